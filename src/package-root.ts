@@ -1,0 +1,23 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Name in package.json by which the package folder is recognised. */
+const PACKAGE_NAME = 'loam-net'
+
+/**
+ * The folder that holds this package's package.json, `models/` and `dist/`, found from this file's own place, so that
+ * it is right from a clone, from `dist/` and from an installed package alike.
+ *
+ * @throws {Error} when the file was moved out of the package
+ */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    const manifest = join(folder, 'package.json')
+    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === PACKAGE_NAME) return folder
+    const parent = dirname(folder)
+    if (parent === folder) throw new Error(`no package.json of ${PACKAGE_NAME} above ${fileURLToPath(import.meta.url)}`)
+    folder = parent
+  }
+}
