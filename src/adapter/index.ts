@@ -3,21 +3,45 @@
  *
  * @example
  * ```ts
- * import { decodeSafetensors, encodeSafetensors } from 'loam-net/adapter'
+ * import { mergeAdapter, stackAdapters, stackDigest } from 'loam-net/adapter'
  *
- * const bytes = encodeSafetensors(new Map([['w.weight', { shape: [1, 2], data: Float32Array.of(1, -0) }]]))
- * decodeSafetensors(bytes).tensors.get('w.weight')?.shape // [1, 2]
+ * const stack = stackAdapters([
+ *   { author: alice, samples: 120, adapter: aliceAdapter },
+ *   { author: bob, samples: 80, adapter: bobAdapter }
+ * ])
+ * console.log(stackDigest(stack.tensors))
+ * const { modules, finite } = mergeAdapter(baseModules, stack.adapter)
  * ```
  */
 
+export { AdapterError } from './adapter-error.ts'
+export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './adapter-file.ts'
+export { adapterFromTensors, adapterTensors } from './adapter-tensors.ts'
+export { allFinite, checkAdapter, checkPair, isFinitePair } from './check-adapter.ts'
+export { compareStrings } from './compare-strings.ts'
+export { concatenateAdapters } from './concatenate.ts'
+export { modelDigest, sha256Hex, stackDigest } from './digest.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
+export { type MergedModules, mergeAdapter, mergePair } from './merge.ts'
+export { updateNorm } from './norm.ts'
+export {
+  decodePeftFolder,
+  encodePeftFolder,
+  PEFT_CONFIG_FILE,
+  PEFT_WEIGHTS_FILE,
+  type PeftAdapter,
+  type PeftFolder
+} from './peft-folder.ts'
+export { type LoraFactor, parsePeftKey, peftKey } from './peft-keys.ts'
+export { AGGREGATION_RULES, type AggregationRule, aggregationRule } from './rules/index.ts'
 export {
   type DecodedSafetensors,
   type DecodeSafetensorsOptions,
   decodeSafetensors,
   type EncodeSafetensorsOptions,
   encodeSafetensors,
-  type SafetensorsDtype
+  type SafetensorsDtype,
+  safetensorsChunks
 } from './safetensors.ts'
 export {
   parseSafetensorsHeader,
@@ -25,4 +49,25 @@ export {
   SafetensorsError,
   type SafetensorsHeader
 } from './safetensors-header.ts'
+export {
+  BLOCK_BYTES_MAX,
+  blockCount,
+  blockLengths,
+  pairFromBlocks,
+  type Shard,
+  type ShardBlock,
+  type ShardDescription,
+  type ShardDtype,
+  shardByteLength,
+  shardFromPair
+} from './shard.ts'
+export {
+  cappedSamples,
+  coefficients,
+  loraScale,
+  type Stack,
+  type StackMember,
+  type StackOptions,
+  stackAdapters
+} from './stack.ts'
 export type { Tensor, TensorMap } from './tensor.ts'

@@ -1,8 +1,9 @@
+import { AdapterError } from './adapter-error.ts'
 import { compareStrings } from './compare-strings.ts'
 
 /** A safetensors file that is damaged, hostile, or of a kind that is not read here. */
-export class SafetensorsError extends Error {
-  override readonly name = 'SafetensorsError'
+export class SafetensorsError extends AdapterError {
+  override readonly name: string = 'SafetensorsError'
 }
 
 /** Bytes of one element by safetensors dtype. */

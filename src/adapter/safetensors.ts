@@ -1,5 +1,6 @@
 import { compareStrings } from './compare-strings.ts'
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.ts'
+import { float32Bytes, float32FromBytes } from './little-endian.ts'
 import {
   DTYPE_BYTES,
   HEADER_BYTES_MAX,
@@ -45,39 +46,32 @@ export interface DecodedSafetensors {
  * @throws {SafetensorsError} when a tensor's shape does not fit its data, or is named `__metadata__`
  */
 export function encodeSafetensors(tensors: TensorMap, options: EncodeSafetensorsOptions = {}): Uint8Array {
+  const chunks = [...safetensorsChunks(tensors, options)]
+  const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
+}
+
+/**
+ * The bytes of {@link encodeSafetensors} piece by piece, for hashing or writing a large file without a second copy of
+ * it in memory. A chunk may share memory with its tensor: use it before the tensor changes, and do not write to it.
+ */
+export function* safetensorsChunks(
+  tensors: TensorMap,
+  options: EncodeSafetensorsOptions = {}
+): Generator<Uint8Array, void, undefined> {
   const dtype = options.dtype ?? 'F32'
   const names = [...tensors.keys()].sort(compareStrings)
-  const fields = new Map<string, string>()
-  let dataLength = 0
-  for (const name of names) {
-    const { shape, data } = tensors.get(name)!
-    if (name === METADATA_KEY) throw new SafetensorsError(`a tensor cannot be named ${METADATA_KEY}`)
-    if (shape.reduce((product, extent) => product * extent, 1) !== data.length) {
-      throw new SafetensorsError(
-        `tensor ${name}: shape [${shape.join(', ')}] does not fit ${data.length} elements`
-      )
-    }
-    const end = dataLength + data.length * DTYPE_BYTES.get(dtype)!
-    fields.set(
-      name,
-      `{"data_offsets":[${dataLength},${end}],"dtype":"${dtype}","shape":[${shape.join(',')}]}`
-    )
-    dataLength = end
-  }
-  if (options.metadata !== undefined) fields.set(METADATA_KEY, stringifySorted(options.metadata))
-  // Put together by hand: JSON.stringify would move keys that look like integers to the front.
-  const header = new TextEncoder().encode(
-    `{${[...fields]
-      .sort(([a], [b]) => compareStrings(a, b))
-      .map(([name, json]) => `${JSON.stringify(name)}:${json}`)
-      .join(',')}}`
-  )
-  const bytes = new Uint8Array(LENGTH_BYTES + header.length + dataLength)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true)
-  bytes.set(header, LENGTH_BYTES)
-  let offset = LENGTH_BYTES + header.length
-  for (const name of names) offset += writeElements(bytes, offset, tensors.get(name)!.data, dtype)
-  return bytes
+  const header = new TextEncoder().encode(headerJson(names, tensors, dtype, options.metadata))
+  const length = new Uint8Array(LENGTH_BYTES)
+  new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true)
+  yield length
+  yield header
+  for (const name of names) yield elementBytes(tensors.get(name)!.data, dtype)
 }
 
 /**
@@ -99,51 +93,59 @@ export function decodeSafetensors(
   return { tensors, metadata: { ...header.metadata } }
 }
 
-function stringifySorted(metadata: Readonly<Record<string, string>>): string {
-  const entries = Object.entries(metadata).sort(([a], [b]) => compareStrings(a, b))
-  return `{${entries.map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`).join(',')}}`
+/** Put together by hand: JSON.stringify would move keys that look like integers to the front. */
+function headerJson(
+  names: readonly string[],
+  tensors: TensorMap,
+  dtype: SafetensorsDtype,
+  metadata: Readonly<Record<string, string>> | undefined
+): string {
+  const fields = new Map<string, string>()
+  let begin = 0
+  for (const name of names) {
+    const { shape, data } = tensors.get(name)!
+    if (name === METADATA_KEY) throw new SafetensorsError(`a tensor cannot be named ${METADATA_KEY}`)
+    if (shape.reduce((product, extent) => product * extent, 1) !== data.length) {
+      throw new SafetensorsError(
+        `tensor ${name}: shape [${shape.join(', ')}] does not fit ${data.length} elements`
+      )
+    }
+    const end = begin + data.length * DTYPE_BYTES.get(dtype)!
+    fields.set(name, `{"data_offsets":[${begin},${end}],"dtype":"${dtype}","shape":[${shape.join(',')}]}`)
+    begin = end
+  }
+  if (metadata !== undefined) {
+    const texts = Object.entries(metadata).map(([key, text]) => [key, JSON.stringify(text)] as const)
+    fields.set(METADATA_KEY, sortedObjectJson(texts))
+  }
+  return sortedObjectJson([...fields])
 }
 
-const HOST_IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+/** A JSON object from keys and values that are JSON already. */
+function sortedObjectJson(fields: readonly (readonly [string, string])[]): string {
+  const sorted = [...fields].sort(([a], [b]) => compareStrings(a, b))
+  return `{${sorted.map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`
+}
 
-/** Writes `data` at `offset` and returns the bytes written. */
-function writeElements(
-  target: Uint8Array,
-  offset: number,
-  data: Float32Array,
-  dtype: SafetensorsDtype
-): number {
-  const length = data.length * DTYPE_BYTES.get(dtype)!
-  if (dtype === 'F32' && HOST_IS_LITTLE_ENDIAN) {
-    target.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset)
-    return length
-  }
-  const view = new DataView(target.buffer, target.byteOffset + offset, length)
-  if (dtype === 'F32') for (let i = 0; i < data.length; i++) view.setFloat32(4 * i, data[i]!, true)
-  else {
-    const convert = dtype === 'F16' ? float32ToFloat16 : float32ToBfloat16
-    for (let i = 0; i < data.length; i++) view.setUint16(2 * i, convert(data[i]!), true)
-  }
-  return length
+/** Little-endian bytes of `data`; for F32 they may share its memory. */
+function elementBytes(data: Float32Array, dtype: SafetensorsDtype): Uint8Array {
+  if (dtype === 'F32') return float32Bytes(data)
+  const convert = dtype === 'F16' ? float32ToFloat16 : float32ToBfloat16
+  const view = new DataView(new ArrayBuffer(2 * data.length))
+  for (let i = 0; i < data.length; i++) view.setUint16(2 * i, convert(data[i]!), true)
+  return new Uint8Array(view.buffer)
 }
 
 function readElements(bytes: Uint8Array, { name, dtype, begin, end }: SafetensorsEntry): Float32Array {
-  if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
+  if (dtype === 'F32') return float32FromBytes(bytes.subarray(begin, end))
+  if (dtype !== 'F16' && dtype !== 'BF16') {
     throw new SafetensorsError(
       `tensor ${JSON.stringify(name.slice(0, 80))} is ${dtype}; only F32, F16 and BF16 are read`
     )
   }
-  const data = new Float32Array((end - begin) / DTYPE_BYTES.get(dtype)!)
-  if (dtype === 'F32' && HOST_IS_LITTLE_ENDIAN) {
-    // A copy: the file's data need not be aligned to four bytes.
-    new Uint8Array(data.buffer).set(bytes.subarray(begin, end))
-    return data
-  }
+  const convert = dtype === 'F16' ? float16ToFloat32 : bfloat16ToFloat32
   const view = new DataView(bytes.buffer, bytes.byteOffset + begin, end - begin)
-  if (dtype === 'F32') for (let i = 0; i < data.length; i++) data[i] = view.getFloat32(4 * i, true)
-  else {
-    const convert = dtype === 'F16' ? float16ToFloat32 : bfloat16ToFloat32
-    for (let i = 0; i < data.length; i++) data[i] = convert(view.getUint16(2 * i, true))
-  }
+  const data = new Float32Array((end - begin) / 2)
+  for (let i = 0; i < data.length; i++) data[i] = convert(view.getUint16(2 * i, true))
   return data
 }

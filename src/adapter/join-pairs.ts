@@ -1,0 +1,43 @@
+import { AdapterError } from './adapter-error.ts'
+import type { LoraPair } from './lora-adapter.ts'
+
+/** A pair and the float32 number its A is multiplied by. */
+export interface WeightedPair {
+  readonly pair: LoraPair
+  readonly coefficient: number
+}
+
+/**
+ * Joins pairs of one module: A = [c_1·A_1 ; … ; c_K·A_K] by rows, B = [B_1 | … | B_K] by columns (FLoRA, equation 7),
+ * so that B·A = Σ c_k B_k A_k without cross terms. Each element of A is one float32 multiplication; B is copied. The
+ * result has alpha = rank: its scale is 1.
+ *
+ * @throws {AdapterError} when the pairs differ in module or shape
+ */
+export function joinPairs(parts: readonly WeightedPair[]): LoraPair {
+  const first = parts[0]?.pair
+  if (first === undefined) throw new AdapterError('there is no pair to join')
+  const { module, inFeatures, outFeatures } = first
+  for (const { pair } of parts) {
+    if (pair.module !== module) throw new AdapterError(`${pair.module} cannot be joined with ${module}`)
+    if (pair.inFeatures !== inFeatures || pair.outFeatures !== outFeatures) {
+      throw new AdapterError(
+        `${module} is ${pair.outFeatures} × ${pair.inFeatures} in one adapter, ${outFeatures} × ${inFeatures} in another`
+      )
+    }
+  }
+  const rank = parts.reduce((sum, { pair }) => sum + pair.rank, 0)
+  const A = new Float32Array(rank * inFeatures)
+  const B = new Float32Array(outFeatures * rank)
+  let column = 0
+  for (const { pair, coefficient } of parts) {
+    const start = column * inFeatures
+    // The product of two float32 is exact in float64; storing it rounds once.
+    for (let i = 0; i < pair.A.length; i++) A[start + i] = coefficient * pair.A[i]!
+    for (let row = 0; row < outFeatures; row++) {
+      B.set(pair.B.subarray(row * pair.rank, (row + 1) * pair.rank), row * rank + column)
+    }
+    column += pair.rank
+  }
+  return { module, rank, alpha: rank, inFeatures, outFeatures, A, B }
+}

@@ -1,0 +1,21 @@
+const HOST_IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+/** Little-endian bytes of `values`: a view of their memory where the machine stores them that way, so do not write. */
+export function float32Bytes(values: Float32Array): Uint8Array {
+  if (HOST_IS_LITTLE_ENDIAN) return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+  const view = new DataView(new ArrayBuffer(values.byteLength))
+  for (let i = 0; i < values.length; i++) view.setFloat32(4 * i, values[i]!, true)
+  return new Uint8Array(view.buffer)
+}
+
+/** A copy of little-endian float32 `bytes`, which need not be aligned; their number is a multiple of four. */
+export function float32FromBytes(bytes: Uint8Array): Float32Array {
+  const values = new Float32Array(bytes.length / 4)
+  if (HOST_IS_LITTLE_ENDIAN) {
+    new Uint8Array(values.buffer).set(bytes)
+    return values
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(4 * i, true)
+  return values
+}

@@ -1,0 +1,115 @@
+import { AdapterError } from './adapter-error.ts'
+import { checkPair, isFinitePair } from './check-adapter.ts'
+import { sha256Hex } from './digest.ts'
+import { float32Bytes, float32FromBytes } from './little-endian.ts'
+import type { LoraPair } from './lora-adapter.ts'
+
+/** Longest block in which a shard travels. */
+export const BLOCK_BYTES_MAX = 1024 * 1024
+
+/** Element format of a shard on the wire. */
+export type ShardDtype = 'f32'
+
+/** Bytes of one element by shard dtype. */
+const ELEMENT_BYTES: Readonly<Record<ShardDtype, number>> = { f32: 4 }
+
+/** What a manifest says of one shard, its block digests aside. */
+export interface ShardDescription
+  extends Pick<LoraPair, 'module' | 'rank' | 'alpha' | 'inFeatures' | 'outFeatures'> {
+  readonly dtype: ShardDtype
+}
+
+/** A piece of a shard that travels by itself. */
+export interface ShardBlock {
+  /** SHA-256, 64 lowercase hex digits. */
+  readonly digest: string
+  /** At most `BLOCK_BYTES_MAX`. May share memory with the pair it was cut from. */
+  readonly bytes: Uint8Array
+}
+
+/** One module's pair as it travels: A then B, row-major little-endian, cut into blocks. */
+export interface Shard extends ShardDescription {
+  readonly byteLength: number
+  readonly blocks: readonly ShardBlock[]
+}
+
+/**
+ * Exact bytes of a shard: (rank × in + out × rank) elements.
+ *
+ * @throws {AdapterError} when a number is no positive count or the product is beyond exact integers
+ */
+export function shardByteLength({
+  module,
+  rank,
+  inFeatures,
+  outFeatures,
+  dtype
+}: Omit<ShardDescription, 'alpha'>): number {
+  for (const count of [rank, inFeatures, outFeatures]) {
+    if (!Number.isSafeInteger(count) || count < 1) throw new AdapterError(`${module}: ${count} is no count`)
+  }
+  const length = rank * (inFeatures + outFeatures) * ELEMENT_BYTES[dtype]
+  if (!Number.isSafeInteger(length)) throw new AdapterError(`${module}: the shard is too large`)
+  return length
+}
+
+/** How many blocks `byteLength` bytes are cut into: what to compare a manifest with before any allocation. */
+export function blockCount(byteLength: number): number {
+  return Math.ceil(byteLength / BLOCK_BYTES_MAX)
+}
+
+/** Lengths of the blocks into which `byteLength` bytes are cut: full ones, then the rest. One array entry a block. */
+export function blockLengths(byteLength: number): number[] {
+  const full = Math.floor(byteLength / BLOCK_BYTES_MAX)
+  const rest = byteLength - full * BLOCK_BYTES_MAX
+  return [...new Array<number>(full).fill(BLOCK_BYTES_MAX), ...(rest > 0 ? [rest] : [])]
+}
+
+/**
+ * Cuts a pair into the blocks that its manifest names.
+ *
+ * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite
+ */
+export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard {
+  checkPair(pair)
+  if (!isFinitePair(pair)) throw new AdapterError(`${pair.module} holds NaN or infinity: it cannot be shared`)
+  const { module, rank, alpha, inFeatures, outFeatures } = pair
+  const description = { module, rank, alpha, inFeatures, outFeatures, dtype }
+  const byteLength = shardByteLength(description)
+  const bytes = new Uint8Array(byteLength)
+  bytes.set(float32Bytes(pair.A))
+  bytes.set(float32Bytes(pair.B), pair.A.length * ELEMENT_BYTES[dtype])
+  let begin = 0
+  const blocks = blockLengths(byteLength).map((length) => {
+    const block = bytes.subarray(begin, begin + length)
+    begin += length
+    return { digest: sha256Hex(block), bytes: block }
+  })
+  return { ...description, byteLength, blocks }
+}
+
+/**
+ * The pair whose shard was cut into `blocks`, in order. The caller has checked each block against its digest.
+ *
+ * @throws {AdapterError} when the blocks' lengths do not fit the description, or an element is not finite
+ */
+export function pairFromBlocks(description: ShardDescription, blocks: readonly Uint8Array[]): LoraPair {
+  const { module, rank, alpha, inFeatures, outFeatures, dtype } = description
+  const byteLength = shardByteLength(description)
+  const given = blocks.reduce((length, block) => length + block.length, 0)
+  if (given !== byteLength)
+    throw new AdapterError(`${module}: the blocks hold ${given} bytes, not ${byteLength}`)
+  const bytes = new Uint8Array(byteLength)
+  let offset = 0
+  for (const block of blocks) {
+    bytes.set(block, offset)
+    offset += block.length
+  }
+  const border = rank * inFeatures * ELEMENT_BYTES[dtype]
+  const A = float32FromBytes(bytes.subarray(0, border))
+  const B = float32FromBytes(bytes.subarray(border))
+  const pair = { module, rank, alpha, inFeatures, outFeatures, A, B }
+  checkPair(pair)
+  if (!isFinitePair(pair)) throw new AdapterError(`${module} holds NaN or infinity`)
+  return pair
+}
