@@ -1,0 +1,70 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BytePairEncoding } from './train-byte-pair-encoding.ts'
+
+/** Stands before every document and ends every generation: the tokenizer's only special token, id 0. */
+export const END_OF_TEXT = '<|endoftext|>'
+export const END_OF_TEXT_ID = 0
+
+/**
+ * A byte-level BPE as the contents of a Hugging Face `tokenizer.json` and `tokenizer_config.json`: GPT-2's
+ * pre-tokenizer, lossless decoding, ids in the order special token, bytes, merges.
+ */
+export function tokenizerFiles(
+  encoding: BytePairEncoding,
+  maximumLength: number
+): { readonly tokenizer: object; readonly config: object } {
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
+  const vocabulary = Object.fromEntries([END_OF_TEXT, ...encoding.pieces].map((piece, id) => [piece, id]))
+  return {
+    tokenizer: {
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: [
+        {
+          id: END_OF_TEXT_ID,
+          content: END_OF_TEXT,
+          single_word: false,
+          lstrip: false,
+          rstrip: false,
+          normalized: false,
+          special: true
+        }
+      ],
+      normalizer: null,
+      pre_tokenizer: byteLevel,
+      post_processor: byteLevel,
+      decoder: byteLevel,
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: null,
+        continuing_subword_prefix: '',
+        end_of_word_suffix: '',
+        fuse_unk: false,
+        byte_fallback: false,
+        vocab: vocabulary,
+        merges: encoding.merges.map(([left, right]) => `${left} ${right}`)
+      }
+    },
+    config: {
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      add_bos_token: true,
+      add_eos_token: false,
+      add_prefix_space: false,
+      bos_token: END_OF_TEXT,
+      eos_token: END_OF_TEXT,
+      clean_up_tokenization_spaces: false,
+      model_max_length: maximumLength
+    }
+  }
+}
+
+/** Writes both files into `folder`, which is made when missing. */
+export function writeTokenizerFiles(folder: string, encoding: BytePairEncoding, maximumLength: number): void {
+  const { tokenizer, config } = tokenizerFiles(encoding, maximumLength)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'tokenizer.json'), `${JSON.stringify(tokenizer, null, 1)}\n`)
+  writeFileSync(join(folder, 'tokenizer_config.json'), `${JSON.stringify(config, null, 1)}\n`)
+}
