@@ -1,0 +1,29 @@
+import { compare } from 'uint8arrays/compare'
+import { equals } from 'uint8arrays/equals'
+import { toString as bytesToString } from 'uint8arrays/to-string'
+
+export { compare as compareBytes, equals as equalBytes }
+
+/** Lowercase hex of `bytes`: how ids are keyed in memory and shown to people. */
+export function hex(bytes: Uint8Array): string {
+  return bytesToString(bytes, 'base16')
+}
+
+/** A bitmap of `size` bits with the given bits set; bit i is bit (i mod 8) of byte ⌊i/8⌋. */
+export function bitmapOf(size: number, set: Iterable<number>): Uint8Array {
+  const bitmap = new Uint8Array(Math.ceil(size / 8))
+  for (const index of set) bitmap[index >> 3]! |= 1 << (index & 7)
+  return bitmap
+}
+
+/** Whether bit `index` is set; bits beyond the bitmap are not. */
+export function hasBit(bitmap: Uint8Array, index: number): boolean {
+  return ((bitmap[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
+}
+
+/** Indices of the bits that are set, ascending. */
+export function bitsOf(bitmap: Uint8Array): number[] {
+  const indices: number[] = []
+  for (let index = 0; index < bitmap.length * 8; index++) if (hasBit(bitmap, index)) indices.push(index)
+  return indices
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { decode, encode } from '@ipld/dag-cbor'
+import { type ZodType, z } from 'zod'
+import { equalBytes } from './bytes.ts'
+
+export { encode as encodeCanonical }
+
+/** A byte string; of exactly `length` bytes where one is given. */
+export function byteString(length?: number): ZodType<Uint8Array> {
+  const fits = (value: unknown) =>
+    value instanceof Uint8Array && (length === undefined || value.length === length)
+  return z.custom<Uint8Array>(fits, length === undefined ? 'must be bytes' : `must be ${length} bytes`)
+}
+
+/** Bytes that are not what they should be; the message says what was wrong. */
+export class MalformedError extends Error {
+  override name = 'MalformedError'
+}
+
+/**
+ * Decodes deterministic DAG-CBOR to a checked type. dag-cbor's decoder accepts unsorted keys and half floats, so the
+ * value is encoded again and must give the same bytes.
+ *
+ * @param limit most bytes that are looked at
+ * @throws {MalformedError} for anything but the one canonical encoding of a value that fits `schema`
+ */
+export function decodeCanonical<T>(bytes: Uint8Array, schema: ZodType<T>, limit: number): T {
+  if (bytes.byteLength > limit)
+    throw new MalformedError(`${bytes.byteLength} bytes where at most ${limit} are allowed`)
+  let value: unknown
+  try {
+    value = decode(bytes)
+    if (!equalBytes(encode(value), bytes)) throw new Error('not in canonical form')
+  } catch (error) {
+    throw new MalformedError(`not deterministic DAG-CBOR: ${(error as Error).message}`)
+  }
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new MalformedError(`${issue?.path.join('.') || 'value'}: ${issue?.message}`)
+}
+
+/**
+ * SHA-256 over a domain name, a zero byte and the canonical encoding of `value`: an id of one kind can never be mistaken
+ * for an id of another.
+ */
+export function hashCanonical(domain: string, value: unknown): Uint8Array {
+  return createHash('sha256').update(domainPrefix(domain)).update(encode(value)).digest()
+}
+
+/** The bytes that stand before everything that is hashed or signed for `domain`. */
+export function domainPrefix(domain: string): Uint8Array {
+  return new TextEncoder().encode(`loam/${domain}/1\0`)
+}

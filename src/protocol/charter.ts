@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto'
+import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
+import { z } from 'zod'
+import { compareBytes, equalBytes, hex } from './bytes.ts'
+import {
+  byteString,
+  decodeCanonical,
+  domainPrefix,
+  encodeCanonical,
+  hashCanonical,
+  MalformedError
+} from './canonical-cbor.ts'
+import { isSmallOrder, publicKeyOf, type Signer, type Verify } from './signature.ts'
+
+/** Most members that vote (rule 15 *Bounds*): a control message then stays under 64 KiB. */
+export const VOTERS_MAX = 256
+/** Most bytes of a charter file. */
+export const CHARTER_BYTES_MAX = 1024 * 1024
+const DAG_CBOR_CODE = 0x71
+const SHA2_256_CODE = 0x12
+
+export const digestSchema = byteString(32)
+export const signatureSchema = byteString(64)
+export const peerSchema = byteString().refine(
+  (bytes) => publicKeyOf(bytes) !== undefined,
+  'must be the PeerId of an Ed25519 key'
+)
+const positive = z.number().int().positive()
+const milliseconds = positive.max(7 * 24 * 3_600_000)
+
+const memberSchema = z.strictObject({
+  /** PeerId, as multihash bytes. */
+  peer: peerSchema,
+  /** Last revealed element of the member's hash chain; at first its end (rule 12 *Seed*). */
+  anchor: digestSchema
+})
+
+const moduleSchema = z
+  .strictObject({
+    /** Name in the base model, without `.weight`. */
+    module: z.string().min(1).max(200),
+    inFeatures: positive,
+    outFeatures: positive
+  })
+  .describe('a module that members may adapt')
+
+const charterSchema = z
+  .strictObject({
+    version: z.literal(1),
+    name: z.string().min(1).max(200),
+    members: z.array(memberSchema).min(1).max(VOTERS_MAX),
+    base: z.strictObject({
+      /** SHA-256 of config.json, tokenizer.json and model.safetensors. */
+      config: digestSchema,
+      tokenizer: digestSchema,
+      weights: digestSchema,
+      /** Digest of the adaptable modules before the first round (DESIGN §4). */
+      modelDigest: digestSchema,
+      modules: z.array(moduleSchema).min(1).max(4096)
+    }),
+    rule: z.literal('flora'),
+    init: z.literal('fresh'),
+    dtype: z.literal('f32'),
+    rankStabilised: z.boolean(),
+    /** How many members train in a round, drawn by the seed; 0 means all. */
+    trainers: z.number().int().min(0).max(VOTERS_MAX),
+    /** How many members vote, drawn by the seed; null means all. */
+    committee: z
+      .strictObject({
+        size: positive.max(VOTERS_MAX),
+        assumedFaulty: z.number().min(0).max(1),
+        epsilon: z.number().positive().max(1),
+        rounds: positive
+      })
+      .nullable(),
+    /** Fewest certified shards that are stacked; below it the round is void. */
+    minShards: positive,
+    rank: z.strictObject({ min: positive, max: positive }),
+    alpha: z.strictObject({ min: z.number().positive(), max: z.number().positive() }),
+    /** Largest number of training documents that counts (rule 9 *Weights*). */
+    sampleCap: positive.max(2 ** 40),
+    /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
+    norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
+    /** Whether the held-out check may refuse an endorsement. */
+    heldOutVeto: z.boolean(),
+    timeouts: z.strictObject({
+      trainMs: milliseconds,
+      gatherMs: milliseconds,
+      graceMs: milliseconds,
+      proposeMs: milliseconds,
+      voteMs: milliseconds,
+      /** What every view adds to the two before. */
+      growthMs: milliseconds
+    }),
+    /** Rounds after the seal during which blocks are still served. */
+    retain: z.number().int().min(1).max(1_000_000)
+  })
+  .superRefine((charter, context) => {
+    const wrong = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    for (let index = 1; index < charter.members.length; index++) {
+      if (compareBytes(charter.members[index - 1]!.peer, charter.members[index]!.peer) >= 0)
+        wrong('members', 'must be sorted by PeerId bytes, each once')
+    }
+    if (charter.members.some(({ peer }) => isSmallOrder(publicKeyOf(peer)!)))
+      wrong('members', 'a key of small order is refused')
+    for (let index = 1; index < charter.base.modules.length; index++) {
+      if (charter.base.modules[index - 1]!.module >= charter.base.modules[index]!.module)
+        wrong('base', 'modules must be sorted by name, each once')
+    }
+    if (charter.rank.min > charter.rank.max) wrong('rank', 'min is above max')
+    if (charter.alpha.min > charter.alpha.max) wrong('alpha', 'min is above max')
+    if (charter.minShards > charter.members.length) wrong('minShards', 'is more than there are members')
+    if (charter.trainers > charter.members.length) wrong('trainers', 'is more than there are members')
+    if (charter.trainers !== 0 || charter.committee !== null)
+      wrong(
+        'trainers',
+        'sampling of trainers or of a committee is not supported by this version: use 0 and null'
+      )
+  })
+
+/** The terms of a consortium, version 1. Its CID is the consortium's id. */
+export type Charter = z.infer<typeof charterSchema>
+/** A member of the round: who it is and where its reveal chain stands. */
+export type Member = z.infer<typeof memberSchema>
+
+const signedCharterSchema = z.strictObject({
+  charter: z.unknown(),
+  signatures: z
+    .array(z.strictObject({ peer: peerSchema, signature: signatureSchema }))
+    .min(1)
+    .max(VOTERS_MAX)
+})
+
+/** A charter with its id and the members who signed it. */
+export interface SignedCharter {
+  readonly charter: Charter
+  /** SHA-256 of the charter's canonical bytes: what every message names. */
+  readonly id: Uint8Array
+  readonly signatures: readonly { peer: Uint8Array; signature: Uint8Array }[]
+}
+
+/**
+ * Checks the terms of a charter that somebody drew up.
+ *
+ * @throws {MalformedError} naming the field that does not fit
+ */
+export function checkCharter(charter: Charter): Charter {
+  return decodeCanonical(encodeCanonical(charter), charterSchema, CHARTER_BYTES_MAX)
+}
+
+/** SHA-256 of the charter's canonical bytes. Its signatures are no part of it. */
+export function charterId(charter: Charter): Uint8Array {
+  // Over the plain DAG-CBOR block, without our domain prefix, so that any IPLD tool can check the CID.
+  return createHash('sha256').update(encodeCanonical(charter)).digest()
+}
+
+/** The consortium's id as people see it: a CIDv1 of dag-cbor and sha2-256, in base32. */
+export function consortiumCid(id: Uint8Array): string {
+  return CID.createV1(DAG_CBOR_CODE, createDigest(SHA2_256_CODE, id)).toString()
+}
+
+/**
+ * Signs a charter and gives the bytes of a charter file.
+ *
+ * @param signers members of the charter, at least one
+ * @throws {MalformedError} when the charter does not fit or a signer is no member
+ */
+export function encodeCharter(charter: Charter, signers: readonly Signer[]): Uint8Array {
+  checkCharter(charter)
+  const message = signedBytes(charterId(charter))
+  const signatures = signers
+    .map((signer) => ({ peer: signer.peer, signature: signer.sign(message) }))
+    .sort((left, right) => compareBytes(left.peer, right.peer))
+  for (const { peer } of signatures) requireMember(charter, peer)
+  return encodeCanonical({ charter, signatures })
+}
+
+/**
+ * Reads and judges a charter file.
+ *
+ * @throws {MalformedError} when it is damaged, does not fit, or a signature is missing or wrong
+ */
+export function decodeCharter(bytes: Uint8Array, verify: Verify): SignedCharter {
+  const outer = decodeCanonical(bytes, signedCharterSchema, CHARTER_BYTES_MAX)
+  const charter = checkCharter(outer.charter as Charter)
+  const id = charterId(charter)
+  for (const { peer, signature } of outer.signatures) {
+    requireMember(charter, peer)
+    if (!verify(peer, signedBytes(id), signature))
+      throw new MalformedError(`the charter's signature by ${hex(peer)} is not valid: the file was changed`)
+  }
+  return { charter, id, signatures: outer.signatures }
+}
+
+function requireMember(charter: Charter, peer: Uint8Array): void {
+  if (!charter.members.some((member) => equalBytes(member.peer, peer)))
+    throw new MalformedError(`signed by ${hex(peer)}, who is no member`)
+}
+
+function signedBytes(id: Uint8Array): Uint8Array {
+  return Uint8Array.from([...domainPrefix('charter'), ...id])
+}
+
+/** The parent that the first round builds on, in place of a seal. */
+export function genesisParent(id: Uint8Array): Uint8Array {
+  return hashCanonical('genesis', id)
+}

@@ -1,0 +1,55 @@
+/**
+ * The round protocol as pure functions: members agree on which shards a round stacks and on the digest of what they built
+ * (`docs/protocol.md`). No clock, no I/O, no ambient randomness: the shell feeds events in and carries effects out.
+ *
+ * @example
+ * const environment = { signer: createSigner(seed), verify: verifyEd25519 }
+ * let { state, effects } = start(genesisContext(decodeCharter(file, verifyEd25519)), environment)
+ * // carry the effects out, in their order; then, for whatever happens:
+ * ;({ state, effects } = step(state, event, environment))
+ */
+export { bitsOf, compareBytes, equalBytes, hex } from './bytes.ts'
+export { encodeCanonical, MalformedError } from './canonical-cbor.ts'
+export {
+  type Charter,
+  charterId,
+  checkCharter,
+  consortiumCid,
+  decodeCharter,
+  encodeCharter,
+  type Member,
+  type SignedCharter
+} from './charter.ts'
+export { cutId, isVoid } from './identifiers.ts'
+export type { Certificate, Cut, Kind, Manifest, ManifestShard, Seal } from './messages/bodies.ts'
+export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
+export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
+export { describeResilience, maximumFaulty, quorumSize } from './quorum.ts'
+export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './reveal-chain.ts'
+export type { Effect, LogRecord } from './round/effects.ts'
+export type { PeerEvent } from './round/events.ts'
+export { restore } from './round/restore.ts'
+export type { PeerState, Phase } from './round/state.ts'
+export { type Environment, type Step, start, step } from './round/step.ts'
+export { genesisContext, memberIndex, proposerOf, type RoundContext } from './round-context.ts'
+export { blocksOf, manifestFault } from './rules/validate.ts'
+export {
+  contextAfter,
+  decodeSealedRound,
+  encodeSealedRound,
+  peekSealedRound,
+  type SealedRound
+} from './sealed-round.ts'
+export { createSigner, publicKeyOf, type Signer, type Verify, verifyEd25519 } from './signature.ts'
+export {
+  answerSync,
+  decodeSyncAnswer,
+  decodeSyncRequest,
+  encodeSyncAnswer,
+  encodeSyncRequest,
+  SYNC_ANSWER_BYTES_MAX,
+  SYNC_REQUEST_BYTES_MAX,
+  type SyncAnswer,
+  type SyncRequest,
+  syncRequest
+} from './sync.ts'

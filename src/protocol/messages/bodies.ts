@@ -1,0 +1,117 @@
+import { z } from 'zod'
+import { byteString } from '../canonical-cbor.ts'
+import { digestSchema, peerSchema, signatureSchema, VOTERS_MAX } from '../charter.ts'
+
+const index = z
+  .number()
+  .int()
+  .min(0)
+  .max(VOTERS_MAX - 1)
+const counter = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const bitmap = byteString().refine((bytes) => bytes.length <= VOTERS_MAX / 8, 'is too long a bitmap')
+
+/** One module's pair as a manifest announces it. */
+export const shardSchema = z.strictObject({
+  module: z.string().min(1).max(200),
+  rank: z.number().int().positive(),
+  alpha: z.number().positive(),
+  inFeatures: z.number().int().positive(),
+  outFeatures: z.number().int().positive(),
+  /** SHA-256 of every block, in order. */
+  blocks: z.array(digestSchema).min(1).max(4096)
+})
+
+export const manifestSchema = z.strictObject({
+  /** Training documents, n_k. */
+  samples: z.number().int().positive(),
+  dtype: z.literal('f32'),
+  shards: z.array(shardSchema).min(1).max(4096),
+  totalBytes: z.number().int().positive(),
+  /** The author's next hash chain element (rule 12 *Seed*). */
+  reveal: digestSchema
+})
+
+export const endorsementSchema = z.strictObject({ manifest: digestSchema })
+
+/** A bitmap over the round's members: whose certificates the signer holds. */
+export const readySchema = z.strictObject({ certified: bitmap })
+
+/**
+ * The value that a round decides. Version 1 keeps a place for membership changes and evidence; acting on them is a later
+ * version's, so the lists must be empty.
+ */
+export const cutSchema = z.strictObject({
+  entries: z.array(z.strictObject({ author: peerSchema, manifest: digestSchema })).max(VOTERS_MAX),
+  membership: z.array(z.never()).max(0),
+  evidence: z.array(z.never()).max(0)
+})
+
+export const carriedReadySchema = z.strictObject({
+  member: index,
+  certified: bitmap,
+  signature: signatureSchema
+})
+
+export const proposalSchema = z.strictObject({
+  cut: cutSchema,
+  /** View whose prevotes make the cut valid, or −1 for a fresh proposal. */
+  validView: z.number().int().min(-1),
+  /** Exactly q readies with a fresh proposal, none with a repeated one. */
+  readies: z.array(carriedReadySchema).max(VOTERS_MAX)
+})
+
+/** A vote for a cut, or for none. */
+export const voteSchema = z.strictObject({ cut: digestSchema.nullable() })
+
+export const attestationSchema = z.strictObject({
+  cut: digestSchema,
+  /** Digest of the round's stack; null in a void round. */
+  stack: digestSchema.nullable(),
+  /** Digest of the merged model; in a void round that of the model before. */
+  model: digestSchema
+})
+
+/** Body by kind of message; what stands behind a kind's slot is told in `docs/protocol.md`. */
+export const bodySchemas = {
+  manifest: manifestSchema,
+  endorsement: endorsementSchema,
+  ready: readySchema,
+  proposal: proposalSchema,
+  prevote: voteSchema,
+  precommit: voteSchema,
+  attestation: attestationSchema
+} as const
+
+const indexedSignature = z.strictObject({ member: index, signature: signatureSchema })
+
+/** A quorum of endorsements of one manifest. Carries no signature of its own. */
+export const certificateSchema = z.strictObject({
+  author: index,
+  manifest: digestSchema,
+  endorsements: z.array(indexedSignature).min(1).max(VOTERS_MAX)
+})
+
+/** A quorum of equal attestations. Carries no signature of its own. */
+export const sealSchema = z.strictObject({
+  round: counter,
+  parent: digestSchema,
+  cut: digestSchema,
+  stack: digestSchema.nullable(),
+  model: digestSchema,
+  attestations: z
+    .array(z.strictObject({ member: index, attempt: counter, signature: signatureSchema }))
+    .min(1)
+    .max(VOTERS_MAX)
+})
+
+export type Kind = keyof typeof bodySchemas
+export type Body<K extends Kind> = z.infer<(typeof bodySchemas)[K]>
+export type Manifest = z.infer<typeof manifestSchema>
+export type ManifestShard = z.infer<typeof shardSchema>
+export type Cut = z.infer<typeof cutSchema>
+export type Proposal = z.infer<typeof proposalSchema>
+export type CarriedReady = z.infer<typeof carriedReadySchema>
+export type Vote = z.infer<typeof voteSchema>
+export type Attestation = z.infer<typeof attestationSchema>
+export type Certificate = z.infer<typeof certificateSchema>
+export type Seal = z.infer<typeof sealSchema>

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import { equalBytes } from '../bytes.ts'
+import {
+  decodeCanonical,
+  domainPrefix,
+  encodeCanonical,
+  hashCanonical,
+  MalformedError
+} from '../canonical-cbor.ts'
+import { digestSchema, peerSchema, signatureSchema } from '../charter.ts'
+import type { RoundContext } from '../round-context.ts'
+import type { Signer } from '../signature.ts'
+import { type Body, bodySchemas, type Kind } from './bodies.ts'
+
+/** Most bytes of one control message: what gossip carries. */
+export const MESSAGE_BYTES_MAX = 64 * 1024
+
+const headerSchema = z.strictObject({
+  charter: digestSchema,
+  kind: z.enum(Object.keys(bodySchemas) as [Kind, ...Kind[]]),
+  round: z.number().int().positive(),
+  /** View, attempt or member that makes the message one of its kind in its round; 0 where there is just one. */
+  slot: z.number().int().min(0),
+  parent: digestSchema,
+  author: peerSchema,
+  /** Hash of the body. */
+  payload: digestSchema
+})
+
+const envelopeSchema = z.strictObject({
+  version: z.literal(1),
+  header: headerSchema,
+  body: z.unknown(),
+  signature: signatureSchema
+})
+
+/** What is signed: small whatever the body, so that two conflicting headers are evidence by themselves. */
+export type Header = z.infer<typeof headerSchema>
+
+/** A message whose form is right; nobody has judged its signature yet. */
+export interface Envelope<K extends Kind = Kind> {
+  readonly kind: K
+  readonly header: Header
+  readonly body: Body<K>
+  readonly signature: Uint8Array
+  /** The whole as it travels. */
+  readonly bytes: Uint8Array
+}
+
+/** An envelope of a member of the round, with a valid signature. */
+export interface Message<K extends Kind = Kind> extends Envelope<K> {
+  /** Hash of the header: the id of a manifest. */
+  readonly id: Uint8Array
+  /** Index of the author among the round's members. */
+  readonly author: number
+  readonly slot: number
+}
+
+/** Bytes that a message's signature covers. */
+export function signedHeaderBytes(header: Header): Uint8Array {
+  const prefix = domainPrefix('message')
+  const encoded = encodeCanonical(header)
+  const bytes = new Uint8Array(prefix.length + encoded.length)
+  bytes.set(prefix)
+  bytes.set(encoded, prefix.length)
+  return bytes
+}
+
+/** Id of a message: the hash of its header, which covers author, round, parent and body but no signature. */
+export function messageId(header: Header): Uint8Array {
+  return hashCanonical('message-id', header)
+}
+
+/** The header that `peer` signs for a body of this round. */
+export function headerFor<K extends Kind>(
+  context: RoundContext,
+  kind: K,
+  slot: number,
+  peer: Uint8Array,
+  body: Body<K>
+): Header {
+  return {
+    charter: context.charterId,
+    kind,
+    round: context.round,
+    slot,
+    parent: context.parent,
+    author: peer,
+    payload: hashCanonical('payload', body)
+  }
+}
+
+/** Signs a body as a message of this round. */
+export function signMessage<K extends Kind>(
+  context: RoundContext,
+  signer: Signer,
+  kind: K,
+  slot: number,
+  body: Body<K>
+): Message<K> {
+  const header = headerFor(context, kind, slot, signer.peer, body)
+  const signature = signer.sign(signedHeaderBytes(header))
+  const bytes = encodeCanonical({ version: 1, header, body, signature })
+  const author = context.members.findIndex((member) => equalBytes(member.peer, signer.peer))
+  return { kind, header, body, signature, bytes, id: messageId(header), author, slot }
+}
+
+/**
+ * Reads an envelope's form: canonical encoding, known version and kind, a body that fits and is the one signed for.
+ *
+ * @throws {MalformedError} saying what does not fit
+ */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const envelope = decodeCanonical(bytes, envelopeSchema, MESSAGE_BYTES_MAX)
+  const { header } = envelope
+  const parsed = bodySchemas[header.kind].safeParse(envelope.body)
+  if (!parsed.success) throw new MalformedError(`${header.kind}: ${parsed.error.issues[0]?.message}`)
+  if (!equalBytes(hashCanonical('payload', envelope.body), header.payload))
+    throw new MalformedError(`${header.kind}: the body is not the one that was signed`)
+  return { kind: header.kind, header, body: parsed.data, signature: envelope.signature, bytes }
+}

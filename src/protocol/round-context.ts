@@ -1,0 +1,71 @@
+import { compareBytes, equalBytes, hex } from './bytes.ts'
+import { hashCanonical } from './canonical-cbor.ts'
+import { type Charter, genesisParent, type Member, type SignedCharter } from './charter.ts'
+import { maximumFaulty, quorumSize } from './quorum.ts'
+
+/** What every member of a round knows before its first message: the terms under which its signatures are judged. */
+export interface RoundContext {
+  readonly charter: Charter
+  readonly charterId: Uint8Array
+  /** Rounds count from 1. */
+  readonly round: number
+  /** Id of the seal that this round builds on. */
+  readonly parent: Uint8Array
+  /** Digest of the model that this round starts from. */
+  readonly modelDigest: Uint8Array
+  readonly seed: Uint8Array
+  /** The round's members, sorted by PeerId bytes; messages name them by their index here. */
+  readonly members: readonly Member[]
+  readonly faulty: number
+  readonly quorum: number
+  /** Indices of the members who train in this round. */
+  readonly trainers: readonly number[]
+}
+
+/** The first round's context, from the charter alone. */
+export function genesisContext(signed: SignedCharter): RoundContext {
+  return contextOf(signed.charter, signed.id, {
+    round: 1,
+    parent: genesisParent(signed.id),
+    modelDigest: signed.charter.base.modelDigest,
+    seed: hashCanonical('seed-genesis', signed.id),
+    members: signed.charter.members
+  })
+}
+
+/** What a seal settles for the round after it. */
+export interface NextRound {
+  readonly parent: Uint8Array
+  readonly modelDigest: Uint8Array
+  readonly seed: Uint8Array
+  readonly members: readonly Member[]
+}
+
+/** The context of the round that follows. */
+export function followingContext(context: RoundContext, next: NextRound): RoundContext {
+  return contextOf(context.charter, context.charterId, { round: context.round + 1, ...next })
+}
+
+function contextOf(charter: Charter, id: Uint8Array, given: NextRound & { round: number }): RoundContext {
+  const members = [...given.members].sort((left, right) => compareBytes(left.peer, right.peer))
+  return {
+    charter,
+    charterId: id,
+    ...given,
+    members,
+    faulty: maximumFaulty(members.length),
+    quorum: quorumSize(members.length),
+    trainers: members.map((_, index) => index)
+  }
+}
+
+/** Index of a member in the round, or −1. */
+export function memberIndex(context: RoundContext, peer: Uint8Array): number {
+  return context.members.findIndex((member) => equalBytes(member.peer, peer))
+}
+
+/** Rule 4 *Propose*: the proposer of a view is members[(H(seed) + view) mod n], the hash read big-endian. */
+export function proposerOf(context: RoundContext, view: number): number {
+  const start = BigInt(`0x${hex(hashCanonical('proposer', context.seed))}`)
+  return Number((start + BigInt(view)) % BigInt(context.members.length))
+}

@@ -1,0 +1,147 @@
+import { equalBytes, hex } from '../bytes.ts'
+import type { Body, Kind } from '../messages/bodies.ts'
+import { type Message, signMessage } from '../messages/message.ts'
+import type { Signer, Verify } from '../signature.ts'
+import type { Effect } from './effects.ts'
+import type { Holding, PeerState, Slot } from './state.ts'
+
+/** Distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
+const DISTINCT_MAX = 2
+
+/** A step in the making: the rules change it, copying what they touch, so that the state before stays whole. */
+export type Draft = { -readonly [Key in keyof PeerState]: PeerState[Key] } & {
+  readonly signer: Signer
+  readonly verify: Verify
+  effects: Effect[]
+}
+
+/** The one message of an author that counts in a kind and slot: the first that was seen. */
+export function firstOf<K extends Kind>(
+  draft: PeerState,
+  kind: K,
+  slot: number,
+  author: number
+): Message<K> | undefined {
+  return draft.messages.get(`${kind}/${slot}`)?.get(author)?.[0] as Message<K> | undefined
+}
+
+/** All kept messages of a kind and slot. */
+export function messagesOf<K extends Kind>(draft: PeerState, kind: K, slot: number): Message<K>[] {
+  return [...(draft.messages.get(`${kind}/${slot}`)?.values() ?? [])].flat() as Message<K>[]
+}
+
+/** Number of members heard in a kind and slot. */
+export function countOf(draft: PeerState, kind: Kind, slot: number): number {
+  return draft.messages.get(`${kind}/${slot}`)?.size ?? 0
+}
+
+/** Number of members who voted for `cut` (null: for none) in a view. */
+export function votesFor(
+  draft: PeerState,
+  kind: 'prevote' | 'precommit',
+  view: number,
+  cut: Uint8Array | null
+): number {
+  let votes = 0
+  for (const kept of draft.messages.get(`${kind}/${view}`)?.values() ?? []) {
+    if ((kept as Message<'prevote'>[]).some(({ body }) => isVoteFor(body.cut, cut))) votes++
+  }
+  return votes
+}
+
+function isVoteFor(vote: Uint8Array | null, cut: Uint8Array | null): boolean {
+  return vote === cut || (vote !== null && cut !== null && equalBytes(vote, cut))
+}
+
+/** The kept manifest with this id. */
+export function manifestOf(
+  draft: PeerState,
+  author: number,
+  id: Uint8Array
+): Message<'manifest'> | undefined {
+  const kept = draft.messages.get('manifest/0')?.get(author) as readonly Message<'manifest'>[] | undefined
+  return kept?.find((message) => equalBytes(message.id, id))
+}
+
+/**
+ * Keeps a verified message within the bounds and reports a second, conflicting one as equivocation.
+ *
+ * @param needed the message is kept even where the author already used up its places: a certified manifest
+ */
+export function keep(draft: Draft, message: Message, needed = false): void {
+  const key = `${message.kind}/${message.slot}`
+  const slot: Slot = draft.messages.get(key) ?? new Map()
+  const kept = slot.get(message.author) ?? []
+  if (kept.some(({ id }) => equalBytes(id, message.id))) return
+  if (kept.length === 1) draft.effects.push({ type: 'equivocation', first: kept[0]!, second: message })
+  if (kept.length >= DISTINCT_MAX && !needed) return
+  if (!makeRoomAhead(draft, message)) return
+  const room = kept.length >= DISTINCT_MAX ? kept.slice(0, 1) : kept
+  draft.messages = new Map(draft.messages).set(key, new Map(slot).set(message.author, [...room, message]))
+}
+
+/** Kinds whose slot is a view. */
+const VIEW_KINDS: ReadonlySet<Kind> = new Set(['proposal', 'prevote', 'precommit'])
+
+/**
+ * Of views beyond the next, one message an author and kind is kept: that of the highest (rule 15 *Bounds*). It tells that
+ * its author is there; what it missed is pulled once this peer has jumped.
+ *
+ * @returns whether the message may be kept
+ */
+function makeRoomAhead(draft: Draft, { kind, slot, author }: Message): boolean {
+  const nearest = Math.max(draft.view, 0) + 1
+  if (!VIEW_KINDS.has(kind) || slot <= nearest) return true
+  for (const [key, held] of draft.messages) {
+    const [heldKind, view] = key.split('/') as [Kind, string]
+    if (heldKind !== kind || Number(view) <= nearest || !held.has(author)) continue
+    if (Number(view) > slot) return false
+    if (Number(view) === slot) continue
+    const rest = new Map(held)
+    rest.delete(author)
+    const messages = new Map(draft.messages)
+    if (rest.size === 0) messages.delete(key)
+    else messages.set(key, rest)
+    draft.messages = messages
+  }
+  return true
+}
+
+/**
+ * Signs, logs and sends a message of one's own, once for each kind and slot: whatever was said there before stands.
+ * The record comes before the broadcast, so that a restarted peer knows all that it ever said.
+ */
+export function say<K extends Kind>(draft: Draft, kind: K, slot: number, body: Body<K>): void {
+  if (draft.self < 0 || firstOf(draft, kind, slot, draft.self) !== undefined) return
+  const message = signMessage(draft.context, draft.signer, kind, slot, body)
+  keep(draft, message as Message)
+  draft.effects.push(
+    { type: 'persist', record: { type: 'signed', envelope: message.bytes } },
+    { type: 'broadcast', message: message as Message }
+  )
+}
+
+/** Starts a timer once in a round. */
+export function startTimer(draft: Draft, timer: string, milliseconds: number): void {
+  if (draft.timers.has(timer)) return
+  draft.timers = new Set(draft.timers).add(timer)
+  draft.effects.push({ type: 'timer', round: draft.context.round, timer, milliseconds })
+}
+
+/** Notes what became of a manifest's blocks. */
+export function hold(draft: Draft, manifest: Uint8Array, holding: Holding): void {
+  draft.holdings = new Map(draft.holdings).set(hex(manifest), holding)
+}
+
+/** Whether every block of a manifest is here, valid or not. */
+export function isHeld(draft: PeerState, manifest: Uint8Array): boolean {
+  const holding = draft.holdings.get(hex(manifest))
+  return holding === 'valid' || holding === 'invalid'
+}
+
+/** Stops for good, loudly: a person has to look. */
+export function halt(draft: Draft, reason: string): void {
+  if (draft.halted !== undefined) return
+  draft.halted = reason
+  draft.effects.push({ type: 'halt', reason })
+}

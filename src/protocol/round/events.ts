@@ -1,0 +1,28 @@
+import type { Certificate, Manifest } from '../messages/bodies.ts'
+import type { Message } from '../messages/message.ts'
+import type { SealedRound } from '../sealed-round.ts'
+
+/** What can happen to a peer. The shell has judged everything that came from outside. */
+export type PeerEvent =
+  /** A message that `judge` accepted. */
+  | { readonly type: 'message'; readonly message: Message }
+  /** An envelope that `judge` called early, as bytes. */
+  | { readonly type: 'early'; readonly author: Uint8Array; readonly bytes: Uint8Array }
+  /** A certificate that `isValidCertificate` accepted. */
+  | { readonly type: 'certificate'; readonly certificate: Certificate }
+  /** A sealed round that `decodeSealedRound` accepted for the current context. */
+  | { readonly type: 'sealedRound'; readonly sealedRound: SealedRound }
+  /** Own training is done; all blocks are durable. */
+  | { readonly type: 'trained'; readonly round: number; readonly manifest: Manifest }
+  /** Own training failed; the round goes on without it. */
+  | { readonly type: 'trainingFailed'; readonly round: number; readonly reason: string }
+  /** Every block of a manifest is durable; `fault` tells why its content is not valid, where it is not. */
+  | { readonly type: 'blocksHeld'; readonly manifest: Uint8Array; readonly fault: string | undefined }
+  /** The committed cut is stacked and merged. */
+  | {
+      readonly type: 'built'
+      readonly cut: Uint8Array
+      readonly stack: Uint8Array | null
+      readonly model: Uint8Array
+    }
+  | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

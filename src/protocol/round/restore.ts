@@ -1,0 +1,74 @@
+import { equalBytes } from '../bytes.ts'
+import { cutId } from '../identifiers.ts'
+import { isKind, judge } from '../messages/judge.ts'
+import { decodeEnvelope, type Message } from '../messages/message.ts'
+import type { RoundContext } from '../round-context.ts'
+import { beginGathering } from '../rules/ready.ts'
+import { startView } from '../rules/vote.ts'
+import { type Draft, firstOf, keep } from './draft.ts'
+import type { LogRecord } from './effects.ts'
+import { initialState } from './state.ts'
+import { beginTraining, type Environment, type Step, settleState } from './step.ts'
+
+/**
+ * Begins a round again after a restart, from what the log kept of it: all that this peer ever signed stands, its lock and
+ * its valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. What others had said comes back
+ * by sync.
+ *
+ * @param records the log's records, oldest first; those of other rounds are passed over
+ */
+export function restore(
+  context: RoundContext,
+  records: readonly LogRecord[],
+  environment: Environment
+): Step {
+  const draft: Draft = { ...initialState(context, environment.signer.peer), ...environment, effects: [] }
+  const own: Message[] = []
+  for (const record of records) {
+    if (record.type === 'valid') restoreValid(draft, record)
+    else restoreSigned(draft, record.envelope, own)
+  }
+  draft.effects = []
+  const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
+  if (said) beginGathering(draft)
+  else beginTraining(draft)
+  restoreView(draft, own)
+  draft.effects.push(...own.map((message) => ({ type: 'broadcast', message }) as const))
+  return settleState(draft)
+}
+
+function restoreValid(draft: Draft, record: Extract<LogRecord, { type: 'valid' }>): void {
+  if (record.round !== draft.context.round) return
+  draft.valid = { view: record.view, cut: record.cut, id: cutId(draft.context, record.cut) }
+}
+
+function restoreSigned(draft: Draft, bytes: Uint8Array, own: Message[]): void {
+  const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)
+  if (judgement.verdict !== 'accept' || judgement.message.author !== draft.self) return
+  // Views are taken as reached, or the bound on views ahead would drop what was said.
+  if (isVote(judgement.message)) draft.view = Math.max(draft.view, judgement.message.slot)
+  keep(draft, judgement.message)
+  own.push(judgement.message)
+}
+
+function isVote(message: Message): boolean {
+  return isKind(message, 'proposal') || isKind(message, 'prevote') || isKind(message, 'precommit')
+}
+
+function restoreView(draft: Draft, own: readonly Message[]): void {
+  const { view } = draft
+  if (view < 0) return
+  startView(draft, view)
+  draft.phase = 'deciding'
+  if (firstOf(draft, 'precommit', view, draft.self) !== undefined) draft.step = 'precommit'
+  else if (firstOf(draft, 'prevote', view, draft.self) !== undefined) draft.step = 'prevote'
+  for (const message of own) {
+    if (!isKind(message, 'precommit') || message.body.cut === null) continue
+    if (draft.locked === undefined || message.slot > draft.locked.view)
+      draft.locked = { view: message.slot, id: message.body.cut }
+  }
+  if (draft.locked !== undefined && draft.valid !== undefined && draft.valid.view === draft.locked.view) {
+    if (!equalBytes(draft.valid.id, draft.locked.id))
+      throw new Error('the log is locked on a cut other than its valid one')
+  }
+}

@@ -1,0 +1,68 @@
+import type { Certificate, Cut } from '../messages/bodies.ts'
+import type { Message } from '../messages/message.ts'
+import { memberIndex, type RoundContext } from '../round-context.ts'
+import type { SealedRound } from '../sealed-round.ts'
+
+/** Where a peer stands in its round (DESIGN §5). */
+export type Phase = 'training' | 'gathering' | 'deciding' | 'stacking' | 'sealing'
+
+/** What a peer has of a manifest's blocks: on their way; there and valid; there and not valid; not wanted. */
+export type Holding = 'fetching' | 'valid' | 'invalid' | 'refused'
+
+/** Verified messages of one kind and slot by author; at most two distinct ones each (rule 15 *Bounds*). */
+export type Slot = ReadonlyMap<number, readonly Message[]>
+
+/** A peer's whole protocol state in one round, as a value. */
+export interface PeerState {
+  readonly context: RoundContext
+  /** Own index among the members, or −1 for one who only watches. */
+  readonly self: number
+  readonly phase: Phase
+  /** By `<kind>/<slot>`. */
+  readonly messages: ReadonlyMap<string, Slot>
+  /** By author. */
+  readonly certificates: ReadonlyMap<number, Certificate>
+  /** By manifest id in hex. */
+  readonly holdings: ReadonlyMap<string, Holding>
+  /** Current view, −1 before `deciding`. */
+  readonly view: number
+  readonly step: 'propose' | 'prevote' | 'precommit'
+  readonly locked: { readonly view: number; readonly id: Uint8Array } | undefined
+  readonly valid: { readonly view: number; readonly id: Uint8Array; readonly cut: Cut } | undefined
+  /** Timers that were set, and those that ran out. */
+  readonly timers: ReadonlySet<string>
+  readonly expired: ReadonlySet<string>
+  readonly committed: { readonly id: Uint8Array; readonly cut: Cut } | undefined
+  readonly building: boolean
+  readonly built: { readonly stack: Uint8Array | null; readonly model: Uint8Array } | undefined
+  /** The seal, made here or received, that waits for the own build. */
+  readonly sealedRound: SealedRound | undefined
+  /** Envelopes of the next round by author. */
+  readonly early: ReadonlyMap<string, readonly Uint8Array[]>
+  /** Why this peer stopped, where it did. */
+  readonly halted: string | undefined
+}
+
+/** The state at the start of a round. */
+export function initialState(context: RoundContext, peer: Uint8Array): PeerState {
+  return {
+    context,
+    self: memberIndex(context, peer),
+    phase: 'training',
+    messages: new Map(),
+    certificates: new Map(),
+    holdings: new Map(),
+    view: -1,
+    step: 'propose',
+    locked: undefined,
+    valid: undefined,
+    timers: new Set(),
+    expired: new Set(),
+    committed: undefined,
+    building: false,
+    built: undefined,
+    sealedRound: undefined,
+    early: new Map(),
+    halted: undefined
+  }
+}

@@ -1,0 +1,195 @@
+import { equalBytes, hex } from '../bytes.ts'
+import { sameDigest } from '../identifiers.ts'
+import { isKind, judge } from '../messages/judge.ts'
+import { decodeEnvelope } from '../messages/message.ts'
+import type { RoundContext } from '../round-context.ts'
+import { attest, build, seal } from '../rules/attest.ts'
+import { acceptCertificate, certify, endorse, fetchManifests, requiredManifestId } from '../rules/endorse.ts'
+import { propose } from '../rules/propose.ts'
+import { beginGathering, sayReady } from '../rules/ready.ts'
+import { commit, commitTo, startView, vote } from '../rules/vote.ts'
+import { contextAfter, type SealedRound } from '../sealed-round.ts'
+import type { Signer, Verify } from '../signature.ts'
+import { countOf, type Draft, halt, hold, keep, say, startTimer } from './draft.ts'
+import type { Effect } from './effects.ts'
+import type { PeerEvent } from './events.ts'
+import { initialState, type PeerState } from './state.ts'
+
+/** Envelopes of the next round that are kept of one author until that round begins. */
+const EARLY_MAX = 8
+
+/** What a peer brings to every step: its key and the judge of signatures. */
+export interface Environment {
+  readonly signer: Signer
+  readonly verify: Verify
+}
+
+/** A state and what is to be done to make it true outside. */
+export interface Step {
+  readonly state: PeerState
+  readonly effects: readonly Effect[]
+}
+
+/** Begins a round from its context. */
+export function start(context: RoundContext, environment: Environment): Step {
+  const draft: Draft = { ...initialState(context, environment.signer.peer), ...environment, effects: [] }
+  beginTraining(draft)
+  return finish(draft)
+}
+
+/**
+ * The round protocol: one event in, the next state and its effects out. Pure; signatures come from the environment's
+ * deterministic signer. The effects are to be carried out in their order.
+ */
+export function step(state: PeerState, event: PeerEvent, environment: Environment): Step {
+  if (state.halted !== undefined) return { state, effects: [] }
+  const draft: Draft = { ...state, ...environment, effects: [] }
+  take(draft, event)
+  applyRules(draft)
+  return finish(draft)
+}
+
+/** Applies the rules to a state that was put together from a log. */
+export function settleState(draft: Draft): Step {
+  applyRules(draft)
+  return finish(draft)
+}
+
+/** What a trainer, or one who only votes, does first. */
+export function beginTraining(draft: Draft): void {
+  if (!draft.context.trainers.includes(draft.self)) {
+    beginGathering(draft)
+    return
+  }
+  draft.effects.push({ type: 'train', context: draft.context })
+  startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
+}
+
+function finish(draft: Draft): Step {
+  const { signer: _signer, verify: _verify, effects, ...state } = draft
+  return { state, effects }
+}
+
+function take(draft: Draft, event: PeerEvent): void {
+  switch (event.type) {
+    case 'message':
+      keep(draft, event.message, isRequired(draft, event.message))
+      break
+    case 'early':
+      keepEarly(draft, event.author, event.bytes)
+      break
+    case 'certificate':
+      acceptCertificate(draft, event.certificate)
+      break
+    case 'sealedRound':
+      adopt(draft, event.sealedRound)
+      break
+    case 'trained':
+      if (event.round !== draft.context.round || draft.phase !== 'training') break
+      say(draft, 'manifest', 0, event.manifest)
+      beginGathering(draft)
+      break
+    case 'trainingFailed':
+      if (event.round === draft.context.round && draft.phase === 'training') beginGathering(draft)
+      break
+    case 'blocksHeld':
+      if (draft.holdings.has(hex(event.manifest)))
+        hold(draft, event.manifest, event.fault === undefined ? 'valid' : 'invalid')
+      break
+    case 'built':
+      if (draft.committed === undefined || !equalBytes(event.cut, draft.committed.id)) break
+      draft.building = false
+      draft.built = { stack: event.stack, model: event.model }
+      break
+    case 'timeout':
+      if (event.round !== draft.context.round) break
+      draft.expired = new Set(draft.expired).add(event.timer)
+      if (event.timer === 'train' && draft.phase === 'training') {
+        draft.effects.push({ type: 'cancelTraining' })
+        beginGathering(draft)
+      }
+      break
+  }
+}
+
+/** Takes over a seal that others made: this peer builds what was sealed and follows. */
+function adopt(draft: Draft, sealedRound: SealedRound): void {
+  if (draft.sealedRound !== undefined) return
+  const { seal, cut, manifests } = sealedRound
+  if (draft.committed !== undefined && !equalBytes(draft.committed.id, seal.cut)) {
+    halt(
+      draft,
+      `round ${seal.round} was sealed with cut ${hex(seal.cut)}, but ${hex(draft.committed.id)} was committed`
+    )
+    return
+  }
+  draft.sealedRound = sealedRound
+  for (const manifest of manifests) keep(draft, manifest, true)
+  if (draft.committed === undefined) commitTo(draft, seal.cut, cut)
+}
+
+function isRequired(draft: Draft, message: Parameters<typeof keep>[1]): boolean {
+  const required = isKind(message, 'manifest') ? requiredManifestId(draft, message.author) : undefined
+  return required !== undefined && equalBytes(required, message.id)
+}
+
+function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
+  const kept = draft.early.get(hex(author)) ?? []
+  if (kept.length >= EARLY_MAX || kept.some((known) => equalBytes(known, bytes))) return
+  draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
+}
+
+/** Runs every rule until none changes anything: each does its part once, and only when its time has come. */
+function applyRules(draft: Draft): void {
+  for (let before: Draft | undefined; before === undefined || hasChanged(before, draft); ) {
+    if (draft.halted !== undefined) return
+    before = { ...draft }
+    fetchManifests(draft)
+    endorse(draft)
+    certify(draft)
+    sayReady(draft)
+    beginDeciding(draft)
+    propose(draft)
+    vote(draft)
+    commit(draft)
+    build(draft)
+    attest(draft)
+    seal(draft)
+    advance(draft)
+  }
+}
+
+function hasChanged(before: Draft, after: Draft): boolean {
+  return (Object.keys(after) as (keyof Draft)[]).some((key) => before[key] !== after[key])
+}
+
+/** `deciding` starts at q readies (rule 3 *Ready*). */
+function beginDeciding(draft: Draft): void {
+  if (draft.view >= 0 || draft.committed !== undefined) return
+  if (countOf(draft, 'ready', 0) < draft.context.quorum) return
+  if (draft.phase === 'training') draft.effects.push({ type: 'cancelTraining' })
+  draft.phase = 'deciding'
+  startView(draft, 0)
+}
+
+/** Goes on to the next round once the round is sealed and the own build is the sealed one. */
+function advance(draft: Draft): void {
+  const { sealedRound, built, context } = draft
+  if (sealedRound === undefined || built === undefined) return
+  if (!sameDigest(built.stack, sealedRound.seal.stack) || !equalBytes(built.model, sealedRound.seal.model)) {
+    halt(
+      draft,
+      `round ${context.round} was sealed with model ${hex(sealedRound.seal.model)}, but this peer built ${hex(built.model)}`
+    )
+    return
+  }
+  draft.effects.push({ type: 'sealed', context, sealedRound })
+  const next = contextAfter(context, sealedRound)
+  const { early } = draft
+  Object.assign(draft, initialState(next, draft.signer.peer))
+  beginTraining(draft)
+  for (const bytes of [...early.values()].flat()) {
+    const judgement = judge(next, decodeEnvelope(bytes), draft.verify)
+    if (judgement.verdict === 'accept') keep(draft, judgement.message)
+  }
+}

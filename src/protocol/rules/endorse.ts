@@ -1,0 +1,73 @@
+import { equalBytes, hex } from '../bytes.ts'
+import { groupBy } from '../group-by.ts'
+import type { Certificate } from '../messages/bodies.ts'
+import type { Message } from '../messages/message.ts'
+import { type Draft, firstOf, hold, manifestOf, messagesOf, say } from '../round/draft.ts'
+import { manifestFault } from './validate.ts'
+
+/**
+ * Asks for the blocks of every manifest that is worth it: the first one seen of an author if it is valid on paper, and
+ * whichever one is certified or in the committed cut, whatever this peer thinks of it (rule 1 *Endorse once*: a
+ * certificate overrides one's own refusal to fetch).
+ */
+export function fetchManifests(draft: Draft): void {
+  for (const author of draft.context.trainers) {
+    const wanted = requiredManifest(draft, author) ?? firstOf(draft, 'manifest', 0, author)
+    if (wanted === undefined) continue
+    const holding = draft.holdings.get(hex(wanted.id))
+    const required = requiredManifest(draft, author) !== undefined
+    if (holding !== undefined && !(holding === 'refused' && required)) continue
+    const refused = !required && manifestFault(draft.context, author, wanted.body) !== undefined
+    hold(draft, wanted.id, refused ? 'refused' : 'fetching')
+    if (!refused) draft.effects.push({ type: 'fetch', message: wanted })
+  }
+}
+
+/** Id of the author's manifest that the round may depend on: certified, or in the committed cut. */
+export function requiredManifestId(draft: Draft, author: number): Uint8Array | undefined {
+  const peer = draft.context.members[author]!.peer
+  const entry = draft.committed?.cut.entries.find((candidate) => equalBytes(candidate.author, peer))
+  return entry?.manifest ?? draft.certificates.get(author)?.manifest
+}
+
+function requiredManifest(draft: Draft, author: number): Message<'manifest'> | undefined {
+  const id = requiredManifestId(draft, author)
+  return id === undefined ? undefined : manifestOf(draft, author, id)
+}
+
+/**
+ * Rule 1 *Endorse once*: signs for a manifest whose blocks are all durable and valid, at most one an author (the slot of
+ * an endorsement is its author's index, and `say` speaks once in a slot). After the commit no word changes anything.
+ */
+export function endorse(draft: Draft): void {
+  if (draft.committed !== undefined) return
+  for (const author of draft.context.trainers) {
+    const manifest = requiredManifest(draft, author) ?? firstOf(draft, 'manifest', 0, author)
+    if (manifest !== undefined && draft.holdings.get(hex(manifest.id)) === 'valid')
+      say(draft, 'endorsement', author, { manifest: manifest.id })
+  }
+}
+
+/** Makes a certificate of every quorum of endorsements. Two of one author cannot both have one (rule 1, 2q − n > f). */
+export function certify(draft: Draft): void {
+  for (const author of draft.context.trainers) {
+    if (draft.certificates.has(author)) continue
+    const byManifest = groupBy(messagesOf(draft, 'endorsement', author), ({ body }) => hex(body.manifest))
+    for (const endorsements of byManifest.values()) {
+      if (endorsements.length < draft.context.quorum) continue
+      const sorted = endorsements.toSorted((left, right) => left.author - right.author)
+      acceptCertificate(draft, {
+        author,
+        manifest: sorted[0]!.body.manifest,
+        endorsements: sorted.map((message) => ({ member: message.author, signature: message.signature }))
+      })
+    }
+  }
+}
+
+/** Keeps a valid certificate, the first of its author. */
+export function acceptCertificate(draft: Draft, certificate: Certificate): void {
+  if (draft.certificates.has(certificate.author)) return
+  draft.certificates = new Map(draft.certificates).set(certificate.author, certificate)
+  draft.effects.push({ type: 'certified', certificate })
+}

@@ -1,0 +1,54 @@
+import { blockCount, shardByteLength } from '../../adapter/shard.ts'
+import { hex } from '../bytes.ts'
+import type { Manifest, ManifestShard } from '../messages/bodies.ts'
+import { isNextReveal } from '../reveal-chain.ts'
+import type { RoundContext } from '../round-context.ts'
+
+/**
+ * Rule 2 *Validate*, as far as the manifest alone tells: shapes, rank, alpha, samples and sizes within the charter, and
+ * the author's next reveal. What the blocks hold is judged where they arrive.
+ *
+ * @returns why no honest member endorses it, or undefined
+ */
+export function manifestFault(context: RoundContext, author: number, manifest: Manifest): string | undefined {
+  const { charter } = context
+  if (manifest.dtype !== charter.dtype) return `dtype ${manifest.dtype} is not the charter's ${charter.dtype}`
+  if (manifest.samples > charter.sampleCap) return `${manifest.samples} samples are above the charter's cap`
+  if (!isNextReveal(context.members[author]!.anchor, manifest.reveal))
+    return 'its reveal is not the next of its chain'
+  let total = 0
+  for (const [index, shard] of manifest.shards.entries()) {
+    if (index > 0 && manifest.shards[index - 1]!.module >= shard.module)
+      return 'its shards are not sorted by module'
+    const fault = shardFault(context, shard)
+    if (fault !== undefined) return `${shard.module}: ${fault}`
+    total += shardByteLength({ ...shard, dtype: manifest.dtype })
+  }
+  return total === manifest.totalBytes
+    ? undefined
+    : `announces ${manifest.totalBytes} bytes where its ranks give ${total}`
+}
+
+function shardFault({ charter }: RoundContext, shard: ManifestShard): string | undefined {
+  const known = charter.base.modules.find(({ module }) => module === shard.module)
+  if (known === undefined) return 'is no module of the charter'
+  if (known.inFeatures !== shard.inFeatures || known.outFeatures !== shard.outFeatures)
+    return `shape ${shard.outFeatures}×${shard.inFeatures} is not the base's ${known.outFeatures}×${known.inFeatures}`
+  const { rank, alpha } = charter
+  if (shard.rank < rank.min || shard.rank > rank.max)
+    return `rank ${shard.rank} is outside ${rank.min}…${rank.max}`
+  if (shard.alpha < alpha.min || shard.alpha > alpha.max)
+    return `alpha ${shard.alpha} is outside ${alpha.min}…${alpha.max}`
+  const expected = blockCount(shardByteLength({ ...shard, dtype: charter.dtype }))
+  return shard.blocks.length === expected
+    ? undefined
+    : `${shard.blocks.length} blocks where its rank gives ${expected}`
+}
+
+/** Digests of all blocks of a manifest, each once, in order. */
+export function blocksOf(manifest: Manifest): Uint8Array[] {
+  const distinct = new Map(
+    manifest.shards.flatMap(({ blocks }) => blocks).map((block) => [hex(block), block])
+  )
+  return [...distinct.values()]
+}

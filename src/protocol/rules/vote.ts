@@ -1,0 +1,135 @@
+import { equalBytes } from '../bytes.ts'
+import { cutId } from '../identifiers.ts'
+import type { Cut, Proposal } from '../messages/bodies.ts'
+import { countOf, type Draft, firstOf, say, startTimer, votesFor } from '../round/draft.ts'
+import { proposerOf } from '../round-context.ts'
+import { judgeFreshProposal } from './propose.ts'
+
+/**
+ * Rule 5 *Vote*: Tendermint on the cut, after Buchman, Kwon, Milosevic, "The latest gossip on BFT consensus"
+ * (arXiv 1807.04938, algorithm 1); the line numbers below are that algorithm's. Its round is our view.
+ */
+export function vote(draft: Draft): void {
+  if (draft.view < 0 || draft.committed !== undefined) return
+  jump(draft)
+  prevote(draft)
+  lock(draft)
+  startVoteTimers(draft)
+}
+
+/** Begins a view (StartRound, line 11); the proposer's part is rule 4. */
+export function startView(draft: Draft, view: number): void {
+  draft.view = view
+  draft.step = 'propose'
+  const { proposeMs, growthMs } = draft.context.charter.timeouts
+  startTimer(draft, `propose/${view}`, proposeMs + view * growthMs)
+}
+
+/** f+1 members in higher views: jump (line 55). */
+function jump(draft: Draft): void {
+  const highest = new Map<number, number>()
+  for (const [key, slot] of draft.messages) {
+    const [kind, view] = key.split('/') as [string, string]
+    if (kind !== 'prevote' && kind !== 'precommit' && kind !== 'proposal') continue
+    for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, Number(view)))
+  }
+  const reached = [...highest.values()].sort((left, right) => right - left)[draft.context.faulty] ?? -1
+  if (reached > draft.view) startView(draft, reached)
+}
+
+/** The proposal of a view, with the id of its cut. */
+function proposalOf(draft: Draft, view: number): { proposal: Proposal; id: Uint8Array } | undefined {
+  const message = firstOf(draft, 'proposal', view, proposerOf(draft.context, view))
+  return message === undefined
+    ? undefined
+    : { proposal: message.body, id: cutId(draft.context, message.body.cut) }
+}
+
+/** Prevotes for the view's proposal (lines 22 and 28), or for none when the proposer took too long (line 57). */
+function prevote(draft: Draft): void {
+  if (draft.step !== 'propose') return
+  const current = proposalOf(draft, draft.view)
+  const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
+  if (opinion === 'waiting' && !draft.expired.has(`propose/${draft.view}`)) return
+  say(draft, 'prevote', draft.view, { cut: opinion === 'for' ? current!.id : null })
+  draft.step = 'prevote'
+}
+
+function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'against' | 'waiting' {
+  const { locked, view, context } = draft
+  const isLocked = locked !== undefined && equalBytes(locked.id, id)
+  if (proposal.validView >= 0) {
+    if (votesFor(draft, 'prevote', proposal.validView, id) < context.quorum) return 'waiting'
+    return locked === undefined || locked.view <= proposal.validView || isLocked ? 'for' : 'against'
+  }
+  // A quorum of prevotes holds an honest member that checked the readies: their certificates need not be waited for.
+  const checked = votesFor(draft, 'prevote', view, id) >= context.quorum
+  const judgement = checked ? 'valid' : judgeFreshProposal(draft, proposal)
+  if (judgement === 'waiting') return 'waiting'
+  return judgement === 'valid' && (locked === undefined || isLocked) ? 'for' : 'against'
+}
+
+/** Precommits what a quorum prevoted (line 36), or none (lines 44 and 61). */
+function lock(draft: Draft): void {
+  const { view, context } = draft
+  const current = proposalOf(draft, view)
+  if (draft.step === 'propose') return
+  if (current !== undefined && votesFor(draft, 'prevote', view, current.id) >= context.quorum) {
+    makeValid(draft, view, current.id, current.proposal.cut)
+    if (draft.step === 'prevote') {
+      draft.locked = { view, id: current.id }
+      precommit(draft, current.id)
+    }
+  } else if (draft.step === 'prevote') {
+    if (votesFor(draft, 'prevote', view, null) >= context.quorum || draft.expired.has(`prevote/${view}`))
+      precommit(draft, null)
+  }
+}
+
+function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
+  if (draft.valid !== undefined && draft.valid.view >= view) return
+  draft.valid = { view, id, cut }
+  draft.effects.push({ type: 'persist', record: { type: 'valid', round: draft.context.round, view, cut } })
+}
+
+function precommit(draft: Draft, cut: Uint8Array | null): void {
+  say(draft, 'precommit', draft.view, { cut })
+  draft.step = 'precommit'
+}
+
+/** Starts the timers of line 34 and line 47; the latter's end begins the next view (line 65). */
+function startVoteTimers(draft: Draft): void {
+  const { quorum, charter } = draft.context
+  const { voteMs, growthMs } = charter.timeouts
+  const { view } = draft
+  const milliseconds = voteMs + view * growthMs
+  if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
+    startTimer(draft, `prevote/${view}`, milliseconds)
+  if (countOf(draft, 'precommit', view) >= quorum) startTimer(draft, `precommit/${view}`, milliseconds)
+  if (draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
+}
+
+/** A quorum of precommits for one cut whose body is here, in whatever view: it is decided (line 49). */
+export function commit(draft: Draft): void {
+  if (draft.committed !== undefined) return
+  const proposals = [...draft.messages].filter(([key]) => key.startsWith('proposal/'))
+  const cuts = proposals.flatMap(([, slot]) =>
+    [...slot.values()].flat().map(({ body }) => (body as Proposal).cut)
+  )
+  const views = [...draft.messages.keys()]
+    .filter((key) => key.startsWith('precommit/'))
+    .map((key) => Number(key.split('/')[1]))
+  for (const cut of draft.valid === undefined ? cuts : [draft.valid.cut, ...cuts]) {
+    const id = cutId(draft.context, cut)
+    if (!views.some((view) => votesFor(draft, 'precommit', view, id) >= draft.context.quorum)) continue
+    commitTo(draft, id, cut)
+    return
+  }
+}
+
+/** Takes a cut as decided; training for this round has lost its purpose. */
+export function commitTo(draft: Draft, id: Uint8Array, cut: Cut): void {
+  if (draft.phase === 'training') draft.effects.push({ type: 'cancelTraining' })
+  draft.committed = { id, cut }
+  draft.phase = 'stacking'
+}

@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import { shardByteLength } from '../../src/adapter/shard.ts'
+import { compareBytes } from '../../src/protocol/bytes.ts'
+import { type Charter, charterId, type SignedCharter } from '../../src/protocol/charter.ts'
+import type { Manifest } from '../../src/protocol/messages/bodies.ts'
+import { createRevealChain, type RevealChain } from '../../src/protocol/reveal-chain.ts'
+import type { RoundContext } from '../../src/protocol/round-context.ts'
+import { peerOf } from '../../src/protocol/signature.ts'
+
+/** Rounds that a simulated chain lasts. */
+const CHAIN_LENGTH = 256
+const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFeatures: 8 }
+
+export const digestOf = (text: string): Uint8Array => createHash('sha256').update(text).digest()
+
+/** A consortium of `count` members with made-up keys, and each one's reveal chain, in the order of their PeerIds. */
+export function simulatedConsortium(
+  count: number,
+  changes: Partial<Charter> = {}
+): { signed: SignedCharter; chains: RevealChain[] } {
+  const people = Array.from({ length: count }, (_, index) => ({
+    peer: peerOf(digestOf(`key ${index}`)),
+    chain: createRevealChain(digestOf(`secret ${index}`), CHAIN_LENGTH)
+  })).sort((left, right) => compareBytes(left.peer, right.peer))
+  const charter: Charter = {
+    version: 1,
+    name: 'simulated',
+    members: people.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
+    base: {
+      config: digestOf('config'),
+      tokenizer: digestOf('tokenizer'),
+      weights: digestOf('weights'),
+      modelDigest: digestOf('model'),
+      modules: [MODULE]
+    },
+    rule: 'flora',
+    init: 'fresh',
+    dtype: 'f32',
+    rankStabilised: false,
+    trainers: 0,
+    committee: null,
+    minShards: 1,
+    rank: { min: 1, max: 64 },
+    alpha: { min: 1, max: 128 },
+    sampleCap: 1_000_000,
+    norm: { factor: 10, absolute: 1000 },
+    heldOutVeto: false,
+    timeouts: { trainMs: 20_000, gatherMs: 5_000, graceMs: 500, proposeMs: 500, voteMs: 300, growthMs: 200 },
+    retain: 8,
+    ...changes
+  }
+  return {
+    signed: { charter, id: charterId(charter), signatures: [] },
+    chains: people.map(({ chain }) => chain)
+  }
+}
+
+/** The manifest that a simulated member makes of its training in this round. */
+export function simulatedManifest(context: RoundContext, author: number, chain: RevealChain): Manifest {
+  const rank = 2 + author
+  return {
+    samples: 100 + author,
+    dtype: 'f32',
+    shards: [{ ...MODULE, rank, alpha: 2 * rank, blocks: [digestOf(`block ${context.round} ${author}`)] }],
+    totalBytes: shardByteLength({ ...MODULE, rank, dtype: 'f32' }),
+    reveal: chain.before(context.members[author]!.anchor)!
+  }
+}
