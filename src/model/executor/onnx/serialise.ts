@@ -1,0 +1,123 @@
+import type { Graph, GraphNode, OnnxAttribute, OnnxEmitter } from '../../graph/index.ts'
+import { ATTRIBUTE_TYPES, modelType, TENSOR_TYPES } from './schema.ts'
+
+/** ONNX operator set that the lowerings are written for. */
+const OPSET_VERSION = 23
+/** IR version that goes with that operator set. */
+const IR_VERSION = 11
+
+/** A graph as the bytes of an ONNX model. */
+export interface OnnxModel {
+  readonly bytes: Uint8Array
+  /** For each graph output its name inside the ONNX model. */
+  readonly outputNames: ReadonlyMap<string, string>
+}
+
+/** Writes `graph` as an ONNX model; its inputs keep their names. */
+export function serialiseOnnx(graph: Graph): OnnxModel {
+  const names = new Map<GraphNode, string>()
+  const nodes: object[] = []
+  const initializers: object[] = []
+  const known = new Map<string, string>()
+
+  const initializer = (
+    values: Float32Array | Int32Array | BigInt64Array,
+    shape: readonly number[],
+    dataType: number
+  ): string => {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    const key = `${dataType} [${shape}] ${Buffer.from(bytes).toString('base64')}`
+    const shared = known.get(key)
+    if (shared) return shared
+    const name = `constant_${initializers.length}`
+    initializers.push({ name, dims: shape, dataType, rawData: bytes })
+    known.set(key, name)
+    return name
+  }
+
+  const emitter: OnnxEmitter = {
+    name: (node) => {
+      const name = names.get(node)
+      if (name === undefined)
+        throw new Error(`node ${node.id} (${node.operator.name}) is used before it is computed`)
+      return name
+    },
+    node: (type, inputs, attributes = {}, domain = '') => {
+      const output = `value_${nodes.length}`
+      const attribute = Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value))
+      nodes.push({
+        name: `${type}_${nodes.length}`,
+        opType: type,
+        input: inputs,
+        output: [output],
+        attribute,
+        domain
+      })
+      return output
+    },
+    int64: (values, shape = [values.length]) =>
+      initializer(
+        BigInt64Array.from(values, (value) => BigInt(value)),
+        shape,
+        TENSOR_TYPES.int64
+      ),
+    float32: (values, shape) => initializer(values, shape, TENSOR_TYPES.float32)
+  }
+
+  for (const node of graph.nodes) names.set(node, lower(node, emitter, initializer))
+
+  const outputNames = new Map<string, string>()
+  const taken = new Set<string>()
+  for (const [name, node] of graph.outputs) {
+    // An output has to be computed by a node of its own.
+    const computed = emitter.name(node)
+    const own = computed.startsWith('value_') && !taken.has(computed)
+    const outputName = own ? computed : emitter.node('Identity', [computed])
+    taken.add(outputName)
+    outputNames.set(name, outputName)
+  }
+
+  const model = {
+    irVersion: IR_VERSION,
+    producerName: 'loam',
+    opsetImport: [
+      { domain: '', version: OPSET_VERSION },
+      { domain: 'com.microsoft', version: 1 }
+    ],
+    graph: {
+      name: 'loam',
+      node: nodes,
+      initializer: initializers,
+      input: [...graph.inputs].map(([name, node]) => valueInfo(onnxInputName(name), node)),
+      output: [...graph.outputs].map(([name, node]) => valueInfo(outputNames.get(name)!, node))
+    }
+  }
+  return { bytes: modelType.encode(modelType.create(model)).finish(), outputNames }
+}
+
+/** Name of a graph input inside the ONNX model. */
+export function onnxInputName(name: string): string {
+  return `input:${name}`
+}
+
+function lower(
+  node: GraphNode,
+  emitter: OnnxEmitter,
+  initializer: (values: Float32Array | Int32Array, shape: readonly number[], dataType: number) => string
+): string {
+  if (node.operator.name === 'Input') return onnxInputName(`${node.attributes.name}`)
+  if (node.values) return initializer(node.values, node.shape, TENSOR_TYPES[node.dtype])
+  return node.operator.onnx(node, emitter)
+}
+
+function encodeAttribute(name: string, value: OnnxAttribute): object {
+  if ('int' in value) return { name, type: ATTRIBUTE_TYPES.int, i: value.int }
+  if ('float' in value) return { name, type: ATTRIBUTE_TYPES.float, f: value.float }
+  if ('text' in value) return { name, type: ATTRIBUTE_TYPES.text, s: new TextEncoder().encode(value.text) }
+  return { name, type: ATTRIBUTE_TYPES.ints, ints: value.ints }
+}
+
+function valueInfo(name: string, node: GraphNode): object {
+  const dim = node.shape.map((extent) => ({ dimValue: extent }))
+  return { name, type: { tensorType: { elemType: TENSOR_TYPES[node.dtype], shape: { dim } } } }
+}

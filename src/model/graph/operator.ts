@@ -1,0 +1,49 @@
+import type { Attributes, DataType, GraphNode } from './graph.ts'
+
+/** Shape and element type of an operator's result. */
+export interface ValueType {
+  readonly shape: readonly number[]
+  readonly dtype: DataType
+}
+
+/** What an ONNX node's attribute may hold: integers are `number`s marked by `int`, `float`, text or lists. */
+export type OnnxAttribute =
+  | { readonly int: number }
+  | { readonly float: number }
+  | { readonly text: string }
+  | { readonly ints: readonly number[] }
+
+/** Where an operator writes its ONNX form. Values are known by name. */
+export interface OnnxEmitter {
+  /** Name of the value that `node` became. */
+  name(node: GraphNode): string
+  /** Adds an ONNX node with one output and returns that output's name. */
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string
+  ): string
+  /** Name of an int64 constant; a scalar where `shape` is []. */
+  int64(values: readonly number[], shape?: readonly number[]): string
+  /** Name of a float32 constant. */
+  float32(values: Float32Array, shape: readonly number[]): string
+}
+
+/** One kind of computation: its shape rule, its gradient rule and its ONNX form. */
+export interface Operator {
+  readonly name: string
+  /** @throws {Error} when the inputs do not fit */
+  infer(inputs: readonly GraphNode[], attributes: Attributes): ValueType
+  /**
+   * Gradients of the loss by each input, given its gradient by the output, written as further nodes. `wanted[i]` says
+   * whether input i leads to anything trained; where it is false the result may be undefined. Absent: no gradient flows.
+   */
+  gradient?(
+    node: GraphNode,
+    outputGradient: GraphNode,
+    wanted: readonly boolean[]
+  ): readonly (GraphNode | undefined)[]
+  /** Emits ONNX nodes and returns the name of the result. */
+  onnx(node: GraphNode, emitter: OnnxEmitter): string
+}

@@ -1,0 +1,17 @@
+import type { Operator } from '../operator.ts'
+import { compositeOperators } from './composite.ts'
+import { elementwiseOperators } from './elementwise.ts'
+import { gatherOperators } from './gather.ts'
+import { layoutOperators } from './layout.ts'
+import { matrixProductOperators } from './matrix-product.ts'
+import { reductionOperators } from './reduction.ts'
+
+/** Every operator by name: what an executor has to know. */
+export const operators: Readonly<Record<string, Operator>> = {
+  ...elementwiseOperators,
+  ...reductionOperators,
+  ...layoutOperators,
+  ...matrixProductOperators,
+  ...gatherOperators,
+  ...compositeOperators
+}

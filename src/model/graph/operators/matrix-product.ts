@@ -1,0 +1,72 @@
+import { flagAttribute, numberAttribute } from '../attributes.ts'
+import type { Attributes, GraphNode } from '../graph.ts'
+import type { Operator } from '../operator.ts'
+import { broadcastShapes } from '../shape.ts'
+import { sumTo } from './reduction.ts'
+
+/** How the factors of a product are read, and a number that scales it. */
+export interface MatMulOptions {
+  /** Read `a` with its last two axes swapped. */
+  readonly transposeA?: boolean
+  readonly transposeB?: boolean
+  /** Factor on the product; 1 where it is absent. */
+  readonly alpha?: number
+}
+
+export const matrixProductOperators = {
+  MatMul: {
+    name: 'MatMul',
+    infer: ([a, b], attributes) => {
+      const [rows, inner] = matrixShape(a!, flagAttribute({ attributes }, 'transposeA'))
+      const [innerB, columns] = matrixShape(b!, flagAttribute({ attributes }, 'transposeB'))
+      if (inner !== innerB) {
+        throw new Error(
+          `MatMul: [${a!.shape}] and [${b!.shape}] (${JSON.stringify(attributes)}) do not fit: ${inner} against ${innerB}`
+        )
+      }
+      const batch = broadcastShapes(a!.shape.slice(0, -2), b!.shape.slice(0, -2))
+      return { shape: [...batch, rows, columns], dtype: 'float32' }
+    },
+    gradient: (node, dy, wanted) => {
+      const [a, b] = node.inputs as [GraphNode, GraphNode]
+      const [transposeA, transposeB] = [flagAttribute(node, 'transposeA'), flagAttribute(node, 'transposeB')]
+      const alpha = numberAttribute(node, 'alpha')
+      const da = (): GraphNode =>
+        transposeA
+          ? matMul(b, dy, { transposeA: transposeB, transposeB: true, alpha })
+          : matMul(dy, b, { transposeB: !transposeB, alpha })
+      const db = (): GraphNode =>
+        transposeB
+          ? matMul(dy, a, { transposeA: true, transposeB: transposeA, alpha })
+          : matMul(a, dy, { transposeA: !transposeA, alpha })
+      return [wanted[0] ? sumTo(da(), a.shape) : undefined, wanted[1] ? sumTo(db(), b.shape) : undefined]
+    },
+    onnx: (node, emitter) => {
+      const names = node.inputs.map((input) => emitter.name(input))
+      const settings = {
+        transA: { int: Number(flagAttribute(node, 'transposeA')) },
+        transB: { int: Number(flagAttribute(node, 'transposeB')) },
+        alpha: { float: numberAttribute(node, 'alpha') }
+      }
+      if (node.inputs.every((input) => input.shape.length === 2)) return emitter.node('Gemm', names, settings)
+      // onnxruntime's own operator reads transposed factors in place; ONNX's MatMul would need a copy of them.
+      return emitter.node('FusedMatMul', names, settings, 'com.microsoft')
+    }
+  }
+} satisfies Record<string, Operator>
+
+/** alpha · a · b over the last two axes; leading axes broadcast. */
+export function matMul(a: GraphNode, b: GraphNode, options: MatMulOptions = {}): GraphNode {
+  const attributes: Attributes = {
+    transposeA: options.transposeA ?? false,
+    transposeB: options.transposeB ?? false,
+    alpha: options.alpha ?? 1
+  }
+  return a.builder.apply(matrixProductOperators.MatMul, [a, b], attributes)
+}
+
+function matrixShape({ shape }: GraphNode, transposed: boolean): readonly [number, number] {
+  const [rows, columns] = shape.slice(-2)
+  if (rows === undefined || columns === undefined) throw new Error(`MatMul: [${shape}] is no matrix`)
+  return transposed ? [columns, rows] : [rows, columns]
+}

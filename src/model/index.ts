@@ -1,0 +1,44 @@
+/**
+ * Base models: load, tokenize, train a LoRA or all weights, evaluate, generate.
+ *
+ * @example
+ * ```ts
+ * import { createFullTrainer, initialiseLlama, learningRateAt, saveBaseModel } from 'loam-net/model'
+ *
+ * const trainer = await createFullTrainer({ config, weights: initialiseLlama(config, 1), batchSize: 16, sequenceLength: 256 })
+ * const schedule = { kind: 'cosine', learningRate: 3e-3, warmupSteps: 100 } as const
+ * while (trainer.stepsDone < 2000) {
+ *   const { loss } = await trainer.step(nextBatch(), learningRateAt(schedule, trainer.stepsDone, 2000))
+ * }
+ * saveBaseModel('models/mine', { config, weights: trainer.weights, tokenizerJson, tokenizerConfigJson, dtype: 'BF16' })
+ * ```
+ */
+export {
+  type BaseModel,
+  checkWeights,
+  loadBaseModel,
+  type SaveBaseModelOptions,
+  saveBaseModel
+} from './base-model.ts'
+export * from './executor/index.ts'
+export * from './llama/index.ts'
+export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
+export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
+export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './train/adamw.ts'
+export {
+  createFullTrainer,
+  type FullStepResult,
+  type FullTrainer,
+  type FullTrainerOptions,
+  type FullTrainerState
+} from './train/full-trainer.ts'
+export { clippingFactor, globalNorm } from './train/gradient-clipping.ts'
+export { learningRateAt, type ScheduleSettings } from './train/schedule.ts'
+export {
+  createTrainStep,
+  loraNames,
+  type StepResult,
+  type Trainable,
+  type TrainStep,
+  type TrainStepOptions
+} from './train/train-step.ts'

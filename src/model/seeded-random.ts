@@ -1,0 +1,85 @@
+/** A seeded source of random numbers: equal seeds give equal numbers on every machine. */
+export interface SeededRandom {
+  /** A whole number in [0, 2^32). */
+  nextUint32(): number
+  /** Uniform in [0, 1), in steps of 2^-32. */
+  uniform(): number
+  /** Normal with mean 0 and deviation 1. */
+  normal(): number
+}
+
+/**
+ * xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state filled by
+ * splitmix32 from the seed. Normal numbers by Marsaglia's polar method.
+ *
+ * @param seed a number (its 32 low bits and the 21 above count), or bytes, all of which count
+ */
+export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
+  const state = new Uint32Array(4)
+  const words = typeof seed === 'number' ? [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0] : bytesToWords(seed)
+  let mixed = 0
+  for (const [index, word] of words.entries()) {
+    mixed = (mixed ^ word) >>> 0
+    for (let slot = 0; slot < 4; slot++) {
+      mixed = (mixed + 0x9e3779b9) >>> 0
+      state[slot] = state[slot]! ^ scramble(mixed ^ index)
+    }
+  }
+  if (state.every((word) => word === 0)) state[0] = 1
+  let spare: number | undefined
+
+  const nextUint32 = (): number => {
+    const [a, b, c, d] = state as unknown as [number, number, number, number]
+    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
+    const shifted = b << 9
+    const mixedC = c ^ a
+    const mixedD = d ^ b
+    state[1] = b ^ mixedC
+    state[0] = a ^ mixedD
+    state[2] = mixedC ^ shifted
+    state[3] = rotate(mixedD, 11)
+    return result
+  }
+  const uniform = (): number => nextUint32() / 2 ** 32
+  const normal = (): number => {
+    if (spare !== undefined) {
+      const value = spare
+      spare = undefined
+      return value
+    }
+    for (;;) {
+      const u = 2 * uniform() - 1
+      const v = 2 * uniform() - 1
+      const s = u * u + v * v
+      if (s >= 1 || s === 0) continue
+      const factor = Math.sqrt((-2 * Math.log(s)) / s)
+      spare = v * factor
+      return u * factor
+    }
+  }
+  return { nextUint32, uniform, normal }
+}
+
+function rotate(word: number, bits: number): number {
+  return (word << bits) | (word >>> (32 - bits))
+}
+
+function scramble(word: number): number {
+  let mixed = Math.imul(word ^ (word >>> 16), 0x21f0aaad)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
+  return (mixed ^ (mixed >>> 15)) >>> 0
+}
+
+function bytesToWords(bytes: Uint8Array): number[] {
+  const words: number[] = [bytes.length]
+  for (let at = 0; at < bytes.length; at += 4) {
+    words.push(
+      ((bytes[at] ?? 0) |
+        ((bytes[at + 1] ?? 0) << 8) |
+        ((bytes[at + 2] ?? 0) << 16) |
+        ((bytes[at + 3] ?? 0) << 24)) >>>
+        0
+    )
+  }
+  return words
+}

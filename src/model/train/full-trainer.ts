@@ -1,0 +1,118 @@
+import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
+import type { TrainingBatch } from '../../data/training-batch.ts'
+import { checkWeights } from '../base-model.ts'
+import type { Executor } from '../executor/index.ts'
+import type { LlamaConfig } from '../llama/index.ts'
+import { accumulateStep } from './accumulate.ts'
+import { type AdamWSettings, createAdamW } from './adamw.ts'
+import { clippingFactor, globalNorm } from './gradient-clipping.ts'
+import { createTrainStep } from './train-step.ts'
+
+/** How a whole model is trained. */
+export interface FullTrainerOptions {
+  readonly config: LlamaConfig
+  /** Where training starts; copied. */
+  readonly weights: TensorMap
+  readonly batchSize: number
+  readonly sequenceLength: number
+  readonly threads?: number
+  readonly executor?: Executor
+  readonly optimizer?: AdamWSettings
+  /** Limit of the gradients' global norm; 1 where it is absent, Infinity for none. */
+  readonly clipNorm?: number
+}
+
+/** One step of full training. */
+export interface FullStepResult {
+  /** Weighted mean cross-entropy before the update, nats. */
+  readonly loss: number
+  /** Global norm of the gradients before clipping. */
+  readonly gradientNorm: number
+}
+
+/**
+ * All that a trainer has to remember: weights under `weights/`, Adam's moments under `first-moments/` and
+ * `second-moments/`, ready for a safetensors file.
+ */
+export interface FullTrainerState {
+  /** Updates done. */
+  readonly step: number
+  readonly tensors: TensorMap
+}
+
+/** Trains every weight of a model. */
+export interface FullTrainer {
+  /** The weights as they are now: live memory that the next step changes. */
+  readonly weights: ReadonlyMap<string, Tensor>
+  /** Updates done. */
+  readonly stepsDone: number
+  /** One update from one batch, or from several whose gradients are added up. */
+  step(batches: TrainingBatch | readonly TrainingBatch[], learningRate: number): Promise<FullStepResult>
+  /** The state without a copy: write it out before the next step. */
+  state(): FullTrainerState
+  /**
+   * Goes on from a state.
+   *
+   * @throws {Error} when a tensor is missing or has another shape
+   */
+  restore(state: FullTrainerState): void
+  dispose(): Promise<void>
+}
+
+/**
+ * A trainer of all weights, as pretraining wants it.
+ *
+ * @throws {UnsupportedModelError} when the weights do not fit the config
+ */
+export async function createFullTrainer(options: FullTrainerOptions): Promise<FullTrainer> {
+  const { config, clipNorm = 1 } = options
+  checkWeights(config, options.weights, 'the weights')
+  const trainStep = await createTrainStep({ ...options, trainable: { kind: 'all' } })
+  const weights = new Map<string, Tensor>()
+  for (const [name, shape] of trainStep.trainableShapes) {
+    weights.set(name, { shape, data: options.weights.get(name)!.data.slice() })
+  }
+  const parameters = new Map([...weights].map(([name, { data }]) => [name, data]))
+  const optimizer = createAdamW(weights, options.optimizer)
+
+  const stateTensors = (): Map<string, Tensor> => {
+    const tensors = new Map<string, Tensor>()
+    for (const [name, { shape, data }] of weights) {
+      tensors.set(`weights/${name}`, { shape, data })
+      tensors.set(`first-moments/${name}`, { shape, data: optimizer.firstMoments.get(name)! })
+      tensors.set(`second-moments/${name}`, { shape, data: optimizer.secondMoments.get(name)! })
+    }
+    return tensors
+  }
+
+  return {
+    weights,
+    get stepsDone() {
+      return optimizer.step
+    },
+    step: async (batches, learningRate) => {
+      const list = 'inputIds' in batches ? [batches] : batches
+      const { loss, gradients } = await accumulateStep(trainStep, parameters, list)
+      const gradientNorm = globalNorm(gradients)
+      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+        throw new Error(
+          `training diverged at step ${optimizer.step}: loss ${loss}, gradient norm ${gradientNorm}`
+        )
+      }
+      optimizer.update(gradients, { learningRate, gradientScale: clippingFactor(gradientNorm, clipNorm) })
+      return { loss, gradientNorm }
+    },
+    state: () => ({ step: optimizer.step, tensors: stateTensors() }),
+    restore: (state) => {
+      const targets = stateTensors()
+      for (const [name, { shape }] of targets) {
+        const found = state.tensors.get(name)?.shape
+        if (`${found}` !== `${shape}`)
+          throw new Error(`the state's ${name} has shape [${found}], wanted [${shape}]`)
+      }
+      for (const [name, { data }] of targets) data.set(state.tensors.get(name)!.data)
+      optimizer.step = state.step
+    },
+    dispose: () => trainStep.dispose()
+  }
+}

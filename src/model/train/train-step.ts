@@ -1,0 +1,165 @@
+import type { TrainingBatch } from '../../data/training-batch.ts'
+import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
+import { GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
+import {
+  crossEntropy,
+  expandTargetModules,
+  headParameter,
+  type LlamaConfig,
+  type LoraNodes,
+  linearModules,
+  llamaHidden,
+  parameterShapes
+} from '../llama/index.ts'
+
+/** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
+export type Trainable =
+  | { readonly kind: 'all' }
+  | {
+      readonly kind: 'lora'
+      readonly rank: number
+      readonly alpha: number
+      /** Full module names or endings such as `q_proj`. */
+      readonly targetModules: readonly string[]
+    }
+
+/** How a training step is built. */
+export interface TrainStepOptions {
+  readonly config: LlamaConfig
+  readonly trainable: Trainable
+  readonly batchSize: number
+  readonly sequenceLength: number
+  /** Threads of the default executor. */
+  readonly threads?: number
+  readonly executor?: Executor
+}
+
+/** What a step gives back. */
+export interface StepResult {
+  /** Weighted mean cross-entropy over the batch's targets, nats. */
+  readonly loss: number
+  /** By trainable parameter; overwritten by the next step. */
+  readonly gradients: ReadonlyMap<string, Float32Array>
+}
+
+/** Forward, loss and gradients in one compiled graph. */
+export interface TrainStep {
+  /** Shape of every trainable parameter, by the name under which it is fed and its gradient returned. */
+  readonly trainableShapes: ReadonlyMap<string, readonly number[]>
+  /**
+   * One step; it changes nothing.
+   *
+   * @param parameters every weight of the model by its Hugging Face name, and the LoRA factors where there are any
+   * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over
+   *   several batches where their gradients are added up
+   */
+  step(
+    parameters: ReadonlyMap<string, Float32Array>,
+    batch: TrainingBatch,
+    totalWeight?: number
+  ): Promise<StepResult>
+  dispose(): Promise<void>
+}
+
+/** Names under which a module's LoRA factors are fed. */
+export function loraNames(module: string): { readonly A: string; readonly B: string } {
+  return { A: `${module}.lora_A.weight`, B: `${module}.lora_B.weight` }
+}
+
+/**
+ * Builds and compiles a training step for batches of one size.
+ *
+ * @throws {Error} when a size is not a positive whole number, or a target module does not exist
+ */
+export async function createTrainStep(options: TrainStepOptions): Promise<TrainStep> {
+  const { config, trainable, batchSize, sequenceLength } = options
+  for (const size of [batchSize, sequenceLength]) {
+    if (!Number.isInteger(size) || size < 1)
+      throw new Error(`a batch of ${batchSize} x ${sequenceLength} tokens cannot be`)
+  }
+  const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
+  const { builder, parameters, lora } = declareParameters(config, trainable)
+  const size = [batchSize, sequenceLength]
+  const flat = [batchSize * sequenceLength]
+  const inputIds = builder.input('inputIds', size, 'int32')
+  const targetIds = reshape(builder.input('targetIds', size, 'int32'), flat)
+  const targetWeights = reshape(builder.input('targetWeights', size), flat)
+  const parameter = (name: string): GraphNode => parameters.get(name)!
+  const hidden = llamaHidden(config, inputIds, { parameter, lora })
+  const loss = crossEntropy(hidden, parameter(headParameter(config)), targetIds, targetWeights)
+
+  const trained = trainableNodes(trainable, parameters, lora)
+  const names = [...trained.keys()]
+  const outputs: Record<string, GraphNode> = { loss }
+  gradients(loss, [...trained.values()]).forEach((gradient, index) => {
+    outputs[names[index]!] = gradient
+  })
+  const compiled = await executor.compile(builder.build(outputs))
+  const normalised = new Float32Array(batchSize * sequenceLength)
+
+  return {
+    trainableShapes: new Map([...trained].map(([name, { shape }]) => [name, shape])),
+    step: async (values, batch, totalWeight = sum(batch.targetWeights)) => {
+      checkBatch(batch, options)
+      const divisor = totalWeight > 0 ? totalWeight : 1
+      for (let index = 0; index < normalised.length; index++)
+        normalised[index] = batch.targetWeights[index]! / divisor
+      const feeds = new Map<string, FeedValue>(values)
+      feeds.set('inputIds', batch.inputIds).set('targetIds', batch.targetIds).set('targetWeights', normalised)
+      const results = await compiled.run(feeds)
+      const found = new Map(names.map((name) => [name, results.get(name)!]))
+      return { loss: results.get('loss')![0]!, gradients: found }
+    },
+    dispose: () => compiled.dispose()
+  }
+}
+
+function declareParameters(
+  config: LlamaConfig,
+  trainable: Trainable
+): { builder: GraphBuilder; parameters: Map<string, GraphNode>; lora: Map<string, LoraNodes> } {
+  const builder = new GraphBuilder()
+  const parameters = new Map<string, GraphNode>()
+  for (const [name, shape] of parameterShapes(config)) parameters.set(name, builder.input(name, shape))
+  const lora = new Map<string, LoraNodes>()
+  if (trainable.kind === 'all') return { builder, parameters, lora }
+  const modules = linearModules(config)
+  const { rank, alpha } = trainable
+  for (const module of expandTargetModules(config, trainable.targetModules)) {
+    const { inFeatures, outFeatures } = modules.get(module)!
+    const names = loraNames(module)
+    const A = builder.input(names.A, [rank, inFeatures])
+    lora.set(module, { A, B: builder.input(names.B, [outFeatures, rank]), scale: alpha / rank })
+  }
+  return { builder, parameters, lora }
+}
+
+function trainableNodes(
+  trainable: Trainable,
+  parameters: ReadonlyMap<string, GraphNode>,
+  lora: ReadonlyMap<string, LoraNodes>
+): ReadonlyMap<string, GraphNode> {
+  if (trainable.kind === 'all') return parameters
+  const nodes = new Map<string, GraphNode>()
+  for (const [module, { A, B }] of lora) nodes.set(loraNames(module).A, A).set(loraNames(module).B, B)
+  return nodes
+}
+
+function checkBatch(batch: TrainingBatch, { batchSize, sequenceLength, config }: TrainStepOptions): void {
+  if (batch.batchSize !== batchSize || batch.sequenceLength !== sequenceLength) {
+    throw new Error(
+      `the step was built for batches of ${batchSize} x ${sequenceLength} tokens, not ${batch.batchSize} x ${batch.sequenceLength}`
+    )
+  }
+  for (const ids of [batch.inputIds, batch.targetIds]) {
+    for (const id of ids) {
+      if (id < 0 || id >= config.vocabularySize) {
+        throw new Error(`token id ${id} lies outside the vocabulary of ${config.vocabularySize}`)
+      }
+    }
+  }
+}
+
+function sum(values: Float32Array): number {
+  return values.reduce((total, value) => total + value, 0)
+}
