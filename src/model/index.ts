@@ -13,6 +13,7 @@
  * saveBaseModel('models/mine', { config, weights: trainer.weights, tokenizerJson, tokenizerConfigJson, dtype: 'BF16' })
  * ```
  */
+export { applyAdapter } from './apply-adapter.ts'
 export {
   type BaseModel,
   checkWeights,
@@ -20,8 +21,18 @@ export {
   type SaveBaseModelOptions,
   saveBaseModel
 } from './base-model.ts'
+export {
+  createEvaluator,
+  type Evaluator,
+  type EvaluatorOptions,
+  type Score,
+  type ScoreOptions,
+  type TokenScore
+} from './evaluate.ts'
 export * from './executor/index.ts'
+export { createGenerator, type GenerateOptions, type Generator, type GeneratorOptions } from './generate.ts'
 export * from './llama/index.ts'
+export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './train/adamw.ts'
@@ -33,6 +44,15 @@ export {
   type FullTrainerState
 } from './train/full-trainer.ts'
 export { clippingFactor, globalNorm } from './train/gradient-clipping.ts'
+export { initialiseLora, type LoraInitOptions } from './train/lora-init.ts'
+export {
+  createLoraTrainer,
+  type LoraProgress,
+  type LoraTrainer,
+  type LoraTrainerOptions,
+  type LoraTrainingOptions,
+  type LoraTrainingResult
+} from './train/lora-trainer.ts'
 export { learningRateAt, type ScheduleSettings } from './train/schedule.ts'
 export {
   createTrainStep,

@@ -1,0 +1,47 @@
+import { type Graph, GraphBuilder, type GraphNode, gatherRows, matMul, reshape } from './graph/index.ts'
+import {
+  headParameter,
+  type LlamaConfig,
+  llamaHidden,
+  parameterShapes,
+  targetLogProbabilities
+} from './llama/index.ts'
+
+/**
+ * Graph of every target's log-probability: inputs `inputIds` and `targetIds` (int32 [batch, length]) and the
+ * parameters; output `logProbabilities` [batch · length].
+ */
+export function logProbabilityGraph(config: LlamaConfig, batch: number, length: number): Graph {
+  const builder = new GraphBuilder()
+  const parameter = declareWeights(builder, config)
+  const targets = reshape(builder.input('targetIds', [batch, length], 'int32'), [batch * length])
+  const hidden = llamaHidden(config, builder.input('inputIds', [batch, length], 'int32'), {
+    parameter,
+    lora: new Map()
+  })
+  return builder.build({
+    logProbabilities: targetLogProbabilities(hidden, parameter(headParameter(config)), targets)
+  })
+}
+
+/**
+ * Graph of the next token's logits: inputs `inputIds` (int32 [1, length], anything after the last position), `last`
+ * (int32 [1], that position) and the parameters; output `logits` [1, vocabularySize].
+ */
+export function nextTokenGraph(config: LlamaConfig, length: number): Graph {
+  const builder = new GraphBuilder()
+  const parameter = declareWeights(builder, config)
+  const hidden = llamaHidden(config, builder.input('inputIds', [1, length], 'int32'), {
+    parameter,
+    lora: new Map()
+  })
+  const last = gatherRows(hidden, builder.input('last', [1], 'int32'))
+  return builder.build({ logits: matMul(last, parameter(headParameter(config)), { transposeB: true }) })
+}
+
+function declareWeights(builder: GraphBuilder, config: LlamaConfig): (name: string) => GraphNode {
+  const nodes = new Map(
+    [...parameterShapes(config)].map(([name, shape]) => [name, builder.input(name, shape)])
+  )
+  return (name) => nodes.get(name)!
+}
