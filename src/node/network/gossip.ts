@@ -1,0 +1,138 @@
+import './promise-polyfill.ts'
+import { createHash } from 'node:crypto'
+import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
+import { createTopicScoreParams } from '@libp2p/gossipsub/score'
+import type { PeerId } from '@libp2p/interface'
+import type { Log } from '../store/log.ts'
+import type { GossipVerdict } from './network-host.ts'
+import type { TrafficMeter } from './traffic-meter.ts'
+
+/** Longest message that is published or accepted; control messages stay below 64 KiB, the rest is envelope. */
+export const GOSSIP_BYTES_MAX = 128 * 1024
+/** Longest gossipsub frame: several messages may share one. */
+export const GOSSIP_FRAME_BYTES_MAX = 1024 * 1024
+/** What may wait in memory for one slow peer before its stream is dropped. */
+const OUTBOUND_BUFFER_BYTES_MAX = 8 * 1024 * 1024
+/** Above this many members, publishing to every connected peer costs more than it saves (FINDINGS.md). */
+const FLOOD_PUBLISH_PEERS_MAX = 50
+
+/** Protocol prefix of gossipsub's streams. */
+export const GOSSIP_PROTOCOL = '/meshsub/'
+
+/** What the owner of a topic decides and hears. */
+export interface GossipHandlers {
+  /** Judges a message before it is delivered or forwarded; soon, because peers are scored by its delay. */
+  readonly validateGossip: (bytes: Uint8Array, from: PeerId) => GossipVerdict | Promise<GossipVerdict>
+  /** Called once for each accepted message of another peer. */
+  readonly onGossip: (bytes: Uint8Array, from: PeerId) => void
+}
+
+/** The gossipsub service for one topic. */
+export function gossipService(topic: string): (components: GossipSubComponents) => GossipSub {
+  return gossipsub({
+    globalSignaturePolicy: 'StrictSign',
+    allowedTopics: [topic],
+    fallbackToFloodsub: false,
+    floodPublish: true,
+    doPX: false,
+    emitSelf: false,
+    // A message that nobody heard must not count as published: it would never be sent again.
+    allowPublishToZeroTopicPeers: false,
+    ignoreDuplicatePublishError: true,
+    maxInboundDataLength: GOSSIP_FRAME_BYTES_MAX,
+    maxOutboundBufferSize: OUTBOUND_BUFFER_BYTES_MAX,
+    // Equal contents are one message, whoever published them and however often.
+    msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
+    msgIdToStrFn: (id) => Buffer.from(id).toString('base64'),
+    scoreParams: {
+      // Members often share an address: one machine, one NAT. Admission is by identity.
+      IPColocationFactorWeight: 0,
+      topics: {
+        [topic]: createTopicScoreParams({
+          topicWeight: 1,
+          // Three rejected messages within seconds are enough for the graylist (−80); it is forgotten in a minute.
+          invalidMessageDeliveriesWeight: -10,
+          invalidMessageDeliveriesDecay: 0.9,
+          // Rounds are long silences between bursts: peers that have nothing to say are not punished.
+          meshMessageDeliveriesWeight: 0,
+          meshFailurePenaltyWeight: 0,
+          timeInMeshWeight: 0.01,
+          timeInMeshQuantum: 1000,
+          timeInMeshCap: 3600,
+          firstMessageDeliveriesWeight: 0.1,
+          firstMessageDeliveriesDecay: 0.9,
+          firstMessageDeliveriesCap: 50
+        })
+      }
+    }
+  })
+}
+
+const RESULTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject
+}
+
+/** Subscribes to the topic, with the validator in front of the first message. */
+export function subscribe(
+  service: GossipSub,
+  topic: string,
+  handlers: GossipHandlers,
+  traffic: TrafficMeter,
+  log: Log
+): void {
+  service.topicValidators.set(topic, async (peer, { data }) => {
+    traffic.add('gossip', 'received', data.length)
+    if (data.length > GOSSIP_BYTES_MAX) return TopicValidatorResult.Reject
+    try {
+      return RESULTS[await handlers.validateGossip(data, peer)]
+    } catch (error) {
+      log.error(
+        { error: String(error), peer: peer.toString() },
+        'the gossip validator failed; the message is ignored'
+      )
+      return TopicValidatorResult.Ignore
+    }
+  })
+  service.addEventListener('gossipsub:message', ({ detail }) => {
+    if (detail.msg.topic !== topic) return
+    try {
+      handlers.onGossip(detail.msg.data, detail.propagationSource)
+    } catch (error) {
+      log.error({ error: String(error) }, 'a gossiped message could not be handled')
+    }
+  })
+  service.subscribe(topic)
+}
+
+/** Publishes; 0 recipients when nobody is subscribed. */
+export async function publish(
+  service: GossipSub,
+  topic: string,
+  bytes: Uint8Array,
+  traffic: TrafficMeter
+): Promise<number> {
+  // In a large network the mesh spreads a message for less; the option is read at each publish.
+  const floodPublish = service.getSubscribers(topic).length <= FLOOD_PUBLISH_PEERS_MAX
+  try {
+    const { recipients } = await publishWith(service, topic, bytes, floodPublish)
+    traffic.add('gossip', 'sent', bytes.length * recipients.length)
+    return recipients.length
+  } catch (error) {
+    if (error instanceof Error && error.message === 'PublishError.NoPeersSubscribedToTopic') return 0
+    throw error
+  }
+}
+
+/** The implementation takes per-call options that its published interface leaves out. */
+type PublishWithOptions = (
+  topic: string,
+  data: Uint8Array,
+  options: { floodPublish: boolean }
+) => ReturnType<GossipSub['publish']>
+
+function publishWith(service: GossipSub, topic: string, bytes: Uint8Array, floodPublish: boolean) {
+  const publish: PublishWithOptions = service.publish.bind(service)
+  return publish(topic, bytes, { floodPublish })
+}

@@ -1,0 +1,30 @@
+/**
+ * A peer's network: libp2p host, gossip, shard blocks, request and response.
+ *
+ * @example
+ * ```ts
+ * const host = await createHost({
+ *   privateKey, listen: ['/ip4/0.0.0.0/tcp/4001'], bootstrap, mdns: true, topic: `/loam/${charterId}/1`,
+ *   isAllowed: (peerId) => members.has(peerId.toString()),
+ *   validateGossip: (bytes) => (verify(bytes) ? 'accept' : 'reject'),
+ *   onGossip: (bytes) => handle(bytes),
+ *   log
+ * })
+ * await host.start()
+ * await host.publish(envelope)
+ * ```
+ */
+
+export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
+export { withDeadline } from './deadline.ts'
+export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'
+export { NetworkError, type NetworkErrorCode } from './network-error.ts'
+export type { GossipVerdict, NetworkHost } from './network-host.ts'
+export {
+  type RequestHandler,
+  type RequestLimits,
+  type RequestOptions,
+  registerRequestHandler,
+  request
+} from './request-response.ts'
+export { type Traffic, TrafficMeter } from './traffic-meter.ts'

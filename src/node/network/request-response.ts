@@ -1,0 +1,138 @@
+import './promise-polyfill.ts'
+import type { PeerId, Stream } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import type { Log } from '../store/log.ts'
+import { withDeadline } from './deadline.ts'
+import { NetworkError } from './network-error.ts'
+import type { NetworkHost } from './network-host.ts'
+import { type RateLimit, TokenBuckets } from './token-bucket.ts'
+
+/** Answers one request; a rejection hangs up on the asker. */
+export type RequestHandler = (request: Uint8Array, from: PeerId) => Promise<Uint8Array>
+
+/** What one peer may ask of a protocol. */
+export interface RequestLimits {
+  readonly maxRequestBytes: number
+  readonly maxResponseBytes: number
+  /** Longest that one exchange may take, the handler's work included. */
+  readonly timeoutMs: number
+  /** Exchanges that one peer may have under way at once. */
+  readonly concurrency: number
+  readonly rate: RateLimit
+}
+
+/** How to ask. */
+export interface RequestOptions {
+  readonly timeoutMs: number
+  readonly maxResponseBytes: number
+  readonly signal?: AbortSignal
+}
+
+/** Room for the length prefix beside the largest frame. */
+const PREFIX_BYTES_MAX = 16
+
+/**
+ * Serves a protocol of one request frame and one response frame a stream, each with its length in front. A peer that
+ * asks too much, too often or too slowly is hung up on; the others do not notice.
+ *
+ * @returns a function that stops serving
+ */
+export async function registerRequestHandler(
+  host: NetworkHost,
+  protocol: string,
+  handler: RequestHandler,
+  limits: RequestLimits,
+  log: Log
+): Promise<() => Promise<void>> {
+  const active = new Map<string, number>()
+  const buckets = new TokenBuckets(limits.rate)
+
+  const serve = async (stream: Stream, peer: PeerId) => {
+    const key = peer.toString()
+    const underWay = active.get(key) ?? 0
+    if (underWay >= limits.concurrency || !buckets.take(key, performance.now())) {
+      stream.abort(new NetworkError('protocol', `${key} asks too much of ${protocol}`))
+      log.debug({ peer: key, protocol }, 'a request is refused: too many')
+      return
+    }
+    active.set(key, underWay + 1)
+    try {
+      await withDeadline(`answering ${key} on ${protocol}`, limits.timeoutMs, undefined, async (signal) => {
+        const frames = lpStream(stream, {
+          maxDataLength: limits.maxRequestBytes,
+          maxBufferSize: limits.maxRequestBytes + PREFIX_BYTES_MAX
+        })
+        const request = (await frames.read({ signal })).subarray()
+        host.traffic.add(protocol, 'received', request.length)
+        const response = await handler(request, peer)
+        if (response.length > limits.maxResponseBytes) {
+          throw new NetworkError(
+            'protocol',
+            `the answer has ${response.length} bytes, at most ${limits.maxResponseBytes}`
+          )
+        }
+        await frames.write(response, { signal })
+        host.traffic.add(protocol, 'sent', response.length)
+        await stream.close({ signal })
+      })
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      log.debug({ peer: key, protocol, error: String(error) }, 'a request was not answered')
+    } finally {
+      const left = (active.get(key) ?? 1) - 1
+      if (left > 0) active.set(key, left)
+      else active.delete(key)
+    }
+  }
+
+  await host.libp2p.handle(protocol, (stream, connection) => serve(stream, connection.remotePeer), {
+    // One more than may be under way, so that the excess is refused by `serve` and not by a reset connection.
+    maxInboundStreams: 2 * limits.concurrency + 1
+  })
+  return () => host.libp2p.unhandle(protocol)
+}
+
+/**
+ * Asks a peer: one request frame, one response frame.
+ *
+ * @throws {NetworkError} `timeout`, `aborted`, `unreachable`, or `protocol` when the answer is too long or broken off
+ */
+export async function request(
+  host: NetworkHost,
+  peer: PeerId,
+  protocol: string,
+  bytes: Uint8Array,
+  { timeoutMs, maxResponseBytes, signal }: RequestOptions
+): Promise<Uint8Array> {
+  const doing = `asking ${peer} on ${protocol}`
+  let stream: Stream | undefined
+  try {
+    return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
+      stream = await host.libp2p.dialProtocol(peer, protocol, { signal: deadline })
+      // A deadline that passed while the stream was being opened has nobody left to close it.
+      if (deadline.aborted) stream.abort(new Error('too late'))
+      deadline.throwIfAborted()
+      const frames = lpStream(stream, {
+        maxDataLength: maxResponseBytes,
+        maxBufferSize: maxResponseBytes + PREFIX_BYTES_MAX
+      })
+      await frames.write(bytes, { signal: deadline })
+      host.traffic.add(protocol, 'sent', bytes.length)
+      const response = (await frames.read({ signal: deadline })).subarray()
+      host.traffic.add(protocol, 'received', response.length)
+      await stream.close({ signal: deadline })
+      return response
+    })
+  } catch (error) {
+    const failure = asNetworkError(doing, error, stream !== undefined)
+    stream?.abort(failure)
+    throw failure
+  }
+}
+
+/** Turns any failure of an exchange into a NetworkError. */
+export function asNetworkError(doing: string, error: unknown, connected: boolean): NetworkError {
+  if (error instanceof NetworkError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new NetworkError(connected ? 'protocol' : 'unreachable', `${doing}: ${reason}`, { cause: error })
+}

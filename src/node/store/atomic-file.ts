@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { storeError } from './store-error.ts'
+
+/** Ending of files that are not whole yet; what a crash leaves behind with it may be deleted. */
+export const TEMPORARY_ENDING = '.tmp'
+
+/**
+ * Writes a file so that after a crash it holds either its old contents or all of the new ones, and resolves only when
+ * the new ones are on the disk.
+ *
+ * @param chunks contents, in one piece or in several
+ * @throws {StoreError} when the disk refuses; the old file stays as it was
+ */
+export async function writeFileAtomic(
+  path: string,
+  chunks: Uint8Array | Iterable<Uint8Array>
+): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}${TEMPORARY_ENDING}`
+  try {
+    const file = await open(temporary, 'wx')
+    try {
+      for (const chunk of chunks instanceof Uint8Array ? [chunks] : chunks) await file.appendFile(chunk)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw storeError(`cannot write ${path}`, error)
+  }
+}
+
+/** Makes the names in a folder (new, renamed and removed files) survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open folders; its file systems journal names themselves.
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * A peer's home on disk: blocks by digest, a write-ahead log, files that are whole or absent.
+ *
+ * @example
+ * ```ts
+ * const blocks = await BlockStore.open(home, log)
+ * await blocks.put(digest, bytes) // durable
+ * const wal = await openWriteAheadLog(join(home, 'log'))
+ * await wal.append(vote) // durable: only now may the vote be sent
+ * ```
+ */
+
+export { syncFolder, writeFileAtomic } from './atomic-file.ts'
+export { BlockStore } from './block-store.ts'
+export type { Log } from './log.ts'
+export { errorCode, StoreError, storeError } from './store-error.ts'
+export { openWriteAheadLog, RECORD_BYTES_MAX, type WriteAheadLog } from './write-ahead-log.ts'

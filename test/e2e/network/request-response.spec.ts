@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { lpStream } from '@libp2p/utils'
+import {
+  NetworkError,
+  type RequestLimits,
+  registerRequestHandler,
+  request
+} from '../../../src/node/network/index.ts'
+import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+
+const PROTOCOL = '/loam/test-request/1'
+const LIMITS: RequestLimits = {
+  maxRequestBytes: 64 * 1024,
+  maxResponseBytes: 4 * 1024 * 1024,
+  timeoutMs: 5000,
+  concurrency: 2,
+  rate: { perSecond: 1000, burst: 1000 }
+}
+const OPTIONS = { timeoutMs: 5000, maxResponseBytes: 4 * 1024 * 1024 }
+
+function failsAs(code: string) {
+  return (error: unknown) => error instanceof NetworkError && error.code === code
+}
+
+describe('request and response', function () {
+  this.timeout(30_000)
+  let client: TestHost
+  let server: TestHost
+  let held: (() => void)[]
+
+  /** Serves with `LIMITS` changed: `echo`, `big:<bytes>`, `hold` (until released) and `fail`. */
+  const serve = (change: Partial<RequestLimits> = {}) =>
+    registerRequestHandler(
+      server,
+      PROTOCOL,
+      async (bytes) => {
+        const text = Buffer.from(bytes).toString()
+        if (text === 'hold') await new Promise<void>((resolve) => held.push(resolve))
+        if (text === 'fail') throw new Error('cannot')
+        return text.startsWith('big:') ? new Uint8Array(Number(text.slice(4))).fill(7) : bytes
+      },
+      { ...LIMITS, ...change },
+      server.log
+    )
+  const ask = (text: string | Uint8Array, change: Partial<typeof OPTIONS> & { signal?: AbortSignal } = {}) =>
+    request(client, server.peerId, PROTOCOL, Buffer.from(text as string), { ...OPTIONS, ...change })
+
+  beforeEach(async () => {
+    held = []
+    server = await startHost({})
+    client = await startHost({ bootstrap: [server] })
+    await until(() => client.peers().length === 1)
+  })
+  afterEach(async () => {
+    for (const release of held) release()
+    await stopHosts()
+  })
+
+  it('answers, up to the largest frames', async () => {
+    await serve()
+    assert.equal(Buffer.from(await ask('hello')).toString(), 'hello')
+    assert.equal((await ask('')).length, 0)
+    assert.equal((await ask(new Uint8Array(64 * 1024).fill(1))).length, 64 * 1024)
+    const big = await ask(`big:${4 * 1024 * 1024}`)
+    assert.equal(big.length, 4 * 1024 * 1024)
+    assert(big.every((byte) => byte === 7))
+    assert.equal(client.traffic.totals().get(PROTOCOL)!.received, 5 + 0 + 64 * 1024 + 4 * 1024 * 1024)
+  })
+
+  it('refuses frames above the limits on either side', async () => {
+    await serve({ maxResponseBytes: 1000 })
+    await assert.rejects(ask(new Uint8Array(64 * 1024 + 1)), failsAs('protocol'))
+    await assert.rejects(ask('big:1001'), failsAs('protocol'))
+    await assert.rejects(ask('big:1000', { maxResponseBytes: 999 }), failsAs('protocol'))
+    assert.equal((await ask('big:1000')).length, 1000)
+  })
+
+  it('gives up at the deadline, at the caller’s word, and when the handler fails', async () => {
+    await serve({ concurrency: 5 })
+    await assert.rejects(ask('hold', { timeoutMs: 100 }), failsAs('timeout'))
+    const controller = new AbortController()
+    const asked = ask('hold', { signal: controller.signal })
+    await until(() => held.length === 2)
+    controller.abort()
+    await assert.rejects(asked, failsAs('aborted'))
+    await assert.rejects(ask('hello', { signal: controller.signal }), failsAs('aborted'))
+    await assert.rejects(ask('fail'), failsAs('protocol'))
+    assert.equal(Buffer.from(await ask('still here')).toString(), 'still here')
+  })
+
+  it('hangs up on an asker that sends nothing', async () => {
+    await serve({ timeoutMs: 100 })
+    const stream = await client.libp2p.dialProtocol(server.peerId, PROTOCOL)
+    await assert.rejects(lpStream(stream).read())
+    await until(() => server.log.messages.some((message) => message.includes('no answer within 100 ms')))
+  })
+
+  it('bounds what one peer has under way, and how often it asks', async () => {
+    const stop = await serve()
+    const first = ask('hold')
+    const second = ask('hold')
+    await until(() => held.length === 2)
+    await assert.rejects(ask('hello'), failsAs('protocol'))
+    for (const release of held) release()
+    await Promise.all([first, second])
+    assert.equal((await ask('hello')).length, 5)
+    await stop()
+    await serve({ rate: { perSecond: 0.001, burst: 2 } })
+    await ask('1')
+    await ask('2')
+    await assert.rejects(ask('3'), failsAs('protocol'))
+  })
+
+  it('says when nobody serves the protocol or nobody is there', async () => {
+    await assert.rejects(ask('hello'), failsAs('unreachable'))
+    await server.stop()
+    await assert.rejects(ask('hello'), failsAs('unreachable'))
+  })
+})
