@@ -24,6 +24,7 @@ export {
 } from './domains.ts'
 export { type BatchStream, type BatchStreamOptions, createBatchStream, documentTokens } from './packing.ts'
 export { loadPretrainingDocuments } from './pretraining-documents.ts'
+export { readDocuments } from './read-documents.ts'
 export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './seeded-order.ts'
 export { type CorpusSplit, type SplitOptions, splitDocuments } from './split.ts'
 export { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from './text-cleaning.ts'

@@ -1,0 +1,60 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync
+} from 'node:fs'
+import { join } from 'node:path'
+import { decodeSafetensors, encodeSafetensors } from '../../src/adapter/safetensors.ts'
+import type { FullTrainerState } from '../../src/model/index.ts'
+import type { Recipe } from './recipe.ts'
+
+const CHECKPOINT_FILE = 'checkpoint.safetensors'
+
+/** What an interrupted run goes on from. */
+export interface Checkpoint {
+  readonly state: FullTrainerState
+  /** Seconds of training so far, over all sittings. */
+  readonly seconds: number
+}
+
+/**
+ * Writes weights, moments and step to `folder` under another name, syncs, then renames: a crash leaves the last whole
+ * checkpoint in place.
+ */
+export function saveCheckpoint(folder: string, recipe: Recipe, { state, seconds }: Checkpoint): void {
+  mkdirSync(folder, { recursive: true })
+  const path = join(folder, CHECKPOINT_FILE)
+  const metadata = { recipe: JSON.stringify(recipe), step: String(state.step), seconds: String(seconds) }
+  const bytes = encodeSafetensors(state.tensors, { metadata })
+  const file = openSync(`${path}.part`, 'w')
+  try {
+    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(`${path}.part`, path)
+}
+
+/**
+ * The checkpoint in `folder`, `undefined` where there is none.
+ *
+ * @throws {Error} when it belongs to another recipe, whose run it cannot continue
+ */
+export function loadCheckpoint(folder: string, recipe: Recipe): Checkpoint | undefined {
+  const path = join(folder, CHECKPOINT_FILE)
+  if (!existsSync(path)) return undefined
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path))
+  if (metadata.recipe !== JSON.stringify(recipe)) {
+    throw new Error(
+      `${path} belongs to another recipe (${metadata.recipe ?? 'none recorded'}): ` +
+        'pass the options it was made with, or another --work folder'
+    )
+  }
+  return { state: { step: Number(metadata.step), tensors }, seconds: Number(metadata.seconds) }
+}
