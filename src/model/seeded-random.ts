@@ -25,21 +25,9 @@ export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
       state[slot] = state[slot]! ^ scramble(mixed ^ index)
     }
   }
-  if (state.every((word) => word === 0)) state[0] = 1
+  const nextUint32 = xoshiro128StarStar(state)
   let spare: number | undefined
 
-  const nextUint32 = (): number => {
-    const [a, b, c, d] = state as unknown as [number, number, number, number]
-    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
-    const shifted = b << 9
-    const mixedC = c ^ a
-    const mixedD = d ^ b
-    state[1] = b ^ mixedC
-    state[0] = a ^ mixedD
-    state[2] = mixedC ^ shifted
-    state[3] = rotate(mixedD, 11)
-    return result
-  }
   const uniform = (): number => nextUint32() / 2 ** 32
   const normal = (): number => {
     if (spare !== undefined) {
@@ -58,6 +46,25 @@ export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
     }
   }
   return { nextUint32, uniform, normal }
+}
+
+/**
+ * The bare generator on four words of state, not all zero, which it advances in place: the next 32-bit number at every
+ * call.
+ */
+export function xoshiro128StarStar(state: Uint32Array): () => number {
+  if (state.every((word) => word === 0)) state[0] = 1
+  return () => {
+    const [a, b, c, d] = state as unknown as [number, number, number, number]
+    const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
+    const mixedC = c ^ a
+    const mixedD = d ^ b
+    state[0] = a ^ mixedD
+    state[1] = b ^ mixedC
+    state[2] = mixedC ^ (b << 9)
+    state[3] = rotate(mixedD, 11)
+    return result
+  }
 }
 
 function rotate(word: number, bits: number): number {
