@@ -15,6 +15,14 @@
  * ```
  */
 
+export {
+  BLOCKS_PROTOCOL,
+  type FetchAllOptions,
+  FetchManager,
+  type FetchProgress,
+  serveBlocks,
+  type WantedBlock
+} from './blocks/index.ts'
 export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
 export { withDeadline } from './deadline.ts'
 export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'

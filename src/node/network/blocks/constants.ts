@@ -1,0 +1,25 @@
+import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
+
+/**
+ * The block protocol. On one stream, any number of times: the asker sends a request frame with up to four digests; the
+ * server answers each in order with a header frame (found, missing or busy) and, where found, the block in frames of
+ * 128 KiB. Every frame has its length in front (unsigned varint). The asker sends its next request when it has read
+ * all answers, so that at most 4 MiB are ever on their way to it.
+ */
+export const BLOCKS_PROTOCOL = '/loam/blocks/1'
+
+/** Most digests in one request. */
+export const DIGESTS_PER_REQUEST_MAX = 4
+/** Longest request and answer header: four digests of 32 bytes and their CBOR fit easily. */
+export const MESSAGE_BYTES_MAX = 512
+/** Longest piece of a block in one frame. Small enough that each piece can have a deadline on a slow line. */
+export const PIECE_BYTES_MAX = 128 * 1024
+/** What may be on its way to an asker, framing included. */
+export const IN_FLIGHT_BYTES_MAX = DIGESTS_PER_REQUEST_MAX * (BLOCK_BYTES_MAX + 2 * MESSAGE_BYTES_MAX)
+
+/** How long the other side may take for its next frame. */
+export const FRAME_TIMEOUT_MS = 10_000
+/** How long a stream may stay open without a request. */
+export const IDLE_TIMEOUT_MS = 30_000
+/** Longest wait that an asker takes a busy server's word for. */
+export const RETRY_AFTER_MS_MAX = 10_000

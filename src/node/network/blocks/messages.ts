@@ -1,0 +1,68 @@
+import { decode, encode } from '@ipld/dag-cbor'
+import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
+import { NetworkError } from '../network-error.ts'
+import { DIGESTS_PER_REQUEST_MAX, RETRY_AFTER_MS_MAX } from './constants.ts'
+
+/** What stands in front of each answered block. */
+export type BlockAnswer =
+  | { readonly status: 'found'; readonly length: number }
+  | { readonly status: 'missing' }
+  | { readonly status: 'busy'; readonly retryAfterMs: number }
+
+const DIGEST_BYTES = 32
+
+/** A request for blocks. @param digests one to four, 64 lowercase hex digits each */
+export function encodeBlockRequest(digests: readonly string[]): Uint8Array {
+  return encode({ digests: digests.map((digest) => Uint8Array.from(Buffer.from(digest, 'hex'))) })
+}
+
+/** The digests asked for. @throws {NetworkError} `protocol` */
+export function decodeBlockRequest(bytes: Uint8Array): string[] {
+  const { digests, ...rest } = decodeCanonical(bytes)
+  const valid =
+    Array.isArray(digests) &&
+    digests.length >= 1 &&
+    digests.length <= DIGESTS_PER_REQUEST_MAX &&
+    digests.every((digest) => digest instanceof Uint8Array && digest.length === DIGEST_BYTES)
+  if (!valid || Object.keys(rest).length > 0)
+    throw new NetworkError('protocol', 'a malformed request for blocks')
+  return digests.map((digest: Uint8Array) => Buffer.from(digest).toString('hex'))
+}
+
+/** The header of an answer. */
+export function encodeBlockAnswer(answer: BlockAnswer): Uint8Array {
+  return encode(answer)
+}
+
+/** The header of an answer; a wait that is too long is shortened. @throws {NetworkError} `protocol` */
+export function decodeBlockAnswer(bytes: Uint8Array): BlockAnswer {
+  const { status, ...rest } = decodeCanonical(bytes)
+  const keys = Object.keys(rest).join()
+  if (status === 'missing' && keys === '') return { status }
+  if (status === 'found' && keys === 'length' && isCount(rest.length) && rest.length <= BLOCK_BYTES_MAX) {
+    return { status, length: rest.length }
+  }
+  if (status === 'busy' && keys === 'retryAfterMs' && isCount(rest.retryAfterMs)) {
+    return { status, retryAfterMs: Math.min(rest.retryAfterMs, RETRY_AFTER_MS_MAX) }
+  }
+  throw new NetworkError('protocol', 'a malformed answer to a request for blocks')
+}
+
+/** dag-cbor also reads what it would not write (unsorted keys, half floats): only the one encoding is accepted. */
+function decodeCanonical(bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = decode(bytes)
+    if (Buffer.compare(encode(value), bytes) !== 0) throw new Error('not in its canonical form')
+  } catch (error) {
+    throw new NetworkError('protocol', `no canonical DAG-CBOR: ${String(error)}`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new NetworkError('protocol', 'a message that is no map')
+  }
+  return value as Record<string, unknown>
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}

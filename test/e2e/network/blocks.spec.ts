@@ -1,0 +1,262 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PeerId } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import { BLOCK_BYTES_MAX, sha256Hex } from '../../../src/adapter/index.ts'
+import {
+  BLOCK_SERVER_LIMITS,
+  BLOCKS_PROTOCOL,
+  FetchManager,
+  fetchBlocks,
+  serveBlocks
+} from '../../../src/node/network/blocks/index.ts'
+import { encodeBlockAnswer, encodeBlockRequest } from '../../../src/node/network/blocks/messages.ts'
+import { NetworkError } from '../../../src/node/network/index.ts'
+import { BlockStore, StoreError } from '../../../src/node/store/index.ts'
+import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+
+interface Peer {
+  readonly host: TestHost
+  readonly store: BlockStore
+  readonly home: string
+}
+
+const MiB = 1024 * 1024
+
+function blocksOf(...lengths: number[]) {
+  return lengths.map((length) => {
+    const bytes = randomBytes(length)
+    return { digest: sha256Hex(bytes), bytes }
+  })
+}
+
+const wantedOf = (blocks: readonly { digest: string; bytes: Uint8Array }[]) =>
+  blocks.map(({ digest, bytes }) => ({ digest, bytes: bytes.length }))
+
+describe('the exchange of blocks', function () {
+  this.timeout(30_000)
+  let folder: string
+  let asker: Peer
+
+  const startPeer = async (): Promise<Peer> => {
+    const host = await startHost({ bootstrap: asker === undefined ? [] : [asker.host] })
+    const home = await mkdtemp(join(folder, 'peer-'))
+    return { host, home, store: await BlockStore.open(home, host.log) }
+  }
+  /** A peer that serves these blocks honestly. */
+  const startHolder = async (blocks: readonly { digest: string; bytes: Uint8Array }[]) => {
+    const peer = await startPeer()
+    for (const { digest, bytes } of blocks) await peer.store.put(digest, bytes)
+    await serveBlocks(peer.host, peer.store, peer.host.log)
+    return peer
+  }
+  const connected = (...peers: Peer[]) =>
+    until(() => peers.every(({ host }) => asker.host.libp2p.getConnections(host.peerId).length > 0))
+  const ids = (...peers: Peer[]): PeerId[] => peers.map(({ host }) => host.peerId)
+  const received = () => asker.host.traffic.totals().get('blocks')?.received ?? 0
+  const never = new AbortController().signal
+
+  const assertHeld = async (blocks: readonly { digest: string; bytes: Uint8Array }[]) => {
+    for (const { digest, bytes } of blocks) {
+      assert(
+        Buffer.compare((await asker.store.get(digest)) ?? new Uint8Array(), bytes) === 0,
+        `${digest} is not held`
+      )
+    }
+  }
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'loam-exchange-'))
+    asker = undefined as unknown as Peer
+    asker = await startPeer()
+  })
+  afterEach(async () => {
+    await stopHosts()
+    await rm(folder, { recursive: true })
+  })
+
+  it('moves 8 MiB from two holders, each block once, with progress', async () => {
+    const blocks = blocksOf(MiB, MiB, MiB, MiB, MiB, MiB, MiB, MiB, 1, 200_000)
+    const holders = [await startHolder(blocks), await startHolder(blocks)]
+    await connected(...holders)
+    await asker.store.put(blocks[0]!.digest, blocks[0]!.bytes)
+    const progress: number[] = []
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    await fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), {
+      signal: never,
+      onProgress: ({ blocksHeld, bytesHeld, bytesWanted }) => {
+        progress.push(blocksHeld)
+        assert(bytesHeld <= bytesWanted)
+      }
+    })
+    await assertHeld(blocks)
+    assert.deepEqual(progress, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    assert.equal(received(), 7 * MiB + 200_001)
+    for (const { host } of holders) {
+      assert((host.traffic.totals().get('blocks')?.sent ?? 0) > 0, 'a holder was not asked')
+      await until(() =>
+        host.libp2p
+          .getConnections()
+          .every(({ streams }) => streams.every(({ protocol }) => protocol !== BLOCKS_PROTOCOL))
+      )
+      assert(!host.log.messages.some((message) => message.includes('ended early')))
+    }
+  })
+
+  it('brings a block over once though two calls want it at the same time', async () => {
+    const blocks = blocksOf(MiB, MiB, MiB)
+    const holders = [await startHolder(blocks), await startHolder(blocks)]
+    await connected(...holders)
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetch = () => fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), { signal: never })
+    await Promise.all([fetch(), fetch(), fetch()])
+    await assertHeld(blocks)
+    assert.equal(received(), 3 * MiB)
+  })
+
+  it('goes past a holder that lies, one that hangs and one that is gone', async () => {
+    const blocks = blocksOf(MiB, 300_000, 5)
+    const honest = await startHolder(blocks)
+    const liar = await startPeer()
+    await serveBlocks(liar.host, { get: async () => Buffer.from('something else') }, liar.host.log)
+    const hanging = await startPeer()
+    await hanging.host.libp2p.handle(BLOCKS_PROTOCOL, () => undefined)
+    const gone = await startPeer()
+    await connected(honest, liar, hanging, gone)
+    await gone.host.stop()
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log, { frameTimeoutMs: 200 })
+    // The honest one comes late, so that each of the others has been asked before.
+    let asked = 0
+    const others = ids(liar, hanging, gone)
+    const failures = () =>
+      asker.host.log.messages.filter((message) => message.includes('a holder failed')).length
+    await fetcher.fetchAll(
+      wantedOf(blocks),
+      () => (asked++ > 0 && failures() >= 3 ? [...others, ...ids(honest)] : others),
+      {
+        signal: never
+      }
+    )
+    await assertHeld(blocks)
+    assert.equal(asker.host.log.messages.filter((message) => message.includes('with other bytes')).length, 1)
+  })
+
+  it('waits while all lack a block, until one has it', async () => {
+    const blocks = blocksOf(1000, 2000)
+    const holders = [await startHolder([]), await startHolder(blocks.slice(0, 1))]
+    await connected(...holders)
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    let held = 0
+    const done = fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), {
+      signal: never,
+      onProgress: ({ blocksHeld }) => {
+        held = blocksHeld
+      }
+    })
+    await until(() => held === 1)
+    await holders[0]!.store.put(blocks[1]!.digest, blocks[1]!.bytes)
+    await done
+    await assertHeld(blocks)
+  })
+
+  it('fetches a damaged block again, and a holder does not serve its own damaged one', async () => {
+    const blocks = blocksOf(5000)
+    const digest = blocks[0]!.digest
+    const holders = [await startHolder(blocks), await startHolder(blocks)]
+    await connected(...holders)
+    for (const { home } of [asker, holders[0]!]) {
+      if (home === asker.home) await asker.store.put(digest, blocks[0]!.bytes)
+      const path = join(home, 'blocks', digest)
+      const bytes = await readFile(path)
+      bytes[77]! ^= 1
+      await writeFile(path, bytes)
+    }
+    assert.equal(await asker.store.get(digest), undefined)
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    await fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), { signal: never })
+    await assertHeld(blocks)
+    assert(!asker.host.log.messages.some((message) => message.includes('with other bytes')))
+  })
+
+  it('stops when told to, and leaves nothing open', async () => {
+    const blocks = blocksOf(1000)
+    const hanging = await startPeer()
+    let opened = 0
+    await hanging.host.libp2p.handle(BLOCKS_PROTOCOL, () => void opened++)
+    await connected(hanging)
+    const controller = new AbortController()
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const done = fetcher.fetchAll(wantedOf(blocks), () => ids(hanging), { signal: controller.signal })
+    await until(() => opened === 1)
+    controller.abort()
+    await assert.rejects(done, (error) => error instanceof NetworkError && error.code === 'aborted')
+    const streams = () => asker.host.libp2p.getConnections().flatMap((connection) => connection.streams)
+    assert(!streams().some(({ protocol }) => protocol === BLOCKS_PROTOCOL))
+    await assert.rejects(
+      fetcher.fetchAll(wantedOf(blocks), () => [], { signal: controller.signal }),
+      /given up/
+    )
+  })
+
+  it('says when the disk takes no block, and when a manifest’s lengths are wrong', async () => {
+    const blocks = blocksOf(1000)
+    const holder = await startHolder(blocks)
+    await connected(holder)
+    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetch = (bytes: number) =>
+      fetcher.fetchAll([{ digest: blocks[0]!.digest, bytes }], () => ids(holder), { signal: never })
+    await assert.rejects(fetch(999), /has 1000 bytes, not what its manifest says/)
+    await assert.rejects(fetch(BLOCK_BYTES_MAX + 1), /cannot have/)
+    await rm(join(asker.home, 'blocks'), { recursive: true })
+    await assert.rejects(fetch(1000), StoreError)
+  })
+
+  it('answers missing and busy, refuses malformed requests, and bounds the answers', async () => {
+    const blocks = blocksOf(10)
+    const digest = blocks[0]!.digest
+    const holder = await startHolder(blocks)
+    const overloaded = await startPeer()
+    await serveBlocks(overloaded.host, overloaded.store, overloaded.host.log, {
+      ...BLOCK_SERVER_LIMITS,
+      requestsAtOnce: 0
+    })
+    await connected(holder, overloaded)
+    const all = async (peer: Peer, digests: string[]) => {
+      const answers = []
+      for await (const { status } of fetchBlocks(asker.host, peer.host.peerId, digests)) answers.push(status)
+      return answers
+    }
+    const other = createHash('sha256').update('nobody has it').digest('hex')
+    assert.deepEqual(await all(holder, [other, digest, other, other, digest]), [
+      'missing',
+      'found',
+      'missing',
+      'missing',
+      'found'
+    ])
+    assert.deepEqual(await all(overloaded, [digest, other]), ['busy', 'busy'])
+    const five = new Array<string>(5).fill(digest)
+    for (const malformed of [
+      encodeBlockRequest([]),
+      encodeBlockRequest(five),
+      encodeBlockRequest(['ab']),
+      Buffer.from('x'),
+      new Uint8Array(600)
+    ]) {
+      const frames = lpStream(await asker.host.libp2p.dialProtocol(holder.host.peerId, BLOCKS_PROTOCOL))
+      await frames.write(malformed)
+      await assert.rejects(frames.read())
+    }
+    const giant = await startPeer()
+    await giant.host.libp2p.handle(BLOCKS_PROTOCOL, async (stream) => {
+      const frames = lpStream(stream)
+      await frames.read()
+      await frames.write(encodeBlockAnswer({ status: 'found', length: BLOCK_BYTES_MAX + 1 }))
+    })
+    await connected(giant)
+    await assert.rejects(all(giant, [digest]), /malformed answer/)
+  })
+})
