@@ -9,10 +9,10 @@ export interface SeededRandom {
 }
 
 /**
- * xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state filled by
- * splitmix32 from the seed. Normal numbers by Marsaglia's polar method.
+ * xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state mixed
+ * from the seed by a Weyl counter and a 32-bit finaliser. Normal numbers by Marsaglia's polar method.
  *
- * @param seed a number (its 32 low bits and the 21 above count), or bytes, all of which count
+ * @param seed a whole number from 0 to 2^53 − 1, or bytes, all of which count
  */
 export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
   const state = new Uint32Array(4)
@@ -55,7 +55,10 @@ export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
 export function xoshiro128StarStar(state: Uint32Array): () => number {
   if (state.every((word) => word === 0)) state[0] = 1
   return () => {
-    const [a, b, c, d] = state as unknown as [number, number, number, number]
+    const a = state[0]!
+    const b = state[1]!
+    const c = state[2]!
+    const d = state[3]!
     const result = Math.imul(rotate(Math.imul(b, 5), 7), 9) >>> 0
     const mixedC = c ^ a
     const mixedD = d ^ b
@@ -77,8 +80,9 @@ function scramble(word: number): number {
   return (mixed ^ (mixed >>> 15)) >>> 0
 }
 
+/** The second word is one that no whole number's high half can be. */
 function bytesToWords(bytes: Uint8Array): number[] {
-  const words: number[] = [bytes.length]
+  const words: number[] = [bytes.length, 0xffffffff]
   for (let at = 0; at < bytes.length; at += 4) {
     words.push(
       ((bytes[at] ?? 0) |

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict'
+import { createSeededRandom, type SamplingSettings, sampleToken } from '../../../src/model/index.ts'
+
+const LOGITS = Float32Array.from([0.4, 0.3, 0.2, 0.1], Math.log)
+
+function frequencies(settings: SamplingSettings, draws = 20_000): number[] {
+  const random = createSeededRandom(1)
+  const counts = [0, 0, 0, 0]
+  for (let draw = 0; draw < draws; draw++) counts[sampleToken(LOGITS, settings, random)]!++
+  return counts.map((count) => count / draws)
+}
+
+function assertNear(actual: number[], expected: number[]): void {
+  for (const [index, share] of expected.entries()) {
+    if (share === 0) assert.equal(actual[index], 0)
+    else assert.ok(Math.abs(actual[index]! - share) < 0.02, `${actual} instead of ${expected}`)
+  }
+}
+
+describe('sampling', () => {
+  it('draws by probability', () => assertNear(frequencies({}), [0.4, 0.3, 0.2, 0.1]))
+  it('sharpens with a temperature below 1', () =>
+    assertNear(frequencies({ temperature: 0.5 }), [16 / 30, 9 / 30, 4 / 30, 1 / 30]))
+  it('keeps the k likeliest', () => assertNear(frequencies({ topK: 2 }), [4 / 7, 3 / 7, 0, 0]))
+  it('keeps the likeliest that reach p', () => assertNear(frequencies({ topP: 0.65 }), [4 / 7, 3 / 7, 0, 0]))
+  it('always keeps the likeliest', () => assertNear(frequencies({ topP: 0 }, 10), [1, 0, 0, 0]))
+  it('is greedy at temperature 0', () => {
+    assert.equal(sampleToken(Float32Array.of(-3, 5, 5, 1), { temperature: 0 }, createSeededRandom(1)), 1)
+  })
+})
