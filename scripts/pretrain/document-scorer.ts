@@ -1,14 +1,7 @@
 import type { TensorMap } from '../../src/adapter/tensor.ts'
-import { GraphBuilder, type GraphNode, reshape } from '../../src/model/graph/index.ts'
-import {
-  createOnnxRuntimeExecutor,
-  crossEntropy,
-  type FeedValue,
-  headParameter,
-  type LlamaConfig,
-  llamaHidden,
-  parameterShapes
-} from '../../src/model/index.ts'
+import { createOnnxRuntimeExecutor, type FeedValue, type LlamaConfig } from '../../src/model/index.ts'
+import { logProbabilityGraph } from '../../src/model/inference-graph.ts'
+import type { TokenSequences } from './kneser-ney.ts'
 import { scoringBatches } from './scoring-batches.ts'
 
 /** Rows a run: enough to keep the processor busy. */
@@ -19,43 +12,38 @@ export interface DocumentScorer {
   /** Mean negative log-probability of all tokens but each sequence's first, nats per token. */
   score(
     weights: TensorMap,
-    sequences: readonly (readonly number[])[]
+    sequences: TokenSequences
   ): Promise<{ readonly nats: number; readonly tokens: number }>
   dispose(): Promise<void>
 }
 
-/** A scorer whose windows are as long as the model's context. */
+/**
+ * A scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which leaves the
+ * first token of every window out, it scores exactly the tokens that the count models score.
+ */
 export async function createDocumentScorer(config: LlamaConfig, threads: number): Promise<DocumentScorer> {
-  const size = [ROWS, config.maxPositions]
-  const flat = [ROWS * config.maxPositions]
-  const builder = new GraphBuilder()
-  const nodes = new Map<string, GraphNode>()
-  for (const [name, shape] of parameterShapes(config)) nodes.set(name, builder.input(name, shape))
-  const parameter = (name: string): GraphNode => nodes.get(name)!
-  const inputIds = builder.input('inputIds', size, 'int32')
-  const targetIds = reshape(builder.input('targetIds', size, 'int32'), flat)
-  const targetWeights = reshape(builder.input('targetWeights', size), flat)
-  const hidden = llamaHidden(config, inputIds, { parameter, lora: new Map() })
-  const total = crossEntropy(hidden, parameter(headParameter(config)), targetIds, targetWeights)
-  const compiled = await createOnnxRuntimeExecutor({ threads }).compile(builder.build({ total }))
-
+  const executor = createOnnxRuntimeExecutor({ threads })
+  const compiled = await executor.compile(logProbabilityGraph(config, ROWS, config.maxPositions))
   return {
     score: async (weights, sequences) => {
       const parameters: [string, FeedValue][] = Array.from(weights, ([name, { data }]) => [name, data])
       let sum = 0
       let tokens = 0
-      for (const batch of scoringBatches(sequences, ROWS, config.maxPositions)) {
-        const { inputIds: inputs, targetIds: targets, targetWeights: ones } = batch
-        const outputs = await compiled.run(
-          new Map<string, FeedValue>([
-            ...parameters,
-            ['inputIds', inputs],
-            ['targetIds', targets],
-            ['targetWeights', ones]
-          ])
-        )
-        sum += outputs.get('total')![0]!
-        tokens += ones.reduce((count, weight) => count + weight, 0)
+      for (const { inputIds, targetIds, targetWeights } of scoringBatches(
+        sequences,
+        ROWS,
+        config.maxPositions
+      )) {
+        const ids: [string, FeedValue][] = [
+          ['inputIds', inputIds],
+          ['targetIds', targetIds]
+        ]
+        const outputs = await compiled.run(new Map([...parameters, ...ids]))
+        outputs.get('logProbabilities')!.forEach((logProbability, index) => {
+          if (targetWeights[index] !== 1) return
+          sum -= logProbability
+          tokens++
+        })
       }
       return { nats: sum / tokens, tokens }
     },

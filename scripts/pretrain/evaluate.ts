@@ -26,6 +26,9 @@ const program = new Command('evaluate')
     '\nExamples:\n  npm run pretrain:evaluate\n  npm run --silent pretrain:evaluate -- --domains --json'
   )
 
+/** No colours and no lines between rows: the tables are quoted in documents. */
+const PLAIN = { head: [], border: [], compact: true }
+
 const options = program.parse().opts<EvaluateOptions>()
 const measurement = await measureModel(options.model, options.threads)
 const domains = options.domains ? await measureDomains(options.model, options.threads) : undefined
@@ -46,12 +49,12 @@ function report(
     bitsPerByte.toFixed(4),
     String(tokens)
   ]
-  const table = new Table({ head, style: { head: [] } })
+  const table = new Table({ head, style: PLAIN })
   table.push(row('unigram', unigram), row('Kneser-Ney bigram', bigram), row('model', model))
   const lines = [`${parameters} parameters; held-out pretraining documents:`, table.toString()]
   lines.push(`the model lies ${margin.toFixed(4)} nats per token below the bigram`)
   if (domains) {
-    const domainTable = new Table({ head, style: { head: [] } })
+    const domainTable = new Table({ head, style: PLAIN })
     for (const loss of domains) domainTable.push(row(loss.domain, loss))
     lines.push('held-out part of the domains, whose text was never trained on:', domainTable.toString())
   }

@@ -15,6 +15,8 @@ export function tokenizerFiles(
   maximumLength: number
 ): { readonly tokenizer: object; readonly config: object } {
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
+  // A document starts with the special token, as it did in pretraining.
+  const special = { SpecialToken: { id: END_OF_TEXT, type_id: 0 } }
   const vocabulary = Object.fromEntries([END_OF_TEXT, ...encoding.pieces].map((piece, id) => [piece, id]))
   return {
     tokenizer: {
@@ -34,7 +36,17 @@ export function tokenizerFiles(
       ],
       normalizer: null,
       pre_tokenizer: byteLevel,
-      post_processor: byteLevel,
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [special, { Sequence: { id: 'A', type_id: 0 } }],
+        pair: [
+          special,
+          { Sequence: { id: 'A', type_id: 0 } },
+          special,
+          { Sequence: { id: 'B', type_id: 1 } }
+        ],
+        special_tokens: { [END_OF_TEXT]: { id: END_OF_TEXT, ids: [END_OF_TEXT_ID], tokens: [END_OF_TEXT] } }
+      },
       decoder: byteLevel,
       model: {
         type: 'BPE',
