@@ -18,7 +18,7 @@ import {
   publish,
   subscribe
 } from './gossip.ts'
-import { KeepConnected } from './keep-connected.ts'
+import { DIAL_TIMEOUT_MS, KeepConnected } from './keep-connected.ts'
 import { NetworkError } from './network-error.ts'
 import type { NetworkHost } from './network-host.ts'
 import { TrafficMeter } from './traffic-meter.ts'
@@ -77,7 +77,8 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
-      maxIncomingPendingConnections: 64
+      maxIncomingPendingConnections: 64,
+      dialTimeout: DIAL_TIMEOUT_MS
     },
     connectionMonitor: {
       pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }
@@ -87,7 +88,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
   const { pubsub } = libp2p.services
   const traffic = new TrafficMeter()
   const keepConnected = new KeepConnected(libp2p, { isAllowed, requiredProtocol: GOSSIP_PROTOCOL, log })
-  for (const address of bootstrap) keepConnected.addAddress(address)
+  for (const address of bootstrap) keepConnected.addAddress(address, true)
 
   return {
     peerId: libp2p.peerId,

@@ -16,8 +16,12 @@ export interface KeepConnectedOptions {
 /** A peer to stay connected to. */
 interface Target {
   readonly peerId: PeerId
-  /** By text, so that each is kept once; oldest first. */
-  readonly addresses: Map<string, Multiaddr>
+  /** What the peer itself said when it was last connected, by text. */
+  own: Map<string, Multiaddr>
+  /** What others said of it, by text; the latest last. */
+  readonly hints: Map<string, Multiaddr>
+  /** Hints from the configuration, which no other hint displaces. */
+  readonly pinned: Set<string>
   failures: number
   dialling: boolean
   timer: NodeJS.Timeout | undefined
@@ -27,12 +31,14 @@ interface Target {
 
 const FIRST_DELAY_MS = 250
 const LAST_DELAY_MS = 20_000
-const DIAL_TIMEOUT_MS = 10_000
+/** For all addresses of a peer together; libp2p tries them one after the other. */
+export const DIAL_TIMEOUT_MS = 30_000
 const CHECK_INTERVAL_MS = 2000
 /** How long a connection may be without the required stream: opening one takes a few round trips. */
 const INCOMPLETE_MS = 15_000
 const TARGETS_MAX = 1024
-const ADDRESSES_PER_TARGET_MAX = 16
+/** Most addresses of one peer from itself, and most hints (pinned ones aside). */
+const ADDRESSES_MAX = 16
 
 /**
  * Dials every known peer until it is connected, and again after each loss, with growing delays up to 20 seconds and
@@ -71,25 +77,29 @@ export class KeepConnected {
     for (const target of this.#targets.values()) clearTimeout(target.timer)
   }
 
-  /** Adds an address that ends in `/p2p/<PeerId>`; others, and those of peers that are not allowed, are left out. */
-  addAddress(address: string): void {
+  /**
+   * Adds an address that ends in `/p2p/<PeerId>`; others, and those of peers that are not allowed, are left out.
+   *
+   * @param pinned whether it stays whatever other addresses are told later: those that a person configured
+   */
+  addAddress(address: string, pinned = false): void {
     try {
       const parsed = multiaddr(address)
       const id = parsed.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
-      if (id !== undefined) this.#learn(peerIdFromString(id), [parsed])
+      if (id !== undefined) this.#learnHints(peerIdFromString(id), [parsed], pinned)
       else this.#options.log.warn({ address }, 'an address without a PeerId is not dialled')
     } catch (error) {
       this.#options.log.warn({ address, error: String(error) }, 'an address cannot be read')
     }
   }
 
-  /** All known addresses, with PeerIds. */
+  /** Known addresses with PeerIds: what each peer said itself or, of those not met yet, what others said. */
   addresses(): string[] {
-    return [...this.#targets.values()].flatMap(({ addresses }) => [...addresses.keys()])
+    return [...this.#targets.values()].flatMap(({ own, hints }) => [...(own.size > 0 ? own : hints).keys()])
   }
 
-  #onIdentify = ({ detail }: CustomEvent<IdentifyResult>) => this.#learn(detail.peerId, detail.listenAddrs)
-  #onDiscovery = ({ detail }: CustomEvent<PeerInfo>) => this.#learn(detail.id, detail.multiaddrs)
+  #onIdentify = ({ detail }: CustomEvent<IdentifyResult>) => this.#learnOwn(detail.peerId, detail.listenAddrs)
+  #onDiscovery = ({ detail }: CustomEvent<PeerInfo>) => this.#learnHints(detail.id, detail.multiaddrs, false)
   #onConnect = ({ detail }: CustomEvent<PeerId>) => {
     const target = this.#targets.get(detail.toString())
     if (target !== undefined) target.failures = 0
@@ -99,47 +109,72 @@ export class KeepConnected {
     if (target !== undefined) this.#schedule(target, FIRST_DELAY_MS)
   }
 
-  #learn(peerId: PeerId, found: readonly Multiaddr[]): void {
+  /** A connected peer's own word replaces its earlier one: old ports do not pile up. */
+  #learnOwn(peerId: PeerId, found: readonly Multiaddr[]): void {
+    const target = this.#targetOf(peerId)
+    if (target === undefined || found.length === 0) return
+    target.own = new Map(found.slice(0, ADDRESSES_MAX).map((address) => withPeerId(address, peerId)))
+  }
+
+  #learnHints(peerId: PeerId, found: readonly Multiaddr[], pinned: boolean): void {
+    const target = this.#targetOf(peerId)
+    if (target === undefined) return
+    let isNew = false
+    for (const address of found.slice(0, ADDRESSES_MAX)) {
+      const [text, whole] = withPeerId(address, peerId)
+      if (pinned) target.pinned.add(text)
+      if (!target.hints.delete(text) && !target.own.has(text)) isNew = true
+      target.hints.set(text, whole)
+      const oldest = [...target.hints.keys()].find((key) => !target.pinned.has(key))
+      if (target.hints.size > ADDRESSES_MAX && oldest !== undefined) target.hints.delete(oldest)
+    }
+    if (isNew) this.#schedule(target, target.failures === 0 ? 0 : FIRST_DELAY_MS)
+  }
+
+  /** The target for a peer, made where needed; undefined for oneself, strangers and one too many. */
+  #targetOf(peerId: PeerId): Target | undefined {
     const key = peerId.toString()
-    if (peerId.equals(this.#libp2p.peerId) || !this.#options.isAllowed(peerId)) return
-    let target = this.#targets.get(key)
-    if (target === undefined) {
-      if (this.#targets.size >= TARGETS_MAX) return
-      target = {
-        peerId,
-        addresses: new Map(),
-        failures: 0,
-        dialling: false,
-        timer: undefined,
-        incompleteSince: undefined
-      }
-      this.#targets.set(key, target)
+    const known = this.#targets.get(key)
+    if (known !== undefined) return known
+    if (peerId.equals(this.#libp2p.peerId) || !this.#options.isAllowed(peerId)) return undefined
+    if (this.#targets.size >= TARGETS_MAX) return undefined
+    const target: Target = {
+      peerId,
+      own: new Map(),
+      hints: new Map(),
+      pinned: new Set(),
+      failures: 0,
+      dialling: false,
+      timer: undefined,
+      incompleteSince: undefined
     }
-    const known = target.addresses.size
-    for (const address of found.slice(0, ADDRESSES_PER_TARGET_MAX)) {
-      const whole =
-        address.getComponents().at(-1)?.code === CODE_P2P ? address : address.encapsulate(`/p2p/${key}`)
-      if (target.addresses.size < ADDRESSES_PER_TARGET_MAX) target.addresses.set(whole.toString(), whole)
-    }
-    if (target.addresses.size > known) this.#schedule(target, 0)
+    this.#targets.set(key, target)
+    return target
   }
 
   /** Dials after about `delayMs`, jittered so that two peers do not dial each other in the same instant. */
   #schedule(target: Target, delayMs: number): void {
     if (this.#stopped === undefined || target.dialling) return
     clearTimeout(target.timer)
-    target.timer = setTimeout(() => void this.#dial(target), delayMs * (0.5 + Math.random()))
+    target.timer = setTimeout(
+      () => {
+        target.timer = undefined
+        void this.#dial(target)
+      },
+      delayMs * (0.5 + Math.random())
+    )
   }
 
   async #dial(target: Target): Promise<void> {
     const signal = this.#stopped?.signal
     if (signal === undefined || target.dialling || this.#libp2p.getConnections(target.peerId).length > 0)
       return
-    if (!this.#options.isAllowed(target.peerId)) return
+    const addresses = [...new Map([...target.own, ...target.hints]).values()]
+    if (addresses.length === 0 || !this.#options.isAllowed(target.peerId)) return
     target.dialling = true
     try {
       await withDeadline(`dialling ${target.peerId}`, DIAL_TIMEOUT_MS, signal, (deadline) =>
-        this.#libp2p.dial([...target.addresses.values()], { signal: deadline })
+        this.#libp2p.dial(addresses, { signal: deadline })
       )
       target.failures = 0
     } catch (error) {
@@ -179,4 +214,11 @@ export class KeepConnected {
         direction === 'outbound' && protocol.startsWith(this.#options.requiredProtocol)
     )
   }
+}
+
+/** The address with the PeerId at its end, by its text. */
+function withPeerId(address: Multiaddr, peerId: PeerId): [string, Multiaddr] {
+  const whole =
+    address.getComponents().at(-1)?.code === CODE_P2P ? address : address.encapsulate(`/p2p/${peerId}`)
+  return [whole.toString(), whole]
 }
