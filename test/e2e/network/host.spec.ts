@@ -68,6 +68,22 @@ describe('the network host', function () {
     assert(a.knownAddresses().some((known) => known.startsWith(address)))
   })
 
+  it('follows a peer to a new address, and forgets the old one when they have met', async () => {
+    const key = await generateKeyPair('Ed25519')
+    const a = await startHost({})
+    const b = await startHost({ bootstrap: [a], privateKey: key })
+    await untilMeshed(a, b)
+    await until(() => a.knownAddresses().includes(b.multiaddrs()[0]!))
+    const old = b.multiaddrs()[0]!
+    await b.stop()
+    await until(() => a.peers().length === 0)
+    const moved = await startHost({ privateKey: key })
+    a.addAddresses([...moved.multiaddrs(), 'nonsense', '/ip4/127.0.0.1/tcp/1', ...a.multiaddrs()])
+    await untilMeshed(a, moved)
+    await until(() => !a.knownAddresses().includes(old))
+    assert.deepEqual(a.knownAddresses(), moved.multiaddrs())
+  })
+
   it('stops soon even with connections open', async () => {
     const a = await startHost({})
     const b = await startHost({ bootstrap: [a] })
