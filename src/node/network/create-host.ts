@@ -55,6 +55,9 @@ const STREAM_WINDOW_BYTES_MAX = 2 * 1024 * 1024
 const CONNECTIONS_MAX = 400
 /** A whole network on one machine, or behind one NAT, dials from one address. */
 const INBOUND_CONNECTIONS_PER_SECOND = 256
+/** Connecting to a whole consortium at once on a busy machine must not let every handshake time out. */
+const HANDSHAKE_TIMEOUT_MS = 12_000
+const PARALLEL_DIALS_MAX = 8
 /** A machine that trains on all cores answers pings late, and must not be hung up on for it. */
 const PING_TIMEOUT_MS = 20_000
 
@@ -78,7 +81,10 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
       maxIncomingPendingConnections: 64,
-      dialTimeout: DIAL_TIMEOUT_MS
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
+      inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
+      maxParallelDials: PARALLEL_DIALS_MAX
     },
     connectionMonitor: {
       pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }

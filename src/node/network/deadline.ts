@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { NetworkError } from './network-error.ts'
 
 /**
@@ -24,7 +25,11 @@ export async function withDeadline<T>(
     interrupt = () => reject(controller.signal.reason)
   })
   controller.signal.addEventListener('abort', interrupt, { once: true })
-  parent?.addEventListener('abort', aborted, { once: true })
+  if (parent !== undefined) {
+    // One listener for each exchange under way, each removed below: Node's warning of a leak would be wrong.
+    setMaxListeners(0, parent)
+    parent.addEventListener('abort', aborted, { once: true })
+  }
   const timer = setTimeout(() => {
     controller.abort(new NetworkError('timeout', `${doing}: no answer within ${timeoutMs} ms`))
   }, timeoutMs)

@@ -31,6 +31,8 @@ interface Target {
 
 const FIRST_DELAY_MS = 250
 const LAST_DELAY_MS = 20_000
+/** How long to wait for the other side's dial. */
+const YIELD_MS = 2000
 /** For all addresses of a peer together; libp2p tries them one after the other. */
 export const DIAL_TIMEOUT_MS = 30_000
 const CHECK_INTERVAL_MS = 2000
@@ -106,7 +108,7 @@ export class KeepConnected {
   }
   #onDisconnect = ({ detail }: CustomEvent<PeerId>) => {
     const target = this.#targets.get(detail.toString())
-    if (target !== undefined) this.#schedule(target, FIRST_DELAY_MS)
+    if (target !== undefined) this.#schedule(target, this.#dialsFirst(detail) ? FIRST_DELAY_MS : YIELD_MS)
   }
 
   /** A connected peer's own word replaces its earlier one: old ports do not pile up. */
@@ -128,7 +130,12 @@ export class KeepConnected {
       const oldest = [...target.hints.keys()].find((key) => !target.pinned.has(key))
       if (target.hints.size > ADDRESSES_MAX && oldest !== undefined) target.hints.delete(oldest)
     }
-    if (isNew) this.#schedule(target, target.failures === 0 ? 0 : FIRST_DELAY_MS)
+    if (isNew) this.#schedule(target, pinned || this.#dialsFirst(peerId) ? FIRST_DELAY_MS : YIELD_MS)
+  }
+
+  /** Two peers that hear of each other at the same time must not both dial: the one with the smaller PeerId does. */
+  #dialsFirst(peerId: PeerId): boolean {
+    return Buffer.compare(this.#libp2p.peerId.toMultihash().bytes, peerId.toMultihash().bytes) < 0
   }
 
   /** The target for a peer, made where needed; undefined for oneself, strangers and one too many. */
