@@ -130,6 +130,12 @@ export class KeepConnected {
       const oldest = [...target.hints.keys()].find((key) => !target.pinned.has(key))
       if (target.hints.size > ADDRESSES_MAX && oldest !== undefined) target.hints.delete(oldest)
     }
+    // So that a request to a peer that is not connected yet dials it.
+    this.#libp2p.peerStore
+      .merge(peerId, { multiaddrs: [...target.hints.values()] })
+      .catch((error: unknown) => {
+        this.#options.log.debug({ peer: peerId.toString(), error: String(error) }, 'addresses were not noted')
+      })
     if (isNew) this.#schedule(target, pinned || this.#dialsFirst(peerId) ? FIRST_DELAY_MS : YIELD_MS)
   }
 

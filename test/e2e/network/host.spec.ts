@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { GOSSIP_BYTES_MAX } from '../../../src/node/network/index.ts'
+import {
+  GOSSIP_BYTES_MAX,
+  type RequestLimits,
+  registerRequestHandler,
+  request
+} from '../../../src/node/network/index.ts'
 import { startHost, stopHosts, until, untilMeshed } from './hosts.ts'
 
 const withoutProbes = (heard: readonly string[]) => heard.filter((text) => !text.startsWith('probe'))
+
+const LIMITS: RequestLimits = {
+  maxRequestBytes: 100,
+  maxResponseBytes: 100,
+  timeoutMs: 5000,
+  concurrency: 1,
+  rate: { perSecond: 1, burst: 1 }
+}
 
 describe('the network host', function () {
   this.timeout(30_000)
@@ -82,6 +95,14 @@ describe('the network host', function () {
     await untilMeshed(a, moved)
     await until(() => !a.knownAddresses().includes(old))
     assert.deepEqual(a.knownAddresses(), moved.multiaddrs())
+  })
+
+  it('dials a known peer for a request, connected or not', async () => {
+    const a = await startHost({})
+    const b = await startHost({ bootstrap: [a] })
+    await registerRequestHandler(a, '/loam/test-dial/1', async (bytes) => bytes, LIMITS, a.log)
+    const options = { timeoutMs: 5000, maxResponseBytes: 100 }
+    assert.deepEqual([...(await request(b, a.peerId, '/loam/test-dial/1', Uint8Array.of(7), options))], [7])
   })
 
   it('stops soon even with connections open', async () => {
