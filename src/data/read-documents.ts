@@ -11,7 +11,10 @@ const lineSchema = z.looseObject({ text: z.string().min(1) })
  */
 export async function readDocuments(path: string): Promise<string[]> {
   const documents: string[] = []
-  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY })
+  const lines = createInterface({
+    input: createReadStream(path, 'utf8'),
+    crlfDelay: Number.POSITIVE_INFINITY
+  })
   let number = 0
   for await (const line of lines) {
     number++

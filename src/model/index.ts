@@ -34,6 +34,7 @@ export { createGenerator, type GenerateOptions, type Generator, type GeneratorOp
 export * from './llama/index.ts'
 export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
+export { createTextScorer, type TextScore, type TextScorer, type TextScorerOptions } from './text-scorer.ts'
 export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './train/adamw.ts'
 export {

@@ -31,7 +31,14 @@ export type { PeerEvent } from './round/events.ts'
 export { restore } from './round/restore.ts'
 export type { PeerState, Phase } from './round/state.ts'
 export { type Environment, type Step, start, step } from './round/step.ts'
-export { genesisContext, memberIndex, proposerOf, type RoundContext } from './round-context.ts'
+export {
+  documentSeed,
+  genesisContext,
+  memberIndex,
+  proposerOf,
+  type RoundContext,
+  trainingSeed
+} from './round-context.ts'
 export { blocksOf, manifestFault } from './rules/validate.ts'
 export {
   contextAfter,

@@ -69,3 +69,17 @@ export function proposerOf(context: RoundContext, view: number): number {
   const start = BigInt(`0x${hex(hashCanonical('proposer', context.seed))}`)
   return Number((start + BigInt(view)) % BigInt(context.members.length))
 }
+
+/** A 32-bit seed for what a member draws in this round: its fresh LoRA. Known to all, so that a training can be re-run. */
+export function trainingSeed(context: RoundContext, peer: Uint8Array): number {
+  return seedNumber(hashCanonical('training-seed', { seed: context.seed, peer }))
+}
+
+/** A 32-bit seed for the order in which a member goes through its documents, the same in all rounds. */
+export function documentSeed(context: RoundContext, peer: Uint8Array): number {
+  return seedNumber(hashCanonical('document-seed', { charter: context.charterId, peer }))
+}
+
+function seedNumber(hash: Uint8Array): number {
+  return new DataView(hash.buffer, hash.byteOffset).getUint32(0)
+}

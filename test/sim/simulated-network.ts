@@ -238,7 +238,7 @@ export class SimulatedNetwork {
     for (const certificate of certificates) {
       if (!isValidCertificate(copy.state.context, certificate, verifyIdeal))
         this.violations.push('a certificate is not valid')
-      this.#event(copy, { type: 'certificate', certificate })
+      this.#event(copy, { type: 'certificate', round: request.round, certificate })
     }
     for (const bytes of messages) this.#receive(copy, bytes)
   }

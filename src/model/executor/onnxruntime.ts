@@ -41,7 +41,9 @@ async function compile(ort: OnnxRuntime, graph: Graph, threads: number): Promise
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3
+    logSeverityLevel: 3,
+    // Threads that wait by spinning would starve the peers, and the event loop, that share the processor.
+    extra: { session: { intra_op: { allow_spinning: '0' } } }
   })
   const outputs = new Map<string, Float32Array>()
   const fetches: Record<string, InstanceType<OnnxRuntime['Tensor']>> = {}

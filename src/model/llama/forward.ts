@@ -9,12 +9,10 @@ import {
   rotaryEmbedding,
   transpose
 } from '../graph/index.ts'
+import { causalAttention } from './attention.ts'
 import type { LlamaConfig } from './config.ts'
-import { causalAttention, rmsNorm, silu } from './layers.ts'
+import { rmsNorm, silu } from './layers.ts'
 import { EMBEDDING, FINAL_NORM, layerName } from './parameters.ts'
-
-/** Score of a position that may not be looked at: its softmax weight is exactly 0. */
-const MASKED_SCORE = -1e9
 
 /** LoRA factors of one module inside a graph: ΔW = scale · B A. */
 export interface LoraNodes {
@@ -44,9 +42,7 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
   const [batch, length] = inputIds.shape as [number, number]
   const { heads, keyValueHeads, headSize } = config
   const rows = batch * length
-  const group = heads / keyValueHeads
   const { cosines, sines } = rotaryTables(builder, length, headSize, config.ropeTheta)
-  const mask = causalMask(builder, length)
 
   const linear = (x: GraphNode, module: string, bias = false): GraphNode => {
     const plain = matMul(x, model.parameter(`${module}.weight`), { transposeB: true })
@@ -57,20 +53,19 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
     return add(y, matMul(low, lora.B, { transposeB: true, alpha: lora.scale }))
   }
 
-  /** [rows, heads · headSize] to [batch, keyHeads, group · length, headSize]. */
-  const split = (x: GraphNode, groupSize: number): GraphNode => {
-    const parts = reshape(x, [batch, length, keyValueHeads * groupSize, headSize])
-    return reshape(transpose(parts, [0, 2, 1, 3]), [batch, keyValueHeads, groupSize * length, headSize])
-  }
+  /** [rows, heads · headSize] to [batch, heads, length, headSize]. */
+  const split = (x: GraphNode, headCount: number): GraphNode =>
+    transpose(reshape(x, [batch, length, headCount, headSize]), [0, 2, 1, 3])
 
   const rotate = (x: GraphNode, headCount: number): GraphNode =>
     rotaryEmbedding(reshape(x, [batch, length, headCount * headSize]), cosines, sines, headCount)
 
   const attention = (x: GraphNode, name: string): GraphNode => {
-    const q = split(rotate(linear(x, `${name}.q_proj`, config.attentionBias), heads), group)
-    const k = split(rotate(linear(x, `${name}.k_proj`, config.attentionBias), keyValueHeads), 1)
-    const v = split(linear(x, `${name}.v_proj`, config.attentionBias), 1)
-    const y = reshape(causalAttention(q, k, v, mask), [batch, heads, length, headSize])
+    const q = split(rotate(linear(x, `${name}.q_proj`, config.attentionBias), heads), heads)
+    const k = split(rotate(linear(x, `${name}.k_proj`, config.attentionBias), keyValueHeads), keyValueHeads)
+    const v = split(linear(x, `${name}.v_proj`, config.attentionBias), keyValueHeads)
+    const grouped = reshape(q, [batch, keyValueHeads, heads / keyValueHeads, length, headSize])
+    const y = reshape(causalAttention(grouped, k, v), [batch, heads, length, headSize])
     return linear(
       reshape(transpose(y, [0, 2, 1, 3]), [rows, heads * headSize]),
       `${name}.o_proj`,
@@ -111,10 +106,4 @@ function rotaryTables(
       [length, half]
     )
   return { cosines: table(Math.cos), sines: table(Math.sin) }
-}
-
-function causalMask(builder: GraphBuilder, length: number): GraphNode {
-  const values = new Float32Array(length * length)
-  for (let row = 0; row < length; row++) values.fill(MASKED_SCORE, row * length + row + 1, (row + 1) * length)
-  return builder.constant(values, [length, length])
 }

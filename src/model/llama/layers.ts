@@ -1,17 +1,10 @@
 import {
   add,
-  concat,
   divide,
-  expand,
   type GraphNode,
-  matMul,
   multiply,
-  negate,
   reduceMean,
-  reduceSum,
-  reshape,
   sigmoid,
-  softmax,
   squareRoot,
   subtract,
   sumTo,
@@ -48,38 +41,4 @@ export function silu(x: GraphNode): GraphNode {
   return withGradient(y, [x], (dy) => [
     multiply(dy, multiply(gate, add(subtract(x, y), x.builder.scalar(1))))
   ])
-}
-
-/**
- * Causal scaled dot-product attention. Query heads that share one key head stand one below the other, so that keys and
- * values are never repeated in memory.
- *
- * @param q [batch, keyHeads, group · length, headSize]
- * @param k [batch, keyHeads, length, headSize], and `v` alike
- * @param mask [length, length], 0 where a position may look and very negative where it may not
- */
-export function causalAttention(q: GraphNode, k: GraphNode, v: GraphNode, mask: GraphNode): GraphNode {
-  const [batch, heads, rows, headSize] = q.shape as [number, number, number, number]
-  const length = k.shape[2]!
-  const alpha = 1 / Math.sqrt(headSize)
-  const scores = matMul(q, k, { transposeB: true, alpha })
-  const masked = add(reshape(scores, [batch, heads, rows / length, length, length]), mask)
-  const weights = reshape(softmax(masked), scores.shape)
-  const y = matMul(weights, v)
-  // dS = P ∘ (dP − rowsum(dP ∘ P)), and rowsum(dP ∘ P) = rowsum(dY ∘ Y). Appending −rowsum to dY and ones to V makes
-  // the matrix product do the subtraction.
-  return withGradient(y, [q, k, v], (dy, wanted) => {
-    const dv = wanted[2] ? matMul(weights, dy, { transposeA: true }) : undefined
-    if (!wanted[0] && !wanted[1]) return [undefined, undefined, dv]
-    const { builder } = q
-    const rowSum = negate(reduceSum(multiply(dy, y), [-1]))
-    const ones = expand(builder.constant(Float32Array.of(1), [1, 1, 1, 1]), [...v.shape.slice(0, 3), 1])
-    const centred = matMul(concat([dy, rowSum], -1), concat([v, ones], -1), { transposeB: true })
-    const dScores = multiply(weights, centred)
-    return [
-      wanted[0] ? matMul(dScores, k, { alpha }) : undefined,
-      wanted[1] ? matMul(dScores, q, { transposeA: true, alpha }) : undefined,
-      dv
-    ]
-  })
 }

@@ -9,7 +9,7 @@ export type PeerEvent =
   /** An envelope that `judge` called early, as bytes. */
   | { readonly type: 'early'; readonly author: Uint8Array; readonly bytes: Uint8Array }
   /** A certificate that `isValidCertificate` accepted. */
-  | { readonly type: 'certificate'; readonly certificate: Certificate }
+  | { readonly type: 'certificate'; readonly round: number; readonly certificate: Certificate }
   /** A sealed round that `decodeSealedRound` accepted for the current context. */
   | { readonly type: 'sealedRound'; readonly sealedRound: SealedRound }
   /** Own training is done; all blocks are durable. */

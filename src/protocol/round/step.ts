@@ -73,13 +73,15 @@ function finish(draft: Draft): Step {
 function take(draft: Draft, event: PeerEvent): void {
   switch (event.type) {
     case 'message':
+      // The round may have ended between the judgement and this step.
+      if (!isOfRound(draft, event.message.header)) break
       keep(draft, event.message, isRequired(draft, event.message))
       break
     case 'early':
       keepEarly(draft, event.author, event.bytes)
       break
     case 'certificate':
-      acceptCertificate(draft, event.certificate)
+      if (event.round === draft.context.round) acceptCertificate(draft, event.certificate)
       break
     case 'sealedRound':
       adopt(draft, event.sealedRound)
@@ -114,8 +116,8 @@ function take(draft: Draft, event: PeerEvent): void {
 
 /** Takes over a seal that others made: this peer builds what was sealed and follows. */
 function adopt(draft: Draft, sealedRound: SealedRound): void {
-  if (draft.sealedRound !== undefined) return
   const { seal, cut, manifests } = sealedRound
+  if (draft.sealedRound !== undefined || !isOfRound(draft, seal)) return
   if (draft.committed !== undefined && !equalBytes(draft.committed.id, seal.cut)) {
     halt(
       draft,
@@ -126,6 +128,10 @@ function adopt(draft: Draft, sealedRound: SealedRound): void {
   draft.sealedRound = sealedRound
   for (const manifest of manifests) keep(draft, manifest, true)
   if (draft.committed === undefined) commitTo(draft, seal.cut, cut)
+}
+
+function isOfRound({ context }: Draft, { round, parent }: { round: number; parent: Uint8Array }): boolean {
+  return round === context.round && equalBytes(parent, context.parent)
 }
 
 function isRequired(draft: Draft, message: Parameters<typeof keep>[1]): boolean {

@@ -3,7 +3,7 @@ import type { GraphNode } from '../graph.ts'
 import type { Operator } from '../operator.ts'
 import { sameShape } from '../shape.ts'
 import { multiply } from './elementwise.ts'
-import { reshape } from './layout.ts'
+import { expand, reshape } from './layout.ts'
 
 export const gatherOperators = {
   Gather: {
@@ -117,5 +117,5 @@ export function oneHot(indices: GraphNode, depth: number): GraphNode {
 }
 
 function zeros({ builder, shape }: GraphNode): GraphNode {
-  return builder.constant(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
+  return expand(builder.scalar(0), shape)
 }

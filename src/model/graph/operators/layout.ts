@@ -141,6 +141,14 @@ export function transpose(x: GraphNode, permutation: readonly number[]): GraphNo
   if (ordered.length !== x.shape.length || ordered.some((axis, index) => axis !== index)) {
     throw new Error(`Transpose: [${permutation}] is no permutation of the axes of [${x.shape}]`)
   }
+  if (ordered.every((axis) => permutation[axis] === axis)) return x
+  if (x.operator.name === 'Transpose') {
+    const first = listAttribute(x, 'permutation')
+    return transpose(
+      x.inputs[0]!,
+      permutation.map((axis) => first[axis]!)
+    )
+  }
   return x.builder.apply(layoutOperators.Transpose, [x], { permutation })
 }
 

@@ -1,0 +1,129 @@
+import Table from 'cli-table3'
+import { createLogUpdate } from 'log-update'
+import type { PeerReport } from '../../src/node/status.ts'
+import type { NetworkRun, PeerView } from './network-run.ts'
+
+/** Redraws a second: enough for the eye, cheap for the terminal. */
+const REDRAW_MS = 200
+const BAR_WIDTH = 8
+const DIGEST_SHOWN = 8
+
+/** Shows a network while it runs. */
+export interface Display {
+  change(view: PeerView, report: PeerReport): void
+  /** A line above everything else. */
+  say(line: string): void
+  close(): void
+}
+
+/** A table that redraws itself in a terminal; plain lines elsewhere. */
+export function createDisplay(stream: NodeJS.WriteStream, viewsOf: () => NetworkRun['views']): Display {
+  return stream.isTTY ? liveTable(stream, viewsOf) : plainLines(stream)
+}
+
+function liveTable(stream: NodeJS.WriteStream, viewsOf: () => NetworkRun['views']): Display {
+  const logUpdate = createLogUpdate(stream)
+  let isDirty = false
+  const draw = () => {
+    if (!isDirty) return
+    isDirty = false
+    logUpdate(renderTable(viewsOf()))
+  }
+  const timer = setInterval(draw, REDRAW_MS)
+  return {
+    change: () => {
+      isDirty = true
+    },
+    say(line) {
+      logUpdate.clear()
+      stream.write(`${line}\n`)
+      isDirty = viewsOf().length > 0
+    },
+    close() {
+      clearInterval(timer)
+      isDirty = viewsOf().length > 0
+      draw()
+      logUpdate.done()
+    }
+  }
+}
+
+/** The table of all peers; 79 columns wide at most. */
+export function renderTable(views: NetworkRun['views']): string {
+  const table = new Table({
+    head: ['peer', 'rank', 'domain', 'round', 'phase', 'step', 'loss', 'shards', 'digest'],
+    colAligns: ['right', 'right', 'left', 'right', 'left', 'left', 'right', 'right', 'left'],
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 1 },
+    chars: PLAIN_BORDERS
+  })
+  for (const view of views) table.push(rowOf(view))
+  return table.toString()
+}
+
+/** Columns told apart by space alone. */
+export const PLAIN_BORDERS = Object.fromEntries(
+  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
+    .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'])
+    .map((name) => [name, ''])
+)
+
+function rowOf({ peer, progress, sealed }: PeerView): string[] {
+  const done = progress === undefined ? '' : bar(progress.step / progress.steps)
+  return [
+    String(peer.index),
+    String(peer.rank),
+    shorten(peer.domain, 12),
+    String(progress?.round ?? '-'),
+    progress?.phase ?? 'starting',
+    progress === undefined
+      ? ''
+      : `${done} ${String(progress.step).padStart(String(progress.steps).length)}/${progress.steps}`,
+    progress?.loss?.toFixed(3) ?? '-',
+    progress === undefined ? '' : `${progress.shardsHeld}/${progress.shardsKnown}`,
+    sealed.at(-1)?.modelDigest.slice(0, DIGEST_SHOWN) ?? '-'
+  ]
+}
+
+function bar(share: number): string {
+  const filled = Math.round(Math.min(share, 1) * BAR_WIDTH)
+  return `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`
+}
+
+function shorten(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`
+}
+
+function plainLines(stream: NodeJS.WriteStream): Display {
+  const said = new Map<number, string>()
+  const say = (line: string) => stream.write(`${line}\n`)
+  return {
+    say,
+    change({ peer }, report) {
+      const line = lineOf(report)
+      if (line === undefined || said.get(peer.index) === line) return
+      said.set(peer.index, line)
+      say(`peer ${peer.index}: ${line}`)
+    },
+    close: () => {}
+  }
+}
+
+function lineOf(report: PeerReport): string | undefined {
+  switch (report.type) {
+    case 'listening':
+      return `listens on ${report.addresses[0] ?? 'no address'}`
+    case 'sealed':
+      return `sealed round ${report.round}: ${report.cut.length} shard sets, stack ${report.stackDigest?.slice(0, 16) ?? 'none (void)'}, model ${report.modelDigest.slice(0, 16)}`
+    case 'halted':
+      return `halted: ${report.reason}`
+    case 'progress': {
+      const { round, phase, step, steps, loss } = report
+      if (phase !== 'training') return `round ${round}, ${phase}`
+      // Every quarter of a training is a line.
+      const quarter = Math.floor((4 * step) / steps)
+      return quarter === 0 || loss === null || step % Math.ceil(steps / 4) !== 0
+        ? undefined
+        : `round ${round}, training ${step}/${steps}, loss ${loss.toFixed(3)}`
+    }
+  }
+}

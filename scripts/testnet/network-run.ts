@@ -1,0 +1,118 @@
+import type { PeerReport, ProgressReport, SealedReport } from '../../src/node/status.ts'
+import { type PeerProcess, startPeerProcess } from './peer-process.ts'
+import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'
+
+/** What is known of a peer while the network runs. */
+export interface PeerView {
+  readonly peer: PreparedPeer
+  progress: ProgressReport | undefined
+  readonly sealed: SealedReport[]
+  addresses: readonly string[]
+  halted: string | undefined
+}
+
+/** A whole network on this machine: every peer a process, found through the first one's address alone. */
+export class NetworkRun {
+  readonly views: readonly PeerView[]
+  readonly #processes = new Map<number, PeerProcess>()
+  readonly #onChange: (view: PeerView, report: PeerReport) => void
+  readonly #waiting = new Set<() => void>()
+  #failure: Error | undefined
+  #stopping = false
+
+  constructor({ peers }: PreparedTestnet, onChange: (view: PeerView, report: PeerReport) => void = () => {}) {
+    this.#onChange = onChange
+    this.views = peers.map((peer) => ({
+      peer,
+      progress: undefined,
+      sealed: [],
+      addresses: [],
+      halted: undefined
+    }))
+  }
+
+  /** Starts every peer; all but the first are told one address and find the others by themselves. */
+  async start(): Promise<void> {
+    this.startPeer(0, [])
+    await this.until(() => this.views[0]!.addresses.length > 0)
+    for (let index = 1; index < this.views.length; index++) this.startPeer(index, this.views[0]!.addresses)
+  }
+
+  /** Starts one peer, for the first time or again. */
+  startPeer(index: number, bootstrap: readonly string[]): void {
+    const view = this.views[index]!
+    const peerProcess = startPeerProcess(view.peer, bootstrap, (report) => this.#take(view, report))
+    this.#processes.set(index, peerProcess)
+    void peerProcess.exited.then((status) => {
+      if (this.#stopping || this.#processes.get(index) !== peerProcess) return
+      const last = peerProcess.standardError().trim().split('\n').at(-1) ?? ''
+      this.#fail(new Error(`peer ${index} ended (${status}): ${last} (log: ${view.peer.home.log})`))
+    })
+  }
+
+  /** Ends one peer without warning; the network goes on without it. */
+  async killPeer(index: number): Promise<void> {
+    const peerProcess = this.#processes.get(index)
+    this.#processes.delete(index)
+    await peerProcess?.kill()
+  }
+
+  /**
+   * Resolves when a condition on the views holds.
+   *
+   * @throws when a peer ends or halts, or the signal aborts
+   */
+  until(holds: () => boolean, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (act: () => void) => {
+        this.#waiting.delete(check)
+        signal?.removeEventListener('abort', check)
+        act()
+      }
+      const check = () => {
+        if (signal?.aborted === true) finish(() => reject(signal.reason))
+        else if (this.#failure !== undefined) finish(() => reject(this.#failure))
+        else if (holds()) finish(resolve)
+      }
+      this.#waiting.add(check)
+      signal?.addEventListener('abort', check)
+      check()
+    })
+  }
+
+  /** Resolves when every peer sealed `round`. */
+  untilSealed(round: number, signal?: AbortSignal): Promise<void> {
+    return this.until(
+      () => this.views.every(({ sealed }) => sealed.some((report) => report.round >= round)),
+      signal
+    )
+  }
+
+  /** Stops every peer. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all([...this.#processes.values()].map((peerProcess) => peerProcess.stop()))
+  }
+
+  #take(view: PeerView, report: PeerReport): void {
+    if (report.type === 'progress') view.progress = report
+    if (report.type === 'sealed' && !view.sealed.some(({ round }) => round === report.round))
+      view.sealed.push(report)
+    if (report.type === 'listening') view.addresses = report.addresses
+    if (report.type === 'halted') {
+      view.halted = report.reason
+      this.#fail(new Error(`peer ${view.peer.index} halted: ${report.reason}`))
+    }
+    this.#onChange(view, report)
+    this.#wake()
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const check of [...this.#waiting]) check()
+  }
+}

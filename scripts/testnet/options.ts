@@ -1,0 +1,36 @@
+/** What a testnet is made of. */
+export interface TestnetOptions {
+  readonly peers: number
+  readonly rounds: number
+  /** LoRA ranks, given to the peers in turn. */
+  readonly ranks: readonly number[]
+  /** Optimizer steps a round. */
+  readonly steps: number
+  readonly batchSize: number
+  readonly sequenceLength: number
+  readonly learningRate: number
+  /** Threads of each trainer. */
+  readonly threads: number
+  /** Base model folder. */
+  readonly model: string
+  /** Folder that holds everything: homes, charter, adapter. */
+  readonly folder: string
+  /** Seed of the split into training and held-out documents. */
+  readonly seed: number
+}
+
+/** Settings of a testnet where none are given: under five minutes on two cores. */
+export const TESTNET_DEFAULTS = {
+  peers: 4,
+  rounds: 3,
+  ranks: [16, 8, 4, 2],
+  steps: 40,
+  batchSize: 8,
+  sequenceLength: 128,
+  learningRate: 3e-3,
+  threads: 1,
+  seed: 1
+} as const
+
+/** Most peers: there are that many domains. */
+export const PEERS_MAX = 16

@@ -1,0 +1,106 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DOMAIN_NAMES, loadDomain, splitDocuments } from '../../src/data/index.ts'
+import { loadBaseModel } from '../../src/model/index.ts'
+import { createCharter } from '../../src/node/create-charter.ts'
+import { createHomeFolders, type Home, homeAt } from '../../src/node/home.ts'
+import { loadOrCreateIdentity, memberCard } from '../../src/node/identity.ts'
+import { encodeCharter } from '../../src/protocol/index.ts'
+import type { TestnetOptions } from './options.ts'
+
+/** Modules that a testnet adapts: the papers' choice. */
+const TARGET_MODULES = ['q_proj', 'v_proj']
+/** Peers of one machine share its cores, so the slowest may take much longer than the fastest. */
+const TIMEOUTS = {
+  trainMs: 600_000,
+  gatherMs: 30_000,
+  graceMs: 3_000,
+  proposeMs: 3_000,
+  voteMs: 2_000,
+  growthMs: 1_000
+}
+
+/** One peer of a testnet before it is started. */
+export interface PreparedPeer {
+  readonly index: number
+  readonly peerId: string
+  readonly rank: number
+  readonly domain: string
+  readonly home: Home
+  /** Training documents. */
+  readonly documents: number
+}
+
+/** Homes, keys, domains and the charter of a testnet. */
+export interface PreparedTestnet {
+  readonly peers: readonly PreparedPeer[]
+  readonly charter: string
+}
+
+/** Makes every peer's home with its own key and its own domain of text, and the charter that all of them sign. */
+export async function prepareTestnet(
+  options: TestnetOptions,
+  onProgress: (line: string) => void,
+  timeouts: Partial<typeof TIMEOUTS> = {}
+): Promise<PreparedTestnet> {
+  const peers: PreparedPeer[] = []
+  const identities = []
+  for (let index = 0; index < options.peers; index++) {
+    const home = homeAt(join(options.folder, `peer-${index}`))
+    await createHomeFolders(home)
+    const identity = await loadOrCreateIdentity(home.identity)
+    identities.push(identity)
+    const domain = DOMAIN_NAMES[index]!
+    const documents = await writeDomain(home, domain, options.seed)
+    const rank = options.ranks[index % options.ranks.length]!
+    peers.push({ index, peerId: identity.peerId, rank, domain, home, documents })
+    await writeFile(home.config, `${JSON.stringify(peerSettings(options, home, rank), undefined, 2)}\n`)
+    onProgress(`peer ${index}: rank ${rank}, ${documents} documents of ${domain}`)
+  }
+  const charter = await createCharter({
+    name: 'testnet',
+    members: identities.map(memberCard),
+    base: loadBaseModel(options.model),
+    targetModules: TARGET_MODULES,
+    maximumRank: Math.max(64, ...options.ranks),
+    timeouts: { ...TIMEOUTS, ...timeouts }
+  })
+  const path = join(options.folder, 'charter.cbor')
+  const bytes = encodeCharter(
+    charter,
+    identities.map(({ signer }) => signer)
+  )
+  await writeFile(path, bytes)
+  for (const { home } of peers) await writeFile(home.charter, bytes)
+  return { peers, charter: path }
+}
+
+function peerSettings(options: TestnetOptions, home: Home, rank: number): object {
+  const { steps, batchSize, sequenceLength, learningRate, threads } = options
+  return {
+    version: 1,
+    model: options.model,
+    documents: home.documents,
+    rank,
+    training: { steps, batchSize, sequenceLength, learningRate, threads },
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    bootstrap: [],
+    mdns: false,
+    rounds: options.rounds
+  }
+}
+
+/** Splits a domain by document: one file to train on, one that training never sees. */
+async function writeDomain(home: Home, domain: string, seed: number): Promise<number> {
+  const { documents } = await loadDomain(domain)
+  const { train, heldOut } = splitDocuments(documents, { seed })
+  await mkdir(home.folder, { recursive: true })
+  await writeFile(home.documents, train.map(({ text }) => `${JSON.stringify({ text })}\n`).join(''))
+  await writeFile(home.heldOut, heldOut.map(({ text }) => text).join('\n\n'))
+  return train.length
+}
+
+/** The held-out text of a peer. */
+export function readHeldOut({ home }: PreparedPeer): Promise<string> {
+  return readFile(home.heldOut, 'utf8')
+}

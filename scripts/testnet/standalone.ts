@@ -1,0 +1,74 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeAdapterFile, type LoraAdapter } from '../../src/adapter/index.ts'
+import { readCharter } from '../../src/node/charter-file.ts'
+import { loadIdentity } from '../../src/node/identity.ts'
+import { loadPeerConfig } from '../../src/node/peer-config.ts'
+import { createTrainer } from '../../src/node/trainer/trainer.ts'
+import { documentSeed, genesisContext, trainingSeed } from '../../src/protocol/index.ts'
+import type { TestnetOptions } from './options.ts'
+import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'
+
+/** Alpha where the settings give none, as in the peer. */
+const ALPHA_PER_RANK = 2
+
+/**
+ * What each peer would have got alone: its own adapter, trained from the base on its own text with the same seeds and as
+ * many steps as all rounds together.
+ *
+ * @param atOnce trainings that run side by side
+ * @returns adapters by PeerId
+ */
+export async function trainStandalone(
+  testnet: PreparedTestnet,
+  options: TestnetOptions,
+  atOnce: number,
+  onProgress: (peer: PreparedPeer, step: number, steps: number) => void,
+  signal: AbortSignal
+): Promise<Map<string, LoraAdapter>> {
+  const adapters = new Map<string, LoraAdapter>()
+  const waiting = [...testnet.peers]
+  const work = async () => {
+    const trainer = createTrainer()
+    try {
+      for (let peer = waiting.shift(); peer !== undefined; peer = waiting.shift()) {
+        const trained = peer
+        const job = await standaloneJob(testnet, options, trained)
+        await trainer.train(job, ({ step, steps }) => onProgress(trained, step, steps), signal)
+        adapters.set(trained.peerId, decodeAdapterFile(await readFile(job.localPath)).adapter)
+      }
+    } finally {
+      await trainer.stop()
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return adapters
+}
+
+async function standaloneJob(
+  { charter }: PreparedTestnet,
+  options: TestnetOptions,
+  { home, rank, index }: PreparedPeer
+) {
+  const context = genesisContext(await readCharter(charter))
+  const identity = await loadIdentity(home.identity)
+  const { peer } = identity!.signer
+  const { training } = await loadPeerConfig(home)
+  const folder = join(options.folder, 'standalone', `peer-${index}`)
+  await mkdir(folder, { recursive: true })
+  return {
+    round: 1,
+    baseFolder: options.model,
+    modelFile: undefined,
+    documents: home.documents,
+    modules: context.charter.base.modules.map(({ module }) => module),
+    rank,
+    alpha: ALPHA_PER_RANK * rank,
+    training: { ...training, steps: options.rounds * options.steps },
+    seed: trainingSeed(context, peer),
+    documentSeed: documentSeed(context, peer),
+    firstStep: 0,
+    home: folder,
+    localPath: join(folder, 'local.safetensors')
+  }
+}

@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises'
+import { Command } from 'commander'
+import { homeAt } from '../../node/home.ts'
+import { commaSeparated, printResult, wholeNumber } from '../output.ts'
+import { baseModelFolder } from '../shipped-model.ts'
+
+interface CreateOptions {
+  home: string
+  name: string
+  member: string[]
+  model?: string
+  modules: string[]
+  minShards?: number
+  maxRank?: number
+  trainSeconds?: number
+  gatherSeconds?: number
+  out: string
+  json?: boolean
+}
+
+/** `loam consortium`: make and read charters. */
+export function consortiumCommand(): Command {
+  return new Command('consortium')
+    .description('make or read the charter of a consortium')
+    .addCommand(createCommand())
+    .addCommand(inspectCommand())
+}
+
+function createCommand(): Command {
+  return new Command('create')
+    .description('draw up and sign a charter')
+    .requiredOption('--home <folder>', "the founder's home folder; its identity signs")
+    .requiredOption('--name <text>', "the consortium's name")
+    .option('--member <card>', 'a member card (loam identity --json), once for each member', collect, [])
+    .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
+    .option('--modules <names>', 'modules to adapt, by name or ending', commaSeparated, ['q_proj', 'v_proj'])
+    .option('--min-shards <n>', 'fewest shards that a round stacks', wholeNumber('--min-shards', 1))
+    .option('--max-rank <n>', 'largest LoRA rank of a member', wholeNumber('--max-rank', 1))
+    .option('--train-seconds <n>', 'longest training of a round', wholeNumber('--train-seconds', 1))
+    .option(
+      '--gather-seconds <n>',
+      'longest wait for the others after it',
+      wholeNumber('--gather-seconds', 1)
+    )
+    .requiredOption('--out <file>', 'where the charter goes')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+The founder is a member too; its own card need not be given.
+
+Example:
+  $ loam consortium create --home ~/.loam --name weather --member a.json --member b.json \\
+      --out charter.cbor`
+    )
+    .action(create)
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+async function create(options: CreateOptions): Promise<void> {
+  const { createCharter } = await import('../../node/create-charter.ts')
+  const { loadOrCreateIdentity, memberCard, memberCardSchema } = await import('../../node/identity.ts')
+  const { createHomeFolders } = await import('../../node/home.ts')
+  const { loadBaseModel } = await import('../../model/index.ts')
+  const { writeFileAtomic } = await import('../../node/store/index.ts')
+  const protocol = await import('../../protocol/index.ts')
+  const home = homeAt(options.home)
+  await createHomeFolders(home)
+  const identity = await loadOrCreateIdentity(home.identity)
+  const cards = new Map([[identity.peerId, memberCard(identity)]])
+  for (const path of options.member) {
+    const parsed = memberCardSchema.safeParse(JSON.parse(await readFile(path, 'utf8')))
+    if (!parsed.success) throw new Error(`${path} is no member card: make one with loam identity --json`)
+    cards.set(parsed.data.peerId, parsed.data)
+  }
+  const milliseconds = { trainMs: options.trainSeconds, gatherMs: options.gatherSeconds }
+  const given = Object.entries(milliseconds).filter(([, seconds]) => seconds !== undefined)
+  const charter = await createCharter({
+    name: options.name,
+    members: [...cards.values()],
+    base: loadBaseModel(baseModelFolder(options.model)),
+    targetModules: options.modules,
+    timeouts: Object.fromEntries(given.map(([name, seconds]) => [name, seconds! * 1000])),
+    ...(options.minShards === undefined ? {} : { minShards: options.minShards }),
+    ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank })
+  })
+  await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
+  const summary = await summarise(options.out)
+  printResult(summary, options, () => describe(summary))
+}
+
+function inspectCommand(): Command {
+  return new Command('inspect')
+    .description('check a charter and show its terms')
+    .argument('<charter>', 'charter file')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  $ loam consortium inspect charter.cbor')
+    .action(async (path: string, options: { json?: boolean }) => {
+      const summary = await summarise(path)
+      printResult(summary, options, () => describe(summary))
+    })
+}
+
+type Summary = Awaited<ReturnType<typeof summarise>>
+
+async function summarise(path: string) {
+  const { readCharter } = await import('../../node/charter-file.ts')
+  const { peerIdText } = await import('../../node/driver/reports.ts')
+  const { consortiumCid, describeResilience, hex, maximumFaulty, quorumSize } = await import(
+    '../../protocol/index.ts'
+  )
+  const { charter, id, signatures } = await readCharter(path)
+  const count = charter.members.length
+  return {
+    path,
+    id: consortiumCid(id),
+    name: charter.name,
+    members: charter.members.map(({ peer }) => peerIdText(peer)),
+    signedBy: signatures.map(({ peer }) => peerIdText(peer)),
+    quorum: quorumSize(count),
+    faulty: maximumFaulty(count),
+    resilience: describeResilience(count),
+    rule: charter.rule,
+    minShards: charter.minShards,
+    rank: charter.rank,
+    modules: charter.base.modules.map(({ module }) => module),
+    base: {
+      config: hex(charter.base.config),
+      tokenizer: hex(charter.base.tokenizer),
+      weights: hex(charter.base.weights),
+      modelDigest: hex(charter.base.modelDigest)
+    },
+    timeouts: charter.timeouts
+  }
+}
+
+function describe(summary: Summary): string {
+  return [
+    `consortium  ${summary.name}`,
+    `id          ${summary.id}`,
+    `members     ${summary.members.length}, ${summary.quorum} must agree`,
+    ...summary.members.map(
+      (member) => `            ${member}${summary.signedBy.includes(member) ? '  (signed)' : ''}`
+    ),
+    `            ${summary.resilience}`,
+    `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}`,
+    `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
+    `base        weights ${summary.base.weights}`,
+    `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,
+    `file        ${summary.path}`
+  ].join('\n')
+}

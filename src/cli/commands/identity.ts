@@ -1,0 +1,32 @@
+import { mkdir } from 'node:fs/promises'
+import { Command } from 'commander'
+import { homeAt } from '../../node/home.ts'
+import { printResult } from '../output.ts'
+
+/** `loam identity`: who the peer of a home is. */
+export function identityCommand(): Command {
+  return new Command('identity')
+    .description('print the member card of a home; makes the key the first time, and never overwrites one')
+    .requiredOption('--home <folder>', "the peer's home folder")
+    .option('--json', 'print one JSON object: { "peerId", "anchor" }')
+    .addHelpText(
+      'after',
+      `
+The card holds no secret: send it to whoever draws up the charter.
+
+Example:
+  $ loam identity --home ~/.loam --json > card.json`
+    )
+    .action(async (options: { home: string; json?: boolean }) => {
+      const { loadOrCreateIdentity, memberCard } = await import('../../node/identity.ts')
+      const home = homeAt(options.home)
+      await mkdir(home.folder, { recursive: true, mode: 0o700 })
+      const card = memberCard(await loadOrCreateIdentity(home.identity))
+      printResult(
+        card,
+        options,
+        () =>
+          `peer id  ${card.peerId}\nanchor   ${card.anchor}\nkey      ${home.identity} (keep it secret, keep a copy)`
+      )
+    })
+}

@@ -1,0 +1,101 @@
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Command } from 'commander'
+import { PEERS_MAX, TESTNET_DEFAULTS } from '../../../scripts/testnet/options.ts'
+import { commaSeparated, EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
+import { baseModelFolder } from '../shipped-model.ts'
+import { NotFittingError } from '../usage-error.ts'
+
+interface TestnetFlags {
+  peers: number
+  rounds: number
+  ranks: number[]
+  steps: number
+  batchSize: number
+  sequenceLength: number
+  learningRate: number
+  threads: number
+  seed: number
+  model?: string
+  out?: string
+  json?: boolean
+}
+
+/** `loam testnet`: a whole network on this machine. */
+export function testnetCommand(): Command {
+  const defaults = TESTNET_DEFAULTS
+  return new Command('testnet')
+    .description('run a whole network on this machine: real peers, real text, a real model')
+    .option('--peers <n>', 'peers, each a process', wholeNumber('--peers', 2, PEERS_MAX), defaults.peers)
+    .option('--rounds <n>', 'rounds', wholeNumber('--rounds', 1, 1000), defaults.rounds)
+    .option('--ranks <list>', 'LoRA ranks, given to the peers in turn', parseRanks, [...defaults.ranks])
+    .option('--steps <n>', 'optimizer steps a round', wholeNumber('--steps', 1), defaults.steps)
+    .option('--batch-size <n>', 'rows a step', wholeNumber('--batch-size', 1), defaults.batchSize)
+    .option(
+      '--sequence-length <n>',
+      'tokens a row',
+      wholeNumber('--sequence-length', 2),
+      defaults.sequenceLength
+    )
+    .option(
+      '--learning-rate <x>',
+      'peak learning rate',
+      positiveNumber('--learning-rate'),
+      defaults.learningRate
+    )
+    .option('--threads <n>', 'threads of each trainer', wholeNumber('--threads', 1, 256), defaults.threads)
+    .option(
+      '--seed <n>',
+      'seed of the split into training and held-out text',
+      wholeNumber('--seed', 0),
+      defaults.seed
+    )
+    .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
+    .option('--out <folder>', 'keep everything here; must be empty or new (default: a new temporary folder)')
+    .option('--json', 'print one JSON object as the last line')
+    .addHelpText(
+      'after',
+      `
+Every peer has its own key, home, LoRA rank and domain of text. Ctrl-C stops them all.
+
+Examples:
+  $ loam testnet
+  $ loam testnet --peers 7 --rounds 2 --ranks 8,4 --out /tmp/seven
+  $ loam testnet --json --out run > run.json`
+    )
+    .action(runCommand)
+}
+
+function parseRanks(text: string): number[] {
+  const ranks = commaSeparated(text).map(wholeNumber('--ranks', 1, 1024))
+  if (ranks.length === 0) throw new NotFittingError('--ranks needs at least one rank')
+  return ranks
+}
+
+async function runCommand(flags: TestnetFlags): Promise<void> {
+  const { runTestnet } = await import('../../../scripts/testnet/testnet.ts')
+  const { renderReport } = await import('../../../scripts/testnet/report.ts')
+  const folder = flags.out === undefined ? await mkdtemp(join(tmpdir(), 'loam-testnet-')) : resolve(flags.out)
+  const interrupt = new AbortController()
+  const onSignal = () => {
+    printProgress('\nstopping every peer ...')
+    interrupt.abort(new Error('interrupted'))
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
+  const options = { ...flags, model: baseModelFolder(flags.model), folder }
+  const began = performance.now()
+  try {
+    const report = await runTestnet(
+      options,
+      flags.json === true ? process.stderr : process.stdout,
+      interrupt.signal
+    )
+    const seconds = ((performance.now() - began) / 1000).toFixed(0)
+    printResult(report, flags, () => `\n${renderReport(report)}\nhomes    ${folder}\ntook     ${seconds} s`)
+  } catch (error) {
+    printProgress(`error: ${error instanceof Error ? error.message : String(error)}`)
+    printProgress(`the homes are in ${folder}; each has a daemon.log`)
+    process.exitCode = EXIT.failed
+  }
+}

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import '../node/network/promise-polyfill.ts'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError } from 'commander'
+import { packageRoot } from '../package-root.ts'
+import { adapterCommand } from './commands/adapter.ts'
+import { consortiumCommand } from './commands/consortium.ts'
+import { evalCommand } from './commands/eval.ts'
+import { identityCommand } from './commands/identity.ts'
+import { peerCommand } from './commands/peer.ts'
+import { testnetCommand } from './commands/testnet.ts'
+import { EXIT } from './output.ts'
+import { NotFittingError } from './usage-error.ts'
+
+/** The `loam` command with all that hangs under it. */
+export function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string
+  }
+  const program = new Command('loam')
+    .description('LoRA over a mesh: fine-tune one language model together, without a server')
+    .version(version)
+    .showHelpAfterError('(loam --help shows what there is)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ loam testnet                          a whole network on this machine
+  $ loam identity --home ~/.loam          who this peer is; makes a key the first time
+  $ loam peer --home ~/.loam              take part
+  $ loam COMMAND --help                   a command's options, with examples
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.`
+    )
+  for (const command of [
+    testnetCommand(),
+    peerCommand(),
+    identityCommand(),
+    consortiumCommand(),
+    adapterCommand(),
+    evalCommand()
+  ])
+    program.addCommand(command)
+  return program
+}
+
+/** Commander ends the process by itself unless every command is told not to. */
+function overrideExits(command: Command): void {
+  command.exitOverride()
+  for (const child of command.commands) overrideExits(child)
+}
+
+async function main(): Promise<number> {
+  const program = createProgram()
+  overrideExits(program)
+  try {
+    await program.parseAsync()
+    return Number(process.exitCode ?? EXIT.done)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    if (error instanceof NotFittingError) {
+      process.stderr.write(`error: ${error.message}\n`)
+      return EXIT.usage
+    }
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`)
+    if (process.env.LOAM_DEBUG !== undefined) process.stderr.write(`${(error as Error).stack}\n`)
+    return EXIT.failed
+  }
+}
+
+process.exitCode = await main()

@@ -1,0 +1,91 @@
+import {
+  add,
+  concat,
+  expand,
+  type GraphBuilder,
+  type GraphNode,
+  matMul,
+  multiply,
+  negate,
+  reduceSum,
+  reshape,
+  slice,
+  softmax,
+  transpose,
+  withGradient
+} from '../graph/index.ts'
+
+/** Score of a position that may not be looked at: its softmax weight is exactly 0. */
+const MASKED_SCORE = -1e9
+
+/** Queries are taken in blocks of this many positions, each against the keys up to its end only. */
+const BLOCK_POSITIONS = 64
+
+/**
+ * Causal scaled dot-product attention. Query heads that share a key head are rows of one matrix, so that keys and
+ * values are never repeated in memory; the upper triangle of the scores is computed only inside the diagonal blocks.
+ *
+ * @param q [batch, keyHeads, group, length, headSize]
+ * @param k [batch, keyHeads, length, headSize], and `v` alike
+ * @returns [batch, keyHeads, group, length, headSize]
+ */
+export function causalAttention(q: GraphNode, k: GraphNode, v: GraphNode): GraphNode {
+  const length = k.shape[2]!
+  const block = (start: number): GraphNode => {
+    const end = Math.min(length, start + BLOCK_POSITIONS)
+    return blockAttention(part(q, 3, start, end), part(k, 2, 0, end), part(v, 2, 0, end))
+  }
+  const others: GraphNode[] = []
+  for (let start = BLOCK_POSITIONS; start < length; start += BLOCK_POSITIONS) others.push(block(start))
+  return others.length === 0 ? block(0) : concat([block(0), ...others], 3)
+}
+
+/** Attention of the queries of the last positions to all keys. */
+function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode): GraphNode {
+  const { builder } = q
+  const [batch, heads, group, queries, headSize] = q.shape as [number, number, number, number, number]
+  const keys = k.shape[2]!
+  const alpha = 1 / Math.sqrt(headSize)
+  const rows = reshape(q, [batch, heads, group * queries, headSize])
+  const scores = matMul(rows, k, { transposeB: true, alpha })
+  const masked = add(
+    reshape(scores, [batch, heads, group, queries, keys]),
+    causalMask(builder, queries, keys)
+  )
+  const weights = reshape(softmax(masked), scores.shape)
+  const y = matMul(weights, v)
+  // dS = P ∘ (dP − rowsum(dP ∘ P)), and rowsum(dP ∘ P) = rowsum(dY ∘ Y). Appending −rowsum to dY and ones to V makes
+  // the matrix product do the subtraction.
+  const result = withGradient(y, [rows, k, v], (dy, wanted) => {
+    const dv = wanted[2] ? productTransposed(dy, weights) : undefined
+    if (!wanted[0] && !wanted[1]) return [undefined, undefined, dv]
+    const rowSum = negate(reduceSum(multiply(dy, y), [-1]))
+    const ones = expand(builder.constant(Float32Array.of(1), [1, 1, 1, 1]), [...v.shape.slice(0, 3), 1])
+    const centred = matMul(concat([dy, rowSum], -1), concat([v, ones], -1), { transposeB: true })
+    const dScores = multiply(weights, centred)
+    return [
+      wanted[0] ? matMul(dScores, k, { alpha }) : undefined,
+      wanted[1] ? productTransposed(rows, dScores, alpha) : undefined,
+      dv
+    ]
+  })
+  return reshape(result, q.shape)
+}
+
+/** (alpha · aᵀ b)ᵀ = alpha · bᵀ a, which reads the large `b` in its own order. */
+function productTransposed(a: GraphNode, b: GraphNode, alpha = 1): GraphNode {
+  return transpose(matMul(a, b, { transposeA: true, alpha }), [0, 1, 3, 2])
+}
+
+function part(x: GraphNode, axis: number, start: number, end: number): GraphNode {
+  return start === 0 && end === x.shape[axis] ? x : slice(x, axis, start, end)
+}
+
+/** Mask [queries, keys] of queries that stand at the last positions of the keys. */
+function causalMask(builder: GraphBuilder, queries: number, keys: number): GraphNode {
+  const values = new Float32Array(queries * keys)
+  for (let row = 0; row < queries; row++) {
+    values.fill(MASKED_SCORE, row * keys + keys - queries + row + 1, (row + 1) * keys)
+  }
+  return builder.constant(values, [queries, keys])
+}

@@ -1,0 +1,40 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { messageOf } from '../errors.ts'
+import { BlockStore } from '../store/block-store.ts'
+import type { Log } from '../store/log.ts'
+import { buildRound } from './build-round.ts'
+import type { Job, JobResult } from './jobs.ts'
+import { MissingBlocksError } from './read-adapter.ts'
+import { validateShards } from './validate-shards.ts'
+
+/** Entry of the worker thread that reads, judges, stacks and merges, so that the thread that votes never waits for it. */
+const port = parentPort!
+const log = Object.fromEntries(
+  (['debug', 'info', 'warn', 'error'] as const).map((level) => [
+    level,
+    (fields: object, message: string) => port.postMessage({ level, fields, message })
+  ])
+) as unknown as Log
+const store = await BlockStore.open((workerData as { home: string }).home, log)
+
+async function run(job: Job): Promise<JobResult> {
+  try {
+    if (job.type === 'build') return await buildRound(store, job)
+    return { type: 'validated', fault: await validateShards(store, job) }
+  } catch (error) {
+    if (error instanceof MissingBlocksError) return { type: 'missing', digests: error.digests }
+    throw error
+  }
+}
+
+/** One job after the other: each may need as much memory as the model has. */
+let previous: Promise<void> = Promise.resolve()
+port.on('message', ({ id, job }: { id: number; job: Job }) => {
+  previous = previous.then(async () => {
+    try {
+      port.postMessage({ id, result: await run(job) })
+    } catch (error) {
+      port.postMessage({ id, error: messageOf(error) })
+    }
+  })
+})

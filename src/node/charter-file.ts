@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises'
+import { decodeCharter, equalBytes, type SignedCharter, verifyEd25519 } from '../protocol/index.ts'
+import { isMissing, messageOf, PeerError } from './errors.ts'
+import type { Home } from './home.ts'
+import { writeFileAtomic } from './store/index.ts'
+
+/**
+ * Reads and judges a charter file.
+ *
+ * @throws {PeerError} when it is missing, damaged or its signatures do not hold
+ */
+export async function readCharter(path: string): Promise<SignedCharter> {
+  try {
+    return decodeCharter(await readFile(path), verifyEd25519)
+  } catch (error) {
+    if (isMissing(error)) throw new PeerError(`there is no charter at ${path}: give one with --charter FILE`)
+    throw new PeerError(`${path} is no valid charter: ${messageOf(error)}`)
+  }
+}
+
+/**
+ * Puts a charter into a home, once and for all.
+ *
+ * @throws {PeerError} when the home belongs to another consortium
+ */
+export async function adoptCharter(home: Home, path: string): Promise<void> {
+  const given = await readCharter(path)
+  try {
+    const known = decodeCharter(await readFile(home.charter), verifyEd25519)
+    if (equalBytes(known.id, given.id)) return
+  } catch (error) {
+    if (!isMissing(error)) throw new PeerError(`${home.charter} is no valid charter: ${messageOf(error)}`)
+    await writeFileAtomic(home.charter, await readFile(path))
+    return
+  }
+  throw new PeerError(`${home.folder} belongs to another consortium: choose another --home for this charter`)
+}

@@ -1,0 +1,80 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { BaseModel } from '../model/index.ts'
+import { type Charter, checkCharter, compareBytes } from '../protocol/index.ts'
+import { describeBase } from './consortium.ts'
+import { PeerError } from './errors.ts'
+import type { MemberCard } from './identity.ts'
+
+/** What a founder decides; the rest has a default. Times are milliseconds. */
+export interface CharterTerms {
+  readonly name: string
+  readonly members: readonly MemberCard[]
+  readonly base: BaseModel
+  /** Full module names or endings such as `q_proj`. */
+  readonly targetModules: readonly string[]
+  readonly minShards?: number
+  readonly maximumRank?: number
+  readonly timeouts?: Partial<Charter['timeouts']>
+}
+
+/** Times that suit a network over the open internet and rounds of some minutes. */
+const DEFAULT_TIMEOUTS: Charter['timeouts'] = {
+  trainMs: 30 * 60_000,
+  gatherMs: 5 * 60_000,
+  graceMs: 10_000,
+  proposeMs: 5_000,
+  voteMs: 3_000,
+  growthMs: 2_000
+}
+const DEFAULT_MAXIMUM_RANK = 64
+/** Alpha is mostly once or twice the rank; beyond this the step, not the adapter, is too large. */
+const ALPHA_PER_RANK_MAX = 8
+const SAMPLE_CAP = 1_000_000
+/** An honest update's norm differs little between members; ten medians leave room for unlike data. */
+const NORM_FACTOR = 10
+const NORM_ABSOLUTE = 1_000
+const RETAIN_ROUNDS = 64
+
+/**
+ * Draws up a charter.
+ *
+ * @throws {PeerError} for a card that is none, or a member twice
+ * @throws {MalformedError} for terms that do not fit together
+ */
+export async function createCharter(terms: CharterTerms): Promise<Charter> {
+  const members = terms.members
+    .map(({ peerId, anchor }) => ({
+      peer: peerBytes(peerId),
+      anchor: Uint8Array.from(Buffer.from(anchor, 'hex'))
+    }))
+    .sort((left, right) => compareBytes(left.peer, right.peer))
+  const maximumRank = terms.maximumRank ?? DEFAULT_MAXIMUM_RANK
+  return checkCharter({
+    version: 1,
+    name: terms.name,
+    members,
+    base: await describeBase(terms.base, terms.targetModules),
+    rule: 'flora',
+    init: 'fresh',
+    dtype: 'f32',
+    rankStabilised: false,
+    trainers: 0,
+    committee: null,
+    minShards: terms.minShards ?? 1,
+    rank: { min: 1, max: maximumRank },
+    alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
+    sampleCap: SAMPLE_CAP,
+    norm: { factor: NORM_FACTOR, absolute: NORM_ABSOLUTE },
+    heldOutVeto: false,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
+    retain: RETAIN_ROUNDS
+  })
+}
+
+function peerBytes(peerId: string): Uint8Array {
+  try {
+    return peerIdFromString(peerId).toMultihash().bytes
+  } catch {
+    throw new PeerError(`${JSON.stringify(peerId)} is no PeerId`)
+  }
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { byteString, decodeCanonical } from '../../protocol/canonical-cbor.ts'
+import { encodeCanonical } from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import { registerRequestHandler, request } from '../network/index.ts'
+import type { DriverComponents } from './components.ts'
+
+/** Protocol by which members tell each other where members are. */
+export const ADDRESSES_PROTOCOL = '/loam/addresses/1'
+
+const INTERVAL_MS = 5_000
+const TIMEOUT_MS = 5_000
+const ANSWER_BYTES_MAX = 256 * 1024
+const answerSchema = z.strictObject({
+  version: z.literal(1),
+  addresses: z.array(z.string().max(512)).max(2048)
+})
+const requestSchema = z.strictObject({ version: z.literal(1), charter: byteString(32) })
+const LIMITS = {
+  maxRequestBytes: 1024,
+  maxResponseBytes: ANSWER_BYTES_MAX,
+  timeoutMs: TIMEOUT_MS,
+  concurrency: 2,
+  rate: { burst: 10, perSecond: 2 }
+}
+
+/**
+ * Lets one bootstrap address suffice: members ask each other for members' addresses and dial what is new. An address is
+ * only a hint; who answers there is proven by the handshake.
+ */
+export class AddressExchange {
+  readonly #components: DriverComponents
+  readonly #charter: Uint8Array
+  readonly #stopped = new AbortController()
+  #unregister: (() => Promise<void>) | undefined
+  #timer: NodeJS.Timeout | undefined
+  #turn = 0
+
+  constructor(components: DriverComponents, charter: Uint8Array) {
+    this.#components = components
+    this.#charter = charter
+  }
+
+  async start(): Promise<void> {
+    const { host, log } = this.#components
+    const answer = async (bytes: Uint8Array) => {
+      decodeCanonical(bytes, requestSchema, LIMITS.maxRequestBytes)
+      const addresses = [...new Set([...host.multiaddrs(), ...host.knownAddresses()])]
+      return encodeCanonical({ version: 1, addresses: addresses.slice(0, 2048) })
+    }
+    this.#unregister = await registerRequestHandler(host, ADDRESSES_PROTOCOL, answer, LIMITS, log)
+    host.libp2p.addEventListener('peer:connect', () => this.#schedule(500))
+    this.#schedule(INTERVAL_MS)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    clearTimeout(this.#timer)
+    await this.#unregister?.()
+  }
+
+  #schedule(milliseconds: number): void {
+    if (this.#stopped.signal.aborted) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#ask(), milliseconds)
+  }
+
+  async #ask(): Promise<void> {
+    const { host, log } = this.#components
+    const peers = host.peers()
+    const peer = peers[this.#turn++ % Math.max(peers.length, 1)]
+    try {
+      if (peer !== undefined) {
+        const asked = encodeCanonical({ version: 1, charter: this.#charter })
+        const options = {
+          timeoutMs: TIMEOUT_MS,
+          maxResponseBytes: ANSWER_BYTES_MAX,
+          signal: this.#stopped.signal
+        }
+        const answer = await request(host, peer, ADDRESSES_PROTOCOL, asked, options)
+        host.addAddresses(decodeCanonical(answer, answerSchema, ANSWER_BYTES_MAX).addresses)
+      }
+    } catch (error) {
+      log.debug({ peer: String(peer), error: messageOf(error) }, 'no addresses were told')
+    }
+    this.#schedule(INTERVAL_MS)
+  }
+}

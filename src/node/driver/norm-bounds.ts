@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import type { Charter } from '../../protocol/index.ts'
+import type { NormBounds } from '../builder/jobs.ts'
+import { isMissing } from '../errors.ts'
+import { type Home, roundFiles } from '../home.ts'
+import { writeFileAtomic } from '../store/atomic-file.ts'
+
+const normsSchema = z.record(z.string(), z.number().min(0))
+
+/** Keeps the median norms of a sealed cut, by module: the measure for the rounds after it. */
+export async function saveNorms(
+  home: Home,
+  round: number,
+  medianNorms: Readonly<Record<string, number>>
+): Promise<void> {
+  await writeFileAtomic(
+    roundFiles(home, round).norms,
+    new TextEncoder().encode(`${JSON.stringify(medianNorms)}\n`)
+  )
+}
+
+/**
+ * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, else its absolute
+ * cap. A median of zero says nothing about the next update.
+ */
+export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
+  const { factor, absolute } = charter.norm
+  for (let sealed = round - 1; sealed > 0; sealed--) {
+    try {
+      const medians = normsSchema.parse(JSON.parse(await readFile(roundFiles(home, sealed).norms, 'utf8')))
+      const bounds = Object.entries(medians).filter(([, median]) => median > 0)
+      return {
+        absolute,
+        byModule: Object.fromEntries(bounds.map(([module, median]) => [module, factor * median]))
+      }
+    } catch (error) {
+      if (!isMissing(error)) throw error
+    }
+  }
+  return { absolute, byModule: {} }
+}

@@ -1,0 +1,286 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  decodeEnvelope,
+  type Effect,
+  type Judgement,
+  judge,
+  type LogRecord,
+  MalformedError,
+  type PeerEvent,
+  type PeerState,
+  restore,
+  type Step,
+  step
+} from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import type { GossipVerdict } from '../network/index.ts'
+import type { TrainingProgress } from '../trainer/training-job.ts'
+import type { DriverComponents } from './components.ts'
+import { EventQueue } from './event-queue.ts'
+import { PhaseClock } from './phase-clock.ts'
+import { sealedReport, shardCounts } from './reports.ts'
+import { buildCut, fetchManifest } from './shard-work.ts'
+import { trainRound } from './training-work.ts'
+
+/** Wait before a failed write to disk is tried again. */
+const DISK_RETRY_MS = 2_000
+/** Wait before a failed fetch or build is tried again. */
+const WORK_RETRY_MS = 1_000
+
+/**
+ * The imperative shell around the round protocol: takes events one at a time, carries the effects out in their order, and
+ * brings back what comes of them. Nothing is sent before the log holds it.
+ */
+export class RoundDriver {
+  readonly #components: DriverComponents
+  readonly #queue: EventQueue<() => Step>
+  readonly #clock: PhaseClock
+  readonly #stopped = new AbortController()
+  #state!: PeerState
+  #round = new AbortController()
+  #training = new AbortController()
+  #trainingProgress: TrainingProgress | undefined
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #onAdvance = new Set<() => void>()
+  #bytesBefore = 0
+
+  constructor(components: DriverComponents) {
+    this.#components = components
+    this.#queue = new EventQueue((next) => this.#take(next))
+    this.#clock = new PhaseClock(performance.now())
+  }
+
+  /** The protocol's state now. */
+  get state(): PeerState {
+    return this.#state
+  }
+
+  /** Begins the round after the last sealed one, or goes on with it where the log says that it had begun. */
+  start(): void {
+    const { rounds, messageLog, environment } = this.#components
+    const begun = restore(rounds.head, messageLog.records, environment)
+    this.#state = begun.state
+    this.#queue.push(() => begun)
+  }
+
+  /** Stops at once; what is not in the log was never sent. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    this.#round.abort()
+    this.#training.abort()
+    for (const timer of this.#timers) clearTimeout(timer)
+    await this.#queue.close()
+  }
+
+  /** Judges an envelope from outside and, where it is of use, lets it happen. */
+  receive(bytes: Uint8Array): GossipVerdict {
+    if (!this.#queue.hasRoom) return 'ignore'
+    const { context } = this.#state
+    let judgement: Judgement
+    try {
+      const envelope = decodeEnvelope(bytes)
+      judgement = judge(context, envelope, this.#components.environment.verify)
+      if (judgement.verdict === 'early') this.happen({ type: 'early', author: envelope.header.author, bytes })
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      judgement = { verdict: 'reject', reason: error.message }
+    }
+    if (judgement.verdict === 'accept') this.happen({ type: 'message', message: judgement.message })
+    if (judgement.verdict === 'reject')
+      this.#components.log.warn({ reason: judgement.reason }, 'a message was rejected')
+    return judgement.verdict === 'early' ? 'accept' : judgement.verdict
+  }
+
+  /** Lets something happen to the protocol. */
+  happen(event: PeerEvent): void {
+    this.#queue.push(() => step(this.#state, event, this.#components.environment))
+  }
+
+  /** Resolves when this peer is past `round`; rejects when the signal aborts. */
+  roundAfter(round: number, signal: AbortSignal): Promise<void> {
+    if (this.#state.context.round > round) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const finish = (act: () => void) => {
+        this.#onAdvance.delete(check)
+        signal.removeEventListener('abort', abort)
+        act()
+      }
+      const check = () => this.#state.context.round > round && finish(resolve)
+      const abort = () => finish(() => reject(signal.reason))
+      this.#onAdvance.add(check)
+      signal.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  async #take(next: () => Step): Promise<void> {
+    const { log } = this.#components
+    try {
+      const { state, effects } = next()
+      this.#state = state
+      for (const effect of effects) await this.#carryOut(effect)
+      this.#clock.enter(state.phase, performance.now())
+      for (const check of this.#onAdvance) check()
+      if (effects.length > 0) this.reportProgress()
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return
+      log.error({ error: messageOf(error) }, 'an event could not be taken')
+    }
+  }
+
+  async #carryOut(effect: Effect): Promise<void> {
+    const { log, host } = this.#components
+    switch (effect.type) {
+      case 'persist':
+        return this.#persist(effect.record)
+      case 'broadcast':
+        // Who does not hear it now gets it by sync.
+        host
+          .publish(effect.message.bytes)
+          .catch((error) => log.debug({ error: messageOf(error) }, 'not gossiped'))
+        return
+      case 'fetch':
+        return this.#work('fetching a manifest', (signal) =>
+          fetchManifest(this.#components, () => this.#state, effect.message, signal)
+        )
+      case 'train':
+        return this.#train(effect)
+      case 'cancelTraining':
+        return this.#training.abort()
+      case 'timer':
+        return this.#setTimer(effect)
+      case 'build':
+        return this.#work('stacking', (signal) =>
+          buildCut(this.#components, () => this.#state, effect, signal)
+        )
+      case 'certified':
+        log.debug({ author: effect.certificate.author }, 'a manifest is certified')
+        return
+      case 'sealed':
+        return this.#sealed(effect)
+      case 'equivocation': {
+        const { author, kind, slot } = effect.first
+        log.warn({ author, kind, slot }, 'a member signed two conflicting messages')
+        return
+      }
+      case 'halt':
+        log.error({ reason: effect.reason }, 'halted: a person has to look')
+        this.#components.report({ type: 'halted', reason: effect.reason })
+        return
+    }
+  }
+
+  /** Does not return before the record is durable: on a full disk this peer falls silent, and loses nothing. */
+  async #persist(record: LogRecord): Promise<void> {
+    await this.#untilDone(DISK_RETRY_MS, 'the log cannot be written; nothing is sent until it can', () =>
+      this.#components.messageLog.append(record)
+    )
+  }
+
+  async #untilDone(waitMs: number, warning: string, act: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await act()
+      } catch (error) {
+        this.#components.log.error({ error: messageOf(error) }, warning)
+        await sleep(waitMs, undefined, { signal: this.#stopped.signal })
+      }
+    }
+  }
+
+  /** Runs work of this round in the background until it brings its event, or the round is over. */
+  #work(what: string, run: (signal: AbortSignal) => Promise<PeerEvent>): void {
+    const { signal } = this.#round
+    const attempt = async () => {
+      while (!signal.aborted) {
+        try {
+          return this.happen(await run(signal))
+        } catch (error) {
+          if (signal.aborted) return
+          this.#components.log.warn({ error: messageOf(error) }, `${what} failed; trying again`)
+          await sleep(WORK_RETRY_MS, undefined, { signal }).catch(() => undefined)
+        }
+      }
+    }
+    void attempt()
+  }
+
+  /** Whether this peer's share of rounds is done: from then on it only serves. */
+  #isResting(round: number): boolean {
+    return round > (this.#components.config.rounds ?? Number.POSITIVE_INFINITY)
+  }
+
+  #train({ context }: Extract<Effect, { type: 'train' }>): void {
+    this.#trainingProgress = undefined
+    if (this.#isResting(context.round)) return
+    this.#training = new AbortController()
+    const { signal } = this.#training
+    const { round } = context
+    const onProgress = (progress: TrainingProgress) => {
+      this.#trainingProgress = progress
+      this.reportProgress()
+    }
+    trainRound(this.#components, context, onProgress, signal).then(
+      (event) => this.happen(event),
+      (error) => {
+        if (signal.aborted) return
+        this.#components.log.error(
+          { round, error: messageOf(error) },
+          'training failed; the round goes on without it'
+        )
+        this.happen({ type: 'trainingFailed', round, reason: messageOf(error) })
+      }
+    )
+  }
+
+  #setTimer({ round, timer, milliseconds }: Extract<Effect, { type: 'timer' }>): void {
+    if (this.#isResting(round)) return
+    const handle = setTimeout(() => {
+      this.#timers.delete(handle)
+      this.happen({ type: 'timeout', round, timer })
+    }, milliseconds)
+    this.#timers.add(handle)
+  }
+
+  async #sealed({ context, sealedRound }: Extract<Effect, { type: 'sealed' }>): Promise<void> {
+    const { rounds, messageLog, log, report } = this.#components
+    await this.#untilDone(DISK_RETRY_MS, 'the sealed round cannot be written', async () => {
+      await rounds.save(context, sealedRound)
+      await messageLog.forgetBefore(context.round + 1)
+    })
+    this.#round.abort()
+    this.#round = new AbortController()
+    this.#training.abort()
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+    const received = [...this.#components.host.traffic.totals().values()].reduce(
+      (sum, total) => sum + total.received,
+      0
+    )
+    const sealed = sealedReport(context, sealedRound)
+    report({
+      ...sealed,
+      ms: this.#clock.finish(performance.now()),
+      bytesReceived: received - this.#bytesBefore
+    })
+    this.#bytesBefore = received
+    log.info({ round: context.round, model: sealed.modelDigest, members: sealed.cut.length }, 'sealed')
+  }
+
+  /** Tells whoever watches what this peer does now. */
+  reportProgress(): void {
+    const { state } = this
+    const { round } = state.context
+    const phase = state.halted !== undefined ? 'halted' : this.#isResting(round) ? 'serving' : state.phase
+    this.#components.report({
+      type: 'progress',
+      round,
+      phase,
+      view: state.view,
+      step: this.#trainingProgress?.step ?? 0,
+      steps: this.#trainingProgress?.steps ?? this.#components.config.training.steps,
+      loss: this.#trainingProgress?.loss ?? null,
+      ...shardCounts(state),
+      connected: this.#components.host.peers().length
+    })
+  }
+}

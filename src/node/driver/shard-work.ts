@@ -1,0 +1,103 @@
+import { blockLengths, shardByteLength } from '../../adapter/index.ts'
+import {
+  type Effect,
+  hex,
+  isVoid,
+  type Manifest,
+  type Message,
+  type PeerEvent,
+  type PeerState
+} from '../../protocol/index.ts'
+import type { BuildJob, Built, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
+import { roundFiles } from '../home.ts'
+import type { DriverComponents, WantedBlock } from './components.ts'
+import { holdersOf } from './holders.ts'
+import { normBounds, saveNorms } from './norm-bounds.ts'
+
+type BuildEffect = Extract<Effect, { type: 'build' }>
+
+/** The blocks of a manifest, each once, with their exact lengths. */
+export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
+  const wanted = new Map<string, WantedBlock>()
+  for (const shard of shards) {
+    const lengths = blockLengths(shardByteLength({ ...shard, dtype }))
+    for (const [index, block] of shard.blocks.entries()) {
+      const digest = hex(block)
+      wanted.set(digest, { digest, bytes: lengths[index]! })
+    }
+  }
+  return [...wanted.values()]
+}
+
+function sourceOf(state: PeerState, { author, body }: Message<'manifest'>): ShardSource {
+  return { author: state.context.members[author]!.peer, samples: body.samples, shards: body.shards }
+}
+
+/** Gets a manifest's blocks and judges them; the event that the protocol waits for. */
+export async function fetchManifest(
+  components: DriverComponents,
+  stateNow: () => PeerState,
+  message: Message<'manifest'>,
+  signal: AbortSignal
+): Promise<PeerEvent> {
+  const { context } = stateNow()
+  const bounds = await normBounds(components.home, context.charter, context.round)
+  const source = sourceOf(stateNow(), message)
+  const { rankStabilised } = context.charter
+  const validated = await withBlocks(components, stateNow, [message], signal, () =>
+    components.builder.validate({ type: 'validate', source, rankStabilised, bounds })
+  )
+  return { type: 'blocksHeld', manifest: message.id, fault: validated.fault }
+}
+
+/** Stacks and merges the committed cut; the event that the protocol waits for. */
+export async function buildCut(
+  components: DriverComponents,
+  stateNow: () => PeerState,
+  { context, cut, cutId, manifests }: BuildEffect,
+  signal: AbortSignal
+): Promise<PeerEvent> {
+  const unchanged = { type: 'built', cut: cutId, stack: null, model: context.modelDigest } as const
+  if (isVoid(cut)) return unchanged
+  const { charter, round } = context
+  const files = roundFiles(components.home, round)
+  const job: BuildJob = {
+    type: 'build',
+    sources: manifests.map((manifest) => sourceOf(stateNow(), manifest)),
+    rule: charter.rule,
+    rankStabilised: charter.rankStabilised,
+    baseFolder: components.config.model,
+    modules: charter.base.modules.map(({ module }) => module),
+    modelFile: components.rounds.modelFile(round - 1),
+    stackPath: files.stack,
+    modelPath: files.model
+  }
+  const built = await withBlocks(components, stateNow, manifests, signal, () => components.builder.build(job))
+  if (!built.finite) return unchanged
+  await saveNorms(components.home, round, built.medianNorms)
+  return { ...unchanged, ...digestsOf(built) }
+}
+
+function digestsOf({ stack, model }: Built): { stack: Uint8Array; model: Uint8Array } {
+  return { stack: Buffer.from(stack, 'hex'), model: Buffer.from(model, 'hex') }
+}
+
+/** Runs a job that reads blocks; what it does not find whole is fetched, as often as it takes. */
+async function withBlocks<R extends JobResult>(
+  { fetchBlocks, host }: DriverComponents,
+  stateNow: () => PeerState,
+  manifests: readonly Message<'manifest'>[],
+  signal: AbortSignal,
+  run: () => Promise<R | MissingBlocks>
+): Promise<Exclude<R, MissingBlocks>> {
+  for (;;) {
+    await Promise.all(
+      manifests.map((manifest) =>
+        fetchBlocks(wantedBlocks(manifest.body), () => holdersOf(stateNow(), manifest, host.peers()), signal)
+      )
+    )
+    signal.throwIfAborted()
+    const result = await run()
+    if (result.type !== 'missing') return result as Exclude<R, MissingBlocks>
+  }
+}

@@ -1,0 +1,151 @@
+import type { PeerId } from '@libp2p/interface'
+import {
+  answerSync,
+  decodeSealedRound,
+  decodeSyncAnswer,
+  decodeSyncRequest,
+  encodeSyncAnswer,
+  encodeSyncRequest,
+  equalBytes,
+  isValidCertificate,
+  MalformedError,
+  SYNC_ANSWER_BYTES_MAX,
+  SYNC_REQUEST_BYTES_MAX,
+  type SyncAnswer,
+  syncRequest
+} from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import { type RequestHandler, registerRequestHandler, request } from '../network/index.ts'
+import type { DriverComponents } from './components.ts'
+import type { RoundDriver } from './round-driver.ts'
+
+/** Protocol of rule 14 *Sync*. */
+export const SYNC_PROTOCOL = '/loam/sync/1'
+
+/** Time between two askings while nothing is missing, milliseconds. */
+const INTERVAL_MS = 1_000
+const TIMEOUT_MS = 10_000
+/** Sealed rounds in one answer together, bytes. */
+const SEALED_BYTES_MAX = 3 * 1024 * 1024
+const SEALED_ROUNDS_MAX = 64
+const LIMITS = {
+  maxRequestBytes: SYNC_REQUEST_BYTES_MAX,
+  maxResponseBytes: SYNC_ANSWER_BYTES_MAX,
+  timeoutMs: TIMEOUT_MS,
+  concurrency: 4,
+  rate: { burst: 40, perSecond: 20 }
+}
+
+/**
+ * Rule 14 *Sync*: gossip forgets, so every peer keeps asking another for what it lacks: messages of the round, and the
+ * seals of the rounds it missed.
+ */
+export class SyncService {
+  readonly #components: DriverComponents
+  readonly #driver: RoundDriver
+  readonly #stopped = new AbortController()
+  #unregister: (() => Promise<void>) | undefined
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #turn = 0
+
+  constructor(components: DriverComponents, driver: RoundDriver) {
+    this.#components = components
+    this.#driver = driver
+  }
+
+  async start(): Promise<void> {
+    const { host, log } = this.#components
+    const handler: RequestHandler = (bytes) => this.#answer(bytes)
+    this.#unregister = await registerRequestHandler(host, SYNC_PROTOCOL, handler, LIMITS, log)
+    this.#schedule(0)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    clearTimeout(this.#timer)
+    await this.#unregister?.()
+    await this.#running
+  }
+
+  #schedule(milliseconds: number): void {
+    if (this.#stopped.signal.aborted) return
+    this.#timer = setTimeout(() => {
+      this.#running = this.#ask()
+    }, milliseconds)
+  }
+
+  /** Asks the next connected peer in turn; asks again at once while it is behind and gets on. */
+  async #ask(): Promise<void> {
+    const peers = this.#components.host.peers()
+    const peer = peers[this.#turn++ % Math.max(peers.length, 1)]
+    let gained = false
+    try {
+      if (peer !== undefined) gained = await this.#askPeer(peer)
+    } catch (error) {
+      this.#components.log.debug({ peer: String(peer), error: messageOf(error) }, 'sync brought nothing')
+    }
+    this.#schedule(gained ? 0 : INTERVAL_MS)
+  }
+
+  async #askPeer(peer: PeerId): Promise<boolean> {
+    const { host } = this.#components
+    const bytes = encodeSyncRequest(syncRequest(this.#driver.state))
+    const options = {
+      timeoutMs: TIMEOUT_MS,
+      maxResponseBytes: SYNC_ANSWER_BYTES_MAX,
+      signal: this.#stopped.signal
+    }
+    const answer = decodeSyncAnswer(await request(host, peer, SYNC_PROTOCOL, bytes, options))
+    this.#takeMessages(answer)
+    return this.#takeSealedRounds(answer)
+  }
+
+  #takeMessages({ certificates, messages }: SyncAnswer): void {
+    const { context } = this.#driver.state
+    const { verify } = this.#components.environment
+    for (const certificate of certificates) {
+      if (isValidCertificate(context, certificate, verify))
+        this.#driver.happen({ type: 'certificate', round: context.round, certificate })
+    }
+    for (const message of messages) this.#driver.receive(message)
+  }
+
+  /** Follows sealed rounds one after the other: each is judged by the members that the one before left. */
+  async #takeSealedRounds({ sealedRounds }: SyncAnswer): Promise<boolean> {
+    const { signal } = this.#stopped
+    for (const bytes of sealedRounds) {
+      const { context } = this.#driver.state
+      const sealedRound = decodeSealedRound(context, bytes, this.#components.environment.verify)
+      this.#driver.happen({ type: 'sealedRound', sealedRound })
+      await this.#driver.roundAfter(context.round, signal)
+    }
+    return sealedRounds.length > 0
+  }
+
+  async #answer(bytes: Uint8Array): Promise<Uint8Array> {
+    const asked = decodeSyncRequest(bytes)
+    const { state } = this.#driver
+    if (!equalBytes(asked.charter, state.context.charterId))
+      throw new MalformedError('asks for another consortium')
+    const answer: SyncAnswer = {
+      version: 1,
+      round: state.context.round,
+      sealedRounds: await this.#sealedSince(asked.round, state.context.round),
+      ...answerSync(state, asked)
+    }
+    return encodeSyncAnswer(answer)
+  }
+
+  async #sealedSince(round: number, head: number): Promise<Uint8Array[]> {
+    const sealed: Uint8Array[] = []
+    let total = 0
+    for (let next = round; next < head && sealed.length < SEALED_ROUNDS_MAX; next++) {
+      const bytes = await this.#components.rounds.sealedBytes(next)
+      if (bytes === undefined || total + bytes.length > SEALED_BYTES_MAX) break
+      total += bytes.length
+      sealed.push(bytes)
+    }
+    return sealed
+  }
+}

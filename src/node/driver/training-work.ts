@@ -1,0 +1,72 @@
+import {
+  documentSeed,
+  hex,
+  type Manifest,
+  memberIndex,
+  type PeerEvent,
+  type RoundContext,
+  trainingSeed
+} from '../../protocol/index.ts'
+import { PeerError } from '../errors.ts'
+import { roundFiles } from '../home.ts'
+import type { TrainingProgress, TrainingResult } from '../trainer/training-job.ts'
+import type { DriverComponents } from './components.ts'
+
+/** Alpha where the settings give none: the papers' 2r. */
+const ALPHA_PER_RANK = 2
+
+/** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */
+export async function trainRound(
+  components: DriverComponents,
+  context: RoundContext,
+  onProgress: (progress: TrainingProgress) => void,
+  signal: AbortSignal
+): Promise<PeerEvent> {
+  const { home, identity, config, rounds, trainer } = components
+  const { peer } = identity.signer
+  if (config.documents === undefined)
+    throw new PeerError('no training documents are set (documents in peer.json, --data)')
+  const result = await trainer.train(
+    {
+      round: context.round,
+      baseFolder: config.model,
+      modelFile: rounds.modelFile(context.round - 1),
+      documents: config.documents,
+      modules: context.charter.base.modules.map(({ module }) => module),
+      rank: config.rank,
+      alpha: config.alpha ?? ALPHA_PER_RANK * config.rank,
+      training: config.training,
+      seed: trainingSeed(context, peer),
+      documentSeed: documentSeed(context, peer),
+      firstStep: (context.round - 1) * config.training.steps,
+      home: home.folder,
+      localPath: roundFiles(home, context.round).local
+    },
+    onProgress,
+    signal
+  )
+  return { type: 'trained', round: context.round, manifest: manifestOf(components, context, result) }
+}
+
+function manifestOf(
+  { identity }: DriverComponents,
+  context: RoundContext,
+  { samples, shards, totalBytes }: TrainingResult
+): Manifest {
+  const { anchor } = context.members[memberIndex(context, identity.signer.peer)]!
+  const reveal = identity.revealChain.before(anchor)
+  if (reveal === undefined)
+    throw new PeerError(
+      `the reveal chain of this identity does not hold ${hex(anchor)}: it is used up, or not the one in the charter`
+    )
+  return {
+    samples: Math.min(samples, context.charter.sampleCap),
+    dtype: context.charter.dtype,
+    shards: shards.map((shard) => ({
+      ...shard,
+      blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
+    })),
+    totalBytes,
+    reveal
+  }
+}

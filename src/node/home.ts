@@ -1,0 +1,71 @@
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+
+/** Where a peer keeps what is its own. Every path is absolute. */
+export interface Home {
+  readonly folder: string
+  /** Secret key, mode 600. */
+  readonly identity: string
+  readonly charter: string
+  readonly config: string
+  readonly pid: string
+  readonly log: string
+  /** Where members were last seen. */
+  readonly addresses: string
+  readonly writeAheadLog: string
+  /** Blocks by SHA-256. */
+  readonly blocks: string
+  readonly rounds: string
+  /** Text that this peer's training never sees. */
+  readonly heldOut: string
+  /** Training documents, one JSON object with a `text` a line. */
+  readonly documents: string
+}
+
+/** The paths of a home folder. Touches no disk. */
+export function homeAt(folder: string): Home {
+  const inside = (name: string) => join(resolve(folder), name)
+  return {
+    folder: resolve(folder),
+    identity: inside('identity.json'),
+    charter: inside('charter.cbor'),
+    config: inside('peer.json'),
+    pid: inside('daemon.pid'),
+    log: inside('daemon.log'),
+    addresses: inside('addresses.json'),
+    writeAheadLog: inside('votes.wal'),
+    blocks: inside('blocks'),
+    rounds: inside('rounds'),
+    heldOut: inside('heldout.txt'),
+    documents: inside('documents.jsonl')
+  }
+}
+
+/** A round's files: what was sent, what was stacked, what the model then was, and the seal over it. */
+export interface RoundFiles {
+  readonly folder: string
+  readonly local: string
+  readonly stack: string
+  readonly model: string
+  readonly sealed: string
+  readonly norms: string
+}
+
+/** The paths of a round's files. */
+export function roundFiles(home: Home, round: number): RoundFiles {
+  const folder = join(home.rounds, String(round))
+  return {
+    folder,
+    local: join(folder, 'local.safetensors'),
+    stack: join(folder, 'stack.safetensors'),
+    model: join(folder, 'model.safetensors'),
+    sealed: join(folder, 'sealed.cbor'),
+    norms: join(folder, 'norms.json')
+  }
+}
+
+/** Makes the folders of a home that are not there yet. */
+export async function createHomeFolders(home: Home): Promise<void> {
+  await mkdir(home.folder, { recursive: true, mode: 0o700 })
+  for (const folder of [home.blocks, home.rounds]) await mkdir(folder, { recursive: true })
+}

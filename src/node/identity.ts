@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import { open, readFile } from 'node:fs/promises'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { z } from 'zod'
+import { hashCanonical } from '../protocol/canonical-cbor.ts'
+import { createRevealChain, createSigner, type RevealChain, type Signer } from '../protocol/index.ts'
+import { isMissing, PeerError } from './errors.ts'
+
+const identitySchema = z.strictObject({
+  version: z.literal(1),
+  /** 32 bytes in base64: everything secret is derived from them. */
+  ed25519Seed: z.base64()
+})
+
+/** Who a peer is: one Ed25519 key for the network and for the protocol, and the hash chain it reveals from. */
+export interface Identity {
+  /** PeerId as text, 12D3KooW… */
+  readonly peerId: string
+  readonly privateKey: PrivateKey
+  readonly signer: Signer
+  readonly revealChain: RevealChain
+}
+
+/** The identity that a seed of 32 bytes makes. */
+export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
+  const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
+  const secret = hashCanonical('reveal-secret', { seed, generation: 0 })
+  return {
+    peerId: peerIdFromPrivateKey(privateKey).toString(),
+    privateKey,
+    signer: createSigner(seed),
+    revealChain: createRevealChain(secret)
+  }
+}
+
+/**
+ * Reads the identity at `path`, or makes one there with mode 600. An identity that exists is never overwritten.
+ *
+ * @throws {PeerError} when the file is damaged
+ */
+export async function loadOrCreateIdentity(path: string): Promise<Identity> {
+  const known = await loadIdentity(path)
+  if (known !== undefined) return known
+  const seed = randomBytes(32)
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(`${JSON.stringify({ version: 1, ed25519Seed: seed.toString('base64') })}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return identityFromSeed(seed)
+}
+
+/**
+ * Reads the identity at `path`; undefined where there is none.
+ *
+ * @throws {PeerError} when the file is damaged
+ */
+export async function loadIdentity(path: string): Promise<Identity | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+  try {
+    const seed = Buffer.from(identitySchema.parse(JSON.parse(text)).ed25519Seed, 'base64')
+    if (seed.length !== 32) throw new Error(`the seed has ${seed.length} bytes`)
+    return await identityFromSeed(seed)
+  } catch (error) {
+    throw new PeerError(
+      `${path} is no identity file (${(error as Error).message.split('\n')[0]}): restore it from a backup`
+    )
+  }
+}
+
+/** What a founder needs of a member in order to write it into a charter; holds no secret. */
+export const memberCardSchema = z.strictObject({
+  peerId: z.string().min(1),
+  /** End of the member's reveal chain, hex. */
+  anchor: z.string().regex(/^[0-9a-f]{64}$/)
+})
+export type MemberCard = z.infer<typeof memberCardSchema>
+
+/** The card of an identity. */
+export function memberCard({ peerId, revealChain }: Identity): MemberCard {
+  return { peerId, anchor: Buffer.from(revealChain.anchor).toString('hex') }
+}

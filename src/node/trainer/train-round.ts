@@ -1,0 +1,80 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { decodeSafetensors, encodeAdapterFile, shardFromPair, type Tensor } from '../../adapter/index.ts'
+import { createBatchStream, readDocuments } from '../../data/index.ts'
+import { type BaseModel, createLoraTrainer, type LoraTrainer, loadBaseModel } from '../../model/index.ts'
+import { writeFileAtomic } from '../store/atomic-file.ts'
+import type { BlockStore } from '../store/block-store.ts'
+import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
+
+/** What is kept from one round to the next: the base model in memory and the compiled step. */
+export interface TrainingSession {
+  /** Trains one round and puts its shards into the store; `local.safetensors` comes last. */
+  train(
+    job: TrainingJob,
+    store: BlockStore,
+    onProgress: (progress: TrainingProgress) => void,
+    signal: AbortSignal
+  ): Promise<TrainingResult>
+}
+
+/** A session without anything loaded yet. */
+export function createTrainingSession(): TrainingSession {
+  let base: BaseModel | undefined
+  let compiled: { key: string; trainer: LoraTrainer } | undefined
+
+  const trainerFor = async (model: BaseModel, job: TrainingJob): Promise<LoraTrainer> => {
+    const { batchSize, sequenceLength, threads } = job.training
+    const key = JSON.stringify([job.modules, job.rank, job.alpha, batchSize, sequenceLength, threads])
+    if (compiled?.key !== key) {
+      await compiled?.trainer.dispose()
+      const options = { config: model.config, rank: job.rank, alpha: job.alpha, targetModules: job.modules }
+      compiled = { key, trainer: await createLoraTrainer({ ...options, batchSize, sequenceLength, threads }) }
+    }
+    return compiled.trainer
+  }
+
+  return {
+    async train(job, store, onProgress, signal) {
+      if (base?.folder !== job.baseFolder) base = loadBaseModel(job.baseFolder)
+      const { training } = job
+      const documents = await readDocuments(job.documents)
+      const trainer = await trainerFor(base, job)
+      const stream = createBatchStream({
+        documents,
+        tokenizer: base.tokenizer,
+        batchSize: training.batchSize,
+        sequenceLength: training.sequenceLength,
+        seed: job.documentSeed
+      })
+      const { adapter } = await trainer.train({
+        weights: await roundWeights(base, job.modelFile),
+        seed: job.seed,
+        steps: training.steps,
+        nextBatch: (step) => stream.nextBatch(job.firstStep + step),
+        schedule: { kind: 'cosine', learningRate: training.learningRate, warmupSteps: training.warmupSteps },
+        optimizer: { weightDecay: training.weightDecay },
+        clipNorm: training.clipNorm,
+        onStep: onProgress,
+        signal
+      })
+      const shards: TrainedShard[] = []
+      let totalBytes = 0
+      for (const pair of adapter.pairs) {
+        const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
+        for (const { digest, bytes } of blocks) await store.put(digest, bytes)
+        shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
+        totalBytes += byteLength
+      }
+      await mkdir(dirname(job.localPath), { recursive: true })
+      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter, samples: documents.length }))
+      return { samples: documents.length, shards, totalBytes }
+    }
+  }
+}
+
+/** The base's weights with the merged modules in their places. */
+async function roundWeights(base: BaseModel, modelFile: string | undefined): Promise<Map<string, Tensor>> {
+  if (modelFile === undefined) return base.weights
+  return new Map([...base.weights, ...decodeSafetensors(await readFile(modelFile)).tensors])
+}

@@ -1,0 +1,60 @@
+import type { TrainingConfig } from '../peer-config.ts'
+
+/** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
+export interface TrainingJob {
+  readonly round: number
+  readonly baseFolder: string
+  /** Merged modules that the round starts from; undefined for the base's own. */
+  readonly modelFile: string | undefined
+  /** JSONL, one `{ "text": … }` a line. */
+  readonly documents: string
+  readonly modules: readonly string[]
+  readonly rank: number
+  readonly alpha: number
+  readonly training: TrainingConfig
+  /** Seed of this member's fresh LoRA. */
+  readonly seed: number
+  /** Seed of the order of its documents, and the first step's place in that order. */
+  readonly documentSeed: number
+  readonly firstStep: number
+  /** Home folder, for the blocks, and where `local.safetensors` goes. */
+  readonly home: string
+  readonly localPath: string
+}
+
+/** How far the training is. */
+export interface TrainingProgress {
+  readonly step: number
+  readonly steps: number
+  /** Mean nats per token of the step's batch. */
+  readonly loss: number
+}
+
+/** A shard that was written to the block store. Digests are hex. */
+export interface TrainedShard {
+  readonly module: string
+  readonly rank: number
+  readonly alpha: number
+  readonly inFeatures: number
+  readonly outFeatures: number
+  readonly blocks: readonly string[]
+}
+
+/** What came out; blocks and `local.safetensors` are on disk. */
+export interface TrainingResult {
+  readonly samples: number
+  readonly shards: readonly TrainedShard[]
+  readonly totalBytes: number
+}
+
+/** From the daemon to the trainer process. */
+export type TrainerRequest =
+  | { readonly type: 'train'; readonly job: TrainingJob }
+  | { readonly type: 'cancel' }
+
+/** From the trainer process to the daemon. */
+export type TrainerAnswer =
+  | ({ readonly type: 'progress' } & TrainingProgress)
+  | ({ readonly type: 'done' } & TrainingResult)
+  | { readonly type: 'cancelled' }
+  | { readonly type: 'failed'; readonly reason: string }
