@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path'
 import { decodeSafetensors, encodeSafetensors } from '../../src/adapter/safetensors.ts'
 import type { FullTrainerState } from '../../src/model/index.ts'
-import type { Recipe } from './recipe.ts'
+import { continues, type Recipe } from './recipe.ts'
 
 const CHECKPOINT_FILE = 'checkpoint.safetensors'
 
@@ -42,7 +42,7 @@ export function saveCheckpoint(folder: string, recipe: Recipe, { state, seconds 
 }
 
 /**
- * The checkpoint in `folder`, `undefined` where there is none.
+ * The checkpoint in `folder`, `undefined` where there is none. The recipe may differ in the steps still to come.
  *
  * @throws {Error} when it belongs to another recipe, whose run it cannot continue
  */
@@ -50,11 +50,13 @@ export function loadCheckpoint(folder: string, recipe: Recipe): Checkpoint | und
   const path = join(folder, CHECKPOINT_FILE)
   if (!existsSync(path)) return undefined
   const { tensors, metadata } = decodeSafetensors(readFileSync(path))
-  if (metadata.recipe !== JSON.stringify(recipe)) {
+  const former = JSON.parse(metadata.recipe ?? 'null') as Recipe | null
+  const step = Number(metadata.step)
+  if (former === null || !continues(former, recipe, step)) {
     throw new Error(
       `${path} belongs to another recipe (${metadata.recipe ?? 'none recorded'}): ` +
         'pass the options it was made with, or another --work folder'
     )
   }
-  return { state: { step: Number(metadata.step), tensors }, seconds: Number(metadata.seconds) }
+  return { state: { step, tensors }, seconds: Number(metadata.seconds) }
 }

@@ -84,8 +84,8 @@ Texts that repeat a domain's document, or share more than a fifth of their long 
 ## Training
 
 AdamW (β ${recipe.beta1}, ${recipe.beta2}; weight decay ${recipe.weightDecay}), ${recipe.steps.toLocaleString('en')} steps of ${recipe.batchSize} × ${recipe.sequenceLength} tokens (${(tokensSeen / 1e6).toFixed(1)} million tokens, ${epochs.toFixed(1)} epochs), learning
-rate ${recipe.learningRate} after ${recipe.warmupSteps} steps of warm-up, then a cosine to ${recipe.finalShare * 100} % of it, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}.
-${Math.round(record.seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} that did other work beside. To train it again: \`npm run pretrain -- --steps ${recipe.steps}\`.
+rate ${recipe.learningRate} after ${recipe.warmupSteps} steps of warm-up, ${fallOf(recipe)}, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}.
+${Math.round(record.seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} that did other work beside. To train it again: \`npm run pretrain -- ${optionsOf(recipe)}\`.
 
 | step | ${record.heldOutLosses.map(({ step }) => step).join(' | ')} |
 |---|${record.heldOutLosses.map(() => '---').join('|')}|
@@ -120,4 +120,16 @@ function quote(text: string): string {
     .split('\n')
     .map((line) => `> ${line}`.trimEnd())
     .join('\n')
+}
+
+function fallOf({ finalShare, horizonSteps, cooldownSteps, steps }: TrainingRecord['recipe']): string {
+  const end = `${finalShare * 100} % of it`
+  if (cooldownSteps === 0) return `then a cosine to ${end} over ${horizonSteps} steps`
+  return `then a cosine spread over ${horizonSteps} steps, left at step ${steps - cooldownSteps} for a straight line to ${end}`
+}
+
+function optionsOf({ steps, horizonSteps, cooldownSteps }: TrainingRecord['recipe']): string {
+  const cooldown = cooldownSteps > 0 ? ` --cooldown ${cooldownSteps}` : ''
+  const horizon = horizonSteps === steps ? '' : ` --horizon ${horizonSteps}`
+  return `--steps ${steps}${horizon}${cooldown}`
 }

@@ -19,6 +19,8 @@ interface PretrainOptions {
   readonly sequence: number
   readonly vocabulary: number
   readonly learningRate: number
+  readonly horizon?: number
+  readonly cooldown?: number
   readonly threads: number
   readonly seed: number
   readonly work: string
@@ -39,6 +41,16 @@ const program = new Command('pretrain')
   .option('--sequence <n>', 'tokens a row, and the context of the model', positiveInteger, 256)
   .option('--vocabulary <n>', 'pieces of the tokenizer, special token included', positiveInteger, 1536)
   .option('--learning-rate <x>', 'highest learning rate', positiveNumber, 3e-3)
+  .option(
+    '--horizon <n>',
+    'steps that the cosine of the learning rate is spread over (default: --steps)',
+    positiveInteger
+  )
+  .option(
+    '--cooldown <n>',
+    'last steps, over which the rate falls in a straight line instead',
+    positiveInteger
+  )
   .option('--threads <n>', 'threads of the executor', positiveInteger, 2)
   .option('--seed <n>', 'of the first weights and of the order of the text', positiveInteger, 1)
   .option('--work <folder>', 'where checkpoints are kept', '.loam/pretrain')
@@ -52,6 +64,7 @@ const program = new Command('pretrain')
     '\nExamples:\n' +
       '  npm run pretrain                                   # the shipped model, about an hour on 2 cores\n' +
       '  npm run pretrain -- --resume                       # after an interruption\n' +
+      '  npm run pretrain -- --resume --steps 4000 --horizon 6000 --cooldown 1200   # to end a run early\n' +
       '  npm run pretrain -- --steps 500 --out /tmp/small   # a few minutes, to try it'
   )
 
@@ -80,7 +93,9 @@ async function pretrain(options: PretrainOptions): Promise<void> {
     batchSize: options.batch,
     sequenceLength: options.sequence,
     seed: options.seed,
-    learningRate: options.learningRate
+    learningRate: options.learningRate,
+    horizonSteps: options.horizon,
+    cooldownSteps: options.cooldown
   })
   console.log(`tokenizer of ${tokenizer.vocabularySize} pieces learned; tokenizing …`)
   const train = corpus.train.map(({ text }) => tokenizer.encode(text))

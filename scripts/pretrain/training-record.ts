@@ -12,6 +12,8 @@ const recordSchema = z.object({
     sequenceLength: z.number(),
     seed: z.number(),
     learningRate: z.number(),
+    horizonSteps: z.number(),
+    cooldownSteps: z.number(),
     warmupSteps: z.number(),
     finalShare: z.number(),
     weightDecay: z.number(),

@@ -1,10 +1,10 @@
 import type { TensorMap } from '../../src/adapter/tensor.ts'
 import { createBatchStream, type TextTokenizer } from '../../src/data/index.ts'
-import { createFullTrainer, initialiseLlama, learningRateAt } from '../../src/model/index.ts'
+import { createFullTrainer, initialiseLlama } from '../../src/model/index.ts'
 import { type Checkpoint, saveCheckpoint } from './checkpoint.ts'
 import { createDocumentScorer } from './document-scorer.ts'
 import type { TokenSequences } from './kneser-ney.ts'
-import type { Recipe } from './recipe.ts'
+import { type Recipe, recipeLearningRate } from './recipe.ts'
 
 /** What a training run needs. */
 export interface TrainingRunOptions {
@@ -80,11 +80,10 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   const secondsHere = (): number => (performance.now() - started) / 1000
   const totalSeconds = (): number => (checkpoint?.seconds ?? 0) + secondsHere()
   const keep = (): void => saveCheckpoint(work, recipe, { state: trainer.state(), seconds: totalSeconds() })
-  const schedule = { kind: 'cosine', ...recipe } as const
 
   while (trainer.stepsDone < steps && !signal.aborted) {
     const step = trainer.stepsDone
-    const learningRate = learningRateAt(schedule, step, steps)
+    const learningRate = recipeLearningRate(recipe, step)
     const { loss, gradientNorm } = await trainer.step(stream.nextBatch(step), learningRate)
     const done = step + 1
     const measured = done % options.evaluateEvery === 0 && done < steps

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadCheckpoint } from '../../../../scripts/pretrain/checkpoint.ts'
-import { pretrainingRecipe, type Recipe } from '../../../../scripts/pretrain/recipe.ts'
+import { pretrainingRecipe, type Recipe, recipeLearningRate } from '../../../../scripts/pretrain/recipe.ts'
 import {
   runTraining,
   type TrainingOutcome,
@@ -89,9 +89,33 @@ describe('scripts/pretrain/training-run', () => {
     assert.equal(resumed.heldOutLoss, whole.heldOutLoss)
   })
 
+  it('ends a run early by a cooldown, to the bits of a run that was planned so', async () => {
+    const early = { ...smallRecipe(20), steps: 14, cooldownSteps: 5 }
+    const planned = await train(early)
+    rmSync(work, { recursive: true })
+    await train(smallRecipe(20), { stopAt: 9 })
+    const ended = await train(early, { resume: true })
+    assert.ok(ended.finished && ended.step === 14)
+    assert.deepEqual(ended.weights, planned.weights)
+  })
+
+  it('does not end a run earlier than its cooldown allows', async () => {
+    await train(smallRecipe(20), { stopAt: 12 })
+    const early = { ...smallRecipe(20), steps: 14, cooldownSteps: 5 }
+    assert.throws(() => loadCheckpoint(work, early), /belongs to another recipe/)
+  })
+
+  it('falls to the final share in a straight line at the end', () => {
+    const recipe = { ...smallRecipe(100), steps: 60, cooldownSteps: 20 }
+    assert.equal(recipeLearningRate(recipe, 40), recipeLearningRate(smallRecipe(100), 40))
+    const last = recipeLearningRate(recipe, 59)
+    assert.ok(last < 0.12 * recipe.learningRate && last > recipe.finalShare * recipe.learningRate)
+  })
+
   it('refuses the checkpoint of another recipe', async () => {
     await train(smallRecipe(3))
     assert.ok(existsSync(join(work, 'checkpoint.safetensors')))
+    assert.throws(() => loadCheckpoint(work, { ...smallRecipe(3), seed: 4 }), /belongs to another recipe/)
     assert.throws(() => loadCheckpoint(work, smallRecipe(4)), /belongs to another recipe/)
     assert.equal(loadCheckpoint(join(work, 'nowhere'), smallRecipe(3)), undefined)
   })
