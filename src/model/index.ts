@@ -36,30 +36,4 @@ export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export { createTextScorer, type TextScore, type TextScorer, type TextScorerOptions } from './text-scorer.ts'
 export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
-export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './train/adamw.ts'
-export {
-  createFullTrainer,
-  type FullStepResult,
-  type FullTrainer,
-  type FullTrainerOptions,
-  type FullTrainerState
-} from './train/full-trainer.ts'
-export { clippingFactor, globalNorm } from './train/gradient-clipping.ts'
-export { initialiseLora, type LoraInitOptions } from './train/lora-init.ts'
-export {
-  createLoraTrainer,
-  type LoraProgress,
-  type LoraTrainer,
-  type LoraTrainerOptions,
-  type LoraTrainingOptions,
-  type LoraTrainingResult
-} from './train/lora-trainer.ts'
-export { learningRateAt, type ScheduleSettings } from './train/schedule.ts'
-export {
-  createTrainStep,
-  loraNames,
-  type StepResult,
-  type Trainable,
-  type TrainStep,
-  type TrainStepOptions
-} from './train/train-step.ts'
+export * from './train/index.ts'

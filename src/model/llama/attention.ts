@@ -19,7 +19,7 @@ import {
 const MASKED_SCORE = -1e9
 
 /** Queries are taken in blocks of this many positions, each against the keys up to its end only. */
-const BLOCK_POSITIONS = 64
+const BLOCK_POSITIONS = 128
 
 /**
  * Causal scaled dot-product attention. Query heads that share a key head are rows of one matrix, so that keys and

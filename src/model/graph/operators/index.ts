@@ -1,3 +1,11 @@
+/**
+ * The operators, a file a family; each has its shape rule, its gradient rule and its ONNX form.
+ *
+ * @example
+ * ```ts
+ * const unknown = graph.nodes.filter((node) => !(node.operator.name in operators))
+ * ```
+ */
 import type { Operator } from '../operator.ts'
 import { compositeOperators } from './composite.ts'
 import { elementwiseOperators } from './elementwise.ts'

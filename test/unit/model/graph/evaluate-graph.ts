@@ -14,6 +14,8 @@ export interface Evaluated {
   readonly value: Float32Array
   readonly loss: number
   readonly gradients: readonly Float32Array[]
+  /** What the loss weighs the value's elements with. */
+  readonly weights: Float32Array
   /** The loss with other inputs, in float64 from the value's elements. */
   lossAt(values: readonly Float32Array[]): Promise<number>
 }
@@ -40,6 +42,7 @@ export async function evaluateWithGradients(
   const first = await run(values)
   const evaluated = {
     value: first.get('y')!.slice(),
+    weights,
     loss: first.get('loss')![0]!,
     gradients: inputs.map((_, index) => first.get(`d${index}`)!.slice())
   }

@@ -11,6 +11,7 @@ import {
   reshape,
   sigmoid,
   sumAll,
+  transpose,
   withGradient
 } from '../../../../src/model/graph/index.ts'
 
@@ -21,6 +22,14 @@ describe('graph builder', () => {
     assert.equal(add(x, builder.scalar(1)), add(x, builder.scalar(1)))
     assert.notEqual(add(x, builder.scalar(1)), add(x, builder.scalar(2)))
     assert.notEqual(builder.scalar(0), builder.scalar(-0))
+  })
+
+  it('folds reshapes and transpositions into each other', () => {
+    const builder = new GraphBuilder()
+    const x = builder.input('x', [2, 3, 4])
+    assert.equal(transpose(transpose(x, [1, 2, 0]), [2, 0, 1]), x)
+    assert.equal(transpose(transpose(x, [1, 2, 0]), [1, 0, 2]), transpose(x, [2, 1, 0]))
+    assert.equal(reshape(reshape(x, [6, 4]), [2, 3, 4]), x)
   })
 
   it('leaves out what no output needs', () => {

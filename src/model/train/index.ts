@@ -1,0 +1,39 @@
+/**
+ * Training: a compiled step, AdamW, schedules, and trainers of LoRA adapters and of whole models.
+ *
+ * @example
+ * ```ts
+ * const lora = { rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }
+ * const trainer = await createLoraTrainer({ config, ...lora, batchSize: 8, sequenceLength: 128 })
+ * const schedule = { kind: 'cosine', learningRate: 3e-3, warmupSteps: 10 } as const
+ * const { adapter } = await trainer.train({ weights, seed: 1, steps: 100, nextBatch, schedule })
+ * await trainer.dispose()
+ * ```
+ */
+export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
+export {
+  createFullTrainer,
+  type FullStepResult,
+  type FullTrainer,
+  type FullTrainerOptions,
+  type FullTrainerState
+} from './full-trainer.ts'
+export { clippingFactor, globalNorm } from './gradient-clipping.ts'
+export { initialiseLora, type LoraInitOptions } from './lora-init.ts'
+export {
+  createLoraTrainer,
+  type LoraProgress,
+  type LoraTrainer,
+  type LoraTrainerOptions,
+  type LoraTrainingOptions,
+  type LoraTrainingResult
+} from './lora-trainer.ts'
+export { learningRateAt, type ScheduleSettings } from './schedule.ts'
+export {
+  createTrainStep,
+  loraNames,
+  type StepResult,
+  type Trainable,
+  type TrainStep,
+  type TrainStepOptions
+} from './train-step.ts'
