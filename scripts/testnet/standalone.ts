@@ -1,7 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeAdapterFile, type LoraAdapter } from '../../src/adapter/index.ts'
 import { readCharter } from '../../src/node/charter-file.ts'
+import { createHomeFolders, homeAt } from '../../src/node/home.ts'
 import { loadIdentity } from '../../src/node/identity.ts'
 import { loadPeerConfig } from '../../src/node/peer-config.ts'
 import { createTrainer } from '../../src/node/trainer/trainer.ts'
@@ -55,7 +56,7 @@ async function standaloneJob(
   const { peer } = identity!.signer
   const { training } = await loadPeerConfig(home)
   const folder = join(options.folder, 'standalone', `peer-${index}`)
-  await mkdir(folder, { recursive: true })
+  await createHomeFolders(homeAt(folder))
   return {
     round: 1,
     baseFolder: options.model,

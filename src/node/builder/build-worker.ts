@@ -15,7 +15,7 @@ const log = Object.fromEntries(
     (fields: object, message: string) => port.postMessage({ level, fields, message })
   ])
 ) as unknown as Log
-const store = await BlockStore.open((workerData as { home: string }).home, log)
+const store = BlockStore.shared((workerData as { home: string }).home, log)
 
 async function run(job: Job): Promise<JobResult> {
   try {

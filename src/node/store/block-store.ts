@@ -21,7 +21,8 @@ export class BlockStore {
   }
 
   /**
-   * Opens (and makes, where missing) `<home>/blocks`, and removes what an interrupted write left there.
+   * Opens (and makes, where missing) `<home>/blocks`, and removes what an interrupted write left there. For the process
+   * that owns the home, before it starts others: their writes would look interrupted.
    *
    * @throws {StoreError}
    */
@@ -36,6 +37,11 @@ export class BlockStore {
       throw storeError(`cannot open the block store ${folder}`, error)
     }
     return new BlockStore(folder, log)
+  }
+
+  /** The block store of a home that another thread or process has opened. */
+  static shared(home: string, log: Log): BlockStore {
+    return new BlockStore(join(home, 'blocks'), log)
   }
 
   /** Whether a file of that name is there; its contents are checked by {@link get} alone. */

@@ -17,7 +17,7 @@ async function train(job: TrainingJob): Promise<void> {
   running = new AbortController()
   const { signal } = running
   try {
-    const store = await BlockStore.open(job.home, silent)
+    const store = BlockStore.shared(job.home, silent)
     const report = (progress: object) => answer({ type: 'progress', ...progress } as TrainerAnswer)
     answer({ type: 'done', ...(await session.train(job, store, report, signal)) })
   } catch (error) {

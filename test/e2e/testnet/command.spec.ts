@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { TestnetReport } from '../../../scripts/testnet/index.ts'
+import {
+  cappedSamples,
+  decodeAdapterFile,
+  decodeSafetensors,
+  type LoraPair,
+  peftKey,
+  sha256Hex
+} from '../../../src/adapter/index.ts'
+import { homeAt, roundFiles } from '../../../src/node/home.ts'
+import { packageRoot } from '../../../src/package-root.ts'
+
+const loam = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [join(packageRoot(), 'dist/src/cli/main.js'), ...args], {
+    maxBuffer: 64 * 1024 * 1024
+  })
+
+/** W[i][j] += scale · (B · A)[i][j] in float64. */
+function addProduct(W: Float64Array, scale: number, { rank, inFeatures, outFeatures, A, B }: LoraPair): void {
+  for (let i = 0; i < outFeatures; i++)
+    for (let k = 0; k < rank; k++)
+      for (let j = 0; j < inFeatures; j++)
+        W[i * inFeatures + j]! += scale * B[i * rank + k]! * A[k * inFeatures + j]!
+}
+
+describe('loam testnet', function () {
+  this.timeout(300_000)
+  let folder: string
+  let report: TestnetReport
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'loam-test-'))
+    const small = ['--steps', '6', '--batch-size', '2', '--sequence-length', '32']
+    const { stdout } = await loam(
+      'testnet',
+      '--peers',
+      '3',
+      '--rounds',
+      '2',
+      ...small,
+      '--out',
+      join(folder, 'run'),
+      '--json'
+    )
+    report = JSON.parse(stdout.trim().split('\n').at(-1)!)
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  it('ends with equal digests of every peer in every round, which are those of the files', async () => {
+    assert.equal(report.rounds.length, 2)
+    for (const { home, stackDigests, modelDigests } of report.peers) {
+      assert.deepEqual(
+        stackDigests,
+        report.rounds.map(({ stackDigest }) => stackDigest)
+      )
+      assert.deepEqual(
+        modelDigests,
+        report.rounds.map(({ modelDigest }) => modelDigest)
+      )
+      for (const { round, stackDigest, modelDigest } of report.rounds) {
+        const files = roundFiles(homeAt(home), round)
+        assert.equal(sha256Hex(await readFile(files.stack)), stackDigest)
+        assert.equal(sha256Hex(await readFile(files.model)), modelDigest)
+      }
+    }
+  })
+
+  it('stacks the sum of p_k s_k B_k A_k over the cut, recomputed in float64', async () => {
+    for (const { round, cut } of report.rounds) {
+      assert.equal(cut.length, 3)
+      const locals = await Promise.all(
+        cut.map(async ({ peerId }) => {
+          const { home } = report.peers.find((peer) => peer.peerId === peerId)!
+          return decodeAdapterFile(await readFile(roundFiles(homeAt(home), round).local))
+        })
+      )
+      const counts = cappedSamples(locals.map(({ samples }) => samples))
+      const total = counts.reduce((sum, count) => sum + count, 0)
+      const stack = decodeSafetensors(
+        await readFile(roundFiles(homeAt(report.peers[0]!.home), round).stack)
+      ).tensors
+      for (const { module, inFeatures, outFeatures } of locals[0]!.adapter.pairs) {
+        const expected = new Float64Array(outFeatures * inFeatures)
+        for (const [index, { adapter }] of locals.entries()) {
+          const pair = adapter.pairs.find((candidate) => candidate.module === module)!
+          addProduct(expected, (counts[index]! / total) * (pair.alpha / pair.rank), pair)
+        }
+        const A = stack.get(peftKey(module, 'A'))!
+        const B = stack.get(peftKey(module, 'B'))!
+        const actual = new Float64Array(expected.length)
+        const rank = A.shape[0]!
+        addProduct(actual, 1, { module, rank, alpha: rank, inFeatures, outFeatures, A: A.data, B: B.data })
+        const error = Math.hypot(...expected.map((value, index) => value - actual[index]!))
+        assert.ok(
+          error <= 1e-6 * Math.hypot(...expected),
+          `${module}: relative error ${error / Math.hypot(...expected)}`
+        )
+      }
+    }
+  })
+
+  it('gives the global loss again by loam eval with the exported adapter', async () => {
+    for (const { domain, home } of report.peers) {
+      const text = join(home, 'heldout.txt')
+      const { stdout } = await loam('eval', '--adapter', report.adapter, '--text', text, '--json')
+      assert.ok(Math.abs(JSON.parse(stdout).nats - report.loss[domain]!.global) <= 1e-4, domain)
+    }
+  })
+
+  it('refuses a folder that is not empty and flags that do not fit, with exit codes 1 and 2', async () => {
+    await assert.rejects(loam('testnet', '--out', folder), (error: { code: number; stderr: string }) => {
+      assert.equal(error.code, 1)
+      assert.match(error.stderr, /is not empty/)
+      return true
+    })
+    for (const flags of [
+      ['--peers', '1'],
+      ['--peers', '17'],
+      ['--rounds', 'x'],
+      ['--ranks', ''],
+      ['--nonsense']
+    ]) {
+      await assert.rejects(loam('testnet', ...flags), (error: { code: number }) => error.code === 2)
+    }
+  })
+})
