@@ -6,6 +6,7 @@ import type { Tensor, TensorMap } from '../adapter/tensor.ts'
 import type { TextTokenizer } from '../data/text-tokenizer.ts'
 import { type LlamaConfig, llamaConfigJson, parseLlamaConfig, UnsupportedModelError } from './llama/config.ts'
 import { parameterShapes } from './llama/parameters.ts'
+import { readJsonObject } from './read-json.ts'
 import { loadTokenizer } from './tokenizer.ts'
 
 const WEIGHTS_FILE = 'model.safetensors'
@@ -29,7 +30,7 @@ export interface BaseModel {
  * @throws {Error} when a file is missing or malformed
  */
 export function loadBaseModel(folder: string): BaseModel {
-  const config = parseLlamaConfig(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')))
+  const config = parseLlamaConfig(readJsonObject(join(folder, 'config.json')))
   const weights = loadWeights(folder, config)
   const tokenizer = loadTokenizer(folder)
   if (tokenizer.vocabularySize > config.vocabularySize) {
@@ -98,7 +99,7 @@ function loadWeights(folder: string, config: LlamaConfig): Map<string, Tensor> {
 
 function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, WEIGHTS_FILE)) || !existsSync(join(folder, INDEX_FILE))) return [WEIGHTS_FILE]
-  const index = indexSchema.safeParse(JSON.parse(readFileSync(join(folder, INDEX_FILE), 'utf8')))
+  const index = indexSchema.safeParse(readJsonObject(join(folder, INDEX_FILE)))
   if (!index.success) throw new Error(`${join(folder, INDEX_FILE)}: ${z.prettifyError(index.error)}`)
   const files = [...new Set(Object.values(index.data.weight_map))].sort()
   const outside = files.find((file) => file !== basename(file))

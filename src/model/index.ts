@@ -31,6 +31,7 @@ export {
 } from './evaluate.ts'
 export * from './executor/index.ts'
 export { createGenerator, type GenerateOptions, type Generator, type GeneratorOptions } from './generate.ts'
+export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
 export * from './llama/index.ts'
 export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import type { TextTokenizer } from '../data/text-tokenizer.ts'
+import { readJsonObject } from './read-json.ts'
 
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
 const tokenizerConfigSchema = z.looseObject({ bos_token: specialToken })
@@ -13,7 +13,10 @@ const tokenizerConfigSchema = z.looseObject({ bos_token: specialToken })
  * @throws {Error} when a file is missing or malformed, or bos_token is not in the vocabulary
  */
 export function loadTokenizer(folder: string): TextTokenizer {
-  return createTextTokenizer(readJson(folder, 'tokenizer.json'), readJson(folder, 'tokenizer_config.json'))
+  return createTextTokenizer(
+    readJsonObject(join(folder, 'tokenizer.json')),
+    readJsonObject(join(folder, 'tokenizer_config.json'))
+  )
 }
 
 /**
@@ -42,11 +45,4 @@ export function createTextTokenizer(tokenizerJson: object, configJson: object): 
         ? ''
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })
   }
-}
-
-function readJson(folder: string, name: string): object {
-  const json: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'))
-  if (typeof json !== 'object' || json === null)
-    throw new Error(`${join(folder, name)} does not hold a JSON object`)
-  return json
 }

@@ -151,6 +151,11 @@ function checkBatch(batch: TrainingBatch, { batchSize, sequenceLength, config }:
       `the step was built for batches of ${batchSize} x ${sequenceLength} tokens, not ${batch.batchSize} x ${batch.sequenceLength}`
     )
   }
+  for (const name of ['inputIds', 'targetIds', 'targetWeights'] as const) {
+    const { length } = batch[name]
+    const wanted = batchSize * sequenceLength
+    if (length !== wanted) throw new Error(`the batch's ${name} has ${length} elements instead of ${wanted}`)
+  }
   for (const ids of [batch.inputIds, batch.targetIds]) {
     for (const id of ids) {
       if (id < 0 || id >= config.vocabularySize) {

@@ -87,6 +87,10 @@ describe('base model folder', () => {
     save()
     edit('tokenizer_config.json', (json) => ({ ...json, bos_token: '<none>' }))
     assert.throws(() => loadBaseModel(folder), /bos_token <none>/)
+    writeFileSync(join(folder, 'tokenizer.json'), '{')
+    assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
+    writeFileSync(join(folder, 'config.json'), '[]')
+    assert.throws(() => loadBaseModel(folder), /config.json does not hold a JSON object/)
   })
 
   it('is not written with weights that do not fit', () => {

@@ -70,6 +70,8 @@ describe('full trainer', () => {
     await assert.rejects(trainer.step(randomBatch(TINY_CONFIG, 2, 9, 1), 1e-3), /2 x 8 tokens, not 2 x 9/)
     const outside = randomBatch({ ...TINY_CONFIG, vocabularySize: 500 }, 2, 8, 1)
     await assert.rejects(trainer.step(outside, 1e-3), /outside the vocabulary of 29/)
+    const short = { ...randomBatch(TINY_CONFIG, 2, 8, 1), targetWeights: new Float32Array(15) }
+    await assert.rejects(trainer.step(short, 1e-3), /targetWeights has 15 elements instead of 16/)
     await trainer.dispose()
     const weights = initialiseLlama({ ...TINY_CONFIG, intermediateSize: 10 }, 1)
     await assert.rejects(

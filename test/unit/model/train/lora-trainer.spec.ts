@@ -69,16 +69,34 @@ describe('LoRA trainer', () => {
     await trainer.dispose()
   })
 
-  it('makes the same bits from the same seed, with one or two threads and with a used session', async () => {
-    const [one, two] = [await create(1), await create(2)]
+  it('makes the same bits from the same seed, also with a used session', async () => {
+    const one = await create()
     const first = await one.train(run())
     const other = await one.train(run({ seed: 6 }))
     assert.notDeepEqual(other.adapter, first.adapter)
     assert.deepEqual(await one.train(run()), first)
-    assert.deepEqual(await two.train(run()), first)
     const bytes = (seed: number): LoraTrainingOptions => run({ seed: Uint8Array.of(1, 2, seed), steps: 1 })
     assert.notDeepEqual((await one.train(bytes(3))).adapter, (await one.train(bytes(4))).adapter)
-    await Promise.all([one.dispose(), two.dispose()])
+    await one.dispose()
+  })
+
+  it('makes the same bits with one and with two threads', async () => {
+    // Large enough that onnxruntime shares its operators out.
+    const config = {
+      ...TINY_CONFIG,
+      vocabularySize: 300,
+      hiddenSize: 64,
+      intermediateSize: 160,
+      headSize: 16
+    }
+    const results = []
+    for (const threads of [1, 2]) {
+      const trainer = await createLoraTrainer({ config, ...LORA, batchSize: 4, sequenceLength: 64, threads })
+      const nextBatch = (step: number) => randomBatch(config, 4, 64, step)
+      results.push(await trainer.train(run({ weights: initialiseLlama(config, 1), steps: 3, nextBatch })))
+      await trainer.dispose()
+    }
+    assert.deepEqual(results[0], results[1])
   })
 
   it('trains on other base weights in the next round without touching them', async () => {
