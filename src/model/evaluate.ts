@@ -5,6 +5,7 @@ import { checkWeights } from './base-model.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from './executor/index.ts'
 import { logProbabilityGraph } from './inference-graph.ts'
 import type { LlamaConfig } from './llama/index.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 
 /** Windows scored in one run. */
 const WINDOWS_A_RUN = 4
@@ -24,6 +25,8 @@ export interface ScoreOptions {
   /** Merged into the weights, in float32, before scoring. */
   readonly adapter?: LoraAdapter
   readonly ids: ArrayLike<number>
+  /** Stops between two runs of the graph. */
+  readonly signal?: AbortSignal
 }
 
 /** One token and what the model gave it. */
@@ -48,6 +51,7 @@ export interface Evaluator {
    * Cuts `ids` into windows of `context` tokens that do not overlap, and scores each token but a window's first.
    *
    * @throws {Error} when an id lies outside the vocabulary, or weights or adapter do not fit
+   * @throws the signal's reason, when it aborts
    */
   score(options: ScoreOptions): Promise<Score>
   dispose(): Promise<void>
@@ -64,7 +68,7 @@ export async function createEvaluator(options: EvaluatorOptions): Promise<Evalua
   const inputIds = new Int32Array(WINDOWS_A_RUN * length)
   const targetIds = new Int32Array(WINDOWS_A_RUN * length)
 
-  const score = async ({ weights, adapter, ids }: ScoreOptions): Promise<Score> => {
+  const score = async ({ weights, adapter, ids, signal }: ScoreOptions): Promise<Score> => {
     checkWeights(config, weights, 'the weights')
     const applied = adapter ? applyAdapter(weights, adapter) : weights
     const feeds = new Map<string, FeedValue>([...applied].map(([name, { data }]) => [name, data]))
@@ -72,6 +76,7 @@ export async function createEvaluator(options: EvaluatorOptions): Promise<Evalua
     const perToken: TokenScore[] = []
     let sum = 0
     for (let start = 0; start < ids.length; start += WINDOWS_A_RUN * context) {
+      signal?.throwIfAborted()
       const tokens = Array.from(
         { length: Math.min(WINDOWS_A_RUN * context, ids.length - start) },
         (_, index) => checkId(ids[start + index]!, config)
@@ -93,7 +98,7 @@ export async function createEvaluator(options: EvaluatorOptions): Promise<Evalua
     const tokens = perToken.reduce((count, { logProb }) => count + (logProb === null ? 0 : 1), 0)
     return { nats: sum / tokens, tokens, perToken }
   }
-  return { score, dispose: () => compiled.dispose() }
+  return { score: oneAtATime(score), dispose: () => compiled.dispose() }
 }
 
 /** Where the target of the token at `index` lies in the [window, context − 1] arrays; −1 of its row for a first token. */

@@ -3,6 +3,7 @@ import { checkWeights } from './base-model.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from './executor/index.ts'
 import { nextTokenGraph } from './inference-graph.ts'
 import type { LlamaConfig } from './llama/index.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { type SamplingSettings, sampleToken } from './sampling.ts'
 import { createSeededRandom } from './seeded-random.ts'
 
@@ -68,5 +69,5 @@ export async function createGenerator(options: GeneratorOptions): Promise<Genera
     }
     return text.slice(run.ids.length)
   }
-  return { generate, dispose: () => compiled.dispose() }
+  return { generate: oneAtATime(generate), dispose: () => compiled.dispose() }
 }

@@ -9,7 +9,7 @@ export type Feeds = ReadonlyMap<string, FeedValue>
 export interface CompiledGraph {
   /**
    * Computes all outputs. Their arrays belong to the compiled graph and are overwritten by its next run: copy what has
-   * to last.
+   * to last, and do not start a run before the last one has ended.
    *
    * @throws {Error} when an input is missing or has the wrong number of elements
    */

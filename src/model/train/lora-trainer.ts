@@ -4,6 +4,7 @@ import type { TrainingBatch } from '../../data/training-batch.ts'
 import { checkWeights } from '../base-model.ts'
 import type { Executor } from '../executor/index.ts'
 import type { LlamaConfig } from '../llama/index.ts'
+import { oneAtATime } from '../one-at-a-time.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
 import { clippingFactor, globalNorm } from './gradient-clipping.ts'
@@ -59,7 +60,7 @@ export interface LoraTrainingResult {
 /** Trains LoRA adapters of one rank on one model, again and again, with whatever base weights. */
 export interface LoraTrainer {
   /**
-   * Equal arguments give equal bits on one machine, with any number of threads.
+   * Equal arguments give equal bits on one machine, with any number of threads. Runs wait for each other.
    *
    * @throws {Error} when the weights do not fit or the loss is no longer finite
    * @throws the signal's reason, when it aborts
@@ -109,5 +110,5 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
     }
     return { adapter: { pairs }, losses, tokens }
   }
-  return { train, dispose: () => trainStep.dispose() }
+  return { train: oneAtATime(train), dispose: () => trainStep.dispose() }
 }

@@ -47,7 +47,7 @@ export interface TrainStep {
   /** Shape of every trainable parameter, by the name under which it is fed and its gradient returned. */
   readonly trainableShapes: ReadonlyMap<string, readonly number[]>
   /**
-   * One step; it changes nothing.
+   * One step; it changes no parameter. Steps must not overlap.
    *
    * @param parameters every weight of the model by its Hugging Face name, and the LoRA factors where there are any
    * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over

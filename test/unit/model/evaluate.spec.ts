@@ -143,7 +143,22 @@ describe('evaluator', () => {
     await step.dispose()
   })
 
+  it('keeps calls apart that are made at once', async () => {
+    const texts = [1, 2, 3].map((seed) => someIds(20, seed))
+    const apart: number[] = []
+    for (const ids of texts) apart.push((await evaluator.score({ weights, ids })).nats)
+    const failing = evaluator.score({ weights, ids: [1, 29] }).catch(() => undefined)
+    const together = await Promise.all(texts.map((ids) => evaluator.score({ weights, ids })))
+    await failing
+    assert.deepEqual(
+      together.map(({ nats }) => nats),
+      apart
+    )
+  })
+
   it('refuses what does not fit', async () => {
+    const reason = new Error('enough')
+    await assert.rejects(evaluator.score({ weights, ids: [1, 2], signal: AbortSignal.abort(reason) }), reason)
     await assert.rejects(evaluator.score({ weights, ids: [1, 29] }), /token id 29/)
     const adapter = strongAdapter({ q_proj: 2 })
     const renamed = { pairs: [{ ...adapter.pairs[0]!, module: 'model.layers.9.self_attn.q_proj' }] }

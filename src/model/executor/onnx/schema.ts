@@ -63,8 +63,5 @@ const root = protobuf.Root.fromJSON({
 /** Encoder of a whole model (ModelProto). */
 export const modelType = root.lookupType('Model')
 
-/** TensorProto.DataType numbers. */
-export const TENSOR_TYPES = { float32: 1, int32: 6, int64: 7, bool: 9 } as const
-
 /** AttributeProto.AttributeType numbers. */
 export const ATTRIBUTE_TYPES = { float: 1, int: 2, text: 3, ints: 7 } as const

@@ -1,5 +1,12 @@
-import type { Graph, GraphNode, OnnxAttribute, OnnxEmitter } from '../../graph/index.ts'
-import { ATTRIBUTE_TYPES, modelType, TENSOR_TYPES } from './schema.ts'
+import {
+  type Graph,
+  type GraphNode,
+  ONNX_TYPES,
+  type OnnxAttribute,
+  type OnnxEmitter,
+  textAttribute
+} from '../../graph/index.ts'
+import { ATTRIBUTE_TYPES, modelType } from './schema.ts'
 
 /** ONNX operator set that the lowerings are written for. */
 const OPSET_VERSION = 23
@@ -13,7 +20,7 @@ export interface OnnxModel {
   readonly outputNames: ReadonlyMap<string, string>
 }
 
-/** Writes `graph` as an ONNX model; its inputs keep their names. */
+/** Writes `graph` as an ONNX model, whose inputs are named by `onnxInputName`. */
 export function serialiseOnnx(graph: Graph): OnnxModel {
   const names = new Map<GraphNode, string>()
   const nodes: object[] = []
@@ -59,9 +66,9 @@ export function serialiseOnnx(graph: Graph): OnnxModel {
       initializer(
         BigInt64Array.from(values, (value) => BigInt(value)),
         shape,
-        TENSOR_TYPES.int64
+        ONNX_TYPES.int64
       ),
-    float32: (values, shape) => initializer(values, shape, TENSOR_TYPES.float32)
+    float32: (values, shape) => initializer(values, shape, ONNX_TYPES.float32)
   }
 
   for (const node of graph.nodes) names.set(node, lower(node, emitter, initializer))
@@ -105,8 +112,8 @@ function lower(
   emitter: OnnxEmitter,
   initializer: (values: Float32Array | Int32Array, shape: readonly number[], dataType: number) => string
 ): string {
-  if (node.operator.name === 'Input') return onnxInputName(`${node.attributes.name}`)
-  if (node.values) return initializer(node.values, node.shape, TENSOR_TYPES[node.dtype])
+  if (node.operator.name === 'Input') return onnxInputName(textAttribute(node, 'name'))
+  if (node.values) return initializer(node.values, node.shape, ONNX_TYPES[node.dtype])
   return node.operator.onnx(node, emitter)
 }
 
@@ -119,5 +126,5 @@ function encodeAttribute(name: string, value: OnnxAttribute): object {
 
 function valueInfo(name: string, node: GraphNode): object {
   const dim = node.shape.map((extent) => ({ dimValue: extent }))
-  return { name, type: { tensorType: { elemType: TENSOR_TYPES[node.dtype], shape: { dim } } } }
+  return { name, type: { tensorType: { elemType: ONNX_TYPES[node.dtype], shape: { dim } } } }
 }

@@ -1,4 +1,5 @@
 import type { GraphNode } from '../graph.ts'
+import { ONNX_TYPES } from '../onnx-types.ts'
 import type { Operator } from '../operator.ts'
 import { broadcastShapes } from '../shape.ts'
 import { sumTo } from './reduction.ts'
@@ -106,9 +107,6 @@ export const elementwiseOperators = {
       emitter.node('Cast', [emitter.name(node.inputs[0]!)], { to: { int: ONNX_TYPES[node.dtype] } })
   }
 } satisfies Record<string, Operator>
-
-/** Element types by their number in onnx.proto (TensorProto.DataType). */
-export const ONNX_TYPES = { float32: 1, int32: 6, bool: 9 } as const
 
 /** Whether `node` is a constant of one element equal to `value`. */
 function isScalar(node: GraphNode, value: number): boolean {

@@ -1,5 +1,6 @@
 import { numberAttribute } from '../attributes.ts'
 import type { GraphNode } from '../graph.ts'
+import { ONNX_TYPES } from '../onnx-types.ts'
 import type { Operator } from '../operator.ts'
 import { sameShape } from '../shape.ts'
 import { multiply } from './elementwise.ts'
@@ -87,7 +88,7 @@ export const gatherOperators = {
       emitter.node(
         'OneHot',
         [
-          emitter.node('Cast', [emitter.name(node.inputs[0]!)], { to: { int: 7 } }),
+          emitter.node('Cast', [emitter.name(node.inputs[0]!)], { to: { int: ONNX_TYPES.int64 } }),
           emitter.int64([numberAttribute(node, 'depth')]),
           emitter.float32(Float32Array.of(0, 1), [2])
         ],

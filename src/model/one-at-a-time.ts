@@ -1,0 +1,14 @@
+/**
+ * `work` as a function whose calls wait for each other: for work that uses buffers of its own from call to call. A call
+ * that fails does not stop the next.
+ */
+export function oneAtATime<Options, Result>(
+  work: (options: Options) => Promise<Result>
+): (options: Options) => Promise<Result> {
+  let previous: Promise<unknown> = Promise.resolve()
+  return (options) => {
+    const result = previous.then(() => work(options))
+    previous = result.catch(() => undefined)
+    return result
+  }
+}
