@@ -13,6 +13,8 @@ export interface Display {
   change(view: PeerView, report: PeerReport): void
   /** A line above everything else. */
   say(line: string): void
+  /** How far a long piece of work is; the last state of each piece stays. */
+  work(name: string, done: number, total: number): void
   close(): void
 }
 
@@ -23,11 +25,12 @@ export function createDisplay(stream: NodeJS.WriteStream, viewsOf: () => Network
 
 function liveTable(stream: NodeJS.WriteStream, viewsOf: () => NetworkRun['views']): Display {
   const logUpdate = createLogUpdate(stream)
+  const pieces = new Map<string, string>()
   let isDirty = false
   const draw = () => {
     if (!isDirty) return
     isDirty = false
-    logUpdate(renderTable(viewsOf()))
+    logUpdate([...(viewsOf().length > 0 ? [renderTable(viewsOf())] : []), ...pieces.values()].join('\n'))
   }
   const timer = setInterval(draw, REDRAW_MS)
   return {
@@ -38,6 +41,10 @@ function liveTable(stream: NodeJS.WriteStream, viewsOf: () => NetworkRun['views'
       logUpdate.clear()
       stream.write(`${line}\n`)
       isDirty = viewsOf().length > 0
+    },
+    work(name, done, total) {
+      pieces.set(name, `${bar(done / total)} ${name} ${done}/${total}`)
+      isDirty = true
     },
     close() {
       clearInterval(timer)
@@ -67,12 +74,15 @@ export const PLAIN_BORDERS = Object.fromEntries(
     .map((name) => [name, ''])
 )
 
-function rowOf({ peer, progress, sealed }: PeerView): string[] {
+function rowOf(view: PeerView): string[] {
+  const { peer, progress, sealed } = view
+  const last = sealed.at(-1)
+  const begun = [String(peer.index), String(peer.rank), shorten(peer.domain, 17)]
+  if (progress?.phase === 'serving' && last !== undefined)
+    return [...begun, String(last.round), 'done', bar(1), '', '', last.modelDigest.slice(0, DIGEST_SHOWN)]
   const done = progress === undefined ? '' : bar(progress.step / progress.steps)
   return [
-    String(peer.index),
-    String(peer.rank),
-    shorten(peer.domain, 12),
+    ...begun,
     String(progress?.round ?? '-'),
     progress?.phase ?? 'starting',
     progress === undefined
@@ -80,7 +90,7 @@ function rowOf({ peer, progress, sealed }: PeerView): string[] {
       : `${done} ${String(progress.step).padStart(String(progress.steps).length)}/${progress.steps}`,
     progress?.loss?.toFixed(3) ?? '-',
     progress === undefined ? '' : `${progress.shardsHeld}/${progress.shardsKnown}`,
-    sealed.at(-1)?.modelDigest.slice(0, DIGEST_SHOWN) ?? '-'
+    last?.modelDigest.slice(0, DIGEST_SHOWN) ?? '-'
   ]
 }
 
@@ -98,6 +108,9 @@ function plainLines(stream: NodeJS.WriteStream): Display {
   const say = (line: string) => stream.write(`${line}\n`)
   return {
     say,
+    work(name, done, total) {
+      if (done % Math.ceil(total / 4) === 0 || done === total) say(`${name}: ${done}/${total}`)
+    },
     change({ peer }, report) {
       const line = lineOf(report)
       if (line === undefined || said.get(peer.index) === line) return
@@ -119,11 +132,8 @@ function lineOf(report: PeerReport): string | undefined {
     case 'progress': {
       const { round, phase, step, steps, loss } = report
       if (phase !== 'training') return `round ${round}, ${phase}`
-      // Every quarter of a training is a line.
-      const quarter = Math.floor((4 * step) / steps)
-      return quarter === 0 || loss === null || step % Math.ceil(steps / 4) !== 0
-        ? undefined
-        : `round ${round}, training ${step}/${steps}, loss ${loss.toFixed(3)}`
+      if (step === 0 || loss === null || step % Math.ceil(steps / 4) !== 0) return undefined
+      return `round ${round}, training ${step}/${steps}, loss ${loss.toFixed(3)}`
     }
   }
 }

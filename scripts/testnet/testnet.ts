@@ -3,10 +3,10 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { exportPeft } from '../../src/node/export-adapter.ts'
 import { evaluateLosses } from './evaluate-losses.ts'
-import { createDisplay } from './live-table.ts'
+import { createDisplay, type Display } from './live-table.ts'
 import { NetworkRun } from './network-run.ts'
 import type { TestnetOptions } from './options.ts'
-import { prepareTestnet } from './prepare-homes.ts'
+import { type PreparedTestnet, prepareTestnet } from './prepare-homes.ts'
 import { hasAgreed, reportRounds, type TestnetReport } from './report.ts'
 import { trainStandalone } from './standalone.ts'
 
@@ -38,23 +38,36 @@ export async function runTestnet(
   try {
     await run.start()
     await run.untilSealed(options.rounds, AbortSignal.any([signal, deadline]))
+    await run.stop()
+    const rounds = reportRounds(run.views)
+    if (!hasAgreed(rounds, options.rounds)) throw new Error('the peers do not agree on every digest')
+    const adapter = join(options.folder, 'adapter')
+    await exportPeft(prepared.peers[0]!.home, adapter, options.model)
+    const loss = await compare(prepared, options, adapter, display, signal)
+    return { ...rounds, loss, adapter }
   } finally {
     display.close()
     await run.stop()
   }
-  const rounds = reportRounds(run.views)
-  if (!hasAgreed(rounds, options.rounds)) throw new Error('the peers do not agree on every digest')
-  const adapter = join(options.folder, 'adapter')
-  await exportPeft(prepared.peers[0]!.home, adapter, options.model)
+}
 
-  const say = (line: string) => stream.write(`${line}\n`)
-  say('all rounds are sealed; training every peer alone for comparison')
+/** Trains every peer alone, then scores base, global model and every peer's own adapter on every domain. */
+async function compare(
+  prepared: PreparedTestnet,
+  options: TestnetOptions,
+  adapter: string,
+  display: Display,
+  signal: AbortSignal
+): Promise<TestnetReport['loss']> {
   const atOnce = Math.max(1, Math.floor(availableParallelism() / options.threads))
-  const onStandalone = (peer: { index: number }, step: number, steps: number) => {
-    if (step % Math.ceil(steps / 4) === 0) say(`peer ${peer.index} alone: step ${step}/${steps}`)
-  }
-  const standalone = await trainStandalone(prepared, options, atOnce, onStandalone, signal)
-  const onScored = (domain: string) => say(`scored ${domain}`)
-  const loss = await evaluateLosses(prepared, options, adapter, standalone, onScored, signal)
-  return { ...rounds, loss, adapter }
+  const standalone = await trainStandalone(
+    prepared,
+    options,
+    atOnce,
+    ({ index }, step, steps) => display.work(`peer ${index} alone, for comparison: step`, step, steps),
+    signal
+  )
+  let scored = 0
+  const onScored = () => display.work('scoring: domain', ++scored, options.peers)
+  return evaluateLosses(prepared, options, adapter, standalone, onScored, signal)
 }
