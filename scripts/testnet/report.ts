@@ -90,10 +90,10 @@ export function renderReport(report: TestnetReport): string {
     'Rounds: mean seconds per phase, payload kB received per peer',
     roundTable(report),
     '',
-    'Held-out loss, nats per token (lower is better)',
+    'Held-out loss, nats per token (lower is better; "alone 1" is peer 1 by itself)',
     lossTable(report),
     '',
-    `adapter  ${report.adapter}`
+    `adapter  $report.adapter`
   ].join('\n')
 }
 
@@ -136,7 +136,7 @@ function roundTable({ rounds }: TestnetReport): string {
 /** Losses by domain, and their mean; with many peers one column for a peer's own adapter and one for the best of all. */
 function lossTable({ peers, loss }: TestnetReport): string {
   const all = peers.length <= COLUMNS_MAX
-  const alone = all ? peers.map((_, index) => `peer ${index} alone`) : ['own alone', 'best alone']
+  const alone = all ? peers.map((_, index) => `alone $index`) : ['own alone', 'best alone']
   const table = plainTable(['domain', 'base', ...alone, 'global'])
   const rows = peers.map(({ peerId, domain }) => {
     const { base, standalone, global } = loss[domain]!
