@@ -82,7 +82,8 @@ async function runCommand(flags: TestnetFlags): Promise<void> {
     printProgress('\nstopping every peer ...')
     interrupt.abort(new Error('interrupted'))
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
+  // A listener that stays: with none left, the library that hides the cursor would end this process at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
   const options = { ...flags, model: baseModelFolder(flags.model), folder }
   const began = performance.now()
   try {
