@@ -136,7 +136,7 @@ function roundTable({ rounds }: TestnetReport): string {
 /** Losses by domain, and their mean; with many peers one column for a peer's own adapter and one for the best of all. */
 function lossTable({ peers, loss }: TestnetReport): string {
   const all = peers.length <= COLUMNS_MAX
-  const alone = all ? peers.map((_, index) => `alone $index`) : ['own alone', 'best alone']
+  const alone = all ? peers.map((_, index) => `alone ${index}`) : ['own alone', 'best alone']
   const table = plainTable(['domain', 'base', ...alone, 'global'])
   const rows = peers.map(({ peerId, domain }) => {
     const { base, standalone, global } = loss[domain]!
