@@ -26,12 +26,20 @@ export const peerSchema = byteString().refine(
   (bytes) => publicKeyOf(bytes) !== undefined,
   'must be the PeerId of an Ed25519 key'
 )
+/** Rule 18 *One verifier*. */
+const memberPeerSchema = peerSchema.refine((bytes) => {
+  const key = publicKeyOf(bytes)
+  return key === undefined || !isSmallOrder(key)
+}, 'a key of small order is refused')
 const positive = z.number().int().positive()
+/** Bounds that keep every size that a manifest leads to an exact number. */
+const features = positive.max(2 ** 24)
+const rank = positive.max(2 ** 16)
 const milliseconds = positive.max(7 * 24 * 3_600_000)
 
 const memberSchema = z.strictObject({
   /** PeerId, as multihash bytes. */
-  peer: peerSchema,
+  peer: memberPeerSchema,
   /** Last revealed element of the member's hash chain; at first its end (rule 12 *Seed*). */
   anchor: digestSchema
 })
@@ -40,8 +48,8 @@ const moduleSchema = z
   .strictObject({
     /** Name in the base model, without `.weight`. */
     module: z.string().min(1).max(200),
-    inFeatures: positive,
-    outFeatures: positive
+    inFeatures: features,
+    outFeatures: features
   })
   .describe('a module that members may adapt')
 
@@ -76,7 +84,7 @@ const charterSchema = z
       .nullable(),
     /** Fewest certified shards that are stacked; below it the round is void. */
     minShards: positive,
-    rank: z.strictObject({ min: positive, max: positive }),
+    rank: z.strictObject({ min: rank, max: rank }),
     alpha: z.strictObject({ min: z.number().positive(), max: z.number().positive() }),
     /** Largest number of training documents that counts (rule 9 *Weights*). */
     sampleCap: positive.max(2 ** 40),
@@ -103,8 +111,6 @@ const charterSchema = z
       if (compareBytes(charter.members[index - 1]!.peer, charter.members[index]!.peer) >= 0)
         wrong('members', 'must be sorted by PeerId bytes, each once')
     }
-    if (charter.members.some(({ peer }) => isSmallOrder(publicKeyOf(peer)!)))
-      wrong('members', 'a key of small order is refused')
     for (let index = 1; index < charter.base.modules.length; index++) {
       if (charter.base.modules[index - 1]!.module >= charter.base.modules[index]!.module)
         wrong('base', 'modules must be sorted by name, each once')
@@ -147,7 +153,13 @@ export interface SignedCharter {
  * @throws {MalformedError} naming the field that does not fit
  */
 export function checkCharter(charter: Charter): Charter {
-  return decodeCanonical(encodeCanonical(charter), charterSchema, CHARTER_BYTES_MAX)
+  let bytes: Uint8Array
+  try {
+    bytes = encodeCanonical(charter)
+  } catch (error) {
+    throw new MalformedError(`not deterministic DAG-CBOR: ${(error as Error).message}`)
+  }
+  return decodeCanonical(bytes, charterSchema, CHARTER_BYTES_MAX)
 }
 
 /** SHA-256 of the charter's canonical bytes. Its signatures are no part of it. */
@@ -173,7 +185,7 @@ export function encodeCharter(charter: Charter, signers: readonly Signer[]): Uin
   const signatures = signers
     .map((signer) => ({ peer: signer.peer, signature: signer.sign(message) }))
     .sort((left, right) => compareBytes(left.peer, right.peer))
-  for (const { peer } of signatures) requireMember(charter, peer)
+  requireSigners(charter, signatures)
   return encodeCanonical({ charter, signatures })
 }
 
@@ -186,17 +198,22 @@ export function decodeCharter(bytes: Uint8Array, verify: Verify): SignedCharter 
   const outer = decodeCanonical(bytes, signedCharterSchema, CHARTER_BYTES_MAX)
   const charter = checkCharter(outer.charter as Charter)
   const id = charterId(charter)
+  requireSigners(charter, outer.signatures)
   for (const { peer, signature } of outer.signatures) {
-    requireMember(charter, peer)
     if (!verify(peer, signedBytes(id), signature))
       throw new MalformedError(`the charter's signature by ${hex(peer)} is not valid: the file was changed`)
   }
   return { charter, id, signatures: outer.signatures }
 }
 
-function requireMember(charter: Charter, peer: Uint8Array): void {
-  if (!charter.members.some((member) => equalBytes(member.peer, peer)))
-    throw new MalformedError(`signed by ${hex(peer)}, who is no member`)
+function requireSigners(charter: Charter, signatures: readonly { peer: Uint8Array }[]): void {
+  if (signatures.length === 0) throw new MalformedError('no member signed the charter')
+  for (const [index, { peer }] of signatures.entries()) {
+    if (!charter.members.some((member) => equalBytes(member.peer, peer)))
+      throw new MalformedError(`signed by ${hex(peer)}, who is no member`)
+    if (index > 0 && compareBytes(signatures[index - 1]!.peer, peer) >= 0)
+      throw new MalformedError('signatures must be sorted by PeerId bytes, one a member')
+  }
 }
 
 function signedBytes(id: Uint8Array): Uint8Array {

@@ -5,6 +5,7 @@ import { digestSchema, VOTERS_MAX } from './charter.ts'
 import { bodySchemas, type Certificate, certificateSchema, type Kind } from './messages/bodies.ts'
 import { MESSAGE_BYTES_MAX } from './messages/message.ts'
 import { manifestOf } from './round/draft.ts'
+import { completeAuthors } from './round/needed.ts'
 import type { PeerState } from './round/state.ts'
 
 /** Most bytes of a sync request. */
@@ -14,6 +15,8 @@ export const SYNC_ANSWER_BYTES_MAX = 5 * 1024 * 1024
 /** Most bytes of messages in one answer; the rest comes with the next. */
 const ANSWER_PAYLOAD_BYTES_MAX = 1024 * 1024
 const SLOTS_MAX = 1024
+/** Slots that are told: with the largest bitmaps and `wanted` full, a request still stays under its bound. */
+const OWN_SLOTS_MAX = 640
 
 const membersBitmap = byteString().refine((bytes) => bytes.length <= VOTERS_MAX / 8, 'is too long a bitmap')
 
@@ -55,9 +58,10 @@ export type SyncAnswer = z.infer<typeof answerSchema>
 /** Rule 14 *Sync*: what this peer holds of its round, so that another can tell what it lacks. */
 export function syncRequest(state: PeerState): SyncRequest {
   const { context } = state
-  const have = [...state.messages].slice(-SLOTS_MAX).map(([key, slot]) => {
+  const have = [...state.messages.keys()].map((key) => {
     const [kind, number] = key.split('/') as [Kind, string]
-    return { kind, slot: Number(number), members: bitmapOf(context.members.length, slot.keys()) }
+    const slot = Number(number)
+    return { kind, slot, members: bitmapOf(context.members.length, completeAuthors(state, kind, slot)) }
   })
   return {
     version: 1,
@@ -65,7 +69,9 @@ export function syncRequest(state: PeerState): SyncRequest {
     round: context.round,
     parent: context.parent,
     certified: bitmapOf(context.members.length, state.certificates.keys()),
-    have: have.filter(({ kind, slot }) => kind !== 'endorsement' || !state.certificates.has(slot)),
+    have: have
+      .filter(({ kind, slot }) => kind !== 'endorsement' || !state.certificates.has(slot))
+      .slice(-OWN_SLOTS_MAX),
     wanted: wantedManifests(state)
   }
 }

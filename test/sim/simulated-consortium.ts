@@ -11,7 +11,8 @@ import { peerOf } from '../../src/protocol/signature.ts'
 const CHAIN_LENGTH = 256
 const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFeatures: 8 }
 
-export const digestOf = (text: string): Uint8Array => createHash('sha256').update(text).digest()
+export const digestOf = (text: string): Uint8Array =>
+  Uint8Array.from(createHash('sha256').update(text).digest())
 
 /** A consortium of `count` members with made-up keys, and each one's reveal chain, in the order of their PeerIds. */
 export function simulatedConsortium(

@@ -1,4 +1,4 @@
-import { compareBytes, equalBytes } from '../bytes.ts'
+import { bitsOf, compareBytes, equalBytes } from '../bytes.ts'
 import { memberIndex, proposerOf, type RoundContext } from '../round-context.ts'
 import type { Verify } from '../signature.ts'
 import type { Body, CarriedReady, Certificate, Kind, Seal } from './bodies.ts'
@@ -46,20 +46,27 @@ export function isKind<K extends Kind>(message: Message, kind: K): message is Me
 }
 
 function faultOf(context: RoundContext, message: Message, verify: Verify): string | undefined {
-  const count = context.members.length
   if (isKind(message, 'proposal')) return proposalFault(context, message, verify)
-  if (isKind(message, 'endorsement')) return message.slot < count ? undefined : 'endorses nobody'
+  if (isKind(message, 'endorsement'))
+    return context.trainers.includes(message.slot) ? undefined : 'endorses somebody who does not train'
   if (isKind(message, 'attestation'))
     return message.slot < ATTEMPTS_MAX ? undefined : 'is one attempt too many'
   if (isKind(message, 'manifest') || isKind(message, 'ready')) {
     if (message.slot !== 0) return 'has a slot where there is just one'
     if (isKind(message, 'manifest'))
       return context.trainers.includes(message.author) ? undefined : 'its author does not train in this round'
-    return message.body.certified.length === Math.ceil(count / 8)
+    return isTrainersBitmap(context, message.body.certified)
       ? undefined
-      : 'its bitmap is of another length'
+      : 'its bitmap is of another length, or names somebody who does not train'
   }
   return undefined
+}
+
+function isTrainersBitmap({ members, trainers }: RoundContext, bitmap: Uint8Array): boolean {
+  return (
+    bitmap.length === Math.ceil(members.length / 8) &&
+    bitsOf(bitmap).every((index) => trainers.includes(index))
+  )
 }
 
 function proposalFault(
@@ -107,7 +114,7 @@ export function isSignedBy<K extends Kind>(
 }
 
 function isValidReady(context: RoundContext, ready: CarriedReady, verify: Verify): boolean {
-  if (ready.certified.length !== Math.ceil(context.members.length / 8)) return false
+  if (!isTrainersBitmap(context, ready.certified)) return false
   return isSignedBy(
     context,
     ready.member,

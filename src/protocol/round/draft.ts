@@ -2,11 +2,14 @@ import { equalBytes, hex } from '../bytes.ts'
 import type { Body, Kind } from '../messages/bodies.ts'
 import { type Message, signMessage } from '../messages/message.ts'
 import type { Signer, Verify } from '../signature.ts'
-import type { Effect } from './effects.ts'
+import type { Effect, SignedRecord } from './effects.ts'
 import type { Holding, PeerState, Slot } from './state.ts'
 
 /** Distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
 const DISTINCT_MAX = 2
+
+/** Longest time that timers of JavaScript run; a longer one would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
 
 /** A step in the making: the rules change it, copying what they touch, so that the state before stays whole. */
 export type Draft = { -readonly [Key in keyof PeerState]: PeerState[Key] } & {
@@ -23,6 +26,16 @@ export function firstOf<K extends Kind>(
   author: number
 ): Message<K> | undefined {
   return draft.messages.get(`${kind}/${slot}`)?.get(author)?.[0] as Message<K> | undefined
+}
+
+/** The kept messages of one author in a kind and slot, in the order in which they came. */
+export function keptOf<K extends Kind>(
+  draft: PeerState,
+  kind: K,
+  slot: number,
+  author: number
+): readonly Message<K>[] {
+  return (draft.messages.get(`${kind}/${slot}`)?.get(author) ?? []) as readonly Message<K>[]
 }
 
 /** All kept messages of a kind and slot. */
@@ -59,25 +72,32 @@ export function manifestOf(
   author: number,
   id: Uint8Array
 ): Message<'manifest'> | undefined {
-  const kept = draft.messages.get('manifest/0')?.get(author) as readonly Message<'manifest'>[] | undefined
-  return kept?.find((message) => equalBytes(message.id, id))
+  return keptOf(draft, 'manifest', 0, author).find((message) => equalBytes(message.id, id))
 }
 
 /**
- * Keeps a verified message within the bounds and reports a second, conflicting one as equivocation.
+ * Keeps a verified message within the bounds and reports the first author's contradiction of a round as equivocation.
  *
- * @param needed the message is kept even where the author already used up its places: a certified manifest
+ * @param isNeeded whether the round may depend on the message: then it is kept even where its author already used up the
+ *   places, and takes the later one
  */
-export function keep(draft: Draft, message: Message, needed = false): void {
+export function keep(draft: Draft, message: Message, isNeeded: () => boolean = () => false): void {
   const key = `${message.kind}/${message.slot}`
   const slot: Slot = draft.messages.get(key) ?? new Map()
   const kept = slot.get(message.author) ?? []
   if (kept.some(({ id }) => equalBytes(id, message.id))) return
-  if (kept.length === 1) draft.effects.push({ type: 'equivocation', first: kept[0]!, second: message })
-  if (kept.length >= DISTINCT_MAX && !needed) return
+  if (kept.length > 0) accuse(draft, kept[0]!, message)
+  if (kept.length >= DISTINCT_MAX && !isNeeded()) return
   if (!makeRoomAhead(draft, message)) return
   const room = kept.length >= DISTINCT_MAX ? kept.slice(0, 1) : kept
   draft.messages = new Map(draft.messages).set(key, new Map(slot).set(message.author, [...room, message]))
+}
+
+/** Reports that a member contradicted itself, once in a round: it could go on with it for ever (rule 10 *Evidence*). */
+function accuse(draft: Draft, first: Message, second: Message): void {
+  if (draft.equivocators.has(first.author)) return
+  draft.equivocators = new Set(draft.equivocators).add(first.author)
+  draft.effects.push({ type: 'equivocation', first, second })
 }
 
 /** Kinds whose slot is a view. */
@@ -110,13 +130,21 @@ function makeRoomAhead(draft: Draft, { kind, slot, author }: Message): boolean {
 /**
  * Signs, logs and sends a message of one's own, once for each kind and slot: whatever was said there before stands.
  * The record comes before the broadcast, so that a restarted peer knows all that it ever said.
+ *
+ * @param grounds what the message claims to hold, to be logged with it
  */
-export function say<K extends Kind>(draft: Draft, kind: K, slot: number, body: Body<K>): void {
+export function say<K extends Kind>(
+  draft: Draft,
+  kind: K,
+  slot: number,
+  body: Body<K>,
+  grounds: Pick<SignedRecord, 'certificates'> = {}
+): void {
   if (draft.self < 0 || firstOf(draft, kind, slot, draft.self) !== undefined) return
   const message = signMessage(draft.context, draft.signer, kind, slot, body)
   keep(draft, message as Message)
   draft.effects.push(
-    { type: 'persist', record: { type: 'signed', envelope: message.bytes } },
+    { type: 'persist', record: { type: 'signed', envelope: message.bytes, ...grounds } },
     { type: 'broadcast', message: message as Message }
   )
 }
@@ -125,7 +153,8 @@ export function say<K extends Kind>(draft: Draft, kind: K, slot: number, body: B
 export function startTimer(draft: Draft, timer: string, milliseconds: number): void {
   if (draft.timers.has(timer)) return
   draft.timers = new Set(draft.timers).add(timer)
-  draft.effects.push({ type: 'timer', round: draft.context.round, timer, milliseconds })
+  const { round } = draft.context
+  draft.effects.push({ type: 'timer', round, timer, milliseconds: Math.min(milliseconds, TIMER_MS_MAX) })
 }
 
 /** Notes what became of a manifest's blocks. */

@@ -4,10 +4,26 @@ import type { RoundContext } from '../round-context.ts'
 import type { SealedRound } from '../sealed-round.ts'
 
 /** What must be durable before the effects after it are carried out. */
-export type LogRecord =
-  | { readonly type: 'signed'; readonly envelope: Uint8Array }
-  /** The cut that is valid, and locked where a precommit of the same view follows (rule 5 *Vote*). */
-  | { readonly type: 'valid'; readonly round: number; readonly view: number; readonly cut: Cut }
+export type LogRecord = SignedRecord | ValidRecord
+
+/** An own message, with what it claims to hold: a ready's certificates, so that a restarted peer can still show them. */
+export interface SignedRecord {
+  readonly type: 'signed'
+  readonly envelope: Uint8Array
+  readonly certificates?: readonly Certificate[]
+}
+
+/**
+ * The cut that is valid, and locked where a precommit of the same view follows (rule 5 *Vote*), with the envelopes of the
+ * prevotes that made it so: nobody votes for a lock that cannot be shown, and others may have lost them too.
+ */
+export interface ValidRecord {
+  readonly type: 'valid'
+  readonly round: number
+  readonly view: number
+  readonly cut: Cut
+  readonly prevotes: readonly Uint8Array[]
+}
 
 /** What the shell is to do, in this order. */
 export type Effect =
@@ -26,6 +42,8 @@ export type Effect =
       readonly cutId: Uint8Array
       readonly manifests: readonly Message<'manifest'>[]
     }
+  /** The own manifest is one that others would refuse: it was not signed, and the round goes on without it. */
+  | { readonly type: 'unpublished'; readonly reason: string }
   | { readonly type: 'certified'; readonly certificate: Certificate }
   | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }
   /** Two conflicting messages that one member signed (rule 10 *Evidence*). */

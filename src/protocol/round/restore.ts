@@ -3,17 +3,18 @@ import { cutId } from '../identifiers.ts'
 import { isKind, judge } from '../messages/judge.ts'
 import { decodeEnvelope, type Message } from '../messages/message.ts'
 import type { RoundContext } from '../round-context.ts'
+import { acceptCertificate } from '../rules/endorse.ts'
 import { beginGathering } from '../rules/ready.ts'
 import { startView } from '../rules/vote.ts'
 import { type Draft, firstOf, keep } from './draft.ts'
-import type { LogRecord } from './effects.ts'
+import type { LogRecord, SignedRecord } from './effects.ts'
 import { initialState } from './state.ts'
 import { beginTraining, type Environment, type Step, settleState } from './step.ts'
 
 /**
  * Begins a round again after a restart, from what the log kept of it: all that this peer ever signed stands, its lock and
  * its valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. What others had said comes back
- * by sync.
+ * by sync, but for what its own word rests on: that is in the log.
  *
  * @param records the log's records, oldest first; those of other rounds are passed over
  */
@@ -26,7 +27,7 @@ export function restore(
   const own: Message[] = []
   for (const record of records) {
     if (record.type === 'valid') restoreValid(draft, record)
-    else restoreSigned(draft, record.envelope, own)
+    else restoreSigned(draft, record, own)
   }
   draft.effects = []
   const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
@@ -40,15 +41,21 @@ export function restore(
 function restoreValid(draft: Draft, record: Extract<LogRecord, { type: 'valid' }>): void {
   if (record.round !== draft.context.round) return
   draft.valid = { view: record.view, cut: record.cut, id: cutId(draft.context, record.cut) }
+  draft.view = Math.max(draft.view, record.view)
+  for (const bytes of record.prevotes) {
+    const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)
+    if (judgement.verdict === 'accept') keep(draft, judgement.message)
+  }
 }
 
-function restoreSigned(draft: Draft, bytes: Uint8Array, own: Message[]): void {
-  const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)
+function restoreSigned(draft: Draft, { envelope, certificates }: SignedRecord, own: Message[]): void {
+  const judgement = judge(draft.context, decodeEnvelope(envelope), draft.verify)
   if (judgement.verdict !== 'accept' || judgement.message.author !== draft.self) return
   // Views are taken as reached, or the bound on views ahead would drop what was said.
   if (isVote(judgement.message)) draft.view = Math.max(draft.view, judgement.message.slot)
   keep(draft, judgement.message)
   own.push(judgement.message)
+  for (const certificate of certificates ?? []) acceptCertificate(draft, certificate)
 }
 
 function isVote(message: Message): boolean {

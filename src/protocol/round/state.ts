@@ -39,6 +39,8 @@ export interface PeerState {
   readonly sealedRound: SealedRound | undefined
   /** Envelopes of the next round by author. */
   readonly early: ReadonlyMap<string, readonly Uint8Array[]>
+  /** Members who contradicted themselves in this round. */
+  readonly equivocators: ReadonlySet<number>
   /** Why this peer stopped, where it did. */
   readonly halted: string | undefined
 }
@@ -63,6 +65,7 @@ export function initialState(context: RoundContext, peer: Uint8Array): PeerState
     built: undefined,
     sealedRound: undefined,
     early: new Map(),
+    equivocators: new Set(),
     halted: undefined
   }
 }

@@ -1,18 +1,21 @@
 import { equalBytes, hex } from '../bytes.ts'
 import { sameDigest } from '../identifiers.ts'
-import { isKind, judge } from '../messages/judge.ts'
-import { decodeEnvelope } from '../messages/message.ts'
+import type { Manifest } from '../messages/bodies.ts'
+import { judge } from '../messages/judge.ts'
+import { decodeEnvelope, MESSAGE_BYTES_MAX, signMessage } from '../messages/message.ts'
 import type { RoundContext } from '../round-context.ts'
 import { attest, build, seal } from '../rules/attest.ts'
-import { acceptCertificate, certify, endorse, fetchManifests, requiredManifestId } from '../rules/endorse.ts'
+import { acceptCertificate, certify, endorse, fetchManifests } from '../rules/endorse.ts'
 import { propose } from '../rules/propose.ts'
 import { beginGathering, sayReady } from '../rules/ready.ts'
+import { manifestFault } from '../rules/validate.ts'
 import { commit, commitTo, startView, vote } from '../rules/vote.ts'
 import { contextAfter, type SealedRound } from '../sealed-round.ts'
 import type { Signer, Verify } from '../signature.ts'
 import { countOf, type Draft, halt, hold, keep, say, startTimer } from './draft.ts'
 import type { Effect } from './effects.ts'
 import type { PeerEvent } from './events.ts'
+import { isNeeded } from './needed.ts'
 import { initialState, type PeerState } from './state.ts'
 
 /** Envelopes of the next round that are kept of one author until that round begins. */
@@ -75,7 +78,7 @@ function take(draft: Draft, event: PeerEvent): void {
     case 'message':
       // The round may have ended between the judgement and this step.
       if (!isOfRound(draft, event.message.header)) break
-      keep(draft, event.message, isRequired(draft, event.message))
+      keep(draft, event.message, () => isNeeded(draft, event.message))
       break
     case 'early':
       keepEarly(draft, event.author, event.bytes)
@@ -88,7 +91,7 @@ function take(draft: Draft, event: PeerEvent): void {
       break
     case 'trained':
       if (event.round !== draft.context.round || draft.phase !== 'training') break
-      say(draft, 'manifest', 0, event.manifest)
+      publish(draft, event.manifest)
       beginGathering(draft)
       break
     case 'trainingFailed':
@@ -114,6 +117,17 @@ function take(draft: Draft, event: PeerEvent): void {
   }
 }
 
+/** Signs the own manifest, unless others would have to refuse it: too long a message would be held against its sender. */
+function publish(draft: Draft, manifest: Manifest): void {
+  const { bytes } = signMessage(draft.context, draft.signer, 'manifest', 0, manifest)
+  const reason =
+    bytes.length > MESSAGE_BYTES_MAX
+      ? `the manifest takes ${bytes.length} bytes, a message at most ${MESSAGE_BYTES_MAX}: adapt fewer modules or a lower rank`
+      : manifestFault(draft.context, draft.self, manifest)
+  if (reason === undefined) say(draft, 'manifest', 0, manifest)
+  else draft.effects.push({ type: 'unpublished', reason })
+}
+
 /** Takes over a seal that others made: this peer builds what was sealed and follows. */
 function adopt(draft: Draft, sealedRound: SealedRound): void {
   const { seal, cut, manifests } = sealedRound
@@ -126,17 +140,12 @@ function adopt(draft: Draft, sealedRound: SealedRound): void {
     return
   }
   draft.sealedRound = sealedRound
-  for (const manifest of manifests) keep(draft, manifest, true)
+  for (const manifest of manifests) keep(draft, manifest, () => true)
   if (draft.committed === undefined) commitTo(draft, seal.cut, cut)
 }
 
 function isOfRound({ context }: Draft, { round, parent }: { round: number; parent: Uint8Array }): boolean {
   return round === context.round && equalBytes(parent, context.parent)
-}
-
-function isRequired(draft: Draft, message: Parameters<typeof keep>[1]): boolean {
-  const required = isKind(message, 'manifest') ? requiredManifestId(draft, message.author) : undefined
-  return required !== undefined && equalBytes(required, message.id)
 }
 
 function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {

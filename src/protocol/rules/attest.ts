@@ -40,6 +40,10 @@ export function attest(draft: Draft): void {
   const body: Attestation = { cut: draft.committed.id, ...draft.built }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const said = firstOf(draft, 'attestation', attempt, draft.self)
+    if (said !== undefined && !equalBytes(said.body.cut, body.cut)) {
+      halt(draft, `${hex(body.cut)} is committed, but this peer attested ${hex(said.body.cut)} before`)
+      return
+    }
     if (said === undefined) say(draft, 'attestation', attempt, body)
     if (said === undefined || isSame(said.body, body)) return
   }
@@ -76,8 +80,15 @@ export function seal(draft: Draft): void {
       )
     return
   }
+  if (!equalBytes(agreed[0]!.body.cut, draft.committed.id)) {
+    halt(
+      draft,
+      `a quorum attested cut ${hex(agreed[0]!.body.cut)}, but ${hex(draft.committed.id)} was committed`
+    )
+    return
+  }
   const manifests = manifestsOfCut(draft)
-  if (manifests === undefined || !equalBytes(agreed[0]!.body.cut, draft.committed.id)) return
+  if (manifests === undefined) return
   const sorted = agreed.toSorted((left, right) => left.author - right.author)
   const made: Seal = {
     round: draft.context.round,

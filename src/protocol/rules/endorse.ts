@@ -3,6 +3,7 @@ import { groupBy } from '../group-by.ts'
 import type { Certificate } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import { type Draft, firstOf, hold, manifestOf, messagesOf, say } from '../round/draft.ts'
+import type { PeerState } from '../round/state.ts'
 import { manifestFault } from './validate.ts'
 
 /**
@@ -24,7 +25,7 @@ export function fetchManifests(draft: Draft): void {
 }
 
 /** Id of the author's manifest that the round may depend on: certified, or in the committed cut. */
-export function requiredManifestId(draft: Draft, author: number): Uint8Array | undefined {
+export function requiredManifestId(draft: PeerState, author: number): Uint8Array | undefined {
   const peer = draft.context.members[author]!.peer
   const entry = draft.committed?.cut.entries.find((candidate) => equalBytes(candidate.author, peer))
   return entry?.manifest ?? draft.certificates.get(author)?.manifest

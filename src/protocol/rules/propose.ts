@@ -9,8 +9,8 @@ import { memberIndex, proposerOf } from '../round-context.ts'
  * whose certificates it holds. Until it has those it waits; the view's timer runs.
  */
 export function propose(draft: Draft): void {
-  if (draft.step !== 'propose' || draft.view < 0 || proposerOf(draft.context, draft.view) !== draft.self)
-    return
+  if (draft.committed !== undefined || draft.step !== 'propose' || draft.view < 0) return
+  if (proposerOf(draft.context, draft.view) !== draft.self) return
   if (draft.valid !== undefined) {
     say(draft, 'proposal', draft.view, { cut: draft.valid.cut, validView: draft.valid.view, readies: [] })
     return

@@ -12,7 +12,13 @@ export function sayReady(draft: Draft): void {
   if (heard > faulty) startTimer(draft, 'grace', charter.timeouts.graceMs)
   const complete = trainers.every((author) => draft.certificates.has(author))
   if (complete || heard >= quorum || draft.expired.has('gather') || draft.expired.has('grace'))
-    say(draft, 'ready', 0, { certified: bitmapOf(members.length, draft.certificates.keys()) })
+    say(
+      draft,
+      'ready',
+      0,
+      { certified: bitmapOf(members.length, draft.certificates.keys()) },
+      { certificates: [...draft.certificates.values()] }
+    )
 }
 
 /** `gathering` begins with the own manifest or when the time to train is over; from then on the gather deadline runs. */

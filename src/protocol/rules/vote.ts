@@ -1,7 +1,7 @@
 import { equalBytes } from '../bytes.ts'
 import { cutId } from '../identifiers.ts'
 import type { Cut, Proposal } from '../messages/bodies.ts'
-import { countOf, type Draft, firstOf, say, startTimer, votesFor } from '../round/draft.ts'
+import { countOf, type Draft, keptOf, messagesOf, say, startTimer, votesFor } from '../round/draft.ts'
 import { proposerOf } from '../round-context.ts'
 import { judgeFreshProposal } from './propose.ts'
 
@@ -37,18 +37,18 @@ function jump(draft: Draft): void {
   if (reached > draft.view) startView(draft, reached)
 }
 
-/** The proposal of a view, with the id of its cut. */
-function proposalOf(draft: Draft, view: number): { proposal: Proposal; id: Uint8Array } | undefined {
-  const message = firstOf(draft, 'proposal', view, proposerOf(draft.context, view))
-  return message === undefined
-    ? undefined
-    : { proposal: message.body, id: cutId(draft.context, message.body.cut) }
+/** What its proposer proposed in a view, with the ids of the cuts: one proposal, or a faulty member's two. */
+function proposalsOf(draft: Draft, view: number): { proposal: Proposal; id: Uint8Array }[] {
+  return keptOf(draft, 'proposal', view, proposerOf(draft.context, view)).map(({ body }) => ({
+    proposal: body,
+    id: cutId(draft.context, body.cut)
+  }))
 }
 
 /** Prevotes for the view's proposal (lines 22 and 28), or for none when the proposer took too long (line 57). */
 function prevote(draft: Draft): void {
   if (draft.step !== 'propose') return
-  const current = proposalOf(draft, draft.view)
+  const current = proposalsOf(draft, draft.view)[0]
   const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
   if (opinion === 'waiting' && !draft.expired.has(`propose/${draft.view}`)) return
   say(draft, 'prevote', draft.view, { cut: opinion === 'for' ? current!.id : null })
@@ -72,13 +72,16 @@ function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'a
 /** Precommits what a quorum prevoted (line 36), or none (lines 44 and 61). */
 function lock(draft: Draft): void {
   const { view, context } = draft
-  const current = proposalOf(draft, view)
   if (draft.step === 'propose') return
-  if (current !== undefined && votesFor(draft, 'prevote', view, current.id) >= context.quorum) {
-    makeValid(draft, view, current.id, current.proposal.cut)
+  // Any of the view's proposals: the first that came here need not be the one that the others saw.
+  const agreed = proposalsOf(draft, view).find(
+    ({ id }) => votesFor(draft, 'prevote', view, id) >= context.quorum
+  )
+  if (agreed !== undefined) {
+    makeValid(draft, view, agreed.id, agreed.proposal.cut)
     if (draft.step === 'prevote') {
-      draft.locked = { view, id: current.id }
-      precommit(draft, current.id)
+      draft.locked = { view, id: agreed.id }
+      precommit(draft, agreed.id)
     }
   } else if (draft.step === 'prevote') {
     if (votesFor(draft, 'prevote', view, null) >= context.quorum || draft.expired.has(`prevote/${view}`))
@@ -89,7 +92,13 @@ function lock(draft: Draft): void {
 function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
   if (draft.valid !== undefined && draft.valid.view >= view) return
   draft.valid = { view, id, cut }
-  draft.effects.push({ type: 'persist', record: { type: 'valid', round: draft.context.round, view, cut } })
+  const prevotes = messagesOf(draft, 'prevote', view)
+    .filter(({ body }) => body.cut !== null && equalBytes(body.cut, id))
+    .map(({ bytes }) => bytes)
+  draft.effects.push({
+    type: 'persist',
+    record: { type: 'valid', round: draft.context.round, view, cut, prevotes }
+  })
 }
 
 function precommit(draft: Draft, cut: Uint8Array | null): void {
