@@ -27,7 +27,7 @@ export const TESTNET_DEFAULTS = {
   steps: 40,
   batchSize: 8,
   sequenceLength: 128,
-  learningRate: 3e-3,
+  learningRate: 2e-3,
   threads: 1,
   seed: 1
 } as const

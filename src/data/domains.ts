@@ -61,28 +61,31 @@ function mailingListMails(name: keyof typeof LIST_DOMAINS, what: string): Domain
   }
 }
 
-/** In the order in which peers are given them: the first four are as different as this text allows. */
+/**
+ * In the order in which peers are given them: the first four are as different as this text allows, from one another and
+ * from what the base model was pretrained on.
+ */
 const SOURCES = {
-  founders: speeches('founders', 'Washington to Monroe'),
+  newsletters: {
+    description: 'wanted newsletters and notices of 2002 (SpamAssassin corpus, group hard-ham-1)',
+    licence: CORPUS_LICENCE,
+    load: () => loadMails({ groups: ['hard-ham-1'] })
+  },
   'moby-dick': {
     description: "Herman Melville's novel of 1851",
     licence: CORPUS_LICENCE,
     load: () => loadMobyDick()
   },
   'modern-presidents': speeches('modern-presidents', 'Reagan to Biden'),
+  'rpm-packagers': mailingListMails('rpm-packagers', 'people who build Red Hat packages'),
   spam: {
     description: 'unwanted mail of 2002 (SpamAssassin corpus, group spam-1)',
     licence: CORPUS_LICENCE,
     load: () => loadMails({ groups: ['spam-1'] })
   },
+  founders: speeches('founders', 'Washington to Monroe'),
   'linux-users': mailingListMails('linux-users', 'Irish Linux and Internet users'),
-  newsletters: {
-    description: 'wanted newsletters and notices of 2002 (SpamAssassin corpus, group hard-ham-1)',
-    licence: CORPUS_LICENCE,
-    load: () => loadMails({ groups: ['hard-ham-1'] })
-  },
   wartime: speeches('wartime', 'Franklin D. Roosevelt'),
-  'rpm-packagers': mailingListMails('rpm-packagers', 'people who build Red Hat packages'),
   'civil-war': speeches('civil-war', 'Lincoln'),
   'spam-filters': mailingListMails('spam-filters', 'the makers of spam filters'),
   sixties: speeches('sixties', 'Kennedy and Johnson'),
