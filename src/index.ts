@@ -1,0 +1,12 @@
+/**
+ * Loam: LoRA over a mesh. The rooms of the house, each also to be had by itself (`loam-net/adapter`, …).
+ *
+ * @example
+ * import { adapter, node } from 'loam-net'
+ * const peer = await node.startPeer({ home: node.homeAt('/srv/loam'), config, log, report: console.log })
+ */
+export * as adapter from './adapter/index.ts'
+export * as data from './data/index.ts'
+export * as model from './model/index.ts'
+export * as node from './node/index.ts'
+export * as protocol from './protocol/index.ts'
