@@ -15,21 +15,35 @@ import { continues, type Recipe } from './recipe.ts'
 
 const CHECKPOINT_FILE = 'checkpoint.safetensors'
 
+/** Loss on the held-out documents after a step, nats per token. */
+export interface HeldOutLoss {
+  readonly step: number
+  readonly nats: number
+}
+
 /** What an interrupted run goes on from. */
 export interface Checkpoint {
   readonly state: FullTrainerState
   /** Seconds of training so far, over all sittings. */
   readonly seconds: number
+  /** Measured so far, over all sittings. */
+  readonly heldOutLosses: readonly HeldOutLoss[]
 }
 
 /**
  * Writes weights, moments and step to `folder` under another name, syncs, then renames: a crash leaves the last whole
  * checkpoint in place.
  */
-export function saveCheckpoint(folder: string, recipe: Recipe, { state, seconds }: Checkpoint): void {
+export function saveCheckpoint(folder: string, recipe: Recipe, checkpoint: Checkpoint): void {
   mkdirSync(folder, { recursive: true })
   const path = join(folder, CHECKPOINT_FILE)
-  const metadata = { recipe: JSON.stringify(recipe), step: String(state.step), seconds: String(seconds) }
+  const { state, seconds, heldOutLosses } = checkpoint
+  const metadata = {
+    recipe: JSON.stringify(recipe),
+    step: String(state.step),
+    seconds: String(seconds),
+    heldOutLosses: JSON.stringify(heldOutLosses)
+  }
   const bytes = encodeSafetensors(state.tensors, { metadata })
   const file = openSync(`${path}.part`, 'w')
   try {
@@ -58,5 +72,6 @@ export function loadCheckpoint(folder: string, recipe: Recipe): Checkpoint | und
         'pass the options it was made with, or another --work folder'
     )
   }
-  return { state: { step, tensors }, seconds: Number(metadata.seconds) }
+  const heldOutLosses = JSON.parse(metadata.heldOutLosses ?? '[]') as HeldOutLoss[]
+  return { state: { step, tensors }, seconds: Number(metadata.seconds), heldOutLosses }
 }

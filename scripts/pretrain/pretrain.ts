@@ -36,7 +36,7 @@ const program = new Command('pretrain')
     'Pretrains the base model from the text packages, all sixteen domains held out: learns the tokenizer, trains, writes ' +
       'a Hugging Face folder.'
   )
-  .option('--steps <n>', 'updates', positiveInteger, 6000)
+  .option('--steps <n>', 'updates', positiveInteger, 5500)
   .option('--batch <n>', 'rows an update', positiveInteger, 16)
   .option('--sequence <n>', 'tokens a row, and the context of the model', positiveInteger, 256)
   .option('--vocabulary <n>', 'pieces of the tokenizer, special token included', positiveInteger, 1536)
@@ -62,9 +62,10 @@ const program = new Command('pretrain')
   .addHelpText(
     'after',
     '\nExamples:\n' +
-      '  npm run pretrain                                   # the shipped model, about an hour on 2 cores\n' +
-      '  npm run pretrain -- --resume                       # after an interruption\n' +
-      '  npm run pretrain -- --resume --steps 4000 --horizon 6000 --cooldown 1200   # to end a run early\n' +
+      '  npm run pretrain -- --steps 4300 --horizon 5500 --cooldown 1500   # the shipped model: 30 minutes on 2 idle cores\n' +
+      '  npm run pretrain                                                  # 5,500 steps\n' +
+      '  npm run pretrain -- --resume                                      # after an interruption\n' +
+      '  npm run pretrain -- --resume --steps 4000 --horizon 5500 --cooldown 1200   # end a run early\n' +
       '  npm run pretrain -- --steps 500 --out /tmp/small   # a few minutes, to try it'
   )
 
@@ -104,7 +105,6 @@ async function pretrain(options: PretrainOptions): Promise<void> {
   if (options.resume)
     console.log(checkpoint ? `resuming at step ${checkpoint.state.step}` : 'no checkpoint: starting')
 
-  const heldOutLosses: { step: number; nats: number }[] = []
   const outcome = await runTraining({
     recipe,
     tokenizer,
@@ -118,7 +118,6 @@ async function pretrain(options: PretrainOptions): Promise<void> {
     signal: stopSignal(),
     onProgress: (progress) => {
       const { step, heldOutLoss } = progress
-      if (heldOutLoss !== undefined) heldOutLosses.push({ step, nats: heldOutLoss })
       if (step % options.logEvery === 0 || heldOutLoss !== undefined)
         console.log(progressLine(progress, options.steps))
     }
@@ -130,7 +129,7 @@ async function pretrain(options: PretrainOptions): Promise<void> {
     process.exitCode = 130
     return
   }
-  heldOutLosses.push({ step: outcome.step, nats: outcome.heldOutLoss })
+  const { heldOutLosses } = outcome
   saveBaseModel(out, {
     config: recipe.config,
     weights: outcome.weights,
@@ -151,10 +150,10 @@ async function pretrain(options: PretrainOptions): Promise<void> {
     seconds: Math.round(outcome.seconds),
     threads,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
-    heldOutLosses
+    heldOutLosses: [...heldOutLosses]
   })
   console.log(
-    `held-out loss ${outcome.heldOutLoss.toFixed(4)} nats per token after ${outcome.step} steps, ` +
+    `held-out loss ${heldOutLosses.at(-1)?.nats.toFixed(4)} nats per token after ${outcome.step} steps, ` +
       `${Math.round(outcome.seconds)} s; model written to ${out}`
   )
 }

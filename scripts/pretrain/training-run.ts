@@ -1,7 +1,7 @@
 import type { TensorMap } from '../../src/adapter/tensor.ts'
 import { createBatchStream, type TextTokenizer } from '../../src/data/index.ts'
 import { createFullTrainer, initialiseLlama } from '../../src/model/index.ts'
-import { type Checkpoint, saveCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, type HeldOutLoss, saveCheckpoint } from './checkpoint.ts'
 import { createDocumentScorer } from './document-scorer.ts'
 import type { TokenSequences } from './kneser-ney.ts'
 import { type Recipe, recipeLearningRate } from './recipe.ts'
@@ -47,7 +47,8 @@ export interface TrainingOutcome {
   readonly step: number
   readonly seconds: number
   readonly weights: TensorMap
-  readonly heldOutLoss: number
+  /** Measured on the way, over all sittings, and after the last step. */
+  readonly heldOutLosses: readonly HeldOutLoss[]
   /** Tokens of the training corpus, document starts included. */
   readonly corpusTokens: number
 }
@@ -79,7 +80,14 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
   const started = performance.now()
   const secondsHere = (): number => (performance.now() - started) / 1000
   const totalSeconds = (): number => (checkpoint?.seconds ?? 0) + secondsHere()
-  const keep = (): void => saveCheckpoint(work, recipe, { state: trainer.state(), seconds: totalSeconds() })
+  const heldOutLosses = [...(checkpoint?.heldOutLosses ?? [])]
+  const measure = async (): Promise<number> => {
+    const { nats } = await scorer.score(trainer.weights, heldOut)
+    heldOutLosses.push({ step: trainer.stepsDone, nats })
+    return nats
+  }
+  const keep = (): void =>
+    saveCheckpoint(work, recipe, { state: trainer.state(), seconds: totalSeconds(), heldOutLosses })
 
   while (trainer.stepsDone < steps && !signal.aborted) {
     const step = trainer.stepsDone
@@ -87,7 +95,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
     const { loss, gradientNorm } = await trainer.step(stream.nextBatch(step), learningRate)
     const done = step + 1
     const measured = done % options.evaluateEvery === 0 && done < steps
-    const heldOutLoss = measured ? (await scorer.score(trainer.weights, heldOut)).nats : undefined
+    const heldOutLoss = measured ? await measure() : undefined
     if (done % options.checkpointEvery === 0) keep()
     const pace = secondsHere() / (done - firstStep)
     options.onProgress({
@@ -101,7 +109,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
     })
   }
   keep()
-  const { nats } = await scorer.score(trainer.weights, heldOut)
+  if (trainer.stepsDone >= steps) await measure()
   await scorer.dispose()
   await trainer.dispose()
   return {
@@ -109,7 +117,7 @@ export async function runTraining(options: TrainingRunOptions): Promise<Training
     step: trainer.stepsDone,
     seconds: totalSeconds(),
     weights: trainer.weights,
-    heldOutLoss: nats,
+    heldOutLosses,
     corpusTokens: stream.tokens
   }
 }
