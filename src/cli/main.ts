@@ -10,7 +10,7 @@ import { evalCommand } from './commands/eval.ts'
 import { identityCommand } from './commands/identity.ts'
 import { peerCommand } from './commands/peer.ts'
 import { testnetCommand } from './commands/testnet.ts'
-import { EXIT } from './output.ts'
+import { EXIT, printError, tolerateClosedOutput } from './output.ts'
 import { NotFittingError } from './usage-error.ts'
 
 /** The `loam` command with all that hangs under it. */
@@ -31,7 +31,7 @@ Examples:
   $ loam peer --home ~/.loam              take part
   $ loam COMMAND --help                   a command's options, with examples
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.`
+Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG=1 adds the stack to an error.`
     )
   for (const command of [
     testnetCommand(),
@@ -58,15 +58,16 @@ async function main(): Promise<number> {
     await program.parseAsync()
     return Number(process.exitCode ?? EXIT.done)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
     if (error instanceof NotFittingError) {
-      process.stderr.write(`error: ${error.message}\n`)
+      printError(error)
       return EXIT.usage
     }
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`)
-    if (process.env.LOAM_DEBUG !== undefined) process.stderr.write(`${(error as Error).stack}\n`)
+    // Commander has printed what was wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
+    printError(error)
     return EXIT.failed
   }
 }
 
+tolerateClosedOutput()
 process.exitCode = await main()

@@ -18,6 +18,25 @@ export function printProgress(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
+/** An error as one line on standard error, and its stack where `LOAM_DEBUG` is set. */
+export function printError(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  printProgress(`error: ${message.trim().replace(/\s*\n\s*/g, '; ')}`)
+  if ((process.env.LOAM_DEBUG ?? '') !== '' && error instanceof Error) printProgress(error.stack ?? '')
+}
+
+/**
+ * Lets a reader hang up (`| head -1`): who closes standard output has seen enough, and the command ends; one whose
+ * standard error is closed goes on unheard.
+ */
+export function tolerateClosedOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
+  process.stderr.on('error', () => undefined)
+}
+
 /**
  * Parses an option that must be a whole number in a range.
  *

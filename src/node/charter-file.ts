@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { decodeCharter, equalBytes, type SignedCharter, verifyEd25519 } from '../protocol/index.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
@@ -13,8 +14,10 @@ export async function readCharter(path: string): Promise<SignedCharter> {
   try {
     return decodeCharter(await readFile(path), verifyEd25519)
   } catch (error) {
-    if (isMissing(error)) throw new PeerError(`there is no charter at ${path}: give one with --charter FILE`)
-    throw new PeerError(`${path} is no valid charter: ${messageOf(error)}`)
+    if (isMissing(error)) throw new PeerError(`there is no charter at ${path}`)
+    throw new PeerError(
+      `${path} is no valid charter (${messageOf(error)}): get it again from the founder or another member`
+    )
   }
 }
 
@@ -25,13 +28,10 @@ export async function readCharter(path: string): Promise<SignedCharter> {
  */
 export async function adoptCharter(home: Home, path: string): Promise<void> {
   const given = await readCharter(path)
-  try {
-    const known = decodeCharter(await readFile(home.charter), verifyEd25519)
-    if (equalBytes(known.id, given.id)) return
-  } catch (error) {
-    if (!isMissing(error)) throw new PeerError(`${home.charter} is no valid charter: ${messageOf(error)}`)
-    await writeFileAtomic(home.charter, await readFile(path))
-    return
-  }
-  throw new PeerError(`${home.folder} belongs to another consortium: choose another --home for this charter`)
+  if (!existsSync(home.charter)) return writeFileAtomic(home.charter, await readFile(path))
+  const known = await readCharter(home.charter)
+  if (!equalBytes(known.id, given.id))
+    throw new PeerError(
+      `${home.folder} belongs to another consortium: choose another --home for this charter`
+    )
 }

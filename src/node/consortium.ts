@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { modelDigest, type Tensor } from '../adapter/index.ts'
@@ -54,16 +54,20 @@ async function digestOfFiles(paths: readonly string[]): Promise<Uint8Array> {
 }
 
 /**
- * Checks that a base model is the one the charter names.
+ * Checks that the base model in a folder is the one the charter names.
  *
- * @throws {PeerError} naming the file that differs
+ * @throws {PeerError} naming the file that is missing or differs
  */
-export async function requireCharterBase(base: BaseModel, charter: Charter): Promise<void> {
-  const digests = await fileDigests(base.folder)
+export async function requireCharterBase(folder: string, charter: Charter): Promise<void> {
+  for (const file of ['config.json', 'tokenizer.json']) {
+    if (!existsSync(join(folder, file)))
+      throw new PeerError(`${folder} holds no base model (no ${file}): set --model to its folder`)
+  }
+  const digests = await fileDigests(folder)
   for (const file of ['config', 'tokenizer', 'weights'] as const) {
     if (!equalBytes(digests[file], charter.base[file]))
       throw new PeerError(
-        `${base.folder} is not the consortium's base model: its ${file} digest is ${hex(digests[file])}, the charter's ${hex(charter.base[file])}`
+        `${folder} is not the consortium's base model: its ${file} digest is ${hex(digests[file])}, the charter's ${hex(charter.base[file])}`
       )
   }
 }

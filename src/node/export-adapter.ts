@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import {
+  AdapterError,
   adapterFromTensors,
   concatenateAdapters,
   decodeSafetensors,
@@ -8,7 +10,7 @@ import {
 } from '../adapter/index.ts'
 import { hex } from '../protocol/index.ts'
 import { readCharter } from './charter-file.ts'
-import { PeerError } from './errors.ts'
+import { isMissing, PeerError } from './errors.ts'
 import { type Home, roundFiles } from './home.ts'
 import { writePeftFolder } from './peft-files.ts'
 import { readSealedRounds } from './round-store.ts'
@@ -30,19 +32,26 @@ export interface ExportedAdapter {
 export async function globalAdapter(home: Home): Promise<{ adapter: LoraAdapter; rounds: number[] }> {
   const rounds: number[] = []
   const stacks: LoraAdapter[] = []
+  if (!existsSync(home.charter))
+    throw new PeerError(`${home.folder} is no home of a peer: it holds no charter.cbor`)
   for (const { context, sealedRound } of await readSealedRounds(home, await readCharter(home.charter))) {
     if (sealedRound.seal.stack === null) continue
     const path = roundFiles(home, context.round).stack
-    const { tensors } = decodeSafetensors(await readFile(path))
-    if (stackDigest(tensors) !== hex(sealedRound.seal.stack))
-      throw new PeerError(
-        `${path} is not the stack that was sealed: delete round ${context.round}'s folder and restart the peer`
-      )
+    stacks.push(await readStack(path, hex(sealedRound.seal.stack)))
     rounds.push(context.round)
-    stacks.push(adapterFromTensors(tensors, (_module, rank) => rank))
   }
   if (stacks.length === 0) throw new PeerError(`${home.folder} has no sealed round with a stack yet`)
   return { adapter: concatenateAdapters(stacks), rounds }
+}
+
+async function readStack(path: string, digest: string): Promise<LoraAdapter> {
+  try {
+    const { tensors } = decodeSafetensors(await readFile(path))
+    if (stackDigest(tensors) === digest) return adapterFromTensors(tensors, (_module, rank) => rank)
+  } catch (error) {
+    if (!isMissing(error) && !(error instanceof AdapterError)) throw error
+  }
+  throw new PeerError(`${path} is missing or not the stack that was sealed: copy it from another member`)
 }
 
 /** Exports the consortium's adapter as a PEFT folder. */

@@ -8,7 +8,10 @@ export interface Home {
   readonly identity: string
   readonly charter: string
   readonly config: string
+  /** Process id of the last daemon, for people and scripts. */
   readonly pid: string
+  /** Which running daemon has the home. */
+  readonly lock: string
   readonly log: string
   /** Where members were last seen. */
   readonly addresses: string
@@ -31,6 +34,7 @@ export function homeAt(folder: string): Home {
     charter: inside('charter.cbor'),
     config: inside('peer.json'),
     pid: inside('daemon.pid'),
+    lock: inside('daemon.lock'),
     log: inside('daemon.log'),
     addresses: inside('addresses.json'),
     writeAheadLog: inside('votes.wal'),

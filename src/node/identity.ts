@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile } from 'node:fs/promises'
+import { link, open, readFile, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
@@ -7,6 +8,7 @@ import { z } from 'zod'
 import { hashCanonical } from '../protocol/canonical-cbor.ts'
 import { createRevealChain, createSigner, type RevealChain, type Signer } from '../protocol/index.ts'
 import { isMissing, PeerError } from './errors.ts'
+import { errorCode, storeError, syncFolder } from './store/index.ts'
 
 const identitySchema = z.strictObject({
   version: z.literal(1),
@@ -43,15 +45,29 @@ export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
 export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   const known = await loadIdentity(path)
   if (known !== undefined) return known
-  const seed = randomBytes(32)
-  const file = await open(path, 'wx', 0o600)
+  await createSecret(
+    path,
+    `${JSON.stringify({ version: 1, ed25519Seed: randomBytes(32).toString('base64') })}\n`
+  )
+  // Read back: should another process have been faster, both have the same.
+  return (await loadIdentity(path))!
+}
+
+/** Makes a file with mode 600, whole or not at all; one that is there stays. */
+async function createSecret(path: string, text: string): Promise<void> {
+  const whole = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  const file = await open(whole, 'wx', 0o600)
   try {
-    await file.writeFile(`${JSON.stringify({ version: 1, ed25519Seed: seed.toString('base64') })}\n`)
+    await file.writeFile(text)
     await file.sync()
+    await link(whole, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw storeError(`cannot write ${path}`, error)
   } finally {
     await file.close()
+    await rm(whole, { force: true })
   }
-  return identityFromSeed(seed)
 }
 
 /**

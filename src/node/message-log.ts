@@ -6,6 +6,8 @@ import { openWriteAheadLog } from './store/index.ts'
 export interface MessageLog {
   /** What was there when the log was opened, oldest first. */
   readonly records: readonly LogRecord[]
+  /** Bytes of an unfinished last append that were cut off when the log was opened. */
+  readonly tornBytes: number
   /** Resolves when the record is durable. */
   append(record: LogRecord): Promise<void>
   /** Drops the records of all rounds before `round`: their seals are kept elsewhere. */
@@ -18,6 +20,7 @@ export async function openMessageLog(path: string): Promise<MessageLog> {
   const log = await openWriteAheadLog(path)
   return {
     records: log.records.map((bytes) => decode(bytes) as LogRecord),
+    tornBytes: log.tornBytes,
     append: (record) => log.append(encodeCanonical(record)),
     forgetBefore: (round) => log.retain((bytes) => roundOf(decode(bytes) as LogRecord) >= round),
     close: () => log.close()

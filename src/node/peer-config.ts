@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { isMissing, PeerError } from './errors.ts'
+import { isMissing, messageOf, PeerError } from './errors.ts'
 import type { Home } from './home.ts'
 
 const trainingSchema = z
@@ -30,8 +30,16 @@ export const peerConfigSchema = z.strictObject({
   rounds: z.number().int().positive().optional().describe('last round to train in; afterwards only serve')
 })
 
+/** Alpha where the settings give none: the papers' 2r. */
+const ALPHA_PER_RANK = 2
+
 export type PeerConfig = z.infer<typeof peerConfigSchema>
 export type TrainingConfig = PeerConfig['training']
+
+/** LoRA alpha of a peer. */
+export function alphaOf({ rank, alpha }: PeerConfig): number {
+  return alpha ?? ALPHA_PER_RANK * rank
+}
 
 /**
  * The settings in a home's `peer.json`, with `overrides` over them and `defaults` under them.
@@ -44,17 +52,26 @@ export async function loadPeerConfig(
   overrides: Record<string, unknown> = {},
   defaults: Record<string, unknown> = {}
 ): Promise<PeerConfig> {
-  let settings: Record<string, unknown> = {}
-  try {
-    settings = JSON.parse(await readFile(home.config, 'utf8'))
-  } catch (error) {
-    if (!isMissing(error)) throw new PeerError(`${home.config} cannot be read: ${(error as Error).message}`)
-  }
-  const training = { ...(settings.training as object), ...definedIn(overrides.training as object) }
-  const parsed = peerConfigSchema.safeParse({ ...defaults, ...settings, ...definedIn(overrides), training })
+  const settings = await readSettings(home.config)
+  const given = definedIn(overrides)
+  const training = { ...settings.training, ...definedIn(overrides.training as object) }
+  const parsed = peerConfigSchema.safeParse({ ...defaults, ...settings, ...given, training })
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
-  throw new PeerError(`${home.config}: ${issue.path.join('.') || 'settings'}: ${issue.message}`)
+  const source = issue.path[0] !== undefined && issue.path[0] in given ? 'the flags' : home.config
+  throw new PeerError(`${source}: ${issue.path.join('.') || 'settings'}: ${issue.message}`)
+}
+
+const settingsSchema = z.looseObject({ training: z.looseObject({}).optional() })
+
+async function readSettings(path: string): Promise<z.infer<typeof settingsSchema>> {
+  try {
+    return settingsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    if (isMissing(error)) return {}
+    const reason = error instanceof z.ZodError ? 'it must hold one JSON object' : messageOf(error)
+    throw new PeerError(`${path} cannot be read (${reason}): mend it, or move it away to begin with defaults`)
+  }
 }
 
 function definedIn(values: object = {}): Record<string, unknown> {

@@ -1,25 +1,23 @@
-import { access } from 'node:fs/promises'
-import { join } from 'node:path'
-import { loadBaseModel } from '../model/index.ts'
 import { consortiumCid, memberIndex, verifyEd25519 } from '../protocol/index.ts'
 import { startBuilder } from './builder/builder.ts'
 import { readCharter } from './charter-file.ts'
-import { requireCharterBase } from './consortium.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
 import type { DriverComponents } from './driver/components.ts'
+import { normBounds } from './driver/norm-bounds.ts'
 import { repairBlocks } from './driver/repair-blocks.ts'
 import { peerIdText } from './driver/reports.ts'
 import { RoundDriver } from './driver/round-driver.ts'
 import { SyncService } from './driver/sync-service.ts'
-import { PeerError } from './errors.ts'
+import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
-import { loadAddresses, saveAddresses } from './known-addresses.ts'
+import { AddressKeeper, loadAddresses } from './known-addresses.ts'
 import { openMessageLog } from './message-log.ts'
-import { createHost, FetchManager, serveBlocks } from './network/index.ts'
+import { createHost, FetchManager, serveBlocks, withDeadline } from './network/index.ts'
 import type { PeerConfig } from './peer-config.ts'
 import { lockHome } from './process-lock.ts'
-import { openRoundStore } from './round-store.ts'
+import { requireSettings } from './require-settings.ts'
+import { openRoundStore, requireSealedModel } from './round-store.ts'
 import type { PeerReport } from './status.ts'
 import { BlockStore, type Log } from './store/index.ts'
 import { createTrainer } from './trainer/trainer.ts'
@@ -27,7 +25,7 @@ import { createTrainer } from './trainer/trainer.ts'
 /** A running peer. */
 export interface Peer {
   readonly peerId: string
-  /** Hangs up, ends the trainer and closes the files. */
+  /** Hangs up, ends the trainer and closes the files; within 5 seconds, whatever it is doing. */
   stop(): Promise<void>
 }
 
@@ -39,14 +37,56 @@ export interface PeerOptions {
   readonly report: (report: PeerReport) => void
 }
 
+/** Longest {@link Peer.stop}, milliseconds: what does not end by then ends with the process, and nothing is lost. */
+const STOP_MS = 4_500
+
 /**
  * Starts a peer in its home: joins the network of the charter there and takes part in its rounds until it is stopped.
  *
- * @throws {PeerError} when something in its surroundings is not right; the message says what to do
+ * @throws {PeerError} when something in its surroundings is not right; the message says what to do. What was started by
+ *   then is ended
  */
-export async function startPeer({ home, config, log, report }: PeerOptions): Promise<Peer> {
+export async function startPeer(options: PeerOptions): Promise<Peer> {
+  const started: Ending[] = []
+  let ended: Promise<void> | undefined
+  const end = () => {
+    ended ??= endAll(started, options.log)
+    return ended
+  }
+  try {
+    const peerId = await start(options, started)
+    return { peerId, stop: end }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** How to end one part of a peer. */
+type Ending = () => Promise<unknown>
+
+/** Ends the parts, the last started first; one that fails or hangs does not keep the others from ending. */
+async function endAll(started: Ending[], log: Log): Promise<void> {
+  const all = async () => {
+    for (const ending of started.splice(0).reverse()) {
+      try {
+        await ending()
+      } catch (error) {
+        log.warn({ error: messageOf(error) }, 'a part of the peer did not stop cleanly')
+      }
+    }
+  }
+  try {
+    await withDeadline('stopping the peer', STOP_MS, undefined, all)
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'the peer did not stop in time')
+  }
+}
+
+/** Starts the parts one after the other, and notes how to end each. */
+async function start({ home, config, log, report }: PeerOptions, started: Ending[]): Promise<string> {
   await createHomeFolders(home)
-  await lockHome(home)
+  started.push(await lockHome(home))
   const charter = await readCharter(home.charter)
   const identity = await loadOrCreateIdentity(home.identity)
   const members = new Set(charter.charter.members.map(({ peer }) => peerIdText(peer)))
@@ -54,24 +94,34 @@ export async function startPeer({ home, config, log, report }: PeerOptions): Pro
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter`
     )
-  await requireBase(config, charter.charter)
+  await requireSettings(config, charter.charter)
   const rounds = await openRoundStore(home, charter)
+  await requireSealedModel(rounds)
+  await normBounds(home, charter.charter, rounds.head.round)
   const messageLog = await openMessageLog(home.writeAheadLog)
+  started.push(() => messageLog.close())
+  if (messageLog.tornBytes > 0)
+    log.warn(
+      { bytes: messageLog.tornBytes },
+      'the log ended in an unfinished record, which was never sent; it is cut off'
+    )
   const blocks = await BlockStore.open(home.folder, log)
-  const trainer = createTrainer()
-  const builder = startBuilder(home.folder, log)
   let driver: RoundDriver | undefined
   const host = await createHost({
     privateKey: identity.privateKey,
     listen: config.listen,
-    bootstrap: [...config.bootstrap, ...(await loadAddresses(home))],
+    bootstrap: config.bootstrap,
     mdns: config.mdns,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
     isAllowed: (peerId) => members.has(peerId.toString()),
-    validateGossip: (bytes) => driver?.receive(bytes) ?? 'ignore',
+    validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',
     onGossip: () => {},
     log
   })
+  host.addAddresses(await loadAddresses(home, log))
+  const trainer = createTrainer()
+  const builder = startBuilder(home.folder, log)
+  started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
   const fetchManager = new FetchManager(host, blocks, log)
   const components: DriverComponents = {
     home,
@@ -87,16 +137,23 @@ export async function startPeer({ home, config, log, report }: PeerOptions): Pro
     log,
     report
   }
-  driver = new RoundDriver(components)
-  const sync = new SyncService(components, driver)
+  const rounding = new RoundDriver(components)
+  const sync = new SyncService(components, rounding)
   const addresses = new AddressExchange(components, charter.id)
-  driver.start()
+  const keeper = new AddressKeeper(home, () => host.knownAddresses(), log)
+  const repair = new AbortController()
   await host.start()
-  const stopServing = await serveBlocks(host, blocks, log)
+  rounding.start()
+  driver = rounding
+  started.push(() => {
+    repair.abort()
+    return Promise.all([sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
+  })
+  await serveBlocks(host, blocks, log)
   await sync.start()
   await addresses.start()
+  keeper.start()
   report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
-  const repair = new AbortController()
   void repairBlocks(components, blocks, charter, repair.signal)
   log.info(
     {
@@ -106,28 +163,5 @@ export async function startPeer({ home, config, log, report }: PeerOptions): Pro
     },
     'the peer runs'
   )
-
-  return {
-    peerId: identity.peerId,
-    async stop() {
-      repair.abort()
-      await Promise.all([sync.stop(), addresses.stop(), driver.stop()])
-      await saveAddresses(home, host.knownAddresses())
-      await Promise.all([stopServing(), trainer.stop(), builder.stop()])
-      await host.stop()
-      await messageLog.close()
-    }
-  }
-}
-
-async function requireBase(
-  config: PeerConfig,
-  charter: Parameters<typeof requireCharterBase>[1]
-): Promise<void> {
-  try {
-    await access(join(config.model, 'config.json'))
-  } catch {
-    throw new PeerError(`${config.model} holds no base model (no config.json): set --model to its folder`)
-  }
-  await requireCharterBase(loadBaseModel(config.model), charter)
+  return identity.peerId
 }

@@ -1,52 +1,117 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { z } from 'zod'
 import { isMissing, PeerError } from './errors.ts'
 import type { Home } from './home.ts'
+import { errorCode } from './store/index.ts'
+
+/** Attempts to take over the locks of dead processes, should several daemons start in the same instant. */
+const ATTEMPTS_MAX = 8
+
+const holderSchema = z.strictObject({
+  pid: z.number().int().positive(),
+  /** What tells this process from another one that later has the same id; null where the system does not say. */
+  started: z.string().nullable()
+})
+type Holder = z.infer<typeof holderSchema>
 
 /**
- * Takes a home for this process by writing `daemon.pid`. The file stays when the process ends: it tells who was here last,
- * and a dead process holds nothing.
+ * Takes a home for this process. `daemon.lock` holds who has it, and is removed at the end; a dead process holds nothing.
+ * `daemon.pid` is for people and scripts, and stays: it tells who was here last.
  *
+ * @returns a function that gives the home back
  * @throws {PeerError} when another daemon runs in the same home
  */
-export async function lockHome(home: Home): Promise<void> {
-  const holder = await runningDaemon(home)
-  if (holder !== undefined && holder !== process.pid)
-    throw new PeerError(
-      `${home.folder} is in use by the daemon with process id ${holder}: stop it first (kill ${holder}), or choose another --home`
-    )
-  await writeFile(home.pid, `${process.pid}\n`)
+export async function lockHome(home: Home): Promise<() => Promise<void>> {
+  const mine: Holder = { pid: process.pid, started: startOf(process.pid) }
+  const text = `${JSON.stringify(mine)}\n`
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    if (await createWhole(home.lock, text)) {
+      await writeFile(home.pid, `${process.pid}\n`)
+      return async () => {
+        if ((await readLock(home.lock)) === text) await rm(home.lock, { force: true })
+      }
+    }
+    await removeIfDead(home)
+  }
+  throw new PeerError(`${home.folder} is being taken by another daemon: choose another --home`)
 }
 
-/** Process id of the daemon that runs in a home, where one does. */
-export async function runningDaemon(home: Home): Promise<number | undefined> {
-  let text: string
+/** Makes a file with all its contents at once; false where there is one already. */
+async function createWhole(path: string, text: string): Promise<boolean> {
+  const whole = `${path}.${randomBytes(6).toString('hex')}`
+  await writeFile(whole, text, { flag: 'wx' })
   try {
-    text = await readFile(home.pid, 'utf8')
+    await link(whole, path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false
+    throw error
+  } finally {
+    await rm(whole, { force: true })
+  }
+}
+
+/** Takes the lock of a dead process away. @throws {PeerError} when its process runs */
+async function removeIfDead(home: Home): Promise<void> {
+  const text = await readLock(home.lock)
+  if (text === undefined) return
+  const holder = parseHolder(text)
+  if (holder !== undefined && isRunning(holder))
+    throw new PeerError(
+      `${home.folder} is in use by the daemon with process id ${holder.pid}: stop it first (kill ${holder.pid}), or choose another --home`
+    )
+  // Moved away first: of two that find the same dead lock one moves it, and neither deletes the other's new one unseen.
+  const aside = `${home.lock}.${randomBytes(6).toString('hex')}`
+  try {
+    await rename(home.lock, aside)
+    if ((await readLock(aside)) !== text) await link(aside, home.lock)
+    await rm(aside)
+  } catch (error) {
+    if (!isMissing(error) && errorCode(error) !== 'EEXIST') throw error
+  }
+}
+
+async function readLock(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error
   }
-  const pid = Number.parseInt(text, 10)
-  return Number.isInteger(pid) && pid > 0 && isAlive(pid) && isLoam(pid) ? pid : undefined
 }
 
-function isAlive(pid: number): boolean {
+/** Who a lock names; undefined for one that a crash left without its contents. */
+function parseHolder(text: string): Holder | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+function isRunning({ pid, started }: Holder): boolean {
+  if (started !== null) return startOf(pid) === started
+  // Without a start time an own id must be that of an earlier process, as it often is in a container.
+  if (pid === process.pid) return false
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    return errorCode(error) === 'EPERM'
   }
 }
 
-/** Process ids are used again: where the system tells, the process must be one of Node's to count as a daemon. */
-function isLoam(pid: number): boolean {
-  const commandLine = `/proc/${pid}/cmdline`
-  if (!existsSync('/proc/self/cmdline')) return true
+/** When a process started: the machine's boot and the clock tick since, where /proc tells; process ids are used again. */
+function startOf(pid: number): string | null {
   try {
-    return readFileSync(commandLine, 'utf8').split('\0').includes('peer')
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The second field is the program's name in brackets and may hold anything; the start time is the 22nd.
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return ticks === undefined ? null : `${boot}/${ticks}`
   } catch {
-    return false
+    return null
   }
 }

@@ -1,9 +1,11 @@
-import { existsSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import {
   contextAfter,
   decodeSealedRound,
   encodeSealedRound,
+  equalBytes,
   genesisContext,
   type RoundContext,
   type SealedRound,
@@ -22,8 +24,11 @@ export interface RoundStore {
   save(context: RoundContext, sealedRound: SealedRound): Promise<void>
   /** The bytes of a sealed round, as another peer takes them; undefined where this home has none. */
   sealedBytes(round: number): Promise<Uint8Array | undefined>
-  /** The merged modules of the last round up to `round` that changed the model; undefined for the base itself. */
-  modelFile(round: number): string | undefined
+  /**
+   * The merged modules that the round at the head starts from: those of the last sealed round that was not void;
+   * undefined for the base itself.
+   */
+  readonly modelFile: string | undefined
 }
 
 /**
@@ -35,6 +40,11 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   const sealed = await readSealedRounds(home, charter)
   const last = sealed.at(-1)
   let head = last === undefined ? genesisContext(charter) : contextAfter(last.context, last.sealedRound)
+  let modelFile: string | undefined
+  const noteModel = ({ context, sealedRound }: JudgedRound) => {
+    if (sealedRound.seal.stack !== null) modelFile = roundFiles(home, context.round).model
+  }
+  for (const judged of sealed) noteModel(judged)
   return {
     get head() {
       return head
@@ -46,6 +56,7 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
         await writeFileAtomic(files.sealed, encodeSealedRound(sealedRound))
       }
       head = contextAfter(context, sealedRound)
+      noteModel({ context, sealedRound })
     },
     async sealedBytes(round) {
       try {
@@ -55,14 +66,29 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
         throw error
       }
     },
-    modelFile(round) {
-      for (let candidate = round; candidate > 0; candidate--) {
-        const { model } = roundFiles(home, candidate)
-        if (existsSync(model)) return model
-      }
-      return undefined
+    get modelFile() {
+      return modelFile
     }
   }
+}
+
+/**
+ * Checks that the model on the disk is the one that was sealed: everything after would be built on it in vain.
+ *
+ * @throws {PeerError} when the file is missing or damaged
+ */
+export async function requireSealedModel({ head, modelFile }: RoundStore): Promise<void> {
+  if (modelFile === undefined) return
+  let fault = 'is missing'
+  if (existsSync(modelFile)) {
+    const hash = createHash('sha256')
+    for await (const chunk of createReadStream(modelFile)) hash.update(chunk as Uint8Array)
+    if (equalBytes(hash.digest(), head.modelDigest)) return
+    fault = 'is not the model that was sealed'
+  }
+  throw new PeerError(
+    `${modelFile} ${fault}: copy that file from another member, or move its folder and those of later rounds away, and the rounds are built again`
+  )
 }
 
 /** A sealed round and the context that judged it. */

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
 import { homeAt } from '../../node/home.ts'
+import type { MemberCard } from '../../node/identity.ts'
 import { commaSeparated, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
@@ -62,34 +65,63 @@ function collect(value: string, before: string[]): string[] {
 
 async function create(options: CreateOptions): Promise<void> {
   const { createCharter } = await import('../../node/create-charter.ts')
-  const { loadOrCreateIdentity, memberCard, memberCardSchema } = await import('../../node/identity.ts')
+  const { loadOrCreateIdentity, memberCard } = await import('../../node/identity.ts')
   const { createHomeFolders } = await import('../../node/home.ts')
   const { loadBaseModel } = await import('../../model/index.ts')
   const { writeFileAtomic } = await import('../../node/store/index.ts')
   const protocol = await import('../../protocol/index.ts')
   const home = homeAt(options.home)
+  requireNewFile(options.out)
+  const given = await readCards(options.member)
   await createHomeFolders(home)
   const identity = await loadOrCreateIdentity(home.identity)
-  const cards = new Map([[identity.peerId, memberCard(identity)]])
-  for (const path of options.member) {
-    const parsed = memberCardSchema.safeParse(JSON.parse(await readFile(path, 'utf8')))
-    if (!parsed.success) throw new Error(`${path} is no member card: make one with loam identity --json`)
-    cards.set(parsed.data.peerId, parsed.data)
-  }
+  const own = memberCard(identity)
+  const others = given.filter(({ peerId }) => peerId !== own.peerId)
+  if (given.some(({ peerId, anchor }) => peerId === own.peerId && anchor !== own.anchor))
+    throw new Error(`the card of ${own.peerId} is not the one of ${home.identity}: leave it out`)
   const milliseconds = { trainMs: options.trainSeconds, gatherMs: options.gatherSeconds }
-  const given = Object.entries(milliseconds).filter(([, seconds]) => seconds !== undefined)
+  const timeouts = Object.entries(milliseconds).filter(([, seconds]) => seconds !== undefined)
   const charter = await createCharter({
     name: options.name,
-    members: [...cards.values()],
+    members: [own, ...others],
     base: loadBaseModel(baseModelFolder(options.model)),
     targetModules: options.modules,
-    timeouts: Object.fromEntries(given.map(([name, seconds]) => [name, seconds! * 1000])),
+    timeouts: Object.fromEntries(timeouts.map(([name, seconds]) => [name, seconds! * 1000])),
     ...(options.minShards === undefined ? {} : { minShards: options.minShards }),
     ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank })
   })
   await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
   const summary = await summarise(options.out)
   printResult(summary, options, () => describe(summary))
+}
+
+/** A charter that was given out must not be replaced by another of the same name. */
+function requireNewFile(path: string): void {
+  if (existsSync(path)) throw new Error(`${path} is there already: choose another name with --out`)
+  const folder = dirname(resolve(path))
+  if (!existsSync(folder)) throw new Error(`the folder ${folder} for --out is not there: make it first`)
+}
+
+/** Member cards from their files; each member once. */
+async function readCards(paths: readonly string[]): Promise<MemberCard[]> {
+  const { memberCardSchema } = await import('../../node/identity.ts')
+  const pathOf = new Map<string, string>()
+  const cards: MemberCard[] = []
+  for (const path of paths) {
+    let card: MemberCard
+    try {
+      card = memberCardSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    } catch (error) {
+      if (!existsSync(path)) throw new Error(`there is no member card ${path}`)
+      throw new Error(`${path} is no member card: make one with loam identity --json`, { cause: error })
+    }
+    const before = pathOf.get(card.peerId)
+    if (before !== undefined)
+      throw new Error(`${path} is the card of ${card.peerId}, as ${before} is: give every member's card once`)
+    pathOf.set(card.peerId, path)
+    cards.push(card)
+  }
+  return cards
 }
 
 function inspectCommand(): Command {

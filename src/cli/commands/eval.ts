@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
@@ -45,11 +46,13 @@ Examples:
 async function evaluate(options: EvalOptions): Promise<void> {
   const { createTextScorer } = await import('../../model/index.ts')
   const { readPeftFolder } = await import('../../node/peft-files.ts')
-  if (!existsSync(options.text)) throw new Error(`there is no text file ${options.text}`)
-  const text = await readFile(options.text, 'utf8')
+  const text = await readText(options.text)
   const adapter = options.adapter === undefined ? undefined : await readPeftFolder(options.adapter)
-  const scorer = await createTextScorer(baseModelFolder(options.model), options)
-  const score = await scorer.score(text, adapter)
+  const folder = baseModelFolder(options.model)
+  if (!existsSync(join(folder, 'config.json')))
+    throw new Error(`${folder} holds no base model (no config.json): set --model to its folder`)
+  const scorer = await createTextScorer(folder, options)
+  const score = await scorer.score(text, adapter).finally(() => scorer.dispose())
   const result = {
     nats: score.nats,
     tokens: score.tokens,
@@ -68,4 +71,22 @@ async function evaluate(options: EvalOptions): Promise<void> {
         lines.push(`${String(id).padStart(8)}  ${logProb?.toFixed(6) ?? '-'}`)
     return lines.join('\n')
   })
+}
+
+/** Whole files are read into memory and scored: a larger one is a mistake, or is better scored in parts. */
+const TEXT_BYTES_MAX = 1024 * 1024 * 1024
+
+/** The text of a file, every byte of it. */
+async function readText(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) throw new Error(`there is no text file ${path}`)
+  if (found.isDirectory()) throw new Error(`${path} is a folder, not a text file`)
+  if (found.size > TEXT_BYTES_MAX) throw new Error(`${path} has more than 1 GiB: score it in parts`)
+  const bytes = await readFile(path)
+  if (bytes.length === 0) throw new Error(`${path} is empty: there is nothing to score`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw new Error(`${path} is no UTF-8 text`)
+  }
 }

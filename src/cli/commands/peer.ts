@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
+import { messageOf, PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/logger.ts'
 import type { PeerReport, SealedReport } from '../../node/status.ts'
-import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
+import type { Log } from '../../node/store/log.ts'
+import { EXIT, positiveNumber, printError, printProgress, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
 interface PeerFlags {
@@ -70,25 +74,30 @@ async function runPeer(flags: PeerFlags): Promise<void> {
   const { createLogger } = await import('../../node/logger.ts')
   const { startPeer } = await import('../../node/peer.ts')
   const home = homeAt(flags.home)
+  const stopped = stopSignal()
   await createHomeFolders(home)
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
   const config = await loadPeerConfig(home, overridesOf(flags), {
     model: baseModelFolder(),
     documents: home.documents
   })
+  if (!existsSync(home.charter))
+    throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
   const log = createLogger(home.log, flags.logLevel, flags.verbose === true)
+  surviveStrayErrors(log)
   const sealed: SealedReport[] = []
   let halted = false
   const report = (said: PeerReport) => {
     if (said.type === 'sealed') sealed.push(said)
     if (said.type === 'halted') halted = true
-    if (process.send !== undefined && process.connected) process.send(said)
+    // The channel may close at any moment: whoever watches is gone, and `disconnect` follows.
+    if (process.send !== undefined && process.connected)
+      process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)
   }
   const peer = await startPeer({ home, config, log, report })
-  await stopSignal()
+  await stopped
   await peer.stop()
-  log.flush()
   printResult(
     { peerId: peer.peerId, halted, rounds: sealed },
     flags,
@@ -102,7 +111,7 @@ function overridesOf(flags: PeerFlags): Record<string, unknown> {
   const { steps, batchSize, sequenceLength, learningRate, threads } = flags
   return {
     model: model === undefined ? undefined : baseModelFolder(model),
-    documents: data,
+    documents: data === undefined ? undefined : resolve(data),
     rank,
     alpha,
     listen,
@@ -113,12 +122,48 @@ function overridesOf(flags: PeerFlags): Record<string, unknown> {
   }
 }
 
-/** Resolves at the first signal to stop, or when the process that started this one is gone. */
+/**
+ * Resolves at the first signal to stop, or when the process that started this one is gone. The second signal ends the
+ * process at once, as a crash would: all that was signed is on the disk.
+ */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    let asked = false
+    const onSignal = () => {
+      if (asked) {
+        printProgress('ended at once; nothing that was signed is lost')
+        process.exit(EXIT.failed)
+      }
+      asked = true
+      resolve()
+    }
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
     process.once('disconnect', () => resolve())
+    // Listening alone must not keep a process alive that could not start.
+    process.channel?.unref()
   })
+}
+
+/**
+ * A rejection that nobody waits for is logged, and the peer goes on: what others rely on is in the log before it is sent.
+ * After an exception that nobody caught the state is unknown: the process says so and ends, and a supervisor restarts it.
+ */
+function surviveStrayErrors(log: Log): void {
+  process.on('unhandledRejection', (reason) => {
+    log.error({ error: messageOf(reason), stack: stackOf(reason) }, 'a rejection was not handled')
+  })
+  process.on('uncaughtException', (error) => {
+    log.error(
+      { error: messageOf(error), stack: stackOf(error) },
+      'the peer ends: an exception was not caught'
+    )
+    printError(error)
+    process.exit(EXIT.failed)
+  })
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined
 }
 
 function sayToPeople(said: PeerReport): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { PEERS_MAX, TESTNET_DEFAULTS } from '../../../scripts/testnet/options.ts'
-import { commaSeparated, EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
+import { commaSeparated, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 import { NotFittingError } from '../usage-error.ts'
 
@@ -95,8 +95,9 @@ async function runCommand(flags: TestnetFlags): Promise<void> {
     const seconds = ((performance.now() - began) / 1000).toFixed(0)
     printResult(report, flags, () => `\n${renderReport(report)}\nhomes    ${folder}\ntook     ${seconds} s`)
   } catch (error) {
-    printProgress(`error: ${error instanceof Error ? error.message : String(error)}`)
     printProgress(`the homes are in ${folder}; each has a daemon.log`)
-    process.exitCode = EXIT.failed
+    throw error
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
   }
 }

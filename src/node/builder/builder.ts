@@ -20,38 +20,76 @@ type WorkerMessage =
   | { readonly id: number; readonly result?: JobResult; readonly error?: string }
   | { readonly level: keyof Log; readonly fields: object; readonly message: string }
 
-/** Starts the worker thread over the block store of the home folder `home`. */
+/**
+ * A builder over the block store of the home folder `home`. Its worker thread starts with the first job; should it die
+ * (a model too large for its memory, say), what was under way is rejected and the next job starts it anew.
+ */
 export function startBuilder(home: string, log: Log): Builder {
-  const worker = new Worker(new URL('./build-worker.js', import.meta.url), { workerData: { home } })
-  const pending = new Map<number, Pending>()
-  let failure: Error | undefined
-  let count = 0
-  const fail = (error: Error) => {
-    failure = error
-    for (const { reject } of pending.values()) reject(error)
-    pending.clear()
+  let worker: BuildThread | undefined
+  let stopped = false
+  const submit = async <R extends JobResult>(job: Job): Promise<R> => {
+    if (stopped) throw new Error('the builder has been stopped')
+    if (worker === undefined || worker.failure !== undefined) worker = new BuildThread(home, log)
+    return (await worker.submit(job)) as R
   }
-  worker.on('message', (said: WorkerMessage) => {
-    if ('level' in said) return log[said.level](said.fields, said.message)
-    const { id, result, error } = said
-    const waiting = pending.get(id)
-    pending.delete(id)
-    if (result !== undefined) waiting?.resolve(result)
-    else waiting?.reject(new Error(error))
-  })
-  worker.on('error', (error) => fail(error as Error))
-  worker.on('exit', () => fail(failure ?? new Error('the builder has stopped')))
-  const submit = <R extends JobResult>(job: Job): Promise<R> =>
-    new Promise<JobResult>((resolve, reject) => {
-      if (failure !== undefined) return reject(failure)
-      pending.set(++count, { resolve, reject })
-      worker.postMessage({ id: count, job })
-    }) as Promise<R>
   return {
     validate: (job) => submit(job),
     build: (job) => submit(job),
     async stop() {
-      await worker.terminate()
+      stopped = true
+      await worker?.terminate()
     }
+  }
+}
+
+/** One worker thread, from its start to its end. */
+class BuildThread {
+  readonly #worker: Worker
+  readonly #log: Log
+  readonly #pending = new Map<number, Pending>()
+  #count = 0
+  #failure: Error | undefined
+
+  constructor(home: string, log: Log) {
+    this.#log = log
+    this.#worker = new Worker(new URL('./build-worker.js', import.meta.url), { workerData: { home } })
+    this.#worker.on('message', (said: WorkerMessage) => this.#take(said))
+    this.#worker.on('error', (error) => this.#fail(error as Error))
+    this.#worker.on('exit', () => this.#fail(new Error('the builder thread has ended')))
+  }
+
+  /** Why it takes no more jobs, where it does not. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  submit(job: Job): Promise<JobResult> {
+    return new Promise((resolve, reject) => {
+      this.#pending.set(++this.#count, { resolve, reject })
+      this.#worker.postMessage({ id: this.#count, job })
+    })
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #take(said: WorkerMessage): void {
+    if ('level' in said) {
+      this.#log[said.level](said.fields, said.message)
+      return
+    }
+    const { id, result, error } = said
+    const waiting = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (result !== undefined) waiting?.resolve(result)
+    else waiting?.reject(new Error(error))
+  }
+
+  /** `error` comes before `exit`: the first reason is the one that counts. */
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const { reject } of this.#pending.values()) reject(this.#failure)
+    this.#pending.clear()
   }
 }

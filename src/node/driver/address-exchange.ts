@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { byteString, decodeCanonical } from '../../protocol/canonical-cbor.ts'
-import { encodeCanonical } from '../../protocol/index.ts'
+import { encodeCanonical, equalBytes, MalformedError } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { registerRequestHandler, request } from '../network/index.ts'
 import type { DriverComponents } from './components.ts'
@@ -9,6 +9,7 @@ import type { DriverComponents } from './components.ts'
 export const ADDRESSES_PROTOCOL = '/loam/addresses/1'
 
 const INTERVAL_MS = 5_000
+const AFTER_CONNECT_MS = 500
 const TIMEOUT_MS = 5_000
 const ANSWER_BYTES_MAX = 256 * 1024
 const answerSchema = z.strictObject({
@@ -34,6 +35,7 @@ export class AddressExchange {
   readonly #stopped = new AbortController()
   #unregister: (() => Promise<void>) | undefined
   #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
   #turn = 0
 
   constructor(components: DriverComponents, charter: Uint8Array) {
@@ -44,25 +46,33 @@ export class AddressExchange {
   async start(): Promise<void> {
     const { host, log } = this.#components
     const answer = async (bytes: Uint8Array) => {
-      decodeCanonical(bytes, requestSchema, LIMITS.maxRequestBytes)
+      const { charter } = decodeCanonical(bytes, requestSchema, LIMITS.maxRequestBytes)
+      if (!equalBytes(charter, this.#charter)) throw new MalformedError('asks for another consortium')
       const addresses = [...new Set([...host.multiaddrs(), ...host.knownAddresses()])]
       return encodeCanonical({ version: 1, addresses: addresses.slice(0, 2048) })
     }
     this.#unregister = await registerRequestHandler(host, ADDRESSES_PROTOCOL, answer, LIMITS, log)
-    host.libp2p.addEventListener('peer:connect', () => this.#schedule(500))
+    host.libp2p.addEventListener('peer:connect', this.#onConnect)
     this.#schedule(INTERVAL_MS)
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort()
     clearTimeout(this.#timer)
+    this.#components.host.libp2p.removeEventListener('peer:connect', this.#onConnect)
     await this.#unregister?.()
+    await this.#running
   }
+
+  /** A new neighbour may know somebody new. */
+  #onConnect = () => this.#schedule(AFTER_CONNECT_MS)
 
   #schedule(milliseconds: number): void {
     if (this.#stopped.signal.aborted) return
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#ask(), milliseconds)
+    this.#timer = setTimeout(() => {
+      this.#running = this.#ask()
+    }, milliseconds)
   }
 
   async #ask(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Most events that wait for one that is being taken. */
 const QUEUE_MAX = 16_384
 
-/** Takes events one after the other, each to its end before the next begins. */
+/** Takes events one after the other, each to its end before the next begins. What takes them handles its own errors. */
 export class EventQueue<Event> {
   readonly #take: (event: Event) => Promise<void>
   readonly #waiting: Event[] = []

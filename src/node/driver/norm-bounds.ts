@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Charter } from '../../protocol/index.ts'
 import type { NormBounds } from '../builder/jobs.ts'
-import { isMissing } from '../errors.ts'
+import { isMissing, PeerError } from '../errors.ts'
 import { type Home, roundFiles } from '../home.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 
@@ -23,19 +23,27 @@ export async function saveNorms(
 /**
  * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, else its absolute
  * cap. A median of zero says nothing about the next update.
+ *
+ * @throws {PeerError} when the file that holds the medians is damaged
  */
 export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
   const { factor, absolute } = charter.norm
   for (let sealed = round - 1; sealed > 0; sealed--) {
+    const path = roundFiles(home, sealed).norms
     try {
-      const medians = normsSchema.parse(JSON.parse(await readFile(roundFiles(home, sealed).norms, 'utf8')))
+      const medians = normsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
       const bounds = Object.entries(medians).filter(([, median]) => median > 0)
       return {
         absolute,
         byModule: Object.fromEntries(bounds.map(([module, median]) => [module, factor * median]))
       }
     } catch (error) {
-      if (!isMissing(error)) throw error
+      if (isMissing(error)) continue
+      if (error instanceof SyntaxError || error instanceof z.ZodError)
+        throw new PeerError(
+          `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
+        )
+      throw error
     }
   }
   return { absolute, byModule: {} }

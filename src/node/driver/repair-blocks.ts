@@ -2,7 +2,7 @@ import type { SignedCharter } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import { readSealedRounds } from '../round-store.ts'
 import type { BlockStore } from '../store/index.ts'
-import type { DriverComponents } from './components.ts'
+import type { DriverComponents, WantedBlock } from './components.ts'
 import { wantedBlocks } from './shard-work.ts'
 
 /**
@@ -17,21 +17,21 @@ export async function repairBlocks(
 ): Promise<void> {
   try {
     const sealed = await readSealedRounds(home, charter)
-    for (const { sealedRound, context } of sealed.slice(-charter.charter.retain)) {
-      for (const { body } of sealedRound.manifests) {
-        const missing = []
-        for (const block of wantedBlocks(body)) {
-          if ((await store.get(block.digest)) === undefined) missing.push(block)
-          if (signal.aborted) return
-        }
-        if (missing.length === 0) continue
-        log.warn(
-          { round: context.round, blocks: missing.length },
-          'blocks of a sealed round are fetched again'
-        )
-        await fetchBlocks(missing, () => host.peers(), signal)
+    const missing = new Map<string, WantedBlock>()
+    const manifests = sealed
+      .slice(-charter.charter.retain)
+      .flatMap(({ sealedRound }) => sealedRound.manifests)
+    for (const { body } of manifests) {
+      for (const block of wantedBlocks(body)) {
+        if (signal.aborted) return
+        if ((await store.get(block.digest)) === undefined) missing.set(block.digest, block)
       }
     }
+    if (missing.size === 0) return
+    log.warn({ blocks: missing.size }, 'blocks of sealed rounds are fetched again')
+    // All at once: one that nobody has any more must not hold up the others.
+    await fetchBlocks([...missing.values()], () => host.peers(), signal)
+    log.info({ blocks: missing.size }, 'all blocks of sealed rounds are there again')
   } catch (error) {
     if (!signal.aborted)
       log.error({ error: messageOf(error) }, 'blocks of sealed rounds could not be repaired')

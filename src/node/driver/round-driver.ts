@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   decodeEnvelope,
@@ -19,7 +20,7 @@ import type { DriverComponents } from './components.ts'
 import { EventQueue } from './event-queue.ts'
 import { PhaseClock } from './phase-clock.ts'
 import { sealedReport, shardCounts } from './reports.ts'
-import { buildCut, fetchManifest } from './shard-work.ts'
+import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
 
 /** Wait before a failed write to disk is tried again. */
@@ -36,8 +37,11 @@ export class RoundDriver {
   readonly #queue: EventQueue<() => Step>
   readonly #clock: PhaseClock
   readonly #stopped = new AbortController()
+  /** What the next event steps from. */
   #state!: PeerState
-  #round = new AbortController()
+  /** The last state whose effects are all carried out: every signature in it is in the log. */
+  #durable!: PeerState
+  #round = newRound()
   #training = new AbortController()
   #trainingProgress: TrainingProgress | undefined
   readonly #timers = new Set<NodeJS.Timeout>()
@@ -50,9 +54,17 @@ export class RoundDriver {
     this.#clock = new PhaseClock(performance.now())
   }
 
-  /** The protocol's state now. */
+  /**
+   * The protocol's state as others may see it: nothing in it was signed and is not in the log yet. It lags behind while
+   * an event's effects are being carried out, for as long as a full disk takes.
+   */
   get state(): PeerState {
-    return this.#state
+    return this.#durable
+  }
+
+  /** Whether there is room for what others tell; while the disk refuses, what waits must not pile up. */
+  get hasRoom(): boolean {
+    return this.#queue.hasRoom
   }
 
   /** Begins the round after the last sealed one, or goes on with it where the log says that it had begun. */
@@ -60,10 +72,12 @@ export class RoundDriver {
     const { rounds, messageLog, environment } = this.#components
     const begun = restore(rounds.head, messageLog.records, environment)
     this.#state = begun.state
+    // What `restore` brings back was in the log; what it signs anew is sent only after the effects have logged it.
+    this.#durable = { ...begun.state, messages: new Map(), certificates: new Map() }
     this.#queue.push(() => begun)
   }
 
-  /** Stops at once; what is not in the log was never sent. */
+  /** Stops at once, in the middle of an event's effects too; what is not in the log was never sent. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#round.abort()
@@ -72,8 +86,12 @@ export class RoundDriver {
     await this.#queue.close()
   }
 
-  /** Judges an envelope from outside and, where it is of use, lets it happen. */
-  receive(bytes: Uint8Array): GossipVerdict {
+  /**
+   * Judges an envelope from outside and, where it is of use, lets it happen.
+   *
+   * @param from who brought it, for the log
+   */
+  receive(bytes: Uint8Array, from: string): GossipVerdict {
     if (!this.#queue.hasRoom) return 'ignore'
     const { context } = this.#state
     let judgement: Judgement
@@ -87,7 +105,7 @@ export class RoundDriver {
     }
     if (judgement.verdict === 'accept') this.happen({ type: 'message', message: judgement.message })
     if (judgement.verdict === 'reject')
-      this.#components.log.warn({ reason: judgement.reason }, 'a message was rejected')
+      this.#components.log.warn({ from, reason: judgement.reason }, 'a message was rejected')
     return judgement.verdict === 'early' ? 'accept' : judgement.verdict
   }
 
@@ -96,16 +114,17 @@ export class RoundDriver {
     this.#queue.push(() => step(this.#state, event, this.#components.environment))
   }
 
-  /** Resolves when this peer is past `round`; rejects when the signal aborts. */
+  /** Resolves when this peer is past `round`, and that is on the disk; rejects when the signal aborts. */
   roundAfter(round: number, signal: AbortSignal): Promise<void> {
-    if (this.#state.context.round > round) return Promise.resolve()
+    if (signal.aborted) return Promise.reject(signal.reason)
+    if (this.#durable.context.round > round) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const finish = (act: () => void) => {
         this.#onAdvance.delete(check)
         signal.removeEventListener('abort', abort)
         act()
       }
-      const check = () => this.#state.context.round > round && finish(resolve)
+      const check = () => this.#durable.context.round > round && finish(resolve)
       const abort = () => finish(() => reject(signal.reason))
       this.#onAdvance.add(check)
       signal.addEventListener('abort', abort, { once: true })
@@ -117,13 +136,28 @@ export class RoundDriver {
     try {
       const { state, effects } = next()
       this.#state = state
-      for (const effect of effects) await this.#carryOut(effect)
+      for (const effect of effects) {
+        await this.#carryOutOrLog(effect)
+        // Nothing after it is done: what is in the log by now is sent at the next start.
+        if (this.#stopped.signal.aborted) return
+      }
+      this.#durable = state
       this.#clock.enter(state.phase, performance.now())
       for (const check of this.#onAdvance) check()
       if (effects.length > 0) this.reportProgress()
     } catch (error) {
-      if (this.#stopped.signal.aborted) return
       log.error({ error: messageOf(error) }, 'an event could not be taken')
+    }
+  }
+
+  /** A fault in one effect must not keep the others from being done. Only `persist` has others depend on it: it waits. */
+  async #carryOutOrLog(effect: Effect): Promise<void> {
+    try {
+      await this.#carryOut(effect)
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return
+      const fields = { effect: effect.type, error: messageOf(error) }
+      this.#components.log.error(fields, 'an effect could not be carried out')
     }
   }
 
@@ -152,6 +186,9 @@ export class RoundDriver {
         return this.#work('stacking', (signal) =>
           buildCut(this.#components, () => this.#state, effect, signal)
         )
+      case 'unpublished':
+        log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')
+        return
       case 'certified':
         log.debug({ author: effect.certificate.author }, 'a manifest is certified')
         return
@@ -163,6 +200,7 @@ export class RoundDriver {
         return
       }
       case 'halt':
+        this.#training.abort()
         log.error({ reason: effect.reason }, 'halted: a person has to look')
         this.#components.report({ type: 'halted', reason: effect.reason })
         return
@@ -193,10 +231,16 @@ export class RoundDriver {
     const attempt = async () => {
       while (!signal.aborted) {
         try {
-          return this.happen(await run(signal))
+          const event = await run(signal)
+          if (!signal.aborted) this.happen(event)
+          return
         } catch (error) {
           if (signal.aborted) return
-          this.#components.log.warn({ error: messageOf(error) }, `${what} failed; trying again`)
+          const fields = { error: messageOf(error) }
+          // No holder can ever bring what such a manifest describes.
+          if (error instanceof ImpossibleManifestError)
+            return this.#components.log.warn(fields, `${what} is given up`)
+          this.#components.log.warn(fields, `${what} failed; trying again`)
           await sleep(WORK_RETRY_MS, undefined, { signal }).catch(() => undefined)
         }
       }
@@ -216,11 +260,15 @@ export class RoundDriver {
     const { signal } = this.#training
     const { round } = context
     const onProgress = (progress: TrainingProgress) => {
+      // A cancelled training still ends its step when the next round's has begun.
+      if (signal.aborted) return
       this.#trainingProgress = progress
       this.reportProgress()
     }
     trainRound(this.#components, context, onProgress, signal).then(
-      (event) => this.happen(event),
+      (event) => {
+        if (!signal.aborted) this.happen(event)
+      },
       (error) => {
         if (signal.aborted) return
         this.#components.log.error(
@@ -248,7 +296,7 @@ export class RoundDriver {
       await messageLog.forgetBefore(context.round + 1)
     })
     this.#round.abort()
-    this.#round = new AbortController()
+    this.#round = newRound()
     this.#training.abort()
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
@@ -268,7 +316,7 @@ export class RoundDriver {
 
   /** Tells whoever watches what this peer does now. */
   reportProgress(): void {
-    const { state } = this
+    const state = this.#state
     const { round } = state.context
     const phase = state.halted !== undefined ? 'halted' : this.#isResting(round) ? 'serving' : state.phase
     this.#components.report({
@@ -283,4 +331,11 @@ export class RoundDriver {
       connected: this.#components.host.peers().length
     })
   }
+}
+
+/** Ends the work of a round; as many fetches listen to it as there are members. */
+function newRound(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
 }

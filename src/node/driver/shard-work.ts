@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { blockLengths, shardByteLength } from '../../adapter/index.ts'
 import {
   type Effect,
@@ -10,9 +11,15 @@ import {
 } from '../../protocol/index.ts'
 import type { BuildJob, Built, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
 import { roundFiles } from '../home.ts'
+import { NetworkError } from '../network/index.ts'
 import type { DriverComponents, WantedBlock } from './components.ts'
 import { holdersOf } from './holders.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
+
+/** A manifest whose blocks nobody can bring: it gives them lengths that bytes with their digests do not have. */
+export class ImpossibleManifestError extends Error {
+  override name = 'ImpossibleManifestError'
+}
 
 type BuildEffect = Extract<Effect, { type: 'build' }>
 
@@ -68,7 +75,7 @@ export async function buildCut(
     rankStabilised: charter.rankStabilised,
     baseFolder: components.config.model,
     modules: charter.base.modules.map(({ module }) => module),
-    modelFile: components.rounds.modelFile(round - 1),
+    modelFile: components.rounds.modelFile,
     stackPath: files.stack,
     modelPath: files.model
   }
@@ -82,22 +89,55 @@ function digestsOf({ stack, model }: Built): { stack: Uint8Array; model: Uint8Ar
   return { stack: Buffer.from(stack, 'hex'), model: Buffer.from(model, 'hex') }
 }
 
-/** Runs a job that reads blocks; what it does not find whole is fetched, as often as it takes. */
+/**
+ * Runs a job that reads blocks; what it does not find whole is fetched, as often as it takes.
+ *
+ * @throws {ImpossibleManifestError}
+ * @throws {StoreError} when the disk takes no more; nothing goes on in the background
+ */
 async function withBlocks<R extends JobResult>(
-  { fetchBlocks, host }: DriverComponents,
+  components: DriverComponents,
   stateNow: () => PeerState,
   manifests: readonly Message<'manifest'>[],
   signal: AbortSignal,
   run: () => Promise<R | MissingBlocks>
 ): Promise<Exclude<R, MissingBlocks>> {
   for (;;) {
-    await Promise.all(
-      manifests.map((manifest) =>
-        fetchBlocks(wantedBlocks(manifest.body), () => holdersOf(stateNow(), manifest, host.peers()), signal)
-      )
-    )
+    await fetchAll(components, stateNow, manifests, signal)
     signal.throwIfAborted()
     const result = await run()
     if (result.type !== 'missing') return result as Exclude<R, MissingBlocks>
+  }
+}
+
+/** Fetches the blocks of all manifests; when one fails the others are given up, so that a second attempt is alone. */
+async function fetchAll(
+  { fetchBlocks, host }: DriverComponents,
+  stateNow: () => PeerState,
+  manifests: readonly Message<'manifest'>[],
+  signal: AbortSignal
+): Promise<void> {
+  const together = new AbortController()
+  setMaxListeners(0, together.signal)
+  const abort = () => together.abort(signal.reason)
+  signal.throwIfAborted()
+  signal.addEventListener('abort', abort, { once: true })
+  const fetches = manifests.map((manifest) =>
+    fetchBlocks(
+      wantedBlocks(manifest.body),
+      () => holdersOf(stateNow(), manifest, host.peers()),
+      together.signal
+    )
+  )
+  try {
+    await Promise.all(fetches)
+  } catch (error) {
+    together.abort()
+    await Promise.allSettled(fetches)
+    if (error instanceof NetworkError && error.code === 'protocol')
+      throw new ImpossibleManifestError(error.message)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -9,11 +9,9 @@ import {
 } from '../../protocol/index.ts'
 import { PeerError } from '../errors.ts'
 import { roundFiles } from '../home.ts'
+import { alphaOf } from '../peer-config.ts'
 import type { TrainingProgress, TrainingResult } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
-
-/** Alpha where the settings give none: the papers' 2r. */
-const ALPHA_PER_RANK = 2
 
 /** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */
 export async function trainRound(
@@ -30,11 +28,11 @@ export async function trainRound(
     {
       round: context.round,
       baseFolder: config.model,
-      modelFile: rounds.modelFile(context.round - 1),
+      modelFile: rounds.modelFile,
       documents: config.documents,
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.rank,
-      alpha: config.alpha ?? ALPHA_PER_RANK * config.rank,
+      alpha: alphaOf(config),
       training: config.training,
       seed: trainingSeed(context, peer),
       documentSeed: documentSeed(context, peer),

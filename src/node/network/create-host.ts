@@ -1,7 +1,7 @@
 import './promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { type Identify, identify } from '@libp2p/identify'
-import type { PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
@@ -53,6 +53,8 @@ export const STOP_TIMEOUT_MS = 5000
 const STREAM_WINDOW_BYTES_MAX = 2 * 1024 * 1024
 /** At least the 256 members that a consortium may have, and relays. */
 const CONNECTIONS_MAX = 400
+/** Both sides may dial at once, and a dead connection takes a while to be noticed; more would crowd the others out. */
+const CONNECTIONS_PER_PEER_MAX = 8
 /** A whole network on one machine, or behind one NAT, dials from one address. */
 const INBOUND_CONNECTIONS_PER_SECOND = 256
 /** Connecting to a whole consortium at once on a busy machine must not let every handshake time out. */
@@ -64,7 +66,7 @@ const PING_TIMEOUT_MS = 20_000
 /** Makes a peer's network host: TCP, Noise, Yamux, identify, gossip, admission, and dialling until connected. */
 export async function createHost(options: HostOptions): Promise<NetworkHost> {
   const { privateKey, listen, bootstrap, topic, isAllowed, log } = options
-  const libp2p = await createLibp2p<Services>({
+  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
     start: false,
     privateKey,
     addresses: { listen: [...listen] },
@@ -74,7 +76,8 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     peerDiscovery: options.mdns ? [mdns()] : [],
     connectionGater: {
       denyDialPeer: (peerId) => !isAllowed(peerId),
-      denyInboundEncryptedConnection: (peerId) => !isAllowed(peerId),
+      denyInboundEncryptedConnection: (peerId) =>
+        !isAllowed(peerId) || libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       denyOutboundEncryptedConnection: (peerId) => !isAllowed(peerId)
     },
     connectionManager: {

@@ -85,13 +85,15 @@ export class KeepConnected {
    * @param pinned whether it stays whatever other addresses are told later: those that a person configured
    */
   addAddress(address: string, pinned = false): void {
+    // What others tell may be anything, and a lot: only a person's own settings are worth a warning.
+    const level = pinned ? 'warn' : 'debug'
     try {
       const parsed = multiaddr(address)
       const id = parsed.getComponents().findLast(({ code }) => code === CODE_P2P)?.value
       if (id !== undefined) this.#learnHints(peerIdFromString(id), [parsed], pinned)
-      else this.#options.log.warn({ address }, 'an address without a PeerId is not dialled')
+      else this.#options.log[level]({ address }, 'an address without a PeerId is not dialled')
     } catch (error) {
-      this.#options.log.warn({ address, error: String(error) }, 'an address cannot be read')
+      this.#options.log[level]({ address, error: String(error) }, 'an address cannot be read')
     }
   }
 

@@ -182,7 +182,9 @@ function frameOf(payload: Uint8Array): Buffer {
 /** The whole records of a log, and where they end. What follows is the torn tail. */
 function parseLog(bytes: Buffer, path: string): { records: Uint8Array[]; end: number } {
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC))
-    throw new StoreError(`${path} is no log of this version of Loam`)
+    throw new StoreError(
+      `${path} is no log of this version of Loam: restore it from a copy of the disk; without it this peer cannot know what it has signed`
+    )
   const records: Uint8Array[] = []
   let end = MAGIC.length
   while (bytes.length - end >= FRAME_HEADER_BYTES) {

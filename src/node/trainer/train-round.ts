@@ -25,9 +25,12 @@ export function createTrainingSession(): TrainingSession {
 
   const trainerFor = async (model: BaseModel, job: TrainingJob): Promise<LoraTrainer> => {
     const { batchSize, sequenceLength, threads } = job.training
-    const key = JSON.stringify([job.modules, job.rank, job.alpha, batchSize, sequenceLength, threads])
+    const { baseFolder, modules, rank, alpha } = job
+    const key = JSON.stringify([baseFolder, modules, rank, alpha, batchSize, sequenceLength, threads])
     if (compiled?.key !== key) {
-      await compiled?.trainer.dispose()
+      const before = compiled
+      compiled = undefined
+      await before?.trainer.dispose()
       const options = { config: model.config, rank: job.rank, alpha: job.alpha, targetModules: job.modules }
       compiled = { key, trainer: await createLoraTrainer({ ...options, batchSize, sequenceLength, threads }) }
     }

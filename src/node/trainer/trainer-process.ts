@@ -8,7 +8,8 @@ const session = createTrainingSession()
 let running: AbortController | undefined
 
 const answer = (message: TrainerAnswer): void => {
-  if (process.connected) process.send?.(message)
+  // The channel may close at any moment: the daemon is gone, and `disconnect` follows.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
 }
 /** The daemon's log has the same warning from its own store. */
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -31,5 +32,5 @@ process.on('message', (request: TrainerRequest) => {
 })
 // Between two steps at the latest: a native step cannot be broken off.
 process.on('disconnect', () => process.exit(0))
-// Ctrl-C reaches the whole group; the daemon decides when training ends.
-process.on('SIGINT', () => {})
+// Ctrl-C reaches the whole group, and a supervisor's SIGTERM every process; the daemon decides when training ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

@@ -10,6 +10,8 @@ import type {
 
 /** How long the trainer process may take to end by itself, milliseconds. */
 const STOP_MS = 2_000
+/** How long a cancelled training may take to its next step, where it stops; one that hangs is killed. */
+const CANCEL_MS = 60_000
 
 /** Trains in a process of its own: a native step neither blocks the votes nor, should it crash, takes the daemon along. */
 export interface Trainer {
@@ -23,16 +25,20 @@ export interface Trainer {
     onProgress: (progress: TrainingProgress) => void,
     signal: AbortSignal
   ): Promise<TrainingResult>
+  /** Ends the process; what is under way is rejected, and so is every training after it. */
   stop(): Promise<void>
 }
 
 /** A trainer whose process starts with the first job and serves all rounds after it. */
 export function createTrainer(): Trainer {
   let child: ChildProcess | undefined
+  let stopped = false
   const running = (): ChildProcess => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null || !child.connected) {
       const entry = fileURLToPath(new URL('./trainer-process.js', import.meta.url))
       child = fork(entry, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'advanced' })
+      // Each job listens for itself; without a listener of its own a failed start would end the daemon.
+      child.on('error', () => undefined)
     }
     return child
   }
@@ -40,11 +46,16 @@ export function createTrainer(): Trainer {
   return {
     train(job, onProgress, signal) {
       // One job at a time: a cancelled one answers before the next begins.
-      const result = previous.then(() => runJob(running(), job, onProgress, signal))
+      const result = previous.then(() => {
+        signal.throwIfAborted()
+        if (stopped) throw new Error('the trainer has been stopped')
+        return runJob(running(), job, onProgress, signal)
+      })
       previous = result.catch(() => undefined)
       return result
     },
     async stop() {
+      stopped = true
       if (child !== undefined) await endProcess(child)
       child = undefined
     }
@@ -57,17 +68,24 @@ function runJob(
   onProgress: (progress: TrainingProgress) => void,
   signal: AbortSignal
 ): Promise<TrainingResult> {
-  signal.throwIfAborted()
   return new Promise((resolve, reject) => {
-    const cancel = () => child.connected && child.send({ type: 'cancel' } satisfies TrainerRequest)
+    let killer: NodeJS.Timeout | undefined
+    const cancel = () => {
+      send(child, { type: 'cancel' }, () => undefined)
+      killer = setTimeout(() => child.kill('SIGKILL'), CANCEL_MS)
+    }
     const finish = (act: () => void) => {
+      clearTimeout(killer)
       signal.removeEventListener('abort', cancel)
       child.off('message', onMessage)
       child.off('exit', onExit)
+      child.off('error', onError)
       act()
     }
-    const onExit = (code: number | null, killer: string | null) =>
-      finish(() => reject(new Error(`the trainer process ended (${killer ?? `exit code ${code}`})`)))
+    const onError = (error: Error) =>
+      finish(() => reject(new Error(`the trainer process cannot be reached: ${error.message}`)))
+    const onExit = (code: number | null, endedBy: string | null) =>
+      finish(() => reject(new Error(`the trainer process ended (${endedBy ?? `exit code ${code}`})`)))
     const onMessage = (message: unknown) => {
       const answer = message as TrainerAnswer
       if (answer.type === 'progress') return onProgress(answer)
@@ -77,8 +95,17 @@ function runJob(
     }
     child.on('message', onMessage)
     child.on('exit', onExit)
+    child.on('error', onError)
     signal.addEventListener('abort', cancel, { once: true })
-    child.send({ type: 'train', job } satisfies TrainerRequest)
+    send(child, { type: 'train', job }, onError)
+  })
+}
+
+/** Sends where there is somebody; a channel that closes meanwhile is told to `onError`, never thrown. */
+function send(child: ChildProcess, request: TrainerRequest, onError: (error: Error) => void): void {
+  if (!child.connected) return
+  child.send(request, (error) => {
+    if (error !== null) onError(error)
   })
 }
 

@@ -1,0 +1,54 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { readDocuments } from '../data/index.ts'
+import type { Charter } from '../protocol/index.ts'
+import { requireCharterBase } from './consortium.ts'
+import { isMissing, messageOf, PeerError } from './errors.ts'
+import { alphaOf, type PeerConfig } from './peer-config.ts'
+
+/**
+ * Checks, before anything is started, that a peer with these settings can take part: what the others would refuse in every
+ * round is an error now.
+ *
+ * @throws {PeerError} naming what does not fit and what to do
+ */
+export async function requireSettings(config: PeerConfig, charter: Charter): Promise<void> {
+  requireWithin('rank', config.rank, charter.rank)
+  requireWithin('alpha', alphaOf(config), charter.alpha)
+  for (const address of config.listen) requireAddress('--listen', address)
+  for (const address of config.bootstrap) {
+    const parsed = requireAddress('--bootstrap', address)
+    if (parsed.getComponents().at(-1)?.name !== 'p2p')
+      throw new PeerError(`--bootstrap ${address} must end in /p2p/PEERID: the peer prints it when it starts`)
+  }
+  await requireDocuments(config.documents)
+  await requireCharterBase(config.model, charter)
+}
+
+function requireWithin(name: string, value: number, { min, max }: { min: number; max: number }): void {
+  if (value < min || value > max)
+    throw new PeerError(
+      `${name} ${value} is outside the charter's ${min} to ${max}: no member would endorse it; set --${name}`
+    )
+}
+
+function requireAddress(flag: string, address: string) {
+  try {
+    return multiaddr(address)
+  } catch (error) {
+    throw new PeerError(
+      `${flag} ${address} is no multiaddr such as /ip4/192.0.2.7/tcp/4001: ${messageOf(error)}`
+    )
+  }
+}
+
+/** Reads every line once: a fault on line 9,000 must not wait for the first round. */
+async function requireDocuments(path: string | undefined): Promise<void> {
+  if (path === undefined) throw new PeerError('no training documents are set: give them with --data FILE')
+  try {
+    await readDocuments(path)
+  } catch (error) {
+    if (isMissing(error))
+      throw new PeerError(`there are no training documents at ${path}: give them with --data FILE`)
+    throw new PeerError(`the training documents cannot be used: ${messageOf(error)}`)
+  }
+}
