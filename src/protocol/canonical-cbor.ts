@@ -45,7 +45,8 @@ export function decodeCanonical<T>(bytes: Uint8Array, schema: ZodType<T>, limit:
  * for an id of another.
  */
 export function hashCanonical(domain: string, value: unknown): Uint8Array {
-  return createHash('sha256').update(domainPrefix(domain)).update(encode(value)).digest()
+  const hash = createHash('sha256').update(domainPrefix(domain)).update(encode(value))
+  return Uint8Array.from(hash.digest())
 }
 
 /** The bytes that stand before everything that is hashed or signed for `domain`. */

@@ -98,7 +98,7 @@ function take(draft: Draft, event: PeerEvent): void {
       if (event.round === draft.context.round && draft.phase === 'training') beginGathering(draft)
       break
     case 'blocksHeld':
-      if (draft.holdings.has(hex(event.manifest)))
+      if (draft.holdings.get(hex(event.manifest)) === 'fetching')
         hold(draft, event.manifest, event.fault === undefined ? 'valid' : 'invalid')
       break
     case 'built':

@@ -44,7 +44,10 @@ export function endorse(draft: Draft): void {
   if (draft.committed !== undefined) return
   for (const author of draft.context.trainers) {
     const manifest = requiredManifest(draft, author) ?? firstOf(draft, 'manifest', 0, author)
-    if (manifest !== undefined && draft.holdings.get(hex(manifest.id)) === 'valid')
+    if (manifest === undefined || draft.holdings.get(hex(manifest.id)) !== 'valid') continue
+    // One that is there only because it is certified may have been refused on paper.
+    if (firstOf(draft, 'endorsement', author, draft.self) !== undefined) continue
+    if (manifestFault(draft.context, author, manifest.body) === undefined)
       say(draft, 'endorsement', author, { manifest: manifest.id })
   }
 }

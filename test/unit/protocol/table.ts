@@ -42,6 +42,13 @@ export class Table {
     return judgement.message
   }
 
+  /** What comes out of the edge for bytes from outside. */
+  read(bytes: Uint8Array): Message {
+    const judgement = judge(this.context, decodeEnvelope(bytes), verifyIdeal)
+    if (judgement.verdict !== 'accept') throw new Error(`the edge says: ${JSON.stringify(judgement)}`)
+    return judgement.message
+  }
+
   manifest(author: number, changes: Partial<Body<'manifest'>> = {}): Message<'manifest'> {
     const body = simulatedManifest(this.context, author, this.chains[author]!)
     return this.said(author, 'manifest', 0, { ...body, ...changes })

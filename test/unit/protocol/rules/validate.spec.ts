@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { Manifest, ManifestShard } from '../../../../src/protocol/messages/bodies.ts'
+import { bodySchemas } from '../../../../src/protocol/messages/bodies.ts'
+import { blocksOf, manifestFault } from '../../../../src/protocol/rules/validate.ts'
+import { digestOf } from '../../../sim/simulated-consortium.ts'
+import { Table } from '../table.ts'
+
+const table = new Table(4)
+const { body } = table.manifest(1)
+const [shard] = body.shards as [ManifestShard]
+const faultOf = (changes: Partial<Manifest>) => manifestFault(table.context, 1, { ...body, ...changes })
+const faultOfShard = (changes: Partial<ManifestShard>) => faultOf({ shards: [{ ...shard, ...changes }] })
+
+describe('a manifest on paper (rule 2)', () => {
+  it('is fine as an honest member makes it', () => {
+    assert.equal(faultOf({}), undefined)
+  })
+
+  it('is refused for each thing that does not fit the charter', () => {
+    assert.match(faultOf({ samples: 1_000_001 })!, /above the charter's cap/)
+    assert.match(faultOf({ reveal: digestOf('made up') })!, /reveal/)
+    assert.match(faultOf({ reveal: table.manifest(2).body.reveal })!, /reveal/)
+    assert.match(faultOf({ totalBytes: body.totalBytes + 1 })!, /where its ranks give/)
+    assert.match(faultOf({ shards: [shard, shard] })!, /sorted/)
+    assert.match(faultOfShard({ module: 'model.unknown' })!, /no module/)
+    assert.match(faultOfShard({ inFeatures: 9 })!, /shape/)
+    assert.match(faultOfShard({ outFeatures: 9 })!, /shape/)
+    assert.match(faultOfShard({ rank: 65 })!, /rank 65/)
+    assert.match(faultOfShard({ alpha: 128.5 })!, /alpha 128.5/)
+    assert.match(faultOfShard({ alpha: 0.5 })!, /alpha 0.5/)
+    assert.match(faultOfShard({ blocks: [shard.blocks[0]!, shard.blocks[0]!] })!, /2 blocks/)
+  })
+
+  it('never throws, whatever numbers a manifest holds and whatever a charter allows', () => {
+    const { charter } = table.context
+    const wide = { ...charter, rank: { min: 1, max: 2 ** 16 }, sampleCap: 2 ** 40 }
+    wide.base = { ...charter.base, modules: [{ ...shard, inFeatures: 2 ** 24, outFeatures: 2 ** 24 }] }
+    const context = { ...table.context, charter: wide }
+    const number = fc.oneof(
+      fc.maxSafeNat(),
+      fc.constantFrom(1, 8, 2 ** 16, 2 ** 24, 2 ** 52, Number.MAX_SAFE_INTEGER)
+    )
+    const shards = fc.array(
+      fc.record({ rank: number, alpha: number, inFeatures: number, outFeatures: number }),
+      { minLength: 1, maxLength: 3 }
+    )
+    fc.assert(
+      fc.property(shards, number, number, (numbers, samples, totalBytes) => {
+        const made = {
+          ...body,
+          samples,
+          totalBytes,
+          shards: numbers.map((changes) => ({ ...shard, ...changes }))
+        }
+        if (bodySchemas.manifest.safeParse(made).success)
+          for (const of of [context, table.context])
+            assert.notEqual(typeof manifestFault(of, 1, made), 'object')
+      })
+    )
+  })
+
+  it('lists each of its blocks once', () => {
+    const other = digestOf('another block')
+    const [block] = shard.blocks as [Uint8Array]
+    const made = { ...body, shards: [{ ...shard, blocks: [block, other, block] }] }
+    assert.deepEqual(blocksOf(made), [block, other])
+  })
+})
