@@ -13,5 +13,5 @@ export function idealSigner(peer: Uint8Array): Signer {
 export const verifyIdeal: Verify = (peer, message, signature) => equalBytes(tag(peer, message), signature)
 
 function tag(peer: Uint8Array, message: Uint8Array): Uint8Array {
-  return createHash('sha512').update(peer).update(message).digest()
+  return Uint8Array.from(createHash('sha512').update(peer).update(message).digest())
 }

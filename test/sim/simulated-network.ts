@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { hex } from '../../src/protocol/bytes.ts'
+import { equalBytes, hex } from '../../src/protocol/bytes.ts'
+import type { Charter } from '../../src/protocol/charter.ts'
 import { isVoid } from '../../src/protocol/identifiers.ts'
+import type { Cut } from '../../src/protocol/messages/bodies.ts'
 import { isValidCertificate, judge } from '../../src/protocol/messages/judge.ts'
-import { decodeEnvelope } from '../../src/protocol/messages/message.ts'
+import { decodeEnvelope, type Message } from '../../src/protocol/messages/message.ts'
 import type { RevealChain } from '../../src/protocol/reveal-chain.ts'
 import type { Effect, LogRecord } from '../../src/protocol/round/effects.ts'
 import type { PeerEvent } from '../../src/protocol/round/events.ts'
@@ -13,8 +15,10 @@ import { genesisContext, type RoundContext } from '../../src/protocol/round-cont
 import { decodeSealedRound, encodeSealedRound } from '../../src/protocol/sealed-round.ts'
 import { answerSync, decodeSyncRequest, encodeSyncRequest, syncRequest } from '../../src/protocol/sync.ts'
 import { idealSigner, verifyIdeal } from './ideal-signatures.ts'
+import { lies } from './liar.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { simulatedConsortium, simulatedManifest } from './simulated-consortium.ts'
+import { Watch } from './watch.ts'
 
 /** What a run is made of; together with the seed it says everything. */
 export interface Scenario {
@@ -25,7 +29,7 @@ export interface Scenario {
   readonly delay: readonly [number, number]
   /** Probability that a gossiped message is lost on its way to one peer. */
   readonly loss: number
-  /** Members that crash in every round at a random moment and come back from their log after a while. */
+  /** Members that crash in every round, between any two effects, and come back from their log after a while. */
   readonly crashes?: number
   /** Members that run as two live copies of one identity. */
   readonly twins?: number
@@ -33,22 +37,36 @@ export interface Scenario {
   readonly partedUntil?: number
   /** Members that never say anything. */
   readonly silent?: number
+  /** Members that tell everybody something else. */
+  readonly liars?: number
+  /** Members that endorse without fetching, and serve their own blocks to one other member only. */
+  readonly withholders?: number
+  readonly timeouts?: Partial<Charter['timeouts']>
 }
 
 const SYNC_EVERY_MS = 400
 const VIRTUAL_TIME_MAX_MS = 3_600_000
+const FETCH_RETRY_MS = 100
+/** Effects after which a member that is to crash does so at the latest, unless time comes first. */
+const CRASH_EFFECTS_MAX = 40
+
+/** How a member behaves. */
+type Manner = 'honest' | 'twin' | 'liar' | 'withholder'
 
 /** A copy of a member's software: its state, its log and what it sealed. */
 interface Copy {
   readonly name: string
   readonly member: number
+  readonly manner: Manner
   readonly environment: Environment
   readonly log: LogRecord[]
-  readonly sealed: Map<number, { bytes: Uint8Array; id: string }>
+  readonly sealed: Map<number, { bytes: Uint8Array; id: string; cut: Cut }>
   context: RoundContext
   state: PeerState | undefined
   /** Grows with every crash: what was under way before it is lost. */
   life: number
+  /** Effects that are still carried out before a crash. */
+  effectsLeft: number
 }
 
 /** A consortium in virtual time: every step of every member, in an order that the seed alone decides. */
@@ -59,26 +77,37 @@ export class SimulatedNetwork {
   readonly #chains: RevealChain[]
   readonly #queue: { at: number; order: number; run: () => void }[] = []
   readonly #scenario: Scenario
+  readonly #watch: Watch
+  /** Who has all blocks of a manifest and serves them, by its id in hex. */
+  readonly #holders = new Map<string, Set<Copy>>()
   #order = 0
   now = 0
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario
     this.#random = new SeededRandom(scenario.seed)
-    const { signed, chains } = simulatedConsortium(scenario.members)
+    const { signed: template } = simulatedConsortium(scenario.members)
+    const timeouts = { ...template.charter.timeouts, ...scenario.timeouts }
+    const { signed, chains } = simulatedConsortium(scenario.members, { timeouts })
     this.#chains = chains
+    this.#watch = new Watch(this.violations)
     const context = genesisContext(signed)
-    for (let member = scenario.silent ?? 0; member < scenario.members; member++) {
-      const lives = member - (scenario.silent ?? 0) < (scenario.twins ?? 0) ? 2 : 1
-      for (let copy = 0; copy < lives; copy++) this.#addCopy(context, member, copy)
+    const { silent = 0, twins = 0, liars = 0, withholders = 0 } = scenario
+    const manners: Manner[] = [
+      ...new Array<Manner>(twins).fill('twin'),
+      ...new Array<Manner>(liars).fill('liar'),
+      ...new Array<Manner>(withholders).fill('withholder')
+    ]
+    for (let member = silent; member < scenario.members; member++) {
+      const manner = manners[member - silent] ?? 'honest'
+      for (let copy = 0; copy < (manner === 'twin' ? 2 : 1); copy++)
+        this.#addCopy(context, member, copy, manner)
     }
   }
 
-  /** Members whose every copy keeps the rules. */
+  /** Members who keep the rules. */
   get honest(): Copy[] {
-    return this.copies.filter(
-      ({ member }) => this.copies.filter((copy) => copy.member === member).length === 1
-    )
+    return this.copies.filter(({ manner }) => manner === 'honest')
   }
 
   /** Runs until every honest member sealed all rounds; false when virtual time ran out before. */
@@ -96,17 +125,19 @@ export class SimulatedNetwork {
     return true
   }
 
-  #addCopy(context: RoundContext, member: number, copy: number): void {
+  #addCopy(context: RoundContext, member: number, copy: number, manner: Manner): void {
     const environment = { signer: idealSigner(context.members[member]!.peer), verify: verifyIdeal }
     this.copies.push({
       name: `${member}${copy === 0 ? '' : "'"}`,
       member,
+      manner,
       environment,
       log: [],
       sealed: new Map(),
       context,
       state: undefined,
-      life: 0
+      life: 0,
+      effectsLeft: Number.POSITIVE_INFINITY
     })
   }
 
@@ -134,7 +165,13 @@ export class SimulatedNetwork {
 
   #carryOut(copy: Copy, { state, effects }: Step): void {
     copy.state = state
-    for (const effect of effects) this.#effect(copy, effect)
+    for (const effect of effects) {
+      if (copy.effectsLeft-- <= 0) {
+        this.#crash(copy)
+        return
+      }
+      this.#effect(copy, effect)
+    }
   }
 
   #effect(copy: Copy, effect: Effect): void {
@@ -144,15 +181,18 @@ export class SimulatedNetwork {
         copy.log.push(effect.record)
         break
       case 'broadcast':
-        for (const other of this.copies)
-          if (other !== copy && !this.#areParted(copy, other)) this.#send(other, effect.message.bytes)
+        if (copy.manner === 'honest') this.#watch.broadcast(copy.name, effect.message)
+        for (const other of this.copies) {
+          if (other === copy || this.#areParted(copy, other)) continue
+          const said =
+            copy.manner === 'liar'
+              ? lies(copy.state!, copy.environment.signer, effect.message, random)
+              : [effect.message.bytes]
+          for (const bytes of said) this.#send(other, bytes)
+        }
         break
       case 'fetch':
-        this.#happen(copy, random.between(5, 100), {
-          type: 'blocksHeld',
-          manifest: effect.message.id,
-          fault: undefined
-        })
+        this.#fetch(copy, effect.message)
         break
       case 'train': {
         const manifest = simulatedManifest(effect.context, copy.member, this.#chains[copy.member]!)
@@ -173,6 +213,9 @@ export class SimulatedNetwork {
         this.#happen(copy, random.between(5, 50), { type: 'built', cut: effect.cutId, stack, model })
         break
       }
+      case 'certified':
+        if (copy.manner === 'honest') this.#watch.certified(copy.state!.context.round, effect.certificate)
+        break
       case 'sealed':
         this.#checkSeal(copy, effect)
         break
@@ -188,13 +231,14 @@ export class SimulatedNetwork {
 
   #checkSeal(copy: Copy, { context, sealedRound }: Extract<Effect, { type: 'sealed' }>): void {
     const { round } = context
+    if (copy.manner === 'honest') this.#watch.sealed(context, sealedRound.cut)
     const id = hex(sealedRound.seal.cut) + hex(sealedRound.seal.model)
     for (const other of this.honest) {
       const theirs = other.sealed.get(round)
       if (theirs !== undefined && theirs.id !== id)
         this.violations.push(`round ${round}: ${copy.name} and ${other.name} sealed differently`)
     }
-    copy.sealed.set(round, { bytes: encodeSealedRound(sealedRound), id })
+    copy.sealed.set(round, { bytes: encodeSealedRound(sealedRound), id, cut: sealedRound.cut })
     copy.context = copy.state!.context
   }
 
@@ -214,7 +258,11 @@ export class SimulatedNetwork {
     if (judgement.verdict === 'accept') this.#event(to, { type: 'message', message: judgement.message })
     if (judgement.verdict === 'early')
       this.#event(to, { type: 'early', author: envelope.header.author, bytes })
-    if (judgement.verdict === 'reject') this.violations.push(`a message was rejected: ${judgement.reason}`)
+    const isHonest = this.honest.some(({ environment }) =>
+      equalBytes(environment.signer.peer, envelope.header.author)
+    )
+    if (judgement.verdict === 'reject' && isHonest)
+      this.violations.push(`a message was rejected: ${judgement.reason}`)
   }
 
   #sync(copy: Copy): void {
@@ -243,17 +291,43 @@ export class SimulatedNetwork {
     for (const bytes of messages) this.#receive(copy, bytes)
   }
 
+  /** Gets blocks from whoever has them and serves them, as often as it takes. */
+  #fetch(copy: Copy, manifest: Message<'manifest'>): void {
+    const { life } = copy
+    const id = hex(manifest.id)
+    const holders = this.#holders.get(id) ?? new Set()
+    this.#holders.set(id, holders)
+    const attempt = () => {
+      if (copy.life !== life) return
+      const isOwn = manifest.author === copy.member
+      const isServed = [...holders].some((holder) => !this.#areParted(copy, holder) && servesTo(holder, copy))
+      if (!isOwn && !isServed && copy.manner !== 'withholder') return this.#later(FETCH_RETRY_MS, attempt)
+      if (isOwn || copy.manner !== 'withholder') holders.add(copy)
+      this.#event(copy, { type: 'blocksHeld', manifest: manifest.id, fault: undefined })
+    }
+    this.#later(this.#random.between(5, 100), attempt)
+  }
+
+  /** Lets a member crash within this round: at some time, or in the middle of carrying effects out. */
   #crashSoon(copy: Copy): void {
     const { life } = copy
-    this.#later(this.#random.between(0, 6_000), () => {
-      if (copy.life !== life) return
-      copy.life++
-      copy.state = undefined
-      this.#later(this.#random.between(100, 20_000), () => {
-        this.#carryOut(copy, restore(copy.context, copy.log, copy.environment))
-      })
+    copy.effectsLeft = this.#random.between(1, CRASH_EFFECTS_MAX)
+    this.#later(this.#random.between(0, 6_000), () => copy.life === life && this.#crash(copy))
+  }
+
+  #crash(copy: Copy): void {
+    copy.life++
+    copy.state = undefined
+    copy.effectsLeft = Number.POSITIVE_INFINITY
+    this.#later(this.#random.between(100, 20_000), () => {
+      this.#carryOut(copy, restore(copy.context, copy.log, copy.environment))
     })
   }
+}
+
+/** A withholder serves its own blocks, the only ones it has, to the member after it. */
+function servesTo(holder: Copy, asker: Copy): boolean {
+  return holder.manner !== 'withholder' || asker.member === holder.member + 1
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict'
+import { hex } from '../../../../src/protocol/bytes.ts'
+import { cutId } from '../../../../src/protocol/identifiers.ts'
+import type { Message } from '../../../../src/protocol/messages/message.ts'
+import type { LogRecord } from '../../../../src/protocol/round/effects.ts'
+import type { SealedRound } from '../../../../src/protocol/sealed-round.ts'
+import { decodeSealedRound, encodeSealedRound } from '../../../../src/protocol/sealed-round.ts'
+import { verifyIdeal } from '../../../sim/ideal-signatures.ts'
+import { digestOf } from '../../../sim/simulated-consortium.ts'
+import { type Seat, Table } from '../table.ts'
+
+const table = new Table(4)
+const manifest = table.manifest(1)
+const cut = table.cut([manifest])
+const id = cutId(table.context, cut)
+const right = { stack: digestOf('stack'), model: digestOf('right model') }
+const wrong = { stack: digestOf('stack'), model: digestOf('wrong model') }
+
+function attested(member: number, digests: typeof right, attempt = 0): Message<'attestation'> {
+  return table.said(member, 'attestation', attempt, { cut: id, ...digests })
+}
+
+const precommits = [1, 2, 3].map((member) => table.said(member, 'precommit', 0, { cut: id }))
+
+/** A member that committed and is asked to build. */
+function building(seat = table.sit(0)): Seat {
+  seat.hear(manifest)
+  seat.holds(manifest)
+  seat.hear(table.proposal(0, cut), ...precommits)
+  assert.equal(seat.done('build').length, 1)
+  return seat
+}
+
+function built(seat: Seat, digests: typeof right): void {
+  seat.take({ type: 'built', cut: id, ...digests })
+}
+
+function sealedRound(): SealedRound {
+  const attestations = [1, 2, 3].map((member) => ({
+    member,
+    attempt: 0,
+    signature: attested(member, right).signature
+  }))
+  const seal = { round: 1, parent: table.context.parent, cut: id, ...right, attestations }
+  const bytes = encodeSealedRound({ seal, cut, manifests: [manifest] })
+  return decodeSealedRound(table.context, bytes, verifyIdeal)
+}
+
+describe('stacking', () => {
+  it('begins once all that the cut names is held, valid or not, and is asked for once', () => {
+    const seat = table.sit(0)
+    seat.hear(table.proposal(0, cut), ...precommits)
+    assert.equal(seat.state.phase, 'stacking')
+    assert.deepEqual(seat.done('build'), [])
+    seat.hear(manifest)
+    assert.deepEqual(
+      seat.done('fetch').map(({ message }) => message.id),
+      [manifest.id]
+    )
+    seat.holds(manifest, 'its norm is too large')
+    seat.hear(attested(2, right))
+    assert.equal(seat.done('build').length, 1)
+    assert.deepEqual(seat.done('build')[0]?.manifests, [manifest])
+  })
+
+  it('takes no result for another cut', () => {
+    const seat = building()
+    seat.take({ type: 'built', cut: digestOf('another'), ...right })
+    assert.deepEqual(seat.said('attestation'), [])
+  })
+})
+
+describe('rule 8, attest', () => {
+  it('signs what was built, and a quorum of the same is the seal', () => {
+    const seat = building()
+    built(seat, right)
+    assert.equal(seat.said('attestation').length, 1)
+    assert.equal(seat.state.phase, 'sealing')
+    seat.hear(attested(1, right), attested(2, right))
+    const [sealed] = seat.done('sealed')
+    assert.ok(sealed)
+    assert.equal(seat.state.context.round, 2)
+    assert.equal(seat.state.phase, 'training')
+    assert.deepEqual(
+      decodeSealedRound(table.context, encodeSealedRound(sealed.sealedRound), verifyIdeal).seal,
+      sealed.sealedRound.seal
+    )
+  })
+
+  it('comes to no seal with fewer, or with a body that differs', () => {
+    const seat = building()
+    built(seat, right)
+    seat.hear(attested(1, right), attested(2, wrong))
+    assert.deepEqual(seat.done('sealed'), [])
+  })
+
+  it('counts a member once, by its highest attempt', () => {
+    const seat = building()
+    built(seat, right)
+    seat.hear(attested(1, wrong), attested(2, right), attested(1, right, 3))
+    assert.equal(seat.done('sealed').length, 1)
+    const other = building()
+    built(other, right)
+    other.hear(attested(2, right), attested(2, right, 1), attested(2, right, 2))
+    assert.deepEqual(other.done('sealed'), [])
+  })
+
+  it('corrects itself in the next attempt after it built something else before', () => {
+    const seat = building()
+    built(seat, wrong)
+    const again = building(table.sitAgain(0, seat.log))
+    built(again, right)
+    assert.deepEqual(
+      again.said('attestation').map(({ slot, body }) => [slot, hex(body.model)]),
+      [
+        [0, hex(wrong.model)],
+        [1, hex(right.model)]
+      ]
+    )
+    const third = building(table.sitAgain(0, again.log))
+    built(third, right)
+    assert.equal(third.said('attestation').length, 2, 'the same digests need no third attempt')
+  })
+
+  it('never attests two cuts: it halts', () => {
+    const other = { cut: digestOf('another cut'), ...right }
+    const log: LogRecord[] = [{ type: 'signed', envelope: table.said(0, 'attestation', 0, other).bytes }]
+    const seat = building(table.sitAgain(0, log))
+    built(seat, right)
+    assert.equal(seat.done('halt').length, 1)
+    assert.equal(seat.said('attestation').length, 1, 'the one from the log')
+  })
+
+  it('halts when all attested and no quorum agrees, and does nothing any more', () => {
+    const seat = building()
+    built(seat, right)
+    seat.hear(attested(1, wrong), attested(2, wrong), attested(3, right))
+    assert.match(seat.done('halt')[0]!.reason, /all 4 members attested round 1 and no 3 of them agree/)
+    seat.hear(attested(2, right, 1))
+    assert.equal(seat.state.context.round, 1)
+  })
+
+  it('halts when a quorum attested another cut than it committed', () => {
+    const seat = building()
+    const other = { cut: digestOf('another cut'), ...right }
+    seat.hear(...[1, 2, 3].map((member) => table.said(member, 'attestation', 0, other)))
+    assert.equal(seat.done('halt').length, 1)
+  })
+
+  it('halts when its own build is not what was sealed', () => {
+    const seat = building()
+    seat.hear(attested(1, right), attested(2, right), attested(3, right))
+    assert.deepEqual(seat.done('halt'), [])
+    built(seat, wrong)
+    assert.match(seat.done('halt')[0]!.reason, /but this peer built/)
+    assert.deepEqual(seat.said('attestation'), [])
+  })
+})
+
+describe('a seal that others made', () => {
+  it('is followed: its cut is built and compared, without an attestation of its own', () => {
+    const seat = table.sit(0)
+    seat.take({ type: 'sealedRound', sealedRound: sealedRound() })
+    assert.equal(seat.done('cancelTraining').length, 1)
+    seat.holds(manifest)
+    assert.equal(seat.done('build').length, 1)
+    built(seat, right)
+    assert.equal(seat.state.context.round, 2)
+    assert.deepEqual(seat.said('attestation'), [])
+  })
+
+  it('halts one who committed another cut', () => {
+    const seat = table.sit(0)
+    const other = table.cut([table.manifest(2)])
+    const otherId = cutId(table.context, other)
+    seat.hear(table.proposal(0, other))
+    seat.hear(...[1, 2, 3].map((member) => table.said(member, 'precommit', 0, { cut: otherId })))
+    seat.take({ type: 'sealedRound', sealedRound: sealedRound() })
+    assert.equal(seat.done('halt').length, 1)
+  })
+
+  it('is refused with another cut, other manifests or too few', () => {
+    const { seal, manifests } = sealedRound()
+    const refuses = (changed: SealedRound, reason: RegExp) =>
+      assert.throws(() => decodeSealedRound(table.context, encodeSealedRound(changed), verifyIdeal), reason)
+    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one that was sealed/)
+    refuses({ seal, cut, manifests: [] }, /missing/)
+    refuses({ seal, cut, manifests: [table.manifest(2)] }, /not the one in the cut/)
+    refuses({ seal: { ...seal, attestations: seal.attestations.slice(1) }, cut, manifests }, /no quorum/)
+  })
+})
