@@ -1,22 +1,32 @@
 /**
- * A peer: its home on disk, its network, its trainer, and the shell that carries the round protocol's effects out.
+ * The peer: its home on disk, its network, and the driver that carries the round protocol out.
  *
  * @example
+ * ```ts
  * const home = homeAt('/srv/loam')
- * await adoptCharter(home, 'charter.cbor')
- * const config = await loadPeerConfig(home, { documents: 'notes.jsonl', model: 'models/loam-base-1m' })
- * const peer = await startPeer({ home, config, log: createLogger(home.log, 'info', false), report: console.log })
+ * const config = await loadPeerConfig(home)
+ * const log = createLogger(home.log, 'info', false)
+ * const peer = await startPeer({ home, config, log, report: (said) => console.error(said.type) })
  * await peer.stop()
+ * ```
  */
 export { adoptCharter, readCharter } from './charter-file.ts'
+export { describeBase, requireCharterBase } from './consortium.ts'
 export { type CharterTerms, createCharter } from './create-charter.ts'
 export { PeerError } from './errors.ts'
 export { type ExportedAdapter, exportPeft, globalAdapter } from './export-adapter.ts'
 export { createHomeFolders, type Home, homeAt, type RoundFiles, roundFiles } from './home.ts'
-export { type Identity, loadIdentity, loadOrCreateIdentity, type MemberCard, memberCard } from './identity.ts'
-export { createLogger } from './logger.ts'
+export {
+  type Identity,
+  loadIdentity,
+  loadOrCreateIdentity,
+  type MemberCard,
+  memberCard,
+  memberCardSchema
+} from './identity.ts'
+export { createLogger, LOG_LEVELS, type LogLevel } from './logger.ts'
 export { type Peer, type PeerOptions, startPeer } from './peer.ts'
-export { loadPeerConfig, type PeerConfig } from './peer-config.ts'
+export { loadPeerConfig, type PeerConfig, peerConfigSchema, type TrainingConfig } from './peer-config.ts'
 export { readPeftFolder, writePeftFolder } from './peft-files.ts'
-export { type JudgedRound, readSealedRounds } from './round-store.ts'
-export type { PeerReport, ProgressReport, SealedReport } from './status.ts'
+export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './status.ts'
+export type { Log } from './store/index.ts'

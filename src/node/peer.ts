@@ -13,7 +13,7 @@ import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
 import { AddressKeeper, loadAddresses } from './known-addresses.ts'
 import { openMessageLog } from './message-log.ts'
-import { createHost, FetchManager, serveBlocks, withDeadline } from './network/index.ts'
+import { createHost, FetchManager, type NetworkHost, serveBlocks, withDeadline } from './network/index.ts'
 import type { PeerConfig } from './peer-config.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
@@ -142,7 +142,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const addresses = new AddressExchange(components, charter.id)
   const keeper = new AddressKeeper(home, () => host.knownAddresses(), log)
   const repair = new AbortController()
-  await host.start()
+  await listen(host, config)
   rounding.start()
   driver = rounding
   started.push(() => {
@@ -164,4 +164,14 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     'the peer runs'
   )
   return identity.peerId
+}
+
+async function listen(host: NetworkHost, { listen }: PeerConfig): Promise<void> {
+  try {
+    await host.start()
+  } catch (error) {
+    const message = messageOf(error)
+    const reason = /listen (E[A-Z]+[^;\n]*)/.exec(message)?.[1] ?? message
+    throw new PeerError(`cannot listen on ${listen.join(', ')}: ${reason}; set --listen to a free address`)
+  }
 }

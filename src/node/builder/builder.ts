@@ -20,16 +20,20 @@ type WorkerMessage =
   | { readonly id: number; readonly result?: JobResult; readonly error?: string }
   | { readonly level: keyof Log; readonly fields: object; readonly message: string }
 
+const WORKER = new URL('./build-worker.js', import.meta.url)
+
 /**
  * A builder over the block store of the home folder `home`. Its worker thread starts with the first job; should it die
  * (a model too large for its memory, say), what was under way is rejected and the next job starts it anew.
+ *
+ * @param entry the worker's module
  */
-export function startBuilder(home: string, log: Log): Builder {
+export function startBuilder(home: string, log: Log, entry: URL = WORKER): Builder {
   let worker: BuildThread | undefined
   let stopped = false
   const submit = async <R extends JobResult>(job: Job): Promise<R> => {
     if (stopped) throw new Error('the builder has been stopped')
-    if (worker === undefined || worker.failure !== undefined) worker = new BuildThread(home, log)
+    if (worker === undefined || worker.failure !== undefined) worker = new BuildThread(home, log, entry)
     return (await worker.submit(job)) as R
   }
   return {
@@ -50,9 +54,9 @@ class BuildThread {
   #count = 0
   #failure: Error | undefined
 
-  constructor(home: string, log: Log) {
+  constructor(home: string, log: Log, entry: URL) {
     this.#log = log
-    this.#worker = new Worker(new URL('./build-worker.js', import.meta.url), { workerData: { home } })
+    this.#worker = new Worker(entry, { workerData: { home } })
     this.#worker.on('message', (said: WorkerMessage) => this.#take(said))
     this.#worker.on('error', (error) => this.#fail(error as Error))
     this.#worker.on('exit', () => this.#fail(new Error('the builder thread has ended')))

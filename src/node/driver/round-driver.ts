@@ -23,10 +23,15 @@ import { sealedReport, shardCounts } from './reports.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
 
-/** Wait before a failed write to disk is tried again. */
-const DISK_RETRY_MS = 2_000
-/** Wait before a failed fetch or build is tried again. */
-const WORK_RETRY_MS = 1_000
+/** Waits before what failed is tried again, milliseconds. */
+export interface RetryDelays {
+  /** A write to the log or of a sealed round. */
+  readonly diskMs: number
+  /** A fetch or a build. */
+  readonly workMs: number
+}
+
+const RETRY_DELAYS: RetryDelays = { diskMs: 2_000, workMs: 1_000 }
 
 /**
  * The imperative shell around the round protocol: takes events one at a time, carries the effects out in their order, and
@@ -48,8 +53,11 @@ export class RoundDriver {
   readonly #onAdvance = new Set<() => void>()
   #bytesBefore = 0
 
-  constructor(components: DriverComponents) {
+  readonly #delays: RetryDelays
+
+  constructor(components: DriverComponents, delays: RetryDelays = RETRY_DELAYS) {
     this.#components = components
+    this.#delays = delays
     this.#queue = new EventQueue((next) => this.#take(next))
     this.#clock = new PhaseClock(performance.now())
   }
@@ -209,18 +217,18 @@ export class RoundDriver {
 
   /** Does not return before the record is durable: on a full disk this peer falls silent, and loses nothing. */
   async #persist(record: LogRecord): Promise<void> {
-    await this.#untilDone(DISK_RETRY_MS, 'the log cannot be written; nothing is sent until it can', () =>
+    await this.#untilDone('the log cannot be written; nothing is sent until it can', () =>
       this.#components.messageLog.append(record)
     )
   }
 
-  async #untilDone(waitMs: number, warning: string, act: () => Promise<void>): Promise<void> {
+  async #untilDone(warning: string, act: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await act()
       } catch (error) {
         this.#components.log.error({ error: messageOf(error) }, warning)
-        await sleep(waitMs, undefined, { signal: this.#stopped.signal })
+        await sleep(this.#delays.diskMs, undefined, { signal: this.#stopped.signal })
       }
     }
   }
@@ -241,7 +249,7 @@ export class RoundDriver {
           if (error instanceof ImpossibleManifestError)
             return this.#components.log.warn(fields, `${what} is given up`)
           this.#components.log.warn(fields, `${what} failed; trying again`)
-          await sleep(WORK_RETRY_MS, undefined, { signal }).catch(() => undefined)
+          await sleep(this.#delays.workMs, undefined, { signal }).catch(() => undefined)
         }
       }
     }
@@ -291,7 +299,7 @@ export class RoundDriver {
 
   async #sealed({ context, sealedRound }: Extract<Effect, { type: 'sealed' }>): Promise<void> {
     const { rounds, messageLog, log, report } = this.#components
-    await this.#untilDone(DISK_RETRY_MS, 'the sealed round cannot be written', async () => {
+    await this.#untilDone('the sealed round cannot be written', async () => {
       await rounds.save(context, sealedRound)
       await messageLog.forgetBefore(context.round + 1)
     })

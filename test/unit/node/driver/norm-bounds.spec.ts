@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { normBounds, saveNorms } from '../../../../src/node/driver/norm-bounds.ts'
+import { PeerError } from '../../../../src/node/errors.ts'
+import { type Home, roundFiles } from '../../../../src/node/home.ts'
+import type { Charter } from '../../../../src/protocol/index.ts'
+import { type OneMember, oneMember } from '../one-member.ts'
+import { temporaryHome } from '../temporary-home.ts'
+
+describe('norm bounds', () => {
+  let home: Home
+  let remove: () => Promise<void>
+  let member: OneMember
+  let charter: Charter
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+    member = await oneMember(home)
+    charter = { ...member.charter.charter, norm: { factor: 10, absolute: 1000 } }
+    for (const round of [1, 2, 3]) await mkdir(roundFiles(home, round).folder)
+  })
+  afterEach(() => remove())
+
+  it('are the absolute cap before the first round', async () => {
+    assert.deepEqual(await normBounds(home, charter, 1), { absolute: 1000, byModule: {} })
+  })
+
+  it('are the factor times the medians of the last round before that was not void', async () => {
+    await saveNorms(home, 1, { q: 2, v: 3 })
+    await saveNorms(home, 3, { q: 100 })
+    assert.deepEqual(await normBounds(home, charter, 3), { absolute: 1000, byModule: { q: 20, v: 30 } })
+  })
+
+  it('say nothing of a module whose median is zero', async () => {
+    await saveNorms(home, 1, { q: 0, v: 3 })
+    assert.deepEqual((await normBounds(home, charter, 2)).byModule, { v: 30 })
+  })
+
+  for (const text of ['', 'null', '{"q":"1"}', '{"q":-1}']) {
+    it(`name the file that is damaged: ${JSON.stringify(text)}`, async () => {
+      await writeFile(roundFiles(home, 1).norms, text)
+      await assert.rejects(normBounds(home, charter, 2), (error: Error) => {
+        assert(error instanceof PeerError)
+        assert.match(error.message, /rounds.1.norms\.json is damaged: move it away/)
+        return true
+      })
+    })
+  }
+})

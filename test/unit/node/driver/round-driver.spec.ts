@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import type { DriverComponents } from '../../../../src/node/driver/components.ts'
+import { RoundDriver } from '../../../../src/node/driver/round-driver.ts'
+import type { Home } from '../../../../src/node/home.ts'
+import { openMessageLog } from '../../../../src/node/message-log.ts'
+import type { NetworkHost } from '../../../../src/node/network/index.ts'
+import { loadPeerConfig } from '../../../../src/node/peer-config.ts'
+import { openRoundStore } from '../../../../src/node/round-store.ts'
+import { decodeEnvelope, type LogRecord, verifyEd25519 } from '../../../../src/protocol/index.ts'
+import { memoryLog } from '../memory-log.ts'
+import { MODEL, type OneMember, oneMember, smallPair, smallResult } from '../one-member.ts'
+import { temporaryHome } from '../temporary-home.ts'
+
+/** Lets all that is ready run. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 5))
+
+describe('the round driver', () => {
+  let home: Home
+  let remove: () => Promise<void>
+  let member: OneMember
+  const log = memoryLog()
+  /** What happened, in its order. */
+  let happened: string[]
+  let trainings: number
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+    member = await oneMember(home)
+    happened = []
+    trainings = 0
+  })
+  afterEach(() => remove())
+
+  /** A driver with a real log and store, a disk that refuses while `isFull`, and no network. */
+  const createDriver = async (isFull: () => boolean, trains = true) => {
+    const messageLog = await openMessageLog(home.writeAheadLog)
+    const kindOf = (bytes: Uint8Array) => decodeEnvelope(bytes).kind
+    const host = {
+      publish: async (bytes: Uint8Array) => happened.push(`sent ${kindOf(bytes)}`),
+      peers: () => [],
+      traffic: { totals: () => new Map() }
+    } as unknown as NetworkHost
+    const components: DriverComponents = {
+      home,
+      identity: member.identity,
+      environment: { signer: member.identity.signer, verify: verifyEd25519 },
+      config: await loadPeerConfig(home, { model: MODEL, documents: 'none', rank: 1 }),
+      host,
+      fetchBlocks: (_wanted, _holders, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        }),
+      messageLog: {
+        ...messageLog,
+        async append(record: LogRecord) {
+          if (isFull()) {
+            happened.push('refused')
+            throw new Error('the disk is full')
+          }
+          await messageLog.append(record)
+          if (record.type === 'signed') happened.push(`logged ${kindOf(record.envelope)}`)
+        }
+      },
+      rounds: await openRoundStore(home, member.charter),
+      trainer: {
+        train: async () => {
+          trainings++
+          if (!trains) throw new Error('no memory')
+          return smallResult(smallPair(member.charter))
+        },
+        stop: async () => {}
+      },
+      builder: {
+        validate: async () => ({ type: 'validated', fault: undefined }),
+        build: () => Promise.reject(new Error('not reached')),
+        stop: async () => {}
+      },
+      log,
+      report: () => {}
+    }
+    const driver = new RoundDriver(components, { diskMs: 1, workMs: 1 })
+    return {
+      driver,
+      async end() {
+        await driver.stop()
+        await messageLog.close()
+      }
+    }
+  }
+  const until = async (what: string) => {
+    while (!happened.includes(what)) await settle()
+  }
+
+  it('sends and shows nothing that is not in the log, however often the disk refuses', async () => {
+    let isFull = true
+    const { driver, end } = await createDriver(() => isFull)
+    driver.start()
+    while (happened.length < 3) await settle()
+    assert.deepEqual(new Set(happened), new Set(['refused']))
+    assert.equal(driver.state.messages.size, 0, 'sync must not give out what is not logged')
+    assert.match(
+      log.messages.at(-1)!,
+      /the log cannot be written; nothing is sent until it can .*disk is full/
+    )
+    isFull = false
+    await until('sent manifest')
+    await settle()
+    assert.deepEqual(
+      happened.filter((what) => what !== 'refused'),
+      ['logged manifest', 'sent manifest']
+    )
+    assert(driver.state.messages.has('manifest/0'))
+    await end()
+  })
+
+  it('stops while the disk refuses, and sends nothing after', async () => {
+    const { driver, end } = await createDriver(() => true)
+    driver.start()
+    await until('refused')
+    await end()
+    happened.length = 0
+    await settle()
+    assert.deepEqual(happened, [])
+  })
+
+  it('trains again after a restart only where the manifest was not signed, and sends what was', async () => {
+    const first = await createDriver(() => true)
+    first.driver.start()
+    await until('refused')
+    await first.end()
+    const second = await createDriver(() => false)
+    second.driver.start()
+    await until('sent manifest')
+    await second.end()
+    assert.equal(trainings, 2)
+    happened.length = 0
+    const third = await createDriver(() => false)
+    third.driver.start()
+    await until('sent manifest')
+    await third.end()
+    assert.equal(trainings, 2)
+    assert(!happened.includes('logged manifest'))
+  })
+
+  it('goes on without its own adapter when the training fails', async () => {
+    const { driver, end } = await createDriver(() => false, false)
+    driver.start()
+    while (driver.state.phase === 'training') await settle()
+    assert.match(log.messages.findLast((line) => line.startsWith('training failed'))!, /no memory/)
+    await end()
+  })
+
+  it('refuses garbage and passes over what is of no use', async () => {
+    const { driver, end } = await createDriver(() => false)
+    driver.start()
+    assert.equal(driver.receive(Buffer.from('garbage'), 'somebody'), 'reject')
+    assert.match(log.messages.findLast((line) => line.startsWith('a message was rejected'))!, /somebody/)
+    await end()
+  })
+
+  it('lets nobody wait for a round when it stops', async () => {
+    const { driver, end } = await createDriver(() => false)
+    driver.start()
+    const stopped = new AbortController()
+    const waiting = driver.roundAfter(1, stopped.signal)
+    stopped.abort(new Error('enough'))
+    await assert.rejects(waiting, /enough/)
+    await assert.rejects(driver.roundAfter(1, stopped.signal), /enough/)
+    await end()
+  })
+})

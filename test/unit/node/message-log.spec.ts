@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Home } from '../../../src/node/home.ts'
+import { openMessageLog } from '../../../src/node/message-log.ts'
+import { genesisContext, type LogRecord } from '../../../src/protocol/index.ts'
+import { signMessage } from '../../../src/protocol/messages/message.ts'
+import { oneMember } from './one-member.ts'
+import { temporaryHome } from './temporary-home.ts'
+
+describe('the message log', () => {
+  let home: Home
+  let remove: () => Promise<void>
+  let signed: (round: number) => LogRecord
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+    const { charter, identity } = await oneMember(home)
+    const context = genesisContext(charter)
+    signed = (round) => {
+      const body = { certified: new Uint8Array(1) }
+      const { bytes } = signMessage({ ...context, round }, identity.signer, 'ready', 0, body)
+      return { type: 'signed', envelope: bytes }
+    }
+  })
+  afterEach(() => remove())
+
+  it('gives back what was appended, and forgets the rounds before one', async () => {
+    const log = await openMessageLog(home.writeAheadLog)
+    assert.deepEqual([log.records, log.tornBytes], [[], 0])
+    for (const round of [1, 2, 3]) await log.append(signed(round))
+    await log.forgetBefore(2)
+    await log.close()
+    const again = await openMessageLog(home.writeAheadLog)
+    assert.deepEqual(again.records, [signed(2), signed(3)])
+    await again.close()
+  })
+
+  it('tells how much of an unfinished record it cut off', async () => {
+    const log = await openMessageLog(home.writeAheadLog)
+    await log.append(signed(1))
+    await log.append(signed(2))
+    await log.close()
+    const bytes = await readFile(home.writeAheadLog)
+    await writeFile(home.writeAheadLog, bytes.subarray(0, -5))
+    const again = await openMessageLog(home.writeAheadLog)
+    assert.deepEqual(again.records, [signed(1)])
+    assert(again.tornBytes > 0)
+    await again.close()
+  })
+})

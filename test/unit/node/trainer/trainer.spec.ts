@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { decodeAdapterFile } from '../../../../src/adapter/index.ts'
+import { type Home, roundFiles } from '../../../../src/node/home.ts'
+import { BlockStore } from '../../../../src/node/store/index.ts'
+import { createTrainer, type Trainer } from '../../../../src/node/trainer/trainer.ts'
+import type { TrainingJob, TrainingProgress } from '../../../../src/node/trainer/training-job.ts'
+import { memoryLog } from '../memory-log.ts'
+import { MODEL } from '../one-member.ts'
+import { temporaryHome } from '../temporary-home.ts'
+
+const never = new AbortController().signal
+
+/** Process ids of this process's children that are trainers. */
+function trainerProcesses(): number[] {
+  const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+  return lines
+    .split('\n')
+    .filter((line) => line.includes('trainer-process'))
+    .map((line) => Number.parseInt(line, 10))
+}
+
+describe('the trainer', function () {
+  this.timeout(60_000)
+  let home: Home
+  let remove: () => Promise<void>
+  let trainer: Trainer
+  let job: (changes?: Partial<TrainingJob>) => TrainingJob
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+    const sentences = ['The sea was calm that day.', 'My fellow citizens, the state of the union is strong.']
+    const lines = Array.from(
+      { length: 12 },
+      (_, i) => `${JSON.stringify({ text: sentences[i % 2]!.repeat(4) })}\n`
+    )
+    await writeFile(home.documents, lines.join(''))
+    trainer = createTrainer()
+    job = (changes = {}) => ({
+      round: 1,
+      baseFolder: MODEL,
+      modelFile: undefined,
+      documents: home.documents,
+      modules: ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.v_proj'],
+      rank: 2,
+      alpha: 4,
+      training: {
+        steps: 4,
+        batchSize: 2,
+        sequenceLength: 32,
+        learningRate: 3e-3,
+        warmupSteps: 1,
+        clipNorm: 1,
+        weightDecay: 0,
+        threads: 1
+      },
+      seed: 5,
+      documentSeed: 6,
+      firstStep: 0,
+      home: home.folder,
+      localPath: roundFiles(home, 1).local,
+      ...changes
+    })
+  })
+  afterEach(async () => {
+    await trainer.stop()
+    await remove()
+  })
+
+  it('reports every step, stores every block, writes the adapter; the same seed gives the same blocks', async () => {
+    const steps: TrainingProgress[] = []
+    const first = await trainer.train(job(), (progress) => steps.push(progress), never)
+    assert.deepEqual(
+      steps.map(({ step, steps: all }) => [step, all]),
+      [1, 2, 3, 4].map((step) => [step, 4])
+    )
+    assert(steps.every(({ loss }) => loss > 0 && loss < 20))
+    assert.equal(first.samples, 12)
+    const store = await BlockStore.open(home.folder, memoryLog())
+    for (const { blocks } of first.shards) for (const digest of blocks) assert(await store.get(digest))
+    const { adapter, samples } = decodeAdapterFile(await readFile(roundFiles(home, 1).local))
+    assert.equal(samples, 12)
+    assert.deepEqual(
+      adapter.pairs.map(({ module }) => module),
+      first.shards.map(({ module }) => module)
+    )
+    // In the same process, then in a fresh one.
+    assert.deepEqual(await trainer.train(job(), () => {}, never), first)
+    const other = createTrainer()
+    assert.deepEqual(await other.train(job(), () => {}, never), first)
+    await other.stop()
+    const reseeded = await trainer.train(job({ seed: 7 }), () => {}, never)
+    assert.notDeepEqual(reseeded.shards, first.shards)
+  })
+
+  it('stops a cancelled training at its next step, writes nothing of it, and takes the next job after it', async () => {
+    const cancel = new AbortController()
+    const { training } = job()
+    const long = job({ training: { ...training, steps: 100_000 } })
+    const cancelled = trainer.train(long, () => cancel.abort(), cancel.signal)
+    const next = trainer.train(job({ localPath: roundFiles(home, 2).local }), () => {}, never)
+    await assert.rejects(cancelled, /cancelled/)
+    assert.equal((await next).samples, 12)
+    assert(!existsSync(roundFiles(home, 1).local))
+  })
+
+  it('does not begin what was cancelled before its turn', async () => {
+    const cancel = new AbortController()
+    const first = trainer.train(job(), () => {}, never)
+    const second = trainer.train(job(), () => assert.fail('began'), cancel.signal)
+    cancel.abort(new Error('no longer wanted'))
+    await assert.rejects(second, /no longer wanted/)
+    await first
+  })
+
+  it('outlives its process: the training is lost, the next one starts a new process', async function () {
+    if (process.platform !== 'linux') this.skip()
+    const { training } = job()
+    const long = job({ training: { ...training, steps: 100_000 } })
+    const kill = () => {
+      for (const pid of trainerProcesses()) process.kill(pid, 'SIGKILL')
+    }
+    await assert.rejects(trainer.train(long, kill, never), /the trainer process ended \(SIGKILL\)/)
+    assert.equal((await trainer.train(job(), () => {}, never)).samples, 12)
+  })
+
+  it('says what is wrong with the documents, and goes on', async () => {
+    await assert.rejects(
+      trainer.train(job({ documents: '/nowhere' }), () => {}, never),
+      /nowhere/
+    )
+    assert.equal((await trainer.train(job(), () => {}, never)).samples, 12)
+  })
+
+  it('ends its process in the middle of a training, and takes no job after that', async function () {
+    if (process.platform !== 'linux') this.skip()
+    const { training } = job()
+    let began = () => {}
+    const beginning = new Promise<void>((resolve) => {
+      began = resolve
+    })
+    const long = trainer.train(job({ training: { ...training, steps: 100_000 } }), () => began(), never)
+    const ended = assert.rejects(long, /the trainer process ended/)
+    await beginning
+    await trainer.stop()
+    await ended
+    assert.deepEqual(trainerProcesses(), [])
+    await assert.rejects(
+      trainer.train(job(), () => {}, never),
+      /has been stopped/
+    )
+  })
+})
