@@ -41,6 +41,8 @@ export interface Scenario {
   readonly liars?: number
   /** Members that endorse without fetching, and serve their own blocks to one other member only. */
   readonly withholders?: number
+  /** One crash: of this member, right after this record of its log, counted from 1. */
+  readonly crashAfter?: { readonly member: number; readonly record: number }
   readonly timeouts?: Partial<Charter['timeouts']>
 }
 
@@ -179,6 +181,11 @@ export class SimulatedNetwork {
     switch (effect.type) {
       case 'persist':
         copy.log.push(effect.record)
+        if (
+          this.#scenario.crashAfter?.member === copy.member &&
+          this.#scenario.crashAfter.record === copy.log.length
+        )
+          copy.effectsLeft = 0
         break
       case 'broadcast':
         if (copy.manner === 'honest') this.#watch.broadcast(copy.name, effect.message)
@@ -220,7 +227,8 @@ export class SimulatedNetwork {
         this.#checkSeal(copy, effect)
         break
       case 'halt':
-        this.violations.push(`${copy.name} halted: ${effect.reason}`)
+        // A liar's own software may well stop when its lies come back to it.
+        if (copy.manner !== 'liar') this.violations.push(`${copy.name} halted: ${effect.reason}`)
         break
       case 'equivocation':
         if (this.honest.some(({ member }) => member === effect.first.author))
@@ -283,8 +291,9 @@ export class SimulatedNetwork {
       return
     }
     const { certificates, messages } = answerSync(other.state, request)
+    const { context } = copy.state
     for (const certificate of certificates) {
-      if (!isValidCertificate(copy.state.context, certificate, verifyIdeal))
+      if (!isValidCertificate(context, certificate, verifyIdeal))
         this.violations.push('a certificate is not valid')
       this.#event(copy, { type: 'certificate', round: request.round, certificate })
     }

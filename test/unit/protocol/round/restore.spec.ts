@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { equalBytes, hex } from '../../../../src/protocol/bytes.ts'
+import { cutId } from '../../../../src/protocol/identifiers.ts'
+import type { LogRecord } from '../../../../src/protocol/round/effects.ts'
+import { type Scenario, SimulatedNetwork } from '../../../sim/simulated-network.ts'
+import { firsts, type Seat, Table } from '../table.ts'
+
+const table = new Table(4)
+const manifests = firsts(4).map((author) => table.manifest(author))
+const cut = table.cut(manifests)
+const id = cutId(table.context, cut)
+const self = firsts(4).find((member) => member !== table.proposer(0))!
+const others = firsts(4).filter((member) => member !== self)
+
+/** A member that trained, endorsed, said ready, voted, locked and precommitted in view 0. */
+function experienced(): Seat {
+  const seat = table.sit(self)
+  seat.take({ type: 'trained', round: 1, manifest: manifests[self]!.body })
+  seat.hear(manifests[others[0]!]!)
+  seat.holds(manifests[others[0]!]!)
+  seat.learn(...manifests.map((manifest) => table.certificate(manifest)))
+  seat.hear(...others.map((member) => table.ready(member, [])), table.proposal(0, cut))
+  seat.hear(...others.map((member) => table.said(member, 'prevote', 0, { cut: id })))
+  return seat
+}
+
+describe('a restart', () => {
+  it('says again all that was said, in the same words, and nothing else', () => {
+    const before = experienced()
+    const after = table.sitAgain(self, before.log)
+    const words = (seat: Seat) => seat.done('broadcast').map(({ message }) => hex(message.bytes))
+    assert.deepEqual(words(after), words(before))
+    assert.deepEqual(after.done('train'), [])
+    assert.equal(after.state.step, 'precommit')
+    assert.deepEqual(after.state.locked, before.state.locked)
+    assert.deepEqual(after.state.valid, before.state.valid)
+  })
+
+  it('can show what its word rests on: the certificates of its ready, the prevotes of its lock', () => {
+    const after = table.sitAgain(self, experienced().log)
+    assert.equal(after.state.certificates.size, 4)
+    assert.equal(after.state.messages.get('prevote/0')?.size, 3, 'the quorum that locked it')
+  })
+
+  it('trains again only where nothing tells that it had come further', () => {
+    const { log } = experienced()
+    assert.equal(table.sitAgain(self, []).done('train').length, 1)
+    assert.equal(table.sitAgain(self, log.slice(0, 1)).done('train').length, 0)
+    assert.ok(table.sitAgain(self, log.slice(0, 1)).state.timers.has('gather'))
+  })
+
+  it('passes over what the log holds of other rounds', () => {
+    const { log } = experienced()
+    const later = { ...table.context, round: 2, parent: id }
+    const after = table.sitAgain(self, log, later)
+    assert.deepEqual(after.said('prevote'), [])
+    assert.equal(after.state.view, -1)
+    assert.equal(after.state.valid, undefined)
+  })
+
+  it('at any record leaves a member that contradicts nothing, whatever it hears next', () => {
+    const { log } = experienced()
+    const other = table.cut(manifests.slice(1))
+    const otherId = cutId(table.context, other)
+    for (let length = 0; length <= log.length; length++) {
+      const seat = table.sitAgain(self, log.slice(0, length))
+      seat.take({ type: 'trained', round: 1, manifest: { ...manifests[self]!.body, samples: 5 } })
+      const second = table.manifest(others[0]!, { samples: 9 })
+      seat.hear(second)
+      seat.holds(second)
+      seat.timeout('gather')
+      seat.hear(...others.map((member) => table.ready(member, [])), table.proposal(0, other))
+      seat.timeout('propose/0')
+      seat.hear(...others.map((member) => table.said(member, 'prevote', 0, { cut: otherId })))
+      seat.timeout('prevote/0')
+      assertConsistent(seat, log.slice(0, length))
+    }
+  })
+})
+
+/** No two words of a member in one place, before and after. */
+function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
+  const said = new Map<string, Uint8Array>()
+  for (const { kind, slot, id } of seat.done('broadcast').map(({ message }) => message)) {
+    const before = said.get(`${kind}/${slot}`)
+    assert.ok(before === undefined || equalBytes(before, id), `two words in ${kind}/${slot}`)
+    said.set(`${kind}/${slot}`, id)
+  }
+  for (const record of log) {
+    if (record.type !== 'signed') continue
+    const { kind, slot, id } = table.read(record.envelope)
+    assert.ok(
+      equalBytes(said.get(`${kind}/${slot}`)!, id),
+      `another word in ${kind}/${slot} after record ${log.length}`
+    )
+  }
+}
+
+describe('a restart right after any record of the log, before what it stands for was sent', () => {
+  const scenarios: Record<string, Scenario> = {
+    'in a calm consortium': { members: 4, seed: 5, rounds: 1, delay: [5, 60], loss: 0 },
+    'where messages are lost and one member lies': {
+      members: 4,
+      seed: 6,
+      rounds: 1,
+      delay: [5, 300],
+      loss: 0.1,
+      liars: 1,
+      timeouts: { gatherMs: 50, graceMs: 50 }
+    }
+  }
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    it(`${name}: nothing is contradicted, and all seal`, function () {
+      this.timeout(60_000)
+      const whole = new SimulatedNetwork(scenario)
+      assert.ok(whole.run())
+      for (const member of [2, 3]) {
+        const records = whole.copies.find((copy) => copy.member === member)!.log.length
+        assert.ok(records > 6)
+        for (let record = 1; record <= records; record++) {
+          const network = new SimulatedNetwork({ ...scenario, crashAfter: { member, record } })
+          const sealed = network.run()
+          assert.deepEqual(network.violations, [], `record ${record} of ${member}`)
+          assert.ok(sealed, `no seal after a crash at record ${record} of ${member}`)
+        }
+      }
+    })
+  }
+})
