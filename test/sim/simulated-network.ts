@@ -41,8 +41,8 @@ export interface Scenario {
   readonly liars?: number
   /** Members that endorse without fetching, and serve their own blocks to one other member only. */
   readonly withholders?: number
-  /** One crash: of this member, right after this record of its log, counted from 1. */
-  readonly crashAfter?: { readonly member: number; readonly record: number }
+  /** One crash: of this member, right after its nth (from 1) effect of this type. */
+  readonly crashAfter?: { readonly member: number; readonly type: Effect['type']; readonly nth: number }
   readonly timeouts?: Partial<Charter['timeouts']>
 }
 
@@ -82,6 +82,7 @@ export class SimulatedNetwork {
   readonly #watch: Watch
   /** Who has all blocks of a manifest and serves them, by its id in hex. */
   readonly #holders = new Map<string, Set<Copy>>()
+  #counted = 0
   #order = 0
   now = 0
 
@@ -173,6 +174,9 @@ export class SimulatedNetwork {
         return
       }
       this.#effect(copy, effect)
+      const planned = this.#scenario.crashAfter
+      if (planned?.member === copy.member && planned.type === effect.type && ++this.#counted === planned.nth)
+        copy.effectsLeft = 0
     }
   }
 
@@ -181,11 +185,6 @@ export class SimulatedNetwork {
     switch (effect.type) {
       case 'persist':
         copy.log.push(effect.record)
-        if (
-          this.#scenario.crashAfter?.member === copy.member &&
-          this.#scenario.crashAfter.record === copy.log.length
-        )
-          copy.effectsLeft = 0
         break
       case 'broadcast':
         if (copy.manner === 'honest') this.#watch.broadcast(copy.name, effect.message)
@@ -309,7 +308,9 @@ export class SimulatedNetwork {
     const attempt = () => {
       if (copy.life !== life) return
       const isOwn = manifest.author === copy.member
-      const isServed = [...holders].some((holder) => !this.#areParted(copy, holder) && servesTo(holder, copy))
+      const isServed =
+        this.copies.some(({ member, manner }) => member === manifest.author && manner === 'liar') ||
+        [...holders].some((holder) => !this.#areParted(copy, holder) && servesTo(holder, copy))
       if (!isOwn && !isServed && copy.manner !== 'withholder') return this.#later(FETCH_RETRY_MS, attempt)
       if (isOwn || copy.manner !== 'withholder') holders.add(copy)
       this.#event(copy, { type: 'blocksHeld', manifest: manifest.id, fault: undefined })

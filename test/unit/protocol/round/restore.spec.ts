@@ -96,7 +96,7 @@ function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
   }
 }
 
-describe('a restart right after any record of the log, before what it stands for was sent', () => {
+describe('a restart right after any record of the log, or right after anything was sent', () => {
   const scenarios: Record<string, Scenario> = {
     'in a calm consortium': { members: 4, seed: 5, rounds: 1, delay: [5, 60], loss: 0 },
     'where messages are lost and one member lies': {
@@ -114,14 +114,15 @@ describe('a restart right after any record of the log, before what it stands for
       this.timeout(60_000)
       const whole = new SimulatedNetwork(scenario)
       assert.ok(whole.run())
-      for (const member of [2, 3]) {
-        const records = whole.copies.find((copy) => copy.member === member)!.log.length
-        assert.ok(records > 6)
-        for (let record = 1; record <= records; record++) {
-          const network = new SimulatedNetwork({ ...scenario, crashAfter: { member, record } })
+      const { log } = whole.copies.find((copy) => copy.member === 2)!
+      const records = log.filter(({ type }) => type === 'signed').length
+      assert.ok(records > 6)
+      for (const type of ['persist', 'broadcast'] as const) {
+        for (let nth = 1; nth <= records; nth++) {
+          const network = new SimulatedNetwork({ ...scenario, crashAfter: { member: 2, type, nth } })
           const sealed = network.run()
-          assert.deepEqual(network.violations, [], `record ${record} of ${member}`)
-          assert.ok(sealed, `no seal after a crash at record ${record} of ${member}`)
+          assert.deepEqual(network.violations, [], `${type} ${nth}`)
+          assert.ok(sealed, `no seal after a crash at ${type} ${nth}`)
         }
       }
     })
