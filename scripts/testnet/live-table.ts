@@ -84,7 +84,7 @@ function rowOf(view: PeerView): string[] {
   return [
     ...begun,
     String(progress?.round ?? '-'),
-    progress?.phase ?? 'starting',
+    view.ended !== undefined ? 'ended' : (progress?.phase ?? 'starting'),
     progress === undefined
       ? ''
       : `${done} ${String(progress.step).padStart(String(progress.steps).length)}/${progress.steps}`,

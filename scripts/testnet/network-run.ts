@@ -1,4 +1,5 @@
 import type { PeerReport, ProgressReport, SealedReport } from '../../src/node/status.ts'
+import { quorumSize } from '../../src/protocol/index.ts'
 import { type PeerProcess, startPeerProcess } from './peer-process.ts'
 import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'
 
@@ -8,7 +9,8 @@ export interface PeerView {
   progress: ProgressReport | undefined
   readonly sealed: SealedReport[]
   addresses: readonly string[]
-  halted: string | undefined
+  /** How its process ended, where it did so unasked: an exit code or a signal. */
+  ended: string | undefined
 }
 
 /** A whole network on this machine: every peer a process, found through the first one's address alone. */
@@ -16,18 +18,28 @@ export class NetworkRun {
   readonly views: readonly PeerView[]
   readonly #processes = new Map<number, PeerProcess>()
   readonly #onChange: (view: PeerView, report: PeerReport) => void
+  readonly #onLoss: (line: string) => void
   readonly #waiting = new Set<() => void>()
   #failure: Error | undefined
   #stopping = false
 
-  constructor({ peers }: PreparedTestnet, onChange: (view: PeerView, report: PeerReport) => void = () => {}) {
+  /**
+   * @param onChange called with every report of a peer
+   * @param onLoss called with a line when a peer ends unasked
+   */
+  constructor(
+    { peers }: PreparedTestnet,
+    onChange: (view: PeerView, report: PeerReport) => void = () => {},
+    onLoss: (line: string) => void = () => {}
+  ) {
     this.#onChange = onChange
+    this.#onLoss = onLoss
     this.views = peers.map((peer) => ({
       peer,
       progress: undefined,
       sealed: [],
       addresses: [],
-      halted: undefined
+      ended: undefined
     }))
   }
 
@@ -43,10 +55,9 @@ export class NetworkRun {
     const view = this.views[index]!
     const peerProcess = startPeerProcess(view.peer, bootstrap, (report) => this.#take(view, report))
     this.#processes.set(index, peerProcess)
+    view.ended = undefined
     void peerProcess.exited.then((status) => {
-      if (this.#stopping || this.#processes.get(index) !== peerProcess) return
-      const last = peerProcess.standardError().trim().split('\n').at(-1) ?? ''
-      this.#fail(new Error(`peer ${index} ended (${status}): ${last} (log: ${view.peer.home.log})`))
+      if (!this.#stopping && this.#processes.get(index) === peerProcess) this.#lose(view, peerProcess, status)
     })
   }
 
@@ -60,7 +71,7 @@ export class NetworkRun {
   /**
    * Resolves when a condition on the views holds.
    *
-   * @throws when a peer ends or halts, or the signal aborts
+   * @throws when a peer halts, too few peers are left, or the signal aborts
    */
   until(holds: () => boolean, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -99,11 +110,20 @@ export class NetworkRun {
     if (report.type === 'sealed' && !view.sealed.some(({ round }) => round === report.round))
       view.sealed.push(report)
     if (report.type === 'listening') view.addresses = report.addresses
-    if (report.type === 'halted') {
-      view.halted = report.reason
-      this.#fail(new Error(`peer ${view.peer.index} halted: ${report.reason}`))
-    }
+    if (report.type === 'halted') this.#fail(new Error(`peer ${view.peer.index} halted: ${report.reason}`))
     this.#onChange(view, report)
+    this.#wake()
+  }
+
+  /** A peer is gone: the others go on, as long as they are a quorum. */
+  #lose(view: PeerView, peerProcess: PeerProcess, status: number | string): void {
+    view.ended = String(status)
+    const { index, home } = view.peer
+    const last = peerProcess.standardError().trim().split('\n').at(-1) ?? ''
+    const living = this.views.filter(({ ended }) => ended === undefined).length
+    this.#onLoss(`peer ${index} ended (${status}) ${last}`.trimEnd())
+    if (living < quorumSize(this.views.length))
+      this.#fail(new Error(`peer ${index} ended (${status}): too few are left to go on; see ${home.log}`))
     this.#wake()
   }
 

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { exportPeft } from '../../src/node/export-adapter.ts'
 import { evaluateLosses } from './evaluate-losses.ts'
 import { createDisplay, type Display } from './live-table.ts'
-import { NetworkRun } from './network-run.ts'
+import { NetworkRun, type PeerView } from './network-run.ts'
 import type { TestnetOptions } from './options.ts'
 import { type PreparedTestnet, prepareTestnet } from './prepare-homes.ts'
 import { hasAgreed, reportRounds, type TestnetReport } from './report.ts'
+import { completeFromDisk } from './sealed-on-disk.ts'
 import { trainStandalone } from './standalone.ts'
 
 /** Rounds that peers may take before the network counts as stuck, seconds each. */
@@ -28,16 +29,21 @@ export async function runTestnet(
   await mkdir(options.folder, { recursive: true })
   if ((await readdir(options.folder)).length > 0)
     throw new Error(`${options.folder} is not empty: choose another folder with --out`)
-  let run: NetworkRun | undefined
-  const display = createDisplay(stream, () => run?.views ?? [])
+  let views: readonly PeerView[] = []
+  const display = createDisplay(stream, () => views)
   display.say(`Loam testnet in ${options.folder}`)
   const prepared = await prepareTestnet(options, display.say)
   signal.throwIfAborted()
-  run = new NetworkRun(prepared, display.change)
+  const run = new NetworkRun(prepared, display.change, display.say)
+  views = run.views
   const deadline = AbortSignal.timeout(options.rounds * ROUND_SECONDS_MAX * 1000)
   try {
     await run.start()
-    await run.untilSealed(options.rounds, AbortSignal.any([signal, deadline]))
+    const patience = AbortSignal.any([signal, deadline])
+    const isDone = ({ ended, sealed }: PeerView) => ended !== undefined || sealed.length >= options.rounds
+    await run.until(() => views.every(isDone), patience)
+    for (const view of run.views)
+      if (view.sealed.length < options.rounds) await completeFromDisk(view, options.rounds, patience)
     await run.stop()
     const rounds = reportRounds(run.views)
     if (!hasAgreed(rounds, options.rounds)) throw new Error('the peers do not agree on every digest')

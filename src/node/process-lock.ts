@@ -38,6 +38,13 @@ export async function lockHome(home: Home): Promise<() => Promise<void>> {
   throw new PeerError(`${home.folder} is being taken by another daemon: choose another --home`)
 }
 
+/** Process id of the daemon that has a home, where one runs. */
+export async function runningDaemon(home: Home): Promise<number | undefined> {
+  const text = await readLock(home.lock)
+  const holder = text === undefined ? undefined : parseHolder(text)
+  return holder !== undefined && isRunning(holder) ? holder.pid : undefined
+}
+
 /** Makes a file with all its contents at once; false where there is one already. */
 async function createWhole(path: string, text: string): Promise<boolean> {
   const whole = `${path}.${randomBytes(6).toString('hex')}`

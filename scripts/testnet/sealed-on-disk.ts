@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readCharter } from '../../src/node/charter-file.ts'
+import { sealedReport } from '../../src/node/driver/reports.ts'
+import { runningDaemon } from '../../src/node/process-lock.ts'
+import { readSealedRounds } from '../../src/node/round-store.ts'
+import type { SealedReport } from '../../src/node/status.ts'
+import type { PeerView } from './network-run.ts'
+
+const LOOK_AGAIN_MS = 500
+/** What was not measured: the peer was not this launcher's when it sealed the round. */
+const UNKNOWN = { ms: { train: 0, gather: 0, decide: 0, stack: 0, seal: 0 }, bytesReceived: 0 }
+
+/**
+ * Completes the view of a peer that ended unasked from its home: somebody may have started it again by hand
+ * (`loam peer --home …`), and then it is waited for.
+ *
+ * @throws when it has not sealed all rounds and no daemon runs in its home, or the signal aborts
+ */
+export async function completeFromDisk(view: PeerView, rounds: number, signal: AbortSignal): Promise<void> {
+  const { home, index } = view.peer
+  for (;;) {
+    const runs = (await runningDaemon(home)) !== undefined
+    const sealed = await readReports(view)
+    if (sealed.length >= rounds) {
+      for (const report of sealed.slice(view.sealed.length)) view.sealed.push(report)
+      return
+    }
+    if (!runs)
+      throw new Error(`peer ${index} ended (${view.ended}) and sealed ${sealed.length} of ${rounds} rounds`)
+    await sleep(LOOK_AGAIN_MS, undefined, { signal })
+  }
+}
+
+async function readReports({ peer }: PeerView): Promise<SealedReport[]> {
+  const rounds = await readSealedRounds(peer.home, await readCharter(peer.home.charter))
+  return rounds.map(({ context, sealedRound }) => ({ ...sealedReport(context, sealedRound), ...UNKNOWN }))
+}
