@@ -32,7 +32,9 @@ function fileOf(value: unknown): Uint8Array {
   return encodeCanonical({ charter: value, signatures: [{ peer: signers[0]!.peer, signature }] })
 }
 
-describe('a charter', () => {
+describe('a charter', function () {
+  this.timeout(60_000)
+
   it('comes back from its file as it was, with its signers', () => {
     const read = decodeCharter(file, verifyEd25519)
     assert.deepEqual(read.charter, charter)

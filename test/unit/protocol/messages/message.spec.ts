@@ -37,7 +37,9 @@ function isAccepted(bytes: Uint8Array): boolean {
   }
 }
 
-describe('an envelope', () => {
+describe('an envelope', function () {
+  this.timeout(60_000)
+
   for (const message of everyKind) {
     const { kind, bytes } = message
 
