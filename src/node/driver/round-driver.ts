@@ -240,8 +240,10 @@ export class RoundDriver {
       while (!signal.aborted) {
         try {
           const event = await run(signal)
-          if (!signal.aborted) this.happen(event)
-          return
+          if (signal.aborted) return
+          if (event.type === 'blocksHeld' && event.fault !== undefined)
+            this.#components.log.warn({ fault: event.fault }, 'a manifest is not valid; it is not endorsed')
+          return this.happen(event)
         } catch (error) {
           if (signal.aborted) return
           const fields = { error: messageOf(error) }

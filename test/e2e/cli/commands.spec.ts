@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { LOAM, lastLine, loam, loamWith, type Outcome } from './loam.ts'
+
+/** An error that a person can read: one line, no stack, and the exit code. */
+function assertFails(outcome: Outcome, code: number, message: RegExp): void {
+  assert.equal(outcome.code, code, outcome.stderr)
+  assert.match(outcome.stderr, message)
+  assert.equal(outcome.stdout, '')
+  assert.doesNotMatch(outcome.stderr, /^\s+at /m)
+  assert.equal(outcome.stderr.match(/^error: /gm)?.length, 1, outcome.stderr)
+}
+
+describe('the loam command', function () {
+  this.timeout(120_000)
+  let folder: string
+  const path = (...names: string[]) => join(folder, ...names)
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'loam-cli-'))
+    await writeFile(path('text.txt'), 'The sea was calm that day, and the ship went on.')
+    await writeFile(path('documents.jsonl'), '{"text":"The sea was calm."}\n')
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  it('shows help: 0 when asked for, 2 when no command is given', async () => {
+    const asked = await loam('--help')
+    assert.equal(asked.code, 0)
+    assert.match(asked.stdout, /Examples:.*Exit codes: 0 done, 1 failed, 2 wrong usage/s)
+    const bare = await loam()
+    assert.equal(bare.code, 2)
+    assert.match(bare.stderr, /Usage: loam/)
+    const nested = [
+      ['consortium', 'create'],
+      ['consortium', 'inspect'],
+      ['adapter', 'export']
+    ]
+    const commands = [['testnet'], ['peer'], ['identity'], ['eval'], ...nested]
+    const helps = await Promise.all(commands.map((command) => loam(...command, '--help')))
+    for (const [index, { code, stdout }] of helps.entries()) {
+      assert.equal(code, 0)
+      assert.match(stdout, /Examples?:\n\s+\$ loam /, commands[index]!.join(' '))
+    }
+  })
+
+  it('exits with 2 for what it cannot understand', async () => {
+    const wrong = [
+      ['nonsense'],
+      ['consortium', 'nonsense'],
+      ['peer'],
+      ['identity'],
+      ['eval'],
+      ['eval', '--text', path('text.txt'), '--context', '1'],
+      ['adapter', 'export', '--home', folder],
+      ['adapter', 'export', '--home', folder, '--out', path('out'), '--format', 'zip'],
+      ['consortium', 'inspect'],
+      ['peer', '--home', path('home'), '--rank', '0'],
+      ['peer', '--home', path('home'), '--log-level', 'loud'],
+      ['testnet', '--ranks', ',']
+    ]
+    const outcomes = await Promise.all(wrong.map((args) => loam(...args)))
+    for (const outcome of outcomes) assertFails(outcome, 2, /^error: /)
+    assert(!existsSync(path('home')))
+  })
+
+  it('shows a stack to whoever debugs, and to nobody else', async () => {
+    const args = ['consortium', 'inspect', path('missing')]
+    assertFails(await loam(...args), 1, /^error: there is no charter at /)
+    assert.match((await loamWith({ LOAM_DEBUG: '1' }, ...args)).stderr, /^\s+at /m)
+  })
+
+  it('ends quietly when its reader hangs up', async () => {
+    for (const args of [['--help'], ['eval', '--text', path('text.txt'), '--per-token']]) {
+      const child = spawn(process.execPath, [LOAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+      child.stdout.destroy()
+      let stderr = ''
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text
+      })
+      await once(child, 'close')
+      assert.equal(stderr, '')
+      assert.equal(child.exitCode, 0)
+    }
+  })
+
+  it('scores a text, and names what it cannot score', async () => {
+    interface Score {
+      nats: number
+      tokens: number
+      bytes: number
+      perToken?: { id: number; logProb: number | null }[]
+    }
+    const plain = lastLine<Score>(await loam('eval', '--text', path('text.txt'), '--json'))
+    assert.deepEqual(Object.keys(plain), ['nats', 'tokens', 'bytes'])
+    const args = ['eval', '--text', path('text.txt'), '--per-token', '--context', '8', '--json']
+    const { nats, tokens, bytes, perToken } = lastLine<Score>(await loam(...args))
+    assert.equal(bytes, 48)
+    for (const [index, { logProb }] of perToken!.entries())
+      assert(index % 8 === 0 ? logProb === null : logProb! <= 0)
+    const scored = perToken!.flatMap(({ logProb }) => logProb ?? [])
+    assert.equal(scored.length, tokens)
+    assert(Math.abs(-scored.reduce((sum, logProb) => sum + logProb, 0) / tokens - nats) < 1e-9)
+
+    await writeFile(path('empty'), '')
+    await writeFile(path('binary'), Buffer.from([0x80, 0xff, 0xfe]))
+    await writeFile(path('letter'), 'a')
+    assert.equal(lastLine<Score>(await loam('eval', '--text', path('letter'), '--json')).tokens, 1)
+    const refused: [string[], RegExp][] = [
+      [['--text', path('empty')], /is empty/],
+      [['--text', path('binary')], /is no UTF-8 text/],
+      [['--text', path('missing')], /there is no text file/],
+      [['--text', folder], /is a folder/],
+      [['--text', path('text.txt'), '--adapter', path('missing')], /is no PEFT adapter folder/],
+      [['--text', path('text.txt'), '--model', folder], /holds no base model/],
+      [['--text', path('text.txt'), '--context', '100000'], /longer than the model's/]
+    ]
+    for (const [flags, message] of refused) assertFails(await loam('eval', ...flags), 1, message)
+  })
+
+  describe('with a consortium of its own', () => {
+    const home = () => path('home')
+    const create = (...flags: string[]) =>
+      loam('consortium', 'create', '--home', home(), '--name', 'cli', ...flags)
+    const peer = (...flags: string[]) =>
+      loam('peer', '--home', home(), '--data', path('documents.jsonl'), '--no-mdns', ...flags)
+
+    before(async () => {
+      const card = await loam('identity', '--home', path('other'), '--json')
+      await writeFile(path('card.json'), card.stdout)
+      assert.deepEqual(Object.keys(lastLine<object>(card)), ['peerId', 'anchor'])
+      assert.equal((await loam('identity', '--home', path('other'), '--json')).stdout, card.stdout)
+    })
+
+    it('draws up a charter once, from sound cards', async () => {
+      await writeFile(path('broken.json'), '{')
+      await writeFile(path('wrong.json'), '{"peerId":"12D3KooW","anchor":"00"}')
+      const out = ['--out', path('charter.cbor')]
+      const card = ['--member', path('card.json')]
+      const refused: [string[], RegExp][] = [
+        [[...out, '--member', path('missing.json')], /there is no member card .*missing\.json/],
+        [[...out, '--member', path('broken.json')], /broken\.json is no member card/],
+        [[...out, '--member', path('wrong.json')], /wrong\.json is no member card/],
+        [[...out, ...card, ...card], /give every member's card once/],
+        [['--out', path('nowhere', 'charter.cbor'), ...card], /the folder .*nowhere for --out is not there/],
+        [[...out, ...card, '--min-shards', '9'], /minShards/],
+        [[...out, ...card, '--modules', 'nonsense'], /nonsense/]
+      ]
+      for (const [flags, message] of refused) assertFails(await create(...flags), 1, message)
+      assert(!existsSync(path('charter.cbor')))
+      const made = lastLine<{ id: string; members: string[] }>(await create(...out, ...card, '--json'))
+      assert.equal(made.members.length, 2)
+      assertFails(await create(...out, ...card), 1, /is there already/)
+      const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
+      assert.equal(lastLine<{ id: string }>(seen).id, made.id)
+    })
+
+    it('has nothing to export before a round is sealed', async () => {
+      const out = ['--out', path('adapter')]
+      assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /is no home of a peer/)
+      assertFails(await peer('--charter', path('charter.cbor'), '--rank', '65'), 1, /rank 65 is outside/)
+      assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /no sealed round/)
+      assert(!existsSync(path('adapter')))
+    })
+
+    it('starts no peer that could not take part', async () => {
+      await writeFile(path('bad.jsonl'), '{"text":"a"}\nnonsense\n')
+      const server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as { port: number }
+      const refused: [string[], RegExp][] = [
+        [['--data', path('missing.jsonl')], /there are no training documents at .*missing\.jsonl/],
+        [['--data', path('bad.jsonl')], /bad\.jsonl, line 2/],
+        [['--alpha', '100000'], /alpha 100000 is outside/],
+        [['--model', folder], /holds no base model/],
+        [['--bootstrap', 'nonsense'], /--bootstrap nonsense is no multiaddr/],
+        [['--bootstrap', '/ip4/127.0.0.1/tcp/1'], /must end in \/p2p\/PEERID/],
+        [['--listen', `/ip4/127.0.0.1/tcp/${port}`], /cannot listen on .*EADDRINUSE/],
+        [['--charter', path('card.json')], /card\.json is no valid charter/]
+      ]
+      for (const [flags, message] of refused) assertFails(await peer(...flags), 1, message)
+      server.close()
+      assertFails(await loam('peer', '--home', path('third')), 1, /has no charter yet/)
+    })
+
+    it('names the file in a home that is damaged, and leaves it as it is', async () => {
+      const names = { 'votes.wal': /is no log/, 'peer.json': /mend it/, 'charter.cbor': /no valid charter/ }
+      for (const [name, message] of Object.entries(names)) {
+        const file = path('home', name)
+        const before = existsSync(file) ? await readFile(file) : undefined
+        await writeFile(file, 'garbage')
+        assertFails(await peer(), 1, message)
+        assert.equal(await readFile(file, 'utf8'), 'garbage')
+        if (before === undefined) await rm(file)
+        else await writeFile(file, before)
+      }
+    })
+
+    it('runs one peer a home, which ends at the first signal with its result as the last line', async function () {
+      if (process.platform === 'win32') this.skip()
+      const flags = ['peer', '--home', home(), '--data', path('documents.jsonl'), '--no-mdns', '--json']
+      const listen = ['--listen', '/ip4/127.0.0.1/tcp/0']
+      const child = spawn(process.execPath, [LOAM, ...flags, ...listen], {
+        stdio: ['ignore', 'pipe', 'pipe']
+      })
+      let stdout = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        stdout += text
+      })
+      for await (const line of createInterface({ input: child.stderr })) if (/listens on/.test(line)) break
+      child.stderr.resume()
+      const pid = await readFile(path('home', 'daemon.pid'), 'utf8')
+      assert.equal(Number(pid), child.pid)
+      assertFails(await peer(), 1, new RegExp(`in use by the daemon with process id ${child.pid}`))
+      assert.equal(child.exitCode, null)
+      child.kill('SIGINT')
+      await once(child, 'close')
+      assert.equal(child.exitCode, 0)
+      const result = lastLine<{ peerId: string; halted: boolean; rounds: object[] }>({
+        code: 0,
+        stdout,
+        stderr: ''
+      })
+      assert.deepEqual([result.halted, result.rounds], [false, []])
+      assert.equal(await readFile(path('home', 'daemon.pid'), 'utf8'), pid)
+      assert(!existsSync(path('home', 'daemon.lock')))
+    })
+  })
+})

@@ -1,0 +1,42 @@
+import { type ExecFileException, execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { packageRoot } from '../../../src/package-root.ts'
+
+/** The compiled command. */
+export const LOAM = join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
+
+/** How a run of `loam` ended. */
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the real command to its end. */
+export function loam(...args: string[]): Promise<Outcome> {
+  return loamWith({}, ...args)
+}
+
+/** Runs the real command with more in its environment. */
+export function loamWith(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const options = { env: { ...process.env, ...env }, maxBuffer: 1 << 26 }
+    execFile(
+      process.execPath,
+      [LOAM, ...args],
+      options,
+      (error: ExecFileException | null, stdout, stderr) => {
+        resolve({
+          code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1,
+          stdout,
+          stderr
+        })
+      }
+    )
+  })
+}
+
+/** The last line of an output, as JSON. */
+export function lastLine<Result>({ stdout }: Outcome): Result {
+  return JSON.parse(stdout.trimEnd().split('\n').at(-1)!)
+}

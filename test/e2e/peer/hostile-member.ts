@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import type { PreparedTestnet } from '../../../scripts/testnet/index.ts'
+import { shardFromPair } from '../../../src/adapter/index.ts'
+import { readCharter } from '../../../src/node/charter-file.ts'
+import { SYNC_PROTOCOL } from '../../../src/node/driver/sync-service.ts'
+import { type Identity, loadIdentity } from '../../../src/node/identity.ts'
+import {
+  createHost,
+  type NetworkHost,
+  registerRequestHandler,
+  serveBlocks
+} from '../../../src/node/network/index.ts'
+import { openRoundStore } from '../../../src/node/round-store.ts'
+import {
+  consortiumCid,
+  encodeSyncAnswer,
+  type Manifest,
+  memberIndex,
+  type RoundContext,
+  type SignedCharter
+} from '../../../src/protocol/index.ts'
+import { type Message, signMessage } from '../../../src/protocol/messages/message.ts'
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** What is wrong with the blocks behind a manifest that is right on paper. */
+export type Trick = 'not finite' | 'too short' | 'never served'
+
+/** A real member's identity on a real libp2p host, in hands that sign and send whatever they like. */
+export class HostileMember {
+  readonly host: NetworkHost
+  readonly identity: Identity
+  readonly #charter: SignedCharter
+  readonly #prepared: PreparedTestnet
+  readonly #blocks = new Map<string, Uint8Array>()
+  /** Digests that an honest peer has asked for. */
+  readonly asked = new Set<string>()
+  /** Envelopes that it gives to whoever asks it to sync. */
+  offered: readonly Uint8Array[] = []
+  #answers = 0
+
+  private constructor(
+    host: NetworkHost,
+    identity: Identity,
+    charter: SignedCharter,
+    prepared: PreparedTestnet
+  ) {
+    this.host = host
+    this.identity = identity
+    this.#charter = charter
+    this.#prepared = prepared
+  }
+
+  /** Takes the place of a member of the testnet and connects to `addresses`. */
+  static async join(
+    prepared: PreparedTestnet,
+    index: number,
+    addresses: readonly string[]
+  ): Promise<HostileMember> {
+    const charter = await readCharter(prepared.charter)
+    const identity = (await loadIdentity(prepared.peers[index]!.home.identity))!
+    const host = await createHost({
+      privateKey: identity.privateKey,
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      bootstrap: addresses,
+      mdns: false,
+      topic: `/loam/${consortiumCid(charter.id)}/1`,
+      isAllowed: () => true,
+      validateGossip: () => 'ignore',
+      onGossip: () => {},
+      log: SILENT
+    })
+    const member = new HostileMember(host, identity, charter, prepared)
+    await host.start()
+    await serveBlocks(host, { get: (digest) => member.#serve(digest) }, SILENT)
+    const limits = { maxRequestBytes: 1 << 20, maxResponseBytes: 1 << 24, timeoutMs: 30_000, concurrency: 64 }
+    const rate = { burst: 1000, perSecond: 1000 }
+    await registerRequestHandler(host, SYNC_PROTOCOL, () => member.#answerSync(), { ...limits, rate }, SILENT)
+    return member
+  }
+
+  /** The round that an honest peer is in, from what it has sealed. */
+  async context(): Promise<RoundContext> {
+    return (await openRoundStore(this.#prepared.peers[0]!.home, this.#charter)).head
+  }
+
+  /** A signed manifest of rank 1 over all modules. */
+  manifest(context: RoundContext, trick: Trick): Message<'manifest'> {
+    const { peer } = this.identity.signer
+    let totalBytes = 0
+    const shards = context.charter.base.modules.map(({ module, inFeatures, outFeatures }) => {
+      // Not the bytes of the manifest before: a block that is there already would not be fetched.
+      const filled = (length: number) => new Float32Array(length).fill(0.01 + context.round / 1024)
+      const pair = { module, rank: 1, alpha: 2, inFeatures, outFeatures }
+      const shard = shardFromPair({ ...pair, A: filled(inFeatures), B: filled(outFeatures) })
+      totalBytes += shard.byteLength
+      const blocks = shard.blocks.map(({ bytes }) => this.#spoil(bytes, trick))
+      return { ...pair, blocks }
+    })
+    const body: Manifest = {
+      samples: 5,
+      dtype: 'f32',
+      shards,
+      totalBytes,
+      reveal: this.identity.revealChain.before(context.members[memberIndex(context, peer)]!.anchor)!
+    }
+    return signMessage(context, this.identity.signer, 'manifest', 0, body)
+  }
+
+  stop(): Promise<void> {
+    return this.host.stop()
+  }
+
+  /** The digest of a block with the trick in it. */
+  #spoil(bytes: Uint8Array, trick: Trick): Uint8Array {
+    const block = Buffer.from(trick === 'too short' ? bytes.subarray(0, bytes.length - 4) : bytes)
+    if (trick === 'not finite') block.writeFloatLE(Number.NaN, 0)
+    if (trick === 'never served') block.writeFloatLE(0.5, 0)
+    const digest = createHash('sha256').update(block).digest()
+    if (trick !== 'never served') this.#blocks.set(digest.toString('hex'), block)
+    return digest
+  }
+
+  async #serve(digest: string): Promise<Uint8Array | undefined> {
+    this.asked.add(digest)
+    return this.#blocks.get(digest)
+  }
+
+  /** Every other answer is one that no honest peer gives. */
+  async #answerSync(): Promise<Uint8Array> {
+    const answer = {
+      version: 1 as const,
+      round: 1,
+      sealedRounds: [],
+      certificates: [],
+      messages: [...this.offered]
+    }
+    const turn = this.#answers++ % 6
+    if (turn === 1) return Buffer.from('garbage')
+    if (turn === 3) return new Uint8Array(6 * 1024 * 1024)
+    if (turn === 5)
+      return encodeSyncAnswer({ ...answer, round: 999, sealedRounds: [Buffer.from('no round')] })
+    return encodeSyncAnswer(answer)
+  }
+}

@@ -1,0 +1,182 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type PreparedTestnet, prepareTestnet, TESTNET_DEFAULTS } from '../../../scripts/testnet/index.ts'
+import { type PeerProcess, startPeerProcess } from '../../../scripts/testnet/peer-process.ts'
+import type { PeerReport, ProgressReport, SealedReport } from '../../../src/node/status.ts'
+import { packageRoot } from '../../../src/package-root.ts'
+
+/** Documents of each peer: enough for a few short steps. */
+const DOCUMENTS = 12
+
+/** What a peer has said in all its runs. */
+export interface PeerWatch {
+  progress: ProgressReport | undefined
+  readonly sealed: SealedReport[]
+  /** Of its present run; empty until it listens. */
+  addresses: readonly string[]
+  /** Rounds in which its present run has trained a step. */
+  readonly trained: Set<number>
+}
+
+/** Real `loam peer` processes whose single members a test may start, stop and kill. */
+export class PeerNetwork {
+  readonly prepared: PreparedTestnet
+  readonly watches: readonly PeerWatch[]
+  readonly #folder: string
+  readonly #processes = new Map<number, PeerProcess>()
+  readonly #waiting = new Set<() => void>()
+  #failure: Error | undefined
+
+  private constructor(folder: string, prepared: PreparedTestnet) {
+    this.#folder = folder
+    this.prepared = prepared
+    this.watches = prepared.peers.map(() => ({
+      progress: undefined,
+      sealed: [],
+      addresses: [],
+      trained: new Set<number>()
+    }))
+  }
+
+  /** Prepares homes and charter with few and short steps; nothing is started yet. */
+  static async prepare(peers: number): Promise<PeerNetwork> {
+    const folder = await mkdtemp(join(tmpdir(), 'loam-peers-'))
+    const options = {
+      ...TESTNET_DEFAULTS,
+      peers,
+      rounds: 1000,
+      ranks: [2, 1],
+      steps: 4,
+      batchSize: 2,
+      sequenceLength: 32,
+      model: join(packageRoot(), 'models', 'loam-base-1m'),
+      folder
+    }
+    const timeouts = { gatherMs: 4_000, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
+    const prepared = await prepareTestnet(options, () => {}, timeouts)
+    for (const { home } of prepared.peers) {
+      const lines = (await readFile(home.documents, 'utf8')).split('\n')
+      await writeFile(home.documents, lines.slice(0, DOCUMENTS).join('\n'))
+    }
+    return new PeerNetwork(folder, prepared)
+  }
+
+  /** Starts peers; the first is told nothing, the others its address or, where some run already, theirs. */
+  async start(...indices: number[]): Promise<void> {
+    const [first, ...others] = indices
+    const running = () => [...this.#processes.keys()].flatMap((index) => this.watches[index]!.addresses)
+    await this.#startOne(first!, running())
+    await Promise.all(others.map((index) => this.#startOne(index, running())))
+  }
+
+  /** Starts a peer again that has to find the others by what it has kept in its home. */
+  startAlone(index: number): Promise<void> {
+    return this.#startOne(index, [])
+  }
+
+  async #startOne(index: number, bootstrap: readonly string[]): Promise<void> {
+    const watch = this.watches[index]!
+    Object.assign(watch, { addresses: [], progress: undefined })
+    watch.trained.clear()
+    const started = startPeerProcess(this.prepared.peers[index]!, bootstrap, (report) =>
+      this.#take(watch, report)
+    )
+    this.#processes.set(index, started)
+    void started.exited.then((status) => {
+      if (this.#processes.get(index) === started)
+        this.#fail(new Error(`peer ${index} ended (${status}): ${started.standardError()}`))
+    })
+    await this.until(() => watch.addresses.length > 0)
+  }
+
+  /** Asks a peer to stop. @returns its exit code, or the signal that had to be used */
+  async stop(index: number): Promise<number | string> {
+    const running = this.#remove(index)
+    await running.stop()
+    return running.exited
+  }
+
+  /** Ends peers without warning, all in the same instant. */
+  async kill(...indices: number[]): Promise<void> {
+    await Promise.all(indices.map((index) => this.#remove(index).kill()))
+  }
+
+  /** The process id of a peer that runs. */
+  pid(index: number): number {
+    return this.#processes.get(index)!.pid
+  }
+
+  /** Resolves when a condition holds; it is looked at with every report. @throws when a peer ends by itself or halts */
+  until(holds: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        if (this.#failure === undefined && !holds()) return
+        this.#waiting.delete(check)
+        if (this.#failure === undefined) resolve()
+        else reject(this.#failure)
+      }
+      this.#waiting.add(check)
+      check()
+    })
+  }
+
+  /** Resolves when these peers have sealed `round`. */
+  untilSealed(round: number, ...indices: number[]): Promise<void> {
+    return this.until(() =>
+      indices.every((index) => this.watches[index]!.sealed.some((sealed) => sealed.round >= round))
+    )
+  }
+
+  /** The latest round that a peer has sealed. */
+  lastSealed(index: number): number {
+    return this.watches[index]!.sealed.at(-1)?.round ?? 0
+  }
+
+  /** Whatever a peer has logged. */
+  log(index: number): Promise<string> {
+    return readFile(this.prepared.peers[index]!.home.log, 'utf8')
+  }
+
+  /** Stops every peer and removes the homes. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#processes.keys()].map((index) => this.stop(index)))
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  #remove(index: number): PeerProcess {
+    const running = this.#processes.get(index)
+    if (running === undefined) throw new Error(`peer ${index} does not run`)
+    this.#processes.delete(index)
+    return running
+  }
+
+  #take(watch: PeerWatch, report: PeerReport): void {
+    if (report.type === 'progress') {
+      watch.progress = report
+      if (report.step > 0) watch.trained.add(report.round)
+    }
+    if (report.type === 'sealed' && !watch.sealed.some(({ round }) => round === report.round))
+      watch.sealed.push(report)
+    if (report.type === 'listening') watch.addresses = report.addresses
+    if (report.type === 'halted') this.#fail(new Error(`a peer halted: ${report.reason}`))
+    for (const check of [...this.#waiting]) check()
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const check of [...this.#waiting]) check()
+  }
+}
+
+/** Whether peers agree on every round that they have both sealed. */
+export function agree(watches: readonly PeerWatch[]): boolean {
+  const digests = new Map<number, string>()
+  return watches.every(({ sealed }) =>
+    sealed.every(({ round, modelDigest }) => {
+      const known = digests.get(round) ?? modelDigest
+      digests.set(round, known)
+      return known === modelDigest
+    })
+  )
+}

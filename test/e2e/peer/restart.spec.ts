@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import type { Phase } from '../../../src/protocol/index.ts'
+import { agree, PeerNetwork } from './peer-network.ts'
+
+const EVERYBODY = [0, 1, 2, 3]
+
+/** Process ids of a process's children, where the system tells. */
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return text.split(' ').filter(Boolean).map(Number)
+}
+
+describe('peers that are stopped and started again', function () {
+  this.timeout(240_000)
+  let network: PeerNetwork
+
+  before(async () => {
+    network = await PeerNetwork.prepare(4)
+    await network.start(...EVERYBODY)
+  })
+  after(() => network.end())
+
+  it('go on without an adapter whose trainer was killed, and with it in the next round', async function () {
+    const victim = network.watches[0]!
+    if (!existsSync(`/proc/${process.pid}/task/${process.pid}/children`)) this.skip()
+    await network.until(() => victim.progress?.phase === 'training' && victim.progress.step > 0)
+    const { round } = victim.progress!
+    for (const pid of childrenOf(network.pid(0))) process.kill(pid, 'SIGKILL')
+    await network.untilSealed(round + 1, ...EVERYBODY)
+    const { peerId } = network.prepared.peers[0]!
+    const isInCut = (of: number) =>
+      network.watches[1]!.sealed.find((sealed) => sealed.round === of)!.cut.some(
+        (entry) => entry.peerId === peerId
+      )
+    assert.match(await network.log(0), /the trainer process ended \(SIGKILL\)/)
+    assert(!isInCut(round))
+    assert(isInCut(round + 1))
+  })
+
+  for (const phase of ['training', 'gathering', 'deciding', 'stacking', 'sealing'] satisfies Phase[]) {
+    it(`end at once in ${phase} when they are asked to, and find their place again`, async () => {
+      const victim = network.watches[3]!
+      await network.until(() => victim.progress?.phase === phase)
+      const { round } = victim.progress!
+      assert.equal(await network.stop(3), 0)
+      await network.start(3)
+      await network.untilSealed(round, ...EVERYBODY)
+      if (phase !== 'training') assert(!victim.trained.has(round), 'it had signed its manifest')
+      assert(agree(network.watches))
+    })
+  }
+
+  it('find the others by what they kept in their home, also after a crash', async () => {
+    await network.kill(2)
+    await network.startAlone(2)
+    await network.until(() => network.watches[2]!.progress?.connected === 3)
+  })
+
+  it('go on from their logs when all of them are killed at once', async () => {
+    const round = Math.max(...EVERYBODY.map((index) => network.lastSealed(index))) + 1
+    await network.until(() => network.watches[1]!.progress?.round === round)
+    await network.until(() => network.watches[1]!.progress?.phase !== 'training')
+    await network.kill(...EVERYBODY)
+    await network.start(...EVERYBODY)
+    await network.untilSealed(round, ...EVERYBODY)
+    assert(agree(network.watches))
+  })
+})
