@@ -28,9 +28,9 @@ export { describeResilience, maximumFaulty, quorumSize } from './quorum.ts'
 export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './reveal-chain.ts'
 export type { Effect, LogRecord } from './round/effects.ts'
 export type { PeerEvent } from './round/events.ts'
-export { restore } from './round/restore.ts'
+
 export type { PeerState, Phase } from './round/state.ts'
-export { type Environment, type Step, start, step } from './round/step.ts'
+export { type Environment, restore, type Step, start, step } from './round/step.ts'
 export {
   documentSeed,
   genesisContext,

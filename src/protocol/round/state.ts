@@ -2,6 +2,7 @@ import type { Certificate, Cut } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import { memberIndex, type RoundContext } from '../round-context.ts'
 import type { SealedRound } from '../sealed-round.ts'
+import type { LogRecord } from './effects.ts'
 
 /** Where a peer stands in its round (DESIGN §5). */
 export type Phase = 'training' | 'gathering' | 'deciding' | 'stacking' | 'sealing'
@@ -41,12 +42,18 @@ export interface PeerState {
   readonly early: ReadonlyMap<string, readonly Uint8Array[]>
   /** Members who contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
+  /** The log's records at the last start: rounds that come again after a loss of sealed rounds go on from them. */
+  readonly remembered: readonly LogRecord[]
   /** Why this peer stopped, where it did. */
   readonly halted: string | undefined
 }
 
 /** The state at the start of a round. */
-export function initialState(context: RoundContext, peer: Uint8Array): PeerState {
+export function initialState(
+  context: RoundContext,
+  peer: Uint8Array,
+  remembered: readonly LogRecord[] = []
+): PeerState {
   return {
     context,
     self: memberIndex(context, peer),
@@ -65,6 +72,7 @@ export function initialState(context: RoundContext, peer: Uint8Array): PeerState
     built: undefined,
     sealedRound: undefined,
     early: new Map(),
+    remembered,
     equivocators: new Set(),
     halted: undefined
   }

@@ -12,8 +12,9 @@ import { manifestFault } from '../rules/validate.ts'
 import { commit, commitTo, startView, vote } from '../rules/vote.ts'
 import { contextAfter, type SealedRound } from '../sealed-round.ts'
 import type { Signer, Verify } from '../signature.ts'
-import { countOf, type Draft, halt, hold, keep, say, startTimer } from './draft.ts'
-import type { Effect } from './effects.ts'
+import { beginRound } from './begin-round.ts'
+import { countOf, type Draft, halt, hold, keep, say } from './draft.ts'
+import type { Effect, LogRecord } from './effects.ts'
 import type { PeerEvent } from './events.ts'
 import { isNeeded } from './needed.ts'
 import { initialState, type PeerState } from './state.ts'
@@ -33,10 +34,26 @@ export interface Step {
   readonly effects: readonly Effect[]
 }
 
-/** Begins a round from its context. */
+/** Begins a consortium's first round, or any other, with nothing remembered. */
 export function start(context: RoundContext, environment: Environment): Step {
-  const draft: Draft = { ...initialState(context, environment.signer.peer), ...environment, effects: [] }
-  beginTraining(draft)
+  return restore(context, [], environment)
+}
+
+/**
+ * Begins after a restart, from what the log kept. A peer that lost sealed rounds may begin before rounds that its log
+ * still knows: when it comes to one of them again, it goes on there and signs nothing anew.
+ *
+ * @param records the log's records, oldest first
+ */
+export function restore(
+  context: RoundContext,
+  records: readonly LogRecord[],
+  environment: Environment
+): Step {
+  const state = initialState(context, environment.signer.peer, records)
+  const draft: Draft = { ...state, ...environment, effects: [] }
+  beginRound(draft)
+  applyRules(draft)
   return finish(draft)
 }
 
@@ -50,22 +67,6 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
   take(draft, event)
   applyRules(draft)
   return finish(draft)
-}
-
-/** Applies the rules to a state that was put together from a log. */
-export function settleState(draft: Draft): Step {
-  applyRules(draft)
-  return finish(draft)
-}
-
-/** What a trainer, or one who only votes, does first. */
-export function beginTraining(draft: Draft): void {
-  if (!draft.context.trainers.includes(draft.self)) {
-    beginGathering(draft)
-    return
-  }
-  draft.effects.push({ type: 'train', context: draft.context })
-  startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
 }
 
 function finish(draft: Draft): Step {
@@ -200,9 +201,9 @@ function advance(draft: Draft): void {
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early } = draft
-  Object.assign(draft, initialState(next, draft.signer.peer))
-  beginTraining(draft)
+  const { early, remembered } = draft
+  Object.assign(draft, initialState(next, draft.signer.peer, remembered))
+  beginRound(draft)
   for (const bytes of [...early.values()].flat()) {
     const judgement = judge(next, decodeEnvelope(bytes), draft.verify)
     if (judgement.verdict === 'accept') keep(draft, judgement.message)

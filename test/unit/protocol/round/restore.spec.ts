@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { equalBytes, hex } from '../../../../src/protocol/bytes.ts'
 import { cutId } from '../../../../src/protocol/identifiers.ts'
+import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/round/effects.ts'
+import { simulatedManifest } from '../../../sim/simulated-consortium.ts'
 import { type Scenario, SimulatedNetwork } from '../../../sim/simulated-network.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
@@ -56,6 +58,39 @@ describe('a restart', () => {
     assert.deepEqual(after.said('prevote'), [])
     assert.equal(after.state.view, -1)
     assert.equal(after.state.valid, undefined)
+  })
+
+  it('that lost its sealed rounds signs nothing anew in a round that its log still knows', () => {
+    const alone = new Table(1)
+    const first = alone.manifest(0)
+    const built = { type: 'built', stack: first.id, model: first.id } as const
+    const seat = alone.sit(0)
+    seat.take({ type: 'trained', round: 1, manifest: first.body })
+    seat.holds(first)
+    seat.take({ ...built, cut: cutId(alone.context, alone.cut([first])) })
+    const [sealed] = seat.done('sealed')
+    const { context } = seat.state
+    assert.equal(context.round, 2)
+    const second = simulatedManifest(context, 0, alone.chains[0]!)
+    const log = seat.log.length
+    seat.take({ type: 'trained', round: 2, manifest: second })
+
+    const back = alone.sitAgain(0, seat.log.slice(log))
+    back.take({ type: 'sealedRound', sealedRound: sealed!.sealedRound })
+    back.holds(first)
+    back.take({ ...built, cut: sealed!.sealedRound.seal.cut })
+    assert.equal(back.state.context.round, 2)
+    back.take({ type: 'trained', round: 2, manifest: { ...second, samples: second.samples + 1 } })
+    assert.deepEqual(back.said('manifest').at(-1)!.bytes, seat.said('manifest').at(-1)!.bytes)
+    const anew = back
+      .done('persist')
+      .flatMap(({ record }) => (record.type === 'signed' ? [record.envelope] : []))
+    assert.ok(
+      anew.every(
+        (envelope) =>
+          decodeEnvelope(envelope).header.kind !== 'manifest' || decodeEnvelope(envelope).header.round === 1
+      )
+    )
   })
 
   it('at any record leaves a member that contradicts nothing, whatever it hears next', () => {

@@ -2,40 +2,41 @@ import { equalBytes } from '../bytes.ts'
 import { cutId } from '../identifiers.ts'
 import { isKind, judge } from '../messages/judge.ts'
 import { decodeEnvelope, type Message } from '../messages/message.ts'
-import type { RoundContext } from '../round-context.ts'
 import { acceptCertificate } from '../rules/endorse.ts'
 import { beginGathering } from '../rules/ready.ts'
 import { startView } from '../rules/vote.ts'
-import { type Draft, firstOf, keep } from './draft.ts'
+import { type Draft, firstOf, keep, startTimer } from './draft.ts'
 import type { LogRecord, SignedRecord } from './effects.ts'
-import { initialState } from './state.ts'
-import { beginTraining, type Environment, type Step, settleState } from './step.ts'
 
 /**
- * Begins a round again after a restart, from what the log kept of it: all that this peer ever signed stands, its lock and
- * its valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. What others had said comes back
- * by sync, but for what its own word rests on: that is in the log.
- *
- * @param records the log's records, oldest first; those of other rounds are passed over
+ * Begins a round, or goes on with it where the log remembers it: all that this peer ever signed stands, its lock and its
+ * valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. What others had said comes back by
+ * sync, but for what its own word rests on: that is in the log.
  */
-export function restore(
-  context: RoundContext,
-  records: readonly LogRecord[],
-  environment: Environment
-): Step {
-  const draft: Draft = { ...initialState(context, environment.signer.peer), ...environment, effects: [] }
+export function beginRound(draft: Draft): void {
+  const effects = [...draft.effects]
   const own: Message[] = []
-  for (const record of records) {
+  for (const record of draft.remembered) {
     if (record.type === 'valid') restoreValid(draft, record)
     else restoreSigned(draft, record, own)
   }
-  draft.effects = []
+  // What was logged was done then; only what follows is to be done now.
+  draft.effects = effects
   const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
   if (said) beginGathering(draft)
   else beginTraining(draft)
   restoreView(draft, own)
   draft.effects.push(...own.map((message) => ({ type: 'broadcast', message }) as const))
-  return settleState(draft)
+}
+
+/** What a trainer, or one who only votes, does first. */
+function beginTraining(draft: Draft): void {
+  if (!draft.context.trainers.includes(draft.self)) {
+    beginGathering(draft)
+    return
+  }
+  draft.effects.push({ type: 'train', context: draft.context })
+  startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
 }
 
 function restoreValid(draft: Draft, record: Extract<LogRecord, { type: 'valid' }>): void {
