@@ -93,7 +93,7 @@ export function renderReport(report: TestnetReport): string {
     'Held-out loss, nats per token (lower is better; "alone 1" is peer 1 by itself)',
     lossTable(report),
     '',
-    `adapter  $report.adapter`
+    `adapter  ${report.adapter}`
   ].join('\n')
 }
 
