@@ -88,13 +88,13 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   await createHomeFolders(home)
   started.push(await lockHome(home))
   const charter = await readCharter(home.charter)
+  await requireSettings(config, charter.charter)
   const identity = await loadOrCreateIdentity(home.identity)
   const members = new Set(charter.charter.members.map(({ peer }) => peerIdText(peer)))
   if (!members.has(identity.peerId))
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter`
     )
-  await requireSettings(config, charter.charter)
   const rounds = await openRoundStore(home, charter)
   await requireSealedModel(rounds)
   await normBounds(home, charter.charter, rounds.head.round)

@@ -12,7 +12,7 @@ import { agree, PeerNetwork } from './peer-network.ts'
 
 const HONEST = [0, 1, 2]
 /** Requests of each kind to each honest peer, in each round. */
-const FLOOD = 16
+const FLOOD = 8
 /** Far above what an honest round takes here (about 200 MB), far below what unbounded queues would. */
 const MEMORY_BYTES_MAX = 600 * 1024 * 1024
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { decodeAdapterFile } from '../../../../src/adapter/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home.ts'
@@ -15,11 +14,9 @@ const never = new AbortController().signal
 
 /** Process ids of this process's children that are trainers. */
 function trainerProcesses(): number[] {
-  const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
-  return lines
-    .split('\n')
-    .filter((line) => line.includes('trainer-process'))
-    .map((line) => Number.parseInt(line, 10))
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+  const isTrainer = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('trainer-process')
+  return children.split(' ').filter(Boolean).filter(isTrainer).map(Number)
 }
 
 describe('the trainer', function () {
