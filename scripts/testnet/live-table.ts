@@ -5,7 +5,7 @@ import type { NetworkRun, PeerView } from './network-run.ts'
 
 /** Redraws a second: enough for the eye, cheap for the terminal. */
 const REDRAW_MS = 200
-const BAR_WIDTH = 8
+const BAR_WIDTH = 6
 const DIGEST_SHOWN = 8
 
 /** Shows a network while it runs. */

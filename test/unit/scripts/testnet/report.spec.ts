@@ -25,7 +25,7 @@ function views(): PeerView[] {
       view: -1,
       step: 40,
       steps: 40,
-      loss: 3.14159,
+      loss: 3.1234,
       shardsHeld: 105,
       shardsKnown: 140,
       connected: 3
@@ -71,7 +71,7 @@ describe('the report of a testnet', () => {
     for (const line of `${text}\n${table}`.split('\n')) assert.ok([...line.trimEnd()].length <= 80, line)
     for (const word of [...DOMAINS, 'adapter  /tmp/adapter', 'alone 3', 'mean', '12.35', '4.5000', '7.5000'])
       assert.ok(text.includes(word), word)
-    for (const word of [...DOMAINS, 'gathering', '105/140', '3.142', '66666666'])
+    for (const word of [...DOMAINS, 'gathering', '105/140', '3.123', '66666666'])
       assert.ok(table.includes(word), word)
   })
 })
