@@ -4,14 +4,11 @@ import { decodeAdapterFile, type LoraAdapter } from '../../src/adapter/index.ts'
 import { readCharter } from '../../src/node/charter-file.ts'
 import { createHomeFolders, homeAt } from '../../src/node/home.ts'
 import { loadIdentity } from '../../src/node/identity.ts'
-import { loadPeerConfig } from '../../src/node/peer-config.ts'
+import { alphaOf, loadPeerConfig } from '../../src/node/peer-config.ts'
 import { createTrainer } from '../../src/node/trainer/trainer.ts'
 import { documentSeed, genesisContext, trainingSeed } from '../../src/protocol/index.ts'
 import type { TestnetOptions } from './options.ts'
 import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'
-
-/** Alpha where the settings give none, as in the peer. */
-const ALPHA_PER_RANK = 2
 
 /**
  * What each peer would have got alone: its own adapter, trained from the base on its own text with the same seeds and as
@@ -54,7 +51,7 @@ async function standaloneJob(
   const context = genesisContext(await readCharter(charter))
   const identity = await loadIdentity(home.identity)
   const { peer } = identity!.signer
-  const { training } = await loadPeerConfig(home)
+  const config = await loadPeerConfig(home)
   const folder = join(options.folder, 'standalone', `peer-${index}`)
   await createHomeFolders(homeAt(folder))
   return {
@@ -64,8 +61,8 @@ async function standaloneJob(
     documents: home.documents,
     modules: context.charter.base.modules.map(({ module }) => module),
     rank,
-    alpha: ALPHA_PER_RANK * rank,
-    training: { ...training, steps: options.rounds * options.steps },
+    alpha: alphaOf(config),
+    training: { ...config.training, steps: options.rounds * options.steps },
     seed: trainingSeed(context, peer),
     documentSeed: documentSeed(context, peer),
     firstStep: 0,
