@@ -5,7 +5,7 @@ import { loadBaseModel } from '../../src/model/index.ts'
 import { createCharter } from '../../src/node/create-charter.ts'
 import { createHomeFolders, type Home, homeAt } from '../../src/node/home.ts'
 import { loadOrCreateIdentity, memberCard } from '../../src/node/identity.ts'
-import { encodeCharter } from '../../src/protocol/index.ts'
+import { type Charter, encodeCharter } from '../../src/protocol/index.ts'
 import type { TestnetOptions } from './options.ts'
 
 /**
@@ -13,14 +13,20 @@ import type { TestnetOptions } from './options.ts'
  * beside one another.
  */
 const TARGET_MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
-/** Peers of one machine share its cores, so the slowest may take much longer than the fastest. */
-const TIMEOUTS = {
-  trainMs: 600_000,
-  gatherMs: 30_000,
-  graceMs: 3_000,
-  proposeMs: 3_000,
-  voteMs: 2_000,
-  growthMs: 1_000
+/** Peers of one machine share its cores: the more there are, the longer the slowest takes after the fastest. */
+const GATHER_MS_A_PEER = 7_500
+const GRACE_MS_A_PEER = 1_000
+
+/** Deadlines that suit a testnet of so many peers. */
+function timeoutsFor(peers: number): Charter['timeouts'] {
+  return {
+    trainMs: 600_000,
+    gatherMs: GATHER_MS_A_PEER * peers,
+    graceMs: GRACE_MS_A_PEER * peers,
+    proposeMs: 3_000,
+    voteMs: 2_000,
+    growthMs: 1_000
+  }
 }
 
 /** One peer of a testnet before it is started. */
@@ -44,7 +50,7 @@ export interface PreparedTestnet {
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
-  timeouts: Partial<typeof TIMEOUTS> = {}
+  timeouts: Partial<Charter['timeouts']> = {}
 ): Promise<PreparedTestnet> {
   const peers: PreparedPeer[] = []
   const identities = []
@@ -66,7 +72,7 @@ export async function prepareTestnet(
     base: loadBaseModel(options.model),
     targetModules: TARGET_MODULES,
     maximumRank: Math.max(64, ...options.ranks),
-    timeouts: { ...TIMEOUTS, ...timeouts }
+    timeouts: { ...timeoutsFor(options.peers), ...timeouts }
   })
   const path = join(options.folder, 'charter.cbor')
   const bytes = encodeCharter(
