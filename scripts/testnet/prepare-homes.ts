@@ -13,16 +13,19 @@ import type { TestnetOptions } from './options.ts'
  * beside one another.
  */
 const TARGET_MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
-/** Peers of one machine share its cores: the more there are, the longer the slowest takes after the fastest. */
-const GATHER_MS_A_PEER = 7_500
-const GRACE_MS_A_PEER = 1_000
+/*
+ * Peers of one machine share its cores and its disk, and each fetches from all the others: what all of them do together
+ * grows with the square of their number.
+ */
+const GATHER_MS_A_PAIR = 2_000
+const GRACE_MS_A_PAIR = 250
 
 /** Deadlines that suit a testnet of so many peers. */
 function timeoutsFor(peers: number): Charter['timeouts'] {
   return {
     trainMs: 600_000,
-    gatherMs: GATHER_MS_A_PEER * peers,
-    graceMs: GRACE_MS_A_PEER * peers,
+    gatherMs: GATHER_MS_A_PAIR * peers ** 2,
+    graceMs: GRACE_MS_A_PAIR * peers ** 2,
     proposeMs: 3_000,
     voteMs: 2_000,
     growthMs: 1_000
