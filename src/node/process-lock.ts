@@ -1,6 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { isMissing, PeerError } from './errors.ts'
 import type { Home } from './home.ts'
@@ -8,6 +11,10 @@ import { errorCode } from './store/index.ts'
 
 /** Attempts to take over the locks of dead processes, should several daemons start in the same instant. */
 const ATTEMPTS_MAX = 8
+
+/** A daemon takes its home within milliseconds: whoever waits longer than this for its turn gives up. */
+const TURNS_MAX = 500
+const TURN_MS = 10
 
 const holderSchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -24,6 +31,40 @@ type Holder = z.infer<typeof holderSchema>
  * @throws {PeerError} when another daemon runs in the same home
  */
 export async function lockHome(home: Home): Promise<() => Promise<void>> {
+  const turn = await takeTurn(home)
+  try {
+    return await takeLock(home)
+  } finally {
+    turn?.close()
+  }
+}
+
+/**
+ * Lets one daemon at a time look at the lock of a home. Without it, one that finds a dead lock may move away a lock that
+ * another has just put in its place, and a third then takes the home as well. The kernel gives an abstract socket to one
+ * process and takes it back at its end, however it ends; other systems than Linux have none and go without.
+ */
+async function takeTurn(home: Home): Promise<Server | undefined> {
+  if (process.platform !== 'linux') return undefined
+  const name = createHash('sha256')
+    .update(await realpath(home.folder))
+    .digest('hex')
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    const server = createServer((socket) => socket.destroy())
+    server.unref()
+    try {
+      server.listen(`\0loam-home-${name}`)
+      await once(server, 'listening')
+      return server
+    } catch (error) {
+      if (errorCode(error) !== 'EADDRINUSE') throw error
+      await delay(TURN_MS)
+    }
+  }
+  throw new PeerError(`${home.folder} is being taken by another daemon: choose another --home`)
+}
+
+async function takeLock(home: Home): Promise<() => Promise<void>> {
   const mine: Holder = { pid: process.pid, started: startOf(process.pid) }
   const text = `${JSON.stringify(mine)}\n`
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
