@@ -37,7 +37,7 @@ export function cutOf(context: RoundContext, manifests: readonly { author: numbe
  */
 export function settle(
   context: RoundContext,
-  seal: Pick<Seal, 'cut' | 'stack' | 'model'>,
+  seal: Pick<Seal, 'cut' | 'stack' | 'model'> & Partial<Seal>,
   manifests: readonly Pick<Message<'manifest'>, 'author' | 'body'>[]
 ): NextRound {
   const reveals = manifests.map(({ body }) => (body as Manifest).reveal)
@@ -46,7 +46,7 @@ export function settle(
     const stacked = manifests.find(({ author }) => author === index)
     return stacked === undefined ? member : { peer: member.peer, anchor: stacked.body.reveal }
   })
-  const parent = hashCanonical('seal', {
+  const fields = {
     charter: context.charterId,
     round: context.round,
     parent: context.parent,
@@ -55,7 +55,8 @@ export function settle(
     model: seal.model,
     members,
     seed
-  })
+  }
+  const parent = hashCanonical('seal', context.rules.idFields(fields, seal.attestations))
   return { parent, modelDigest: seal.model, seed, members }
 }
 

@@ -39,6 +39,7 @@ export {
   type RoundContext,
   trainingSeed
 } from './round-context.ts'
+export { type RoundRules, soundRules } from './round-rules.ts'
 export { blocksOf, manifestFault } from './rules/validate.ts'
 export {
   contextAfter,

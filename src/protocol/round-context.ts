@@ -1,7 +1,8 @@
 import { compareBytes, equalBytes, hex } from './bytes.ts'
 import { hashCanonical } from './canonical-cbor.ts'
 import { type Charter, genesisParent, type Member, type SignedCharter } from './charter.ts'
-import { maximumFaulty, quorumSize } from './quorum.ts'
+import { maximumFaulty } from './quorum.ts'
+import { type RoundRules, soundRules } from './round-rules.ts'
 
 /** What every member of a round knows before its first message: the terms under which its signatures are judged. */
 export interface RoundContext {
@@ -20,11 +21,13 @@ export interface RoundContext {
   readonly quorum: number
   /** Indices of the members who train in this round. */
   readonly trainers: readonly number[]
+  /** How this round is judged; a peer has the sound rules. */
+  readonly rules: RoundRules
 }
 
 /** The first round's context, from the charter alone. */
-export function genesisContext(signed: SignedCharter): RoundContext {
-  return contextOf(signed.charter, signed.id, {
+export function genesisContext(signed: SignedCharter, rules = soundRules): RoundContext {
+  return contextOf(signed.charter, signed.id, rules, {
     round: 1,
     parent: genesisParent(signed.id),
     modelDigest: signed.charter.base.modelDigest,
@@ -43,10 +46,20 @@ export interface NextRound {
 
 /** The context of the round that follows. */
 export function followingContext(context: RoundContext, next: NextRound): RoundContext {
-  return contextOf(context.charter, context.charterId, { round: context.round + 1, ...next })
+  return contextOf(context.charter, context.charterId, context.rules, { round: context.round + 1, ...next })
 }
 
-function contextOf(charter: Charter, id: Uint8Array, given: NextRound & { round: number }): RoundContext {
+/** The same round, judged by these rules. */
+export function withRules(context: RoundContext, rules: RoundRules): RoundContext {
+  return { ...context, rules, quorum: rules.quorum(context.members.length) }
+}
+
+function contextOf(
+  charter: Charter,
+  id: Uint8Array,
+  rules: RoundRules,
+  given: NextRound & { round: number }
+): RoundContext {
   const members = [...given.members].sort((left, right) => compareBytes(left.peer, right.peer))
   return {
     charter,
@@ -54,8 +67,9 @@ function contextOf(charter: Charter, id: Uint8Array, given: NextRound & { round:
     ...given,
     members,
     faulty: maximumFaulty(members.length),
-    quorum: quorumSize(members.length),
-    trainers: members.map((_, index) => index)
+    quorum: rules.quorum(members.length),
+    trainers: members.map((_, index) => index),
+    rules
   }
 }
 
@@ -67,7 +81,7 @@ export function memberIndex(context: RoundContext, peer: Uint8Array): number {
 /** Rule 4 *Propose*: the proposer of a view is members[(H(seed) + view) mod n], the hash read big-endian. */
 export function proposerOf(context: RoundContext, view: number): number {
   const start = BigInt(`0x${hex(hashCanonical('proposer', context.seed))}`)
-  return Number((start + BigInt(view)) % BigInt(context.members.length))
+  return context.rules.proposerTurn(start, view, context.members.length)
 }
 
 /** A 32-bit seed for what a member draws in this round: its fresh LoRA. Known to all, so that a training can be re-run. */

@@ -101,10 +101,12 @@ export function answerSync(
     bytes += size
     return bytes <= ANSWER_PAYLOAD_BYTES_MAX
   }
-  const certificates = [...state.certificates.values()].filter(
-    (certificate) =>
-      !hasBit(request.certified, certificate.author) && within(certificate.endorsements.length * 80)
+  const uncertified = [...state.certificates.values()].filter(
+    ({ author }) => !hasBit(request.certified, author)
   )
+  const certificates = context.rules
+    .syncGives(uncertified)
+    .filter(({ endorsements }) => within(endorsements.length * 80))
   const had = new Map(request.have.map(({ kind, slot, members }) => [`${kind}/${slot}`, members]))
   const messages: Uint8Array[] = []
   for (const [key, slot] of state.messages) {
@@ -116,7 +118,8 @@ export function answerSync(
       const lacked = kept.filter(
         ({ id }) => !hasBit(members, author) || request.wanted.some((wanted) => equalBytes(wanted, id))
       )
-      for (const message of lacked) if (within(message.bytes.length)) messages.push(message.bytes)
+      for (const message of context.rules.syncGives(lacked))
+        if (within(message.bytes.length)) messages.push(message.bytes)
     }
   }
   return { certificates, messages }

@@ -29,12 +29,12 @@ export function judge(context: RoundContext, envelope: Envelope, verify: Verify)
   if (!equalBytes(header.charter, context.charterId)) return reject('is of another consortium')
   if (header.round < context.round || header.round > context.round + 1)
     return ignore(`is of round ${header.round}, this is round ${context.round}`)
-  const author = memberIndex(context, header.author)
+  const author = context.rules.signerIndex(context.members, header.author)
   if (author < 0) return ignore('its author is no member of this round')
-  if (!verify(header.author, signedHeaderBytes(header), envelope.signature))
+  if (!context.rules.isSigned(verify, header.author, signedHeaderBytes(header), envelope.signature))
     return reject('its signature is not valid')
   if (header.round === context.round + 1) return { verdict: 'early' }
-  if (!equalBytes(header.parent, context.parent)) return ignore('builds on another parent')
+  if (!context.rules.isOfParent(header.parent, context.parent)) return ignore('builds on another parent')
   const message: Message = { ...envelope, id: messageId(header), author, slot: header.slot }
   const fault = faultOf(context, message, verify)
   return fault === undefined ? { verdict: 'accept', message } : reject(fault)
@@ -83,7 +83,7 @@ function proposalFault(
     return 'its cut names somebody who does not train'
   if (body.validView >= 0)
     return body.readies.length === 0 ? undefined : 'carries readies with a repeated cut'
-  if (body.readies.length !== context.quorum)
+  if (!context.rules.isReadyCount(body.readies.length, context.quorum))
     return `carries ${body.readies.length} readies, not ${context.quorum}`
   if (!isSorted(body.readies, (left, right) => left.member - right.member))
     return 'its readies are not sorted'
@@ -109,7 +109,12 @@ export function isSignedBy<K extends Kind>(
   const member = context.members[index]
   return (
     member !== undefined &&
-    verify(member.peer, signedHeaderBytes(headerFor(context, kind, slot, member.peer, body)), signature)
+    context.rules.isSigned(
+      verify,
+      member.peer,
+      signedHeaderBytes(headerFor(context, kind, slot, member.peer, body)),
+      signature
+    )
   )
 }
 
@@ -131,7 +136,7 @@ export function isValidCertificate(context: RoundContext, certificate: Certifica
   const { author, manifest, endorsements } = certificate
   return (
     context.trainers.includes(author) &&
-    endorsements.length >= context.quorum &&
+    context.rules.isCertificate(endorsements.length, context.quorum) &&
     isSorted(endorsements, (left, right) => left.member - right.member) &&
     endorsements.every(({ member, signature }) =>
       isSignedBy(context, member, 'endorsement', author, { manifest }, signature, verify)

@@ -5,9 +5,6 @@ import type { Signer, Verify } from '../signature.ts'
 import type { Effect, SignedRecord } from './effects.ts'
 import type { Holding, PeerState, Slot } from './state.ts'
 
-/** Distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
-const DISTINCT_MAX = 2
-
 /** Longest time that timers of JavaScript run; a longer one would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
@@ -86,10 +83,11 @@ export function keep(draft: Draft, message: Message, isNeeded: () => boolean = (
   const slot: Slot = draft.messages.get(key) ?? new Map()
   const kept = slot.get(message.author) ?? []
   if (kept.some(({ id }) => equalBytes(id, message.id))) return
-  if (kept.length > 0) accuse(draft, kept[0]!, message)
-  if (kept.length >= DISTINCT_MAX && !isNeeded()) return
+  if (kept.length > 0 && draft.context.rules.convicts(true, false)) accuse(draft, kept[0]!, message)
+  const isFull = !draft.context.rules.keepsMore(kept.length)
+  if (isFull && !isNeeded()) return
   if (!makeRoomAhead(draft, message)) return
-  const room = kept.length >= DISTINCT_MAX ? kept.slice(0, 1) : kept
+  const room = isFull ? kept.slice(0, 1) : kept
   draft.messages = new Map(draft.messages).set(key, new Map(slot).set(message.author, [...room, message]))
 }
 
@@ -140,12 +138,27 @@ export function say<K extends Kind>(
   body: Body<K>,
   grounds: Pick<SignedRecord, 'certificates'> = {}
 ): void {
-  if (draft.self < 0 || firstOf(draft, kind, slot, draft.self) !== undefined) return
-  const message = signMessage(draft.context, draft.signer, kind, slot, body)
-  keep(draft, message as Message)
+  if (draft.self < 0) return
+  const before = keptOf(draft, kind, slot, draft.self)
+  if (before.length > 0 && !draft.context.rules.maySpeakAgain(kind)) return
+  sign(draft, kind, slot, body, grounds)
+}
+
+/** Signs, logs and sends, whatever was said in this place before; the same again changes nothing. */
+export function sign<K extends Kind>(
+  draft: Draft,
+  kind: K,
+  slot: number,
+  body: Body<K>,
+  grounds: Pick<SignedRecord, 'certificates'> = {}
+): void {
+  const message = signMessage(draft.context, draft.signer, kind, slot, body) as Message
+  const before = keptOf(draft, kind, slot, draft.self)
+  if (draft.self < 0 || before.some(({ id }) => equalBytes(id, message.id))) return
+  keep(draft, message)
+  const record = { type: 'signed', envelope: message.bytes, ...grounds } as const
   draft.effects.push(
-    { type: 'persist', record: { type: 'signed', envelope: message.bytes, ...grounds } },
-    { type: 'broadcast', message: message as Message }
+    ...draft.context.rules.inOrder<Effect>({ type: 'persist', record }, { type: 'broadcast', message })
   )
 }
 

@@ -3,7 +3,8 @@ import { sameDigest } from '../identifiers.ts'
 import type { Manifest } from '../messages/bodies.ts'
 import { judge } from '../messages/judge.ts'
 import { decodeEnvelope, MESSAGE_BYTES_MAX, signMessage } from '../messages/message.ts'
-import type { RoundContext } from '../round-context.ts'
+import { type RoundContext, withRules } from '../round-context.ts'
+import type { RoundRules } from '../round-rules.ts'
 import { attest, build, seal } from '../rules/attest.ts'
 import { acceptCertificate, certify, endorse, fetchManifests } from '../rules/endorse.ts'
 import { propose } from '../rules/propose.ts'
@@ -19,13 +20,12 @@ import type { PeerEvent } from './events.ts'
 import { isNeeded } from './needed.ts'
 import { initialState, type PeerState } from './state.ts'
 
-/** Envelopes of the next round that are kept of one author until that round begins. */
-const EARLY_MAX = 8
-
 /** What a peer brings to every step: its key and the judge of signatures. */
 export interface Environment {
   readonly signer: Signer
   readonly verify: Verify
+  /** Rules other than the context's: the simulator breaks one at a time. */
+  readonly rules?: RoundRules
 }
 
 /** A state and what is to be done to make it true outside. */
@@ -50,7 +50,9 @@ export function restore(
   records: readonly LogRecord[],
   environment: Environment
 ): Step {
-  const state = initialState(context, environment.signer.peer, records)
+  const { rules, signer } = environment
+  const ruled = rules === undefined ? context : withRules(context, rules)
+  const state = initialState(ruled, signer.peer, records)
   const draft: Draft = { ...state, ...environment, effects: [] }
   beginRound(draft)
   applyRules(draft)
@@ -70,7 +72,7 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
 }
 
 function finish(draft: Draft): Step {
-  const { signer: _signer, verify: _verify, effects, ...state } = draft
+  const { signer: _signer, verify: _verify, rules: _rules, effects, ...state } = draft as Draft & Environment
   return { state, effects }
 }
 
@@ -151,7 +153,7 @@ function isOfRound({ context }: Draft, { round, parent }: { round: number; paren
 
 function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
   const kept = draft.early.get(hex(author)) ?? []
-  if (kept.length >= EARLY_MAX || kept.some((known) => equalBytes(known, bytes))) return
+  if (!draft.context.rules.keepsEarly(kept.length) || kept.some((known) => equalBytes(known, bytes))) return
   draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
 }
 

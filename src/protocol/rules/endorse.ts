@@ -2,7 +2,7 @@ import { equalBytes, hex } from '../bytes.ts'
 import { groupBy } from '../group-by.ts'
 import type { Certificate } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
-import { type Draft, firstOf, hold, manifestOf, messagesOf, say } from '../round/draft.ts'
+import { type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../round/draft.ts'
 import type { PeerState } from '../round/state.ts'
 import { manifestFault } from './validate.ts'
 
@@ -13,15 +13,27 @@ import { manifestFault } from './validate.ts'
  */
 export function fetchManifests(draft: Draft): void {
   for (const author of draft.context.trainers) {
-    const wanted = requiredManifest(draft, author) ?? firstOf(draft, 'manifest', 0, author)
-    if (wanted === undefined) continue
-    const holding = draft.holdings.get(hex(wanted.id))
-    const required = requiredManifest(draft, author) !== undefined
-    if (holding !== undefined && !(holding === 'refused' && required)) continue
-    const refused = !required && manifestFault(draft.context, author, wanted.body) !== undefined
-    hold(draft, wanted.id, refused ? 'refused' : 'fetching')
-    if (!refused) draft.effects.push({ type: 'fetch', message: wanted })
+    const required = requiredManifest(draft, author)
+    for (const wanted of candidates(draft, author, [])) {
+      const holding = draft.holdings.get(hex(wanted.id))
+      if (holding !== undefined && !(holding === 'refused' && required !== undefined)) continue
+      const refused =
+        required === undefined && manifestFault(draft.context, author, wanted.body) !== undefined
+      hold(draft, wanted.id, refused ? 'refused' : 'fetching')
+      if (!refused) draft.effects.push({ type: 'fetch', message: wanted })
+    }
   }
+}
+
+/** The author's manifests that are worth fetching and endorsing: the one that the round depends on, else the first. */
+function candidates(
+  draft: Draft,
+  author: number,
+  endorsed: readonly Message<'endorsement'>[]
+): readonly Message<'manifest'>[] {
+  const required = requiredManifest(draft, author)
+  const manifests = required === undefined ? keptOf(draft, 'manifest', 0, author) : [required]
+  return draft.context.rules.endorsable(manifests, endorsed)
 }
 
 /** Id of the author's manifest that the round may depend on: certified, or in the committed cut. */
@@ -38,17 +50,18 @@ function requiredManifest(draft: Draft, author: number): Message<'manifest'> | u
 
 /**
  * Rule 1 *Endorse once*: signs for a manifest whose blocks are all durable and valid, at most one an author (the slot of
- * an endorsement is its author's index, and `say` speaks once in a slot). After the commit no word changes anything.
+ * an endorsement is its author's index). After the commit no word changes anything.
  */
 export function endorse(draft: Draft): void {
   if (draft.committed !== undefined) return
   for (const author of draft.context.trainers) {
-    const manifest = requiredManifest(draft, author) ?? firstOf(draft, 'manifest', 0, author)
-    if (manifest === undefined || draft.holdings.get(hex(manifest.id)) !== 'valid') continue
-    // One that is there only because it is certified may have been refused on paper.
-    if (firstOf(draft, 'endorsement', author, draft.self) !== undefined) continue
-    if (manifestFault(draft.context, author, manifest.body) === undefined)
-      say(draft, 'endorsement', author, { manifest: manifest.id })
+    const said = keptOf(draft, 'endorsement', author, draft.self)
+    for (const manifest of candidates(draft, author, said)) {
+      if (!draft.context.rules.isVouchable(draft.holdings.get(hex(manifest.id)))) continue
+      // One that is there only because it is certified may have been refused on paper.
+      if (manifestFault(draft.context, author, manifest.body) === undefined)
+        sign(draft, 'endorsement', author, { manifest: manifest.id })
+    }
   }
 }
 
@@ -58,7 +71,7 @@ export function certify(draft: Draft): void {
     if (draft.certificates.has(author)) continue
     const byManifest = groupBy(messagesOf(draft, 'endorsement', author), ({ body }) => hex(body.manifest))
     for (const endorsements of byManifest.values()) {
-      if (endorsements.length < draft.context.quorum) continue
+      if (!draft.context.rules.isCertificate(endorsements.length, draft.context.quorum)) continue
       const sorted = endorsements.toSorted((left, right) => left.author - right.author)
       acceptCertificate(draft, {
         author,

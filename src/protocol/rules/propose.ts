@@ -1,4 +1,4 @@
-import { bitsOf, equalBytes, hasBit } from '../bytes.ts'
+import { bitsOf, hasBit } from '../bytes.ts'
 import { cutOf } from '../identifiers.ts'
 import type { CarriedReady, Cut, Proposal } from '../messages/bodies.ts'
 import { type Draft, messagesOf, say } from '../round/draft.ts'
@@ -11,8 +11,9 @@ import { memberIndex, proposerOf } from '../round-context.ts'
 export function propose(draft: Draft): void {
   if (draft.committed !== undefined || draft.step !== 'propose' || draft.view < 0) return
   if (proposerOf(draft.context, draft.view) !== draft.self) return
-  if (draft.valid !== undefined) {
-    say(draft, 'proposal', draft.view, { cut: draft.valid.cut, validView: draft.valid.view, readies: [] })
+  const valid = draft.context.rules.toRepeat(draft.valid)
+  if (valid !== undefined) {
+    say(draft, 'proposal', draft.view, { cut: valid.cut, validView: valid.view, readies: [] })
     return
   }
   const readies = usableReadies(draft)
@@ -43,12 +44,16 @@ export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly Carried
 }
 
 function cutFrom(draft: Draft, readies: readonly CarriedReady[]): Cut {
-  const union = unionOf(draft, readies)
-  const stacked = union.length < draft.context.charter.minShards ? [] : union
   return cutOf(
     draft.context,
-    stacked.map((author) => ({ author, id: draft.certificates.get(author)!.manifest }))
+    authorsOf(draft, readies).map((author) => ({ author, id: draft.certificates.get(author)!.manifest }))
   )
+}
+
+/** The authors that readies make a cut stack: their union, or none where it is too small. */
+function authorsOf({ context }: Draft, readies: readonly CarriedReady[]): number[] {
+  const union = unionOf({ context }, readies)
+  return context.rules.isTooFew(union.length, context.charter.minShards) ? [] : union
 }
 
 /**
@@ -59,15 +64,12 @@ export function judgeFreshProposal(
   draft: Draft,
   { cut, readies }: Proposal
 ): 'valid' | 'invalid' | 'waiting' {
-  const union = unionOf(draft, readies)
-  const expected = union.length < draft.context.charter.minShards ? [] : union
+  const { rules } = draft.context
   const listed = cut.entries.map(({ author }) => memberIndex(draft.context, author))
-  if (listed.length !== expected.length || listed.some((author, index) => author !== expected[index]))
-    return 'invalid'
-  const certificates = listed.map((author) => draft.certificates.get(author)?.manifest)
-  const contradicts = certificates.some(
-    (manifest, index) => manifest !== undefined && !equalBytes(manifest, cut.entries[index]!.manifest)
+  if (!rules.isUnion(listed, authorsOf(draft, readies))) return 'invalid'
+  const opinions = cut.entries.map(({ manifest }, index) =>
+    rules.certificateSays(draft.certificates.get(listed[index]!)?.manifest, manifest)
   )
-  if (contradicts) return 'invalid'
-  return certificates.includes(undefined) ? 'waiting' : 'valid'
+  if (opinions.includes('invalid')) return 'invalid'
+  return opinions.includes('waiting') ? 'waiting' : 'valid'
 }

@@ -1,7 +1,6 @@
 import { blockCount, shardByteLength } from '../../adapter/shard.ts'
 import { hex } from '../bytes.ts'
 import type { Manifest, ManifestShard } from '../messages/bodies.ts'
-import { isNextReveal } from '../reveal-chain.ts'
 import type { RoundContext } from '../round-context.ts'
 
 /**
@@ -13,8 +12,9 @@ import type { RoundContext } from '../round-context.ts'
 export function manifestFault(context: RoundContext, author: number, manifest: Manifest): string | undefined {
   const { charter } = context
   if (manifest.dtype !== charter.dtype) return `dtype ${manifest.dtype} is not the charter's ${charter.dtype}`
-  if (manifest.samples > charter.sampleCap) return `${manifest.samples} samples are above the charter's cap`
-  if (!isNextReveal(context.members[author]!.anchor, manifest.reveal))
+  if (!context.rules.isSampleCount(manifest.samples, charter.sampleCap))
+    return `${manifest.samples} samples are above the charter's cap`
+  if (!context.rules.isReveal(context.members[author]!.anchor, manifest.reveal))
     return 'its reveal is not the next of its chain'
   let total = 0
   for (const [index, shard] of manifest.shards.entries()) {

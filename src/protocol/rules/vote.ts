@@ -22,7 +22,7 @@ export function startView(draft: Draft, view: number): void {
   draft.view = view
   draft.step = 'propose'
   const { proposeMs, growthMs } = draft.context.charter.timeouts
-  startTimer(draft, `propose/${view}`, proposeMs + view * growthMs)
+  startTimer(draft, `propose/${view}`, draft.context.rules.viewTimeout(proposeMs, growthMs, view))
 }
 
 /** f+1 members in higher views: jump (line 55). */
@@ -33,7 +33,11 @@ function jump(draft: Draft): void {
     if (kind !== 'prevote' && kind !== 'precommit' && kind !== 'proposal') continue
     for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, Number(view)))
   }
-  const reached = [...highest.values()].sort((left, right) => right - left)[draft.context.faulty] ?? -1
+  const { rules, faulty } = draft.context
+  const reached = rules.jumpTo(
+    [...highest.values()].sort((left, right) => right - left),
+    faulty
+  )
   if (reached > draft.view) startView(draft, reached)
 }
 
@@ -57,16 +61,16 @@ function prevote(draft: Draft): void {
 
 function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'against' | 'waiting' {
   const { locked, view, context } = draft
-  const isLocked = locked !== undefined && equalBytes(locked.id, id)
+  const { rules, quorum } = context
   if (proposal.validView >= 0) {
-    if (votesFor(draft, 'prevote', proposal.validView, id) < context.quorum) return 'waiting'
-    return locked === undefined || locked.view <= proposal.validView || isLocked ? 'for' : 'against'
+    if (!rules.isProven(votesFor(draft, 'prevote', proposal.validView, id), quorum)) return 'waiting'
+    return rules.mayPrevoteRepeated(locked, id, proposal.validView) ? 'for' : 'against'
   }
   // A quorum of prevotes holds an honest member that checked the readies: their certificates need not be waited for.
-  const checked = votesFor(draft, 'prevote', view, id) >= context.quorum
+  const checked = votesFor(draft, 'prevote', view, id) >= quorum
   const judgement = checked ? 'valid' : judgeFreshProposal(draft, proposal)
   if (judgement === 'waiting') return 'waiting'
-  return judgement === 'valid' && (locked === undefined || isLocked) ? 'for' : 'against'
+  return judgement === 'valid' && rules.mayPrevoteFresh(locked, id) ? 'for' : 'against'
 }
 
 /** Precommits what a quorum prevoted (line 36), or none (lines 44 and 61). */
@@ -84,9 +88,22 @@ function lock(draft: Draft): void {
       precommit(draft, agreed.id)
     }
   } else if (draft.step === 'prevote') {
-    if (votesFor(draft, 'prevote', view, null) >= context.quorum || draft.expired.has(`prevote/${view}`))
+    const bodiless = context.rules.mayPrecommit(false) ? quorumOfPrevotes(draft) : undefined
+    if (bodiless !== undefined) {
+      draft.locked = { view, id: bodiless }
+      precommit(draft, bodiless)
+    } else if (
+      votesFor(draft, 'prevote', view, null) >= context.quorum ||
+      draft.expired.has(`prevote/${view}`)
+    )
       precommit(draft, null)
   }
+}
+
+/** The cut that a quorum prevoted in this view, whether or not its body is here. */
+function quorumOfPrevotes(draft: Draft): Uint8Array | undefined {
+  const cuts = messagesOf(draft, 'prevote', draft.view).flatMap(({ body }) => body.cut ?? [])
+  return cuts.find((cut) => votesFor(draft, 'prevote', draft.view, cut) >= draft.context.quorum)
 }
 
 function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
@@ -111,7 +128,7 @@ function startVoteTimers(draft: Draft): void {
   const { quorum, charter } = draft.context
   const { voteMs, growthMs } = charter.timeouts
   const { view } = draft
-  const milliseconds = voteMs + view * growthMs
+  const milliseconds = draft.context.rules.viewTimeout(voteMs, growthMs, view)
   if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
     startTimer(draft, `prevote/${view}`, milliseconds)
   if (countOf(draft, 'precommit', view) >= quorum) startTimer(draft, `precommit/${view}`, milliseconds)
@@ -128,9 +145,10 @@ export function commit(draft: Draft): void {
   const views = [...draft.messages.keys()]
     .filter((key) => key.startsWith('precommit/'))
     .map((key) => Number(key.split('/')[1]))
+  const counted = draft.context.rules.commitViews(views, draft.view)
   for (const cut of draft.valid === undefined ? cuts : [draft.valid.cut, ...cuts]) {
     const id = cutId(draft.context, cut)
-    if (!views.some((view) => votesFor(draft, 'precommit', view, id) >= draft.context.quorum)) continue
+    if (!counted.some((view) => votesFor(draft, 'precommit', view, id) >= draft.context.quorum)) continue
     commitTo(draft, id, cut)
     return
   }

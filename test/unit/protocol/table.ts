@@ -96,7 +96,11 @@ export class Table {
   }
 
   sit(member: number): Seat {
-    const environment = this.environment(member)
+    return this.sitIn(this.environment(member))
+  }
+
+  /** A member with an environment of its own. */
+  sitIn(environment: Environment): Seat {
     return new Seat(environment, start(this.context, environment))
   }
 
