@@ -21,6 +21,22 @@ export { allFinite, checkAdapter, checkPair, isFinitePair } from './check-adapte
 export { compareStrings } from './compare-strings.ts'
 export { concatenateAdapters } from './concatenate.ts'
 export { modelDigest, sha256Hex, stackDigest } from './digest.ts'
+export {
+  decodeElements,
+  ELEMENT_FORMAT_BYTES,
+  type ElementFormat,
+  encodeElements,
+  isElementFormat,
+  widenElements
+} from './element-formats.ts'
+export {
+  type EncodeGgufOptions,
+  encodeGguf,
+  type GgufFile,
+  type GgufValue,
+  ggufChunks
+} from './gguf.ts'
+export { decodeGguf } from './gguf-reader.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 export { type MergedModules, mergeAdapter, mergePair } from './merge.ts'
 export { updateNorm } from './norm.ts'

@@ -1,6 +1,5 @@
 import { compareStrings } from './compare-strings.ts'
-import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.ts'
-import { float32Bytes, float32FromBytes } from './little-endian.ts'
+import { decodeElements, type ElementFormat, encodeElements, isElementFormat } from './element-formats.ts'
 import {
   DTYPE_BYTES,
   HEADER_BYTES_MAX,
@@ -13,7 +12,7 @@ import {
 import type { Tensor, TensorMap } from './tensor.ts'
 
 /** Floating-point formats that are read into and written from float32. */
-export type SafetensorsDtype = 'F32' | 'F16' | 'BF16'
+export type SafetensorsDtype = ElementFormat
 
 /** How to write a safetensors file. */
 export interface EncodeSafetensorsOptions {
@@ -71,7 +70,7 @@ export function* safetensorsChunks(
   new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true)
   yield length
   yield header
-  for (const name of names) yield elementBytes(tensors.get(name)!.data, dtype)
+  for (const name of names) yield encodeElements(tensors.get(name)!.data, dtype)
 }
 
 /**
@@ -127,25 +126,11 @@ function sortedObjectJson(fields: readonly (readonly [string, string])[]): strin
   return `{${sorted.map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`
 }
 
-/** Little-endian bytes of `data`; for F32 they may share its memory. */
-function elementBytes(data: Float32Array, dtype: SafetensorsDtype): Uint8Array {
-  if (dtype === 'F32') return float32Bytes(data)
-  const convert = dtype === 'F16' ? float32ToFloat16 : float32ToBfloat16
-  const view = new DataView(new ArrayBuffer(2 * data.length))
-  for (let i = 0; i < data.length; i++) view.setUint16(2 * i, convert(data[i]!), true)
-  return new Uint8Array(view.buffer)
-}
-
 function readElements(bytes: Uint8Array, { name, dtype, begin, end }: SafetensorsEntry): Float32Array {
-  if (dtype === 'F32') return float32FromBytes(bytes.subarray(begin, end))
-  if (dtype !== 'F16' && dtype !== 'BF16') {
+  if (!isElementFormat(dtype)) {
     throw new SafetensorsError(
       `tensor ${JSON.stringify(name.slice(0, 80))} is ${dtype}; only F32, F16 and BF16 are read`
     )
   }
-  const convert = dtype === 'F16' ? float16ToFloat32 : bfloat16ToFloat32
-  const view = new DataView(bytes.buffer, bytes.byteOffset + begin, end - begin)
-  const data = new Float32Array((end - begin) / 2)
-  for (let i = 0; i < data.length; i++) data[i] = convert(view.getUint16(2 * i, true))
-  return data
+  return decodeElements(bytes.subarray(begin, end), dtype)
 }

@@ -1,0 +1,53 @@
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.ts'
+import { float32Bytes, float32FromBytes } from './little-endian.ts'
+
+/** Floating-point formats that files hold and that are read into and written from float32. */
+export type ElementFormat = 'F32' | 'F16' | 'BF16'
+
+/** Bytes of one element. */
+export const ELEMENT_FORMAT_BYTES: Readonly<Record<ElementFormat, number>> = { F32: 4, F16: 2, BF16: 2 }
+
+/** Whether `name` is a format that is read and written here. */
+export function isElementFormat(name: string): name is ElementFormat {
+  return name in ELEMENT_FORMAT_BYTES
+}
+
+/** Little-endian bytes of `data`, rounded to nearest with ties to even; for F32 they may share its memory. */
+export function encodeElements(data: Float32Array, format: ElementFormat): Uint8Array {
+  if (format === 'F32') return float32Bytes(data)
+  const convert = format === 'F16' ? float32ToFloat16 : float32ToBfloat16
+  const view = new DataView(new ArrayBuffer(2 * data.length))
+  for (let i = 0; i < data.length; i++) view.setUint16(2 * i, convert(data[i]!), true)
+  return new Uint8Array(view.buffer)
+}
+
+/** A copy of little-endian elements, which need not be aligned, in float32. */
+export function decodeElements(bytes: Uint8Array, format: ElementFormat): Float32Array {
+  if (format === 'F32') return float32FromBytes(bytes)
+  const data = new Float32Array(bytes.length / 2)
+  widenElements(bytes, format, data)
+  return data
+}
+
+/** Writes the 16-bit elements of `bytes` into `target` as float32. */
+export function widenElements(
+  bytes: Uint8Array,
+  format: Exclude<ElementFormat, 'F32'>,
+  target: Float32Array
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (format === 'F16') {
+    const table = float16Table()
+    for (let i = 0; i < target.length; i++) target[i] = table[view.getUint16(2 * i, true)]!
+    return
+  }
+  for (let i = 0; i < target.length; i++) target[i] = bfloat16ToFloat32(view.getUint16(2 * i, true))
+}
+
+let float16Values: Float32Array | undefined
+
+/** Every binary16 by its bits: reading a model takes hundreds of millions of look-ups. */
+function float16Table(): Float32Array {
+  float16Values ??= Float32Array.from({ length: 65_536 }, (_, bits) => float16ToFloat32(bits))
+  return float16Values
+}
