@@ -20,7 +20,7 @@ export interface Sample {
 /** Three short texts, the same each time: seeded, 80 tokens, temperature 0.7, the 40 likeliest tokens. */
 export async function sampleModel(folder: string, threads: number): Promise<Sample[]> {
   const { config, tokenizer, weights } = loadBaseModel(folder)
-  const generator = await createGenerator({ config, window: config.maxPositions, threads })
+  const generator = await createGenerator({ config, threads })
   const stopIds = config.eosId === undefined ? [] : [config.eosId]
   const samples: Sample[] = []
   for (const beginning of BEGINNINGS) {

@@ -30,11 +30,11 @@ export {
   type TokenScore
 } from './evaluate.ts'
 export * from './executor/index.ts'
-export { createGenerator, type GenerateOptions, type Generator, type GeneratorOptions } from './generate.ts'
+export * from './generation/index.ts'
 export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
 export * from './llama/index.ts'
-export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
+export type { SequenceNodes } from './sequence-nodes.ts'
 export { createTextScorer, type TextScore, type TextScorer, type TextScorerOptions } from './text-scorer.ts'
 export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
 export * from './train/index.ts'

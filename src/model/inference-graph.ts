@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder, type GraphNode, gatherRows, matMul, reshape } from './graph/index.ts'
+import { type Graph, GraphBuilder, type GraphNode, reshape } from './graph/index.ts'
 import {
   headParameter,
   type LlamaConfig,
@@ -22,21 +22,6 @@ export function logProbabilityGraph(config: LlamaConfig, batch: number, length: 
   return builder.build({
     logProbabilities: targetLogProbabilities(hidden, parameter(headParameter(config)), targets)
   })
-}
-
-/**
- * Graph of the next token's logits: inputs `inputIds` (int32 [1, length], anything after the last position), `last`
- * (int32 [1], that position) and the parameters; output `logits` [1, vocabularySize].
- */
-export function nextTokenGraph(config: LlamaConfig, length: number): Graph {
-  const builder = new GraphBuilder()
-  const parameter = declareWeights(builder, config)
-  const hidden = llamaHidden(config, builder.input('inputIds', [1, length], 'int32'), {
-    parameter,
-    lora: new Map()
-  })
-  const last = gatherRows(hidden, builder.input('last', [1], 'int32'))
-  return builder.build({ logits: matMul(last, parameter(headParameter(config)), { transposeB: true }) })
 }
 
 function declareWeights(builder: GraphBuilder, config: LlamaConfig): (name: string) => GraphNode {

@@ -9,6 +9,7 @@ import {
   rotaryEmbedding,
   transpose
 } from '../graph/index.ts'
+import type { SequenceNodes } from '../sequence-nodes.ts'
 import { causalAttention } from './attention.ts'
 import type { LlamaConfig } from './config.ts'
 import { rmsNorm, silu } from './layers.ts'
@@ -29,6 +30,8 @@ export interface ModelNodes {
   parameter(name: string): GraphNode
   /** LoRA factors by module name; modules without them are plain. */
   readonly lora: ReadonlyMap<string, LoraNodes>
+  /** Other positions and another attention than those of a text that begins here. */
+  readonly sequence?: SequenceNodes
 }
 
 /**
@@ -42,7 +45,11 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
   const [batch, length] = inputIds.shape as [number, number]
   const { heads, keyValueHeads, headSize } = config
   const rows = batch * length
-  const { cosines, sines } = rotaryTables(builder, length, headSize, config.ropeTheta)
+  const positions = model.sequence?.positions
+  const tables = rotaryTables(builder, positions?.limit ?? length, headSize, config.ropeTheta)
+  const ofPositions = (table: GraphNode): GraphNode => (positions ? gatherRows(table, positions.node) : table)
+  const [cosines, sines] = [ofPositions(tables.cosines), ofPositions(tables.sines)]
+  const attend = model.sequence?.attend ?? ((_, q, k, v) => causalAttention(q, k, v))
 
   const linear = (x: GraphNode, module: string, bias = false): GraphNode => {
     const plain = matMul(x, model.parameter(`${module}.weight`), { transposeB: true })
@@ -60,12 +67,13 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
   const rotate = (x: GraphNode, headCount: number): GraphNode =>
     rotaryEmbedding(reshape(x, [batch, length, headCount * headSize]), cosines, sines, headCount)
 
-  const attention = (x: GraphNode, name: string): GraphNode => {
+  const attention = (x: GraphNode, layer: number): GraphNode => {
+    const name = `${layerName(layer)}.self_attn`
     const q = split(rotate(linear(x, `${name}.q_proj`, config.attentionBias), heads), heads)
     const k = split(rotate(linear(x, `${name}.k_proj`, config.attentionBias), keyValueHeads), keyValueHeads)
     const v = split(linear(x, `${name}.v_proj`, config.attentionBias), keyValueHeads)
     const grouped = reshape(q, [batch, keyValueHeads, heads / keyValueHeads, length, headSize])
-    const y = reshape(causalAttention(grouped, k, v), [batch, heads, length, headSize])
+    const y = reshape(attend(layer, grouped, k, v), [batch, heads, length, headSize])
     return linear(
       reshape(transpose(y, [0, 2, 1, 3]), [rows, heads * headSize]),
       `${name}.o_proj`,
@@ -82,7 +90,7 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
   let hidden = gatherRows(model.parameter(EMBEDDING), reshape(inputIds, [rows]))
   for (let index = 0; index < config.layers; index++) {
     const layer = layerName(index)
-    hidden = add(hidden, attention(norm(hidden, `${layer}.input_layernorm.weight`), `${layer}.self_attn`))
+    hidden = add(hidden, attention(norm(hidden, `${layer}.input_layernorm.weight`), index))
     hidden = add(
       hidden,
       feedForward(norm(hidden, `${layer}.post_attention_layernorm.weight`), `${layer}.mlp`)

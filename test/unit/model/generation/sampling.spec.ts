@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createSeededRandom, type SamplingSettings, sampleToken } from '../../../src/model/index.ts'
+import { createSeededRandom, type SamplingSettings, sampleToken } from '../../../../src/model/index.ts'
 
 const LOGITS = Float32Array.from([0.4, 0.3, 0.2, 0.1], Math.log)
 
@@ -23,6 +23,15 @@ describe('sampling', () => {
     assertNear(frequencies({ temperature: 0.5 }), [16 / 30, 9 / 30, 4 / 30, 1 / 30]))
   it('keeps the k likeliest', () => assertNear(frequencies({ topK: 2 }), [4 / 7, 3 / 7, 0, 0]))
   it('keeps the likeliest that reach p', () => assertNear(frequencies({ topP: 0.65 }), [4 / 7, 3 / 7, 0, 0]))
+  it('takes p of what the k likeliest have', () =>
+    assertNear(frequencies({ topK: 3, topP: 0.4 }), [1, 0, 0, 0]))
+  it('keeps equal logits at the border in the order of their ids', () => {
+    const random = createSeededRandom(2)
+    const drawn = Array.from({ length: 200 }, () =>
+      sampleToken(Float32Array.of(1, 0, 0, 0), { topK: 2 }, random)
+    )
+    assert.deepEqual([...new Set(drawn)].sort(), [0, 1])
+  })
   it('always keeps the likeliest', () => assertNear(frequencies({ topP: 0 }, 10), [1, 0, 0, 0]))
   it('is greedy at temperature 0', () => {
     assert.equal(sampleToken(Float32Array.of(-3, 5, 5, 1), { temperature: 0 }, createSeededRandom(1)), 1)

@@ -1,0 +1,41 @@
+import { add, concat, type GraphNode, matMul, reshape, slice, softmax } from '../graph/index.ts'
+
+/** Keys and values that earlier runs computed, each [batch, keyHeads, capacity, headSize]. */
+export interface PastNodes {
+  readonly keys: GraphNode
+  readonly values: GraphNode
+}
+
+/**
+ * Attention of new tokens to cached ones and to themselves. The cache is read where it lies: scores against it and
+ * against the new keys are computed apart and joined before the softmax, so that no key or value is copied.
+ *
+ * @param q [batch, keyHeads, group, length, headSize]
+ * @param k keys of the new tokens [batch, keyHeads, length, headSize], and `v` alike
+ * @param mask added to the scores, [length, capacity + length]
+ * @returns [batch, keyHeads, group, length, headSize]
+ */
+export function cachedAttention(
+  q: GraphNode,
+  k: GraphNode,
+  v: GraphNode,
+  past: PastNodes | undefined,
+  mask: GraphNode
+): GraphNode {
+  const [batch, heads, group, length, headSize] = q.shape as [number, number, number, number, number]
+  const capacity = past?.keys.shape[2] ?? 0
+  const rows = reshape(q, [batch, heads, group * length, headSize])
+  const alpha = 1 / Math.sqrt(headSize)
+  const scoresOf = (keys: GraphNode): GraphNode => matMul(rows, keys, { transposeB: true, alpha })
+  const scores = past ? concat([scoresOf(past.keys), scoresOf(k)], 3) : scoresOf(k)
+  const shape = scores.shape
+  const masked = add(reshape(scores, [batch, heads, group, length, capacity + length]), mask)
+  const weights = reshape(softmax(masked), shape)
+  const y = past
+    ? add(
+        matMul(slice(weights, 3, 0, capacity), past.values),
+        matMul(slice(weights, 3, capacity, capacity + length), v)
+      )
+    : matMul(weights, v)
+  return reshape(y, q.shape)
+}

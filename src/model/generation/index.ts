@@ -1,0 +1,28 @@
+/**
+ * Generation: a decoder with a cache of keys and values, sampling, and streams of tokens and of text.
+ *
+ * @example
+ * ```ts
+ * const generator = await createTextGenerator('models/mine', { threads: 2 })
+ * for await (const piece of generator.stream({ prompt: 'Once upon a time', maxTokens: 50, temperature: 0.8 }))
+ *   process.stdout.write(piece)
+ * await generator.dispose()
+ * ```
+ */
+export {
+  ContextLengthError,
+  createDecoder,
+  type DecodedText,
+  type Decoder,
+  type DecoderOptions
+} from './decoder.ts'
+export { createDetokenizer, type Detokenizer } from './detokenizer.ts'
+export {
+  createGenerator,
+  type FinishReason,
+  type GenerateOptions,
+  type Generator,
+  type GeneratorOptions
+} from './generator.ts'
+export { type SamplingSettings, sampleToken } from './sampling.ts'
+export { createStopFilter, type StopFilter } from './stop-filter.ts'

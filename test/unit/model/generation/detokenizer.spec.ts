@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import fc from 'fast-check'
+import {
+  createDetokenizer,
+  createStopFilter,
+  createTextTokenizer,
+  loadTokenizer
+} from '../../../../src/model/index.ts'
+import { STORIES_FOLDER } from '../tiny-llama.ts'
+import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
+
+type Tokenizer = ReturnType<typeof loadTokenizer>
+
+/** Any tokens behind any prompt, whole characters or not, are told as the tokenizer tells them at once. */
+function assertTellsTheSame(tokenizer: Tokenizer, lowest: number): void {
+  const ids = fc.array(fc.integer({ min: lowest, max: tokenizer.vocabularySize - 1 }), { maxLength: 24 })
+  fc.assert(
+    fc.property(ids, (added) => {
+      const detokenizer = createDetokenizer(tokenizer)
+      const told = added.map((id) => detokenizer.push(id)).join('') + detokenizer.flush()
+      assert.equal(told, tokenizer.decode(added))
+    })
+  )
+}
+
+describe('detokenizer', () => {
+  it('byte-level: tells what the whole tells, and no half character', () => {
+    const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
+    assertTellsTheSame(tokenizer, 0)
+    const detokenizer = createDetokenizer(tokenizer)
+    assert.deepEqual(
+      [11, 6, 7, 4, 6].map((id) => detokenizer.push(id)),
+      [' h', '', 'é', 'o', '']
+    )
+    assert.equal(detokenizer.flush(), '\ufffd')
+    assert.equal(detokenizer.flush(), '')
+  })
+
+  it('SentencePiece: keeps the space of a word behind a prompt', function () {
+    if (!existsSync(STORIES_FOLDER)) {
+      console.log(`      skipped: there is no ${STORIES_FOLDER} (set LOAM_SHARED)`)
+      this.skip()
+    }
+    const tokenizer = loadTokenizer(STORIES_FOLDER)
+    assertTellsTheSame(tokenizer, 3)
+    const [once, upon] = tokenizer.encode('Once upon') as [number, number]
+    assert.equal(createDetokenizer(tokenizer, [tokenizer.bosId!]).push(once), 'Once')
+    assert.equal(createDetokenizer(tokenizer, [once]).push(upon), ' upon')
+    const fox = tokenizer.encode('🦊')
+    const detokenizer = createDetokenizer(tokenizer, [once])
+    assert.equal(fox.map((id) => detokenizer.push(id)).join(''), ' 🦊')
+  })
+})
+
+describe('stop filter', () => {
+  it('lets everything before the first stop through, however the text is cut', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 30 })
+    const stops = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 4 }), {
+      maxLength: 3
+    })
+    fc.assert(
+      fc.property(fc.array(letters, { maxLength: 5 }), stops, (pieces, wanted) => {
+        const filter = createStopFilter(wanted)
+        let through = ''
+        for (const piece of pieces) through += filter.push(piece)
+        const text = pieces.join('')
+        const places = wanted.map((stop) => text.indexOf(stop)).filter((place) => place >= 0)
+        assert.equal(filter.stopped, places.length > 0)
+        assert.equal(
+          through + filter.flush(),
+          text.slice(0, places.length > 0 ? Math.min(...places) : undefined)
+        )
+      })
+    )
+  })
+
+  it('holds back only what a stop may begin with', () => {
+    const filter = createStopFilter(['\n\nUser:', ''])
+    assert.equal(filter.push('yes.\n'), 'yes.')
+    assert.equal(filter.push('No'), '\nNo')
+  })
+})
