@@ -1,5 +1,5 @@
 import type { LoraAdapter } from '../../src/adapter/index.ts'
-import { createTextScorer } from '../../src/model/index.ts'
+import { chooseExecutor, createTextScorer } from '../../src/model/index.ts'
 import { readPeftFolder } from '../../src/node/peft-files.ts'
 import type { TestnetOptions } from './options.ts'
 import { type PreparedTestnet, readHeldOut } from './prepare-homes.ts'
@@ -21,7 +21,7 @@ export async function evaluateLosses(
   onProgress: (domain: string) => void,
   signal: AbortSignal
 ): Promise<Record<string, DomainLoss>> {
-  const scorer = await createTextScorer(options.model, { threads: options.threads })
+  const scorer = await createTextScorer(options.model, { executor: await chooseExecutor(options) })
   const global = await readPeftFolder(adapterFolder)
   const losses: Record<string, DomainLoss> = {}
   for (const peer of peers) {

@@ -1,5 +1,7 @@
+import type { ExecutorChoice } from '../../src/model/index.ts'
+
 /** What a testnet is made of. */
-export interface TestnetOptions {
+export interface TestnetOptions extends ExecutorChoice {
   readonly peers: number
   readonly rounds: number
   /** LoRA ranks, given to the peers in turn. */

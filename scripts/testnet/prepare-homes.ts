@@ -88,13 +88,13 @@ export async function prepareTestnet(
 }
 
 function peerSettings(options: TestnetOptions, home: Home, rank: number): object {
-  const { steps, batchSize, sequenceLength, learningRate, threads } = options
+  const { steps, batchSize, sequenceLength, learningRate, threads, executor, device } = options
   return {
     version: 1,
     model: options.model,
     documents: home.documents,
     rank,
-    training: { steps, batchSize, sequenceLength, learningRate, threads },
+    training: { steps, batchSize, sequenceLength, learningRate, threads, executor, device },
     listen: ['/ip4/127.0.0.1/tcp/0'],
     bootstrap: [],
     mdns: false,

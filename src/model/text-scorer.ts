@@ -2,6 +2,7 @@ import type { LoraAdapter } from '../adapter/lora-adapter.ts'
 import type { TensorMap } from '../adapter/tensor.ts'
 import { loadBaseModel } from './base-model.ts'
 import { createEvaluator, type Score } from './evaluate.ts'
+import type { Executor } from './executor/index.ts'
 
 /** Longest window where none is asked for: what small models were trained on. */
 const DEFAULT_CONTEXT_MAX = 256
@@ -10,7 +11,9 @@ const DEFAULT_CONTEXT_MAX = 256
 export interface TextScorerOptions {
   /** Tokens a window; the model's maximum, at most 256, unless given. */
   readonly context?: number
+  /** Threads of the executor where none is given. */
   readonly threads?: number
+  readonly executor?: Executor
 }
 
 /** A text's score and its length in UTF-8 bytes. */
@@ -38,7 +41,8 @@ export async function createTextScorer(folder: string, options: TextScorerOption
   const context = options.context ?? Math.min(longest, DEFAULT_CONTEXT_MAX)
   if (context > longest)
     throw new Error(`a context of ${context} tokens is longer than the model's ${longest}`)
-  const evaluator = await createEvaluator({ config, context, threads: options.threads ?? 1 })
+  const { threads = 1, executor } = options
+  const evaluator = await createEvaluator({ config, context, threads, ...(executor && { executor }) })
   return {
     weights,
     async score(text, adapter) {

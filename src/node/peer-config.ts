@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { DEVICE_NAMES, EXECUTOR_NAMES } from '../model/executor/choice.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
 import type { Home } from './home.ts'
 
@@ -12,7 +13,9 @@ const trainingSchema = z
     warmupSteps: z.number().int().min(0).default(4),
     clipNorm: z.number().positive().default(1),
     weightDecay: z.number().min(0).default(0),
-    threads: z.number().int().positive().default(1).describe('threads of the trainer')
+    threads: z.number().int().positive().default(1).describe('threads of the trainer'),
+    executor: z.enum(EXECUTOR_NAMES).optional().describe('what computes; the best that works where absent'),
+    device: z.enum(DEVICE_NAMES).optional().describe('where it computes; the processor where absent')
   })
   .prefault({})
 

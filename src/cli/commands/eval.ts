@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
 import { printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
-interface EvalOptions {
+interface EvalOptions extends ExecutorFlags {
   model?: string
   adapter?: string
   text: string
@@ -28,6 +29,8 @@ export function evalCommand(): Command {
       wholeNumber('--context', 2, 131_072)
     )
     .option('--threads <n>', 'threads', wholeNumber('--threads', 1, 256), 1)
+    .addOption(executorOption())
+    .addOption(deviceOption())
     .option('--per-token', 'list every token with its log-probability')
     .option('--json', 'print one JSON object: { "nats", "tokens", "bytes", "perToken" }')
     .addHelpText(
@@ -51,7 +54,13 @@ async function evaluate(options: EvalOptions): Promise<void> {
   const folder = baseModelFolder(options.model)
   if (!existsSync(join(folder, 'config.json')))
     throw new Error(`${folder} holds no base model (no config.json): set --model to its folder`)
-  const scorer = await createTextScorer(folder, options)
+  const { context, threads } = options
+  const executor = await executorFromFlags(options)
+  const scorer = await createTextScorer(folder, {
+    threads,
+    executor,
+    ...(context !== undefined && { context })
+  })
   const score = await scorer.score(text, adapter).finally(() => scorer.dispose())
   const result = {
     nats: score.nats,

@@ -6,10 +6,16 @@ import { homeAt } from '../../node/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/logger.ts'
 import type { PeerReport, SealedReport } from '../../node/status.ts'
 import type { Log } from '../../node/store/log.ts'
+import {
+  deviceOption,
+  type ExecutorFlags,
+  executorOption,
+  requireExecutorChoice
+} from '../executor-options.ts'
 import { EXIT, positiveNumber, printError, printProgress, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
-interface PeerFlags {
+interface PeerFlags extends ExecutorFlags {
   home: string
   charter?: string
   model?: string
@@ -45,6 +51,8 @@ export function peerCommand(): Command {
     .option('--sequence-length <n>', 'tokens a row', wholeNumber('--sequence-length', 2))
     .option('--learning-rate <x>', 'peak learning rate', positiveNumber('--learning-rate'))
     .option('--threads <n>', 'threads of the trainer', wholeNumber('--threads', 1))
+    .addOption(executorOption())
+    .addOption(deviceOption())
     .option('--listen <address...>', 'addresses to listen on, as multiaddrs')
     .option('--bootstrap <address...>', 'addresses of members to dial first, each ending in /p2p/PEERID')
     .option('--mdns', 'find members on the local network')
@@ -73,6 +81,7 @@ async function runPeer(flags: PeerFlags): Promise<void> {
   const { adoptCharter } = await import('../../node/charter-file.ts')
   const { createLogger } = await import('../../node/logger.ts')
   const { startPeer } = await import('../../node/peer.ts')
+  requireExecutorChoice(flags)
   const home = homeAt(flags.home)
   const stopped = stopSignal()
   await createHomeFolders(home)
@@ -108,7 +117,7 @@ async function runPeer(flags: PeerFlags): Promise<void> {
 
 function overridesOf(flags: PeerFlags): Record<string, unknown> {
   const { model, data, rank, alpha, listen, bootstrap, mdns, rounds } = flags
-  const { steps, batchSize, sequenceLength, learningRate, threads } = flags
+  const { steps, batchSize, sequenceLength, learningRate, threads, executor, device } = flags
   return {
     model: model === undefined ? undefined : baseModelFolder(model),
     documents: data === undefined ? undefined : resolve(data),
@@ -118,7 +127,7 @@ function overridesOf(flags: PeerFlags): Record<string, unknown> {
     bootstrap,
     mdns,
     rounds,
-    training: { steps, batchSize, sequenceLength, learningRate, threads }
+    training: { steps, batchSize, sequenceLength, learningRate, threads, executor, device }
   }
 }
 

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { PEERS_MAX, TESTNET_DEFAULTS } from '../../../scripts/testnet/options.ts'
+import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
 import { commaSeparated, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 import { NotFittingError } from '../usage-error.ts'
 
-interface TestnetFlags {
+interface TestnetFlags extends ExecutorFlags {
   peers: number
   rounds: number
   ranks: number[]
@@ -45,6 +46,8 @@ export function testnetCommand(): Command {
       defaults.learningRate
     )
     .option('--threads <n>', 'threads of each trainer', wholeNumber('--threads', 1, 256), defaults.threads)
+    .addOption(executorOption())
+    .addOption(deviceOption())
     .option(
       '--seed <n>',
       'seed of the split into training and held-out text',
@@ -75,6 +78,8 @@ function parseRanks(text: string): number[] {
 
 async function runCommand(flags: TestnetFlags): Promise<void> {
   const { runTestnet } = await import('../../../scripts/testnet/testnet.ts')
+  // What cannot compute here is an error now, not one of every peer's.
+  await executorFromFlags(flags)
   const { renderReport } = await import('../../../scripts/testnet/report.ts')
   const folder = flags.out === undefined ? await mkdtemp(join(tmpdir(), 'loam-testnet-')) : resolve(flags.out)
   const interrupt = new AbortController()

@@ -1,4 +1,5 @@
-import type { Graph } from '../graph/index.ts'
+import { elementCount, type Graph } from '../graph/index.ts'
+import type { DeviceName, ExecutorName } from './choice.ts'
 
 /** Elements fed to a graph input, row-major: Float32Array for float32, Int32Array for int32. */
 export type FeedValue = Float32Array | Int32Array
@@ -20,6 +21,33 @@ export interface CompiledGraph {
 
 /** Something that can run graphs. */
 export interface Executor {
-  readonly name: string
+  readonly name: ExecutorName
+  readonly device: DeviceName
   compile(graph: Graph): Promise<CompiledGraph>
+}
+
+/**
+ * The value fed to the graph input `name`.
+ *
+ * @throws {Error} when it is missing, or has another type or number of elements than the input
+ */
+export function feedFor(graph: Graph, feeds: Feeds, name: string): FeedValue {
+  const node = graph.inputs.get(name)!
+  const value = feeds.get(name)
+  if (!value) throw new Error(`the graph input ${name} was not fed`)
+  if (value.length !== elementCount(node.shape)) {
+    throw new Error(
+      `the graph input ${name} has shape [${node.shape}], but ${value.length} elements were fed`
+    )
+  }
+  if (value instanceof Float32Array !== (node.dtype === 'float32')) {
+    throw new Error(`the graph input ${name} is ${node.dtype}, but a ${value.constructor.name} was fed`)
+  }
+  return value
+}
+
+/** @throws {Error} unless `threads` is a whole number from 1 on */
+export function requireThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new Error(`threads must be a whole number from 1 on, not ${threads}`)
 }

@@ -1,50 +1,64 @@
 import { elementCount, type Graph } from '../graph/index.ts'
-import type { CompiledGraph, Executor, Feeds } from './executor.ts'
+import type { DeviceName } from './choice.ts'
+import { type CompiledGraph, type Executor, type Feeds, feedFor, requireThreads } from './executor.ts'
+import { ExecutorUnavailableError, firstLineOf } from './executor-error.ts'
 import { onnxInputName, serialiseOnnx } from './onnx/index.ts'
 
 type OnnxRuntime = typeof import('onnxruntime-node')
+type Session = import('onnxruntime-node').InferenceSession
+
+/** Devices that onnxruntime can compute on. */
+export type OnnxRuntimeDevice = Extract<DeviceName, 'cpu' | 'webgpu' | 'cuda'>
 
 /** How onnxruntime runs a graph. */
 export interface OnnxRuntimeOptions {
   /** Threads inside one operator; 1 where it is absent. The results do not depend on it. */
   readonly threads?: number
+  /** `cpu` where it is absent. */
+  readonly device?: OnnxRuntimeDevice
 }
 
 /**
- * The default executor: onnxruntime's native library on the CPU.
+ * The default executor: onnxruntime's native library.
  *
- * @throws {Error} from `compile`, when the native library is missing on this platform
+ * @throws {ExecutorUnavailableError} from `compile`, when the library or the device is missing on this machine
  */
-export function createOnnxRuntimeExecutor({ threads = 1 }: OnnxRuntimeOptions = {}): Executor {
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new Error(`threads must be a whole number from 1 on, not ${threads}`)
-  return { name: 'onnxruntime', compile: async (graph) => compile(await loadOnnxRuntime(), graph, threads) }
+export function createOnnxRuntimeExecutor(options: OnnxRuntimeOptions = {}): Executor {
+  const { threads = 1, device = 'cpu' } = options
+  requireThreads(threads)
+  return {
+    name: 'onnxruntime',
+    device,
+    compile: async (graph) => compile(await loadOnnxRuntime(device), graph, threads, device)
+  }
 }
 
-async function loadOnnxRuntime(): Promise<OnnxRuntime> {
+async function loadOnnxRuntime(device: OnnxRuntimeDevice): Promise<OnnxRuntime> {
   try {
     return await import('onnxruntime-node')
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(
-      `onnxruntime-node does not load on ${process.platform}-${process.arch} (${reason.split('\n')[0]}). It needs Linux ` +
-        'with glibc 2.28 or later, Windows, or macOS on Apple silicon; install again with npm ci on such a machine.',
+    throw new ExecutorUnavailableError(
+      { executor: 'onnxruntime', device },
+      {
+        reason: `onnxruntime-node does not load on ${process.platform}-${process.arch} (${firstLineOf(cause)})`,
+        remedy:
+          'It needs Linux with glibc 2.28 or later, Windows, or macOS on Apple silicon, and everywhere else ' +
+          '--executor onnxruntime-web takes its place; where it should load, install again',
+        install: 'npm ci'
+      },
       { cause }
     )
   }
 }
 
-async function compile(ort: OnnxRuntime, graph: Graph, threads: number): Promise<CompiledGraph> {
+async function compile(
+  ort: OnnxRuntime,
+  graph: Graph,
+  threads: number,
+  device: OnnxRuntimeDevice
+): Promise<CompiledGraph> {
   const { bytes, outputNames } = serialiseOnnx(graph)
-  const session = await ort.InferenceSession.create(bytes, {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
-    // Threads that wait by spinning would starve the peers, and the event loop, that share the processor.
-    extra: { session: { intra_op: { allow_spinning: '0' } } }
-  })
+  const session = await createSession(ort, bytes, threads, device)
   const outputs = new Map<string, Float32Array>()
   const fetches: Record<string, InstanceType<OnnxRuntime['Tensor']>> = {}
   for (const [name, node] of graph.outputs) {
@@ -61,6 +75,61 @@ async function compile(ort: OnnxRuntime, graph: Graph, threads: number): Promise
   }
 }
 
+async function createSession(
+  ort: OnnxRuntime,
+  bytes: Uint8Array,
+  threads: number,
+  device: OnnxRuntimeDevice
+): Promise<Session> {
+  const create = (): Promise<Session> =>
+    ort.InferenceSession.create(bytes, {
+      executionProviders: [device],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      // Threads that wait by spinning would starve the peers, and the event loop, that share the processor.
+      extra: { session: { intra_op: { allow_spinning: '0' } } }
+    })
+  if (device === 'cpu') return create()
+  // Its library complains in colour on standard error; what is wrong is said once, below.
+  ort.env.logLevel = 'fatal'
+  const bundled = ort.listSupportedBackends().find(({ name }) => name === device)
+  try {
+    return await create()
+  } catch (cause) {
+    const reason = bundled
+      ? firstLineOf(cause)
+      : `the ${process.platform}-${process.arch} build has no ${device}`
+    throw unavailable(device, reason, cause)
+  }
+}
+
+/** What to do where a graphics device is missing. */
+function unavailable(
+  device: Exclude<OnnxRuntimeDevice, 'cpu'>,
+  message: string,
+  cause: unknown
+): ExecutorUnavailableError {
+  const where = { executor: 'onnxruntime', device } as const
+  if (device === 'webgpu') {
+    const reason = /adapter/i.test(message) ? 'WebGPU finds no graphics adapter' : message
+    const remedy =
+      'It needs a graphics card whose driver speaks Vulkan (Linux), Direct3D 12 (Windows) or Metal (macOS); ' +
+      '--device cpu works without one. On Debian or Ubuntu the Vulkan loader and drivers come with'
+    const install = 'apt install libvulkan1 mesa-vulkan-drivers'
+    return new ExecutorUnavailableError(where, { reason, remedy, install }, { cause })
+  }
+  const reason = /shared library/i.test(message) ? "onnxruntime's CUDA library is not installed" : message
+  const remedy =
+    'It needs Linux on x64, an NVIDIA card, CUDA 12 and cuDNN 9; --device cpu works without them. The library, which npm ' +
+    'leaves out because it comes from outside the registry, is fetched by'
+  return new ExecutorUnavailableError(where, { reason, remedy, install: CUDA_INSTALL }, { cause })
+}
+
+const CUDA_INSTALL = 'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false'
+
 function tensorFeeds(
   ort: OnnxRuntime,
   graph: Graph,
@@ -68,16 +137,7 @@ function tensorFeeds(
 ): Record<string, InstanceType<OnnxRuntime['Tensor']>> {
   const tensors: Record<string, InstanceType<OnnxRuntime['Tensor']>> = {}
   for (const [name, node] of graph.inputs) {
-    const value = feeds.get(name)
-    if (!value) throw new Error(`the graph input ${name} was not fed`)
-    if (value.length !== elementCount(node.shape)) {
-      throw new Error(
-        `the graph input ${name} has shape [${node.shape}], but ${value.length} elements were fed`
-      )
-    }
-    if (value instanceof Float32Array !== (node.dtype === 'float32')) {
-      throw new Error(`the graph input ${name} is ${node.dtype}, but a ${value.constructor.name} was fed`)
-    }
+    const value = feedFor(graph, feeds, name)
     tensors[onnxInputName(name)] =
       value instanceof Float32Array
         ? new ort.Tensor('float32', value, node.shape)

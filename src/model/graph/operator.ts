@@ -44,6 +44,11 @@ export interface Operator {
     outputGradient: GraphNode,
     wanted: readonly boolean[]
   ): readonly (GraphNode | undefined)[]
+  /**
+   * The same value from simpler operators, on the builder of `inputs`: for executors without a kernel for this one. Absent
+   * where every executor has one.
+   */
+  decompose?(inputs: readonly GraphNode[], attributes: Attributes): GraphNode
   /** Emits ONNX nodes and returns the name of the result. */
   onnx(node: GraphNode, emitter: OnnxEmitter): string
 }

@@ -2,7 +2,13 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { decodeSafetensors, encodeAdapterFile, shardFromPair, type Tensor } from '../../adapter/index.ts'
 import { createBatchStream, readDocuments } from '../../data/index.ts'
-import { type BaseModel, createLoraTrainer, type LoraTrainer, loadBaseModel } from '../../model/index.ts'
+import {
+  type BaseModel,
+  chooseExecutor,
+  createLoraTrainer,
+  type LoraTrainer,
+  loadBaseModel
+} from '../../model/index.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
@@ -24,15 +30,18 @@ export function createTrainingSession(): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
 
   const trainerFor = async (model: BaseModel, job: TrainingJob): Promise<LoraTrainer> => {
-    const { batchSize, sequenceLength, threads } = job.training
+    const { batchSize, sequenceLength, threads, executor, device } = job.training
     const { baseFolder, modules, rank, alpha } = job
-    const key = JSON.stringify([baseFolder, modules, rank, alpha, batchSize, sequenceLength, threads])
+    const settings = { batchSize, sequenceLength, threads, executor, device }
+    const key = JSON.stringify([baseFolder, modules, rank, alpha, settings])
     if (compiled?.key !== key) {
       const before = compiled
       compiled = undefined
       await before?.trainer.dispose()
       const options = { config: model.config, rank: job.rank, alpha: job.alpha, targetModules: job.modules }
-      compiled = { key, trainer: await createLoraTrainer({ ...options, batchSize, sequenceLength, threads }) }
+      const chosen = await chooseExecutor({ executor, device, threads })
+      const trainer = await createLoraTrainer({ ...options, batchSize, sequenceLength, executor: chosen })
+      compiled = { key, trainer }
     }
     return compiled.trainer
   }

@@ -1,0 +1,37 @@
+import type { ExecutorDevice } from './choice.ts'
+
+/** Why an executor cannot be used, and what helps. */
+export interface Unavailability {
+  /** What is missing. */
+  readonly reason: string
+  /** What to do about it, a sentence; it ends where the command goes on. */
+  readonly remedy: string
+  /** The command that installs what is missing, where there is one. */
+  readonly install?: string
+}
+
+/** An executor that cannot be used on this machine; the message says what to do. */
+export class ExecutorUnavailableError extends Error implements Unavailability {
+  override name = 'ExecutorUnavailableError'
+  readonly reason: string
+  readonly remedy: string
+  readonly install?: string
+
+  constructor(
+    { executor, device }: ExecutorDevice,
+    { reason, remedy, install }: Unavailability,
+    options?: ErrorOptions
+  ) {
+    const command = install === undefined ? '' : `: ${install}`
+    super(`${executor} on ${device} cannot be used: ${reason}. ${remedy}${command}`, options)
+    this.reason = reason
+    this.remedy = remedy
+    if (install !== undefined) this.install = install
+  }
+}
+
+/** The first line of an error's message. */
+export function firstLineOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.trim().split('\n')[0]!
+}
