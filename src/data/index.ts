@@ -26,7 +26,7 @@ export { type BatchStream, type BatchStreamOptions, createBatchStream, documentT
 export { loadPretrainingDocuments } from './pretraining-documents.ts'
 export { readDocuments } from './read-documents.ts'
 export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './seeded-order.ts'
-export { type CorpusSplit, type SplitOptions, splitDocuments } from './split.ts'
+export * from './split/index.ts'
 export { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from './text-cleaning.ts'
 export type { TextTokenizer } from './text-tokenizer.ts'
 export type { TrainingBatch } from './training-batch.ts'

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { splitDocuments, type TextDocument } from '../../../src/data/index.ts'
+import { splitDocuments, type TextDocument } from '../../../../src/data/index.ts'
 
 const documents = (sizes: readonly number[]): TextDocument[] =>
   sizes.map((size, index) => ({ id: `document/${index}`, text: 'x'.repeat(size) }))
 
-describe('data/split', () => {
+describe('data/split/hold-out', () => {
   it('parts every corpus into two disjoint parts, the same for the same seed', () => {
     const corpora = fc
       .array(fc.integer({ min: 1, max: 3000 }), { minLength: 3, maxLength: 80 })

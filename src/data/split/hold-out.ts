@@ -1,5 +1,5 @@
-import type { TextDocument } from './document.ts'
-import { seededPermutation } from './seeded-order.ts'
+import type { TextDocument } from '../document.ts'
+import { seededPermutation } from '../seeded-order.ts'
 
 /** How much of a corpus is held out. */
 export interface SplitOptions {
