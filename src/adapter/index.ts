@@ -37,8 +37,10 @@ export {
   ggufChunks
 } from './gguf.ts'
 export { decodeGguf } from './gguf-reader.ts'
+export { MergeKernel } from './kernel/merge-kernel.ts'
+export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
-export { type MergedModules, mergeAdapter, mergePair } from './merge.ts'
+export { checkMerge, type MergedModules, mergeAdapter, mergePair, mergePairInPlace } from './merge.ts'
 export { updateNorm } from './norm.ts'
 export {
   decodePeftFolder,

@@ -1,5 +1,7 @@
 import { AdapterError } from './adapter-error.ts'
 import { allFinite, checkPair } from './check-adapter.ts'
+import { mergeKernel } from './kernel/merge-kernel.ts'
+import type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 import type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 import type { Tensor, TensorMap } from './tensor.ts'
 
@@ -37,56 +39,46 @@ export function mergeAdapter(modules: TensorMap, adapter: LoraAdapter): MergedMo
 }
 
 /**
- * W + B·A with the one order that every peer uses: per element a float32 accumulator from 0, k ascending, multiply
- * rounded, add rounded (no fused multiply-add), then one addition to W.
+ * W + B·A with the one order that every peer uses (the canonical kernel): per element a float32 accumulator from 0, k
+ * ascending, multiply rounded, add rounded (no fused multiply-add), then one addition to W.
  *
  * @param weight [out, in] row-major; not changed
  * @param pair of scale 1
  * @throws {AdapterError} when the shapes do not fit or alpha ≠ rank
  */
 export function mergePair(weight: Float32Array, pair: LoraPair): Float32Array {
-  checkPair(pair)
-  const { module, rank, alpha, inFeatures, outFeatures, A, B } = pair
-  if (alpha !== rank) throw new AdapterError(`${module}: only a stack, with its scale folded in, is merged`)
-  if (weight.length !== outFeatures * inFeatures)
-    throw new AdapterError(`${module}: the weight has another shape`)
+  checkMerge(weight, pair)
   const merged = new Float32Array(weight.length)
-  const row = new Float32Array(inFeatures)
-  for (let i = 0; i < outFeatures; i++) {
-    row.fill(0)
-    for (let k = 0; k < rank; k += 4) {
-      // Four k at a time save three of four loads and stores of `row`; each element still sees k in ascending order.
-      if (k + 4 <= rank) addFourRows(row, A, k * inFeatures, B, i * rank + k)
-      else for (let rest = k; rest < rank; rest++) addRow(row, A, rest * inFeatures, B[i * rank + rest]!)
-    }
-    const start = i * inFeatures
-    for (let j = 0; j < inFeatures; j++) merged[start + j] = weight[start + j]! + row[j]!
-  }
+  const kernel = mergeKernel()
+  kernel.load(pair.A, pair.rank, pair.inFeatures)
+  kernel.addRows(weight, merged, pair.B)
   return merged
 }
 
-/** row += b · A[start …]. */
-function addRow(row: Float32Array, A: Float32Array, start: number, b: number): void {
-  for (let j = 0; j < row.length; j++) row[j] = row[j]! + Math.fround(b * A[start + j]!)
+/**
+ * {@link mergePair} into the weight itself, which may be binary16 or bfloat16: widened exactly, added to in float32,
+ * rounded once, to nearest, ties to even.
+ *
+ * @param weight [out, in] row-major; changed
+ * @param pair of scale 1
+ * @throws {AdapterError} when the shapes do not fit or alpha ≠ rank
+ */
+export function mergePairInPlace(weight: WeightData, pair: LoraPair, dtype: WeightDtype = 'f32'): void {
+  checkMerge(weight, pair)
+  const kernel = mergeKernel()
+  kernel.load(pair.A, pair.rank, pair.inFeatures)
+  kernel.addRows(weight, weight, pair.B, dtype)
 }
 
-/** Four times {@link addRow}, for the four consecutive rows of A from `start` and elements of B from `column`. */
-function addFourRows(
-  row: Float32Array,
-  A: Float32Array,
-  start: number,
-  B: Float32Array,
-  column: number
-): void {
-  const n = row.length
-  const b0 = B[column]!
-  const b1 = B[column + 1]!
-  const b2 = B[column + 2]!
-  const b3 = B[column + 3]!
-  for (let j = 0; j < n; j++) {
-    let sum = Math.fround(row[j]! + Math.fround(b0 * A[start + j]!))
-    sum = Math.fround(sum + Math.fround(b1 * A[start + n + j]!))
-    sum = Math.fround(sum + Math.fround(b2 * A[start + 2 * n + j]!))
-    row[j] = sum + Math.fround(b3 * A[start + 3 * n + j]!)
-  }
+/**
+ * Checks that a pair can be merged into a weight.
+ *
+ * @throws {AdapterError} when the shapes do not fit or alpha ≠ rank
+ */
+export function checkMerge(weight: { readonly length: number }, pair: LoraPair): void {
+  checkPair(pair)
+  const { module, rank, alpha, inFeatures, outFeatures } = pair
+  if (alpha !== rank) throw new AdapterError(`${module}: only a stack, with its scale folded in, is merged`)
+  if (weight.length !== outFeatures * inFeatures)
+    throw new AdapterError(`${module}: the weight has another shape`)
 }

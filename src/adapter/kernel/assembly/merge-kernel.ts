@@ -1,0 +1,148 @@
+/**
+ * The canonical merge kernel (AssemblyScript): W + B·A over rows that lie packed in the memory. Non-relaxed SIMD is
+ * deterministic, and no instruction here fuses a multiplication with an addition, so every processor gives the same
+ * bits. The shell around it, `merge-kernel.ts` one folder up, lays the memory out.
+ */
+
+/** Bytes of a tile's row: eight float32. */
+const TILE_ROW_BYTES: usize = 32
+/** Bytes of the four elements of B that meet one row of A in a tile. */
+const TILE_COLUMN_BYTES: usize = 16
+
+/**
+ * weight += B·A for `tiles` tiles of 4 rows and `panels` panels of 8 columns. Eight accumulators: with ten or more, V8
+ * spills.
+ *
+ * @param a A packed by panels: [panel][rank][8]
+ * @param b B packed by tiles: [tile][rank][4]
+ * @param weight float32 rows, `stride` bytes apart
+ */
+export function addTiles(
+  a: usize,
+  b: usize,
+  weight: usize,
+  rank: usize,
+  tiles: usize,
+  panels: usize,
+  stride: usize
+): void {
+  const panelBytes = rank * TILE_ROW_BYTES
+  for (let tile: usize = 0; tile < tiles; tile++) {
+    let panelBegin = a
+    let target = weight
+    for (let panel: usize = 0; panel < panels; panel++) {
+      const end = panelBegin + panelBytes
+      let column = b
+      let s0 = f32x4.splat(0)
+      let s1 = f32x4.splat(0)
+      let s2 = f32x4.splat(0)
+      let s3 = f32x4.splat(0)
+      let s4 = f32x4.splat(0)
+      let s5 = f32x4.splat(0)
+      let s6 = f32x4.splat(0)
+      let s7 = f32x4.splat(0)
+      for (let row = panelBegin; row < end; row += TILE_ROW_BYTES) {
+        const left = v128.load(row)
+        const right = v128.load(row, 16)
+        const b0 = v128.load32_splat(column)
+        s0 = f32x4.add(s0, f32x4.mul(b0, left))
+        s1 = f32x4.add(s1, f32x4.mul(b0, right))
+        const b1 = v128.load32_splat(column, 4)
+        s2 = f32x4.add(s2, f32x4.mul(b1, left))
+        s3 = f32x4.add(s3, f32x4.mul(b1, right))
+        const b2 = v128.load32_splat(column, 8)
+        s4 = f32x4.add(s4, f32x4.mul(b2, left))
+        s5 = f32x4.add(s5, f32x4.mul(b2, right))
+        const b3 = v128.load32_splat(column, 12)
+        s6 = f32x4.add(s6, f32x4.mul(b3, left))
+        s7 = f32x4.add(s7, f32x4.mul(b3, right))
+        column += TILE_COLUMN_BYTES
+      }
+      let out = target
+      v128.store(out, f32x4.add(v128.load(out), s0))
+      v128.store(out, f32x4.add(v128.load(out, 16), s1), 16)
+      out += stride
+      v128.store(out, f32x4.add(v128.load(out), s2))
+      v128.store(out, f32x4.add(v128.load(out, 16), s3), 16)
+      out += stride
+      v128.store(out, f32x4.add(v128.load(out), s4))
+      v128.store(out, f32x4.add(v128.load(out, 16), s5), 16)
+      out += stride
+      v128.store(out, f32x4.add(v128.load(out), s6))
+      v128.store(out, f32x4.add(v128.load(out, 16), s7), 16)
+      panelBegin = end
+      target += TILE_ROW_BYTES
+    }
+    b += rank * TILE_COLUMN_BYTES
+    weight += stride << 2
+  }
+}
+
+/** Widens `count` binary16 (a multiple of four) at `half` to float32 at `full`: exact. */
+export function widenFloat16(half: usize, full: usize, count: usize): void {
+  const scale = f32x4.splat(reinterpret<f32>(0x77800000 as u32))
+  const special = f32x4.splat(65536)
+  for (let i: usize = 0; i < count; i += 4) {
+    const bits = v128.load_ext<u16>(half)
+    const magnitude = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13)
+    // 2^112 moves the exponent from binary16's bias to float32's, and makes subnormals normal: an exact product.
+    const value = f32x4.mul(magnitude, scale)
+    const infinite = v128.and(f32x4.ge(value, special), i32x4.splat(0x7f800000))
+    const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16)
+    v128.store(full, v128.or(v128.or(value, infinite), sign))
+    half += 8
+    full += 16
+  }
+}
+
+/** Narrows `count` float32 (a multiple of four) at `full` to binary16 at `half`: to nearest, ties to even. */
+export function narrowFloat16(full: usize, half: usize, count: usize): void {
+  for (let i: usize = 0; i < count; i += 4) {
+    const bits = v128.load(full)
+    const magnitude = v128.and(bits, i32x4.splat(0x7fffffff))
+    const sign = v128.and(i32x4.shr_u(bits, 16), i32x4.splat(0x8000))
+    const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1))
+    const rounded = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff)), odd)
+    let result = i32x4.shr_u(i32x4.sub(rounded, i32x4.splat(0x38000000)), 13)
+    // Below 2^-14 the result is a whole number of 2^-24, which is the last place of a float32 at 0.5: adding rounds.
+    const subnormal = i32x4.sub(f32x4.add(magnitude, f32x4.splat(0.5)), i32x4.splat(0x3f000000))
+    result = v128.bitselect(subnormal, result, i32x4.lt_s(magnitude, i32x4.splat(0x38800000)))
+    // 65520 is half-way between the largest binary16 and the next step: it rounds (to even) to infinity.
+    result = v128.bitselect(i32x4.splat(0x7c00), result, i32x4.ge_s(magnitude, i32x4.splat(0x477ff000)))
+    result = v128.bitselect(i32x4.splat(0x7e00), result, i32x4.gt_s(magnitude, i32x4.splat(0x7f800000)))
+    storeLowHalves(half, v128.or(result, sign))
+    full += 16
+    half += 8
+  }
+}
+
+/** Widens `count` bfloat16 (a multiple of four) at `half` to float32 at `full`: exact. */
+export function widenBfloat16(half: usize, full: usize, count: usize): void {
+  for (let i: usize = 0; i < count; i += 4) {
+    v128.store(full, i32x4.shl(v128.load_ext<u16>(half), 16))
+    half += 8
+    full += 16
+  }
+}
+
+/** Narrows `count` float32 (a multiple of four) at `full` to bfloat16 at `half`: to nearest, ties to even. */
+export function narrowBfloat16(full: usize, half: usize, count: usize): void {
+  for (let i: usize = 0; i < count; i += 4) {
+    const bits = v128.load(full)
+    const high = i32x4.shr_u(bits, 16)
+    const odd = v128.and(high, i32x4.splat(1))
+    const rounded = i32x4.shr_u(i32x4.add(i32x4.add(bits, i32x4.splat(0x7fff)), odd), 16)
+    const notANumber = i32x4.gt_s(v128.and(bits, i32x4.splat(0x7fffffff)), i32x4.splat(0x7f800000))
+    // The payload may lie in the lower half alone: the quiet bit keeps a NaN from turning into infinity.
+    const quiet = v128.or(high, i32x4.splat(0x40))
+    storeLowHalves(half, v128.bitselect(quiet, rounded, notANumber))
+    full += 16
+    half += 8
+  }
+}
+
+/** Stores the lower 16 bits of each of four lanes: 8 bytes. */
+function storeLowHalves(target: usize, lanes: v128): void {
+  const halves = v128.shuffle<u8>(lanes, lanes, 0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13)
+  v128.store_lane<u64>(target, halves, 0)
+}

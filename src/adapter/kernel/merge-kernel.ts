@@ -1,0 +1,190 @@
+import { AdapterError } from '../adapter-error.ts'
+import { KERNEL_BASE64 } from './kernel-bytes.ts'
+import { WasmInstance, type WasmMemory, WasmModule } from './web-assembly.ts'
+import type { WeightData, WeightDtype } from './weight-data.ts'
+
+/** Columns and rows of a tile, as the assembly has them. */
+const TILE_COLUMNS = 8
+const TILE_ROWS = 4
+const PAGE_BYTES = 65536
+/** Where the memory that is laid out here begins: below lies the assembly's own. */
+const MEMORY_BEGIN = 1024
+/** Bytes of weight rows that are worked on at once: with their part of B they stay in a core's second-level cache. */
+const ROWS_BYTES = 256 * 1024
+const ROWS_MAX = 32
+/** Bytes of A that every tile of those rows meets before the next: they stay in the second-level cache too. */
+const PANELS_BYTES = 64 * 1024
+/** Rows whose distance is a multiple of this share few cache lines' places: they are moved apart. */
+const ALIASED_BYTES = 1024
+
+interface KernelExports {
+  readonly memory: WasmMemory
+  addTiles(
+    a: number,
+    b: number,
+    weight: number,
+    rank: number,
+    tiles: number,
+    panels: number,
+    stride: number
+  ): void
+  widenFloat16(half: number, full: number, count: number): void
+  narrowFloat16(full: number, half: number, count: number): void
+  widenBfloat16(half: number, full: number, count: number): void
+  narrowBfloat16(full: number, half: number, count: number): void
+}
+
+let compiled: object | undefined
+let ofThisThread: MergeKernel | undefined
+
+/** The kernel that this thread's merges share: its memory is taken once. */
+export function mergeKernel(): MergeKernel {
+  ofThisThread ??= new MergeKernel()
+  return ofThisThread
+}
+
+/**
+ * The canonical merge on one thread: a factor A in the kernel's own memory, and rows of W + B·A in any pieces and
+ * order. Per element a float32 accumulator from 0, k ascending, multiply rounded, add rounded (no fused
+ * multiply-add), then one addition to W: the same bits on every processor (DESIGN §4).
+ *
+ * Its memory is about A, and grows to the largest A that it has met.
+ */
+export class MergeKernel {
+  readonly #exports: KernelExports
+  #floats: Float32Array
+  #halves: Uint16Array
+  #rank = 0
+  #columns = 0
+  #rowsAtOnce = 0
+  #b = 0
+  #rows = 0
+  #half = 0
+  #strideBytes = 0
+
+  constructor() {
+    compiled ??= new WasmModule(Buffer.from(KERNEL_BASE64, 'base64'))
+    this.#exports = new WasmInstance(compiled).exports as KernelExports
+    this.#floats = new Float32Array(this.#exports.memory.buffer)
+    this.#halves = new Uint16Array(this.#exports.memory.buffer)
+  }
+
+  /**
+   * Takes a factor in, for the calls of {@link addRows} that follow.
+   *
+   * @param A [rank, columns], row-major; copied
+   * @throws {AdapterError} when the machine's memory does not hold it
+   */
+  load(A: Float32Array, rank: number, columns: number): void {
+    const panels = Math.ceil(columns / TILE_COLUMNS)
+    const width = panels * TILE_COLUMNS
+    const rowBytes = 4 * width
+    this.#strideBytes = rowBytes % ALIASED_BYTES === 0 ? rowBytes + 4 * TILE_COLUMNS : rowBytes
+    const rows = Math.min(ROWS_MAX, Math.max(TILE_ROWS, Math.floor(ROWS_BYTES / rowBytes)))
+    this.#rowsAtOnce = rows - (rows % TILE_ROWS)
+    this.#rank = rank
+    this.#columns = columns
+    this.#b = MEMORY_BEGIN + rank * rowBytes
+    this.#rows = this.#b + 4 * this.#rowsAtOnce * rank
+    this.#half = this.#rows + this.#rowsAtOnce * this.#strideBytes
+    this.#reserve(this.#half + rowBytes)
+    const floats = this.#floats
+    const full = columns - (columns % TILE_COLUMNS)
+    let panel = MEMORY_BEGIN / 4
+    for (let column = 0; column < columns; column += TILE_COLUMNS, panel += TILE_COLUMNS * rank) {
+      const inside = column < full ? TILE_COLUMNS : columns - full
+      for (let k = 0; k < rank; k++) {
+        const source = k * columns + column
+        const target = panel + k * TILE_COLUMNS
+        for (let j = 0; j < inside; j++) floats[target + j] = A[source + j]!
+        for (let j = inside; j < TILE_COLUMNS; j++) floats[target + j] = 0
+      }
+    }
+  }
+
+  /**
+   * target = source + B·A for whole rows, A being what was loaded. f16 and bf16 are widened exactly, added to in
+   * float32, and rounded once at the end, to nearest, ties to even.
+   *
+   * @param source [rows, columns]
+   * @param target of the same size and format; may be `source` itself
+   * @param B [rows, rank]
+   * @throws {AdapterError} when the sizes do not fit together
+   */
+  addRows(source: WeightData, target: WeightData, B: Float32Array, dtype: WeightDtype = 'f32'): void {
+    const columns = this.#columns
+    const rows = B.length / this.#rank
+    if (source.length !== rows * columns || target.length !== source.length)
+      throw new AdapterError(`${B.length} elements of B do not fit ${source.length} of the weight`)
+    const panels = Math.ceil(columns / TILE_COLUMNS)
+    const panelBytes = 4 * TILE_COLUMNS * this.#rank
+    const atOnce = Math.max(1, Math.floor(PANELS_BYTES / panelBytes))
+    for (let row = 0; row < rows; row += this.#rowsAtOnce) {
+      const count = Math.min(this.#rowsAtOnce, rows - row)
+      this.#packB(B, row, count)
+      for (let r = 0; r < count; r++) this.#bringIn(source, (row + r) * columns, r, dtype)
+      const tiles = Math.ceil(count / TILE_ROWS)
+      for (let panel = 0; panel < panels; panel += atOnce) {
+        this.#exports.addTiles(
+          MEMORY_BEGIN + panel * panelBytes,
+          this.#b,
+          this.#rows + panel * 4 * TILE_COLUMNS,
+          this.#rank,
+          tiles,
+          Math.min(atOnce, panels - panel),
+          this.#strideBytes
+        )
+      }
+      for (let r = 0; r < count; r++) this.#takeOut(target, (row + r) * columns, r, dtype)
+    }
+  }
+
+  #packB(B: Float32Array, begin: number, count: number): void {
+    const rank = this.#rank
+    const floats = this.#floats
+    const padded = Math.ceil(count / TILE_ROWS) * TILE_ROWS
+    for (let row = 0; row < padded; row++) {
+      const tile = this.#b / 4 + (row - (row % TILE_ROWS)) * rank + (row % TILE_ROWS)
+      const source = (begin + row) * rank
+      for (let k = 0; k < rank; k++) floats[tile + k * TILE_ROWS] = row < count ? B[source + k]! : 0
+    }
+  }
+
+  #bringIn(source: WeightData, begin: number, row: number, dtype: WeightDtype): void {
+    const values = source.subarray(begin, begin + this.#columns)
+    const at = this.#rows + row * this.#strideBytes
+    if (dtype === 'f32') {
+      this.#floats.set(values, at / 4)
+      return
+    }
+    this.#halves.set(values, this.#half / 2)
+    const count = Math.ceil(this.#columns / 4) * 4
+    if (dtype === 'f16') this.#exports.widenFloat16(this.#half, at, count)
+    else this.#exports.widenBfloat16(this.#half, at, count)
+  }
+
+  #takeOut(target: WeightData, begin: number, row: number, dtype: WeightDtype): void {
+    const at = this.#rows + row * this.#strideBytes
+    if (dtype === 'f32') {
+      target.set(this.#floats.subarray(at / 4, at / 4 + this.#columns), begin)
+      return
+    }
+    const count = Math.ceil(this.#columns / 4) * 4
+    if (dtype === 'f16') this.#exports.narrowFloat16(at, this.#half, count)
+    else this.#exports.narrowBfloat16(at, this.#half, count)
+    target.set(this.#halves.subarray(this.#half / 2, this.#half / 2 + this.#columns), begin)
+  }
+
+  #reserve(bytes: number): void {
+    const { memory } = this.#exports
+    const missing = bytes - memory.buffer.byteLength
+    if (missing <= 0) return
+    try {
+      memory.grow(Math.ceil(missing / PAGE_BYTES))
+    } catch {
+      throw new AdapterError(`the merge needs ${bytes} bytes for one factor, more than there is`)
+    }
+    this.#floats = new Float32Array(memory.buffer)
+    this.#halves = new Uint16Array(memory.buffer)
+  }
+}
