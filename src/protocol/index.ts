@@ -21,7 +21,7 @@ export {
   type SignedCharter
 } from './charter.ts'
 export { cutId, isVoid } from './identifiers.ts'
-export type { Certificate, Cut, Kind, Manifest, ManifestShard, Seal } from './messages/bodies.ts'
+export type { Certificate, Cut, Evidence, Kind, Manifest, ManifestShard, Seal } from './messages/bodies.ts'
 export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
 export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
 export { describeResilience, maximumFaulty, quorumSize } from './quorum.ts'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { equalBytes } from './bytes.ts'
 import { byteString, decodeCanonical, encodeCanonical, MalformedError } from './canonical-cbor.ts'
 import { VOTERS_MAX } from './charter.ts'
+import { cutEvidenceFault } from './evidence.ts'
 import { cutId, settle } from './identifiers.ts'
 import { type Cut, cutSchema, type Seal, sealSchema } from './messages/bodies.ts'
 import { isKind, isValidSeal, judge } from './messages/judge.ts'
@@ -55,6 +56,8 @@ export function decodeSealedRound(context: RoundContext, bytes: Uint8Array, veri
     )
   if (!equalBytes(cutId(context, cut), seal.cut))
     throw new MalformedError('the cut is not the one that was sealed')
+  const fault = cutEvidenceFault(context, cut.evidence, verify)
+  if (fault !== undefined) throw new MalformedError(`the sealed cut: ${fault}`)
   if (envelopes.length !== cut.entries.length) throw new MalformedError('a manifest of the cut is missing')
   const manifests = envelopes.map((envelope, index) => {
     const judgement = judge(context, decodeEnvelope(envelope), verify)
@@ -68,6 +71,6 @@ export function decodeSealedRound(context: RoundContext, bytes: Uint8Array, veri
 }
 
 /** The context of the round after a sealed one. */
-export function contextAfter(context: RoundContext, { seal, manifests }: SealedRound): RoundContext {
-  return followingContext(context, settle(context, seal, manifests))
+export function contextAfter(context: RoundContext, { seal, cut, manifests }: SealedRound): RoundContext {
+  return followingContext(context, settle(context, seal, manifests, cut))
 }

@@ -10,7 +10,7 @@ import type { Effect, LogRecord } from '../../src/protocol/round/effects.ts'
 import type { PeerEvent } from '../../src/protocol/round/events.ts'
 import type { PeerState } from '../../src/protocol/round/state.ts'
 import { type Environment, restore, type Step, start, step } from '../../src/protocol/round/step.ts'
-import { genesisContext, type RoundContext } from '../../src/protocol/round-context.ts'
+import { genesisContext, memberIndex, type RoundContext } from '../../src/protocol/round-context.ts'
 import { decodeSealedRound, encodeSealedRound } from '../../src/protocol/sealed-round.ts'
 import { answerSync, decodeSyncRequest, encodeSyncRequest, syncRequest } from '../../src/protocol/sync.ts'
 import { idealSigner, verifyIdeal } from './ideal-signatures.ts'
@@ -200,7 +200,11 @@ export class SimulatedNetwork {
         this.#fetch(copy, effect.message)
         break
       case 'train': {
-        const manifest = simulatedManifest(effect.context, copy.member, this.#chains[copy.member]!)
+        const manifest = simulatedManifest(
+          effect.context,
+          memberIndex(effect.context, copy.environment.signer.peer),
+          this.#chains[copy.member]!
+        )
         this.#happen(copy, random.between(100, 4_000), {
           type: 'trained',
           round: effect.context.round,
@@ -229,7 +233,11 @@ export class SimulatedNetwork {
         if (copy.manner !== 'liar') this.violations.push(`${copy.name} halted: ${effect.reason}`)
         break
       case 'equivocation':
-        if (this.honest.some(({ member }) => member === effect.first.author))
+        if (
+          this.honest.some(({ environment }) =>
+            equalBytes(environment.signer.peer, effect.first.header.author)
+          )
+        )
           this.violations.push(`honest member ${effect.first.author} signed two ${effect.first.kind}s`)
         break
     }
@@ -306,9 +314,9 @@ export class SimulatedNetwork {
     this.#holders.set(id, holders)
     const attempt = () => {
       if (copy.life !== life) return
-      const isOwn = manifest.author === copy.member
+      const isOwn = isBy(copy, manifest)
       const isServed =
-        this.copies.some(({ member, manner }) => member === manifest.author && manner === 'liar') ||
+        this.copies.some((other) => isBy(other, manifest) && other.manner === 'liar') ||
         [...holders].some((holder) => !this.#areParted(copy, holder) && servesTo(holder, copy))
       if (!isOwn && !isServed && copy.manner !== 'withholder') return this.#later(FETCH_RETRY_MS, attempt)
       if (isOwn || copy.manner !== 'withholder') holders.add(copy)
@@ -332,6 +340,10 @@ export class SimulatedNetwork {
       this.#carryOut(copy, restore(copy.context, copy.log, copy.environment))
     })
   }
+}
+
+function isBy({ environment }: Copy, { header }: Message): boolean {
+  return equalBytes(environment.signer.peer, header.author)
 }
 
 /** A withholder serves its own blocks, the only ones it has, to the member after it. */

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { byteString } from '../canonical-cbor.ts'
 import { digestSchema, peerSchema, signatureSchema, VOTERS_MAX } from '../charter.ts'
+import { type Kind, signedHeaderSchema } from './header.ts'
+
+export type { Kind } from './header.ts'
 
 const index = z
   .number()
@@ -36,14 +39,28 @@ export const endorsementSchema = z.strictObject({ manifest: digestSchema })
 /** A bitmap over the round's members: whose certificates the signer holds. */
 export const readySchema = z.strictObject({ certified: bitmap })
 
-/**
- * The value that a round decides. Version 1 keeps a place for membership changes and evidence; acting on them is a later
- * version's, so the lists must be empty.
- */
+export const attestationSchema = z.strictObject({
+  cut: digestSchema,
+  /** Digest of the round's stack; null in a void round. */
+  stack: digestSchema.nullable(),
+  /** Digest of the merged model; in a void round that of the model before. */
+  model: digestSchema
+})
+
+/** Rule 10 *Evidence*: two headers that one member signed and that contradict each other, sorted by payload. */
+export const evidenceSchema = z.strictObject({
+  first: signedHeaderSchema,
+  second: signedHeaderSchema,
+  /** The bodies of two attestations that name different cuts in different attempts; else nothing. */
+  attested: z.array(attestationSchema).max(2)
+})
+
+/** The value that a round decides: what is stacked, who comes and goes, who is convicted. */
 export const cutSchema = z.strictObject({
   entries: z.array(z.strictObject({ author: peerSchema, manifest: digestSchema })).max(VOTERS_MAX),
   membership: z.array(z.never()).max(0),
-  evidence: z.array(z.never()).max(0)
+  /** Sorted by offender, each once. */
+  evidence: z.array(evidenceSchema).max(VOTERS_MAX)
 })
 
 export const carriedReadySchema = z.strictObject({
@@ -63,14 +80,6 @@ export const proposalSchema = z.strictObject({
 /** A vote for a cut, or for none. */
 export const voteSchema = z.strictObject({ cut: digestSchema.nullable() })
 
-export const attestationSchema = z.strictObject({
-  cut: digestSchema,
-  /** Digest of the round's stack; null in a void round. */
-  stack: digestSchema.nullable(),
-  /** Digest of the merged model; in a void round that of the model before. */
-  model: digestSchema
-})
-
 /** Body by kind of message; what stands behind a kind's slot is told in `docs/protocol.md`. */
 export const bodySchemas = {
   manifest: manifestSchema,
@@ -79,8 +88,9 @@ export const bodySchemas = {
   proposal: proposalSchema,
   prevote: voteSchema,
   precommit: voteSchema,
-  attestation: attestationSchema
-} as const
+  attestation: attestationSchema,
+  evidence: evidenceSchema
+} as const satisfies Record<Kind, z.ZodType>
 
 const indexedSignature = z.strictObject({ member: index, signature: signatureSchema })
 
@@ -104,7 +114,6 @@ export const sealSchema = z.strictObject({
     .max(VOTERS_MAX)
 })
 
-export type Kind = keyof typeof bodySchemas
 export type Body<K extends Kind> = z.infer<(typeof bodySchemas)[K]>
 export type Manifest = z.infer<typeof manifestSchema>
 export type ManifestShard = z.infer<typeof shardSchema>
@@ -112,6 +121,7 @@ export type Cut = z.infer<typeof cutSchema>
 export type Proposal = z.infer<typeof proposalSchema>
 export type CarriedReady = z.infer<typeof carriedReadySchema>
 export type Vote = z.infer<typeof voteSchema>
+export type Evidence = z.infer<typeof evidenceSchema>
 export type Attestation = z.infer<typeof attestationSchema>
 export type Certificate = z.infer<typeof certificateSchema>
 export type Seal = z.infer<typeof sealSchema>

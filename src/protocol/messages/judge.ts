@@ -1,4 +1,5 @@
 import { bitsOf, compareBytes, equalBytes } from '../bytes.ts'
+import { cutEvidenceFault, evidenceFault, offenderOf } from '../evidence.ts'
 import { memberIndex, proposerOf, type RoundContext } from '../round-context.ts'
 import type { Verify } from '../signature.ts'
 import type { Body, CarriedReady, Certificate, Kind, Seal } from './bodies.ts'
@@ -49,6 +50,7 @@ function faultOf(context: RoundContext, message: Message, verify: Verify): strin
   if (isKind(message, 'proposal')) return proposalFault(context, message, verify)
   if (isKind(message, 'endorsement'))
     return context.trainers.includes(message.slot) ? undefined : 'endorses somebody who does not train'
+  if (isKind(message, 'evidence')) return evidenceMessageFault(context, message, verify)
   if (isKind(message, 'attestation'))
     return message.slot < ATTEMPTS_MAX ? undefined : 'is one attempt too many'
   if (isKind(message, 'manifest') || isKind(message, 'ready')) {
@@ -60,6 +62,16 @@ function faultOf(context: RoundContext, message: Message, verify: Verify): strin
       : 'its bitmap is of another length, or names somebody who does not train'
   }
   return undefined
+}
+
+function evidenceMessageFault(
+  context: RoundContext,
+  { body, slot }: Message<'evidence'>,
+  verify: Verify
+): string | undefined {
+  const fault = evidenceFault(context, body, verify)
+  if (fault !== undefined) return `its evidence ${fault}`
+  return memberIndex(context, offenderOf(body)) === slot ? undefined : 'its slot is not that of the offender'
 }
 
 function isTrainersBitmap({ members, trainers }: RoundContext, bitmap: Uint8Array): boolean {
@@ -81,6 +93,8 @@ function proposalFault(
   if (!isSorted(authors, compareBytes)) return 'its cut is not sorted by author'
   if (authors.some((author) => !context.trainers.includes(memberIndex(context, author))))
     return 'its cut names somebody who does not train'
+  const evidence = cutEvidenceFault(context, body.cut.evidence, verify)
+  if (evidence !== undefined) return evidence
   if (body.validView >= 0)
     return body.readies.length === 0 ? undefined : 'carries readies with a repeated cut'
   if (!context.rules.isReadyCount(body.readies.length, context.quorum))

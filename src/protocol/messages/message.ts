@@ -1,31 +1,16 @@
 import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
-import {
-  decodeCanonical,
-  domainPrefix,
-  encodeCanonical,
-  hashCanonical,
-  MalformedError
-} from '../canonical-cbor.ts'
-import { digestSchema, peerSchema, signatureSchema } from '../charter.ts'
+import { decodeCanonical, encodeCanonical, MalformedError } from '../canonical-cbor.ts'
+import { signatureSchema } from '../charter.ts'
 import type { RoundContext } from '../round-context.ts'
 import type { Signer } from '../signature.ts'
-import { type Body, bodySchemas, type Kind } from './bodies.ts'
+import { type Body, bodySchemas } from './bodies.ts'
+import { type Header, headerSchema, type Kind, messageId, payloadOf, signedHeaderBytes } from './header.ts'
+
+export { type Header, messageId, signedHeaderBytes } from './header.ts'
 
 /** Most bytes of one control message: what gossip carries. */
 export const MESSAGE_BYTES_MAX = 64 * 1024
-
-const headerSchema = z.strictObject({
-  charter: digestSchema,
-  kind: z.enum(Object.keys(bodySchemas) as [Kind, ...Kind[]]),
-  round: z.number().int().positive(),
-  /** View, attempt or member that makes the message one of its kind in its round; 0 where there is just one. */
-  slot: z.number().int().min(0),
-  parent: digestSchema,
-  author: peerSchema,
-  /** Hash of the body. */
-  payload: digestSchema
-})
 
 const envelopeSchema = z.strictObject({
   version: z.literal(1),
@@ -33,9 +18,6 @@ const envelopeSchema = z.strictObject({
   body: z.unknown(),
   signature: signatureSchema
 })
-
-/** What is signed: small whatever the body, so that two conflicting headers are evidence by themselves. */
-export type Header = z.infer<typeof headerSchema>
 
 /** A message whose form is right; nobody has judged its signature yet. */
 export interface Envelope<K extends Kind = Kind> {
@@ -56,21 +38,6 @@ export interface Message<K extends Kind = Kind> extends Envelope<K> {
   readonly slot: number
 }
 
-/** Bytes that a message's signature covers. */
-export function signedHeaderBytes(header: Header): Uint8Array {
-  const prefix = domainPrefix('message')
-  const encoded = encodeCanonical(header)
-  const bytes = new Uint8Array(prefix.length + encoded.length)
-  bytes.set(prefix)
-  bytes.set(encoded, prefix.length)
-  return bytes
-}
-
-/** Id of a message: the hash of its header, which covers author, round, parent and body but no signature. */
-export function messageId(header: Header): Uint8Array {
-  return hashCanonical('message-id', header)
-}
-
 /** The header that `peer` signs for a body of this round. */
 export function headerFor<K extends Kind>(
   context: RoundContext,
@@ -86,7 +53,7 @@ export function headerFor<K extends Kind>(
     slot,
     parent: context.parent,
     author: peer,
-    payload: hashCanonical('payload', body)
+    payload: payloadOf(body)
   }
 }
 
@@ -115,7 +82,7 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const { header } = envelope
   const parsed = bodySchemas[header.kind].safeParse(envelope.body)
   if (!parsed.success) throw new MalformedError(`${header.kind}: ${parsed.error.issues[0]?.message}`)
-  if (!equalBytes(hashCanonical('payload', envelope.body), header.payload))
+  if (!equalBytes(payloadOf(envelope.body), header.payload))
     throw new MalformedError(`${header.kind}: the body is not the one that was signed`)
   return { kind: header.kind, header, body: parsed.data, signature: envelope.signature, bytes }
 }

@@ -3,6 +3,7 @@ import { cutId } from '../identifiers.ts'
 import { isKind, judge } from '../messages/judge.ts'
 import { decodeEnvelope, type Message } from '../messages/message.ts'
 import { acceptCertificate } from '../rules/endorse.ts'
+import { learnEvidence } from '../rules/evidence.ts'
 import { beginGathering } from '../rules/ready.ts'
 import { startView } from '../rules/vote.ts'
 import { type Draft, firstOf, keep, startTimer } from './draft.ts'
@@ -56,6 +57,7 @@ function restoreSigned(draft: Draft, { envelope, certificates }: SignedRecord, o
   if (isVote(judgement.message)) draft.view = Math.max(draft.view, judgement.message.slot)
   keep(draft, judgement.message)
   own.push(judgement.message)
+  if (isKind(judgement.message, 'evidence')) learnEvidence(draft, judgement.message.body)
   for (const certificate of certificates ?? []) acceptCertificate(draft, certificate)
 }
 

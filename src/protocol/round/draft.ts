@@ -1,6 +1,8 @@
 import { equalBytes, hex } from '../bytes.ts'
 import type { Body, Kind } from '../messages/bodies.ts'
+import { ATTEMPTS_MAX } from '../messages/judge.ts'
 import { type Message, signMessage } from '../messages/message.ts'
+import { convict } from '../rules/evidence.ts'
 import type { Signer, Verify } from '../signature.ts'
 import type { Effect, SignedRecord } from './effects.ts'
 import type { Holding, PeerState, Slot } from './state.ts'
@@ -83,7 +85,7 @@ export function keep(draft: Draft, message: Message, isNeeded: () => boolean = (
   const slot: Slot = draft.messages.get(key) ?? new Map()
   const kept = slot.get(message.author) ?? []
   if (kept.some(({ id }) => equalBytes(id, message.id))) return
-  if (kept.length > 0 && draft.context.rules.convicts(true, false)) accuse(draft, kept[0]!, message)
+  accuse(draft, message)
   const isFull = !draft.context.rules.keepsMore(kept.length)
   if (isFull && !isNeeded()) return
   if (!makeRoomAhead(draft, message)) return
@@ -91,11 +93,15 @@ export function keep(draft: Draft, message: Message, isNeeded: () => boolean = (
   draft.messages = new Map(draft.messages).set(key, new Map(slot).set(message.author, [...room, message]))
 }
 
-/** Reports that a member contradicted itself, once in a round: it could go on with it for ever (rule 10 *Evidence*). */
-function accuse(draft: Draft, first: Message, second: Message): void {
-  if (draft.equivocators.has(first.author)) return
-  draft.equivocators = new Set(draft.equivocators).add(first.author)
-  draft.effects.push({ type: 'equivocation', first, second })
+/** Convicts the author of a message where another that is kept contradicts it (rule 10 *Evidence*). */
+function accuse(draft: Draft, message: Message): void {
+  if (draft.equivocators.has(message.author)) return
+  const places = message.kind === 'attestation' ? ATTEMPTS_MAX : 1
+  for (let place = 0; place < places; place++) {
+    const slot = message.kind === 'attestation' ? place : message.slot
+    const [first] = keptOf(draft, message.kind, slot, message.author)
+    if (first !== undefined) convict(draft, first as Message, message)
+  }
 }
 
 /** Kinds whose slot is a view. */

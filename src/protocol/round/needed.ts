@@ -61,6 +61,8 @@ export function isNeeded(state: PeerState, message: Message): boolean {
 export function completeAuthors(state: PeerState, kind: Kind, slot: number): number[] {
   const held = state.messages.get(`${kind}/${slot}`) ?? new Map<number, readonly Message[]>()
   const authors = [...held.keys()]
+  // One piece of evidence about an offender is enough.
+  if (kind === 'evidence') return state.context.members.map((_, index) => index)
   if (kind === 'proposal') return bodilessCuts(state, slot).length > 0 ? [] : authors
   if (kind !== 'prevote' && kind !== 'precommit') return authors
   const open = likelyCuts(state, kind, slot).filter(

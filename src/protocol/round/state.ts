@@ -1,4 +1,4 @@
-import type { Certificate, Cut } from '../messages/bodies.ts'
+import type { Certificate, Cut, Evidence } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import { memberIndex, type RoundContext } from '../round-context.ts'
 import type { SealedRound } from '../sealed-round.ts'
@@ -40,6 +40,8 @@ export interface PeerState {
   readonly sealedRound: SealedRound | undefined
   /** Envelopes of the next round by author. */
   readonly early: ReadonlyMap<string, readonly Uint8Array[]>
+  /** What is proven against members, by PeerId in hex, until a cut has convicted them. */
+  readonly evidence: ReadonlyMap<string, Evidence>
   /** Members who contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
   /** The log's records at the last start: rounds that come again after a loss of sealed rounds go on from them. */
@@ -73,6 +75,7 @@ export function initialState(
     sealedRound: undefined,
     early: new Map(),
     remembered,
+    evidence: new Map(),
     equivocators: new Set(),
     halted: undefined
   }

@@ -1,12 +1,14 @@
 import { equalBytes, hex } from '../bytes.ts'
+import { offenderOf } from '../evidence.ts'
 import { sameDigest } from '../identifiers.ts'
 import type { Manifest } from '../messages/bodies.ts'
-import { judge } from '../messages/judge.ts'
-import { decodeEnvelope, MESSAGE_BYTES_MAX, signMessage } from '../messages/message.ts'
-import { type RoundContext, withRules } from '../round-context.ts'
+import { isKind, judge } from '../messages/judge.ts'
+import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message, signMessage } from '../messages/message.ts'
+import { memberIndex, type RoundContext, withRules } from '../round-context.ts'
 import type { RoundRules } from '../round-rules.ts'
 import { attest, build, seal } from '../rules/attest.ts'
 import { acceptCertificate, certify, endorse, fetchManifests } from '../rules/endorse.ts'
+import { learnEvidence, spreadEvidence } from '../rules/evidence.ts'
 import { propose } from '../rules/propose.ts'
 import { beginGathering, sayReady } from '../rules/ready.ts'
 import { manifestFault } from '../rules/validate.ts'
@@ -81,7 +83,7 @@ function take(draft: Draft, event: PeerEvent): void {
     case 'message':
       // The round may have ended between the judgement and this step.
       if (!isOfRound(draft, event.message.header)) break
-      keep(draft, event.message, () => isNeeded(draft, event.message))
+      hear(draft, event.message)
       break
     case 'early':
       keepEarly(draft, event.author, event.bytes)
@@ -118,6 +120,15 @@ function take(draft: Draft, event: PeerEvent): void {
       }
       break
   }
+}
+
+/** Keeps a message within the bounds; of evidence the first about an offender is enough. */
+function hear(draft: Draft, message: Message): void {
+  if (isKind(message, 'evidence')) {
+    if (draft.evidence.has(hex(offenderOf(message.body)))) return
+    learnEvidence(draft, message.body)
+  }
+  keep(draft, message, () => isNeeded(draft, message))
 }
 
 /** Signs the own manifest, unless others would have to refuse it: too long a message would be held against its sender. */
@@ -162,6 +173,7 @@ function applyRules(draft: Draft): void {
   for (let before: Draft | undefined; before === undefined || hasChanged(before, draft); ) {
     if (draft.halted !== undefined) return
     before = { ...draft }
+    spreadEvidence(draft)
     fetchManifests(draft)
     endorse(draft)
     certify(draft)
@@ -203,11 +215,14 @@ function advance(draft: Draft): void {
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early, remembered } = draft
+  const { early, remembered, evidence } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered))
+  draft.evidence = new Map(
+    [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
+  )
   beginRound(draft)
   for (const bytes of [...early.values()].flat()) {
     const judgement = judge(next, decodeEnvelope(bytes), draft.verify)
-    if (judgement.verdict === 'accept') keep(draft, judgement.message)
+    if (judgement.verdict === 'accept') hear(draft, judgement.message)
   }
 }

@@ -3,6 +3,7 @@ import { cutOf } from '../identifiers.ts'
 import type { CarriedReady, Cut, Proposal } from '../messages/bodies.ts'
 import { type Draft, messagesOf, say } from '../round/draft.ts'
 import { memberIndex, proposerOf } from '../round-context.ts'
+import { evidenceForCut } from './evidence.ts'
 
 /**
  * Rule 4 *Propose*: in its view the proposer repeats the cut that is valid, or makes a fresh one from exactly q readies
@@ -46,14 +47,17 @@ export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly Carried
 function cutFrom(draft: Draft, readies: readonly CarriedReady[]): Cut {
   return cutOf(
     draft.context,
-    authorsOf(draft, readies).map((author) => ({ author, id: draft.certificates.get(author)!.manifest }))
+    authorsOf(draft, readies).map((author) => ({ author, id: draft.certificates.get(author)!.manifest })),
+    evidenceForCut(draft)
   )
 }
 
 /** The authors that readies make a cut stack: their union, or none where it is too small. */
 function authorsOf({ context }: Draft, readies: readonly CarriedReady[]): number[] {
   const union = unionOf({ context }, readies)
-  return context.rules.isTooFew(union.length, context.charter.minShards) ? [] : union
+  return context.rules.isTooFew(union.length, Math.min(context.charter.minShards, context.trainers.length))
+    ? []
+    : union
 }
 
 /**

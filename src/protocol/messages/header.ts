@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { domainPrefix, encodeCanonical, hashCanonical } from '../canonical-cbor.ts'
+import { digestSchema, peerSchema, signatureSchema } from '../charter.ts'
+
+/** Everything that a member may sign in a round. */
+export const KINDS = [
+  'manifest',
+  'endorsement',
+  'ready',
+  'proposal',
+  'prevote',
+  'precommit',
+  'attestation',
+  'evidence'
+] as const
+
+export type Kind = (typeof KINDS)[number]
+
+export const headerSchema = z.strictObject({
+  charter: digestSchema,
+  kind: z.enum(KINDS),
+  round: z.number().int().positive(),
+  /** View, attempt or member that makes the message one of its kind in its round; 0 where there is just one. */
+  slot: z.number().int().min(0),
+  parent: digestSchema,
+  author: peerSchema,
+  /** Hash of the body. */
+  payload: digestSchema
+})
+
+/** What is signed: small whatever the body, so that two conflicting headers are evidence by themselves. */
+export type Header = z.infer<typeof headerSchema>
+
+export const signedHeaderSchema = z.strictObject({ header: headerSchema, signature: signatureSchema })
+
+/** A header with its author's signature: all that evidence needs of a message. */
+export type SignedHeader = z.infer<typeof signedHeaderSchema>
+
+/** Bytes that a message's signature covers. */
+export function signedHeaderBytes(header: Header): Uint8Array {
+  const prefix = domainPrefix('message')
+  const encoded = encodeCanonical(header)
+  const bytes = new Uint8Array(prefix.length + encoded.length)
+  bytes.set(prefix)
+  bytes.set(encoded, prefix.length)
+  return bytes
+}
+
+/** Id of a message: the hash of its header, which covers author, round, parent and body but no signature. */
+export function messageId(header: Header): Uint8Array {
+  return hashCanonical('message-id', header)
+}
+
+/** Hash of a body, as its header names it. */
+export function payloadOf(body: unknown): Uint8Array {
+  return hashCanonical('payload', body)
+}
