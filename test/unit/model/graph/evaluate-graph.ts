@@ -1,4 +1,4 @@
-import { createOnnxRuntimeExecutor } from '../../../../src/model/executor/index.ts'
+import { createOnnxRuntimeExecutor, type Executor } from '../../../../src/model/executor/index.ts'
 import {
   elementCount,
   GraphBuilder,
@@ -18,13 +18,15 @@ export interface Evaluated {
   readonly weights: Float32Array
   /** The loss with other inputs, in float64 from the value's elements. */
   lossAt(values: readonly Float32Array[]): Promise<number>
+  dispose(): Promise<void>
 }
 
-/** Runs `build` on inputs of the given shapes through onnxruntime. */
+/** Runs `build` on inputs of the given shapes, through onnxruntime unless another executor is given. */
 export async function evaluateWithGradients(
   shapes: readonly (readonly number[])[],
   values: readonly Float32Array[],
-  build: (...inputs: GraphNode[]) => GraphNode
+  build: (...inputs: GraphNode[]) => GraphNode,
+  executor: Executor = createOnnxRuntimeExecutor()
 ): Promise<Evaluated> {
   const builder = new GraphBuilder()
   const inputs = shapes.map((shape, index) => builder.input(`x${index}`, shape))
@@ -36,7 +38,7 @@ export async function evaluateWithGradients(
   gradientNodes(loss, inputs).forEach((gradient, index) => {
     outputs[`d${index}`] = gradient
   })
-  const compiled = await createOnnxRuntimeExecutor().compile(builder.build(outputs))
+  const compiled = await executor.compile(builder.build(outputs))
   const run = async (fed: readonly Float32Array[]): Promise<ReadonlyMap<string, Float32Array>> =>
     compiled.run(new Map(fed.map((data, index) => [`x${index}`, data])))
   const first = await run(values)
@@ -48,5 +50,5 @@ export async function evaluateWithGradients(
   }
   const lossAt = async (fed: readonly Float32Array[]): Promise<number> =>
     (await run(fed)).get('y')!.reduce((sum, element, index) => sum + element * weights[index]!, 0)
-  return { ...evaluated, lossAt }
+  return { ...evaluated, lossAt, dispose: () => compiled.dispose() }
 }

@@ -19,6 +19,10 @@ export const gatherLowerings: Readonly<Record<string, Lowering>> = {
     const places = tf.add(tf.reshape(indices!, [count]), rows)
     return tf.reshape(tf.gather(tf.reshape(x!, [count * width]), places), [...node.shape])
   },
-  OneHot: (tf, node, [indices]) =>
-    tf.oneHot(tf.cast(indices!, 'int32'), numberAttribute(node, 'depth'), 1, 0, 'float32')
+  // tf.oneHot refuses a depth of 1, and on the wasm backend it writes bytes into float32.
+  OneHot: (tf, node, [indices]) => {
+    const places = tf.range(0, numberAttribute(node, 'depth'), 1, 'int32')
+    const column = tf.reshape(indices!, [...node.shape.slice(0, -1), 1])
+    return tf.cast(tf.equal(column, places), 'float32')
+  }
 }
