@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { decodeSafetensors, encodeSafetensors } from '../../src/adapter/safetensors.ts'
-import type { FullTrainerState } from '../../src/model/index.ts'
+import type { TrainerState } from '../../src/model/index.ts'
 import { continues, type Recipe } from './recipe.ts'
 
 const CHECKPOINT_FILE = 'checkpoint.safetensors'
@@ -23,7 +23,7 @@ export interface HeldOutLoss {
 
 /** What an interrupted run goes on from. */
 export interface Checkpoint {
-  readonly state: FullTrainerState
+  readonly state: TrainerState
   /** Seconds of training so far, over all sittings. */
   readonly seconds: number
   /** Measured so far, over all sittings. */

@@ -8,4 +8,6 @@ export interface TrainingBatch {
   readonly targetIds: Int32Array
   /** 1 where the target is scored, 0 where it is padding or lies across a document's border. */
   readonly targetWeights: Float32Array
+  /** Number of each token's document in its row, where documents are kept apart; padding has one of its own. */
+  readonly segments?: Float32Array
 }

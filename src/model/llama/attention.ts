@@ -11,6 +11,7 @@ import {
   reshape,
   slice,
   softmax,
+  subtract,
   transpose,
   withGradient
 } from '../graph/index.ts'
@@ -27,13 +28,16 @@ const BLOCK_POSITIONS = 128
  *
  * @param q [batch, keyHeads, group, length, headSize]
  * @param k [batch, keyHeads, length, headSize], and `v` alike
+ * @param segments number of each token's packed document, float32 [batch, length]: a token sees its own document only;
+ *   everything before it where it is absent
  * @returns [batch, keyHeads, group, length, headSize]
  */
-export function causalAttention(q: GraphNode, k: GraphNode, v: GraphNode): GraphNode {
+export function causalAttention(q: GraphNode, k: GraphNode, v: GraphNode, segments?: GraphNode): GraphNode {
   const length = k.shape[2]!
   const block = (start: number): GraphNode => {
     const end = Math.min(length, start + BLOCK_POSITIONS)
-    return blockAttention(part(q, 3, start, end), part(k, 2, 0, end), part(v, 2, 0, end))
+    const apart = segments && segmentMask(segments, start, end)
+    return blockAttention(part(q, 3, start, end), part(k, 2, 0, end), part(v, 2, 0, end), apart)
   }
   const others: GraphNode[] = []
   for (let start = BLOCK_POSITIONS; start < length; start += BLOCK_POSITIONS) others.push(block(start))
@@ -41,17 +45,16 @@ export function causalAttention(q: GraphNode, k: GraphNode, v: GraphNode): Graph
 }
 
 /** Attention of the queries of the last positions to all keys. */
-function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode): GraphNode {
+function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode, apart?: GraphNode): GraphNode {
   const { builder } = q
   const [batch, heads, group, queries, headSize] = q.shape as [number, number, number, number, number]
   const keys = k.shape[2]!
   const alpha = 1 / Math.sqrt(headSize)
   const rows = reshape(q, [batch, heads, group * queries, headSize])
   const scores = matMul(rows, k, { transposeB: true, alpha })
-  const masked = add(
-    reshape(scores, [batch, heads, group, queries, keys]),
-    causalMask(builder, queries, keys)
-  )
+  const causal = causalMask(builder, queries, keys)
+  const mask = apart ? add(apart, causal) : causal
+  const masked = add(reshape(scores, [batch, heads, group, queries, keys]), mask)
   const weights = reshape(softmax(masked), scores.shape)
   const y = matMul(weights, v)
   // dS = P ∘ (dP − rowsum(dP ∘ P)), and rowsum(dP ∘ P) = rowsum(dY ∘ Y). Appending −rowsum to dY and ones to V makes
@@ -79,6 +82,18 @@ function productTransposed(a: GraphNode, b: GraphNode, alpha = 1): GraphNode {
 
 function part(x: GraphNode, axis: number, start: number, end: number): GraphNode {
   return start === 0 && end === x.shape[axis] ? x : slice(x, axis, start, end)
+}
+
+/**
+ * Mask [batch, 1, 1, end − start, end] that is 0 where query and key stand in one segment. Segments are whole numbers:
+ * the square of the difference of unequal ones is at least 1.
+ */
+function segmentMask(segments: GraphNode, start: number, end: number): GraphNode {
+  const batch = segments.shape[0]!
+  const ofQueries = reshape(part(segments, 1, start, end), [batch, 1, 1, end - start, 1])
+  const ofKeys = reshape(part(segments, 1, 0, end), [batch, 1, 1, 1, end])
+  const distance = subtract(ofQueries, ofKeys)
+  return multiply(multiply(distance, distance), segments.builder.scalar(MASKED_SCORE))
 }
 
 /** Mask [queries, keys] of queries that stand at the last positions of the keys. */

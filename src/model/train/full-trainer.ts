@@ -7,6 +7,7 @@ import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
 import { clippingFactor, globalNorm } from './gradient-clipping.ts'
 import { createTrainStep } from './train-step.ts'
+import { restoreTensors, stateTensors, type TrainerState } from './trainer-state.ts'
 
 /** How a whole model is trained. */
 export interface FullTrainerOptions {
@@ -30,16 +31,6 @@ export interface FullStepResult {
   readonly gradientNorm: number
 }
 
-/**
- * All that a trainer has to remember: weights under `weights/`, Adam's moments under `first-moments/` and
- * `second-moments/`, ready for a safetensors file.
- */
-export interface FullTrainerState {
-  /** Updates done. */
-  readonly step: number
-  readonly tensors: TensorMap
-}
-
 /** Trains every weight of a model. */
 export interface FullTrainer {
   /** The weights as they are now: live memory that the next step changes. */
@@ -49,13 +40,13 @@ export interface FullTrainer {
   /** One update from one batch, or from several whose gradients are added up. */
   step(batches: TrainingBatch | readonly TrainingBatch[], learningRate: number): Promise<FullStepResult>
   /** The state without a copy: write it out before the next step. */
-  state(): FullTrainerState
+  state(): TrainerState
   /**
    * Goes on from a state.
    *
    * @throws {Error} when a tensor is missing or has another shape
    */
-  restore(state: FullTrainerState): void
+  restore(state: TrainerState): void
   dispose(): Promise<void>
 }
 
@@ -75,16 +66,6 @@ export async function createFullTrainer(options: FullTrainerOptions): Promise<Fu
   const parameters = new Map([...weights].map(([name, { data }]) => [name, data]))
   const optimizer = createAdamW(weights, options.optimizer)
 
-  const stateTensors = (): Map<string, Tensor> => {
-    const tensors = new Map<string, Tensor>()
-    for (const [name, { shape, data }] of weights) {
-      tensors.set(`weights/${name}`, { shape, data })
-      tensors.set(`first-moments/${name}`, { shape, data: optimizer.firstMoments.get(name)! })
-      tensors.set(`second-moments/${name}`, { shape, data: optimizer.secondMoments.get(name)! })
-    }
-    return tensors
-  }
-
   return {
     weights,
     get stepsDone() {
@@ -102,15 +83,9 @@ export async function createFullTrainer(options: FullTrainerOptions): Promise<Fu
       optimizer.update(gradients, { learningRate, gradientScale: clippingFactor(gradientNorm, clipNorm) })
       return { loss, gradientNorm }
     },
-    state: () => ({ step: optimizer.step, tensors: stateTensors() }),
+    state: () => ({ step: optimizer.step, tensors: stateTensors(weights, optimizer) }),
     restore: (state) => {
-      const targets = stateTensors()
-      for (const [name, { shape }] of targets) {
-        const found = state.tensors.get(name)?.shape
-        if (`${found}` !== `${shape}`)
-          throw new Error(`the state's ${name} has shape [${found}], wanted [${shape}]`)
-      }
-      for (const [name, { data }] of targets) data.set(state.tensors.get(name)!.data)
+      restoreTensors(stateTensors(weights, optimizer), state.tensors)
       optimizer.step = state.step
     },
     dispose: () => trainStep.dispose()

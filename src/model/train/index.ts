@@ -15,14 +15,16 @@ export {
   createFullTrainer,
   type FullStepResult,
   type FullTrainer,
-  type FullTrainerOptions,
-  type FullTrainerState
+  type FullTrainerOptions
 } from './full-trainer.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
 export { initialiseLora, type LoraInitOptions } from './lora-init.ts'
 export {
   createLoraTrainer,
   type LoraProgress,
+  type LoraRun,
+  type LoraRunOptions,
+  type LoraStepResult,
   type LoraTrainer,
   type LoraTrainerOptions,
   type LoraTrainingOptions,
@@ -37,3 +39,4 @@ export {
   type TrainStep,
   type TrainStepOptions
 } from './train-step.ts'
+export type { TrainerState } from './trainer-state.ts'

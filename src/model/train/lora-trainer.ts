@@ -11,12 +11,15 @@ import { clippingFactor, globalNorm } from './gradient-clipping.ts'
 import { initialiseLora, type LoraInitOptions } from './lora-init.ts'
 import { learningRateAt, type ScheduleSettings } from './schedule.ts'
 import { createTrainStep, loraNames } from './train-step.ts'
+import { restoreTensors, stateTensors, type TrainerState } from './trainer-state.ts'
 
 /** What a LoRA trainer is compiled for. */
 export interface LoraTrainerOptions extends LoraInitOptions {
   readonly config: LlamaConfig
   readonly batchSize: number
   readonly sequenceLength: number
+  /** Whether a token sees its own packed document only; the batches then have `segments`. */
+  readonly isolateDocuments?: boolean
   readonly threads?: number
   readonly executor?: Executor
 }
@@ -30,19 +33,55 @@ export interface LoraProgress {
   readonly loss: number
 }
 
-/** One training run from a fresh LoRA. */
-export interface LoraTrainingOptions {
+/** A fresh LoRA on some base weights. */
+export interface LoraRunOptions {
   /** Base weights, frozen; at least every parameter of the model. */
   readonly weights: TensorMap
   readonly seed: number | Uint8Array
+  readonly optimizer?: AdamWSettings
+  /** Limit of the gradients' global norm; 1 where it is absent, Infinity for none. */
+  readonly clipNorm?: number
+}
+
+/** What one update did. */
+export interface LoraStepResult {
+  /** Weighted mean cross-entropy before the update, nats. */
+  readonly loss: number
+  /** Global norm of the gradients before clipping. */
+  readonly gradientNorm: number
+  /** Targets that counted. */
+  readonly tokens: number
+}
+
+/** A run step by step, for callers that stop, evaluate, save and go on. Runs of one trainer must not overlap. */
+export interface LoraRun {
+  /** The adapter as it is now: live memory that the next step changes. */
+  readonly adapter: LoraAdapter
+  /** Updates done. */
+  readonly stepsDone: number
+  /**
+   * One update from one batch, or from several whose gradients are added up.
+   *
+   * @throws {Error} when the loss is no longer finite
+   */
+  step(batches: TrainingBatch | readonly TrainingBatch[], learningRate: number): Promise<LoraStepResult>
+  /** The state without a copy: write it out before the next step. */
+  state(): TrainerState
+  /**
+   * Goes on from a state.
+   *
+   * @throws {Error} when a tensor is missing or has another shape
+   */
+  restore(state: TrainerState): void
+}
+
+/** One training run from a fresh LoRA. */
+export interface LoraTrainingOptions extends LoraRunOptions {
   /** Updates to make. */
   readonly steps: number
   /** The batch of step `step` (from 0), or several whose gradients are added up. */
   nextBatch(step: number): TrainingBatch | readonly TrainingBatch[]
   readonly schedule: ScheduleSettings
-  readonly optimizer?: AdamWSettings
-  /** Limit of the gradients' global norm; 1 where it is absent, Infinity for none. */
-  readonly clipNorm?: number
   readonly onStep?: (progress: LoraProgress) => void
   /** Stops the run between two steps. */
   readonly signal?: AbortSignal
@@ -59,6 +98,12 @@ export interface LoraTrainingResult {
 
 /** Trains LoRA adapters of one rank on one model, again and again, with whatever base weights. */
 export interface LoraTrainer {
+  /**
+   * Starts a run that the caller drives.
+   *
+   * @throws {Error} when the weights do not fit
+   */
+  begin(options: LoraRunOptions): LoraRun
   /**
    * Equal arguments give equal bits on one machine, with any number of threads. Runs wait for each other.
    *
@@ -77,8 +122,8 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
     trainable: { kind: 'lora', rank, alpha, targetModules }
   })
 
-  const train = async (run: LoraTrainingOptions): Promise<LoraTrainingResult> => {
-    const { weights, steps, clipNorm = 1 } = run
+  const begin = (run: LoraRunOptions): LoraRun => {
+    const { weights, clipNorm = 1 } = run
     checkWeights(config, weights, 'the base weights')
     const pairs = initialiseLora(config, options, run.seed)
     const trained = new Map<string, Tensor>()
@@ -89,26 +134,49 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
     }
     const parameters = new Map([...weights, ...trained].map(([name, { data }]) => [name, data]))
     const optimizer = createAdamW(trained, run.optimizer)
+    return {
+      adapter: { pairs },
+      get stepsDone() {
+        return optimizer.step
+      },
+      step: async (batches, learningRate) => {
+        const list = [batches].flat()
+        const { loss, gradients } = await accumulateStep(trainStep, parameters, list)
+        const gradientNorm = globalNorm(gradients)
+        if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+          throw new Error(
+            `training diverged at step ${optimizer.step}: loss ${loss}, gradient norm ${gradientNorm}; lower the learning rate`
+          )
+        }
+        optimizer.update(gradients, { learningRate, gradientScale: clippingFactor(gradientNorm, clipNorm) })
+        return { loss, gradientNorm, tokens: list.reduce((sum, batch) => sum + countTargets(batch), 0) }
+      },
+      state: () => ({ step: optimizer.step, tensors: stateTensors(trained, optimizer) }),
+      restore: (state) => {
+        restoreTensors(stateTensors(trained, optimizer), state.tensors)
+        optimizer.step = state.step
+      }
+    }
+  }
+
+  const train = async (run: LoraTrainingOptions): Promise<LoraTrainingResult> => {
+    const { steps } = run
+    const session = begin(run)
     const losses: number[] = []
     let tokens = 0
     for (let step = 0; step < steps; step++) {
       run.signal?.throwIfAborted()
-      const batches = [run.nextBatch(step)].flat()
-      const { loss, gradients } = await accumulateStep(trainStep, parameters, batches)
-      const norm = globalNorm(gradients)
-      if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-        throw new Error(
-          `training diverged at step ${step}: loss ${loss}, gradient norm ${norm}; lower the learning rate`
-        )
-      }
-      const learningRate = learningRateAt(run.schedule, step, steps)
-      optimizer.update(gradients, { learningRate, gradientScale: clippingFactor(norm, clipNorm) })
-      losses.push(loss)
-      for (const { targetWeights } of batches)
-        tokens += targetWeights.reduce((n, weight) => n + (weight > 0 ? 1 : 0), 0)
-      run.onStep?.({ step: step + 1, steps, loss })
+      const done = await session.step(run.nextBatch(step), learningRateAt(run.schedule, step, steps))
+      losses.push(done.loss)
+      tokens += done.tokens
+      run.onStep?.({ step: step + 1, steps, loss: done.loss })
     }
-    return { adapter: { pairs }, losses, tokens }
+    return { adapter: session.adapter, losses, tokens }
   }
-  return { train: oneAtATime(train), dispose: () => trainStep.dispose() }
+  return { begin, train: oneAtATime(train), dispose: () => trainStep.dispose() }
+}
+
+/** Targets that count. */
+function countTargets({ targetWeights }: TrainingBatch): number {
+  return targetWeights.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0)
 }

@@ -11,6 +11,7 @@ import {
   llamaHidden,
   parameterShapes
 } from '../llama/index.ts'
+import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
 
 /** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
 export type Trainable =
@@ -29,6 +30,8 @@ export interface TrainStepOptions {
   readonly trainable: Trainable
   readonly batchSize: number
   readonly sequenceLength: number
+  /** Whether a token sees its own packed document only; the batches then have `segments`. */
+  readonly isolateDocuments?: boolean
   /** Threads of the default executor. */
   readonly threads?: number
   readonly executor?: Executor
@@ -85,7 +88,8 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
   const targetIds = reshape(builder.input('targetIds', size, 'int32'), flat)
   const targetWeights = reshape(builder.input('targetWeights', size), flat)
   const parameter = (name: string): GraphNode => parameters.get(name)!
-  const hidden = llamaHidden(config, inputIds, { parameter, lora })
+  const sequence = options.isolateDocuments ? isolatedDocuments(builder, batchSize, sequenceLength) : {}
+  const hidden = llamaHidden(config, inputIds, { parameter, lora, sequence })
   const loss = crossEntropy(hidden, parameter(headParameter(config)), targetIds, targetWeights)
 
   const trained = trainableNodes(trainable, parameters, lora)
@@ -106,6 +110,10 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
         normalised[index] = batch.targetWeights[index]! / divisor
       const feeds = new Map<string, FeedValue>(values)
       feeds.set('inputIds', batch.inputIds).set('targetIds', batch.targetIds).set('targetWeights', normalised)
+      if (options.isolateDocuments) {
+        const segments = batch.segments ?? new Float32Array(normalised.length)
+        feeds.set(SEGMENTS, segments).set(RESTARTS, restartedPositions(segments, sequenceLength))
+      }
       const results = await compiled.run(feeds)
       const found = new Map(names.map((name) => [name, results.get(name)!]))
       return { loss: results.get('loss')![0]!, gradients: found }
@@ -151,8 +159,8 @@ function checkBatch(batch: TrainingBatch, { batchSize, sequenceLength, config }:
       `the step was built for batches of ${batchSize} x ${sequenceLength} tokens, not ${batch.batchSize} x ${batch.sequenceLength}`
     )
   }
-  for (const name of ['inputIds', 'targetIds', 'targetWeights'] as const) {
-    const { length } = batch[name]
+  for (const name of ['inputIds', 'targetIds', 'targetWeights', 'segments'] as const) {
+    const length = batch[name]?.length ?? batchSize * sequenceLength
     const wanted = batchSize * sequenceLength
     if (length !== wanted) throw new Error(`the batch's ${name} has ${length} elements instead of ${wanted}`)
   }

@@ -132,4 +132,29 @@ describe('LoRA trainer', () => {
     await assert.rejects(trainer.train(run({ weights })), /diverged at step 0/)
     await trainer.dispose()
   })
+
+  it('goes on from a state as if it had never stopped, and refuses that of another run', async () => {
+    const trainer = await create()
+    const { weights, seed, nextBatch } = run()
+    const through = trainer.begin({ weights, seed })
+    for (let step = 0; step < 6; step++) await through.step(nextBatch(step), 1e-2)
+
+    const first = trainer.begin({ weights, seed })
+    for (let step = 0; step < 3; step++) await first.step(nextBatch(step), 1e-2)
+    const { step, tensors } = first.state()
+    const saved = new Map(
+      [...tensors].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }])
+    )
+    const second = trainer.begin({ weights, seed: 99 })
+    second.restore({ step, tensors: saved })
+    for (let next = second.stepsDone; next < 6; next++) await second.step(nextBatch(next), 1e-2)
+    assert.deepEqual(second.adapter, through.adapter)
+
+    assert.throws(
+      () => second.restore({ step, tensors: new Map([...saved].slice(1)) }),
+      /has shape \[undefined\]/
+    )
+    assert.deepEqual(second.adapter, through.adapter)
+    await trainer.dispose()
+  })
 })
