@@ -51,7 +51,19 @@ export {
   type PeftFolder
 } from './peft-folder.ts'
 export { type LoraFactor, parsePeftKey, peftKey } from './peft-keys.ts'
-export { AGGREGATION_RULES, type AggregationRule, aggregationRule } from './rules/index.ts'
+export {
+  AGGREGATION_RULES,
+  type Aggregate,
+  type AggregationOptions,
+  type AggregationRule,
+  adapterBytes,
+  aggregationError,
+  aggregationRule,
+  bytesUp,
+  type RoundBytes,
+  type RoundStart,
+  roundBytes
+} from './rules/index.ts'
 export {
   type DecodedSafetensors,
   type DecodeSafetensorsOptions,
@@ -80,8 +92,6 @@ export {
   shardFromPair
 } from './shard.ts'
 export {
-  cappedSamples,
-  coefficients,
   loraScale,
   type Stack,
   type StackMember,
@@ -89,3 +99,4 @@ export {
   stackAdapters
 } from './stack.ts'
 export type { Tensor, TensorMap } from './tensor.ts'
+export { cappedSamples, coefficients, type MemberWeights } from './weights.ts'

@@ -14,3 +14,8 @@ export function parsePeftKey(key: string): { module: string; factor: LoraFactor 
   const match = KEY_PATTERN.exec(key)
   return match === null ? undefined : { module: match[1]!, factor: match[2] === 'A' ? 'A' : 'B' }
 }
+
+/** The name of a module's dense residual beside its factors; no tool but Loam reads it. */
+export function residualKey(module: string): string {
+  return `${PREFIX}${module}.residual.weight`
+}

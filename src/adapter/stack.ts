@@ -5,6 +5,7 @@ import { compareStrings } from './compare-strings.ts'
 import { joinPairs, type WeightedPair } from './join-pairs.ts'
 import type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 import type { Tensor } from './tensor.ts'
+import { type MemberWeights, memberCounts, shares } from './weights.ts'
 
 /** One manifest of the cut, as the stack sees it. */
 export interface StackMember {
@@ -19,6 +20,8 @@ export interface StackMember {
 export interface StackOptions {
   /** Whether the scale is alpha / √rank (rsLoRA) instead of alpha / rank. */
   readonly rsLora?: boolean
+  /** What the members count; `samples` unless given. */
+  readonly weights?: MemberWeights
 }
 
 /** The global adapter of a round. */
@@ -33,37 +36,24 @@ export interface Stack {
   readonly finite: boolean
 }
 
-/**
- * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by a number that
- * nobody can check. The lower median of an even count is the smaller of the two in the middle.
- *
- * @throws {AdapterError} when a count is no positive safe integer, or there is none
- */
-export function cappedSamples(samples: readonly number[]): number[] {
-  if (samples.length === 0) throw new AdapterError('a cut without members has no median')
-  for (const n of samples) {
-    if (!Number.isSafeInteger(n) || n < 1) throw new AdapterError(`samples is ${n}, not a count`)
-  }
-  const median = [...samples].sort((a, b) => a - b)[Math.floor((samples.length - 1) / 2)]!
-  return samples.map((n) => Math.min(n, 2 * median))
-}
-
-/**
- * p_k = n_k / Σ n over the capped counts: whole numbers, then one float64 division each.
- *
- * @throws {AdapterError} as {@link cappedSamples}, or when Σ n is beyond exact integers
- */
-export function coefficients(samples: readonly number[]): number[] {
-  const capped = cappedSamples(samples)
-  const sum = capped.reduce((total, n) => total + n, 0)
-  if (!Number.isSafeInteger(sum))
-    throw new AdapterError(`the cut's samples sum to ${sum}, beyond exact integers`)
-  return capped.map((n) => n / sum)
-}
-
 /** The scale s of a pair: alpha / rank, or alpha / √rank for rsLoRA. */
 export function loraScale({ rank, alpha }: Pick<LoraPair, 'rank' | 'alpha'>, rsLora = false): number {
   return alpha / (rsLora ? Math.sqrt(rank) : rank)
+}
+
+/**
+ * A cut in the unsigned order of its authors' bytes, in which every rule adds up.
+ *
+ * @throws {AdapterError} when an author is there twice
+ */
+export function sortedByAuthor(members: readonly StackMember[]): StackMember[] {
+  const sorted = [...members].sort((a, b) => Buffer.compare(a.author, b.author))
+  for (const [i, { author }] of sorted.entries()) {
+    if (i > 0 && Buffer.compare(author, sorted[i - 1]!.author) === 0) {
+      throw new AdapterError(`author ${Buffer.from(author).toString('hex')} is in the cut twice`)
+    }
+  }
+  return sorted
 }
 
 /**
@@ -74,17 +64,12 @@ export function loraScale({ rank, alpha }: Pick<LoraPair, 'rank' | 'alpha'>, rsL
  * @throws {AdapterError} for an empty cut, an author twice, a bad count, or shapes that differ between members
  */
 export function stackAdapters(members: readonly StackMember[], options: StackOptions = {}): Stack {
-  const sorted = [...members].sort((a, b) => Buffer.compare(a.author, b.author))
-  for (const [i, { author }] of sorted.entries()) {
-    if (i > 0 && Buffer.compare(author, sorted[i - 1]!.author) === 0) {
-      throw new AdapterError(`author ${Buffer.from(author).toString('hex')} is in the cut twice`)
-    }
-  }
-  const shares = coefficients(sorted.map(({ samples }) => samples))
+  const sorted = sortedByAuthor(members)
+  const part = shares(memberCounts(sorted, options.weights))
   const parts = new Map<string, WeightedPair[]>()
   for (const [k, member] of sorted.entries()) {
     for (const pair of checkAdapter(member.adapter).pairs) {
-      const coefficient = Math.fround(shares[k]! * loraScale(pair, options.rsLora))
+      const coefficient = Math.fround(part[k]! * loraScale(pair, options.rsLora))
       const ofModule = parts.get(pair.module)
       if (ofModule === undefined) parts.set(pair.module, [{ pair, coefficient }])
       else ofModule.push({ pair, coefficient })

@@ -1,21 +1,34 @@
 /**
- * Aggregation rules by name.
+ * Aggregation rules by name: each makes one global update of the members' adapters, and says what the next round
+ * starts from and what it costs to send.
  *
  * @example
  * ```ts
- * const { tensors, finite } = aggregationRule('flora').aggregate(members)
+ * const rule = aggregationRule('flora')
+ * const aggregate = rule.aggregate(members)
+ * console.log(aggregationError(aggregate, members), roundBytes(rule, members, aggregate))
  * ```
  */
 
 import { AdapterError } from '../adapter-error.ts'
 import type { AggregationRule } from './aggregation-rule.ts'
+import { fedit } from './fedit.ts'
+import { ffa } from './ffa.ts'
 import { flora } from './flora.ts'
+import { zeroPad } from './zero-pad.ts'
 
-export type { AggregationRule } from './aggregation-rule.ts'
+export { aggregationError } from './aggregation-error.ts'
+export type { Aggregate, AggregationOptions, AggregationRule, RoundStart } from './aggregation-rule.ts'
+export { adapterBytes, bytesUp, type RoundBytes, roundBytes } from './bytes.ts'
+export { fedit } from './fedit.ts'
+export { ffa } from './ffa.ts'
 export { flora } from './flora.ts'
+export { zeroPad } from './zero-pad.ts'
 
-/** Every rule there is, by the name a charter uses. */
-export const AGGREGATION_RULES: ReadonlyMap<string, AggregationRule> = new Map([[flora.name, flora]])
+/** Every rule there is, by its name. */
+export const AGGREGATION_RULES: ReadonlyMap<string, AggregationRule> = new Map(
+  [flora, fedit, zeroPad, ffa].map((rule) => [rule.name, rule])
+)
 
 /**
  * The rule of that name.

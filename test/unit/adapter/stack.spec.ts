@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { stackDigest } from '../../../src/adapter/digest.ts'
 import type { LoraPair } from '../../../src/adapter/lora-adapter.ts'
 import { aggregationRule, flora } from '../../../src/adapter/rules/index.ts'
-import { cappedSamples, coefficients, loraScale, stackAdapters } from '../../../src/adapter/stack.ts'
+import { loraScale, stackAdapters } from '../../../src/adapter/stack.ts'
+import { cappedSamples, coefficients } from '../../../src/adapter/weights.ts'
 import { bitsOf, cut } from './arbitraries.ts'
 
 /** s · B · A in float64, [out, in]. */
@@ -174,6 +175,6 @@ describe('the FLoRA stack', () => {
 describe('aggregation rules', () => {
   it('are found by name', () => {
     assert.equal(aggregationRule('flora'), flora)
-    assert.throws(() => aggregationRule('average'), /no aggregation rule "average"; there are: flora/)
+    assert.throws(() => aggregationRule('average'), /no aggregation rule "average"; there are: flora, /)
   })
 })
