@@ -27,7 +27,7 @@ export const peerSchema = byteString().refine(
   'must be the PeerId of an Ed25519 key'
 )
 /** Rule 18 *One verifier*. */
-const memberPeerSchema = peerSchema.refine((bytes) => {
+export const memberPeerSchema = peerSchema.refine((bytes) => {
   const key = publicKeyOf(bytes)
   return key === undefined || !isSmallOrder(key)
 }, 'a key of small order is refused')

@@ -21,7 +21,17 @@ export {
   type SignedCharter
 } from './charter.ts'
 export { cutId, isVoid } from './identifiers.ts'
-export type { Certificate, Cut, Evidence, Kind, Manifest, ManifestShard, Seal } from './messages/bodies.ts'
+export { requestFault, requestId, signRequest } from './membership.ts'
+export type {
+  Certificate,
+  ChangeRequest,
+  Cut,
+  Evidence,
+  Kind,
+  Manifest,
+  ManifestShard,
+  Seal
+} from './messages/bodies.ts'
 export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
 export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
 export { describeResilience, maximumFaulty, quorumSize } from './quorum.ts'
@@ -29,7 +39,7 @@ export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './reve
 export type { Effect, LogRecord } from './round/effects.ts'
 export type { PeerEvent } from './round/events.ts'
 
-export type { PeerState, Phase } from './round/state.ts'
+export type { PeerState, Phase, Wish } from './round/state.ts'
 export { type Environment, restore, type Step, start, step } from './round/step.ts'
 export {
   documentSeed,

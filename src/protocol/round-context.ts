@@ -4,6 +4,18 @@ import { type Charter, genesisParent, type Member, type SignedCharter } from './
 import { maximumFaulty } from './quorum.ts'
 import { type RoundRules, soundRules } from './round-rules.ts'
 
+/** A seal on which requests may still build, with the digest of the model that it left. */
+export interface RecentSeal {
+  readonly seal: Uint8Array
+  readonly model: Uint8Array
+}
+
+/** A request that has taken effect, with the seal that it built on; kept for as long as that one is recent. */
+export interface SpentRequest {
+  readonly id: Uint8Array
+  readonly seal: Uint8Array
+}
+
 /** What every member of a round knows before its first message: the terms under which its signatures are judged. */
 export interface RoundContext {
   readonly charter: Charter
@@ -17,6 +29,9 @@ export interface RoundContext {
   readonly seed: Uint8Array
   /** The round's members, sorted by PeerId bytes; messages name them by their index here. */
   readonly members: readonly Member[]
+  /** The parent and those before it, oldest first. */
+  readonly recent: readonly RecentSeal[]
+  readonly spent: readonly SpentRequest[]
   readonly faulty: number
   readonly quorum: number
   /** Indices of the members who train in this round. */
@@ -27,10 +42,14 @@ export interface RoundContext {
 
 /** The first round's context, from the charter alone. */
 export function genesisContext(signed: SignedCharter, rules = soundRules): RoundContext {
+  const parent = genesisParent(signed.id)
+  const { modelDigest } = signed.charter.base
   return contextOf(signed.charter, signed.id, rules, {
     round: 1,
-    parent: genesisParent(signed.id),
-    modelDigest: signed.charter.base.modelDigest,
+    parent,
+    modelDigest,
+    recent: [{ seal: parent, model: modelDigest }],
+    spent: [],
     seed: hashCanonical('seed-genesis', signed.id),
     members: signed.charter.members
   })
@@ -42,6 +61,8 @@ export interface NextRound {
   readonly modelDigest: Uint8Array
   readonly seed: Uint8Array
   readonly members: readonly Member[]
+  readonly recent: readonly RecentSeal[]
+  readonly spent: readonly SpentRequest[]
 }
 
 /** The context of the round that follows. */

@@ -3,6 +3,7 @@ import type { Member } from './charter.ts'
 import { quorumSize } from './quorum.ts'
 import { isNextReveal } from './reveal-chain.ts'
 import type { Holding } from './round/state.ts'
+import type { SpentRequest } from './round-context.ts'
 import type { Verify } from './signature.ts'
 
 /** The lock of rule 5 *Vote*: the view and the cut that a member precommitted last. */
@@ -66,6 +67,12 @@ export interface RoundRules {
   attestedAlike<B>(body: B): unknown
   /** Rule 10 *Evidence*: whether two different headers that one member signed for one place convict it. */
   convicts(samePlace: boolean, samePayload: boolean): boolean
+  /** Rule 11 *Membership*: whether so many members' signatures let somebody in, or put somebody out. */
+  isAdmitted(admits: number, quorum: number): boolean
+  /** Rule 11: how many may join in one cut. */
+  joinsAtMost(faulty: number): number
+  /** Rule 11: whether a request has taken effect before. */
+  isSpent(spent: readonly SpentRequest[], id: Uint8Array): boolean
   /** Rule 14 *Sync*: what is given to a member that lacks it. */
   syncGives<M>(lacked: readonly M[]): readonly M[]
   /** Rule 15 *Bounds*: whether one more distinct message of an author, kind and slot is kept. */
@@ -121,6 +128,9 @@ export const soundRules: RoundRules = {
   mayAttest: equalBytes,
   attestedAlike: (body) => body,
   convicts: (samePlace, samePayload) => samePlace && !samePayload,
+  isAdmitted: (admits, quorum) => admits >= quorum,
+  joinsAtMost: (faulty) => Math.max(1, faulty),
+  isSpent: (spent, id) => spent.some((one) => equalBytes(one.id, id)),
   syncGives: (lacked) => lacked,
   keepsMore: (kept) => kept < DISTINCT_MAX,
   keepsEarly: (kept) => kept < EARLY_MAX,

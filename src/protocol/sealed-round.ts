@@ -4,6 +4,7 @@ import { byteString, decodeCanonical, encodeCanonical, MalformedError } from './
 import { VOTERS_MAX } from './charter.ts'
 import { cutEvidenceFault } from './evidence.ts'
 import { cutId, settle } from './identifiers.ts'
+import { cutMembershipFault } from './membership.ts'
 import { type Cut, cutSchema, type Seal, sealSchema } from './messages/bodies.ts'
 import { isKind, isValidSeal, judge } from './messages/judge.ts'
 import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
@@ -56,7 +57,8 @@ export function decodeSealedRound(context: RoundContext, bytes: Uint8Array, veri
     )
   if (!equalBytes(cutId(context, cut), seal.cut))
     throw new MalformedError('the cut is not the one that was sealed')
-  const fault = cutEvidenceFault(context, cut.evidence, verify)
+  const fault =
+    cutEvidenceFault(context, cut.evidence, verify) ?? cutMembershipFault(context, cut.membership, verify)
   if (fault !== undefined) throw new MalformedError(`the sealed cut: ${fault}`)
   if (envelopes.length !== cut.entries.length) throw new MalformedError('a manifest of the cut is missing')
   const manifests = envelopes.map((envelope, index) => {

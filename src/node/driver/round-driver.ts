@@ -197,6 +197,9 @@ export class RoundDriver {
       case 'unpublished':
         log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')
         return
+      case 'wishRefused':
+        log.warn({ reason: effect.reason }, 'a membership request cannot take effect')
+        return
       case 'certified':
         log.debug({ author: effect.certificate.author }, 'a manifest is certified')
         return

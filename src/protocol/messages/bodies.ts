@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { byteString } from '../canonical-cbor.ts'
-import { digestSchema, peerSchema, signatureSchema, VOTERS_MAX } from '../charter.ts'
+import { digestSchema, memberPeerSchema, peerSchema, signatureSchema, VOTERS_MAX } from '../charter.ts'
 import { type Kind, signedHeaderSchema } from './header.ts'
 
 export type { Kind } from './header.ts'
@@ -55,10 +55,40 @@ export const evidenceSchema = z.strictObject({
   attested: z.array(attestationSchema).max(2)
 })
 
+/** Rule 11 *Membership*: somebody who is to come or to go. */
+export const changeRequestSchema = z.strictObject({
+  type: z.enum(['join', 'leave', 'evict']),
+  peer: memberPeerSchema,
+  /** End of a joining peer's reveal chain; null for the others. */
+  anchor: digestSchema.nullable(),
+  /** A recent seal, and the digest of the model that it left: the request grows old with it. */
+  seal: digestSchema,
+  model: digestSchema,
+  /** Last round whose cut may hold it. */
+  expiry: z.number().int().positive()
+})
+
+/** A member's word for a request; a leave needs the leaver's alone. */
+export const petitionSchema = z.strictObject({
+  request: changeRequestSchema,
+  /** Signature of the peer that joins or leaves; null for an eviction. */
+  own: signatureSchema.nullable(),
+  /** The member's signature over the request; null for a leave. */
+  admit: signatureSchema.nullable()
+})
+
+/** A request with all the signatures that it needs. */
+export const membershipChangeSchema = z.strictObject({
+  request: changeRequestSchema,
+  own: signatureSchema.nullable(),
+  admits: z.array(z.strictObject({ member: index, signature: signatureSchema })).max(VOTERS_MAX)
+})
+
 /** The value that a round decides: what is stacked, who comes and goes, who is convicted. */
 export const cutSchema = z.strictObject({
   entries: z.array(z.strictObject({ author: peerSchema, manifest: digestSchema })).max(VOTERS_MAX),
-  membership: z.array(z.never()).max(0),
+  /** Sorted by peer, each once. */
+  membership: z.array(membershipChangeSchema).max(VOTERS_MAX),
   /** Sorted by offender, each once. */
   evidence: z.array(evidenceSchema).max(VOTERS_MAX)
 })
@@ -89,7 +119,8 @@ export const bodySchemas = {
   prevote: voteSchema,
   precommit: voteSchema,
   attestation: attestationSchema,
-  evidence: evidenceSchema
+  evidence: evidenceSchema,
+  petition: petitionSchema
 } as const satisfies Record<Kind, z.ZodType>
 
 const indexedSignature = z.strictObject({ member: index, signature: signatureSchema })
@@ -121,6 +152,8 @@ export type Cut = z.infer<typeof cutSchema>
 export type Proposal = z.infer<typeof proposalSchema>
 export type CarriedReady = z.infer<typeof carriedReadySchema>
 export type Vote = z.infer<typeof voteSchema>
+export type ChangeRequest = z.infer<typeof changeRequestSchema>
+export type MembershipChange = z.infer<typeof membershipChangeSchema>
 export type Evidence = z.infer<typeof evidenceSchema>
 export type Attestation = z.infer<typeof attestationSchema>
 export type Certificate = z.infer<typeof certificateSchema>

@@ -11,7 +11,8 @@ export const KINDS = [
   'prevote',
   'precommit',
   'attestation',
-  'evidence'
+  'evidence',
+  'petition'
 ] as const
 
 export type Kind = (typeof KINDS)[number]

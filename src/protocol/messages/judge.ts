@@ -1,5 +1,6 @@
 import { bitsOf, compareBytes, equalBytes } from '../bytes.ts'
 import { cutEvidenceFault, evidenceFault, offenderOf } from '../evidence.ts'
+import { cutMembershipFault, isRequestSignedBy, requestFault } from '../membership.ts'
 import { memberIndex, proposerOf, type RoundContext } from '../round-context.ts'
 import type { Verify } from '../signature.ts'
 import type { Body, CarriedReady, Certificate, Kind, Seal } from './bodies.ts'
@@ -7,6 +8,9 @@ import { type Envelope, headerFor, type Message, messageId, signedHeaderBytes } 
 
 /** Most attempts at one attestation that are listened to (rule 8 *Attest*). */
 export const ATTEMPTS_MAX = 16
+
+/** Petitions that a member may make in one round (rule 11 *Membership*). */
+export const PETITION_SLOTS = 8
 
 /** What the edge makes of an envelope. Only `accept` reaches the state machine. */
 export type Judgement =
@@ -51,6 +55,7 @@ function faultOf(context: RoundContext, message: Message, verify: Verify): strin
   if (isKind(message, 'endorsement'))
     return context.trainers.includes(message.slot) ? undefined : 'endorses somebody who does not train'
   if (isKind(message, 'evidence')) return evidenceMessageFault(context, message, verify)
+  if (isKind(message, 'petition')) return petitionFault(context, message, verify)
   if (isKind(message, 'attestation'))
     return message.slot < ATTEMPTS_MAX ? undefined : 'is one attempt too many'
   if (isKind(message, 'manifest') || isKind(message, 'ready')) {
@@ -74,6 +79,21 @@ function evidenceMessageFault(
   return memberIndex(context, offenderOf(body)) === slot ? undefined : 'its slot is not that of the offender'
 }
 
+function petitionFault(
+  context: RoundContext,
+  { body, header, slot }: Message<'petition'>,
+  verify: Verify
+): string | undefined {
+  const { request, own, admit } = body
+  if (slot >= PETITION_SLOTS) return 'is one petition too many'
+  const fault = requestFault(context, request, own, verify)
+  if (fault !== undefined) return `its request ${fault}`
+  if ((admit === null) !== (request.type === 'leave')) return 'has a signature where none belongs, or none'
+  return admit === null || isRequestSignedBy(context, request, header.author, admit, verify)
+    ? undefined
+    : 'its signature for the request is not valid'
+}
+
 function isTrainersBitmap({ members, trainers }: RoundContext, bitmap: Uint8Array): boolean {
   return (
     bitmap.length === Math.ceil(members.length / 8) &&
@@ -93,8 +113,10 @@ function proposalFault(
   if (!isSorted(authors, compareBytes)) return 'its cut is not sorted by author'
   if (authors.some((author) => !context.trainers.includes(memberIndex(context, author))))
     return 'its cut names somebody who does not train'
-  const evidence = cutEvidenceFault(context, body.cut.evidence, verify)
-  if (evidence !== undefined) return evidence
+  const fault =
+    cutEvidenceFault(context, body.cut.evidence, verify) ??
+    cutMembershipFault(context, body.cut.membership, verify)
+  if (fault !== undefined) return fault
   if (body.validView >= 0)
     return body.readies.length === 0 ? undefined : 'carries readies with a repeated cut'
   if (!context.rules.isReadyCount(body.readies.length, context.quorum))

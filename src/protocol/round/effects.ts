@@ -2,6 +2,7 @@ import type { Certificate, Cut } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import type { RoundContext } from '../round-context.ts'
 import type { SealedRound } from '../sealed-round.ts'
+import type { Wish } from './state.ts'
 
 /** What must be durable before the effects after it are carried out. */
 export type LogRecord = SignedRecord | ValidRecord
@@ -44,6 +45,8 @@ export type Effect =
     }
   /** The own manifest is one that others would refuse: it was not signed, and the round goes on without it. */
   | { readonly type: 'unpublished'; readonly reason: string }
+  /** What the operator wants of the membership cannot be in this round. */
+  | { readonly type: 'wishRefused'; readonly wish: Wish; readonly reason: string }
   | { readonly type: 'certified'; readonly certificate: Certificate }
   | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }
   /** Two conflicting messages that one member signed (rule 10 *Evidence*). */

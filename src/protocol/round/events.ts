@@ -1,6 +1,7 @@
 import type { Certificate, Manifest } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import type { SealedRound } from '../sealed-round.ts'
+import type { Wish } from './state.ts'
 
 /** What can happen to a peer. The shell has judged everything that came from outside. */
 export type PeerEvent =
@@ -25,4 +26,6 @@ export type PeerEvent =
       readonly stack: Uint8Array | null
       readonly model: Uint8Array
     }
+  /** The operator wants somebody to come or to go (rule 11 *Membership*). */
+  | { readonly type: 'wish'; readonly wish: Wish }
   | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

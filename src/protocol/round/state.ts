@@ -1,4 +1,4 @@
-import type { Certificate, Cut, Evidence } from '../messages/bodies.ts'
+import type { Certificate, ChangeRequest, Cut, Evidence } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import { memberIndex, type RoundContext } from '../round-context.ts'
 import type { SealedRound } from '../sealed-round.ts'
@@ -12,6 +12,12 @@ export type Holding = 'fetching' | 'valid' | 'invalid' | 'refused'
 
 /** Verified messages of one kind and slot by author; at most two distinct ones each (rule 15 *Bounds*). */
 export type Slot = ReadonlyMap<number, readonly Message[]>
+
+/** What a member's operator wants of the membership, with the candidate's or leaver's signature. */
+export interface Wish {
+  readonly request: ChangeRequest
+  readonly own: Uint8Array | null
+}
 
 /** A peer's whole protocol state in one round, as a value. */
 export interface PeerState {
@@ -42,6 +48,8 @@ export interface PeerState {
   readonly early: ReadonlyMap<string, readonly Uint8Array[]>
   /** What is proven against members, by PeerId in hex, until a cut has convicted them. */
   readonly evidence: ReadonlyMap<string, Evidence>
+  /** By id of the request in hex; kept until they are fulfilled or too old. */
+  readonly wishes: ReadonlyMap<string, Wish>
   /** Members who contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
   /** The log's records at the last start: rounds that come again after a loss of sealed rounds go on from them. */
@@ -76,6 +84,7 @@ export function initialState(
     early: new Map(),
     remembered,
     evidence: new Map(),
+    wishes: new Map(),
     equivocators: new Set(),
     halted: undefined
   }

@@ -9,6 +9,7 @@ import type { RoundRules } from '../round-rules.ts'
 import { attest, build, seal } from '../rules/attest.ts'
 import { acceptCertificate, certify, endorse, fetchManifests } from '../rules/endorse.ts'
 import { learnEvidence, spreadEvidence } from '../rules/evidence.ts'
+import { openWishes, petition, wish } from '../rules/petition.ts'
 import { propose } from '../rules/propose.ts'
 import { beginGathering, sayReady } from '../rules/ready.ts'
 import { manifestFault } from '../rules/validate.ts'
@@ -111,6 +112,9 @@ function take(draft: Draft, event: PeerEvent): void {
       draft.building = false
       draft.built = { stack: event.stack, model: event.model }
       break
+    case 'wish':
+      wish(draft, event.wish)
+      break
     case 'timeout':
       if (event.round !== draft.context.round) break
       draft.expired = new Set(draft.expired).add(event.timer)
@@ -174,6 +178,7 @@ function applyRules(draft: Draft): void {
     if (draft.halted !== undefined) return
     before = { ...draft }
     spreadEvidence(draft)
+    petition(draft)
     fetchManifests(draft)
     endorse(draft)
     certify(draft)
@@ -215,11 +220,13 @@ function advance(draft: Draft): void {
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early, remembered, evidence } = draft
+  const { early, remembered, evidence, wishes } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered))
   draft.evidence = new Map(
     [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
   )
+  draft.wishes = wishes
+  draft.wishes = openWishes(draft)
   beginRound(draft)
   for (const bytes of [...early.values()].flat()) {
     const judgement = judge(next, decodeEnvelope(bytes), draft.verify)

@@ -1,9 +1,12 @@
 import { bitsOf, hasBit } from '../bytes.ts'
+import { encodeCanonical } from '../canonical-cbor.ts'
 import { cutOf } from '../identifiers.ts'
 import type { CarriedReady, Cut, Proposal } from '../messages/bodies.ts'
+import { MESSAGE_BYTES_MAX } from '../messages/message.ts'
 import { type Draft, messagesOf, say } from '../round/draft.ts'
 import { memberIndex, proposerOf } from '../round-context.ts'
 import { evidenceForCut } from './evidence.ts'
+import { changesForCut } from './petition.ts'
 
 /**
  * Rule 4 *Propose*: in its view the proposer repeats the cut that is valid, or makes a fresh one from exactly q readies
@@ -19,7 +22,7 @@ export function propose(draft: Draft): void {
   }
   const readies = usableReadies(draft)
   if (readies === undefined) return
-  say(draft, 'proposal', draft.view, { cut: cutFrom(draft, readies), validView: -1, readies })
+  say(draft, 'proposal', draft.view, freshProposal(draft, readies))
 }
 
 /** The q readies that say most, among those whose every certificate is held here. */
@@ -44,11 +47,32 @@ export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly Carried
   return draft.context.trainers.filter((author) => readies.some(({ certified }) => hasBit(certified, author)))
 }
 
-function cutFrom(draft: Draft, readies: readonly CarriedReady[]): Cut {
+/** Bytes of a proposal's envelope around its body. */
+const ENVELOPE_BYTES_MAX = 1024
+
+/** Evidence and membership changes, as many as the envelope takes beside the entries: the rest comes with a later cut. */
+function freshProposal(draft: Draft, readies: readonly CarriedReady[]): Proposal {
+  const evidence = evidenceForCut(draft)
+  const membership = changesForCut(draft)
+  for (;;) {
+    const cut = cutFrom(draft, readies, { membership, evidence })
+    const body = { cut, validView: -1, readies: [...readies] }
+    const fits = encodeCanonical(body).length + ENVELOPE_BYTES_MAX <= MESSAGE_BYTES_MAX
+    if (fits || membership.length + evidence.length === 0) return body
+    if (membership.length > 0) membership.pop()
+    else evidence.pop()
+  }
+}
+
+function cutFrom(
+  draft: Draft,
+  readies: readonly CarriedReady[],
+  changes: Pick<Cut, 'membership' | 'evidence'>
+): Cut {
   return cutOf(
     draft.context,
     authorsOf(draft, readies).map((author) => ({ author, id: draft.certificates.get(author)!.manifest })),
-    evidenceForCut(draft)
+    changes
   )
 }
 

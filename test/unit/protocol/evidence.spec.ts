@@ -75,13 +75,16 @@ describe('rule 10, evidence', () => {
 
   it('puts the offender out from the next round on, and leaves nobody alone', () => {
     const seal = { cut: digestOf('cut'), stack: null, model: table.context.modelDigest }
-    const { members } = settle(table.context, seal, [], { evidence: [convicted(2)] })
+    const { members } = settle(table.context, seal, [], { membership: [], evidence: [convicted(2)] })
     assert.deepEqual(
       members,
       table.context.members.filter((_, index) => index !== 2)
     )
     const one = new Table(1)
-    assert.equal(settle(one.context, seal, [], { evidence: [convicted(0, one)] }).members.length, 1)
+    assert.equal(
+      settle(one.context, seal, [], { membership: [], evidence: [convicted(0, one)] }).members.length,
+      1
+    )
   })
 
   it('gives one cut id whatever signatures prove it, and another with other headers', () => {
