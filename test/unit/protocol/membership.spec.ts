@@ -103,7 +103,7 @@ describe('rule 11, membership', () => {
   it('spends a request once: who joined and left does not come back by it', () => {
     const joined = following(table.context, cutWith(change(join(), [0, 1, 2])))
     const wanted = { ...request('leave', newcomer), seal: joined.parent }
-    const left = after(
+    const left = following(
       joined,
       cutWith({
         request: wanted,
