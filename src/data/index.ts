@@ -22,9 +22,17 @@ export {
   isDomainName,
   loadDomain
 } from './domains.ts'
+export {
+  createExampleStream,
+  type ExampleStream,
+  type ExampleStreamOptions,
+  PACKINGS,
+  type Packing
+} from './example-stream.ts'
 export { type BatchStream, type BatchStreamOptions, createBatchStream, documentTokens } from './packing.ts'
 export { loadPretrainingDocuments } from './pretraining-documents.ts'
 export { readDocuments } from './read-documents.ts'
+export * from './records/index.ts'
 export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './seeded-order.ts'
 export * from './split/index.ts'
 export { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from './text-cleaning.ts'

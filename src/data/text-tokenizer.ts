@@ -4,6 +4,8 @@ export interface TextTokenizer {
   readonly vocabularySize: number
   /** Beginning-of-sequence id, where the tokenizer has one. */
   readonly bosId: number | undefined
+  /** End-of-sequence id, where the tokenizer has one. */
+  readonly eosId?: number | undefined
   /** Ids of `text`, without special tokens. */
   encode(text: string): number[]
   /** Text of `ids`; special tokens are left out. */

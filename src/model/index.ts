@@ -21,6 +21,7 @@ export {
   type SaveBaseModelOptions,
   saveBaseModel
 } from './base-model.ts'
+export { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from './chat-template.ts'
 export {
   createEvaluator,
   type Evaluator,

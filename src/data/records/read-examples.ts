@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { DataError, type ExampleContent, type TrainingExample } from './example.ts'
+import { detectFormat, formatKeys, parseRecord, RECORD_FORMATS, type RecordFormat } from './formats.ts'
+import { dataFiles, readRecords } from './record-files.ts'
+import { applyTemplate, type RecordTemplate } from './template.ts'
+
+/** How records are understood. */
+export interface ReadExamplesOptions {
+  /** What all records are; told by each file's first record where it is absent. */
+  readonly format?: RecordFormat
+  /** Makes text or prompt and completion of any record; goes before `format`. */
+  readonly template?: RecordTemplate
+}
+
+/** Training data as read. */
+export interface ExampleSet {
+  /** In the order of files and lines. */
+  readonly examples: readonly TrainingExample[]
+  readonly files: readonly string[]
+  /** What was found: one format, or several joined by a comma. */
+  readonly format: string
+}
+
+/**
+ * Reads training data: text, JSONL, JSON, CSV, or a folder of them.
+ *
+ * @throws {DataError} naming file and line, when a record does not fit or there is none
+ */
+export async function readExamples(path: string, options: ReadExamplesOptions = {}): Promise<ExampleSet> {
+  const files = await dataFiles(path)
+  const examples: TrainingExample[] = []
+  const formats = new Set<string>()
+  for (const file of files) {
+    let format = options.format
+    for await (const { record, source } of readRecords(file)) {
+      if (options.template === undefined) format ??= requireFormat(record, source)
+      formats.add(options.template ? 'template' : format!)
+      const content = understand(record, source, options.template, format)
+      const label = labelOf(record)
+      examples.push({ content, source, ...(label === undefined ? {} : { label }) })
+    }
+  }
+  if (examples.length === 0) throw new DataError(`${path} holds no documents`)
+  return { examples, files, format: [...formats].join(', ') }
+}
+
+function requireFormat(record: unknown, source: string): RecordFormat {
+  const found = detectFormat(record)
+  if (found) return found
+  const known = RECORD_FORMATS.map((name) => `${name} (${formatKeys(name).join(', ')})`).join('; ')
+  throw new DataError(
+    `${source}: expected an object with the keys of a known format: ${known}. ` +
+      'Name other keys in a template: "template": { "prompt": "{question}", "completion": "{answer}" } in the config'
+  )
+}
+
+function understand(
+  record: unknown,
+  source: string,
+  template: RecordTemplate | undefined,
+  format: RecordFormat | undefined
+): ExampleContent {
+  try {
+    const content = template ? applyTemplate(template, record) : parseRecord(format!, record)
+    const learned =
+      content.kind === 'text' ? content.text : content.kind === 'completion' ? content.completion : 'x'
+    if (learned.trim() === '') throw new Error('gives no text to learn from')
+    return content
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw new DataError(`${source}: ${(error as Error).message}`)
+    const [issue] = error.issues
+    const path = issue?.path.join('.')
+    throw new DataError(`${source}: as ${format}, ${path ? `"${path}": ` : ''}${issue?.message}`)
+  }
+}
+
+/** The class that a record names, as Dolly's `category` does. */
+function labelOf(record: unknown): string | undefined {
+  const { category, label } = record as { category?: unknown; label?: unknown }
+  const found = category ?? label
+  return typeof found === 'string' && found !== '' ? found : undefined
+}
