@@ -28,7 +28,7 @@ interface SpecialTokens {
 
 /**
  * A Jinja chat template as a function, rendered as Hugging Face's libraries do: blocks trimmed, `messages`,
- * `add_generation_prompt`, `bos_token`, `eos_token` and `raise_exception` at hand.
+ * `add_generation_prompt`, `bos_token` and `eos_token` at hand.
  *
  * @throws {Error} when the template is no Jinja
  */
@@ -42,10 +42,7 @@ export function createChatTemplate(
       messages,
       add_generation_prompt: addGenerationPrompt,
       bos_token: bosToken,
-      eos_token: eosToken,
-      raise_exception: (message: string) => {
-        throw new Error(message)
-      }
+      eos_token: eosToken
     })
 }
 
