@@ -88,6 +88,8 @@ async function createSession(
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
+      // The pattern would hold one block for the whole step beside what the first step took: twice the memory.
+      enableMemPattern: false,
       logSeverityLevel: 3,
       // Threads that wait by spinning would starve the peers, and the event loop, that share the processor.
       extra: { session: { intra_op: { allow_spinning: '0' } } }

@@ -24,6 +24,14 @@ export interface OnnxEmitter {
     attributes?: Readonly<Record<string, OnnxAttribute>>,
     domain?: string
   ): string
+  /** Like `node` for an ONNX node with `count` outputs; an equal call gives the same node's names again. */
+  outputs(
+    type: string,
+    inputs: readonly string[],
+    count: number,
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: string
+  ): readonly string[]
   /** Name of an int64 constant; a scalar where `shape` is []. */
   int64(values: readonly number[], shape?: readonly number[]): string
   /** Name of a float32 constant. */

@@ -6,6 +6,7 @@ import {
   type OnnxEmitter,
   textAttribute
 } from '../../graph/index.ts'
+import { lowerSum, productsInSums } from './products-in-sums.ts'
 import { ATTRIBUTE_TYPES, modelType } from './schema.ts'
 
 /** ONNX operator set that the lowerings are written for. */
@@ -34,13 +35,27 @@ export function serialiseOnnx(graph: Graph): OnnxModel {
   ): string => {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     const key = `${dataType} [${shape}] ${Buffer.from(bytes).toString('base64')}`
-    const shared = known.get(key)
-    if (shared) return shared
+    const same = known.get(key)
+    if (same) return same
     const name = `constant_${initializers.length}`
     initializers.push({ name, dims: shape, dataType, rawData: bytes })
     known.set(key, name)
     return name
   }
+
+  const emit = (
+    type: string,
+    inputs: readonly string[],
+    count: number,
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    domain: string
+  ): string[] => {
+    const output = Array.from({ length: count }, (_, index) => `value_${nodes.length}${'_'.repeat(index)}`)
+    const attribute = Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value))
+    nodes.push({ name: `${type}_${nodes.length}`, opType: type, input: inputs, output, attribute, domain })
+    return output
+  }
+  const shared = new Map<string, string[]>()
 
   const emitter: OnnxEmitter = {
     name: (node) => {
@@ -49,18 +64,12 @@ export function serialiseOnnx(graph: Graph): OnnxModel {
         throw new Error(`node ${node.id} (${node.operator.name}) is used before it is computed`)
       return name
     },
-    node: (type, inputs, attributes = {}, domain = '') => {
-      const output = `value_${nodes.length}`
-      const attribute = Object.entries(attributes).map(([name, value]) => encodeAttribute(name, value))
-      nodes.push({
-        name: `${type}_${nodes.length}`,
-        opType: type,
-        input: inputs,
-        output: [output],
-        attribute,
-        domain
-      })
-      return output
+    node: (type, inputs, attributes = {}, domain = '') => emit(type, inputs, 1, attributes, domain)[0]!,
+    outputs: (type, inputs, count, attributes = {}, domain = '') => {
+      const key = JSON.stringify([domain, type, inputs, count, attributes])
+      const names = shared.get(key) ?? emit(type, inputs, count, attributes, domain)
+      shared.set(key, names)
+      return names
     },
     int64: (values, shape = [values.length]) =>
       initializer(
@@ -71,7 +80,13 @@ export function serialiseOnnx(graph: Graph): OnnxModel {
     float32: (values, shape) => initializer(values, shape, ONNX_TYPES.float32)
   }
 
-  for (const node of graph.nodes) names.set(node, lower(node, emitter, initializer))
+  const sums = productsInSums(graph)
+  const absorbed = new Set([...sums.values()].map(({ product }) => product))
+  for (const node of graph.nodes) {
+    if (absorbed.has(node)) continue
+    const sum = sums.get(node)
+    names.set(node, sum ? lowerSum(sum, emitter) : lower(node, emitter, initializer))
+  }
 
   const outputNames = new Map<string, string>()
   const taken = new Set<string>()

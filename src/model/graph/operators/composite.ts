@@ -1,7 +1,7 @@
 import { flagAttribute, numberAttribute } from '../attributes.ts'
 import type { GraphNode } from '../graph.ts'
 import type { Operator } from '../operator.ts'
-import { exponential, multiply, subtract } from './elementwise.ts'
+import { add, exponential, multiply, sigmoid, subtract } from './elementwise.ts'
 import { reduceSum } from './reduction.ts'
 
 const rotaryOperator: Operator = {
@@ -55,6 +55,18 @@ export const compositeOperators = {
     onnx: (node, emitter) =>
       emitter.node('LogSoftmax', [emitter.name(node.inputs[0]!)], { axis: { int: -1 } })
   },
+  Silu: {
+    name: 'Silu',
+    infer: ([x]) => ({ shape: x!.shape, dtype: 'float32' }),
+    // With s = sigmoid(x): dy/dx = s + x s (1 − s) = s (1 + x − y)
+    gradient: (node, dy) => {
+      const [x] = node.inputs as [GraphNode]
+      return [multiply(dy, multiply(sigmoid(x), add(subtract(x, node), x.builder.scalar(1))))]
+    },
+    decompose: ([x]) => multiply(x!, sigmoid(x!)),
+    onnx: (node, emitter) =>
+      emitter.node('QuickGelu', [emitter.name(node.inputs[0]!)], { alpha: { float: 1 } }, 'com.microsoft')
+  },
   RotaryEmbedding: rotaryOperator
 } satisfies Record<string, Operator>
 
@@ -66,6 +78,11 @@ export function softmax(x: GraphNode): GraphNode {
 /** log(softmax(x)) over the last axis, stable. */
 export function logSoftmax(x: GraphNode): GraphNode {
   return x.builder.apply(compositeOperators.LogSoftmax, [x])
+}
+
+/** SiLU: x · sigmoid(x). */
+export function silu(x: GraphNode): GraphNode {
+  return x.builder.apply(compositeOperators.Silu, [x])
 }
 
 /**

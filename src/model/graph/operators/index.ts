@@ -12,6 +12,7 @@ import { elementwiseOperators } from './elementwise.ts'
 import { gatherOperators } from './gather.ts'
 import { layoutOperators } from './layout.ts'
 import { matrixProductOperators } from './matrix-product.ts'
+import { normalisationOperators } from './normalisation.ts'
 import { reductionOperators } from './reduction.ts'
 
 /** Every operator by name: what an executor has to know. */
@@ -21,5 +22,6 @@ export const operators: Readonly<Record<string, Operator>> = {
   ...layoutOperators,
   ...matrixProductOperators,
   ...gatherOperators,
-  ...compositeOperators
+  ...compositeOperators,
+  ...normalisationOperators
 }

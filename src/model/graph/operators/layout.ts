@@ -174,6 +174,7 @@ export function pad(x: GraphNode, axis: number, before: number, after: number): 
 /** Values one after another along `axis`. */
 export function concat(values: readonly [GraphNode, ...GraphNode[]], axis: number): GraphNode {
   const [first] = values
+  if (values.length === 1) return first
   return first.builder.apply(layoutOperators.Concat, values, {
     axis: normaliseAxis(axis, first.shape.length)
   })

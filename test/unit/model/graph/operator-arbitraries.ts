@@ -11,6 +11,7 @@ import {
   type GraphNode,
   gatherElements,
   gatherRows,
+  inverseRms,
   less,
   logarithm,
   logSoftmax,
@@ -22,9 +23,11 @@ import {
   reduceMean,
   reduceSum,
   reshape,
+  rootMeanSquareNorm,
   rotaryEmbedding,
   scatterAddRows,
   sigmoid,
+  silu,
   slice,
   softmax,
   squareRoot,
@@ -189,6 +192,16 @@ export const OPERATOR_USES: Readonly<Record<string, fc.Arbitrary<OperatorUse>>> 
     build: (node) => multiply(node!, oneHot(indices(node!, x.slice(0, -1), x.at(-1)!, from), x.at(-1)!))
   })),
   MatMul: matrices,
+  Silu: unary(silu),
+  RmsNorm: shape().map((x) => ({
+    shapes: [x, x.slice(-1)],
+    build: (node, weight) => rootMeanSquareNorm(node!, weight!, 0.1)
+  })),
+  InverseRms: shape().map((x) => ({
+    shapes: [x],
+    build: (node) =>
+      inverseRms(node!, node!.builder.constant(new Float32Array(x.at(-1)!).fill(2), x.slice(-1)), 0.1)
+  })),
   Softmax: unary(softmax),
   LogSoftmax: unary(logSoftmax),
   RotaryEmbedding: fc

@@ -10,6 +10,7 @@ import {
   type GraphNode,
   gatherElements,
   gatherRows,
+  inverseRms,
   less,
   logarithm,
   logSoftmax,
@@ -21,9 +22,11 @@ import {
   reduceMean,
   reduceSum,
   reshape,
+  rootMeanSquareNorm,
   rotaryEmbedding,
   scatterAddRows,
   sigmoid,
+  silu,
   slice,
   softmax,
   squareRoot,
@@ -64,6 +67,16 @@ function errorFunction(x: number): number {
     term *= -(x * x) / (n + 1)
   }
   return (2 / Math.sqrt(Math.PI)) * sum
+}
+
+const EPSILON = 0.1
+
+/** 1 / √(mean(x²) + ε) of every row, as often as the row has elements. */
+function inverseRmsRows(x: Float32Array, width: number): number[] {
+  return range(x.length).map((index) => {
+    const row = x.slice(index - (index % width), index - (index % width) + width)
+    return 1 / Math.sqrt(row.reduce((sum, element) => sum + element * element, 0) / width + EPSILON)
+  })
 }
 
 function softmaxRows(x: Float32Array, width: number): number[] {
@@ -243,6 +256,19 @@ export const OPERATOR_CASES: OperatorCase[] = [
     build: (x) => multiply(x!, oneHot(indices(x!.builder, [1, 2]), 3)),
     reference: (x) => [0, x[1]!, 0, 0, 0, x[5]!]
   },
+  { operator: 'Silu', shapes: [[5]], build: silu, reference: map((x) => x * logistic(x)) },
+  {
+    operator: 'RmsNorm',
+    shapes: [[2, 3], [3]],
+    build: (x, w) => rootMeanSquareNorm(x!, w!, EPSILON),
+    reference: (x, w) => inverseRmsRows(x, 3).map((inverse, i) => x[i]! * inverse * w[i % 3]!)
+  },
+  {
+    operator: 'InverseRms',
+    shapes: [[2, 3]],
+    build: (x) => inverseRms(x!, x!.builder.constant(Float32Array.of(1, 2, 3), [3]), EPSILON),
+    reference: (x) => [0, 3].map((index) => inverseRmsRows(x, 3)[index]!)
+  },
   { operator: 'Softmax', shapes: [[2, 4]], build: softmax, reference: (x) => softmaxRows(x, 4) },
   {
     operator: 'LogSoftmax',
@@ -290,6 +316,15 @@ for (const transposeA of [false, true]) {
       })
     }
   }
+}
+for (const transposeA of [false, true]) {
+  OPERATOR_CASES.push({
+    operator: 'MatMul',
+    what: `many rows from a narrow factor, transposeA ${transposeA}`,
+    shapes: [transposeA ? [1, 2] : [2, 1], [5, 1]],
+    build: (a, b) => matMul(a!, b!, { transposeA, transposeB: true, alpha: 2 }),
+    reference: (a, b) => range(10).map((i) => 2 * a[Math.floor(i / 5)]! * b[i % 5]!)
+  })
 }
 OPERATOR_CASES.push({
   operator: 'MatMul',
