@@ -1,5 +1,5 @@
 import type { TensorMap } from '../../src/adapter/tensor.ts'
-import { createOnnxRuntimeExecutor, type FeedValue, type LlamaConfig } from '../../src/model/index.ts'
+import { createOnnxRuntimeExecutor, type FeedValue, type ModelConfig } from '../../src/model/index.ts'
 import { logProbabilityGraph } from '../../src/model/inference-graph.ts'
 import type { TokenSequences } from './kneser-ney.ts'
 import { scoringBatches } from './scoring-batches.ts'
@@ -21,7 +21,7 @@ export interface DocumentScorer {
  * A scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which leaves the
  * first token of every window out, it scores exactly the tokens that the count models score.
  */
-export async function createDocumentScorer(config: LlamaConfig, threads: number): Promise<DocumentScorer> {
+export async function createDocumentScorer(config: ModelConfig, threads: number): Promise<DocumentScorer> {
   const executor = createOnnxRuntimeExecutor({ threads })
   const compiled = await executor.compile(logProbabilityGraph(config, ROWS, config.maxPositions))
   return {

@@ -1,5 +1,5 @@
-import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.ts'
-import { float32Bytes, float32FromBytes } from './little-endian.ts'
+import { float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.ts'
+import { float32Bytes, float32FromBytes, HOST_IS_LITTLE_ENDIAN } from './little-endian.ts'
 
 /** Floating-point formats that files hold and that are read into and written from float32. */
 export type ElementFormat = 'F32' | 'F16' | 'BF16'
@@ -35,13 +35,21 @@ export function widenElements(
   format: Exclude<ElementFormat, 'F32'>,
   target: Float32Array
 ): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const bits = littleEndianUint16(bytes)
   if (format === 'F16') {
     const table = float16Table()
-    for (let i = 0; i < target.length; i++) target[i] = table[view.getUint16(2 * i, true)]!
+    for (let i = 0; i < target.length; i++) target[i] = table[bits[i]!]!
     return
   }
-  for (let i = 0; i < target.length; i++) target[i] = bfloat16ToFloat32(view.getUint16(2 * i, true))
+  const words = new Uint32Array(target.buffer, target.byteOffset, target.length)
+  for (let i = 0; i < words.length; i++) words[i] = bits[i]! << 16
+}
+
+function littleEndianUint16(bytes: Uint8Array): Uint16Array {
+  if (HOST_IS_LITTLE_ENDIAN && bytes.byteOffset % 2 === 0)
+    return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return Uint16Array.from({ length: bytes.length / 2 }, (_, index) => view.getUint16(2 * index, true))
 }
 
 let float16Values: Float32Array | undefined

@@ -1,4 +1,5 @@
-const HOST_IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+/** Whether this machine keeps numbers as files hold them. */
+export const HOST_IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 /** Little-endian bytes of `values`: a view of their memory where the machine stores them that way, so do not write. */
 export function float32Bytes(values: Float32Array): Uint8Array {

@@ -55,11 +55,14 @@ const TENSOR_KEYS = ['data_offsets', 'dtype', 'shape']
  * Reads and checks the header of a safetensors file: every tensor inside the file, no overlap, no hole, no byte left
  * over, no key twice.
  *
+ * @param bytes the file, or its beginning up to the end of the header at least
+ * @param fileLength bytes of the whole file, where `bytes` is its beginning only
  * @throws {SafetensorsError} saying what is wrong
  */
 export function parseSafetensorsHeader(
   bytes: Uint8Array,
-  maxHeaderBytes = HEADER_BYTES_MAX
+  maxHeaderBytes = HEADER_BYTES_MAX,
+  fileLength = bytes.length
 ): SafetensorsHeader {
   if (bytes.length < LENGTH_BYTES)
     throw new SafetensorsError(`${bytes.length} bytes are too few for a safetensors file`)
@@ -75,7 +78,7 @@ export function parseSafetensorsHeader(
   const entries: SafetensorsEntry[] = []
   for (const [name, value] of Object.entries(header)) {
     if (name === METADATA_KEY) metadata = checkMetadata(value)
-    else entries.push(checkEntry(name, value, dataStart, bytes.length))
+    else entries.push(checkEntry(name, value, dataStart, fileLength))
   }
   // Empty tensors share their offset with a neighbour, hence the second and third key.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end || compareStrings(a.name, b.name))
@@ -86,8 +89,8 @@ export function parseSafetensorsHeader(
       throw new SafetensorsError(`${begin - position} bytes in front of ${quote(name)} belong to no tensor`)
     position = end
   }
-  if (position !== bytes.length) {
-    throw new SafetensorsError(`${bytes.length - position} bytes at the end belong to no tensor`)
+  if (position !== fileLength) {
+    throw new SafetensorsError(`${fileLength - position} bytes at the end belong to no tensor`)
   }
   return { entries, metadata }
 }

@@ -1,13 +1,23 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { decodeSafetensors, encodeSafetensors, type SafetensorsDtype } from '../adapter/safetensors.ts'
+import type { SafetensorsDtype } from '../adapter/safetensors.ts'
 import type { Tensor, TensorMap } from '../adapter/tensor.ts'
 import type { TextTokenizer } from '../data/text-tokenizer.ts'
-import { type LlamaConfig, llamaConfigJson, parseLlamaConfig, UnsupportedModelError } from './llama/config.ts'
-import { parameterShapes } from './llama/parameters.ts'
+import {
+  familyOf,
+  linearModules,
+  type ModelConfig,
+  modelConfigJson,
+  parameterShapes,
+  parseModelConfig,
+  UnsupportedModelError
+} from './family/index.ts'
+import { type GenerationDefaults, loadGenerationDefaults } from './generation-defaults.ts'
 import { readJsonObject } from './read-json.ts'
 import { loadTokenizer } from './tokenizer.ts'
+import { transposed } from './transposed.ts'
+import { type FileTensor, visitWeightFile, writeWeightFile } from './weight-file.ts'
 
 const WEIGHTS_FILE = 'model.safetensors'
 const INDEX_FILE = 'model.safetensors.index.json'
@@ -16,34 +26,38 @@ const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string())
 /** A base model read from a Hugging Face folder. */
 export interface BaseModel {
   readonly folder: string
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   readonly tokenizer: TextTokenizer
-  /** Every parameter in float32, by its Hugging Face name. */
+  /** What the folder says of generating text. */
+  readonly generation: GenerationDefaults
+  /** Every parameter in float32, by its Hugging Face name; weights of linear modules are [out, in] in every family. */
   readonly weights: Map<string, Tensor>
 }
 
 /**
- * Loads config.json, tokenizer.json, tokenizer_config.json and model.safetensors (or its shards) from a folder; F32,
- * F16 and BF16 weights become float32.
+ * Loads config.json, tokenizer.json, tokenizer_config.json, generation_config.json (where it is) and model.safetensors
+ * (or its shards) from a folder; F32, F16 and BF16 weights become float32. The weights are streamed: memory stays at
+ * their float32 size and a few MiB.
  *
  * @throws {UnsupportedModelError} when the model is of another kind, or a tensor is missing or of another shape
  * @throws {Error} when a file is missing or malformed
  */
 export function loadBaseModel(folder: string): BaseModel {
-  const config = parseLlamaConfig(readJsonObject(join(folder, 'config.json')))
-  const weights = loadWeights(folder, config)
+  const configJson = readJsonObject(join(folder, 'config.json'))
+  const config = parseModelConfig(configJson)
   const tokenizer = loadTokenizer(folder)
   if (tokenizer.vocabularySize > config.vocabularySize) {
     throw new UnsupportedModelError(
       `the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, but config.json, vocab_size is ${config.vocabularySize}`
     )
   }
-  return { folder, config, tokenizer, weights }
+  const generation = loadGenerationDefaults(folder, configJson)
+  return { folder, config, tokenizer, generation, weights: loadWeights(folder, config) }
 }
 
 /** What `saveBaseModel` writes. */
 export interface SaveBaseModelOptions {
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   readonly weights: TensorMap
   /** Contents of tokenizer.json. */
   readonly tokenizerJson: object
@@ -63,10 +77,25 @@ export function saveBaseModel(folder: string, options: SaveBaseModelOptions): vo
   checkWeights(config, weights, 'the weights')
   mkdirSync(folder, { recursive: true })
   const torchType = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }[dtype]
-  writeJson(join(folder, 'config.json'), { ...llamaConfigJson(config), torch_dtype: torchType })
+  writeJson(join(folder, 'config.json'), { ...modelConfigJson(config), torch_dtype: torchType })
   writeJson(join(folder, 'tokenizer.json'), options.tokenizerJson)
   writeJson(join(folder, 'tokenizer_config.json'), options.tokenizerConfigJson)
-  writeFileSync(join(folder, WEIGHTS_FILE), encodeSafetensors(weights, { dtype, metadata: { format: 'pt' } }))
+  const tensors = checkpointTensors(config, weights)
+  writeWeightFile(join(folder, WEIGHTS_FILE), tensors, { dtype, metadata: { format: 'pt' } })
+}
+
+/**
+ * The weights as the family's checkpoints hold them: where those have linear weights as [in, out] (GPT-2), transposed;
+ * all others share memory.
+ */
+export function checkpointTensors(config: ModelConfig, weights: TensorMap): Map<string, Tensor> {
+  const tensors = new Map(weights)
+  if (!familyOf(config).fanInFanOut) return tensors
+  for (const module of linearModules(config).keys()) {
+    const weight = weights.get(`${module}.weight`)
+    if (weight) tensors.set(`${module}.weight`, transposed(weight))
+  }
+  return tensors
 }
 
 /**
@@ -75,30 +104,68 @@ export function saveBaseModel(folder: string, options: SaveBaseModelOptions): vo
  * @param source what holds them, for the message
  * @throws {UnsupportedModelError} naming the tensor and both shapes
  */
-export function checkWeights(config: LlamaConfig, weights: TensorMap, source: string): void {
+export function checkWeights(config: ModelConfig, weights: TensorMap, source: string): void {
   for (const [name, shape] of parameterShapes(config)) {
     const found = weights.get(name)?.shape
-    if (`${found}` !== `${shape}`) {
-      const instead = found ? `has shape [${found}]` : 'is missing'
-      throw new UnsupportedModelError(`${source}: ${name} ${instead}, config.json asks for [${shape}]`)
-    }
+    if (`${found}` !== `${shape}`) throw misfit(source, name, found, shape)
   }
 }
 
-function loadWeights(folder: string, config: LlamaConfig): Map<string, Tensor> {
-  const wanted = parameterShapes(config)
-  const weights = new Map<string, Tensor>()
+/**
+ * Calls `visit` with every parameter in the folder's weight files, once each.
+ *
+ * @param visit its third argument says whether the tensor is to be transposed after reading
+ * @throws {UnsupportedModelError} when a tensor is missing or of another shape
+ */
+export function visitWeights(
+  folder: string,
+  config: ModelConfig,
+  visit: (name: string, tensor: FileTensor, transpose: boolean) => void
+): void {
+  const family = familyOf(config)
+  const missing = parameterShapes(config)
+  const linear = new Set([...linearModules(config).keys()].map((module) => `${module}.weight`))
   for (const file of weightFiles(folder)) {
-    const select = (name: string): boolean => wanted.has(name)
-    const { tensors } = decodeSafetensors(readFileSync(join(folder, file)), { select })
-    for (const [name, tensor] of tensors) weights.set(name, tensor)
+    visitWeightFile(join(folder, file), (tensor) => {
+      const name = family.parameterName(tensor.name)
+      const shape = missing.get(name)
+      if (shape === undefined) return
+      const transpose = family.fanInFanOut && linear.has(name)
+      const onDisk = transpose ? shape.toReversed() : shape
+      if (`${tensor.shape}` !== `${onDisk}`) throw misfit(folder, tensor.name, tensor.shape, onDisk)
+      missing.delete(name)
+      visit(name, tensor, transpose)
+    })
   }
-  checkWeights(config, weights, folder)
+  for (const [name, shape] of missing) throw misfit(folder, name, undefined, shape)
+}
+
+function loadWeights(folder: string, config: ModelConfig): Map<string, Tensor> {
+  const weights = new Map<string, Tensor>()
+  visitWeights(folder, config, (name, tensor, transpose) => {
+    const read = { shape: tensor.shape, data: tensor.read() }
+    weights.set(name, transpose ? transposed(read) : read)
+  })
   return weights
 }
 
+function misfit(
+  source: string,
+  name: string,
+  found: readonly number[] | undefined,
+  shape: readonly number[]
+): UnsupportedModelError {
+  const instead = found ? `has shape [${found}]` : 'is missing'
+  return new UnsupportedModelError(`${source}: ${name} ${instead}, config.json asks for [${shape}]`)
+}
+
 function weightFiles(folder: string): string[] {
-  if (existsSync(join(folder, WEIGHTS_FILE)) || !existsSync(join(folder, INDEX_FILE))) return [WEIGHTS_FILE]
+  if (existsSync(join(folder, WEIGHTS_FILE))) return [WEIGHTS_FILE]
+  if (!existsSync(join(folder, INDEX_FILE))) {
+    throw new Error(
+      `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}; weights in other formats (pytorch_model.bin) are not read`
+    )
+  }
   const index = indexSchema.safeParse(readJsonObject(join(folder, INDEX_FILE)))
   if (!index.success) throw new Error(`${join(folder, INDEX_FILE)}: ${z.prettifyError(index.error)}`)
   const files = [...new Set(Object.values(index.data.weight_map))].sort()

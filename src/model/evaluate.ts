@@ -3,8 +3,8 @@ import type { TensorMap } from '../adapter/tensor.ts'
 import { applyAdapter } from './apply-adapter.ts'
 import { checkWeights } from './base-model.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from './executor/index.ts'
+import type { ModelConfig } from './family/index.ts'
 import { logProbabilityGraph } from './inference-graph.ts'
-import type { LlamaConfig } from './llama/index.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 
 /** Windows scored in one run. */
@@ -12,7 +12,7 @@ const WINDOWS_A_RUN = 4
 
 /** What an evaluator is compiled for. */
 export interface EvaluatorOptions {
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   /** Tokens a window, at least 2. */
   readonly context: number
   readonly threads?: number
@@ -106,7 +106,7 @@ function slotOf(index: number, context: number): number {
   return Math.floor(index / context) * (context - 1) + (index % context) - 1
 }
 
-function checkId(id: number, { vocabularySize }: LlamaConfig): number {
+function checkId(id: number, { vocabularySize }: ModelConfig): number {
   if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return id
   throw new Error(`token id ${id} lies outside the vocabulary of ${vocabularySize}`)
 }

@@ -16,6 +16,7 @@
 export { applyAdapter } from './apply-adapter.ts'
 export {
   type BaseModel,
+  checkpointTensors,
   checkWeights,
   loadBaseModel,
   type SaveBaseModelOptions,
@@ -31,7 +32,10 @@ export {
   type TokenScore
 } from './evaluate.ts'
 export * from './executor/index.ts'
+export * from './family/index.ts'
 export * from './generation/index.ts'
+export type { GenerationDefaults } from './generation-defaults.ts'
+export * from './gpt2/index.ts'
 export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
 export * from './llama/index.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'

@@ -1,21 +1,16 @@
+import { headParameter, hiddenStates, type ModelConfig, parameterShapes } from './family/index.ts'
 import { type Graph, GraphBuilder, type GraphNode, reshape } from './graph/index.ts'
-import {
-  headParameter,
-  type LlamaConfig,
-  llamaHidden,
-  parameterShapes,
-  targetLogProbabilities
-} from './llama/index.ts'
+import { targetLogProbabilities } from './llama/index.ts'
 
 /**
  * Graph of every target's log-probability: inputs `inputIds` and `targetIds` (int32 [batch, length]) and the
  * parameters; output `logProbabilities` [batch · length].
  */
-export function logProbabilityGraph(config: LlamaConfig, batch: number, length: number): Graph {
+export function logProbabilityGraph(config: ModelConfig, batch: number, length: number): Graph {
   const builder = new GraphBuilder()
   const parameter = declareWeights(builder, config)
   const targets = reshape(builder.input('targetIds', [batch, length], 'int32'), [batch * length])
-  const hidden = llamaHidden(config, builder.input('inputIds', [batch, length], 'int32'), {
+  const hidden = hiddenStates(config, builder.input('inputIds', [batch, length], 'int32'), {
     parameter,
     lora: new Map()
   })
@@ -24,7 +19,7 @@ export function logProbabilityGraph(config: LlamaConfig, batch: number, length: 
   })
 }
 
-function declareWeights(builder: GraphBuilder, config: LlamaConfig): (name: string) => GraphNode {
+function declareWeights(builder: GraphBuilder, config: ModelConfig): (name: string) => GraphNode {
   const nodes = new Map(
     [...parameterShapes(config)].map(([name, shape]) => [name, builder.input(name, shape)])
   )

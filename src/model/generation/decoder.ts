@@ -6,7 +6,7 @@ import {
   type Executor,
   type FeedValue
 } from '../executor/index.ts'
-import type { LlamaConfig } from '../llama/index.ts'
+import type { ModelConfig } from '../family/index.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import { type DecodingShape, decodingGraph, maskName } from './decoding-graph.ts'
 import { createKeyValueCache } from './key-value-cache.ts'
@@ -24,7 +24,7 @@ const MASKED_SCORE = -1e9
 
 /** What a decoder is made for. */
 export interface DecoderOptions {
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   readonly threads?: number
   readonly executor?: Executor
   /** Longest text, tokens; the model's maximum unless given. */
@@ -169,7 +169,7 @@ function contextError(length: number, context: number): ContextLengthError {
 }
 
 /** Refuses an id that no row of the embedding table has. */
-export function checkTokenId(id: number, { vocabularySize }: LlamaConfig): void {
+export function checkTokenId(id: number, { vocabularySize }: ModelConfig): void {
   if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return
   throw new Error(`token id ${id} lies outside the vocabulary of ${vocabularySize}`)
 }

@@ -1,5 +1,5 @@
+import { headParameter, hiddenStates, type ModelConfig, parameterShapes } from '../family/index.ts'
 import { type Graph, GraphBuilder, type GraphNode, gatherRows, matMul } from '../graph/index.ts'
-import { headParameter, type LlamaConfig, llamaHidden, parameterShapes } from '../llama/index.ts'
 import { cachedAttention } from './cached-attention.ts'
 
 /** Size of a decoding graph. */
@@ -39,7 +39,7 @@ export interface DecodingGraph {
  * parameters, and each layer's cached keys and values [1, keyHeads, capacity, headSize] unless `capacity` is 0. Outputs:
  * `logits` [1, vocabularySize] and each layer's new keys and values [1, keyHeads, length, headSize].
  */
-export function decodingGraph(config: LlamaConfig, { length, capacity }: DecodingShape): DecodingGraph {
+export function decodingGraph(config: ModelConfig, { length, capacity }: DecodingShape): DecodingGraph {
   const builder = new GraphBuilder()
   const parameters = new Map(
     [...parameterShapes(config)].map(([name, shape]) => [name, builder.input(name, shape)])
@@ -66,7 +66,7 @@ export function decodingGraph(config: LlamaConfig, { length, capacity }: Decodin
   }
   const positions = { node: builder.input('positions', [length], 'int32'), limit: capacity + length }
   const inputIds = builder.input('inputIds', [1, length], 'int32')
-  const hidden = llamaHidden(config, inputIds, {
+  const hidden = hiddenStates(config, inputIds, {
     parameter,
     lora: new Map(),
     sequence: { positions, attend }

@@ -22,38 +22,51 @@ const MASKED_SCORE = -1e9
 /** Queries are taken in blocks of this many positions, each against the keys up to its end only. */
 const BLOCK_POSITIONS = 128
 
+/** What a query may not look back on. */
+export interface AttentionLimits {
+  /** Keys that it sees at most, itself included; all where it is absent. */
+  readonly window?: number | undefined
+  /** Number of each token's packed document, float32 [batch, length]: a token sees its own document only. */
+  readonly segments?: GraphNode | undefined
+}
+
 /**
  * Causal scaled dot-product attention. Query heads that share a key head are rows of one matrix, so that keys and
- * values are never repeated in memory; the upper triangle of the scores is computed only inside the diagonal blocks.
+ * values are never repeated in memory; the upper triangle of the scores is computed only inside the diagonal blocks, and
+ * of what lies before the window only the parts that share a block with it.
  *
  * @param q [batch, keyHeads, group, length, headSize]
  * @param k [batch, keyHeads, length, headSize], and `v` alike
- * @param segments number of each token's packed document, float32 [batch, length]: a token sees its own document only;
- *   everything before it where it is absent
  * @returns [batch, keyHeads, group, length, headSize]
  */
-export function causalAttention(q: GraphNode, k: GraphNode, v: GraphNode, segments?: GraphNode): GraphNode {
+export function causalAttention(
+  q: GraphNode,
+  k: GraphNode,
+  v: GraphNode,
+  { window = Number.POSITIVE_INFINITY, segments }: AttentionLimits = {}
+): GraphNode {
   const length = k.shape[2]!
   const block = (start: number): GraphNode => {
     const end = Math.min(length, start + BLOCK_POSITIONS)
-    const apart = segments && segmentMask(segments, start, end)
-    return blockAttention(part(q, 3, start, end), part(k, 2, 0, end), part(v, 2, 0, end), apart)
+    const first = Math.max(0, start - window + 1)
+    const mask = causalMask(q.builder, end - start, end - first, window)
+    const apart = segments && segmentMask(segments, start, first, end)
+    const [keys, values] = [part(k, 2, first, end), part(v, 2, first, end)]
+    return blockAttention(part(q, 3, start, end), keys, values, apart ? add(apart, mask) : mask)
   }
   const others: GraphNode[] = []
   for (let start = BLOCK_POSITIONS; start < length; start += BLOCK_POSITIONS) others.push(block(start))
   return others.length === 0 ? block(0) : concat([block(0), ...others], 3)
 }
 
-/** Attention of the queries of the last positions to all keys. */
-function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode, apart?: GraphNode): GraphNode {
+/** Attention of the queries of the last positions to all keys, with `mask` added to the scores. */
+function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode, mask: GraphNode): GraphNode {
   const { builder } = q
   const [batch, heads, group, queries, headSize] = q.shape as [number, number, number, number, number]
   const keys = k.shape[2]!
   const alpha = 1 / Math.sqrt(headSize)
   const rows = reshape(q, [batch, heads, group * queries, headSize])
   const scores = matMul(rows, k, { transposeB: true, alpha })
-  const causal = causalMask(builder, queries, keys)
-  const mask = apart ? add(apart, causal) : causal
   const masked = add(reshape(scores, [batch, heads, group, queries, keys]), mask)
   const weights = reshape(softmax(masked), scores.shape)
   const y = matMul(weights, v)
@@ -85,22 +98,24 @@ function part(x: GraphNode, axis: number, start: number, end: number): GraphNode
 }
 
 /**
- * Mask [batch, 1, 1, end − start, end] that is 0 where query and key stand in one segment. Segments are whole numbers:
+ * Mask [batch, 1, 1, end − start, end − first] that is 0 where query and key stand in one segment. Segments are whole numbers:
  * the square of the difference of unequal ones is at least 1.
  */
-function segmentMask(segments: GraphNode, start: number, end: number): GraphNode {
+function segmentMask(segments: GraphNode, start: number, first: number, end: number): GraphNode {
   const batch = segments.shape[0]!
   const ofQueries = reshape(part(segments, 1, start, end), [batch, 1, 1, end - start, 1])
-  const ofKeys = reshape(part(segments, 1, 0, end), [batch, 1, 1, 1, end])
+  const ofKeys = reshape(part(segments, 1, first, end), [batch, 1, 1, 1, end - first])
   const distance = subtract(ofQueries, ofKeys)
   return multiply(multiply(distance, distance), segments.builder.scalar(MASKED_SCORE))
 }
 
 /** Mask [queries, keys] of queries that stand at the last positions of the keys. */
-function causalMask(builder: GraphBuilder, queries: number, keys: number): GraphNode {
+function causalMask(builder: GraphBuilder, queries: number, keys: number, window: number): GraphNode {
   const values = new Float32Array(queries * keys)
   for (let row = 0; row < queries; row++) {
-    values.fill(MASKED_SCORE, row * keys + keys - queries + row + 1, (row + 1) * keys)
+    const own = keys - queries + row
+    values.fill(MASKED_SCORE, row * keys, row * keys + Math.max(0, own - window + 1))
+    values.fill(MASKED_SCORE, row * keys + own + 1, (row + 1) * keys)
   }
   return builder.constant(values, [queries, keys])
 }

@@ -1,42 +1,34 @@
 import { z } from 'zod'
+import { count, firstId, readConfig, refuseKey, tokenId } from '../family/config-reader.ts'
+import type { CommonConfig } from '../family/model-family.ts'
+import { parseRopeScaling, type RopeScaling, ropeScalingJson, ropeSettings } from './rope.ts'
 
 /** Shape and constants of a model of the Llama family. */
-export interface LlamaConfig {
-  readonly vocabularySize: number
-  readonly hiddenSize: number
+export interface LlamaConfig extends CommonConfig {
+  /** Llama where it is absent. */
+  readonly family?: 'llama'
   readonly intermediateSize: number
-  readonly layers: number
-  readonly heads: number
-  /** Heads of keys and values; a divisor of `heads` (grouped-query attention). */
-  readonly keyValueHeads: number
-  readonly headSize: number
-  /** Longest sequence that the model was made for. */
-  readonly maxPositions: number
   readonly normEpsilon: number
   readonly ropeTheta: number
+  /** None where it is absent. */
+  readonly ropeScaling?: RopeScaling
   /** Whether q, k and v have biases. */
   readonly attentionBias: boolean
   /** Whether the attention's output projection has a bias. */
   readonly outputBias: boolean
-  /** Whether the output head is the embedding table. */
-  readonly tiedHead: boolean
-  readonly bosId?: number
-  readonly eosId?: number
+  /** Whether the feed-forward projections have biases; not where it is absent. */
+  readonly feedForwardBias?: boolean
+  /** Whether every head's queries and keys are normalised before they are rotated (Qwen3); not where it is absent. */
+  readonly queryKeyNorm?: boolean
+  /** Keys that the queries of each layer look back on, themselves included; null for all. All where it is absent. */
+  readonly windows?: readonly (number | null)[]
 }
 
-/** A config.json that describes a model which cannot be run here; the message names the key. */
-export class UnsupportedModelError extends Error {
-  override readonly name: string = 'UnsupportedModelError'
-}
+/** Values of `model_type` that are read here. TinyLlama, SmolLM2 and many others say `llama`. */
+export const LLAMA_MODEL_TYPES = ['llama', 'mistral', 'qwen2', 'qwen3'] as const
 
-const MODEL_TYPES = ['llama', 'mistral', 'qwen2']
-const count = z.number().int().positive()
-const tokenId = z.union([z.number().int().nonnegative(), z.array(z.number().int().nonnegative())]).nullish()
-const ropeSettings = z.looseObject({
-  type: z.string().nullish(),
-  rope_type: z.string().nullish(),
-  rope_theta: z.number().positive().nullish()
-})
+/** What Hugging Face's Qwen3Config assumes. */
+const QWEN3_HEAD_SIZE = 128
 
 const configSchema = z.looseObject({
   model_type: z.string(),
@@ -58,49 +50,31 @@ const configSchema = z.looseObject({
   mlp_bias: z.boolean().nullish(),
   sliding_window: count.nullish(),
   use_sliding_window: z.boolean().nullish(),
+  max_window_layers: z.number().int().nonnegative().nullish(),
+  layer_types: z.array(z.string()).nullish(),
+  quantization_config: z.unknown().optional(),
   bos_token_id: tokenId,
   eos_token_id: tokenId
 })
+type RawConfig = z.output<typeof configSchema>
 
 /**
- * Reads a Hugging Face config.json of the Llama family (Llama, Mistral, Qwen2).
+ * Reads a Hugging Face config.json of the Llama family (Llama, Mistral, Qwen2, Qwen3).
  *
  * @throws {UnsupportedModelError} naming the key that is missing, malformed or not supported
  */
 export function parseLlamaConfig(json: unknown): LlamaConfig {
-  const parsed = configSchema.safeParse(json)
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    throw new UnsupportedModelError(
-      `config.json, ${issue?.path.join('.') || 'whole file'}: ${issue?.message}`
-    )
-  }
-  const raw = parsed.data
-  const refuse = (key: string, value: unknown, wanted: string): never => {
-    throw new UnsupportedModelError(
-      `config.json, ${key}: ${JSON.stringify(value)} is not supported (${wanted})`
-    )
-  }
-  if (!MODEL_TYPES.includes(raw.model_type)) refuse('model_type', raw.model_type, MODEL_TYPES.join(', '))
-  if ((raw.hidden_act ?? 'silu') !== 'silu') refuse('hidden_act', raw.hidden_act, 'silu')
-  if (raw.mlp_bias) refuse('mlp_bias', true, 'false')
-  for (const key of ['rope_scaling', 'rope_parameters'] as const) {
-    const type = raw[key]?.rope_type ?? raw[key]?.type ?? 'default'
-    if (type !== 'default') refuse(`${key}.rope_type`, type, 'default')
-  }
-  const slides = raw.model_type === 'mistral' || raw.use_sliding_window === true
-  if (slides && raw.sliding_window && raw.sliding_window < raw.max_position_embeddings) {
-    refuse(
-      'sliding_window',
-      raw.sliding_window,
-      `null, or max_position_embeddings ${raw.max_position_embeddings}`
-    )
-  }
-  const headSize = raw.head_dim ?? raw.hidden_size / raw.num_attention_heads
+  const raw = readConfig(configSchema, json)
+  const type = LLAMA_MODEL_TYPES.find((name) => name === raw.model_type)
+  if (type === undefined) return refuseKey('model_type', raw.model_type, LLAMA_MODEL_TYPES.join(', '))
+  const activation = raw.hidden_act ?? 'silu'
+  if (activation !== 'silu' && activation !== 'swish') refuseKey('hidden_act', activation, 'silu')
+  if (raw.quantization_config)
+    refuseKey('quantization_config', raw.quantization_config, 'none: F32, F16 or BF16 weights')
+  const headSize = sizeOfHeads(raw)
   const keyValueHeads = raw.num_key_value_heads ?? raw.num_attention_heads
-  if (headSize % 2 !== 0) refuse('head_dim', headSize, 'an even whole number')
   if (raw.num_attention_heads % keyValueHeads !== 0) {
-    refuse(
+    refuseKey(
       'num_key_value_heads',
       keyValueHeads,
       `a divisor of num_attention_heads ${raw.num_attention_heads}`
@@ -108,6 +82,12 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
   }
   const bosId = firstId(raw.bos_token_id)
   const eosId = firstId(raw.eos_token_id)
+  const ropeScaling =
+    (raw.rope_parameters && parseRopeScaling(raw.rope_parameters, 'rope_parameters')) ??
+    (raw.rope_scaling && parseRopeScaling(raw.rope_scaling, 'rope_scaling'))
+  const windows = layerWindows(raw)
+  // Mistral has no such key, and Qwen2's biases are those of q, k and v whatever it says.
+  const biased = (type === 'llama' || type === 'qwen3') && (raw.attention_bias ?? false)
   return {
     vocabularySize: raw.vocab_size,
     hiddenSize: raw.hidden_size,
@@ -118,20 +98,57 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
     headSize,
     maxPositions: raw.max_position_embeddings,
     normEpsilon: raw.rms_norm_eps,
-    ropeTheta: raw.rope_theta ?? raw.rope_parameters?.rope_theta ?? 10_000,
-    attentionBias: raw.attention_bias ?? raw.model_type === 'qwen2',
-    outputBias: raw.attention_bias ?? false,
+    ropeTheta: raw.rope_theta ?? raw.rope_parameters?.rope_theta ?? raw.rope_scaling?.rope_theta ?? 10_000,
+    ...(ropeScaling && { ropeScaling }),
+    attentionBias: type === 'qwen2' || biased,
+    outputBias: biased,
+    ...(type === 'llama' && raw.mlp_bias && { feedForwardBias: true }),
+    ...(type === 'qwen3' && { queryKeyNorm: true }),
+    ...(windows && { windows }),
     tiedHead: raw.tie_word_embeddings ?? false,
     ...(bosId !== undefined && { bosId }),
     ...(eosId !== undefined && { eosId })
   }
 }
 
+function sizeOfHeads(raw: RawConfig): number {
+  const { hidden_size, num_attention_heads, model_type } = raw
+  const implied = model_type === 'qwen3' ? QWEN3_HEAD_SIZE : hidden_size / num_attention_heads
+  const headSize = raw.head_dim ?? implied
+  if (headSize % 2 !== 0) {
+    const key = raw.head_dim ? 'head_dim' : 'head_dim (hidden_size / num_attention_heads)'
+    refuseKey(key, headSize, 'an even whole number')
+  }
+  return headSize
+}
+
+/** The window of every layer; undefined where none is narrower than the model's longest text. */
+function layerWindows(raw: RawConfig): (number | null)[] | undefined {
+  const { sliding_window: window, layer_types: types, num_hidden_layers: layers } = raw
+  const other = types?.find((type) => type !== 'full_attention' && type !== 'sliding_attention')
+  if (other !== undefined) refuseKey('layer_types', other, 'full_attention, sliding_attention')
+  if (types && types.length !== layers)
+    refuseKey('layer_types', types, `one for each of num_hidden_layers ${layers}`)
+  const slides = (index: number): boolean => {
+    if (types) return types[index] === 'sliding_attention'
+    if (raw.model_type === 'mistral') return true
+    // Qwen: full attention below max_window_layers.
+    return raw.use_sliding_window === true && index >= (raw.max_window_layers ?? layers)
+  }
+  if (!window || window >= raw.max_position_embeddings) return undefined
+  const windows = Array.from({ length: layers }, (_, index) => (slides(index) ? window : null))
+  return windows.some((size) => size !== null) ? windows : undefined
+}
+
 /** The config.json that `parseLlamaConfig` reads back into `config`. */
 export function llamaConfigJson(config: LlamaConfig): Record<string, unknown> {
+  const type = modelType(config)
+  const { windows } = config
+  const window = windows?.find((size) => size !== null)
+  const class_ = { llama: 'Llama', mistral: 'Mistral', qwen2: 'Qwen2', qwen3: 'Qwen3' }[type]
   return {
-    architectures: [config.attentionBias && !config.outputBias ? 'Qwen2ForCausalLM' : 'LlamaForCausalLM'],
-    model_type: config.attentionBias && !config.outputBias ? 'qwen2' : 'llama',
+    architectures: [`${class_}ForCausalLM`],
+    model_type: type,
     hidden_size: config.hiddenSize,
     intermediate_size: config.intermediateSize,
     num_hidden_layers: config.layers,
@@ -142,16 +159,24 @@ export function llamaConfigJson(config: LlamaConfig): Record<string, unknown> {
     max_position_embeddings: config.maxPositions,
     rms_norm_eps: config.normEpsilon,
     rope_theta: config.ropeTheta,
+    ...(config.ropeScaling && { rope_scaling: ropeScalingJson(config.ropeScaling) }),
     hidden_act: 'silu',
     tie_word_embeddings: config.tiedHead,
-    ...(config.attentionBias === config.outputBias && { attention_bias: config.attentionBias }),
-    mlp_bias: false,
+    ...((type === 'llama' || type === 'qwen3') && { attention_bias: config.attentionBias }),
+    ...(type === 'llama' && { mlp_bias: config.feedForwardBias ?? false }),
+    ...(windows && {
+      sliding_window: window,
+      use_sliding_window: true,
+      layer_types: windows.map((size) => (size === null ? 'full_attention' : 'sliding_attention'))
+    }),
     ...(config.bosId !== undefined && { bos_token_id: config.bosId }),
     ...(config.eosId !== undefined && { eos_token_id: config.eosId }),
     torch_dtype: 'float32'
   }
 }
 
-function firstId(id: number | number[] | null | undefined): number | undefined {
-  return (Array.isArray(id) ? id[0] : id) ?? undefined
+function modelType(config: LlamaConfig): (typeof LLAMA_MODEL_TYPES)[number] {
+  if (config.queryKeyNorm) return 'qwen3'
+  if (config.attentionBias && !config.outputBias) return 'qwen2'
+  return config.windows ? 'mistral' : 'llama'
 }

@@ -1,38 +1,19 @@
+import { linear } from '../family/linear.ts'
+import type { ModelNodes } from '../family/model-nodes.ts'
 import {
   add,
-  type GraphBuilder,
   type GraphNode,
   gatherRows,
-  matMul,
   multiply,
   reshape,
   rotaryEmbedding,
   transpose
 } from '../graph/index.ts'
-import type { SequenceNodes } from '../sequence-nodes.ts'
 import { causalAttention } from './attention.ts'
 import type { LlamaConfig } from './config.ts'
 import { rmsNorm, silu } from './layers.ts'
 import { EMBEDDING, FINAL_NORM, layerName } from './parameters.ts'
-
-/** LoRA factors of one module inside a graph: ΔW = scale · B A. */
-export interface LoraNodes {
-  /** [rank, inFeatures] */
-  readonly A: GraphNode
-  /** [outFeatures, rank] */
-  readonly B: GraphNode
-  readonly scale: number
-}
-
-/** Where the forward pass finds its parameters. */
-export interface ModelNodes {
-  /** The parameter of that Hugging Face name. */
-  parameter(name: string): GraphNode
-  /** LoRA factors by module name; modules without them are plain. */
-  readonly lora: ReadonlyMap<string, LoraNodes>
-  /** Other positions and another attention than those of a text that begins here. */
-  readonly sequence?: SequenceNodes
-}
+import { rotaryFrequencies, rotaryTables } from './rope.ts'
 
 /**
  * The Llama decoder up to its final norm.
@@ -46,19 +27,14 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
   const { heads, keyValueHeads, headSize } = config
   const rows = batch * length
   const positions = model.sequence?.positions
-  const tables = rotaryTables(builder, positions?.limit ?? length, headSize, config.ropeTheta)
+  const frequencies = rotaryFrequencies(headSize, config.ropeTheta, config.ropeScaling)
+  const tables = rotaryTables(builder, positions?.limit ?? length, frequencies)
   const ofPositions = (table: GraphNode): GraphNode => (positions ? gatherRows(table, positions.node) : table)
   const [cosines, sines] = [ofPositions(tables.cosines), ofPositions(tables.sines)]
-  const attend = model.sequence?.attend ?? ((_, q, k, v) => causalAttention(q, k, v))
+  const attend = model.sequence?.attend ?? ((_, q, k, v, window) => causalAttention(q, k, v, { window }))
 
-  const linear = (x: GraphNode, module: string, bias = false): GraphNode => {
-    const plain = matMul(x, model.parameter(`${module}.weight`), { transposeB: true })
-    const y = bias ? add(plain, model.parameter(`${module}.bias`)) : plain
-    const lora = model.lora.get(module)
-    if (!lora) return y
-    const low = matMul(x, lora.A, { transposeB: true })
-    return add(y, matMul(low, lora.B, { transposeB: true, alpha: lora.scale }))
-  }
+  const norm = (x: GraphNode, name: string): GraphNode =>
+    rmsNorm(x, model.parameter(name), config.normEpsilon)
 
   /** [rows, heads · headSize] to [batch, heads, length, headSize]. */
   const split = (x: GraphNode, headCount: number): GraphNode =>
@@ -67,25 +43,31 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
   const rotate = (x: GraphNode, headCount: number): GraphNode =>
     rotaryEmbedding(reshape(x, [batch, length, headCount * headSize]), cosines, sines, headCount)
 
-  const attention = (x: GraphNode, layer: number): GraphNode => {
-    const name = `${layerName(layer)}.self_attn`
-    const q = split(rotate(linear(x, `${name}.q_proj`, config.attentionBias), heads), heads)
-    const k = split(rotate(linear(x, `${name}.k_proj`, config.attentionBias), keyValueHeads), keyValueHeads)
-    const v = split(linear(x, `${name}.v_proj`, config.attentionBias), keyValueHeads)
-    const grouped = reshape(q, [batch, keyValueHeads, heads / keyValueHeads, length, headSize])
-    const y = reshape(attend(layer, grouped, k, v), [batch, heads, length, headSize])
-    return linear(
-      reshape(transpose(y, [0, 2, 1, 3]), [rows, heads * headSize]),
-      `${name}.o_proj`,
-      config.outputBias
-    )
+  /** Queries or keys: projected, normalised by head where the model does so, rotated. */
+  const project = (x: GraphNode, name: string, kind: 'q' | 'k', headCount: number): GraphNode => {
+    const plain = linear(model, x, `${name}.${kind}_proj`, config.attentionBias)
+    if (!config.queryKeyNorm) return split(rotate(plain, headCount), headCount)
+    const normal = norm(reshape(plain, [rows * headCount, headSize]), `${name}.${kind}_norm.weight`)
+    return split(rotate(normal, headCount), headCount)
   }
 
-  const feedForward = (x: GraphNode, name: string): GraphNode =>
-    linear(multiply(silu(linear(x, `${name}.gate_proj`)), linear(x, `${name}.up_proj`)), `${name}.down_proj`)
+  const attention = (x: GraphNode, layer: number): GraphNode => {
+    const name = `${layerName(layer)}.self_attn`
+    const q = project(x, name, 'q', heads)
+    const k = project(x, name, 'k', keyValueHeads)
+    const v = split(linear(model, x, `${name}.v_proj`, config.attentionBias), keyValueHeads)
+    const grouped = reshape(q, [batch, keyValueHeads, heads / keyValueHeads, length, headSize])
+    const window = config.windows?.[layer] ?? undefined
+    const y = reshape(attend(layer, grouped, k, v, window), [batch, heads, length, headSize])
+    const joined = reshape(transpose(y, [0, 2, 1, 3]), [rows, heads * headSize])
+    return linear(model, joined, `${name}.o_proj`, config.outputBias)
+  }
 
-  const norm = (x: GraphNode, name: string): GraphNode =>
-    rmsNorm(x, model.parameter(name), config.normEpsilon)
+  const feedForward = (x: GraphNode, name: string): GraphNode => {
+    const bias = config.feedForwardBias ?? false
+    const gate = silu(linear(model, x, `${name}.gate_proj`, bias))
+    return linear(model, multiply(gate, linear(model, x, `${name}.up_proj`, bias)), `${name}.down_proj`, bias)
+  }
 
   let hidden = gatherRows(model.parameter(EMBEDDING), reshape(inputIds, [rows]))
   for (let index = 0; index < config.layers; index++) {
@@ -97,21 +79,4 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
     )
   }
   return norm(hidden, FINAL_NORM)
-}
-
-/** Cosine and sine of every position's angles t · θ^(−2i / headSize), each [length, headSize / 2]. */
-function rotaryTables(
-  builder: GraphBuilder,
-  length: number,
-  headSize: number,
-  theta: number
-): { cosines: GraphNode; sines: GraphNode } {
-  const half = headSize / 2
-  const angle = (index: number): number => Math.floor(index / half) * theta ** (-(index % half) / half)
-  const table = (wave: (angle: number) => number): GraphNode =>
-    builder.constant(
-      Float32Array.from({ length: length * half }, (_, index) => wave(angle(index))),
-      [length, half]
-    )
-  return { cosines: table(Math.cos), sines: table(Math.sin) }
 }

@@ -2,7 +2,7 @@ import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
 import type { TrainingBatch } from '../../data/training-batch.ts'
 import { checkWeights } from '../base-model.ts'
 import type { Executor } from '../executor/index.ts'
-import type { LlamaConfig } from '../llama/index.ts'
+import type { ModelConfig } from '../family/index.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
 import { clippingFactor, globalNorm } from './gradient-clipping.ts'
@@ -11,7 +11,7 @@ import { restoreTensors, stateTensors, type TrainerState } from './trainer-state
 
 /** How a whole model is trained. */
 export interface FullTrainerOptions {
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   /** Where training starts; copied. */
   readonly weights: TensorMap
   readonly batchSize: number

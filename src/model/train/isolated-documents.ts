@@ -11,7 +11,7 @@ export function isolatedDocuments(builder: GraphBuilder, batch: number, length: 
   const segments = builder.input(SEGMENTS, [batch, length])
   return {
     restarts: builder.input(RESTARTS, [batch, length], 'int32'),
-    attend: (_layer, q, k, v) => causalAttention(q, k, v, segments)
+    attend: (_layer, q, k, v, window) => causalAttention(q, k, v, { window, segments })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { LoraPair } from '../../adapter/lora-adapter.ts'
-import { expandTargetModules, type LlamaConfig, linearModules } from '../llama/index.ts'
+import { expandTargetModules, linearModules, type ModelConfig } from '../family/index.ts'
 import { createSeededRandom } from '../seeded-random.ts'
 
 /** Size and place of a fresh LoRA. */
@@ -15,7 +15,7 @@ export interface LoraInitOptions {
  * it), drawn module after module from one generator; B zero, so that the model starts unchanged.
  */
 export function initialiseLora(
-  config: LlamaConfig,
+  config: ModelConfig,
   options: LoraInitOptions,
   seed: number | Uint8Array
 ): LoraPair[] {

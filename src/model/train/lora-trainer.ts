@@ -3,7 +3,7 @@ import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
 import type { TrainingBatch } from '../../data/training-batch.ts'
 import { checkWeights } from '../base-model.ts'
 import type { Executor } from '../executor/index.ts'
-import type { LlamaConfig } from '../llama/index.ts'
+import type { ModelConfig } from '../family/index.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
@@ -15,7 +15,7 @@ import { restoreTensors, stateTensors, type TrainerState } from './trainer-state
 
 /** What a LoRA trainer is compiled for. */
 export interface LoraTrainerOptions extends LoraInitOptions {
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   readonly batchSize: number
   readonly sequenceLength: number
   /** Whether a token sees its own packed document only; the batches then have `segments`. */

@@ -1,16 +1,16 @@
 import type { TrainingBatch } from '../../data/training-batch.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
-import { GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
 import {
-  crossEntropy,
   expandTargetModules,
   headParameter,
-  type LlamaConfig,
+  hiddenStates,
   type LoraNodes,
   linearModules,
-  llamaHidden,
+  type ModelConfig,
   parameterShapes
-} from '../llama/index.ts'
+} from '../family/index.ts'
+import { GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
+import { crossEntropy } from '../llama/index.ts'
 import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
 
 /** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
@@ -26,7 +26,7 @@ export type Trainable =
 
 /** How a training step is built. */
 export interface TrainStepOptions {
-  readonly config: LlamaConfig
+  readonly config: ModelConfig
   readonly trainable: Trainable
   readonly batchSize: number
   readonly sequenceLength: number
@@ -89,7 +89,7 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
   const targetWeights = reshape(builder.input('targetWeights', size), flat)
   const parameter = (name: string): GraphNode => parameters.get(name)!
   const sequence = options.isolateDocuments ? isolatedDocuments(builder, batchSize, sequenceLength) : {}
-  const hidden = llamaHidden(config, inputIds, { parameter, lora, sequence })
+  const hidden = hiddenStates(config, inputIds, { parameter, lora, sequence })
   const loss = crossEntropy(hidden, parameter(headParameter(config)), targetIds, targetWeights)
 
   const trained = trainableNodes(trainable, parameters, lora)
@@ -123,7 +123,7 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
 }
 
 function declareParameters(
-  config: LlamaConfig,
+  config: ModelConfig,
   trainable: Trainable
 ): { builder: GraphBuilder; parameters: Map<string, GraphNode>; lora: Map<string, LoraNodes> } {
   const builder = new GraphBuilder()

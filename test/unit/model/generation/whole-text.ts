@@ -1,11 +1,11 @@
+import { headParameter } from '../../../../src/model/family/index.ts'
 import { GraphBuilder, matMul, slice } from '../../../../src/model/graph/index.ts'
 import {
   type BaseModel,
   createOnnxRuntimeExecutor,
-  llamaHidden,
+  hiddenStates,
   parameterShapes
 } from '../../../../src/model/index.ts'
-import { headParameter } from '../../../../src/model/llama/index.ts'
 
 /** Logits of the token after `ids`, from one pass over the whole text and no cache: what a decoder must agree with. */
 export async function wholeTextLogits(
@@ -18,7 +18,7 @@ export async function wholeTextLogits(
   )
   const parameter = (name: string) => parameters.get(name)!
   const inputIds = builder.input('inputIds', [1, ids.length], 'int32')
-  const hidden = llamaHidden(config, inputIds, { parameter, lora: new Map() })
+  const hidden = hiddenStates(config, inputIds, { parameter, lora: new Map() })
   const last = slice(hidden, 0, ids.length - 1, ids.length)
   const logits = matMul(last, parameter(headParameter(config)), { transposeB: true })
   const compiled = await createOnnxRuntimeExecutor().compile(builder.build({ logits }))

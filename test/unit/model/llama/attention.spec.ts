@@ -51,7 +51,9 @@ describe('causal attention', () => {
         draw(HEADS * length * SIZE)
       ]
       const [q, k, v] = values as [Float32Array, Float32Array, Float32Array]
-      const { value, gradients, weights } = await evaluateWithGradients(shapes, values, causalAttention)
+      const { value, gradients, weights } = await evaluateWithGradients(shapes, values, (q, k, v) =>
+        causalAttention(q!, k!, v!)
+      )
       assertClose(value, attention(q, k, v, length), 1e-5, 'value')
       // The slope along each input's own gradient is the square of its length.
       for (const [input, gradient] of gradients.entries()) {

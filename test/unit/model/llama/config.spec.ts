@@ -3,7 +3,8 @@ import {
   expandTargetModules,
   llamaConfigJson,
   parameterShapes,
-  parseLlamaConfig
+  parseLlamaConfig,
+  parseModelConfig
 } from '../../../../src/model/index.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 
@@ -16,7 +17,23 @@ describe('Llama config', () => {
       TINY_CONFIG,
       { ...TINY_CONFIG, tiedHead: false, bosId: 1, eosId: 2 },
       { ...TINY_CONFIG, attentionBias: true, outputBias: true },
-      { ...TINY_CONFIG, attentionBias: true }
+      { ...TINY_CONFIG, attentionBias: true },
+      { ...TINY_CONFIG, feedForwardBias: true },
+      { ...TINY_CONFIG, queryKeyNorm: true },
+      { ...TINY_CONFIG, queryKeyNorm: true, attentionBias: true, outputBias: true },
+      { ...TINY_CONFIG, windows: [8, 8] },
+      { ...TINY_CONFIG, attentionBias: true, windows: [null, 8] },
+      { ...TINY_CONFIG, ropeScaling: { kind: 'linear', factor: 2 } } as const,
+      {
+        ...TINY_CONFIG,
+        ropeScaling: {
+          kind: 'llama3',
+          factor: 8,
+          lowFrequencyFactor: 1,
+          highFrequencyFactor: 4,
+          originalMaxPositions: 16
+        }
+      } as const
     ]) {
       assert.deepEqual(parseLlamaConfig(JSON.parse(JSON.stringify(llamaConfigJson(config)))), config)
     }
@@ -36,14 +53,40 @@ describe('Llama config', () => {
     )
   })
 
+  it('reads what each kind means by its keys', () => {
+    const bare = { ...JSON_CONFIG, attention_bias: undefined }
+    const mistral = parseLlamaConfig({ ...bare, model_type: 'mistral', sliding_window: 16 })
+    assert.deepEqual(mistral.windows, [16, 16])
+    // As wide as the longest text: no window.
+    assert.equal(parseLlamaConfig({ ...bare, model_type: 'mistral', sliding_window: 32 }).windows, undefined)
+    const qwen2 = { ...bare, model_type: 'qwen2', sliding_window: 16, max_window_layers: 1 }
+    assert.equal(parseLlamaConfig({ ...qwen2, use_sliding_window: false }).windows, undefined)
+    const sliding = parseLlamaConfig({ ...qwen2, use_sliding_window: true })
+    assert.deepEqual(sliding.windows, [null, 16])
+    assert.deepEqual([sliding.attentionBias, sliding.outputBias], [true, false])
+    const qwen3 = parseLlamaConfig({ ...bare, model_type: 'qwen3', head_dim: undefined })
+    assert.deepEqual([qwen3.queryKeyNorm, qwen3.attentionBias, qwen3.headSize], [true, false, 128])
+    for (const scaling of [
+      { rope_scaling: { type: 'linear', factor: 4 } },
+      { rope_scaling: { rope_type: 'linear', factor: 4 } },
+      { rope_theta: undefined, rope_parameters: { rope_type: 'linear', factor: 4, rope_theta: 10_000 } }
+    ]) {
+      const { ropeScaling, ropeTheta } = parseLlamaConfig({ ...bare, ...scaling })
+      assert.deepEqual([ropeScaling, ropeTheta], [{ kind: 'linear', factor: 4 }, 10_000])
+    }
+  })
+
   it('names the key that it does not support', () => {
     const refusals: [object, RegExp][] = [
       [{ model_type: 'gpt_neox' }, /model_type: "gpt_neox" is not supported/],
-      [{ hidden_act: 'gelu' }, /hidden_act/],
-      [{ mlp_bias: true }, /mlp_bias/],
-      [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /rope_scaling.rope_type: "llama3"/],
-      [{ rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling.rope_type: "linear"/],
-      [{ model_type: 'mistral', sliding_window: 16 }, /sliding_window: 16/],
+      [{ hidden_act: 'gelu' }, /hidden_act: "gelu" is not supported \(supported: silu\)/],
+      [{ rope_scaling: { type: 'yarn', factor: 8 } }, /rope_scaling.rope_type: "yarn"/],
+      [{ rope_parameters: { rope_type: 'dynamic', factor: 2 } }, /rope_parameters.rope_type: "dynamic"/],
+      [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /rope_scaling.low_freq_factor: null/],
+      [{ rope_parameters: { partial_rotary_factor: 0.5 } }, /partial_rotary_factor: 0.5/],
+      [{ layer_types: ['full_attention', 'linear_attention'] }, /layer_types: "linear_attention"/],
+      [{ layer_types: ['full_attention'] }, /layer_types: .*one for each of num_hidden_layers 2/],
+      [{ quantization_config: { bits: 4 } }, /quantization_config: {"bits":4}/],
       [{ num_key_value_heads: 3 }, /num_key_value_heads: 3.*divisor/],
       [{ head_dim: 5 }, /head_dim: 5/],
       [{ hidden_size: 'large' }, /config.json, hidden_size/],
@@ -52,6 +95,7 @@ describe('Llama config', () => {
     for (const [changes, message] of refusals) {
       assert.throws(() => parse(changes), { name: 'UnsupportedModelError', message })
     }
+    assert.throws(() => parseModelConfig({ model_type: 'bert' }), /model_type: "bert".*llama, .*qwen3, gpt2/)
     assert.throws(() => parseLlamaConfig('no'), { name: 'UnsupportedModelError' })
   })
 })

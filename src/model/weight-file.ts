@@ -1,0 +1,109 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  ELEMENT_FORMAT_BYTES,
+  type ElementFormat,
+  isElementFormat,
+  widenElements
+} from '../adapter/element-formats.ts'
+import { float32FromBytes, HOST_IS_LITTLE_ENDIAN } from '../adapter/little-endian.ts'
+import { type EncodeSafetensorsOptions, safetensorsChunks } from '../adapter/safetensors.ts'
+import { parseSafetensorsHeader, type SafetensorsEntry } from '../adapter/safetensors-header.ts'
+import type { TensorMap } from '../adapter/tensor.ts'
+
+/** Bytes of the little-endian header length at the beginning of a safetensors file. */
+const LENGTH_BYTES = 8
+/** Bytes read at once where elements are converted; all that reading needs beside the tensors themselves. */
+const PIECE_BYTES = 4 * 1024 * 1024
+/** Longest single read: Node takes up to 2^31 − 1 bytes. */
+const READ_BYTES_MAX = 1024 ** 3
+
+/** One tensor of an open file. */
+export interface FileTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly format: ElementFormat
+  /** Its elements in float32. */
+  read(): Float32Array
+  /** Calls `use` with the elements piece by piece; the piece is overwritten by the next. */
+  readPieces(use: (piece: Float32Array, start: number) => void): void
+}
+
+/**
+ * Calls `visit` with the tensors of a safetensors file, in the order of the data. Elements are read when they are asked
+ * for, straight into their arrays: no copy of the file is ever in memory.
+ *
+ * @throws {SafetensorsError} when the file is damaged
+ * @throws {Error} naming a tensor that is neither F32 nor F16 nor BF16, when it is read
+ */
+export function visitWeightFile(path: string, visit: (tensor: FileTensor) => void): void {
+  const file = openSync(path, 'r')
+  try {
+    for (const entry of readHeader(file)) visit(fileTensor(file, path, entry))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Writes a safetensors file tensor by tensor. */
+export function writeWeightFile(path: string, tensors: TensorMap, options: EncodeSafetensorsOptions): void {
+  const file = openSync(path, 'w')
+  try {
+    for (const chunk of safetensorsChunks(tensors, options)) {
+      for (let done = 0; done < chunk.length; )
+        done += writeSync(file, chunk, done, Math.min(chunk.length - done, READ_BYTES_MAX))
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+function readHeader(file: number): readonly SafetensorsEntry[] {
+  const { size } = fstatSync(file)
+  const start = readBytes(file, new Uint8Array(Math.min(LENGTH_BYTES, size)), 0)
+  const stated = start.length < LENGTH_BYTES ? 0n : new DataView(start.buffer).getBigUint64(0, true)
+  const wanted = BigInt(LENGTH_BYTES) + stated
+  // A length beyond the file or the limit is refused by the parser, from its first bytes alone.
+  const head =
+    wanted > BigInt(size) || wanted > BigInt(READ_BYTES_MAX) ? start : new Uint8Array(Number(wanted))
+  return parseSafetensorsHeader(readBytes(file, head, 0), undefined, size).entries
+}
+
+function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTensor {
+  const { name, shape, begin, end } = entry
+  const format = entry.dtype
+  if (!isElementFormat(format)) {
+    const refuse = (): never => {
+      throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are read`)
+    }
+    return { name, shape, format: 'F32', read: refuse, readPieces: refuse }
+  }
+  const size = ELEMENT_FORMAT_BYTES[format]
+  const readPieces: FileTensor['readPieces'] = (use) => {
+    const bytes = new Uint8Array(Math.min(PIECE_BYTES, end - begin))
+    const floats = new Float32Array(bytes.length / size)
+    for (let position = begin; position < end; position += bytes.length) {
+      const part = readBytes(file, bytes.subarray(0, Math.min(bytes.length, end - position)), position)
+      const piece = floats.subarray(0, part.length / size)
+      if (format === 'F32') piece.set(float32FromBytes(part))
+      else widenElements(part, format, piece)
+      use(piece, (position - begin) / size)
+    }
+  }
+  const read = (): Float32Array => {
+    const data = new Float32Array((end - begin) / size)
+    if (format === 'F32' && HOST_IS_LITTLE_ENDIAN) readBytes(file, new Uint8Array(data.buffer), begin)
+    else readPieces((piece, start) => data.set(piece, start))
+    return data
+  }
+  return { name, shape, format, read, readPieces }
+}
+
+function readBytes(file: number, target: Uint8Array, position: number): Uint8Array {
+  for (let done = 0; done < target.length; ) {
+    const length = Math.min(target.length - done, READ_BYTES_MAX)
+    const read = readSync(file, target, done, length, position + done)
+    if (read === 0) throw new Error('the file ended while it was read')
+    done += read
+  }
+  return target
+}
