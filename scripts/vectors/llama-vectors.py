@@ -1,4 +1,5 @@
-"""Reference loss and gradients of tiny Llama models, computed by PyTorch: an opinion independent of Loam's own engine.
+"""Reference loss and gradients of tiny models of the Llama family, computed by PyTorch: an opinion independent of
+Loam's own engine.
 
 Run with a Python that has PyTorch (1.13 or later; no transformers needed):
 
@@ -9,15 +10,11 @@ loss and every gradient, once with all weights trained (no LoRA) and once with L
 log-probability of every target.
 """
 
-import base64
-import json
 import math
-import sys
 
-import numpy
 import torch
 
-BATCH, LENGTH = 2, 5
+from vector_case import make_case, write_cases
 
 
 def config(**changes):
@@ -40,6 +37,14 @@ def config(**changes):
     return {**base, **changes}
 
 
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+
 CASES = {
     "tied, grouped queries": (config(), ["q_proj", "v_proj"]),
     "untied, every module adapted": (
@@ -50,7 +55,31 @@ CASES = {
         config(attention_bias=True, num_key_value_heads=4, head_dim=2, tie_word_embeddings=False),
         ["k_proj", "o_proj", "up_proj"],
     ),
+    "Llama 3 RoPE: a frequency kept, one interpolated, two stretched; head_dim apart from hidden / heads": (
+        config(num_hidden_layers=1, num_attention_heads=2, head_dim=8, rope_theta=100.0, rope_scaling=LLAMA3),
+        ["q_proj", "k_proj"],
+    ),
+    "linear RoPE, biases in the feed-forward": (
+        config(num_hidden_layers=1, rope_scaling={"type": "linear", "factor": 4.0}, mlp_bias=True),
+        ["q_proj", "down_proj"],
+    ),
+    "Mistral with a window of 3": (
+        config(model_type="mistral", num_hidden_layers=1, sliding_window=3, rope_theta=10.0),
+        ["q_proj", "v_proj"],
+    ),
+    "Qwen2": (
+        config(model_type="qwen2", num_hidden_layers=1, sliding_window=2, use_sliding_window=False),
+        ["q_proj", "v_proj", "gate_proj"],
+    ),
+    "Qwen3": (
+        config(model_type="qwen3", num_hidden_layers=1, num_attention_heads=2, head_dim=6, rope_theta=50.0),
+        ["q_proj", "k_proj", "v_proj"],
+    ),
 }
+
+
+def query_key_value_bias(c):
+    return c["attention_bias"] or c["model_type"] == "qwen2"
 
 
 def shapes(c):
@@ -61,10 +90,14 @@ def shapes(c):
         p = f"model.layers.{i}."
         for name, rows, cols in [("q", q, d), ("k", kv, d), ("v", kv, d), ("o", d, q)]:
             out[f"{p}self_attn.{name}_proj.weight"] = (rows, cols)
-            if c["attention_bias"]:
+            if c["attention_bias"] or (query_key_value_bias(c) and name != "o"):
                 out[f"{p}self_attn.{name}_proj.bias"] = (rows,)
+        if c["model_type"] == "qwen3":
+            out[p + "self_attn.q_norm.weight"] = out[p + "self_attn.k_norm.weight"] = (hd,)
         for name, rows, cols in [("gate", f, d), ("up", f, d), ("down", d, f)]:
             out[f"{p}mlp.{name}_proj.weight"] = (rows, cols)
+            if c.get("mlp_bias"):
+                out[f"{p}mlp.{name}_proj.bias"] = (rows,)
         out[p + "input_layernorm.weight"] = (d,)
         out[p + "post_attention_layernorm.weight"] = (d,)
     out["model.norm.weight"] = (d,)
@@ -77,10 +110,31 @@ def rms_norm(x, weight, epsilon):
     return weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon)
 
 
-def rotate(x, theta):
+def frequencies(c):
+    size = c["head_dim"]
+    plain = c["rope_theta"] ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+    scaling = c.get("rope_scaling")
+    if scaling is None:
+        return plain
+    if scaling.get("type") == "linear":
+        return plain / scaling["factor"]
+    old, low, high = (scaling[k] for k in ("original_max_position_embeddings", "low_freq_factor", "high_freq_factor"))
+    out = []
+    for frequency in plain.tolist():
+        wavelength = 2 * math.pi / frequency
+        if wavelength > old / low:
+            out.append(frequency / scaling["factor"])
+        elif wavelength < old / high:
+            out.append(frequency)
+        else:
+            smooth = (old / wavelength - low) / (high - low)
+            out.append((1 - smooth) * frequency / scaling["factor"] + smooth * frequency)
+    return torch.tensor(out, dtype=torch.float64)
+
+
+def rotate(x, frequency):
     """x [batch, heads, length, head_dim]; the first half of a head is rotated against the second."""
     length, size = x.shape[-2:]
-    frequency = theta ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     angle = torch.arange(length, dtype=torch.float64)[:, None] * frequency[None, :]
     cos, sin = angle.cos(), angle.sin()
     u, v = x[..., : size // 2], x[..., size // 2 :]
@@ -90,6 +144,12 @@ def rotate(x, theta):
 def target_log_probabilities(c, w, lora, scale, ids, targets):
     batch, length = ids.shape
     heads, kv_heads, hd = c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"]
+    frequency = frequencies(c)
+    position = torch.arange(length)
+    distance = position[:, None] - position[None, :]
+    hidden_from = distance < 0
+    if c["model_type"] == "mistral":
+        hidden_from = hidden_from | (distance >= c["sliding_window"])
 
     def linear(x, module):
         y = x @ w[module + ".weight"].T
@@ -100,19 +160,23 @@ def target_log_probabilities(c, w, lora, scale, ids, targets):
             y = y + scale * (x @ a.T) @ b.T
         return y
 
+    def heads_of(n, module, count):
+        y = linear(n, module + "_proj").view(batch, length, count, hd)
+        if module + "_norm.weight" in w:
+            y = rms_norm(y, w[module + "_norm.weight"], c["rms_norm_eps"])
+        return y.transpose(1, 2)
+
     x = w["model.embed_tokens.weight"][ids]
     for i in range(c["num_hidden_layers"]):
         p = f"model.layers.{i}."
         n = rms_norm(x, w[p + "input_layernorm.weight"], c["rms_norm_eps"])
-        q = linear(n, p + "self_attn.q_proj").view(batch, length, heads, hd).transpose(1, 2)
-        k = linear(n, p + "self_attn.k_proj").view(batch, length, kv_heads, hd).transpose(1, 2)
-        v = linear(n, p + "self_attn.v_proj").view(batch, length, kv_heads, hd).transpose(1, 2)
-        q, k = rotate(q, c["rope_theta"]), rotate(k, c["rope_theta"])
+        q = rotate(heads_of(n, p + "self_attn.q", heads), frequency)
+        k = rotate(heads_of(n, p + "self_attn.k", kv_heads), frequency)
+        v = heads_of(n, p + "self_attn.v", kv_heads)
         k = k.repeat_interleave(heads // kv_heads, 1)
         v = v.repeat_interleave(heads // kv_heads, 1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(hd)
-        future = torch.ones(length, length, dtype=torch.bool).triu(1)
-        y = scores.masked_fill(future, -math.inf).softmax(-1) @ v
+        y = scores.masked_fill(hidden_from, -math.inf).softmax(-1) @ v
         x = x + linear(y.transpose(1, 2).reshape(batch, length, heads * hd), p + "self_attn.o_proj")
         n = rms_norm(x, w[p + "post_attention_layernorm.weight"], c["rms_norm_eps"])
         gate = torch.nn.functional.silu(linear(n, p + "mlp.gate_proj"))
@@ -122,80 +186,23 @@ def target_log_probabilities(c, w, lora, scale, ids, targets):
     return (x @ head.T).log_softmax(-1).gather(-1, targets[..., None])[..., 0]
 
 
-def floats(tensor):
-    """Little-endian float32 in base64, with the shape."""
-    data = numpy.ascontiguousarray(tensor.detach().numpy(), dtype="<f4").tobytes()
-    return {"shape": list(tensor.shape), "float32": base64.b64encode(data).decode()}
-
-
-def weighted_loss(log_probabilities, weights):
-    return -(log_probabilities * weights).sum() / weights.sum()
-
-
-def make_case(name, c, targets, generator):
-    def random(shape, deviation):
-        # Rounded to float32 first, so that both sides start from the same numbers.
-        return (torch.randn(shape, generator=generator) * deviation).double()
-
-    w = {}
-    for key, shape in shapes(c).items():
-        is_norm = key.endswith("norm.weight")
-        w[key] = random(shape, 0.1 if len(shape) == 1 else 0.4).add(1.0 if is_norm else 0.0).float().double()
-    rank, alpha = 3, 5.0
-    modules = sorted(k[: -len(".weight")] for k in w if k[: -len(".weight")].split(".")[-1] in targets)
-    factors = {
-        m: (random((rank, w[m + ".weight"].shape[1]), 0.3), random((w[m + ".weight"].shape[0], rank), 0.3))
-        for m in modules
-    }
-    ids = torch.randint(c["vocab_size"], (BATCH, LENGTH), generator=generator)
-    ids[0, 3] = ids[0, 0]  # a token that comes twice: its embedding's gradient is a sum
-    wanted = torch.randint(c["vocab_size"], (BATCH, LENGTH), generator=generator)
-    wanted[1, 0] = wanted[1, 2]
-    weights = torch.tensor([[1, 1, 0, 1, 1], [1, 0.5, 1, 0, 1]], dtype=torch.float64)
-
-    def run(trained, lora):
-        for tensor in trained.values():
-            tensor.requires_grad_(True)
-        log_probabilities = target_log_probabilities(c, w, lora, alpha / rank, ids, wanted)
-        loss = weighted_loss(log_probabilities, weights)
-        gradients = torch.autograd.grad(loss, list(trained.values()))
-        for tensor in trained.values():
-            tensor.requires_grad_(False)
-        return {
-            "loss": loss.item(),
-            "logProbabilities": floats(log_probabilities),
-            "gradients": {key: floats(g) for key, g in zip(trained, gradients)},
-        }
-
-    lora_tensors = {}
-    for m, (a, b) in factors.items():
-        lora_tensors[m + ".lora_A.weight"], lora_tensors[m + ".lora_B.weight"] = a, b
-    return {
-        "name": name,
-        "config": c,
-        "rank": rank,
-        "alpha": alpha,
-        "targetModules": targets,
-        "weights": {key: floats(value) for key, value in w.items()},
-        "lora": {key: floats(value) for key, value in lora_tensors.items()},
-        "batch": {
-            "batchSize": BATCH,
-            "sequenceLength": LENGTH,
-            "inputIds": ids.flatten().tolist(),
-            "targetIds": wanted.flatten().tolist(),
-            "targetWeights": weights.flatten().tolist(),
-        },
-        "full": run(w, {}),
-        "adapted": run(lora_tensors, factors),
-    }
-
-
 def main():
     generator = torch.Generator().manual_seed(20240917)
-    cases = [make_case(name, c, targets, generator) for name, (c, targets) in CASES.items()]
-    with open(sys.argv[1], "w") as file:
-        json.dump({"torch": torch.__version__, "cases": cases}, file, indent=1)
-        file.write("\n")
+    write_cases(
+        [
+            make_case(
+                name,
+                c,
+                shapes(c),
+                lambda key: key.endswith("norm.weight"),
+                lambda weight: weight.shape,
+                target_log_probabilities,
+                targets,
+                generator,
+            )
+            for name, (c, targets) in CASES.items()
+        ]
+    )
 
 
 if __name__ == "__main__":

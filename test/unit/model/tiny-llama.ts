@@ -1,5 +1,5 @@
 import type { TrainingBatch } from '../../../src/data/training-batch.ts'
-import { createSeededRandom, type LlamaConfig } from '../../../src/model/index.ts'
+import { createSeededRandom, type LlamaConfig, type ModelConfig } from '../../../src/model/index.ts'
 
 /** A Llama small enough for a unit test. */
 export const TINY_CONFIG: LlamaConfig = {
@@ -20,7 +20,7 @@ export const TINY_CONFIG: LlamaConfig = {
 
 /** A batch of random tokens, with some targets that do not count. */
 export function randomBatch(
-  config: LlamaConfig,
+  config: ModelConfig,
   batchSize: number,
   sequenceLength: number,
   seed: number
