@@ -18,6 +18,7 @@ export { AdapterError } from './adapter-error.ts'
 export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './adapter-file.ts'
 export { adapterFromTensors, adapterTensors } from './adapter-tensors.ts'
 export { allFinite, checkAdapter, checkPair, isFinitePair } from './check-adapter.ts'
+export { clipAdapter, clipToMedian } from './clip.ts'
 export { compareStrings } from './compare-strings.ts'
 export { concatenateAdapters } from './concatenate.ts'
 export { modelDigest, sha256Hex, stackDigest } from './digest.ts'
@@ -39,6 +40,7 @@ export {
 export { decodeGguf } from './gguf-reader.ts'
 export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
+export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 export { checkMerge, type MergedModules, mergeAdapter, mergePair, mergePairInPlace } from './merge.ts'
 export { updateNorm } from './norm.ts'
@@ -60,6 +62,9 @@ export {
   aggregationError,
   aggregationRule,
   bytesUp,
+  INITS,
+  type Init,
+  nextStart,
   type RoundBytes,
   type RoundStart,
   roundBytes

@@ -57,6 +57,6 @@ export interface AggregationRule {
    * @param own the adapter that the member trained last: gives its modules, ranks and alphas
    */
   start(aggregate: Aggregate, own: LoraAdapter, options?: AggregationOptions): RoundStart
-  /** Bytes of float32 that a member receives of a round's outcome; what it sends is {@link bytesUp}. */
-  bytesDown(aggregate: Aggregate, own: LoraAdapter): number
+  /** Bytes of float32 that one member receives of a round's outcome. */
+  bytesDown(aggregate: Aggregate, own: LoraAdapter, members: readonly StackMember[]): number
 }

@@ -32,5 +32,5 @@ export function roundBytes(
 ): RoundBytes {
   const sum = (of: (adapter: LoraAdapter) => number) =>
     members.reduce((total, { adapter }) => total + of(adapter), 0)
-  return { up: sum((own) => bytesUp(rule, own)), down: sum((own) => rule.bytesDown(aggregate, own)) }
+  return { up: sum((own) => bytesUp(rule, own)), down: sum((own) => rule.bytesDown(aggregate, own, members)) }
 }

@@ -12,22 +12,29 @@
 
 import { AdapterError } from '../adapter-error.ts'
 import type { AggregationRule } from './aggregation-rule.ts'
+import { fedex } from './fedex.ts'
 import { fedit } from './fedit.ts'
 import { ffa } from './ffa.ts'
+import { flexlora } from './flexlora.ts'
 import { flora } from './flora.ts'
+import { florist } from './florist.ts'
 import { zeroPad } from './zero-pad.ts'
 
 export { aggregationError } from './aggregation-error.ts'
 export type { Aggregate, AggregationOptions, AggregationRule, RoundStart } from './aggregation-rule.ts'
 export { adapterBytes, bytesUp, type RoundBytes, roundBytes } from './bytes.ts'
+export { fedex } from './fedex.ts'
 export { fedit } from './fedit.ts'
 export { ffa } from './ffa.ts'
+export { flexlora } from './flexlora.ts'
 export { flora } from './flora.ts'
+export { DEFAULT_ENERGY, florist, rankOfEnergy } from './florist.ts'
+export { INITS, type Init, nextStart } from './next-start.ts'
 export { zeroPad } from './zero-pad.ts'
 
 /** Every rule there is, by its name. */
 export const AGGREGATION_RULES: ReadonlyMap<string, AggregationRule> = new Map(
-  [flora, fedit, zeroPad, ffa].map((rule) => [rule.name, rule])
+  [flora, fedit, zeroPad, ffa, fedex, florist, flexlora].map((rule) => [rule.name, rule])
 )
 
 /**

@@ -150,7 +150,10 @@ describe('averaging', () => {
     const wider = zeroPad.start(aggregate, { pairs: [pair([0, 0, 0], [0, 0, 0], 3)] })
     assert.deepEqual([...wider.adapter!.pairs[0]!.B], [7, 5, 0])
     assert.deepEqual(
-      [zeroPad.bytesDown(aggregate, { pairs: [small] }), flora.bytesDown(aggregate, { pairs: [] })],
+      [
+        zeroPad.bytesDown(aggregate, { pairs: [small] }, given),
+        flora.bytesDown(aggregate, { pairs: [] }, given)
+      ],
       [8, 16]
     )
   })

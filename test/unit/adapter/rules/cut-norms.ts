@@ -1,10 +1,11 @@
+import type { LoraAdapter } from '../../../../src/adapter/lora-adapter.ts'
 import type { Aggregate, AggregationOptions } from '../../../../src/adapter/rules/index.ts'
 import { aggregationError, flora } from '../../../../src/adapter/rules/index.ts'
 import type { StackMember } from '../../../../src/adapter/stack.ts'
 
 /**
- * ‖ΔW − Σ p_k ΔW_k‖ as a part of Σ ‖b‖·‖a‖ over all columns b of the stack's B and rows a of its A: what float32 can
- * be held to, as the terms of ΔW may cancel.
+ * ‖ΔW − Σ p_k ΔW_k‖ as a part of Σ ‖b‖·‖a‖ over all columns b and rows a of the stack's B and A, and of the aggregate's
+ * own: what float32 can be held to, as the terms of ΔW may cancel.
  */
 export function errorPerTerm(
   aggregate: Aggregate,
@@ -12,13 +13,8 @@ export function errorPerTerm(
   options?: AggregationOptions
 ): number {
   const { adapter } = flora.aggregate(members, options)
-  let terms = 0
   let whole = 0
   for (const { A, B, rank, inFeatures, outFeatures } of adapter.pairs) {
-    for (let k = 0; k < rank; k++) {
-      const a = Math.hypot(...A.subarray(k * inFeatures, (k + 1) * inFeatures))
-      terms += a * Math.hypot(...Array.from({ length: outFeatures }, (_, i) => B[i * rank + k]!))
-    }
     for (let i = 0; i < outFeatures; i++) {
       for (let j = 0; j < inFeatures; j++) {
         let sum = 0
@@ -27,7 +23,20 @@ export function errorPerTerm(
       }
     }
   }
-  if (terms === 0) return 0
+  const terms = termsOf(adapter) + termsOf(aggregate.adapter)
+  // Below this, elements are subnormal and have no relative precision to be held to.
+  if (terms < 1e-20) return 0
   const error = aggregationError(aggregate, members, options)
   return Number.isFinite(error) ? (error * Math.sqrt(whole)) / terms : error
+}
+
+function termsOf({ pairs }: LoraAdapter): number {
+  let terms = 0
+  for (const { A, B, rank, inFeatures, outFeatures } of pairs) {
+    for (let k = 0; k < rank; k++) {
+      const a = Math.hypot(...A.subarray(k * inFeatures, (k + 1) * inFeatures))
+      terms += a * Math.hypot(...Array.from({ length: outFeatures }, (_, i) => B[i * rank + k]!))
+    }
+  }
+  return terms
 }

@@ -1,0 +1,99 @@
+import { householderQr } from './householder-qr.ts'
+import { dot, type Matrix, multiply, transpose, zeros } from './matrix.ts'
+
+/** M = U·diag(sigma)·Vᵀ with s = min(rows, columns). */
+export interface Svd {
+  /** [rows, s]; orthonormal columns, but that one whose singular value is 0 may be 0. */
+  readonly U: Matrix
+  /** Descending, none negative. */
+  readonly sigma: Float64Array
+  /** [columns, s]; as U. */
+  readonly V: Matrix
+}
+
+const SWEEPS_MAX = 60
+/** Columns count as orthogonal when the cosine between them is at most this: a few roundings of float64. */
+const ORTHOGONAL = 2 ** -50
+
+/** Singular value decomposition by one-sided Jacobi rotations (Golub & Van Loan, section 8.6.3) after a QR. */
+export function jacobiSvd(matrix: Matrix): Svd {
+  if (matrix.rows < matrix.columns) {
+    const { U, sigma, V } = jacobiSvd(transpose(matrix))
+    return { U: V, sigma, V: U }
+  }
+  const { Q, R } = householderQr(matrix)
+  // Rᵀ has its columns sorted towards orthogonality already, which saves sweeps: M = Q·R = Q·(U'·Σ·V'ᵀ)ᵀ.
+  const turned = transpose(R)
+  const { rotated, rotations } = rotateUntilOrthogonal(turned)
+  const { left, sigma, right } = sortedFactors(rotated, rotations)
+  return { U: multiply(Q, right), sigma, V: left }
+}
+
+/** Rotates pairs of columns until all are orthogonal: rotated = matrix · rotations. */
+function rotateUntilOrthogonal(matrix: Matrix): { rotated: Matrix; rotations: Matrix } {
+  const n = matrix.columns
+  const rotated = { ...matrix, data: matrix.data.slice() }
+  const rotations = zeros(n, n)
+  for (let j = 0; j < n; j++) rotations.data[j * n + j] = 1
+  for (let sweep = 0, turned = true; turned && sweep < SWEEPS_MAX; sweep++) {
+    turned = false
+    for (let p = 0; p < n - 1; p++) {
+      for (let q = p + 1; q < n; q++) {
+        const angle = rotationOf(rotated, p, q)
+        if (angle === undefined) continue
+        turned = true
+        rotate(rotated, p, q, angle)
+        rotate(rotations, p, q, angle)
+      }
+    }
+  }
+  return { rotated, rotations }
+}
+
+interface Rotation {
+  readonly cosine: number
+  readonly sine: number
+}
+
+/** The rotation that makes columns p and q orthogonal, or undefined where they are. */
+function rotationOf({ rows, data }: Matrix, p: number, q: number): Rotation | undefined {
+  const pp = dot(data, p * rows, data, p * rows, rows)
+  const qq = dot(data, q * rows, data, q * rows, rows)
+  const pq = dot(data, p * rows, data, q * rows, rows)
+  if (pq === 0 || Math.abs(pq) <= ORTHOGONAL * Math.sqrt(pp) * Math.sqrt(qq)) return undefined
+  const zeta = (qq - pp) / (2 * pq)
+  const size = Math.abs(zeta)
+  // Beyond 2^27 the root is the number itself, and the square may overflow.
+  const tangent = (zeta < 0 ? -1 : 1) / (size + (size > 2 ** 27 ? size : Math.sqrt(1 + size * size)))
+  const cosine = 1 / Math.sqrt(1 + tangent * tangent)
+  return { cosine, sine: cosine * tangent }
+}
+
+function rotate({ rows, data }: Matrix, p: number, q: number, { cosine, sine }: Rotation): void {
+  for (let i = 0; i < rows; i++) {
+    const [x, y] = [data[p * rows + i]!, data[q * rows + i]!]
+    data[p * rows + i] = cosine * x - sine * y
+    data[q * rows + i] = sine * x + cosine * y
+  }
+}
+
+/** Orthogonal columns to unit columns and their lengths, longest first; equal ones keep their order. */
+function sortedFactors(
+  rotated: Matrix,
+  rotations: Matrix
+): { left: Matrix; sigma: Float64Array; right: Matrix } {
+  const { rows, columns, data } = rotated
+  const lengths = Float64Array.from({ length: columns }, (_, j) =>
+    Math.sqrt(dot(data, j * rows, data, j * rows, rows))
+  )
+  const order = [...lengths.keys()].sort((a, b) => lengths[b]! - lengths[a]! || a - b)
+  const left = zeros(rows, columns)
+  const right = zeros(rotations.rows, columns)
+  for (const [to, from] of order.entries()) {
+    const length = lengths[from]!
+    if (length > 0) for (let i = 0; i < rows; i++) left.data[to * rows + i] = data[from * rows + i]! / length
+    for (let i = 0; i < rotations.rows; i++)
+      right.data[to * rotations.rows + i] = rotations.data[from * rotations.rows + i]!
+  }
+  return { left, sigma: Float64Array.from(order, (from) => lengths[from]!), right }
+}
