@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../package-root.ts'
 import { adapterCommand } from './commands/adapter.ts'
 import { consortiumCommand } from './commands/consortium.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
 import { identityCommand } from './commands/identity.ts'
 import { peerCommand } from './commands/peer.ts'
@@ -29,6 +30,7 @@ Examples:
   $ loam testnet                          a whole network on this machine
   $ loam identity --home ~/.loam          who this peer is; makes a key the first time
   $ loam peer --home ~/.loam              take part
+  $ loam doctor                           what can compute on this machine
   $ loam COMMAND --help                   a command's options, with examples
 
 Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG=1 adds the stack to an error.`
@@ -39,7 +41,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
     identityCommand(),
     consortiumCommand(),
     adapterCommand(),
-    evalCommand()
+    evalCommand(),
+    doctorCommand()
   ])
     program.addCommand(command)
   return program

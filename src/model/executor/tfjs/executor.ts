@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
 import type { Graph, GraphNode } from '../../graph/index.ts'
-import { type CompiledGraph, type Executor, feedFor } from '../executor.ts'
+import { type CompiledGraph, type Executor, type Feeds, feedFor } from '../executor.ts'
 import { planSteps, runSteps, tensorOf } from './interpret.ts'
 import { type LoadedTfjs, loadTfjs, type TfjsDevice } from './load-tfjs.ts'
 
@@ -22,27 +22,28 @@ export function createTfjsExecutor({ device = 'wasm' }: TfjsOptions = {}): Execu
 async function compile(loaded: LoadedTfjs, graph: Graph): Promise<CompiledGraph> {
   const { tf } = loaded
   const steps = planSteps(graph)
-  await activate(loaded)
   const constants = new Map<GraphNode, Tensor>()
-  for (const node of graph.nodes) if (node.values) constants.set(node, tensorOf(tf, node.values, node.shape))
+  await withBackend(loaded, () => {
+    for (const node of graph.nodes)
+      if (node.values) constants.set(node, tensorOf(tf, node.values, node.shape))
+  })
+  const compute = (feeds: Feeds): ReadonlyMap<string, Float32Array> => {
+    const fed = new Map([...graph.inputs].map(([name, node]) => [node, feedFor(graph, feeds, name)]))
+    // What is left at the end, also where a step fails, belongs to the scope and goes with it.
+    tf.engine().startScope()
+    try {
+      const values = new Map(constants)
+      for (const [node, value] of fed) values.set(node, tensorOf(tf, value, node.shape))
+      runSteps(tf, steps, values)
+      return new Map(
+        [...graph.outputs].map(([name, node]) => [name, Float32Array.from(values.get(node)!.dataSync())])
+      )
+    } finally {
+      tf.engine().endScope()
+    }
+  }
   return {
-    run: async (feeds) => {
-      const fed = new Map([...graph.inputs].map(([name, node]) => [node, feedFor(graph, feeds, name)]))
-      await activate(loaded)
-      // From here to the end nothing is awaited: another executor could make its own backend the active one.
-      // What is left at the end, also where a step fails, belongs to the scope and goes with it.
-      tf.engine().startScope()
-      try {
-        const values = new Map(constants)
-        for (const [node, value] of fed) values.set(node, tensorOf(tf, value, node.shape))
-        runSteps(tf, steps, values)
-        return new Map(
-          [...graph.outputs].map(([name, node]) => [name, Float32Array.from(values.get(node)!.dataSync())])
-        )
-      } finally {
-        tf.engine().endScope()
-      }
-    },
+    run: (feeds) => withBackend(loaded, () => compute(feeds)),
     dispose: async () => {
       for (const tensor of constants.values()) tensor.dispose()
       constants.clear()
@@ -50,7 +51,17 @@ async function compile(loaded: LoadedTfjs, graph: Graph): Promise<CompiledGraph>
   }
 }
 
-/** Makes the backend the active one; TensorFlow.js has one for all its users in the process. */
-async function activate({ tf, backend }: LoadedTfjs): Promise<void> {
-  while (tf.getBackend() !== backend) await tf.setBackend(backend)
+let turn: Promise<unknown> = Promise.resolve()
+
+/**
+ * Does `work`, which awaits nothing, while the backend is the active one: TensorFlow.js has one active backend for all its
+ * users in the process, so they take turns.
+ */
+function withBackend<Result>({ tf, backend }: LoadedTfjs, work: () => Result): Promise<Result> {
+  const result = turn.then(async () => {
+    while (tf.getBackend() !== backend) await tf.setBackend(backend)
+    return work()
+  })
+  turn = result.catch(() => undefined)
+  return result
 }
