@@ -1,6 +1,6 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { BaseModel } from '../model/index.ts'
-import { type Charter, checkCharter, compareBytes } from '../protocol/index.ts'
+import { type Charter, checkCharter, compareBytes, maximumFaulty } from '../protocol/index.ts'
 import { describeBase } from './consortium.ts'
 import { PeerError } from './errors.ts'
 import type { MemberCard } from './identity.ts'
@@ -12,7 +12,12 @@ export interface CharterTerms {
   readonly base: BaseModel
   /** Full module names or endings such as `q_proj`. */
   readonly targetModules: readonly string[]
+  /** Fewest shards that are stacked; where it is not given, one more than the trainers that may be faulty. */
   readonly minShards?: number
+  /** Members that train in a round, drawn by the seed; 0, or not given: all. */
+  readonly trainers?: number
+  /** A committee that votes for all, drawn by the seed; not given: all vote. */
+  readonly committee?: Charter['committee']
   readonly maximumRank?: number
   readonly timeouts?: Partial<Charter['timeouts']>
 }
@@ -58,9 +63,9 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     init: 'fresh',
     dtype: 'f32',
     rankStabilised: false,
-    trainers: 0,
-    committee: null,
-    minShards: terms.minShards ?? 1,
+    trainers: terms.trainers ?? 0,
+    committee: terms.committee ?? null,
+    minShards: terms.minShards ?? maximumFaulty(terms.trainers || members.length) + 1,
     rank: { min: 1, max: maximumRank },
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,

@@ -11,10 +11,14 @@ import {
   hashCanonical,
   MalformedError
 } from './canonical-cbor.ts'
+import { stackedMax } from './limits.ts'
+import { describeCommittee, isCommitteeSafe } from './sample.ts'
 import { isSmallOrder, publicKeyOf, type Signer, type Verify } from './signature.ts'
 
 /** Most members that vote (rule 15 *Bounds*): a control message then stays under 64 KiB. */
 export const VOTERS_MAX = 256
+/** Most members, where a committee votes for them (rule 13 *Sample*). */
+export const MEMBERS_MAX = 4096
 /** Most bytes of a charter file. */
 export const CHARTER_BYTES_MAX = 1024 * 1024
 const DAG_CBOR_CODE = 0x71
@@ -57,7 +61,7 @@ const charterSchema = z
   .strictObject({
     version: z.literal(1),
     name: z.string().min(1).max(200),
-    members: z.array(memberSchema).min(1).max(VOTERS_MAX),
+    members: z.array(memberSchema).min(1).max(MEMBERS_MAX),
     base: z.strictObject({
       /** SHA-256 of config.json, tokenizer.json and model.safetensors. */
       config: digestSchema,
@@ -119,10 +123,23 @@ const charterSchema = z
     if (charter.alpha.min > charter.alpha.max) wrong('alpha', 'min is above max')
     if (charter.minShards > charter.members.length) wrong('minShards', 'is more than there are members')
     if (charter.trainers > charter.members.length) wrong('trainers', 'is more than there are members')
-    if (charter.trainers !== 0 || charter.committee !== null)
+    const { members, committee } = charter
+    const trainers = charter.trainers === 0 ? members.length : charter.trainers
+    const atOnce = Math.min(VOTERS_MAX, stackedMax(charter))
+    if (committee === null && members.length > VOTERS_MAX)
+      wrong('members', `are more than ${VOTERS_MAX}: a committee has to vote for them`)
+    if (trainers > atOnce)
       wrong(
         'trainers',
-        'sampling of trainers or of a committee is not supported by this version: use 0 and null'
+        `are ${trainers}, but a sealed round holds at most ${atOnce} manifests of so many modules`
+      )
+    if (charter.minShards > trainers) wrong('minShards', 'is more than there are trainers in a round')
+    if (committee !== null && committee.size > members.length)
+      wrong('committee', 'is larger than the membership')
+    else if (committee !== null && !isCommitteeSafe(members.length, committee))
+      wrong(
+        'committee',
+        `is too small for its epsilon of ${committee.epsilon}: ${describeCommittee(members.length, committee)}`
       )
   })
 
@@ -136,7 +153,7 @@ const signedCharterSchema = z.strictObject({
   signatures: z
     .array(z.strictObject({ peer: peerSchema, signature: signatureSchema }))
     .min(1)
-    .max(VOTERS_MAX)
+    .max(MEMBERS_MAX)
 })
 
 /** A charter with its id and the members who signed it. */

@@ -21,6 +21,7 @@ export {
   type SignedCharter
 } from './charter.ts'
 export { cutId, isVoid } from './identifiers.ts'
+export { manifestBytesMax, stackedMax } from './limits.ts'
 export { requestFault, requestId, signRequest } from './membership.ts'
 export type {
   Certificate,
@@ -51,6 +52,7 @@ export {
 } from './round-context.ts'
 export { type RoundRules, soundRules } from './round-rules.ts'
 export { blocksOf, manifestFault } from './rules/validate.ts'
+export { committeeFailure, describeCommittee, isCommitteeSafe } from './sample.ts'
 export {
   contextAfter,
   decodeSealedRound,

@@ -1,7 +1,8 @@
 import { compareBytes, equalBytes, hex } from './bytes.ts'
 import { domainPrefix, hashCanonical } from './canonical-cbor.ts'
-import { type Member, VOTERS_MAX } from './charter.ts'
+import { MEMBERS_MAX, type Member, VOTERS_MAX } from './charter.ts'
 import { offenderOf } from './evidence.ts'
+import { stackedMax } from './limits.ts'
 import type { ChangeRequest, Cut, MembershipChange } from './messages/bodies.ts'
 import type { Message } from './messages/message.ts'
 import { memberIndex, type RoundContext } from './round-context.ts'
@@ -70,14 +71,22 @@ function changeFault(context: RoundContext, change: MembershipChange, verify: Ve
   if (request.type === 'leave') return admits.length === 0 ? undefined : 'a leave needs nobody'
   const isSorted = admits.every(({ member }, index) => index === 0 || admits[index - 1]!.member < member)
   if (!isSorted) return 'its signatures are not sorted by member'
-  // All members have a say in who comes and goes, not just a committee (rule 13 *Sample*).
-  if (!context.rules.isAdmitted(admits.length, context.rules.quorum(context.members.length)))
-    return 'is not signed by a quorum'
+  if (!context.rules.isAdmitted(admits.length, context.quorum)) return 'is not signed by a quorum'
   const isSigned = admits.every(({ member, signature }) => {
     const signer = context.members[member]
-    return signer !== undefined && isRequestSignedBy(context, request, signer.peer, signature, verify)
+    return (
+      signer !== undefined &&
+      context.voters.includes(member) &&
+      isRequestSignedBy(context, request, signer.peer, signature, verify)
+    )
   })
   return isSigned ? undefined : 'is not signed by members of this round'
+}
+
+/** Most members that the consortium may grow to: rounds must stay small enough to be sealed and voted on. */
+function membersMax({ charter }: RoundContext): number {
+  const voters = charter.committee === null ? VOTERS_MAX : MEMBERS_MAX
+  return charter.trainers === 0 ? Math.min(voters, VOTERS_MAX, stackedMax(charter)) : voters
 }
 
 /** Why the membership changes of a cut are not what they must be; undefined if they are. */
@@ -92,7 +101,8 @@ export function cutMembershipFault(
   if (!isSorted) return 'its membership changes are not sorted by peer, or change one twice'
   const joins = changes.filter(({ request }) => request.type === 'join').length
   if (joins > context.rules.joinsAtMost(context.faulty)) return `lets ${joins} join at once`
-  if (context.members.length + joins > VOTERS_MAX) return `makes more than ${VOTERS_MAX} members`
+  if (joins > 0 && context.members.length + joins > membersMax(context))
+    return `makes more than ${membersMax(context)} members`
   for (const change of changes) {
     const fault = changeFault(context, change, verify)
     if (fault !== undefined) return `its membership change of ${hex(change.request.peer)} ${fault}`

@@ -3,6 +3,7 @@ import { hashCanonical } from './canonical-cbor.ts'
 import { type Charter, genesisParent, type Member, type SignedCharter } from './charter.ts'
 import { maximumFaulty } from './quorum.ts'
 import { type RoundRules, soundRules } from './round-rules.ts'
+import { drawMembers } from './sample.ts'
 
 /** A seal on which requests may still build, with the digest of the model that it left. */
 export interface RecentSeal {
@@ -32,6 +33,8 @@ export interface RoundContext {
   /** The parent and those before it, oldest first. */
   readonly recent: readonly RecentSeal[]
   readonly spent: readonly SpentRequest[]
+  /** Indices of the members who vote in this round: all, or the committee of rule 13 *Sample*; f and q are theirs. */
+  readonly voters: readonly number[]
   readonly faulty: number
   readonly quorum: number
   /** Indices of the members who train in this round. */
@@ -72,7 +75,7 @@ export function followingContext(context: RoundContext, next: NextRound): RoundC
 
 /** The same round, judged by these rules. */
 export function withRules(context: RoundContext, rules: RoundRules): RoundContext {
-  return { ...context, rules, quorum: rules.quorum(context.members.length) }
+  return { ...context, rules, quorum: rules.quorum(context.voters.length) }
 }
 
 function contextOf(
@@ -82,14 +85,16 @@ function contextOf(
   given: NextRound & { round: number }
 ): RoundContext {
   const members = [...given.members].sort((left, right) => compareBytes(left.peer, right.peer))
+  const voters = drawMembers('committee', given.seed, members.length, charter.committee?.size ?? 0)
   return {
     charter,
     charterId: id,
     ...given,
     members,
-    faulty: maximumFaulty(members.length),
-    quorum: rules.quorum(members.length),
-    trainers: members.map((_, index) => index),
+    voters,
+    faulty: maximumFaulty(voters.length),
+    quorum: rules.quorum(voters.length),
+    trainers: drawMembers('trainers', given.seed, members.length, charter.trainers),
     rules
   }
 }
@@ -99,10 +104,11 @@ export function memberIndex(context: RoundContext, peer: Uint8Array): number {
   return context.members.findIndex((member) => equalBytes(member.peer, peer))
 }
 
-/** Rule 4 *Propose*: the proposer of a view is members[(H(seed) + view) mod n], the hash read big-endian. */
+/** Rule 4 *Propose*: the proposer of a view is voters[(H(seed) + view) mod n], the hash read big-endian. */
 export function proposerOf(context: RoundContext, view: number): number {
   const start = BigInt(`0x${hex(hashCanonical('proposer', context.seed))}`)
-  return context.rules.proposerTurn(start, view, context.members.length)
+  const { voters, rules } = context
+  return voters[rules.proposerTurn(start, view, voters.length)]!
 }
 
 /** A 32-bit seed for what a member draws in this round: its fresh LoRA. Known to all, so that a training can be re-run. */

@@ -4,15 +4,13 @@ import { byteString, decodeCanonical, encodeCanonical, MalformedError } from './
 import { VOTERS_MAX } from './charter.ts'
 import { cutEvidenceFault } from './evidence.ts'
 import { cutId, settle } from './identifiers.ts'
+import { SEALED_ROUND_BYTES_MAX } from './limits.ts'
 import { cutMembershipFault } from './membership.ts'
 import { type Cut, cutSchema, type Seal, sealSchema } from './messages/bodies.ts'
 import { isKind, isValidSeal, judge } from './messages/judge.ts'
 import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
 import { followingContext, type RoundContext } from './round-context.ts'
 import type { Verify } from './signature.ts'
-
-/** Most bytes of one sealed round on the wire. */
-export const SEALED_ROUND_BYTES_MAX = 4 * 1024 * 1024
 
 const sealedRoundSchema = z.strictObject({
   seal: sealSchema,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { bitmapOf, equalBytes, hasBit } from './bytes.ts'
 import { byteString, decodeCanonical, encodeCanonical } from './canonical-cbor.ts'
-import { digestSchema, VOTERS_MAX } from './charter.ts'
+import { digestSchema, MEMBERS_MAX, VOTERS_MAX } from './charter.ts'
 import { bodySchemas, type Certificate, certificateSchema, type Kind } from './messages/bodies.ts'
 import { MESSAGE_BYTES_MAX } from './messages/message.ts'
 import { manifestOf } from './round/draft.ts'
@@ -15,10 +15,12 @@ export const SYNC_ANSWER_BYTES_MAX = 5 * 1024 * 1024
 /** Most bytes of messages in one answer; the rest comes with the next. */
 const ANSWER_PAYLOAD_BYTES_MAX = 1024 * 1024
 const SLOTS_MAX = 1024
-/** Slots that are told: with the largest bitmaps and `wanted` full, a request still stays under its bound. */
-const OWN_SLOTS_MAX = 640
+/** Bytes of the slots that are told: with `wanted` full, a request still stays under its bound. */
+const OWN_SLOTS_BYTES_MAX = 48 * 1024
+/** Bytes of a slot around its bitmap. */
+const SLOT_BYTES = 43
 
-const membersBitmap = byteString().refine((bytes) => bytes.length <= VOTERS_MAX / 8, 'is too long a bitmap')
+const membersBitmap = byteString().refine((bytes) => bytes.length <= MEMBERS_MAX / 8, 'is too long a bitmap')
 
 const requestSchema = z.strictObject({
   version: z.literal(1),
@@ -71,9 +73,13 @@ export function syncRequest(state: PeerState): SyncRequest {
     certified: bitmapOf(context.members.length, state.certificates.keys()),
     have: have
       .filter(({ kind, slot }) => kind !== 'endorsement' || !state.certificates.has(slot))
-      .slice(-OWN_SLOTS_MAX),
+      .slice(-ownSlotsMax(context.members.length)),
     wanted: wantedManifests(state)
   }
+}
+
+function ownSlotsMax(members: number): number {
+  return Math.min(SLOTS_MAX, Math.floor(OWN_SLOTS_BYTES_MAX / (SLOT_BYTES + Math.ceil(members / 8))))
 }
 
 function wantedManifests(state: PeerState): Uint8Array[] {

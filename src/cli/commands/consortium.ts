@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { homeAt } from '../../node/home.ts'
 import type { MemberCard } from '../../node/identity.ts'
 import { commaSeparated, printResult, wholeNumber } from '../output.ts'
@@ -14,6 +14,11 @@ interface CreateOptions {
   model?: string
   modules: string[]
   minShards?: number
+  trainers?: number
+  committee?: number
+  assumedFaulty: number
+  epsilon: number
+  committeeRounds: number
   maxRank?: number
   trainSeconds?: number
   gatherSeconds?: number
@@ -38,6 +43,20 @@ function createCommand(): Command {
     .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
     .option('--modules <names>', 'modules to adapt, by name or ending', commaSeparated, ['q_proj', 'v_proj'])
     .option('--min-shards <n>', 'fewest shards that a round stacks', wholeNumber('--min-shards', 1))
+    .option(
+      '--trainers <n>',
+      'members that train in a round, drawn anew each time',
+      wholeNumber('--trainers', 1)
+    )
+    .option('--committee <n>', 'members that vote, drawn anew each round', wholeNumber('--committee', 1))
+    .option('--assumed-faulty <x>', 'fraction of members a committee assumes faulty', fraction, 0.1)
+    .option('--epsilon <x>', 'largest probability of a bad committee, over all rounds', fraction, 1e-6)
+    .option(
+      '--committee-rounds <n>',
+      'rounds that the epsilon is for',
+      wholeNumber('--committee-rounds', 1),
+      1000
+    )
     .option('--max-rank <n>', 'largest LoRA rank of a member', wholeNumber('--max-rank', 1))
     .option('--train-seconds <n>', 'longest training of a round', wholeNumber('--train-seconds', 1))
     .option(
@@ -57,6 +76,13 @@ Example:
       --out charter.cbor`
     )
     .action(create)
+}
+
+function fraction(value: string): number {
+  const number = Number(value)
+  if (value.trim() === '' || !(number >= 0 && number <= 1))
+    throw new InvalidArgumentError('a number from 0 to 1 is needed')
+  return number
 }
 
 function collect(value: string, before: string[]): string[] {
@@ -88,11 +114,17 @@ async function create(options: CreateOptions): Promise<void> {
     targetModules: options.modules,
     timeouts: Object.fromEntries(timeouts.map(([name, seconds]) => [name, seconds! * 1000])),
     ...(options.minShards === undefined ? {} : { minShards: options.minShards }),
+    ...(options.trainers === undefined ? {} : { trainers: options.trainers }),
+    ...(options.committee === undefined ? {} : { committee: committeeTerms(options, options.committee) }),
     ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank })
   })
   await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
   const summary = await summarise(options.out)
   printResult(summary, options, () => describe(summary))
+}
+
+function committeeTerms({ assumedFaulty, epsilon, committeeRounds }: CreateOptions, size: number) {
+  return { size, assumedFaulty, epsilon, rounds: committeeRounds }
 }
 
 /** A charter that was given out must not be replaced by another of the same name. */
@@ -141,11 +173,20 @@ type Summary = Awaited<ReturnType<typeof summarise>>
 async function summarise(path: string) {
   const { readCharter } = await import('../../node/charter-file.ts')
   const { peerIdText } = await import('../../node/driver/reports.ts')
-  const { consortiumCid, describeResilience, hex, maximumFaulty, quorumSize } = await import(
-    '../../protocol/index.ts'
-  )
+  const {
+    committeeFailure,
+    consortiumCid,
+    describeCommittee,
+    describeResilience,
+    hex,
+    maximumFaulty,
+    quorumSize
+  } = await import('../../protocol/index.ts')
   const { charter, id, signatures } = await readCharter(path)
-  const count = charter.members.length
+  const { committee } = charter
+  const all = charter.members.length
+  const count = Math.min(committee?.size ?? all, all)
+  const trainers = charter.trainers === 0 ? all : charter.trainers
   return {
     path,
     id: consortiumCid(id),
@@ -155,6 +196,14 @@ async function summarise(path: string) {
     quorum: quorumSize(count),
     faulty: maximumFaulty(count),
     resilience: describeResilience(count),
+    trainers,
+    committee:
+      committee === null ? null : { ...committee, failureProbability: committeeFailure(all, committee) },
+    committeePromise: committee === null ? null : describeCommittee(all, committee),
+    minShardsAdvice:
+      charter.minShards > maximumFaulty(trainers)
+        ? null
+        : `minShards ${charter.minShards} lets ${maximumFaulty(trainers)} faulty trainers fill a round alone: ${maximumFaulty(trainers) + 1} is the least that does not`,
     rule: charter.rule,
     minShards: charter.minShards,
     rank: charter.rank,
@@ -178,7 +227,10 @@ function describe(summary: Summary): string {
       (member) => `            ${member}${summary.signedBy.includes(member) ? '  (signed)' : ''}`
     ),
     `            ${summary.resilience}`,
+    ...(summary.committeePromise === null ? [] : [`            ${summary.committeePromise}`]),
+    `trainers    ${summary.trainers} a round`,
     `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}`,
+    ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
     `base        weights ${summary.base.weights}`,
     `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,

@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import { byteString } from '../canonical-cbor.ts'
-import { digestSchema, memberPeerSchema, peerSchema, signatureSchema, VOTERS_MAX } from '../charter.ts'
+import {
+  digestSchema,
+  MEMBERS_MAX,
+  memberPeerSchema,
+  peerSchema,
+  signatureSchema,
+  VOTERS_MAX
+} from '../charter.ts'
 import { type Kind, signedHeaderSchema } from './header.ts'
 
 export type { Kind } from './header.ts'
@@ -9,9 +16,9 @@ const index = z
   .number()
   .int()
   .min(0)
-  .max(VOTERS_MAX - 1)
+  .max(MEMBERS_MAX - 1)
 const counter = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-const bitmap = byteString().refine((bytes) => bytes.length <= VOTERS_MAX / 8, 'is too long a bitmap')
+const bitmap = byteString().refine((bytes) => bytes.length <= MEMBERS_MAX / 8, 'is too long a bitmap')
 
 /** One module's pair as a manifest announces it. */
 export const shardSchema = z.strictObject({

@@ -50,7 +50,12 @@ export function isKind<K extends Kind>(message: Message, kind: K): message is Me
   return message.kind === kind
 }
 
+/** Kinds that members say who do not vote. A petition only to leave. */
+const VOTELESS_KINDS: ReadonlySet<Kind> = new Set(['manifest', 'evidence', 'petition'])
+
 function faultOf(context: RoundContext, message: Message, verify: Verify): string | undefined {
+  if (!VOTELESS_KINDS.has(message.kind) && !context.voters.includes(message.author))
+    return 'its author does not vote in this round'
   if (isKind(message, 'proposal')) return proposalFault(context, message, verify)
   if (isKind(message, 'endorsement'))
     return context.trainers.includes(message.slot) ? undefined : 'endorses somebody who does not train'
@@ -81,10 +86,12 @@ function evidenceMessageFault(
 
 function petitionFault(
   context: RoundContext,
-  { body, header, slot }: Message<'petition'>,
+  { author, body, header, slot }: Message<'petition'>,
   verify: Verify
 ): string | undefined {
   const { request, own, admit } = body
+  const isOwnLeave = request.type === 'leave' && equalBytes(request.peer, header.author)
+  if (!isOwnLeave && !context.voters.includes(author)) return 'its author does not vote in this round'
   if (slot >= PETITION_SLOTS) return 'is one petition too many'
   const fault = requestFault(context, request, own, verify)
   if (fault !== undefined) return `its request ${fault}`
@@ -145,6 +152,7 @@ export function isSignedBy<K extends Kind>(
   const member = context.members[index]
   return (
     member !== undefined &&
+    context.voters.includes(index) &&
     context.rules.isSigned(
       verify,
       member.peer,

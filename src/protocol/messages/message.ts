@@ -2,15 +2,14 @@ import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import { decodeCanonical, encodeCanonical, MalformedError } from '../canonical-cbor.ts'
 import { signatureSchema } from '../charter.ts'
+import { MESSAGE_BYTES_MAX } from '../limits.ts'
 import type { RoundContext } from '../round-context.ts'
 import type { Signer } from '../signature.ts'
 import { type Body, bodySchemas } from './bodies.ts'
 import { type Header, headerSchema, type Kind, messageId, payloadOf, signedHeaderBytes } from './header.ts'
 
+export { MESSAGE_BYTES_MAX } from '../limits.ts'
 export { type Header, messageId, signedHeaderBytes } from './header.ts'
-
-/** Most bytes of one control message: what gossip carries. */
-export const MESSAGE_BYTES_MAX = 64 * 1024
 
 const envelopeSchema = z.strictObject({
   version: z.literal(1),

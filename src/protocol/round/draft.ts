@@ -144,10 +144,15 @@ export function say<K extends Kind>(
   body: Body<K>,
   grounds: Pick<SignedRecord, 'certificates'> = {}
 ): void {
-  if (draft.self < 0) return
+  if (draft.self < 0 || !mayVote(draft, kind)) return
   const before = keptOf(draft, kind, slot, draft.self)
   if (before.length > 0 && !draft.context.rules.maySpeakAgain(kind)) return
   sign(draft, kind, slot, body, grounds)
+}
+
+/** Who is not drawn into the committee speaks only as an author, of evidence and of its own leave (rule 13 *Sample*). */
+function mayVote({ context, self }: Draft, kind: Kind): boolean {
+  return kind === 'manifest' || kind === 'evidence' || kind === 'petition' || context.voters.includes(self)
 }
 
 /** Signs, logs and sends, whatever was said in this place before; the same again changes nothing. */
@@ -160,7 +165,7 @@ export function sign<K extends Kind>(
 ): void {
   const message = signMessage(draft.context, draft.signer, kind, slot, body) as Message
   const before = keptOf(draft, kind, slot, draft.self)
-  if (draft.self < 0 || before.some(({ id }) => equalBytes(id, message.id))) return
+  if (draft.self < 0 || !mayVote(draft, kind) || before.some(({ id }) => equalBytes(id, message.id))) return
   keep(draft, message)
   const record = { type: 'signed', envelope: message.bytes, ...grounds } as const
   draft.effects.push(

@@ -74,7 +74,7 @@ export function seal(draft: Draft): void {
   const groups = groupBy(latest.values(), ({ body }) => hex(encodeCanonical(attestedAlike(body))))
   const agreed = [...groups.values()].find((group) => group.length >= draft.context.quorum)
   if (agreed === undefined) {
-    if (latest.size === draft.context.members.length)
+    if (latest.size === draft.context.voters.length)
       halt(
         draft,
         `all ${latest.size} members attested round ${draft.context.round} and no ${draft.context.quorum} of them agree`

@@ -1,6 +1,6 @@
 import { compareBytes, equalBytes, hex } from '../bytes.ts'
 import { requestFault, requestId, signRequest } from '../membership.ts'
-import type { MembershipChange } from '../messages/bodies.ts'
+import type { ChangeRequest, MembershipChange } from '../messages/bodies.ts'
 import { PETITION_SLOTS } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
 import { type Draft, keptOf, messagesOf, say } from '../round/draft.ts'
@@ -39,11 +39,16 @@ export function petition(draft: Draft): void {
   const said = slots.map((message) => message && hex(requestId(charterId, message.body.request)))
   for (const [id, { request, own }] of draft.wishes) {
     const free = said.indexOf(undefined)
-    if (said.includes(id) || free < 0) continue
+    if (said.includes(id) || free < 0 || !mayAsk(draft, request)) continue
     said[free] = id
     const admit = request.type === 'leave' ? null : signRequest(charterId, request, draft.signer)
     say(draft, 'petition', free, { request, own, admit })
   }
+}
+
+/** Voters ask for anything; others only to leave. */
+function mayAsk({ context, self }: PeerState, { type, peer }: ChangeRequest): boolean {
+  return context.voters.includes(self) || (type === 'leave' && equalBytes(peer, context.members[self]!.peer))
 }
 
 /** What a proposer may put into a fresh cut: the requests that enough members signed for in this round. */
@@ -59,7 +64,7 @@ export function changesForCut(state: PeerState): MembershipChange[] {
     if (body.admit !== null) known.admits.set(author, body.admit)
     found.set(id, known)
   }
-  const quorum = context.rules.quorum(context.members.length)
+  const { quorum } = context
   const changes = [...found.values()]
     .filter(
       ({ change, admits }) => change.request.type === 'leave' || context.rules.isAdmitted(admits.size, quorum)

@@ -130,7 +130,7 @@ describe('rule 14, sync', () => {
 
   it('refuses malformed requests and answers', () => {
     const request = syncRequest(table.sit(0).state)
-    for (const changes of [{ version: 2 }, { round: 0 }, { certified: new Uint8Array(33) }, { extra: 1 }])
+    for (const changes of [{ version: 2 }, { round: 0 }, { certified: new Uint8Array(513) }, { extra: 1 }])
       assert.throws(
         () => decodeSyncRequest(encodeSyncRequest({ ...request, ...changes } as never)),
         MalformedError
