@@ -8,9 +8,11 @@ import { adapterCommand } from './commands/adapter.ts'
 import { consortiumCommand } from './commands/consortium.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
+import { generateCommand } from './commands/generate.ts'
 import { identityCommand } from './commands/identity.ts'
 import { peerCommand } from './commands/peer.ts'
 import { testnetCommand } from './commands/testnet.ts'
+import { trainCommand } from './commands/train.ts'
 import { EXIT, printError, tolerateClosedOutput } from './output.ts'
 import { NotFittingError } from './usage-error.ts'
 
@@ -30,6 +32,7 @@ Examples:
   $ loam testnet                          a whole network on this machine
   $ loam identity --home ~/.loam          who this peer is; makes a key the first time
   $ loam peer --home ~/.loam              take part
+  $ loam train --data FILE --out DIR      fine-tune on this machine alone
   $ loam doctor                           what can compute on this machine
   $ loam COMMAND --help                   a command's options, with examples
 
@@ -41,6 +44,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
     identityCommand(),
     consortiumCommand(),
     adapterCommand(),
+    trainCommand(),
+    generateCommand(),
     evalCommand(),
     doctorCommand()
   ])

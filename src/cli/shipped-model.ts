@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { packageRoot } from '../package-root.ts'
 
@@ -7,4 +8,14 @@ export const SHIPPED_MODEL = 'loam-base-1m'
 /** The folder of a base model: the given one, or the shipped model's. */
 export function baseModelFolder(given?: string): string {
   return given === undefined ? join(packageRoot(), 'models', SHIPPED_MODEL) : resolve(given)
+}
+
+/**
+ * Checks that a folder holds a base model, before anything is loaded.
+ *
+ * @throws {Error} saying what to set
+ */
+export function requireBaseModel(folder: string): void {
+  if (!existsSync(join(folder, 'config.json')))
+    throw new Error(`${folder} holds no base model (no config.json): set --model to its folder`)
 }

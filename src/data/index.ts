@@ -29,6 +29,7 @@ export {
   PACKINGS,
   type Packing
 } from './example-stream.ts'
+export { type MultipleChoice, readMultipleChoice } from './multiple-choice.ts'
 export { type BatchStream, type BatchStreamOptions, createBatchStream, documentTokens } from './packing.ts'
 export { loadPretrainingDocuments } from './pretraining-documents.ts'
 export { readDocuments } from './read-documents.ts'

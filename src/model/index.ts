@@ -24,6 +24,12 @@ export {
 } from './base-model.ts'
 export { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from './chat-template.ts'
 export {
+  type ChoiceScorer,
+  type ChoiceScorerOptions,
+  type ChoiceScores,
+  createChoiceScorer
+} from './choice-scorer.ts'
+export {
   createEvaluator,
   type Evaluator,
   type EvaluatorOptions,

@@ -1,5 +1,8 @@
+import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
 import { readDocuments } from '../data/index.ts'
+import { parseModelConfig } from '../model/family/index.ts'
+import { readJsonObject } from '../model/read-json.ts'
 import type { Charter } from '../protocol/index.ts'
 import { requireCharterBase } from './consortium.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
@@ -22,6 +25,7 @@ export async function requireSettings(config: PeerConfig, charter: Charter): Pro
   }
   await requireDocuments(config.documents)
   await requireCharterBase(config.model, charter)
+  requireSequenceLength(config)
 }
 
 function requireWithin(name: string, value: number, { min, max }: { min: number; max: number }): void {
@@ -39,6 +43,15 @@ function requireAddress(flag: string, address: string) {
       `${flag} ${address} is no multiaddr such as /ip4/192.0.2.7/tcp/4001: ${messageOf(error)}`
     )
   }
+}
+
+/** Positions beyond the model's would fail in the first step, or train on what no member can use. */
+function requireSequenceLength({ model, training }: PeerConfig): void {
+  const { maxPositions } = parseModelConfig(readJsonObject(join(model, 'config.json')))
+  if (training.sequenceLength > maxPositions)
+    throw new PeerError(
+      `training.sequenceLength ${training.sequenceLength} is more than the base model's ${maxPositions} positions: lower it in peer.json`
+    )
 }
 
 /** Reads every line once: a fault on line 9,000 must not wait for the first round. */

@@ -1,15 +1,17 @@
-import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { Command } from 'commander'
+import { readAdapterPath } from '../adapter-path.ts'
+import { choiceReport } from '../eval-choices.ts'
 import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
 import { printResult, wholeNumber } from '../output.ts'
-import { baseModelFolder } from '../shipped-model.ts'
+import { baseModelFolder, requireBaseModel } from '../shipped-model.ts'
+import { NotFittingError } from '../usage-error.ts'
 
 interface EvalOptions extends ExecutorFlags {
   model?: string
   adapter?: string
-  text: string
+  text?: string
+  choices?: string
   context?: number
   threads: number
   perToken?: boolean
@@ -19,10 +21,11 @@ interface EvalOptions extends ExecutorFlags {
 /** `loam eval`: how well a model foresees a text. */
 export function evalCommand(): Command {
   return new Command('eval')
-    .description('score a text: mean nats per token under a model, with or without an adapter')
+    .description('score a text or multiple-choice questions under a model, with or without an adapter')
     .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
-    .option('--adapter <folder>', 'PEFT adapter folder')
-    .requiredOption('--text <file>', 'UTF-8 text')
+    .option('--adapter <path>', 'PEFT adapter folder, or a safetensors file of Loam')
+    .option('--text <file>', 'UTF-8 text: mean nats per token')
+    .option('--choices <file>', 'JSONL of questions with choices: shares of right answers')
     .option(
       '--context <n>',
       "tokens a window (default: the model's maximum, at most 256)",
@@ -32,28 +35,38 @@ export function evalCommand(): Command {
     .addOption(executorOption())
     .addOption(deviceOption())
     .option('--per-token', 'list every token with its log-probability')
-    .option('--json', 'print one JSON object: { "nats", "tokens", "bytes", "perToken" }')
+    .option(
+      '--json',
+      'print one JSON object: { "nats", "tokens", "bytes", "perToken" }, or { "acc", "acc_norm", … }'
+    )
     .addHelpText(
       'after',
       `
 The text begins with the tokenizer's BOS, where it has one, and is cut into windows that do not overlap. The first token
 of a window is not scored: its log-probability is null.
 
+Questions are scored as lm-evaluation-harness does: each choice by the sum of its tokens' log-probabilities behind the
+context (acc), and by that divided by its length in bytes (acc_norm). A line of the file:
+  { "question": "What barks?", "choices": ["a cat", "a dog"], "answer": 1 }
+The answer may be a letter; "context" in place of "question" is taken as it is.
+
 Examples:
   $ loam eval --text heldout.txt
-  $ loam eval --adapter out/adapter --text out/peer-0/heldout.txt --json`
+  $ loam eval --adapter out/adapter --text out/peer-0/heldout.txt --json
+  $ loam eval --adapter my-adapter --choices questions.jsonl`
     )
     .action(evaluate)
 }
 
 async function evaluate(options: EvalOptions): Promise<void> {
+  if ((options.text === undefined) === (options.choices === undefined))
+    throw new NotFittingError('give --text FILE or --choices FILE, one of them')
+  if (options.choices !== undefined) return evaluateChoices(options, options.choices)
   const { createTextScorer } = await import('../../model/index.ts')
-  const { readPeftFolder } = await import('../../node/peft-files.ts')
-  const text = await readText(options.text)
-  const adapter = options.adapter === undefined ? undefined : await readPeftFolder(options.adapter)
+  const text = await readText(options.text!)
+  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
   const folder = baseModelFolder(options.model)
-  if (!existsSync(join(folder, 'config.json')))
-    throw new Error(`${folder} holds no base model (no config.json): set --model to its folder`)
+  requireBaseModel(folder)
   const { context, threads } = options
   const executor = await executorFromFlags(options)
   const scorer = await createTextScorer(folder, {
@@ -80,6 +93,37 @@ async function evaluate(options: EvalOptions): Promise<void> {
         lines.push(`${String(id).padStart(8)}  ${logProb?.toFixed(6) ?? '-'}`)
     return lines.join('\n')
   })
+}
+
+async function evaluateChoices(options: EvalOptions, file: string): Promise<void> {
+  if (options.context !== undefined || options.perToken === true)
+    throw new NotFittingError('--context and --per-token belong to --text')
+  const { createChoiceScorer, loadBaseModel } = await import('../../model/index.ts')
+  const { readMultipleChoice } = await import('../../data/index.ts')
+  await requireFile(file)
+  const questions = await readMultipleChoice(file)
+  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
+  const folder = baseModelFolder(options.model)
+  requireBaseModel(folder)
+  const { config, tokenizer, weights } = loadBaseModel(folder)
+  const scorer = createChoiceScorer({ config, tokenizer, executor: await executorFromFlags(options) })
+  const scores = await scorer.score(questions, weights, { adapter }).finally(() => scorer.dispose())
+  const report = choiceReport(questions, scores)
+  printResult(report, options, () => {
+    const line = (share: number, error: number | null): string =>
+      `${share.toFixed(4)}${error === null ? '' : ` ± ${error.toFixed(4)}`}`
+    return [
+      `questions  ${report.questions}`,
+      `acc        ${line(report.acc, report.acc_stderr)}`,
+      `acc_norm   ${line(report.acc_norm, report.acc_norm_stderr)}`
+    ].join('\n')
+  })
+}
+
+async function requireFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) throw new Error(`there is no file ${path}`)
+  if (found.isDirectory()) throw new Error(`${path} is a folder, not a file`)
 }
 
 /** Whole files are read into memory and scored: a larger one is a mistake, or is better scored in parts. */

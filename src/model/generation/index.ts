@@ -3,8 +3,10 @@
  *
  * @example
  * ```ts
- * const generator = await createTextGenerator('models/mine', { threads: 2 })
- * for await (const piece of generator.stream({ prompt: 'Once upon a time', maxTokens: 50, temperature: 0.8 }))
+ * const { config, tokenizer, weights } = loadBaseModel('models/mine')
+ * const generator = await createGenerator({ config, threads: 2 })
+ * const ids = tokenizer.encode('Once upon a time')
+ * for await (const piece of streamText(generator, { tokenizer, weights, ids, maxTokens: 50, temperature: 0.8 }))
  *   process.stdout.write(piece)
  * await generator.dispose()
  * ```
@@ -26,3 +28,4 @@ export {
 } from './generator.ts'
 export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createStopFilter, type StopFilter } from './stop-filter.ts'
+export { streamText, type TextStreamEnd, type TextStreamOptions } from './text-stream.ts'

@@ -11,6 +11,7 @@
  * ```
  */
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
+export { CheckpointError } from './checkpoint.ts'
 export {
   createFullTrainer,
   type FullStepResult,
@@ -18,6 +19,12 @@ export {
   type FullTrainerOptions
 } from './full-trainer.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
+export {
+  type LocalTrainingOptions,
+  type LocalTrainingResult,
+  type TrainingStep,
+  trainLocally
+} from './local-training.ts'
 export { initialiseLora, type LoraInitOptions } from './lora-init.ts'
 export {
   createLoraTrainer,
@@ -30,6 +37,7 @@ export {
   type LoraTrainingOptions,
   type LoraTrainingResult
 } from './lora-trainer.ts'
+export { createLossEvaluator, type LossEvaluator, type LossEvaluatorOptions } from './loss-evaluator.ts'
 export { learningRateAt, type ScheduleSettings } from './schedule.ts'
 export {
   createTrainStep,

@@ -42,7 +42,7 @@ describe('the loam command', function () {
       ['consortium', 'inspect'],
       ['adapter', 'export']
     ]
-    const commands = [['testnet'], ['peer'], ['identity'], ['eval'], ...nested]
+    const commands = [['testnet'], ['peer'], ['identity'], ['eval'], ['train'], ['generate'], ...nested]
     const helps = await Promise.all(commands.map((command) => loam(...command, '--help')))
     for (const [index, { code, stdout }] of helps.entries()) {
       assert.equal(code, 0)
@@ -186,6 +186,10 @@ describe('the loam command', function () {
       ]
       for (const [flags, message] of refused) assertFails(await peer(...flags), 1, message)
       server.close()
+      const before = existsSync(path('home', 'peer.json')) ? await readFile(path('home', 'peer.json')) : '{}'
+      await writeFile(path('home', 'peer.json'), '{"training":{"sequenceLength":257}}')
+      assertFails(await peer(), 1, /sequenceLength 257 is more than the base model's 256 positions/)
+      await writeFile(path('home', 'peer.json'), before)
       assertFails(await loam('peer', '--home', path('third')), 1, /has no charter yet/)
     })
 

@@ -1,0 +1,105 @@
+import { open, readFile, rename } from 'node:fs/promises'
+import { z } from 'zod'
+import { decodeSafetensors, encodeSafetensors } from '../../adapter/safetensors.ts'
+import type { TensorMap } from '../../adapter/tensor.ts'
+import type { EarlyStopState } from './early-stop.ts'
+
+/** A run between two steps, from which it goes on with the same bits. */
+export interface Checkpoint {
+  /** What the run is about; a checkpoint of another run is refused. */
+  readonly settings: Readonly<Record<string, unknown>>
+  /** Updates done. */
+  readonly step: number
+  /** Targets learned so far. */
+  readonly tokens: number
+  readonly firstLoss: number
+  readonly lastLoss: number
+  /** Held-out loss before the first update, where there are held-out examples. */
+  readonly heldOutBefore?: number | undefined
+  readonly earlyStop: EarlyStopState
+  /** The trainer's state. */
+  readonly tensors: TensorMap
+  /** Factors of the best adapter so far, by name, where the run may stop early. */
+  readonly best?: TensorMap | undefined
+}
+
+/** A checkpoint that cannot be gone on from. */
+export class CheckpointError extends Error {
+  override readonly name = 'CheckpointError'
+}
+
+const BEST = 'best/'
+const loss = z.number()
+const headerSchema = z.object({
+  version: z.literal(1),
+  settings: z.record(z.string(), z.unknown()),
+  step: z.int().nonnegative(),
+  tokens: z.int().nonnegative(),
+  firstLoss: loss,
+  lastLoss: loss,
+  heldOutBefore: loss.optional(),
+  earlyStop: z.object({ best: z.object({ loss, step: z.int() }).optional(), since: z.int() })
+})
+
+/** Writes a checkpoint so that after a crash the file is the old one or the new one, whole. */
+export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  const { tensors, best, ...header } = checkpoint
+  const all = new Map(tensors)
+  for (const [name, tensor] of best ?? []) all.set(`${BEST}${name}`, tensor)
+  const metadata = { checkpoint: JSON.stringify({ version: 1, ...header }) }
+  const temporary = `${path}.tmp`
+  const file = await open(temporary, 'w')
+  try {
+    await file.writeFile(encodeSafetensors(all, { metadata }))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+}
+
+/**
+ * Reads a checkpoint of a run with these settings.
+ *
+ * @returns undefined where there is none
+ * @throws {CheckpointError} when it is damaged, or of a run with other settings; the message names them
+ */
+export async function readCheckpoint(
+  path: string,
+  settings: Readonly<Record<string, unknown>>
+): Promise<Checkpoint | undefined> {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (bytes === undefined) return undefined
+  const { header, tensors } = decode(path, bytes)
+  const differing = Object.keys({ ...settings, ...header.settings }).filter(
+    (key) => JSON.stringify(settings[key]) !== JSON.stringify(header.settings[key])
+  )
+  if (differing.length > 0) {
+    const [key] = differing as [string]
+    throw new CheckpointError(
+      `${path} is of a run with other settings (${differing.join(', ')}: ${JSON.stringify(header.settings[key])} then, ` +
+        `${JSON.stringify(settings[key])} now): give those again, or another --out`
+    )
+  }
+  const ofRun = [...tensors].filter(([name]) => !name.startsWith(BEST))
+  const best = [...tensors].filter(([name]) => name.startsWith(BEST))
+  return {
+    ...header,
+    tensors: new Map(ofRun),
+    ...(best.length > 0 && { best: new Map(best.map(([name, tensor]) => [name.slice(BEST.length), tensor])) })
+  }
+}
+
+function decode(path: string, bytes: Uint8Array) {
+  try {
+    const { tensors, metadata } = decodeSafetensors(bytes)
+    return { tensors, header: headerSchema.parse(JSON.parse(metadata.checkpoint ?? '')) }
+  } catch {
+    throw new CheckpointError(
+      `${path} is no checkpoint of this version, or is damaged: remove it to begin anew`
+    )
+  }
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createExampleStream, type TokenizedExample } from '../../../../src/data/index.ts'
+import {
+  CheckpointError,
+  createLoraTrainer,
+  createLossEvaluator,
+  createSeededRandom,
+  initialiseLlama,
+  type LocalTrainingOptions,
+  type LoraTrainer,
+  type LossEvaluator,
+  trainLocally
+} from '../../../../src/model/index.ts'
+import { createEarlyStop } from '../../../../src/model/train/early-stop.ts'
+import { TINY_CONFIG } from '../tiny-llama.ts'
+
+const SHAPE = { config: TINY_CONFIG, batchSize: 2, sequenceLength: 8, isolateDocuments: true }
+
+function examples(count: number, seed: number): TokenizedExample[] {
+  const random = createSeededRandom(seed)
+  return Array.from({ length: count }, () => {
+    const length = 2 + (random.nextUint32() % 8)
+    const ids = Int32Array.from({ length }, () => random.nextUint32() % TINY_CONFIG.vocabularySize)
+    return { ids, weights: Uint8Array.from({ length }, (_, index) => (index > 0 ? 1 : 0)) }
+  })
+}
+
+const streamOf = (count: number, seed: number) =>
+  createExampleStream({
+    examples: examples(count, seed),
+    packing: 'isolated',
+    batchSize: 2,
+    sequenceLength: 8,
+    seed: 1
+  })
+
+describe('local training', () => {
+  let trainer: LoraTrainer
+  let evaluator: LossEvaluator
+  let folder: string
+  const weights = new Map(
+    [...initialiseLlama(TINY_CONFIG, 1)].map(([name, { shape, data }]) => [
+      name,
+      { shape, data: data.map((value) => value * (shape.length > 1 ? 10 : 1)) }
+    ])
+  )
+  const checkpoint = (changes: object = {}) => ({
+    path: join(folder, 'checkpoint'),
+    resume: false,
+    settings: { rank: 2 },
+    ...changes
+  })
+  const options = (changes: Partial<LocalTrainingOptions> = {}): LocalTrainingOptions => ({
+    trainer,
+    weights,
+    stream: streamOf(12, 3),
+    seed: 4,
+    steps: 8,
+    accumulation: 2,
+    schedule: { kind: 'cosine', learningRate: 2e-2, warmupSteps: 1 },
+    ...changes
+  })
+
+  before(async () => {
+    trainer = await createLoraTrainer({ ...SHAPE, rank: 2, alpha: 4, targetModules: ['q_proj', 'v_proj'] })
+    evaluator = await createLossEvaluator(SHAPE)
+  })
+  after(async () => {
+    await trainer.dispose()
+    await evaluator.dispose()
+  })
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'loam-train-'))
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  it('measures the loss that training has, each target once', async () => {
+    const stream = streamOf(5, 9)
+    const first = stream.nextBatch(0)
+    const { loss } = await trainer.begin({ weights, seed: 1 }).step(first, 0)
+    const one = { rows: 2, targets: 0, nextBatch: () => first }
+    assert(Math.abs((await evaluator.loss(one, weights)) - loss) < 1e-5)
+    // An odd last row: its batch goes on into rows that were counted.
+    const odd = createExampleStream({
+      examples: examples(3, 2),
+      packing: 'none',
+      batchSize: 2,
+      sequenceLength: 8,
+      seed: 1
+    })
+    const rowByRow = createExampleStream({
+      examples: examples(3, 2),
+      packing: 'none',
+      batchSize: 1,
+      sequenceLength: 8,
+      seed: 1
+    })
+    const single = await createLossEvaluator({ ...SHAPE, batchSize: 1 })
+    assert(Math.abs((await evaluator.loss(odd, weights)) - (await single.loss(rowByRow, weights))) < 1e-5)
+    await single.dispose()
+  })
+
+  it('stopped anywhere and resumed, it ends with the bits of a run that never stopped', async () => {
+    const heldOut = { stream: streamOf(4, 8), evaluator, every: 2 }
+    const whole = await trainLocally(options({ heldOut }))
+    for (const stopAt of [1, 5]) {
+      const stopping = new AbortController()
+      const stopped = trainLocally(
+        options({
+          heldOut,
+          checkpoint: checkpoint(),
+          signal: stopping.signal,
+          onStep: ({ step }) => step === stopAt && stopping.abort(new Error('enough'))
+        })
+      )
+      await assert.rejects(stopped, /enough/)
+      const steps: number[] = []
+      const resumed = await trainLocally(
+        options({ heldOut, checkpoint: checkpoint({ resume: true }), onStep: ({ step }) => steps.push(step) })
+      )
+      assert.equal(steps[0], stopAt + 1)
+      assert.deepEqual(resumed, whole)
+    }
+  })
+
+  it('refuses a checkpoint of other settings or a damaged one, and begins anew where there is none', async () => {
+    const missing = await trainLocally(
+      options({ steps: 2, checkpoint: checkpoint({ resume: true, every: 1 }) })
+    )
+    assert.equal(missing.steps, 2)
+    assert(existsSync(join(folder, 'checkpoint')))
+    const other = options({ checkpoint: checkpoint({ resume: true, settings: { rank: 4 } }) })
+    await assert.rejects(trainLocally(other), (error: Error) => {
+      assert(error instanceof CheckpointError)
+      assert.match(error.message, /other settings \(rank: 2 then, 4 now\)/)
+      return true
+    })
+    await writeFile(join(folder, 'checkpoint'), 'nonsense')
+    await assert.rejects(trainLocally(options({ checkpoint: checkpoint({ resume: true }) })), /is damaged/)
+  })
+
+  it('stops when the held-out loss no longer falls, and takes the best adapter, also over a stop', async () => {
+    // Far too high a learning rate: the loss rises soon.
+    const heldOut = { stream: streamOf(6, 8), evaluator, every: 1, patience: 2 }
+    const wild = { heldOut, steps: 30, schedule: { kind: 'constant', learningRate: 0.3 } } as const
+    const seen: number[] = []
+    const result = await trainLocally(options({ ...wild, onHeldOut: (_, loss) => seen.push(loss) }))
+    assert(result.stoppedEarly)
+    assert.equal(result.steps, result.bestStep! + 2)
+    const best = Math.min(...seen.slice(1))
+    assert.equal(seen.indexOf(best), result.bestStep)
+    assert(Math.abs(result.heldOutLoss!.after - best) < 1e-6)
+
+    const stopping = new AbortController()
+    const cut = options({
+      ...wild,
+      checkpoint: checkpoint(),
+      signal: stopping.signal,
+      onStep: ({ step }) => step === result.bestStep! + 1 && stopping.abort(new Error('enough'))
+    })
+    await assert.rejects(trainLocally(cut), /enough/)
+    assert.deepEqual(
+      await trainLocally(options({ ...wild, checkpoint: checkpoint({ resume: true }) })),
+      result
+    )
+  })
+
+  it('counts evaluations since the best', () => {
+    const stop = createEarlyStop(2)
+    assert.deepEqual(
+      [3, 2, 2, 1.5, 1.6, 1.7].map((loss, step) => [stop.observe(loss, step), stop.exhausted]),
+      [
+        [true, false],
+        [true, false],
+        [false, false],
+        [true, false],
+        [false, false],
+        [false, true]
+      ]
+    )
+    assert.deepEqual(stop.best, { loss: 1.5, step: 3 })
+  })
+})
