@@ -1,0 +1,37 @@
+import type { LoraAdapter, LoraPair } from '../../src/adapter/index.ts'
+import { updateNorm } from '../../src/adapter/index.ts'
+import type { TrainingBatch } from '../../src/data/index.ts'
+import { createSeededRandom } from '../../src/model/index.ts'
+
+/** What a poisoned member does to its adapter, or to its text. */
+export type Attack = 'scaled' | 'sign-flipped' | 'random' | 'label-flipped'
+
+/** Every attack, in the order of the report. */
+export const ATTACKS: readonly Attack[] = ['scaled', 'sign-flipped', 'random', 'label-flipped']
+
+/** How much larger than honest a scaled or random update is. */
+export const ATTACK_SCALE = 30
+
+/** The adapter that a poisoned member sends in place of the one it trained. */
+export function poisonAdapter(adapter: LoraAdapter, attack: Attack, seed: number): LoraAdapter {
+  if (attack === 'label-flipped') return adapter
+  if (attack === 'scaled') return { pairs: adapter.pairs.map((pair) => scaleB(pair, ATTACK_SCALE)) }
+  if (attack === 'sign-flipped') return { pairs: adapter.pairs.map((pair) => scaleB(pair, -1)) }
+  const random = createSeededRandom(seed)
+  return { pairs: adapter.pairs.map((pair) => randomPair(pair, () => random.normal())) }
+}
+
+/** A batch whose targets are turned round: id i becomes the vocabulary's i-th from its end. */
+export function flipLabels(batch: TrainingBatch, vocabularySize: number): TrainingBatch {
+  return { ...batch, targetIds: batch.targetIds.map((id) => vocabularySize - 1 - id) }
+}
+
+/** Normal numbers of {@link ATTACK_SCALE} times the norm that the pair's ΔW had. */
+function randomPair(pair: LoraPair, normal: () => number): LoraPair {
+  const drawn = { ...pair, A: pair.A.map(normal), B: pair.B.map(normal) }
+  return scaleB(drawn, (ATTACK_SCALE * updateNorm(pair)) / updateNorm(drawn))
+}
+
+function scaleB(pair: LoraPair, factor: number): LoraPair {
+  return { ...pair, B: pair.B.map((element) => element * factor) }
+}

@@ -1,0 +1,73 @@
+import type { BatchStream } from '../../src/data/index.ts'
+import { applyAdapter } from '../../src/model/index.ts'
+import { type Laboratory, SCORED_ROUNDS } from './federated-run.ts'
+import { type DomainLosses, meanLoss } from './held-out.ts'
+import type { ExperimentMember } from './members.ts'
+import { freshAdapter } from './methods.ts'
+import type { ResultPoint } from './results.ts'
+import type { RunDescription } from './run-description.ts'
+import { ranksOf } from './settings.ts'
+
+/**
+ * What every member gets alone, with as many steps as in the federation: the mean over the members of each one's loss
+ * on every domain. A member is scored on its own domain too, and on the others', as the federation is.
+ */
+export async function runStandalone(
+  laboratory: Laboratory,
+  members: readonly ExperimentMember[],
+  run: RunDescription,
+  onRound: (round: number) => void
+): Promise<ResultPoint[]> {
+  const ranks = ranksOf(laboratory.settings, run.ranks)
+  const sums = new Map<number, Record<string, number>>()
+  for (const [done, member] of members.entries()) {
+    const points = await trainAlone(laboratory, member.batches, ranks[member.index]!, run, 1)
+    for (const { round, losses } of points) {
+      const sum = sums.get(round) ?? {}
+      for (const [domain, loss] of Object.entries(losses))
+        sum[domain] = (sum[domain] ?? 0) + loss / members.length
+      sums.set(round, sum)
+    }
+    onRound(((done + 1) * run.rounds) / members.length)
+  }
+  return [...sums].map(([round, losses]) => ({ round, losses, mean: meanLoss(losses) }))
+}
+
+/**
+ * One adapter on the text of all members together.
+ *
+ * @param stepsFactor how many steps of a member a round has: all members' number for as much computation as the
+ *   federation has, 1 for as many steps in a row
+ */
+export async function runCentralised(
+  laboratory: Laboratory,
+  pooled: BatchStream,
+  run: RunDescription,
+  stepsFactor: number,
+  onRound: (round: number) => void
+): Promise<ResultPoint[]> {
+  const rank = Math.max(...ranksOf(laboratory.settings, run.ranks))
+  return trainAlone(laboratory, pooled, rank, run, stepsFactor, onRound)
+}
+
+async function trainAlone(
+  { base, settings, trainer, scorer }: Laboratory,
+  batches: BatchStream,
+  rank: number,
+  run: RunDescription,
+  stepsFactor: number,
+  onRound: (round: number) => void = () => undefined
+): Promise<ResultPoint[]> {
+  const points: ResultPoint[] = []
+  const steps = settings.stepsPerRound * stepsFactor
+  const session = trainer.begin(base.weights, freshAdapter(base, settings, rank, run.seed))
+  for (let round = 1; round <= run.rounds; round++) {
+    await session.advance(steps, (step) => batches.nextBatch((round - 1) * steps + step))
+    if (SCORED_ROUNDS.includes(round) || round === run.rounds) {
+      const losses: DomainLosses = await scorer.score(applyAdapter(base.weights, session.adapter))
+      points.push({ round, losses, mean: meanLoss(losses) })
+    }
+    onRound(round)
+  }
+  return points
+}

@@ -1,0 +1,53 @@
+import { type StackMember, updateNorm } from '../../src/adapter/index.ts'
+
+/** What the others do against a poisoned update: nothing, clip its norm, or not endorse it. */
+export type Defence = 'none' | 'clip' | 'refuse'
+
+/** Every defence, in the order of the report. */
+export const DEFENCES: readonly Defence[] = ['none', 'clip', 'refuse']
+
+/** A charter's default bound (rule 2): ten medians of the cut before; 1,000 where there is none. */
+const REFUSE_FACTOR = 10
+const REFUSE_ABSOLUTE = 1_000
+
+/** Median norm of ΔW by module over a cut: what the next round's updates are judged by. */
+export type MedianNorms = ReadonlyMap<string, number>
+
+/** Lower medians of the members' norms, by module. */
+export function medianNorms(members: readonly StackMember[]): MedianNorms {
+  const norms = new Map<string, number[]>()
+  for (const { adapter } of members)
+    for (const pair of adapter.pairs)
+      norms.set(pair.module, [...(norms.get(pair.module) ?? []), updateNorm(pair)])
+  return new Map(
+    [...norms].map(([module, values]) => {
+      const sorted = values.sort((left, right) => left - right)
+      return [module, sorted[Math.floor((sorted.length - 1) / 2)]!]
+    })
+  )
+}
+
+/** Leaves out the members whose update a quorum of the honest would not endorse. */
+export function refuseBeyond(members: readonly StackMember[], before: MedianNorms | undefined): StackMember[] {
+  const boundOf = (module: string): number => {
+    const median = before?.get(module) ?? 0
+    return median > 0 ? REFUSE_FACTOR * median : REFUSE_ABSOLUTE
+  }
+  return members.filter(({ adapter }) =>
+    adapter.pairs.every((pair) => updateNorm(pair) <= boundOf(pair.module))
+  )
+}
+
+/** Scales every update down to the cut's median norm of its module, where it is larger. */
+export function clipNorms(members: readonly StackMember[]): StackMember[] {
+  const medians = medianNorms(members)
+  return members.map((member) => ({
+    ...member,
+    adapter: {
+      pairs: member.adapter.pairs.map((pair) => {
+        const factor = medians.get(pair.module)! / updateNorm(pair)
+        return factor < 1 ? { ...pair, B: pair.B.map((element) => element * factor) } : pair
+      })
+    }
+  }))
+}
