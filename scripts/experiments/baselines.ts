@@ -4,6 +4,7 @@ import { type Laboratory, SCORED_ROUNDS } from './federated-run.ts'
 import { type DomainLosses, meanLoss } from './held-out.ts'
 import type { ExperimentMember } from './members.ts'
 import { freshAdapter } from './methods.ts'
+import { SHORT_ROUNDS } from './plan.ts'
 import type { ResultPoint } from './results.ts'
 import type { RunDescription } from './run-description.ts'
 import { ranksOf } from './settings.ts'
@@ -21,7 +22,7 @@ export async function runStandalone(
   const ranks = ranksOf(laboratory.settings, run.ranks)
   const sums = new Map<number, Record<string, number>>()
   for (const [done, member] of members.entries()) {
-    const points = await trainAlone(laboratory, member.batches, ranks[member.index]!, run, 1)
+    const points = await trainAlone(laboratory, member.batches, ranks[member.index]!, run, 1, [SHORT_ROUNDS])
     for (const { round, losses } of points) {
       const sum = sums.get(round) ?? {}
       for (const [domain, loss] of Object.entries(losses))
@@ -47,7 +48,7 @@ export async function runCentralised(
   onRound: (round: number) => void
 ): Promise<ResultPoint[]> {
   const rank = Math.max(...ranksOf(laboratory.settings, run.ranks))
-  return trainAlone(laboratory, pooled, rank, run, stepsFactor, onRound)
+  return trainAlone(laboratory, pooled, rank, run, stepsFactor, SCORED_ROUNDS, onRound)
 }
 
 async function trainAlone(
@@ -56,6 +57,7 @@ async function trainAlone(
   rank: number,
   run: RunDescription,
   stepsFactor: number,
+  scoredRounds: readonly number[],
   onRound: (round: number) => void = () => undefined
 ): Promise<ResultPoint[]> {
   const points: ResultPoint[] = []
@@ -63,7 +65,7 @@ async function trainAlone(
   const session = trainer.begin(base.weights, freshAdapter(base, settings, rank, run.seed))
   for (let round = 1; round <= run.rounds; round++) {
     await session.advance(steps, (step) => batches.nextBatch((round - 1) * steps + step))
-    if (SCORED_ROUNDS.includes(round) || round === run.rounds) {
+    if (scoredRounds.includes(round) || round === run.rounds) {
       const losses: DomainLosses = await scorer.score(applyAdapter(base.weights, session.adapter))
       points.push({ round, losses, mean: meanLoss(losses) })
     }

@@ -23,7 +23,7 @@ export interface Laboratory {
 }
 
 /** Rounds after which the model is scored. */
-export const SCORED_ROUNDS: readonly number[] = [1, 2, 3, 5, 10, 15, 20]
+export const SCORED_ROUNDS: readonly number[] = [1, 3, 5, 10, 15, 20]
 
 /** Runs a federation for some rounds: local training, aggregation, scoring. Deterministic on one machine. */
 export async function runFederation(

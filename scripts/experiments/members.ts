@@ -1,4 +1,4 @@
-import { type BatchStream, combineSeeds, createBatchStream } from '../../src/data/index.ts'
+import { type BatchStream, combineSeeds, createBatchStream, partitionDirichlet } from '../../src/data/index.ts'
 import type { BaseModel } from '../../src/model/index.ts'
 import type { TokenizedDomain } from './corpus.ts'
 import type { ExperimentSettings } from './settings.ts'
@@ -34,16 +34,15 @@ export function createMembers(
   }))
 }
 
-/**
- * Every domain's documents, shuffled, cut into one part a member in proportions drawn from Dirichlet(alpha): the lower
- * alpha, the more unlike the members.
- */
+/** Every domain is a class, whose documents the members share by Dirichlet draws (FLoRA, section 5). */
 function dirichletParts(
   domains: readonly TokenizedDomain[],
   seed: number,
-  { dirichletAlpha }: ExperimentSettings
+  { dirichletAlpha, members }: ExperimentSettings
 ): (readonly number[])[][] {
-  throw new Error(`Dirichlet(${dirichletAlpha}) over ${domains.length} domains, seed ${seed}`)
+  const labels = domains.flatMap(({ name, train }) => train.map(() => name))
+  const documents = domains.flatMap(({ train }) => train)
+  return partitionDirichlet(documents, { members, seed, labels, alpha: dirichletAlpha })
 }
 
 /** The text of all members in one stream: what the centralised baseline trains on. */
