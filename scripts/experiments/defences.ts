@@ -28,7 +28,10 @@ export function medianNorms(members: readonly StackMember[]): MedianNorms {
 }
 
 /** Leaves out the members whose update a quorum of the honest would not endorse. */
-export function refuseBeyond(members: readonly StackMember[], before: MedianNorms | undefined): StackMember[] {
+export function refuseBeyond(
+  members: readonly StackMember[],
+  before: MedianNorms | undefined
+): StackMember[] {
   const boundOf = (module: string): number => {
     const median = before?.get(module) ?? 0
     return median > 0 ? REFUSE_FACTOR * median : REFUSE_ABSOLUTE

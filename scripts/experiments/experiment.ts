@@ -105,7 +105,8 @@ function weightsDigest({ weights }: BaseModel): string {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('give a whole number from 1 on')
   return value
 }
 

@@ -1,13 +1,18 @@
-import type { LoraAdapter, StackMember, TensorMap } from '../../src/adapter/index.ts'
+import {
+  aggregationError,
+  type LoraAdapter,
+  roundBytes,
+  type StackMember,
+  type TensorMap
+} from '../../src/adapter/index.ts'
 import { combineSeeds } from '../../src/data/index.ts'
 import { type BaseModel, expandTargetModules } from '../../src/model/index.ts'
-import { aggregationError } from './aggregation-error.ts'
 import { type Attack, flipLabels, poisonAdapter } from './attacks.ts'
 import { clipNorms, type MedianNorms, medianNorms, refuseBeyond } from './defences.ts'
 import { type HeldOutScorer, meanLoss } from './held-out.ts'
 import type { LocalTrainer } from './local-training.ts'
 import type { ExperimentMember } from './members.ts'
-import { adapterDigest, type GlobalState, type Method, numbersOf } from './methods.ts'
+import { adapterDigest, type GlobalState, type Method } from './methods.ts'
 import type { ResultPoint } from './results.ts'
 import type { RunDescription } from './run-description.ts'
 import { type ExperimentSettings, ranksOf } from './settings.ts'
@@ -39,6 +44,7 @@ export async function runFederation(
   const ranks = ranksOf(settings, run.ranks)
   let state: GlobalState = {
     modules: new Map(modules.map((module) => [module, base.weights.get(`${module}.weight`)!])),
+    last: undefined,
     previous: new Map()
   }
   let medians: MedianNorms | undefined
@@ -48,26 +54,26 @@ export async function runFederation(
     for (const member of members) {
       const start = method.startOf(state, member.index, ranks[member.index]!, round)
       const attack = member.index === attacker ? run.attack : undefined
-      const work = { start, state, round, run, attack, freezeA: method.freezeA }
+      const work = { start, state, round, run, attack, freezeA: !method.rule.trains.includes('A') }
       const adapter = await trainMember(laboratory, member, work)
       trained.push({ author: member.author, samples: member.samples, adapter })
     }
     const counted = defend(trained, run, medians)
     medians = medianNorms(counted)
-    const outcome = method.finish(state, counted)
+    const outcome = method.finish(state, trained, counted)
     state = outcome.state
     if (SCORED_ROUNDS.includes(round) || round === run.rounds) {
       const losses = await scorer.score(withModules(base.weights, outcome.model))
-      const sent = trained.reduce((sum, { adapter }) => sum + numbersOf(adapter, method.freezeA), 0)
+      const bytes = roundBytes(method.rule, trained, outcome.aggregate)
       points.push({
         round,
         losses,
         mean: meanLoss(losses),
         aggregation: {
-          rank: Math.max(...outcome.aggregate.pairs.map(({ rank }) => rank)),
+          rank: Math.max(...outcome.aggregate.ranks.values()),
           error: aggregationError(outcome.aggregate, counted),
-          bytesUp: sent * Float32Array.BYTES_PER_ELEMENT,
-          bytesDown: outcome.numbersDown * Float32Array.BYTES_PER_ELEMENT,
+          bytesUp: bytes.up,
+          bytesDown: bytes.down,
           members: counted.length
         }
       })
@@ -79,7 +85,10 @@ export async function runFederation(
 
 /** The weights with other target modules. */
 export function withModules(weights: TensorMap, modules: TensorMap): TensorMap {
-  return new Map([...weights, ...[...modules].map(([module, tensor]) => [`${module}.weight`, tensor] as const)])
+  return new Map([
+    ...weights,
+    ...[...modules].map(([module, tensor]) => [`${module}.weight`, tensor] as const)
+  ])
 }
 
 /** The poisoned member is the one that weighs most: the worst case. */

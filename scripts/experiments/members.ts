@@ -1,4 +1,9 @@
-import { type BatchStream, combineSeeds, createBatchStream, partitionDirichlet } from '../../src/data/index.ts'
+import {
+  type BatchStream,
+  combineSeeds,
+  createBatchStream,
+  partitionDirichlet
+} from '../../src/data/index.ts'
 import type { BaseModel } from '../../src/model/index.ts'
 import type { TokenizedDomain } from './corpus.ts'
 import type { ExperimentSettings } from './settings.ts'

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import {
+  type Aggregate,
+  type AggregationRule,
   aggregationRule,
   type LoraAdapter,
-  type LoraPair,
   mergeAdapter,
   type StackMember,
+  type Tensor,
   type TensorMap
 } from '../../src/adapter/index.ts'
 import { combineSeeds } from '../../src/data/index.ts'
@@ -16,6 +18,8 @@ import { ALPHA_PER_RANK, type ExperimentSettings } from './settings.ts'
 export interface GlobalState {
   /** Target modules, by name, as the members train beside them. */
   readonly modules: TensorMap
+  /** What the last round made; undefined before the first. */
+  readonly last: Aggregate | undefined
   /** Adapters of the last round by member, as they were trained. */
   readonly previous: ReadonlyMap<number, LoraAdapter>
 }
@@ -23,20 +27,17 @@ export interface GlobalState {
 /** What a rule made of a round. */
 export interface RoundOutcome {
   readonly state: GlobalState
-  /** The rule's ΔW of this round as one adapter of scale 1. */
-  readonly aggregate: LoraAdapter
+  readonly aggregate: Aggregate
   /** Target modules of the global model. */
   readonly model: TensorMap
-  /** Numbers (of four bytes) that a member needs to start the next round. */
-  readonly numbersDown: number
 }
 
 /** An aggregation rule with the way in which it starts a round. */
 export interface Method {
-  /** Whether A stays as it was drawn (FFA-LoRA). */
-  readonly freezeA: boolean
+  readonly rule: AggregationRule
   startOf(state: GlobalState, member: number, rank: number, round: number): LoraAdapter
-  finish(state: GlobalState, members: readonly StackMember[]): RoundOutcome
+  /** @param trained every member's adapter; @param counted those that count, as they count */
+  finish(state: GlobalState, trained: readonly StackMember[], counted: readonly StackMember[]): RoundOutcome
 }
 
 /** What a method is made for. */
@@ -48,30 +49,41 @@ export interface MethodOptions {
   readonly seed: number
 }
 
+/** Rules whose members begin with rows of one A: averages of unlike A would cancel, and FFA-LoRA asks for it. */
+const SHARED_A: ReadonlySet<string> = new Set(['fedit', 'zero-pad', 'ffa', 'fedex'])
+
 /**
- * The method of a run.
+ * The method of a run: the rule's own start of a round (`fresh`), or for rules that merge all into the base a warm one:
+ * `carry` keeps every member's A of the round before, with B zero.
  *
  * @throws {AdapterError} when there is no such rule
  */
-export function createMethod(options: MethodOptions): Method {
-  return mergingMethod(options)
-}
-
-/** A rule whose result is merged into the model, after which every member starts anew. */
-export function mergingMethod(options: MethodOptions): Method {
+export function createMethod({ base, settings, start, seed, ...options }: MethodOptions): Method {
   const rule = aggregationRule(options.rule)
+  const draw = (rank: number, round: number, member: number): LoraAdapter => {
+    const drawn = combineSeeds(seed, round)
+    if (!SHARED_A.has(rule.name)) return freshAdapter(base, settings, rank, combineSeeds(drawn, member))
+    return firstRows(freshAdapter(base, settings, Math.max(...settings.heterogeneousRanks), drawn), rank)
+  }
   return {
-    freezeA: false,
-    startOf(state, member, rank, round) {
-      const previous = state.previous.get(member)
-      if (options.start === 'carry' && previous !== undefined) return withZeroB(previous)
-      return freshAdapter(options.base, options.settings, rank, combineSeeds(combineSeeds(options.seed, round), member))
+    rule,
+    startOf({ last, previous }, member, rank, round) {
+      const own = previous.get(member)
+      if (last === undefined || own === undefined) return draw(rank, round, member)
+      const going = rule.start(last, own).adapter
+      if (going !== undefined) return going
+      return start === 'carry' ? withZeroB(own) : draw(rank, round, member)
     },
-    finish(state, members) {
-      const { adapter } = rule.aggregate(members)
-      const model = mergeAdapter(state.modules, adapter).modules
-      const previous = new Map(members.map(({ author, adapter: local }) => [author[0]!, local]))
-      return { state: { modules: model, previous }, aggregate: adapter, model, numbersDown: numbersOf(adapter) }
+    finish({ modules }, trained, counted) {
+      const aggregate = rule.aggregate(counted)
+      const { merge, residual } = rule.start(aggregate, trained[0]!.adapter)
+      const state = {
+        modules: mergeAdapter(addResidual(modules, residual), merge).modules,
+        last: aggregate,
+        previous: new Map(trained.map(({ author, adapter }) => [author[0]!, adapter]))
+      }
+      const model = mergeAdapter(addResidual(modules, aggregate.residual), aggregate.adapter).modules
+      return { state, aggregate, model }
     }
   }
 }
@@ -86,19 +98,37 @@ export function freshAdapter(
   return { pairs: initialiseLora(base.config, { rank, alpha: ALPHA_PER_RANK * rank, targetModules }, seed) }
 }
 
-/** The same A, and a B of zeros: the model starts unchanged. */
-export function withZeroB({ pairs }: LoraAdapter): LoraAdapter {
-  return { pairs: pairs.map((pair) => ({ ...pair, B: new Float32Array(pair.B.length) })) }
-}
-
-/** Numbers in an adapter's factors; of B alone where A is known to all. */
-export function numbersOf({ pairs }: LoraAdapter, onlyB = false): number {
-  return pairs.reduce((sum, { A, B }: LoraPair) => sum + (onlyB ? 0 : A.length) + B.length, 0)
-}
-
 /** SHA-256 over the factors of an adapter: equal starts have equal digests. */
 export function adapterDigest({ pairs }: LoraAdapter): string {
   const hash = createHash('sha256')
   for (const { module, rank, A, B } of pairs) hash.update(`${module} ${rank}\n`).update(A).update(B)
   return hash.digest('hex')
+}
+
+/** The first rows of every A, with B zero. */
+function firstRows({ pairs }: LoraAdapter, rank: number): LoraAdapter {
+  return {
+    pairs: pairs.map((pair) => ({
+      ...pair,
+      rank,
+      alpha: ALPHA_PER_RANK * rank,
+      A: pair.A.slice(0, rank * pair.inFeatures),
+      B: new Float32Array(pair.outFeatures * rank)
+    }))
+  }
+}
+
+/** The same A, and a B of zeros: the model starts unchanged. */
+function withZeroB({ pairs }: LoraAdapter): LoraAdapter {
+  return { pairs: pairs.map((pair) => ({ ...pair, B: new Float32Array(pair.B.length) })) }
+}
+
+function addResidual(modules: TensorMap, residual: ReadonlyMap<string, Tensor>): TensorMap {
+  if (residual.size === 0) return modules
+  const added = new Map(modules)
+  for (const [module, { data }] of residual) {
+    const { shape, data: weight } = modules.get(module)!
+    added.set(module, { shape, data: weight.map((element, index) => element + data[index]!) })
+  }
+  return added
 }

@@ -75,7 +75,7 @@ const PLANS: Record<Study, (seed: number, rounds: number) => RunDescription[]> =
       )
     ),
   start: (seed, rounds) =>
-    (['carry', 'svd'] as const).map((start) => ({
+    (['carry'] as const).map((start) => ({
       study: 'start',
       method: 'flora',
       start,

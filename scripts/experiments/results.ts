@@ -16,7 +16,7 @@ export interface ResultPoint {
     readonly rank: number
     /** See `aggregationError`. */
     readonly error: number
-    /** Bytes that all members send together, and that each needs to start the next round, float32. */
+    /** Bytes of float32 of the round, over all members: what they send, and what they receive of the outcome. */
     readonly bytesUp: number
     readonly bytesDown: number
     /** Members whose update counted. */
