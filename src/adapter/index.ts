@@ -37,10 +37,13 @@ export {
   type GgufValue,
   ggufChunks
 } from './gguf.ts'
+export { type GgufArchitecture, ggufModule, ggufRows } from './gguf-llama.ts'
+export { ggufLora } from './gguf-lora.ts'
 export { decodeGguf } from './gguf-reader.ts'
 export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
+export { type LimitedAdapter, limitRank } from './limit-rank.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 export { checkMerge, type MergedModules, mergeAdapter, mergePair, mergePairInPlace } from './merge.ts'
 export { updateNorm } from './norm.ts'
@@ -78,6 +81,12 @@ export {
   type SafetensorsDtype,
   safetensorsChunks
 } from './safetensors.ts'
+export {
+  planSafetensorsFiles,
+  SAFETENSORS_FILE_BYTES_MAX,
+  type SafetensorsFilePlan,
+  type SafetensorsFiles
+} from './safetensors-files.ts'
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AdapterError } from './adapter-error.ts'
 import { adapterFromTensors, adapterTensors } from './adapter-tensors.ts'
 import { compareStrings } from './compare-strings.ts'
+import type { ElementFormat } from './element-formats.ts'
 import type { LoraAdapter } from './lora-adapter.ts'
 import { decodeSafetensors, encodeSafetensors } from './safetensors.ts'
 
@@ -44,9 +45,15 @@ export interface PeftAdapter {
  * Writes an adapter in the form that PEFT and the tools around it load. A stack (alpha = rank) gets scale 1.
  *
  * @param baseModel what `base_model_name_or_path` shall say
+ * @param dtype element format of the factors
  * @throws {AdapterError} for an empty adapter or numbers that do not fit together
  */
-export function encodePeftFolder(adapter: LoraAdapter, baseModel: string, rsLora = false): PeftFolder {
+export function encodePeftFolder(
+  adapter: LoraAdapter,
+  baseModel: string,
+  rsLora = false,
+  dtype: ElementFormat = 'F32'
+): PeftFolder {
   const tensors = adapterTensors(adapter)
   const first = adapter.pairs[0]
   if (first === undefined) throw new AdapterError('an adapter without modules cannot be exported')
@@ -70,7 +77,7 @@ export function encodePeftFolder(adapter: LoraAdapter, baseModel: string, rsLora
     use_dora: false,
     use_rslora: rsLora
   }
-  return { config, weights: encodeSafetensors(tensors, { metadata: { format: 'pt' } }) }
+  return { config, weights: encodeSafetensors(tensors, { dtype, metadata: { format: 'pt' } }) }
 }
 
 /**

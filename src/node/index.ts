@@ -14,7 +14,17 @@ export { adoptCharter, readCharter } from './charter-file.ts'
 export { describeBase, requireCharterBase } from './consortium.ts'
 export { type CharterTerms, createCharter } from './create-charter.ts'
 export { PeerError } from './errors.ts'
-export { type ExportedAdapter, exportPeft, globalAdapter } from './export-adapter.ts'
+export {
+  EXPORT_FORMATS,
+  type ExportedAdapter,
+  type ExportFormat,
+  type ExportOptions,
+  exportAdapter,
+  exportPeft,
+  type GlobalAdapter,
+  globalAdapter,
+  type RoundSpan
+} from './export-adapter.ts'
 export { createHomeFolders, type Home, homeAt, type RoundFiles, roundFiles } from './home.ts'
 export {
   type Identity,

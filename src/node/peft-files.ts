@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   AdapterError,
   decodePeftFolder,
+  type ElementFormat,
   encodePeftFolder,
   type LoraAdapter,
   PEFT_CONFIG_FILE,
@@ -36,9 +37,10 @@ export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
 export async function writePeftFolder(
   folder: string,
   adapter: LoraAdapter,
-  baseModel: string
+  baseModel: string,
+  dtype: ElementFormat = 'F32'
 ): Promise<void> {
-  const { config, weights } = encodePeftFolder(adapter, baseModel)
+  const { config, weights } = encodePeftFolder(adapter, baseModel, false, dtype)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, PEFT_WEIGHTS_FILE), weights)
   await writeFileAtomic(

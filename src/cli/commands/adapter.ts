@@ -1,42 +1,146 @@
 import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
+import type { ElementFormat } from '../../adapter/index.ts'
+import type { ExportFormat, RoundSpan } from '../../node/export-adapter.ts'
 import { homeAt } from '../../node/home.ts'
-import { printResult } from '../output.ts'
-import { SHIPPED_MODEL } from '../shipped-model.ts'
+import { printResult, wholeNumber } from '../output.ts'
+import { baseModelFolder, SHIPPED_MODEL } from '../shipped-model.ts'
+import { NotFittingError } from '../usage-error.ts'
 
-interface ExportOptions {
+interface ExportFlags {
   home: string
+  format: ExportFormat
   out: string
+  rounds?: RoundSpan
+  maxRank?: number
+  dtype: Lowercase<ElementFormat>
+  model?: string
   baseName: string
   json?: boolean
 }
 
-/** `loam adapter`: take the global adapter out. */
-export function adapterCommand(): Command {
-  return new Command('adapter').description("work with the consortium's adapter").addCommand(
-    new Command('export')
-      .description("write the consortium's adapter, all sealed rounds in one, for other tools")
-      .requiredOption('--home <folder>', "a peer's home folder")
-      .addOption(new Option('--format <format>', 'form to write').choices(['peft']).default('peft'))
-      .requiredOption('--out <folder>', 'where it goes')
-      .option('--base-name <name>', 'what base_model_name_or_path shall say', SHIPPED_MODEL)
-      .option('--json', 'print one JSON object: { "folder", "rounds", "rank" }')
-      .addHelpText(
-        'after',
-        `
-The adapter's scale is folded into its weights: PEFT computes exactly the global model.
+interface ImportFlags {
+  model?: string
+  out?: string
+  dtype: Lowercase<ElementFormat>
+  json?: boolean
+}
 
-Example:
-  $ loam adapter export --home ~/.loam --format peft --out adapter`
-      )
-      .action(async (options: ExportOptions) => {
-        const { exportPeft } = await import('../../node/export-adapter.ts')
-        const exported = await exportPeft(homeAt(options.home), resolve(options.out), options.baseName)
-        printResult(
-          exported,
-          options,
-          () => `${exported.folder}\nrank ${exported.rank}, from round(s) ${exported.rounds.join(', ')}`
-        )
-      })
-  )
+/** `loam adapter`: take the global adapter out, bring another one in. */
+export function adapterCommand(): Command {
+  return new Command('adapter')
+    .description("work with the consortium's adapter")
+    .addCommand(exportCommand())
+    .addCommand(importCommand())
+}
+
+function exportCommand(): Command {
+  return new Command('export')
+    .description("write the consortium's adapter, all sealed rounds in one, for other tools")
+    .requiredOption('--home <folder>', "a peer's home folder")
+    .addOption(
+      new Option('--format <format>', 'form to write')
+        .choices(['peft', 'gguf', 'merged', 'merged-gguf'])
+        .default('peft')
+    )
+    .requiredOption('--out <folder>', 'where it goes')
+    .option('--rounds <a..b>', 'only these rounds (default: all)', parseRounds)
+    .option(
+      '--max-rank <n>',
+      'largest rank: the nearest adapter of that rank, its error printed',
+      wholeNumber('--max-rank', 1, 65_536)
+    )
+    .addOption(dtypeOption())
+    .option('--model <folder>', 'base model folder (default: the model that Loam ships); not needed for peft')
+    .option('--base-name <name>', 'what the files call the base model', SHIPPED_MODEL)
+    .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
+    .addHelpText(
+      'after',
+      `
+Formats:
+  peft         adapter_config.json and adapter_model.safetensors, for PEFT and the tools around it
+  gguf         adapter.gguf, for llama.cpp's --lora
+  merged       a Hugging Face folder: the base with the adapter in its weights
+  merged-gguf  model.gguf, the same for llama.cpp (byte-level BPE tokenizers)
+
+The scale is folded into the weights: other tools compute exactly the global model. Several rounds are one adapter, their
+ranks added up; --max-rank makes it smaller and says what is lost.
+
+Examples:
+  $ loam adapter export --home ~/.loam --format peft --out adapter
+  $ loam adapter export --home ~/.loam --rounds 1..3 --max-rank 16 --out small
+  $ loam adapter export --home ~/.loam --format gguf --out adapter-gguf
+  $ loam adapter export --home ~/.loam --format merged --dtype bf16 --out model`
+    )
+    .action(runExport)
+}
+
+function importCommand(): Command {
+  return new Command('import')
+    .description('check a PEFT adapter folder against a base model, and merge it into a base to start from')
+    .argument('<folder>', 'PEFT adapter folder')
+    .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
+    .option('--out <folder>', 'write the base with the adapter in its weights here')
+    .addOption(dtypeOption())
+    .option('--json', 'print one JSON object: { "modules", "ranks", "scales", "baseModel", "folder" }')
+    .addHelpText(
+      'after',
+      `
+Without --out the adapter is only checked: keys, shapes, ranks and scales against the model. With it, the folder that is
+written is a base model: a consortium that is created on it starts from the adapter.
+
+Examples:
+  $ loam adapter import ~/downloads/some-lora
+  $ loam adapter import ~/downloads/some-lora --out warm-base
+  $ loam consortium create --model warm-base …`
+    )
+    .action(runImport)
+}
+
+function dtypeOption(): Option {
+  return new Option('--dtype <dtype>', 'element format').choices(['f32', 'f16', 'bf16']).default('f32')
+}
+
+async function runExport(flags: ExportFlags): Promise<void> {
+  const { exportAdapter } = await import('../../node/export-adapter.ts')
+  const exported = await exportAdapter(homeAt(flags.home), {
+    format: flags.format,
+    folder: resolve(flags.out),
+    rounds: flags.rounds,
+    maxRank: flags.maxRank,
+    dtype: flags.dtype.toUpperCase() as ElementFormat,
+    baseFolder: baseModelFolder(flags.model),
+    baseName: flags.baseName
+  })
+  printResult(exported, flags, () => {
+    const { folder, rank, rounds, error } = exported
+    const loss = error === 0 ? 'exact' : `relative error ${error.toPrecision(3)}`
+    return `${folder}\nrank ${rank}, from round(s) ${rounds.join(', ')}, ${loss}`
+  })
+}
+
+async function runImport(folder: string, flags: ImportFlags): Promise<void> {
+  const { importAdapter } = await import('../../node/import-adapter.ts')
+  const imported = await importAdapter(resolve(folder), {
+    baseFolder: baseModelFolder(flags.model),
+    out: flags.out === undefined ? undefined : resolve(flags.out),
+    dtype: flags.dtype.toUpperCase() as ElementFormat
+  })
+  printResult(imported, flags, () => {
+    const { modules, ranks, scales } = imported
+    const lines = [
+      `${modules.length} modules fit the model`,
+      `ranks ${ranks.join(', ')}; scales ${scales.map((scale) => scale.toPrecision(4)).join(', ')}`
+    ]
+    if (imported.folder !== undefined) lines.push(`base with the adapter in it: ${imported.folder}`)
+    return lines.join('\n')
+  })
+}
+
+function parseRounds(text: string): RoundSpan {
+  const match = /^(\d+)(?:\.\.(\d+))?$/.exec(text)
+  const first = Number(match?.[1])
+  const last = Number(match?.[2] ?? match?.[1])
+  if (match !== null && first >= 1 && last >= first && Number.isSafeInteger(last)) return { first, last }
+  throw new NotFittingError(`--rounds must be one round or a span such as 1..3, not ${JSON.stringify(text)}`)
 }
