@@ -40,17 +40,3 @@ export function refuseBeyond(
     adapter.pairs.every((pair) => updateNorm(pair) <= boundOf(pair.module))
   )
 }
-
-/** Scales every update down to the cut's median norm of its module, where it is larger. */
-export function clipNorms(members: readonly StackMember[]): StackMember[] {
-  const medians = medianNorms(members)
-  return members.map((member) => ({
-    ...member,
-    adapter: {
-      pairs: member.adapter.pairs.map((pair) => {
-        const factor = medians.get(pair.module)! / updateNorm(pair)
-        return factor < 1 ? { ...pair, B: pair.B.map((element) => element * factor) } : pair
-      })
-    }
-  }))
-}

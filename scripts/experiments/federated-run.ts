@@ -1,5 +1,6 @@
 import {
   aggregationError,
+  clipToMedian,
   type LoraAdapter,
   roundBytes,
   type StackMember,
@@ -8,7 +9,7 @@ import {
 import { combineSeeds } from '../../src/data/index.ts'
 import { type BaseModel, expandTargetModules } from '../../src/model/index.ts'
 import { type Attack, flipLabels, poisonAdapter } from './attacks.ts'
-import { clipNorms, type MedianNorms, medianNorms, refuseBeyond } from './defences.ts'
+import { type MedianNorms, medianNorms, refuseBeyond } from './defences.ts'
 import { type HeldOutScorer, meanLoss } from './held-out.ts'
 import type { LocalTrainer } from './local-training.ts'
 import type { ExperimentMember } from './members.ts'
@@ -26,6 +27,9 @@ export interface Laboratory {
   /** Adapters that were trained from the base itself, by everything that decides them: rules share their first round. */
   readonly firstRounds: Map<string, LoraAdapter>
 }
+
+/** Medians of the cut that `clip` holds every update to. */
+const CLIP_FACTOR = 1
 
 /** Rounds after which the model is scored. */
 export const SCORED_ROUNDS: readonly number[] = [1, 3, 5, 10, 15, 20]
@@ -101,7 +105,7 @@ function defend(
   { defence }: RunDescription,
   before: MedianNorms | undefined
 ): readonly StackMember[] {
-  if (defence === 'clip') return clipNorms(members)
+  if (defence === 'clip') return clipToMedian(members, CLIP_FACTOR)
   return defence === 'refuse' ? refuseBeyond(members, before) : members
 }
 

@@ -3,15 +3,16 @@ import {
   type Aggregate,
   type AggregationRule,
   aggregationRule,
+  type Init,
   type LoraAdapter,
   mergeAdapter,
+  nextStart,
   type StackMember,
   type Tensor,
   type TensorMap
 } from '../../src/adapter/index.ts'
 import { combineSeeds } from '../../src/data/index.ts'
 import { type BaseModel, initialiseLora } from '../../src/model/index.ts'
-import type { Start } from './run-description.ts'
 import { ALPHA_PER_RANK, type ExperimentSettings } from './settings.ts'
 
 /** What a round begins with. */
@@ -45,7 +46,7 @@ export interface MethodOptions {
   readonly base: BaseModel
   readonly settings: ExperimentSettings
   readonly rule: string
-  readonly start: Start
+  readonly start: Init
   readonly seed: number
 }
 
@@ -53,8 +54,7 @@ export interface MethodOptions {
 const SHARED_A: ReadonlySet<string> = new Set(['fedit', 'zero-pad', 'ffa', 'fedex'])
 
 /**
- * The method of a run: the rule's own start of a round (`fresh`), or for rules that merge all into the base a warm one:
- * `carry` keeps every member's A of the round before, with B zero.
+ * The method of a run.
  *
  * @throws {AdapterError} when there is no such rule
  */
@@ -70,13 +70,11 @@ export function createMethod({ base, settings, start, seed, ...options }: Method
     startOf({ last, previous }, member, rank, round) {
       const own = previous.get(member)
       if (last === undefined || own === undefined) return draw(rank, round, member)
-      const going = rule.start(last, own).adapter
-      if (going !== undefined) return going
-      return start === 'carry' ? withZeroB(own) : draw(rank, round, member)
+      return nextStart(rule, last, own, start).adapter ?? draw(rank, round, member)
     },
     finish({ modules }, trained, counted) {
       const aggregate = rule.aggregate(counted)
-      const { merge, residual } = rule.start(aggregate, trained[0]!.adapter)
+      const { merge, residual } = nextStart(rule, aggregate, trained[0]!.adapter, start)
       const state = {
         modules: mergeAdapter(addResidual(modules, residual), merge).modules,
         last: aggregate,
@@ -116,11 +114,6 @@ function firstRows({ pairs }: LoraAdapter, rank: number): LoraAdapter {
       B: new Float32Array(pair.outFeatures * rank)
     }))
   }
-}
-
-/** The same A, and a B of zeros: the model starts unchanged. */
-function withZeroB({ pairs }: LoraAdapter): LoraAdapter {
-  return { pairs: pairs.map((pair) => ({ ...pair, B: new Float32Array(pair.B.length) })) }
 }
 
 function addResidual(modules: TensorMap, residual: ReadonlyMap<string, Tensor>): TensorMap {

@@ -19,7 +19,7 @@ export interface PlanOptions {
 /** Rounds of the paper's own runs. */
 export const SHORT_ROUNDS = 3
 /** Rounds that a poisoned member has. */
-const POISON_ROUNDS = 5
+const POISON_ROUNDS = 3
 const RANK_SETTINGS: readonly RankSetting[] = ['heterogeneous', 'homogeneous']
 
 /**
@@ -41,7 +41,7 @@ export function planRuns({ seeds, rounds, studies }: PlanOptions): RunDescriptio
 
 const PLANS: Record<Study, (seed: number, rounds: number) => RunDescription[]> = {
   baseline: (seed, rounds) => {
-    const common = { study: 'baseline', start: 'fresh', seed } as const
+    const common = { study: 'baseline', start: 'rule', seed } as const
     const domain = { ...common, split: 'domain', rounds } as const
     return [
       { ...domain, method: 'standalone', ranks: 'heterogeneous' },
@@ -65,7 +65,7 @@ const PLANS: Record<Study, (seed: number, rounds: number) => RunDescription[]> =
             (method): RunDescription => ({
               study: 'rules',
               method,
-              start: 'fresh',
+              start: 'rule',
               split,
               ranks,
               seed,
@@ -75,7 +75,7 @@ const PLANS: Record<Study, (seed: number, rounds: number) => RunDescription[]> =
       )
     ),
   start: (seed, rounds) =>
-    (['carry'] as const).map((start) => ({
+    (['svd', 'carry'] as const).map((start) => ({
       study: 'start',
       method: 'flora',
       start,
@@ -89,7 +89,7 @@ const PLANS: Record<Study, (seed: number, rounds: number) => RunDescription[]> =
       DEFENCES.map((defence) => ({
         study: 'poison',
         method: 'flora',
-        start: 'fresh',
+        start: 'rule',
         split: 'domain',
         ranks: 'heterogeneous',
         seed,

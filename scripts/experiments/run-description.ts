@@ -1,17 +1,15 @@
+import type { Init } from '../../src/adapter/index.ts'
 import type { Attack } from './attacks.ts'
 import type { Defence } from './defences.ts'
 import type { Split } from './members.ts'
 import type { RankSetting } from './settings.ts'
-
-/** From what members start a round's adapters (docs/results, "How the rules start a round"). */
-export type Start = 'fresh' | 'svd' | 'carry'
 
 /** One run of the experiment, by everything that decides its outcome beside the common settings. */
 export interface RunDescription {
   readonly study: 'rules' | 'start' | 'poison' | 'baseline'
   /** A rule's name, or a baseline's: `standalone`, `centralised`, `centralised-short`. */
   readonly method: string
-  readonly start: Start
+  readonly start: Init
   readonly split: Split
   readonly ranks: RankSetting
   readonly seed: number

@@ -3,8 +3,8 @@ import type { Tensor } from './tensor.ts'
 
 /** What the names and the rows of a GGUF file of the Llama family depend on. */
 export interface GgufArchitecture {
-  /** ggml's name: `llama` (Llama, Mistral) or `qwen2`. */
-  readonly name: 'llama' | 'qwen2'
+  /** ggml's name: `llama` for Llama and Mistral. */
+  readonly name: 'llama' | 'qwen2' | 'qwen3'
   readonly heads: number
   readonly keyValueHeads: number
 }
@@ -15,6 +15,8 @@ const MODULES: Readonly<Record<string, string>> = {
   'self_attn.k_proj': 'attn_k',
   'self_attn.v_proj': 'attn_v',
   'self_attn.o_proj': 'attn_output',
+  'self_attn.q_norm': 'attn_q_norm',
+  'self_attn.k_norm': 'attn_k_norm',
   'mlp.gate_proj': 'ffn_gate',
   'mlp.up_proj': 'ffn_up',
   'mlp.down_proj': 'ffn_down',

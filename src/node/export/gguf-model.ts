@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type GgufArchitecture, ggufModule, ggufRows } from '../../adapter/gguf-llama.ts'
 import type { ElementFormat, GgufFile, GgufValue, Tensor, TensorMap } from '../../adapter/index.ts'
-import type { BaseModel } from '../../model/index.ts'
+import type { BaseModel, LlamaConfig } from '../../model/index.ts'
 import { PeerError } from '../errors.ts'
 
 /** ggml's numbers of what most of a file is in. */
@@ -23,10 +23,22 @@ const tokenizerSchema = z.looseObject({
   pre_tokenizer: z.unknown()
 })
 
-/** The architecture by which llama.cpp knows a model. */
-export function ggufArchitecture({ config }: Pick<BaseModel, 'config'>): GgufArchitecture {
-  const { attentionBias, outputBias, heads, keyValueHeads } = config
-  return { name: attentionBias && !outputBias ? 'qwen2' : 'llama', heads, keyValueHeads }
+/**
+ * The architecture by which llama.cpp knows a model.
+ *
+ * @throws {PeerError} for a family that is not written into GGUF
+ */
+export function ggufArchitecture(base: Pick<BaseModel, 'config' | 'folder'>): GgufArchitecture {
+  const { attentionBias, outputBias, queryKeyNorm, heads, keyValueHeads } = llamaConfig(base)
+  const qwen2 = attentionBias && !outputBias
+  return { name: queryKeyNorm === true ? 'qwen3' : qwen2 ? 'qwen2' : 'llama', heads, keyValueHeads }
+}
+
+function llamaConfig({ config, folder }: Pick<BaseModel, 'config' | 'folder'>): LlamaConfig {
+  if (config.family === undefined || config.family === 'llama') return config
+  throw new PeerError(
+    `${folder} is of the family ${config.family}; into GGUF go Llama, Mistral and Qwen models`
+  )
 }
 
 /**
@@ -63,7 +75,12 @@ export function ggufFormat(dtype: ElementFormat): (name: string, shape: readonly
   return (_name, shape) => (shape.length < 2 ? 'F32' : dtype)
 }
 
-function modelMetadata({ config }: BaseModel, { name }: GgufArchitecture): [string, GgufValue][] {
+function modelMetadata(base: BaseModel, { name }: GgufArchitecture): [string, GgufValue][] {
+  const config = llamaConfig(base)
+  if (config.ropeScaling !== undefined || config.windows?.some((window) => window !== null) === true)
+    throw new PeerError(
+      `${base.folder}: a model with scaled RoPE or sliding windows is not written into GGUF; its adapter is (--format gguf)`
+    )
   const fields: [string, GgufValue][] = [
     ['block_count', count(config.layers)],
     ['context_length', count(config.maxPositions)],

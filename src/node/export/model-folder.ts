@@ -6,7 +6,7 @@ import {
   safetensorsChunks,
   type TensorMap
 } from '../../adapter/index.ts'
-import type { BaseModel } from '../../model/index.ts'
+import { type BaseModel, checkpointTensors } from '../../model/index.ts'
 import { PeerError } from '../errors.ts'
 import { writeFileAtomic } from '../store/index.ts'
 
@@ -35,9 +35,10 @@ export async function writeModelFolder(
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).length > 0) throw new PeerError(`${folder} is not empty: choose another folder`)
-  const { files, index } = planSafetensorsFiles(weights, dtype)
+  const tensors = checkpointTensors(base.config, weights)
+  const { files, index } = planSafetensorsFiles(tensors, dtype)
   for (const { file, names } of files) {
-    const part = new Map(names.map((name) => [name, weights.get(name)!]))
+    const part = new Map(names.map((name) => [name, tensors.get(name)!]))
     await writeFileAtomic(join(folder, file), safetensorsChunks(part, { dtype, metadata: { format: 'pt' } }))
   }
   if (index !== undefined) await writeJson(join(folder, 'model.safetensors.index.json'), index)
