@@ -48,7 +48,12 @@ Examples:
   $ npm run experiment -- --model ~/smollm --rounds 3 --seeds 1 --out smollm-results`
   )
 
-await experiment(program.parse().opts<ExperimentOptions>())
+try {
+  await experiment(program.parse().opts<ExperimentOptions>())
+} catch (error) {
+  process.stderr.write(`\nerror: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
 
 async function experiment(options: ExperimentOptions): Promise<void> {
   const out = resolve(options.out ?? (options.quick ? '.loam/experiment-quick' : 'docs/results'))
