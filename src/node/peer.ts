@@ -13,7 +13,7 @@ import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
 import { AddressKeeper, loadAddresses } from './known-addresses.ts'
 import { openMessageLog } from './message-log.ts'
-import { createHost, FetchManager, type NetworkHost, serveBlocks, withDeadline } from './network/index.ts'
+import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
 import type { PeerConfig } from './peer-config.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
@@ -122,14 +122,16 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const trainer = createTrainer()
   const builder = startBuilder(home.folder, log)
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
-  const fetchManager = new FetchManager(host, blocks, log)
+  await listen(host, config)
+  const exchange = await startBlockExchange(host, blocks, log)
+  started.push(() => exchange.stop())
   const components: DriverComponents = {
     home,
     identity,
     environment: { signer: identity.signer, verify: verifyEd25519 },
     config,
     host,
-    fetchBlocks: (wanted, holders, signal) => fetchManager.fetchAll(wanted, holders, { signal }),
+    exchange,
     messageLog,
     rounds,
     trainer,
@@ -142,14 +144,12 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const addresses = new AddressExchange(components, charter.id)
   const keeper = new AddressKeeper(home, () => host.knownAddresses(), log)
   const repair = new AbortController()
-  await listen(host, config)
   rounding.start()
   driver = rounding
   started.push(() => {
     repair.abort()
     return Promise.all([sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
   })
-  await serveBlocks(host, blocks, log)
   await sync.start()
   await addresses.start()
   keeper.start()

@@ -1,23 +1,31 @@
 import type { PeerId } from '@libp2p/interface'
 import { isKind, type Message, type PeerState } from '../../protocol/index.ts'
 
-/**
- * Who may have a manifest's blocks, the likeliest first: its author and its endorsers, then everybody else who is
- * connected (an endorsement may not have arrived yet).
- */
+/** Who of the connected has all of a manifest's blocks: its author and its endorsers. */
 export function holdersOf(
   state: PeerState,
   manifest: Message<'manifest'>,
   connected: readonly PeerId[]
 ): PeerId[] {
-  const likely = new Set<number>([manifest.author])
-  for (const member of state.certificates.get(manifest.author)?.endorsements ?? []) likely.add(member.member)
+  const holders = new Set<number>([manifest.author])
+  for (const member of state.certificates.get(manifest.author)?.endorsements ?? []) holders.add(member.member)
   for (const kept of state.messages.get(`endorsement/${manifest.author}`)?.values() ?? []) {
-    for (const message of kept) if (isKind(message, 'endorsement')) likely.add(message.author)
+    for (const message of kept) if (isKind(message, 'endorsement')) holders.add(message.author)
   }
-  const isLikely = (peer: PeerId) =>
-    [...likely].some(
-      (index) => Buffer.compare(state.context.members[index]!.peer, peer.toMultihash().bytes) === 0
-    )
-  return [...connected.filter(isLikely), ...connected.filter((peer) => !isLikely(peer))]
+  const peers = new Set([...holders].map((index) => peerKey(state.context.members[index]!.peer)))
+  return connected.filter((peer) => peers.has(peerKey(peer.toMultihash().bytes)))
+}
+
+/** A manifest's author, where it is connected. */
+export function authorOf(
+  state: PeerState,
+  { author }: Message<'manifest'>,
+  connected: readonly PeerId[]
+): PeerId | undefined {
+  const key = peerKey(state.context.members[author]!.peer)
+  return connected.find((peer) => peerKey(peer.toMultihash().bytes) === key)
+}
+
+function peerKey(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }

@@ -1,8 +1,9 @@
 import type { SignedCharter } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
+import type { WantedBlock } from '../network/index.ts'
 import { readSealedRounds } from '../round-store.ts'
 import type { BlockStore } from '../store/index.ts'
-import type { DriverComponents, WantedBlock } from './components.ts'
+import type { DriverComponents } from './components.ts'
 import { wantedBlocks } from './shard-work.ts'
 
 /**
@@ -10,7 +11,7 @@ import { wantedBlocks } from './shard-work.ts'
  * that were damaged or lost meanwhile (rule 1 *Endorse once*: endorsers serve).
  */
 export async function repairBlocks(
-  { home, fetchBlocks, host, log }: DriverComponents,
+  { home, exchange, host, log }: DriverComponents,
   store: BlockStore,
   charter: SignedCharter,
   signal: AbortSignal
@@ -30,7 +31,7 @@ export async function repairBlocks(
     if (missing.size === 0) return
     log.warn({ blocks: missing.size }, 'blocks of sealed rounds are fetched again')
     // All at once: one that nobody has any more must not hold up the others.
-    await fetchBlocks([...missing.values()], () => host.peers(), signal)
+    await exchange.fetchAll([...missing.values()], () => host.peers(), { signal })
     log.info({ blocks: missing.size }, 'all blocks of sealed rounds are there again')
   } catch (error) {
     if (!signal.aborted)

@@ -11,9 +11,9 @@ import {
 } from '../../protocol/index.ts'
 import type { BuildJob, Built, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
 import { roundFiles } from '../home.ts'
-import { NetworkError } from '../network/index.ts'
-import type { DriverComponents, WantedBlock } from './components.ts'
-import { holdersOf } from './holders.ts'
+import { NetworkError, type WantedBlock } from '../network/index.ts'
+import type { DriverComponents } from './components.ts'
+import { authorOf, holdersOf } from './holders.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
 
 /** A manifest whose blocks nobody can bring: it gives them lengths that bytes with their digests do not have. */
@@ -112,7 +112,7 @@ async function withBlocks<R extends JobResult>(
 
 /** Fetches the blocks of all manifests; when one fails the others are given up, so that a second attempt is alone. */
 async function fetchAll(
-  { fetchBlocks, host }: DriverComponents,
+  { exchange, host }: DriverComponents,
   stateNow: () => PeerState,
   manifests: readonly Message<'manifest'>[],
   signal: AbortSignal
@@ -123,11 +123,10 @@ async function fetchAll(
   signal.throwIfAborted()
   signal.addEventListener('abort', abort, { once: true })
   const fetches = manifests.map((manifest) =>
-    fetchBlocks(
-      wantedBlocks(manifest.body),
-      () => holdersOf(stateNow(), manifest, host.peers()),
-      together.signal
-    )
+    exchange.fetchAll(wantedBlocks(manifest.body), () => holdersOf(stateNow(), manifest, host.peers()), {
+      signal: together.signal,
+      author: authorOf(stateNow(), manifest, host.peers())
+    })
   )
   try {
     await Promise.all(fetches)

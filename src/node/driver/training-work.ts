@@ -12,6 +12,7 @@ import { roundFiles } from '../home.ts'
 import { alphaOf } from '../peer-config.ts'
 import type { TrainingProgress, TrainingResult } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { wantedBlocks } from './shard-work.ts'
 
 /** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */
 export async function trainRound(
@@ -43,7 +44,9 @@ export async function trainRound(
     onProgress,
     signal
   )
-  return { type: 'trained', round: context.round, manifest: manifestOf(components, context, result) }
+  const manifest = manifestOf(components, context, result)
+  components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
+  return { type: 'trained', round: context.round, manifest }
 }
 
 function manifestOf(

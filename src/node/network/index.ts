@@ -16,11 +16,13 @@
  */
 
 export {
+  BLOCK_SERVER_LIMITS,
   BLOCKS_PROTOCOL,
+  type BlockExchange,
+  type BlockExchangeOptions,
   type FetchAllOptions,
-  FetchManager,
   type FetchProgress,
-  serveBlocks,
+  startBlockExchange,
   type WantedBlock
 } from './blocks/index.ts'
 export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'

@@ -17,20 +17,48 @@ export async function writeFileAtomic(
   path: string,
   chunks: Uint8Array | Iterable<Uint8Array>
 ): Promise<void> {
+  await replaceFile(path, chunks, true)
+}
+
+/**
+ * Writes a file so that no reader ever sees a part of it. It is on the disk only after {@link syncFile} and
+ * {@link syncFolder}.
+ *
+ * @throws {StoreError} when the disk refuses
+ */
+export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<void> {
+  await replaceFile(path, bytes, false)
+}
+
+async function replaceFile(
+  path: string,
+  chunks: Uint8Array | Iterable<Uint8Array>,
+  isDurable: boolean
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}${TEMPORARY_ENDING}`
   try {
     const file = await open(temporary, 'wx')
     try {
       for (const chunk of chunks instanceof Uint8Array ? [chunks] : chunks) await file.appendFile(chunk)
-      await file.sync()
+      if (isDurable) await file.sync()
     } finally {
       await file.close()
     }
     await rename(temporary, path)
-    await syncFolder(dirname(path))
+    if (isDurable) await syncFolder(dirname(path))
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw storeError(`cannot write ${path}`, error)
+  }
+}
+
+/** Puts a file's contents on the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

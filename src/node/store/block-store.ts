@@ -1,10 +1,12 @@
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BLOCK_BYTES_MAX, sha256Hex } from '../../adapter/index.ts'
-import { TEMPORARY_ENDING, writeFileAtomic } from './atomic-file.ts'
+import { syncFile, syncFolder, TEMPORARY_ENDING, writeFileWhole } from './atomic-file.ts'
 import type { Log } from './log.ts'
 import { errorCode, StoreError, storeError } from './store-error.ts'
 
+/** As many as Node has threads for. */
+const FLUSHES_AT_ONCE = 4
 const DIGEST_PATTERN = /^[0-9a-f]{64}$/
 
 /**
@@ -82,14 +84,39 @@ export class BlockStore {
    * @throws {StoreError} when the bytes do not have that digest or are too many, or the disk refuses
    */
   async put(digest: string, bytes: Uint8Array): Promise<void> {
-    const path = this.#path(digest)
-    if (bytes.length > BLOCK_BYTES_MAX) {
-      throw new StoreError(`a block of ${bytes.length} bytes is not stored; at most ${BLOCK_BYTES_MAX} are`)
-    }
     if (sha256Hex(bytes) !== digest)
       throw new StoreError(`block ${digest} does not have the bytes it is named after`)
     if ((await this.get(digest)) !== undefined) return
-    await writeFileAtomic(path, bytes)
+    await this.putVerified(digest, bytes)
+    await this.flush([digest])
+  }
+
+  /**
+   * Stores a block whose digest the caller has checked. It can be read at once, and is lost or damaged if the power fails
+   * before {@link flush}: what is read is checked, so that nobody takes it for whole then.
+   *
+   * @throws {StoreError} when the bytes are too many, or the disk refuses
+   */
+  async putVerified(digest: string, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > BLOCK_BYTES_MAX)
+      throw new StoreError(`a block of ${bytes.length} bytes is not stored; at most ${BLOCK_BYTES_MAX} are`)
+    await writeFileWhole(this.#path(digest), bytes)
+  }
+
+  /** Resolves when these blocks are on the disk. @throws {StoreError} */
+  async flush(digests: readonly string[]): Promise<void> {
+    if (digests.length === 0) return
+    try {
+      const left = [...digests]
+      const flushNext = async () => {
+        for (let digest = left.pop(); digest !== undefined; digest = left.pop())
+          await syncFile(this.#path(digest))
+      }
+      await Promise.all(Array.from({ length: FLUSHES_AT_ONCE }, flushNext))
+      await syncFolder(this.#folder)
+    } catch (error) {
+      throw storeError(`cannot write ${digests.length} block(s) to the disk`, error)
+    }
   }
 
   /** Removes a block; nothing happens when it is not there. */

@@ -74,10 +74,11 @@ export function createTrainingSession(): TrainingSession {
       let totalBytes = 0
       for (const pair of adapter.pairs) {
         const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
-        for (const { digest, bytes } of blocks) await store.put(digest, bytes)
+        for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
         shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
         totalBytes += byteLength
       }
+      await store.flush(shards.flatMap(({ blocks }) => blocks))
       await mkdir(dirname(job.localPath), { recursive: true })
       await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter, samples: documents.length }))
       return { samples: documents.length, shards, totalBytes }

@@ -9,9 +9,12 @@ import { BLOCK_BYTES_MAX, sha256Hex } from '../../../src/adapter/index.ts'
 import {
   BLOCK_SERVER_LIMITS,
   BLOCKS_PROTOCOL,
-  FetchManager,
-  fetchBlocks,
-  serveBlocks
+  type BlockExchange,
+  BlockSession,
+  DIGESTS_PER_REQUEST_MAX,
+  type FetchLimits,
+  serveBlocks,
+  startBlockExchange
 } from '../../../src/node/network/blocks/index.ts'
 import { encodeBlockAnswer, encodeBlockRequest } from '../../../src/node/network/blocks/messages.ts'
 import { NetworkError } from '../../../src/node/network/index.ts'
@@ -53,6 +56,12 @@ describe('the exchange of blocks', function () {
     await serveBlocks(peer.host, peer.store, peer.host.log)
     return peer
   }
+  const exchanges: BlockExchange[] = []
+  const exchangeOf = async ({ host, store }: Peer, fetching: Partial<FetchLimits> = {}) => {
+    const exchange = await startBlockExchange(host, store, host.log, { fetching })
+    exchanges.push(exchange)
+    return exchange
+  }
   const connected = (...peers: Peer[]) =>
     until(() => peers.every(({ host }) => asker.host.libp2p.getConnections(host.peerId).length > 0))
   const ids = (...peers: Peer[]): PeerId[] => peers.map(({ host }) => host.peerId)
@@ -74,6 +83,7 @@ describe('the exchange of blocks', function () {
     asker = await startPeer()
   })
   afterEach(async () => {
+    for (const exchange of exchanges.splice(0)) await exchange.stop()
     await stopHosts()
     await rm(folder, { recursive: true })
   })
@@ -84,7 +94,7 @@ describe('the exchange of blocks', function () {
     await connected(...holders)
     await asker.store.put(blocks[0]!.digest, blocks[0]!.bytes)
     const progress: number[] = []
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetcher = await exchangeOf(asker)
     await fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), {
       signal: never,
       onProgress: ({ blocksHeld, bytesHeld, bytesWanted }) => {
@@ -110,7 +120,7 @@ describe('the exchange of blocks', function () {
     const blocks = blocksOf(MiB, MiB, MiB)
     const holders = [await startHolder(blocks), await startHolder(blocks)]
     await connected(...holders)
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetcher = await exchangeOf(asker)
     const fetch = () => fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), { signal: never })
     await Promise.all([fetch(), fetch(), fetch()])
     await assertHeld(blocks)
@@ -127,7 +137,7 @@ describe('the exchange of blocks', function () {
     const gone = await startPeer()
     await connected(honest, liar, hanging, gone)
     await gone.host.stop()
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log, { frameTimeoutMs: 200 })
+    const fetcher = await exchangeOf(asker, { frameTimeoutMs: 200 })
     // The honest one comes late, so that each of the others has been asked before.
     let asked = 0
     const others = ids(liar, hanging, gone)
@@ -144,11 +154,45 @@ describe('the exchange of blocks', function () {
     assert.equal(asker.host.log.messages.filter((message) => message.includes('with other bytes')).length, 1)
   })
 
+  it('takes blocks from peers that have some of them, and leaves their author’s line to what nobody else has', async () => {
+    const blocks = blocksOf(...new Array<number>(24).fill(100_000))
+    const digests = blocks.map(({ digest }) => digest)
+    const author = await startPeer()
+    for (const { digest, bytes } of blocks) await author.store.put(digest, bytes)
+    const others = [await startPeer(), await startPeer(), await startPeer()]
+    await connected(author, ...others)
+    const authored = await exchangeOf(author)
+    authored.publish(digests)
+    const everybody = [asker, ...others]
+    const everywhere = [author, ...everybody].flatMap(({ host }) => host.multiaddrs())
+    for (const { host } of everybody) host.addAddresses(everywhere)
+    await until(() => everybody.every(({ host }) => host.peers().length === everybody.length))
+    const fetches = await Promise.all(
+      everybody.map(async (peer) => {
+        const exchange = await exchangeOf(peer)
+        return () =>
+          exchange.fetchAll(wantedOf(blocks), () => [author.host.peerId], {
+            signal: never,
+            author: author.host.peerId
+          })
+      })
+    )
+    await Promise.all(fetches.map((fetch) => fetch()))
+    for (const { store } of everybody)
+      for (const { digest } of blocks) assert((await store.get(digest)) !== undefined)
+    const sent = author.host.traffic.totals().get('blocks')!.sent
+    assert(sent <= 2 * 2_400_000, `the author sent ${sent} bytes`)
+    for (const { host } of everybody) {
+      const { received } = host.traffic.totals().get('blocks')!
+      assert(received <= 1.1 * 2_400_000, `${received} bytes came`)
+    }
+  })
+
   it('waits while all lack a block, until one has it', async () => {
     const blocks = blocksOf(1000, 2000)
     const holders = [await startHolder([]), await startHolder(blocks.slice(0, 1))]
     await connected(...holders)
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetcher = await exchangeOf(asker)
     let held = 0
     const done = fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), {
       signal: never,
@@ -175,7 +219,7 @@ describe('the exchange of blocks', function () {
       await writeFile(path, bytes)
     }
     assert.equal(await asker.store.get(digest), undefined)
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetcher = await exchangeOf(asker)
     await fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), { signal: never })
     await assertHeld(blocks)
     assert(!asker.host.log.messages.some((message) => message.includes('with other bytes')))
@@ -188,7 +232,7 @@ describe('the exchange of blocks', function () {
     await hanging.host.libp2p.handle(BLOCKS_PROTOCOL, () => void opened++)
     await connected(hanging)
     const controller = new AbortController()
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetcher = await exchangeOf(asker)
     const done = fetcher.fetchAll(wantedOf(blocks), () => ids(hanging), { signal: controller.signal })
     await until(() => opened === 1)
     controller.abort()
@@ -205,7 +249,7 @@ describe('the exchange of blocks', function () {
     const blocks = blocksOf(1000)
     const holder = await startHolder(blocks)
     await connected(holder)
-    const fetcher = new FetchManager(asker.host, asker.store, asker.host.log)
+    const fetcher = await exchangeOf(asker)
     const fetch = (bytes: number) =>
       fetcher.fetchAll([{ digest: blocks[0]!.digest, bytes }], () => ids(holder), { signal: never })
     await assert.rejects(fetch(999), /has 1000 bytes, not what its manifest says/)
@@ -220,13 +264,15 @@ describe('the exchange of blocks', function () {
     const holder = await startHolder(blocks)
     const overloaded = await startPeer()
     await serveBlocks(overloaded.host, overloaded.store, overloaded.host.log, {
-      ...BLOCK_SERVER_LIMITS,
-      requestsAtOnce: 0
+      limits: { ...BLOCK_SERVER_LIMITS, requestsAtOnce: 0 }
     })
     await connected(holder, overloaded)
     const all = async (peer: Peer, digests: string[]) => {
+      const session = await BlockSession.open(asker.host, peer.host.peerId)
+      await session.ask(digests)
       const answers = []
-      for await (const { status } of fetchBlocks(asker.host, peer.host.peerId, digests)) answers.push(status)
+      for (const asked of digests) answers.push((await session.answer(asked)).status)
+      await session.close()
       return answers
     }
     const other = createHash('sha256').update('nobody has it').digest('hex')
@@ -238,13 +284,13 @@ describe('the exchange of blocks', function () {
       'found'
     ])
     assert.deepEqual(await all(overloaded, [digest, other]), ['busy', 'busy'])
-    const five = new Array<string>(5).fill(digest)
+    const tooMany = new Array<string>(DIGESTS_PER_REQUEST_MAX + 1).fill(digest)
     for (const malformed of [
       encodeBlockRequest([]),
-      encodeBlockRequest(five),
+      encodeBlockRequest(tooMany),
       encodeBlockRequest(['ab']),
       Buffer.from('x'),
-      new Uint8Array(600)
+      new Uint8Array(20_000)
     ]) {
       const frames = lpStream(await asker.host.libp2p.dialProtocol(holder.host.peerId, BLOCKS_PROTOCOL))
       await frames.write(malformed)

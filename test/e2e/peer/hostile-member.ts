@@ -4,12 +4,8 @@ import { shardFromPair } from '../../../src/adapter/index.ts'
 import { readCharter } from '../../../src/node/charter-file.ts'
 import { SYNC_PROTOCOL } from '../../../src/node/driver/sync-service.ts'
 import { type Identity, loadIdentity } from '../../../src/node/identity.ts'
-import {
-  createHost,
-  type NetworkHost,
-  registerRequestHandler,
-  serveBlocks
-} from '../../../src/node/network/index.ts'
+import { serveBlocks } from '../../../src/node/network/blocks/index.ts'
+import { createHost, type NetworkHost, registerRequestHandler } from '../../../src/node/network/index.ts'
 import { openRoundStore } from '../../../src/node/round-store.ts'
 import {
   consortiumCid,

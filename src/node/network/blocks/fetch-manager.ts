@@ -1,11 +1,14 @@
 import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
 import { type BlockStore, type Log, StoreError } from '../../store/index.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
-import { fetchBlocks } from './client.ts'
-import { DIGESTS_PER_REQUEST_MAX, FRAME_TIMEOUT_MS } from './constants.ts'
+import type { Availability } from './availability.ts'
+import { FRAME_TIMEOUT_MS } from './constants.ts'
 import { HolderBook } from './holder-book.ts'
+import { type FetchTools, HolderWorker } from './holder-worker.ts'
+import { type FetchJob, WantedBlocks } from './wanted-blocks.ts'
 
 /** A block that a manifest names. */
 export interface WantedBlock {
@@ -25,197 +28,228 @@ export interface FetchProgress {
 /** How to fetch. */
 export interface FetchAllOptions {
   readonly signal: AbortSignal
+  /** Who made the blocks: its line is spared where others have them. */
+  readonly author?: PeerId | undefined
   readonly onProgress?: (progress: FetchProgress) => void
 }
 
 /** What the fetch manager may use. */
 export interface FetchLimits {
-  /** Holders asked at once, over all calls; each may have four blocks of 1 MiB in memory. */
+  /** Holders asked at once; each may have 4 MiB on their way. */
   readonly holdersAtOnce: number
   /** How long a holder may take for each frame. */
   readonly frameTimeoutMs: number
 }
 
 /** One call of `fetchAll`. */
-interface Job {
-  readonly pending: Map<string, number>
-  readonly tasks: Set<Promise<void>>
-  progress(): void
-  wake(): void
-  failure: Error | undefined
+interface Job extends FetchJob {
+  readonly holders: () => readonly PeerId[]
+  readonly fetched: string[]
+  readonly progress: () => void
+  readonly finish: (failure?: Error) => void
 }
 
-/** How often to look for new holders when nothing else happens. */
+/** How often to look for new holders, and for those whose time has come, when nothing else happens. */
 const LOOK_AGAIN_MS = 200
+/** Every look goes through all that is wanted: many small blocks that come one after the other share one. */
+const ASSIGN_INTERVAL_MS = 20
 
 /**
- * Fetches blocks into the store from several holders at once. A block is asked of one holder at a time, over all
- * calls, so that it crosses the network once; a holder that fails, lies or lacks it is followed by another.
+ * Fetches blocks into the store from several holders at once: from those that are said to hold all of a job's blocks, and
+ * from those that tell that they have one. A block is asked of one holder at a time, over all calls, so that it crosses
+ * the network once; a holder that fails, lies or lacks it is followed by another.
  */
 export class FetchManager {
   readonly #host: NetworkHost
   readonly #store: BlockStore
-  readonly #log: Log
+  readonly #availability: Availability
   readonly #limits: FetchLimits
   readonly #book = new HolderBook()
+  readonly #wanted: WantedBlocks
   readonly #jobs = new Set<Job>()
-  readonly #inFlight = new Set<string>()
-  #open = 0
+  readonly #workers = new Map<string, HolderWorker>()
+  readonly #tools: FetchTools
+  #lookingAgain: NodeJS.Timeout | undefined
+  #waking: NodeJS.Timeout | undefined
+  #assignedAt = Number.NEGATIVE_INFINITY
+  /** Among how many the work is spread: all who may have a part of it, as far as they may be asked at once. */
+  #sharers = 1
 
-  constructor(host: NetworkHost, store: BlockStore, log: Log, limits: Partial<FetchLimits> = {}) {
+  constructor(
+    host: NetworkHost,
+    store: BlockStore,
+    availability: Availability,
+    log: Log,
+    limits: Partial<FetchLimits> = {}
+  ) {
     this.#host = host
     this.#store = store
-    this.#log = log
-    this.#limits = { holdersAtOnce: 6, frameTimeoutMs: FRAME_TIMEOUT_MS, ...limits }
+    this.#availability = availability
+    this.#limits = { holdersAtOnce: 16, frameTimeoutMs: FRAME_TIMEOUT_MS, ...limits }
+    this.#wanted = new WantedBlocks(availability, this.#book, Math.random)
+    this.#tools = {
+      host,
+      log,
+      book: this.#book,
+      frameTimeoutMs: this.#limits.frameTimeoutMs,
+      take: (holder) => this.#wanted.take(holder, this.#sharers, performance.now()),
+      isWanted: (digest) => this.#wanted.get(digest) !== undefined,
+      keep: (digest, bytes) => this.#keep(digest, bytes),
+      changed: () => this.#wake()
+    }
+    availability.onNews = () => this.#wake()
   }
 
   /**
-   * Resolves when the store holds all wanted blocks; keeps trying until then.
+   * Resolves when the store holds all wanted blocks durably; keeps trying until then.
    *
-   * @param holders who may have them now; asked again and again, because it grows as endorsements come in
+   * @param holders who has them all now; asked again and again, because it grows as endorsements come in
    * @throws {NetworkError} `aborted` when the signal aborts, `protocol` for a wanted length beyond a block's
    * @throws {StoreError} when the disk takes no more
    */
   async fetchAll(
     wanted: readonly WantedBlock[],
     holders: () => readonly PeerId[],
-    { signal, onProgress }: FetchAllOptions
+    { signal, author, onProgress }: FetchAllOptions
   ): Promise<void> {
     const all = new Map(wanted.map(({ digest, bytes }) => [digest, bytes]))
-    for (const [digest, bytes] of all) {
-      if (!(bytes > 0 && bytes <= BLOCK_BYTES_MAX)) {
+    for (const [digest, bytes] of all)
+      if (!(bytes > 0 && bytes <= BLOCK_BYTES_MAX))
         throw new NetworkError('protocol', `block ${digest} cannot have ${bytes} bytes`)
-      }
-    }
-    const pending = new Map(all)
-    for (const digest of all.keys()) if (await this.#store.has(digest)) pending.delete(digest)
-
-    const sum = (blocks: ReadonlyMap<string, number>) =>
-      [...blocks.values()].reduce((total, bytes) => total + bytes, 0)
-    const bytesWanted = sum(all)
-    let wake: () => void = () => undefined
+    const pending = new Set<string>()
+    for (const digest of all.keys()) if (!(await this.#store.has(digest))) pending.add(digest)
+    const fetched: string[] = []
+    let finish: (failure?: Error) => void = () => undefined
+    const finished = new Promise<void>((resolve, reject) => {
+      finish = (failure) => (failure === undefined ? resolve() : reject(failure))
+    })
     const job: Job = {
       pending,
-      tasks: new Set(),
-      progress: () =>
-        onProgress?.({
-          blocksHeld: all.size - pending.size,
-          blocksWanted: all.size,
-          bytesHeld: bytesWanted - sum(pending),
-          bytesWanted
-        }),
-      wake: () => wake(),
-      failure: undefined
+      certain: new Map(),
+      author: author?.toString(),
+      holders,
+      fetched,
+      progress: progressOf(all, pending, onProgress),
+      finish
     }
-    this.#jobs.add(job)
-    const onAbort = () => wake()
-    signal.addEventListener('abort', onAbort)
+    const onAbort = () =>
+      finish(new NetworkError('aborted', `${pending.size} blocks were not fetched: given up`))
+    signal.addEventListener('abort', onAbort, { once: true })
     try {
       job.progress()
-      while (pending.size > 0) {
-        if (signal.aborted)
-          throw new NetworkError('aborted', `${pending.size} blocks were not fetched: given up`)
-        if (job.failure !== undefined) throw job.failure
-        // Armed before the round of asking, so that nothing that happens in it is missed.
-        const woken = new Promise<void>((resolve) => {
-          wake = resolve
-        })
-        this.#ask(job, holders(), signal)
-        const timer = setTimeout(wake, LOOK_AGAIN_MS)
-        await woken
-        clearTimeout(timer)
+      if (pending.size > 0) {
+        if (signal.aborted) onAbort()
+        this.#begin(job, all)
+        await finished
       }
+      await this.#store.flush(fetched)
     } finally {
       signal.removeEventListener('abort', onAbort)
-      this.#jobs.delete(job)
-      await Promise.all(job.tasks)
-      for (const digest of pending.keys()) if (!this.#isWanted(digest)) this.#book.forget(digest)
+      await this.#end(job)
     }
   }
 
-  /** Asks every holder that is free for a share of what is pending. */
-  #ask(job: Job, holders: readonly PeerId[], signal: AbortSignal): void {
+  #begin(job: Job, lengths: ReadonlyMap<string, number>): void {
+    this.#jobs.add(job)
+    for (const digest of job.pending) this.#wanted.add(digest, lengths.get(digest)!, job)
+    this.#lookingAgain ??= setInterval(() => this.#wake(), LOOK_AGAIN_MS)
+    this.#wake()
+  }
+
+  /** Ends a job, and with it every stream that brings nothing that is still wanted. */
+  async #end(job: Job): Promise<void> {
+    if (!this.#jobs.delete(job)) return
+    this.#wanted.removeJob(job)
+    if (this.#jobs.size === 0) {
+      clearInterval(this.#lookingAgain)
+      this.#lookingAgain = undefined
+    }
+    const idle = [...this.#workers.values()].filter((worker) => !worker.isUseful(this.#jobs.size > 0))
+    await Promise.all(idle.map((worker) => worker.stop()))
+  }
+
+  /** Soon gives every holder that is free something to do; what happens meanwhile is taken together. */
+  #wake(): void {
+    this.#waking ??= setTimeout(
+      () => {
+        this.#waking = undefined
+        this.#assignedAt = performance.now()
+        this.#assign()
+      },
+      Math.max(0, this.#assignedAt + ASSIGN_INTERVAL_MS - performance.now())
+    )
+  }
+
+  #assign(): void {
+    if (this.#jobs.size === 0) return
+    const self = this.#host.peerId.toString()
+    for (const job of this.#jobs) {
+      const named = job.holders().map((peerId) => [peerId.toString(), peerId] as const)
+      job.certain = new Map(named.filter(([name]) => name !== self))
+    }
     const now = performance.now()
-    const byName = new Map(holders.map((peerId) => [peerId.toString(), peerId]))
-    byName.delete(this.#host.peerId.toString())
-    const ready = this.#book.ready([...byName.keys()], now, Math.random)
-    for (const [position, name] of ready.entries()) {
-      if (this.#open >= this.#limits.holdersAtOnce) return
-      const free = [...job.pending.keys()].filter((digest) => !this.#inFlight.has(digest))
-      const share = Math.ceil(free.length / (ready.length - position))
-      const batch = free
-        .filter((digest) => this.#book.mayHave(name, digest, now))
-        .slice(0, Math.min(share, DIGESTS_PER_REQUEST_MAX))
+    const names = new Set([...this.#jobs].flatMap(({ certain }) => [...certain.keys()]))
+    for (const name of this.#availability.tellers()) names.add(name)
+    const able = [...names].filter((name) => this.#workers.has(name) || this.#book.isHealthy(name, now))
+    this.#sharers = Math.min(this.#limits.holdersAtOnce, Math.max(1, able.length))
+    for (const worker of this.#workers.values()) worker.wake()
+    const free = [...names].filter((name) => !this.#workers.has(name))
+    for (const name of this.#book.ready(free, now, Math.random)) {
+      if (this.#workers.size >= this.#limits.holdersAtOnce) return
+      const batch = this.#tools.take(name)
       if (batch.length === 0) continue
-      const task = this.#fetchFrom(byName.get(name)!, name, batch, job, signal).finally(() =>
-        job.tasks.delete(task)
-      )
-      job.tasks.add(task)
+      const worker = new HolderWorker(name, peerIdFromString(name), this.#tools)
+      this.#workers.set(name, worker)
+      void worker.run(batch).finally(() => {
+        this.#workers.delete(name)
+        this.#wake()
+      })
     }
   }
 
-  async #fetchFrom(
-    holder: PeerId,
-    name: string,
-    batch: string[],
-    job: Job,
-    signal: AbortSignal
-  ): Promise<void> {
-    this.#open++
-    this.#book.begin(name)
-    // A digest leaves both sets at once: later it may be in flight again, with another holder.
-    const unanswered = new Set(batch)
-    for (const digest of batch) this.#inFlight.add(digest)
+  async #keep(digest: string, bytes: Uint8Array): Promise<void> {
+    const want = this.#wanted.get(digest)
+    if (want === undefined) return
+    const jobs = [...want.jobs] as Job[]
     try {
-      const options = { signal, frameTimeoutMs: this.#limits.frameTimeoutMs }
-      for await (const block of fetchBlocks(this.#host, holder, batch, options)) {
-        if (block.status === 'found') await this.#keep(block.digest, block.bytes, job, name)
-        else if (block.status === 'missing') this.#book.lacks(name, block.digest, performance.now())
-        else this.#book.busyUntil(name, performance.now() + block.retryAfterMs)
-        unanswered.delete(block.digest)
-        this.#inFlight.delete(block.digest)
-        if (block.status !== 'found') this.#wakeAll()
-      }
-    } catch (error) {
-      if (error instanceof StoreError) job.failure = error
-      else if (!signal.aborted) {
-        const lied = error instanceof NetworkError && error.code === 'protocol'
-        this.#book.failed(name, performance.now(), lied)
-        this.#log.debug(
-          { peer: name, error: String(error) },
-          'a holder failed; its blocks are asked of others'
-        )
-      }
-    } finally {
-      for (const digest of unanswered) this.#inFlight.delete(digest)
-      this.#book.end(name)
-      this.#open--
-      this.#wakeAll()
-    }
-  }
-
-  #wakeAll(): void {
-    for (const job of this.#jobs) job.wake()
-  }
-
-  async #keep(digest: string, bytes: Uint8Array, job: Job, holder: string): Promise<void> {
-    if (bytes.length !== job.pending.get(digest)) {
       // The digest is right: it is the manifest that is wrong, so no holder could ever satisfy it.
-      job.failure = new NetworkError(
-        'protocol',
-        `block ${digest} has ${bytes.length} bytes, not what its manifest says`
-      )
+      if (bytes.length !== want.bytes)
+        throw new NetworkError(
+          'protocol',
+          `block ${digest} has ${bytes.length} bytes, not what its manifest says`
+        )
+      await this.#store.putVerified(digest, bytes)
+    } catch (error) {
+      if (!(error instanceof StoreError || error instanceof NetworkError)) throw error
+      for (const job of jobs) job.finish(error)
       return
     }
-    await this.#store.put(digest, bytes)
-    this.#book.succeeded(holder)
-    this.#book.forget(digest)
-    for (const other of this.#jobs) {
-      if (other.pending.delete(digest)) other.progress()
+    this.#wanted.remove(digest)
+    this.#availability.announce([digest])
+    for (const job of jobs) {
+      job.fetched.push(digest)
+      if (!job.pending.delete(digest)) continue
+      job.progress()
+      if (job.pending.size === 0) job.finish()
     }
   }
+}
 
-  #isWanted(digest: string): boolean {
-    return [...this.#jobs].some(({ pending }) => pending.has(digest))
-  }
+/** Tells how far a job is, from what is pending at the time. */
+function progressOf(
+  all: ReadonlyMap<string, number>,
+  pending: ReadonlySet<string>,
+  onProgress: FetchAllOptions['onProgress']
+): () => void {
+  if (onProgress === undefined) return () => undefined
+  const sum = (digests: Iterable<string>) =>
+    [...digests].reduce((total, digest) => total + all.get(digest)!, 0)
+  const bytesWanted = sum(all.keys())
+  return () =>
+    onProgress({
+      blocksHeld: all.size - pending.size,
+      blocksWanted: all.size,
+      bytesHeld: bytesWanted - sum(pending),
+      bytesWanted
+    })
 }

@@ -1,11 +1,13 @@
+import { BATCH_BYTES_MAX } from './constants.ts'
+
 /** What the fetch manager remembers of one holder. */
 interface Holder {
   failures: number
   /** Not asked again before this moment. */
   notBefore: number
-  /** Whether a stream to it is open. */
-  busy: boolean
-  /** Blocks that it did not have, and when to ask for them again. */
+  /** Bytes a millisecond, of late; undefined before the first answer. */
+  rate: number | undefined
+  /** Blocks that it did not give, and when to ask for them again. */
   readonly missing: Map<string, { times: number; until: number }>
 }
 
@@ -15,35 +17,56 @@ const MISSING_DELAY_MS = 250
 const MISSING_DELAY_MS_MAX = 5000
 /** A holder that breaks the protocol or sends wrong bytes stands back as one that failed this often. */
 const LIE_FAILURES = 5
+/** What is asked of a holder at once should come within this time, so that a slow one holds up little. */
+const BATCH_MS = 1_000
+const BATCH_BYTES_MIN = 64 * 1024
+/** Weight of the newest answer in a holder's rate. */
+const RATE_WEIGHT = 0.3
 
-/** Who is asked next: holders that answered well first, those that failed later and later. */
+/** Who is asked next: holders that answered well first, the fast before the slow, those that failed later and later. */
 export class HolderBook {
   readonly #holders = new Map<string, Holder>()
 
-  /** Holders free to be asked at `now`, the most reliable first, equals in random order. */
+  /** Holders free to be asked at `now`, the most reliable first, then the fastest, equals in random order. */
   ready(peers: readonly string[], now: number, random: () => number): string[] {
     return peers
       .map((peer) => ({ peer, holder: this.#of(peer), tie: random() }))
-      .filter(({ holder }) => !holder.busy && holder.notBefore <= now)
-      .sort((a, b) => a.holder.failures - b.holder.failures || a.tie - b.tie)
+      .filter(({ holder }) => holder.notBefore <= now)
+      .sort(
+        (a, b) =>
+          a.holder.failures - b.holder.failures || slowness(a.holder) - slowness(b.holder) || a.tie - b.tie
+      )
       .map(({ peer }) => peer)
   }
 
-  /** Whether `peer` may be asked for `digest`: not soon after it said that it lacks it. */
+  /** Whether `peer` answered when it was last asked, and did not ask for time. */
+  isHealthy(peer: string, now: number): boolean {
+    const { failures, notBefore } = this.#of(peer)
+    return failures === 0 && notBefore <= now
+  }
+
+  /** Whether `peer` may be asked for `digest`: not soon after it did not give it. */
   mayHave(peer: string, digest: string, now: number): boolean {
     return (this.#of(peer).missing.get(digest)?.until ?? 0) <= now
   }
 
-  begin(peer: string): void {
-    this.#of(peer).busy = true
+  /** Bytes to ask of a holder at once: fewer of a slow one. */
+  batchBytes(peer: string): number {
+    const { rate } = this.#of(peer)
+    if (rate === undefined) return BATCH_BYTES_MAX
+    return Math.min(BATCH_BYTES_MAX, Math.max(BATCH_BYTES_MIN, rate * BATCH_MS))
   }
 
-  end(peer: string): void {
-    this.#of(peer).busy = false
-  }
-
+  /** Notes a block that came. */
   succeeded(peer: string): void {
     this.#of(peer).failures = 0
+  }
+
+  /** Notes how long a whole batch took. */
+  measured(peer: string, bytes: number, milliseconds: number): void {
+    const holder = this.#of(peer)
+    const rate = bytes / Math.max(milliseconds, 0.1)
+    holder.rate = holder.rate === undefined ? rate : holder.rate + RATE_WEIGHT * (rate - holder.rate)
   }
 
   failed(peer: string, now: number, lied: boolean): void {
@@ -57,13 +80,17 @@ export class HolderBook {
     this.#of(peer).notBefore = moment
   }
 
+  /** Notes that a holder does not have a block. */
   lacks(peer: string, digest: string, now: number): void {
     const { missing } = this.#of(peer)
     const times = (missing.get(digest)?.times ?? 0) + 1
-    missing.set(digest, {
-      times,
-      until: now + Math.min(MISSING_DELAY_MS_MAX, MISSING_DELAY_MS * 2 ** Math.min(times, 10))
-    })
+    const delay = Math.min(MISSING_DELAY_MS_MAX, MISSING_DELAY_MS * 2 ** Math.min(times, 10))
+    missing.set(digest, { times, until: now + delay })
+  }
+
+  /** Notes that a holder gives a block only from a moment on. */
+  withholds(peer: string, digest: string, until: number): void {
+    this.#of(peer).missing.set(digest, { times: 0, until })
   }
 
   /** Forgets a block that is wanted no longer. */
@@ -74,9 +101,14 @@ export class HolderBook {
   #of(peer: string): Holder {
     let holder = this.#holders.get(peer)
     if (holder === undefined) {
-      holder = { failures: 0, notBefore: 0, busy: false, missing: new Map() }
+      holder = { failures: 0, notBefore: 0, rate: undefined, missing: new Map() }
       this.#holders.set(peer, holder)
     }
     return holder
   }
+}
+
+/** Steps of a factor four, so that holders of about one speed are taken in random order; an unknown one counts as fast. */
+function slowness({ rate }: Holder): number {
+  return rate === undefined ? 0 : Math.max(0, Math.round(Math.log2(1000 / rate) / 2))
 }

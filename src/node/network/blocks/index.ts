@@ -1,21 +1,17 @@
 /**
- * Shard blocks between peers: `/loam/blocks/1`.
+ * Shard blocks between peers: `/loam/blocks/1` and `/loam/availability/1`.
  *
  * @example
  * ```ts
- * await serveBlocks(host, store, log)
- * const fetcher = new FetchManager(host, store, log)
- * await fetcher.fetchAll(manifestBlocks, () => endorsers(manifestId), { signal })
+ * const exchange = await startBlockExchange(host, store, log)
+ * exchange.publish(ownDigests)
+ * await exchange.fetchAll(manifestBlocks, () => endorsers(manifestId), { signal, author })
  * ```
  */
 
-export { type FetchBlocksOptions, type FetchedBlock, fetchBlocks } from './client.ts'
+export { AVAILABILITY_PROTOCOL } from './availability.ts'
+export { type BlockExchange, type BlockExchangeOptions, startBlockExchange } from './block-exchange.ts'
+export { BlockSession, type FetchedBlock } from './block-session.ts'
 export { BLOCKS_PROTOCOL, DIGESTS_PER_REQUEST_MAX } from './constants.ts'
-export {
-  type FetchAllOptions,
-  type FetchLimits,
-  FetchManager,
-  type FetchProgress,
-  type WantedBlock
-} from './fetch-manager.ts'
+export type { FetchAllOptions, FetchLimits, FetchProgress, WantedBlock } from './fetch-manager.ts'
 export { BLOCK_SERVER_LIMITS, type BlockServerLimits, serveBlocks } from './server.ts'

@@ -11,7 +11,7 @@ export type BlockAnswer =
 
 const DIGEST_BYTES = 32
 
-/** A request for blocks. @param digests one to four, 64 lowercase hex digits each */
+/** A request for blocks. @param digests one to 256, 64 lowercase hex digits each */
 export function encodeBlockRequest(digests: readonly string[]): Uint8Array {
   return encode({ digests: digests.map((digest) => Uint8Array.from(Buffer.from(digest, 'hex'))) })
 }

@@ -8,14 +8,16 @@ import {
   BLOCKS_PROTOCOL,
   FRAME_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
-  MESSAGE_BYTES_MAX,
-  PIECE_BYTES_MAX
+  PIECE_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  REQUESTS_UNDER_WAY_MAX
 } from './constants.ts'
 import { decodeBlockRequest, encodeBlockAnswer } from './messages.ts'
+import { UploadLimit } from './upload-limit.ts'
 
 /** What the server gives at most. */
 export interface BlockServerLimits {
-  /** Requests answered at once, over all peers; each holds one block in memory. */
+  /** Requests answered at once, over all peers; each holds two blocks in memory. */
   readonly requestsAtOnce: number
   /** Requests of one peer answered at once. */
   readonly requestsPerPeer: number
@@ -23,6 +25,18 @@ export interface BlockServerLimits {
   readonly streamsPerPeer: number
   /** What a refused asker is told to wait. */
   readonly retryAfterMs: number
+  /** Bytes a second to all askers together; undefined for no cap. */
+  readonly uploadBytesPerSecond?: number | undefined
+}
+
+/** What the server may ask before it sends a block. */
+export interface BlockServerOptions {
+  readonly limits?: BlockServerLimits
+  /**
+   * Whether an asker is sent away, because others can serve it: milliseconds after which it may come back, or undefined
+   * where the block is to be sent.
+   */
+  readonly refusal?: (digest: string, asker: string) => number | undefined
 }
 
 /** Limits for a peer with an ordinary line. */
@@ -42,8 +56,9 @@ export async function serveBlocks(
   host: NetworkHost,
   store: Pick<BlockStore, 'get'>,
   log: Log,
-  limits: BlockServerLimits = BLOCK_SERVER_LIMITS
+  { limits = BLOCK_SERVER_LIMITS, refusal }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
+  const upload = new UploadLimit(limits.uploadBytesPerSecond)
   const byPeer = new Map<string, number>()
   let total = 0
 
@@ -57,7 +72,15 @@ export async function serveBlocks(
     total++
     byPeer.set(peer, underWay + 1)
     try {
-      for (const digest of digests) await answerBlock(frames, digest)
+      // The next block is read from the disk while this one is sent.
+      let ahead = read(digests[0]!, peer)
+      for (const [index, _digest] of digests.entries()) {
+        const answer = await ahead
+        if (index + 1 < digests.length) ahead = read(digests[index + 1]!, peer)
+        // Should this answer fail to go out, nobody waits for the next.
+        ahead.catch(() => undefined)
+        await sendAnswer(frames, answer)
+      }
     } finally {
       total--
       const left = byPeer.get(peer)! - 1
@@ -66,21 +89,31 @@ export async function serveBlocks(
     }
   }
 
-  const answerBlock = async (frames: LengthPrefixedStream, digest: string) => {
+  const read = async (digest: string, peer: string): Promise<Uint8Array | number | undefined> => {
     const block = await store.get(digest)
-    if (block === undefined) return send(frames, encodeBlockAnswer({ status: 'missing' }))
-    await send(frames, encodeBlockAnswer({ status: 'found', length: block.length }))
-    for (let begin = 0; begin < block.length; begin += PIECE_BYTES_MAX) {
-      await send(frames, block.subarray(begin, begin + PIECE_BYTES_MAX))
-    }
-    host.traffic.add('blocks', 'sent', block.length)
+    return block === undefined ? undefined : (refusal?.(digest, peer) ?? block)
+  }
+
+  const sendAnswer = async (
+    frames: LengthPrefixedStream,
+    answer: Uint8Array | number | undefined
+  ): Promise<void> => {
+    if (answer === undefined) return send(frames, encodeBlockAnswer({ status: 'missing' }))
+    if (typeof answer === 'number')
+      return send(frames, encodeBlockAnswer({ status: 'busy', retryAfterMs: answer }))
+    await upload.admit(answer.length)
+    const header = encodeBlockAnswer({ status: 'found', length: answer.length })
+    await send(frames, header, answer.subarray(0, PIECE_BYTES_MAX))
+    for (let begin = PIECE_BYTES_MAX; begin < answer.length; begin += PIECE_BYTES_MAX)
+      await send(frames, answer.subarray(begin, begin + PIECE_BYTES_MAX))
+    host.traffic.add('blocks', 'sent', answer.length)
   }
 
   const serve = async (stream: Stream, peerId: PeerId) => {
     const peer = peerId.toString()
     const frames = lpStream(stream, {
-      maxDataLength: MESSAGE_BYTES_MAX,
-      maxBufferSize: 2 * MESSAGE_BYTES_MAX
+      maxDataLength: REQUEST_BYTES_MAX,
+      maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
     })
     try {
       for (;;) {
@@ -110,9 +143,9 @@ export async function serveBlocks(
   return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
 }
 
-/** Sends a frame; resolves when the stream takes more, so that at most one block waits in memory for a slow asker. */
-function send(frames: LengthPrefixedStream, bytes: Uint8Array): Promise<void> {
+/** Sends frames; resolves when the stream takes more, so that at most one block waits in memory for a slow asker. */
+function send(frames: LengthPrefixedStream, ...bytes: Uint8Array[]): Promise<void> {
   return withDeadline('sending blocks', FRAME_TIMEOUT_MS, undefined, (signal) =>
-    frames.write(bytes, { signal })
+    frames.writeV(bytes, { signal })
   )
 }

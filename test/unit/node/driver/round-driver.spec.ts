@@ -46,10 +46,13 @@ describe('the round driver', () => {
       environment: { signer: member.identity.signer, verify: verifyEd25519 },
       config: await loadPeerConfig(home, { model: MODEL, documents: 'none', rank: 1 }),
       host,
-      fetchBlocks: (_wanted, _holders, signal) =>
-        new Promise((_resolve, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-        }),
+      exchange: {
+        publish: () => undefined,
+        fetchAll: (_wanted, _holders, { signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+          })
+      },
       messageLog: {
         ...messageLog,
         async append(record: LogRecord) {

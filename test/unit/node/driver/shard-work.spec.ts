@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import type { DriverComponents, FetchBlocks } from '../../../../src/node/driver/components.ts'
+import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import {
   fetchManifest,
   ImpossibleManifestError,
   wantedBlocks
 } from '../../../../src/node/driver/shard-work.ts'
 import type { Home } from '../../../../src/node/home.ts'
-import { NetworkError } from '../../../../src/node/network/index.ts'
+import { type BlockExchange, NetworkError } from '../../../../src/node/network/index.ts'
 import {
   genesisContext,
   type Manifest,
@@ -37,11 +37,11 @@ describe('the work on shards', () => {
   afterEach(() => remove())
 
   /** Fetches and judges the manifest; the builder finds blocks missing for the first `missing` times. */
-  const fetchWith = (fetchBlocks: FetchBlocks, missing = 0, signal = never) => {
+  const fetchWith = (fetchAll: BlockExchange['fetchAll'], missing = 0, signal = never) => {
     let jobs = 0
     const components = {
       home,
-      fetchBlocks,
+      exchange: { fetchAll },
       host: { peers: () => [] },
       builder: {
         validate: async () =>
@@ -81,7 +81,7 @@ describe('the work on shards', () => {
   it('ends with its round, and hears of it only once', async () => {
     const round = new AbortController()
     let fetching: AbortSignal | undefined
-    const hanging: FetchBlocks = (_wanted, _holders, signal) =>
+    const hanging: BlockExchange['fetchAll'] = (_wanted, _holders, { signal }) =>
       new Promise((_resolve, reject) => {
         fetching = signal
         signal.addEventListener('abort', () => reject(new Error('given up')), { once: true })

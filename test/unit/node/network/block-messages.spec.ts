@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { encode } from '@ipld/dag-cbor'
 import fc from 'fast-check'
-import { MESSAGE_BYTES_MAX, RETRY_AFTER_MS_MAX } from '../../../../src/node/network/blocks/constants.ts'
+import {
+  DIGESTS_PER_REQUEST_MAX,
+  HEADER_BYTES_MAX,
+  REQUEST_BYTES_MAX,
+  RETRY_AFTER_MS_MAX
+} from '../../../../src/node/network/blocks/constants.ts'
 import {
   type BlockAnswer,
   decodeBlockAnswer,
@@ -28,12 +33,16 @@ const answer: fc.Arbitrary<BlockAnswer> = fc.oneof(
 describe('block messages', () => {
   it('come back as they were, within their bound', () => {
     fc.assert(
-      fc.property(fc.array(digest, { minLength: 1, maxLength: 4 }), answer, (digests, header) => {
-        const request = encodeBlockRequest(digests)
-        assert.deepEqual(decodeBlockRequest(request), digests)
-        assert.deepEqual(decodeBlockAnswer(encodeBlockAnswer(header)), header)
-        assert(request.length <= MESSAGE_BYTES_MAX && encodeBlockAnswer(header).length <= MESSAGE_BYTES_MAX)
-      })
+      fc.property(
+        fc.array(digest, { minLength: 1, maxLength: DIGESTS_PER_REQUEST_MAX }),
+        answer,
+        (digests, header) => {
+          const request = encodeBlockRequest(digests)
+          assert.deepEqual(decodeBlockRequest(request), digests)
+          assert.deepEqual(decodeBlockAnswer(encodeBlockAnswer(header)), header)
+          assert(request.length <= REQUEST_BYTES_MAX && encodeBlockAnswer(header).length <= HEADER_BYTES_MAX)
+        }
+      )
     )
   })
 
@@ -42,7 +51,7 @@ describe('block messages', () => {
       {},
       { digests: [] },
       { digests: 'all' },
-      { digests: new Array(5).fill(new Uint8Array(32)) },
+      { digests: new Array(DIGESTS_PER_REQUEST_MAX + 1).fill(new Uint8Array(32)) },
       { digests: [new Uint8Array(31)] },
       { digests: [new Uint8Array(32)], more: 1 },
       [new Uint8Array(32)],

@@ -27,13 +27,22 @@ describe('the holder book', () => {
     assert.equal(delays.at(-1), 30_000)
   })
 
-  it('does not ask a busy holder, nor one that asked for time', () => {
+  it('asks the fast before the slow, and less of a slow one at once', () => {
     const book = new HolderBook()
-    book.begin('a')
+    book.measured('slow', 10_000, 1_000)
+    book.measured('fast', 1024 * 1024, 10)
+    assert.deepEqual(book.ready(['slow', 'fast'], 0, evenly), ['fast', 'slow'])
+    assert(book.batchBytes('slow') < 128 * 1024)
+    assert.equal(book.batchBytes('fast'), book.batchBytes('new'))
+  })
+
+  it('does not ask a holder before the moment that it named', () => {
+    const book = new HolderBook()
     book.busyUntil('b', 100)
-    assert.deepEqual(book.ready(['a', 'b'], 99, evenly), [])
-    book.end('a')
-    assert.deepEqual(book.ready(['a', 'b'], 100, evenly), ['a', 'b'])
+    assert.deepEqual(book.ready(['a', 'b'], 99, evenly), ['a'])
+    assert(!book.isHealthy('b', 99) && book.isHealthy('b', 100))
+    book.withholds('a', digest, 50)
+    assert(!book.mayHave('a', digest, 49) && book.mayHave('a', digest, 50))
   })
 
   it('asks again later for a block that a holder lacked', () => {

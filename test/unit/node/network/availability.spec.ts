@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { encode } from '@ipld/dag-cbor'
+import fc from 'fast-check'
+import { prefixesIn } from '../../../../src/node/network/blocks/availability.ts'
+import { NetworkError } from '../../../../src/node/network/network-error.ts'
+
+describe('news of blocks', () => {
+  it('hold one or more prefixes of eight bytes', () => {
+    const frame = encode({ prefixes: Uint8Array.from({ length: 16 }, (_, index) => index) })
+    assert.deepEqual(prefixesIn(frame), ['0001020304050607', '08090a0b0c0d0e0f'])
+    for (const value of [
+      {},
+      null,
+      7,
+      { prefixes: 'all' },
+      { prefixes: new Uint8Array(0) },
+      { prefixes: new Uint8Array(12) },
+      { prefixes: new Uint8Array(8), more: 1 }
+    ])
+      assert.throws(() => prefixesIn(encode(value)), NetworkError)
+  })
+
+  it('of any bytes throw nothing but a NetworkError', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        try {
+          prefixesIn(bytes)
+        } catch (error) {
+          assert(error instanceof NetworkError, String(error))
+        }
+      }),
+      { numRuns: 1000 }
+    )
+  })
+})
