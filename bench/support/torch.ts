@@ -25,6 +25,7 @@ export async function findTorch(): Promise<Torch | undefined> {
   const environment = (threads: number): Record<string, string> => ({
     OMP_NUM_THREADS: String(threads),
     OPENBLAS_NUM_THREADS: String(threads),
+    PYTHONDONTWRITEBYTECODE: '1',
     ...(existsSync(OPENMP_BLAS) && { LD_LIBRARY_PATH: OPENMP_BLAS })
   })
   const asked = process.env.LOAM_PYTHON

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
+import { positiveIntegers } from '../support/options.ts'
 import { findTorch } from '../support/torch.ts'
 import { compareTraining, type TrainRow } from './compare.ts'
 import { writeProblem } from './problem.ts'
@@ -98,12 +99,4 @@ function table(lines: readonly TrainRow[]): string {
     ])
   }
   return text.toString()
-}
-
-function positiveIntegers(text: string): number[] {
-  return text.split(',').map((part) => {
-    const value = Number(part)
-    if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give whole numbers from 1 on')
-    return value
-  })
 }

@@ -102,7 +102,7 @@ async function runLoam({ folder, threads, shape }: CompareOptions): Promise<Meas
 }
 
 async function runTorch({ folder, threads, shape }: CompareOptions, torch: Torch): Promise<Measurement> {
-  const script = join(packageRoot(), 'bench', 'train', 'torch-process.py')
+  const script = join(packageRoot(), 'bench', 'train', 'torch_process.py')
   const args = [script, folder, String(threads), String(WARM_UP_STEPS), String(shape.steps)]
   return (await runJson(torch.python, args, torch.environment(threads))) as Measurement
 }

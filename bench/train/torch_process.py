@@ -1,4 +1,4 @@
-"""One run of the same LoRA step in PyTorch, in a process of its own: torch-process.py FOLDER THREADS WARM_UP STEPS
+"""One run of the same LoRA step in PyTorch, in a process of its own: torch_process.py FOLDER THREADS WARM_UP STEPS
 
 Frozen base weights, batched heads, the library's fused functions where it has them, gradients of the LoRA factors only,
 clipping by the global norm, Adam. Prints one line of JSON.
@@ -126,4 +126,5 @@ def main():
     print(json.dumps({"losses": losses, "stepMs": step_ms, "rssMB": peak_memory_mb()}))
 
 
-main()
+if __name__ == "__main__":
+    main()
