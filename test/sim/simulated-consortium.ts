@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { shardByteLength } from '../../src/adapter/shard.ts'
-import { compareBytes } from '../../src/protocol/bytes.ts'
+import { compareBytes, equalBytes } from '../../src/protocol/bytes.ts'
 import { type Charter, charterId, type SignedCharter } from '../../src/protocol/charter.ts'
 import type { Manifest } from '../../src/protocol/messages/bodies.ts'
 import { createRevealChain, type RevealChain } from '../../src/protocol/reveal-chain.ts'
 import type { RoundContext } from '../../src/protocol/round-context.ts'
-import { peerOf } from '../../src/protocol/signature.ts'
+import { peerOf, type Signer } from '../../src/protocol/signature.ts'
+import { idealSigner } from './ideal-signatures.ts'
 
 /** Rounds that a simulated chain lasts. */
 const CHAIN_LENGTH = 256
@@ -14,15 +15,19 @@ const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFe
 export const digestOf = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest())
 
-/** A consortium of `count` members with made-up keys, and each one's reveal chain, in the order of their PeerIds. */
+/**
+ * A consortium of `count` members with made-up keys, and each one's signer and reveal chain, in the order of their
+ * PeerIds.
+ */
 export function simulatedConsortium(
   count: number,
-  changes: Partial<Charter> = {}
-): { signed: SignedCharter; chains: RevealChain[] } {
-  const people = Array.from({ length: count }, (_, index) => ({
-    peer: peerOf(digestOf(`key ${index}`)),
-    chain: createRevealChain(digestOf(`secret ${index}`), CHAIN_LENGTH)
-  })).sort((left, right) => compareBytes(left.peer, right.peer))
+  changes: Partial<Charter> = {},
+  signerOf = (index: number): Signer => idealSigner(peerOf(digestOf(`key ${index}`)))
+): { signed: SignedCharter; chains: RevealChain[]; signers: Signer[] } {
+  const people = Array.from({ length: count }, (_, index) => {
+    const signer = signerOf(index)
+    return { signer, peer: signer.peer, chain: chainOf(index) }
+  }).sort((left, right) => compareBytes(left.peer, right.peer))
   const charter: Charter = {
     version: 1,
     name: 'simulated',
@@ -52,18 +57,36 @@ export function simulatedConsortium(
   }
   return {
     signed: { charter, id: charterId(charter), signatures: [] },
-    chains: people.map(({ chain }) => chain)
+    chains: people.map(({ chain }) => chain),
+    signers: people.map(({ signer }) => signer)
   }
 }
 
+const chains = new Map<number, RevealChain>()
+
+/** Chains take long to make, and whose they are is of no matter. */
+function chainOf(index: number): RevealChain {
+  const known = chains.get(index)
+  if (known !== undefined) return known
+  const chain = createRevealChain(digestOf(`secret ${index}`), CHAIN_LENGTH)
+  chains.set(index, chain)
+  return chain
+}
+
 /** The manifest that a simulated member makes of its training in this round. */
-export function simulatedManifest(context: RoundContext, author: number, chain: RevealChain): Manifest {
+export function simulatedManifest(
+  context: RoundContext,
+  author: number,
+  chain: RevealChain,
+  peer = context.members[author]!.peer
+): Manifest {
   const rank = 2 + author
+  const anchor = context.members.find((member) => equalBytes(member.peer, peer))!.anchor
   return {
     samples: 100 + author,
     dtype: 'f32',
     shards: [{ ...MODULE, rank, alpha: 2 * rank, blocks: [digestOf(`block ${context.round} ${author}`)] }],
     totalBytes: shardByteLength({ ...MODULE, rank, dtype: 'f32' }),
-    reveal: chain.before(context.members[author]!.anchor)!
+    reveal: chain.before(anchor)!
   }
 }

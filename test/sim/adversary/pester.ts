@@ -1,0 +1,60 @@
+import { encodeCanonical } from '../../../src/protocol/canonical-cbor.ts'
+import { headerFor, type Message, signMessage } from '../../../src/protocol/messages/message.ts'
+import type { RoundContext } from '../../../src/protocol/round-context.ts'
+import type { Copy } from '../copy.ts'
+import type { SeededRandom } from '../seeded-random.ts'
+import { digestOf } from '../simulated-consortium.ts'
+
+/** What a pest may draw on: all that was said in the round, and a key of somebody who is no member. */
+export interface Overheard {
+  readonly context: RoundContext
+  readonly messages: readonly Message[]
+  readonly outsider: Copy['environment']['signer']
+}
+
+const FLOOD_MESSAGES = 6
+
+/** What a faulty member sends now and then without being asked: replays, forgeries, floods. */
+export function pester(copy: Copy, { context, messages, outsider }: Overheard, random: SeededRandom): Uint8Array[] {
+  const { behaviours, environment } = copy
+  const sent: Uint8Array[] = []
+  const any = () => messages[random.between(0, messages.length - 1)]
+  if (behaviours.has('replays')) {
+    const old = any()
+    if (old !== undefined) sent.push(old.bytes)
+  }
+  if (behaviours.has('floods')) {
+    const view = random.between(0, 1_000)
+    for (let count = 0; count < FLOOD_MESSAGES; count++) {
+      const kind = random.chance(0.5) ? 'prevote' : 'precommit'
+      const cut = digestOf(`flood ${random.between(0, 1_000)}`)
+      sent.push(signMessage(context, environment.signer, kind, view + count, { cut }).bytes)
+    }
+  }
+  if (behaviours.has('forges')) sent.push(...forgeries(copy, context, any(), outsider, random))
+  return sent
+}
+
+/** A word in an honest member's name, one by an outsider, and one that builds on another parent. */
+function forgeries(
+  { environment }: Copy,
+  context: RoundContext,
+  like: Message | undefined,
+  outsider: Copy['environment']['signer'],
+  random: SeededRandom
+): Uint8Array[] {
+  const view = random.between(0, 2)
+  const cut = random.chance(0.5) ? null : digestOf('forged cut')
+  const kind = random.chance(0.5) ? 'prevote' : 'precommit'
+  const other = { ...context, parent: digestOf('another parent') }
+  const sent = [
+    signMessage(context, outsider, kind, view, { cut }).bytes,
+    signMessage(other, environment.signer, kind, view, { cut }).bytes
+  ]
+  if (like !== undefined) {
+    const body = { cut }
+    const header = headerFor(context, kind, view, like.header.author, body)
+    sent.push(encodeCanonical({ version: 1, header, body, signature: like.signature }))
+  }
+  return sent
+}
