@@ -40,7 +40,11 @@ export function isHonest({ isFaulty }: Copy): boolean {
 }
 
 /** Records that a log may drop once a round is sealed: those of that round and before. */
-export function isAfter(round: number, record: LogRecord, roundOf: (envelope: Uint8Array) => number): boolean {
+export function isAfter(
+  round: number,
+  record: LogRecord,
+  roundOf: (envelope: Uint8Array) => number
+): boolean {
   return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
 }
 

@@ -3,7 +3,7 @@ import { equalBytes, hex } from '../../src/protocol/bytes.ts'
 import { MalformedError } from '../../src/protocol/canonical-cbor.ts'
 import { isVoid } from '../../src/protocol/identifiers.ts'
 import { isValidCertificate } from '../../src/protocol/messages/judge.ts'
-import type { Message } from '../../src/protocol/messages/message.ts'
+import type { Envelope, Message } from '../../src/protocol/messages/message.ts'
 import type { RevealChain } from '../../src/protocol/reveal-chain.ts'
 import type { Effect } from '../../src/protocol/round/effects.ts'
 import type { PeerEvent } from '../../src/protocol/round/events.ts'
@@ -128,7 +128,8 @@ export class Network {
       this.#carryOut(copy, start(copy.context, copy.environment))
     }
     while (this.#done < rounds && this.#watch.violations.length === 0) {
-      if (!this.#queue.runNext() || this.#steps > STEPS_MAX) this.#watch.note('stall', 'the simulation ran dry')
+      if (!this.#queue.runNext() || this.#steps > STEPS_MAX)
+        this.#watch.note('stall', 'the simulation ran dry')
     }
     return {
       violations: this.#watch.violations,
@@ -245,7 +246,12 @@ export class Network {
         if (weather?.untrained.includes(copy.person))
           this.#happen(copy, after, { type: 'trainingFailed', round, reason: 'drawn' })
         else {
-          const manifest = simulatedManifest(effect.context, copy.person, this.#chains[copy.person]!, copy.peer)
+          const manifest = simulatedManifest(
+            effect.context,
+            copy.person,
+            this.#chains[copy.person]!,
+            copy.peer
+          )
           this.#happen(copy, after, { type: 'trained', round, manifest })
         }
         break
@@ -354,10 +360,10 @@ export class Network {
   }
 
   /** Whether an honest member really said this: a forgery in its name is rightly rejected. */
-  #isHonestWord({ header, signature }: { header: Message['header']; signature: Uint8Array }): boolean {
+  #isHonestWord({ header, bytes }: Envelope): boolean {
     return (this.#stages.get(header.round)?.messages ?? []).some(
       (message) =>
-        equalBytes(message.signature, signature) &&
+        equalBytes(message.bytes, bytes) &&
         this.honest.some(({ peer }) => equalBytes(peer, message.header.author))
     )
   }
@@ -419,7 +425,8 @@ export class Network {
     const overheard = { context: stage.context, messages: stage.messages, outsider: this.#outsider }
     for (const bytes of pester(copy, overheard, this.#random)) {
       const to = this.copies[this.#random.between(0, this.copies.length - 1)]!
-      if (to !== copy) this.#later(this.#random.between(...this.#scenario.calmDelay), () => this.#receive(to, bytes))
+      if (to !== copy)
+        this.#later(this.#random.between(...this.#scenario.calmDelay), () => this.#receive(to, bytes))
     }
   }
 
@@ -456,7 +463,8 @@ export class Network {
     if (holder.state === undefined || this.#stages.get(round)?.areParted(holder, asker)) return false
     if (!holder.isFaulty) return true
     const { behaviours } = holder
-    if (behaviours.has('silent') || behaviours.has('withholds-blocks')) return asker.person === holder.person + 1
+    if (behaviours.has('silent') || behaviours.has('withholds-blocks'))
+      return asker.person === holder.person + 1
     return !behaviours.has('selective') || (holder.person + asker.person) % 3 !== 0
   }
 

@@ -12,7 +12,11 @@ const SYNC_EXCHANGES = 12
  * number of views from the highest that an honest member was in. The views are: those of f faulty proposers, twice, and
  * as many as timeouts need to grow beyond delays and sync.
  */
-export function patience({ timeouts, calmDelay, syncEveryMs, clocks }: Scenario, context: RoundContext, honest: readonly Copy[]): number {
+export function patience(
+  { timeouts, calmDelay, syncEveryMs, clocks }: Scenario,
+  context: RoundContext,
+  honest: readonly Copy[]
+): number {
   const { round, faulty } = context
   const slowest = Math.max(1, ...clocks)
   const present = honest.filter(({ state }) => state?.context.round === round)

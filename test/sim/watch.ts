@@ -79,11 +79,17 @@ export class Watch {
   accepted(name: string, context: RoundContext, message: Message): void {
     const { header, kind, slot } = message
     if (!context.members.some(({ peer }) => equalBytes(peer, header.author)))
-      this.note('membership', `${name} took in a ${kind} of somebody who is no member of round ${header.round}`)
+      this.note(
+        'membership',
+        `${name} took in a ${kind} of somebody who is no member of round ${header.round}`
+      )
     if (!equalBytes(header.parent, context.parent))
       this.note('parent', `${name} took in a ${kind} of round ${header.round} that builds on another parent`)
     const person = this.#honest.get(hex(header.author))
-    if (person !== undefined && this.#said.get(`${person} ${header.round} ${kind}/${slot}`) !== hex(message.id))
+    if (
+      person !== undefined &&
+      this.#said.get(`${person} ${header.round} ${kind}/${slot}`) !== hex(message.id)
+    )
       this.note('forgery', `${name} took in a ${kind}/${slot} that honest member ${person} never said`)
   }
 
@@ -117,7 +123,10 @@ export class Watch {
     for (const entry of cut.entries) {
       const author = context.members.findIndex(({ peer }) => equalBytes(peer, entry.author))
       if (this.#certified.get(`${round} ${author}`) !== hex(entry.manifest))
-        this.note('certified-only', `round ${round} stacks a manifest of ${author} that nobody honest saw certified`)
+        this.note(
+          'certified-only',
+          `round ${round} stacks a manifest of ${author} that nobody honest saw certified`
+        )
     }
     if (!isVoid(cut)) this.#checkUnion(context, cut.entries)
   }

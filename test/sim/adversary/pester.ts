@@ -15,7 +15,11 @@ export interface Overheard {
 const FLOOD_MESSAGES = 6
 
 /** What a faulty member sends now and then without being asked: replays, forgeries, floods. */
-export function pester(copy: Copy, { context, messages, outsider }: Overheard, random: SeededRandom): Uint8Array[] {
+export function pester(
+  copy: Copy,
+  { context, messages, outsider }: Overheard,
+  random: SeededRandom
+): Uint8Array[] {
   const { behaviours, environment } = copy
   const sent: Uint8Array[] = []
   const any = () => messages[random.between(0, messages.length - 1)]

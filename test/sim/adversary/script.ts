@@ -99,7 +99,8 @@ export class ScriptRunner {
 
   /** Whether a word of `author` may arrive at `to` now. */
   passes({ kind, header, body }: Envelope, author: number, to: number): boolean {
-    if (this.#over || this.#faulty.includes(to) || this.#faulty.includes(author)) return true
+    if (this.#over || this.#faulty.includes(to)) return true
+    if (this.#faulty.includes(author)) return this.#passesFaulty(kind, header.slot, author, to)
     const act = this.#acts.get(header.slot)
     if (kind === 'proposal') {
       if (act === 'starve') return false
@@ -112,6 +113,13 @@ export class ScriptRunner {
     if (act !== 'lock') return true
     if (kind === 'prevote') return this.#lockers.has(to) || this.#isAmongFew(author, to)
     return to === this.#witness || this.#isAmongFew(author, to)
+  }
+
+  /** What faulty members say to one must not come to others by sync: the script tells everyone what it is to hear. */
+  #passesFaulty(kind: Kind, slot: number, author: number, to: number): boolean {
+    if (kind === 'manifest') return author !== this.#hidden || this.#shown.has(to)
+    if (kind === 'endorsement') return slot !== this.#hidden || this.#released
+    return kind === 'attestation'
   }
 
   /** Whether a certificate may arrive: the hidden author's is known to the faulty alone until it is shown. */
@@ -175,7 +183,10 @@ export class ScriptRunner {
     this.#played.add(view)
     const id = cutId(this.#scene.context, cut)
     if (act === 'hide-polka') {
-      this.#votes.push({ view, kept: this.#faulty.map((member) => [member, this.#vote(member, 'prevote', view, id)]) })
+      this.#votes.push({
+        view,
+        kept: this.#faulty.map((member) => [member, this.#vote(member, 'prevote', view, id)])
+      })
       this.#voteAll(view, null)
       // What was hidden is the cut without the hidden author; whoever proposes next names it too.
       this.#release()
@@ -285,13 +296,21 @@ export class ScriptRunner {
     for (const message of messages) {
       if (!isKind(message, 'ready') || this.#faulty.includes(message.author)) continue
       if (readies.some(({ member }) => member === message.author)) continue
-      readies.push({ member: message.author, certified: message.body.certified, signature: message.signature })
+      readies.push({
+        member: message.author,
+        certified: message.body.certified,
+        signature: message.signature
+      })
     }
     if (more.length > 0) {
       const body = { certified: this.#bitmap(more) }
       const member = this.#faulty[0]!
       const { signer } = this.#scene.copies.get(member)!.environment
-      readies.unshift({ member, ...body, signature: signMessage(context, signer, 'ready', 0, body).signature })
+      readies.unshift({
+        member,
+        ...body,
+        signature: signMessage(context, signer, 'ready', 0, body).signature
+      })
     }
     if (readies.length < context.quorum) return undefined
     const chosen = readies.slice(0, context.quorum).sort((left, right) => left.member - right.member)

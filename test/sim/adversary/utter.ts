@@ -38,8 +38,7 @@ function liesOf(
   const { context } = state
   const sign = <K extends Kind>(kind: K, slot: number, body: Body<K>) =>
     signMessage(context, copy.environment.signer, kind, slot, body).bytes
-  const equivocates = (kind: Kind) =>
-    behaviours.has(`equivocates-${kind}` as Behaviour) && random.chance(0.7)
+  const equivocates = (kind: Kind) => behaviours.has(`equivocates-${kind}` as Behaviour) && random.chance(0.7)
   if (isKind(message, 'manifest') && equivocates('manifest')) {
     const body = { ...message.body, samples: random.between(1, 3) }
     return [message.bytes, sign('manifest', 0, body)].slice(random.between(0, 1))

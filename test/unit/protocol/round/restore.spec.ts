@@ -3,8 +3,9 @@ import { equalBytes, hex } from '../../../../src/protocol/bytes.ts'
 import { cutId } from '../../../../src/protocol/identifiers.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/round/effects.ts'
+import { Network } from '../../../sim/network.ts'
+import type { Scenario, Weather } from '../../../sim/scenario.ts'
 import { simulatedManifest } from '../../../sim/simulated-consortium.ts'
-import { type Scenario, SimulatedNetwork } from '../../../sim/simulated-network.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -131,34 +132,50 @@ function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
   }
 }
 
-describe('a restart right after any record of the log, or right after anything was sent', () => {
+describe('a restart before any effect of a round is carried out', () => {
+  const calm: Weather = {
+    healMs: 30_000,
+    delay: [5, 60],
+    loss: 0,
+    duplication: 0,
+    losesHeld: false,
+    crashes: [],
+    untrained: []
+  }
+  const base: Scenario = {
+    seed: 5,
+    members: 4,
+    rounds: 1,
+    signatures: 'ideal',
+    minShards: 1,
+    timeouts: { trainMs: 20_000, gatherMs: 5_000, graceMs: 500, proposeMs: 500, voteMs: 300, growthMs: 200 },
+    faulty: [],
+    weather: [calm],
+    calmDelay: [5, 60],
+    clocks: [1, 1, 1, 1],
+    syncEveryMs: 400
+  }
   const scenarios: Record<string, Scenario> = {
-    'in a calm consortium': { members: 4, seed: 5, rounds: 1, delay: [5, 60], loss: 0 },
+    'in a calm consortium': base,
     'where messages are lost and one member lies': {
-      members: 4,
+      ...base,
       seed: 6,
-      rounds: 1,
-      delay: [5, 300],
-      loss: 0.1,
-      liars: 1,
-      timeouts: { gatherMs: 50, graceMs: 50 }
+      weather: [{ ...calm, delay: [5, 300], loss: 0.1 }],
+      timeouts: { ...base.timeouts, gatherMs: 50, graceMs: 50 },
+      faulty: [
+        { member: 0, behaviours: ['equivocates-prevote', 'equivocates-endorsement', 'proposes-partial'] }
+      ]
     }
   }
   for (const [name, scenario] of Object.entries(scenarios)) {
     it(`${name}: nothing is contradicted, and all seal`, function () {
       this.timeout(60_000)
-      const whole = new SimulatedNetwork(scenario)
-      assert.ok(whole.run())
-      const { log } = whole.copies.find((copy) => copy.member === 2)!
-      const records = log.filter(({ type }) => type === 'signed').length
-      assert.ok(records > 6)
-      for (const type of ['persist', 'broadcast'] as const) {
-        for (let nth = 1; nth <= records; nth++) {
-          const network = new SimulatedNetwork({ ...scenario, crashAfter: { member: 2, type, nth } })
-          const sealed = network.run()
-          assert.deepEqual(network.violations, [], `${type} ${nth}`)
-          assert.ok(sealed, `no seal after a crash at ${type} ${nth}`)
-        }
+      for (let afterEffects = 0; afterEffects < 40; afterEffects++) {
+        const crash = { member: 2, afterEffects, downMs: 700, losesLog: false }
+        const weather = scenario.weather.map((round) => ({ ...round, crashes: [crash] }))
+        const { violations, rounds } = new Network({ ...scenario, weather }).run()
+        assert.deepEqual(violations, [], `after ${afterEffects} effects`)
+        assert.equal(rounds, 1)
       }
     })
   }

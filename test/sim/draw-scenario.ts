@@ -1,0 +1,152 @@
+import {
+  type Act,
+  BEHAVIOURS,
+  type Behaviour,
+  type Crash,
+  type FaultyMember,
+  type Scenario,
+  type Script,
+  type Weather
+} from './scenario.ts'
+import { SeededRandom } from './seeded-random.ts'
+
+/** Rounds that a seed seals. */
+const ROUNDS = 5
+/** Trainers of a large consortium in a round: every one more costs n² endorsements. */
+const TRAINERS_OF_MANY = 5
+/** One seed of so many has real Ed25519 signatures, and edges that share nothing. */
+const REAL_EVERY = 25
+
+/** Plans of the adversary, each of which needs the lock, the proof or the count of votes to be exactly right. */
+const PLANS: readonly (readonly Act[])[] = [
+  ['lock', 'break-fresh'],
+  ['lock', 'break-without-polka'],
+  ['hide-polka', 'lock', 'break-with-old-polka'],
+  ['smuggle'],
+  ['lock'],
+  ['lock', 'starve'],
+  ['hide-polka', 'starve', 'break-with-old-polka'],
+  ['lock', 'break-fresh', 'break-without-polka'],
+  ['starve', 'lock', 'smuggle', 'break-fresh']
+]
+
+/** Draws a run from its seed: a quarter of them with ten members or more, one in fifty with forty. */
+export function drawScenario(seed: number): Scenario {
+  const random = new SeededRandom(seed * 2_654_435_761)
+  for (let skipped = 0; skipped < 4; skipped++) random.next()
+  const members = drawMembers(random)
+  const faulty = drawFaulty(members, random)
+  const hasty = random.chance(0.3)
+  const calm = random.chance(0.15) ? 1_200 : random.between(20, 120)
+  const weather: Weather[] = []
+  for (let round = 1; round <= ROUNDS; round++) weather.push(drawWeather(members, faulty, random))
+  return {
+    seed,
+    members,
+    rounds: ROUNDS,
+    signatures: members <= 7 && seed % REAL_EVERY === 0 ? 'real' : 'ideal',
+    minShards: random.chance(0.3) ? random.between(1, Math.max(1, Math.ceil(members / 2))) : 1,
+    timeouts: {
+      trainMs: 20_000,
+      gatherMs: hasty ? 300 : 5_000,
+      graceMs: hasty ? 100 : 500,
+      proposeMs: 500,
+      voteMs: 300,
+      growthMs: 200
+    },
+    faulty,
+    weather,
+    calmDelay: [5, calm],
+    clocks: Array.from({ length: members }, () => (random.chance(0.3) ? 0.7 + 0.8 * random.next() : 1)),
+    syncEveryMs: members > 20 ? 1_500 : 600
+  }
+}
+
+function drawMembers(random: SeededRandom): number {
+  const draw = random.next()
+  if (draw < 0.02) return 40
+  if (draw < 0.25) return random.between(10, random.chance(0.8) ? 13 : 20)
+  if (draw < 0.55) return 4
+  if (draw < 0.75) return 7
+  return random.between(1, 9)
+}
+
+/** Three quarters of the consortia of four and more have all f of their faulty members. */
+function drawFaulty(members: number, random: SeededRandom): FaultyMember[] {
+  const most = Math.floor((members - 1) / 3)
+  const count = random.chance(0.78) ? most : random.between(0, most)
+  return drawSome(members, count, random).map((member) => ({ member, behaviours: drawBehaviours(random) }))
+}
+
+function drawBehaviours(random: SeededRandom): Behaviour[] {
+  if (random.chance(0.2)) return ['twin']
+  if (random.chance(0.1)) return ['silent']
+  const among = BEHAVIOURS.filter((behaviour) => behaviour !== 'silent' && behaviour !== 'twin')
+  return drawSome(among.length, random.between(1, 4), random).map((index) => among[index]!)
+}
+
+function drawSome(size: number, count: number, random: SeededRandom): number[] {
+  const rest = Array.from({ length: size }, (_, index) => index)
+  const drawn: number[] = []
+  while (drawn.length < count && rest.length > 0)
+    drawn.push(...rest.splice(random.between(0, rest.length - 1), 1))
+  return drawn.sort((left, right) => left - right)
+}
+
+function drawWeather(members: number, faulty: readonly FaultyMember[], random: SeededRandom): Weather {
+  const calm: Weather = {
+    healMs: 60_000,
+    delay: [5, random.chance(0.3) ? random.between(100, 900) : 60],
+    loss: random.chance(0.5) ? 0 : 0.3 * random.next(),
+    duplication: random.chance(0.5) ? 0 : 0.2,
+    losesHeld: random.chance(0.5),
+    crashes: random.chance(0.3) ? drawCrashes(members, faulty, random) : [],
+    untrained: drawUntrained(members, random)
+  }
+  const kind = random.next()
+  if (kind < 0.5 && faulty.length > 0) {
+    const script = drawScript(random)
+    const hidden = faulty.map(({ member }) => member)
+    return {
+      ...calm,
+      delay: [5, 60],
+      loss: 0,
+      script,
+      healMs: 120_000,
+      untrained: calm.untrained.filter((member) => !hidden.includes(member))
+    }
+  }
+  if (kind < 0.65) {
+    const partition = Array.from({ length: members }, () => random.between(0, 1))
+    return { ...calm, partition, healMs: random.between(5_000, 60_000) }
+  }
+  if (kind < 0.75)
+    return { ...calm, partitionByView: random.between(0, 1e9), healMs: random.between(5_000, 60_000) }
+  return { ...calm, healMs: random.between(2_000, 60_000) }
+}
+
+function drawScript(random: SeededRandom): Script {
+  const acts = PLANS[random.between(0, PLANS.length - 1)]!
+  return {
+    acts,
+    afterwards: random.chance(0.6) ? 'silent' : 'loyal',
+    draw: random.between(0, 1e9)
+  }
+}
+
+function drawCrashes(members: number, faulty: readonly FaultyMember[], random: SeededRandom): Crash[] {
+  const honest = Array.from({ length: members }, (_, index) => index).filter((index) =>
+    faulty.every(({ member }) => member !== index)
+  )
+  return drawSome(honest.length, random.between(1, 3), random).map((index) => ({
+    member: honest[index]!,
+    afterEffects: random.between(1, 30),
+    downMs: random.between(100, 20_000),
+    losesLog: false
+  }))
+}
+
+function drawUntrained(members: number, random: SeededRandom): number[] {
+  if (members > 12 && !random.chance(0.02)) return drawSome(members, members - TRAINERS_OF_MANY, random)
+  return random.chance(0.3) ? drawSome(members, random.between(0, members), random) : []
+}

@@ -1,0 +1,70 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { mutantTable } from './mutant-table.ts'
+import { MUTANTS } from './mutants.ts'
+import { histogram, replayOf, summarise } from './report.ts'
+import { sweep } from './sweep.ts'
+
+interface Options {
+  readonly seeds: number
+  readonly from: number
+  readonly mutate?: string
+  readonly jobs: number
+  readonly json: boolean
+  readonly mutants: boolean
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('must be a whole number, 1 or more')
+  return value
+}
+
+function mutantName(text: string): string {
+  if (MUTANTS[text] !== undefined) return text
+  throw new InvalidArgumentError(`there are: ${Object.keys(MUTANTS).join(', ')}`)
+}
+
+const program = new Command('sim')
+  .description('Runs whole consortia in virtual time, each made from a seed, and tells what went wrong.')
+  .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
+  .option('--from <seed>', 'the first seed', wholeNumber, 1)
+  .option('--mutate <rule>', 'break one rule: the sweep has to show it', mutantName)
+  .option('--mutants', 'break every rule in turn, and print how many seeds each survives', false)
+  .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
+  .option('--json', 'one JSON object as the last line', false)
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock'
+  )
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .parse()
+
+const options = program.opts<Options>()
+const tell = (text: string) => void process.stderr.write(`${text}\n`)
+
+async function runSweep({ seeds, from, mutate, jobs, json }: Options): Promise<boolean> {
+  let done = 0
+  const results = await sweep({
+    from,
+    seeds,
+    mutant: mutate,
+    jobs,
+    onResult({ seed, failure }) {
+      done++
+      if (failure !== undefined)
+        tell(`seed ${seed}: ${failure.invariant}: ${failure.text}\n  again: ${replayOf(seed, mutate)}`)
+      if (done % 100 === 0) tell(`${done} of ${seeds} seeds`)
+    }
+  })
+  tell(histogram(results))
+  const summary = summarise(results, mutate)
+  tell(
+    `${summary.seeds} seeds, ${summary.rounds} rounds: ${summary.violations} violations, ${summary.stalls} stalls`
+  )
+  if (json) console.log(JSON.stringify(summary))
+  return summary.failures.length === 0
+}
+
+const isFine = options.mutants ? await mutantTable(options, tell) : await runSweep(options)
+process.exitCode = isFine ? 0 : 1

@@ -1,0 +1,127 @@
+import { encodeCanonical } from '../../src/protocol/canonical-cbor.ts'
+import { type RoundRules, soundRules } from '../../src/protocol/round-rules.ts'
+
+/** One rule, broken: what is put in its place, and what that means. */
+export interface Mutant {
+  readonly says: string
+  readonly rules: Partial<RoundRules>
+}
+
+/** Every one changes what one function of the rules decides; nothing else in the simulator knows of it. */
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  quorum: {
+    says: 'a quorum is one member fewer',
+    rules: { quorum: (members) => Math.max(1, soundRules.quorum(members) - 1) }
+  },
+  certificate: {
+    says: 'a certificate needs one endorsement fewer',
+    rules: { isCertificate: (endorsements, quorum) => endorsements >= quorum - 1 }
+  },
+  lock: {
+    says: 'a locked member prevotes any fresh cut',
+    rules: { mayPrevoteFresh: () => true }
+  },
+  unlock: {
+    says: 'a locked member prevotes a cut that was valid before its lock',
+    rules: { mayPrevoteRepeated: () => true }
+  },
+  proof: {
+    says: 'a repeated cut is believed without its prevotes',
+    rules: { isProven: () => true }
+  },
+  'commit-view': {
+    says: 'precommits count in the own view only',
+    rules: { commitViews: (views, current) => views.filter((view) => view === current) }
+  },
+  jump: {
+    says: 'no member ever jumps to a higher view',
+    rules: { jumpTo: () => -1 }
+  },
+  timeout: {
+    says: 'timeouts do not grow',
+    rules: { viewTimeout: (base) => base }
+  },
+  proposer: {
+    says: 'the same member proposes in every view',
+    rules: { proposerTurn: (start, _view, members) => Number(start % BigInt(members)) }
+  },
+  persist: {
+    says: 'a word is sent before it is in the log',
+    rules: { inOrder: (persist, broadcast) => [broadcast, persist] }
+  },
+  'endorse-once': {
+    says: 'every manifest of an author is endorsed',
+    rules: { endorsable: (manifests) => manifests }
+  },
+  'endorse-held': {
+    says: 'blocks that are not here, or not valid, are vouched for',
+    rules: { isVouchable: () => true }
+  },
+  union: {
+    says: "a proposal's list need not be its readies' union",
+    rules: { isUnion: () => true }
+  },
+  'ready-count': {
+    says: 'a proposal may carry fewer readies than a quorum',
+    rules: { isReadyCount: (readies) => readies > 0 }
+  },
+  void: {
+    says: 'too few shards are stacked all the same',
+    rules: { isTooFew: () => false }
+  },
+  certified: {
+    says: 'a proposal is believed without certificates',
+    rules: { certificateSays: () => 'valid' }
+  },
+  signature: {
+    says: 'signatures are not checked',
+    rules: { isSigned: () => true }
+  },
+  parent: {
+    says: 'a message may build on any parent',
+    rules: { isOfParent: () => true }
+  },
+  membership: {
+    says: 'whoever is no member of the round speaks for its first member',
+    rules: { signerIndex: (members, peer) => Math.max(0, soundRules.signerIndex(members, peer)) }
+  },
+  ids: {
+    says: "a seal's id covers the signatures that were collected",
+    rules: {
+      idFields: (fields, signatures) => ({ ...fields, signatures: encodeCanonical(signatures ?? null) })
+    }
+  },
+  'attest-digests': {
+    says: 'a seal is a quorum for one cut, whatever the digests',
+    rules: { attestedAlike: (body) => (body as { cut: unknown }).cut }
+  },
+  sync: {
+    says: 'nobody gives what another lacks',
+    rules: { syncGives: () => [] }
+  },
+  bounds: {
+    says: 'any number of distinct messages is kept',
+    rules: { keepsMore: () => true }
+  },
+  reveal: {
+    says: "a manifest's reveal need not be the next of its chain",
+    rules: { isReveal: () => true }
+  },
+  samples: {
+    says: 'a manifest may claim any number of documents',
+    rules: { isSampleCount: () => true }
+  }
+}
+
+/**
+ * The rules with one of them broken; the sound ones without a name.
+ *
+ * @throws {RangeError} for a name that is no mutant's
+ */
+export function rulesOf(mutant: string | undefined): RoundRules {
+  if (mutant === undefined) return soundRules
+  const found = MUTANTS[mutant]
+  if (found === undefined)
+    throw new RangeError(`${mutant} is no mutant; there are: ${Object.keys(MUTANTS).join(', ')}`)
+  return { ...soundRules, ...found.rules }
+}

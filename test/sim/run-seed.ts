@@ -1,0 +1,35 @@
+import { drawScenario } from './draw-scenario.ts'
+import { rulesOf } from './mutants.ts'
+import { Network } from './network.ts'
+import type { Scenario } from './scenario.ts'
+import type { Violation } from './watch.ts'
+
+/** What a sweep keeps of a seed. */
+export interface SeedResult {
+  readonly seed: number
+  readonly members: number
+  readonly faulty: number
+  readonly rounds: number
+  readonly voidRounds: number
+  readonly highestView: number
+  readonly strain: number
+  readonly cpuMs: number
+  readonly failure?: Violation
+}
+
+/** Runs a scenario under the rules, one of them broken where a mutant is named. */
+export function runScenario(scenario: Scenario, mutant?: string): SeedResult {
+  const before = process.cpuUsage()
+  const outcome = new Network(scenario, rulesOf(mutant)).run()
+  const { user, system } = process.cpuUsage(before)
+  const { seed, members, faulty } = scenario
+  const { rounds, voidRounds, highestView, strain } = outcome
+  const [failure] = outcome.violations
+  const result = { seed, members, faulty: faulty.length, rounds, voidRounds, highestView, strain }
+  const cpuMs = Math.round((user + system) / 1000)
+  return failure === undefined ? { ...result, cpuMs } : { ...result, cpuMs, failure }
+}
+
+export function runSeed(seed: number, mutant?: string): SeedResult {
+  return runScenario(drawScenario(seed), mutant)
+}

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { drawScenario } from './draw-scenario.ts'
+import { runScenario, runSeed } from './run-seed.ts'
+
+/** Seeds of the short form; the long one is `npm run sim -- --seeds 10000 --jobs 2`. */
+const SEEDS = 12
+
+describe('a simulated consortium', () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    it(`seed ${seed}: every honest member seals the same rounds`, function () {
+      this.timeout(120_000)
+      const { failure, rounds } = runSeed(seed)
+      assert.equal(failure, undefined)
+      assert.ok(rounds >= 5)
+    })
+  }
+
+  it('runs the same way every time', () => {
+    const scenario = drawScenario(19)
+    const { cpuMs: _first, ...first } = runScenario(scenario)
+    const { cpuMs: _second, ...second } = runScenario(scenario)
+    assert.deepEqual(first, second)
+  })
+})
