@@ -1,12 +1,11 @@
 import { compare } from 'uint8arrays/compare'
 import { equals } from 'uint8arrays/equals'
-import { toString as bytesToString } from 'uint8arrays/to-string'
 
 export { compare as compareBytes, equals as equalBytes }
 
 /** Lowercase hex of `bytes`: how ids are keyed in memory and shown to people. */
 export function hex(bytes: Uint8Array): string {
-  return bytesToString(bytes, 'base16')
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
 /** A bitmap of `size` bits with the given bits set; bit i is bit (i mod 8) of byte ⌊i/8⌋. */

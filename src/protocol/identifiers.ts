@@ -7,6 +7,18 @@ import type { NextRound, RoundContext, SpentRequest } from './round-context.ts'
 
 /** Rule 6 *Ids*: cutId = H(round, parentId, sorted entries, membership changes, evidence). */
 export function cutId(context: RoundContext, cut: Cut): Uint8Array {
+  const known = cutIds.get(cut)
+  if (known !== undefined && known.parent === context.parent && known.round === context.round) return known.id
+  const { round, parent } = context
+  const id = hashCut(context, cut)
+  cutIds.set(cut, { round, parent, id })
+  return id
+}
+
+/** Rules look at a proposal's cut again in every step. */
+const cutIds = new WeakMap<Cut, { round: number; parent: Uint8Array; id: Uint8Array }>()
+
+function hashCut(context: RoundContext, cut: Cut): Uint8Array {
   return hashCanonical('cut', {
     round: context.round,
     parent: context.parent,

@@ -106,9 +106,19 @@ export function memberIndex(context: RoundContext, peer: Uint8Array): number {
 
 /** Rule 4 *Propose*: the proposer of a view is voters[(H(seed) + view) mod n], the hash read big-endian. */
 export function proposerOf(context: RoundContext, view: number): number {
-  const start = BigInt(`0x${hex(hashCanonical('proposer', context.seed))}`)
   const { voters, rules } = context
-  return voters[rules.proposerTurn(start, view, voters.length)]!
+  return voters[rules.proposerTurn(turnOf(context.seed), view, voters.length)]!
+}
+
+/** By seed; a member asks for it with every proposal and vote of a round. */
+const turns = new WeakMap<Uint8Array, bigint>()
+
+function turnOf(seed: Uint8Array): bigint {
+  const known = turns.get(seed)
+  if (known !== undefined) return known
+  const turn = BigInt(`0x${hex(hashCanonical('proposer', seed))}`)
+  turns.set(seed, turn)
+  return turn
 }
 
 /** A 32-bit seed for what a member draws in this round: its fresh LoRA. Known to all, so that a training can be re-run. */

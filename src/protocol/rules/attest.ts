@@ -70,6 +70,7 @@ function latestAttestations(draft: Draft): Map<number, Message<'attestation'>> {
 export function seal(draft: Draft): void {
   if (draft.sealedRound !== undefined || draft.committed === undefined) return
   const latest = latestAttestations(draft)
+  if (latest.size < draft.context.quorum) return
   const { attestedAlike } = draft.context.rules
   const groups = groupBy(latest.values(), ({ body }) => hex(encodeCanonical(attestedAlike(body))))
   const agreed = [...groups.values()].find((group) => group.length >= draft.context.quorum)

@@ -2,7 +2,7 @@ import { equalBytes, hex } from '../bytes.ts'
 import { groupBy } from '../group-by.ts'
 import type { Certificate } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
-import { type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../round/draft.ts'
+import { countOf, type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../round/draft.ts'
 import type { PeerState } from '../round/state.ts'
 import { manifestFault } from './validate.ts'
 
@@ -69,6 +69,9 @@ export function endorse(draft: Draft): void {
 export function certify(draft: Draft): void {
   for (const author of draft.context.trainers) {
     if (draft.certificates.has(author)) continue
+    // Every endorsement of every member makes one step; most of the steps can tell by the count.
+    if (!draft.context.rules.isCertificate(countOf(draft, 'endorsement', author), draft.context.quorum))
+      continue
     const byManifest = groupBy(messagesOf(draft, 'endorsement', author), ({ body }) => hex(body.manifest))
     for (const endorsements of byManifest.values()) {
       if (!draft.context.rules.isCertificate(endorsements.length, draft.context.quorum)) continue

@@ -31,6 +31,7 @@ function jump(draft: Draft): void {
   for (const [key, slot] of draft.messages) {
     const [kind, view] = key.split('/') as [string, string]
     if (kind !== 'prevote' && kind !== 'precommit' && kind !== 'proposal') continue
+    if (Number(view) <= draft.view) continue
     for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, Number(view)))
   }
   const { rules, faulty } = draft.context
@@ -138,14 +139,16 @@ function startVoteTimers(draft: Draft): void {
 /** A quorum of precommits for one cut whose body is here, in whatever view: it is decided (line 49). */
 export function commit(draft: Draft): void {
   if (draft.committed !== undefined) return
+  const views = [...draft.messages.keys()]
+    .filter((key) => key.startsWith('precommit/'))
+    .map((key) => Number(key.split('/')[1]))
+    .filter((view) => countOf(draft, 'precommit', view) >= draft.context.quorum)
+  const counted = draft.context.rules.commitViews(views, draft.view)
+  if (counted.length === 0) return
   const proposals = [...draft.messages].filter(([key]) => key.startsWith('proposal/'))
   const cuts = proposals.flatMap(([, slot]) =>
     [...slot.values()].flat().map(({ body }) => (body as Proposal).cut)
   )
-  const views = [...draft.messages.keys()]
-    .filter((key) => key.startsWith('precommit/'))
-    .map((key) => Number(key.split('/')[1]))
-  const counted = draft.context.rules.commitViews(views, draft.view)
   for (const cut of draft.valid === undefined ? cuts : [draft.valid.cut, ...cuts]) {
     const id = cutId(draft.context, cut)
     if (!counted.some((view) => votesFor(draft, 'precommit', view, id) >= draft.context.quorum)) continue

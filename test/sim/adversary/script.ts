@@ -19,6 +19,9 @@ export interface Scene {
   inject(to: Copy, bytes: Uint8Array): void
 }
 
+/** Views that a plan starves until a faulty member's turn; where that is farther off, the plan ends. */
+const WAIT_MAX_VIEWS = 5
+
 const BREAKS: ReadonlySet<Act> = new Set<Act>([
   'break-fresh',
   'break-without-polka',
@@ -76,12 +79,12 @@ export class ScriptRunner {
 
   /** Gives every view its act; those that need a faulty proposer come where there is one. */
   #plan(): number {
-    const { context } = this.#scene
     let view = 0
     for (const act of this.#script.acts) {
       if (BREAKS.has(act)) {
-        const until = view + context.members.length
+        const until = view + WAIT_MAX_VIEWS
         while (view < until && !this.#isFaultyTurn(view)) this.#acts.set(view++, 'starve')
+        if (!this.#isFaultyTurn(view)) break
       }
       this.#acts.set(view++, act)
     }
