@@ -45,7 +45,14 @@ export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 export { type LimitedAdapter, limitRank } from './limit-rank.ts'
 export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
-export { checkMerge, type MergedModules, mergeAdapter, mergePair, mergePairInPlace } from './merge.ts'
+export {
+  checkMerge,
+  type MergedModules,
+  mergeAdapter,
+  mergePair,
+  mergePairInPlace,
+  weightOf
+} from './merge.ts'
 export { updateNorm } from './norm.ts'
 export {
   decodePeftFolder,

@@ -23,19 +23,29 @@ export function mergeAdapter(modules: TensorMap, adapter: LoraAdapter): MergedMo
   const merged = new Map(modules)
   let finite = true
   for (const pair of adapter.pairs) {
-    const weight = modules.get(pair.module)
-    if (weight === undefined) throw new AdapterError(`the base has no module ${pair.module}`)
-    const { outFeatures, inFeatures } = pair
-    if (weight.shape.length !== 2 || weight.shape[0] !== outFeatures || weight.shape[1] !== inFeatures) {
-      throw new AdapterError(
-        `${pair.module} is [${weight.shape.join(', ')}] in the base, [${outFeatures}, ${inFeatures}] in the adapter`
-      )
-    }
+    const weight = weightOf(modules, pair)
     const data = mergePair(weight.data, pair)
     finite &&= allFinite(data)
     merged.set(pair.module, { shape: weight.shape, data })
   }
   return { modules: merged, finite }
+}
+
+/**
+ * The weight that a pair belongs to.
+ *
+ * @param modules weights [out, in] by module name
+ * @throws {AdapterError} when the module is missing or of another shape
+ */
+export function weightOf(modules: TensorMap, { module, outFeatures, inFeatures }: LoraPair): Tensor {
+  const weight = modules.get(module)
+  if (weight === undefined) throw new AdapterError(`the base has no module ${module}`)
+  if (weight.shape.length !== 2 || weight.shape[0] !== outFeatures || weight.shape[1] !== inFeatures) {
+    throw new AdapterError(
+      `${module} is [${weight.shape.join(', ')}] in the base, [${outFeatures}, ${inFeatures}] in the adapter`
+    )
+  }
+  return weight
 }
 
 /**

@@ -4,7 +4,6 @@ import {
   aggregationRule,
   decodeSafetensors,
   encodeSafetensors,
-  mergeAdapter,
   modelDigest,
   type StackMember,
   stackDigest,
@@ -15,6 +14,8 @@ import { loadBaseModel } from '../../model/index.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { BuildJob, Built } from './jobs.ts'
+import { mergeModules } from './merge-modules.ts'
+import type { MergeThreads } from './merge-threads.ts'
 import { readAdapter } from './read-adapter.ts'
 
 /**
@@ -23,7 +24,7 @@ import { readAdapter } from './read-adapter.ts'
  *
  * @throws {MissingBlocksError} when blocks are not there, or are damaged
  */
-export async function buildRound(store: BlockStore, job: BuildJob): Promise<Built> {
+export async function buildRound(store: BlockStore, job: BuildJob, threads: MergeThreads): Promise<Built> {
   const members: StackMember[] = []
   for (const source of job.sources)
     members.push({
@@ -32,7 +33,7 @@ export async function buildRound(store: BlockStore, job: BuildJob): Promise<Buil
       adapter: await readAdapter(store, source)
     })
   const stack = aggregationRule(job.rule).aggregate(members, { rsLora: job.rankStabilised })
-  const merged = mergeAdapter(await readModules(job), stack.adapter)
+  const merged = await mergeModules(await readModules(job), stack, threads)
   const result = {
     type: 'built',
     stack: stackDigest(stack.tensors),

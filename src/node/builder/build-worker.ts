@@ -1,9 +1,11 @@
+import { availableParallelism } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { messageOf } from '../errors.ts'
 import { BlockStore } from '../store/block-store.ts'
 import type { Log } from '../store/log.ts'
 import { buildRound } from './build-round.ts'
 import type { Job, JobResult } from './jobs.ts'
+import { mergeThreads } from './merge-threads.ts'
 import { MissingBlocksError } from './read-adapter.ts'
 import { validateShards } from './validate-shards.ts'
 
@@ -15,11 +17,14 @@ const log = Object.fromEntries(
     (fields: object, message: string) => port.postMessage({ level, fields, message })
   ])
 ) as unknown as Log
+/** More threads than this have no more memory bandwidth to share. */
+const MERGE_THREADS_MAX = 8
+const threads = mergeThreads(Math.min(availableParallelism(), MERGE_THREADS_MAX))
 const store = BlockStore.shared((workerData as { home: string }).home, log)
 
 async function run(job: Job): Promise<JobResult> {
   try {
-    if (job.type === 'build') return await buildRound(store, job)
+    if (job.type === 'build') return await buildRound(store, job, threads)
     return { type: 'validated', fault: await validateShards(store, job) }
   } catch (error) {
     if (error instanceof MissingBlocksError) return { type: 'missing', digests: error.digests }

@@ -1,0 +1,59 @@
+"""W += B·A by the system's BLAS (sgemm in place, beta = 1), or by numpy where no CBLAS is found.
+
+Usage: python3 blas.py ROWS COLUMNS MODULES RANK...
+Prints one JSON object: {"library", "gflops": {"RANK": best of several}}. Threads come from the environment.
+"""
+
+import ctypes
+import json
+import sys
+import time
+
+import numpy
+
+rows, columns, modules, *ranks = map(int, sys.argv[1:])
+FLOATS = ctypes.POINTER(ctypes.c_float)
+
+
+def cblas():
+    for name in ("libopenblas.so.0", "libblas.so.3", "libcblas.so.3"):
+        try:
+            return name, ctypes.CDLL(name).cblas_sgemm
+        except (OSError, AttributeError):
+            continue
+    return "numpy", None
+
+
+library, sgemm = cblas()
+
+
+def merge(weight, b, a):
+    if sgemm is None:
+        numpy.add(weight, b @ a, out=weight)
+        return
+    one = ctypes.c_float(1)
+    pointer = lambda array: array.ctypes.data_as(FLOATS)
+    sgemm(101, 111, 111, rows, columns, b.shape[1], one, pointer(b), b.shape[1],
+          pointer(a), columns, one, pointer(weight), columns)
+
+
+random = numpy.random.default_rng(1)
+gflops = {}
+for rank in ranks:
+    weight = random.random((rows, columns), dtype=numpy.float32)
+    pairs = [
+        (random.random((rows, rank), dtype=numpy.float32), random.random((rank, columns), dtype=numpy.float32))
+        for _ in range(modules)
+    ]
+    if sgemm is not None:
+        expected = weight + pairs[0][0] @ pairs[0][1]
+        merge(weight, *pairs[0])
+        assert numpy.allclose(weight, expected, rtol=1e-4)
+    best = 0.0
+    for _ in range(5 if modules == 1 else 2):
+        begin = time.perf_counter()
+        for b, a in pairs:
+            merge(weight, b, a)
+        best = max(best, 2 * rows * columns * rank * modules / (time.perf_counter() - begin) / 1e9)
+    gflops[str(rank)] = best
+print(json.dumps({"library": library, "gflops": gflops}))

@@ -1,0 +1,91 @@
+import type { LoraPair } from '../../src/adapter/index.ts'
+import { type MergeThreads, mergeThreads } from '../../src/node/builder/merge-threads.ts'
+
+/** Numbers of ordinary size in shared memory, quickly made. */
+export function sharedNumbers(length: number): Float32Array {
+  const values = new Float32Array(new SharedArrayBuffer(4 * length))
+  for (let i = 0, state = length >>> 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    values[i] = state / 2 ** 31 - 1
+  }
+  return values
+}
+
+function pairOf(rows: number, columns: number, rank: number): LoraPair {
+  return {
+    module: 'm',
+    rank,
+    alpha: rank,
+    inFeatures: columns,
+    outFeatures: rows,
+    A: sharedNumbers(rank * columns),
+    B: sharedNumbers(rows * rank)
+  }
+}
+
+/** GFLOP/s of one merge, best of several, after a warm-up. */
+export async function mergeSpeed(
+  rows: number,
+  columns: number,
+  rank: number,
+  count: number
+): Promise<number> {
+  const threads = mergeThreads(count)
+  const pair = pairOf(rows, columns, rank)
+  const weight = sharedNumbers(rows * columns)
+  let best = 0
+  for (let repeat = 0; repeat < 8; repeat++) {
+    const begin = performance.now()
+    await threads.merge(weight, pair)
+    best = Math.max(best, (2 * rows * columns * rank) / (performance.now() - begin) / 1e6)
+  }
+  await threads.stop()
+  return best
+}
+
+/** A round of many modules, and what memory it took beyond the adapter. */
+export interface RoundSpeed {
+  readonly gflops: number
+  /** Most bytes resident beyond what was there with the adapter alone. */
+  readonly peakBytes: number
+}
+
+/** Rows of a base weight that are in memory at a time, as they would come from a file. */
+const ROWS_IN_MEMORY = 1024
+
+/** Merges a round module by module, the base weight passing through memory a piece at a time. For a process of its own. */
+export async function roundSpeed(
+  rows: number,
+  columns: number,
+  modules: number,
+  rank: number,
+  count: number
+): Promise<RoundSpeed> {
+  const adapter = Array.from({ length: modules }, () => pairOf(rows, columns, rank))
+  globalThis.gc?.()
+  const before = process.memoryUsage().rss
+  let milliseconds = 0
+  const threads = mergeThreads(count)
+  const weight = sharedNumbers(ROWS_IN_MEMORY * columns)
+  for (const pair of adapter) {
+    for (let row = 0; row < rows; row += ROWS_IN_MEMORY) {
+      const piece = {
+        ...pair,
+        outFeatures: ROWS_IN_MEMORY,
+        B: pair.B.subarray(row * rank, (row + ROWS_IN_MEMORY) * rank)
+      }
+      milliseconds += await mergeTime(threads, weight, piece)
+    }
+  }
+  await threads.stop()
+  return {
+    gflops: (2 * rows * columns * rank * modules) / milliseconds / 1e6,
+    peakBytes: 1024 * process.resourceUsage().maxRSS - before
+  }
+}
+
+async function mergeTime(threads: MergeThreads, weight: Float32Array, pair: LoraPair): Promise<number> {
+  const begin = performance.now()
+  await threads.merge(weight, pair)
+  return performance.now() - begin
+}

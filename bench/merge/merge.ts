@@ -1,0 +1,87 @@
+/**
+ * Speed of the canonical merge beside the machine's BLAS (whose fused instructions it forgoes), and of the stack beside
+ * a plain copy, in one run.
+ *
+ * Usage: npm run bench:merge -- [--json]
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import Table from 'cli-table3'
+import { blasSpeed } from './blas.ts'
+import { mergeSpeed, type RoundSpeed } from './merge-speed.ts'
+import { stackSpeed } from './stack-speed.ts'
+
+const FEATURES = 4096
+const RANKS = [16, 64, 160]
+/** q and v of the 32 layers of Llama 7B, as ten members of the paper's ranks leave them. */
+const ROUND = { modules: 64, rank: 160 }
+/** BLAS needs no more of the round than this to show its speed. */
+const BLAS_MODULES = 8
+const MODULE_BYTES = 4 * FEATURES * FEATURES
+
+interface Row {
+  readonly shape: string
+  readonly rank: number
+  readonly threads: number
+  readonly gflops: number
+  readonly blasGflops: number | null
+  readonly ratio: number | null
+}
+
+const rows: Row[] = []
+const say = (line: string) => console.error(line)
+
+function add(shape: string, rank: number, threads: number, gflops: number, blas: number | undefined): void {
+  const rounded = (value: number) => Number(value.toPrecision(4))
+  rows.push({
+    shape,
+    rank,
+    threads,
+    gflops: rounded(gflops),
+    blasGflops: blas === undefined ? null : rounded(blas),
+    ratio: blas === undefined ? null : rounded(gflops / blas)
+  })
+}
+
+for (const threads of [1, 2]) {
+  say(`merging with ${threads} ${threads === 1 ? 'thread' : 'threads'} ...`)
+  const one = blasSpeed(FEATURES, FEATURES, 1, RANKS, threads)
+  if (one === undefined) say('no Python with numpy was found: no BLAS to compare with')
+  for (const rank of RANKS) {
+    const gflops = await mergeSpeed(FEATURES, FEATURES, rank, threads)
+    add(`${FEATURES}x${FEATURES}`, rank, threads, gflops, one?.gflops[rank])
+  }
+  const round = roundOf(threads)
+  const many = blasSpeed(FEATURES, FEATURES, BLAS_MODULES, [ROUND.rank], threads)
+  const shape = `${ROUND.modules}x${FEATURES}x${FEATURES}`
+  add(shape, ROUND.rank, threads, round.gflops, many?.gflops[ROUND.rank])
+  const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
+  const part = round.peakBytes <= MODULE_BYTES ? 'within' : 'MORE THAN'
+  say(`${shape}: ${mib(round.peakBytes)} beyond the adapter, ${part} one module (${mib(MODULE_BYTES)})`)
+}
+
+function roundOf(threads: number): RoundSpeed {
+  const script = fileURLToPath(new URL('./round.js', import.meta.url))
+  const numbers = [FEATURES, FEATURES, ROUND.modules, ROUND.rank, threads].map(String)
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, ...numbers], {
+    encoding: 'utf8'
+  })
+  if (status !== 0) throw new Error(`the round failed: ${stderr}`)
+  return JSON.parse(stdout) as RoundSpeed
+}
+
+const measured = stackSpeed()
+const stack = {
+  GBps: Number(measured.GBps.toPrecision(4)),
+  memcpyGBps: Number(measured.memcpyGBps.toPrecision(4)),
+  ratio: Number(measured.ratio.toPrecision(4))
+}
+if (process.argv.includes('--json')) {
+  console.log(JSON.stringify({ rows, stack }))
+} else {
+  const table = new Table({ head: ['shape', 'rank', 'threads', 'GFLOP/s', 'BLAS', 'ratio'] })
+  for (const { shape, rank, threads, gflops, blasGflops, ratio } of rows)
+    table.push([shape, rank, threads, gflops, blasGflops ?? '-', ratio ?? '-'])
+  console.log(table.toString())
+  console.log(`stack ${stack.GBps} GB/s, memcpy ${stack.memcpyGBps} GB/s, ratio ${stack.ratio}`)
+}
