@@ -11,6 +11,7 @@ import { planRuns, STUDIES, type Study } from './plan.ts'
 import { openResults } from './results.ts'
 import { type ExperimentProgress, runExperiment } from './run-experiment.ts'
 import { experimentSettings } from './settings.ts'
+import { RESULTS_FILE, writeReport } from './write-report.ts'
 
 interface ExperimentOptions {
   readonly model?: string
@@ -20,10 +21,9 @@ interface ExperimentOptions {
   readonly learningRate?: number
   readonly out?: string
   readonly quick: boolean
+  readonly render: boolean
   readonly json: boolean
 }
-
-const RESULTS_FILE = 'experiment.jsonl'
 
 const program = new Command('experiment')
   .description(
@@ -36,15 +36,18 @@ const program = new Command('experiment')
   .option('--learning-rate <x>', 'in place of 0.003', positive)
   .option('--out <folder>', 'where results go (default: docs/results; with --quick .loam/experiment-quick)')
   .option('--quick', 'four members, two rounds, one seed: seconds, to see that all of it runs', false)
+  .option('--render', 'only write report and plots again from the results in --out', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
     `
-Runs that ${RESULTS_FILE} in --out holds already are not made again: an interrupted experiment goes on.
+Writes ${RESULTS_FILE}, a line a run, experiment.md and plots. Runs that are in the file already are not made again: an
+interrupted experiment goes on after its last whole run. Seeds decide all; two machines differ in rounding alone.
 
 Examples:
   $ npm run experiment -- --quick
-  $ npm run experiment                         about an hour on one core
+  $ npm run experiment                         about an hour and a half on one idle core
+  $ npm run experiment -- --render
   $ npm run experiment -- --model ~/smollm --rounds 3 --seeds 1 --out smollm-results`
   )
 
@@ -57,6 +60,13 @@ try {
 
 async function experiment(options: ExperimentOptions): Promise<void> {
   const out = resolve(options.out ?? (options.quick ? '.loam/experiment-quick' : 'docs/results'))
+  if (!options.render) await makeRuns(options, out)
+  const { rows, files } = await writeReport(out)
+  if (options.json) console.log(JSON.stringify({ rows, files }))
+  else for (const file of files) console.log(file)
+}
+
+async function makeRuns(options: ExperimentOptions, out: string): Promise<void> {
   const base = loadBaseModel(baseModelFolder(options.model))
   const settings = {
     ...experimentSettings(base, options.quick),

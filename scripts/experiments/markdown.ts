@@ -1,0 +1,231 @@
+import { ATTACK_SCALE, ATTACKS } from './attacks.ts'
+import { DEFENCES } from './defences.ts'
+import { type DomainLosses, meanLoss } from './held-out.ts'
+import type { Split } from './members.ts'
+import { SHORT_ROUNDS } from './plan.ts'
+import type { ResultsHeader, RunResult } from './results.ts'
+import { ALPHA_PER_RANK, type RankSetting } from './settings.ts'
+import type { Estimate, SummaryRow } from './summary.ts'
+
+/** Everything that the report shows. */
+export interface ReportData {
+  readonly header: ResultsHeader
+  readonly runs: readonly RunResult[]
+  readonly rows: readonly SummaryRow[]
+}
+
+/** A Markdown report of an experiment; every figure in it comes from its results file. */
+export function renderMarkdown(data: ReportData): string {
+  return `${[
+    introduction(data),
+    ...(['domain', 'dirichlet'] as const).flatMap((split) =>
+      (['heterogeneous', 'homogeneous'] as const).flatMap((ranks) => rulesSection(data, split, ranks))
+    ),
+    baselineSection(data),
+    startSection(data),
+    poisonSection(data),
+    domainSection(data)
+  ]
+    .filter((section) => section !== '')
+    .join('\n\n')}\n`
+}
+
+function introduction({ header, runs }: ReportData): string {
+  const { settings, model, domains } = header
+  const seeds = Math.max(...runs.map(({ seed }) => seed))
+  const hours = runs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600
+  return `# The aggregation rules compared
+
+Written by \`npm run experiment\` from [experiment.jsonl](experiment.jsonl): ${runs.length} runs, up to ${seeds} seeds,
+${hours.toFixed(2)} hours of one core. No network: the same engine, rules and merge that the peers run.
+
+| setting | value |
+|---|---|
+| model | ${model} |
+| members | ${settings.members}: ${domains.join(', ')} |
+| ranks, heterogeneous | ${settings.heterogeneousRanks.join(', ')} |
+| rank, homogeneous | ${settings.homogeneousRank} (as many parameters in all) |
+| alpha | ${ALPHA_PER_RANK}r, modules ${settings.targetModules.join(' and ')} |
+| a round | ${settings.stepsPerRound} steps of ${settings.batchSize} × ${settings.sequenceLength} tokens a member, AdamW at ${settings.learningRate}, constant |
+| split *domain* | every member has one domain |
+| split *dirichlet* | every domain's documents are dealt out by Dirichlet(${settings.dirichletAlpha}) |
+| held out | the first ${settings.heldOutTokens} held-out tokens of every domain, the same in all runs |
+| base model's loss | ${meanLoss(header.base).toFixed(4)} nats per token |
+
+A loss is the mean over the domains, in nats per token, ± the standard deviation over the seeds. *Against FLoRA* is paired
+by seed: the loss minus FLoRA's in the run with the same seed; below zero is better than FLoRA. *Error* is
+‖ΔW − Σ p_k ΔW_k‖ / ‖Σ p_k ΔW_k‖ of the last round scored. *Bytes* are float32, one round: what all members send together and
+what all receive together, each update sent once.
+
+The learning rate is one for all rules: the best of 0.001, 0.003 and 0.01 for FLoRA after ten rounds with one seed, not tuned
+for the others. A round starts as each rule's authors have it: FLoRA and FLoRIST merge all into the base and draw A anew, the
+others go on from the average, cut to each member's rank. FedIT needs one rank, zero-padding is FedIT where ranks differ.`
+}
+
+function rulesSection({ rows, header }: ReportData, split: Split, ranks: RankSetting): string[] {
+  const all = rows.filter((row) => row.study === 'rules' && row.split === split && row.ranks === ranks)
+  const last = Math.max(...all.map(({ round }) => round))
+  return [...new Set([SHORT_ROUNDS, last])].flatMap((round) => {
+    const shown = all.filter((row) => row.round === round)
+    if (shown.length === 0) return []
+    const table = [
+      '| rule | seeds | loss | gain on the base | against FLoRA | seeds below FLoRA | error | rank | MB up | MB down |',
+      '|---|---|---|---|---|---|---|---|---|---|',
+      ...shown.map((row) => ruleLine(row, meanLoss(header.base)))
+    ]
+    return [`## Split ${split}, ranks ${ranks}, ${round} rounds\n\n${table.join('\n')}\n\n${verdict(shown)}`]
+  })
+}
+
+function ruleLine(row: SummaryRow, base: number): string {
+  const { method, loss, againstFlora, seedsBelowFlora, aggregation } = row
+  const against = method === 'flora' || againstFlora === undefined ? '' : signed(againstFlora)
+  const below =
+    method === 'flora' || againstFlora === undefined ? '' : `${seedsBelowFlora} of ${againstFlora.count}`
+  const { error, rank, bytesUp, bytesDown } = aggregation!
+  return `| ${method} | ${loss.count} | ${plain(loss)} | ${(base - loss.mean).toFixed(4)} | ${against} | ${below} | ${error.toExponential(1)} | ${rank.toFixed(0)} | ${megabytes(bytesUp)} | ${megabytes(bytesDown)} |`
+}
+
+/** Says of every rule whether its distance from FLoRA is larger than the seeds' noise. */
+function verdict(rows: readonly SummaryRow[]): string {
+  const words: Record<'better' | 'worse' | 'same', string[]> = { better: [], worse: [], same: [] }
+  for (const { method, againstFlora } of rows) {
+    if (method === 'flora' || againstFlora === undefined) continue
+    words[outcome(againstFlora)].push(method)
+  }
+  const say = (methods: readonly string[], text: string) =>
+    methods.length === 0 ? [] : [`${text}: ${methods.join(', ')}.`]
+  return [
+    ...say(words.worse, 'FLoRA is better by more than two standard errors of the paired difference than'),
+    ...say(words.better, 'FLoRA is worse by more than two standard errors than'),
+    ...say(words.same, 'No difference beyond the noise, or too few seeds to tell')
+  ].join(' ')
+}
+
+function outcome({ mean, deviation, count }: Estimate): 'better' | 'worse' | 'same' {
+  if (count < 2 || Math.abs(mean) <= (2 * deviation) / Math.sqrt(count)) return 'same'
+  return mean > 0 ? 'worse' : 'better'
+}
+
+function baselineSection({ rows, header }: ReportData): string {
+  const shown = rows.filter(({ study }) => study === 'baseline')
+  if (shown.length === 0) return ''
+  const explain: Record<string, string> = {
+    standalone: 'every member alone, mean over the members',
+    centralised: 'one adapter on all text, as many steps as all members together',
+    'centralised-short': 'one adapter on all text, as many steps as one member'
+  }
+  const lines = shown
+    .filter(({ round }) => round === SHORT_ROUNDS || round === Math.max(...shown.map((row) => row.round)))
+    .map(
+      ({ method, split, round, loss }) =>
+        `| ${method} (${explain[method]}) | ${split} | ${round} | ${loss.count} | ${plain(loss)} | ${(meanLoss(header.base) - loss.mean).toFixed(4)} |`
+    )
+  return [
+    '## Baselines',
+    '',
+    '| baseline | split | rounds | seeds | loss | gain on the base |',
+    '|---|---|---|---|---|---|',
+    ...lines
+  ].join('\n')
+}
+
+function startSection({ rows }: ReportData): string {
+  const isStart = (row: SummaryRow) =>
+    row.study === 'start' ||
+    (row.study === 'rules' &&
+      row.method === 'flora' &&
+      row.split === 'domain' &&
+      row.ranks === 'heterogeneous')
+  const shown = rows.filter(isStart)
+  const starts = ['rule', 'svd', 'carry'].filter((start) => shown.some((row) => row.start === start))
+  if (starts.length < 2) return ''
+  const rounds = [...new Set(shown.map(({ round }) => round))].sort((left, right) => left - right)
+  const cell = (start: string, round: number) => {
+    const row = shown.find((candidate) => candidate.start === start && candidate.round === round)
+    if (row === undefined) return ''
+    const against = start === 'rule' || row.againstFlora === undefined ? '' : ` (${signed(row.againstFlora)})`
+    return `${plain(row.loss)}${against}`
+  }
+  return [
+    '## Warm starts: FLoRA, split domain, ranks heterogeneous',
+    '',
+    'In brackets the paired difference to the fresh start. B is zero at the start of every round in all three: *fresh* draws A',
+    "anew, *svd* takes the leading right singular vectors of the round's stack, *carry* each member's own trained A.",
+    '',
+    `| round | ${starts.map((start) => (start === 'rule' ? 'fresh' : start)).join(' | ')} |`,
+    `|---|${starts.map(() => '---|').join('')}`,
+    ...rounds.map((round) => `| ${round} | ${starts.map((start) => cell(start, round)).join(' | ')} |`)
+  ].join('\n')
+}
+
+function poisonSection({ rows, header }: ReportData): string {
+  const poison = rows.filter(({ study }) => study === 'poison')
+  if (poison.length === 0) return ''
+  const last = Math.max(...poison.map(({ round }) => round))
+  const clean = rows.find(
+    (row) =>
+      row.study === 'rules' &&
+      row.method === 'flora' &&
+      row.split === 'domain' &&
+      row.ranks === 'heterogeneous' &&
+      row.round === last
+  )
+  const cell = (attack: string, defence: string) => {
+    const row = poison.find(
+      (candidate) => candidate.attack === attack && candidate.defence === defence && candidate.round === last
+    )
+    return row === undefined ? '' : plain(row.loss)
+  }
+  return [
+    `## A poisoned member: FLoRA, split domain, ranks heterogeneous, ${last} rounds`,
+    '',
+    `The member that weighs most is poisoned. *Scaled* sends ${ATTACK_SCALE} times its update, *random* noise of that norm,`,
+    '*sign-flipped* the opposite of its update, *label-flipped* trains on wrong targets. *Clip* holds every update to the',
+    "cut's median norm, module by module; *refuse* is a charter's default bound, ten medians of the cut before: it has",
+    'nothing to measure the first round by, so what was sent then stays in the model.',
+    '',
+    `Without an attack: ${clean === undefined ? '(not run)' : plain(clean.loss)}; the base: ${meanLoss(header.base).toFixed(4)}.`,
+    '',
+    `| attack | ${DEFENCES.join(' | ')} |`,
+    `|---|${DEFENCES.map(() => '---|').join('')}`,
+    ...ATTACKS.map(
+      (attack) => `| ${attack} | ${DEFENCES.map((defence) => cell(attack, defence)).join(' | ')} |`
+    )
+  ].join('\n')
+}
+
+function domainSection({ rows, header }: ReportData): string {
+  const shown = rows.filter(
+    (row) => row.study === 'rules' && row.split === 'domain' && row.ranks === 'heterogeneous'
+  )
+  const last = Math.max(...shown.map(({ round }) => round))
+  const methods = shown.filter(({ round }) => round === last)
+  if (methods.length === 0) return ''
+  const columns: [string, DomainLosses][] = [
+    ['base', header.base],
+    ...methods.map(({ method, domains }): [string, DomainLosses] => [method, domains])
+  ]
+  return [
+    `## By domain: split domain, ranks heterogeneous, ${last} rounds`,
+    '',
+    `| domain | ${columns.map(([name]) => name).join(' | ')} |`,
+    `|---|${columns.map(() => '---|').join('')}`,
+    ...header.domains.map(
+      (domain) => `| ${domain} | ${columns.map(([, losses]) => losses[domain]!.toFixed(3)).join(' | ')} |`
+    )
+  ].join('\n')
+}
+
+function plain({ mean, deviation, count }: Estimate): string {
+  return count === 1 ? mean.toFixed(4) : `${mean.toFixed(4)} ± ${deviation.toFixed(4)}`
+}
+
+function signed({ mean, deviation, count }: Estimate): string {
+  const value = `${mean < 0 ? '−' : '+'}${Math.abs(mean).toFixed(4)}`
+  return count === 1 ? value : `${value} ± ${deviation.toFixed(4)}`
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(2)
+}
