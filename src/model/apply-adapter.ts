@@ -1,15 +1,17 @@
 import type { LoraAdapter } from '../adapter/lora-adapter.ts'
 import { mergePair } from '../adapter/merge.ts'
+import { loraScale } from '../adapter/stack.ts'
 import type { Tensor, TensorMap } from '../adapter/tensor.ts'
 
 /**
- * The weights with an adapter merged in, W + (alpha / rank) · B A, in float32; weights it does not touch are shared,
- * not copied. For a stack (alpha = rank) the bits are those of the canonical merge.
+ * The weights with an adapter merged in, W + scale · B A, in float32; weights it does not touch are shared, not copied.
+ * For a stack (alpha = rank) the bits are those of the canonical merge.
  *
  * @param weights parameters by Hugging Face name
+ * @param rsLora whether the scale is alpha / √rank instead of alpha / rank
  * @throws {Error} when the adapter has a module that the model lacks, or of another shape
  */
-export function applyAdapter(weights: TensorMap, adapter: LoraAdapter): Map<string, Tensor> {
+export function applyAdapter(weights: TensorMap, adapter: LoraAdapter, rsLora = false): Map<string, Tensor> {
   const merged = new Map(weights)
   for (const pair of adapter.pairs) {
     const name = `${pair.module}.weight`
@@ -18,7 +20,7 @@ export function applyAdapter(weights: TensorMap, adapter: LoraAdapter): Map<stri
       const found = weight ? `is [${weight.shape}] in the model` : 'is not in the model'
       throw new Error(`the adapter's ${pair.module} [${pair.outFeatures},${pair.inFeatures}] ${found}`)
     }
-    const scale = pair.alpha / pair.rank
+    const scale = loraScale(pair, rsLora)
     const scaled =
       scale === 1 ? pair : { ...pair, alpha: pair.rank, A: pair.A.map((element) => element * scale) }
     merged.set(name, { shape: weight!.shape, data: mergePair(weight!.data, scaled) })

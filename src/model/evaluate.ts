@@ -24,6 +24,8 @@ export interface ScoreOptions {
   readonly weights: TensorMap
   /** Merged into the weights, in float32, before scoring. */
   readonly adapter?: LoraAdapter
+  /** Whether the adapter's scale is alpha / √rank; not where it is absent. */
+  readonly rsLora?: boolean
   readonly ids: ArrayLike<number>
   /** Stops between two runs of the graph. */
   readonly signal?: AbortSignal
@@ -68,9 +70,9 @@ export async function createEvaluator(options: EvaluatorOptions): Promise<Evalua
   const inputIds = new Int32Array(WINDOWS_A_RUN * length)
   const targetIds = new Int32Array(WINDOWS_A_RUN * length)
 
-  const score = async ({ weights, adapter, ids, signal }: ScoreOptions): Promise<Score> => {
+  const score = async ({ weights, adapter, rsLora, ids, signal }: ScoreOptions): Promise<Score> => {
     checkWeights(config, weights, 'the weights')
-    const applied = adapter ? applyAdapter(weights, adapter) : weights
+    const applied = adapter ? applyAdapter(weights, adapter, rsLora) : weights
     const feeds = new Map<string, FeedValue>([...applied].map(([name, { data }]) => [name, data]))
     feeds.set('inputIds', inputIds).set('targetIds', targetIds)
     const perToken: TokenScore[] = []

@@ -1,23 +1,29 @@
 import type { TrainingBatch } from '../../data/training-batch.ts'
+import type { DropoutDraw } from './dropout.ts'
 import type { StepResult, TrainStep } from './train-step.ts'
 
 /**
  * Loss and gradients over several batches as if they were one: the weighted mean over all their targets. The gradients
  * of a single batch are handed through without a copy.
+ *
+ * @param dropout seed and step of the dropout masks, where there are any
  */
 export async function accumulateStep(
   trainStep: TrainStep,
   parameters: ReadonlyMap<string, Float32Array>,
-  batches: readonly TrainingBatch[]
+  batches: readonly TrainingBatch[],
+  dropout?: Omit<DropoutDraw, 'batch'>
 ): Promise<StepResult> {
   const [first, ...others] = batches
   if (!first) throw new Error('a training step needs a batch')
-  if (others.length === 0) return trainStep.step(parameters, first)
+  if (others.length === 0)
+    return trainStep.step(parameters, first, undefined, dropout && { ...dropout, batch: 0 })
   const totalWeight = batches.reduce((sum, { targetWeights }) => sum + weightOf(targetWeights), 0)
   let loss = 0
   const sums = new Map<string, Float32Array>()
-  for (const batch of batches) {
-    const result = await trainStep.step(parameters, batch, totalWeight)
+  for (const [index, batch] of batches.entries()) {
+    const draw = dropout && { ...dropout, batch: index }
+    const result = await trainStep.step(parameters, batch, totalWeight, draw)
     loss += result.loss
     for (const [name, gradient] of result.gradients) {
       const sum = sums.get(name)

@@ -12,6 +12,7 @@
  */
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
 export { CheckpointError } from './checkpoint.ts'
+export type { DropoutDraw } from './dropout.ts'
 export {
   createFullTrainer,
   type FullStepResult,
@@ -26,6 +27,7 @@ export {
   trainLocally
 } from './local-training.ts'
 export { initialiseLora, type LoraInitOptions } from './lora-init.ts'
+export { type LoraModule, type LoraSettings, loraModules } from './lora-settings.ts'
 export {
   createLoraTrainer,
   type LoraProgress,

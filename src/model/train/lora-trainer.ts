@@ -8,13 +8,14 @@ import { oneAtATime } from '../one-at-a-time.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
 import { clippingFactor, globalNorm } from './gradient-clipping.ts'
-import { initialiseLora, type LoraInitOptions } from './lora-init.ts'
+import { initialiseLora } from './lora-init.ts'
+import type { LoraSettings } from './lora-settings.ts'
 import { learningRateAt, type ScheduleSettings } from './schedule.ts'
 import { createTrainStep, loraNames } from './train-step.ts'
 import { restoreTensors, stateTensors, type TrainerState } from './trainer-state.ts'
 
 /** What a LoRA trainer is compiled for. */
-export interface LoraTrainerOptions extends LoraInitOptions {
+export interface LoraTrainerOptions extends LoraSettings {
   readonly config: ModelConfig
   readonly batchSize: number
   readonly sequenceLength: number
@@ -96,7 +97,7 @@ export interface LoraTrainingResult {
   readonly tokens: number
 }
 
-/** Trains LoRA adapters of one rank on one model, again and again, with whatever base weights. */
+/** Trains LoRA adapters of one shape on one model, again and again, with whatever base weights. */
 export interface LoraTrainer {
   /**
    * Starts a run that the caller drives.
@@ -116,18 +117,15 @@ export interface LoraTrainer {
 
 /** Builds and compiles the training step once, for all runs to come. */
 export async function createLoraTrainer(options: LoraTrainerOptions): Promise<LoraTrainer> {
-  const { config, rank, alpha, targetModules } = options
-  const trainStep = await createTrainStep({
-    ...options,
-    trainable: { kind: 'lora', rank, alpha, targetModules }
-  })
+  const { config, dropout = 0 } = options
+  const trainStep = await createTrainStep({ ...options, trainable: { ...options, kind: 'lora' } })
 
   const begin = (run: LoraRunOptions): LoraRun => {
     const { weights, clipNorm = 1 } = run
     checkWeights(config, weights, 'the base weights')
     const pairs = initialiseLora(config, options, run.seed)
     const trained = new Map<string, Tensor>()
-    for (const { module, inFeatures, outFeatures, A, B } of pairs) {
+    for (const { module, rank, inFeatures, outFeatures, A, B } of pairs) {
       const names = loraNames(module)
       trained.set(names.A, { shape: [rank, inFeatures], data: A })
       trained.set(names.B, { shape: [outFeatures, rank], data: B })
@@ -141,7 +139,12 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
       },
       step: async (batches, learningRate) => {
         const list = [batches].flat()
-        const { loss, gradients } = await accumulateStep(trainStep, parameters, list)
+        const { loss, gradients } = await accumulateStep(
+          trainStep,
+          parameters,
+          list,
+          dropout > 0 ? { seed: run.seed, step: optimizer.step } : undefined
+        )
         const gradientNorm = globalNorm(gradients)
         if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
           throw new Error(

@@ -1,28 +1,20 @@
 import type { TrainingBatch } from '../../data/training-batch.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
 import {
-  expandTargetModules,
   headParameter,
   hiddenStates,
   type LoraNodes,
-  linearModules,
   type ModelConfig,
   parameterShapes
 } from '../family/index.ts'
-import { GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
+import { elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
 import { crossEntropy } from '../llama/index.ts'
+import { type DropoutDraw, drawDropout, dropoutName } from './dropout.ts'
 import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
+import { type LoraSettings, loraModules } from './lora-settings.ts'
 
 /** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
-export type Trainable =
-  | { readonly kind: 'all' }
-  | {
-      readonly kind: 'lora'
-      readonly rank: number
-      readonly alpha: number
-      /** Full module names or endings such as `q_proj`. */
-      readonly targetModules: readonly string[]
-    }
+export type Trainable = { readonly kind: 'all' } | ({ readonly kind: 'lora' } & LoraSettings)
 
 /** How a training step is built. */
 export interface TrainStepOptions {
@@ -55,11 +47,13 @@ export interface TrainStep {
    * @param parameters every weight of the model by its Hugging Face name, and the LoRA factors where there are any
    * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over
    *   several batches where their gradients are added up
+   * @param draw of the dropout masks, where the LoRA has dropout; without one nothing is dropped
    */
   step(
     parameters: ReadonlyMap<string, Float32Array>,
     batch: TrainingBatch,
-    totalWeight?: number
+    totalWeight?: number,
+    draw?: DropoutDraw
   ): Promise<StepResult>
   dispose(): Promise<void>
 }
@@ -81,7 +75,7 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
       throw new Error(`a batch of ${batchSize} x ${sequenceLength} tokens cannot be`)
   }
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const { builder, parameters, lora } = declareParameters(config, trainable)
+  const { builder, parameters, lora } = declareParameters(config, trainable, batchSize * sequenceLength)
   const size = [batchSize, sequenceLength]
   const flat = [batchSize * sequenceLength]
   const inputIds = builder.input('inputIds', size, 'int32')
@@ -99,11 +93,12 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
     outputs[names[index]!] = gradient
   })
   const compiled = await executor.compile(builder.build(outputs))
+  const masks = dropoutMasks(lora)
   const normalised = new Float32Array(batchSize * sequenceLength)
 
   return {
     trainableShapes: new Map([...trained].map(([name, { shape }]) => [name, shape])),
-    step: async (values, batch, totalWeight = sum(batch.targetWeights)) => {
+    step: async (values, batch, totalWeight = sum(batch.targetWeights), draw) => {
       checkBatch(batch, options)
       const divisor = totalWeight > 0 ? totalWeight : 1
       for (let index = 0; index < normalised.length; index++)
@@ -114,6 +109,8 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
         const segments = batch.segments ?? new Float32Array(normalised.length)
         feeds.set(SEGMENTS, segments).set(RESTARTS, restartedPositions(segments, sequenceLength))
       }
+      for (const [name, mask] of masks) feeds.set(name, draw ? mask : mask.fill(1))
+      if (draw && trainable.kind === 'lora') drawDropout(masks.values(), trainable.dropout ?? 0, draw)
       const results = await compiled.run(feeds)
       const found = new Map(names.map((name) => [name, results.get(name)!]))
       return { loss: results.get('loss')![0]!, gradients: found }
@@ -124,20 +121,20 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
 
 function declareParameters(
   config: ModelConfig,
-  trainable: Trainable
+  trainable: Trainable,
+  rows: number
 ): { builder: GraphBuilder; parameters: Map<string, GraphNode>; lora: Map<string, LoraNodes> } {
   const builder = new GraphBuilder()
   const parameters = new Map<string, GraphNode>()
   for (const [name, shape] of parameterShapes(config)) parameters.set(name, builder.input(name, shape))
   const lora = new Map<string, LoraNodes>()
   if (trainable.kind === 'all') return { builder, parameters, lora }
-  const modules = linearModules(config)
-  const { rank, alpha } = trainable
-  for (const module of expandTargetModules(config, trainable.targetModules)) {
-    const { inFeatures, outFeatures } = modules.get(module)!
+  for (const { module, inFeatures, outFeatures, rank, scale } of loraModules(config, trainable)) {
     const names = loraNames(module)
     const A = builder.input(names.A, [rank, inFeatures])
-    lora.set(module, { A, B: builder.input(names.B, [outFeatures, rank]), scale: alpha / rank })
+    const B = builder.input(names.B, [outFeatures, rank])
+    const dropout = trainable.dropout && builder.input(dropoutName(module), [rows, inFeatures])
+    lora.set(module, { A, B, scale, ...(dropout && { dropout }) })
   }
   return { builder, parameters, lora }
 }
@@ -151,6 +148,14 @@ function trainableNodes(
   const nodes = new Map<string, GraphNode>()
   for (const [module, { A, B }] of lora) nodes.set(loraNames(module).A, A).set(loraNames(module).B, B)
   return nodes
+}
+
+/** Room for every module's dropout mask, by the name under which it is fed. */
+function dropoutMasks(lora: ReadonlyMap<string, LoraNodes>): ReadonlyMap<string, Float32Array> {
+  const masks = new Map<string, Float32Array>()
+  for (const [module, { dropout }] of lora)
+    if (dropout) masks.set(dropoutName(module), new Float32Array(elementCount(dropout.shape)))
+  return masks
 }
 
 function checkBatch(batch: TrainingBatch, { batchSize, sequenceLength, config }: TrainStepOptions): void {
