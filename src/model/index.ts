@@ -43,6 +43,14 @@ export * from './generation/index.ts'
 export type { GenerationDefaults } from './generation-defaults.ts'
 export * from './gpt2/index.ts'
 export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
+export {
+  BASE_FORMATS,
+  type BaseFormat,
+  type HeldWeights,
+  heldBytes,
+  holdWeights,
+  loadHeldWeights
+} from './held-weights.ts'
 export * from './llama/index.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export type { SequenceNodes } from './sequence-nodes.ts'

@@ -1,8 +1,19 @@
 import { elementCount, type Graph } from '../graph/index.ts'
 import type { DeviceName, ExecutorName } from './choice.ts'
 
-/** Elements fed to a graph input, row-major: Float32Array for float32, Int32Array for int32. */
-export type FeedValue = Float32Array | Int32Array
+/**
+ * Elements fed to a graph input, row-major: Float32Array for float32, Int32Array for int32, Uint16Array (bits) for
+ * float16, Uint8Array for uint8.
+ */
+export type FeedValue = Float32Array | Int32Array | Uint16Array | Uint8Array
+
+const FEED_ARRAYS = {
+  float32: Float32Array,
+  int32: Int32Array,
+  float16: Uint16Array,
+  uint8: Uint8Array,
+  bool: Uint8Array
+} as const
 /** One value for every input of the graph, by name. */
 export type Feeds = ReadonlyMap<string, FeedValue>
 
@@ -40,7 +51,7 @@ export function feedFor(graph: Graph, feeds: Feeds, name: string): FeedValue {
       `the graph input ${name} has shape [${node.shape}], but ${value.length} elements were fed`
     )
   }
-  if (value instanceof Float32Array !== (node.dtype === 'float32')) {
+  if (!(value instanceof FEED_ARRAYS[node.dtype])) {
     throw new Error(`the graph input ${name} is ${node.dtype}, but a ${value.constructor.name} was fed`)
   }
   return value

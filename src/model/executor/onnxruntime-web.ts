@@ -76,11 +76,9 @@ async function compile(ort: OnnxRuntimeWeb, graph: Graph): Promise<CompiledGraph
 function tensorFeeds(ort: OnnxRuntimeWeb, graph: Graph, feeds: Feeds): Record<string, WebTensor> {
   const tensors: Record<string, WebTensor> = {}
   for (const [name, node] of graph.inputs) {
-    const value = feedFor(graph, feeds, name)
-    tensors[onnxInputName(name)] =
-      value instanceof Float32Array
-        ? new ort.Tensor('float32', value, node.shape)
-        : new ort.Tensor('int32', value, node.shape)
+    // Which array goes with which type is checked already, but not known to the compiler.
+    const value = feedFor(graph, feeds, name) as Float32Array
+    tensors[onnxInputName(name)] = new ort.Tensor(node.dtype as 'float32', value, node.shape)
   }
   return tensors
 }

@@ -139,11 +139,9 @@ function tensorFeeds(
 ): Record<string, InstanceType<OnnxRuntime['Tensor']>> {
   const tensors: Record<string, InstanceType<OnnxRuntime['Tensor']>> = {}
   for (const [name, node] of graph.inputs) {
-    const value = feedFor(graph, feeds, name)
-    tensors[onnxInputName(name)] =
-      value instanceof Float32Array
-        ? new ort.Tensor('float32', value, node.shape)
-        : new ort.Tensor('int32', value, node.shape)
+    // Which array goes with which type is checked already, but not known to the compiler.
+    const value = feedFor(graph, feeds, name) as Float32Array
+    tensors[onnxInputName(name)] = new ort.Tensor(node.dtype as 'float32', value, node.shape)
   }
   return tensors
 }

@@ -1,4 +1,4 @@
-import { linear } from '../family/linear.ts'
+import { embed, layer, linear } from '../family/linear.ts'
 import type { ModelNodes } from '../family/model-nodes.ts'
 import { add, type GraphNode, gatherRows, reshape, slice, transpose } from '../graph/index.ts'
 import { causalAttention } from '../llama/attention.ts'
@@ -24,13 +24,13 @@ export function gpt2Hidden(config: Gpt2Config, inputIds: GraphNode, model: Model
   const norm = (x: GraphNode, name: string): GraphNode =>
     layerNorm(x, model.parameter(`${name}.weight`), model.parameter(`${name}.bias`), config.normEpsilon)
 
-  const attention = (x: GraphNode, layer: number): GraphNode => {
-    const name = `${layerName(layer)}.attn`
+  const attention = (x: GraphNode, index: number): GraphNode => {
+    const name = `${layerName(index)}.attn`
     const all = reshape(linear(model, x, `${name}.c_attn`, true), [batch, length, 3 * heads, headSize])
     const [q, k, v] = [0, 1, 2].map((index) =>
       transpose(slice(all, 2, index * heads, (index + 1) * heads), [0, 2, 1, 3])
     ) as [GraphNode, GraphNode, GraphNode]
-    const y = attend(layer, reshape(q, [batch, heads, 1, length, headSize]), k, v)
+    const y = attend(index, reshape(q, [batch, heads, 1, length, headSize]), k, v)
     const joined = transpose(reshape(y, [batch, heads, length, headSize]), [0, 2, 1, 3])
     return linear(model, reshape(joined, [rows, hiddenSize]), `${name}.c_proj`, true)
   }
@@ -38,12 +38,14 @@ export function gpt2Hidden(config: Gpt2Config, inputIds: GraphNode, model: Model
   const feedForward = (x: GraphNode, name: string): GraphNode =>
     linear(model, gelu(linear(model, x, `${name}.c_fc`, true)), `${name}.c_proj`, true)
 
-  const tokens = gatherRows(model.parameter(TOKEN_EMBEDDING), inputIds)
+  const tokens = embed(model, TOKEN_EMBEDDING, inputIds)
   let hidden = reshape(add(tokens, positionEmbedding(length, model)), [rows, hiddenSize])
   for (let index = 0; index < config.layers; index++) {
-    const layer = layerName(index)
-    hidden = add(hidden, attention(norm(hidden, `${layer}.ln_1`), index))
-    hidden = add(hidden, feedForward(norm(hidden, `${layer}.ln_2`), `${layer}.mlp`))
+    const name = layerName(index)
+    hidden = layer(model, name, hidden, (x) => {
+      const attended = add(x, attention(norm(x, `${name}.ln_1`), index))
+      return add(attended, feedForward(norm(attended, `${name}.ln_2`), `${name}.mlp`))
+    })
   }
   return norm(hidden, FINAL_NORM)
 }

@@ -11,11 +11,29 @@ import { add } from './operators/elementwise.ts'
 export function gradients(loss: GraphNode, targets: readonly GraphNode[]): GraphNode[] {
   if (loss.shape.length > 0)
     throw new Error(`only a scalar can be differentiated, not a value of shape [${loss.shape}]`)
-  const ancestors = orderedAncestors(loss)
+  return gradientsFrom(loss, loss.builder.scalar(1), targets).map((gradient, index) => {
+    const target = targets[index]!
+    if (!gradient) throw new Error(`the loss does not depend on node ${target.id} (${target.operator.name})`)
+    return gradient
+  })
+}
+
+/**
+ * Gradients of the loss by `targets`, given its gradient by `value`, through which alone they influence it; undefined
+ * where they do not.
+ *
+ * @throws {Error} when an operator between them has no gradient
+ */
+export function gradientsFrom(
+  value: GraphNode,
+  valueGradient: GraphNode,
+  targets: readonly GraphNode[]
+): (GraphNode | undefined)[] {
+  const ancestors = orderedAncestors(value)
   const reached = new Set<GraphNode>(targets)
   for (const node of ancestors) if (node.inputs.some((input) => reached.has(input))) reached.add(node)
 
-  const gradientOf = new Map<GraphNode, GraphNode>([[loss, loss.builder.scalar(1)]])
+  const gradientOf = new Map<GraphNode, GraphNode>([[value, valueGradient]])
   for (const node of ancestors.toReversed()) {
     const outputGradient = gradientOf.get(node)
     if (!outputGradient || !reached.has(node) || node.inputs.length === 0) continue
@@ -29,11 +47,7 @@ export function gradients(loss: GraphNode, targets: readonly GraphNode[]): Graph
       gradientOf.set(input, sum ? add(sum, gradient) : gradient)
     })
   }
-  return targets.map((target) => {
-    const gradient = gradientOf.get(target)
-    if (!gradient) throw new Error(`the loss does not depend on node ${target.id} (${target.operator.name})`)
-    return gradient
-  })
+  return targets.map((target) => gradientOf.get(target))
 }
 
 function orderedAncestors(node: GraphNode): GraphNode[] {

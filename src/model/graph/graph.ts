@@ -1,8 +1,8 @@
 import type { GraphBuilder } from './graph-builder.ts'
 import type { Operator } from './operator.ts'
 
-/** Element types that a graph computes with. */
-export type DataType = 'float32' | 'int32' | 'bool'
+/** Element types of a graph. It computes with the first three; the others are forms in which inputs are held. */
+export type DataType = 'float32' | 'int32' | 'bool' | 'float16' | 'uint8'
 
 /** A static setting of an operator: an axis, a permutation, a factor. */
 export type AttributeValue = number | boolean | string | readonly number[]

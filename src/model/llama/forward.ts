@@ -1,4 +1,4 @@
-import { linear } from '../family/linear.ts'
+import { embed, layer, linear } from '../family/linear.ts'
 import type { ModelNodes } from '../family/model-nodes.ts'
 import {
   add,
@@ -51,14 +51,14 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
     return split(rotate(normal, headCount), headCount)
   }
 
-  const attention = (x: GraphNode, layer: number): GraphNode => {
-    const name = `${layerName(layer)}.self_attn`
+  const attention = (x: GraphNode, index: number): GraphNode => {
+    const name = `${layerName(index)}.self_attn`
     const q = project(x, name, 'q', heads)
     const k = project(x, name, 'k', keyValueHeads)
     const v = split(linear(model, x, `${name}.v_proj`, config.attentionBias), keyValueHeads)
     const grouped = reshape(q, [batch, keyValueHeads, heads / keyValueHeads, length, headSize])
-    const window = config.windows?.[layer] ?? undefined
-    const y = reshape(attend(layer, grouped, k, v, window), [batch, heads, length, headSize])
+    const window = config.windows?.[index] ?? undefined
+    const y = reshape(attend(index, grouped, k, v, window), [batch, heads, length, headSize])
     const joined = reshape(transpose(y, [0, 2, 1, 3]), [rows, heads * headSize])
     return linear(model, joined, `${name}.o_proj`, config.outputBias)
   }
@@ -69,14 +69,16 @@ export function llamaHidden(config: LlamaConfig, inputIds: GraphNode, model: Mod
     return linear(model, multiply(gate, linear(model, x, `${name}.up_proj`, bias)), `${name}.down_proj`, bias)
   }
 
-  let hidden = gatherRows(model.parameter(EMBEDDING), reshape(inputIds, [rows]))
+  let hidden = embed(model, EMBEDDING, reshape(inputIds, [rows]))
   for (let index = 0; index < config.layers; index++) {
-    const layer = layerName(index)
-    hidden = add(hidden, attention(norm(hidden, `${layer}.input_layernorm.weight`), index))
-    hidden = add(
-      hidden,
-      feedForward(norm(hidden, `${layer}.post_attention_layernorm.weight`), `${layer}.mlp`)
-    )
+    const name = layerName(index)
+    hidden = layer(model, name, hidden, (x) => {
+      const attended = add(x, attention(norm(x, `${name}.input_layernorm.weight`), index))
+      return add(
+        attended,
+        feedForward(norm(attended, `${name}.post_attention_layernorm.weight`), `${name}.mlp`)
+      )
+    })
   }
   return norm(hidden, FINAL_NORM)
 }

@@ -1,4 +1,5 @@
 import type { TrainingBatch } from '../../data/training-batch.ts'
+import type { FeedValue } from '../executor/index.ts'
 import type { DropoutDraw } from './dropout.ts'
 import type { StepResult, TrainStep } from './train-step.ts'
 
@@ -10,7 +11,7 @@ import type { StepResult, TrainStep } from './train-step.ts'
  */
 export async function accumulateStep(
   trainStep: TrainStep,
-  parameters: ReadonlyMap<string, Float32Array>,
+  parameters: ReadonlyMap<string, FeedValue>,
   batches: readonly TrainingBatch[],
   dropout?: Omit<DropoutDraw, 'batch'>
 ): Promise<StepResult> {

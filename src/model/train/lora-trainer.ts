@@ -2,8 +2,9 @@ import type { LoraAdapter } from '../../adapter/lora-adapter.ts'
 import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
 import type { TrainingBatch } from '../../data/training-batch.ts'
 import { checkWeights } from '../base-model.ts'
-import type { Executor } from '../executor/index.ts'
+import type { Executor, FeedValue } from '../executor/index.ts'
 import type { ModelConfig } from '../family/index.ts'
+import { type BaseFormat, type HeldWeights, holdWeights } from '../held-weights.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
@@ -21,6 +22,10 @@ export interface LoraTrainerOptions extends LoraSettings {
   readonly sequenceLength: number
   /** Whether a token sees its own packed document only; the batches then have `segments`. */
   readonly isolateDocuments?: boolean
+  /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
+  readonly recompute?: boolean
+  /** How base weights are held while a run lasts; `f32` where it is absent. */
+  readonly baseFormat?: BaseFormat
   readonly threads?: number
   readonly executor?: Executor
 }
@@ -36,8 +41,8 @@ export interface LoraProgress {
 
 /** A fresh LoRA on some base weights. */
 export interface LoraRunOptions {
-  /** Base weights, frozen; at least every parameter of the model. */
-  readonly weights: TensorMap
+  /** Base weights, frozen: every parameter of the model, or what `loadHeldWeights` made of them. */
+  readonly weights: TensorMap | HeldWeights
   readonly seed: number | Uint8Array
   readonly optimizer?: AdamWSettings
   /** Limit of the gradients' global norm; 1 where it is absent, Infinity for none. */
@@ -117,12 +122,12 @@ export interface LoraTrainer {
 
 /** Builds and compiles the training step once, for all runs to come. */
 export async function createLoraTrainer(options: LoraTrainerOptions): Promise<LoraTrainer> {
-  const { config, dropout = 0 } = options
+  const { config, dropout = 0, baseFormat = 'f32' } = options
   const trainStep = await createTrainStep({ ...options, trainable: { ...options, kind: 'lora' } })
 
   const begin = (run: LoraRunOptions): LoraRun => {
     const { weights, clipNorm = 1 } = run
-    checkWeights(config, weights, 'the base weights')
+    const base = baseFeeds(config, weights, baseFormat)
     const pairs = initialiseLora(config, options, run.seed)
     const trained = new Map<string, Tensor>()
     for (const { module, rank, inFeatures, outFeatures, A, B } of pairs) {
@@ -130,7 +135,8 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
       trained.set(names.A, { shape: [rank, inFeatures], data: A })
       trained.set(names.B, { shape: [outFeatures, rank], data: B })
     }
-    const parameters = new Map([...weights, ...trained].map(([name, { data }]) => [name, data]))
+    const factors = [...trained].map(([name, { data }]): [string, FeedValue] => [name, data])
+    const parameters = new Map<string, FeedValue>([...base, ...factors])
     const optimizer = createAdamW(trained, run.optimizer)
     return {
       adapter: { pairs },
@@ -177,6 +183,19 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
     return { adapter: session.adapter, losses, tokens }
   }
   return { begin, train: oneAtATime(train), dispose: () => trainStep.dispose() }
+}
+
+function baseFeeds(
+  config: ModelConfig,
+  weights: TensorMap | HeldWeights,
+  format: BaseFormat
+): ReadonlyMap<string, FeedValue> {
+  if ('feeds' in weights) {
+    if (weights.format === format) return weights.feeds
+    throw new Error(`the base weights are held as ${weights.format}, the trainer is built for ${format}`)
+  }
+  checkWeights(config, weights, 'the base weights')
+  return holdWeights(config, weights, format).feeds
 }
 
 /** Targets that count. */

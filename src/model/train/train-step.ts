@@ -7,7 +7,8 @@ import {
   type ModelConfig,
   parameterShapes
 } from '../family/index.ts'
-import { elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
+import { cast, elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
+import { type BaseFormat, declareWeights, type WeightNodes } from '../held-weights.ts'
 import { crossEntropy } from '../llama/index.ts'
 import { type DropoutDraw, drawDropout, dropoutName } from './dropout.ts'
 import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
@@ -24,6 +25,10 @@ export interface TrainStepOptions {
   readonly sequenceLength: number
   /** Whether a token sees its own packed document only; the batches then have `segments`. */
   readonly isolateDocuments?: boolean
+  /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
+  readonly recompute?: boolean
+  /** How frozen base weights are fed; `f32` where it is absent. */
+  readonly baseFormat?: BaseFormat
   /** Threads of the default executor. */
   readonly threads?: number
   readonly executor?: Executor
@@ -44,13 +49,14 @@ export interface TrainStep {
   /**
    * One step; it changes no parameter. Steps must not overlap.
    *
-   * @param parameters every weight of the model by its Hugging Face name, and the LoRA factors where there are any
+   * @param parameters every weight of the model by its Hugging Face name (or as `holdWeights` gives them), and the LoRA
+   *   factors where there are any
    * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over
    *   several batches where their gradients are added up
    * @param draw of the dropout masks, where the LoRA has dropout; without one nothing is dropped
    */
   step(
-    parameters: ReadonlyMap<string, Float32Array>,
+    parameters: ReadonlyMap<string, FeedValue>,
     batch: TrainingBatch,
     totalWeight?: number,
     draw?: DropoutDraw
@@ -75,18 +81,23 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
       throw new Error(`a batch of ${batchSize} x ${sequenceLength} tokens cannot be`)
   }
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const { builder, parameters, lora } = declareParameters(config, trainable, batchSize * sequenceLength)
+  const builder = new GraphBuilder()
+  const weights = frozenOrTrained(builder, options)
+  const lora = declareLora(builder, config, trainable, batchSize * sequenceLength)
+  const trained = trainableNodes(config, trainable, weights, lora)
   const size = [batchSize, sequenceLength]
   const flat = [batchSize * sequenceLength]
   const inputIds = builder.input('inputIds', size, 'int32')
   const targetIds = reshape(builder.input('targetIds', size, 'int32'), flat)
   const targetWeights = reshape(builder.input('targetWeights', size), flat)
-  const parameter = (name: string): GraphNode => parameters.get(name)!
   const sequence = options.isolateDocuments ? isolatedDocuments(builder, batchSize, sequenceLength) : {}
-  const hidden = hiddenStates(config, inputIds, { parameter, lora, sequence })
-  const loss = crossEntropy(hidden, parameter(headParameter(config)), targetIds, targetWeights)
+  const recompute = (layer: string): GraphNode[] =>
+    [...trained].flatMap(([name, node]) => (name.startsWith(`${layer}.`) ? [node] : []))
+  const model = { ...weights, lora, sequence, ...(options.recompute && { recompute }) }
+  const hidden = hiddenStates(config, inputIds, model)
+  const head = cast(weights.parameter(headParameter(config)), 'float32')
+  const loss = crossEntropy(hidden, head, targetIds, targetWeights)
 
-  const trained = trainableNodes(trainable, parameters, lora)
   const names = [...trained.keys()]
   const outputs: Record<string, GraphNode> = { loss }
   gradients(loss, [...trained.values()]).forEach((gradient, index) => {
@@ -119,16 +130,23 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
   }
 }
 
-function declareParameters(
+function frozenOrTrained(
+  builder: GraphBuilder,
+  { config, trainable, baseFormat = 'f32' }: TrainStepOptions
+): WeightNodes {
+  if (trainable.kind === 'all' && baseFormat !== 'f32')
+    throw new Error(`weights that are trained cannot be held as ${baseFormat}`)
+  return declareWeights(builder, config, baseFormat)
+}
+
+function declareLora(
+  builder: GraphBuilder,
   config: ModelConfig,
   trainable: Trainable,
   rows: number
-): { builder: GraphBuilder; parameters: Map<string, GraphNode>; lora: Map<string, LoraNodes> } {
-  const builder = new GraphBuilder()
-  const parameters = new Map<string, GraphNode>()
-  for (const [name, shape] of parameterShapes(config)) parameters.set(name, builder.input(name, shape))
+): Map<string, LoraNodes> {
   const lora = new Map<string, LoraNodes>()
-  if (trainable.kind === 'all') return { builder, parameters, lora }
+  if (trainable.kind === 'all') return lora
   for (const { module, inFeatures, outFeatures, rank, scale } of loraModules(config, trainable)) {
     const names = loraNames(module)
     const A = builder.input(names.A, [rank, inFeatures])
@@ -136,15 +154,17 @@ function declareParameters(
     const dropout = trainable.dropout && builder.input(dropoutName(module), [rows, inFeatures])
     lora.set(module, { A, B, scale, ...(dropout && { dropout }) })
   }
-  return { builder, parameters, lora }
+  return lora
 }
 
 function trainableNodes(
+  config: ModelConfig,
   trainable: Trainable,
-  parameters: ReadonlyMap<string, GraphNode>,
+  { parameter }: WeightNodes,
   lora: ReadonlyMap<string, LoraNodes>
 ): ReadonlyMap<string, GraphNode> {
-  if (trainable.kind === 'all') return parameters
+  if (trainable.kind === 'all')
+    return new Map([...parameterShapes(config).keys()].map((name) => [name, parameter(name)]))
   const nodes = new Map<string, GraphNode>()
   for (const [module, { A, B }] of lora) nodes.set(loraNames(module).A, A).set(loraNames(module).B, B)
   return nodes

@@ -1,5 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
-import { type ConstantValues, type Graph, GraphBuilder, type GraphNode } from '../../graph/index.ts'
+import { float16ToFloat32 } from '../../../adapter/half-floats.ts'
+import { type Graph, GraphBuilder, type GraphNode } from '../../graph/index.ts'
+import type { FeedValue } from '../executor.ts'
 import type { Tfjs } from './load-tfjs.ts'
 import { lowerings } from './lowerings/index.ts'
 
@@ -52,7 +54,11 @@ export function runSteps(tf: Tfjs, steps: readonly Step[], values: Map<GraphNode
 }
 
 /** A tensor with the given elements, row-major. */
-export function tensorOf(tf: Tfjs, values: ConstantValues, shape: readonly number[]): Tensor {
+export function tensorOf(tf: Tfjs, values: FeedValue, shape: readonly number[]): Tensor {
+  // TensorFlow.js has neither float16 nor uint8: they are widened when they are fed.
+  if (values instanceof Uint16Array)
+    return tf.tensor(Float32Array.from(values, float16ToFloat32), [...shape], 'float32')
+  if (values instanceof Uint8Array) return tf.tensor(Int32Array.from(values), [...shape], 'int32')
   return tf.tensor(values, [...shape], values instanceof Float32Array ? 'float32' : 'int32')
 }
 

@@ -1,4 +1,4 @@
-import type { GraphNode } from '../graph.ts'
+import type { DataType, GraphNode } from '../graph.ts'
 import { ONNX_TYPES } from '../onnx-types.ts'
 import type { Operator } from '../operator.ts'
 import { broadcastShapes } from '../shape.ts'
@@ -97,8 +97,8 @@ export const elementwiseOperators = {
   Cast: {
     name: 'Cast',
     infer: ([x], { to }) => {
-      if (to !== 'float32' && to !== 'int32' && to !== 'bool') throw new Error(`Cast: unknown type ${to}`)
-      return { shape: x!.shape, dtype: to }
+      if (typeof to !== 'string' || !(to in ONNX_TYPES)) throw new Error(`Cast: unknown type ${to}`)
+      return { shape: x!.shape, dtype: to as DataType }
     },
     gradient: (node, dy) => [
       node.inputs[0]!.dtype === 'float32' && node.dtype === 'float32' ? dy : undefined

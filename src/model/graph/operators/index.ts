@@ -8,11 +8,13 @@
  */
 import type { Operator } from '../operator.ts'
 import { compositeOperators } from './composite.ts'
+import { dequantiseOperators } from './dequantise.ts'
 import { elementwiseOperators } from './elementwise.ts'
 import { gatherOperators } from './gather.ts'
 import { layoutOperators } from './layout.ts'
 import { matrixProductOperators } from './matrix-product.ts'
 import { normalisationOperators } from './normalisation.ts'
+import { orderingOperators } from './ordering.ts'
 import { reductionOperators } from './reduction.ts'
 
 /** Every operator by name: what an executor has to know. */
@@ -23,5 +25,7 @@ export const operators: Readonly<Record<string, Operator>> = {
   ...matrixProductOperators,
   ...gatherOperators,
   ...compositeOperators,
-  ...normalisationOperators
+  ...normalisationOperators,
+  ...dequantiseOperators,
+  ...orderingOperators
 }

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import {
   add,
+  after,
   cast,
   concat,
+  dequantise,
   divide,
   elementCount,
   erf,
@@ -32,6 +34,7 @@ import {
   softmax,
   squareRoot,
   subtract,
+  sumAll,
   tanh,
   transpose,
   where
@@ -186,6 +189,19 @@ export const OPERATOR_USES: Readonly<Record<string, fc.Arbitrary<OperatorUse>>> 
   GatherElements: fc.tuple(shape(2), seed).map(([x, from]) => ({
     shapes: [x],
     build: (node) => gatherElements(node!, indices(node!, x.slice(0, -1), x.at(-1)!, from))
+  })),
+  Dequantise: fc
+    .tuple(extent, extent, fc.constantFrom(2, 4, 8), fc.constantFrom(4 as const, 8 as const), seed)
+    .map(([rows, blocks, block, bits, from]) => ({
+      shapes: [[rows, blocks * block]],
+      build: (node) => {
+        const packed = indices(node!, [rows, (blocks * block * bits) / 8], 256, from)
+        return multiply(node!, dequantise(cast(packed, 'uint8'), numbers(node!, [rows, blocks], from), bits))
+      }
+    })),
+  After: fc.tuple(shape(), shape()).map(([x, y]) => ({
+    shapes: [x, y],
+    build: (a, b) => multiply(after(a!, [b!]), sumAll(b!))
   })),
   OneHot: fc.tuple(shape(2, 3), seed).map(([x, from]) => ({
     shapes: [x],

@@ -1,7 +1,9 @@
 import {
   add,
+  after,
   cast,
   concat,
+  dequantise,
   divide,
   elementCount,
   erf,
@@ -268,6 +270,58 @@ export const OPERATOR_CASES: OperatorCase[] = [
     shapes: [[2, 3]],
     build: (x) => inverseRms(x!, x!.builder.constant(Float32Array.of(1, 2, 3), [3]), EPSILON),
     reference: (x) => [0, 3].map((index) => inverseRmsRows(x, 3)[index]!)
+  },
+  {
+    operator: 'Dequantise',
+    what: 'whole bytes',
+    shapes: [[2, 8]],
+    build: (x) =>
+      multiply(
+        x!,
+        dequantise(
+          cast(
+            x!.builder.constant(
+              Int32Array.from(range(16), (i) => 17 * i),
+              [2, 8]
+            ),
+            'uint8'
+          ),
+          x!.builder.constant(Float32Array.of(0.5, 1, 2, 3), [2, 2]),
+          8
+        )
+      ),
+    reference: (x) => range(16).map((i) => x[i]! * [0.5, 1, 2, 3][Math.floor(i / 4)]! * (17 * i - 128))
+  },
+  {
+    operator: 'Dequantise',
+    what: 'half bytes',
+    shapes: [[2, 8]],
+    build: (x) =>
+      multiply(
+        x!,
+        dequantise(
+          cast(
+            x!.builder.constant(
+              Int32Array.from(range(8), (i) => (15 - i) * 16 + i),
+              [2, 4]
+            ),
+            'uint8'
+          ),
+          x!.builder.constant(Float32Array.of(0.5, 1, 2, 3), [2, 2]),
+          4
+        )
+      ),
+    reference: (x) =>
+      range(16).map((i) => {
+        const byte = Math.floor(i / 2)
+        return x[i]! * [0.5, 1, 2, 3][Math.floor(i / 4)]! * ((i % 2 ? 15 - byte : byte) - 8)
+      })
+  },
+  {
+    operator: 'After',
+    shapes: [[2, 3], [4]],
+    build: (x, y) => multiply(after(x!, [y!, exponential(x!)]), reduceSum(y!, [0])),
+    reference: (x, y) => Array.from(x, (value) => value * y.reduce((sum, element) => sum + element, 0))
   },
   { operator: 'Softmax', shapes: [[2, 4]], build: softmax, reference: (x) => softmaxRows(x, 4) },
   {

@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
+import type { DataType } from '../../../graph/index.ts'
 import type { Tfjs } from '../load-tfjs.ts'
 import type { Lowering } from './lowering.ts'
 
@@ -11,6 +12,12 @@ const binary =
   (compute: (tf: Tfjs, a: Tensor, b: Tensor) => Tensor): Lowering =>
   (tf, _node, [a, b]) =>
     compute(tf, a!, b!)
+
+/** The type in which TensorFlow.js holds values of a type that it lacks. */
+function castType(dtype: Exclude<DataType, 'bool'>): 'float32' | 'int32' {
+  if (dtype === 'uint8') return 'int32'
+  return dtype === 'float16' ? 'float32' : dtype
+}
 
 export const elementwiseLowerings: Readonly<Record<string, Lowering>> = {
   Add: binary((tf, a, b) => tf.add(a, b)),
@@ -27,5 +34,5 @@ export const elementwiseLowerings: Readonly<Record<string, Lowering>> = {
   Erf: unary((tf, x) => tf.erf(x)),
   Where: (tf, _node, [condition, a, b]) => tf.where(condition!, a!, b!),
   // A bool is one byte, in which 0.5 would be 0.
-  Cast: (tf, node, [x]) => (node.dtype === 'bool' ? tf.notEqual(x!, 0) : tf.cast(x!, node.dtype))
+  Cast: (tf, node, [x]) => (node.dtype === 'bool' ? tf.notEqual(x!, 0) : tf.cast(x!, castType(node.dtype)))
 }
