@@ -33,14 +33,15 @@ export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
   }
 }
 
-/** Writes a PEFT folder. */
+/** Writes a PEFT folder; `rsLora` says that the scale is alpha / √rank. */
 export async function writePeftFolder(
   folder: string,
   adapter: LoraAdapter,
   baseModel: string,
-  dtype: ElementFormat = 'F32'
+  dtype: ElementFormat = 'F32',
+  rsLora = false
 ): Promise<void> {
-  const { config, weights } = encodePeftFolder(adapter, baseModel, false, dtype)
+  const { config, weights } = encodePeftFolder(adapter, baseModel, rsLora, dtype)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, PEFT_WEIGHTS_FILE), weights)
   await writeFileAtomic(

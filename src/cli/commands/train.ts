@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { Command, Option } from 'commander'
+import type { TensorMap } from '../../adapter/tensor.ts'
 import { PACKINGS } from '../../data/example-stream.ts'
 import { RECORD_FORMATS } from '../../data/records/formats.ts'
+import type { ModelConfig } from '../../model/family/index.ts'
 import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
 import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder, requireBaseModel } from '../shipped-model.ts'
@@ -52,8 +55,23 @@ export function trainCommand(): Command {
     .option('--alpha <n>', 'LoRA alpha (default: twice the rank)', positiveNumber('--alpha'))
     .option(
       '--target-modules <list>',
-      'linear modules, by name or ending (default: q_proj,v_proj)',
+      'linear modules by name, ending or pattern, or all-linear (default: q_proj,v_proj; GPT-2: c_attn)',
       commaSeparated
+    )
+    .option('--rs-lora', 'scale by alpha / √rank (rsLoRA) instead of alpha / rank')
+    .option(
+      '--dropout <share>',
+      'share of what A reads that is dropped in training (default: 0)',
+      fraction('--dropout')
+    )
+    .option('--recompute', 'compute layers again in the backward pass: less memory, more time')
+    .addOption(
+      new Option('--base-format <name>', 'how frozen weights are held (default: f32)').choices([
+        'f32',
+        'f16',
+        'int8',
+        'int4'
+      ])
     )
     .option('--steps <n>', 'updates to make', count('--steps'))
     .option(
@@ -122,7 +140,10 @@ export function trainCommand(): Command {
     .option('--threads <n>', 'threads (default: 1)', wholeNumber('--threads', 1, 256))
     .addOption(executorOption())
     .addOption(deviceOption())
-    .option('--config <file>', 'JSON file with these settings in camelCase, and "template"; flags go over it')
+    .option(
+      '--config <file>',
+      'JSON file with these settings in camelCase, and "template", "rankPattern", "alphaPattern"; flags go over it'
+    )
     .option('--json', 'print one JSON object: { "out", "adapterDigest", "steps", "loss", "heldOutLoss", … }')
     .addHelpText(
       'after',
@@ -178,6 +199,7 @@ async function train(flags: TrainFlags): Promise<void> {
   )
   await mkdir(out, { recursive: true })
 
+  const targetModules = settings.targetModules ?? attentionModules(config)
   const isolateDocuments = data.packing === 'isolated'
   const shape = { config, batchSize, sequenceLength, isolateDocuments }
   const chosen = await executorFromFlags({
@@ -185,13 +207,13 @@ async function train(flags: TrainFlags): Promise<void> {
     ...(device && { device }),
     threads
   })
-  const trainer = await createLoraTrainer({
-    ...shape,
-    rank,
-    alpha,
-    targetModules: settings.targetModules,
-    executor: chosen
-  })
+  const { rankPattern, alphaPattern, rsLora, dropout, recompute, baseFormat } = settings
+  const lora = {
+    ...{ rank, alpha, targetModules, rsLora, dropout, recompute, baseFormat },
+    ...(rankPattern && { rankPattern }),
+    ...(alphaPattern && { alphaPattern })
+  }
+  const trainer = await createLoraTrainer({ ...shape, ...lora, executor: chosen })
   const evaluator = data.heldOut && (await createLossEvaluator({ ...shape, executor: chosen }))
   const warmupSteps = settings.warmupSteps ?? Math.round(DEFAULT_WARMUP_SHARE * steps)
   const { schedule: kind, learningRate } = settings
@@ -211,6 +233,7 @@ async function train(flags: TrainFlags): Promise<void> {
       schedule: { kind, learningRate, warmupSteps },
       optimizer: { weightDecay: settings.weightDecay },
       clipNorm: settings.clipNorm,
+      rsLora,
       heldOut:
         data.heldOut && evaluator
           ? { stream: data.heldOut, evaluator, every: settings.evalEvery, patience: settings.patience }
@@ -220,12 +243,8 @@ async function train(flags: TrainFlags): Promise<void> {
         every: settings.checkpointEvery,
         resume,
         settings: runSettings(settings, {
-          steps,
-          sequenceLength,
-          alpha,
-          warmupSteps,
-          data: data.digest,
-          config
+          ...{ steps, ...lora, sequenceLength, warmupSteps, data: data.digest, config },
+          weights: sampleDigest(weights)
         })
       },
       signal: stopping.signal,
@@ -254,7 +273,7 @@ async function train(flags: TrainFlags): Promise<void> {
     })
     const seconds = (performance.now() - started) / 1000
     progress.end()
-    await writePeftFolder(out, result.adapter, folder)
+    await writePeftFolder(out, result.adapter, folder, 'F32', rsLora)
     const adapterDigest = sha256Hex(await readFile(join(out, PEFT_WEIGHTS_FILE)))
     const report = {
       out,
@@ -309,17 +328,36 @@ function describe(report: Report): string {
   ].join('\n')
 }
 
+/** What is adapted where nothing is said: queries and values, as LoRA's and FLoRA's papers do; in GPT-2 one module. */
+function attentionModules(config: ModelConfig): string[] {
+  return config.family === 'gpt2' ? ['c_attn'] : ['q_proj', 'v_proj']
+}
+
 /** All that a run's bits depend on. What only says where things are, or how often one looks, may change on resuming. */
 function runSettings(
   settings: TrainSettings,
   derived: { readonly data: string; readonly config: object } & Record<string, unknown>
 ): Record<string, unknown> {
-  const { rank, targetModules, batchSize, accumulation, packing, schedule, learningRate } = settings
+  const { batchSize, accumulation, packing, schedule, learningRate } = settings
   const { weightDecay, clipNorm, seed, patience, evalEvery } = settings
   // An evaluation changes nothing but whether and at which step the run stops.
   const stopping = patience === undefined ? {} : { patience, evalEvery }
-  const chosen = { rank, targetModules, batchSize, accumulation, packing, schedule, learningRate }
+  const chosen = { batchSize, accumulation, packing, schedule, learningRate }
   return JSON.parse(JSON.stringify({ ...chosen, weightDecay, clipNorm, seed, ...stopping, ...derived }))
+}
+
+/** Elements of each tensor that tell two models of one shape apart. */
+const SAMPLED_ELEMENTS = 1024
+
+/** A digest of the beginning of every tensor: whether a checkpoint is of the same base, without reading all of it. */
+function sampleDigest(weights: TensorMap): string {
+  const hash = createHash('sha256')
+  for (const [name, { data }] of weights) {
+    const { buffer, byteOffset } = data
+    const bytes = Math.min(data.length, SAMPLED_ELEMENTS) * data.BYTES_PER_ELEMENT
+    hash.update(name).update(new Uint8Array(buffer, byteOffset, bytes))
+  }
+  return hash.digest('hex')
 }
 
 /** Lets Ctrl-C and SIGTERM end the run after its step; a second one ends it at once. */

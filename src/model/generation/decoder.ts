@@ -114,7 +114,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
 
     const run = async (ids: readonly number[]): Promise<Float32Array> => {
       const held = cache.length
-      const length = ids.length === 1 ? 1 : powerOfTwo(ids.length)
+      const length = ids.length === 1 ? 1 : Math.min(powerOfTwo(ids.length), config.maxPositions)
       const shape = await compile({ length, capacity: cache.length === 0 ? 0 : cache.capacity })
       const feeds = new Map<string, FeedValue>(base)
       if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)

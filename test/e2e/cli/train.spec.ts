@@ -176,6 +176,23 @@ describe('loam train, generate and eval --choices', function () {
     assertFails(await train('killed', '--steps', '30', '--resume'), 1, /of a run with other settings/)
   })
 
+  it('drops, scales and ranks as it is told, and repeats', async () => {
+    await writeFile(
+      path('c.json'),
+      JSON.stringify({ rankPattern: { v_proj: 2 }, dropout: 0.3, rsLora: true, steps: 3 })
+    )
+    const configured = () => train('patterns', '--config', path('c.json'))
+    const [first, again] = [lastLine<Report>(await configured()), lastLine<Report>(await configured())]
+    assert.equal(again.adapterDigest, first.adapterDigest)
+    const without = lastLine<Report>(await train('patterns', '--config', path('c.json'), '--dropout', '0.1'))
+    assert.notEqual(without.adapterDigest, first.adapterDigest)
+    const config = JSON.parse(await readFile(path('patterns', 'adapter_config.json'), 'utf8'))
+    assert.equal(config.use_rslora, true)
+    assert.deepEqual(new Set([config.r, ...Object.values(config.rank_pattern)]), new Set([4, 2]))
+    const held = lastLine<Report>(await train('held', '--steps', '3', '--base-format', 'int8', '--recompute'))
+    assert(held.heldOutLoss!.after < held.heldOutLoss!.before)
+  })
+
   it('stops after its step on SIGTERM, with a checkpoint to go on from', async () => {
     const args = [
       'train',

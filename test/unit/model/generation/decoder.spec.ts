@@ -6,9 +6,12 @@ import {
   createDecoder,
   createSeededRandom,
   initialiseLlama,
-  type LlamaConfig
+  initialiseModel,
+  type LlamaConfig,
+  type ModelConfig
 } from '../../../../src/model/index.ts'
 import { assertClose } from '../close.ts'
+import { TINY_GPT2 } from '../tiny-gpt2.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 import { wholeTextLogits } from './whole-text.ts'
 
@@ -46,6 +49,32 @@ describe('decoder', () => {
     }
     await decoder.dispose()
   })
+
+  const families: Record<string, ModelConfig> = {
+    'GPT-2, with learned positions': { ...TINY_GPT2, maxPositions: 75 },
+    'Mistral, with a window': { ...CONFIG, maxPositions: 75, windows: [6, 6] },
+    'Qwen, with a window in some layers': { ...CONFIG, maxPositions: 75, windows: [null, 70] }
+  }
+  for (const [name, config] of Object.entries(families)) {
+    it(`${name}: gives the logits of a pass over the whole text`, async () => {
+      const other = initialiseModel(config, 6)
+      const decoder = createDecoder({ config })
+      for (const parts of [
+        [3, 1, 1, 9, 1],
+        [65, 1, 1, 8]
+      ]) {
+        const text = decoder.start(other)
+        let end = 0
+        for (const part of parts) {
+          const logits = (await text.append(ids.slice(end, end + part))).slice()
+          end += part
+          const whole = await wholeTextLogits({ config, weights: other }, ids.slice(0, end))
+          assertClose(logits, whole, 1e-5, `${parts} at ${end}`)
+        }
+      }
+      await decoder.dispose()
+    })
+  }
 
   it('goes back to an earlier place', async () => {
     const decoder = createDecoder({ config: CONFIG })
