@@ -1,4 +1,5 @@
 import { AdapterError } from './adapter-error.ts'
+import { stackKernel } from './kernel/stack-kernel.ts'
 import type { LoraPair } from './lora-adapter.ts'
 
 /** A pair and the float32 number its A is multiplied by. */
@@ -15,6 +16,18 @@ export interface WeightedPair {
  * @throws {AdapterError} when the pairs differ in module or shape
  */
 export function joinPairs(parts: readonly WeightedPair[]): LoraPair {
+  return joinAndCheck(parts).pair
+}
+
+/**
+ * {@link joinPairs}, and whether every element of the result is finite: seen in passing, at no cost.
+ *
+ * @throws {AdapterError} as there
+ */
+export function joinAndCheck(parts: readonly WeightedPair[]): {
+  readonly pair: LoraPair
+  readonly finite: boolean
+} {
   const first = parts[0]?.pair
   if (first === undefined) throw new AdapterError('there is no pair to join')
   const { module, inFeatures, outFeatures } = first
@@ -29,15 +42,15 @@ export function joinPairs(parts: readonly WeightedPair[]): LoraPair {
   const rank = parts.reduce((sum, { pair }) => sum + pair.rank, 0)
   const A = new Float32Array(rank * inFeatures)
   const B = new Float32Array(outFeatures * rank)
-  let column = 0
+  const kernel = stackKernel()
+  let finite = true
+  let row = 0
   for (const { pair, coefficient } of parts) {
-    const start = column * inFeatures
-    // The product of two float32 is exact in float64; storing it rounds once.
-    for (let i = 0; i < pair.A.length; i++) A[start + i] = coefficient * pair.A[i]!
-    for (let row = 0; row < outFeatures; row++) {
-      B.set(pair.B.subarray(row * pair.rank, (row + 1) * pair.rank), row * rank + column)
-    }
-    column += pair.rank
+    const rows = A.subarray(row * inFeatures, (row + pair.rank) * inFeatures)
+    if (!kernel.scale(pair.A, rows, coefficient)) finite = false
+    row += pair.rank
   }
-  return { module, rank, alpha: rank, inFeatures, outFeatures, A, B }
+  const columns = parts.map(({ pair }) => pair.B)
+  if (!kernel.join(columns, outFeatures, B)) finite = false
+  return { pair: { module, rank, alpha: rank, inFeatures, outFeatures, A, B }, finite }
 }

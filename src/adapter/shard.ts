@@ -1,17 +1,17 @@
 import { AdapterError } from './adapter-error.ts'
 import { checkPair, isFinitePair } from './check-adapter.ts'
 import { sha256Hex } from './digest.ts'
+import { factorsFromInt8, int8ByteLength, int8FromFactors } from './int8-factors.ts'
 import { float32Bytes, float32FromBytes } from './little-endian.ts'
 import type { LoraPair } from './lora-adapter.ts'
 
 /** Longest block in which a shard travels. */
 export const BLOCK_BYTES_MAX = 1024 * 1024
 
-/** Element format of a shard on the wire. */
-export type ShardDtype = 'f32'
+/** Element format of a shard on the wire: float32, or signed bytes with a step for every row of A and column of B. */
+export type ShardDtype = 'f32' | 'int8'
 
-/** Bytes of one element by shard dtype. */
-const ELEMENT_BYTES: Readonly<Record<ShardDtype, number>> = { f32: 4 }
+const FLOAT32_BYTES = 4
 
 /** What a manifest says of one shard, its block digests aside. */
 export interface ShardDescription
@@ -34,7 +34,7 @@ export interface Shard extends ShardDescription {
 }
 
 /**
- * Exact bytes of a shard: (rank × in + out × rank) elements.
+ * Exact bytes of a shard: (rank × in + out × rank) elements, and the steps of int8.
  *
  * @throws {AdapterError} when a number is no positive count or the product is beyond exact integers
  */
@@ -48,7 +48,10 @@ export function shardByteLength({
   for (const count of [rank, inFeatures, outFeatures]) {
     if (!Number.isSafeInteger(count) || count < 1) throw new AdapterError(`${module}: ${count} is no count`)
   }
-  const length = rank * (inFeatures + outFeatures) * ELEMENT_BYTES[dtype]
+  const length =
+    dtype === 'int8'
+      ? int8ByteLength({ rank, inFeatures, outFeatures })
+      : rank * (inFeatures + outFeatures) * FLOAT32_BYTES
   if (!Number.isSafeInteger(length)) throw new AdapterError(`${module}: the shard is too large`)
   return length
 }
@@ -76,9 +79,7 @@ export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard 
   const { module, rank, alpha, inFeatures, outFeatures } = pair
   const description = { module, rank, alpha, inFeatures, outFeatures, dtype }
   const byteLength = shardByteLength(description)
-  const bytes = new Uint8Array(byteLength)
-  bytes.set(float32Bytes(pair.A))
-  bytes.set(float32Bytes(pair.B), pair.A.length * ELEMENT_BYTES[dtype])
+  const bytes = dtype === 'int8' ? int8FromFactors(pair) : float32FromFactors(pair)
   let begin = 0
   const blocks = blockLengths(byteLength).map((length) => {
     const block = bytes.subarray(begin, begin + length)
@@ -105,11 +106,25 @@ export function pairFromBlocks(description: ShardDescription, blocks: readonly U
     bytes.set(block, offset)
     offset += block.length
   }
-  const border = rank * inFeatures * ELEMENT_BYTES[dtype]
-  const A = float32FromBytes(bytes.subarray(0, border))
-  const B = float32FromBytes(bytes.subarray(border))
-  const pair = { module, rank, alpha, inFeatures, outFeatures, A, B }
+  const factors =
+    dtype === 'int8' ? factorsFromInt8(description, bytes) : factorsFromFloat32(description, bytes)
+  const pair = { module, rank, alpha, inFeatures, outFeatures, ...factors }
   checkPair(pair)
   if (!isFinitePair(pair)) throw new AdapterError(`${module} holds NaN or infinity`)
   return pair
+}
+
+function float32FromFactors({ A, B }: LoraPair): Uint8Array {
+  const bytes = new Uint8Array(FLOAT32_BYTES * (A.length + B.length))
+  bytes.set(float32Bytes(A))
+  bytes.set(float32Bytes(B), FLOAT32_BYTES * A.length)
+  return bytes
+}
+
+function factorsFromFloat32(
+  { rank, inFeatures }: ShardDescription,
+  bytes: Uint8Array
+): Pick<LoraPair, 'A' | 'B'> {
+  const border = rank * inFeatures * FLOAT32_BYTES
+  return { A: float32FromBytes(bytes.subarray(0, border)), B: float32FromBytes(bytes.subarray(border)) }
 }

@@ -1,8 +1,8 @@
 import { AdapterError } from './adapter-error.ts'
 import { adapterTensors } from './adapter-tensors.ts'
-import { checkAdapter, isFinitePair } from './check-adapter.ts'
+import { checkAdapter } from './check-adapter.ts'
 import { compareStrings } from './compare-strings.ts'
-import { joinPairs, type WeightedPair } from './join-pairs.ts'
+import { joinAndCheck, type WeightedPair } from './join-pairs.ts'
 import type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 import type { Tensor } from './tensor.ts'
 import { type MemberWeights, memberCounts, shares } from './weights.ts'
@@ -76,13 +76,14 @@ export function stackAdapters(members: readonly StackMember[], options: StackOpt
     }
   }
   const modules = [...parts.keys()].sort(compareStrings)
-  const adapter = { pairs: modules.map((module) => joinPairs(parts.get(module)!)) }
+  const joined = modules.map((module) => joinAndCheck(parts.get(module)!))
+  const adapter = { pairs: joined.map(({ pair }) => pair) }
   return {
     adapter,
     tensors: adapterTensors(adapter),
     ranks: new Map(adapter.pairs.map(({ module, rank }) => [module, rank])),
     finite:
-      adapter.pairs.every(isFinitePair) &&
+      joined.every(({ finite }) => finite) &&
       [...parts.values()].flat().every(({ coefficient }) => Number.isFinite(coefficient))
   }
 }

@@ -1,14 +1,10 @@
 import { AdapterError } from '../adapter-error.ts'
-import { KERNEL_BASE64 } from './kernel-bytes.ts'
-import { WasmInstance, type WasmMemory, WasmModule } from './web-assembly.ts'
+import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
 import type { WeightData, WeightDtype } from './weight-data.ts'
 
 /** Columns and rows of a tile, as the assembly has them. */
 const TILE_COLUMNS = 8
 const TILE_ROWS = 4
-const PAGE_BYTES = 65536
-/** Where the memory that is laid out here begins: below lies the assembly's own. */
-const MEMORY_BEGIN = 1024
 /** Bytes of weight rows that are worked on at once: with their part of B they stay in a core's second-level cache. */
 const ROWS_BYTES = 256 * 1024
 const ROWS_MAX = 32
@@ -17,24 +13,6 @@ const PANELS_BYTES = 64 * 1024
 /** Rows whose distance is a multiple of this share few cache lines' places: they are moved apart. */
 const ALIASED_BYTES = 1024
 
-interface KernelExports {
-  readonly memory: WasmMemory
-  addTiles(
-    a: number,
-    b: number,
-    weight: number,
-    rank: number,
-    tiles: number,
-    panels: number,
-    stride: number
-  ): void
-  widenFloat16(half: number, full: number, count: number): void
-  narrowFloat16(full: number, half: number, count: number): void
-  widenBfloat16(half: number, full: number, count: number): void
-  narrowBfloat16(full: number, half: number, count: number): void
-}
-
-let compiled: object | undefined
 let ofThisThread: MergeKernel | undefined
 
 /** The kernel that this thread's merges share: its memory is taken once. */
@@ -63,8 +41,7 @@ export class MergeKernel {
   #strideBytes = 0
 
   constructor() {
-    compiled ??= new WasmModule(Buffer.from(KERNEL_BASE64, 'base64'))
-    this.#exports = new WasmInstance(compiled).exports as KernelExports
+    this.#exports = instantiateKernel()
     this.#floats = new Float32Array(this.#exports.memory.buffer)
     this.#halves = new Uint16Array(this.#exports.memory.buffer)
   }

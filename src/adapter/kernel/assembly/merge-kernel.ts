@@ -146,3 +146,54 @@ function storeLowHalves(target: usize, lanes: v128): void {
   const halves = v128.shuffle<u8>(lanes, lanes, 0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13)
   v128.store_lane<u64>(target, halves, 0)
 }
+
+/**
+ * target = factor · source for `count` float32 (a multiple of four).
+ *
+ * @returns 1 where every product is finite, else 0
+ */
+export function scale(source: usize, target: usize, count: usize, factor: f32): i32 {
+  const factors = f32x4.splat(factor)
+  let zero = f32x4.splat(0)
+  for (let i: usize = 0; i < count; i += 4) {
+    const product = f32x4.mul(factors, v128.load(source))
+    v128.store(target, product)
+    // x - x is 0 for a finite x and NaN otherwise; a sum keeps a NaN.
+    zero = f32x4.add(zero, f32x4.sub(product, product))
+    source += 16
+    target += 16
+  }
+  return i32(i32x4.all_true(f32x4.eq(zero, f32x4.splat(0))))
+}
+
+/**
+ * Copies `rows` rows of `width` float32 that lie side by side to rows that are `stride` bytes apart, bit for bit.
+ *
+ * @returns 1 where every element is finite, else 0
+ */
+export function spread(source: usize, target: usize, rows: usize, width: usize, stride: usize): i32 {
+  let zero = f32x4.splat(0)
+  let rest: f32 = 0
+  const fours = width & ~3
+  for (let row: usize = 0; row < rows; row++) {
+    let to = target
+    let i: usize = 0
+    for (; i < fours; i += 4) {
+      const values = v128.load(source)
+      v128.store(to, values)
+      zero = f32x4.add(zero, f32x4.sub(values, values))
+      source += 16
+      to += 16
+    }
+    for (; i < width; i++) {
+      store<u32>(to, load<u32>(source))
+      const value = load<f32>(source)
+      rest += value - value
+      source += 4
+      to += 4
+    }
+    target += stride
+  }
+  zero = f32x4.add(zero, f32x4.splat(rest))
+  return i32(i32x4.all_true(f32x4.eq(zero, f32x4.splat(0))))
+}

@@ -1,0 +1,80 @@
+import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
+
+/** Bytes that are worked on at a time: in and out together stay in a core's first-level caches. */
+const PIECE_BYTES = 16 * 1024
+
+let ofThisThread: StackKernel | undefined
+
+/** The kernel that this thread's stacks share. */
+export function stackKernel(): StackKernel {
+  ofThisThread ??= new StackKernel()
+  return ofThisThread
+}
+
+/** Copies with one multiplication, and copies into columns: what stacking is made of, at the speed of memory. */
+export class StackKernel {
+  readonly #exports: KernelExports = instantiateKernel()
+  #floats = new Float32Array(this.#exports.memory.buffer)
+
+  /**
+   * target = factor · source, each element one float32 multiplication.
+   *
+   * @param factor a float32
+   * @returns whether every product is finite
+   */
+  scale(source: Float32Array, target: Float32Array, factor: number): boolean {
+    const elements = PIECE_BYTES / 4
+    this.#reserve(elements)
+    const floats = this.#floats
+    const begin = MEMORY_BEGIN / 4
+    let finite = true
+    for (let at = 0; at < source.length; at += elements) {
+      const count = Math.min(elements, source.length - at)
+      floats.set(source.subarray(at, at + count), begin)
+      const padded = Math.ceil(count / 4) * 4
+      floats.fill(0, begin + count, begin + padded)
+      // Multiplied in place. What the padding holds, zero times the factor, counts only where the factor is not finite.
+      if (this.#exports.scale(MEMORY_BEGIN, MEMORY_BEGIN, padded, factor) === 0) finite = false
+      target.set(floats.subarray(begin, begin + count), at)
+    }
+    return finite
+  }
+
+  /**
+   * [B_1 | … | B_K]: matrices of `rows` rows side by side, bit for bit.
+   *
+   * @param parts row-major [rows, width_k]
+   * @param target [rows, Σ width_k]
+   * @returns whether every element is finite
+   */
+  join(parts: readonly Float32Array[], rows: number, target: Float32Array): boolean {
+    const width = target.length / rows
+    const rowsAtOnce = Math.max(1, Math.floor(PIECE_BYTES / 4 / width))
+    this.#reserve(2 * rowsAtOnce * width)
+    const floats = this.#floats
+    const begin = MEMORY_BEGIN / 4
+    const out = begin + rowsAtOnce * width
+    let finite = true
+    for (let row = 0; row < rows; row += rowsAtOnce) {
+      const count = Math.min(rowsAtOnce, rows - row)
+      let column = 0
+      for (const part of parts) {
+        const own = part.length / rows
+        floats.set(part.subarray(row * own, (row + count) * own), begin)
+        const to = 4 * (out + column)
+        if (this.#exports.spread(MEMORY_BEGIN, to, count, own, 4 * width) === 0) finite = false
+        column += own
+      }
+      target.set(floats.subarray(out, out + count * width), row * width)
+    }
+    return finite
+  }
+
+  #reserve(elements: number): void {
+    const { memory } = this.#exports
+    const missing = MEMORY_BEGIN + 4 * elements - memory.buffer.byteLength
+    if (missing <= 0) return
+    memory.grow(Math.ceil(missing / PAGE_BYTES))
+    this.#floats = new Float32Array(memory.buffer)
+  }
+}
