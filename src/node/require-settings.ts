@@ -7,6 +7,7 @@ import type { Charter } from '../protocol/index.ts'
 import { requireCharterBase } from './consortium.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
 import { alphaOf, type PeerConfig } from './peer-config.ts'
+import { requireExecutor } from './require-executor.ts'
 
 /**
  * Checks, before anything is started, that a peer with these settings can take part: what the others would refuse in every
@@ -24,6 +25,7 @@ export async function requireSettings(config: PeerConfig, charter: Charter): Pro
       throw new PeerError(`--bootstrap ${address} must end in /p2p/PEERID: the peer prints it when it starts`)
   }
   await requireDocuments(config.documents)
+  await requireExecutor(config.training)
   await requireCharterBase(config.model, charter)
   requireSequenceLength(config)
 }

@@ -42,7 +42,8 @@ describe('the loam command', function () {
       ['consortium', 'inspect'],
       ['adapter', 'export']
     ]
-    const commands = [['testnet'], ['peer'], ['identity'], ['eval'], ['train'], ['generate'], ...nested]
+    const plain = ['testnet', 'peer', 'identity', 'eval', 'doctor', 'train', 'generate'].map((name) => [name])
+    const commands = [...plain, ...nested]
     const helps = await Promise.all(commands.map((command) => loam(...command, '--help')))
     for (const [index, { code, stdout }] of helps.entries()) {
       assert.equal(code, 0)
@@ -58,6 +59,9 @@ describe('the loam command', function () {
       ['identity'],
       ['eval'],
       ['eval', '--text', path('text.txt'), '--context', '1'],
+      ['eval', '--text', path('text.txt'), '--executor', 'nonsense'],
+      ['eval', '--text', path('text.txt'), '--executor', 'tfjs', '--device', 'webgpu'],
+      ['peer', '--home', path('home'), '--executor', 'onnxruntime-web', '--device', 'cuda'],
       ['adapter', 'export', '--home', folder],
       ['adapter', 'export', '--home', folder, '--out', path('out'), '--format', 'zip'],
       ['consortium', 'inspect'],
@@ -88,6 +92,33 @@ describe('the loam command', function () {
       assert.equal(stderr, '')
       assert.equal(child.exitCode, 0)
     }
+  })
+
+  it('scores alike on every executor that runs everywhere, and ends', async () => {
+    const scores = []
+    for (const executor of ['onnxruntime', 'onnxruntime-web', 'tfjs'])
+      scores.push(
+        lastLine<{ nats: number; tokens: number }>(
+          await loam('eval', '--text', path('text.txt'), '--executor', executor, '--json')
+        )
+      )
+    for (const { nats, tokens } of scores) {
+      assert.equal(tokens, scores[0]!.tokens)
+      assert.ok(Math.abs(nats - scores[0]!.nats) < 1e-4, `${nats} and ${scores[0]!.nats}`)
+    }
+  })
+
+  it('shows what can compute here', async () => {
+    const outcome = await loam('doctor', '--json')
+    assert.equal(outcome.code, 0, outcome.stderr)
+    const { machine, executors } = lastLine<{
+      machine: { node: string }
+      executors: { executor: string; device: string; works: boolean }[]
+    }>(outcome)
+    assert.equal(machine.node, process.versions.node)
+    assert.ok(
+      executors.some(({ executor, device, works }) => works && executor === 'onnxruntime' && device === 'cpu')
+    )
   })
 
   it('scores a text, and names what it cannot score', async () => {

@@ -92,6 +92,34 @@ describe('the trainer', function () {
     assert.notDeepEqual(reseeded.shards, first.shards)
   })
 
+  for (const [executor, device] of [
+    ['onnxruntime-web', 'wasm'],
+    ['tfjs', 'wasm']
+  ] as const) {
+    it(`trains with ${executor} on ${device} close to the default, and ends its process`, async function () {
+      if (process.platform !== 'linux') this.skip()
+      const losses: number[][] = [[], []]
+      await trainer.train(job(), ({ loss }) => losses[0]!.push(loss), never)
+      const { training } = job()
+      const other = job({ training: { ...training, executor, device, threads: 2 } })
+      const first = await trainer.train(other, ({ loss }) => losses[1]!.push(loss), never)
+      assert.deepEqual(await trainer.train(other, () => {}, never), first)
+      for (const [step, loss] of losses[0]!.entries()) assert(Math.abs(loss - losses[1]![step]!) < 1e-3)
+      await trainer.stop()
+      assert.deepEqual(trainerProcesses(), [])
+    })
+  }
+
+  it('says why an executor cannot train, and goes on with another', async () => {
+    const { training } = job()
+    const webgpu = { ...training, executor: 'onnxruntime-web', device: 'webgpu' } as const
+    await assert.rejects(
+      trainer.train(job({ training: webgpu }), () => {}, never),
+      /onnxruntime-web has no device webgpu: it has wasm/
+    )
+    assert.equal((await trainer.train(job(), () => {}, never)).samples, 12)
+  })
+
   it('stops a cancelled training at its next step, writes nothing of it, and takes the next job after it', async () => {
     const cancel = new AbortController()
     const { training } = job()

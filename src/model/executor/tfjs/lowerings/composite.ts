@@ -11,15 +11,23 @@ export const compositeLowerings: Readonly<Record<string, Lowering>> = {
     const [batch, length, width] = x!.shape as [number, number, number]
     const heads = numberAttribute(node, 'heads')
     const half = width / heads / 2
-    const rotated = tf.reshape(x!, [batch, length, heads, 2, half])
-    const [u, v] = [0, 1].map((part) =>
-      tf.slice(rotated, [0, 0, 0, part, 0], [batch, length, heads, 1, half])
+    // Rows of one head each: the wasm backend slices matrices fast, and what has five axes element by element.
+    const rows = batch * length * heads
+    const matrix = tf.reshape(x!, [rows, 2 * half])
+    const [u, v] = [0, half].map((start) =>
+      tf.reshape(tf.slice(matrix, [0, start], [rows, half]), [batch, length, heads, half])
     )
-    const cosine = tf.reshape(cosines!, [length, 1, 1, half])
-    const sine = tf.reshape(flagAttribute(node, 'back') ? tf.neg(sines!) : sines!, [length, 1, 1, half])
-    const first = tf.sub(tf.mul(u!, cosine), tf.mul(v!, sine))
-    const second = tf.add(tf.mul(v!, cosine), tf.mul(u!, sine))
-    return tf.reshape(tf.concat([first, second], 3), [batch, length, width])
+    const cosine = tf.reshape(cosines!, [length, 1, half])
+    const sine = tf.reshape(flagAttribute(node, 'back') ? tf.neg(sines!) : sines!, [length, 1, half])
+    const halves = [
+      tf.sub(tf.mul(u!, cosine), tf.mul(v!, sine)),
+      tf.add(tf.mul(v!, cosine), tf.mul(u!, sine))
+    ]
+    const rotated = tf.concat(
+      halves.map((part) => tf.reshape(part, [rows, half])),
+      1
+    )
+    return tf.reshape(rotated, [batch, length, width])
   },
   // Only its gradient is its own.
   WithGradient: (tf, _node, [value]) => tf.clone(value!)

@@ -41,12 +41,13 @@ function productOfMatrices(tf: Tfjs, a: Tensor, b: Tensor, [transposeA, transpos
   const matrices = (x: Tensor, transposed: boolean): ((index: number) => Tensor2D) => {
     const size = x.shape.slice(-2) as [number, number]
     const own = x.shape.slice(0, -2)
-    const flat = tf.reshape(x, [elementCount(own), ...size])
+    const flat = tf.reshape(x, [elementCount(own), size[0] * size[1]])
     const known = new Map<number, Tensor2D>()
+    // By tf.gather, as the wasm backend's tf.slice first copies the whole tensor.
     return (index) => {
       const place = placeIn(own, batch, index)
-      const matrix =
-        known.get(place) ?? plain(tf.reshape(tf.slice(flat, [place, 0, 0], [1, ...size]), size), transposed)
+      const taken = (): Tensor2D => tf.reshape(tf.gather(flat, tf.tensor1d([place], 'int32')), size)
+      const matrix = known.get(place) ?? plain(taken(), transposed)
       known.set(place, matrix)
       return matrix
     }
