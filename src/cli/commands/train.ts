@@ -152,7 +152,8 @@ Records are told by their keys: text; instruction, input, output (Alpaca); instr
 conversations (ShareGPT); messages; prompt, completion. For others a config has a template:
   { "template": { "prompt": "Q: {question}\\nA: ", "completion": "{answer}" } }
 
-The same data, settings and seed give the same adapter, to the bit, however often the run was killed and resumed.
+The same data, settings, seed and executor give the same adapter on one machine, to the bit, whatever the number of
+threads and however often the run was killed and resumed.
 
 Examples:
   $ loam train --data notes/ --out my-adapter --steps 200
@@ -244,7 +245,8 @@ async function train(flags: TrainFlags): Promise<void> {
         resume,
         settings: runSettings(settings, {
           ...{ steps, ...lora, sequenceLength, warmupSteps, data: data.digest, config },
-          weights: sampleDigest(weights)
+          weights: sampleDigest(weights),
+          executor: chosen.name
         })
       },
       signal: stopping.signal,

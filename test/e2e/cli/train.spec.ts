@@ -174,6 +174,8 @@ describe('loam train, generate and eval --choices', function () {
       /holds the checkpoint of an earlier run: go on with --resume/
     )
     assertFails(await train('killed', '--steps', '30', '--resume'), 1, /of a run with other settings/)
+    const elsewhere = await train('killed', ...flags, '--resume', '--executor', 'onnxruntime-web')
+    assertFails(elsewhere, 1, /other settings \(executor: "onnxruntime" then, "onnxruntime-web" now\)/)
   })
 
   it('drops, scales and ranks as it is told, and repeats', async () => {
