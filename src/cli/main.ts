@@ -10,9 +10,11 @@ import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
 import { generateCommand } from './commands/generate.ts'
 import { identityCommand } from './commands/identity.ts'
+import { membersCommand } from './commands/members.ts'
 import { peerCommand } from './commands/peer.ts'
 import { testnetCommand } from './commands/testnet.ts'
 import { trainCommand } from './commands/train.ts'
+import { verifyCommand } from './commands/verify.ts'
 import { EXIT, printError, tolerateClosedOutput } from './output.ts'
 import { NotFittingError } from './usage-error.ts'
 
@@ -43,6 +45,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
     peerCommand(),
     identityCommand(),
     consortiumCommand(),
+    membersCommand(),
+    verifyCommand(),
     adapterCommand(),
     trainCommand(),
     generateCommand(),

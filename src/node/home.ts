@@ -19,6 +19,10 @@ export interface Home {
   /** Blocks by SHA-256. */
   readonly blocks: string
   readonly rounds: string
+  /** This peer's own request to join, where it made one. */
+  readonly joinRequest: string
+  /** Membership requests that the operator supports. */
+  readonly wishes: string
   /** Text that this peer's training never sees. */
   readonly heldOut: string
   /** Training documents, one JSON object with a `text` a line. */
@@ -40,6 +44,8 @@ export function homeAt(folder: string): Home {
     writeAheadLog: inside('votes.wal'),
     blocks: inside('blocks'),
     rounds: inside('rounds'),
+    joinRequest: inside('join-request.json'),
+    wishes: inside('wishes'),
     heldOut: inside('heldout.txt'),
     documents: inside('documents.jsonl')
   }

@@ -8,7 +8,8 @@ import { z } from 'zod'
 import { hashCanonical } from '../protocol/canonical-cbor.ts'
 import { createRevealChain, createSigner, type RevealChain, type Signer } from '../protocol/index.ts'
 import { isMissing, PeerError } from './errors.ts'
-import { errorCode, storeError, syncFolder } from './store/index.ts'
+import { homeAt } from './home.ts'
+import { EMPTY_LOG, errorCode, storeError, syncFolder } from './store/index.ts'
 
 const identitySchema = z.strictObject({
   version: z.literal(1),
@@ -45,6 +46,8 @@ export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
 export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   const known = await loadIdentity(path)
   if (known !== undefined) return known
+  // First the log: an identity without one is taken for a peer that lost it (rule 17).
+  await createSecret(homeAt(dirname(path)).writeAheadLog, EMPTY_LOG)
   await createSecret(
     path,
     `${JSON.stringify({ version: 1, ed25519Seed: randomBytes(32).toString('base64') })}\n`

@@ -1,5 +1,11 @@
-import { decode } from '@ipld/dag-cbor'
-import { decodeEnvelope, encodeCanonical, type LogRecord } from '../protocol/index.ts'
+import {
+  decodeLogRecord,
+  encodeLogRecord,
+  type LogRecord,
+  roundOfRecord,
+  UNKNOWN_ROUND
+} from '../protocol/index.ts'
+import { messageOf, PeerError } from './errors.ts'
 import { openWriteAheadLog } from './store/index.ts'
 
 /** The protocol's log on disk: every signature before it leaves, and the cut that is valid. */
@@ -15,18 +21,31 @@ export interface MessageLog {
   close(): Promise<void>
 }
 
-/** Opens the log at `path`; a torn tail is cut off, which loses only what was never sent. */
-export async function openMessageLog(path: string): Promise<MessageLog> {
+/**
+ * Opens the log at `path`; a torn tail is cut off, which loses only what was never sent.
+ *
+ * @param isLost whether there was a log that is gone: then this peer keeps silent until it knows how far the others are
+ *   (rule 17 *Amnesia*), and the log says so from its first record on
+ * @throws {PeerError} for a log that is whole but holds what is no record
+ */
+export async function openMessageLog(path: string, isLost = false): Promise<MessageLog> {
   const log = await openWriteAheadLog(path)
+  if (isLost) await log.append(encodeLogRecord({ type: 'silent', through: UNKNOWN_ROUND }))
   return {
-    records: log.records.map((bytes) => decode(bytes) as LogRecord),
+    records: log.records.map((bytes) => recordOf(bytes, path)),
     tornBytes: log.tornBytes,
-    append: (record) => log.append(encodeCanonical(record)),
-    forgetBefore: (round) => log.retain((bytes) => roundOf(decode(bytes) as LogRecord) >= round),
+    append: (record) => log.append(encodeLogRecord(record)),
+    forgetBefore: (round) => log.retain((bytes) => roundOfRecord(decodeLogRecord(bytes)) >= round),
     close: () => log.close()
   }
 }
 
-function roundOf(record: LogRecord): number {
-  return record.type === 'valid' ? record.round : decodeEnvelope(record.envelope).header.round
+function recordOf(bytes: Uint8Array, path: string): LogRecord {
+  try {
+    return decodeLogRecord(bytes)
+  } catch (error) {
+    throw new PeerError(
+      `${path} holds a record that is none (${messageOf(error)}): move it away, and this peer keeps silent until it is safe to sign again`
+    )
+  }
 }

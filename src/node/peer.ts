@@ -1,13 +1,14 @@
-import { consortiumCid, memberIndex, verifyEd25519 } from '../protocol/index.ts'
+import { existsSync } from 'node:fs'
+import { consortiumCid, genesisContext, memberIndex, verifyEd25519 } from '../protocol/index.ts'
 import { startBuilder } from './builder/builder.ts'
 import { readCharter } from './charter-file.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
 import type { DriverComponents } from './driver/components.ts'
 import { normBounds } from './driver/norm-bounds.ts'
 import { repairBlocks } from './driver/repair-blocks.ts'
-import { peerIdText } from './driver/reports.ts'
 import { RoundDriver } from './driver/round-driver.ts'
 import { SyncService } from './driver/sync-service.ts'
+import { WishService } from './driver/wish-service.ts'
 import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
@@ -90,16 +91,24 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const charter = await readCharter(home.charter)
   await requireSettings(config, charter.charter)
   const identity = await loadOrCreateIdentity(home.identity)
-  const members = new Set(charter.charter.members.map(({ peer }) => peerIdText(peer)))
-  if (!members.has(identity.peerId))
-    throw new PeerError(
-      `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter`
-    )
+  const isLogLost = !existsSync(home.writeAheadLog)
   const rounds = await openRoundStore(home, charter)
+  // Founders may have left and still serve history to others; who joined is in the head.
+  const isKnown = (peer: Uint8Array) =>
+    memberIndex(genesisContext(charter), peer) >= 0 || memberIndex(rounds.head, peer) >= 0
+  if (!isKnown(identity.signer.peer) && !existsSync(home.joinRequest))
+    throw new PeerError(
+      `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
+    )
   await requireSealedModel(rounds)
   await normBounds(home, charter.charter, rounds.head.round)
-  const messageLog = await openMessageLog(home.writeAheadLog)
+  const messageLog = await openMessageLog(home.writeAheadLog, isLogLost)
   started.push(() => messageLog.close())
+  if (isLogLost)
+    log.warn(
+      { log: home.writeAheadLog },
+      'the log of what this identity signed is gone: it keeps silent until a quorum has told how far they are'
+    )
   if (messageLog.tornBytes > 0)
     log.warn(
       { bytes: messageLog.tornBytes },
@@ -113,7 +122,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     bootstrap: config.bootstrap,
     mdns: config.mdns,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
-    isAllowed: (peerId) => members.has(peerId.toString()),
+    isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes),
     validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',
     onGossip: () => {},
     log
@@ -142,17 +151,19 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const rounding = new RoundDriver(components)
   const sync = new SyncService(components, rounding)
   const addresses = new AddressExchange(components, charter.id)
+  const wishes = new WishService(components, rounding, charter.id)
   const keeper = new AddressKeeper(home, () => host.knownAddresses(), log)
   const repair = new AbortController()
   rounding.start()
   driver = rounding
   started.push(() => {
     repair.abort()
-    return Promise.all([sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
+    return Promise.all([wishes.stop(), sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
   })
   await sync.start()
   await addresses.start()
   keeper.start()
+  wishes.start()
   report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
   void repairBlocks(components, blocks, charter, repair.signal)
   log.info(

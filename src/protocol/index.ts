@@ -20,6 +20,7 @@ export {
   type Member,
   type SignedCharter
 } from './charter.ts'
+export { describeConflict, isSameSeal, signedTwice } from './conflicting-seals.ts'
 export { cutId, isVoid } from './identifiers.ts'
 export { manifestBytesMax, stackedMax } from './limits.ts'
 export { requestFault, requestId, signRequest } from './membership.ts'
@@ -37,9 +38,9 @@ export { isKind, isValidCertificate, type Judgement, judge } from './messages/ju
 export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
 export { describeResilience, maximumFaulty, quorumSize } from './quorum.ts'
 export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './reveal-chain.ts'
-export type { Effect, LogRecord } from './round/effects.ts'
+export { type Effect, type LogRecord, UNKNOWN_ROUND } from './round/effects.ts'
 export type { PeerEvent } from './round/events.ts'
-
+export { decodeLogRecord, encodeLogRecord, roundOfRecord } from './round/log-records.ts'
 export type { PeerState, Phase, Wish } from './round/state.ts'
 export { type Environment, restore, type Step, start, step } from './round/step.ts'
 export {
@@ -51,6 +52,7 @@ export {
   trainingSeed
 } from './round-context.ts'
 export { type RoundRules, soundRules } from './round-rules.ts'
+export { latestAttested, silenceNeeded } from './rules/amnesia.ts'
 export { blocksOf, manifestFault } from './rules/validate.ts'
 export { committeeFailure, describeCommittee, isCommitteeSafe } from './sample.ts'
 export {

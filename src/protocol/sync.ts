@@ -46,6 +46,8 @@ const answerSchema = z.strictObject({
   version: z.literal(1),
   /** Round that the answerer is in. */
   round: z.number().int().positive(),
+  /** Latest round that the answerer attested (rule 17 *Amnesia*). */
+  attested: z.number().int().min(0),
   /** Sealed rounds from the asker's on, as bytes, where the asker is behind. */
   sealedRounds: z.array(byteString()).max(64),
   certificates: z.array(certificateSchema).max(VOTERS_MAX),

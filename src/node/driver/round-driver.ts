@@ -14,6 +14,7 @@ import {
   step
 } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
+import { removeWish } from '../membership-files.ts'
 import type { GossipVerdict } from '../network/index.ts'
 import type { TrainingProgress } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
@@ -198,8 +199,8 @@ export class RoundDriver {
         log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')
         return
       case 'wishRefused':
-        log.warn({ reason: effect.reason }, 'a membership request cannot take effect')
-        return
+        log.warn({ reason: effect.reason }, 'a membership request cannot take effect, or has')
+        return removeWish(this.#components.home, this.#state.context.charterId, effect.wish)
       case 'certified':
         log.debug({ author: effect.certificate.author }, 'a manifest is certified')
         return

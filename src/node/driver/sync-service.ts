@@ -4,19 +4,31 @@ import {
   decodeSealedRound,
   decodeSyncAnswer,
   decodeSyncRequest,
+  describeConflict,
   encodeSyncAnswer,
   encodeSyncRequest,
   equalBytes,
+  hex,
+  isSameSeal,
   isValidCertificate,
+  latestAttested,
   MalformedError,
+  type PeerState,
+  peekSealedRound,
   SYNC_ANSWER_BYTES_MAX,
   SYNC_REQUEST_BYTES_MAX,
   type SyncAnswer,
-  syncRequest
+  type SyncRequest,
+  silenceNeeded,
+  syncRequest,
+  UNKNOWN_ROUND
 } from '../../protocol/index.ts'
+import { readCharter } from '../charter-file.ts'
 import { messageOf } from '../errors.ts'
 import { type RequestHandler, registerRequestHandler, request, withDeadline } from '../network/index.ts'
+import { readSealedRounds } from '../round-store.ts'
 import type { DriverComponents } from './components.ts'
+import { peerIdText } from './reports.ts'
 import type { RoundDriver } from './round-driver.ts'
 
 /** Protocol of rule 14 *Sync*. */
@@ -32,6 +44,8 @@ const JUDGED_AT_ONCE = 64
 /** Sealed rounds in one answer together, bytes. */
 const SEALED_BYTES_MAX = 3 * 1024 * 1024
 const SEALED_ROUNDS_MAX = 64
+/** Least time between two looks at a seal that may contradict one's own: each reads the whole history. */
+const COMPARE_EVERY_MS = 60_000
 const LIMITS = {
   maxRequestBytes: SYNC_REQUEST_BYTES_MAX,
   maxResponseBytes: SYNC_ANSWER_BYTES_MAX,
@@ -52,6 +66,9 @@ export class SyncService {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #turn = 0
+  #comparedAt = Number.NEGATIVE_INFINITY
+  /** Latest attested round of others, by PeerId in hex. */
+  readonly #told = new Map<string, number>()
 
   constructor(components: DriverComponents, driver: RoundDriver) {
     this.#components = components
@@ -102,7 +119,9 @@ export class SyncService {
     }
     const answer = decodeSyncAnswer(await request(host, peer, SYNC_PROTOCOL, bytes, options))
     await this.#takeMessages(answer, peer)
-    return this.#takeSealedRounds(answer)
+    const gained = await this.#takeSealedRounds(answer)
+    this.#recollect(peer, answer.attested)
+    return gained
   }
 
   /**
@@ -142,6 +161,10 @@ export class SyncService {
     for (const bytes of sealedRounds) {
       const { context, sealedRound: known, halted } = this.#driver.state
       if (halted !== undefined || !this.#driver.hasRoom) return false
+      if (peekSealedRound(bytes).round < context.round) {
+        await this.#compareSeals(bytes)
+        continue
+      }
       if (known === undefined) {
         const sealedRound = decodeSealedRound(context, bytes, this.#components.environment.verify)
         this.#driver.happen({ type: 'sealedRound', sealedRound })
@@ -158,6 +181,33 @@ export class SyncService {
     return gained
   }
 
+  /** Rule 17 *Amnesia*: notes how far another is, until enough have told how long this peer must keep silent. */
+  #recollect(peer: PeerId, attested: number): void {
+    const { state } = this.#driver
+    if (state.silentThrough !== UNKNOWN_ROUND) return
+    this.#told.set(hex(peer.toMultihash().bytes), attested)
+    const through = silenceNeeded(state, this.#told)
+    if (through === undefined) return
+    this.#components.log.warn({ through }, 'without its log this peer signs nothing up to this round')
+    this.#driver.happen({ type: 'recollected', through })
+  }
+
+  /** Rule 16 *Catch-up*: two valid seals of one round mean that more than f members lied: it goes no further. */
+  async #compareSeals(bytes: Uint8Array): Promise<void> {
+    const { home, environment } = this.#components
+    if (performance.now() - this.#comparedAt < COMPARE_EVERY_MS) return
+    this.#comparedAt = performance.now()
+    const { round } = peekSealedRound(bytes)
+    const own = (await readSealedRounds(home, await readCharter(home.charter))).find(
+      ({ context }) => context.round === round
+    )
+    if (own === undefined) return
+    const { seal } = decodeSealedRound(own.context, bytes, environment.verify)
+    if (isSameSeal(own.sealedRound.seal, seal)) return
+    const reason = describeConflict(own.context, own.sealedRound.seal, seal, peerIdText)
+    this.#driver.happen({ type: 'conflict', reason })
+  }
+
   async #answer(bytes: Uint8Array): Promise<Uint8Array> {
     const asked = decodeSyncRequest(bytes)
     const { state } = this.#driver
@@ -166,7 +216,8 @@ export class SyncService {
     const answer: SyncAnswer = {
       version: 1,
       round: state.context.round,
-      sealedRounds: await this.#sealedSince(asked.round, state.context.round),
+      attested: latestAttested(state),
+      sealedRounds: await this.#sealedSince(firstWanted(asked, state), state.context.round),
       ...answerSync(state, asked)
     }
     return encodeSyncAnswer(answer)
@@ -184,4 +235,10 @@ export class SyncService {
     }
     return sealed
   }
+}
+
+/** The first sealed round that an asker is given: of one on another parent, also the one that parts it from here. */
+function firstWanted({ round, parent }: SyncRequest, { context }: PeerState): number {
+  const isApart = round === context.round && !equalBytes(parent, context.parent)
+  return isApart ? Math.max(1, round - 1) : round
 }

@@ -8,7 +8,9 @@ import { errorCode, StoreError, storeError } from './store-error.ts'
  * payload. A check is the first four bytes of a SHA-256. The length has a check of its own because a wrong length would
  * hide every record after it, which would look like a torn tail.
  */
-const MAGIC = Buffer.from('LOAMWAL1')
+/** What a log without records holds. */
+export const EMPTY_LOG = 'LOAMWAL1'
+const MAGIC = Buffer.from(EMPTY_LOG)
 const FRAME_HEADER_BYTES = 12
 
 /** Longest record. */

@@ -6,7 +6,7 @@ import { acceptCertificate } from '../rules/endorse.ts'
 import { learnEvidence } from '../rules/evidence.ts'
 import { beginGathering } from '../rules/ready.ts'
 import { startView } from '../rules/vote.ts'
-import { type Draft, firstOf, keep, startTimer } from './draft.ts'
+import { type Draft, firstOf, isSilent, keep, startTimer } from './draft.ts'
 import type { LogRecord, SignedRecord } from './effects.ts'
 
 /**
@@ -19,7 +19,7 @@ export function beginRound(draft: Draft): void {
   const own: Message[] = []
   for (const record of draft.remembered) {
     if (record.type === 'valid') restoreValid(draft, record)
-    else restoreSigned(draft, record, own)
+    else if (record.type === 'signed') restoreSigned(draft, record, own)
   }
   // What was logged was done then; only what follows is to be done now.
   draft.effects = effects
@@ -32,7 +32,7 @@ export function beginRound(draft: Draft): void {
 
 /** What a trainer, or one who only votes, does first. */
 function beginTraining(draft: Draft): void {
-  if (!draft.context.trainers.includes(draft.self)) {
+  if (!draft.context.trainers.includes(draft.self) || isSilent(draft)) {
     beginGathering(draft)
     return
   }

@@ -155,6 +155,11 @@ function mayVote({ context, self }: Draft, kind: Kind): boolean {
   return kind === 'manifest' || kind === 'evidence' || kind === 'petition' || context.voters.includes(self)
 }
 
+/** Whether this peer signs nothing in its round, since it does not know what it signed before (rule 17 *Amnesia*). */
+export function isSilent({ context, silentThrough }: PeerState): boolean {
+  return context.rules.keepsSilent(context.round, silentThrough)
+}
+
 /** Signs, logs and sends, whatever was said in this place before; the same again changes nothing. */
 export function sign<K extends Kind>(
   draft: Draft,
@@ -165,7 +170,8 @@ export function sign<K extends Kind>(
 ): void {
   const message = signMessage(draft.context, draft.signer, kind, slot, body) as Message
   const before = keptOf(draft, kind, slot, draft.self)
-  if (draft.self < 0 || !mayVote(draft, kind) || before.some(({ id }) => equalBytes(id, message.id))) return
+  if (draft.self < 0 || isSilent(draft) || !mayVote(draft, kind)) return
+  if (before.some(({ id }) => equalBytes(id, message.id))) return
   keep(draft, message)
   const record = { type: 'signed', envelope: message.bytes, ...grounds } as const
   draft.effects.push(

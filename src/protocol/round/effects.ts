@@ -5,7 +5,16 @@ import type { SealedRound } from '../sealed-round.ts'
 import type { Wish } from './state.ts'
 
 /** What must be durable before the effects after it are carried out. */
-export type LogRecord = SignedRecord | ValidRecord
+export type LogRecord = SignedRecord | ValidRecord | SilentRecord
+
+/** Last round of a silence whose end is not known yet. */
+export const UNKNOWN_ROUND = Number.MAX_SAFE_INTEGER
+
+/** Rule 17 *Amnesia*: this peer lost its log and signs nothing up to and including a round. */
+export interface SilentRecord {
+  readonly type: 'silent'
+  readonly through: number
+}
 
 /** An own message, with what it claims to hold: a ready's certificates, so that a restarted peer can still show them. */
 export interface SignedRecord {

@@ -26,6 +26,10 @@ export type PeerEvent =
       readonly stack: Uint8Array | null
       readonly model: Uint8Array
     }
+  /** Rule 17 *Amnesia*: a quorum told how far it is; see `silenceNeeded`. */
+  | { readonly type: 'recollected'; readonly through: number }
+  /** Two valid seals of an earlier round were found; `reason` names who signed both. */
+  | { readonly type: 'conflict'; readonly reason: string }
   /** The operator wants somebody to come or to go (rule 11 *Membership*). */
   | { readonly type: 'wish'; readonly wish: Wish }
   | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

@@ -50,6 +50,8 @@ export interface PeerState {
   readonly evidence: ReadonlyMap<string, Evidence>
   /** By id of the request in hex; kept until they are fulfilled or too old. */
   readonly wishes: ReadonlyMap<string, Wish>
+  /** Rule 17 *Amnesia*: last round in which this peer signs nothing; 0 where its log is whole. */
+  readonly silentThrough: number
   /** Members who contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
   /** The log's records at the last start: rounds that come again after a loss of sealed rounds go on from them. */
@@ -85,6 +87,7 @@ export function initialState(
     remembered,
     evidence: new Map(),
     wishes: new Map(),
+    silentThrough: remembered.findLast((record) => record.type === 'silent')?.through ?? 0,
     equivocators: new Set(),
     halted: undefined
   }

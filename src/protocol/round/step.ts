@@ -1,4 +1,5 @@
 import { equalBytes, hex } from '../bytes.ts'
+import { describeConflict, isSameSeal } from '../conflicting-seals.ts'
 import { offenderOf } from '../evidence.ts'
 import { sameDigest } from '../identifiers.ts'
 import type { Manifest } from '../messages/bodies.ts'
@@ -18,7 +19,7 @@ import { contextAfter, type SealedRound } from '../sealed-round.ts'
 import type { Signer, Verify } from '../signature.ts'
 import { beginRound } from './begin-round.ts'
 import { countOf, type Draft, halt, hold, keep, say } from './draft.ts'
-import type { Effect, LogRecord } from './effects.ts'
+import { type Effect, type LogRecord, UNKNOWN_ROUND } from './effects.ts'
 import type { PeerEvent } from './events.ts'
 import { isNeeded } from './needed.ts'
 import { initialState, type PeerState } from './state.ts'
@@ -112,6 +113,12 @@ function take(draft: Draft, event: PeerEvent): void {
       draft.building = false
       draft.built = { stack: event.stack, model: event.model }
       break
+    case 'recollected':
+      recollect(draft, event.through)
+      break
+    case 'conflict':
+      halt(draft, event.reason)
+      break
     case 'wish':
       wish(draft, event.wish)
       break
@@ -146,10 +153,22 @@ function publish(draft: Draft, manifest: Manifest): void {
   else draft.effects.push({ type: 'unpublished', reason })
 }
 
+/** Ends a silence of unknown length: from now on its last round is known, and logged. */
+function recollect(draft: Draft, through: number): void {
+  if (draft.silentThrough !== UNKNOWN_ROUND) return
+  draft.silentThrough = through
+  draft.effects.push({ type: 'persist', record: { type: 'silent', through } })
+}
+
 /** Takes over a seal that others made: this peer builds what was sealed and follows. */
 function adopt(draft: Draft, sealedRound: SealedRound): void {
   const { seal, cut, manifests } = sealedRound
-  if (draft.sealedRound !== undefined || !isOfRound(draft, seal)) return
+  if (!isOfRound(draft, seal)) return
+  if (draft.sealedRound !== undefined) {
+    const known = draft.sealedRound.seal
+    if (!isSameSeal(known, seal)) halt(draft, describeConflict(draft.context, known, seal))
+    return
+  }
   if (draft.committed !== undefined && !equalBytes(draft.committed.id, seal.cut)) {
     halt(
       draft,
@@ -220,11 +239,12 @@ function advance(draft: Draft): void {
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early, remembered, evidence, wishes } = draft
+  const { early, remembered, evidence, wishes, silentThrough } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered))
   draft.evidence = new Map(
     [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
   )
+  draft.silentThrough = silentThrough
   draft.wishes = wishes
   draft.wishes = openWishes(draft)
   beginRound(draft)

@@ -128,6 +128,7 @@ export class HostileMember {
       version: 1 as const,
       round: 1,
       sealedRounds: [],
+      attested: 0,
       certificates: [],
       messages: [...this.offered]
     }

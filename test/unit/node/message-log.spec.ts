@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Home } from '../../../src/node/home.ts'
 import { openMessageLog } from '../../../src/node/message-log.ts'
-import { genesisContext, type LogRecord } from '../../../src/protocol/index.ts'
+import { openWriteAheadLog } from '../../../src/node/store/index.ts'
+import { genesisContext, type LogRecord, UNKNOWN_ROUND } from '../../../src/protocol/index.ts'
 import { signMessage } from '../../../src/protocol/messages/message.ts'
 import { oneMember } from './one-member.ts'
 import { temporaryHome } from './temporary-home.ts'
@@ -33,6 +34,24 @@ describe('the message log', () => {
     const again = await openMessageLog(home.writeAheadLog)
     assert.deepEqual(again.records, [signed(2), signed(3)])
     await again.close()
+  })
+
+  it('of an identity that lost its log says so from the first record on, until its silence is over', async () => {
+    const log = await openMessageLog(home.writeAheadLog, true)
+    assert.deepEqual(log.records, [{ type: 'silent', through: UNKNOWN_ROUND }])
+    await log.append({ type: 'silent', through: 7 })
+    await log.forgetBefore(7)
+    await log.close()
+    const again = await openMessageLog(home.writeAheadLog)
+    assert.deepEqual(again.records.at(-1), { type: 'silent', through: 7 })
+    await again.close()
+  })
+
+  it('refuses a record that is none, and says what to do', async () => {
+    const log = await openWriteAheadLog(home.writeAheadLog)
+    await log.append(Buffer.from('no record'))
+    await log.close()
+    await assert.rejects(openMessageLog(home.writeAheadLog), /holds a record that is none .*move it away/)
   })
 
   it('tells how much of an unfinished record it cut off', async () => {

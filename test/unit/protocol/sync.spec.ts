@@ -20,7 +20,7 @@ const table = new Table(4)
 function answered(asker: Seat, answerer: Seat) {
   const request = decodeSyncRequest(encodeSyncRequest(syncRequest(asker.state)))
   const { certificates, messages } = answerSync(answerer.state, request)
-  const answer = { version: 1, round: 1, sealedRounds: [], certificates, messages } as const
+  const answer = { version: 1, round: 1, attested: 0, sealedRounds: [], certificates, messages } as const
   const read = decodeSyncAnswer(encodeSyncAnswer({ ...answer, sealedRounds: [] }))
   return { ...read, messages: read.messages.map((bytes) => table.read(bytes)) }
 }
@@ -135,7 +135,14 @@ describe('rule 14, sync', () => {
         () => decodeSyncRequest(encodeSyncRequest({ ...request, ...changes } as never)),
         MalformedError
       )
-    const answer = { version: 1, round: 1, sealedRounds: [], certificates: [], messages: [] } as const
+    const answer = {
+      version: 1,
+      round: 1,
+      attested: 0,
+      sealedRounds: [],
+      certificates: [],
+      messages: []
+    } as const
     const long = { ...answer, messages: [new Uint8Array(64 * 1024 + 1)] }
     assert.throws(() => decodeSyncAnswer(encodeSyncAnswer(long as never)), MalformedError)
     assert.throws(() => decodeSyncAnswer(new Uint8Array(6 * 1024 * 1024)), MalformedError)
