@@ -1,10 +1,22 @@
 import { existsSync } from 'node:fs'
-import { consortiumCid, genesisContext, memberIndex, verifyEd25519 } from '../protocol/index.ts'
+import {
+  blocksOf,
+  consortiumCid,
+  genesisContext,
+  hex,
+  isKind,
+  memberIndex,
+  type SignedCharter,
+  verifyEd25519
+} from '../protocol/index.ts'
 import { startBuilder } from './builder/builder.ts'
 import { readCharter } from './charter-file.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
 import type { DriverComponents } from './driver/components.ts'
+import { Heads } from './driver/heads.ts'
+import { serveCheckpoints } from './driver/model-checkpoint.ts'
 import { normBounds } from './driver/norm-bounds.ts'
+import { prune } from './driver/prune.ts'
 import { repairBlocks } from './driver/repair-blocks.ts'
 import { RoundDriver } from './driver/round-driver.ts'
 import { SyncService } from './driver/sync-service.ts'
@@ -18,7 +30,7 @@ import { createHost, type NetworkHost, startBlockExchange, withDeadline } from '
 import type { PeerConfig } from './peer-config.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
-import { openRoundStore, requireSealedModel } from './round-store.ts'
+import { openRoundStore, readSealedRounds, requireSealedModel } from './round-store.ts'
 import type { PeerReport } from './status.ts'
 import { BlockStore, type Log } from './store/index.ts'
 import { createTrainer } from './trainer/trainer.ts'
@@ -84,6 +96,9 @@ async function endAll(started: Ending[], log: Log): Promise<void> {
   }
 }
 
+/** Time between two removals of what is owed to nobody any more. */
+const PRUNE_EVERY_MS = 3_600_000
+
 /** Starts the parts one after the other, and notes how to end each. */
 async function start({ home, config, log, report }: PeerOptions, started: Ending[]): Promise<string> {
   await createHomeFolders(home)
@@ -145,6 +160,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     rounds,
     trainer,
     builder,
+    heads: new Heads(),
     log,
     report
   }
@@ -160,12 +176,17 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     repair.abort()
     return Promise.all([wishes.stop(), sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
   })
+  await serveCheckpoints(host, home, charter.id, log)
   await sync.start()
   await addresses.start()
   keeper.start()
   wishes.start()
   report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
   void repairBlocks(components, blocks, charter, repair.signal)
+  const pruneNow = () => void pruneHome(home, charter, blocks, rounding, log)
+  pruneNow()
+  const pruning = setInterval(pruneNow, PRUNE_EVERY_MS)
+  started.push(async () => clearInterval(pruning))
   log.info(
     {
       peerId: identity.peerId,
@@ -175,6 +196,26 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     'the peer runs'
   )
   return identity.peerId
+}
+
+/** Removes what is owed to nobody any more. */
+async function pruneHome(
+  home: Home,
+  charter: SignedCharter,
+  blocks: BlockStore,
+  { state }: RoundDriver,
+  log: Log
+): Promise<void> {
+  try {
+    const manifests = [...(state.messages.get('manifest/0')?.values() ?? [])].flat()
+    const inUse = new Set(
+      manifests.flatMap((message) => (isKind(message, 'manifest') ? blocksOf(message.body).map(hex) : []))
+    )
+    const pruned = await prune(home, blocks, await readSealedRounds(home, charter), inUse, Date.now())
+    if (pruned.blocks + pruned.files > 0) log.info({ ...pruned }, 'old rounds are pruned')
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'old rounds could not be pruned')
+  }
 }
 
 async function listen(host: NetworkHost, { listen }: PeerConfig): Promise<void> {

@@ -73,21 +73,19 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
 }
 
 /**
- * Checks that the model on the disk is the one that was sealed: everything after would be built on it in vain.
+ * Checks that the model on the disk is the one that was sealed: everything after would be built on it in vain. One that
+ * is missing is fetched from another member when it is needed.
  *
- * @throws {PeerError} when the file is missing or damaged
+ * @throws {PeerError} when the file is damaged
  */
 export async function requireSealedModel({ head, modelFile }: RoundStore): Promise<void> {
   if (modelFile === undefined) return
-  let fault = 'is missing'
-  if (existsSync(modelFile)) {
-    const hash = createHash('sha256')
-    for await (const chunk of createReadStream(modelFile)) hash.update(chunk as Uint8Array)
-    if (equalBytes(hash.digest(), head.modelDigest)) return
-    fault = 'is not the model that was sealed'
-  }
+  if (!existsSync(modelFile)) return
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(modelFile)) hash.update(chunk as Uint8Array)
+  if (equalBytes(hash.digest(), head.modelDigest)) return
   throw new PeerError(
-    `${modelFile} ${fault}: copy that file from another member, or move its folder and those of later rounds away, and the rounds are built again`
+    `${modelFile} is not the model that was sealed: move it away, and it is fetched from another member`
   )
 }
 

@@ -21,6 +21,7 @@ export {
   type SignedCharter
 } from './charter.ts'
 export { describeConflict, isSameSeal, signedTwice } from './conflicting-seals.ts'
+export { type Decoded, type DecoderName, decoders } from './decoders.ts'
 export { cutId, isVoid } from './identifiers.ts'
 export { manifestBytesMax, stackedMax } from './limits.ts'
 export { requestFault, requestId, signRequest } from './membership.ts'

@@ -9,6 +9,7 @@ import type { RoundStore } from '../round-store.ts'
 import type { PeerReport } from '../status.ts'
 import type { Log } from '../store/log.ts'
 import type { Trainer } from '../trainer/trainer.ts'
+import type { Heads } from './heads.ts'
 
 /** What carries the round protocol's effects out. */
 export interface DriverComponents {
@@ -22,6 +23,8 @@ export interface DriverComponents {
   readonly rounds: RoundStore
   readonly trainer: Trainer
   readonly builder: Builder
+  /** How far the others say they are. */
+  readonly heads: Heads
   readonly log: Log
   readonly report: (report: PeerReport) => void
 }

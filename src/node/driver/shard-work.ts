@@ -14,6 +14,7 @@ import { roundFiles } from '../home.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
 import type { DriverComponents } from './components.ts'
 import { authorOf, holdersOf } from './holders.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
 
 /** A manifest whose blocks nobody can bring: it gives them lengths that bytes with their digests do not have. */
@@ -40,6 +41,18 @@ function sourceOf(state: PeerState, { author, body }: Message<'manifest'>): Shar
   return { author: state.context.members[author]!.peer, samples: body.samples, shards: body.shards }
 }
 
+/** Rounds behind at which a member takes a checkpoint of the model in place of every round's shards. */
+const CHECKPOINT_AFTER_ROUNDS = 16
+
+/**
+ * Whether a sealed round is followed without being built: the others are so far ahead that its shards may be pruned. The
+ * model of the round that this peer ends at is fetched and checked against its sealed digest.
+ */
+function isSkipped({ heads }: DriverComponents, { context, sealedRound }: PeerState): boolean {
+  const far = Math.min(CHECKPOINT_AFTER_ROUNDS, context.charter.retain)
+  return sealedRound !== undefined && heads.ahead(context) - context.round >= far
+}
+
 /** Gets a manifest's blocks and judges them; the event that the protocol waits for. */
 export async function fetchManifest(
   components: DriverComponents,
@@ -48,6 +61,7 @@ export async function fetchManifest(
   signal: AbortSignal
 ): Promise<PeerEvent> {
   const { context } = stateNow()
+  if (isSkipped(components, stateNow())) return { type: 'blocksHeld', manifest: message.id, fault: undefined }
   const bounds = await normBounds(components.home, context.charter, context.round)
   const source = sourceOf(stateNow(), message)
   const { rankStabilised } = context.charter
@@ -66,6 +80,12 @@ export async function buildCut(
 ): Promise<PeerEvent> {
   const unchanged = { type: 'built', cut: cutId, stack: null, model: context.modelDigest } as const
   if (isVoid(cut)) return unchanged
+  const { sealedRound } = stateNow()
+  if (sealedRound !== undefined && isSkipped(components, stateNow())) {
+    const { stack, model } = sealedRound.seal
+    return { ...unchanged, stack, model }
+  }
+  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
   const { charter, round } = context
   const files = roundFiles(components.home, round)
   const job: BuildJob = {

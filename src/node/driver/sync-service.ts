@@ -118,6 +118,7 @@ export class SyncService {
       signal: this.#stopped.signal
     }
     const answer = decodeSyncAnswer(await request(host, peer, SYNC_PROTOCOL, bytes, options))
+    this.#components.heads.note(peer.toMultihash().bytes, answer.round)
     await this.#takeMessages(answer, peer)
     const gained = await this.#takeSealedRounds(answer)
     this.#recollect(peer, answer.attested)

@@ -12,6 +12,7 @@ import { roundFiles } from '../home.ts'
 import { alphaOf } from '../peer-config.ts'
 import type { TrainingProgress, TrainingResult } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { wantedBlocks } from './shard-work.ts'
 
 /** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */
@@ -25,6 +26,7 @@ export async function trainRound(
   const { peer } = identity.signer
   if (config.documents === undefined)
     throw new PeerError('no training documents are set (documents in peer.json, --data)')
+  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
   const result = await trainer.train(
     {
       round: context.round,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
+import { Heads } from '../../../../src/node/driver/heads.ts'
 import { RoundDriver } from '../../../../src/node/driver/round-driver.ts'
 import type { Home } from '../../../../src/node/home.ts'
 import { openMessageLog } from '../../../../src/node/message-log.ts'
@@ -73,6 +74,7 @@ describe('the round driver', () => {
         },
         stop: async () => {}
       },
+      heads: new Heads(),
       builder: {
         validate: async () => ({ type: 'validated', fault: undefined }),
         build: () => Promise.reject(new Error('not reached')),

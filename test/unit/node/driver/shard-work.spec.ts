@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
+import { Heads } from '../../../../src/node/driver/heads.ts'
 import {
+  buildCut,
   fetchManifest,
   ImpossibleManifestError,
   wantedBlocks
@@ -8,14 +10,16 @@ import {
 import type { Home } from '../../../../src/node/home.ts'
 import { type BlockExchange, NetworkError } from '../../../../src/node/network/index.ts'
 import {
+  type Environment,
   genesisContext,
   type Manifest,
   type PeerState,
   start,
+  step,
   verifyEd25519
 } from '../../../../src/protocol/index.ts'
 import { type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
-import { oneMember, smallManifest, smallPair } from '../one-member.ts'
+import { type OneMember, oneMember, sealRound, smallManifest, smallPair } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
 const never = new AbortController().signal
@@ -24,13 +28,16 @@ describe('the work on shards', () => {
   let home: Home
   let remove: () => Promise<void>
   let state: PeerState
+  let member: OneMember
+  let environment: Environment
   let message: Message<'manifest'>
 
   beforeEach(async () => {
     ;({ home, remove } = await temporaryHome())
-    const member = await oneMember(home)
+    member = await oneMember(home)
     const context = genesisContext(member.charter)
-    ;({ state } = start(context, { signer: member.identity.signer, verify: verifyEd25519 }))
+    environment = { signer: member.identity.signer, verify: verifyEd25519 }
+    ;({ state } = start(context, environment))
     const manifest = smallManifest(member, context, smallPair(member.charter))
     message = signMessage(context, member.identity.signer, 'manifest', 0, manifest)
   })
@@ -43,6 +50,7 @@ describe('the work on shards', () => {
       home,
       exchange: { fetchAll },
       host: { peers: () => [] },
+      heads: new Heads(),
       builder: {
         validate: async () =>
           ++jobs <= missing ? { type: 'missing', digests: [] } : { type: 'validated', fault: 'too large' }
@@ -76,6 +84,26 @@ describe('the work on shards', () => {
     await assert.rejects(fetchWith(wrongLength), ImpossibleManifestError)
     const full = () => Promise.reject(new Error('the disk is full'))
     await assert.rejects(fetchWith(full), { name: 'Error', message: 'the disk is full' })
+  })
+
+  it('follows a sealed round without its shards where f + 1 members are far ahead, and only then', async () => {
+    const digests = { stack: Buffer.alloc(32, 1), model: Buffer.alloc(32, 2) }
+    const { context } = state
+    const sealedRound = sealRound(member, context, digests)
+    const adopted = step(state, { type: 'sealedRound', sealedRound }, environment).state
+    const heads = new Heads()
+    const components = { home, heads, rounds: {}, host: { peers: () => [] } } as unknown as DriverComponents
+    const { cut, manifests, seal } = sealedRound
+    const build = { type: 'build', context, cut, cutId: seal.cut, manifests } as const
+    const { peer } = context.members[0]!
+    heads.note(peer, context.round + 15)
+    await assert.rejects(buildCut(components, () => adopted, build, never))
+    heads.note(peer, context.round + 16)
+    const built = { type: 'built', cut: seal.cut, ...digests }
+    assert.deepEqual(await buildCut(components, () => adopted, build, never), built)
+    const held = { type: 'blocksHeld', manifest: manifests[0]!.id, fault: undefined }
+    assert.deepEqual(await fetchManifest(components, () => adopted, manifests[0]!, never), held)
+    await assert.rejects(buildCut(components, () => state, build, never))
   })
 
   it('ends with its round, and hears of it only once', async () => {

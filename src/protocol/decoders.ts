@@ -1,0 +1,63 @@
+import { decodeCanonical, MalformedError } from './canonical-cbor.ts'
+import { decodeCharter } from './charter.ts'
+import { certificateSchema } from './messages/bodies.ts'
+import { KINDS, type Kind } from './messages/header.ts'
+import { decodeEnvelope, MESSAGE_BYTES_MAX } from './messages/message.ts'
+import { decodeLogRecord } from './round/log-records.ts'
+import { peekSealedRound } from './sealed-round.ts'
+import { verifyEd25519 } from './signature.ts'
+import { decodeSyncAnswer, decodeSyncRequest } from './sync.ts'
+
+/** What a decoder makes of bytes from outside: a value, or the reason why they are none. */
+export type Decoded =
+  | { readonly value: unknown; readonly error?: undefined }
+  | { readonly value?: undefined; readonly error: MalformedError }
+
+/** Everything that a peer reads and another may have written. */
+export type DecoderName =
+  | Kind
+  | 'charter'
+  | 'certificate'
+  | 'sealedRound'
+  | 'syncRequest'
+  | 'syncAnswer'
+  | 'logRecord'
+
+/** A decoder that gives a value for whatever bytes; what it throws all the same is a fault of the program. */
+function total(decode: (bytes: Uint8Array) => unknown): (bytes: Uint8Array) => Decoded {
+  return (bytes) => {
+    try {
+      return { value: decode(bytes) }
+    } catch (error) {
+      if (error instanceof MalformedError) return { error }
+      throw error
+    }
+  }
+}
+
+function decodeKind(kind: Kind): (bytes: Uint8Array) => unknown {
+  return (bytes) => {
+    const envelope = decodeEnvelope(bytes)
+    if (envelope.kind !== kind) throw new MalformedError(`is a message of kind ${envelope.kind}`)
+    return envelope
+  }
+}
+
+const kinds = Object.fromEntries(KINDS.map((kind) => [kind, total(decodeKind(kind))])) as Record<
+  Kind,
+  (bytes: Uint8Array) => Decoded
+>
+
+/**
+ * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in time that is bounded by
+ * the size limit of the kind (rule 15 *Bounds*). The edge uses the functions behind them; a fuzzer uses these.
+ */
+export const decoders: Readonly<Record<DecoderName, (bytes: Uint8Array) => Decoded>> = {
+  ...kinds,
+  charter: total((bytes) => decodeCharter(bytes, verifyEd25519)),
+  certificate: total((bytes) => decodeCanonical(bytes, certificateSchema, MESSAGE_BYTES_MAX)),
+  sealedRound: total(peekSealedRound),
+  syncRequest: total(decodeSyncRequest),
+  syncAnswer: total(decodeSyncAnswer),
+  logRecord: total(decodeLogRecord)
+}
