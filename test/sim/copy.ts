@@ -45,6 +45,7 @@ export function isAfter(
   record: LogRecord,
   roundOf: (envelope: Uint8Array) => number
 ): boolean {
+  if (record.type === 'silent') return record.through > round
   return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
 }
 
