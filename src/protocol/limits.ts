@@ -1,9 +1,22 @@
 import { blockCount, shardByteLength } from '../adapter/shard.ts'
 import { encodeCanonical } from './canonical-cbor.ts'
 import type { Charter } from './charter.ts'
+import type { Kind } from './messages/header.ts'
 
 /** Most bytes of one control message: what gossip carries. */
 export const MESSAGE_BYTES_MAX = 64 * 1024
+/** Most bytes of an envelope by its kind: only manifests and proposals are long. */
+export const KIND_BYTES_MAX: Readonly<Record<Kind, number>> = {
+  manifest: MESSAGE_BYTES_MAX,
+  proposal: MESSAGE_BYTES_MAX,
+  endorsement: 1024,
+  ready: 2048,
+  prevote: 1024,
+  precommit: 1024,
+  attestation: 1024,
+  evidence: 4096,
+  petition: 2048
+}
 /** Most bytes of one sealed round on the wire. */
 export const SEALED_ROUND_BYTES_MAX = 4 * 1024 * 1024
 /** Of a sealed round, what seal, cut, evidence and membership changes take at most. */

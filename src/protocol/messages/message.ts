@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import { decodeCanonical, encodeCanonical, MalformedError } from '../canonical-cbor.ts'
 import { signatureSchema } from '../charter.ts'
-import { MESSAGE_BYTES_MAX } from '../limits.ts'
+import { KIND_BYTES_MAX, MESSAGE_BYTES_MAX } from '../limits.ts'
 import type { RoundContext } from '../round-context.ts'
 import type { Signer } from '../signature.ts'
 import { type Body, bodySchemas } from './bodies.ts'
@@ -79,6 +79,9 @@ export function signMessage<K extends Kind>(
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const envelope = decodeCanonical(bytes, envelopeSchema, MESSAGE_BYTES_MAX)
   const { header } = envelope
+  const limit = KIND_BYTES_MAX[header.kind]
+  if (bytes.length > limit)
+    throw new MalformedError(`${header.kind}: ${bytes.length} bytes where at most ${limit} are allowed`)
   const parsed = bodySchemas[header.kind].safeParse(envelope.body)
   if (!parsed.success) throw new MalformedError(`${header.kind}: ${parsed.error.issues[0]?.message}`)
   if (!equalBytes(payloadOf(envelope.body), header.payload))

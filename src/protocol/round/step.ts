@@ -24,6 +24,9 @@ import type { PeerEvent } from './events.ts'
 import { isNeeded } from './needed.ts'
 import { initialState, type PeerState } from './state.ts'
 
+/** Bytes of next-round envelopes that are kept of one author: a manifest, a proposal, and small ones. */
+const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
+
 /** What a peer brings to every step: its key and the judge of signatures. */
 export interface Environment {
   readonly signer: Signer
@@ -187,7 +190,9 @@ function isOfRound({ context }: Draft, { round, parent }: { round: number; paren
 
 function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
   const kept = draft.early.get(hex(author)) ?? []
-  if (!draft.context.rules.keepsEarly(kept.length) || kept.some((known) => equalBytes(known, bytes))) return
+  const held = kept.reduce((sum, { length }) => sum + length, 0)
+  if (!draft.context.rules.keepsEarly(kept.length) || held + bytes.length > EARLY_BYTES_MAX) return
+  if (kept.some((known) => equalBytes(known, bytes))) return
   draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
 }
 

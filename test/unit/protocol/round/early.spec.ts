@@ -56,6 +56,14 @@ describe('what comes a round too early', () => {
     assert.deepEqual(views.sort(), ['prevote/0', 'prevote/1', 'prevote/7'])
   })
 
+  it('is kept up to 128 KiB of each author', () => {
+    const seat = table.sit(0)
+    const author = table.context.members[1]!.peer
+    for (const byte of [1, 2, 3])
+      seat.take({ type: 'early', author, bytes: new Uint8Array(60 * 1024).fill(byte) })
+    assert.equal([...seat.state.early.values()].flat().length, 2)
+  })
+
   it('of another next round, or with a fault, is dropped when that begins', () => {
     const seat = table.sit(0)
     const other = { ...next, parent: table.context.parent }
