@@ -113,6 +113,28 @@ describe('loam testnet', function () {
     }
   })
 
+  it('gives the same loss from the merged model, and from the base that an import makes', async () => {
+    const { domain, home } = report.peers[0]!
+    const text = join(home, 'heldout.txt')
+    const exported = async (format: string, ...flags: string[]) => {
+      const out = join(folder, format)
+      const args = ['--home', home, '--format', format, '--out', out, '--json', ...flags]
+      const { stdout } = await loam('adapter', 'export', ...args)
+      return JSON.parse(stdout) as { folder: string; rounds: number[]; rank: number; error: number }
+    }
+    const merged = await exported('merged')
+    assert.deepEqual([merged.rounds, merged.error], [[1, 2], 0])
+    const gguf = await exported('gguf', '--rounds', '2', '--max-rank', '4')
+    assert.deepEqual([gguf.rounds, gguf.rank], [[2], 4])
+    assert.ok(gguf.error > 0 && gguf.error < 1)
+    const warm = join(folder, 'warm')
+    await loam('adapter', 'import', report.adapter, '--out', warm)
+    for (const model of [merged.folder, warm]) {
+      const { stdout } = await loam('eval', '--model', model, '--text', text, '--json')
+      assert.ok(Math.abs(JSON.parse(stdout).nats - report.loss[domain]!.global) <= 1e-4)
+    }
+  })
+
   it('refuses a folder that is not empty and flags that do not fit, with exit codes 1 and 2', async () => {
     await assert.rejects(loam('testnet', '--out', folder), (error: { code: number; stderr: string }) => {
       assert.equal(error.code, 1)
