@@ -86,9 +86,14 @@ function ruleLine(row: SummaryRow, base: number): string {
   return `| ${method} | ${loss.count} | ${plain(loss)} | ${(base - loss.mean).toFixed(4)} | ${against} | ${below} | ${error.toExponential(1)} | ${rank.toFixed(0)} | ${megabytes(bytesUp)} | ${megabytes(bytesDown)} |`
 }
 
+/** Student's t of a 95 % interval by number of seeds, from two on. */
+const STUDENT_T = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26]
+/** Nats per token below which two rules are the same for anybody. */
+const NEGLIGIBLE_NATS = 5e-4
+
 /** Says of every rule whether its distance from FLoRA is larger than the seeds' noise. */
 function verdict(rows: readonly SummaryRow[]): string {
-  const words: Record<'better' | 'worse' | 'same', string[]> = { better: [], worse: [], same: [] }
+  const words: Record<Outcome, string[]> = { better: [], worse: [], equal: [], unclear: [] }
   for (const { method, againstFlora } of rows) {
     if (method === 'flora' || againstFlora === undefined) continue
     words[outcome(againstFlora)].push(method)
@@ -96,14 +101,21 @@ function verdict(rows: readonly SummaryRow[]): string {
   const say = (methods: readonly string[], text: string) =>
     methods.length === 0 ? [] : [`${text}: ${methods.join(', ')}.`]
   return [
-    ...say(words.worse, 'FLoRA is better by more than two standard errors of the paired difference than'),
-    ...say(words.better, 'FLoRA is worse by more than two standard errors than'),
-    ...say(words.same, 'No difference beyond the noise, or too few seeds to tell')
+    ...say(words.worse, 'Worse than FLoRA, zero outside the 95 % interval of the paired difference'),
+    ...say(words.better, 'Better than FLoRA, zero outside the 95 % interval of the paired difference'),
+    ...say(words.equal, `Within ${NEGLIGIBLE_NATS} nats of FLoRA, the interval too`),
+    ...say(words.unclear, 'Not to be told from FLoRA by these seeds')
   ].join(' ')
 }
 
-function outcome({ mean, deviation, count }: Estimate): 'better' | 'worse' | 'same' {
-  if (count < 2 || Math.abs(mean) <= (2 * deviation) / Math.sqrt(count)) return 'same'
+type Outcome = 'better' | 'worse' | 'equal' | 'unclear'
+
+function outcome({ mean, deviation, count }: Estimate): Outcome {
+  const t = STUDENT_T[Math.min(count - 2, STUDENT_T.length - 1)]
+  if (t === undefined) return 'unclear'
+  const half = (t * deviation) / Math.sqrt(count)
+  if (Math.abs(mean) + half < NEGLIGIBLE_NATS) return 'equal'
+  if (Math.abs(mean) <= half) return 'unclear'
   return mean > 0 ? 'worse' : 'better'
 }
 
