@@ -40,8 +40,8 @@ export function joinAndCheck(parts: readonly WeightedPair[]): {
     }
   }
   const rank = parts.reduce((sum, { pair }) => sum + pair.rank, 0)
-  const A = new Float32Array(rank * inFeatures)
-  const B = new Float32Array(outFeatures * rank)
+  const A = unwritten(rank * inFeatures)
+  const B = unwritten(outFeatures * rank)
   const kernel = stackKernel()
   let finite = true
   let row = 0
@@ -53,4 +53,9 @@ export function joinAndCheck(parts: readonly WeightedPair[]): {
   const columns = parts.map(({ pair }) => pair.B)
   if (!kernel.join(columns, outFeatures, B)) finite = false
   return { pair: { module, rank, alpha: rank, inFeatures, outFeatures, A, B }, finite }
+}
+
+/** Memory for float32 that holds anything: every element is about to be written, and zeroing it first takes as long. */
+function unwritten(length: number): Float32Array {
+  return new Float32Array(Buffer.allocUnsafeSlow(4 * length).buffer, 0, length)
 }

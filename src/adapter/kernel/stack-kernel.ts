@@ -1,7 +1,7 @@
 import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
 
-/** Bytes that are worked on at a time: in and out together stay in a core's first-level caches. */
-const PIECE_BYTES = 16 * 1024
+/** Bytes that are worked on at a time: in and out together stay in a core's second-level cache. */
+const PIECE_BYTES = 64 * 1024
 
 let ofThisThread: StackKernel | undefined
 
