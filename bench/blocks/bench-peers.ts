@@ -1,0 +1,92 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Done, Order, Publication } from './messages.ts'
+
+type Answer<T extends Done['type']> = Extract<Done, { type: T }>
+
+const PROCESS = fileURLToPath(new URL('./peer-process.js', import.meta.url))
+/** Longest that one order may take, milliseconds. */
+const ORDER_MS = 300_000
+
+/** A peer in a process of its own. */
+export class BenchPeer {
+  readonly #child: ChildProcess
+  readonly peerId: string
+  readonly addresses: readonly string[]
+
+  private constructor(child: ChildProcess, { peerId, addresses }: Answer<'started'>) {
+    this.#child = child
+    this.peerId = peerId
+    this.addresses = addresses
+  }
+
+  static async start(): Promise<BenchPeer> {
+    const child = fork(PROCESS)
+    return new BenchPeer(child, await answer(child, 'started'))
+  }
+
+  /** Makes and publishes blocks. */
+  async make(blocks: number, blockBytes: number): Promise<Publication> {
+    return (await this.#tell({ type: 'make', blocks, blockBytes }, 'made')).publication
+  }
+
+  async connect(addresses: readonly string[], peers: number): Promise<void> {
+    await this.#tell({ type: 'connect', addresses, peers }, 'connected')
+  }
+
+  /** @returns how long it took, milliseconds */
+  async fetch(from: readonly Publication[]): Promise<number> {
+    return (await this.#tell({ type: 'fetch', from }, 'fetched')).ms
+  }
+
+  /** Reads bytes over a bare stream. @returns how long it took, milliseconds */
+  async read(from: string, bytes: number): Promise<number> {
+    return (await this.#tell({ type: 'read', from, bytes }, 'read')).ms
+  }
+
+  async gossip(messages: number, messageBytes: number): Promise<void> {
+    await this.#tell({ type: 'gossip', messages, messageBytes }, 'gossiped')
+  }
+
+  async report(): Promise<Answer<'report'>> {
+    return this.#tell({ type: 'report' }, 'report')
+  }
+
+  /** Bytes that have come in over this process's sockets, whatever they carried; undefined where the system does not tell. */
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.send({ type: 'stop' } satisfies Order)
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 15_000)
+    await ended
+    clearTimeout(timer)
+  }
+
+  #tell<T extends Done['type']>(order: Order, expected: T): Promise<Answer<T>> {
+    const answered = answer(this.#child, expected)
+    this.#child.send(order)
+    return answered
+  }
+}
+
+async function answer<T extends Done['type']>(child: ChildProcess, expected: T): Promise<Answer<T>> {
+  const [done] = (await Promise.race([
+    once(child, 'message', { signal: AbortSignal.timeout(ORDER_MS) }),
+    once(child, 'exit').then(() => [{ type: 'failed', reason: 'the process ended' }])
+  ])) as [Done]
+  if (done.type !== expected)
+    throw new Error(`a peer of the benchmark did not do its part: ${JSON.stringify(done)}`)
+  return done as Answer<T>
+}
+
+/** Starts peers and connects each with each. */
+export async function startMesh(peers: number): Promise<BenchPeer[]> {
+  const mesh = await Promise.all(Array.from({ length: peers }, () => BenchPeer.start()))
+  const addresses = mesh.flatMap((peer) => peer.addresses)
+  await Promise.all(mesh.map((peer) => peer.connect(addresses, peers - 1)))
+  return mesh
+}

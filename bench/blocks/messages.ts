@@ -1,0 +1,37 @@
+import type { WantedBlock } from '../../src/node/network/index.ts'
+
+/** Blocks that one peer publishes. */
+export interface Publication {
+  readonly peerId: string
+  readonly wanted: readonly WantedBlock[]
+}
+
+/** What the bench tells a peer process. */
+export type Order =
+  | { readonly type: 'make'; readonly blocks: number; readonly blockBytes: number }
+  | { readonly type: 'connect'; readonly addresses: readonly string[]; readonly peers: number }
+  | { readonly type: 'fetch'; readonly from: readonly Publication[] }
+  | { readonly type: 'read'; readonly from: string; readonly bytes: number }
+  | { readonly type: 'gossip'; readonly messages: number; readonly messageBytes: number }
+  | { readonly type: 'report' }
+  | { readonly type: 'stop' }
+
+/** What a peer process did. */
+export type Done =
+  | { readonly type: 'started'; readonly peerId: string; readonly addresses: readonly string[] }
+  | { readonly type: 'made'; readonly publication: Publication }
+  | { readonly type: 'connected' }
+  | { readonly type: 'fetched'; readonly ms: number }
+  | { readonly type: 'read'; readonly ms: number }
+  | { readonly type: 'gossiped' }
+  | {
+      readonly type: 'report'
+      /** Payload of blocks, bytes. */
+      readonly received: number
+      readonly sent: number
+      /** Gossiped messages heard, repetitions left out. */
+      readonly heard: number
+      readonly peakRssMB: number
+    }
+  | { readonly type: 'stopped' }
+  | { readonly type: 'failed'; readonly reason: string }

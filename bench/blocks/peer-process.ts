@@ -1,0 +1,113 @@
+import '../../src/node/network/promise-polyfill.ts'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { sha256Hex } from '../../src/adapter/index.ts'
+import { type BlockExchange, createHost, startBlockExchange } from '../../src/node/network/index.ts'
+import { BlockStore } from '../../src/node/store/index.ts'
+import { peakMemoryMb } from '../support/peak-memory.ts'
+import { readBare, serveBare } from './bare-stream.ts'
+import type { Done, Order } from './messages.ts'
+
+/** A peer of the block benchmark: the daemon's host, store and block exchange, without training and without rounds. */
+
+const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+const home = await mkdtemp(join(process.env.LOAM_BENCH_TMP ?? tmpdir(), 'loam-bench-blocks-'))
+const listen = process.env.LOAM_BENCH_LISTEN ?? '/ip4/127.0.0.1/tcp/0'
+let heard = 0
+const host = await createHost({
+  privateKey: await generateKeyPair('Ed25519'),
+  listen: [listen],
+  bootstrap: [],
+  mdns: false,
+  topic: '/loam/bench/1',
+  isAllowed: () => true,
+  validateGossip: () => 'accept',
+  onGossip: () => {
+    heard++
+  },
+  log: quiet
+})
+const store = await BlockStore.open(home, quiet)
+let exchange: BlockExchange
+
+process.on('message', (order: Order) => {
+  carryOut(order)
+    .catch(
+      (error): Done => ({ type: 'failed', reason: error instanceof Error ? error.stack! : String(error) })
+    )
+    .then((done) => process.send!(done, () => done.type === 'stopped' && process.exit(0)))
+})
+process.once('disconnect', () => process.exit(1))
+
+async function carryOut(order: Order): Promise<Done> {
+  switch (order.type) {
+    case 'make':
+      return make(order)
+    case 'connect':
+      host.addAddresses(order.addresses)
+      while (host.peers().length < order.peers) await new Promise((resolve) => setTimeout(resolve, 20))
+      return { type: 'connected' }
+    case 'fetch':
+      return { type: 'fetched', ms: await timed(() => fetchAll(order)) }
+    case 'read':
+      return {
+        type: 'read',
+        ms: await timed(() => readBare(host, peerIdFromString(order.from), order.bytes))
+      }
+    case 'gossip':
+      for (let index = 0; index < order.messages; index++)
+        await host.publish(randomBytes(order.messageBytes)).catch(() => 0)
+      return { type: 'gossiped' }
+    case 'report': {
+      const { received, sent } = host.traffic.totals().get('blocks') ?? { received: 0, sent: 0 }
+      return { type: 'report', received, sent, heard, peakRssMB: peakMemoryMb() }
+    }
+    case 'stop':
+      await exchange.stop()
+      await host.stop()
+      await rm(home, { recursive: true, force: true })
+      return { type: 'stopped' }
+  }
+}
+
+/** Makes blocks of random bytes and publishes them. */
+async function make({ blocks, blockBytes }: Extract<Order, { type: 'make' }>): Promise<Done> {
+  const wanted = []
+  for (let index = 0; index < blocks; index++) {
+    const bytes = randomBytes(blockBytes)
+    const digest = sha256Hex(bytes)
+    await store.putVerified(digest, bytes)
+    wanted.push({ digest, bytes: blockBytes })
+  }
+  const digests = wanted.map(({ digest }) => digest)
+  await store.flush(digests)
+  exchange.publish(digests)
+  return { type: 'made', publication: { peerId: host.peerId.toString(), wanted } }
+}
+
+/** Fetches what others published. At first only each author is known to have it, as in a round. */
+async function fetchAll({ from }: Extract<Order, { type: 'fetch' }>): Promise<void> {
+  const { signal } = new AbortController()
+  await Promise.all(
+    from.map(({ peerId, wanted }) => {
+      const author = peerIdFromString(peerId)
+      return exchange.fetchAll(wanted, () => [author], { signal, author })
+    })
+  )
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const began = performance.now()
+  await work()
+  return performance.now() - began
+}
+
+await host.start()
+exchange = await startBlockExchange(host, store, quiet)
+await serveBare(host)
+const started: Done = { type: 'started', peerId: host.peerId.toString(), addresses: host.multiaddrs() }
+process.send!(started)

@@ -1,0 +1,68 @@
+import { availableParallelism } from 'node:os'
+import { startMesh } from './bench-peers.ts'
+
+/** Part (b): a row of the table. */
+export interface SwarmRow {
+  readonly peers: number
+  /** Bytes into each peer ÷ unique bytes, the mean over the peers. */
+  readonly duplication: number
+  /** Completion ÷ (bytes crossing all peers ÷ pair speed × 2 ÷ cores). */
+  readonly timeRatio: number
+  readonly seconds: number
+  /** How often an author sent its own bytes out, were every block sent by its author: peers − 1. */
+  readonly sentRatio: number
+  /** The same bytes over gossipsub: what of them had arrived when the time was over, and the seconds. */
+  readonly gossip: { readonly arrived: number; readonly seconds: number }
+}
+
+const MiB = 2 ** 20
+const PUBLISHED_MIB = 16
+const GOSSIP_BYTES = 96 * 1024
+/** Gossip is given this many times the exchange's own time, at least ten seconds. */
+const GOSSIP_PATIENCE = 5
+
+/** Lets each of `peers` processes publish 16 MiB and fetch what all others published. */
+export async function measureSwarm(peers: number, pairMBps: number): Promise<SwarmRow> {
+  const mesh = await startMesh(peers)
+  try {
+    const publications = await Promise.all(mesh.map((peer) => peer.make(PUBLISHED_MIB, MiB)))
+    const began = performance.now()
+    await Promise.all(
+      mesh.map((peer) => peer.fetch(publications.filter(({ peerId }) => peerId !== peer.peerId)))
+    )
+    const seconds = (performance.now() - began) / 1e3
+    const reports = await Promise.all(mesh.map((peer) => peer.report()))
+    const unique = (peers - 1) * PUBLISHED_MIB * MiB
+    const received = reports.reduce((sum, report) => sum + report.received, 0)
+    const ideal = ((peers * unique) / 1e6 / pairMBps) * (2 / availableParallelism())
+    return {
+      peers,
+      duplication: received / peers / unique,
+      timeRatio: seconds / ideal,
+      seconds,
+      sentRatio: Math.max(...reports.map(({ sent }) => sent)) / unique,
+      gossip: await measureGossip(mesh, seconds)
+    }
+  } finally {
+    await Promise.all(mesh.map((peer) => peer.stop()))
+  }
+}
+
+async function measureGossip(
+  mesh: Awaited<ReturnType<typeof startMesh>>,
+  exchangeSeconds: number
+): Promise<SwarmRow['gossip']> {
+  const messages = Math.ceil((PUBLISHED_MIB * MiB) / GOSSIP_BYTES)
+  const expected = (mesh.length - 1) * messages * mesh.length
+  const began = performance.now()
+  const seconds = () => (performance.now() - began) / 1e3
+  await Promise.all(mesh.map((peer) => peer.gossip(messages, GOSSIP_BYTES)))
+  const patience = Math.max(10, GOSSIP_PATIENCE * exchangeSeconds)
+  let heard = 0
+  while (heard < expected && seconds() < patience) {
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    heard = 0
+    for (const report of await Promise.all(mesh.map((peer) => peer.report()))) heard += report.heard
+  }
+  return { arrived: heard / expected, seconds: seconds() }
+}
