@@ -35,6 +35,9 @@ await scale(program.parse().opts<ScaleOptions>())
 
 async function scale(options: ScaleOptions): Promise<void> {
   const shape = options.quick ? TINY_SHAPE : SMOLLM_135M
+  // The first call pays for compiling the kernels.
+  for (const rule of ['flora', 'florist'] as const)
+    measureScale(TINY_SHAPE, { rule, members: 10, trainers: 10 })
   const rows = casesOf(options).map((scaleCase) => {
     process.stderr.write(`${seriesOf(scaleCase)}, ${scaleCase.members} members …\n`)
     return measureScale(shape, scaleCase)
