@@ -30,6 +30,11 @@ const PLANS: readonly (readonly Act[])[] = [
   ['starve', 'lock', 'smuggle', 'break-fresh']
 ]
 
+/** Views by which one member is left behind. */
+const OUTRUN_VIEWS = 70
+/** So many views, each longer than the one before, take their time. */
+const OUTRUN_HEAL_MS = 4_000_000
+
 /** Draws a run from its seed: a quarter of them with ten members or more, one in fifty with forty. */
 export function drawScenario(seed: number): Scenario {
   const random = new SeededRandom(seed * 2_654_435_761)
@@ -105,14 +110,17 @@ function drawWeather(members: number, faulty: readonly FaultyMember[], random: S
   }
   const kind = random.next()
   if (kind < 0.5 && faulty.length > 0) {
-    const script = drawScript(random)
+    const isOutrun = members <= 7 && random.chance(0.06)
+    const script = isOutrun
+      ? { ...drawScript(random), acts: new Array<Act>(OUTRUN_VIEWS).fill('outrun') }
+      : drawScript(random)
     const hidden = faulty.map(({ member }) => member)
     return {
       ...calm,
       delay: [5, 60],
       loss: 0,
       script,
-      healMs: 120_000,
+      healMs: isOutrun ? OUTRUN_HEAL_MS : 120_000,
       untrained: calm.untrained.filter((member) => !hidden.includes(member))
     }
   }

@@ -35,6 +35,15 @@ const BOUNDS_EVERY = 64
 /** Most steps of a run: more is a loop that virtual time does not end. */
 const STEPS_MAX = 20_000_000
 
+/** Looks on; nothing in a run depends on it. */
+export interface Observer {
+  /** A message that a member broadcasts, at a virtual time in milliseconds. */
+  sent?(message: Message, at: number): void
+  /** A certificate that an honest member holds for the first time. */
+  certified?(round: number, at: number): void
+  sealed?(round: number, bytes: Uint8Array, at: number): void
+}
+
 /** What came of a run. */
 export interface Outcome {
   readonly violations: readonly Violation[]
@@ -52,6 +61,7 @@ export interface Outcome {
 export class Network {
   readonly copies: Copy[] = []
   readonly #scenario: Scenario
+  readonly #observer: Observer
   readonly #queue = new EventQueue()
   readonly #random: SeededRandom
   readonly #chains: readonly RevealChain[]
@@ -70,9 +80,13 @@ export class Network {
   #voidRounds = 0
   #done = 0
 
-  /** @param rules of the honest members; broken ones where the simulator is to show that it sees it */
-  constructor(scenario: Scenario, rules: RoundRules = soundRules) {
+  /**
+   * @param rules of the honest members; broken ones where the simulator is to show that it sees it
+   * @param observer of what is sent and reached, for measurements
+   */
+  constructor(scenario: Scenario, rules: RoundRules = soundRules, observer: Observer = {}) {
     this.#scenario = scenario
+    this.#observer = observer
     this.#random = new SeededRandom(scenario.seed)
     const isReal = scenario.signatures === 'real'
     const verify = isReal ? verifyEd25519 : verifyIdeal
@@ -83,7 +97,12 @@ export class Network {
     }
     const { signed, chains, signers } = simulatedConsortium(
       scenario.members,
-      { name: `simulated ${scenario.seed}`, minShards: scenario.minShards, timeouts: scenario.timeouts },
+      {
+        name: `simulated ${scenario.seed}`,
+        minShards: scenario.minShards,
+        timeouts: scenario.timeouts,
+        ...scenario.charter
+      },
       signerOf
     )
     this.#chains = chains
@@ -185,7 +204,10 @@ export class Network {
   #look(copy: Copy, state: PeerState, effects: readonly Effect[]): void {
     this.#highestView = Math.max(this.#highestView, state.view)
     for (const effect of effects) {
-      if (effect.type === 'certified') this.#watch.certified(copy.name, state.context, effect.certificate)
+      if (effect.type === 'certified') {
+        this.#watch.certified(copy.name, state.context, effect.certificate)
+        this.#observer.certified?.(state.context.round, this.#queue.now)
+      }
       if (effect.type === 'equivocation') this.#watch.accused(copy.name, effect.first, effect.second)
       if (effect.type === 'halt') this.#watch.note('halt', `${copy.name} halted: ${effect.reason}`)
     }
@@ -242,7 +264,7 @@ export class Network {
       case 'train': {
         const { round } = effect.context
         const weather = this.#stages.get(round)?.weather
-        const after = random.between(100, 4_000)
+        const after = random.between(...(this.#scenario.trainMs ?? [100, 4_000]))
         if (weather?.untrained.includes(copy.person))
           this.#happen(copy, after, { type: 'trainingFailed', round, reason: 'drawn' })
         else {
@@ -267,7 +289,7 @@ export class Network {
         const { modelDigest } = effect.context
         const model = isVoid(effect.cut) ? modelDigest : sha256(modelDigest, effect.cutId)
         const stack = isVoid(effect.cut) ? null : sha256(model)
-        this.#happen(copy, random.between(5, 50), { type: 'built', cut: effect.cutId, stack, model })
+        this.#happen(copy, random.between(...(this.#scenario.workMs ?? [5, 50])), { type: 'built', cut: effect.cutId, stack, model })
         break
       }
       case 'sealed':
@@ -286,6 +308,7 @@ export class Network {
     )
     if (copy.isFaulty) return
     this.#watch.sealed(copy.name, context, sealedRound, next)
+    this.#observer.sealed?.(round, copy.sealed.get(round)!.bytes, this.#queue.now)
     const finished = this.#finished.get(round) ?? new Set()
     this.#finished.set(round, finished.add(copy))
     if (finished.size < this.honest.length) return
@@ -300,6 +323,7 @@ export class Network {
 
   #broadcast(copy: Copy, message: Message): void {
     if (isHonest(copy)) this.#watch.said(copy.person, message)
+    this.#observer.sent?.(message, this.#queue.now)
     const stage = this.#stages.get(message.header.round)
     stage?.messages.push(message)
     for (const to of this.copies) {
@@ -456,7 +480,7 @@ export class Network {
         author?.behaviours.has('trains-nonsense') && isHonest(copy) ? 'holds what is not finite' : undefined
       this.#event(copy, { type: 'blocksHeld', manifest: manifest.id, fault })
     }
-    this.#later(this.#random.between(5, 100), attempt)
+    this.#later(this.#random.between(...(this.#scenario.workMs ?? [5, 100])), attempt)
   }
 
   #serves(holder: Copy, asker: Copy, round: number): boolean {

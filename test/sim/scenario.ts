@@ -58,6 +58,8 @@ export type Act =
   | 'lock'
   /** Proposals are held back: the view ends with nothing. */
   | 'starve'
+  /** The same, and one honest member hears nothing of it: the others leave it views behind. */
+  | 'outrun'
   /** A faulty proposer proposes another cut, freshly. */
   | 'break-fresh'
   /** A faulty proposer repeats another cut, as valid in a view where it had no quorum. */
@@ -112,4 +114,8 @@ export interface Scenario {
   /** How fast every member's clock runs. */
   readonly clocks: readonly number[]
   readonly syncEveryMs: number
+  /** How long a training takes, milliseconds, and how long fetches and builds do, where other than usual. */
+  readonly trainMs?: readonly [number, number]
+  readonly workMs?: readonly [number, number]
+  readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee'>>
 }

@@ -74,8 +74,22 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
   if (state.halted !== undefined) return { state, effects: [] }
   const draft: Draft = { ...state, ...environment, effects: [] }
   take(draft, event)
-  applyRules(draft)
+  // The rules ran to their end in the step before: where nothing changed since, nothing follows.
+  if (!hasChanged({ ...draft, ...state }, draft) && draft.effects.length === 0) return { state, effects: [] }
+  if (!isOnlyCounted(state, draft, event)) applyRules(draft)
   return finish(draft)
+}
+
+/**
+ * Whether all that happened is one more endorsement that does not make a certificate yet: n² of them are most of a
+ * round's messages, and no rule but that of certificates looks at them.
+ */
+function isOnlyCounted(before: PeerState, draft: Draft, event: PeerEvent): boolean {
+  if (event.type !== 'message' || !isKind(event.message, 'endorsement')) return false
+  if (draft.evidence !== before.evidence || draft.effects.length > 0) return false
+  const author = event.message.slot
+  const heard = countOf(draft, 'endorsement', author)
+  return draft.certificates.has(author) || !draft.context.rules.isCertificate(heard, draft.context.quorum)
 }
 
 function finish(draft: Draft): Step {

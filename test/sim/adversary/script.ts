@@ -105,11 +105,12 @@ export class ScriptRunner {
     if (this.#over || this.#faulty.includes(to)) return true
     if (this.#faulty.includes(author)) return this.#passesFaulty(kind, header.slot, author, to)
     const act = this.#acts.get(header.slot)
+    if (kind !== 'proposal' && kind !== 'prevote' && kind !== 'precommit') return true
+    if (act === 'outrun' && (to === this.#witness || author === this.#witness)) return false
     if (kind === 'proposal') {
-      if (act === 'starve') return false
+      if (act === 'starve' || act === 'outrun') return false
       return !(act !== undefined && BREAKS.has(act)) || to !== this.#witness
     }
-    if (kind !== 'prevote' && kind !== 'precommit') return true
     const { cut } = body as Body<'prevote'>
     if (cut === null) return true
     if (act === 'hide-polka') return this.#isAmongFew(author, to)
@@ -174,9 +175,9 @@ export class ScriptRunner {
   #play(view: number): void {
     if (this.#played.has(view)) return
     const act = this.#acts.get(view)!
-    if (act === 'starve') {
+    if (act === 'starve' || act === 'outrun') {
       this.#played.add(view)
-      this.#voteAll(view, null)
+      this.#voteAll(view, null, act === 'outrun' ? this.#witness : -1)
       return
     }
     if (act.startsWith('break')) this.#release()
@@ -207,9 +208,9 @@ export class ScriptRunner {
     }
   }
 
-  #voteAll(view: number, id: Uint8Array | null): void {
+  #voteAll(view: number, id: Uint8Array | null, except = -1): void {
     for (const kind of ['prevote', 'precommit'] as const)
-      for (const member of this.#faulty) this.#tellHonest(this.#vote(member, kind, view, id))
+      for (const member of this.#faulty) this.#tellHonest(this.#vote(member, kind, view, id), except)
   }
 
   #vote(member: number, kind: 'prevote' | 'precommit', view: number, cut: Uint8Array | null): Uint8Array {
