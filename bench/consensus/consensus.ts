@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { Command } from 'commander'
 import Table from 'cli-table3'
+import { Command } from 'commander'
 import { type CostRow, measure } from './measure.ts'
 import { plotCost } from './plot.ts'
 
@@ -25,7 +25,10 @@ const program = new Command('bench:consensus')
   .option('--most <members>', 'leave larger consortia out', Number, 1_000)
   .option('--plot <file>', 'write the costs as an SVG')
   .option('--json', 'one JSON object as the last line', false)
-  .addHelpText('after', '\nExample:\n  npm run bench:consensus -- --json --plot docs/results/consensus-cost.svg')
+  .addHelpText(
+    'after',
+    '\nExample:\n  npm run bench:consensus -- --json --plot docs/results/consensus-cost.svg'
+  )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
 
@@ -47,8 +50,17 @@ const table = new Table({
   style: { head: [], border: [] }
 })
 for (const { members, mode, messages, sent, bytes, delays } of rows)
-  table.push([members, mode === 'all' ? 'all' : '20 and 20', messages, sent, (bytes / 1000).toFixed(1), delays])
-console.error(`Control messages per member and round; delays from the last certificate to the last seal.\n${table}`)
+  table.push([
+    members,
+    mode === 'all' ? 'all' : '20 and 20',
+    messages,
+    sent,
+    (bytes / 1000).toFixed(1),
+    delays
+  ])
+console.error(
+  `Control messages per member and round; delays from the last certificate to the last seal.\n${table}`
+)
 if (options.plot !== undefined) {
   mkdirSync(dirname(options.plot), { recursive: true })
   writeFileSync(options.plot, await plotCost(rows))

@@ -40,7 +40,9 @@ export function measure(members: number, mode: CostRow['mode'], rounds: number):
     sealed: (round, _bytes, at) => void sealed.set(round, at)
   }).run()
   if (outcome.violations.length > 0) throw new Error(outcome.violations[0]!.text)
-  const spans = [...certified].filter(([round]) => round <= rounds).map(([round, at]) => sealed.get(round)! - at)
+  const spans = [...certified]
+    .filter(([round]) => round <= rounds)
+    .map(([round, at]) => sealed.get(round)! - at)
   const total = spans.reduce((sum, span) => sum + span, 0)
   const received = (members - 1) / members
   return {
@@ -70,7 +72,15 @@ function scenarioOf(members: number, mode: CostRow['mode'], rounds: number): Sce
     },
     faulty: [],
     weather: [
-      { healMs: 0, delay: [DELAY_MS, DELAY_MS], loss: 0, duplication: 0, losesHeld: false, crashes: [], untrained: [] }
+      {
+        healMs: 0,
+        delay: [DELAY_MS, DELAY_MS],
+        loss: 0,
+        duplication: 0,
+        losesHeld: false,
+        crashes: [],
+        untrained: []
+      }
     ],
     calmDelay: [DELAY_MS, DELAY_MS],
     clocks: [],
@@ -81,6 +91,9 @@ function scenarioOf(members: number, mode: CostRow['mode'], rounds: number): Sce
     charter:
       mode === 'all'
         ? {}
-        : { trainers: COMMITTEE, committee: { size: COMMITTEE, assumedFaulty: 0.05, epsilon: 0.01, rounds: 100 } }
+        : {
+            trainers: COMMITTEE,
+            committee: { size: COMMITTEE, assumedFaulty: 0.05, epsilon: 0.01, rounds: 100 }
+          }
   }
 }

@@ -42,7 +42,8 @@ export function drawScenario(seed: number): Scenario {
   const members = drawMembers(random)
   const faulty = drawFaulty(members, random)
   const hasty = random.chance(0.3)
-  const calm = random.chance(0.15) ? 1_200 : random.between(20, 120)
+  // Slower than the first timeouts: only growing ones get a proposal through.
+  const calm: [number, number] = random.chance(0.1) ? [800, 1_200] : [5, random.between(20, 120)]
   const weather: Weather[] = []
   for (let round = 1; round <= ROUNDS; round++) weather.push(drawWeather(members, faulty, random))
   return {
@@ -61,7 +62,7 @@ export function drawScenario(seed: number): Scenario {
     },
     faulty,
     weather,
-    calmDelay: [5, calm],
+    calmDelay: calm,
     clocks: Array.from({ length: members }, () => (random.chance(0.3) ? 0.7 + 0.8 * random.next() : 1)),
     syncEveryMs: members > 20 ? 1_500 : 600
   }

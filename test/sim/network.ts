@@ -289,7 +289,12 @@ export class Network {
         const { modelDigest } = effect.context
         const model = isVoid(effect.cut) ? modelDigest : sha256(modelDigest, effect.cutId)
         const stack = isVoid(effect.cut) ? null : sha256(model)
-        this.#happen(copy, random.between(...(this.#scenario.workMs ?? [5, 50])), { type: 'built', cut: effect.cutId, stack, model })
+        this.#happen(copy, random.between(...(this.#scenario.workMs ?? [5, 50])), {
+          type: 'built',
+          cut: effect.cutId,
+          stack,
+          model
+        })
         break
       }
       case 'sealed':

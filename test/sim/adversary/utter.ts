@@ -6,7 +6,7 @@ import { type Message, signMessage } from '../../../src/protocol/messages/messag
 import type { PeerState } from '../../../src/protocol/round/state.ts'
 import type { Copy } from '../copy.ts'
 import type { Behaviour } from '../scenario.ts'
-import type { SeededRandom } from '../seeded-random.ts'
+import { SeededRandom } from '../seeded-random.ts'
 import { digestOf } from '../simulated-consortium.ts'
 
 /** Most cuts that a faulty member chooses among. */
@@ -76,13 +76,15 @@ function liesOf(
 function falseProposal(
   behaviours: ReadonlySet<Behaviour>,
   state: PeerState,
-  { slot, body }: Message<'proposal'>,
+  { id, slot, body }: Message<'proposal'>,
   random: SeededRandom
 ): Proposal | undefined {
   const { context } = state
-  const partial = { ...body.cut, entries: body.cut.entries.filter(() => random.chance(0.6)) }
-  if (behaviours.has('proposes-partial') && body.validView < 0 && random.chance(0.8))
-    return { ...body, cut: random.chance(0.7) ? partial : cutOf(context, []) }
+  // The same to everybody, or no quorum would ever follow it.
+  const same = new SeededRandom(new DataView(id.buffer, id.byteOffset).getUint32(0))
+  const partial = { ...body.cut, entries: body.cut.entries.filter(() => same.chance(0.6)) }
+  if (behaviours.has('proposes-partial') && body.validView < 0 && same.chance(0.8))
+    return { ...body, cut: same.chance(0.7) ? partial : cutOf(context, []) }
   if (behaviours.has('proposes-stale') && slot > 0 && random.chance(0.8)) {
     const cut = pick([partial, ...cutsOf(state)], random)
     return { cut, validView: random.between(0, slot - 1), readies: [] }

@@ -4,17 +4,23 @@ import { wireTargets } from './targets.ts'
 
 function wholeNumber(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a whole number, 1 or more')
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('must be a whole number, 1 or more')
   return value
 }
 
 const program = new Command('fuzz')
-  .description('Feeds every decoder of the wire with random and damaged bytes: each is read or refused, nothing else.')
+  .description(
+    'Feeds every decoder of the wire with random and damaged bytes: each is read or refused, nothing else.'
+  )
   .option('--inputs <n>', 'inputs for each kind', wholeNumber, 1_000_000)
   .option('--seed <n>', 'what the inputs are drawn from', wholeNumber, 1)
   .option('--kind <name>', 'one kind only')
   .option('--json', 'one JSON object as the last line', false)
-  .addHelpText('after', '\nExamples:\n  npm run fuzz -- --inputs 1000000\n  npm run fuzz -- --kind proposal --seed 7')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run fuzz -- --inputs 1000000\n  npm run fuzz -- --kind proposal --seed 7'
+  )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
 
@@ -35,5 +41,6 @@ const results = targets.map((target) => {
   return result
 })
 const thrown = results.reduce((sum, result) => sum + result.thrown.length, 0)
-if (options.json) console.log(JSON.stringify({ inputs: options.inputs, kinds: results.length, thrown, results }))
+if (options.json)
+  console.log(JSON.stringify({ inputs: options.inputs, kinds: results.length, thrown, results }))
 process.exitCode = thrown === 0 ? 0 : 1

@@ -3,12 +3,15 @@ import type { SeededRandom } from '../seeded-random.ts'
 /** Most bytes of an input that is made of nothing but chance. */
 const RANDOM_BYTES_MAX = 512
 /** Heads of DAG-CBOR items that announce more than there is: long strings, arrays and maps, tags, odd simple values. */
-const HEADS = [0x5b, 0x7b, 0x9b, 0xbb, 0x9a, 0xba, 0xd8, 0xdb, 0xf9, 0xfa, 0xfb, 0xff, 0x5f, 0x9f, 0xf7, 0x1b, 0x3b]
+const HEADS = [
+  0x5b, 0x7b, 0x9b, 0xbb, 0x9a, 0xba, 0xd8, 0xdb, 0xf9, 0xfa, 0xfb, 0xff, 0x5f, 0x9f, 0xf7, 0x1b, 0x3b
+]
 
 /** An input for a decoder: random bytes, nested heads, or valid bytes that were damaged in one to four places. */
 export function mangled(samples: readonly Uint8Array[], random: SeededRandom): Uint8Array {
   if (random.chance(0.05)) return randomBytes(random.between(0, RANDOM_BYTES_MAX), random)
-  if (random.chance(0.01)) return new Uint8Array(random.between(1, 4_096)).fill(random.chance(0.5) ? 0x81 : 0xa1)
+  if (random.chance(0.01))
+    return new Uint8Array(random.between(1, 4_096)).fill(random.chance(0.5) ? 0x81 : 0xa1)
   let bytes = pick(samples, random)
   for (let count = random.between(1, 4); count > 0; count--) bytes = damaged(bytes, samples, random)
   return bytes
@@ -30,9 +33,16 @@ function damaged(bytes: Uint8Array, samples: readonly Uint8Array[], random: Seed
     case 3:
       return bytes.slice(0, place)
     case 4:
-      return joined(bytes.subarray(0, place), randomBytes(random.between(1, 9), random), bytes.subarray(place))
+      return joined(
+        bytes.subarray(0, place),
+        randomBytes(random.between(1, 9), random),
+        bytes.subarray(place)
+      )
     case 5:
-      return joined(bytes.subarray(0, place), bytes.subarray(Math.min(bytes.length, place + random.between(1, 40))))
+      return joined(
+        bytes.subarray(0, place),
+        bytes.subarray(Math.min(bytes.length, place + random.between(1, 40)))
+      )
     case 6: {
       const other = pick(samples, random)
       const from = random.between(0, Math.max(0, other.length - 1))

@@ -1,4 +1,4 @@
-import { encodeCharter, decodeCharter } from '../../../src/protocol/charter.ts'
+import { decodeCharter, encodeCharter } from '../../../src/protocol/charter.ts'
 import { judge } from '../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope } from '../../../src/protocol/messages/message.ts'
 import type { PeerState } from '../../../src/protocol/round/state.ts'
