@@ -53,6 +53,7 @@ export function wireTargets(): Target[] {
   const answers = states.map((_, index) => ({
     version: 1 as const,
     round: 1,
+    attested: 0,
     sealedRounds: sealed.slice(0, index % 3),
     ...answerSync(states.at(-1)!, requests[index % requests.length]!)
   }))
