@@ -1,3 +1,4 @@
+import { equalBytes } from '../../../src/protocol/bytes.ts'
 import { decodeCharter, encodeCharter } from '../../../src/protocol/charter.ts'
 import { judge } from '../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope } from '../../../src/protocol/messages/message.ts'
@@ -48,7 +49,8 @@ export function wireTargets(): Target[] {
     network.run()
     return network
   })
-  const { context } = networks[0]!.copies[0]!.sealed.get(1)!
+  const contexts = networks.map((network) => network.copies[0]!.sealed.get(1)!.context)
+  const context = contexts[0]!
   const requests = states.map((state) => syncRequest(state))
   const answers = states.map((_, index) => ({
     version: 1 as const,
@@ -68,8 +70,9 @@ export function wireTargets(): Target[] {
       kind: 'sealed-round',
       samples: sealed,
       read(bytes) {
-        peekSealedRound(bytes)
-        return decodeSealedRound(context, bytes, verifyIdeal)
+        const { parent } = peekSealedRound(bytes)
+        const judging = contexts.find((each) => equalBytes(each.parent, parent)) ?? context
+        return decodeSealedRound(judging, bytes, verifyIdeal)
       }
     },
     { kind: 'sync-request', samples: requests.map(encodeSyncRequest), read: decodeSyncRequest },
