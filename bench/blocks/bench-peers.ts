@@ -45,17 +45,13 @@ export class BenchPeer {
     return (await this.#tell({ type: 'read', from, bytes }, 'read')).ms
   }
 
-  async gossip(messages: number, messageBytes: number): Promise<void> {
-    await this.#tell({ type: 'gossip', messages, messageBytes }, 'gossiped')
+  /** @param ms after which it stops, whatever is left */
+  async gossip(messages: number, messageBytes: number, ms: number): Promise<void> {
+    await this.#tell({ type: 'gossip', messages, messageBytes, ms }, 'gossiped')
   }
 
   async report(): Promise<Answer<'report'>> {
     return this.#tell({ type: 'report' }, 'report')
-  }
-
-  /** Bytes that have come in over this process's sockets, whatever they carried; undefined where the system does not tell. */
-  get pid(): number {
-    return this.#child.pid!
   }
 
   async stop(): Promise<void> {
@@ -74,10 +70,13 @@ export class BenchPeer {
 }
 
 async function answer<T extends Done['type']>(child: ChildProcess, expected: T): Promise<Answer<T>> {
-  const [done] = (await Promise.race([
-    once(child, 'message', { signal: AbortSignal.timeout(ORDER_MS) }),
-    once(child, 'exit').then(() => [{ type: 'failed', reason: 'the process ended' }])
-  ])) as [Done]
+  const over = new AbortController()
+  const signal = AbortSignal.any([over.signal, AbortSignal.timeout(ORDER_MS)])
+  const ended = once(child, 'exit', { signal }).then(() => [{ type: 'failed', reason: 'the process ended' }])
+  ended.catch(() => undefined)
+  const [done] = (await Promise.race([once(child, 'message', { signal }), ended]).finally(() =>
+    over.abort()
+  )) as [Done]
   if (done.type !== expected)
     throw new Error(`a peer of the benchmark did not do its part: ${JSON.stringify(done)}`)
   return done as Answer<T>

@@ -12,7 +12,7 @@ export type Order =
   | { readonly type: 'connect'; readonly addresses: readonly string[]; readonly peers: number }
   | { readonly type: 'fetch'; readonly from: readonly Publication[] }
   | { readonly type: 'read'; readonly from: string; readonly bytes: number }
-  | { readonly type: 'gossip'; readonly messages: number; readonly messageBytes: number }
+  | { readonly type: 'gossip'; readonly messages: number; readonly messageBytes: number; readonly ms: number }
   | { readonly type: 'report' }
   | { readonly type: 'stop' }
 

@@ -59,8 +59,7 @@ async function carryOut(order: Order): Promise<Done> {
         ms: await timed(() => readBare(host, peerIdFromString(order.from), order.bytes))
       }
     case 'gossip':
-      for (let index = 0; index < order.messages; index++)
-        await host.publish(randomBytes(order.messageBytes)).catch(() => 0)
+      await gossip(order)
       return { type: 'gossiped' }
     case 'report': {
       const { received, sent } = host.traffic.totals().get('blocks') ?? { received: 0, sent: 0 }
@@ -98,6 +97,16 @@ async function fetchAll({ from }: Extract<Order, { type: 'fetch' }>): Promise<vo
       return exchange.fetchAll(wanted, () => [author], { signal, author })
     })
   )
+}
+
+/** Publishes messages one after the other, for as long as there is time. */
+async function gossip({ messages, messageBytes, ms }: Extract<Order, { type: 'gossip' }>): Promise<void> {
+  const until = performance.now() + ms
+  for (let index = 0; index < messages && performance.now() < until; index++) {
+    await host.publish(randomBytes(messageBytes)).catch(() => 0)
+    // What others send has to be taken too.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {

@@ -1,4 +1,5 @@
 import '../promise-polyfill.ts'
+import { setMaxListeners } from 'node:events'
 import { decode, encode } from '@ipld/dag-cbor'
 import type { PeerId, Stream } from '@libp2p/interface'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
@@ -54,6 +55,8 @@ export class Availability {
   constructor(host: NetworkHost, log: Log) {
     this.#host = host
     this.#log = log
+    // Every neighbour's stream listens to it: Node's warning of a leak would be wrong.
+    setMaxListeners(0, this.#stopped.signal)
   }
 
   /** Begins to tell and to listen. @param digests what this peer has already */

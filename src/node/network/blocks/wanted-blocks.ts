@@ -23,6 +23,8 @@ export interface Want {
   readonly asked: Map<string, number>
 }
 
+/** Blocks left when the end game may begin: earlier there is no hurry. */
+const END_GAME_BLOCKS = 8
 /** How long the answer to a block's request may take until, for want of anything else to do, another holder is asked too. */
 const END_GAME_MS = 2_000
 
@@ -86,7 +88,8 @@ export class WantedBlocks {
       if (want.asked.has(holder) || !this.#book.mayHave(holder, want.digest, now)) continue
       if (!this.#isHolder(holder, want)) continue
       if (want.asked.size > 0) {
-        if (isLate(want, now) && want.asked.size === 1) late ??= want
+        const isEnd = this.#wants.size <= END_GAME_BLOCKS
+        if (isEnd && want.asked.size === 1 && isLate(want, now)) late ??= want
       } else if (!this.#isSpared(holder, want, now)) {
         free.push({ want, holders: this.#countHolders(want) })
         freeBytes += want.bytes
