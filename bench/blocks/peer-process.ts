@@ -48,8 +48,7 @@ async function carryOut(order: Order): Promise<Done> {
     case 'make':
       return make(order)
     case 'connect':
-      host.addAddresses(order.addresses)
-      while (host.peers().length < order.peers) await new Promise((resolve) => setTimeout(resolve, 20))
+      await connect(order)
       return { type: 'connected' }
     case 'fetch':
       return { type: 'fetched', ms: await timed(() => fetchAll(order)) }
@@ -71,6 +70,17 @@ async function carryOut(order: Order): Promise<Done> {
       await rm(home, { recursive: true, force: true })
       return { type: 'stopped' }
   }
+}
+
+/** Resolves when so many peers are connected. */
+async function connect({ addresses, peers }: Extract<Order, { type: 'connect' }>): Promise<void> {
+  const connected = new Promise<void>((resolve) => {
+    const look = () => host.peers().length >= peers && resolve()
+    host.libp2p.addEventListener('peer:connect', look)
+    look()
+  })
+  host.addAddresses(addresses)
+  await connected
 }
 
 /** Makes blocks of random bytes and publishes them. */

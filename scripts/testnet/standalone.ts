@@ -62,6 +62,7 @@ async function standaloneJob(
     modules: context.charter.base.modules.map(({ module }) => module),
     rank,
     alpha: alphaOf(config),
+    rankStabilised: context.charter.rankStabilised,
     training: { ...config.training, steps: options.rounds * options.steps },
     seed: trainingSeed(context, peer),
     documentSeed: documentSeed(context, peer),

@@ -1,17 +1,7 @@
 import assert from 'node:assert/strict'
 import { drawScenario } from './draw-scenario.ts'
 import { runScenario } from './run-seed.ts'
-import type { Act, Behaviour, Scenario, Weather } from './scenario.ts'
-
-const calm: Weather = {
-  healMs: 120_000,
-  delay: [5, 60],
-  loss: 0,
-  duplication: 0,
-  losesHeld: false,
-  crashes: [],
-  untrained: []
-}
+import { type Act, type Behaviour, CALM, type Scenario, type Weather } from './scenario.ts'
 
 /** Four members, one of them faulty, for one round; the seed says who proposes when. */
 function small(seed: number, weather: Partial<Weather>, behaviours: readonly Behaviour[]): Scenario {
@@ -24,7 +14,7 @@ function small(seed: number, weather: Partial<Weather>, behaviours: readonly Beh
     calmDelay: [5, 60],
     clocks: [1, 1, 1, 1],
     faulty: [{ member: 1, behaviours }],
-    weather: [{ ...calm, ...weather }]
+    weather: [{ ...CALM, ...weather }]
   }
 }
 

@@ -98,6 +98,17 @@ export interface Weather {
   readonly untrained: readonly number[]
 }
 
+/** Messages come, nobody crashes, and everybody trains. */
+export const CALM: Weather = {
+  healMs: 120_000,
+  delay: [5, 60],
+  loss: 0,
+  duplication: 0,
+  losesHeld: false,
+  crashes: [],
+  untrained: []
+}
+
 /** A run, whole: the same scenario gives the same run. */
 export interface Scenario {
   readonly seed: number

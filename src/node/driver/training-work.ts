@@ -36,6 +36,7 @@ export async function trainRound(
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.rank,
       alpha: alphaOf(config),
+      rankStabilised: context.charter.rankStabilised,
       training: config.training,
       seed: trainingSeed(context, peer),
       documentSeed: documentSeed(context, peer),

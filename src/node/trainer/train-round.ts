@@ -31,16 +31,22 @@ export function createTrainingSession(): TrainingSession {
 
   const trainerFor = async (model: BaseModel, job: TrainingJob): Promise<LoraTrainer> => {
     const { batchSize, sequenceLength, threads, executor, device } = job.training
-    const { baseFolder, modules, rank, alpha } = job
+    const { baseFolder, modules, rank, alpha, rankStabilised } = job
     const settings = { batchSize, sequenceLength, threads, executor, device }
-    const key = JSON.stringify([baseFolder, modules, rank, alpha, settings])
+    const key = JSON.stringify([baseFolder, modules, rank, alpha, rankStabilised, settings])
     if (compiled?.key !== key) {
       const before = compiled
       compiled = undefined
       await before?.trainer.dispose()
-      const options = { config: model.config, rank: job.rank, alpha: job.alpha, targetModules: job.modules }
+      const lora = { rank, alpha, targetModules: modules, rsLora: rankStabilised }
       const chosen = await chooseExecutor({ executor, device, threads })
-      const trainer = await createLoraTrainer({ ...options, batchSize, sequenceLength, executor: chosen })
+      const trainer = await createLoraTrainer({
+        config: model.config,
+        ...lora,
+        batchSize,
+        sequenceLength,
+        executor: chosen
+      })
       compiled = { key, trainer }
     }
     return compiled.trainer

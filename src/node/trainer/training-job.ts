@@ -11,6 +11,8 @@ export interface TrainingJob {
   readonly modules: readonly string[]
   readonly rank: number
   readonly alpha: number
+  /** Whether the scale is alpha / √rank, as the charter has it. */
+  readonly rankStabilised: boolean
   readonly training: TrainingConfig
   /** Seed of this member's fresh LoRA. */
   readonly seed: number

@@ -43,6 +43,7 @@ describe('the trainer', function () {
       modules: ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.v_proj'],
       rank: 2,
       alpha: 4,
+      rankStabilised: false,
       training: {
         steps: 4,
         batchSize: 2,
@@ -90,6 +91,15 @@ describe('the trainer', function () {
     await other.stop()
     const reseeded = await trainer.train(job({ seed: 7 }), () => {}, never)
     assert.notDeepEqual(reseeded.shards, first.shards)
+  })
+
+  it('scales by alpha over the root of the rank where the charter says so', async () => {
+    const blocks = async (changes: Partial<TrainingJob>) =>
+      (await trainer.train(job({ rank: 4, ...changes }), () => {}, never)).shards.map((shard) => shard.blocks)
+    const rankStabilised = await blocks({ alpha: 4, rankStabilised: true })
+    // 4 / √4 is 8 / 4.
+    assert.deepEqual(rankStabilised, await blocks({ alpha: 8 }))
+    assert.notDeepEqual(rankStabilised, await blocks({ alpha: 4 }))
   })
 
   for (const [executor, device] of [

@@ -4,7 +4,7 @@ import { cutId } from '../../../../src/protocol/identifiers.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/round/effects.ts'
 import { Network } from '../../../sim/network.ts'
-import type { Scenario, Weather } from '../../../sim/scenario.ts'
+import { CALM, type Scenario, type Weather } from '../../../sim/scenario.ts'
 import { simulatedManifest } from '../../../sim/simulated-consortium.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
@@ -133,15 +133,7 @@ function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
 }
 
 describe('a restart before any effect of a round is carried out', () => {
-  const calm: Weather = {
-    healMs: 30_000,
-    delay: [5, 60],
-    loss: 0,
-    duplication: 0,
-    losesHeld: false,
-    crashes: [],
-    untrained: []
-  }
+  const calm: Weather = { ...CALM, healMs: 30_000 }
   const base: Scenario = {
     seed: 5,
     members: 4,
