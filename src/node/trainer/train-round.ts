@@ -1,6 +1,13 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { decodeSafetensors, encodeAdapterFile, shardFromPair, type Tensor } from '../../adapter/index.ts'
+import {
+  decodeAdapterFile,
+  decodeSafetensors,
+  encodeAdapterFile,
+  type LoraAdapter,
+  sendAdapter,
+  type Tensor
+} from '../../adapter/index.ts'
 import { createBatchStream, readDocuments } from '../../data/index.ts'
 import {
   type BaseModel,
@@ -9,6 +16,7 @@ import {
   type LoraTrainer,
   loadBaseModel
 } from '../../model/index.ts'
+import { messageOf } from '../errors.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
@@ -76,19 +84,35 @@ export function createTrainingSession(): TrainingSession {
         onStep: onProgress,
         signal
       })
+      const owed = await readOwed(job.owedFile)
+      const sent = sendAdapter(adapter, job.dtype, owed.adapter, job.rankStabilised)
       const shards: TrainedShard[] = []
       let totalBytes = 0
-      for (const pair of adapter.pairs) {
-        const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
+      for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
         for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
         shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
         totalBytes += byteLength
       }
       await store.flush(shards.flatMap(({ blocks }) => blocks))
       await mkdir(dirname(job.localPath), { recursive: true })
-      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter, samples: documents.length }))
-      return { samples: documents.length, shards, totalBytes }
+      const samples = documents.length
+      if (sent.owed.pairs.length > 0) {
+        await mkdir(dirname(job.owedPath), { recursive: true })
+        await writeFileAtomic(job.owedPath, encodeAdapterFile({ adapter: sent.owed, samples }))
+      }
+      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
+      return { samples, shards, totalBytes, owedFault: owed.fault }
     }
+  }
+}
+
+/** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */
+async function readOwed(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
+  if (path === undefined) return {}
+  try {
+    return { adapter: decodeAdapterFile(await readFile(path)).adapter }
+  } catch (error) {
+    return { fault: messageOf(error) }
   }
 }
 
