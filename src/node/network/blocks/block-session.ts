@@ -1,5 +1,5 @@
 import '../promise-polyfill.ts'
-import type { PeerId, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
 import { BLOCK_BYTES_MAX, sha256Hex } from '../../../adapter/index.ts'
 import { withDeadline } from '../deadline.ts'
@@ -8,6 +8,20 @@ import type { NetworkHost } from '../network-host.ts'
 import { asNetworkError } from '../request-response.ts'
 import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX, PIECE_BYTES_MAX } from './constants.ts'
 import { decodeBlockAnswer, encodeBlockRequest } from './messages.ts'
+
+/** What must be left of a relayed connection's allowance: a request's blocks, and the votes that go beside them. */
+const ALLOWANCE_BYTES_MIN = 8 * BLOCK_BYTES_MAX
+
+/**
+ * Whether blocks may be asked over a connection that somebody limits. A relay that allows 128 KiB would cut it off, votes
+ * and all: then blocks come from members that are connected better.
+ */
+function mayCarryBlocks(connections: readonly Connection[]): boolean {
+  return connections.some(({ limits }) => {
+    if (limits === undefined) return true
+    return limits.bytes === undefined || limits.bytes >= BigInt(ALLOWANCE_BYTES_MIN)
+  })
+}
 
 /** What came of one digest. */
 export type FetchedBlock =
@@ -47,7 +61,10 @@ export class BlockSession {
     const doing = `fetching blocks from ${holder}`
     try {
       const stream = await withDeadline(doing, frameTimeoutMs, signal, async (deadline) => {
-        const late = await host.libp2p.dialProtocol(holder, BLOCKS_PROTOCOL, { signal: deadline })
+        const late = await host.libp2p.dialProtocol(holder, BLOCKS_PROTOCOL, {
+          signal: deadline,
+          runOnLimitedConnection: mayCarryBlocks(host.libp2p.getConnections(holder))
+        })
         // A deadline that passed while the stream was being opened has nobody left to close it.
         if (deadline.aborted) late.abort(new Error('too late'))
         return late
