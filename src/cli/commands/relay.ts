@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
-import { LOG_LEVELS, type LogLevel } from '../../node/logger.ts'
+import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
 import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
 import { stopSignal, surviveStrayErrors } from './peer.ts'
 
@@ -80,7 +80,7 @@ Examples:
 async function runRelay(flags: RelayFlags): Promise<void> {
   const { createHomeFolders } = await import('../../node/home.ts')
   const { adoptCharter } = await import('../../node/charter-file.ts')
-  const { createLogger } = await import('../../node/logger.ts')
+  const { createLogger } = await import('../../node/log/logger.ts')
   const { startRelay } = await import('../../node/relay.ts')
   const home = homeAt(flags.home)
   const stopped = stopSignal()
@@ -88,7 +88,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
   if (!existsSync(home.charter) && flags.allow.length === 0)
     throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
-  const log = createLogger(home.log, flags.logLevel, flags.verbose === true)
+  const log = createLogger(home.log, { level: flags.logLevel, topics: new Map() }, flags.verbose === true)
   surviveStrayErrors(log)
   const { connectionMegabytes, connectionMinutes } = flags
   const relay = await startRelay({
