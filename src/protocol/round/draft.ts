@@ -14,6 +14,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1
 export type Draft = { -readonly [Key in keyof PeerState]: PeerState[Key] } & {
   readonly signer: Signer
   readonly verify: Verify
+  /** The own clock, milliseconds, where there is one. */
+  readonly now?: number | undefined
   effects: Effect[]
 }
 
@@ -77,20 +79,30 @@ export function manifestOf(
 /**
  * Keeps a verified message within the bounds and reports the first author's contradiction of a round as equivocation.
  *
- * @param isNeeded whether the round may depend on the message: then it is kept even where its author already used up the
- *   places, and takes the later one
+ * @param isNeeded whether the round may depend on a message: then it is kept even where its author already used up the
+ *   places, and takes that of one on which nothing depends
  */
-export function keep(draft: Draft, message: Message, isNeeded: () => boolean = () => false): void {
+export function keep(
+  draft: Draft,
+  message: Message,
+  isNeeded: (message: Message) => boolean = () => false
+): void {
   const key = `${message.kind}/${message.slot}`
   const slot: Slot = draft.messages.get(key) ?? new Map()
   const kept = slot.get(message.author) ?? []
   if (kept.some(({ id }) => equalBytes(id, message.id))) return
   accuse(draft, message)
   const isFull = !draft.context.rules.keepsMore(kept.length)
-  if (isFull && !isNeeded()) return
+  if (isFull && !isNeeded(message)) return
   if (!makeRoomAhead(draft, message)) return
-  const room = isFull ? kept.slice(0, 1) : kept
+  const room = isFull ? withoutOne(kept, isNeeded) : kept
   draft.messages = new Map(draft.messages).set(key, new Map(slot).set(message.author, [...room, message]))
+}
+
+/** All but the last on which nothing depends; where there is none, but the last. */
+function withoutOne(kept: readonly Message[], isNeeded: (message: Message) => boolean): readonly Message[] {
+  const spare = kept.findLastIndex((message) => !isNeeded(message))
+  return kept.toSpliced(spare, 1)
 }
 
 /** Convicts the author of a message where another that is kept contradicts it (rule 10 *Evidence*). */
