@@ -1,7 +1,16 @@
 import { equalBytes } from '../bytes.ts'
 import { cutId } from '../identifiers.ts'
 import type { Cut, Proposal } from '../messages/bodies.ts'
-import { countOf, type Draft, keptOf, messagesOf, say, startTimer, tallyOf, votesFor } from '../round/draft.ts'
+import {
+  countOf,
+  type Draft,
+  keptOf,
+  messagesOf,
+  say,
+  startTimer,
+  tallyOf,
+  votesFor
+} from '../round/draft.ts'
 import { proposerOf } from '../round-context.ts'
 import { judgeFreshProposal } from './propose.ts'
 
