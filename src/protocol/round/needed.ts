@@ -10,13 +10,15 @@ import type { PeerState } from './state.ts'
 /*
  * A faulty member says one thing to some and another to others. Where its one word completed a quorum, whoever heard the
  * other has to get that word too, or the honest members cannot follow each other. A quorum holds at least q − f honest
- * votes, which all the honest hear: a cut with so many votes here may have a quorum elsewhere.
+ * votes, which all the honest hear: a cut with so many votes here, of members not known to contradict themselves, may have
+ * a quorum elsewhere. Who is known to is not honest, and not counted. Then at most two cuts of a view are looked for, and
+ * two places an author are enough, however many words a liar has.
  */
 
 /** Cuts that may have a quorum of a view's votes elsewhere, whether or not they have one here. */
 export function likelyCuts(state: PeerState, kind: 'prevote' | 'precommit', view: number): Uint8Array[] {
   const { quorum, faulty } = state.context
-  return tallyOf(state, kind, view).flatMap(({ cut, votes }) =>
+  return tallyOf(state, kind, view, state.equivocators).flatMap(({ cut, votes }) =>
     cut === null || votes < quorum - faulty ? [] : [cut]
   )
 }

@@ -33,6 +33,11 @@ export interface Environment {
   readonly verify: Verify
   /** Rules other than the context's: the simulator breaks one at a time. */
   readonly rules?: RoundRules
+  /**
+   * The own clock at this step, in whole milliseconds, from any start; it never goes back. Deadlines follow what it shows
+   * (rule 5 *Vote*); without one they are the charter's.
+   */
+  readonly now?: number
 }
 
 /** A state and what is to be done to make it true outside. */
@@ -120,6 +125,9 @@ function take(draft: Draft, event: PeerEvent): void {
       draft.building = false
       draft.built = { stack: event.stack, model: event.model }
       break
+    case 'rebuilt':
+      if (draft.astray && equalBytes(event.model, draft.context.modelDigest)) comeBack(draft)
+      break
     case 'recollected':
       recollect(draft, event.through)
       break
@@ -146,7 +154,7 @@ function hear(draft: Draft, message: Message): void {
     if (draft.evidence.has(hex(offenderOf(message.body)))) return
     learnEvidence(draft, message.body)
   }
-  keep(draft, message, () => isNeeded(draft, message))
+  keep(draft, message, (one) => isNeeded(draft, one))
 }
 
 /** Signs the own manifest, unless others would have to refuse it: too long a message would be held against its sender. */
@@ -158,6 +166,12 @@ function publish(draft: Draft, manifest: Manifest): void {
       : manifestFault(draft.context, draft.self, manifest)
   if (reason === undefined) say(draft, 'manifest', 0, manifest)
   else draft.effects.push({ type: 'unpublished', reason })
+}
+
+/** Rule 8 *Attest*: the sealed model is here again; who is still in time trains. */
+function comeBack(draft: Draft): void {
+  draft.astray = false
+  if (draft.phase === 'training') draft.effects.push({ type: 'train', context: draft.context })
 }
 
 /** Ends a silence of unknown length: from now on its last round is known, and logged. */
@@ -259,25 +273,30 @@ function beginDeciding(draft: Draft): void {
   startView(draft, 0)
 }
 
-/** Goes on to the next round once the round is sealed and the own build is the sealed one. */
+/**
+ * Goes on to the next round once the round is sealed and the own build is done. Where that is not the sealed one, this
+ * member goes on voting, and has to rebuild (rule 8 *Attest*); while it does, it follows without a build.
+ */
 function advance(draft: Draft): void {
   const { sealedRound, built, context } = draft
-  if (sealedRound === undefined || built === undefined) return
-  if (!sameDigest(built.stack, sealedRound.seal.stack) || !equalBytes(built.model, sealedRound.seal.model)) {
-    halt(
-      draft,
-      `round ${context.round} was sealed with model ${hex(sealedRound.seal.model)}, but this peer built ${hex(built.model)}`
-    )
-    return
+  if (sealedRound === undefined || (built === undefined && !draft.astray)) return
+  let { astray } = draft
+  if (built !== undefined) {
+    const { stack, model } = sealedRound.seal
+    const isSealed = sameDigest(built.stack, stack) && equalBytes(built.model, model)
+    astray = !context.rules.mayGoOnFrom(isSealed)
+    if (astray) draft.effects.push({ type: 'deviated', context, sealedRound, built: built.model })
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early, remembered, evidence, wishes, silentThrough } = draft
+  const { early, remembered, evidence, wishes, silentThrough, delays } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered))
   draft.evidence = new Map(
     [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
   )
   draft.silentThrough = silentThrough
+  draft.astray = astray
+  draft.delays = delays
   draft.wishes = wishes
   draft.wishes = openWishes(draft)
   beginRound(draft)

@@ -12,6 +12,7 @@ import {
   votesFor
 } from '../round/draft.ts'
 import { proposerOf } from '../round-context.ts'
+import { deadlinesOf, noteDelays, noteMoment } from './deadline.ts'
 import { judgeFreshProposal } from './propose.ts'
 
 /**
@@ -30,7 +31,9 @@ export function vote(draft: Draft): void {
 export function startView(draft: Draft, view: number): void {
   draft.view = view
   draft.step = 'propose'
-  const { proposeMs, growthMs } = draft.context.charter.timeouts
+  noteMoment(draft, `view/${view}`)
+  const { growthMs } = draft.context.charter.timeouts
+  const { proposeMs } = deadlinesOf(draft)
   startTimer(draft, `propose/${view}`, draft.context.rules.viewTimeout(proposeMs, growthMs, view))
 }
 
@@ -71,6 +74,7 @@ function prevote(draft: Draft): void {
   const current = proposalsOf(draft, draft.view)[0]
   const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
   if (opinion === 'waiting' && !draft.expired.has(`propose/${draft.view}`)) return
+  if (opinion === 'for') noteMoment(draft, `prevoted/${draft.view}`)
   say(draft, 'prevote', draft.view, { cut: opinion === 'for' ? current!.id : null })
   draft.step = 'prevote'
 }
@@ -135,6 +139,7 @@ function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
 }
 
 function precommit(draft: Draft, cut: Uint8Array | null): void {
+  if (cut !== null) noteMoment(draft, `precommitted/${draft.view}`)
   say(draft, 'precommit', draft.view, { cut })
   draft.step = 'precommit'
 }
@@ -142,7 +147,8 @@ function precommit(draft: Draft, cut: Uint8Array | null): void {
 /** Starts the timers of line 34 and line 47; the latter's end begins the next view (line 65). */
 function startVoteTimers(draft: Draft): void {
   const { quorum, charter } = draft.context
-  const { voteMs, growthMs } = charter.timeouts
+  const { growthMs } = charter.timeouts
+  const { voteMs } = deadlinesOf(draft)
   const { view } = draft
   const milliseconds = draft.context.rules.viewTimeout(voteMs, growthMs, view)
   if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
@@ -170,6 +176,7 @@ export function commit(draft: Draft): void {
     const id = cutId(draft.context, cut)
     if (!counted.some((view) => votesFor(draft, 'precommit', view, id) >= quorum)) continue
     commitTo(draft, id, cut)
+    noteDelays(draft)
     return
   }
 }
