@@ -115,7 +115,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
-  await requireSealedModel(rounds)
+  await requireSealedModel(rounds, log)
   await normBounds(home, charter.charter, rounds.head.round)
   const messageLog = await openMessageLog(home.writeAheadLog, isLogLost)
   started.push(() => messageLog.close())
