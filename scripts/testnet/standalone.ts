@@ -63,6 +63,7 @@ async function standaloneJob(
     owedFile: undefined,
     owedPath: roundFiles(homeAt(folder), 1).owed,
     documents: home.documents,
+    data: config.data,
     modules: context.charter.base.modules.map(({ module }) => module),
     rank,
     alpha: alphaOf(config),
