@@ -140,7 +140,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     privateKey: identity.privateKey,
     listen: config.network.listen,
     bootstrap: [...config.network.bootstrap, ...(invite?.bootstrap ?? [])],
-    mdns: config.network.mdns,
+    reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
     isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString()),
     validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',
