@@ -100,7 +100,7 @@ export class Watch {
     if (before !== undefined && before !== hex(manifest))
       this.note('one-certificate', `two manifests of ${author} were certified in round ${context.round}`)
     this.#certified.set(key, hex(manifest))
-    if (new Set(endorsements.map(({ member }) => member)).size < safeQuorum(context.members.length))
+    if (new Set(endorsements.map(({ member }) => member)).size < safeQuorum(context.voters.length))
       this.note('certified-only', `${name} holds a certificate of ${author} without a quorum`)
   }
 
@@ -149,7 +149,7 @@ export class Watch {
     if (before !== undefined && before !== id)
       this.note('seal-agreement', `round ${round}: ${name} sealed something else than others`)
     this.#sealed.set(round, id)
-    if (new Set(seal.attestations.map(({ member }) => member)).size < safeQuorum(context.members.length))
+    if (new Set(seal.attestations.map(({ member }) => member)).size < safeQuorum(context.voters.length))
       this.note('seal-agreement', `round ${round}: the seal of ${name} is no quorum`)
     if ((isVoid(cut) || seal.stack === null) && !equalBytes(seal.model, context.modelDigest))
       this.note('void', `round ${round} was void and changed the model`)
