@@ -20,6 +20,8 @@ export interface CharterTerms {
   readonly committee?: Charter['committee']
   readonly maximumRank?: number
   readonly timeouts?: Partial<Charter['timeouts']>
+  /** Rounds after the seal during which members serve its blocks and keep its model. */
+  readonly retain?: number
 }
 
 /** Times that suit a network over the open internet and rounds of some minutes. */
@@ -72,7 +74,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     norm: { factor: NORM_FACTOR, absolute: NORM_ABSOLUTE },
     heldOutVeto: false,
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
-    retain: RETAIN_ROUNDS
+    retain: terms.retain ?? RETAIN_ROUNDS
   })
 }
 

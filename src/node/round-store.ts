@@ -12,8 +12,10 @@ import {
   type SignedCharter,
   verifyEd25519
 } from '../protocol/index.ts'
+import { roundSummary } from './driver/reports.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
 import { type Home, roundFiles } from './home.ts'
+import type { RoundSummary } from './status.ts'
 import { writeFileAtomic } from './store/atomic-file.ts'
 
 /** The sealed rounds of a home, each judged by its members again when it is read. */
@@ -29,7 +31,12 @@ export interface RoundStore {
    * undefined for the base itself.
    */
   readonly modelFile: string | undefined
+  /** The last sealed rounds, oldest first, as people are told of them. */
+  readonly summaries: readonly RoundSummary[]
 }
+
+/** Summaries that are kept in memory. */
+const SUMMARIES_MAX = 1_000
 
 /**
  * Opens the rounds of a home and walks the chain of seals from the charter.
@@ -44,8 +51,15 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   const noteModel = ({ context, sealedRound }: JudgedRound) => {
     if (sealedRound.seal.stack !== null) modelFile = roundFiles(home, context.round).model
   }
+  const summaries: RoundSummary[] = []
+  const summarise = ({ context, sealedRound }: JudgedRound) => {
+    summaries.push(roundSummary(context, sealedRound))
+    if (summaries.length > SUMMARIES_MAX) summaries.shift()
+  }
   for (const judged of sealed) noteModel(judged)
+  for (const judged of sealed.slice(-SUMMARIES_MAX)) summarise(judged)
   return {
+    summaries,
     get head() {
       return head
     },
@@ -55,6 +69,8 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
         await mkdir(files.folder, { recursive: true })
         await writeFileAtomic(files.sealed, encodeSealedRound(sealedRound))
       }
+      // A write that failed halfway is tried again, and is one round all the same.
+      if (context.round >= head.round) summarise({ context, sealedRound })
       head = contextAfter(context, sealedRound)
       noteModel({ context, sealedRound })
     },

@@ -22,6 +22,8 @@ export {
 export { settingsReference } from './reference.ts'
 export {
   alphaOf,
+  type ControlConfig,
+  type MetricsConfig,
   type PeerConfig,
   peerConfigSchema,
   SETTINGS,

@@ -1,7 +1,8 @@
 import './promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { type Ping, ping } from '@libp2p/ping'
@@ -38,6 +39,14 @@ export interface HostOptions extends GossipHandlers {
   /** Whether a peer may connect: the charter's members. Asked anew for each connection. */
   readonly isAllowed: (peerId: PeerId) => boolean
   readonly log: Log
+  /** What libp2p and gossipsub count with, where somebody reads it. */
+  readonly metrics?: HostMetrics | undefined
+}
+
+/** Counters of other packages, in their own terms. */
+export interface HostMetrics {
+  readonly libp2p: (components: { readonly logger: ComponentLogger }) => Metrics
+  readonly gossip: MetricsRegister
 }
 
 interface Services extends ServiceMap {
@@ -92,7 +101,8 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionMonitor: {
       pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }
     },
-    services: { identify: identify(), ping: ping(), pubsub: gossipService(topic) }
+    services: { identify: identify(), ping: ping(), pubsub: gossipService(topic, options.metrics?.gossip) },
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics.libp2p })
   })
   const { pubsub } = libp2p.services
   const traffic = new TrafficMeter()

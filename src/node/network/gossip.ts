@@ -1,6 +1,7 @@
 import './promise-polyfill.ts'
 import { createHash } from 'node:crypto'
 import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../store/log.ts'
@@ -28,9 +29,14 @@ export interface GossipHandlers {
 }
 
 /** The gossipsub service for one topic. */
-export function gossipService(topic: string): (components: GossipSubComponents) => GossipSub {
+export function gossipService(
+  topic: string,
+  metrics?: MetricsRegister
+): (components: GossipSubComponents) => GossipSub {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
+    metricsRegister: metrics ?? null,
+    metricsTopicStrToLabel: new Map([[topic, 'control']]),
     allowedTopics: [topic],
     fallbackToFloodsub: false,
     floodPublish: true,

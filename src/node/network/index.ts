@@ -25,7 +25,7 @@ export {
   startBlockExchange,
   type WantedBlock
 } from './blocks/index.ts'
-export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
+export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
 export { withDeadline } from './deadline.ts'
 export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'
 export { NetworkError, type NetworkErrorCode } from './network-error.ts'

@@ -12,6 +12,14 @@ import { temporaryHome } from '../temporary-home.ts'
 
 const LATER = Date.now() + 2 * 3_600_000
 
+/** As pruning is by default: young blocks stay for an hour, stacks for ever. */
+const terms = (inUse: string[], now: number, keepStacks?: number) => ({
+  inUse: new Set(inUse),
+  now,
+  keepYoungMs: 3_600_000,
+  keepStacks
+})
+
 describe('pruning', () => {
   it('removes what is owed to nobody, and keeps every seal and the model to go on from', async () => {
     const { home, remove } = await temporaryHome()
@@ -36,12 +44,12 @@ describe('pruning', () => {
         ...judged,
         context: { ...judged.context, charter: { ...judged.context.charter, retain } }
       }))
-    assert.deepEqual(await prune(home, blocks, retaining(2), new Set([used]), Date.now()), {
+    assert.deepEqual(await prune(home, blocks, retaining(2), terms([used], Date.now())), {
       blocks: 0,
       files: 2
     })
     assert.deepEqual(await blocks.list(), [stray, used].sort(), 'young blocks may still be needed')
-    assert.deepEqual(await prune(home, blocks, retaining(2), new Set([used]), LATER), { blocks: 1, files: 0 })
+    assert.deepEqual(await prune(home, blocks, retaining(2), terms([used], LATER)), { blocks: 1, files: 0 })
     assert.deepEqual(await blocks.list(), [used])
     for (const round of [1, 2, 3, 4]) {
       for (const kept of [roundFiles(home, round).sealed, roundFiles(home, round).stack])
@@ -49,6 +57,8 @@ describe('pruning', () => {
       assert.equal(existsSync(roundFiles(home, round).model), round > 2)
     }
     assert.equal((await openRoundStore(home, member.charter)).head.round, 5)
+    await prune(home, blocks, retaining(2), terms([used], LATER, 3))
+    for (const round of [1, 2, 3, 4]) assert.equal(existsSync(roundFiles(home, round).stack), round > 1)
     await remove()
   })
 })
