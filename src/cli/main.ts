@@ -13,6 +13,7 @@ import { logsCommand } from './commands/logs.ts'
 import { membersCommand } from './commands/members.ts'
 import { peerCommand } from './commands/peer.ts'
 import { peersCommand } from './commands/peers.ts'
+import { relayCommand } from './commands/relay.ts'
 import { roundsCommand } from './commands/rounds.ts'
 import { statusCommand } from './commands/status.ts'
 import { testnetCommand } from './commands/testnet.ts'
@@ -44,6 +45,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
   for (const command of [
     testnetCommand(),
     peerCommand(),
+    relayCommand(),
     configCommand(),
     statusCommand(),
     peersCommand(),

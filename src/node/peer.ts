@@ -130,7 +130,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
-  await requireSealedModel(rounds)
+  await requireSealedModel(rounds, log)
   await normBounds(home, charter.charter, rounds.head.round)
   const messageLog = await openMessageLog(home.writeAheadLog, isLogLost)
   started.push(() => messageLog.close())
@@ -151,7 +151,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     privateKey: identity.privateKey,
     listen: config.network.listen,
     bootstrap: config.network.bootstrap,
-    mdns: config.network.mdns,
+    reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
     isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes),
     validateGossip: (bytes, from) => {

@@ -23,6 +23,7 @@ export { settingsReference } from './reference.ts'
 export {
   alphaOf,
   type ControlConfig,
+  type DataConfig,
   type MetricsConfig,
   type PeerConfig,
   peerConfigSchema,

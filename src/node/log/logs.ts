@@ -4,6 +4,8 @@ import { type LogLevels, type LogTopic, lowestLevel } from './levels.ts'
 import { RecentLines } from './recent-lines.ts'
 import { RotatingFile, type RotationTerms } from './rotating-file.ts'
 
+export { ROTATION_DEFAULTS } from './rotating-file.ts'
+
 /** Where a peer's logs go. */
 export interface LogOptions extends RotationTerms {
   readonly path: string

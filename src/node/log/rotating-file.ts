@@ -7,6 +7,9 @@ export interface RotationTerms {
   readonly keepFiles: number
 }
 
+/** The rotation where nobody says otherwise. */
+export const ROTATION_DEFAULTS: RotationTerms = { maxSize: 20 * 2 ** 20, keepFiles: 4 }
+
 /**
  * A file that lines are appended to, each on the disk's way when `write` returns: the last lines before a crash are the
  * ones that matter. When it is full it becomes `<path>.1`, that one `<path>.2`, and so on; the oldest goes. A disk that

@@ -59,7 +59,7 @@ export class HostileMember {
       privateKey: identity.privateKey,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       bootstrap: addresses,
-      mdns: false,
+      reach: { mdns: false },
       topic: `/loam/${consortiumCid(charter.id)}/1`,
       isAllowed: () => true,
       validateGossip: () => 'ignore',
@@ -68,7 +68,7 @@ export class HostileMember {
     })
     const member = new HostileMember(host, identity, charter, prepared)
     await host.start()
-    await serveBlocks(host, { get: (digest) => member.#serve(digest) }, SILENT)
+    await serveBlocks(host, { getToServe: (digest) => member.#serve(digest) }, SILENT)
     const limits = { maxRequestBytes: 1 << 20, maxResponseBytes: 1 << 24, timeoutMs: 30_000, concurrency: 64 }
     const rate = { burst: 1000, perSecond: 1000 }
     await registerRequestHandler(host, SYNC_PROTOCOL, () => member.#answerSync(), { ...limits, rate }, SILENT)
