@@ -7,7 +7,6 @@ import {
   hex,
   isKind,
   memberIndex,
-  type SignedCharter,
   verifyEd25519
 } from '../protocol/index.ts'
 import { startBuilder } from './builder/builder.ts'
@@ -34,7 +33,7 @@ import { createMetrics } from './metrics/index.ts'
 import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
-import { openRoundStore, readSealedRounds, requireSealedModel } from './round-store.ts'
+import { openRoundStore, type RoundStore, requireSealedModel } from './round-store.ts'
 import type { PeerReport } from './status.ts'
 import { BlockStore, closeSecret, type Log } from './store/index.ts'
 import { createTrainer } from './trainer/trainer.ts'
@@ -221,13 +220,13 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   })
   started.push(() => control.stop())
   report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
-  void repairBlocks(components, blocks, charter, repair.signal)
+  void repairBlocks(components, blocks, repair.signal)
   let isPruning = false
   const pruneNow = async () => {
     // A slow disk must not have two at a time.
     if (isPruning) return
     isPruning = true
-    await pruneHome(home, config, charter, blocks, rounding, logs.of('blocks'))
+    await pruneHome(home, config, rounds, blocks, rounding, logs.of('blocks'))
     isPruning = false
   }
   void pruneNow()
@@ -248,7 +247,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
 async function pruneHome(
   home: Home,
   { storage }: PeerConfig,
-  charter: SignedCharter,
+  rounds: RoundStore,
   blocks: BlockStore,
   { state }: RoundDriver,
   log: Log
@@ -258,7 +257,7 @@ async function pruneHome(
     const inUse = new Set(
       manifests.flatMap((message) => (isKind(message, 'manifest') ? blocksOf(message.body).map(hex) : []))
     )
-    const pruned = await prune(home, blocks, await readSealedRounds(home, charter), {
+    const pruned = await prune(home, blocks, rounds, {
       inUse,
       now: Date.now(),
       keepYoungMs: storage.keepYoung * 1_000,

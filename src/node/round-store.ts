@@ -32,6 +32,10 @@ export interface RoundStore {
    * undefined for the base itself.
    */
   readonly modelFile: string | undefined
+  /** The last of them that was not void; undefined where all were. */
+  readonly lastStacked: number | undefined
+  /** The sealed rounds whose blocks are owed to others (the charter's `retain`), oldest first, read from disk. */
+  owed(): AsyncGenerator<JudgedRound>
   /** The last sealed rounds, oldest first, as people are told of them. */
   readonly summaries: readonly RoundSummary[]
 }
@@ -48,16 +52,20 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   const sealed = await readSealedRounds(home, charter)
   const last = sealed.at(-1)
   let head = last === undefined ? genesisContext(charter) : contextAfter(last.context, last.sealedRound)
-  let modelFile: string | undefined
-  const noteModel = ({ context, sealedRound }: JudgedRound) => {
-    if (sealedRound.seal.stack !== null) modelFile = roundFiles(home, context.round).model
+  let lastStacked: number | undefined
+  /** Of the rounds that are owed: the chain need not be walked again for them. */
+  const contexts: RoundContext[] = []
+  const note = ({ context, sealedRound }: JudgedRound) => {
+    if (sealedRound.seal.stack !== null) lastStacked = context.round
+    contexts.push(context)
+    if (contexts.length > charter.charter.retain) contexts.shift()
   }
   const summaries: RoundSummary[] = []
   const summarise = ({ context, sealedRound }: JudgedRound) => {
     summaries.push(roundSummary(context, sealedRound))
     if (summaries.length > SUMMARIES_MAX) summaries.shift()
   }
-  for (const judged of sealed) noteModel(judged)
+  for (const judged of sealed) note(judged)
   for (const judged of sealed.slice(-SUMMARIES_MAX)) summarise(judged)
   return {
     summaries,
@@ -71,9 +79,11 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
         await writeFileAtomic(files.sealed, encodeSealedRound(sealedRound))
       }
       // A write that failed halfway is tried again, and is one round all the same.
-      if (context.round >= head.round) summarise({ context, sealedRound })
+      if (context.round >= head.round) {
+        summarise({ context, sealedRound })
+        note({ context, sealedRound })
+      }
       head = contextAfter(context, sealedRound)
-      noteModel({ context, sealedRound })
     },
     async sealedBytes(round) {
       try {
@@ -84,7 +94,13 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
       }
     },
     get modelFile() {
-      return modelFile
+      return lastStacked === undefined ? undefined : roundFiles(home, lastStacked).model
+    },
+    get lastStacked() {
+      return lastStacked
+    },
+    async *owed() {
+      for (const context of [...contexts]) yield { context, sealedRound: await readSealed(home, context) }
     }
   }
 }
@@ -123,17 +139,22 @@ export interface JudgedRound {
 export async function readSealedRounds(home: Home, charter: SignedCharter): Promise<JudgedRound[]> {
   const judged: JudgedRound[] = []
   let context = genesisContext(charter)
-  for (;;) {
-    const path = roundFiles(home, context.round).sealed
-    if (!existsSync(path)) return judged
-    try {
-      const sealedRound = decodeSealedRound(context, await readFile(path), verifyEd25519)
-      judged.push({ context, sealedRound })
-      context = contextAfter(context, sealedRound)
-    } catch (error) {
-      throw new PeerError(
-        `${path} does not hold (${messageOf(error)}): move it away, and the round is fetched again`
-      )
-    }
+  while (existsSync(roundFiles(home, context.round).sealed)) {
+    const sealedRound = await readSealed(home, context)
+    judged.push({ context, sealedRound })
+    context = contextAfter(context, sealedRound)
+  }
+  return judged
+}
+
+/** @throws {PeerError} when the file does not hold under that context */
+async function readSealed(home: Home, context: RoundContext): Promise<SealedRound> {
+  const path = roundFiles(home, context.round).sealed
+  try {
+    return decodeSealedRound(context, await readFile(path), verifyEd25519)
+  } catch (error) {
+    throw new PeerError(
+      `${path} does not hold (${messageOf(error)}): move it away, and the round is fetched again`
+    )
   }
 }

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Home, roundFiles } from '../home.ts'
-import type { JudgedRound } from '../round-store.ts'
+import type { RoundStore } from '../round-store.ts'
 import type { BlockStore } from '../store/index.ts'
 import { wantedBlocks } from './shard-work.ts'
 
@@ -23,30 +23,29 @@ export interface Pruned {
   readonly files: number
 }
 
+/** What a pruning knows of the sealed rounds. */
+export type SealedRounds = Pick<RoundStore, 'head' | 'owed' | 'lastStacked'>
+
 /**
  * Rule 15 *Bounds*: removes what nobody is owed any more (`retain` rounds after the seal): blocks that no owed manifest
  * names, and the local shards and models of older rounds. Seals, cuts and manifests of all rounds stay, since
  * every catch-up begins with them, the model that the next round starts from and the norms that it is judged by, and the
  * stacks, of which an adapter is exported, unless only so many are to be kept.
- *
- * @param sealed all sealed rounds of the home
  */
 export async function prune(
   home: Home,
   blocks: BlockStore,
-  sealed: readonly JudgedRound[],
+  sealed: SealedRounds,
   { inUse, now, keepYoungMs, keepStacks = Number.POSITIVE_INFINITY }: PruneTerms
 ): Promise<Pruned> {
-  const head = sealed.at(-1)
-  if (head === undefined) return { blocks: 0, files: 0 }
-  const { charter, rules, round } = head.context
-  const isOwed = ({ context }: JudgedRound) => rules.isOwed(context.round, round + 1, charter.retain)
-  const owed = new Set(
-    sealed
-      .filter(isOwed)
-      .flatMap(({ sealedRound }) => sealedRound.manifests.flatMap(({ body }) => wantedBlocks(body)))
-      .map(({ digest }) => digest)
-  )
+  const { charter, rules, round: next } = sealed.head
+  const isOwed = (round: number) => rules.isOwed(round, next, charter.retain)
+  const owed = new Set<string>()
+  for await (const { context, sealedRound } of sealed.owed()) {
+    if (!isOwed(context.round)) continue
+    for (const { body } of sealedRound.manifests)
+      for (const { digest } of wantedBlocks(body)) owed.add(digest)
+  }
   let removedBlocks = 0
   for (const digest of await blocks.list()) {
     if (owed.has(digest) || inUse.has(digest)) continue
@@ -54,14 +53,13 @@ export async function prune(
     await blocks.delete(digest)
     removedBlocks++
   }
-  const startsFrom = sealed.findLast(({ sealedRound }) => sealedRound.seal.stack !== null)?.context.round
   let files = 0
-  for (const judged of sealed) {
-    if (judged.context.round === startsFrom) continue
-    const { folder, local, model, stack, norms } = roundFiles(home, judged.context.round)
+  for (const round of await roundsOnDisk(home)) {
+    if (round === sealed.lastStacked || round >= next) continue
+    const { folder, local, model, stack, norms } = roundFiles(home, round)
     const unwanted = [
-      ...(isOwed(judged) ? [] : [local, model]),
-      ...(judged.context.round > round - keepStacks ? [] : [stack, norms])
+      ...(isOwed(round) ? [] : [local, model]),
+      ...(round >= next - keepStacks ? [] : [stack, norms])
     ]
     if (unwanted.length === 0) continue
     const names = new Set(await readdir(folder))
@@ -72,6 +70,10 @@ export async function prune(
     }
   }
   return { blocks: removedBlocks, files }
+}
+
+async function roundsOnDisk(home: Home): Promise<number[]> {
+  return (await readdir(home.rounds)).filter((name) => /^\d+$/.test(name)).map(Number)
 }
 
 async function isYoung(path: string, since: number): Promise<boolean> {

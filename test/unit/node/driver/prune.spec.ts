@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { sha256Hex } from '../../../../src/adapter/index.ts'
-import { prune } from '../../../../src/node/driver/prune.ts'
+import { prune, type SealedRounds } from '../../../../src/node/driver/prune.ts'
 import { roundFiles } from '../../../../src/node/home.ts'
-import { type JudgedRound, openRoundStore, readSealedRounds } from '../../../../src/node/round-store.ts'
+import { openRoundStore } from '../../../../src/node/round-store.ts'
 import { BlockStore } from '../../../../src/node/store/index.ts'
 import { memoryLog } from '../memory-log.ts'
 import { oneMember, sealRound } from '../one-member.ts'
@@ -38,12 +38,12 @@ describe('pruning', () => {
       return sha256Hex(Buffer.from(text))
     }
     const [stray, used] = [await put('stray'), await put('in use')]
-    const sealed = await readSealedRounds(home, member.charter)
-    const retaining = (retain: number): JudgedRound[] =>
-      sealed.map((judged) => ({
-        ...judged,
-        context: { ...judged.context, charter: { ...judged.context.charter, retain } }
-      }))
+    const store = await openRoundStore(home, member.charter)
+    const retaining = (retain: number): SealedRounds => ({
+      lastStacked: store.lastStacked,
+      owed: () => store.owed(),
+      head: { ...store.head, charter: { ...store.head.charter, retain } }
+    })
     assert.deepEqual(await prune(home, blocks, retaining(2), terms([used], Date.now())), {
       blocks: 0,
       files: 2
