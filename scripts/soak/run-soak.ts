@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectControl } from '../../src/node/control/index.ts'
+import { PeerError } from '../../src/node/errors.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { type PreparedPeer, TESTNET_DEFAULTS } from '../testnet/index.ts'
 import { NetworkRun } from '../testnet/network-run.ts'
@@ -79,7 +80,16 @@ export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
   }
 }
 
+/** Tries to read a peer: a machine that is paused, or busy with others, answers late and is asked again. */
+const READINGS_MAX = 20
+
 async function holdings({ home }: PreparedPeer): Promise<Holdings> {
-  const control = await connectControl(home)
-  return holdingsOf(await control.text('/metrics'))
+  for (let tried = 1; ; tried++) {
+    try {
+      const control = await connectControl(home)
+      return holdingsOf(await control.text('/metrics'))
+    } catch (error) {
+      if (tried >= READINGS_MAX || !(error instanceof PeerError)) throw error
+    }
+  }
 }

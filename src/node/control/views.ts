@@ -78,7 +78,7 @@ export function readiness(components: ControlComponents): Readiness {
     reasons.push(`it only serves: its settings end with round ${lastRound}`)
   if (reachable < context.quorum)
     reasons.push(
-      `${reachable} of ${context.members.length} members are connected, itself included; a quorum is ${context.quorum}`
+      `${reachable} of ${context.members.length} members are here, itself included; the quorum is ${context.quorum}`
     )
   if (ahead > context.round) reasons.push(`it catches up: round ${context.round} of ${ahead}`)
   return { ready: reasons.length === 0, reasons }
