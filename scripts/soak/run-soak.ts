@@ -46,8 +46,7 @@ export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
       folder: options.folder
     },
     options.onProgress,
-    TIMEOUTS,
-    { targetModules: ['q_proj', 'v_proj'], retain: RETAIN_ROUNDS }
+    { timeouts: TIMEOUTS, targetModules: ['q_proj', 'v_proj'], retain: RETAIN_ROUNDS }
   )
   for (const { home } of prepared.peers) {
     const settings = JSON.parse(await readFile(home.config, 'utf8')) as object

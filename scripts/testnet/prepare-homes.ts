@@ -53,8 +53,7 @@ export interface PreparedTestnet {
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
-  timeouts: Partial<Charter['timeouts']> = {},
-  terms: Partial<Pick<CharterTerms, 'targetModules' | 'retain'>> = {}
+  terms: Pick<CharterTerms, 'timeouts' | 'retain'> & { readonly targetModules?: readonly string[] } = {}
 ): Promise<PreparedTestnet> {
   const peers: PreparedPeer[] = []
   const identities = []
@@ -75,9 +74,10 @@ export async function prepareTestnet(
     members: identities.map(memberCard),
     base: loadBaseModel(options.model),
     targetModules: TARGET_MODULES,
+    ...(options.dtype === undefined ? {} : { dtype: options.dtype }),
     maximumRank: Math.max(64, ...options.ranks),
-    timeouts: { ...timeoutsFor(options.peers), ...timeouts },
-    ...terms
+    ...terms,
+    timeouts: { ...timeoutsFor(options.peers), ...terms.timeouts }
   })
   const path = join(options.folder, 'charter.cbor')
   const bytes = encodeCharter(

@@ -26,7 +26,8 @@ import { WishService } from './driver/wish-service.ts'
 import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
-import { AddressKeeper, loadAddresses } from './known-addresses.ts'
+import { invitedPeers, loadInvite, requireTrustedSeal } from './invite-files.ts'
+import { AddressKeeper, loadAddresses, saveOwnAddresses } from './known-addresses.ts'
 import type { Logs } from './log/logs.ts'
 import { openMessageLog } from './message-log.ts'
 import { createMetrics } from './metrics/index.ts'
@@ -122,6 +123,10 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     log.warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')
   const isLogLost = !existsSync(home.writeAheadLog)
   const rounds = await openRoundStore(home, charter)
+  const invite = await loadInvite(home)
+  if (invite !== undefined) await requireTrustedSeal(home, invite)
+  // Where an invite leads may be dialled before its members are known.
+  const invited = invite === undefined ? new Set<string>() : invitedPeers(invite)
   // Founders may have left and still serve history to others; who joined is in the head.
   const isKnown = (peer: Uint8Array) =>
     memberIndex(genesisContext(charter), peer) >= 0 || memberIndex(rounds.head, peer) >= 0
@@ -149,10 +154,10 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const host = await createHost({
     privateKey: identity.privateKey,
     listen: config.network.listen,
-    bootstrap: config.network.bootstrap,
+    bootstrap: [...config.network.bootstrap, ...(invite?.bootstrap ?? [])],
     reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
-    isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes),
+    isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString()),
     validateGossip: (bytes, from) => {
       const verdict = driver?.receive(bytes, from.toString()) ?? 'ignore'
       if (verdict === 'reject') metrics.noteRejected()
@@ -180,6 +185,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     rounds,
     trainer,
     builder,
+    invite,
     heads: new Heads(),
     log: logs.of('rounds'),
     report
@@ -202,6 +208,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await addresses.start()
   keeper.start()
   wishes.start()
+  await saveOwnAddresses(home, host.multiaddrs())
   const control = await startControlApi({
     home,
     charter,

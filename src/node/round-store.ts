@@ -6,6 +6,7 @@ import {
   encodeSealedRound,
   equalBytes,
   genesisContext,
+  hex,
   type RoundContext,
   type SealedRound,
   type SignedCharter,
@@ -33,11 +34,13 @@ export interface RoundStore {
    */
   readonly modelFile: string | undefined
   /** The last of them that was not void; undefined where all were. */
-  readonly lastStacked: number | undefined
+  readonly modelRound: number | undefined
   /** The sealed rounds whose blocks are owed to others (the charter's `retain`), oldest first, read from disk. */
   owed(): AsyncGenerator<JudgedRound>
   /** The last sealed rounds, oldest first, as people are told of them. */
   readonly summaries: readonly RoundSummary[]
+  /** The latest round that stacked a manifest of this author; undefined where none did. */
+  lastStacked(author: Uint8Array): number | undefined
 }
 
 /** Summaries that are kept in memory. */
@@ -52,13 +55,17 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   const sealed = await readSealedRounds(home, charter)
   const last = sealed.at(-1)
   let head = last === undefined ? genesisContext(charter) : contextAfter(last.context, last.sealedRound)
-  let lastStacked: number | undefined
+  let modelRound: number | undefined
+  const stacked = new Map<string, number>()
   /** Of the rounds that are owed: the chain need not be walked again for them. */
   const contexts: RoundContext[] = []
   const note = ({ context, sealedRound }: JudgedRound) => {
-    if (sealedRound.seal.stack !== null) lastStacked = context.round
     contexts.push(context)
     if (contexts.length > charter.charter.retain) contexts.shift()
+    if (sealedRound.seal.stack === null) return
+    modelRound = context.round
+    for (const { author } of sealedRound.manifests)
+      stacked.set(hex(context.members[author]!.peer), context.round)
   }
   const summaries: RoundSummary[] = []
   const summarise = ({ context, sealedRound }: JudgedRound) => {
@@ -94,14 +101,15 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
       }
     },
     get modelFile() {
-      return lastStacked === undefined ? undefined : roundFiles(home, lastStacked).model
+      return modelRound === undefined ? undefined : roundFiles(home, modelRound).model
     },
-    get lastStacked() {
-      return lastStacked
+    get modelRound() {
+      return modelRound
     },
     async *owed() {
       for (const context of [...contexts]) yield { context, sealedRound: await readSealed(home, context) }
-    }
+    },
+    lastStacked: (author) => stacked.get(hex(author))
   }
 }
 

@@ -24,7 +24,7 @@ export interface Pruned {
 }
 
 /** What a pruning knows of the sealed rounds. */
-export type SealedRounds = Pick<RoundStore, 'head' | 'owed' | 'lastStacked'>
+export type SealedRounds = Pick<RoundStore, 'head' | 'owed' | 'modelRound'>
 
 /**
  * Rule 15 *Bounds*: removes what nobody is owed any more (`retain` rounds after the seal): blocks that no owed manifest
@@ -55,7 +55,7 @@ export async function prune(
   }
   let files = 0
   for (const round of await roundsOnDisk(home)) {
-    if (round === sealed.lastStacked || round >= next) continue
+    if (round === sealed.modelRound || round >= next) continue
     const { folder, local, model, stack, norms } = roundFiles(home, round)
     const unwanted = [
       ...(isOwed(round) ? [] : [local, model]),

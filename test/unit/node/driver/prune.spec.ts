@@ -40,7 +40,7 @@ describe('pruning', () => {
     const [stray, used] = [await put('stray'), await put('in use')]
     const store = await openRoundStore(home, member.charter)
     const retaining = (retain: number): SealedRounds => ({
-      lastStacked: store.lastStacked,
+      modelRound: store.modelRound,
       owed: () => store.owed(),
       head: { ...store.head, charter: { ...store.head.charter, retain } }
     })
