@@ -51,6 +51,7 @@ export {
   holdWeights,
   loadHeldWeights
 } from './held-weights.ts'
+export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
 export * from './llama/index.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export type { SequenceNodes } from './sequence-nodes.ts'
