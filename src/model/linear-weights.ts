@@ -90,7 +90,7 @@ function openWeights(
     readRows(module, row, target) {
       const tensor = tensorOf(module)
       const columns = this.shapeOf(module)[1]
-      if (!tensor.isTransposed) return tensor.readInto(target, row * columns)
+      if (!tensor.isTransposed) return tensor.readRange(target, row * columns)
       // A row of [out, in] is scattered over all of [in, out]: the module at hand is held whole.
       if (turned?.module !== module)
         turned = { module, data: transposed({ shape: tensor.shape, data: tensor.read() }).data }

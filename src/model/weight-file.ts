@@ -24,10 +24,12 @@ export interface FileTensor {
   readonly format: ElementFormat
   /** Its elements in float32. */
   read(): Float32Array
+  /** Reads its elements into `target`, which has their number. */
+  readInto(target: Float32Array): void
   /** Calls `use` with the elements piece by piece; the piece is overwritten by the next. */
   readPieces(use: (piece: Float32Array, start: number) => void): void
   /** Fills `target` with the elements from the `start`-th on. */
-  readInto(target: Float32Array, start: number): void
+  readRange(target: Float32Array, start: number): void
 }
 
 /** The tensors of a safetensors file that stays open, by name. */
@@ -99,7 +101,15 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
     const refuse = (): never => {
       throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are read`)
     }
-    return { name, shape, format: 'F32', read: refuse, readPieces: refuse, readInto: refuse }
+    return {
+      name,
+      shape,
+      format: 'F32',
+      read: refuse,
+      readInto: refuse,
+      readPieces: refuse,
+      readRange: refuse
+    }
   }
   const size = ELEMENT_FORMAT_BYTES[format]
   const readPart = (from: number, to: number, use: (piece: Float32Array, start: number) => void): void => {
@@ -113,7 +123,7 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
       use(piece, (position - from) / size)
     }
   }
-  const readInto = (target: Float32Array, start: number): void => {
+  const readRange = (target: Float32Array, start: number): void => {
     const from = begin + size * start
     const to = from + size * target.length
     if (to > end) throw new Error(`${path}: ${name} ends before element ${start + target.length}`)
@@ -121,12 +131,17 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
       readBytes(file, new Uint8Array(target.buffer, target.byteOffset, target.byteLength), from)
     else readPart(from, to, (piece, at) => target.set(piece, at))
   }
+  const readInto = (target: Float32Array): void => {
+    if (target.length !== (end - begin) / size)
+      throw new Error(`${path}: ${name} has ${(end - begin) / size} elements, not ${target.length}`)
+    readRange(target, 0)
+  }
   const read = (): Float32Array => {
     const data = new Float32Array((end - begin) / size)
-    readInto(data, 0)
+    readInto(data)
     return data
   }
-  return { name, shape, format, read, readPieces: (use) => readPart(begin, end, use), readInto }
+  return { name, shape, format, read, readInto, readPieces: (use) => readPart(begin, end, use), readRange }
 }
 
 function readBytes(file: number, target: Uint8Array, position: number): Uint8Array {

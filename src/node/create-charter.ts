@@ -20,6 +20,10 @@ export interface CharterTerms {
   readonly committee?: Charter['committee']
   readonly maximumRank?: number
   readonly timeouts?: Partial<Charter['timeouts']>
+  /** Rounds after the seal during which blocks are served. */
+  readonly retain?: number
+  /** Whether a worse held-out loss keeps a member from endorsing (rule 2). */
+  readonly heldOutVeto?: boolean
 }
 
 /** Times that suit a network over the open internet and rounds of some minutes. */
@@ -70,9 +74,9 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
     norm: { factor: NORM_FACTOR, absolute: NORM_ABSOLUTE },
-    heldOutVeto: false,
+    heldOutVeto: terms.heldOutVeto ?? false,
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
-    retain: RETAIN_ROUNDS
+    retain: terms.retain ?? RETAIN_ROUNDS
   })
 }
 

@@ -21,6 +21,10 @@ export interface Home {
   readonly rounds: string
   /** This peer's own request to join, where it made one. */
   readonly joinRequest: string
+  /** The invite that this peer began with, where it did: it names a seal that its history must hold. */
+  readonly invite: string
+  /** Where this peer listened when it last ran. */
+  readonly ownAddresses: string
   /** Membership requests that the operator supports. */
   readonly wishes: string
   /** Text that this peer's training never sees. */
@@ -45,6 +49,8 @@ export function homeAt(folder: string): Home {
     blocks: inside('blocks'),
     rounds: inside('rounds'),
     joinRequest: inside('join-request.json'),
+    invite: inside('invite.cbor'),
+    ownAddresses: inside('own-addresses.json'),
     wishes: inside('wishes'),
     heldOut: inside('heldout.txt'),
     documents: inside('documents.jsonl')

@@ -4,7 +4,7 @@ import { lpStream } from '@libp2p/utils'
 import type { Log } from '../store/log.ts'
 import { withDeadline } from './deadline.ts'
 import { NetworkError } from './network-error.ts'
-import type { NetworkHost } from './network-host.ts'
+import type { NetworkNode } from './network-host.ts'
 import { type RateLimit, TokenBuckets } from './token-bucket.ts'
 
 /** Answers one request; a rejection hangs up on the asker. */
@@ -19,6 +19,8 @@ export interface RequestLimits {
   /** Exchanges that one peer may have under way at once. */
   readonly concurrency: number
   readonly rate: RateLimit
+  /** Whether relays may ask too; they are no members. */
+  readonly openToRelays?: boolean
 }
 
 /** How to ask. */
@@ -38,7 +40,7 @@ const PREFIX_BYTES_MAX = 16
  * @returns a function that stops serving
  */
 export async function registerRequestHandler(
-  host: NetworkHost,
+  host: NetworkNode,
   protocol: string,
   handler: RequestHandler,
   limits: RequestLimits,
@@ -50,6 +52,10 @@ export async function registerRequestHandler(
   const serve = async (stream: Stream, peer: PeerId) => {
     const key = peer.toString()
     const underWay = active.get(key) ?? 0
+    if (limits.openToRelays !== true && !host.isMember(peer)) {
+      stream.abort(new NetworkError('protocol', `${protocol} is for members`))
+      return
+    }
     if (underWay >= limits.concurrency || !buckets.take(key, performance.now())) {
       stream.abort(new NetworkError('protocol', `${key} asks too much of ${protocol}`))
       log.debug({ peer: key, protocol }, 'a request is refused: too many')
@@ -87,7 +93,9 @@ export async function registerRequestHandler(
 
   await host.libp2p.handle(protocol, (stream, connection) => serve(stream, connection.remotePeer), {
     // One more than may be under way, so that the excess is refused by `serve` and not by a reset connection.
-    maxInboundStreams: 2 * limits.concurrency + 1
+    maxInboundStreams: 2 * limits.concurrency + 1,
+    // Over a relay of limited bytes, too: what does not fit breaks off, and is asked of somebody else.
+    runOnLimitedConnection: true
   })
   return () => host.libp2p.unhandle(protocol)
 }
@@ -98,7 +106,7 @@ export async function registerRequestHandler(
  * @throws {NetworkError} `timeout`, `aborted`, `unreachable`, or `protocol` when the answer is too long or broken off
  */
 export async function request(
-  host: NetworkHost,
+  host: NetworkNode,
   peer: PeerId,
   protocol: string,
   bytes: Uint8Array,
@@ -108,7 +116,10 @@ export async function request(
   let stream: Stream | undefined
   try {
     return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
-      stream = await host.libp2p.dialProtocol(peer, protocol, { signal: deadline })
+      stream = await host.libp2p.dialProtocol(peer, protocol, {
+        signal: deadline,
+        runOnLimitedConnection: true
+      })
       // A deadline that passed while the stream was being opened has nobody left to close it.
       if (deadline.aborted) stream.abort(new Error('too late'))
       deadline.throwIfAborted()

@@ -56,11 +56,55 @@ export function votesFor(
   view: number,
   cut: Uint8Array | null
 ): number {
-  let votes = 0
-  for (const kept of draft.messages.get(`${kind}/${view}`)?.values() ?? []) {
-    if ((kept as Message<'prevote'>[]).some(({ body }) => isVoteFor(body.cut, cut))) votes++
+  return tallyOf(draft, kind, view).find((count) => isVoteFor(count.cut, cut))?.votes ?? 0
+}
+
+/** How many members voted for a cut, or for none. */
+export interface Count {
+  readonly cut: Uint8Array | null
+  readonly votes: number
+}
+
+/** What members voted for in a view, but for those `without`; one that voted for several things counts for each. */
+export function tallyOf(
+  draft: PeerState,
+  kind: 'prevote' | 'precommit',
+  view: number,
+  without: ReadonlySet<number> = NOBODY
+): readonly Count[] {
+  const slot = draft.messages.get(`${kind}/${view}`)
+  if (slot === undefined) return []
+  return without.size === 0
+    ? tallyOfSlot(slot)
+    : countVotes([...slot].filter(([author]) => !without.has(author)).map(([, kept]) => kept))
+}
+
+const NOBODY: ReadonlySet<number> = new Set()
+
+/** By slot, which is a value: votes are counted again in every step, and most slots stay as they are. */
+const tallies = new WeakMap<Slot, readonly Count[]>()
+
+function tallyOfSlot(slot: Slot): readonly Count[] {
+  const known = tallies.get(slot)
+  if (known !== undefined) return known
+  const counts = countVotes(slot.values())
+  tallies.set(slot, counts)
+  return counts
+}
+
+/** @param voters what each of them said */
+function countVotes(voters: Iterable<readonly Message[]>): Count[] {
+  const counts: { cut: Uint8Array | null; votes: number }[] = []
+  for (const kept of voters) {
+    const votes = (kept as Message<'prevote'>[]).map(({ body }) => body.cut)
+    for (const [index, cut] of votes.entries()) {
+      if (votes.findIndex((other) => isVoteFor(other, cut)) < index) continue
+      const count = counts.find((candidate) => isVoteFor(candidate.cut, cut))
+      if (count === undefined) counts.push({ cut, votes: 1 })
+      else count.votes++
+    }
   }
-  return votes
+  return counts
 }
 
 function isVoteFor(vote: Uint8Array | null, cut: Uint8Array | null): boolean {

@@ -1,10 +1,10 @@
-import { equalBytes, hex } from '../bytes.ts'
+import { equalBytes } from '../bytes.ts'
 import { cutId } from '../identifiers.ts'
 import type { Kind, Vote } from '../messages/bodies.ts'
 import { isKind } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
 import { requiredManifestId } from '../rules/endorse.ts'
-import { votesFor } from './draft.ts'
+import { tallyOf, votesFor } from './draft.ts'
 import type { PeerState } from './state.ts'
 
 /*
@@ -18,15 +18,9 @@ import type { PeerState } from './state.ts'
 /** Cuts that may have a quorum of a view's votes elsewhere, whether or not they have one here. */
 export function likelyCuts(state: PeerState, kind: 'prevote' | 'precommit', view: number): Uint8Array[] {
   const { quorum, faulty } = state.context
-  const cuts = new Map<string, { cut: Uint8Array; votes: number }>()
-  for (const [author, kept] of state.messages.get(`${kind}/${view}`) ?? []) {
-    if (state.equivocators.has(author)) continue
-    for (const { body } of kept) {
-      const { cut } = body as Vote
-      if (cut !== null) cuts.set(hex(cut), { cut, votes: (cuts.get(hex(cut))?.votes ?? 0) + 1 })
-    }
-  }
-  return [...cuts.values()].filter(({ votes }) => votes >= quorum - faulty).map(({ cut }) => cut)
+  return tallyOf(state, kind, view, state.equivocators).flatMap(({ cut, votes }) =>
+    cut === null || votes < quorum - faulty ? [] : [cut]
+  )
 }
 
 /** Cuts that may have been agreed on in a view, and whose body no proposal of that view gives here. */

@@ -105,3 +105,35 @@ export function initialState(
     halted: undefined
   }
 }
+
+/** The state alone, of whatever holds it and more: named one by one, since it is made with every step. */
+export function stateOf(draft: PeerState): PeerState {
+  return {
+    context: draft.context,
+    self: draft.self,
+    phase: draft.phase,
+    messages: draft.messages,
+    certificates: draft.certificates,
+    holdings: draft.holdings,
+    view: draft.view,
+    step: draft.step,
+    locked: draft.locked,
+    valid: draft.valid,
+    timers: draft.timers,
+    expired: draft.expired,
+    committed: draft.committed,
+    building: draft.building,
+    built: draft.built,
+    sealedRound: draft.sealedRound,
+    early: draft.early,
+    evidence: draft.evidence,
+    wishes: draft.wishes,
+    silentThrough: draft.silentThrough,
+    astray: draft.astray,
+    moments: draft.moments,
+    delays: draft.delays,
+    equivocators: draft.equivocators,
+    remembered: draft.remembered,
+    halted: draft.halted
+  }
+}

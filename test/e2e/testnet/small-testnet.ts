@@ -32,7 +32,9 @@ export async function smallTestnet(peers: number, rounds: number): Promise<Small
     model: join(packageRoot(), 'models', 'loam-base-1m'),
     folder
   }
-  const prepared = await prepareTestnet(options, () => {}, { gatherMs: 12_000, graceMs: 1_000 })
+  const prepared = await prepareTestnet(options, () => {}, {
+    timeouts: { gatherMs: 12_000, graceMs: 1_000 }
+  })
   const run = new NetworkRun(prepared)
   return {
     folder,
