@@ -76,7 +76,7 @@ async function storeShards(store: BlockStore): Promise<ShardSource[]> {
       for (const { digest, bytes } of blocks) await store.put(digest, Uint8Array.from(bytes))
       shards.push({ ...pair, blocks: blocks.map(({ digest }) => Buffer.from(digest, 'hex')) })
     }
-    sources.push({ author: Uint8Array.of(k), samples: 1, shards })
+    sources.push({ author: Uint8Array.of(k), samples: 1, dtype: 'f32', shards })
   }
   return sources
 }

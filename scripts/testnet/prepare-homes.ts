@@ -74,6 +74,7 @@ export async function prepareTestnet(
     members: identities.map(memberCard),
     base: loadBaseModel(options.model),
     targetModules: TARGET_MODULES,
+    ...(options.dtype === undefined ? {} : { dtype: options.dtype }),
     maximumRank: Math.max(64, ...options.ranks),
     ...terms,
     timeouts: { ...timeoutsFor(options.peers), ...terms.timeouts }

@@ -1,4 +1,5 @@
 import { peerIdFromString } from '@libp2p/peer-id'
+import type { ShardDtype } from '../adapter/index.ts'
 import type { BaseModel } from '../model/index.ts'
 import { type Charter, checkCharter, compareBytes, maximumFaulty } from '../protocol/index.ts'
 import { describeBase } from './consortium.ts'
@@ -19,6 +20,8 @@ export interface CharterTerms {
   /** A committee that votes for all, drawn by the seed; not given: all vote. */
   readonly committee?: Charter['committee']
   readonly maximumRank?: number
+  /** Element format in which shards travel; f32 where it is not given. */
+  readonly dtype?: ShardDtype
   readonly timeouts?: Partial<Charter['timeouts']>
   /** Rounds after the seal during which blocks are served. */
   readonly retain?: number
@@ -65,7 +68,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     base: await describeBase(terms.base, terms.targetModules),
     rule: 'flora',
     init: 'fresh',
-    dtype: 'f32',
+    dtype: terms.dtype ?? 'f32',
     rankStabilised: false,
     trainers: terms.trainers ?? 0,
     committee: terms.committee ?? null,

@@ -65,6 +65,8 @@ export interface RoundFiles {
   readonly model: string
   readonly sealed: string
   readonly norms: string
+  /** What this peer's shards of the round left out of its update. */
+  readonly owed: string
 }
 
 /** The paths of a round's files. */
@@ -76,7 +78,8 @@ export function roundFiles(home: Home, round: number): RoundFiles {
     stack: join(folder, 'stack.safetensors'),
     model: join(folder, 'model.safetensors'),
     sealed: join(folder, 'sealed.cbor'),
-    norms: join(folder, 'norms.json')
+    norms: join(folder, 'norms.json'),
+    owed: join(folder, 'owed.safetensors')
   }
 }
 

@@ -40,9 +40,9 @@ export async function aggregateCut(
   let finite = true
   for (const module of [...modules].sort(compareStrings)) {
     const members = []
-    for (const { author, samples, shards } of sources) {
+    for (const { author, samples, dtype, shards } of sources) {
       const shard = shards.find((candidate) => candidate.module === module)
-      const pair = shard === undefined ? undefined : await readPair(store, shard, missing)
+      const pair = shard === undefined ? undefined : await readPair(store, shard, dtype, missing)
       members.push({ author, samples, adapter: { pairs: pair === undefined ? [] : [pair] } })
     }
     const present = members.flatMap(({ adapter }) => adapter.pairs)

@@ -1,4 +1,4 @@
-import { type LoraPair, pairFromBlocks } from '../../adapter/index.ts'
+import { type LoraPair, pairFromBlocks, type ShardDtype } from '../../adapter/index.ts'
 import { hex, type ManifestShard } from '../../protocol/index.ts'
 import type { BlockStore } from '../store/block-store.ts'
 
@@ -23,6 +23,7 @@ export class MissingBlocksError extends Error {
 export async function readPair(
   store: BlockStore,
   shard: ManifestShard,
+  dtype: ShardDtype,
   missing: string[]
 ): Promise<LoraPair | undefined> {
   const blocks: Uint8Array[] = []
@@ -31,5 +32,5 @@ export async function readPair(
     if (block === undefined) missing.push(digest)
     else if (missing.length === 0) blocks.push(block)
   }
-  return missing.length > 0 ? undefined : pairFromBlocks({ ...shard, dtype: 'f32' }, blocks)
+  return missing.length > 0 ? undefined : pairFromBlocks({ ...shard, dtype }, blocks)
 }

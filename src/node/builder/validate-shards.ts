@@ -14,7 +14,7 @@ export async function validateShards(store: BlockStore, job: ValidateJob): Promi
   let fault: string | undefined
   try {
     for (const shard of job.source.shards) {
-      const pair = await readPair(store, shard, missing)
+      const pair = await readPair(store, shard, job.source.dtype, missing)
       if (pair === undefined || fault !== undefined) continue
       const norm = updateNorm(pair, job.rankStabilised)
       const bound = job.bounds.byModule[pair.module] ?? job.bounds.absolute

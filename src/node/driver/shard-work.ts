@@ -40,7 +40,7 @@ export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
 }
 
 function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
-  return { author: members[author]!.peer, samples: body.samples, shards: body.shards }
+  return { author: members[author]!.peer, samples: body.samples, dtype: body.dtype, shards: body.shards }
 }
 
 /** Rounds behind at which a member takes a checkpoint of the model in place of every round's shards. */
