@@ -31,7 +31,13 @@ import { AddressKeeper, loadAddresses, saveOwnAddresses } from './known-addresse
 import type { Logs } from './log/logs.ts'
 import { openMessageLog } from './message-log.ts'
 import { createMetrics } from './metrics/index.ts'
-import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
+import {
+  BLOCK_SERVER_LIMITS,
+  createHost,
+  type NetworkHost,
+  startBlockExchange,
+  withDeadline
+} from './network/index.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
 import { openRoundStore, type RoundStore, requireSealedModel } from './round-store.ts'
@@ -172,7 +178,9 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const builder = startBuilder(home.folder, logs.of('building'))
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
   await listen(host, config)
-  const exchange = await startBlockExchange(host, blocks, logs.of('blocks'))
+  const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: config.blocks.uploadLimit }
+  })
   started.push(() => exchange.stop())
   const components: DriverComponents = {
     home,
