@@ -74,6 +74,23 @@ describe('a running peer and those who look at it', function () {
     }
   })
 
+  it('says which of its settings hold and where they come from, and whether it could start', async () => {
+    interface Printed {
+      settings: Record<string, { value: unknown; source: string }>
+    }
+    const { settings } = lastLine<Printed>(await at('config', 'print', '--rank', '3', '--json'))
+    assert.deepEqual(settings['adapter.rank'], { value: 3, source: 'flag', unit: null })
+    assert.deepEqual([settings['network.mdns']!.value, settings['network.mdns']!.source], [false, 'file'])
+    assert.equal(settings['log.keepFiles']!.source, 'default')
+    assert.equal((await at('config', 'check')).code, 0)
+    const { ok, faults } = lastLine<{ ok: boolean; faults: { message: string }[] }>(
+      await at('config', 'check', '--rank', '65', '--json')
+    )
+    assert.equal(ok, false)
+    assert.match(faults[0]!.message, /rank 65 is outside/)
+    assert.equal((await at('config', 'print', '--set', 'adapter.rang=3')).code, 2)
+  })
+
   it('serves its control API on this machine, with a token that is made once', async () => {
     await network.start(0)
     await network.untilSealed(2, 0)
