@@ -11,6 +11,15 @@ import { createLibp2p } from 'libp2p'
 import type { Log } from '../store/log.ts'
 import { withDeadline } from './deadline.ts'
 import {
+  type BanTimes,
+  Edge,
+  guardMuxer,
+  guardStreams,
+  MUXER_STREAMS_MAX,
+  PENDING_MAX,
+  PendingConnections
+} from './edge/index.ts'
+import {
   GOSSIP_BYTES_MAX,
   GOSSIP_PROTOCOL,
   type GossipHandlers,
@@ -37,10 +46,13 @@ export interface HostOptions extends GossipHandlers {
   readonly topic: string
   /** Whether a peer may connect: the charter's members. Asked anew for each connection. */
   readonly isAllowed: (peerId: PeerId) => boolean
+  /** How long peers that misbehave are shut out. */
+  readonly banTimes?: BanTimes
   readonly log: Log
 }
 
 interface Services extends ServiceMap {
+  edge: object
   identify: Identify
   ping: Ping
   pubsub: GossipSub
@@ -65,16 +77,34 @@ const PING_TIMEOUT_MS = 20_000
 
 /** Makes a peer's network host: TCP, Noise, Yamux, identify, gossip, admission, and dialling until connected. */
 export async function createHost(options: HostOptions): Promise<NetworkHost> {
-  const { privateKey, listen, bootstrap, topic, isAllowed, log } = options
+  const { privateKey, listen, bootstrap, topic, log } = options
+  const hangUp = (peerId: PeerId, reason: Error) => {
+    for (const connection of libp2p.getConnections(peerId)) connection.abort(reason)
+  }
+  const edge = new Edge({ isAllowed: options.isAllowed, hangUp, log, banTimes: options.banTimes })
+  const isAllowed = (peerId: PeerId) => edge.admits(peerId)
+  const pending = new PendingConnections()
   const libp2p: Libp2p<Services> = await createLibp2p<Services>({
     start: false,
     privateKey,
     addresses: { listen: [...listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } })],
+    streamMuxers: [
+      guardMuxer(
+        yamux({
+          maxInboundStreams: MUXER_STREAMS_MAX,
+          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX }
+        })
+      )
+    ],
     peerDiscovery: options.mdns ? [mdns()] : [],
     connectionGater: {
+      denyInboundConnection: (connection) => pending.isExcess(connection),
+      denyInboundUpgradedConnection: (_peerId, connection) => {
+        pending.settled(connection)
+        return false
+      },
       denyDialPeer: (peerId) => !isAllowed(peerId),
       denyInboundEncryptedConnection: (peerId) =>
         !isAllowed(peerId) || libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
@@ -83,7 +113,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionManager: {
       maxConnections: CONNECTIONS_MAX,
       inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
-      maxIncomingPendingConnections: 64,
+      maxIncomingPendingConnections: PENDING_MAX,
       dialTimeout: DIAL_TIMEOUT_MS,
       addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
       inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -92,7 +122,8 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionMonitor: {
       pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }
     },
-    services: { identify: identify(), ping: ping(), pubsub: gossipService(topic) }
+    // The edge first: it guards what is registered after it.
+    services: { edge: guardStreams(edge), identify: identify(), ping: ping(), pubsub: gossipService(topic) }
   })
   const { pubsub } = libp2p.services
   const traffic = new TrafficMeter()
@@ -103,9 +134,10 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     peerId: libp2p.peerId,
     libp2p,
     traffic,
+    edge,
     async start() {
       await libp2p.start()
-      subscribe(pubsub, topic, options, traffic, log)
+      subscribe(pubsub, topic, options, traffic, edge, log)
       keepConnected.start()
       log.info(
         { peerId: libp2p.peerId.toString(), listening: libp2p.getMultiaddrs().map(String) },

@@ -27,10 +27,13 @@ export {
 } from './blocks/index.ts'
 export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
 export { withDeadline } from './deadline.ts'
+export type { Ban, BanTimes, Offence } from './edge/index.ts'
 export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'
 export { NetworkError, type NetworkErrorCode } from './network-error.ts'
 export type { GossipVerdict, NetworkHost } from './network-host.ts'
 export {
+  isMalformed,
+  REQUEST_LIMITS,
   type RequestHandler,
   type RequestLimits,
   type RequestOptions,
