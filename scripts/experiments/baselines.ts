@@ -4,7 +4,6 @@ import { type Laboratory, SCORED_ROUNDS } from './federated-run.ts'
 import { type DomainLosses, meanLoss } from './held-out.ts'
 import type { ExperimentMember } from './members.ts'
 import { freshAdapter } from './methods.ts'
-import { SHORT_ROUNDS } from './plan.ts'
 import type { ResultPoint } from './results.ts'
 import type { RunDescription } from './run-description.ts'
 import { ranksOf } from './settings.ts'
@@ -21,17 +20,24 @@ export async function runStandalone(
 ): Promise<ResultPoint[]> {
   const ranks = ranksOf(laboratory.settings, run.ranks)
   const sums = new Map<number, Record<string, number>>()
+  const alone = new Map<number, DomainLosses[]>()
   for (const [done, member] of members.entries()) {
-    const points = await trainAlone(laboratory, member.batches, ranks[member.index]!, run, 1, [SHORT_ROUNDS])
+    const points = await trainAlone(laboratory, member.batches, ranks[member.index]!, run, 1, SCORED_ROUNDS)
     for (const { round, losses } of points) {
       const sum = sums.get(round) ?? {}
       for (const [domain, loss] of Object.entries(losses))
         sum[domain] = (sum[domain] ?? 0) + loss / members.length
       sums.set(round, sum)
+      alone.set(round, [...(alone.get(round) ?? []), losses])
     }
     onRound(((done + 1) * run.rounds) / members.length)
   }
-  return [...sums].map(([round, losses]) => ({ round, losses, mean: meanLoss(losses) }))
+  return [...sums].map(([round, losses]) => ({
+    round,
+    losses,
+    mean: meanLoss(losses),
+    members: alone.get(round)!
+  }))
 }
 
 /**

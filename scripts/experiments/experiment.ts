@@ -7,7 +7,8 @@ import { loadCorpus } from './corpus.ts'
 import type { Laboratory } from './federated-run.ts'
 import { createHeldOutScorer } from './held-out.ts'
 import { createLocalTrainer } from './local-training.ts'
-import { planRuns, STUDIES, type Study } from './plan.ts'
+import type { Split } from './members.ts'
+import { planRuns, SPLITS, STUDIES, type Study } from './plan.ts'
 import { openResults } from './results.ts'
 import { type ExperimentProgress, runExperiment } from './run-experiment.ts'
 import { experimentSettings } from './settings.ts'
@@ -18,6 +19,7 @@ interface ExperimentOptions {
   readonly rounds?: number
   readonly seeds?: number
   readonly only?: readonly Study[]
+  readonly split?: readonly Split[]
   readonly learningRate?: number
   readonly out?: string
   readonly quick: boolean
@@ -33,6 +35,7 @@ const program = new Command('experiment')
   .option('--rounds <n>', 'rounds of the long runs (default: 20)', count)
   .option('--seeds <n>', 'how often each run is made (default: 3)', count)
   .addOption(new Option('--only <studies...>', 'studies to run').choices(STUDIES))
+  .addOption(new Option('--split <splits...>', 'splits of the text to run').choices(SPLITS))
   .option('--learning-rate <x>', 'in place of 0.003', positive)
   .option('--out <folder>', 'where results go (default: docs/results; with --quick .loam/experiment-quick)')
   .option('--quick', 'four members, two rounds, one seed: seconds, to see that all of it runs', false)
@@ -91,7 +94,8 @@ async function makeRuns(options: ExperimentOptions, out: string): Promise<void> 
   const plan = planRuns({
     seeds: options.seeds ?? (options.quick ? 1 : 3),
     rounds: options.rounds ?? (options.quick ? 2 : 20),
-    studies: options.only ?? STUDIES
+    studies: options.only ?? STUDIES,
+    splits: options.split ?? SPLITS
   })
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const)

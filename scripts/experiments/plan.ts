@@ -1,20 +1,25 @@
 import { AGGREGATION_RULES } from '../../src/adapter/index.ts'
 import { ATTACKS } from './attacks.ts'
 import { DEFENCES } from './defences.ts'
+import type { Split } from './members.ts'
 import type { RunDescription } from './run-description.ts'
 import type { RankSetting } from './settings.ts'
 
 /** Studies that an experiment is made of. */
-export const STUDIES = ['baseline', 'rules', 'start', 'poison'] as const
+export const STUDIES = ['rules', 'start', 'baseline', 'poison'] as const
 export type Study = (typeof STUDIES)[number]
 
 /** How much is run. */
 export interface PlanOptions {
   readonly seeds: number
-  /** Rounds of the long runs; the Dirichlet split has {@link SHORT_ROUNDS} at most. */
+  /** Rounds of all runs but the poisoned ones; the paper's {@link SHORT_ROUNDS} are scored on the way. */
   readonly rounds: number
   readonly studies: readonly Study[]
+  readonly splits: readonly Split[]
 }
+
+/** How the text is spread, in the order of the runs. */
+export const SPLITS: readonly Split[] = ['domain', 'dirichlet']
 
 /** Rounds of the paper's own runs. */
 export const SHORT_ROUNDS = 3
@@ -31,73 +36,64 @@ const ONLY_IN: ReadonlyMap<string, RankSetting> = new Map([
   ['zero-pad', 'heterogeneous']
 ])
 
-/** All runs, seed by seed, so that an experiment that is cut short has whole comparisons. */
-export function planRuns({ seeds, rounds, studies }: PlanOptions): RunDescription[] {
+/**
+ * All runs, seed by seed, so that an experiment that is cut short has whole comparisons. Warm starts and poisoned members
+ * are measured with one domain a member, where members differ most.
+ */
+export function planRuns({ seeds, rounds, studies, splits }: PlanOptions): RunDescription[] {
   const runs: RunDescription[] = []
   for (let seed = 1; seed <= seeds; seed++)
-    for (const study of studies) runs.push(...PLANS[study](seed, rounds))
+    for (const split of splits) for (const study of studies) runs.push(...PLANS[study](split, seed, rounds))
   return runs
 }
 
-const PLANS: Record<Study, (seed: number, rounds: number) => RunDescription[]> = {
-  baseline: (seed, rounds) => {
-    const common = { study: 'baseline', start: 'rule', seed } as const
-    const domain = { ...common, split: 'domain', rounds } as const
+const PLANS: Record<Study, (split: Split, seed: number, rounds: number) => RunDescription[]> = {
+  rules: (split, seed, rounds) =>
+    RANK_SETTINGS.flatMap((ranks) =>
+      [...AGGREGATION_RULES.keys()]
+        .filter((method) => (ONLY_IN.get(method) ?? ranks) === ranks)
+        .map(
+          (method): RunDescription => ({ study: 'rules', method, start: 'rule', split, ranks, seed, rounds })
+        )
+    ),
+  start: (split, seed, rounds) =>
+    split !== 'domain'
+      ? []
+      : (['svd', 'carry'] as const).map((start) => ({
+          study: 'start',
+          method: 'flora',
+          start,
+          split,
+          ranks: 'heterogeneous',
+          seed,
+          rounds
+        })),
+  baseline: (split, seed, rounds) => {
+    const common = { study: 'baseline', start: 'rule', split, seed, rounds } as const
+    const standalone = { ...common, method: 'standalone', ranks: 'heterogeneous' } as const
+    if (split !== 'domain') return [standalone]
     return [
-      { ...domain, method: 'standalone', ranks: 'heterogeneous' },
-      { ...domain, method: 'centralised', ranks: 'homogeneous' },
-      { ...domain, method: 'centralised-short', ranks: 'homogeneous' },
-      {
-        ...common,
-        method: 'standalone',
-        ranks: 'heterogeneous',
-        split: 'dirichlet',
-        rounds: Math.min(rounds, SHORT_ROUNDS)
-      }
+      standalone,
+      { ...common, method: 'centralised', ranks: 'homogeneous' },
+      { ...common, method: 'centralised-short', ranks: 'homogeneous' }
     ]
   },
-  rules: (seed, rounds) =>
-    (['domain', 'dirichlet'] as const).flatMap((split) =>
-      RANK_SETTINGS.flatMap((ranks) =>
-        [...AGGREGATION_RULES.keys()]
-          .filter((method) => (ONLY_IN.get(method) ?? ranks) === ranks)
-          .map(
-            (method): RunDescription => ({
-              study: 'rules',
-              method,
-              start: 'rule',
-              split,
-              ranks,
-              seed,
-              rounds: split === 'domain' ? rounds : Math.min(rounds, SHORT_ROUNDS)
-            })
-          )
-      )
-    ),
-  start: (seed, rounds) =>
-    (['svd', 'carry'] as const).map((start) => ({
-      study: 'start',
-      method: 'flora',
-      start,
-      split: 'domain',
-      ranks: 'heterogeneous',
-      seed,
-      rounds
-    })),
-  poison: (seed, rounds) =>
-    ATTACKS.flatMap((attack) =>
-      DEFENCES.map((defence) => ({
-        study: 'poison',
-        method: 'flora',
-        start: 'rule',
-        split: 'domain',
-        ranks: 'heterogeneous',
-        seed,
-        rounds: Math.min(rounds, POISON_ROUNDS),
-        attack,
-        defence
-      }))
-    )
+  poison: (split, seed, rounds) =>
+    split !== 'domain'
+      ? []
+      : ATTACKS.flatMap((attack) =>
+          DEFENCES.map((defence) => ({
+            study: 'poison',
+            method: 'flora',
+            start: 'rule',
+            split,
+            ranks: 'heterogeneous',
+            seed,
+            rounds: Math.min(rounds, POISON_ROUNDS),
+            attack,
+            defence
+          }))
+        )
 }
 
 /** Units of work of a run: member rounds. */

@@ -10,6 +10,8 @@ export interface ResultPoint {
   readonly losses: DomainLosses
   /** Mean over the domains. */
   readonly mean: number
+  /** Of the standalone baseline: every member's own losses, in the members' order. */
+  readonly members?: readonly DomainLosses[]
   /** Of what the rule made of this round's updates; absent for baselines. */
   readonly aggregation?: {
     /** Largest rank of a module of the round's result. */

@@ -93,11 +93,9 @@ function peerSettings(options: TestnetOptions, home: Home, rank: number): object
     version: 1,
     model: options.model,
     documents: home.documents,
-    rank,
+    adapter: { rank },
     training: { steps, batchSize, sequenceLength, learningRate, threads, executor, device },
-    listen: ['/ip4/127.0.0.1/tcp/0'],
-    bootstrap: [],
-    mdns: false,
+    network: { listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false },
     rounds: options.rounds
   }
 }

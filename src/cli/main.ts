@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { packageRoot } from '../package-root.ts'
 import { adapterCommand } from './commands/adapter.ts'
+import { configCommand } from './commands/config.ts'
 import { consortiumCommand } from './commands/consortium.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
@@ -43,6 +44,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
   for (const command of [
     testnetCommand(),
     peerCommand(),
+    configCommand(),
     identityCommand(),
     consortiumCommand(),
     membersCommand(),

@@ -5,12 +5,13 @@
  * ```ts
  * const home = homeAt('/srv/loam')
  * const config = await loadPeerConfig(home)
- * const log = createLogger(home.log, 'info', false)
+ * const log = createLogger(home.log, parseLogLevels('info')!, false)
  * const peer = await startPeer({ home, config, log, report: (said) => console.error(said.type) })
  * await peer.stop()
  * ```
  */
 export { adoptCharter, readCharter } from './charter-file.ts'
+export { loadPeerConfig, type PeerConfig, peerConfigSchema, type TrainingConfig } from './config/index.ts'
 export { describeBase, requireCharterBase } from './consortium.ts'
 export { type CharterTerms, createCharter } from './create-charter.ts'
 export { PeerError } from './errors.ts'
@@ -34,9 +35,9 @@ export {
   memberCard,
   memberCardSchema
 } from './identity.ts'
-export { createLogger, LOG_LEVELS, type LogLevel } from './logger.ts'
+export { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevels } from './log/levels.ts'
+export { createLogger } from './log/logger.ts'
 export { type Peer, type PeerOptions, startPeer } from './peer.ts'
-export { loadPeerConfig, type PeerConfig, peerConfigSchema, type TrainingConfig } from './peer-config.ts'
 export { readPeftFolder, writePeftFolder } from './peft-files.ts'
 export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './status.ts'
 export type { Log } from './store/index.ts'

@@ -11,6 +11,7 @@ import {
 } from '../protocol/index.ts'
 import { startBuilder } from './builder/builder.ts'
 import { readCharter } from './charter-file.ts'
+import type { PeerConfig } from './config/index.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
 import type { DriverComponents } from './driver/components.ts'
 import { Heads } from './driver/heads.ts'
@@ -27,7 +28,6 @@ import { loadOrCreateIdentity } from './identity.ts'
 import { AddressKeeper, loadAddresses } from './known-addresses.ts'
 import { openMessageLog } from './message-log.ts'
 import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
-import type { PeerConfig } from './peer-config.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
 import { openRoundStore, readSealedRounds, requireSealedModel } from './round-store.ts'
@@ -115,7 +115,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
-  await requireSealedModel(rounds)
+  await requireSealedModel(rounds, log)
   await normBounds(home, charter.charter, rounds.head.round)
   const messageLog = await openMessageLog(home.writeAheadLog, isLogLost)
   started.push(() => messageLog.close())
@@ -133,9 +133,9 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   let driver: RoundDriver | undefined
   const host = await createHost({
     privateKey: identity.privateKey,
-    listen: config.listen,
-    bootstrap: config.bootstrap,
-    mdns: config.mdns,
+    listen: config.network.listen,
+    bootstrap: config.network.bootstrap,
+    mdns: config.network.mdns,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
     isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes),
     validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',
@@ -218,7 +218,7 @@ async function pruneHome(
   }
 }
 
-async function listen(host: NetworkHost, { listen }: PeerConfig): Promise<void> {
+async function listen(host: NetworkHost, { network: { listen } }: PeerConfig): Promise<void> {
   try {
     await host.start()
   } catch (error) {

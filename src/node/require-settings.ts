@@ -1,12 +1,11 @@
 import { join } from 'node:path'
-import { multiaddr } from '@multiformats/multiaddr'
 import { readDocuments } from '../data/index.ts'
 import { parseModelConfig } from '../model/family/index.ts'
 import { readJsonObject } from '../model/read-json.ts'
 import type { Charter } from '../protocol/index.ts'
+import { alphaOf, type PeerConfig } from './config/index.ts'
 import { requireCharterBase } from './consortium.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
-import { alphaOf, type PeerConfig } from './peer-config.ts'
 import { requireExecutor } from './require-executor.ts'
 
 /**
@@ -16,14 +15,8 @@ import { requireExecutor } from './require-executor.ts'
  * @throws {PeerError} naming what does not fit and what to do
  */
 export async function requireSettings(config: PeerConfig, charter: Charter): Promise<void> {
-  requireWithin('rank', config.rank, charter.rank)
+  requireWithin('rank', config.adapter.rank, charter.rank)
   requireWithin('alpha', alphaOf(config), charter.alpha)
-  for (const address of config.listen) requireAddress('--listen', address)
-  for (const address of config.bootstrap) {
-    const parsed = requireAddress('--bootstrap', address)
-    if (parsed.getComponents().at(-1)?.name !== 'p2p')
-      throw new PeerError(`--bootstrap ${address} must end in /p2p/PEERID: the peer prints it when it starts`)
-  }
   await requireDocuments(config.documents)
   await requireExecutor(config.training)
   await requireCharterBase(config.model, charter)
@@ -35,16 +28,6 @@ function requireWithin(name: string, value: number, { min, max }: { min: number;
     throw new PeerError(
       `${name} ${value} is outside the charter's ${min} to ${max}: no member would endorse it; set --${name}`
     )
-}
-
-function requireAddress(flag: string, address: string) {
-  try {
-    return multiaddr(address)
-  } catch (error) {
-    throw new PeerError(
-      `${flag} ${address} is no multiaddr such as /ip4/192.0.2.7/tcp/4001: ${messageOf(error)}`
-    )
-  }
 }
 
 /** Positions beyond the model's would fail in the first step, or train on what no member can use. */

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename } from 'node:fs/promises'
 import {
   contextAfter,
   decodeSealedRound,
@@ -13,8 +12,10 @@ import {
   verifyEd25519
 } from '../protocol/index.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
+import { fileDigest } from './file-digest.ts'
 import { type Home, roundFiles } from './home.ts'
 import { writeFileAtomic } from './store/atomic-file.ts'
+import type { Log } from './store/log.ts'
 
 /** The sealed rounds of a home, each judged by its members again when it is read. */
 export interface RoundStore {
@@ -74,19 +75,22 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
 
 /**
  * Checks that the model on the disk is the one that was sealed: everything after would be built on it in vain. One that
- * is missing is fetched from another member when it is needed.
- *
- * @throws {PeerError} when the file is damaged
+ * is missing is fetched from another member when it is needed; one that is damaged is put aside, and is missing.
  */
-export async function requireSealedModel({ head, modelFile }: RoundStore): Promise<void> {
-  if (modelFile === undefined) return
-  if (!existsSync(modelFile)) return
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(modelFile)) hash.update(chunk as Uint8Array)
-  if (equalBytes(hash.digest(), head.modelDigest)) return
-  throw new PeerError(
-    `${modelFile} is not the model that was sealed: move it away, and it is fetched from another member`
-  )
+export async function requireSealedModel({ head, modelFile }: RoundStore, log: Log): Promise<void> {
+  if (modelFile === undefined || !existsSync(modelFile)) return
+  if (equalBytes(await fileDigest(modelFile), head.modelDigest)) return
+  await rename(modelFile, `${modelFile}.wrong`)
+  log.warn({ file: modelFile }, 'is not the model that was sealed: it is fetched from another member')
+}
+
+/** The newest model file of the rounds before `round`: what that round's build began from; undefined for the base. */
+export function modelFileBefore(home: Home, round: number): string | undefined {
+  for (let sealed = round - 1; sealed > 0; sealed--) {
+    const { model } = roundFiles(home, sealed)
+    if (existsSync(model)) return model
+  }
+  return undefined
 }
 
 /** A sealed round and the context that judged it. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { decode, encode } from '@ipld/dag-cbor'
 import { type ZodType, z } from 'zod'
 import { equalBytes } from './bytes.ts'
@@ -45,11 +45,31 @@ export function decodeCanonical<T>(bytes: Uint8Array, schema: ZodType<T>, limit:
  * for an id of another.
  */
 export function hashCanonical(domain: string, value: unknown): Uint8Array {
-  const hash = createHash('sha256').update(domainPrefix(domain)).update(encode(value))
-  return Uint8Array.from(hash.digest())
+  return hashEncoded(domain, encode(value))
 }
 
+/** The same over a value that is encoded already. */
+export function hashEncoded(domain: string, encoded: Uint8Array): Uint8Array {
+  return new Uint8Array(hash('sha256', withDomain(domain, encoded), 'buffer'))
+}
+
+/** A domain's prefix and an encoded value: what is hashed or signed. */
+export function withDomain(domain: string, encoded: Uint8Array): Uint8Array {
+  const prefix = domainPrefix(domain)
+  const bytes = new Uint8Array(prefix.length + encoded.length)
+  bytes.set(prefix)
+  bytes.set(encoded, prefix.length)
+  return bytes
+}
+
+/** By domain: there are as many as are written in this code. */
+const prefixes = new Map<string, Uint8Array>()
+
 /** The bytes that stand before everything that is hashed or signed for `domain`. */
-export function domainPrefix(domain: string): Uint8Array {
-  return new TextEncoder().encode(`loam/${domain}/1\0`)
+function domainPrefix(domain: string): Uint8Array {
+  const known = prefixes.get(domain)
+  if (known !== undefined) return known
+  const prefix = new TextEncoder().encode(`loam/${domain}/1\0`)
+  prefixes.set(domain, prefix)
+  return prefix
 }

@@ -6,10 +6,10 @@ import { compareBytes, equalBytes, hex } from './bytes.ts'
 import {
   byteString,
   decodeCanonical,
-  domainPrefix,
   encodeCanonical,
   hashCanonical,
-  MalformedError
+  MalformedError,
+  withDomain
 } from './canonical-cbor.ts'
 import { stackedMax } from './limits.ts'
 import { describeCommittee, isCommitteeSafe } from './sample.ts'
@@ -234,7 +234,7 @@ function requireSigners(charter: Charter, signatures: readonly { peer: Uint8Arra
 }
 
 function signedBytes(id: Uint8Array): Uint8Array {
-  return Uint8Array.from([...domainPrefix('charter'), ...id])
+  return withDomain('charter', id)
 }
 
 /** The parent that the first round builds on, in place of a seal. */

@@ -1,5 +1,5 @@
 import { compareBytes, equalBytes, hex } from './bytes.ts'
-import { domainPrefix, hashCanonical } from './canonical-cbor.ts'
+import { hashCanonical, withDomain } from './canonical-cbor.ts'
 import { MEMBERS_MAX, type Member, VOTERS_MAX } from './charter.ts'
 import { offenderOf } from './evidence.ts'
 import { stackedMax } from './limits.ts'
@@ -17,7 +17,7 @@ export function requestId(charterId: Uint8Array, request: ChangeRequest): Uint8A
 }
 
 function signedBytes(id: Uint8Array): Uint8Array {
-  return Uint8Array.from([...domainPrefix('admission'), ...id])
+  return withDomain('admission', id)
 }
 
 /** Signs a request: the candidate or leaver for itself, or a member that admits or petitions. */

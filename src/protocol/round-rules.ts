@@ -59,12 +59,18 @@ export interface RoundRules {
   commitViews(views: readonly number[], current: number): readonly number[]
   /** Rule 5: how long a timer of a view runs, milliseconds. */
   viewTimeout(base: number, growth: number, view: number): number
+  /** Rule 5: how long a vote is waited for, from the charter's time and the delays of the latest rounds. */
+  voteTimeout(set: number, seen: readonly number[]): number
+  /** Rule 3 *Ready*: how long certificates are waited for, from the charter's time and the delays of the latest rounds. */
+  gatherDeadline(set: number, seen: readonly number[]): number
   /** Rule 6 *Ids*: what an id covers, of a value and of the signatures that were collected for it. */
   idFields<T extends object>(fields: T, signatures: unknown): object
   /** Rule 8 *Attest*: whether a member that attested one cut may attest another. */
   mayAttest(before: Uint8Array, cut: Uint8Array): boolean
   /** Rule 8: what must be equal in the attestations of one seal. */
   attestedAlike<B>(body: B): unknown
+  /** Rule 8: whether a member may go on from its own build, as it is the sealed one or not. */
+  mayGoOnFrom(isSealed: boolean): boolean
   /** Rule 10 *Evidence*: whether two different headers that one member signed for one place convict it. */
   convicts(samePlace: boolean, samePayload: boolean): boolean
   /** Rule 11 *Membership*: whether so many members' signatures let somebody in, or put somebody out. */
@@ -95,6 +101,15 @@ export interface RoundRules {
 const DISTINCT_MAX = 2
 /** Envelopes of the next round that are kept of one author until that round begins. */
 const EARLY_MAX = 8
+/** How far a time of the charter is moved, at most, to follow the delays that were seen. */
+const DEADLINE_RANGE = 8
+/** Rounds that have to have been seen before gathering takes less time than the charter gives. */
+const GATHERED_MIN = 3
+
+/** Of an even number the lower one. */
+function lowerMedian(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor((values.length - 1) / 2)]!
+}
 
 /** The rules as they are: what every peer runs. */
 export const soundRules: RoundRules = {
@@ -124,9 +139,18 @@ export const soundRules: RoundRules = {
   jumpTo: (highest, faulty) => highest[faulty] ?? -1,
   commitViews: (views) => views,
   viewTimeout: (base, growth, view) => base + view * growth,
+  // The median, so that fewer than half of the proposers cannot stretch it; what it misses, the growth makes up for.
+  voteTimeout: (set, seen) =>
+    seen.length === 0
+      ? set
+      : Math.min(Math.max(4 * lowerMedian(seen), set / DEADLINE_RANGE), set * DEADLINE_RANGE),
+  // The slowest, so that nobody who kept up is cut off; never longer than the consortium agreed to wait.
+  gatherDeadline: (set, seen) =>
+    seen.length < GATHERED_MIN ? set : Math.min(Math.max(2 * Math.max(...seen), set / DEADLINE_RANGE), set),
   idFields: (fields) => fields,
   mayAttest: equalBytes,
   attestedAlike: (body) => body,
+  mayGoOnFrom: (isSealed) => isSealed,
   convicts: (samePlace, samePayload) => samePlace && !samePayload,
   isAdmitted: (admits, quorum) => admits >= quorum,
   joinsAtMost: (faulty) => Math.max(1, faulty),

@@ -123,8 +123,10 @@ export function answerSync(
     if (kind === 'endorsement' && isCertified) continue
     const members = had.get(key) ?? new Uint8Array()
     for (const [author, kept] of slot) {
+      const isHad = hasBit(members, author)
+      if (isHad && request.wanted.length === 0) continue
       const lacked = kept.filter(
-        ({ id }) => !hasBit(members, author) || request.wanted.some((wanted) => equalBytes(wanted, id))
+        ({ id }) => !isHad || request.wanted.some((wanted) => equalBytes(wanted, id))
       )
       for (const message of context.rules.syncGives(lacked))
         if (within(message.bytes.length)) messages.push(message.bytes)

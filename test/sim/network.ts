@@ -8,7 +8,7 @@ import type { RevealChain } from '../../src/protocol/reveal-chain.ts'
 import type { Effect } from '../../src/protocol/round/effects.ts'
 import type { PeerEvent } from '../../src/protocol/round/events.ts'
 import type { PeerState } from '../../src/protocol/round/state.ts'
-import { restore, type Step, start, step } from '../../src/protocol/round/step.ts'
+import { type Environment, restore, type Step, start, step } from '../../src/protocol/round/step.ts'
 import { genesisContext, type RoundContext } from '../../src/protocol/round-context.ts'
 import { type RoundRules, soundRules } from '../../src/protocol/round-rules.ts'
 import { decodeSealedRound, encodeSealedRound } from '../../src/protocol/sealed-round.ts'
@@ -169,11 +169,16 @@ export class Network {
     if (copy.state === undefined) return
     this.#steps++
     try {
-      this.#carryOut(copy, step(copy.state, event, copy.environment))
+      this.#carryOut(copy, step(copy.state, event, this.#environment(copy)))
     } catch (error) {
       if (copy.isFaulty) copy.state = undefined
       else this.#watch.note('throw', `${copy.name}: ${(error as Error).stack}`)
     }
+  }
+
+  /** What a copy steps with: its clock runs as fast as its timers do. */
+  #environment({ environment, clock }: Copy): Environment {
+    return { ...environment, now: Math.round(this.#queue.now / clock) }
   }
 
   /** Lets something happen to this life of a copy after a while. */
@@ -295,6 +300,11 @@ export class Network {
           stack,
           model
         })
+        break
+      }
+      case 'rebuild': {
+        const { modelDigest: model } = effect.context
+        this.#happen(copy, random.between(...(this.#scenario.workMs ?? [5, 50])), { type: 'rebuilt', model })
         break
       }
       case 'sealed':
@@ -524,7 +534,7 @@ export class Network {
   #restart(copy: Copy): void {
     copy.life++
     try {
-      this.#carryOut(copy, restore(copy.context, copy.log, copy.environment))
+      this.#carryOut(copy, restore(copy.context, copy.log, this.#environment(copy)))
     } catch (error) {
       if (isHonest(copy)) this.#watch.note('throw', `${copy.name}: ${(error as Error).stack}`)
     }

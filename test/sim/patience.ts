@@ -1,4 +1,5 @@
 import type { RoundContext } from '../../src/protocol/round-context.ts'
+import { deadlinesOf } from '../../src/protocol/rules/deadline.ts'
 import type { Copy } from './copy.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -22,10 +23,14 @@ export function patience(
   const present = honest.filter(({ state }) => state?.context.round === round)
   const reached = Math.max(0, ...present.map(({ state }) => state!.view))
   const need = 3 * calmDelay[1] + SYNC_EXCHANGES * syncEveryMs
-  const grown = Math.max(reached, Math.ceil(Math.max(0, need - timeouts.voteMs) / timeouts.growthMs))
+  // Each member's own times, which follow what it saw, are where its views begin to grow.
+  const own = honest.flatMap(({ state }) => (state === undefined ? [] : deadlinesOf(state)))
+  const shortest = Math.min(timeouts.voteMs, ...own.map(({ voteMs }) => voteMs))
+  const longest = (of: 'proposeMs' | 'voteMs') => Math.max(timeouts[of], ...own.map((times) => times[of]))
+  const grown = Math.max(reached, Math.ceil(Math.max(0, need - shortest) / timeouts.growthMs))
   const last = grown + 2 * faulty + 3
   let sum = timeouts.trainMs + timeouts.gatherMs + timeouts.graceMs + SLACK_MS
   for (let view = reached; view <= last; view++)
-    sum += timeouts.proposeMs + 2 * timeouts.voteMs + 3 * view * timeouts.growthMs
+    sum += longest('proposeMs') + 2 * longest('voteMs') + 3 * view * timeouts.growthMs
   return Math.ceil(sum * slowest)
 }

@@ -18,6 +18,8 @@ export interface KernelExports {
     panels: number,
     stride: number
   ): void
+  packRow(source: number, target: number, panels: number, panelBytes: number): void
+  packTiles(source: number, target: number, tiles: number, rank: number): void
   widenFloat16(half: number, full: number, count: number): void
   narrowFloat16(full: number, half: number, count: number): void
   widenBfloat16(half: number, full: number, count: number): void

@@ -5,11 +5,9 @@ import type { WeightData, WeightDtype } from './weight-data.ts'
 /** Columns and rows of a tile, as the assembly has them. */
 const TILE_COLUMNS = 8
 const TILE_ROWS = 4
-/** Bytes of weight rows that are worked on at once: with their part of B they stay in a core's second-level cache. */
+/** Bytes of weight rows that are worked on at once: with the panel at hand they stay in a core's second-level cache. */
 const ROWS_BYTES = 256 * 1024
 const ROWS_MAX = 32
-/** Bytes of A that every tile of those rows meets before the next: they stay in the second-level cache too. */
-const PANELS_BYTES = 64 * 1024
 /** Rows whose distance is a multiple of this share few cache lines' places: they are moved apart. */
 const ALIASED_BYTES = 1024
 
@@ -37,7 +35,7 @@ export class MergeKernel {
   #rowsAtOnce = 0
   #b = 0
   #rows = 0
-  #half = 0
+  #scratch = 0
   #strideBytes = 0
 
   constructor() {
@@ -63,19 +61,14 @@ export class MergeKernel {
     this.#columns = columns
     this.#b = MEMORY_BEGIN + rank * rowBytes
     this.#rows = this.#b + 4 * this.#rowsAtOnce * rank
-    this.#half = this.#rows + this.#rowsAtOnce * this.#strideBytes
-    this.#reserve(this.#half + rowBytes)
-    const floats = this.#floats
-    const full = columns - (columns % TILE_COLUMNS)
-    let panel = MEMORY_BEGIN / 4
-    for (let column = 0; column < columns; column += TILE_COLUMNS, panel += TILE_COLUMNS * rank) {
-      const inside = column < full ? TILE_COLUMNS : columns - full
-      for (let k = 0; k < rank; k++) {
-        const source = k * columns + column
-        const target = panel + k * TILE_COLUMNS
-        for (let j = 0; j < inside; j++) floats[target + j] = A[source + j]!
-        for (let j = inside; j < TILE_COLUMNS; j++) floats[target + j] = 0
-      }
+    this.#scratch = this.#rows + this.#rowsAtOnce * this.#strideBytes
+    this.#reserve(this.#scratch + Math.max(rowBytes, 4 * this.#rowsAtOnce * rank))
+    const row = this.#scratch / 4
+    this.#floats.fill(0, row + columns, row + width)
+    for (let k = 0; k < rank; k++) {
+      this.#floats.set(A.subarray(k * columns, (k + 1) * columns), row)
+      const target = MEMORY_BEGIN + 4 * TILE_COLUMNS * k
+      this.#exports.packRow(this.#scratch, target, panels, 4 * TILE_COLUMNS * rank)
     }
   }
 
@@ -94,37 +87,22 @@ export class MergeKernel {
     if (source.length !== rows * columns || target.length !== source.length)
       throw new AdapterError(`${B.length} elements of B do not fit ${source.length} of the weight`)
     const panels = Math.ceil(columns / TILE_COLUMNS)
-    const panelBytes = 4 * TILE_COLUMNS * this.#rank
-    const atOnce = Math.max(1, Math.floor(PANELS_BYTES / panelBytes))
     for (let row = 0; row < rows; row += this.#rowsAtOnce) {
       const count = Math.min(this.#rowsAtOnce, rows - row)
-      this.#packB(B, row, count)
-      for (let r = 0; r < count; r++) this.#bringIn(source, (row + r) * columns, r, dtype)
       const tiles = Math.ceil(count / TILE_ROWS)
-      for (let panel = 0; panel < panels; panel += atOnce) {
-        this.#exports.addTiles(
-          MEMORY_BEGIN + panel * panelBytes,
-          this.#b,
-          this.#rows + panel * 4 * TILE_COLUMNS,
-          this.#rank,
-          tiles,
-          Math.min(atOnce, panels - panel),
-          this.#strideBytes
-        )
-      }
+      this.#packB(B, row, count, tiles)
+      for (let r = 0; r < count; r++) this.#bringIn(source, (row + r) * columns, r, dtype)
+      this.#exports.addTiles(MEMORY_BEGIN, this.#b, this.#rows, this.#rank, tiles, panels, this.#strideBytes)
       for (let r = 0; r < count; r++) this.#takeOut(target, (row + r) * columns, r, dtype)
     }
   }
 
-  #packB(B: Float32Array, begin: number, count: number): void {
+  #packB(B: Float32Array, begin: number, count: number, tiles: number): void {
     const rank = this.#rank
-    const floats = this.#floats
-    const padded = Math.ceil(count / TILE_ROWS) * TILE_ROWS
-    for (let row = 0; row < padded; row++) {
-      const tile = this.#b / 4 + (row - (row % TILE_ROWS)) * rank + (row % TILE_ROWS)
-      const source = (begin + row) * rank
-      for (let k = 0; k < rank; k++) floats[tile + k * TILE_ROWS] = row < count ? B[source + k]! : 0
-    }
+    const at = this.#scratch / 4
+    this.#floats.set(B.subarray(begin * rank, (begin + count) * rank), at)
+    this.#floats.fill(0, at + count * rank, at + tiles * TILE_ROWS * rank)
+    this.#exports.packTiles(this.#scratch, this.#b, tiles, rank)
   }
 
   #bringIn(source: WeightData, begin: number, row: number, dtype: WeightDtype): void {
@@ -134,10 +112,10 @@ export class MergeKernel {
       this.#floats.set(values, at / 4)
       return
     }
-    this.#halves.set(values, this.#half / 2)
+    this.#halves.set(values, this.#scratch / 2)
     const count = Math.ceil(this.#columns / 4) * 4
-    if (dtype === 'f16') this.#exports.widenFloat16(this.#half, at, count)
-    else this.#exports.widenBfloat16(this.#half, at, count)
+    if (dtype === 'f16') this.#exports.widenFloat16(this.#scratch, at, count)
+    else this.#exports.widenBfloat16(this.#scratch, at, count)
   }
 
   #takeOut(target: WeightData, begin: number, row: number, dtype: WeightDtype): void {
@@ -147,9 +125,9 @@ export class MergeKernel {
       return
     }
     const count = Math.ceil(this.#columns / 4) * 4
-    if (dtype === 'f16') this.#exports.narrowFloat16(at, this.#half, count)
-    else this.#exports.narrowBfloat16(at, this.#half, count)
-    target.set(this.#halves.subarray(this.#half / 2, this.#half / 2 + this.#columns), begin)
+    if (dtype === 'f16') this.#exports.narrowFloat16(at, this.#scratch, count)
+    else this.#exports.narrowBfloat16(at, this.#scratch, count)
+    target.set(this.#halves.subarray(this.#scratch / 2, this.#scratch / 2 + this.#columns), begin)
   }
 
   #reserve(bytes: number): void {

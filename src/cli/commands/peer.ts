@@ -1,98 +1,64 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
+import type { SettingValues } from '../../node/config/index.ts'
 import { messageOf, PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
-import { LOG_LEVELS, type LogLevel } from '../../node/logger.ts'
 import type { PeerReport, SealedReport } from '../../node/status.ts'
 import type { Log } from '../../node/store/log.ts'
-import {
-  deviceOption,
-  type ExecutorFlags,
-  executorOption,
-  requireExecutorChoice
-} from '../executor-options.ts'
-import { EXIT, positiveNumber, printError, printProgress, printResult, wholeNumber } from '../output.ts'
-import { baseModelFolder } from '../shipped-model.ts'
+import { type ExecutorFlags, requireExecutorChoice } from '../executor-options.ts'
+import { EXIT, printError, printProgress, printResult } from '../output.ts'
+import { addSettingFlags, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
 
 interface PeerFlags extends ExecutorFlags {
   home: string
   charter?: string
-  model?: string
-  data?: string
-  rank?: number
-  alpha?: number
-  steps?: number
-  batchSize?: number
-  sequenceLength?: number
-  learningRate?: number
-  threads?: number
-  listen?: string[]
-  bootstrap?: string[]
-  mdns?: boolean
-  rounds?: number
-  logLevel: LogLevel
   verbose?: boolean
   json?: boolean
 }
 
 /** `loam peer`: the daemon. */
 export function peerCommand(): Command {
-  return new Command('peer')
+  const command = new Command('peer')
     .description('run a peer: train, exchange shards, vote and stack with the other members')
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--charter <file>', "the consortium's charter; needed the first time")
-    .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
-    .option('--data <file>', 'training documents: JSONL with a "text" a line (default: HOME/documents.jsonl)')
-    .option('--rank <n>', 'LoRA rank of this peer', wholeNumber('--rank', 1))
-    .option('--alpha <x>', 'LoRA alpha (default: twice the rank)', positiveNumber('--alpha'))
-    .option('--steps <n>', 'optimizer steps a round', wholeNumber('--steps', 1))
-    .option('--batch-size <n>', 'rows a step', wholeNumber('--batch-size', 1))
-    .option('--sequence-length <n>', 'tokens a row', wholeNumber('--sequence-length', 2))
-    .option('--learning-rate <x>', 'peak learning rate', positiveNumber('--learning-rate'))
-    .option('--threads <n>', 'threads of the trainer', wholeNumber('--threads', 1))
-    .addOption(executorOption())
-    .addOption(deviceOption())
-    .option('--listen <address...>', 'addresses to listen on, as multiaddrs')
-    .option('--bootstrap <address...>', 'addresses of members to dial first, each ending in /p2p/PEERID')
-    .option('--mdns', 'find members on the local network')
-    .option('--no-mdns', 'do not look for members on the local network')
-    .option('--rounds <n>', 'last round to train in; afterwards only serve', wholeNumber('--rounds', 1))
-    .addOption(
-      new Option('--log-level <level>', 'lowest level in HOME/daemon.log').choices(LOG_LEVELS).default('info')
-    )
+  return addSettingFlags(command)
     .option('--verbose', 'write the log to standard error too')
     .option('--json', 'print one JSON object with the sealed rounds when the peer stops')
     .addHelpText(
       'after',
       `
-Settings come from HOME/peer.json; flags go over them. Stop it with Ctrl-C or SIGTERM.
+Settings come from HOME/peer.json; flags go over them (loam config print shows what holds). Stop it with Ctrl-C or
+SIGTERM.
 
 Examples:
   $ loam peer --home ~/.loam --charter charter.cbor --data notes.jsonl --rank 8
-  $ loam peer --home ~/.loam --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...`
+  $ loam peer --home ~/.loam --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
+  $ loam peer --home ~/.loam --log-level info,network=debug --set training.warmupSteps=10`
     )
-    .action(runPeer)
+    .action((flags: PeerFlags) => runPeer(flags, settingsOfFlags(command, { ...flags })))
 }
 
-async function runPeer(flags: PeerFlags): Promise<void> {
-  const { loadPeerConfig } = await import('../../node/peer-config.ts')
+async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void> {
+  const { effectiveSettings } = await import('../../node/config/index.ts')
   const { createHomeFolders } = await import('../../node/home.ts')
   const { adoptCharter } = await import('../../node/charter-file.ts')
-  const { createLogger } = await import('../../node/logger.ts')
+  const { createLogger } = await import('../../node/log/logger.ts')
+  const { parseLogLevels } = await import('../../node/log/levels.ts')
   const { startPeer } = await import('../../node/peer.ts')
   requireExecutorChoice(flags)
   const home = homeAt(flags.home)
   const stopped = stopSignal()
   await createHomeFolders(home)
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
-  const config = await loadPeerConfig(home, overridesOf(flags), {
-    model: baseModelFolder(),
-    documents: home.documents
+  const { config, remarks } = await effectiveSettings(home, {
+    flags: settings,
+    defaults: settingDefaults(flags.home)
   })
   if (!existsSync(home.charter))
     throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
-  const log = createLogger(home.log, flags.logLevel, flags.verbose === true)
+  const log = createLogger(home.log, parseLogLevels(config.log.level)!, flags.verbose === true)
+  for (const remark of remarks) log.info({ remark }, 'a remark on the settings')
   surviveStrayErrors(log)
   const sealed: SealedReport[] = []
   let halted = false
@@ -113,22 +79,6 @@ async function runPeer(flags: PeerFlags): Promise<void> {
     () => `stopped; ${sealed.length} round(s) sealed in this run`
   )
   process.exit(halted ? EXIT.failed : EXIT.done)
-}
-
-function overridesOf(flags: PeerFlags): Record<string, unknown> {
-  const { model, data, rank, alpha, listen, bootstrap, mdns, rounds } = flags
-  const { steps, batchSize, sequenceLength, learningRate, threads, executor, device } = flags
-  return {
-    model: model === undefined ? undefined : baseModelFolder(model),
-    documents: data === undefined ? undefined : resolve(data),
-    rank,
-    alpha,
-    listen,
-    bootstrap,
-    mdns,
-    rounds,
-    training: { steps, batchSize, sequenceLength, learningRate, threads, executor, device }
-  }
 }
 
 /**

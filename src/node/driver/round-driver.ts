@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   decodeEnvelope,
   type Effect,
+  type Environment,
+  hex,
   type Judgement,
   judge,
   type LogRecord,
@@ -20,6 +22,7 @@ import type { TrainingProgress } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
 import { EventQueue } from './event-queue.ts'
 import { PhaseClock } from './phase-clock.ts'
+import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { sealedReport, shardCounts } from './reports.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
@@ -53,6 +56,8 @@ export class RoundDriver {
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #onAdvance = new Set<() => void>()
   #bytesBefore = 0
+  /** The last round whose own build was not what was sealed. */
+  #deviation: Deviation | undefined
 
   readonly #delays: RetryDelays
 
@@ -78,8 +83,8 @@ export class RoundDriver {
 
   /** Begins the round after the last sealed one, or goes on with it where the log says that it had begun. */
   start(): void {
-    const { rounds, messageLog, environment } = this.#components
-    const begun = restore(rounds.head, messageLog.records, environment)
+    const { rounds, messageLog } = this.#components
+    const begun = restore(rounds.head, messageLog.records, this.#environment())
     this.#state = begun.state
     // What `restore` brings back was in the log; what it signs anew is sent only after the effects have logged it.
     this.#durable = { ...begun.state, messages: new Map(), certificates: new Map() }
@@ -120,7 +125,12 @@ export class RoundDriver {
 
   /** Lets something happen to the protocol. */
   happen(event: PeerEvent): void {
-    this.#queue.push(() => step(this.#state, event, this.#components.environment))
+    this.#queue.push(() => step(this.#state, event, this.#environment()))
+  }
+
+  /** The key, the judge of signatures, and what the clock shows: deadlines follow the delays that it sees. */
+  #environment(): Environment {
+    return { ...this.#components.environment, now: Math.round(performance.now()) }
   }
 
   /** Resolves when this peer is past `round`, and that is on the disk; rejects when the signal aborts. */
@@ -194,6 +204,21 @@ export class RoundDriver {
       case 'build':
         return this.#work('stacking', (signal) =>
           buildCut(this.#components, () => this.#state, effect, signal)
+        )
+      case 'deviated':
+        this.#deviation = effect
+        log.error(
+          {
+            round: effect.context.round,
+            built: hex(effect.built),
+            sealed: hex(effect.sealedRound.seal.model)
+          },
+          'the own build is not what the others sealed: it is put aside and made anew; until then this peer votes, but neither trains nor attests'
+        )
+        return setAsideBuild(this.#components.home, effect.context.round)
+      case 'rebuild':
+        return this.#work('rebuilding the model', (signal) =>
+          rebuildModel(this.#components, effect.context, this.#deviation, signal)
         )
       case 'unpublished':
         log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')

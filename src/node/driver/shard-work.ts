@@ -7,7 +7,8 @@ import {
   type Manifest,
   type Message,
   type PeerEvent,
-  type PeerState
+  type PeerState,
+  type RoundContext
 } from '../../protocol/index.ts'
 import type { BuildJob, Built, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
 import { roundFiles } from '../home.ts'
@@ -37,8 +38,8 @@ export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
   return [...wanted.values()]
 }
 
-function sourceOf(state: PeerState, { author, body }: Message<'manifest'>): ShardSource {
-  return { author: state.context.members[author]!.peer, samples: body.samples, shards: body.shards }
+function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
+  return { author: members[author]!.peer, samples: body.samples, shards: body.shards }
 }
 
 /** Rounds behind at which a member takes a checkpoint of the model in place of every round's shards. */
@@ -63,7 +64,7 @@ export async function fetchManifest(
   const { context } = stateNow()
   if (isSkipped(components, stateNow())) return { type: 'blocksHeld', manifest: message.id, fault: undefined }
   const bounds = await normBounds(components.home, context.charter, context.round)
-  const source = sourceOf(stateNow(), message)
+  const source = sourceOf(context, message)
   const { rankStabilised } = context.charter
   const validated = await withBlocks(components, stateNow, [message], signal, () =>
     components.builder.validate({ type: 'validate', source, rankStabilised, bounds })
@@ -86,23 +87,38 @@ export async function buildCut(
     return { ...unchanged, stack, model }
   }
   await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
-  const { charter, round } = context
-  const files = roundFiles(components.home, round)
-  const job: BuildJob = {
-    type: 'build',
-    sources: manifests.map((manifest) => sourceOf(stateNow(), manifest)),
-    rule: charter.rule,
-    rankStabilised: charter.rankStabilised,
-    baseFolder: components.config.model,
-    modules: charter.base.modules.map(({ module }) => module),
-    modelFile: components.rounds.modelFile,
-    stackPath: files.stack,
-    modelPath: files.model
-  }
+  const { round } = context
+  const job = buildJob(components, context, manifests, components.rounds.modelFile)
   const built = await withBlocks(components, stateNow, manifests, signal, () => components.builder.build(job))
   if (!built.finite) return unchanged
   await saveNorms(components.home, round, built.medianNorms)
   return { ...unchanged, ...digestsOf(built) }
+}
+
+/**
+ * What the builder needs to stack and merge a cut.
+ *
+ * @param modelFile merged modules that the round starts from; undefined for the base's own
+ */
+export function buildJob(
+  { home, config }: Pick<DriverComponents, 'home' | 'config'>,
+  context: RoundContext,
+  manifests: readonly Message<'manifest'>[],
+  modelFile: string | undefined
+): BuildJob {
+  const { charter, round } = context
+  const files = roundFiles(home, round)
+  return {
+    type: 'build',
+    sources: manifests.map((manifest) => sourceOf(context, manifest)),
+    rule: charter.rule,
+    rankStabilised: charter.rankStabilised,
+    baseFolder: config.model,
+    modules: charter.base.modules.map(({ module }) => module),
+    modelFile,
+    stackPath: files.stack,
+    modelPath: files.model
+  }
 }
 
 function digestsOf({ stack, model }: Built): { stack: Uint8Array; model: Uint8Array } {

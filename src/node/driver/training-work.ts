@@ -7,9 +7,9 @@ import {
   type RoundContext,
   trainingSeed
 } from '../../protocol/index.ts'
+import { alphaOf } from '../config/index.ts'
 import { PeerError } from '../errors.ts'
 import { roundFiles } from '../home.ts'
-import { alphaOf } from '../peer-config.ts'
 import type { TrainingProgress, TrainingResult } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
 import { requireModelFile } from './model-checkpoint.ts'
@@ -34,7 +34,7 @@ export async function trainRound(
       modelFile: rounds.modelFile,
       documents: config.documents,
       modules: context.charter.base.modules.map(({ module }) => module),
-      rank: config.rank,
+      rank: config.adapter.rank,
       alpha: alphaOf(config),
       rankStabilised: context.charter.rankStabilised,
       training: config.training,

@@ -7,6 +7,14 @@ import { errorCode, StoreError, storeError } from './store-error.ts'
 
 /** As many as Node has threads for. */
 const FLUSHES_AT_ONCE = 4
+/** Blocks from this length on are put on the disk while others are still coming; small ones together, at the end. */
+const FLUSH_AHEAD_BYTES_MIN = 64 * 1024
+/** Blocks that may be on their way to the disk behind what is being written. */
+const FLUSHES_AHEAD_MAX = 2
+/** How long a block that was found whole is served without being looked through again, milliseconds. */
+const TRUST_MS = 10 * 60_000
+/** Blocks of which something is remembered, the latest. */
+const REMEMBERED_MAX = 16_384
 const DIGEST_PATTERN = /^[0-9a-f]{64}$/
 
 /**
@@ -16,6 +24,11 @@ const DIGEST_PATTERN = /^[0-9a-f]{64}$/
 export class BlockStore {
   readonly #folder: string
   readonly #log: Log
+  /** Blocks that are being put on the disk ahead of {@link flush}, or have been. */
+  readonly #ahead = new Map<string, Promise<void>>()
+  readonly #flushing = new Set<Promise<void>>()
+  /** When a block was written by this process, or found whole, milliseconds since 1970. */
+  readonly #trusted = new Map<string, number>()
 
   private constructor(folder: string, log: Log) {
     this.#folder = folder
@@ -64,15 +77,41 @@ export class BlockStore {
    * @throws {StoreError} for a name that is no digest, or a disk that does not read
    */
   async get(digest: string): Promise<Uint8Array | undefined> {
+    return (await this.#read(digest, () => false))?.bytes
+  }
+
+  /**
+   * The block for a peer that checks it: as {@link get}, but a file that was written or found whole a short while ago
+   * and has not been touched since is not looked through again.
+   *
+   * @throws {StoreError} as {@link get}
+   */
+  async getToServe(digest: string): Promise<Uint8Array | undefined> {
+    const begun = Date.now()
+    const isTrusted = (writtenAt: number) => {
+      const wholeAt = this.#trusted.get(digest)
+      return wholeAt !== undefined && writtenAt <= wholeAt && begun - wholeAt < TRUST_MS
+    }
+    const read = await this.#read(digest, isTrusted)
+    if (read?.isChecked) this.#trust(digest, begun)
+    return read?.bytes
+  }
+
+  /** @param isTrusted whether a file last written at that time, milliseconds, need not be checked */
+  async #read(
+    digest: string,
+    isTrusted: (writtenAt: number) => boolean
+  ): Promise<{ bytes: Uint8Array; isChecked: boolean } | undefined> {
     const path = this.#path(digest)
-    let bytes: Uint8Array | undefined
+    let file: Awaited<ReturnType<typeof readAtMost>>
     try {
-      bytes = await readAtMost(path, BLOCK_BYTES_MAX)
+      file = await readAtMost(path, BLOCK_BYTES_MAX)
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined
       throw storeError(`cannot read block ${digest}`, error)
     }
-    if (bytes !== undefined && sha256Hex(bytes) === digest) return bytes
+    if (file !== undefined && isTrusted(file.writtenAt)) return { bytes: file.bytes, isChecked: false }
+    if (file !== undefined && sha256Hex(file.bytes) === digest) return { bytes: file.bytes, isChecked: true }
     this.#log.warn({ digest, path }, 'a stored block is damaged; it is removed and will be fetched again')
     await this.delete(digest)
     return undefined
@@ -93,21 +132,33 @@ export class BlockStore {
 
   /**
    * Stores a block whose digest the caller has checked. It can be read at once, and is lost or damaged if the power fails
-   * before {@link flush}: what is read is checked, so that nobody takes it for whole then.
+   * before {@link flush}: what is read is checked, so that nobody takes it for whole then. Long blocks are on their way
+   * to the disk already, and where it does not keep up this waits for it.
    *
+   * @param bytes free to be used again when this resolves
    * @throws {StoreError} when the bytes are too many, or the disk refuses
    */
   async putVerified(digest: string, bytes: Uint8Array): Promise<void> {
     if (bytes.length > BLOCK_BYTES_MAX)
       throw new StoreError(`a block of ${bytes.length} bytes is not stored; at most ${BLOCK_BYTES_MAX} are`)
-    await writeFileWhole(this.#path(digest), bytes)
+    const path = this.#path(digest)
+    while (this.#flushing.size >= FLUSHES_AHEAD_MAX) await Promise.race(this.#flushing)
+    await writeFileWhole(path, bytes)
+    this.#trust(digest, Date.now())
+    if (bytes.length >= FLUSH_AHEAD_BYTES_MIN) this.#flushAhead(digest, path)
   }
 
   /** Resolves when these blocks are on the disk. @throws {StoreError} */
   async flush(digests: readonly string[]): Promise<void> {
     if (digests.length === 0) return
     try {
-      const left = [...digests]
+      const left: string[] = []
+      for (const digest of digests) {
+        const ahead = this.#ahead.get(digest)
+        this.#ahead.delete(digest)
+        if (ahead === undefined) left.push(digest)
+        else await ahead
+      }
       const flushNext = async () => {
         for (let digest = left.pop(); digest !== undefined; digest = left.pop())
           await syncFile(this.#path(digest))
@@ -119,8 +170,25 @@ export class BlockStore {
     }
   }
 
+  #flushAhead(digest: string, path: string): void {
+    const synced = syncFile(path)
+    const settled: Promise<void> = synced
+      .catch(() => undefined)
+      .finally(() => {
+        this.#flushing.delete(settled)
+      })
+    this.#flushing.add(settled)
+    rememberLast(this.#ahead, digest, synced)
+  }
+
+  #trust(digest: string, at: number): void {
+    rememberLast(this.#trusted, digest, at)
+  }
+
   /** Removes a block; nothing happens when it is not there. */
   async delete(digest: string): Promise<void> {
+    this.#trusted.delete(digest)
+    this.#ahead.delete(digest)
     try {
       await rm(this.#path(digest), { force: true })
     } catch (error) {
@@ -145,12 +213,33 @@ export class BlockStore {
   }
 }
 
-/** A file's bytes, or undefined when it has more than `maximum`. */
-async function readAtMost(path: string, maximum: number): Promise<Uint8Array | undefined> {
+/** A file's bytes and when it was last written; undefined when it has more than `maximum`. */
+async function readAtMost(
+  path: string,
+  maximum: number
+): Promise<{ bytes: Uint8Array; writtenAt: number } | undefined> {
   const file = await open(path, 'r')
   try {
-    return (await file.stat()).size > maximum ? undefined : await file.readFile()
+    const { size, mtimeMs } = await file.stat()
+    if (size > maximum) return undefined
+    const bytes = Buffer.allocUnsafeSlow(size)
+    let filled = 0
+    while (filled < size) {
+      const { bytesRead } = await file.read(bytes, filled, size - filled, filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return { bytes: bytes.subarray(0, filled), writtenAt: mtimeMs }
   } finally {
     await file.close()
   }
+}
+
+/** Puts an entry last, and drops the first of too many. */
+function rememberLast<T>(entries: Map<string, T>, key: string, value: T): void {
+  entries.delete(key)
+  entries.set(key, value)
+  if (entries.size <= REMEMBERED_MAX) return
+  const [first] = entries.keys()
+  entries.delete(first!)
 }

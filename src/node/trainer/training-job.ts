@@ -1,4 +1,4 @@
-import type { TrainingConfig } from '../peer-config.ts'
+import type { TrainingConfig } from '../config/index.ts'
 
 /** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
 export interface TrainingJob {

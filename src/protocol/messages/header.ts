@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { domainPrefix, encodeCanonical, hashCanonical } from '../canonical-cbor.ts'
+import { encodeCanonical, hashCanonical, hashEncoded, withDomain } from '../canonical-cbor.ts'
 import { digestSchema, peerSchema, signatureSchema } from '../charter.ts'
 
 /** Everything that a member may sign in a round. */
@@ -39,17 +39,23 @@ export type SignedHeader = z.infer<typeof signedHeaderSchema>
 
 /** Bytes that a message's signature covers. */
 export function signedHeaderBytes(header: Header): Uint8Array {
-  const prefix = domainPrefix('message')
+  return withDomain('message', encodedHeader(header))
+}
+
+/** Headers are values: signature and id are both over the same bytes. */
+const encodedHeaders = new WeakMap<Header, Uint8Array>()
+
+function encodedHeader(header: Header): Uint8Array {
+  const known = encodedHeaders.get(header)
+  if (known !== undefined) return known
   const encoded = encodeCanonical(header)
-  const bytes = new Uint8Array(prefix.length + encoded.length)
-  bytes.set(prefix)
-  bytes.set(encoded, prefix.length)
-  return bytes
+  encodedHeaders.set(header, encoded)
+  return encoded
 }
 
 /** Id of a message: the hash of its header, which covers author, round, parent and body but no signature. */
 export function messageId(header: Header): Uint8Array {
-  return hashCanonical('message-id', header)
+  return hashEncoded('message-id', encodedHeader(header))
 }
 
 /** Hash of a body, as its header names it. */

@@ -23,6 +23,7 @@ export function beginRound(draft: Draft): void {
   }
   // What was logged was done then; only what follows is to be done now.
   draft.effects = effects
+  if (draft.astray) draft.effects.push({ type: 'rebuild', context: draft.context })
   const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
   if (said) beginGathering(draft)
   else beginTraining(draft)
@@ -36,7 +37,8 @@ function beginTraining(draft: Draft): void {
     beginGathering(draft)
     return
   }
-  draft.effects.push({ type: 'train', context: draft.context })
+  // Who has to rebuild first trains if that is done in time.
+  if (!draft.astray) draft.effects.push({ type: 'train', context: draft.context })
   startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
 }
 

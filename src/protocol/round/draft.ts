@@ -14,6 +14,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1
 export type Draft = { -readonly [Key in keyof PeerState]: PeerState[Key] } & {
   readonly signer: Signer
   readonly verify: Verify
+  /** The own clock, milliseconds, where there is one. */
+  readonly now?: number | undefined
   effects: Effect[]
 }
 
@@ -54,11 +56,55 @@ export function votesFor(
   view: number,
   cut: Uint8Array | null
 ): number {
-  let votes = 0
-  for (const kept of draft.messages.get(`${kind}/${view}`)?.values() ?? []) {
-    if ((kept as Message<'prevote'>[]).some(({ body }) => isVoteFor(body.cut, cut))) votes++
+  return tallyOf(draft, kind, view).find((count) => isVoteFor(count.cut, cut))?.votes ?? 0
+}
+
+/** How many members voted for a cut, or for none. */
+export interface Count {
+  readonly cut: Uint8Array | null
+  readonly votes: number
+}
+
+/** What members voted for in a view, but for those `without`; one that voted for several things counts for each. */
+export function tallyOf(
+  draft: PeerState,
+  kind: 'prevote' | 'precommit',
+  view: number,
+  without: ReadonlySet<number> = NOBODY
+): readonly Count[] {
+  const slot = draft.messages.get(`${kind}/${view}`)
+  if (slot === undefined) return []
+  return without.size === 0
+    ? tallyOfSlot(slot)
+    : countVotes([...slot].filter(([author]) => !without.has(author)).map(([, kept]) => kept))
+}
+
+const NOBODY: ReadonlySet<number> = new Set()
+
+/** By slot, which is a value: votes are counted again in every step, and most slots stay as they are. */
+const tallies = new WeakMap<Slot, readonly Count[]>()
+
+function tallyOfSlot(slot: Slot): readonly Count[] {
+  const known = tallies.get(slot)
+  if (known !== undefined) return known
+  const counts = countVotes(slot.values())
+  tallies.set(slot, counts)
+  return counts
+}
+
+/** @param voters what each of them said */
+function countVotes(voters: Iterable<readonly Message[]>): Count[] {
+  const counts: { cut: Uint8Array | null; votes: number }[] = []
+  for (const kept of voters) {
+    const votes = (kept as Message<'prevote'>[]).map(({ body }) => body.cut)
+    for (const [index, cut] of votes.entries()) {
+      if (votes.findIndex((other) => isVoteFor(other, cut)) < index) continue
+      const count = counts.find((candidate) => isVoteFor(candidate.cut, cut))
+      if (count === undefined) counts.push({ cut, votes: 1 })
+      else count.votes++
+    }
   }
-  return votes
+  return counts
 }
 
 function isVoteFor(vote: Uint8Array | null, cut: Uint8Array | null): boolean {
@@ -77,20 +123,30 @@ export function manifestOf(
 /**
  * Keeps a verified message within the bounds and reports the first author's contradiction of a round as equivocation.
  *
- * @param isNeeded whether the round may depend on the message: then it is kept even where its author already used up the
- *   places, and takes the later one
+ * @param isNeeded whether the round may depend on a message: then it is kept even where its author already used up the
+ *   places, and takes that of one on which nothing depends
  */
-export function keep(draft: Draft, message: Message, isNeeded: () => boolean = () => false): void {
+export function keep(
+  draft: Draft,
+  message: Message,
+  isNeeded: (message: Message) => boolean = () => false
+): void {
   const key = `${message.kind}/${message.slot}`
   const slot: Slot = draft.messages.get(key) ?? new Map()
   const kept = slot.get(message.author) ?? []
   if (kept.some(({ id }) => equalBytes(id, message.id))) return
   accuse(draft, message)
   const isFull = !draft.context.rules.keepsMore(kept.length)
-  if (isFull && !isNeeded()) return
+  if (isFull && !isNeeded(message)) return
   if (!makeRoomAhead(draft, message)) return
-  const room = isFull ? kept.slice(0, 1) : kept
+  const room = isFull ? withoutOne(kept, isNeeded) : kept
   draft.messages = new Map(draft.messages).set(key, new Map(slot).set(message.author, [...room, message]))
+}
+
+/** All but the last on which nothing depends; where there is none, but the last. */
+function withoutOne(kept: readonly Message[], isNeeded: (message: Message) => boolean): readonly Message[] {
+  const spare = kept.findLastIndex((message) => !isNeeded(message))
+  return kept.toSpliced(spare, 1)
 }
 
 /** Convicts the author of a message where another that is kept contradicts it (rule 10 *Evidence*). */

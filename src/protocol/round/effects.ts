@@ -52,6 +52,18 @@ export type Effect =
       readonly cutId: Uint8Array
       readonly manifests: readonly Message<'manifest'>[]
     }
+  /**
+   * The own build is not what a quorum sealed; what it wrote is worth nothing. Comes before `sealed`, and `rebuild` after
+   * it (rule 8 *Attest*).
+   */
+  | {
+      readonly type: 'deviated'
+      readonly context: RoundContext
+      readonly sealedRound: SealedRound
+      readonly built: Uint8Array
+    }
+  /** Get the model that the round starts from, whose digest is `context.modelDigest`, then report `rebuilt`. */
+  | { readonly type: 'rebuild'; readonly context: RoundContext }
   /** The own manifest is one that others would refuse: it was not signed, and the round goes on without it. */
   | { readonly type: 'unpublished'; readonly reason: string }
   /** What the operator wants of the membership cannot be in this round. */

@@ -26,6 +26,8 @@ export type PeerEvent =
       readonly stack: Uint8Array | null
       readonly model: Uint8Array
     }
+  /** Rule 8 *Attest*: the model with this digest is here, built anew or fetched. */
+  | { readonly type: 'rebuilt'; readonly model: Uint8Array }
   /** Rule 17 *Amnesia*: a quorum told how far it is; see `silenceNeeded`. */
   | { readonly type: 'recollected'; readonly through: number }
   /** Two valid seals of an earlier round were found; `reason` names who signed both. */

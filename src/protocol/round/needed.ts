@@ -1,29 +1,26 @@
-import { equalBytes, hex } from '../bytes.ts'
+import { equalBytes } from '../bytes.ts'
 import { cutId } from '../identifiers.ts'
 import type { Kind, Vote } from '../messages/bodies.ts'
 import { isKind } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
 import { requiredManifestId } from '../rules/endorse.ts'
-import { votesFor } from './draft.ts'
+import { tallyOf, votesFor } from './draft.ts'
 import type { PeerState } from './state.ts'
 
 /*
  * A faulty member says one thing to some and another to others. Where its one word completed a quorum, whoever heard the
  * other has to get that word too, or the honest members cannot follow each other. A quorum holds at least q − f honest
- * votes, which all the honest hear: a cut with so many votes here may have a quorum elsewhere.
+ * votes, which all the honest hear: a cut with so many votes here, of members not known to contradict themselves, may have
+ * a quorum elsewhere. Who is known to is not honest, and not counted. Then at most two cuts of a view are looked for, and
+ * two places an author are enough, however many words a liar has.
  */
 
 /** Cuts that may have a quorum of a view's votes elsewhere, whether or not they have one here. */
 export function likelyCuts(state: PeerState, kind: 'prevote' | 'precommit', view: number): Uint8Array[] {
   const { quorum, faulty } = state.context
-  const cuts = new Map<string, Uint8Array>()
-  for (const kept of state.messages.get(`${kind}/${view}`)?.values() ?? []) {
-    for (const { body } of kept) {
-      const { cut } = body as Vote
-      if (cut !== null) cuts.set(hex(cut), cut)
-    }
-  }
-  return [...cuts.values()].filter((cut) => votesFor(state, kind, view, cut) >= quorum - faulty)
+  return tallyOf(state, kind, view, state.equivocators).flatMap(({ cut, votes }) =>
+    cut === null || votes < quorum - faulty ? [] : [cut]
+  )
 }
 
 /** Cuts that may have been agreed on in a view, and whose body no proposal of that view gives here. */

@@ -1,6 +1,7 @@
 import type { Certificate, ChangeRequest, Cut, Evidence } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import { memberIndex, type RoundContext } from '../round-context.ts'
+import { type Delays, NO_DELAYS } from '../rules/deadline.ts'
 import type { SealedRound } from '../sealed-round.ts'
 import type { LogRecord } from './effects.ts'
 
@@ -52,6 +53,15 @@ export interface PeerState {
   readonly wishes: ReadonlyMap<string, Wish>
   /** Rule 17 *Amnesia*: last round in which this peer signs nothing; 0 where its log is whole. */
   readonly silentThrough: number
+  /**
+   * Rule 8 *Attest*: whether the model that this round starts from is not here, since the own build was not the sealed
+   * one; until it is rebuilt, this member neither trains nor builds nor attests.
+   */
+  readonly astray: boolean
+  /** When things happened in this round, milliseconds by the own clock; empty where there is none. */
+  readonly moments: ReadonlyMap<string, number>
+  /** What the deadlines follow. */
+  readonly delays: Delays
   /** Members who contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
   /** The log's records at the last start: rounds that come again after a loss of sealed rounds go on from them. */
@@ -88,7 +98,42 @@ export function initialState(
     evidence: new Map(),
     wishes: new Map(),
     silentThrough: remembered.findLast((record) => record.type === 'silent')?.through ?? 0,
+    astray: false,
+    moments: new Map(),
+    delays: NO_DELAYS,
     equivocators: new Set(),
     halted: undefined
+  }
+}
+
+/** The state alone, of whatever holds it and more: named one by one, since it is made with every step. */
+export function stateOf(draft: PeerState): PeerState {
+  return {
+    context: draft.context,
+    self: draft.self,
+    phase: draft.phase,
+    messages: draft.messages,
+    certificates: draft.certificates,
+    holdings: draft.holdings,
+    view: draft.view,
+    step: draft.step,
+    locked: draft.locked,
+    valid: draft.valid,
+    timers: draft.timers,
+    expired: draft.expired,
+    committed: draft.committed,
+    building: draft.building,
+    built: draft.built,
+    sealedRound: draft.sealedRound,
+    early: draft.early,
+    evidence: draft.evidence,
+    wishes: draft.wishes,
+    silentThrough: draft.silentThrough,
+    astray: draft.astray,
+    moments: draft.moments,
+    delays: draft.delays,
+    equivocators: draft.equivocators,
+    remembered: draft.remembered,
+    halted: draft.halted
   }
 }

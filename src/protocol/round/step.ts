@@ -2,7 +2,7 @@ import { equalBytes, hex } from '../bytes.ts'
 import { describeConflict, isSameSeal } from '../conflicting-seals.ts'
 import { offenderOf } from '../evidence.ts'
 import { sameDigest } from '../identifiers.ts'
-import type { Manifest } from '../messages/bodies.ts'
+import type { Kind, Manifest } from '../messages/bodies.ts'
 import { isKind, judge } from '../messages/judge.ts'
 import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message, signMessage } from '../messages/message.ts'
 import { memberIndex, type RoundContext, withRules } from '../round-context.ts'
@@ -22,7 +22,7 @@ import { countOf, type Draft, halt, hold, keep, say } from './draft.ts'
 import { type Effect, type LogRecord, UNKNOWN_ROUND } from './effects.ts'
 import type { PeerEvent } from './events.ts'
 import { isNeeded } from './needed.ts'
-import { initialState, type PeerState } from './state.ts'
+import { initialState, type PeerState, stateOf } from './state.ts'
 
 /** Bytes of next-round envelopes that are kept of one author: a manifest, a proposal, and small ones. */
 const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
@@ -33,6 +33,11 @@ export interface Environment {
   readonly verify: Verify
   /** Rules other than the context's: the simulator breaks one at a time. */
   readonly rules?: RoundRules
+  /**
+   * The own clock at this step, in whole milliseconds, from any start; it never goes back. Deadlines follow what it shows
+   * (rule 5 *Vote*); without one they are the charter's.
+   */
+  readonly now?: number
 }
 
 /** A state and what is to be done to make it true outside. */
@@ -75,26 +80,16 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
   const draft: Draft = { ...state, ...environment, effects: [] }
   take(draft, event)
   // The rules ran to their end in the step before: where nothing changed since, nothing follows.
-  if (!hasChanged({ ...draft, ...state }, draft) && draft.effects.length === 0) return { state, effects: [] }
-  if (!isOnlyCounted(state, draft, event)) applyRules(draft)
+  const changed = changesOf(state, draft)
+  if (changed.length === 0 && draft.effects.length === 0) return { state, effects: [] }
+  const isMessageOnly =
+    event.type === 'message' && changed.every((key) => key === 'messages') && draft.effects.length === 0
+  applyRules(draft, isMessageOnly ? event.message.kind : undefined)
   return finish(draft)
 }
 
-/**
- * Whether all that happened is one more endorsement that does not make a certificate yet: n² of them are most of a
- * round's messages, and no rule but that of certificates looks at them.
- */
-function isOnlyCounted(before: PeerState, draft: Draft, event: PeerEvent): boolean {
-  if (event.type !== 'message' || !isKind(event.message, 'endorsement')) return false
-  if (draft.evidence !== before.evidence || draft.effects.length > 0) return false
-  const author = event.message.slot
-  const heard = countOf(draft, 'endorsement', author)
-  return draft.certificates.has(author) || !draft.context.rules.isCertificate(heard, draft.context.quorum)
-}
-
 function finish(draft: Draft): Step {
-  const { signer: _signer, verify: _verify, rules: _rules, effects, ...state } = draft as Draft & Environment
-  return { state, effects }
+  return { state: stateOf(draft), effects: draft.effects }
 }
 
 function take(draft: Draft, event: PeerEvent): void {
@@ -130,6 +125,9 @@ function take(draft: Draft, event: PeerEvent): void {
       draft.building = false
       draft.built = { stack: event.stack, model: event.model }
       break
+    case 'rebuilt':
+      if (draft.astray && equalBytes(event.model, draft.context.modelDigest)) comeBack(draft)
+      break
     case 'recollected':
       recollect(draft, event.through)
       break
@@ -156,7 +154,7 @@ function hear(draft: Draft, message: Message): void {
     if (draft.evidence.has(hex(offenderOf(message.body)))) return
     learnEvidence(draft, message.body)
   }
-  keep(draft, message, () => isNeeded(draft, message))
+  keep(draft, message, (one) => isNeeded(draft, one))
 }
 
 /** Signs the own manifest, unless others would have to refuse it: too long a message would be held against its sender. */
@@ -168,6 +166,12 @@ function publish(draft: Draft, manifest: Manifest): void {
       : manifestFault(draft.context, draft.self, manifest)
   if (reason === undefined) say(draft, 'manifest', 0, manifest)
   else draft.effects.push({ type: 'unpublished', reason })
+}
+
+/** Rule 8 *Attest*: the sealed model is here again; who is still in time trains. */
+function comeBack(draft: Draft): void {
+  draft.astray = false
+  if (draft.phase === 'training') draft.effects.push({ type: 'train', context: draft.context })
 }
 
 /** Ends a silence of unknown length: from now on its last round is known, and logged. */
@@ -210,30 +214,54 @@ function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
   draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
 }
 
-/** Runs every rule until none changes anything: each does its part once, and only when its time has come. */
-function applyRules(draft: Draft): void {
-  for (let before: Draft | undefined; before === undefined || hasChanged(before, draft); ) {
-    if (draft.halted !== undefined) return
-    before = { ...draft }
-    spreadEvidence(draft)
-    petition(draft)
-    fetchManifests(draft)
-    endorse(draft)
-    certify(draft)
-    sayReady(draft)
-    beginDeciding(draft)
-    propose(draft)
-    vote(draft)
-    commit(draft)
-    build(draft)
-    attest(draft)
-    seal(draft)
-    advance(draft)
+/** A rule, and the kinds of messages that may give it something to do. */
+type Rule = readonly [apply: (draft: Draft) => void, reads: readonly Kind[]]
+
+const RULES: readonly Rule[] = [
+  [spreadEvidence, ['evidence']],
+  [petition, ['petition']],
+  [fetchManifests, ['manifest']],
+  [endorse, ['manifest']],
+  [certify, ['endorsement']],
+  [sayReady, ['ready']],
+  [beginDeciding, ['ready']],
+  [propose, ['ready']],
+  [vote, ['proposal', 'prevote', 'precommit']],
+  [commit, ['proposal', 'precommit']],
+  [build, ['manifest']],
+  [attest, ['attestation']],
+  [seal, ['manifest', 'attestation']],
+  [advance, []]
+]
+
+/**
+ * Runs every rule, in their order, until none changes anything: each does its part once, and only when its time has come.
+ *
+ * @param only kind of the one message that is all that is new since they last ran: most messages change nothing, and until
+ *   a rule that reads their kind does something, no other rule has anything to do
+ */
+function applyRules(draft: Draft, only?: Kind): void {
+  for (let filter = only; ; filter = undefined) {
+    const before = { ...draft }
+    let isChanged = false
+    for (const [apply, reads] of RULES) {
+      if (filter !== undefined && !isChanged && !reads.includes(filter)) continue
+      if (draft.halted !== undefined) return
+      apply(draft)
+      if (filter !== undefined) isChanged ||= hasChanged(before, draft)
+    }
+    if (!isChanged && !hasChanged(before, draft)) return
   }
 }
 
+/** Whether a rule did something: what it sends always comes with a message that it keeps, or a mark that it did. */
 function hasChanged(before: Draft, after: Draft): boolean {
-  return (Object.keys(after) as (keyof Draft)[]).some((key) => before[key] !== after[key])
+  for (const key in after) if (before[key as keyof Draft] !== after[key as keyof Draft]) return true
+  return false
+}
+
+function changesOf(before: PeerState, after: Draft): string[] {
+  return Object.keys(before).filter((key) => before[key as keyof PeerState] !== after[key as keyof Draft])
 }
 
 /** `deciding` starts at q readies (rule 3 *Ready*). */
@@ -245,25 +273,30 @@ function beginDeciding(draft: Draft): void {
   startView(draft, 0)
 }
 
-/** Goes on to the next round once the round is sealed and the own build is the sealed one. */
+/**
+ * Goes on to the next round once the round is sealed and the own build is done. Where that is not the sealed one, this
+ * member goes on voting, and has to rebuild (rule 8 *Attest*); while it does, it follows without a build.
+ */
 function advance(draft: Draft): void {
   const { sealedRound, built, context } = draft
-  if (sealedRound === undefined || built === undefined) return
-  if (!sameDigest(built.stack, sealedRound.seal.stack) || !equalBytes(built.model, sealedRound.seal.model)) {
-    halt(
-      draft,
-      `round ${context.round} was sealed with model ${hex(sealedRound.seal.model)}, but this peer built ${hex(built.model)}`
-    )
-    return
+  if (sealedRound === undefined || (built === undefined && !draft.astray)) return
+  let { astray } = draft
+  if (built !== undefined) {
+    const { stack, model } = sealedRound.seal
+    const isSealed = sameDigest(built.stack, stack) && equalBytes(built.model, model)
+    astray = !context.rules.mayGoOnFrom(isSealed)
+    if (astray) draft.effects.push({ type: 'deviated', context, sealedRound, built: built.model })
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early, remembered, evidence, wishes, silentThrough } = draft
+  const { early, remembered, evidence, wishes, silentThrough, delays } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered))
   draft.evidence = new Map(
     [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
   )
   draft.silentThrough = silentThrough
+  draft.astray = astray
+  draft.delays = delays
   draft.wishes = wishes
   draft.wishes = openWishes(draft)
   beginRound(draft)

@@ -4,6 +4,7 @@ import type { Certificate } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import { countOf, type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../round/draft.ts'
 import type { PeerState } from '../round/state.ts'
+import { noteCertificate } from './deadline.ts'
 import { manifestFault } from './validate.ts'
 
 /**
@@ -89,5 +90,6 @@ export function certify(draft: Draft): void {
 export function acceptCertificate(draft: Draft, certificate: Certificate): void {
   if (draft.certificates.has(certificate.author)) return
   draft.certificates = new Map(draft.certificates).set(certificate.author, certificate)
+  noteCertificate(draft)
   draft.effects.push({ type: 'certified', certificate })
 }

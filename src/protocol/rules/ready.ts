@@ -1,15 +1,19 @@
 import { bitmapOf } from '../bytes.ts'
 import { countOf, type Draft, say, startTimer } from '../round/draft.ts'
+import { deadlinesOf, noteMoment } from './deadline.ts'
 
 /**
  * Rule 3 *Ready*: one bitmap of the certificates held, sent at the earliest of: every trainer certified; the gather
  * deadline; `grace` after f+1 readies; q readies.
  */
 export function sayReady(draft: Draft): void {
-  const { charter, trainers, members, faulty, quorum } = draft.context
+  const { trainers, members, faulty, quorum } = draft.context
   if (draft.committed !== undefined) return
   const heard = countOf(draft, 'ready', 0)
-  if (heard > faulty) startTimer(draft, 'grace', charter.timeouts.graceMs)
+  if (heard > faulty) {
+    noteMoment(draft, 'readies')
+    startTimer(draft, 'grace', deadlinesOf(draft).graceMs)
+  }
   const complete = trainers.every((author) => draft.certificates.has(author))
   if (complete || heard >= quorum || draft.expired.has('gather') || draft.expired.has('grace'))
     say(
@@ -24,5 +28,6 @@ export function sayReady(draft: Draft): void {
 /** `gathering` begins with the own manifest or when the time to train is over; from then on the gather deadline runs. */
 export function beginGathering(draft: Draft): void {
   if (draft.phase === 'training') draft.phase = 'gathering'
-  startTimer(draft, 'gather', draft.context.charter.timeouts.gatherMs)
+  noteMoment(draft, 'gathering')
+  startTimer(draft, 'gather', deadlinesOf(draft).gatherMs)
 }

@@ -1,8 +1,18 @@
 import { equalBytes } from '../bytes.ts'
 import { cutId } from '../identifiers.ts'
 import type { Cut, Proposal } from '../messages/bodies.ts'
-import { countOf, type Draft, keptOf, messagesOf, say, startTimer, votesFor } from '../round/draft.ts'
+import {
+  countOf,
+  type Draft,
+  keptOf,
+  messagesOf,
+  say,
+  startTimer,
+  tallyOf,
+  votesFor
+} from '../round/draft.ts'
 import { proposerOf } from '../round-context.ts'
+import { deadlinesOf, noteDelays, noteMoment } from './deadline.ts'
 import { judgeFreshProposal } from './propose.ts'
 
 /**
@@ -21,7 +31,9 @@ export function vote(draft: Draft): void {
 export function startView(draft: Draft, view: number): void {
   draft.view = view
   draft.step = 'propose'
-  const { proposeMs, growthMs } = draft.context.charter.timeouts
+  noteMoment(draft, `view/${view}`)
+  const { growthMs } = draft.context.charter.timeouts
+  const { proposeMs } = deadlinesOf(draft)
   startTimer(draft, `propose/${view}`, draft.context.rules.viewTimeout(proposeMs, growthMs, view))
 }
 
@@ -29,17 +41,23 @@ export function startView(draft: Draft, view: number): void {
 function jump(draft: Draft): void {
   const highest = new Map<number, number>()
   for (const [key, slot] of draft.messages) {
-    const [kind, view] = key.split('/') as [string, string]
-    if (kind !== 'prevote' && kind !== 'precommit' && kind !== 'proposal') continue
-    if (Number(view) <= draft.view) continue
-    for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, Number(view)))
+    if (!key.startsWith('pre') && !key.startsWith('proposal/')) continue
+    const view = viewOf(key)
+    if (view <= draft.view) continue
+    for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, view))
   }
+  if (highest.size === 0) return
   const { rules, faulty } = draft.context
   const reached = rules.jumpTo(
     [...highest.values()].sort((left, right) => right - left),
     faulty
   )
   if (reached > draft.view) startView(draft, reached)
+}
+
+/** The view of the key of a proposal's or a vote's slot. */
+function viewOf(key: string): number {
+  return Number(key.slice(key.indexOf('/') + 1))
 }
 
 /** What its proposer proposed in a view, with the ids of the cuts: one proposal, or a faulty member's two. */
@@ -56,6 +74,7 @@ function prevote(draft: Draft): void {
   const current = proposalsOf(draft, draft.view)[0]
   const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
   if (opinion === 'waiting' && !draft.expired.has(`propose/${draft.view}`)) return
+  if (opinion === 'for') noteMoment(draft, `prevoted/${draft.view}`)
   say(draft, 'prevote', draft.view, { cut: opinion === 'for' ? current!.id : null })
   draft.step = 'prevote'
 }
@@ -120,6 +139,7 @@ function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
 }
 
 function precommit(draft: Draft, cut: Uint8Array | null): void {
+  if (cut !== null) noteMoment(draft, `precommitted/${draft.view}`)
   say(draft, 'precommit', draft.view, { cut })
   draft.step = 'precommit'
 }
@@ -127,7 +147,8 @@ function precommit(draft: Draft, cut: Uint8Array | null): void {
 /** Starts the timers of line 34 and line 47; the latter's end begins the next view (line 65). */
 function startVoteTimers(draft: Draft): void {
   const { quorum, charter } = draft.context
-  const { voteMs, growthMs } = charter.timeouts
+  const { growthMs } = charter.timeouts
+  const { voteMs } = deadlinesOf(draft)
   const { view } = draft
   const milliseconds = draft.context.rules.viewTimeout(voteMs, growthMs, view)
   if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
@@ -139,11 +160,13 @@ function startVoteTimers(draft: Draft): void {
 /** A quorum of precommits for one cut whose body is here, in whatever view: it is decided (line 49). */
 export function commit(draft: Draft): void {
   if (draft.committed !== undefined) return
-  const views = [...draft.messages.keys()]
-    .filter((key) => key.startsWith('precommit/'))
-    .map((key) => Number(key.split('/')[1]))
-    .filter((view) => countOf(draft, 'precommit', view) >= draft.context.quorum)
-  const counted = draft.context.rules.commitViews(views, draft.view)
+  const { quorum, rules } = draft.context
+  const views: number[] = []
+  for (const [key, slot] of draft.messages)
+    if (key.startsWith('precommit/') && slot.size >= quorum) views.push(viewOf(key))
+  const isAgreed = (view: number) =>
+    tallyOf(draft, 'precommit', view).some(({ cut, votes }) => cut !== null && votes >= quorum)
+  const counted = rules.commitViews(views, draft.view).filter(isAgreed)
   if (counted.length === 0) return
   const proposals = [...draft.messages].filter(([key]) => key.startsWith('proposal/'))
   const cuts = proposals.flatMap(([, slot]) =>
@@ -151,8 +174,9 @@ export function commit(draft: Draft): void {
   )
   for (const cut of draft.valid === undefined ? cuts : [draft.valid.cut, ...cuts]) {
     const id = cutId(draft.context, cut)
-    if (!counted.some((view) => votesFor(draft, 'precommit', view, id) >= draft.context.quorum)) continue
+    if (!counted.some((view) => votesFor(draft, 'precommit', view, id) >= quorum)) continue
     commitTo(draft, id, cut)
+    noteDelays(draft)
     return
   }
 }

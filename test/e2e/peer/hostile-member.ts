@@ -70,7 +70,7 @@ export class HostileMember {
     })
     const member = new HostileMember(host, identity, charter, prepared)
     await host.start()
-    await serveBlocks(host, { get: (digest) => member.#serve(digest) }, SILENT)
+    await serveBlocks(host, { getToServe: (digest) => member.#serve(digest) }, SILENT)
     const limits = { maxRequestBytes: 1 << 20, maxResponseBytes: 1 << 24, timeoutMs: 30_000, concurrency: 64 }
     const rate = { burst: 1000, perSecond: 1000 }
     await registerRequestHandler(host, SYNC_PROTOCOL, () => member.#answerSync(), { ...limits, rate }, SILENT)

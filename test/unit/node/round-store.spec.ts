@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { sha256Hex } from '../../../src/adapter/index.ts'
 import { PeerError } from '../../../src/node/errors.ts'
 import { type Home, roundFiles } from '../../../src/node/home.ts'
 import { openRoundStore, readSealedRounds, requireSealedModel } from '../../../src/node/round-store.ts'
+import { memoryLog } from './memory-log.ts'
 import { type OneMember, oneMember, sealRound } from './one-member.ts'
 import { temporaryHome } from './temporary-home.ts'
 
@@ -78,11 +80,15 @@ describe('the round store', () => {
 
   it('knows the model that was sealed from one that was changed; one that is gone is fetched later', async () => {
     const store = await sealNext()
-    await requireSealedModel(store)
+    const log = memoryLog()
+    await requireSealedModel(store, log)
+    assert.deepEqual(log.messages, [])
     const path = roundFiles(home, 1).model
     await writeFile(path, 'another')
-    await assert.rejects(requireSealedModel(store), /model\.safetensors is not the model that was sealed/)
-    await rm(path)
-    await requireSealedModel(store)
+    await requireSealedModel(store, log)
+    assert.match(log.messages.at(-1)!, /is not the model that was sealed: it is fetched from another member/)
+    assert(!existsSync(path), 'it is put aside')
+    await requireSealedModel(store, log)
+    assert.equal(log.messages.length, 1)
   })
 })

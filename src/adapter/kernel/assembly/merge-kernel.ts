@@ -11,7 +11,7 @@ const TILE_COLUMN_BYTES: usize = 16
 
 /**
  * weight += B·A for `tiles` tiles of 4 rows and `panels` panels of 8 columns. Eight accumulators: with ten or more, V8
- * spills.
+ * spills. A panel meets every tile before the next: it and the tiles' part of B stay in the first-level cache.
  *
  * @param a A packed by panels: [panel][rank][8]
  * @param b B packed by tiles: [tile][rank][4]
@@ -27,12 +27,11 @@ export function addTiles(
   stride: usize
 ): void {
   const panelBytes = rank * TILE_ROW_BYTES
-  for (let tile: usize = 0; tile < tiles; tile++) {
-    let panelBegin = a
+  for (let panel: usize = 0; panel < panels; panel++) {
+    const end = a + panelBytes
+    let column = b
     let target = weight
-    for (let panel: usize = 0; panel < panels; panel++) {
-      const end = panelBegin + panelBytes
-      let column = b
+    for (let tile: usize = 0; tile < tiles; tile++) {
       let s0 = f32x4.splat(0)
       let s1 = f32x4.splat(0)
       let s2 = f32x4.splat(0)
@@ -41,7 +40,7 @@ export function addTiles(
       let s5 = f32x4.splat(0)
       let s6 = f32x4.splat(0)
       let s7 = f32x4.splat(0)
-      for (let row = panelBegin; row < end; row += TILE_ROW_BYTES) {
+      for (let row = a; row < end; row += TILE_ROW_BYTES) {
         const left = v128.load(row)
         const right = v128.load(row, 16)
         const b0 = v128.load32_splat(column)
@@ -70,11 +69,68 @@ export function addTiles(
       out += stride
       v128.store(out, f32x4.add(v128.load(out), s6))
       v128.store(out, f32x4.add(v128.load(out, 16), s7), 16)
-      panelBegin = end
-      target += TILE_ROW_BYTES
+      target += stride << 2
     }
-    b += rank * TILE_COLUMN_BYTES
-    weight += stride << 2
+    a = end
+    weight += TILE_ROW_BYTES
+  }
+}
+
+/**
+ * Deals one row of A, `panels` times 8 float32, out to its places in the panels.
+ *
+ * @param target the row's place in the first panel; the next lies `panelBytes` further
+ */
+export function packRow(source: usize, target: usize, panels: usize, panelBytes: usize): void {
+  for (let panel: usize = 0; panel < panels; panel++) {
+    v128.store(target, v128.load(source))
+    v128.store(target, v128.load(source, 16), 16)
+    source += TILE_ROW_BYTES
+    target += panelBytes
+  }
+}
+
+/** Turns `tiles` times 4 rows of B, `rank` float32 each, into tiles: [tile][rank][4]. */
+export function packTiles(source: usize, target: usize, tiles: usize, rank: usize): void {
+  const rowBytes = rank << 2
+  const fours = rank & ~3
+  for (let tile: usize = 0; tile < tiles; tile++) {
+    let first = source
+    let second = first + rowBytes
+    let third = second + rowBytes
+    let fourth = third + rowBytes
+    let k: usize = 0
+    for (; k < fours; k += 4) {
+      const a = v128.load(first)
+      const b = v128.load(second)
+      const c = v128.load(third)
+      const d = v128.load(fourth)
+      const ab = v128.shuffle<u32>(a, b, 0, 4, 1, 5)
+      const cd = v128.shuffle<u32>(c, d, 0, 4, 1, 5)
+      const abHigh = v128.shuffle<u32>(a, b, 2, 6, 3, 7)
+      const cdHigh = v128.shuffle<u32>(c, d, 2, 6, 3, 7)
+      v128.store(target, v128.shuffle<u64>(ab, cd, 0, 2))
+      v128.store(target, v128.shuffle<u64>(ab, cd, 1, 3), 16)
+      v128.store(target, v128.shuffle<u64>(abHigh, cdHigh, 0, 2), 32)
+      v128.store(target, v128.shuffle<u64>(abHigh, cdHigh, 1, 3), 48)
+      first += 16
+      second += 16
+      third += 16
+      fourth += 16
+      target += 64
+    }
+    for (; k < rank; k++) {
+      store<u32>(target, load<u32>(first))
+      store<u32>(target, load<u32>(second), 4)
+      store<u32>(target, load<u32>(third), 8)
+      store<u32>(target, load<u32>(fourth), 12)
+      first += 4
+      second += 4
+      third += 4
+      fourth += 4
+      target += 16
+    }
+    source += rowBytes << 2
   }
 }
 

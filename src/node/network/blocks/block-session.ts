@@ -1,49 +1,66 @@
 import '../promise-polyfill.ts'
-import type { PeerId, Stream } from '@libp2p/interface'
-import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
-import { BLOCK_BYTES_MAX, sha256Hex } from '../../../adapter/index.ts'
+import type { PeerId, Stream, StreamMessageEvent } from '@libp2p/interface'
 import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import { asNetworkError } from '../request-response.ts'
-import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX, PIECE_BYTES_MAX } from './constants.ts'
-import { decodeBlockAnswer, encodeBlockRequest } from './messages.ts'
+import { AnswerReader, type FetchedBlock } from './answer-reader.ts'
+import { BlockBuffers } from './block-buffers.ts'
+import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX } from './constants.ts'
+import { encodeBlockRequest } from './messages.ts'
+import { StreamWriter } from './stream-writer.ts'
 
-/** What came of one digest. */
-export type FetchedBlock =
-  | { readonly digest: string; readonly status: 'found'; readonly bytes: Uint8Array }
-  | { readonly digest: string; readonly status: 'missing' }
-  | { readonly digest: string; readonly status: 'busy'; readonly retryAfterMs: number }
+/** How a session with a holder is led. */
+export interface BlockSessionOptions {
+  /** How long it may take for each frame. */
+  readonly frameTimeoutMs?: number
+  readonly signal?: AbortSignal
+  /** Memory for blocks, to share among sessions. */
+  readonly buffers?: BlockBuffers
+}
+
+/** An answer that nobody has taken yet. */
+type Ready = FetchedBlock & { readonly at: number }
 
 /**
- * One stream to a holder, from which blocks are asked and read in the same order. Every wait has a deadline, which each
- * frame that comes renews. All failures are a {@link NetworkError}: `protocol` for wrong bytes, `timeout`, `aborted` or
- * `unreachable`; what was read before remains good.
+ * One stream to a holder, from which blocks are asked and read in the same order. What comes is taken up at once, whoever
+ * waits for it, until {@link IN_FLIGHT_BYTES_MAX} are unread; then the holder is stopped. Every wait has a deadline, which
+ * each frame that comes renews. All failures are a {@link NetworkError}: `protocol` for wrong bytes, `timeout`, `aborted`
+ * or `unreachable`; what was read before remains good.
  */
 export class BlockSession {
-  readonly #host: NetworkHost
   readonly #doing: string
   readonly #stream: Stream
-  readonly #frames: LengthPrefixedStream
-  readonly #aborted = new AbortController()
+  readonly #writer: StreamWriter
+  readonly #reader: AnswerReader
+  readonly #buffers: BlockBuffers
   readonly #frameTimeoutMs: number
+  readonly #ready: Ready[] = []
+  #unreadBytes = 0
+  #wake: () => void = () => undefined
+  #failure: NetworkError | undefined
   #watchdog: NodeJS.Timeout | undefined
 
-  private constructor(host: NetworkHost, doing: string, stream: Stream, frameTimeoutMs: number) {
-    this.#host = host
+  private constructor(host: NetworkHost, doing: string, stream: Stream, options: BlockSessionOptions) {
+    const { frameTimeoutMs = FRAME_TIMEOUT_MS, buffers = new BlockBuffers() } = options
     this.#doing = doing
     this.#stream = stream
     this.#frameTimeoutMs = frameTimeoutMs
-    this.#frames = lpStream(stream, { maxDataLength: PIECE_BYTES_MAX, maxBufferSize: IN_FLIGHT_BYTES_MAX })
+    this.#buffers = buffers
+    this.#writer = new StreamWriter(stream, frameTimeoutMs)
+    this.#reader = new AnswerReader(buffers, (bytes) => host.traffic.add('blocks', 'received', bytes))
+    stream.addEventListener('message', this.#onMessage)
+    stream.addEventListener('remoteCloseWrite', this.#onEnd)
+    stream.addEventListener('close', this.#onEnd)
   }
 
-  /** Opens a stream to a holder. @param frameTimeoutMs how long it may take for each frame */
+  /** Opens a stream to a holder. */
   static async open(
     host: NetworkHost,
     holder: PeerId,
-    frameTimeoutMs: number = FRAME_TIMEOUT_MS,
-    signal?: AbortSignal
+    options: BlockSessionOptions = {}
   ): Promise<BlockSession> {
+    const { frameTimeoutMs = FRAME_TIMEOUT_MS, signal } = options
     const doing = `fetching blocks from ${holder}`
     try {
       const stream = await withDeadline(doing, frameTimeoutMs, signal, async (deadline) => {
@@ -52,7 +69,7 @@ export class BlockSession {
         if (deadline.aborted) late.abort(new Error('too late'))
         return late
       })
-      return new BlockSession(host, doing, stream, frameTimeoutMs)
+      return new BlockSession(host, doing, stream, options)
     } catch (error) {
       throw asNetworkError(doing, error, false)
     }
@@ -60,60 +77,105 @@ export class BlockSession {
 
   /** Sends a request; at most two may be unanswered at once. */
   async ask(digests: readonly string[]): Promise<void> {
-    await this.#step((signal) => this.#frames.write(encodeBlockRequest(digests), { signal }))
+    if (this.#failure !== undefined) throw this.#failure
+    this.#reader.expect(digests)
+    this.#watch()
+    try {
+      await this.#writer.write(encodeBlockRequest(digests))
+    } catch (error) {
+      throw this.#fail(asNetworkError(this.#doing, error, false))
+    }
   }
 
-  /** Reads the next answer. A found block has its digest: it is checked before it is given out. */
-  async answer(digest: string): Promise<FetchedBlock> {
-    const answer = decodeBlockAnswer(await this.#read())
-    if (answer.status !== 'found') return { digest, ...answer }
-    const bytes = new Uint8Array(Math.min(answer.length, BLOCK_BYTES_MAX))
-    for (let filled = 0; filled < bytes.length; ) {
-      const piece = await this.#read()
-      if (piece.length === 0 || piece.length > bytes.length - filled)
-        throw new NetworkError('protocol', `block ${digest} came in pieces that do not fit`)
-      bytes.set(piece, filled)
-      filled += piece.length
+  /** Takes the next answer. A found block has its digest. @returns it, and when it had come */
+  async answer(): Promise<FetchedBlock & { readonly at: number }> {
+    if (this.#ready.length === 0 && this.#failure === undefined)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    const answer = this.#ready.shift()
+    if (answer === undefined) throw this.#failure ?? new NetworkError('aborted', `${this.#doing}: given up`)
+    if (answer.status === 'found') this.#unreadBytes -= answer.bytes.length
+    if (this.#stream.readStatus === 'paused' && this.#unreadBytes <= IN_FLIGHT_BYTES_MAX / 2) {
+      this.#stream.resume()
+      this.#watch()
     }
-    this.#host.traffic.add('blocks', 'received', bytes.length)
-    if (sha256Hex(bytes) !== digest)
-      throw new NetworkError('protocol', `block ${digest} came with other bytes`)
-    return { digest, status: 'found', bytes }
+    return answer
+  }
+
+  /** Gives the memory of a block back that is stored. */
+  recycle(bytes: Uint8Array): void {
+    this.#buffers.give(bytes)
   }
 
   /** Ends the stream when all answers are read. */
   async close(): Promise<void> {
-    await this.#step((signal) => this.#stream.close({ signal }))
+    if (this.#failure !== undefined) throw this.#failure
+    this.#detach()
+    try {
+      await withDeadline(this.#doing, this.#frameTimeoutMs, undefined, (signal) =>
+        this.#stream.close({ signal })
+      )
+    } catch (error) {
+      throw this.#fail(asNetworkError(this.#doing, error, false))
+    }
   }
 
   /** Ends the stream at once. */
   abort(reason: Error): void {
-    this.#aborted.abort(reason)
-    this.#stream.abort(reason)
+    this.#fail(asNetworkError(this.#doing, reason, true))
   }
 
-  async #read(): Promise<Uint8Array> {
-    return (await this.#step((signal) => this.#frames.read({ signal }))).subarray()
-  }
-
-  /** One wait for the other side. */
-  async #step<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    clearTimeout(this.#watchdog)
-    this.#watchdog = setTimeout(
-      () =>
-        this.abort(
-          new NetworkError('timeout', `${this.#doing}: no answer within ${this.#frameTimeoutMs} ms`)
-        ),
-      this.#frameTimeoutMs
-    )
+  readonly #onMessage = ({ data }: StreamMessageEvent): void => {
+    const framesBefore = this.#reader.frames
     try {
-      return await work(this.#aborted.signal)
+      for (const answer of this.#reader.push(data instanceof Uint8Array ? [data] : data)) {
+        if (answer.status === 'found') this.#unreadBytes += answer.bytes.length
+        this.#ready.push({ ...answer, at: performance.now() })
+      }
     } catch (error) {
-      const failure = asNetworkError(this.#doing, this.#aborted.signal.reason ?? error, true)
-      this.#stream.abort(failure)
-      throw failure
-    } finally {
-      clearTimeout(this.#watchdog)
+      this.#fail(asNetworkError(this.#doing, error, true))
+      return
     }
+    if (this.#reader.frames > framesBefore) this.#watch()
+    if (this.#unreadBytes > IN_FLIGHT_BYTES_MAX && this.#stream.readStatus === 'readable')
+      this.#stream.pause()
+    if (this.#ready.length > 0) this.#wake()
+  }
+
+  readonly #onEnd = (event: Event): void => {
+    if (this.#reader.awaited === 0 && event.type === 'remoteCloseWrite') return
+    const cause = 'error' in event ? event.error : undefined
+    this.#fail(new NetworkError('unreachable', `${this.#doing}: the stream ended early`, { cause }))
+  }
+
+  /** Begins the time for the next frame, where one is awaited and may come. */
+  #watch(): void {
+    clearTimeout(this.#watchdog)
+    this.#watchdog = undefined
+    if (this.#reader.awaited === 0 || this.#failure !== undefined) return
+    this.#watchdog = setTimeout(() => {
+      // A holder that was stopped because of us is not late.
+      if (this.#stream.readStatus === 'paused') return
+      this.#fail(new NetworkError('timeout', `${this.#doing}: no answer within ${this.#frameTimeoutMs} ms`))
+    }, this.#frameTimeoutMs)
+  }
+
+  /** Ends the stream, if it has not ended before. @returns why it has ended */
+  #fail(failure: NetworkError): NetworkError {
+    if (this.#failure === undefined) {
+      this.#failure = failure
+      this.#detach()
+      this.#stream.abort(failure)
+      this.#wake()
+    }
+    return this.#failure
+  }
+
+  #detach(): void {
+    clearTimeout(this.#watchdog)
+    this.#stream.removeEventListener('message', this.#onMessage)
+    this.#stream.removeEventListener('remoteCloseWrite', this.#onEnd)
+    this.#stream.removeEventListener('close', this.#onEnd)
   }
 }

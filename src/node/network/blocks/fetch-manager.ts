@@ -5,6 +5,7 @@ import { type BlockStore, type Log, StoreError } from '../../store/index.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import type { Availability } from './availability.ts'
+import { BlockBuffers } from './block-buffers.ts'
 import { FRAME_TIMEOUT_MS } from './constants.ts'
 import { HolderBook } from './holder-book.ts'
 import { type FetchTools, HolderWorker } from './holder-worker.ts'
@@ -92,6 +93,7 @@ export class FetchManager {
       log,
       book: this.#book,
       frameTimeoutMs: this.#limits.frameTimeoutMs,
+      buffers: new BlockBuffers(),
       take: (holder) => this.#wanted.take(holder, this.#sharers, performance.now()),
       isWanted: (digest) => this.#wanted.get(digest) !== undefined,
       keep: (digest, bytes) => this.#keep(digest, bytes),

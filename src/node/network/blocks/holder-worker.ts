@@ -3,7 +3,8 @@ import type { Log } from '../../store/index.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import { isMalformed } from '../request-response.ts'
-import { BlockSession, type FetchedBlock } from './block-session.ts'
+import type { BlockBuffers } from './block-buffers.ts'
+import { BlockSession } from './block-session.ts'
 import { REQUESTS_UNDER_WAY_MAX } from './constants.ts'
 import type { HolderBook } from './holder-book.ts'
 import type { Want } from './wanted-blocks.ts'
@@ -14,6 +15,8 @@ export interface FetchTools {
   readonly log: Log
   readonly book: HolderBook
   readonly frameTimeoutMs: number
+  /** Memory for the blocks that come. */
+  readonly buffers: BlockBuffers
   /** Chooses what to ask of a holder next. */
   readonly take: (holder: string) => Want[]
   readonly isWanted: (digest: string) => boolean
@@ -21,6 +24,12 @@ export interface FetchTools {
   readonly keep: (digest: string, bytes: Uint8Array) => Promise<void>
   /** Tells the manager that there may be something new to do. */
   readonly changed: () => void
+}
+
+/** A request under way. */
+interface AskedBatch {
+  readonly wants: readonly Want[]
+  readonly at: number
 }
 
 /** How long a stream is kept without work: opening one again takes round trips. */
@@ -36,6 +45,8 @@ export class HolderWorker {
   readonly #unanswered = new Set<Want>()
   readonly #stopped = new AbortController()
   #session: BlockSession | undefined
+  /** When the last answer came. */
+  #arrivedAt = 0
   #isFinished = false
   #running: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
@@ -78,12 +89,12 @@ export class HolderWorker {
   }
 
   async #run(first: Want[]): Promise<void> {
-    const { book, log, host, frameTimeoutMs } = this.#tools
+    const { book, log, host, frameTimeoutMs, buffers } = this.#tools
     const name = this.#name
     for (const want of first) this.#unanswered.add(want)
     try {
       const { signal } = this.#stopped
-      const session = await BlockSession.open(host, this.#peerId, frameTimeoutMs, signal)
+      const session = await BlockSession.open(host, this.#peerId, { frameTimeoutMs, signal, buffers })
       this.#session = session
       signal.throwIfAborted()
       await this.#exchange(session, first)
@@ -103,13 +114,13 @@ export class HolderWorker {
   }
 
   async #exchange(session: BlockSession, first: Want[]): Promise<void> {
-    const asked: Want[][] = []
+    const asked: AskedBatch[] = []
     const writes: Promise<void>[] = []
     let next = first
     for (;;) {
       while (next.length > 0) {
+        asked.push({ wants: next, at: performance.now() })
         await session.ask(next.map(({ digest }) => digest))
-        asked.push(next)
         next = asked.length < REQUESTS_UNDER_WAY_MAX ? this.#take() : []
       }
       const batch = asked.shift()
@@ -125,22 +136,24 @@ export class HolderWorker {
   }
 
   /** Reads the answers to a request. */
-  async #read(session: BlockSession, wants: readonly Want[], writes: Promise<void>[]): Promise<void> {
-    const { book, keep, changed } = this.#tools
+  async #read(session: BlockSession, { wants, at }: AskedBatch, writes: Promise<void>[]): Promise<void> {
+    const { book, changed } = this.#tools
     const name = this.#name
-    const begun = performance.now()
+    // An answer may have waited for this peer's disk, and for those before it: neither is the holder's time.
+    const begun = Math.max(at, this.#arrivedAt)
     let bytes = 0
     let busyUntil = Number.POSITIVE_INFINITY
     for (const want of wants) {
-      const answer = await session.answer(want.digest)
-      const now = performance.now()
+      const answer = await session.answer()
+      this.#arrivedAt = answer.at
       if (answer.status === 'found') {
         bytes += answer.bytes.length
         book.succeeded(name)
-        writes.push(this.#keep(want, answer, keep))
+        writes.push(this.#keep(session, want, answer.bytes))
         if (writes.length > WRITES_MAX) await writes.shift()
         continue
       }
+      const now = performance.now()
       if (answer.status === 'busy') {
         book.withholds(name, want.digest, now + answer.retryAfterMs)
         busyUntil = Math.min(busyUntil, now + answer.retryAfterMs)
@@ -148,16 +161,13 @@ export class HolderWorker {
       this.#answered(want)
       changed()
     }
-    if (bytes > 0) book.measured(name, bytes, performance.now() - begun)
+    if (bytes > 0) book.measured(name, bytes, this.#arrivedAt - begun)
     else if (Number.isFinite(busyUntil)) book.busyUntil(name, busyUntil)
   }
 
-  async #keep(
-    want: Want,
-    { digest, bytes }: Extract<FetchedBlock, { status: 'found' }>,
-    keep: FetchTools['keep']
-  ): Promise<void> {
-    await keep(digest, bytes)
+  async #keep(session: BlockSession, want: Want, bytes: Uint8Array): Promise<void> {
+    await this.#tools.keep(want.digest, bytes)
+    session.recycle(bytes)
     this.#answered(want)
   }
 

@@ -9,9 +9,10 @@
  * ```
  */
 
+export type { FetchedBlock } from './answer-reader.ts'
 export { AVAILABILITY_PROTOCOL } from './availability.ts'
 export { type BlockExchange, type BlockExchangeOptions, startBlockExchange } from './block-exchange.ts'
-export { BlockSession, type FetchedBlock } from './block-session.ts'
+export { BlockSession } from './block-session.ts'
 export { BLOCKS_PROTOCOL, DIGESTS_PER_REQUEST_MAX } from './constants.ts'
 export type { FetchAllOptions, FetchLimits, FetchProgress, WantedBlock } from './fetch-manager.ts'
 export { BLOCK_SERVER_LIMITS, type BlockServerLimits, serveBlocks } from './server.ts'

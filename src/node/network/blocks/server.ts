@@ -1,6 +1,6 @@
 import '../promise-polyfill.ts'
 import type { PeerId, Stream } from '@libp2p/interface'
-import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
+import { lpStream } from '@libp2p/utils'
 import type { BlockStore, Log } from '../../store/index.ts'
 import { withDeadline } from '../deadline.ts'
 import type { NetworkHost } from '../network-host.ts'
@@ -14,6 +14,7 @@ import {
   REQUESTS_UNDER_WAY_MAX
 } from './constants.ts'
 import { decodeBlockRequest, encodeBlockAnswer } from './messages.ts'
+import { StreamWriter } from './stream-writer.ts'
 import { UploadLimit } from './upload-limit.ts'
 
 /** What the server gives at most. */
@@ -26,6 +27,8 @@ export interface BlockServerLimits {
   readonly streamsPerPeer: number
   /** What a refused asker is told to wait. */
   readonly retryAfterMs: number
+  /** How long an asker may take for each piece, milliseconds. */
+  readonly frameTimeoutMs: number
   /** Bytes a second to all askers together; undefined for no cap. */
   readonly uploadBytesPerSecond?: number | undefined
 }
@@ -45,7 +48,8 @@ export const BLOCK_SERVER_LIMITS: BlockServerLimits = {
   requestsAtOnce: 16,
   requestsPerPeer: 2,
   streamsPerPeer: 4,
-  retryAfterMs: 250
+  retryAfterMs: 250,
+  frameTimeoutMs: FRAME_TIMEOUT_MS
 }
 
 /**
@@ -55,7 +59,7 @@ export const BLOCK_SERVER_LIMITS: BlockServerLimits = {
  */
 export async function serveBlocks(
   host: NetworkHost,
-  store: Pick<BlockStore, 'get'>,
+  store: Pick<BlockStore, 'getToServe'>,
   log: Log,
   { limits = BLOCK_SERVER_LIMITS, refusal }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
@@ -63,11 +67,11 @@ export async function serveBlocks(
   const byPeer = new Map<string, number>()
   let total = 0
 
-  const answerRequest = async (frames: LengthPrefixedStream, peer: string, digests: readonly string[]) => {
+  const answerRequest = async (writer: StreamWriter, peer: string, digests: readonly string[]) => {
     const underWay = byPeer.get(peer) ?? 0
     if (total >= limits.requestsAtOnce || underWay >= limits.requestsPerPeer) {
       for (const _ of digests)
-        await send(frames, encodeBlockAnswer({ status: 'busy', retryAfterMs: limits.retryAfterMs }))
+        await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: limits.retryAfterMs }))
       return
     }
     total++
@@ -80,7 +84,7 @@ export async function serveBlocks(
         if (index + 1 < digests.length) ahead = read(digests[index + 1]!, peer)
         // Should this answer fail to go out, nobody waits for the next.
         ahead.catch(() => undefined)
-        await sendAnswer(frames, answer)
+        await sendAnswer(writer, answer)
       }
     } finally {
       total--
@@ -91,22 +95,19 @@ export async function serveBlocks(
   }
 
   const read = async (digest: string, peer: string): Promise<Uint8Array | number | undefined> => {
-    const block = await store.get(digest)
+    const block = await store.getToServe(digest)
     return block === undefined ? undefined : (refusal?.(digest, peer) ?? block)
   }
 
-  const sendAnswer = async (
-    frames: LengthPrefixedStream,
-    answer: Uint8Array | number | undefined
-  ): Promise<void> => {
-    if (answer === undefined) return send(frames, encodeBlockAnswer({ status: 'missing' }))
+  const sendAnswer = async (writer: StreamWriter, answer: Uint8Array | number | undefined): Promise<void> => {
+    if (answer === undefined) return writer.write(encodeBlockAnswer({ status: 'missing' }))
     if (typeof answer === 'number')
-      return send(frames, encodeBlockAnswer({ status: 'busy', retryAfterMs: answer }))
+      return writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: answer }))
     await upload.admit(answer.length)
     const header = encodeBlockAnswer({ status: 'found', length: answer.length })
-    await send(frames, header, answer.subarray(0, PIECE_BYTES_MAX))
+    await writer.write(header, answer.subarray(0, PIECE_BYTES_MAX))
     for (let begin = PIECE_BYTES_MAX; begin < answer.length; begin += PIECE_BYTES_MAX)
-      await send(frames, answer.subarray(begin, begin + PIECE_BYTES_MAX))
+      await writer.write(answer.subarray(begin, begin + PIECE_BYTES_MAX))
     host.traffic.add('blocks', 'sent', answer.length)
   }
 
@@ -116,6 +117,7 @@ export async function serveBlocks(
       maxDataLength: REQUEST_BYTES_MAX,
       maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
     })
+    const writer = new StreamWriter(stream, limits.frameTimeoutMs)
     try {
       for (;;) {
         const request = await withDeadline(
@@ -124,7 +126,7 @@ export async function serveBlocks(
           undefined,
           (signal) => frames.read({ signal })
         )
-        await answerRequest(frames, peer, decodeBlockRequest(request.subarray()))
+        await answerRequest(writer, peer, decodeBlockRequest(request.subarray()))
       }
     } catch (error) {
       if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') {
@@ -143,11 +145,4 @@ export async function serveBlocks(
     maxInboundStreams: limits.streamsPerPeer
   })
   return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
-}
-
-/** Sends frames; resolves when the stream takes more, so that at most one block waits in memory for a slow asker. */
-function send(frames: LengthPrefixedStream, ...bytes: Uint8Array[]): Promise<void> {
-  return withDeadline('sending blocks', FRAME_TIMEOUT_MS, undefined, (signal) =>
-    frames.writeV(bytes, { signal })
-  )
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
+import { loadPeerConfig } from '../../../../src/node/config/index.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import { Heads } from '../../../../src/node/driver/heads.ts'
 import { RoundDriver } from '../../../../src/node/driver/round-driver.ts'
 import type { Home } from '../../../../src/node/home.ts'
 import { openMessageLog } from '../../../../src/node/message-log.ts'
 import type { NetworkHost } from '../../../../src/node/network/index.ts'
-import { loadPeerConfig } from '../../../../src/node/peer-config.ts'
 import { openRoundStore } from '../../../../src/node/round-store.ts'
 import { decodeEnvelope, type LogRecord, verifyEd25519 } from '../../../../src/protocol/index.ts'
 import { memoryLog } from '../memory-log.ts'
@@ -45,7 +45,7 @@ describe('the round driver', () => {
       home,
       identity: member.identity,
       environment: { signer: member.identity.signer, verify: verifyEd25519 },
-      config: await loadPeerConfig(home, { model: MODEL, documents: 'none', rank: 1 }),
+      config: await loadPeerConfig(home, { model: MODEL, documents: 'none', 'adapter.rank': 1 }),
       host,
       exchange: {
         publish: () => undefined,

@@ -3,6 +3,7 @@ import { hex } from '../../../../src/protocol/bytes.ts'
 import { cutId } from '../../../../src/protocol/identifiers.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/round/effects.ts'
+import { proposerOf } from '../../../../src/protocol/round-context.ts'
 import type { SealedRound } from '../../../../src/protocol/sealed-round.ts'
 import { decodeSealedRound, encodeSealedRound } from '../../../../src/protocol/sealed-round.ts'
 import { verifyIdeal } from '../../../sim/ideal-signatures.ts'
@@ -147,13 +148,79 @@ describe('rule 8, attest', () => {
     assert.equal(seat.done('halt').length, 1)
   })
 
-  it('halts when its own build is not what was sealed', () => {
-    const seat = building()
-    seat.hear(attested(1, right), attested(2, right), attested(3, right))
-    assert.deepEqual(seat.done('halt'), [])
-    built(seat, wrong)
-    assert.match(seat.done('halt')[0]!.reason, /but this peer built/)
-    assert.deepEqual(seat.said('attestation'), [])
+  describe('whose own build is not what was sealed', () => {
+    const astray = () => {
+      const seat = building()
+      seat.hear(attested(1, right), attested(2, right), attested(3, right))
+      built(seat, wrong)
+      return seat
+    }
+
+    it('goes on to the next round, where it neither trains nor attests', () => {
+      const seat = astray()
+      assert.deepEqual(seat.done('halt'), [])
+      assert.deepEqual(seat.said('attestation'), [])
+      const order = seat.effects
+        .map(({ type }) => type)
+        .filter((type) => /deviated|sealed|rebuild/.test(type))
+      assert.deepEqual(order, ['deviated', 'sealed', 'rebuild'])
+      assert.equal(hex(seat.done('rebuild')[0]!.context.modelDigest), hex(right.model))
+      assert.equal(seat.state.context.round, 2)
+      assert.equal(seat.done('train').length, 1, 'that of the first round')
+    })
+
+    it('votes on, and follows the seals of the others without a build', () => {
+      const seat = astray()
+      const { context } = seat.state
+      const void2 = { entries: [], membership: [], evidence: [] }
+      const id = cutId(context, void2)
+      const say = (member: number, kind: 'ready' | 'prevote' | 'precommit') =>
+        table.said(
+          member,
+          kind,
+          0,
+          kind === 'ready' ? { certified: new Uint8Array(1) } : { cut: id },
+          context
+        )
+      seat.timeout('train')
+      for (const member of [1, 2, 3]) seat.hear(say(member, 'ready'))
+      assert.equal(seat.said('ready').at(-1)!.header.round, 2)
+      const proposer = proposerOf(context, 0)
+      if (proposer !== 0) {
+        const carried = [1, 2, 3].map((member) => {
+          const { body, signature } = say(member, 'ready') as Message<'ready'>
+          return { member, certified: body.certified, signature }
+        })
+        seat.hear(
+          table.said(proposer, 'proposal', 0, { cut: void2, validView: -1, readies: carried }, context)
+        )
+      }
+      assert.equal(seat.said('prevote').at(-1)!.header.round, 2)
+      for (const member of [1, 2, 3]) seat.hear(say(member, 'prevote'), say(member, 'precommit'))
+      assert.equal(seat.state.phase, 'stacking')
+      assert.equal(seat.done('build').length, 1, 'that of the first round')
+      const body = { cut: id, stack: null, model: context.modelDigest }
+      seat.hear(...[1, 2, 3].map((member) => table.said(member, 'attestation', 0, body, context)))
+      assert.equal(seat.state.context.round, 3)
+      assert.deepEqual(seat.said('attestation'), [])
+      assert(seat.state.astray)
+    })
+
+    it('trains when it has rebuilt in time, and is believed with the sealed model only', () => {
+      const seat = astray()
+      seat.take({ type: 'rebuilt', model: wrong.model })
+      assert(seat.state.astray)
+      seat.take({ type: 'rebuilt', model: right.model })
+      assert(!seat.state.astray)
+      assert.equal(seat.done('train').at(-1)!.context.round, 2)
+    })
+
+    it('does not train where the time for it is over', () => {
+      const seat = astray()
+      seat.timeout('train')
+      seat.take({ type: 'rebuilt', model: right.model })
+      assert.equal(seat.done('train').length, 1)
+    })
   })
 })
 

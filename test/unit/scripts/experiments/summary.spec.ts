@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { planRuns, STUDIES } from '../../../../scripts/experiments/plan.ts'
+import { planRuns, SPLITS, STUDIES } from '../../../../scripts/experiments/plan.ts'
 import {
   openResults,
   type ResultsHeader,
@@ -33,15 +33,15 @@ function result(run: RunDescription, points: readonly (readonly [number, number]
 
 describe('the plan of the experiment', () => {
   it('names every run once, and the shorter one is a part of the longer', () => {
-    const short = planRuns({ seeds: 1, rounds: 3, studies: STUDIES })
-    const long = planRuns({ seeds: 2, rounds: 3, studies: STUDIES })
+    const short = planRuns({ seeds: 1, rounds: 3, studies: STUDIES, splits: SPLITS })
+    const long = planRuns({ seeds: 2, rounds: 3, studies: STUDIES, splits: SPLITS })
     const ids = long.map(runId)
     assert.equal(new Set(ids).size, ids.length)
     assert.ok(short.map(runId).every((id) => ids.includes(id)))
   })
 
   it('has FedIT where all ranks are one, and zero-padding where they differ', () => {
-    const runs = planRuns({ seeds: 1, rounds: 3, studies: ['rules'] })
+    const runs = planRuns({ seeds: 1, rounds: 3, studies: ['rules'], splits: SPLITS })
     const settings = (method: string) => [
       ...new Set(runs.filter((run) => run.method === method).map(({ ranks }) => ranks))
     ]

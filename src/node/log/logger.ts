@@ -1,14 +1,13 @@
 import pino, { type Logger } from 'pino'
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+import { type LogLevels, lowestLevel } from './levels.ts'
 
 /**
  * Structured logs as JSON lines into a file and, where asked for, to standard error.
  *
- * @param level lowest level that is written
+ * @param levels lowest levels that are written
  */
-export function createLogger(path: string, level: LogLevel, toStandardError: boolean): Logger {
+export function createLogger(path: string, levels: LogLevels, toStandardError: boolean): Logger {
+  const level = lowestLevel(levels)
   // Written at once: the last lines before a crash are the ones that matter.
   const file = pino.destination({ dest: path, append: true, sync: true, mkdir: true })
   // A full disk loses lines of the log, never the daemon.

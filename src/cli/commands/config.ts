@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs'
+import { Command } from 'commander'
+import { homeAt } from '../../node/home.ts'
+import { EXIT, type OutputOptions, printProgress, printResult } from '../output.ts'
+import { addSettingFlags, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
+
+interface ConfigFlags extends OutputOptions {
+  home: string
+}
+
+/** `loam config`: what a peer's settings are, and whether they fit. */
+export function configCommand(): Command {
+  return new Command('config')
+    .description("a peer's settings: what holds and where it comes from, and whether it fits")
+    .addCommand(printCommand())
+    .addCommand(checkCommand())
+}
+
+function printCommand(): Command {
+  const command = new Command('print')
+    .description('print every setting with its value and where that came from')
+    .requiredOption('--home <folder>', "the peer's home folder")
+  return addSettingFlags(command)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+The flags are those of loam peer: give them to see what they would change. A value comes from: default, file
+(HOME/peer.json), environment (secrets only, which are not printed), flag.
+
+Examples:
+  $ loam config print --home ~/.loam
+  $ loam config print --home ~/.loam --rank 4 --json`
+    )
+    .action((flags: ConfigFlags) => runPrint(command, flags))
+}
+
+async function runPrint(command: Command, flags: ConfigFlags): Promise<void> {
+  const { effectiveSettings, SETTINGS, valueAt } = await import('../../node/config/index.ts')
+  const home = homeAt(flags.home)
+  const { config, sources, remarks } = await effectiveSettings(home, {
+    flags: settingsOfFlags(command, { ...flags }),
+    defaults: settingDefaults(flags.home)
+  })
+  const settings = SETTINGS.map(({ key, unit, absent, secretFrom }) => {
+    const value = valueAt(config, key)
+    const shown = value !== undefined && secretFrom !== undefined ? '(secret)' : value
+    return {
+      key,
+      value: shown ?? null,
+      source: sources.get(key)!,
+      unit: unit ?? null,
+      absent: absent ?? null
+    }
+  })
+  for (const remark of remarks) printProgress(`note: ${remark}`)
+  const result = {
+    file: existsSync(home.config) ? home.config : null,
+    settings: Object.fromEntries(
+      settings.map(({ key, value, source, unit }) => [key, { value, source, unit }])
+    )
+  }
+  printResult(result, flags, () =>
+    settings
+      .map(({ key, value, source, unit, absent }) => {
+        const text = value === null ? `(${absent})` : textOf(value)
+        return `${key.padEnd(24)} ${source.padEnd(11)} ${text}${unit === null || value === null ? '' : ` ${unit}`}`
+      })
+      .join('\n')
+  )
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(' ')
+  return String(value)
+}
+
+function checkCommand(): Command {
+  const command = new Command('check')
+    .description('check HOME/peer.json, and that the peer could take part with it')
+    .requiredOption('--home <folder>', "the peer's home folder")
+  return addSettingFlags(command)
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+Checks each setting, then what loam peer checks before it starts: the charter's limits, the training documents, the base
+model, the executor. Exit code 0 when all is well, else 1.
+
+Examples:
+  $ loam config check --home ~/.loam
+  $ loam config check --home ~/.loam --rank 64`
+    )
+    .action((flags: ConfigFlags) => runCheck(command, flags))
+}
+
+async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
+  const { effectiveSettings, SettingsError } = await import('../../node/config/index.ts')
+  const { PeerError } = await import('../../node/errors.ts')
+  const home = homeAt(flags.home)
+  const settings = settingsOfFlags(command, { ...flags })
+  const faults: { key: string; message: string }[] = []
+  let remarks: readonly string[] = []
+  try {
+    const effective = await effectiveSettings(home, {
+      flags: settings,
+      defaults: settingDefaults(flags.home)
+    })
+    remarks = effective.remarks
+    if (existsSync(home.charter)) {
+      const { readCharter } = await import('../../node/charter-file.ts')
+      const { requireSettings } = await import('../../node/require-settings.ts')
+      await requireSettings(effective.config, (await readCharter(home.charter)).charter)
+    } else remarks = [...remarks, `${home.folder} has no charter yet: its limits were not checked`]
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error
+    faults.push(...(error instanceof SettingsError ? error.faults : [{ key: '', message: error.message }]))
+  }
+  for (const { message } of faults) printProgress(`error: ${message}`)
+  for (const remark of remarks) printProgress(`note: ${remark}`)
+  const ok = faults.length === 0
+  printResult({ ok, faults, remarks }, flags, () =>
+    ok ? 'the settings fit' : `${faults.length} setting(s) do not fit`
+  )
+  process.exitCode = ok ? EXIT.done : EXIT.failed
+}

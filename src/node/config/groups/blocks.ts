@@ -1,0 +1,4 @@
+import { z } from 'zod'
+
+/** The exchange of shard blocks. */
+export const blocksSettings = z.strictObject({})

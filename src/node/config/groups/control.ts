@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { setting } from '../setting.ts'
+
+/** Shorter ones can be guessed. */
+const TOKEN_CHARACTERS_MIN = 32
+
+/** The control API: what `loam status`, `peers`, `rounds` and `logs` ask, and where metrics are read. */
+export const controlSettings = z.strictObject({
+  enabled: setting(z.boolean().default(true), {
+    description: 'serve the control API to this machine',
+    accepts: 'true or false',
+    flag: '--control'
+  }),
+  port: setting(z.number().int().min(0).max(65_535).default(0), {
+    description: 'its TCP port on 127.0.0.1; 0 takes a free one',
+    accepts: 'a whole number from 0 to 65535',
+    flag: '--control-port <n>'
+  }),
+  socket: setting(z.string().min(1).max(100).optional(), {
+    description: 'a unix socket for it instead of a port',
+    accepts: 'a path of at most 100 bytes',
+    absent: 'the port is used',
+    flag: '--control-socket <path>'
+  }),
+  token: setting(z.string().min(TOKEN_CHARACTERS_MIN).optional(), {
+    description: 'the token that the control API asks for',
+    accepts: `a text of at least ${TOKEN_CHARACTERS_MIN} characters`,
+    absent: 'made once, in HOME/control.token',
+    secretFrom: 'LOAM_CONTROL_TOKEN'
+  })
+})

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { ACCEPTS_LOG_LEVELS, parseLogLevels } from '../../log/levels.ts'
+import { setting } from '../setting.ts'
+import { ACCEPTS_BYTES, byteSize } from '../units.ts'
+
+/** HOME/daemon.log. */
+export const logSettings = z.strictObject({
+  level: setting(
+    z
+      .string()
+      .refine((text) => parseLogLevels(text) !== undefined)
+      .default('info'),
+    {
+      description: 'lowest level that is written, and other levels for single topics',
+      accepts: ACCEPTS_LOG_LEVELS,
+      flag: '--log-level <levels>'
+    }
+  ),
+  maxSize: setting(byteSize({ min: 4096 }).default(20 * 2 ** 20), {
+    description: 'size at which daemon.log becomes daemon.log.1 and a new one begins',
+    accepts: `${ACCEPTS_BYTES}, at least 4096`,
+    unit: 'bytes'
+  }),
+  keepFiles: setting(z.number().int().min(0).max(100).default(4), {
+    description: 'older files that stay: daemon.log.1 is the youngest',
+    accepts: 'a whole number from 0 to 100',
+    unit: 'files'
+  })
+})

@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { setting } from '../setting.ts'
+
+/** Metrics for Prometheus. The control API serves them too, with its token. */
+export const metricsSettings = z.strictObject({
+  listen: setting(
+    z
+      .string()
+      .refine((text) => parseHostAndPort(text) !== undefined)
+      .optional(),
+    {
+      description:
+        'serve /metrics, /healthz and /readyz, and nothing else, without a token at this address, too',
+      accepts: 'HOST:PORT such as 127.0.0.1:9464 or [::]:9464',
+      absent: 'only the control API serves them',
+      flag: '--metrics-listen <host:port>'
+    }
+  )
+})
+
+/** Host and port of `HOST:PORT`; undefined for what is none. */
+export function parseHostAndPort(text: string): { host: string; port: number } | undefined {
+  const [, six, four, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = six ?? four
+  const port = Number(digits)
+  return host === undefined || port > 65_535 ? undefined : { host, port }
+}

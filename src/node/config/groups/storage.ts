@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { setting } from '../setting.ts'
+import { ACCEPTS_DURATION, duration } from '../units.ts'
+
+/** What stays on disk, and for how long. The charter's `retain` says for how many rounds blocks are owed to others. */
+export const storageSettings = z.strictObject({
+  pruneEvery: setting(duration({ min: 1 }).default(3_600), {
+    description: 'time between two removals of what is owed to nobody any more',
+    accepts: `${ACCEPTS_DURATION}, at least a second`,
+    unit: 'seconds',
+    flag: '--prune-every <time>'
+  }),
+  keepYoung: setting(duration().default(3_600), {
+    description: 'blocks younger than this stay: their manifest may still be on its way',
+    accepts: ACCEPTS_DURATION,
+    unit: 'seconds'
+  }),
+  keepStacks: setting(z.number().int().min(1).optional(), {
+    description: 'rounds whose stacks stay on disk; loam adapter export needs those of the rounds it exports',
+    accepts: 'a whole number from 1',
+    unit: 'rounds',
+    absent: 'all of them',
+    flag: '--keep-stacks <n>'
+  })
+})

@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { adapterSettings } from './groups/adapter.ts'
+import { blocksSettings } from './groups/blocks.ts'
+import { controlSettings } from './groups/control.ts'
+import { logSettings } from './groups/log.ts'
+import { metricsSettings } from './groups/metrics.ts'
+import { networkSettings } from './groups/network.ts'
+import { storageSettings } from './groups/storage.ts'
+import { trainingSettings } from './groups/training.ts'
+import { kindOf, notesOf, type SettingKind, type SettingNotes, setting } from './setting.ts'
+
+/** What a peer works on. */
+const ownSettings = {
+  model: setting(z.string().min(1), {
+    description: 'folder of the base model',
+    accepts: 'a path',
+    absent: 'the model that Loam ships',
+    flag: '--model <folder>'
+  }),
+  documents: setting(z.string().min(1).optional(), {
+    description: 'training documents: JSONL with a "text" a line',
+    accepts: 'a path',
+    absent: 'HOME/documents.jsonl',
+    flag: '--data <file>'
+  }),
+  rounds: setting(z.number().int().positive().optional(), {
+    description: 'last round to train in; afterwards only serve',
+    accepts: 'a whole number from 1',
+    absent: 'no end',
+    flag: '--rounds <n>'
+  })
+}
+
+/** The groups of `peer.json`. A new setting goes into its group's file, and nowhere else: flags and documents follow. */
+const groups = {
+  adapter: adapterSettings,
+  training: trainingSettings,
+  network: networkSettings,
+  blocks: blocksSettings,
+  storage: storageSettings,
+  control: controlSettings,
+  metrics: metricsSettings,
+  log: logSettings
+}
+
+/** A peer's settings: one schema for `peer.json` and for the flags over it. */
+export const peerConfigSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  ...ownSettings,
+  adapter: groups.adapter.prefault({}),
+  training: groups.training.prefault({}),
+  network: groups.network.prefault({}),
+  blocks: groups.blocks.prefault({}),
+  storage: groups.storage.prefault({}),
+  control: groups.control.prefault({}),
+  metrics: groups.metrics.prefault({}),
+  log: groups.log.prefault({})
+})
+
+export type PeerConfig = z.infer<typeof peerConfigSchema>
+export type TrainingConfig = PeerConfig['training']
+
+/** One setting with all that is known of it. */
+export interface Setting extends SettingNotes {
+  /** Its place in `peer.json`: `network.listen`. */
+  readonly key: string
+  readonly kind: SettingKind
+  readonly schema: z.ZodType
+  /** Its value where it is not given; undefined where that is said in `absent`. */
+  readonly defaultValue: unknown
+}
+
+/** All settings, in the order of the schema. */
+export const SETTINGS: readonly Setting[] = [
+  ...Object.entries(ownSettings).map(([key, schema]) => describe(key, schema)),
+  ...Object.entries(groups).flatMap(([group, { shape }]) =>
+    Object.entries<z.ZodType>(shape).map(([name, schema]) => describe(`${group}.${name}`, schema))
+  )
+]
+
+/** Names of the groups. */
+export const GROUP_NAMES: readonly string[] = Object.keys(groups)
+
+function describe(key: string, schema: z.ZodType): Setting {
+  return {
+    key,
+    schema,
+    kind: kindOf(schema),
+    defaultValue: schema.safeParse(undefined).data,
+    ...notesOf(schema)
+  }
+}
+
+/** Alpha where the settings give none: the papers' 2r. */
+const ALPHA_PER_RANK = 2
+
+/** LoRA alpha of a peer. */
+export function alphaOf({ adapter: { rank, alpha } }: Pick<PeerConfig, 'adapter'>): number {
+  return alpha ?? ALPHA_PER_RANK * rank
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+
+/** What people are told of a setting: `--help`, `loam config` and the reference in docs/ are made of it. */
+export interface SettingNotes {
+  /** One line, without a full stop. */
+  readonly description: string
+  /** What it takes, to go after "must be". */
+  readonly accepts: string
+  readonly unit?: string
+  /** What holds where it is not given and has no default value. */
+  readonly absent?: string
+  /** Its flag, as commander writes it: `--rank <n>`; without one only `--set` reaches it. */
+  readonly flag?: string
+  /** A secret: only this environment variable gives it, neither a file nor a flag. */
+  readonly secretFrom?: string
+}
+
+const registry = z.registry<SettingNotes>()
+
+/** Makes a schema a setting; last, since what is derived from a schema does not inherit its notes. */
+export function setting<Schema extends z.ZodType>(schema: Schema, notes: SettingNotes): Schema {
+  registry.add(schema, notes)
+  return schema
+}
+
+/** The notes of a setting. @throws {Error} for a schema that is none: every key of `peer.json` has them */
+export function notesOf(schema: z.ZodType): SettingNotes {
+  const notes = registry.get(schema)
+  if (notes === undefined) throw new Error('a key of peer.json without notes: make it a setting')
+  return notes
+}
+
+/** How text (a flag's) becomes a setting's value. */
+export type SettingKind = 'number' | 'boolean' | 'list' | 'text'
+
+/** The kind of a setting's schema, whatever default it is wrapped in. */
+export function kindOf(schema: z.ZodType): SettingKind {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
+    return kindOf(schema.def.innerType as z.ZodType)
+  if (schema instanceof z.ZodNumber) return 'number'
+  if (schema instanceof z.ZodBoolean) return 'boolean'
+  if (schema instanceof z.ZodArray) return 'list'
+  return 'text'
+}
+
+/** A flag's text as what its setting's schema expects; text that fits no number stays text, for the schema to refuse. */
+export function valueOfText(schema: z.ZodType, text: string): unknown {
+  switch (kindOf(schema)) {
+    case 'number':
+      return /^\s*-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : text
+    case 'boolean':
+      return text === 'true' ? true : text === 'false' ? false : text
+    case 'list':
+      return text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '')
+    case 'text':
+      return text
+  }
+}

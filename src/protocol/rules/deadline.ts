@@ -1,0 +1,93 @@
+import type { Draft } from '../round/draft.ts'
+import type { PeerState } from '../round/state.ts'
+import { memberIndex } from '../round-context.ts'
+
+/**
+ * Delays that a member saw in its latest rounds, milliseconds by its own clock, oldest first: what its deadlines follow
+ * (rule 5 *Vote*). They are no part of what members agree on; each has its own.
+ */
+export interface Delays {
+  /** From the start of the decided view to the own prevote for its cut. */
+  readonly proposal: readonly number[]
+  /** The longer one of: own prevote to own precommit, own precommit to the commit. */
+  readonly vote: readonly number[]
+  /** From the start of `gathering` to the last certificate before the commit. */
+  readonly gather: readonly number[]
+  /** From f + 1 readies to the last certificate before the commit. */
+  readonly grace: readonly number[]
+}
+
+/** What a member that has seen nothing yet goes by: the charter alone. */
+export const NO_DELAYS: Delays = { proposal: [], vote: [], gather: [], grace: [] }
+
+/** Rounds that are remembered. */
+const ROUNDS_SEEN = 8
+
+/** The charter's times, moved to what was seen; a view's timers grow from these (rule 5). */
+export function deadlinesOf({ context, delays }: Pick<PeerState, 'context' | 'delays'>) {
+  const { rules, charter } = context
+  const { gatherMs, graceMs, proposeMs, voteMs } = charter.timeouts
+  return {
+    gatherMs: rules.gatherDeadline(gatherMs, delays.gather),
+    graceMs: rules.gatherDeadline(graceMs, delays.grace),
+    proposeMs: rules.voteTimeout(proposeMs, delays.proposal),
+    voteMs: rules.voteTimeout(voteMs, delays.vote)
+  }
+}
+
+/** Notes when something happened in this round for the first time; without a clock nothing is noted. */
+export function noteMoment(draft: Draft, moment: string): void {
+  if (draft.now === undefined || draft.moments.has(moment)) return
+  draft.moments = new Map(draft.moments).set(moment, draft.now)
+}
+
+/** Notes that a certificate came: the last one before the commit counts. */
+export function noteCertificate(draft: Draft): void {
+  if (draft.now === undefined || draft.committed !== undefined) return
+  draft.moments = new Map(draft.moments).set('certified', draft.now)
+}
+
+/**
+ * At the commit, takes what this round showed into account for the next ones. Where a trainer is there (it said
+ * something) but not in the cut, nothing tells how long it would have needed: gathering goes back to the charter's times.
+ */
+export function noteDelays(draft: Draft): void {
+  const { now, moments, view, delays } = draft
+  if (now === undefined) return
+  const since = (from: string, to = now) => {
+    const start = moments.get(from)
+    return start === undefined ? [] : [Math.max(0, to - start)]
+  }
+  const certified = moments.get('certified')
+  const prevoted = moments.get(`prevoted/${view}`)
+  const precommitted = moments.get(`precommitted/${view}`)
+  const votes =
+    prevoted === undefined || precommitted === undefined
+      ? []
+      : [Math.max(0, precommitted - prevoted, now - precommitted)]
+  const isComplete = !missesSomebody(draft)
+  const gathered = (from: string, before: readonly number[]) => {
+    if (!isComplete) return []
+    return latest([...before, ...(certified === undefined ? [] : since(from, certified))])
+  }
+  draft.delays = {
+    proposal: latest([
+      ...delays.proposal,
+      ...(prevoted === undefined ? [] : since(`view/${view}`, prevoted))
+    ]),
+    vote: latest([...delays.vote, ...votes]),
+    gather: gathered('gathering', delays.gather),
+    grace: gathered('readies', delays.grace)
+  }
+}
+
+function latest(seen: readonly number[]): readonly number[] {
+  return seen.slice(-ROUNDS_SEEN)
+}
+
+/** Whether a trainer that said anything in this round is not in its cut. */
+function missesSomebody({ context, committed, messages }: Draft): boolean {
+  const stacked = new Set((committed?.cut.entries ?? []).map(({ author }) => memberIndex(context, author)))
+  const absent = context.trainers.filter((trainer) => !stacked.has(trainer))
+  return absent.some((trainer) => [...messages.values()].some((slot) => slot.has(trainer)))
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { cutId } from '../../../../src/protocol/identifiers.ts'
+import { soundRules } from '../../../../src/protocol/round-rules.ts'
+import { deadlinesOf, NO_DELAYS } from '../../../../src/protocol/rules/deadline.ts'
+import { type Seat, Table } from '../table.ts'
+
+const table = new Table(4)
+const { timeouts } = table.context.charter
+/** The member at the test's seat: not the first proposer, so that it waits for a proposal. */
+const self = (table.proposer(0) + 1) % 4
+const everybody = [0, 1, 2, 3]
+const absent = (table.proposer(0) + 2) % 4
+
+/** A member whose clock the test moves. */
+function timedSeat(): { seat: Seat; clock: { now: number } } {
+  const clock = { now: 1_000 }
+  const environment = table.environment(self)
+  const timed = Object.defineProperty({ ...environment }, 'now', { enumerable: true, get: () => clock.now })
+  return { seat: table.sitIn(timed), clock }
+}
+
+/**
+ * A first round up to the commit: certificates, the proposal and the votes come after the given times.
+ *
+ * @param heard members who say anything; those among them whom `certified` does not name are not in the cut
+ */
+function liveThrough(heard = everybody, certified = heard) {
+  const { seat, clock } = timedSeat()
+  const manifests = certified.map((author) => table.manifest(author))
+  const cut = table.cut(manifests)
+  const id = cutId(table.context, cut)
+  const others = heard.filter((member) => member !== self)
+  const voters = heard.length === 4 ? others.slice(0, 3) : others
+  seat.timeout('train')
+  clock.now += 700
+  seat.learn(...manifests.map((manifest) => table.certificate(manifest)))
+  clock.now += 40
+  seat.hear(...heard.map((member) => table.ready(member, certified)).filter(({ author }) => author !== self))
+  clock.now += 120
+  seat.timeout('gather')
+  seat.hear(table.proposal(0, cut, heard.slice(0, 3)))
+  clock.now += 60
+  seat.hear(...voters.map((member) => table.said(member, 'prevote', 0, { cut: id })))
+  clock.now += 30
+  seat.hear(...voters.map((member) => table.said(member, 'precommit', 0, { cut: id })))
+  assert(seat.state.committed !== undefined)
+  return seat.state
+}
+
+describe('rule 5: deadlines', () => {
+  it('are those of the charter while nothing was seen, and where there is no clock', () => {
+    const { state } = table.sit(self)
+    assert.deepEqual(state.delays, NO_DELAYS)
+    const { gatherMs, graceMs, proposeMs, voteMs } = timeouts
+    assert.deepEqual(deadlinesOf(state), { gatherMs, graceMs, proposeMs, voteMs })
+    assert.equal(state.moments.size, 0)
+  })
+
+  it('follow what the decided view and the gathering took', () => {
+    const { delays } = liveThrough()
+    assert.deepEqual(delays, { proposal: [120], vote: [60], gather: [700], grace: [0] })
+  })
+
+  it('do not follow a gathering that somebody who is there was left out of', () => {
+    const { delays } = liveThrough(
+      everybody,
+      everybody.filter((member) => member !== absent)
+    )
+    assert.deepEqual(delays.gather, [])
+    assert.deepEqual(delays.vote, [60])
+  })
+
+  it('follow a gathering without somebody who is not there at all', () => {
+    const { delays } = liveThrough(everybody.filter((member) => member !== absent))
+    assert.deepEqual(delays.gather, [700])
+  })
+
+  it('start a view from the moved time, and add the growth of the charter to it', () => {
+    const { seat } = timedSeat()
+    const moved = { ...seat.state, delays: { ...NO_DELAYS, proposal: [timeouts.proposeMs] } }
+    assert.equal(deadlinesOf(moved).proposeMs, 4 * timeouts.proposeMs)
+    assert.equal(
+      soundRules.viewTimeout(deadlinesOf(moved).proposeMs, timeouts.growthMs, 3),
+      4 * timeouts.proposeMs + 3 * timeouts.growthMs
+    )
+  })
+
+  it('leave a vote’s time as it is that fits, and move it by a factor of 8 at most', () => {
+    const { voteTimeout } = soundRules
+    assert.equal(voteTimeout(1_000, []), 1_000)
+    assert.equal(voteTimeout(1_000, [250]), 1_000)
+    assert.equal(voteTimeout(1_000, [1]), 125)
+    assert.equal(voteTimeout(1_000, [500]), 2_000)
+    assert.equal(voteTimeout(1_000, [60_000]), 8_000)
+  })
+
+  it('are not stretched by fewer than half of the proposers', () => {
+    assert.equal(soundRules.voteTimeout(1_000, [9_000, 100, 9_000, 100, 100]), 400)
+  })
+
+  it('never let gathering take longer than the charter says, nor shorten it before three rounds', () => {
+    const { gatherDeadline } = soundRules
+    assert.equal(gatherDeadline(8_000, [100, 100]), 8_000)
+    assert.equal(gatherDeadline(8_000, [100, 100, 100]), 1_000)
+    assert.equal(gatherDeadline(8_000, [100, 900, 100]), 1_800)
+    assert.equal(gatherDeadline(8_000, [100, 7_000, 100]), 8_000)
+  })
+})
