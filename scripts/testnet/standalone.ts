@@ -59,6 +59,7 @@ async function standaloneJob(
     baseFolder: options.model,
     modelFile: undefined,
     documents: home.documents,
+    data: config.data,
     modules: context.charter.base.modules.map(({ module }) => module),
     rank,
     alpha: alphaOf(config),

@@ -13,6 +13,7 @@ import { generateCommand } from './commands/generate.ts'
 import { identityCommand } from './commands/identity.ts'
 import { membersCommand } from './commands/members.ts'
 import { peerCommand } from './commands/peer.ts'
+import { relayCommand } from './commands/relay.ts'
 import { testnetCommand } from './commands/testnet.ts'
 import { trainCommand } from './commands/train.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -44,6 +45,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
   for (const command of [
     testnetCommand(),
     peerCommand(),
+    relayCommand(),
     configCommand(),
     identityCommand(),
     consortiumCommand(),

@@ -24,6 +24,8 @@ export interface FileTensor {
   readonly format: ElementFormat
   /** Its elements in float32. */
   read(): Float32Array
+  /** Reads its elements into `target`, which has their number. */
+  readInto(target: Float32Array): void
   /** Calls `use` with the elements piece by piece; the piece is overwritten by the next. */
   readPieces(use: (piece: Float32Array, start: number) => void): void
 }
@@ -75,7 +77,7 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
     const refuse = (): never => {
       throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are read`)
     }
-    return { name, shape, format: 'F32', read: refuse, readPieces: refuse }
+    return { name, shape, format: 'F32', read: refuse, readInto: refuse, readPieces: refuse }
   }
   const size = ELEMENT_FORMAT_BYTES[format]
   const readPieces: FileTensor['readPieces'] = (use) => {
@@ -89,13 +91,19 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
       use(piece, (position - begin) / size)
     }
   }
+  const readInto = (target: Float32Array): void => {
+    if (target.length !== (end - begin) / size)
+      throw new Error(`${path}: ${name} has ${(end - begin) / size} elements, not ${target.length}`)
+    if (format === 'F32' && HOST_IS_LITTLE_ENDIAN)
+      readBytes(file, new Uint8Array(target.buffer, target.byteOffset, target.byteLength), begin)
+    else readPieces((piece, start) => target.set(piece, start))
+  }
   const read = (): Float32Array => {
     const data = new Float32Array((end - begin) / size)
-    if (format === 'F32' && HOST_IS_LITTLE_ENDIAN) readBytes(file, new Uint8Array(data.buffer), begin)
-    else readPieces((piece, start) => data.set(piece, start))
+    readInto(data)
     return data
   }
-  return { name, shape, format, read, readPieces }
+  return { name, shape, format, read, readInto, readPieces }
 }
 
 function readBytes(file: number, target: Uint8Array, position: number): Uint8Array {

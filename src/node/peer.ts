@@ -135,7 +135,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     privateKey: identity.privateKey,
     listen: config.network.listen,
     bootstrap: config.network.bootstrap,
-    mdns: config.network.mdns,
+    reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
     isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes),
     validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',

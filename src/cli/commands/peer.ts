@@ -85,7 +85,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
  * Resolves at the first signal to stop, or when the process that started this one is gone. The second signal ends the
  * process at once, as a crash would: all that was signed is on the disk.
  */
-function stopSignal(): Promise<void> {
+export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false
     const onSignal = () => {
@@ -107,7 +107,7 @@ function stopSignal(): Promise<void> {
  * A rejection that nobody waits for is logged, and the peer goes on: what others rely on is in the log before it is sent.
  * After an exception that nobody caught the state is unknown: the process says so and ends, and a supervisor restarts it.
  */
-function surviveStrayErrors(log: Log): void {
+export function surviveStrayErrors(log: Log): void {
   process.on('unhandledRejection', (reason) => {
     log.error({ error: messageOf(reason), stack: stackOf(reason) }, 'a rejection was not handled')
   })

@@ -22,6 +22,7 @@ export {
 export { settingsReference } from './reference.ts'
 export {
   alphaOf,
+  type DataConfig,
   type PeerConfig,
   peerConfigSchema,
   SETTINGS,

@@ -33,6 +33,7 @@ export async function trainRound(
       baseFolder: config.model,
       modelFile: rounds.modelFile,
       documents: config.documents,
+      data: config.data,
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.adapter.rank,
       alpha: alphaOf(config),

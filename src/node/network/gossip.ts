@@ -2,7 +2,8 @@ import './promise-polyfill.ts'
 import { createHash } from 'node:crypto'
 import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
 import type { Log } from '../store/log.ts'
 import type { Edge } from './edge/index.ts'
 import { guardGossip } from './gossip-guard.ts'
@@ -34,8 +35,14 @@ export interface GossipHandlers {
   readonly onGossip: (bytes: Uint8Array, from: PeerId) => void
 }
 
-/** The gossipsub service for one topic. */
-export function gossipService(topic: string): (components: GossipSubComponents) => GossipSub {
+/** Below every threshold of gossipsub: nothing is sent to such a peer, and nothing taken from it. */
+const NO_MEMBER_SCORE = -1_000_000
+
+/** The gossipsub service for one topic. @param isMember whether a connected peer takes part, and does not only carry */
+export function gossipService(
+  topic: string,
+  isMember: (peerId: PeerId) => boolean
+): (components: GossipSubComponents) => GossipSub {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
     allowedTopics: [topic],
@@ -46,6 +53,8 @@ export function gossipService(topic: string): (components: GossipSubComponents) 
     // A message that nobody heard must not count as published: it would never be sent again.
     allowPublishToZeroTopicPeers: false,
     ignoreDuplicatePublishError: true,
+    // Votes are small: they pass even over somebody else's relay, which allows 128 KiB and then cuts the connection.
+    runOnLimitedConnection: true,
     maxInboundDataLength: GOSSIP_FRAME_BYTES_MAX,
     maxOutboundBufferSize: OUTBOUND_BUFFER_BYTES_MAX,
     maxInboundStreams: STREAMS_MAX,
@@ -82,6 +91,8 @@ export function gossipService(topic: string): (components: GossipSubComponents) 
       retainScore: 3_600_000,
       // Members often share an address: one machine, one NAT. Admission is by identity.
       IPColocationFactorWeight: 0,
+      appSpecificWeight: 1,
+      appSpecificScore: (peer) => (isMember(peerIdFromString(peer)) ? 0 : NO_MEMBER_SCORE),
       topics: {
         [topic]: createTopicScoreParams({
           topicWeight: 1,
@@ -165,6 +176,26 @@ export async function publish(
     if (error instanceof Error && error.message === 'PublishError.NoPeersSubscribedToTopic') return 0
     throw error
   }
+}
+
+/**
+ * Has gossipsub open its stream to a peer again, over a connection that is there. By itself it does so for new connections
+ * only: when a relayed connection gives way to a direct one, the stream would be gone with it.
+ */
+export function reopenStream(service: GossipSub, connection: Connection): void {
+  const { onPeerConnected } = service as unknown as Reopening
+  onPeerConnected.call(service, connection.remotePeer, connection)
+}
+
+/** What gossipsub does when a connection comes up; its published interface leaves it out. */
+interface Reopening {
+  readonly onPeerConnected: (peerId: PeerId, connection: Connection) => void
+}
+
+/** PeerIds of a topic's mesh. */
+export function meshPeersOf(service: GossipSub, topic: string): string[] {
+  const { getMeshPeers } = service as unknown as { getMeshPeers(topic: string): string[] }
+  return getMeshPeers.call(service, topic)
 }
 
 /** The implementation takes per-call options that its published interface leaves out. */

@@ -5,7 +5,7 @@ import { MalformedError } from '../../protocol/index.ts'
 import type { Log } from '../store/log.ts'
 import { withDeadline } from './deadline.ts'
 import { NetworkError } from './network-error.ts'
-import type { NetworkHost } from './network-host.ts'
+import type { NetworkNode } from './network-host.ts'
 import { type RateLimit, TokenBuckets } from './token-bucket.ts'
 
 /** Answers one request; a rejection ends the stream. With a MalformedError the asker is held to account for it. */
@@ -23,6 +23,8 @@ export interface RequestLimits {
   readonly rate?: RateLimit
   /** Bytes that one peer is answered with; a small request must not cost a large answer for ever. */
   readonly answerRate?: RateLimit
+  /** Whether relays may ask too; they are no members. */
+  readonly openToRelays?: boolean
 }
 
 /** Limits for a protocol that says nothing else: a question every now and then. */
@@ -50,7 +52,7 @@ const PREFIX_BYTES_MAX = 16
  * @returns a function that stops serving
  */
 export async function registerRequestHandler(
-  host: NetworkHost,
+  host: NetworkNode,
   protocol: string,
   handler: RequestHandler,
   limits: RequestLimits,
@@ -84,6 +86,10 @@ export async function registerRequestHandler(
   const serve = async (stream: Stream, peer: PeerId) => {
     const key = peer.toString()
     const underWay = active.get(key) ?? 0
+    if (limits.openToRelays !== true && !host.isMember(peer)) {
+      stream.abort(new NetworkError('protocol', `${protocol} is for members`))
+      return
+    }
     if (underWay >= concurrency || !asking.take(key, performance.now())) {
       stream.abort(new NetworkError('protocol', `${key} asks too much of ${protocol}`))
       host.edge.report(peer, 'excess', `too many requests of ${protocol}`)
@@ -111,7 +117,9 @@ export async function registerRequestHandler(
 
   await host.libp2p.handle(protocol, (stream, connection) => void serve(stream, connection.remotePeer), {
     // More than may be under way, so that the excess is refused by `serve` and not by a reset connection.
-    maxInboundStreams: 2 * concurrency + 1
+    maxInboundStreams: 2 * concurrency + 1,
+    // Over a relay of limited bytes, too: what does not fit breaks off, and is asked of somebody else.
+    runOnLimitedConnection: true
   })
   return () => host.libp2p.unhandle(protocol)
 }
@@ -122,7 +130,7 @@ export async function registerRequestHandler(
  * @throws {NetworkError} `timeout`, `aborted`, `unreachable`, or `protocol` when the answer is too long or broken off
  */
 export async function request(
-  host: NetworkHost,
+  host: NetworkNode,
   peer: PeerId,
   protocol: string,
   bytes: Uint8Array,
@@ -132,7 +140,10 @@ export async function request(
   let stream: Stream | undefined
   try {
     return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
-      stream = await host.libp2p.dialProtocol(peer, protocol, { signal: deadline })
+      stream = await host.libp2p.dialProtocol(peer, protocol, {
+        signal: deadline,
+        runOnLimitedConnection: true
+      })
       // A deadline that passed while the stream was being opened has nobody left to close it.
       if (deadline.aborted) stream.abort(new Error('too late'))
       deadline.throwIfAborted()

@@ -1,4 +1,4 @@
-import type { TrainingConfig } from '../config/index.ts'
+import type { DataConfig, TrainingConfig } from '../config/index.ts'
 
 /** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
 export interface TrainingJob {
@@ -6,8 +6,9 @@ export interface TrainingJob {
   readonly baseFolder: string
   /** Merged modules that the round starts from; undefined for the base's own. */
   readonly modelFile: string | undefined
-  /** JSONL, one `{ "text": … }` a line. */
+  /** File or folder of training documents, and how they are understood. */
   readonly documents: string
+  readonly data: DataConfig
   readonly modules: readonly string[]
   readonly rank: number
   readonly alpha: number

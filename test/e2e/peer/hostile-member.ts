@@ -61,7 +61,7 @@ export class HostileMember {
       privateKey: identity.privateKey,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       bootstrap: addresses,
-      mdns: false,
+      reach: { mdns: false },
       topic: `/loam/${consortiumCid(charter.id)}/1`,
       isAllowed: () => true,
       validateGossip: () => 'ignore',

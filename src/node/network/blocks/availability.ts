@@ -67,7 +67,7 @@ export class Availability {
     await libp2p.handle(
       AVAILABILITY_PROTOCOL,
       (stream, connection) => void this.#listen(stream, connection.remotePeer),
-      { maxInboundStreams: 2 }
+      { maxInboundStreams: 2, runOnLimitedConnection: true }
     )
     libp2p.addEventListener('peer:connect', this.#onConnect)
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
@@ -108,7 +108,7 @@ export class Availability {
 
   #meet(peerId: PeerId): void {
     const key = peerId.toString()
-    if (this.#neighbours.has(key) || this.#stopped.signal.aborted) return
+    if (this.#neighbours.has(key) || this.#stopped.signal.aborted || !this.#host.isMember(peerId)) return
     const neighbour: Neighbour = {
       peerId,
       untold: new Set(this.#own),
@@ -173,7 +173,10 @@ export class Availability {
   }
 
   async #open(peerId: PeerId, signal: AbortSignal): Promise<NonNullable<Neighbour['stream']>> {
-    const stream = await this.#host.libp2p.dialProtocol(peerId, AVAILABILITY_PROTOCOL, { signal })
+    const stream = await this.#host.libp2p.dialProtocol(peerId, AVAILABILITY_PROTOCOL, {
+      signal,
+      runOnLimitedConnection: true
+    })
     if (signal.aborted) stream.abort(new Error('too late'))
     signal.throwIfAborted()
     return { stream, frames: lpStream(stream) }

@@ -3,6 +3,7 @@ import type { PeerId, Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import type { BlockStore, Log } from '../../store/index.ts'
 import { withDeadline } from '../deadline.ts'
+import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import { isMalformed } from '../request-response.ts'
 import {
@@ -113,6 +114,10 @@ export async function serveBlocks(
 
   const serve = async (stream: Stream, peerId: PeerId) => {
     const peer = peerId.toString()
+    if (!host.isMember(peerId)) {
+      stream.abort(new NetworkError('protocol', 'blocks are for members'))
+      return
+    }
     const frames = lpStream(stream, {
       maxDataLength: REQUEST_BYTES_MAX,
       maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
@@ -142,7 +147,8 @@ export async function serveBlocks(
   }
 
   await host.libp2p.handle(BLOCKS_PROTOCOL, (stream, connection) => serve(stream, connection.remotePeer), {
-    maxInboundStreams: limits.streamsPerPeer
+    maxInboundStreams: limits.streamsPerPeer,
+    runOnLimitedConnection: true
   })
   return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
 }

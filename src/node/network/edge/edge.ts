@@ -1,18 +1,16 @@
-import type { PeerId } from '@libp2p/interface'
+import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Log } from '../../store/log.ts'
 import { BAN_TIMES, type Ban, BanList, type BanTimes, type Offence } from './ban-list.ts'
 
 /** What an {@link Edge} is made with. */
 export interface EdgeOptions {
-  /** Whether a peer may connect at all: members and relays. */
-  readonly isAllowed: (peerId: PeerId) => boolean
   /** Closes every connection to a peer at once. */
   readonly hangUp: (peerId: PeerId, reason: Error) => void
   readonly log: Log
   readonly banTimes?: BanTimes | undefined
 }
 
-/** A peer's border: who may connect, and what becomes of those who misbehave. */
+/** What becomes of those who misbehave. */
 export class Edge {
   readonly #options: EdgeOptions
   readonly #bans: BanList
@@ -22,9 +20,9 @@ export class Edge {
     this.#bans = new BanList(options.banTimes ?? BAN_TIMES)
   }
 
-  /** Whether a peer may connect now. */
-  admits(peerId: PeerId): boolean {
-    return !this.#bans.isBanned(peerId.toString(), performance.now()) && this.#options.isAllowed(peerId)
+  /** Whether a peer is shut out now. */
+  isShutOut(peerId: PeerId): boolean {
+    return this.#bans.isBanned(peerId.toString(), performance.now())
   }
 
   /**
@@ -50,4 +48,9 @@ export class Edge {
   bans(): Ban[] {
     return this.#bans.bans(performance.now())
   }
+}
+
+/** Closes every connection to a peer at once. */
+export function hangUpOn(libp2p: Pick<Libp2p, 'getConnections'>, peerId: PeerId, reason: Error): void {
+  for (const connection of libp2p.getConnections(peerId)) connection.abort(reason)
 }

@@ -5,8 +5,8 @@ import { watchInbound } from './inbound-bytes.ts'
 
 /** Streams that a peer may have open on one protocol, over all its connections, where the protocol says nothing else. */
 const STREAMS_MAX = 32
-/** Streams that the other side of a connection may have open; some dozens are ever needed. */
-export const MUXER_STREAMS_MAX = 128
+/** Streams that the other side of a connection may have open: a relay's carries up to 300 connections, others some dozens. */
+export const MUXER_STREAMS_MAX = 400
 /** How often a peer may open a stream of one protocol. */
 const OPEN_RATE: RateLimit = { burst: 256, perSecond: 64 }
 /** What a peer may send on the streams that it opened of one protocol: requests and news, which are short. */
@@ -15,7 +15,7 @@ const BYTE_RATE: RateLimit = { burst: 32 * 1024 * 1024, perSecond: 4 * 1024 * 10
 const GOSSIP_BYTE_RATE: RateLimit = { burst: 128 * 1024 * 1024, perSecond: 16 * 1024 * 1024 }
 
 /** The part of libp2p where every protocol is registered. */
-interface Registrar {
+export interface Registrar {
   handle(protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void>
 }
 

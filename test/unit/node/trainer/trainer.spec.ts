@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
-import { decodeAdapterFile } from '../../../../src/adapter/index.ts'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeAdapterFile, encodeSafetensors } from '../../../../src/adapter/index.ts'
+import { loadBaseModel } from '../../../../src/model/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home.ts'
 import { BlockStore } from '../../../../src/node/store/index.ts'
 import { createTrainer, type Trainer } from '../../../../src/node/trainer/trainer.ts'
@@ -40,6 +42,7 @@ describe('the trainer', function () {
       baseFolder: MODEL,
       modelFile: undefined,
       documents: home.documents,
+      data: { loss: 'completions' },
       modules: ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.v_proj'],
       rank: 2,
       alpha: 4,
@@ -52,6 +55,9 @@ describe('the trainer', function () {
         warmupSteps: 1,
         clipNorm: 1,
         weightDecay: 0,
+        dropout: 0,
+        recompute: false,
+        baseFormat: 'f32',
         threads: 1
       },
       seed: 5,
@@ -100,6 +106,62 @@ describe('the trainer', function () {
     // 4 / √4 is 8 / 4.
     assert.deepEqual(rankStabilised, await blocks({ alpha: 8 }))
     assert.notDeepEqual(rankStabilised, await blocks({ alpha: 4 }))
+  })
+
+  it('goes on from the merged modules of a round, and back to the base, as a fresh process would', async () => {
+    const { weights } = loadBaseModel(MODEL)
+    const modelFile = join(home.folder, 'merged.safetensors')
+    const merged = job().modules.map((module) => {
+      const { shape, data } = weights.get(`${module}.weight`)!
+      return [`${module}.weight`, { shape, data: data.map((value) => value * 1.25) }] as const
+    })
+    await writeFile(modelFile, encodeSafetensors(new Map(merged)))
+    for (const baseFormat of ['f32', 'int8'] as const) {
+      const training = { ...job().training, baseFormat }
+      const [base, next] = [job({ training }), job({ training, modelFile })]
+      const results = []
+      for (const each of [base, next, base, next]) results.push(await trainer.train(each, () => {}, never))
+      assert.notDeepEqual(results[0], results[1])
+      assert.deepEqual(results.slice(2), results.slice(0, 2))
+      const fresh = createTrainer()
+      assert.deepEqual(await fresh.train(next, () => {}, never), results[1])
+      await fresh.stop()
+    }
+  })
+
+  it('takes every kind of data that loam train takes; samples are the documents', async () => {
+    const answers = ['blue', 'green', 'red'].map((answer, i) => ({ question: `What is ${i}?`, answer }))
+    const csv = join(home.folder, 'faq.csv')
+    await writeFile(
+      csv,
+      `question,answer\n${answers.map((row) => Object.values(row).join(',')).join('\n')}\n`
+    )
+    const folder = join(home.folder, 'corpus')
+    await mkdir(folder)
+    await writeFile(join(folder, 'a.txt'), 'A calm sea.\n\nA ship.')
+    await writeFile(join(folder, 'b.jsonl'), '{"text":"One."}\n{"text":"Two."}\n')
+    const chats = join(home.folder, 'chats.json')
+    const messages = [
+      { role: 'user', content: 'Who swims?' },
+      { role: 'assistant', content: 'The whale.' }
+    ]
+    await writeFile(chats, JSON.stringify([{ messages }, { messages }]))
+    const alpaca = join(home.folder, 'alpaca.jsonl')
+    await writeFile(alpaca, `${JSON.stringify({ instruction: 'Name a ship', output: 'Pequod' })}\n`)
+    const samples = async (documents: string, data: Partial<TrainingJob['data']> = {}) =>
+      (await trainer.train(job({ documents, data: { loss: 'completions', ...data } }), () => {}, never))
+        .samples
+    const template = { prompt: 'Q: {question}\nA:', completion: ' {answer}' }
+    assert.equal(await samples(csv, { template }), 3)
+    assert.equal(await samples(folder), 3)
+    assert.equal(await samples(chats, { chatTemplate: 'chatml' }), 2)
+    assert.equal(await samples(alpaca), 1)
+    // What is learned of it makes a difference.
+    const run = (loss: 'completions' | 'all') =>
+      trainer.train(job({ documents: csv, data: { loss, template } }), () => {}, never)
+    assert.notDeepEqual((await run('completions')).shards, (await run('all')).shards)
+    await assert.rejects(samples(csv), /faq\.csv:2: expected an object with the keys of a known format/)
+    await assert.rejects(samples(chats), /chats\.json:record 1: conversations need a chat template/)
   })
 
   for (const [executor, device] of [
