@@ -30,6 +30,7 @@ export {
   isElementFormat,
   widenElements
 } from './element-formats.ts'
+export { type SentAdapter, sendAdapter } from './error-feedback.ts'
 export {
   type EncodeGgufOptions,
   encodeGguf,
@@ -105,6 +106,7 @@ export {
   blockCount,
   blockLengths,
   pairFromBlocks,
+  SHARD_DTYPES,
   type Shard,
   type ShardBlock,
   type ShardDescription,

@@ -11,6 +11,8 @@ import { doctorCommand } from './commands/doctor.ts'
 import { evalCommand } from './commands/eval.ts'
 import { generateCommand } from './commands/generate.ts'
 import { identityCommand } from './commands/identity.ts'
+import { inviteCommand } from './commands/invite.ts'
+import { joinCommand } from './commands/join.ts'
 import { membersCommand } from './commands/members.ts'
 import { peerCommand } from './commands/peer.ts'
 import { relayCommand } from './commands/relay.ts'
@@ -36,6 +38,7 @@ Examples:
   $ loam testnet                          a whole network on this machine
   $ loam identity --home ~/.loam          who this peer is; makes a key the first time
   $ loam peer --home ~/.loam              take part
+  $ loam join INVITE --home ~/.loam       ask to be let into a consortium
   $ loam train --data FILE --out DIR      fine-tune on this machine alone
   $ loam doctor                           what can compute on this machine
   $ loam COMMAND --help                   a command's options, with examples
@@ -49,6 +52,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
     configCommand(),
     identityCommand(),
     consortiumCommand(),
+    inviteCommand(),
+    joinCommand(),
     membersCommand(),
     verifyCommand(),
     adapterCommand(),

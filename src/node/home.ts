@@ -21,6 +21,10 @@ export interface Home {
   readonly rounds: string
   /** This peer's own request to join, where it made one. */
   readonly joinRequest: string
+  /** The invite that this peer began with, where it did: it names a seal that its history must hold. */
+  readonly invite: string
+  /** Where this peer listened when it last ran. */
+  readonly ownAddresses: string
   /** Membership requests that the operator supports. */
   readonly wishes: string
   /** Text that this peer's training never sees. */
@@ -45,6 +49,8 @@ export function homeAt(folder: string): Home {
     blocks: inside('blocks'),
     rounds: inside('rounds'),
     joinRequest: inside('join-request.json'),
+    invite: inside('invite.cbor'),
+    ownAddresses: inside('own-addresses.json'),
     wishes: inside('wishes'),
     heldOut: inside('heldout.txt'),
     documents: inside('documents.jsonl')
@@ -59,6 +65,8 @@ export interface RoundFiles {
   readonly model: string
   readonly sealed: string
   readonly norms: string
+  /** What this peer's shards of the round left out of its update. */
+  readonly owed: string
 }
 
 /** The paths of a round's files. */
@@ -70,7 +78,8 @@ export function roundFiles(home: Home, round: number): RoundFiles {
     stack: join(folder, 'stack.safetensors'),
     model: join(folder, 'model.safetensors'),
     sealed: join(folder, 'sealed.cbor'),
-    norms: join(folder, 'norms.json')
+    norms: join(folder, 'norms.json'),
+    owed: join(folder, 'owed.safetensors')
   }
 }
 

@@ -25,7 +25,8 @@ import { WishService } from './driver/wish-service.ts'
 import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
-import { AddressKeeper, loadAddresses } from './known-addresses.ts'
+import { invitedPeers, loadInvite, requireTrustedSeal } from './invite-files.ts'
+import { AddressKeeper, loadAddresses, saveOwnAddresses } from './known-addresses.ts'
 import { openMessageLog } from './message-log.ts'
 import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
@@ -108,6 +109,10 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const identity = await loadOrCreateIdentity(home.identity)
   const isLogLost = !existsSync(home.writeAheadLog)
   const rounds = await openRoundStore(home, charter)
+  const invite = await loadInvite(home)
+  if (invite !== undefined) await requireTrustedSeal(home, invite)
+  // Where an invite leads may be dialled before its members are known.
+  const invited = invite === undefined ? new Set<string>() : invitedPeers(invite)
   // Founders may have left and still serve history to others; who joined is in the head.
   const isKnown = (peer: Uint8Array) =>
     memberIndex(genesisContext(charter), peer) >= 0 || memberIndex(rounds.head, peer) >= 0
@@ -134,10 +139,10 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const host = await createHost({
     privateKey: identity.privateKey,
     listen: config.network.listen,
-    bootstrap: config.network.bootstrap,
+    bootstrap: [...config.network.bootstrap, ...(invite?.bootstrap ?? [])],
     reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
-    isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes),
+    isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString()),
     validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',
     onGossip: () => {},
     log
@@ -160,6 +165,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     rounds,
     trainer,
     builder,
+    invite,
     heads: new Heads(),
     log,
     report
@@ -181,6 +187,7 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   await addresses.start()
   keeper.start()
   wishes.start()
+  await saveOwnAddresses(home, host.multiaddrs())
   report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
   void repairBlocks(components, blocks, charter, repair.signal)
   const pruneNow = () => void pruneHome(home, charter, blocks, rounding, log)

@@ -6,6 +6,7 @@ import {
   encodeSealedRound,
   equalBytes,
   genesisContext,
+  hex,
   type RoundContext,
   type SealedRound,
   type SignedCharter,
@@ -30,6 +31,8 @@ export interface RoundStore {
    * undefined for the base itself.
    */
   readonly modelFile: string | undefined
+  /** The latest round that stacked a manifest of this author; undefined where none did. */
+  lastStacked(author: Uint8Array): number | undefined
 }
 
 /**
@@ -42,8 +45,12 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   const last = sealed.at(-1)
   let head = last === undefined ? genesisContext(charter) : contextAfter(last.context, last.sealedRound)
   let modelFile: string | undefined
+  const stacked = new Map<string, number>()
   const noteModel = ({ context, sealedRound }: JudgedRound) => {
-    if (sealedRound.seal.stack !== null) modelFile = roundFiles(home, context.round).model
+    if (sealedRound.seal.stack === null) return
+    modelFile = roundFiles(home, context.round).model
+    for (const { author } of sealedRound.manifests)
+      stacked.set(hex(context.members[author]!.peer), context.round)
   }
   for (const judged of sealed) noteModel(judged)
   return {
@@ -69,7 +76,8 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
     },
     get modelFile() {
       return modelFile
-    }
+    },
+    lastStacked: (author) => stacked.get(hex(author))
   }
 }
 

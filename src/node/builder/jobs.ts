@@ -1,3 +1,4 @@
+import type { ShardDtype } from '../../adapter/index.ts'
 import type { ManifestShard } from '../../protocol/index.ts'
 
 /** A manifest's content as a job needs it; plain data, so that it can cross into a worker. */
@@ -5,6 +6,7 @@ export interface ShardSource {
   /** Bytes of the author's PeerId. */
   readonly author: Uint8Array
   readonly samples: number
+  readonly dtype: ShardDtype
   readonly shards: readonly ManifestShard[]
 }
 

@@ -21,7 +21,7 @@ export class MissingBlocksError extends Error {
  * @throws {MissingBlocksError} when blocks are not there, or are damaged
  * @throws {AdapterError} when the blocks hold no finite adapter of the announced shape
  */
-export async function readAdapter(store: BlockStore, { shards }: ShardSource): Promise<LoraAdapter> {
+export async function readAdapter(store: BlockStore, { shards, dtype }: ShardSource): Promise<LoraAdapter> {
   const pairs: LoraPair[] = []
   const missing: string[] = []
   for (const shard of shards) {
@@ -31,7 +31,7 @@ export async function readAdapter(store: BlockStore, { shards }: ShardSource): P
       if (block === undefined) missing.push(digest)
       else blocks.push(block)
     }
-    if (missing.length === 0) pairs.push(pairFromBlocks({ ...shard, dtype: 'f32' }, blocks))
+    if (missing.length === 0) pairs.push(pairFromBlocks({ ...shard, dtype }, blocks))
   }
   if (missing.length > 0) throw new MissingBlocksError(missing)
   return { pairs }

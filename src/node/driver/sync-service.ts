@@ -9,6 +9,7 @@ import {
   encodeSyncRequest,
   equalBytes,
   hex,
+  type Invite,
   isSameSeal,
   isValidCertificate,
   latestAttested,
@@ -25,6 +26,7 @@ import {
 } from '../../protocol/index.ts'
 import { readCharter } from '../charter-file.ts'
 import { messageOf } from '../errors.ts'
+import { isBeforeInvite } from '../invite-files.ts'
 import {
   isMalformed,
   type RequestHandler,
@@ -36,6 +38,7 @@ import { readSealedRounds } from '../round-store.ts'
 import type { DriverComponents } from './components.ts'
 import { peerIdText } from './reports.ts'
 import type { RoundDriver } from './round-driver.ts'
+import { TrustedChain } from './trusted-chain.ts'
 
 /** Protocol of rule 14 *Sync*. */
 export const SYNC_PROTOCOL = '/loam/sync/1'
@@ -118,20 +121,66 @@ export class SyncService {
   }
 
   async #askPeer(peer: PeerId): Promise<boolean> {
-    const { host } = this.#components
-    const asked = syncRequest(this.#driver.state)
-    const bytes = encodeSyncRequest(asked)
+    const { invite } = this.#components
+    const { state } = this.#driver
+    if (isBeforeInvite(invite, state.context)) return await this.#followInvite(peer, invite)
+    const asked = syncRequest(state)
+    const answer = await this.#request(peer, asked)
+    await this.#takeMessages(answer, asked.round, peer)
+    const gained = await this.#takeSealedRounds(answer)
+    this.#recollect(peer, answer.attested)
+    return gained
+  }
+
+  async #request(peer: PeerId, asked: SyncRequest): Promise<SyncAnswer> {
     const options = {
       timeoutMs: TIMEOUT_MS,
       maxResponseBytes: SYNC_ANSWER_BYTES_MAX,
       signal: this.#stopped.signal
     }
-    const answer = decodeSyncAnswer(await request(host, peer, SYNC_PROTOCOL, bytes, options))
+    const bytes = encodeSyncRequest(asked)
+    const answer = decodeSyncAnswer(await request(this.#components.host, peer, SYNC_PROTOCOL, bytes, options))
     this.#components.heads.note(peer.toMultihash().bytes, answer.round)
-    await this.#takeMessages(answer, asked.round, peer)
-    const gained = await this.#takeSealedRounds(answer)
-    this.#recollect(peer, answer.attested)
-    return gained
+    return answer
+  }
+
+  /**
+   * Rule 16 *Catch-up*: hears the history up to the invite's seal from one member. Only where it holds that seal is it
+   * followed; else another is asked.
+   *
+   * @returns whether this peer has come to the invite's seal
+   */
+  async #followInvite(peer: PeerId, invite: Invite): Promise<boolean> {
+    const { home, environment, log } = this.#components
+    const { state } = this.#driver
+    const chain = new TrustedChain(home, invite, state.context, environment.verify)
+    try {
+      while (!chain.isTrusted) {
+        const { round, parent } = chain.wanted
+        const { sealedRounds } = await this.#request(peer, { ...syncRequest(state), round, parent })
+        if (sealedRounds.length === 0) return false
+        for (const bytes of sealedRounds) {
+          if (chain.isTrusted) break
+          await chain.take(bytes)
+          await this.#yield()
+        }
+      }
+      for await (const sealedRound of chain.rounds(() => this.#driver.state.context)) {
+        this.#driver.happen({ type: 'sealedRound', sealedRound })
+        await this.#driver.roundAfter(sealedRound.seal.round, this.#stopped.signal)
+      }
+      log.info({ round: invite.round, seal: hex(invite.seal) }, 'the history holds the seal of the invite')
+      return true
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      log.warn(
+        { peer: peer.toString(), error: messageOf(error) },
+        'a member told a history that is not that of the invite; another is asked'
+      )
+      return false
+    } finally {
+      await chain.clear()
+    }
   }
 
   /**
