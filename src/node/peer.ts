@@ -28,7 +28,13 @@ import { loadOrCreateIdentity } from './identity.ts'
 import { invitedPeers, loadInvite, requireTrustedSeal } from './invite-files.ts'
 import { AddressKeeper, loadAddresses, saveOwnAddresses } from './known-addresses.ts'
 import { openMessageLog } from './message-log.ts'
-import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
+import {
+  BLOCK_SERVER_LIMITS,
+  createHost,
+  type NetworkHost,
+  startBlockExchange,
+  withDeadline
+} from './network/index.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
 import { openRoundStore, readSealedRounds, requireSealedModel } from './round-store.ts'
@@ -152,7 +158,9 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
   const builder = startBuilder(home.folder, log)
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
   await listen(host, config)
-  const exchange = await startBlockExchange(host, blocks, log)
+  const exchange = await startBlockExchange(host, blocks, log, {
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: config.blocks.uploadLimit }
+  })
   started.push(() => exchange.stop())
   const components: DriverComponents = {
     home,

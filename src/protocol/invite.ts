@@ -1,11 +1,5 @@
 import { z } from 'zod'
-import {
-  byteString,
-  decodeCanonical,
-  domainPrefix,
-  encodeCanonical,
-  MalformedError
-} from './canonical-cbor.ts'
+import { byteString, decodeCanonical, encodeCanonical, MalformedError, withDomain } from './canonical-cbor.ts'
 import {
   CHARTER_BYTES_MAX,
   decodeCharter,
@@ -61,5 +55,5 @@ export function decodeInvite(bytes: Uint8Array, verify: Verify): Invite {
 }
 
 function signedBytes(terms: InviteTerms): Uint8Array {
-  return Buffer.concat([domainPrefix('invite'), encodeCanonical(terms)])
+  return withDomain('invite', encodeCanonical(terms))
 }
