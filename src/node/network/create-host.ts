@@ -10,6 +10,7 @@ import type { Log } from '../store/log.ts'
 import { connectionGater } from './admission.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
 import { withDeadline } from './deadline.ts'
+import { type BanTimes, Edge, hangUpOn } from './edge/index.ts'
 import {
   GOSSIP_BYTES_MAX,
   GOSSIP_PROTOCOL,
@@ -45,6 +46,8 @@ export interface HostOptions extends GossipHandlers {
   readonly topic: string
   /** Whether a peer is a member. Asked anew for each connection. */
   readonly isAllowed: (peerId: PeerId) => boolean
+  /** How long peers that misbehave are shut out. */
+  readonly banTimes?: BanTimes
   readonly log: Log
   /** What libp2p and gossipsub count with, where somebody reads it. */
   readonly metrics?: HostMetrics | undefined
@@ -79,10 +82,16 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
   const reach: ReachOptions = { ...REACH_DEFAULTS, ...options.reach }
   const relayIds = new Set(reach.relays.map(relayIdOf))
   const isRelay = (peerId: PeerId) => relayIds.has(peerId.toString())
+  const edge = new Edge({
+    hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason),
+    log,
+    banTimes: options.banTimes
+  })
   const { parts, services, internals } = libp2pParts({
     privateKey,
     listen,
     reach,
+    edge,
     dhtProtocol: `${topic}/kad`
   })
   const libp2p: Libp2p<Services> = await createLibp2p<Services>({
@@ -90,6 +99,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionGater: connectionGater({
       isMember,
       isRelay,
+      edge,
       self: peerIdFromPrivateKey(privateKey),
       crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       onRefused: refusalLog(log)
@@ -106,7 +116,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       ? undefined
       : new RelayReservations(libp2p, relayTransport, log)
   const keepConnected = new KeepConnected(libp2p, {
-    isAllowed: (peerId) => isMember(peerId) || isRelay(peerId),
+    isAllowed: (peerId) => !edge.isShutOut(peerId) && (isMember(peerId) || isRelay(peerId)),
     isMember,
     requiredProtocol: GOSSIP_PROTOCOL,
     reopen: (connection) => reopenStream(pubsub, connection),
@@ -118,12 +128,13 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     peerId: libp2p.peerId,
     libp2p,
     traffic,
+    edge,
     isMember,
     async start() {
       announcePublicListeners(libp2p, addressManager)
       observed.start()
       await libp2p.start()
-      subscribe(pubsub, topic, options, traffic, log)
+      subscribe(pubsub, topic, options, traffic, edge, log)
       keepConnected.start()
       reservations?.start()
       log.info(
