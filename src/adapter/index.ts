@@ -45,6 +45,7 @@ export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 export { type LimitedAdapter, limitRank } from './limit-rank.ts'
 export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
+export { float32Bytes } from './little-endian.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 export {
   checkMerge,
@@ -87,7 +88,8 @@ export {
   type EncodeSafetensorsOptions,
   encodeSafetensors,
   type SafetensorsDtype,
-  safetensorsChunks
+  safetensorsChunks,
+  safetensorsHead
 } from './safetensors.ts'
 export {
   planSafetensorsFiles,

@@ -10,7 +10,7 @@ import {
   type PeerState,
   type RoundContext
 } from '../../protocol/index.ts'
-import type { BuildJob, Built, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
+import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
 import { roundFiles } from '../home.ts'
 import { isBeforeInvite } from '../invite-files.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
@@ -124,7 +124,7 @@ export function buildJob(
   }
 }
 
-function digestsOf({ stack, model }: Built): { stack: Uint8Array; model: Uint8Array } {
+function digestsOf({ stack, model }: BuiltFiles): { stack: Uint8Array; model: Uint8Array } {
   return { stack: Buffer.from(stack, 'hex'), model: Buffer.from(model, 'hex') }
 }
 
