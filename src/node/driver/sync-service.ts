@@ -125,16 +125,10 @@ export class SyncService {
     const { invite } = this.#components
     const { state } = this.#driver
     if (isBeforeInvite(invite, state.context)) return await this.#followInvite(peer, invite)
-<<<<<<< HEAD
-    const answer = await this.#request(peer, syncRequest(state))
-    await this.#takeMessages(answer, peer)
-    const gained = await this.#takeSealedRounds(answer, peer)
-=======
     const asked = syncRequest(state)
     const answer = await this.#request(peer, asked)
     await this.#takeMessages(answer, asked.round, peer)
-    const gained = await this.#takeSealedRounds(answer)
->>>>>>> main
+    const gained = await this.#takeSealedRounds(answer, peer)
     this.#recollect(peer, answer.attested)
     return gained
   }
