@@ -1,7 +1,8 @@
 import './promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import type { Identify } from '@libp2p/identify'
-import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
@@ -48,6 +49,14 @@ export interface HostOptions extends GossipHandlers {
   /** How long peers that misbehave are shut out. */
   readonly banTimes?: BanTimes
   readonly log: Log
+  /** What libp2p and gossipsub count with, where somebody reads it. */
+  readonly metrics?: HostMetrics | undefined
+}
+
+/** Counters of other packages, in their own terms. */
+export interface HostMetrics {
+  readonly libp2p: (components: { readonly logger: ComponentLogger }) => Metrics
+  readonly gossip: MetricsRegister
 }
 
 interface Services extends ServiceMap {
@@ -95,7 +104,8 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       onRefused: refusalLog(log)
     }),
-    services: { ...services, pubsub: gossipService(topic, isMember) }
+    services: { ...services, pubsub: gossipService(topic, isMember, options.metrics?.gossip) },
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics.libp2p })
   })
   const { pubsub } = libp2p.services
   const { relayTransport, addressManager } = internals()

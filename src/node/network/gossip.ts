@@ -1,6 +1,7 @@
 import './promise-polyfill.ts'
 import { createHash } from 'node:crypto'
 import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -41,10 +42,13 @@ const NO_MEMBER_SCORE = -1_000_000
 /** The gossipsub service for one topic. @param isMember whether a connected peer takes part, and does not only carry */
 export function gossipService(
   topic: string,
-  isMember: (peerId: PeerId) => boolean
+  isMember: (peerId: PeerId) => boolean,
+  metrics?: MetricsRegister
 ): (components: GossipSubComponents) => GossipSub {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
+    metricsRegister: metrics ?? null,
+    metricsTopicStrToLabel: new Map([[topic, 'control']]),
     allowedTopics: [topic],
     fallbackToFloodsub: false,
     floodPublish: true,

@@ -25,7 +25,7 @@ export {
   startBlockExchange,
   type WantedBlock
 } from './blocks/index.ts'
-export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
+export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
 export { createRelay, type RelayLoad, type RelayNode, type RelayOptions } from './create-relay.ts'
 export { withDeadline } from './deadline.ts'
 export type { Ban, BanTimes, Offence } from './edge/index.ts'
