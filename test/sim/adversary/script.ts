@@ -100,6 +100,11 @@ export class ScriptRunner {
     return this.#over
   }
 
+  /** Changes when something may pass that did not before. */
+  get openness(): number {
+    return (this.#over ? 2 : 0) + (this.#released ? 1 : 0)
+  }
+
   /** Whether a word of `author` may arrive at `to` now. */
   passes({ kind, header, body }: Envelope, author: number, to: number): boolean {
     if (this.#over || this.#faulty.includes(to)) return true
