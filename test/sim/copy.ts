@@ -42,7 +42,7 @@ export interface Copy {
   turn: number
   /** Latest attested round of others, by PeerId in hex (rule 17). */
   told: Map<string, number>
-  /** The latest change of every peer's membership that it saw sealed. */
+  /** Membership changes that it saw sealed, the latest. */
   changes: readonly MembershipChange[]
   /** Latest round in which it lost its disk. */
   lostIn: number

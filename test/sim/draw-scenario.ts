@@ -29,13 +29,15 @@ const PLANS: readonly (readonly Act[])[] = [
   ['lock', 'starve'],
   ['hide-polka', 'starve', 'break-with-old-polka'],
   ['lock', 'break-fresh', 'break-without-polka'],
-  ['starve', 'lock', 'smuggle', 'break-fresh']
+  ['starve', 'lock', 'smuggle', 'break-fresh'],
+  ['half-lock', 'break-fresh'],
+  ['half-lock', 'break-without-polka']
 ]
 
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
 /** Votes that take long beside their growth: who climbs every view alone is late, who jumps is not. */
-const OUTRUN_TIMEOUTS = { proposeMs: 200, voteMs: 1_000, growthMs: 10 }
+const OUTRUN_TIMEOUTS = { proposeMs: 200, voteMs: 4_000, growthMs: 10 }
 const OUTRUN_HEAL_MS = 400_000
 
 /**

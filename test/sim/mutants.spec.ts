@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { drawScenario } from './draw-scenario.ts'
 import { MUTANTS } from './mutants.ts'
 import { runScenario } from './run-seed.ts'
-import { type Act, type Behaviour, CALM, type MembershipPlan, type Scenario, type Weather } from './scenario.ts'
+import {
+  type Act,
+  type Behaviour,
+  CALM,
+  type MembershipPlan,
+  type Scenario,
+  type Weather
+} from './scenario.ts'
 
 const TIMEOUTS = {
   trainMs: 20_000,
@@ -53,9 +60,12 @@ const situations: Record<string, (seed: number) => Scenario> = {
   union: (seed) => small(seed, {}, ['proposes-partial']),
   jump: (seed) => ({
     ...small(seed, { ...script(...new Array<Act>(24).fill('outrun')), healMs: 400_000 }, ['replays']),
-    timeouts: { ...TIMEOUTS, proposeMs: 200, voteMs: 1_000, growthMs: 10 }
+    timeouts: { ...TIMEOUTS, proposeMs: 200, voteMs: 4_000, growthMs: 10 }
   }),
-  timeout: (seed) => ({ ...small(seed, {}, ['silent']), calmDelay: [800, 1_200] }),
+  timeout: (seed) => ({
+    ...small(seed, { delay: [800, 1_200], healMs: 1_000 }, ['silent']),
+    calmDelay: [800, 1_200]
+  }),
   proposer: (seed) => small(seed, {}, ['silent']),
   'ready-count': (seed) => small(seed, {}, ['proposes-few']),
   ids: (seed) => small(seed, {}, ['replays']),
@@ -67,7 +77,7 @@ const situations: Record<string, (seed: number) => Scenario> = {
   reveal: (seed) => small(seed, {}, ['reveals-wrongly']),
   samples: (seed) => small(seed, {}, ['claims-samples']),
   'speak-once': (seed) => small(seed, { healMs: 20_000, partition: [0, 0, 1, 1] }, ['equivocates-ready']),
-  repeat: (seed) => ({ ...small(seed, script('lock', 'break-fresh'), ['replays']), rounds: 3 }),
+  repeat: (seed) => small(seed, script('half-lock', 'break-fresh'), ['replays']),
   evidence: (seed) => ({ ...small(seed, {}, ['equivocates-manifest', 'equivocates-ready']), rounds: 3 }),
   admit: (seed) => ({ ...small(seed, {}, ['replays']), ...joining([0]), rounds: 3 }),
   joins: (seed) => ({ ...small(seed, {}, ['replays']), ...joining(undefined), rounds: 3 }),
@@ -79,7 +89,12 @@ const situations: Record<string, (seed: number) => Scenario> = {
   'catch-up': (seed) => small(seed, { delay: [200, 900], healMs: 20_000, loss: 0.5 }, ['gives-false-rounds']),
   persist: (seed) => crashing(seed, false),
   amnesia: (seed) => crashing(seed, true),
-  rebuild: (seed) => ({ ...small(seed, {}, []), faulty: [], miscomputes: [{ member: 2, round: 1 }], rounds: 2 })
+  rebuild: (seed) => ({
+    ...small(seed, {}, []),
+    faulty: [],
+    miscomputes: [{ member: 2, round: 1 }],
+    rounds: 2
+  })
 }
 
 /** Two ask to join at once; all ask for it, or these. */

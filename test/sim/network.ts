@@ -34,6 +34,8 @@ export type { Observer } from './world.ts'
 const BOUNDS_EVERY = 16
 /** Most steps of a round, by members squared: more is a loop that virtual time does not end. */
 const STEPS_MAX = 100_000
+/** Membership changes that a faulty copy remembers. */
+const CHANGES_KEPT = 8
 /** Rounds for which sealed rounds and blocks are kept after all have them: nobody is away for longer. */
 const KEPT_ROUNDS = 32
 
@@ -305,7 +307,7 @@ export class Network implements World {
       isAfter(round, record, (envelope) => this.edge.decode(envelope).header.round)
     )
     if (copy.isFaulty) {
-      if (sealedRound.cut.membership.length > 0) copy.changes = sealedRound.cut.membership
+      copy.changes = [...copy.changes, ...sealedRound.cut.membership].slice(-CHANGES_KEPT)
       return
     }
     if (!copy.state!.astray && !equalBytes(copy.model, next.modelDigest))

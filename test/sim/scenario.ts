@@ -66,6 +66,8 @@ export type Act =
   | 'hide-polka'
   /** A cut is locked by some, and one member alone sees the precommits that decide it. */
   | 'lock'
+  /** A cut is locked by some, and no one sees it decided. */
+  | 'half-lock'
   /** Proposals are held back: the view ends with nothing. */
   | 'starve'
   /** The same, and one honest member hears nothing of it: the others leave it views behind. */

@@ -91,14 +91,14 @@ function falseProposal(
   if (behaviours.has('proposes-partial') && body.validView < 0 && same.chance(0.8))
     return { ...body, cut: same.chance(0.7) ? partial : cutOf(context, []) }
   if (behaviours.has('proposes-few') && body.validView < 0 && same.chance(0.8)) {
-    const readies = body.readies.filter(({ member }) => member === state.self)
-    return { ...body, cut: cutOf(context, []), readies: readies.slice(0, 1) }
+    const certified = bitmapOf(context.members.length, [])
+    const { signature } = signMessage(context, copy.environment.signer, 'ready', 0, { certified })
+    return { ...body, cut: cutOf(context, []), readies: [{ member: state.self, certified, signature }] }
   }
   if (behaviours.has('replays-changes') && body.validView < 0) {
-    const membership = copy.changes.filter(({ request }) =>
-      body.cut.membership.every((change) => !equalBytes(change.request.peer, request.peer))
-    )
-    if (membership.length > 0) return { ...body, cut: { ...body.cut, membership } }
+    const isMember = (peer: Uint8Array) => context.members.some((member) => equalBytes(member.peer, peer))
+    const again = copy.changes.find(({ request: { type, peer } }) => isMember(peer) !== (type === 'join'))
+    if (again !== undefined) return { ...body, cut: { ...body.cut, membership: [again] } }
   }
   if (behaviours.has('proposes-stale') && slot > 0 && random.chance(0.8)) {
     const cut = pick([partial, ...cutsOf(state)], random)
