@@ -22,7 +22,7 @@ const host = await createHost({
   privateKey: await generateKeyPair('Ed25519'),
   listen: [listen],
   bootstrap: [],
-  mdns: false,
+  reach: { mdns: false },
   topic: '/loam/bench/1',
   isAllowed: () => true,
   validateGossip: () => 'accept',

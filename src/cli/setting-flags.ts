@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { SETTINGS, type Setting, type SettingValues, settingOf, valueOfText } from '../node/config/index.ts'
@@ -65,6 +66,7 @@ function fromText(setting: Setting, text: string): unknown {
   if (setting.kind !== 'list' && !schema.safeParse(value).success)
     throw new NotFittingError(`${name} must be ${accepts}, not ${JSON.stringify(text)}`)
   if (key === 'model') return baseModelFolder(text)
+  if (key === 'data.chatTemplate') return existsSync(text) ? resolve(text) : value
   return key === 'documents' || key === 'control.socket' ? resolve(text) : value
 }
 

@@ -2,14 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { PACKINGS } from '../data/example-stream.ts'
 import { RECORD_FORMATS } from '../data/records/formats.ts'
+import { recordTemplateSchema } from '../data/records/template.ts'
+import { BASE_FORMATS } from '../model/base-format.ts'
 import { NotFittingError } from './usage-error.ts'
 
 const count = z.int().positive()
 const positive = z.number().positive()
-const template = z.union([
-  z.strictObject({ text: z.string() }),
-  z.strictObject({ prompt: z.string(), completion: z.string() })
-])
 
 /** Settings of `loam train`: one schema for `--config` and for the flags over it. */
 export const trainSettingsSchema = z
@@ -18,7 +16,7 @@ export const trainSettingsSchema = z
     data: z.string().min(1).describe('file or folder of training data'),
     out: z.string().min(1).describe('folder for the adapter'),
     format: z.enum(RECORD_FORMATS).optional(),
-    template: template.optional(),
+    template: recordTemplateSchema.optional(),
     chatTemplate: z.string().min(1).optional(),
     rank: count.default(8),
     alpha: positive.optional(),
@@ -28,7 +26,7 @@ export const trainSettingsSchema = z
     rsLora: z.boolean().default(false),
     dropout: z.number().nonnegative().lt(1).default(0),
     recompute: z.boolean().default(false),
-    baseFormat: z.enum(['f32', 'f16', 'int8', 'int4']).default('f32'),
+    baseFormat: z.enum(BASE_FORMATS).default('f32'),
     steps: count.optional(),
     epochs: positive.optional(),
     batchSize: count.default(8),

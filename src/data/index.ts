@@ -32,7 +32,6 @@ export {
 export { type MultipleChoice, readMultipleChoice } from './multiple-choice.ts'
 export { type BatchStream, type BatchStreamOptions, createBatchStream, documentTokens } from './packing.ts'
 export { loadPretrainingDocuments } from './pretraining-documents.ts'
-export { readDocuments } from './read-documents.ts'
 export * from './records/index.ts'
 export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './seeded-order.ts'
 export * from './split/index.ts'

@@ -23,13 +23,17 @@ const WEIGHTS_FILE = 'model.safetensors'
 const INDEX_FILE = 'model.safetensors.index.json'
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
 
-/** A base model read from a Hugging Face folder. */
-export interface BaseModel {
+/** A base model's folder without its weights. */
+export interface BaseModelDescription {
   readonly folder: string
   readonly config: ModelConfig
   readonly tokenizer: TextTokenizer
   /** What the folder says of generating text. */
   readonly generation: GenerationDefaults
+}
+
+/** A base model read from a Hugging Face folder. */
+export interface BaseModel extends BaseModelDescription {
   /** Every parameter in float32, by its Hugging Face name; weights of linear modules are [out, in] in every family. */
   readonly weights: Map<string, Tensor>
 }
@@ -43,6 +47,17 @@ export interface BaseModel {
  * @throws {Error} when a file is missing or malformed
  */
 export function loadBaseModel(folder: string): BaseModel {
+  const description = describeBaseModel(folder)
+  return { ...description, weights: loadWeights(folder, description.config) }
+}
+
+/**
+ * Reads all of a folder but its weights.
+ *
+ * @throws {UnsupportedModelError} when the model is of another kind
+ * @throws {Error} when a file is missing or malformed
+ */
+export function describeBaseModel(folder: string): BaseModelDescription {
   const configJson = readJsonObject(join(folder, 'config.json'))
   const config = parseModelConfig(configJson)
   const tokenizer = loadTokenizer(folder)
@@ -52,7 +67,7 @@ export function loadBaseModel(folder: string): BaseModel {
     )
   }
   const generation = loadGenerationDefaults(folder, configJson)
-  return { folder, config, tokenizer, generation, weights: loadWeights(folder, config) }
+  return { folder, config, tokenizer, generation }
 }
 
 /** What `saveBaseModel` writes. */
@@ -149,7 +164,8 @@ function loadWeights(folder: string, config: ModelConfig): Map<string, Tensor> {
   return weights
 }
 
-function misfit(
+/** Says that a tensor is missing, or that it has another shape than config.json asks for. */
+export function misfit(
   source: string,
   name: string,
   found: readonly number[] | undefined,
@@ -159,7 +175,8 @@ function misfit(
   return new UnsupportedModelError(`${source}: ${name} ${instead}, config.json asks for [${shape}]`)
 }
 
-function weightFiles(folder: string): string[] {
+/** The names of a folder's weight files. */
+export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, WEIGHTS_FILE))) return [WEIGHTS_FILE]
   if (!existsSync(join(folder, INDEX_FILE))) {
     throw new Error(

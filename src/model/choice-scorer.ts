@@ -25,7 +25,9 @@ export interface ChoiceScores {
   readonly logProbabilities: readonly number[]
   /** The likeliest choice. */
   readonly chosen: number
-  /** The likeliest choice by log-probability a byte. */
+  /** The likeliest choice by log-probability a character (Unicode code point). */
+  readonly chosenByCharacter: number
+  /** The likeliest choice by log-probability a byte of UTF-8. */
   readonly chosenByByte: number
 }
 
@@ -119,8 +121,14 @@ export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorer
       let next = 0
       return questions.map(({ choices }) => {
         const own = choices.map(() => logProbabilities[next++]!)
-        const byByte = own.map((sum, index) => sum / Buffer.byteLength(choices[index]!))
-        return { logProbabilities: own, chosen: largest(own), chosenByByte: largest(byByte) }
+        const by = (length: (choice: string) => number): number =>
+          largest(own.map((sum, index) => sum / length(choices[index]!)))
+        return {
+          logProbabilities: own,
+          chosen: largest(own),
+          chosenByCharacter: by((choice) => [...choice].length),
+          chosenByByte: by((choice) => Buffer.byteLength(choice))
+        }
       })
     },
     dispose: async () => {

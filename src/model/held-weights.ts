@@ -1,6 +1,7 @@
 import { float16ToFloat32, float32ToFloat16 } from '../adapter/half-floats.ts'
 import type { Tensor, TensorMap } from '../adapter/tensor.ts'
-import { visitWeights } from './base-model.ts'
+import type { BaseFormat } from './base-format.ts'
+import { misfit, visitWeights } from './base-model.ts'
 import type { FeedValue } from './executor/index.ts'
 import { familyOf, linearModules, type ModelConfig, parameterShapes } from './family/index.ts'
 import {
@@ -15,16 +16,7 @@ import {
 } from './graph/index.ts'
 import { blockSize, createQuantiser } from './quantise.ts'
 import { transposed } from './transposed.ts'
-import type { FileTensor } from './weight-file.ts'
-
-/**
- * How frozen base weights are held in memory. With `int8` and `int4` the weights of linear modules are quantised in
- * blocks, and the embedding table and the head are float16; norms and biases are float32 always. All are derived from
- * the canonical weights and enter no digest.
- */
-export type BaseFormat = 'f32' | 'f16' | 'int8' | 'int4'
-
-export const BASE_FORMATS: readonly BaseFormat[] = ['f32', 'f16', 'int8', 'int4']
+import { type FileTensor, visitWeightFile } from './weight-file.ts'
 
 /** Base weights in the form in which a graph is fed with them. */
 export interface HeldWeights {
@@ -70,6 +62,30 @@ export function loadHeldWeights(folder: string, config: ModelConfig, format: Bas
     if (!transpose && held.as !== 'f32') return holdPieces(feeds, name, held, tensor)
     const read = { shape: tensor.shape, data: tensor.read() }
     holdTensor(feeds, name, held, transpose ? transposed(read) : read)
+  })
+  return { format, feeds }
+}
+
+/**
+ * Puts the weights of a file of merged modules (`model.safetensors` of a round) in the places of those held. Arrays of
+ * float32 are overwritten, the others made anew one by one: beside what is held, a few MiB are needed.
+ *
+ * @returns `held` with the file's weights
+ * @throws {UnsupportedModelError} when the file has a tensor that is none of the model's, or one of another shape; part of
+ *   the weights may be replaced then
+ */
+export function replaceHeldWeights(held: HeldWeights, config: ModelConfig, path: string): HeldWeights {
+  const { format } = held
+  const feeds = new Map(held.feeds)
+  const shapes = parameterShapes(config)
+  const forms = heldForms(config, format)
+  visitWeightFile(path, (tensor) => {
+    const { name } = tensor
+    const shape = shapes.get(name)
+    if (`${tensor.shape}` !== `${shape}`) throw misfit(path, name, tensor.shape, shape ?? [])
+    const form = forms.get(name)!
+    if (form.as === 'f32') tensor.readInto(feeds.get(name) as Float32Array)
+    else holdPieces(feeds, name, form, tensor)
   })
   return { format, feeds }
 }

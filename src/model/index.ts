@@ -14,10 +14,13 @@
  * ```
  */
 export { applyAdapter } from './apply-adapter.ts'
+export { BASE_FORMATS, type BaseFormat } from './base-format.ts'
 export {
   type BaseModel,
+  type BaseModelDescription,
   checkpointTensors,
   checkWeights,
+  describeBaseModel,
   loadBaseModel,
   type SaveBaseModelOptions,
   saveBaseModel
@@ -44,13 +47,13 @@ export type { GenerationDefaults } from './generation-defaults.ts'
 export * from './gpt2/index.ts'
 export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
 export {
-  BASE_FORMATS,
-  type BaseFormat,
   type HeldWeights,
   heldBytes,
   holdWeights,
-  loadHeldWeights
+  loadHeldWeights,
+  replaceHeldWeights
 } from './held-weights.ts'
+export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
 export * from './llama/index.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export type { SequenceNodes } from './sequence-nodes.ts'

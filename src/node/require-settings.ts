@@ -1,11 +1,12 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readDocuments } from '../data/index.ts'
 import { parseModelConfig } from '../model/family/index.ts'
+import { checkTrainingData, loadTokenizer } from '../model/index.ts'
 import { readJsonObject } from '../model/read-json.ts'
 import type { Charter } from '../protocol/index.ts'
 import { alphaOf, type PeerConfig } from './config/index.ts'
 import { requireCharterBase } from './consortium.ts'
-import { isMissing, messageOf, PeerError } from './errors.ts'
+import { messageOf, PeerError } from './errors.ts'
 import { requireExecutor } from './require-executor.ts'
 
 /**
@@ -17,9 +18,9 @@ import { requireExecutor } from './require-executor.ts'
 export async function requireSettings(config: PeerConfig, charter: Charter): Promise<void> {
   requireWithin('rank', config.adapter.rank, charter.rank)
   requireWithin('alpha', alphaOf(config), charter.alpha)
-  await requireDocuments(config.documents)
   await requireExecutor(config.training)
   await requireCharterBase(config.model, charter)
+  await requireDocuments(config)
   requireSequenceLength(config)
 }
 
@@ -40,13 +41,13 @@ function requireSequenceLength({ model, training }: PeerConfig): void {
 }
 
 /** Reads every line once: a fault on line 9,000 must not wait for the first round. */
-async function requireDocuments(path: string | undefined): Promise<void> {
-  if (path === undefined) throw new PeerError('no training documents are set: give them with --data FILE')
+async function requireDocuments({ documents: path, data, model }: PeerConfig): Promise<void> {
+  if (path === undefined) throw new PeerError('no training documents are set: give them with --data PATH')
+  if (!existsSync(path))
+    throw new PeerError(`there are no training documents at ${path}: give them with --data PATH`)
   try {
-    await readDocuments(path)
+    await checkTrainingData({ ...data, data: path, folder: model, tokenizer: loadTokenizer(model) })
   } catch (error) {
-    if (isMissing(error))
-      throw new PeerError(`there are no training documents at ${path}: give them with --data FILE`)
     throw new PeerError(`the training documents cannot be used: ${messageOf(error)}`)
   }
 }

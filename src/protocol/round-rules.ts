@@ -62,7 +62,7 @@ export interface RoundRules {
   /** Rule 5: how long a vote is waited for, from the charter's time and the delays of the latest rounds. */
   voteTimeout(set: number, seen: readonly number[]): number
   /** Rule 3 *Ready*: how long certificates are waited for, from the charter's time and the delays of the latest rounds. */
-  gatherDeadline(set: number, seen: readonly number[]): number
+  gatherDeadline(set: number, seen: readonly number[], doubled: number): number
   /** Rule 6 *Ids*: what an id covers, of a value and of the signatures that were collected for it. */
   idFields<T extends object>(fields: T, signatures: unknown): object
   /** Rule 8 *Attest*: whether a member that attested one cut may attest another. */
@@ -146,9 +146,12 @@ export const soundRules: RoundRules = {
     seen.length === 0
       ? set
       : Math.min(Math.max(4 * lowerMedian(seen), set / DEADLINE_RANGE), set * DEADLINE_RANGE),
-  // The slowest, so that nobody who kept up is cut off; never longer than the consortium agreed to wait.
-  gatherDeadline: (set, seen) =>
-    seen.length < GATHERED_MIN ? set : Math.min(Math.max(2 * Math.max(...seen), set / DEADLINE_RANGE), set),
+  // The slowest, so that nobody who kept up is cut off.
+  gatherDeadline(set, seen, doubled) {
+    const longest = set * 2 ** doubled
+    if (seen.length < GATHERED_MIN) return longest
+    return Math.min(Math.max(2 * Math.max(...seen), set / DEADLINE_RANGE), longest)
+  },
   idFields: (fields) => fields,
   mayAttest: equalBytes,
   attestedAlike: (body) => body,

@@ -46,7 +46,7 @@ The text begins with the tokenizer's BOS, where it has one, and is cut into wind
 of a window is not scored: its log-probability is null.
 
 Questions are scored as lm-evaluation-harness does: each choice by the sum of its tokens' log-probabilities behind the
-context (acc), and by that divided by its length in bytes (acc_norm). A line of the file:
+context (acc), and by that divided by its length in characters (acc_norm) or in bytes (acc_bytes). A line of the file:
   { "question": "What barks?", "choices": ["a cat", "a dog"], "answer": 1 }
 The answer may be a letter; "context" in place of "question" is taken as it is.
 
@@ -115,7 +115,8 @@ async function evaluateChoices(options: EvalOptions, file: string): Promise<void
     return [
       `questions  ${report.questions}`,
       `acc        ${line(report.acc, report.acc_stderr)}`,
-      `acc_norm   ${line(report.acc_norm, report.acc_norm_stderr)}`
+      `acc_norm   ${line(report.acc_norm, report.acc_norm_stderr)}`,
+      `acc_bytes  ${line(report.acc_bytes, report.acc_bytes_stderr)}`
     ].join('\n')
   })
 }

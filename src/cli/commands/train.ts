@@ -167,10 +167,8 @@ Examples:
 async function train(flags: TrainFlags): Promise<void> {
   const { config: file, resume = false, overwrite = false, json: _, executor, device, ...given } = flags
   const settings = await loadTrainSettings(file, given)
-  const { createLoraTrainer, createLossEvaluator, loadBaseModel, trainLocally } = await import(
-    '../../model/index.ts'
-  )
-  const { loadTrainingData } = await import('../training-data.ts')
+  const { createLoraTrainer, createLossEvaluator, loadBaseModel, loadTrainingData, trainLocally } =
+    await import('../../model/index.ts')
   const { writePeftFolder } = await import('../../node/peft-files.ts')
   const { sha256Hex, PEFT_WEIGHTS_FILE } = await import('../../adapter/index.ts')
 
@@ -190,7 +188,7 @@ async function train(flags: TrainFlags): Promise<void> {
       `--sequence-length ${sequenceLength} is more than the model's ${config.maxPositions} positions`
     )
   const progress = createProgressLine()
-  const data = await loadTrainingData(settings, folder, tokenizer, sequenceLength)
+  const data = await loadTrainingData({ ...settings, folder, tokenizer, sequenceLength })
   const steps =
     settings.steps ?? Math.ceil(((settings.epochs ?? 1) * data.stream.rows) / (batchSize * accumulation))
   const { heldOutExamples } = data

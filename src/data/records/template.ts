@@ -1,9 +1,12 @@
+import { z } from 'zod'
 import type { ExampleContent } from './example.ts'
 
 /** A template of one's own: texts with the record's keys in braces, `{question}`; `{{` and `}}` are braces. */
-export type RecordTemplate =
-  | { readonly text: string }
-  | { readonly prompt: string; readonly completion: string }
+export const recordTemplateSchema = z.union([
+  z.strictObject({ text: z.string() }),
+  z.strictObject({ prompt: z.string(), completion: z.string() })
+])
+export type RecordTemplate = Readonly<z.infer<typeof recordTemplateSchema>>
 
 /**
  * Puts a record into a template. Values that are no text stand as JSON; what is null is left out.

@@ -50,3 +50,10 @@ export {
   type TrainStepOptions
 } from './train-step.ts'
 export type { TrainerState } from './trainer-state.ts'
+export {
+  checkTrainingData,
+  type DataSettings,
+  loadTrainingData,
+  type TrainingData,
+  type TrainingDataOptions
+} from './training-data.ts'

@@ -1,4 +1,5 @@
 import type { TrainingBatch } from '../../data/training-batch.ts'
+import type { BaseFormat } from '../base-format.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
 import {
   headParameter,
@@ -8,7 +9,7 @@ import {
   parameterShapes
 } from '../family/index.ts'
 import { cast, elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
-import { type BaseFormat, declareWeights, type WeightNodes } from '../held-weights.ts'
+import { declareWeights, type WeightNodes } from '../held-weights.ts'
 import { crossEntropy } from '../llama/index.ts'
 import { type DropoutDraw, drawDropout, dropoutName } from './dropout.ts'
 import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { adapterSettings } from './groups/adapter.ts'
 import { blocksSettings } from './groups/blocks.ts'
 import { controlSettings } from './groups/control.ts'
+import { dataSettings } from './groups/data.ts'
 import { logSettings } from './groups/log.ts'
 import { metricsSettings } from './groups/metrics.ts'
 import { networkSettings } from './groups/network.ts'
@@ -18,10 +19,10 @@ const ownSettings = {
     flag: '--model <folder>'
   }),
   documents: setting(z.string().min(1).optional(), {
-    description: 'training documents: JSONL with a "text" a line',
+    description: 'training documents: text, JSONL, JSON or CSV, in a file or a folder',
     accepts: 'a path',
     absent: 'HOME/documents.jsonl',
-    flag: '--data <file>'
+    flag: '--data <path>'
   }),
   rounds: setting(z.number().int().positive().optional(), {
     description: 'last round to train in; afterwards only serve',
@@ -33,6 +34,7 @@ const ownSettings = {
 
 /** The groups of `peer.json`. A new setting goes into its group's file, and nowhere else: flags and documents follow. */
 const groups = {
+  data: dataSettings,
   adapter: adapterSettings,
   training: trainingSettings,
   network: networkSettings,
@@ -47,6 +49,7 @@ const groups = {
 export const peerConfigSchema = z.strictObject({
   version: z.literal(1).default(1),
   ...ownSettings,
+  data: groups.data.prefault({}),
   adapter: groups.adapter.prefault({}),
   training: groups.training.prefault({}),
   network: groups.network.prefault({}),
@@ -59,6 +62,9 @@ export const peerConfigSchema = z.strictObject({
 
 export type PeerConfig = z.infer<typeof peerConfigSchema>
 export type TrainingConfig = PeerConfig['training']
+export type ControlConfig = PeerConfig['control']
+export type MetricsConfig = PeerConfig['metrics']
+export type DataConfig = PeerConfig['data']
 
 /** One setting with all that is known of it. */
 export interface Setting extends SettingNotes {

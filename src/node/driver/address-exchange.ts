@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { byteString, decodeCanonical } from '../../protocol/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, MalformedError } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
-import { registerRequestHandler, request } from '../network/index.ts'
-import type { DriverComponents } from './components.ts'
+import { isMalformed, type NetworkNode, registerRequestHandler, request } from '../network/index.ts'
+import type { Log } from '../store/log.ts'
 
 /** Protocol by which members tell each other where members are. */
 export const ADDRESSES_PROTOCOL = '/loam/addresses/1'
@@ -22,36 +22,46 @@ const LIMITS = {
   maxResponseBytes: ANSWER_BYTES_MAX,
   timeoutMs: TIMEOUT_MS,
   concurrency: 2,
-  rate: { burst: 10, perSecond: 2 }
+  rate: { burst: 10, perSecond: 2 },
+  openToRelays: true
+}
+
+/** Who exchanges addresses. */
+export interface AddressExchangeParts {
+  readonly host: NetworkNode
+  readonly log: Log
 }
 
 /**
- * Lets one bootstrap address suffice: members ask each other for members' addresses and dial what is new. An address is
- * only a hint; who answers there is proven by the handshake.
+ * Lets one bootstrap address suffice: members ask each other, and relays, for members' addresses and dial what is new. An
+ * address is only a hint; who answers there is proven by the handshake.
  */
 export class AddressExchange {
-  readonly #components: DriverComponents
-  readonly #charter: Uint8Array
+  readonly #parts: AddressExchangeParts
+  readonly #charter: Uint8Array | undefined
   readonly #stopped = new AbortController()
   #unregister: (() => Promise<void>) | undefined
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #turn = 0
 
-  constructor(components: DriverComponents, charter: Uint8Array) {
-    this.#components = components
+  /** @param charter id of the consortium; a relay that knows none answers everybody it has let in, and asks nobody */
+  constructor(parts: AddressExchangeParts, charter: Uint8Array | undefined) {
+    this.#parts = parts
     this.#charter = charter
   }
 
   async start(): Promise<void> {
-    const { host, log } = this.#components
+    const { host, log } = this.#parts
     const answer = async (bytes: Uint8Array) => {
       const { charter } = decodeCanonical(bytes, requestSchema, LIMITS.maxRequestBytes)
-      if (!equalBytes(charter, this.#charter)) throw new MalformedError('asks for another consortium')
+      if (this.#charter !== undefined && !equalBytes(charter, this.#charter))
+        throw new MalformedError('asks for another consortium')
       const addresses = [...new Set([...host.multiaddrs(), ...host.knownAddresses()])]
       return encodeCanonical({ version: 1, addresses: addresses.slice(0, 2048) })
     }
     this.#unregister = await registerRequestHandler(host, ADDRESSES_PROTOCOL, answer, LIMITS, log)
+    if (this.#charter === undefined) return
     host.libp2p.addEventListener('peer:connect', this.#onConnect)
     this.#schedule(INTERVAL_MS)
   }
@@ -59,7 +69,7 @@ export class AddressExchange {
   async stop(): Promise<void> {
     this.#stopped.abort()
     clearTimeout(this.#timer)
-    this.#components.host.libp2p.removeEventListener('peer:connect', this.#onConnect)
+    this.#parts.host.libp2p.removeEventListener('peer:connect', this.#onConnect)
     await this.#unregister?.()
     await this.#running
   }
@@ -76,11 +86,11 @@ export class AddressExchange {
   }
 
   async #ask(): Promise<void> {
-    const { host, log } = this.#components
-    const peers = host.peers()
+    const { host, log } = this.#parts
+    const peers = host.libp2p.getPeers()
     const peer = peers[this.#turn++ % Math.max(peers.length, 1)]
     try {
-      if (peer !== undefined) {
+      if (peer !== undefined && this.#charter !== undefined) {
         const asked = encodeCanonical({ version: 1, charter: this.#charter })
         const options = {
           timeoutMs: TIMEOUT_MS,
@@ -91,6 +101,7 @@ export class AddressExchange {
         host.addAddresses(decodeCanonical(answer, answerSchema, ANSWER_BYTES_MAX).addresses)
       }
     } catch (error) {
+      if (peer !== undefined && isMalformed(error)) host.edge.report(peer, 'malformed', 'addresses')
       log.debug({ peer: String(peer), error: messageOf(error) }, 'no addresses were told')
     }
     this.#schedule(INTERVAL_MS)

@@ -1,26 +1,35 @@
 import './promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
-import { type Identify, identify } from '@libp2p/identify'
-import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
-import { mdns } from '@libp2p/mdns'
-import { noise } from '@libp2p/noise'
-import { type Ping, ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
+import type { Identify } from '@libp2p/identify'
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { Ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
 import type { Log } from '../store/log.ts'
+import { connectionGater } from './admission.ts'
+import { announcePublicListeners } from './announce-listeners.ts'
 import { withDeadline } from './deadline.ts'
+import { type BanTimes, Edge, hangUpOn } from './edge/index.ts'
 import {
   GOSSIP_BYTES_MAX,
   GOSSIP_PROTOCOL,
   type GossipHandlers,
   gossipService,
+  meshPeersOf,
   publish,
+  reopenStream,
   subscribe
 } from './gossip.ts'
-import { DIAL_TIMEOUT_MS, KeepConnected } from './keep-connected.ts'
+import { KeepConnected } from './keep-connected.ts'
+import { libp2pParts } from './libp2p-parts.ts'
 import { NetworkError } from './network-error.ts'
 import type { NetworkHost } from './network-host.ts'
+import { ObservedAddresses } from './observed-addresses.ts'
+import { readPeerAddress } from './peer-address.ts'
+import { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
+import { refusalLog } from './refusal-log.ts'
+import { RelayReservations } from './relay-reservations.ts'
 import { TrafficMeter } from './traffic-meter.ts'
 
 /** How to join a consortium's network. */
@@ -29,91 +38,114 @@ export interface HostOptions extends GossipHandlers {
   readonly privateKey: PrivateKey
   /** Addresses to listen on: `/ip4/0.0.0.0/tcp/4001`; port 0 takes a free one. */
   readonly listen: readonly string[]
-  /** Addresses of peers to begin with, each ending in `/p2p/<PeerId>`. */
+  /** Addresses of members to begin with, each ending in `/p2p/<PeerId>`. */
   readonly bootstrap: readonly string[]
-  /** Whether to look for members on the local network. */
-  readonly mdns: boolean
+  /** By which ways; what is not given is as in `REACH_DEFAULTS`. */
+  readonly reach?: Partial<ReachOptions>
   /** The consortium's one gossip topic. */
   readonly topic: string
-  /** Whether a peer may connect: the charter's members. Asked anew for each connection. */
+  /** Whether a peer is a member. Asked anew for each connection. */
   readonly isAllowed: (peerId: PeerId) => boolean
+  /** How long peers that misbehave are shut out. */
+  readonly banTimes?: BanTimes
   readonly log: Log
+  /** What libp2p and gossipsub count with, where somebody reads it. */
+  readonly metrics?: HostMetrics | undefined
+}
+
+/** Counters of other packages, in their own terms. */
+export interface HostMetrics {
+  readonly libp2p: (components: { readonly logger: ComponentLogger }) => Metrics
+  readonly gossip: MetricsRegister
 }
 
 interface Services extends ServiceMap {
-  identify: Identify
   ping: Ping
+  identify: Identify
   pubsub: GossipSub
 }
 
 /** Longest {@link NetworkHost.stop}. */
 export const STOP_TIMEOUT_MS = 5000
 
-/** Below yamux's read buffer of 4 MiB: a stream that is paused must not overflow it. */
-const STREAM_WINDOW_BYTES_MAX = 2 * 1024 * 1024
-/** At least the 256 members that a consortium may have, and relays. */
-const CONNECTIONS_MAX = 400
 /** Both sides may dial at once, and a dead connection takes a while to be noticed; more would crowd the others out. */
-const CONNECTIONS_PER_PEER_MAX = 8
-/** A whole network on one machine, or behind one NAT, dials from one address. */
-const INBOUND_CONNECTIONS_PER_SECOND = 256
-/** Connecting to a whole consortium at once on a busy machine must not let every handshake time out. */
-const HANDSHAKE_TIMEOUT_MS = 12_000
-const PARALLEL_DIALS_MAX = 8
-/** A machine that trains on all cores answers pings late, and must not be hung up on for it. */
-const PING_TIMEOUT_MS = 20_000
+export const CONNECTIONS_PER_PEER_MAX = 8
 
-/** Makes a peer's network host: TCP, Noise, Yamux, identify, gossip, admission, and dialling until connected. */
+/**
+ * Makes a peer's network host: transports, Noise, Yamux, identify, gossip, admission, relays, and dialling until
+ * connected.
+ *
+ * @throws {NetworkError} `protocol` when the address of a relay cannot be read
+ */
 export async function createHost(options: HostOptions): Promise<NetworkHost> {
-  const { privateKey, listen, bootstrap, topic, isAllowed, log } = options
-  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
-    start: false,
+  const { privateKey, listen, bootstrap, topic, isAllowed: isMember, log } = options
+  const reach: ReachOptions = { ...REACH_DEFAULTS, ...options.reach }
+  const relayIds = new Set(reach.relays.map(relayIdOf))
+  const isRelay = (peerId: PeerId) => relayIds.has(peerId.toString())
+  const edge = new Edge({
+    hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason),
+    log,
+    banTimes: options.banTimes
+  })
+  const { parts, services, internals } = libp2pParts({
     privateKey,
-    addresses: { listen: [...listen] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } })],
-    peerDiscovery: options.mdns ? [mdns()] : [],
-    connectionGater: {
-      denyDialPeer: (peerId) => !isAllowed(peerId),
-      denyInboundEncryptedConnection: (peerId) =>
-        !isAllowed(peerId) || libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
-      denyOutboundEncryptedConnection: (peerId) => !isAllowed(peerId)
-    },
-    connectionManager: {
-      maxConnections: CONNECTIONS_MAX,
-      inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
-      maxIncomingPendingConnections: 64,
-      dialTimeout: DIAL_TIMEOUT_MS,
-      addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
-      inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
-      maxParallelDials: PARALLEL_DIALS_MAX
-    },
-    connectionMonitor: {
-      pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }
-    },
-    services: { identify: identify(), ping: ping(), pubsub: gossipService(topic) }
+    listen,
+    reach,
+    edge,
+    dhtProtocol: `${topic}/kad`
+  })
+  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
+    ...parts,
+    connectionGater: connectionGater({
+      isMember,
+      isRelay,
+      edge,
+      self: peerIdFromPrivateKey(privateKey),
+      crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
+      onRefused: refusalLog(log)
+    }),
+    services: { ...services, pubsub: gossipService(topic, isMember, options.metrics?.gossip) },
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics.libp2p })
   })
   const { pubsub } = libp2p.services
+  const { relayTransport, addressManager } = internals()
   const traffic = new TrafficMeter()
-  const keepConnected = new KeepConnected(libp2p, { isAllowed, requiredProtocol: GOSSIP_PROTOCOL, log })
-  for (const address of bootstrap) keepConnected.addAddress(address, true)
+  const observed = new ObservedAddresses(libp2p)
+  const reservations =
+    relayTransport === undefined || !reach.relayClient
+      ? undefined
+      : new RelayReservations(libp2p, relayTransport, log)
+  const keepConnected = new KeepConnected(libp2p, {
+    isAllowed: (peerId) => !edge.isShutOut(peerId) && (isMember(peerId) || isRelay(peerId)),
+    isMember,
+    requiredProtocol: GOSSIP_PROTOCOL,
+    reopen: (connection) => reopenStream(pubsub, connection),
+    log
+  })
+  for (const address of [...bootstrap, ...reach.relays]) keepConnected.addAddress(address, true)
 
   return {
     peerId: libp2p.peerId,
     libp2p,
     traffic,
+    edge,
+    isMember,
     async start() {
+      announcePublicListeners(libp2p, addressManager)
+      observed.start()
       await libp2p.start()
-      subscribe(pubsub, topic, options, traffic, log)
+      subscribe(pubsub, topic, options, traffic, edge, log)
       keepConnected.start()
+      reservations?.start()
       log.info(
         { peerId: libp2p.peerId.toString(), listening: libp2p.getMultiaddrs().map(String) },
         'listening'
       )
     },
     async stop() {
+      reservations?.stop()
       keepConnected.stop()
+      observed.stop()
       try {
         await withDeadline('stopping the network', STOP_TIMEOUT_MS, undefined, async () => libp2p.stop())
       } catch (error) {
@@ -129,11 +161,30 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       }
       return publish(pubsub, topic, bytes, traffic)
     },
-    peers: () => libp2p.getPeers(),
+    peers: () => libp2p.getPeers().filter(isMember),
+    relays: () => libp2p.getPeers().filter(isRelay),
+    meshPeers: () => meshPeersOf(pubsub, topic),
     multiaddrs: () => libp2p.getMultiaddrs().map(String),
     addAddresses(multiaddrs) {
       for (const address of multiaddrs) keepConnected.addAddress(address)
     },
-    knownAddresses: () => keepConnected.addresses()
+    knownAddresses: () => keepConnected.addresses(),
+    reach: () => ({
+      own: addressManager.getAddressesWithMetadata().map(({ multiaddr, verified, type }) => ({
+        address: multiaddr.toString(),
+        announced: verified,
+        kind: type
+      })),
+      observed: observed.byPeer(),
+      reservations: reservations?.relays() ?? []
+    })
+  }
+}
+
+function relayIdOf(address: string): string {
+  try {
+    return readPeerAddress(address).peerId.toString()
+  } catch (error) {
+    throw new NetworkError('protocol', `${address} is no relay's address: ${(error as Error).message}`)
   }
 }

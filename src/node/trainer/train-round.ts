@@ -1,19 +1,23 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { decodeSafetensors, encodeAdapterFile, shardFromPair, type Tensor } from '../../adapter/index.ts'
-import { createBatchStream, readDocuments } from '../../data/index.ts'
+import { decodeAdapterFile, encodeAdapterFile, type LoraAdapter, sendAdapter } from '../../adapter/index.ts'
 import {
-  type BaseModel,
+  type BaseModelDescription,
   chooseExecutor,
   createLoraTrainer,
+  describeBaseModel,
+  type HeldWeights,
   type LoraTrainer,
-  loadBaseModel
+  loadHeldWeights,
+  loadTrainingData,
+  replaceHeldWeights
 } from '../../model/index.ts'
+import { messageOf } from '../errors.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
-/** What is kept from one round to the next: the base model in memory and the compiled step. */
+/** What is kept from one round to the next: the base weights in memory, once, and the compiled step. */
 export interface TrainingSession {
   /** Trains one round and puts its shards into the store; `local.safetensors` comes last. */
   train(
@@ -26,74 +30,117 @@ export interface TrainingSession {
 
 /** A session without anything loaded yet. */
 export function createTrainingSession(): TrainingSession {
-  let base: BaseModel | undefined
+  const base = heldBase()
   let compiled: { key: string; trainer: LoraTrainer } | undefined
 
-  const trainerFor = async (model: BaseModel, job: TrainingJob): Promise<LoraTrainer> => {
-    const { batchSize, sequenceLength, threads, executor, device } = job.training
-    const { baseFolder, modules, rank, alpha, rankStabilised } = job
-    const settings = { batchSize, sequenceLength, threads, executor, device }
-    const key = JSON.stringify([baseFolder, modules, rank, alpha, rankStabilised, settings])
+  const trainerFor = async (
+    { folder, config }: BaseModelDescription,
+    isolateDocuments: boolean,
+    job: TrainingJob
+  ): Promise<LoraTrainer> => {
+    const { batchSize, sequenceLength, threads, executor, device, ...training } = job.training
+    const { dropout, recompute, baseFormat } = training
+    const { modules, rank, alpha, rankStabilised } = job
+    const lora = { rank, alpha, targetModules: modules, rsLora: rankStabilised, dropout }
+    const shape = { batchSize, sequenceLength, isolateDocuments, recompute, baseFormat }
+    const key = JSON.stringify([folder, lora, shape, threads, executor, device])
     if (compiled?.key !== key) {
       const before = compiled
       compiled = undefined
       await before?.trainer.dispose()
-      const lora = { rank, alpha, targetModules: modules, rsLora: rankStabilised }
       const chosen = await chooseExecutor({ executor, device, threads })
-      const trainer = await createLoraTrainer({
-        config: model.config,
-        ...lora,
-        batchSize,
-        sequenceLength,
-        executor: chosen
-      })
-      compiled = { key, trainer }
+      compiled = { key, trainer: await createLoraTrainer({ config, ...lora, ...shape, executor: chosen }) }
     }
     return compiled.trainer
   }
 
   return {
     async train(job, store, onProgress, signal) {
-      if (base?.folder !== job.baseFolder) base = loadBaseModel(job.baseFolder)
       const { training } = job
-      const documents = await readDocuments(job.documents)
-      const trainer = await trainerFor(base, job)
-      const stream = createBatchStream({
-        documents,
-        tokenizer: base.tokenizer,
+      const description = base.describe(job.baseFolder)
+      const data = await loadTrainingData({
+        ...job.data,
+        data: job.documents,
+        folder: job.baseFolder,
+        tokenizer: description.tokenizer,
         batchSize: training.batchSize,
         sequenceLength: training.sequenceLength,
         seed: job.documentSeed
       })
+      const trainer = await trainerFor(description, data.packing === 'isolated', job)
       const { adapter } = await trainer.train({
-        weights: await roundWeights(base, job.modelFile),
+        weights: base.weights(job),
         seed: job.seed,
         steps: training.steps,
-        nextBatch: (step) => stream.nextBatch(job.firstStep + step),
+        nextBatch: (step) => data.stream.nextBatch(job.firstStep + step),
         schedule: { kind: 'cosine', learningRate: training.learningRate, warmupSteps: training.warmupSteps },
         optimizer: { weightDecay: training.weightDecay },
         clipNorm: training.clipNorm,
         onStep: onProgress,
         signal
       })
+      const owed = await readOwed(job.owedFile)
+      const sent = sendAdapter(adapter, job.dtype, owed.adapter, job.rankStabilised)
       const shards: TrainedShard[] = []
       let totalBytes = 0
-      for (const pair of adapter.pairs) {
-        const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
+      for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
         for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
         shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
         totalBytes += byteLength
       }
       await store.flush(shards.flatMap(({ blocks }) => blocks))
       await mkdir(dirname(job.localPath), { recursive: true })
-      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter, samples: documents.length }))
-      return { samples: documents.length, shards, totalBytes }
+      const samples = data.examples
+      if (sent.owed.pairs.length > 0) {
+        await mkdir(dirname(job.owedPath), { recursive: true })
+        await writeFileAtomic(job.owedPath, encodeAdapterFile({ adapter: sent.owed, samples }))
+      }
+      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
+      return { samples, shards, totalBytes, owedFault: owed.fault }
     }
   }
 }
 
-/** The base's weights with the merged modules in their places. */
-async function roundWeights(base: BaseModel, modelFile: string | undefined): Promise<Map<string, Tensor>> {
-  if (modelFile === undefined) return base.weights
-  return new Map([...base.weights, ...decodeSafetensors(await readFile(modelFile)).tensors])
+/** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */
+async function readOwed(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
+  if (path === undefined) return {}
+  try {
+    return { adapter: decodeAdapterFile(await readFile(path)).adapter }
+  } catch (error) {
+    return { fault: messageOf(error) }
+  }
+}
+
+/** One copy of the weights, kept over the rounds: what a round merged is read into the place of what was there. */
+interface HeldBase {
+  describe(folder: string): BaseModelDescription
+  /** The weights that a job starts from; they are overwritten when another job's are asked for. */
+  weights(job: TrainingJob): HeldWeights
+}
+
+function heldBase(): HeldBase {
+  let description: BaseModelDescription | undefined
+  let held:
+    | { readonly weights: HeldWeights; readonly key: string; readonly modelFile: string | undefined }
+    | undefined
+  const describe = (folder: string): BaseModelDescription => {
+    if (description?.folder !== folder) description = describeBaseModel(folder)
+    return description
+  }
+  return {
+    describe,
+    weights({ baseFolder, modelFile, training: { baseFormat } }) {
+      const { config } = describe(baseFolder)
+      const key = JSON.stringify([baseFolder, baseFormat])
+      const before = held
+      // Whatever fails below leaves nothing half replaced behind.
+      held = undefined
+      const isAnother = before?.key !== key || (modelFile === undefined && before.modelFile !== undefined)
+      let weights = isAnother ? loadHeldWeights(baseFolder, config, baseFormat) : before.weights
+      if (modelFile !== undefined && (isAnother || before.modelFile !== modelFile))
+        weights = replaceHeldWeights(weights, config, modelFile)
+      held = { weights, key, modelFile }
+      return weights
+    }
+  }
 }

@@ -1,4 +1,5 @@
-import type { TrainingConfig } from '../config/index.ts'
+import type { ShardDtype } from '../../adapter/index.ts'
+import type { DataConfig, TrainingConfig } from '../config/index.ts'
 
 /** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
 export interface TrainingJob {
@@ -6,8 +7,9 @@ export interface TrainingJob {
   readonly baseFolder: string
   /** Merged modules that the round starts from; undefined for the base's own. */
   readonly modelFile: string | undefined
-  /** JSONL, one `{ "text": … }` a line. */
+  /** File or folder of training documents, and how they are understood. */
   readonly documents: string
+  readonly data: DataConfig
   readonly modules: readonly string[]
   readonly rank: number
   readonly alpha: number
@@ -22,6 +24,11 @@ export interface TrainingJob {
   /** Home folder, for the blocks, and where `local.safetensors` goes. */
   readonly home: string
   readonly localPath: string
+  /** Element format in which the shards travel, as the charter has it. */
+  readonly dtype: ShardDtype
+  /** What this peer's last stacked shards left out, where there is such a file; what these leave out goes to `owedPath`. */
+  readonly owedFile: string | undefined
+  readonly owedPath: string
 }
 
 /** How far the training is. */
@@ -47,6 +54,8 @@ export interface TrainingResult {
   readonly samples: number
   readonly shards: readonly TrainedShard[]
   readonly totalBytes: number
+  /** Why `owedFile` could not be made up for; undefined where it was, or there is none. */
+  readonly owedFault?: string | undefined
 }
 
 /** From the daemon to the trainer process. */

@@ -202,12 +202,19 @@ describe('the loam command', function () {
 
     it('starts no peer that could not take part', async () => {
       await writeFile(path('bad.jsonl'), '{"text":"a"}\nnonsense\n')
+      const messages = [
+        { role: 'user', content: 'a' },
+        { role: 'assistant', content: 'b' }
+      ]
+      await writeFile(path('chats.jsonl'), `${JSON.stringify({ messages })}\n`)
       const server = createServer().listen(0, '127.0.0.1')
       await once(server, 'listening')
       const { port } = server.address() as { port: number }
       const refused: [string[], RegExp][] = [
         [['--data', path('missing.jsonl')], /there are no training documents at .*missing\.jsonl/],
-        [['--data', path('bad.jsonl')], /bad\.jsonl, line 2/],
+        [['--data', path('bad.jsonl')], /bad\.jsonl:2: no JSON/],
+        [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
+        [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
         [['--alpha', '100000'], /alpha 100000 is outside/],
         [['--model', folder], /holds no base model/],
         [['--bootstrap', 'nonsense'], /--bootstrap nonsense is no multiaddr/],

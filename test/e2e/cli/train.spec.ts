@@ -117,7 +117,9 @@ describe('loam train, generate and eval --choices', function () {
       acc: 0.5,
       acc_stderr: 0.5,
       acc_norm: 0.5,
-      acc_norm_stderr: 0.5
+      acc_norm_stderr: 0.5,
+      acc_bytes: 0.5,
+      acc_bytes_stderr: 0.5
     })
   })
 

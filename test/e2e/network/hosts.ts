@@ -1,6 +1,12 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
-import { createHost, type GossipVerdict, type NetworkHost } from '../../../src/node/network/index.ts'
+import {
+  type BanTimes,
+  createHost,
+  type GossipVerdict,
+  type NetworkHost
+} from '../../../src/node/network/index.ts'
+import type { ReachOptions } from '../../../src/node/network/reach.ts'
 import type { Log } from '../../../src/node/store/log.ts'
 
 /** A log that keeps its messages for the test to look at. */
@@ -23,20 +29,23 @@ export async function startHost(options: {
   bootstrap?: readonly NetworkHost[]
   isAllowed?: (peerId: PeerId) => boolean
   validate?: (text: string) => GossipVerdict
+  banTimes?: BanTimes
   privateKey?: PrivateKey
-  listen?: string
+  listen?: string | readonly string[]
+  reach?: Partial<ReachOptions>
 }): Promise<TestHost> {
   const heard: string[] = []
   const log = memoryLog()
   const host = await createHost({
     privateKey: options.privateKey ?? (await generateKeyPair('Ed25519')),
-    listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'],
+    listen: [options.listen ?? '/ip4/127.0.0.1/tcp/0'].flat(),
     bootstrap: (options.bootstrap ?? []).flatMap((other) => other.multiaddrs()),
-    mdns: false,
+    reach: { mdns: false, ...options.reach },
     topic: '/loam/test/1',
     isAllowed: options.isAllowed ?? (() => true),
     validateGossip: (bytes) => options.validate?.(Buffer.from(bytes).toString()) ?? 'accept',
     onGossip: (bytes) => void heard.push(Buffer.from(bytes).toString()),
+    ...(options.banTimes === undefined ? {} : { banTimes: options.banTimes }),
     log
   })
   await host.start()

@@ -51,10 +51,12 @@ describe('choice scorer', () => {
         const sum = perToken.slice(-scored).reduce((total, { logProb }) => total + logProb!, 0)
         assert(Math.abs(scores[index]!.logProbabilities[place]! - sum) < 1e-4)
       }
-      const { logProbabilities, chosen, chosenByByte } = scores[index]!
+      const { logProbabilities, chosen, chosenByByte, chosenByCharacter } = scores[index]!
       assert.equal(chosen, logProbabilities.indexOf(Math.max(...logProbabilities)))
       const byByte = logProbabilities.map((value, place) => value / choices[place]!.length)
       assert.equal(chosenByByte, byByte.indexOf(Math.max(...byByte)))
+      // Plain ASCII: a character is a byte.
+      assert.equal(chosenByCharacter, chosenByByte)
     }
     // Nearly uniform: by the sum the shortest wins, a byte of a long choice costs less.
     assert.notEqual(scores[0]!.chosen, 2)
@@ -62,16 +64,44 @@ describe('choice scorer', () => {
     await scorer.dispose()
   })
 
+  it('divides by characters for acc_norm and by bytes for acc_bytes, as lm-evaluation-harness does', async () => {
+    const scorer = createChoiceScorer({
+      config: TINY_CONFIG,
+      tokenizer: {
+        ...tokenizer,
+        // A token a character, so that a longer choice costs more, whatever its bytes.
+        encode: (text) => Array.from(text, (character) => (character === 'l' ? L : O))
+      },
+      executor: createOnnxRuntimeExecutor()
+    })
+    // Two characters in seven bytes against four in four: the tiny model finds all tokens about as likely.
+    const choices = ['\u{1f40b}\u20ac', 'llll']
+    const question = { context: 'o', choices, answer: 0, source: 'x:1' }
+    const [found] = await scorer.score([question], initialiseLlama(TINY_CONFIG, 2))
+    await scorer.dispose()
+    const [whale, plain] = found!.logProbabilities as [number, number]
+    assert.equal(found!.chosenByByte, whale / 7 > plain / 4 ? 0 : 1)
+    assert.equal(found!.chosenByCharacter, whale / 2 > plain / 4 ? 0 : 1)
+    assert.notEqual(found!.chosenByByte, found!.chosenByCharacter)
+  })
+
   it('reports shares and their standard errors', () => {
     const question = { context: '', choices: ['a', 'b'], answer: 0, source: '' }
     const questions = [question, question, question, { ...question, answer: 1 }]
-    const scores = [0, 0, 1, 1].map((chosen) => ({ logProbabilities: [0, 0], chosen, chosenByByte: 0 }))
+    const scores = [0, 0, 1, 1].map((chosen) => ({
+      logProbabilities: [0, 0],
+      chosen,
+      chosenByCharacter: 0,
+      chosenByByte: 1
+    }))
     assert.deepEqual(choiceReport(questions, scores), {
       questions: 4,
       acc: 0.75,
       acc_stderr: 0.25,
       acc_norm: 0.75,
-      acc_norm_stderr: 0.25
+      acc_norm_stderr: 0.25,
+      acc_bytes: 0.25,
+      acc_bytes_stderr: 0.25
     })
     assert.equal(choiceReport([question], [scores[0]!]).acc_stderr, null)
   })

@@ -14,9 +14,11 @@ import {
   loadHeldWeights,
   loraNames,
   type ModelConfig,
+  replaceHeldWeights,
   saveBaseModel
 } from '../../../src/model/index.ts'
 import { createQuantiser } from '../../../src/model/quantise.ts'
+import { writeWeightFile } from '../../../src/model/weight-file.ts'
 import { assertClose } from './close.ts'
 import { EXECUTORS_HERE, titleOf } from './executor/executors.ts'
 import { TINY_GPT2 } from './tiny-gpt2.ts'
@@ -145,6 +147,42 @@ describe('held base weights', () => {
           const expected = holdWeights(config, weights, format).feeds
           assert.deepEqual(new Map([...feeds].sort()), new Map([...expected].sort()))
         }
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('take the modules of another file into their places, in every form, and name what does not fit', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'loam-replaced-'))
+    const file = join(folder, 'merged.safetensors')
+    try {
+      for (const [, config] of configs) {
+        const weights = largeWeights(config)
+        const names = [...weights.keys()].filter((name) => /[vo]_proj|c_fc/.test(name) && /weight/.test(name))
+        const merged = new Map(
+          names.map((name) => {
+            const { shape, data } = weights.get(name)!
+            return [name, { shape, data: data.map((value) => value * 1.5 - 0.01) }] as const
+          })
+        )
+        writeWeightFile(file, merged, {})
+        for (const format of BASE_FORMATS) {
+          const before = holdWeights(config, largeWeights(config), format)
+          const after = replaceHeldWeights(before, config, file)
+          const expected = holdWeights(config, new Map([...weights, ...merged]), format).feeds
+          assert.deepEqual(new Map([...after.feeds].sort()), new Map([...expected].sort()))
+          // No second copy: float32 stays in its arrays.
+          if (format === 'f32')
+            for (const [name, data] of before.feeds) assert.equal(after.feeds.get(name), data)
+        }
+        const [name] = names
+        const wrong = { shape: [1, 2], data: new Float32Array(2) }
+        const held = holdWeights(config, weights, 'f32')
+        writeWeightFile(file, new Map([[name!, wrong]]), {})
+        assert.throws(() => replaceHeldWeights(held, config, file), /has shape \[1,2\], config.json asks for/)
+        writeWeightFile(file, new Map([['stranger.weight', wrong]]), {})
+        assert.throws(() => replaceHeldWeights(held, config, file), /stranger\.weight/)
       }
     } finally {
       rmSync(folder, { recursive: true })

@@ -1,5 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
+import { REACH_DEFAULTS } from '../../network/reach.ts'
 import { setting } from '../setting.ts'
 
 const address = z.string().refine(isMultiaddr, {
@@ -11,8 +12,8 @@ const peerAddress = address.refine(endsInPeerId, {
 
 /** How this peer is reached and finds the others. */
 export const networkSettings = z.strictObject({
-  listen: setting(z.array(address).default(['/ip4/0.0.0.0/tcp/0']), {
-    description: 'addresses to listen on; port 0 takes a free one',
+  listen: setting(z.array(address).default(['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']), {
+    description: 'addresses to listen on; port 0 takes a free one, /ws at the end is for WebSocket',
     accepts: 'a list of multiaddrs such as /ip4/0.0.0.0/tcp/4001',
     flag: '--listen <address...>'
   }),
@@ -21,10 +22,52 @@ export const networkSettings = z.strictObject({
     accepts: 'a list of multiaddrs that end in /p2p/PEERID',
     flag: '--bootstrap <address...>'
   }),
-  mdns: setting(z.boolean().default(true), {
+  announce: setting(z.array(address).default([]), {
+    description: 'outside addresses to tell others, beside those listened on: a forwarded port, a proxy',
+    accepts: 'a list of multiaddrs such as /dns4/lab.example.org/tcp/4001',
+    flag: '--announce <address...>'
+  }),
+  relays: setting(z.array(peerAddress).default([]), {
+    description:
+      'relays (loam relay) that carry connections to and from this peer, and tell where members are',
+    accepts: 'a list of multiaddrs that end in /p2p/PEERID',
+    flag: '--relay <address...>'
+  }),
+  mdns: setting(z.boolean().default(REACH_DEFAULTS.mdns), {
     description: 'find members on the local network',
     accepts: 'true or false',
     flag: '--mdns'
+  }),
+  webSocket: setting(z.boolean().default(REACH_DEFAULTS.webSocket), {
+    description: 'dial WebSocket addresses, and listen on those given',
+    accepts: 'true or false'
+  }),
+  relayClient: setting(z.boolean().default(REACH_DEFAULTS.relayClient), {
+    description: 'be reached through the relays given, and through members that relay',
+    accepts: 'true or false'
+  }),
+  relayServer: setting(z.boolean().default(REACH_DEFAULTS.relayServer), {
+    description: 'carry connections between other members; costs traffic, and only helps on a public address',
+    accepts: 'true or false',
+    flag: '--relay-server'
+  }),
+  holePunching: setting(z.boolean().default(REACH_DEFAULTS.holePunching), {
+    description: 'replace relayed connections by direct ones where routers permit (DCUtR)',
+    accepts: 'true or false'
+  }),
+  autoNat: setting(z.boolean().default(REACH_DEFAULTS.autoNat), {
+    description: 'ask members whether this peer can be dialled, and answer them the same',
+    accepts: 'true or false'
+  }),
+  upnp: setting(z.boolean().default(REACH_DEFAULTS.upnp), {
+    description: 'ask the router to forward a port (UPnP)',
+    accepts: 'true or false',
+    flag: '--upnp'
+  }),
+  dht: setting(z.boolean().default(REACH_DEFAULTS.dht), {
+    description: 'find members by a hash table of this consortium alone (kad-dht); of use to hundreds',
+    accepts: 'true or false',
+    flag: '--dht'
   })
 })
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BASE_FORMATS } from '../../../model/base-format.ts'
 import { DEVICE_NAMES, EXECUTOR_NAMES } from '../../../model/executor/choice.ts'
 import { setting } from '../setting.ts'
 
@@ -39,6 +40,21 @@ export const trainingSettings = z.strictObject({
   weightDecay: setting(z.number().min(0).default(0), {
     description: 'weight decay of AdamW',
     accepts: 'a number from 0'
+  }),
+  dropout: setting(z.number().min(0).lt(1).default(0), {
+    description: 'share of what the adapter reads that is dropped in a step',
+    accepts: 'a number from 0 to below 1',
+    flag: '--dropout <share>'
+  }),
+  recompute: setting(z.boolean().default(false), {
+    description: 'keep of each layer its input only and compute it again: less memory, a slower step',
+    accepts: 'true or false',
+    flag: '--recompute'
+  }),
+  baseFormat: setting(z.enum(BASE_FORMATS).default('f32'), {
+    description: 'how the trainer holds the base weights; what is merged and sealed stays float32',
+    accepts: `one of ${BASE_FORMATS.join(', ')}`,
+    flag: '--base-format <format>'
   }),
   threads: setting(z.number().int().positive().default(1), {
     description: 'threads of the trainer',

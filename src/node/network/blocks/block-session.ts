@@ -4,6 +4,7 @@ import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import { asNetworkError } from '../request-response.ts'
+import { mayCarryBlocks } from './allowance.ts'
 import { AnswerReader, type FetchedBlock } from './answer-reader.ts'
 import { BlockBuffers } from './block-buffers.ts'
 import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX } from './constants.ts'
@@ -64,7 +65,10 @@ export class BlockSession {
     const doing = `fetching blocks from ${holder}`
     try {
       const stream = await withDeadline(doing, frameTimeoutMs, signal, async (deadline) => {
-        const late = await host.libp2p.dialProtocol(holder, BLOCKS_PROTOCOL, { signal: deadline })
+        const late = await host.libp2p.dialProtocol(holder, BLOCKS_PROTOCOL, {
+          signal: deadline,
+          runOnLimitedConnection: mayCarryBlocks(host.libp2p.getConnections(holder))
+        })
         // A deadline that passed while the stream was being opened has nobody left to close it.
         if (deadline.aborted) late.abort(new Error('too late'))
         return late

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
-import { decodeAdapterFile } from '../../../../src/adapter/index.ts'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  concatenateAdapters,
+  decodeAdapterFile,
+  encodeSafetensors,
+  type LoraAdapter,
+  type LoraPair,
+  pairFromBlocks,
+  updateNorm
+} from '../../../../src/adapter/index.ts'
+import { loadBaseModel } from '../../../../src/model/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home.ts'
 import { BlockStore } from '../../../../src/node/store/index.ts'
 import { createTrainer, type Trainer } from '../../../../src/node/trainer/trainer.ts'
@@ -17,6 +27,17 @@ function trainerProcesses(): number[] {
   const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
   const isTrainer = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('trainer-process')
   return children.split(' ').filter(Boolean).filter(isTrainer).map(Number)
+}
+
+/** The pair's update with its scale in A. */
+function scaleOne(pair: LoraPair, sign = 1): LoraAdapter {
+  const scale = (sign * pair.alpha) / pair.rank
+  return { pairs: [{ ...pair, alpha: pair.rank, A: pair.A.map((value) => value * scale) }] }
+}
+
+/** One update minus another. */
+function joined(one: LoraPair, other: LoraPair): LoraPair {
+  return concatenateAdapters([scaleOne(one), scaleOne(other, -1)]).pairs[0]!
 }
 
 describe('the trainer', function () {
@@ -40,6 +61,7 @@ describe('the trainer', function () {
       baseFolder: MODEL,
       modelFile: undefined,
       documents: home.documents,
+      data: { loss: 'completions' },
       modules: ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.v_proj'],
       rank: 2,
       alpha: 4,
@@ -52,6 +74,9 @@ describe('the trainer', function () {
         warmupSteps: 1,
         clipNorm: 1,
         weightDecay: 0,
+        dropout: 0,
+        recompute: false,
+        baseFormat: 'f32',
         threads: 1
       },
       seed: 5,
@@ -59,6 +84,9 @@ describe('the trainer', function () {
       firstStep: 0,
       home: home.folder,
       localPath: roundFiles(home, 1).local,
+      dtype: 'f32',
+      owedFile: undefined,
+      owedPath: roundFiles(home, 1).owed,
       ...changes
     })
   })
@@ -100,6 +128,92 @@ describe('the trainer', function () {
     // 4 / √4 is 8 / 4.
     assert.deepEqual(rankStabilised, await blocks({ alpha: 8 }))
     assert.notDeepEqual(rankStabilised, await blocks({ alpha: 4 }))
+  })
+
+  it('rounds what it sends as the charter says, and makes up for it in the next round', async () => {
+    const store = await BlockStore.open(home.folder, memoryLog())
+    const whole = await trainer.train(job(), () => {}, never)
+    const { owed, local } = roundFiles(home, 1)
+    assert(!existsSync(owed), 'float32 loses nothing')
+    const exact = decodeAdapterFile(await readFile(local)).adapter
+    const int8 = await trainer.train(job({ dtype: 'int8' }), () => {}, never)
+    assert(int8.totalBytes < 0.3 * whole.totalBytes)
+    const sent = decodeAdapterFile(await readFile(local)).adapter
+    const lost = decodeAdapterFile(await readFile(owed)).adapter
+    for (const [index, pair] of sent.pairs.entries()) {
+      const bytes = await store.get(int8.shards[index]!.blocks[0]!)
+      assert.deepEqual(pairFromBlocks({ ...int8.shards[index]!, dtype: 'int8' }, [bytes!]), pair)
+      // Trained = sent + owed, as updates.
+      const sum = concatenateAdapters([scaleOne(pair), { pairs: [lost.pairs[index]!] }]).pairs[0]!
+      const apart = updateNorm(joined(sum, scaleOne(exact.pairs[index]!).pairs[0]!))
+      assert(apart < 1e-5 * updateNorm(exact.pairs[index]!))
+      assert(updateNorm(lost.pairs[index]!) > 1e-4 * updateNorm(exact.pairs[index]!))
+    }
+    const owedPath = roundFiles(home, 2).owed
+    const alone = await trainer.train(job({ dtype: 'int8', owedPath }), () => {}, never)
+    const madeUp = await trainer.train(job({ dtype: 'int8', owedFile: owed, owedPath }), () => {}, never)
+    assert.notDeepEqual(madeUp.shards, alone.shards)
+    assert.equal(madeUp.owedFault, undefined)
+    await writeFile(owed, 'half a file')
+    const without = await trainer.train(job({ dtype: 'int8', owedFile: owed, owedPath }), () => {}, never)
+    assert.deepEqual(without.shards, alone.shards)
+    assert.notEqual(without.owedFault, undefined)
+  })
+
+  it('goes on from the merged modules of a round, and back to the base, as a fresh process would', async () => {
+    const { weights } = loadBaseModel(MODEL)
+    const modelFile = join(home.folder, 'merged.safetensors')
+    const merged = job().modules.map((module) => {
+      const { shape, data } = weights.get(`${module}.weight`)!
+      return [`${module}.weight`, { shape, data: data.map((value) => value * 1.25) }] as const
+    })
+    await writeFile(modelFile, encodeSafetensors(new Map(merged)))
+    for (const baseFormat of ['f32', 'int8'] as const) {
+      const training = { ...job().training, baseFormat }
+      const [base, next] = [job({ training }), job({ training, modelFile })]
+      const results = []
+      for (const each of [base, next, base, next]) results.push(await trainer.train(each, () => {}, never))
+      assert.notDeepEqual(results[0], results[1])
+      assert.deepEqual(results.slice(2), results.slice(0, 2))
+      const fresh = createTrainer()
+      assert.deepEqual(await fresh.train(next, () => {}, never), results[1])
+      await fresh.stop()
+    }
+  })
+
+  it('takes every kind of data that loam train takes; samples are the documents', async () => {
+    const answers = ['blue', 'green', 'red'].map((answer, i) => ({ question: `What is ${i}?`, answer }))
+    const csv = join(home.folder, 'faq.csv')
+    await writeFile(
+      csv,
+      `question,answer\n${answers.map((row) => Object.values(row).join(',')).join('\n')}\n`
+    )
+    const folder = join(home.folder, 'corpus')
+    await mkdir(folder)
+    await writeFile(join(folder, 'a.txt'), 'A calm sea.\n\nA ship.')
+    await writeFile(join(folder, 'b.jsonl'), '{"text":"One."}\n{"text":"Two."}\n')
+    const chats = join(home.folder, 'chats.json')
+    const messages = [
+      { role: 'user', content: 'Who swims?' },
+      { role: 'assistant', content: 'The whale.' }
+    ]
+    await writeFile(chats, JSON.stringify([{ messages }, { messages }]))
+    const alpaca = join(home.folder, 'alpaca.jsonl')
+    await writeFile(alpaca, `${JSON.stringify({ instruction: 'Name a ship', output: 'Pequod' })}\n`)
+    const samples = async (documents: string, data: Partial<TrainingJob['data']> = {}) =>
+      (await trainer.train(job({ documents, data: { loss: 'completions', ...data } }), () => {}, never))
+        .samples
+    const template = { prompt: 'Q: {question}\nA:', completion: ' {answer}' }
+    assert.equal(await samples(csv, { template }), 3)
+    assert.equal(await samples(folder), 3)
+    assert.equal(await samples(chats, { chatTemplate: 'chatml' }), 2)
+    assert.equal(await samples(alpaca), 1)
+    // What is learned of it makes a difference.
+    const run = (loss: 'completions' | 'all') =>
+      trainer.train(job({ documents: csv, data: { loss, template } }), () => {}, never)
+    assert.notDeepEqual((await run('completions')).shards, (await run('all')).shards)
+    await assert.rejects(samples(csv), /faq\.csv:2: expected an object with the keys of a known format/)
+    await assert.rejects(samples(chats), /chats\.json:record 1: conversations need a chat template/)
   })
 
   for (const [executor, device] of [

@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { PeerError } from '../../node/errors.ts'
+import { homeAt } from '../../node/home.ts'
+import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
+import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
+import { stopSignal, surviveStrayErrors } from './peer.ts'
+
+interface RelayFlags {
+  home: string
+  charter?: string
+  allow: string[]
+  listen: string[]
+  announce: string[]
+  upnp: boolean
+  reservations: number
+  connectionMegabytes?: number
+  connectionMinutes?: number
+  logLevel: LogLevel
+  verbose?: boolean
+  json?: boolean
+}
+
+/** How often to look whether there is something new to say, milliseconds. */
+const STATUS_MS = 2_000
+
+/** `loam relay`: carries connections between members that can only dial out. */
+export function relayCommand(): Command {
+  return new Command('relay')
+    .description('run a relay and bootstrap node: it carries connections between members, and never votes')
+    .requiredOption('--home <folder>', "the relay's home folder, with an identity of its own")
+    .option('--charter <file>', "the consortium's charter: its members are carried; needed the first time")
+    .option(
+      '--allow <peerid...>',
+      'PeerIds that are carried too: who joined later, or instead of a charter',
+      []
+    )
+    .option('--listen <address...>', 'addresses to listen on', [
+      '/ip4/0.0.0.0/tcp/4001',
+      '/ip4/0.0.0.0/tcp/4002/ws',
+      '/ip6/::/tcp/4001'
+    ])
+    .option('--announce <address...>', 'outside addresses to tell members, beside those listened on', [])
+    .option('--upnp', 'ask the router to forward the port', false)
+    .option(
+      '--reservations <n>',
+      'members that can be reached through it at once',
+      wholeNumber('--reservations', 1, 4096),
+      256
+    )
+    .option(
+      '--connection-megabytes <x>',
+      'cut a carried connection off after so much (default: never, or large blocks would not pass)',
+      positiveNumber('--connection-megabytes')
+    )
+    .option(
+      '--connection-minutes <x>',
+      'cut a carried connection off after so long (default: never)',
+      positiveNumber('--connection-minutes')
+    )
+    .addOption(
+      new Option('--log-level <level>', 'lowest level in HOME/daemon.log').choices(LOG_LEVELS).default('info')
+    )
+    .option('--verbose', 'write the log to standard error too')
+    .option('--json', 'print one JSON object when the relay stops: { "peerId", "addresses", "most" }')
+    .addHelpText(
+      'after',
+      `
+Put it on a machine that all members can dial. What it carries is encrypted from member to member. Members name it
+with --relay ADDRESS, or in peer.json; they need no other bootstrap address then. Stop it with Ctrl-C or SIGTERM.
+
+Examples:
+  $ loam relay --home ~/.loam-relay --charter charter.cbor
+  $ loam relay --home ~/.loam-relay --listen /ip4/0.0.0.0/tcp/4001 --announce /dns4/relay.example.org/tcp/4001
+  $ loam peer --home ~/.loam --relay /dns4/relay.example.org/tcp/4001/p2p/12D3KooW...`
+    )
+    .action(runRelay)
+}
+
+async function runRelay(flags: RelayFlags): Promise<void> {
+  const { createHomeFolders } = await import('../../node/home.ts')
+  const { adoptCharter } = await import('../../node/charter-file.ts')
+  const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
+  const { startRelay } = await import('../../node/relay.ts')
+  const home = homeAt(flags.home)
+  const stopped = stopSignal()
+  await createHomeFolders(home)
+  if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
+  if (!existsSync(home.charter) && flags.allow.length === 0)
+    throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
+  const log = createLogs({
+    path: home.log,
+    levels: { level: flags.logLevel, topics: new Map() },
+    toStandardError: flags.verbose === true,
+    ...ROTATION_DEFAULTS
+  }).of('network')
+  surviveStrayErrors(log)
+  const { connectionMegabytes, connectionMinutes } = flags
+  const relay = await startRelay({
+    home,
+    listen: flags.listen,
+    announce: flags.announce,
+    upnp: flags.upnp,
+    allow: flags.allow,
+    limits: {
+      reservations: flags.reservations,
+      bytesPerConnection:
+        connectionMegabytes === undefined ? undefined : Math.ceil(connectionMegabytes * 1_000_000),
+      millisecondsPerConnection:
+        connectionMinutes === undefined ? undefined : Math.ceil(connectionMinutes * 60_000)
+    },
+    log
+  })
+  // Without --json the status is the result, and goes to standard output.
+  const say = flags.json === true ? printProgress : (line: string) => void process.stdout.write(`${line}\n`)
+  const addresses = relay.addresses()
+  if (process.send !== undefined && process.connected)
+    process.send(
+      { type: 'listening', peerId: relay.peerId, addresses },
+      undefined,
+      undefined,
+      () => undefined
+    )
+  say(`${relay.peerId} relays at\n${addresses.map((address) => `  ${address}`).join('\n')}`)
+  const most = { connected: 0, reserved: 0, carried: 0 }
+  let said = ''
+  const look = () => {
+    const load = relay.load()
+    for (const key of ['connected', 'reserved', 'carried'] as const)
+      most[key] = Math.max(most[key], load[key])
+    const line = `${load.connected} member(s) connected, ${load.reserved} reachable through this relay, ${load.carried} connection(s) carried`
+    if (line === said) return
+    said = line
+    say(line)
+    log.info({ ...load }, 'load')
+  }
+  look()
+  const looking = setInterval(look, STATUS_MS)
+  await stopped
+  clearInterval(looking)
+  await relay.stop()
+  printResult({ peerId: relay.peerId, addresses, most }, flags, () => 'stopped')
+  process.exit(EXIT.done)
+}

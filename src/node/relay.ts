@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { SignedCharter } from '../protocol/index.ts'
+import { readCharter } from './charter-file.ts'
+import { AddressExchange } from './driver/address-exchange.ts'
+import { peerIdText } from './driver/reports.ts'
+import { messageOf, PeerError } from './errors.ts'
+import { createHomeFolders, type Home } from './home.ts'
+import { loadOrCreateIdentity } from './identity.ts'
+import { createRelay, type RelayLimits, type RelayLoad, type RelayNode } from './network/index.ts'
+import { lockHome } from './process-lock.ts'
+import type { Log } from './store/log.ts'
+
+/** What a relay is started with. */
+export interface RelaySettings {
+  readonly home: Home
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  readonly upnp: boolean
+  /** PeerIds that are carried beside the charter's members. */
+  readonly allow: readonly string[]
+  readonly limits: RelayLimits
+  readonly log: Log
+}
+
+/** A running relay. */
+export interface Relay {
+  readonly peerId: string
+  readonly addresses: () => string[]
+  readonly load: () => RelayLoad
+  /** Hangs up and closes the files. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a relay and bootstrap node: members that can only dial out are reached through it, and learn from it where the
+ * others are. It has no part in rounds, and no key that could open what it carries.
+ *
+ * @throws {PeerError} when something in its surroundings is not right; the message says what to do
+ */
+export async function startRelay({ home, log, ...settings }: RelaySettings): Promise<Relay> {
+  await createHomeFolders(home)
+  const unlock = await lockHome(home)
+  try {
+    const charter = existsSync(home.charter) ? await readCharter(home.charter) : undefined
+    const { peerId, privateKey } = await loadOrCreateIdentity(home.identity)
+    const allowed = admitted(charter, settings.allow)
+    if (allowed.has(peerId))
+      throw new PeerError(
+        `${home.folder} holds a member's identity: a relay needs a home, and with it an identity, of its own`
+      )
+    const node = await createRelay({
+      privateKey,
+      listen: settings.listen,
+      announce: settings.announce,
+      upnp: settings.upnp,
+      limits: settings.limits,
+      isAllowed: (peer) => allowed.has(peer.toString()),
+      log
+    })
+    await listen(node, settings.listen)
+    const addresses = new AddressExchange({ host: node, log }, charter?.id)
+    await addresses.start()
+    log.info({ peerId, addresses: node.multiaddrs(), admitted: allowed.size }, 'the relay runs')
+    return {
+      peerId,
+      addresses: () => node.multiaddrs(),
+      load: () => node.load(),
+      async stop() {
+        await addresses.stop()
+        await node.stop()
+        await unlock()
+      }
+    }
+  } catch (error) {
+    await unlock()
+    throw error
+  }
+}
+
+function admitted(charter: SignedCharter | undefined, allow: readonly string[]): Set<string> {
+  const allowed = new Set(charter?.charter.members.map(({ peer }) => peerIdText(peer)))
+  for (const text of allow) {
+    try {
+      allowed.add(peerIdFromString(text).toString())
+    } catch (error) {
+      throw new PeerError(`--allow ${text}: no PeerId (${messageOf(error)})`)
+    }
+  }
+  if (allowed.size === 0)
+    throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
+  return allowed
+}
+
+async function listen(node: RelayNode, addresses: readonly string[]): Promise<void> {
+  try {
+    await node.start()
+  } catch (error) {
+    await node.stop()
+    const reason = /listen (E[A-Z]+[^;\n]*)/.exec(messageOf(error))?.[1] ?? messageOf(error)
+    throw new PeerError(`cannot listen on ${addresses.join(', ')}: ${reason}; set --listen to a free address`)
+  }
+}
