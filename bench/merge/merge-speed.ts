@@ -1,5 +1,5 @@
 import type { LoraPair } from '../../src/adapter/index.ts'
-import { type MergeThreads, mergeThreads } from '../../src/node/builder/merge-threads.ts'
+import { mergeThreads } from '../../src/node/builder/merge-threads.ts'
 
 /** Numbers of ordinary size in shared memory, quickly made. */
 export function sharedNumbers(length: number): Float32Array {
@@ -69,12 +69,9 @@ export async function roundSpeed(
   const weight = sharedNumbers(ROWS_IN_MEMORY * columns)
   for (const pair of adapter) {
     for (let row = 0; row < rows; row += ROWS_IN_MEMORY) {
-      const piece = {
-        ...pair,
-        outFeatures: ROWS_IN_MEMORY,
-        B: pair.B.subarray(row * rank, (row + ROWS_IN_MEMORY) * rank)
-      }
-      milliseconds += await mergeTime(threads, weight, piece)
+      const begin = performance.now()
+      await threads.merge(weight, pair, row)
+      milliseconds += performance.now() - begin
     }
   }
   await threads.stop()
@@ -82,10 +79,4 @@ export async function roundSpeed(
     gflops: (2 * rows * columns * rank * modules) / milliseconds / 1e6,
     peakBytes: 1024 * process.resourceUsage().maxRSS - before
   }
-}
-
-async function mergeTime(threads: MergeThreads, weight: Float32Array, pair: LoraPair): Promise<number> {
-  const begin = performance.now()
-  await threads.merge(weight, pair)
-  return performance.now() - begin
 }

@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
 import { blasSpeed } from './blas.ts'
+import type { BuilderMemory } from './builder.ts'
 import { mergeSpeed, type RoundSpeed } from './merge-speed.ts'
 import { stackSpeed } from './stack-speed.ts'
 
@@ -17,6 +18,8 @@ const RANKS = [16, 64, 160]
 const ROUND = { modules: 64, rank: 160 }
 /** BLAS needs no more of the round than this to show its speed. */
 const BLAS_MODULES = 8
+/** What the builder's memory is seen with: its files are on disk, 64 MiB a module. */
+const BUILDER_MODULES = 8
 const MODULE_BYTES = 4 * FEATURES * FEATURES
 
 interface Row {
@@ -58,16 +61,30 @@ for (const threads of [1, 2]) {
   const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`
   const part = round.peakBytes <= MODULE_BYTES ? 'within' : 'MORE THAN'
   say(`${shape}: ${mib(round.peakBytes)} beyond the adapter, ${part} one module (${mib(MODULE_BYTES)})`)
+  const { adapterBytes, peakBytes, seconds } = inProcess<BuilderMemory>('./builder.js', [
+    FEATURES,
+    BUILDER_MODULES,
+    threads
+  ])
+  const beyond = peakBytes - adapterBytes
+  say(
+    `the peer's builder, ${BUILDER_MODULES} modules from disk to disk in ${seconds.toFixed(1)} s: ${mib(beyond)} beyond the adapter, ${beyond <= MODULE_BYTES ? 'within' : 'MORE THAN'} one module`
+  )
 }
 
 function roundOf(threads: number): RoundSpeed {
-  const script = fileURLToPath(new URL('./round.js', import.meta.url))
-  const numbers = [FEATURES, FEATURES, ROUND.modules, ROUND.rank, threads].map(String)
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, ...numbers], {
-    encoding: 'utf8'
-  })
-  if (status !== 0) throw new Error(`the round failed: ${stderr}`)
-  return JSON.parse(stdout) as RoundSpeed
+  return inProcess('./round.js', [FEATURES, FEATURES, ROUND.modules, ROUND.rank, threads])
+}
+
+function inProcess<Result>(file: string, numbers: readonly number[]): Result {
+  const script = fileURLToPath(new URL(file, import.meta.url))
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', script, ...numbers.map(String)],
+    { encoding: 'utf8' }
+  )
+  if (status !== 0) throw new Error(`${file} failed: ${stderr}`)
+  return JSON.parse(stdout) as Result
 }
 
 const measured = stackSpeed()

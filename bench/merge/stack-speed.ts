@@ -8,7 +8,7 @@ export interface StackSpeed {
 }
 
 const FEATURES = 4096
-const RANKS = [64, 32, 16, 16, 8, 8, 4, 4, 4, 4]
+export const RANKS = [64, 32, 16, 16, 8, 8, 4, 4, 4, 4]
 const MODULES = ['model.layers.0.self_attn.q_proj', 'model.layers.0.self_attn.v_proj']
 const REPEATS = 9
 

@@ -1,3 +1,4 @@
+import type { ShardDtype } from '../../src/adapter/index.ts'
 import type { ExecutorChoice } from '../../src/model/index.ts'
 
 /** What a testnet is made of. */
@@ -11,6 +12,8 @@ export interface TestnetOptions extends ExecutorChoice {
   readonly batchSize: number
   readonly sequenceLength: number
   readonly learningRate: number
+  /** Element format in which shards travel; f32 where it is not given. */
+  readonly dtype?: ShardDtype
   /** Threads of each trainer. */
   readonly threads: number
   /** Base model folder. */

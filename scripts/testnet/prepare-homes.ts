@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DOMAIN_NAMES, loadDomain, splitDocuments } from '../../src/data/index.ts'
 import { loadBaseModel } from '../../src/model/index.ts'
-import { createCharter } from '../../src/node/create-charter.ts'
+import { type CharterTerms, createCharter } from '../../src/node/create-charter.ts'
 import { createHomeFolders, type Home, homeAt } from '../../src/node/home.ts'
 import { loadOrCreateIdentity, memberCard } from '../../src/node/identity.ts'
 import { type Charter, encodeCharter } from '../../src/protocol/index.ts'
@@ -53,7 +53,7 @@ export interface PreparedTestnet {
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
-  timeouts: Partial<Charter['timeouts']> = {}
+  terms: Pick<CharterTerms, 'timeouts' | 'retain'> & { readonly targetModules?: readonly string[] } = {}
 ): Promise<PreparedTestnet> {
   const peers: PreparedPeer[] = []
   const identities = []
@@ -74,8 +74,10 @@ export async function prepareTestnet(
     members: identities.map(memberCard),
     base: loadBaseModel(options.model),
     targetModules: TARGET_MODULES,
+    ...(options.dtype === undefined ? {} : { dtype: options.dtype }),
     maximumRank: Math.max(64, ...options.ranks),
-    timeouts: { ...timeoutsFor(options.peers), ...timeouts }
+    ...terms,
+    timeouts: { ...timeoutsFor(options.peers), ...terms.timeouts }
   })
   const path = join(options.folder, 'charter.cbor')
   const bytes = encodeCharter(

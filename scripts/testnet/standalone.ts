@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { decodeAdapterFile, type LoraAdapter } from '../../src/adapter/index.ts'
 import { readCharter } from '../../src/node/charter-file.ts'
 import { alphaOf, loadPeerConfig } from '../../src/node/config/index.ts'
-import { createHomeFolders, homeAt } from '../../src/node/home.ts'
+import { createHomeFolders, homeAt, roundFiles } from '../../src/node/home.ts'
 import { loadIdentity } from '../../src/node/identity.ts'
 import { createTrainer } from '../../src/node/trainer/trainer.ts'
 import { documentSeed, genesisContext, trainingSeed } from '../../src/protocol/index.ts'
@@ -58,6 +58,10 @@ async function standaloneJob(
     round: 1,
     baseFolder: options.model,
     modelFile: undefined,
+    // What a member would have alone: nothing is sent, nothing rounded.
+    dtype: 'f32' as const,
+    owedFile: undefined,
+    owedPath: roundFiles(homeAt(folder), 1).owed,
     documents: home.documents,
     data: config.data,
     modules: context.charter.base.modules.map(({ module }) => module),

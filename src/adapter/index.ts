@@ -30,6 +30,7 @@ export {
   isElementFormat,
   widenElements
 } from './element-formats.ts'
+export { type SentAdapter, sendAdapter } from './error-feedback.ts'
 export {
   type EncodeGgufOptions,
   encodeGguf,
@@ -44,6 +45,7 @@ export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 export { type LimitedAdapter, limitRank } from './limit-rank.ts'
 export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
+export { float32Bytes } from './little-endian.ts'
 export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 export {
   checkMerge,
@@ -86,7 +88,8 @@ export {
   type EncodeSafetensorsOptions,
   encodeSafetensors,
   type SafetensorsDtype,
-  safetensorsChunks
+  safetensorsChunks,
+  safetensorsHead
 } from './safetensors.ts'
 export {
   planSafetensorsFiles,
@@ -105,6 +108,7 @@ export {
   blockCount,
   blockLengths,
   pairFromBlocks,
+  SHARD_DTYPES,
   type Shard,
   type ShardBlock,
   type ShardDescription,

@@ -34,7 +34,7 @@ export function int8FromFactors({ rank, inFeatures, outFeatures, A, B }: LoraPai
  * step: the same bits on every machine.
  *
  * @param bytes as many as {@link int8ByteLength} says
- * @throws {AdapterError} when a step is negative, NaN or infinite
+ * @throws {AdapterError} when a step is negative, NaN or infinite, or a level is beyond ±127
  */
 export function factorsFromInt8(
   { module, rank, inFeatures, outFeatures }: PairShape,
@@ -44,6 +44,8 @@ export function factorsFromInt8(
   if (!steps.every((step) => step >= 0 && Number.isFinite(step)))
     throw new AdapterError(`${module}: a step of its bytes is no size`)
   const levels = new Int8Array(bytes.buffer, bytes.byteOffset + 8 * rank, bytes.length - 8 * rank)
+  if (levels.includes(-LEVELS - 1))
+    throw new AdapterError(`${module}: a level of its bytes is beyond ±${LEVELS}`)
   const A = new Float32Array(rank * inFeatures)
   const B = new Float32Array(outFeatures * rank)
   for (let i = 0; i < A.length; i++) A[i] = levels[i]! * steps[Math.floor(i / inFeatures)]!

@@ -65,12 +65,27 @@ export function* safetensorsChunks(
 ): Generator<Uint8Array, void, undefined> {
   const dtype = options.dtype ?? 'F32'
   const names = [...tensors.keys()].sort(compareStrings)
-  const header = new TextEncoder().encode(headerJson(names, tensors, dtype, options.metadata))
-  const length = new Uint8Array(LENGTH_BYTES)
-  new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true)
-  yield length
-  yield header
+  for (const name of names) checkLength(name, tensors.get(name)!)
+  yield safetensorsHead(new Map(names.map((name) => [name, tensors.get(name)!.shape])), options)
   for (const name of names) yield encodeElements(tensors.get(name)!.data, dtype)
+}
+
+/**
+ * What the canonical file begins with: the header's length and the header. The elements of every tensor follow, in the
+ * order of the tensors' names by UTF-16 code units.
+ *
+ * @param shapes by name
+ * @throws {SafetensorsError} when a tensor is named `__metadata__`
+ */
+export function safetensorsHead(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  { dtype = 'F32', metadata }: EncodeSafetensorsOptions = {}
+): Uint8Array {
+  const header = new TextEncoder().encode(headerJson(shapes, dtype, metadata))
+  const bytes = new Uint8Array(LENGTH_BYTES + header.length)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true)
+  bytes.set(header, LENGTH_BYTES)
+  return bytes
 }
 
 /**
@@ -92,24 +107,29 @@ export function decodeSafetensors(
   return { tensors, metadata: { ...header.metadata } }
 }
 
+function checkLength(name: string, { shape, data }: Tensor): void {
+  if (elementsOf(shape) !== data.length)
+    throw new SafetensorsError(
+      `tensor ${name}: shape [${shape.join(', ')}] does not fit ${data.length} elements`
+    )
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1)
+}
+
 /** Put together by hand: JSON.stringify would move keys that look like integers to the front. */
 function headerJson(
-  names: readonly string[],
-  tensors: TensorMap,
+  shapes: ReadonlyMap<string, readonly number[]>,
   dtype: SafetensorsDtype,
   metadata: Readonly<Record<string, string>> | undefined
 ): string {
   const fields = new Map<string, string>()
   let begin = 0
-  for (const name of names) {
-    const { shape, data } = tensors.get(name)!
+  for (const name of [...shapes.keys()].sort(compareStrings)) {
+    const shape = shapes.get(name)!
     if (name === METADATA_KEY) throw new SafetensorsError(`a tensor cannot be named ${METADATA_KEY}`)
-    if (shape.reduce((product, extent) => product * extent, 1) !== data.length) {
-      throw new SafetensorsError(
-        `tensor ${name}: shape [${shape.join(', ')}] does not fit ${data.length} elements`
-      )
-    }
-    const end = begin + data.length * DTYPE_BYTES.get(dtype)!
+    const end = begin + elementsOf(shape) * DTYPE_BYTES.get(dtype)!
     fields.set(name, `{"data_offsets":[${begin},${end}],"dtype":"${dtype}","shape":[${shape.join(',')}]}`)
     begin = end
   }

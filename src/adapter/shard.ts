@@ -1,17 +1,25 @@
 import { AdapterError } from './adapter-error.ts'
 import { checkPair, isFinitePair } from './check-adapter.ts'
 import { sha256Hex } from './digest.ts'
+import {
+  decodeElements,
+  ELEMENT_FORMAT_BYTES,
+  type ElementFormat,
+  encodeElements
+} from './element-formats.ts'
 import { factorsFromInt8, int8ByteLength, int8FromFactors } from './int8-factors.ts'
-import { float32Bytes, float32FromBytes } from './little-endian.ts'
 import type { LoraPair } from './lora-adapter.ts'
 
 /** Longest block in which a shard travels. */
 export const BLOCK_BYTES_MAX = 1024 * 1024
 
-/** Element format of a shard on the wire: float32, or signed bytes with a step for every row of A and column of B. */
-export type ShardDtype = 'f32' | 'int8'
+/** Element formats of a shard on the wire. */
+export const SHARD_DTYPES = ['f32', 'bf16', 'int8'] as const
 
-const FLOAT32_BYTES = 4
+/** Float32, bfloat16, or signed bytes with a step for every row of A and column of B. */
+export type ShardDtype = (typeof SHARD_DTYPES)[number]
+
+const FLOATS: Readonly<Record<Exclude<ShardDtype, 'int8'>, ElementFormat>> = { f32: 'F32', bf16: 'BF16' }
 
 /** What a manifest says of one shard, its block digests aside. */
 export interface ShardDescription
@@ -51,7 +59,7 @@ export function shardByteLength({
   const length =
     dtype === 'int8'
       ? int8ByteLength({ rank, inFeatures, outFeatures })
-      : rank * (inFeatures + outFeatures) * FLOAT32_BYTES
+      : rank * (inFeatures + outFeatures) * ELEMENT_FORMAT_BYTES[FLOATS[dtype]]
   if (!Number.isSafeInteger(length)) throw new AdapterError(`${module}: the shard is too large`)
   return length
 }
@@ -71,7 +79,7 @@ export function blockLengths(byteLength: number): number[] {
 /**
  * Cuts a pair into the blocks that its manifest names.
  *
- * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite
+ * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite, as it is or rounded
  */
 export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard {
   checkPair(pair)
@@ -79,7 +87,9 @@ export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard 
   const { module, rank, alpha, inFeatures, outFeatures } = pair
   const description = { module, rank, alpha, inFeatures, outFeatures, dtype }
   const byteLength = shardByteLength(description)
-  const bytes = dtype === 'int8' ? int8FromFactors(pair) : float32FromFactors(pair)
+  const bytes = dtype === 'int8' ? int8FromFactors(pair) : bytesOfFloats(pair, FLOATS[dtype])
+  if (dtype === 'bf16' && !isFinitePair({ ...pair, ...factorsOfFloats(description, bytes, 'BF16') }))
+    throw new AdapterError(`${module} holds elements that are too large for bf16`)
   let begin = 0
   const blocks = blockLengths(byteLength).map((length) => {
     const block = bytes.subarray(begin, begin + length)
@@ -107,24 +117,30 @@ export function pairFromBlocks(description: ShardDescription, blocks: readonly U
     offset += block.length
   }
   const factors =
-    dtype === 'int8' ? factorsFromInt8(description, bytes) : factorsFromFloat32(description, bytes)
+    dtype === 'int8'
+      ? factorsFromInt8(description, bytes)
+      : factorsOfFloats(description, bytes, FLOATS[dtype])
   const pair = { module, rank, alpha, inFeatures, outFeatures, ...factors }
   checkPair(pair)
   if (!isFinitePair(pair)) throw new AdapterError(`${module} holds NaN or infinity`)
   return pair
 }
 
-function float32FromFactors({ A, B }: LoraPair): Uint8Array {
-  const bytes = new Uint8Array(FLOAT32_BYTES * (A.length + B.length))
-  bytes.set(float32Bytes(A))
-  bytes.set(float32Bytes(B), FLOAT32_BYTES * A.length)
+function bytesOfFloats({ A, B }: LoraPair, format: ElementFormat): Uint8Array {
+  const bytes = new Uint8Array(ELEMENT_FORMAT_BYTES[format] * (A.length + B.length))
+  bytes.set(encodeElements(A, format))
+  bytes.set(encodeElements(B, format), ELEMENT_FORMAT_BYTES[format] * A.length)
   return bytes
 }
 
-function factorsFromFloat32(
+function factorsOfFloats(
   { rank, inFeatures }: ShardDescription,
-  bytes: Uint8Array
+  bytes: Uint8Array,
+  format: ElementFormat
 ): Pick<LoraPair, 'A' | 'B'> {
-  const border = rank * inFeatures * FLOAT32_BYTES
-  return { A: float32FromBytes(bytes.subarray(0, border)), B: float32FromBytes(bytes.subarray(border)) }
+  const border = rank * inFeatures * ELEMENT_FORMAT_BYTES[format]
+  return {
+    A: decodeElements(bytes.subarray(0, border), format),
+    B: decodeElements(bytes.subarray(border), format)
+  }
 }

@@ -175,7 +175,8 @@ export function misfit(
   return new UnsupportedModelError(`${source}: ${name} ${instead}, config.json asks for [${shape}]`)
 }
 
-function weightFiles(folder: string): string[] {
+/** The names of a folder's weight files. */
+export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, WEIGHTS_FILE))) return [WEIGHTS_FILE]
   if (!existsSync(join(folder, INDEX_FILE))) {
     throw new Error(

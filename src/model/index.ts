@@ -53,6 +53,7 @@ export {
   loadHeldWeights,
   replaceHeldWeights
 } from './held-weights.ts'
+export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
 export * from './llama/index.ts'
 export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
 export type { SequenceNodes } from './sequence-nodes.ts'

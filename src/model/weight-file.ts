@@ -28,6 +28,30 @@ export interface FileTensor {
   readInto(target: Float32Array): void
   /** Calls `use` with the elements piece by piece; the piece is overwritten by the next. */
   readPieces(use: (piece: Float32Array, start: number) => void): void
+  /** Fills `target` with the elements from the `start`-th on. */
+  readRange(target: Float32Array, start: number): void
+}
+
+/** The tensors of a safetensors file that stays open, by name. */
+export interface WeightFile {
+  readonly tensors: ReadonlyMap<string, FileTensor>
+  close(): void
+}
+
+/**
+ * Opens a safetensors file; elements are read when they are asked for.
+ *
+ * @throws {SafetensorsError} when the file is damaged
+ */
+export function openWeightFile(path: string): WeightFile {
+  const file = openSync(path, 'r')
+  try {
+    const tensors = readHeader(file).map((entry) => [entry.name, fileTensor(file, path, entry)] as const)
+    return { tensors: new Map(tensors), close: () => closeSync(file) }
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
 }
 
 /**
@@ -38,11 +62,11 @@ export interface FileTensor {
  * @throws {Error} naming a tensor that is neither F32 nor F16 nor BF16, when it is read
  */
 export function visitWeightFile(path: string, visit: (tensor: FileTensor) => void): void {
-  const file = openSync(path, 'r')
+  const { tensors, close } = openWeightFile(path)
   try {
-    for (const entry of readHeader(file)) visit(fileTensor(file, path, entry))
+    for (const tensor of tensors.values()) visit(tensor)
   } finally {
-    closeSync(file)
+    close()
   }
 }
 
@@ -77,33 +101,47 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
     const refuse = (): never => {
       throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are read`)
     }
-    return { name, shape, format: 'F32', read: refuse, readInto: refuse, readPieces: refuse }
+    return {
+      name,
+      shape,
+      format: 'F32',
+      read: refuse,
+      readInto: refuse,
+      readPieces: refuse,
+      readRange: refuse
+    }
   }
   const size = ELEMENT_FORMAT_BYTES[format]
-  const readPieces: FileTensor['readPieces'] = (use) => {
-    const bytes = new Uint8Array(Math.min(PIECE_BYTES, end - begin))
+  const readPart = (from: number, to: number, use: (piece: Float32Array, start: number) => void): void => {
+    const bytes = new Uint8Array(Math.min(PIECE_BYTES, to - from))
     const floats = new Float32Array(bytes.length / size)
-    for (let position = begin; position < end; position += bytes.length) {
-      const part = readBytes(file, bytes.subarray(0, Math.min(bytes.length, end - position)), position)
+    for (let position = from; position < to; position += bytes.length) {
+      const part = readBytes(file, bytes.subarray(0, Math.min(bytes.length, to - position)), position)
       const piece = floats.subarray(0, part.length / size)
       if (format === 'F32') piece.set(float32FromBytes(part))
       else widenElements(part, format, piece)
-      use(piece, (position - begin) / size)
+      use(piece, (position - from) / size)
     }
+  }
+  const readRange = (target: Float32Array, start: number): void => {
+    const from = begin + size * start
+    const to = from + size * target.length
+    if (to > end) throw new Error(`${path}: ${name} ends before element ${start + target.length}`)
+    if (format === 'F32' && HOST_IS_LITTLE_ENDIAN)
+      readBytes(file, new Uint8Array(target.buffer, target.byteOffset, target.byteLength), from)
+    else readPart(from, to, (piece, at) => target.set(piece, at))
   }
   const readInto = (target: Float32Array): void => {
     if (target.length !== (end - begin) / size)
       throw new Error(`${path}: ${name} has ${(end - begin) / size} elements, not ${target.length}`)
-    if (format === 'F32' && HOST_IS_LITTLE_ENDIAN)
-      readBytes(file, new Uint8Array(target.buffer, target.byteOffset, target.byteLength), begin)
-    else readPieces((piece, start) => target.set(piece, start))
+    readRange(target, 0)
   }
   const read = (): Float32Array => {
     const data = new Float32Array((end - begin) / size)
     readInto(data)
     return data
   }
-  return { name, shape, format, read, readInto, readPieces }
+  return { name, shape, format, read, readInto, readPieces: (use) => readPart(begin, end, use), readRange }
 }
 
 function readBytes(file: number, target: Uint8Array, position: number): Uint8Array {

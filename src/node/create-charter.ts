@@ -1,4 +1,5 @@
 import { peerIdFromString } from '@libp2p/peer-id'
+import type { ShardDtype } from '../adapter/index.ts'
 import type { BaseModel } from '../model/index.ts'
 import { type Charter, checkCharter, compareBytes, maximumFaulty } from '../protocol/index.ts'
 import { describeBase } from './consortium.ts'
@@ -19,7 +20,13 @@ export interface CharterTerms {
   /** A committee that votes for all, drawn by the seed; not given: all vote. */
   readonly committee?: Charter['committee']
   readonly maximumRank?: number
+  /** Element format in which shards travel; f32 where it is not given. */
+  readonly dtype?: ShardDtype
   readonly timeouts?: Partial<Charter['timeouts']>
+  /** Rounds after the seal during which blocks are served. */
+  readonly retain?: number
+  /** Whether a worse held-out loss keeps a member from endorsing (rule 2). */
+  readonly heldOutVeto?: boolean
 }
 
 /** Times that suit a network over the open internet and rounds of some minutes. */
@@ -61,7 +68,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     base: await describeBase(terms.base, terms.targetModules),
     rule: 'flora',
     init: 'fresh',
-    dtype: 'f32',
+    dtype: terms.dtype ?? 'f32',
     rankStabilised: false,
     trainers: terms.trainers ?? 0,
     committee: terms.committee ?? null,
@@ -70,9 +77,9 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
     norm: { factor: NORM_FACTOR, absolute: NORM_ABSOLUTE },
-    heldOutVeto: false,
+    heldOutVeto: terms.heldOutVeto ?? false,
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
-    retain: RETAIN_ROUNDS
+    retain: terms.retain ?? RETAIN_ROUNDS
   })
 }
 

@@ -13,6 +13,10 @@ export interface Home {
   /** Which running daemon has the home. */
   readonly lock: string
   readonly log: string
+  /** Where the running daemon's control API is. */
+  readonly control: string
+  /** What it asks for; a secret, mode 600. */
+  readonly controlToken: string
   /** Where members were last seen. */
   readonly addresses: string
   readonly writeAheadLog: string
@@ -21,6 +25,10 @@ export interface Home {
   readonly rounds: string
   /** This peer's own request to join, where it made one. */
   readonly joinRequest: string
+  /** The invite that this peer began with, where it did: it names a seal that its history must hold. */
+  readonly invite: string
+  /** Where this peer listened when it last ran. */
+  readonly ownAddresses: string
   /** Membership requests that the operator supports. */
   readonly wishes: string
   /** Text that this peer's training never sees. */
@@ -40,11 +48,15 @@ export function homeAt(folder: string): Home {
     pid: inside('daemon.pid'),
     lock: inside('daemon.lock'),
     log: inside('daemon.log'),
+    control: inside('control.json'),
+    controlToken: inside('control.token'),
     addresses: inside('addresses.json'),
     writeAheadLog: inside('votes.wal'),
     blocks: inside('blocks'),
     rounds: inside('rounds'),
     joinRequest: inside('join-request.json'),
+    invite: inside('invite.cbor'),
+    ownAddresses: inside('own-addresses.json'),
     wishes: inside('wishes'),
     heldOut: inside('heldout.txt'),
     documents: inside('documents.jsonl')
@@ -59,6 +71,8 @@ export interface RoundFiles {
   readonly model: string
   readonly sealed: string
   readonly norms: string
+  /** What this peer's shards of the round left out of its update. */
+  readonly owed: string
 }
 
 /** The paths of a round's files. */
@@ -70,7 +84,8 @@ export function roundFiles(home: Home, round: number): RoundFiles {
     stack: join(folder, 'stack.safetensors'),
     model: join(folder, 'model.safetensors'),
     sealed: join(folder, 'sealed.cbor'),
-    norms: join(folder, 'norms.json')
+    norms: join(folder, 'norms.json'),
+    owed: join(folder, 'owed.safetensors')
   }
 }
 

@@ -27,6 +27,23 @@ export async function loadAddresses(home: Home, log: Log): Promise<string[]> {
   }
 }
 
+/** Notes where this peer listens, for its invites. */
+export async function saveOwnAddresses(home: Home, addresses: readonly string[]): Promise<void> {
+  await writeFileAtomic(
+    home.ownAddresses,
+    new TextEncoder().encode(`${JSON.stringify(addresses, undefined, 2)}\n`)
+  )
+}
+
+/** Where this peer listened when it last ran; nothing where it never did, or that cannot be read. */
+export async function loadOwnAddresses(home: Home): Promise<string[]> {
+  try {
+    return addressesSchema.parse(JSON.parse(await readFile(home.ownAddresses, 'utf8')))
+  } catch {
+    return []
+  }
+}
+
 /** Keeps members' addresses on disk, so that a restarted peer finds them without its bootstrap peer, even after a crash. */
 export class AddressKeeper {
   readonly #home: Home

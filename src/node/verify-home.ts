@@ -16,6 +16,7 @@ import { readCharter } from './charter-file.ts'
 import { peerIdText } from './driver/reports.ts'
 import { isMissing, messageOf } from './errors.ts'
 import { type Home, roundFiles } from './home.ts'
+import { loadInvite } from './invite-files.ts'
 import type { JudgedRound } from './round-store.ts'
 
 /** The first thing in a home that does not hold. */
@@ -41,7 +42,7 @@ export interface Verification {
 
 /** What a history is held against. */
 export interface VerifyOptions {
-  /** A seal that the history must hold, as an invite names it: the id of the seal of `round`, hex. */
+  /** A seal that the history must hold: the id of the seal of `round`, hex; that of the home's own invite where absent. */
   readonly trusted?: { readonly round: number; readonly seal: string }
   /** Another member's home, which must tell the same history as far as both go. */
   readonly against?: Home
@@ -55,9 +56,10 @@ export interface VerifyOptions {
  */
 export async function verifyHome(
   home: Home,
-  { trusted, against }: VerifyOptions = {}
+  { trusted: given, against }: VerifyOptions = {}
 ): Promise<Verification> {
   const charter = await readCharter(home.charter)
+  const trusted = given ?? (await trustedByInvite(home))
   const told = against === undefined ? undefined : await readCharter(against.charter)
   let context = genesisContext(charter)
   let filesChecked = 0
@@ -97,6 +99,13 @@ export async function verifyHome(
   if (trusted !== undefined && trusted.round >= context.round)
     return fault(`the history ends before the trusted seal of round ${trusted.round}`)
   return conclude(undefined)
+}
+
+/** The seal that the home's own invite names; a home before that round has nothing to compare yet. */
+async function trustedByInvite(home: Home): Promise<VerifyOptions['trusted']> {
+  const invite = await loadInvite(home)
+  if (invite === undefined || invite.round === 0) return undefined
+  return { round: invite.round, seal: hex(invite.seal) }
 }
 
 /** The last round of which a home holds a seal; 0 for none. */

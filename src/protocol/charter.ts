@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { z } from 'zod'
+import { SHARD_DTYPES } from '../adapter/shard.ts'
 import { compareBytes, equalBytes, hex } from './bytes.ts'
 import {
   byteString,
@@ -73,7 +74,8 @@ const charterSchema = z
     }),
     rule: z.literal('flora'),
     init: z.literal('fresh'),
-    dtype: z.literal('f32'),
+    /** Element format in which shards travel. */
+    dtype: z.enum(SHARD_DTYPES),
     rankStabilised: z.boolean(),
     /** How many members train in a round, drawn by the seed; 0 means all. */
     trainers: z.number().int().min(0).max(VOTERS_MAX),

@@ -23,6 +23,7 @@ export {
 export { describeConflict, isSameSeal, signedTwice } from './conflicting-seals.ts'
 export { type Decoded, type DecoderName, decoders } from './decoders.ts'
 export { cutId, isVoid } from './identifiers.ts'
+export { decodeInvite, encodeInvite, INVITE_BYTES_MAX, type Invite, type InviteTerms } from './invite.ts'
 export { manifestBytesMax, stackedMax } from './limits.ts'
 export { requestFault, requestId, signRequest } from './membership.ts'
 export type {

@@ -62,7 +62,7 @@ export interface RoundRules {
   /** Rule 5: how long a vote is waited for, from the charter's time and the delays of the latest rounds. */
   voteTimeout(set: number, seen: readonly number[]): number
   /** Rule 3 *Ready*: how long certificates are waited for, from the charter's time and the delays of the latest rounds. */
-  gatherDeadline(set: number, seen: readonly number[]): number
+  gatherDeadline(set: number, seen: readonly number[], doubled: number): number
   /** Rule 6 *Ids*: what an id covers, of a value and of the signatures that were collected for it. */
   idFields<T extends object>(fields: T, signatures: unknown): object
   /** Rule 8 *Attest*: whether a member that attested one cut may attest another. */
@@ -79,6 +79,8 @@ export interface RoundRules {
   joinsAtMost(faulty: number): number
   /** Rule 11: whether a request has taken effect before. */
   isSpent(spent: readonly SpentRequest[], id: Uint8Array): boolean
+  /** Rule 16 *Catch-up*: whether so many members' equal attestations are a seal that others may follow. */
+  isSeal(attestations: number, quorum: number): boolean
   /** Rule 14 *Sync*: what is given to a member that lacks it. */
   syncGives<M>(lacked: readonly M[]): readonly M[]
   /** Rule 15 *Bounds*: whether one more distinct message of an author, kind and slot is kept. */
@@ -144,9 +146,12 @@ export const soundRules: RoundRules = {
     seen.length === 0
       ? set
       : Math.min(Math.max(4 * lowerMedian(seen), set / DEADLINE_RANGE), set * DEADLINE_RANGE),
-  // The slowest, so that nobody who kept up is cut off; never longer than the consortium agreed to wait.
-  gatherDeadline: (set, seen) =>
-    seen.length < GATHERED_MIN ? set : Math.min(Math.max(2 * Math.max(...seen), set / DEADLINE_RANGE), set),
+  // The slowest, so that nobody who kept up is cut off.
+  gatherDeadline(set, seen, doubled) {
+    const longest = set * 2 ** doubled
+    if (seen.length < GATHERED_MIN) return longest
+    return Math.min(Math.max(2 * Math.max(...seen), set / DEADLINE_RANGE), longest)
+  },
   idFields: (fields) => fields,
   mayAttest: equalBytes,
   attestedAlike: (body) => body,
@@ -155,6 +160,7 @@ export const soundRules: RoundRules = {
   isAdmitted: (admits, quorum) => admits >= quorum,
   joinsAtMost: (faulty) => Math.max(1, faulty),
   isSpent: (spent, id) => spent.some((one) => equalBytes(one.id, id)),
+  isSeal: (attestations, quorum) => attestations >= quorum,
   syncGives: (lacked) => lacked,
   keepsMore: (kept) => kept < DISTINCT_MAX,
   keepsEarly: (kept) => kept < EARLY_MAX,

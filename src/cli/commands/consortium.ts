@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard.ts'
 import { homeAt } from '../../node/home.ts'
 import type { MemberCard } from '../../node/identity.ts'
 import { commaSeparated, printResult, wholeNumber } from '../output.ts'
@@ -20,6 +21,7 @@ interface CreateOptions {
   epsilon: number
   committeeRounds: number
   maxRank?: number
+  dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
   out: string
@@ -58,6 +60,11 @@ function createCommand(): Command {
       1000
     )
     .option('--max-rank <n>', 'largest LoRA rank of a member', wholeNumber('--max-rank', 1))
+    .addOption(
+      new Option('--dtype <dtype>', 'element format in which shards travel')
+        .choices(SHARD_DTYPES)
+        .default('f32')
+    )
     .option('--train-seconds <n>', 'longest training of a round', wholeNumber('--train-seconds', 1))
     .option(
       '--gather-seconds <n>',
@@ -112,6 +119,7 @@ async function create(options: CreateOptions): Promise<void> {
     members: [own, ...others],
     base: loadBaseModel(baseModelFolder(options.model)),
     targetModules: options.modules,
+    dtype: options.dtype,
     timeouts: Object.fromEntries(timeouts.map(([name, seconds]) => [name, seconds! * 1000])),
     ...(options.minShards === undefined ? {} : { minShards: options.minShards }),
     ...(options.trainers === undefined ? {} : { trainers: options.trainers }),
@@ -205,6 +213,7 @@ async function summarise(path: string) {
         ? null
         : `minShards ${charter.minShards} lets ${maximumFaulty(trainers)} faulty trainers fill a round alone: ${maximumFaulty(trainers) + 1} is the least that does not`,
     rule: charter.rule,
+    dtype: charter.dtype,
     minShards: charter.minShards,
     rank: charter.rank,
     modules: charter.base.modules.map(({ module }) => module),
@@ -229,7 +238,7 @@ function describe(summary: Summary): string {
     `            ${summary.resilience}`,
     ...(summary.committeePromise === null ? [] : [`            ${summary.committeePromise}`]),
     `trainers    ${summary.trainers} a round`,
-    `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}`,
+    `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}, sent as ${summary.dtype}`,
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
     `base        weights ${summary.base.weights}`,

@@ -1,8 +1,9 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { PEERS_MAX, TESTNET_DEFAULTS } from '../../../scripts/testnet/options.ts'
+import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard.ts'
 import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
 import { commaSeparated, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
@@ -17,6 +18,7 @@ interface TestnetFlags extends ExecutorFlags {
   sequenceLength: number
   learningRate: number
   threads: number
+  dtype: ShardDtype
   seed: number
   model?: string
   out?: string
@@ -46,6 +48,11 @@ export function testnetCommand(): Command {
       defaults.learningRate
     )
     .option('--threads <n>', 'threads of each trainer', wholeNumber('--threads', 1, 256), defaults.threads)
+    .addOption(
+      new Option('--dtype <dtype>', 'element format in which shards travel')
+        .choices(SHARD_DTYPES)
+        .default('f32')
+    )
     .addOption(executorOption())
     .addOption(deviceOption())
     .option(

@@ -1,73 +1,49 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import {
-  aggregationRule,
-  decodeSafetensors,
-  encodeSafetensors,
-  modelDigest,
-  type StackMember,
-  stackDigest,
-  type Tensor,
-  updateNorm
-} from '../../adapter/index.ts'
-import { loadBaseModel } from '../../model/index.ts'
+import { safetensorsChunks, stackDigest } from '../../adapter/index.ts'
+import { openBaseWeights, openModuleWeights } from '../../model/index.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
+import { aggregateCut } from './aggregate-cut.ts'
 import type { BuildJob, Built } from './jobs.ts'
-import { mergeModules } from './merge-modules.ts'
+import { mergedModelChunks, NotFiniteError } from './merge-model.ts'
 import type { MergeThreads } from './merge-threads.ts'
-import { readAdapter } from './read-adapter.ts'
 
 /**
  * Stacks a cut and merges it (FLoRA), writes `stack.safetensors` and `model.safetensors`, and gives their digests. The
- * result is a function of the cut and the model before alone.
+ * result is a function of the cut and the model before alone. In memory are the stack, one module's shards and a piece
+ * of one weight.
  *
  * @throws {MissingBlocksError} when blocks are not there, or are damaged
  */
 export async function buildRound(store: BlockStore, job: BuildJob, threads: MergeThreads): Promise<Built> {
-  const members: StackMember[] = []
-  for (const source of job.sources)
-    members.push({
-      author: source.author,
-      samples: source.samples,
-      adapter: await readAdapter(store, source)
-    })
-  const stack = aggregationRule(job.rule).aggregate(members, { rsLora: job.rankStabilised })
-  const merged = await mergeModules(await readModules(job), stack, threads)
-  const result = {
-    type: 'built',
-    stack: stackDigest(stack.tensors),
-    model: modelDigest(merged.modules),
-    medianNorms: medianNorms(members, job)
-  } as const
-  if (!stack.finite || !merged.finite) return { ...result, finite: false }
-  await mkdir(dirname(job.stackPath), { recursive: true })
-  await writeFileAtomic(job.stackPath, encodeSafetensors(stack.tensors))
-  await writeFileAtomic(job.modelPath, encodeSafetensors(parameterMap(merged.modules)))
-  return { ...result, finite: true }
-}
-
-function parameterMap(modules: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  return new Map([...modules].map(([module, weight]) => [`${module}.weight`, weight]))
-}
-
-async function readModules({ modelFile, baseFolder, modules }: BuildJob): Promise<Map<string, Tensor>> {
+  const { medianNorms, ...stack } = await aggregateCut(store, job)
+  if (!stack.finite) return { type: 'built', finite: false }
   const weights =
-    modelFile === undefined
-      ? loadBaseModel(baseFolder).weights
-      : decodeSafetensors(await readFile(modelFile)).tensors
-  return new Map(modules.map((module) => [module, weights.get(`${module}.weight`)!]))
+    job.modelFile === undefined ? openBaseWeights(job.baseFolder) : openModuleWeights(job.modelFile)
+  try {
+    await mkdir(dirname(job.modelPath), { recursive: true })
+    const hash = createHash('sha256')
+    const chunks = mergedModelChunks(weights, job.modules, stack, threads)
+    await writeFileAtomic(job.modelPath, hashed(chunks, hash))
+    await writeFileAtomic(job.stackPath, safetensorsChunks(stack.tensors))
+    const digests = { stack: stackDigest(stack.tensors), model: hash.digest('hex') }
+    return { type: 'built', finite: true, ...digests, medianNorms }
+  } catch (error) {
+    if (error instanceof NotFiniteError) return { type: 'built', finite: false }
+    throw error
+  } finally {
+    weights.close()
+  }
 }
 
-function medianNorms(
-  members: readonly StackMember[],
-  { modules, rankStabilised }: BuildJob
-): Record<string, number> {
-  const medians: Record<string, number> = {}
-  for (const module of modules) {
-    const pairs = members.flatMap(({ adapter }) => adapter.pairs.filter((pair) => pair.module === module))
-    const norms = pairs.map((pair) => updateNorm(pair, rankStabilised)).sort((left, right) => left - right)
-    if (norms.length > 0) medians[module] = norms[Math.floor((norms.length - 1) / 2)]!
+async function* hashed(
+  chunks: AsyncIterable<Uint8Array>,
+  hash: { update(chunk: Uint8Array): unknown }
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    hash.update(chunk)
+    yield chunk
   }
-  return medians
 }

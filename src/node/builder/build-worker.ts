@@ -6,7 +6,7 @@ import type { Log } from '../store/log.ts'
 import { buildRound } from './build-round.ts'
 import type { Job, JobResult } from './jobs.ts'
 import { mergeThreads } from './merge-threads.ts'
-import { MissingBlocksError } from './read-adapter.ts'
+import { MissingBlocksError } from './read-pair.ts'
 import { validateShards } from './validate-shards.ts'
 
 /** Entry of the worker thread that reads, judges, stacks and merges, so that the thread that votes never waits for it. */

@@ -1,3 +1,4 @@
+import type { ShardDtype } from '../../adapter/index.ts'
 import type { ManifestShard } from '../../protocol/index.ts'
 
 /** A manifest's content as a job needs it; plain data, so that it can cross into a worker. */
@@ -5,6 +6,7 @@ export interface ShardSource {
   /** Bytes of the author's PeerId. */
   readonly author: Uint8Array
   readonly samples: number
+  readonly dtype: ShardDtype
   readonly shards: readonly ManifestShard[]
 }
 
@@ -52,14 +54,17 @@ export interface Validated {
   readonly fault: string | undefined
 }
 
-export interface Built {
+/** The outcome of a build; where a result was not finite nothing was written (rule 7 *Build is total*). */
+export type Built = BuiltFiles | { readonly type: 'built'; readonly finite: false }
+
+/** A stack and a model that were written. */
+export interface BuiltFiles {
   readonly type: 'built'
-  /** False where a result was not finite: the round is void, nothing was written (rule 7 *Build is total*). */
-  readonly finite: boolean
-  /** Hex digests of what was written. */
+  readonly finite: true
+  /** Hex digests of the files. */
   readonly stack: string
   readonly model: string
-  /** Median over the cut of the Frobenius norm of ΔW, by module. */
+  /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
   readonly medianNorms: Readonly<Record<string, number>>
 }
 

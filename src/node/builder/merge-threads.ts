@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { checkMerge, type LoraPair } from '../../adapter/index.ts'
+import { AdapterError, checkMerge, type LoraPair } from '../../adapter/index.ts'
 import { type MergeJob, mergeOpenRows } from './merge-job.ts'
 
 const WORKER = new URL('./merge-worker.js', import.meta.url)
@@ -9,14 +9,16 @@ const SHARED_WORK_MIN = 2 ** 24
 /** The canonical merge on several threads, divided by output rows: the same bits on any number of them. */
 export interface MergeThreads {
   /**
-   * weight += B·A, in place.
+   * weight += B·A, in place: a whole weight, or some rows of it. Pieces of one module that follow each other share the
+   * loading of A.
    *
-   * @param weight [out, in] over a SharedArrayBuffer; other memory is merged on this thread alone
-   * @param pair of scale 1
+   * @param weight rows [.., in] over a SharedArrayBuffer; other memory is merged on this thread alone
+   * @param pair of scale 1; its factors must not change between the pieces
+   * @param row the weight's first row within the module
    * @throws {AdapterError} when the shapes do not fit or alpha ≠ rank
    * @throws {Error} when a thread has died; the weight is undefined then, and further merges do without threads
    */
-  merge(weight: Float32Array, pair: LoraPair): Promise<void>
+  merge(weight: Float32Array, pair: LoraPair, row?: number): Promise<void>
   /** Ends the other threads. */
   stop(): Promise<void>
 }
@@ -29,10 +31,11 @@ export interface MergeThreads {
  */
 export function mergeThreads(count: number, entry: URL = WORKER): MergeThreads {
   let helpers: Helper[] | undefined
+  let current: SharedPair | undefined
   return {
-    async merge(weight, pair) {
-      checkMerge(weight, pair)
-      const job = sharedJob(weight, pair)
+    async merge(weight, pair, row = 0) {
+      if (current?.pair !== pair) current = sharedPair(pair)
+      const job = jobOf(weight, current, row)
       const isLarge = pair.rank * weight.length >= SHARED_WORK_MIN
       if (count === 1 || !isLarge || !(weight.buffer instanceof SharedArrayBuffer)) return mergeOpenRows(job)
       helpers ??= Array.from({ length: count - 1 }, () => new Helper(entry))
@@ -50,6 +53,7 @@ export function mergeThreads(count: number, entry: URL = WORKER): MergeThreads {
     async stop() {
       await Promise.all((helpers ?? []).map((helper) => helper.stop()))
       helpers = undefined
+      current = undefined
       count = 1
     }
   }
@@ -58,20 +62,35 @@ export function mergeThreads(count: number, entry: URL = WORKER): MergeThreads {
 /** `values` in memory that threads can share: they themselves where they are, else a copy. */
 export function toShared(values: Float32Array): Float32Array {
   if (values.buffer instanceof SharedArrayBuffer) return values
-  return sharedCopy(values)
-}
-
-/** A copy of `values` in memory that threads can share. */
-export function sharedCopy(values: Float32Array): Float32Array {
   const shared = new Float32Array(new SharedArrayBuffer(values.byteLength))
   shared.set(values)
   return shared
 }
 
-function sharedJob(weight: Float32Array, { rank, inFeatures, A, B }: LoraPair): MergeJob {
+/** A pair whose factors every thread can read. */
+interface SharedPair {
+  readonly pair: LoraPair
+  readonly factor: number
+  readonly A: Float32Array
+  readonly B: Float32Array
+}
+
+/** Counts the factors that this thread has ever merged with: one kernel serves all that call from here. */
+let factors = 0
+
+function sharedPair(pair: LoraPair): SharedPair {
+  checkMerge({ length: pair.outFeatures * pair.inFeatures }, pair)
+  return { pair, factor: ++factors, A: toShared(pair.A), B: toShared(pair.B) }
+}
+
+function jobOf(weight: Float32Array, { pair, factor, A, B }: SharedPair, row: number): MergeJob {
+  const { module, rank, inFeatures, outFeatures } = pair
+  const rows = weight.length / inFeatures
+  if (!Number.isInteger(rows) || row + rows > outFeatures)
+    throw new AdapterError(`${module}: the weight has another shape`)
   const next = new Int32Array(new SharedArrayBuffer(4))
-  if (!(weight.buffer instanceof SharedArrayBuffer)) return { rank, columns: inFeatures, weight, A, B, next }
-  return { rank, columns: inFeatures, weight, A: toShared(A), B: toShared(B), next }
+  const ofRows = B.subarray(row * rank, (row + rows) * rank)
+  return { factor, rank, columns: inFeatures, weight, A, B: ofRows, next }
 }
 
 /** One other thread. */

@@ -1,7 +1,7 @@
 import { AdapterError, updateNorm } from '../../adapter/index.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { ValidateJob } from './jobs.ts'
-import { readAdapter } from './read-adapter.ts'
+import { MissingBlocksError, readPair } from './read-pair.ts'
 
 /**
  * Rule 2 *Validate*, as far as the blocks tell: they hold finite values, and no module's update is larger than its bound.
@@ -10,14 +10,18 @@ import { readAdapter } from './read-adapter.ts'
  * @throws {MissingBlocksError} when blocks are not there
  */
 export async function validateShards(store: BlockStore, job: ValidateJob): Promise<string | undefined> {
+  const missing: string[] = []
+  let fault: string | undefined
   try {
-    const { pairs } = await readAdapter(store, job.source)
-    for (const pair of pairs) {
+    for (const shard of job.source.shards) {
+      const pair = await readPair(store, shard, job.source.dtype, missing)
+      if (pair === undefined || fault !== undefined) continue
       const norm = updateNorm(pair, job.rankStabilised)
       const bound = job.bounds.byModule[pair.module] ?? job.bounds.absolute
-      if (!(norm <= bound)) return `${pair.module}: the update's norm ${norm} is above ${bound}`
+      if (!(norm <= bound)) fault = `${pair.module}: the update's norm ${norm} is above ${bound}`
     }
-    return undefined
+    if (missing.length > 0) throw new MissingBlocksError(missing)
+    return fault
   } catch (error) {
     if (error instanceof AdapterError) return error.message
     throw error

@@ -1,4 +1,4 @@
-import type { Environment } from '../../protocol/index.ts'
+import type { Environment, Invite } from '../../protocol/index.ts'
 import type { Builder } from '../builder/builder.ts'
 import type { PeerConfig } from '../config/index.ts'
 import type { Home } from '../home.ts'
@@ -23,6 +23,8 @@ export interface DriverComponents {
   readonly rounds: RoundStore
   readonly trainer: Trainer
   readonly builder: Builder
+  /** The invite that this peer began with, where it did. */
+  readonly invite?: Invite | undefined
   /** How far the others say they are. */
   readonly heads: Heads
   readonly log: Log

@@ -10,8 +10,9 @@ import {
   type PeerState,
   type RoundContext
 } from '../../protocol/index.ts'
-import type { BuildJob, Built, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
+import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
 import { roundFiles } from '../home.ts'
+import { isBeforeInvite } from '../invite-files.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
 import type { DriverComponents } from './components.ts'
 import { authorOf, holdersOf } from './holders.ts'
@@ -39,7 +40,7 @@ export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
 }
 
 function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
-  return { author: members[author]!.peer, samples: body.samples, shards: body.shards }
+  return { author: members[author]!.peer, samples: body.samples, dtype: body.dtype, shards: body.shards }
 }
 
 /** Rounds behind at which a member takes a checkpoint of the model in place of every round's shards. */
@@ -49,7 +50,9 @@ const CHECKPOINT_AFTER_ROUNDS = 16
  * Whether a sealed round is followed without being built: the others are so far ahead that its shards may be pruned. The
  * model of the round that this peer ends at is fetched and checked against its sealed digest.
  */
-function isSkipped({ heads }: DriverComponents, { context, sealedRound }: PeerState): boolean {
+function isSkipped({ heads, invite }: DriverComponents, { context, sealedRound }: PeerState): boolean {
+  // The members of such a round may all be gone; its seal is as good as the invite's.
+  if (sealedRound !== undefined && isBeforeInvite(invite, context)) return true
   const far = Math.min(CHECKPOINT_AFTER_ROUNDS, context.charter.retain)
   return sealedRound !== undefined && heads.ahead(context) - context.round >= far
 }
@@ -121,7 +124,7 @@ export function buildJob(
   }
 }
 
-function digestsOf({ stack, model }: Built): { stack: Uint8Array; model: Uint8Array } {
+function digestsOf({ stack, model }: BuiltFiles): { stack: Uint8Array; model: Uint8Array } {
   return { stack: Buffer.from(stack, 'hex'), model: Buffer.from(model, 'hex') }
 }
 

@@ -9,6 +9,7 @@ import {
   encodeSyncRequest,
   equalBytes,
   hex,
+  type Invite,
   isSameSeal,
   isValidCertificate,
   latestAttested,
@@ -25,11 +26,19 @@ import {
 } from '../../protocol/index.ts'
 import { readCharter } from '../charter-file.ts'
 import { messageOf } from '../errors.ts'
-import { type RequestHandler, registerRequestHandler, request, withDeadline } from '../network/index.ts'
+import { isBeforeInvite } from '../invite-files.ts'
+import {
+  isMalformed,
+  type RequestHandler,
+  registerRequestHandler,
+  request,
+  withDeadline
+} from '../network/index.ts'
 import { readSealedRounds } from '../round-store.ts'
 import type { DriverComponents } from './components.ts'
 import { peerIdText } from './reports.ts'
 import type { RoundDriver } from './round-driver.ts'
+import { TrustedChain } from './trusted-chain.ts'
 
 /** Protocol of rule 14 *Sync*. */
 export const SYNC_PROTOCOL = '/loam/sync/1'
@@ -104,36 +113,91 @@ export class SyncService {
     try {
       if (peer !== undefined) gained = await this.#askPeer(peer)
     } catch (error) {
+      if (peer !== undefined && isMalformed(error))
+        this.#components.host.edge.report(peer, 'false', `an answer to sync: ${messageOf(error)}`)
       this.#components.log.debug({ peer: String(peer), error: messageOf(error) }, 'sync brought nothing')
     }
     this.#schedule(gained ? 0 : INTERVAL_MS)
   }
 
   async #askPeer(peer: PeerId): Promise<boolean> {
-    const { host } = this.#components
-    const bytes = encodeSyncRequest(syncRequest(this.#driver.state))
+    const { invite } = this.#components
+    const { state } = this.#driver
+    if (isBeforeInvite(invite, state.context)) return await this.#followInvite(peer, invite)
+    const asked = syncRequest(state)
+    const answer = await this.#request(peer, asked)
+    await this.#takeMessages(answer, asked.round, peer)
+    const gained = await this.#takeSealedRounds(answer)
+    this.#recollect(peer, answer.attested)
+    return gained
+  }
+
+  async #request(peer: PeerId, asked: SyncRequest): Promise<SyncAnswer> {
     const options = {
       timeoutMs: TIMEOUT_MS,
       maxResponseBytes: SYNC_ANSWER_BYTES_MAX,
       signal: this.#stopped.signal
     }
-    const answer = decodeSyncAnswer(await request(host, peer, SYNC_PROTOCOL, bytes, options))
+    const bytes = encodeSyncRequest(asked)
+    const answer = decodeSyncAnswer(await request(this.#components.host, peer, SYNC_PROTOCOL, bytes, options))
     this.#components.heads.note(peer.toMultihash().bytes, answer.round)
-    await this.#takeMessages(answer, peer)
-    const gained = await this.#takeSealedRounds(answer)
-    this.#recollect(peer, answer.attested)
-    return gained
+    return answer
+  }
+
+  /**
+   * Rule 16 *Catch-up*: hears the history up to the invite's seal from one member. Only where it holds that seal is it
+   * followed; else another is asked.
+   *
+   * @returns whether this peer has come to the invite's seal
+   */
+  async #followInvite(peer: PeerId, invite: Invite): Promise<boolean> {
+    const { home, environment, log } = this.#components
+    const { state } = this.#driver
+    const chain = new TrustedChain(home, invite, state.context, environment.verify)
+    try {
+      while (!chain.isTrusted) {
+        const { round, parent } = chain.wanted
+        const { sealedRounds } = await this.#request(peer, { ...syncRequest(state), round, parent })
+        if (sealedRounds.length === 0) return false
+        for (const bytes of sealedRounds) {
+          if (chain.isTrusted) break
+          await chain.take(bytes)
+          await this.#yield()
+        }
+      }
+      for await (const sealedRound of chain.rounds(() => this.#driver.state.context)) {
+        this.#driver.happen({ type: 'sealedRound', sealedRound })
+        await this.#driver.roundAfter(sealedRound.seal.round, this.#stopped.signal)
+      }
+      log.info({ round: invite.round, seal: hex(invite.seal) }, 'the history holds the seal of the invite')
+      return true
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error
+      log.warn(
+        { peer: peer.toString(), error: messageOf(error) },
+        'a member told a history that is not that of the invite; another is asked'
+      )
+      return false
+    } finally {
+      await chain.clear()
+    }
   }
 
   /**
    * Takes what is new in an answer. An honest peer sends nothing that is not valid, so the first such piece ends it: a
    * liar costs one check of a signature an answer.
    */
-  async #takeMessages({ certificates, messages }: SyncAnswer, peer: PeerId): Promise<void> {
-    const { verify } = this.#components.environment
+  async #takeMessages(
+    { certificates, messages }: SyncAnswer,
+    askedRound: number,
+    peer: PeerId
+  ): Promise<void> {
+    const { environment, host } = this.#components
+    const { verify } = environment
     for (const certificate of certificates) {
       const { context, certificates: held } = this.#driver.state
-      if (!this.#driver.hasRoom) return
+      // The round may have ended meanwhile: its certificates are not judged by the next one's members.
+      if (!this.#driver.hasRoom || context.round !== askedRound) return
       if (held.has(certificate.author)) continue
       if (!isValidCertificate(context, certificate, verify))
         throw new MalformedError('a certificate is not valid')
@@ -141,7 +205,10 @@ export class SyncService {
       await this.#yield()
     }
     for (const [index, message] of messages.entries()) {
-      if (this.#driver.receive(message, peer.toString()) === 'reject') return
+      if (this.#driver.receive(message, peer.toString()) === 'reject') {
+        host.edge.report(peer, 'false', 'a message in an answer to sync')
+        return
+      }
       if (index % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await this.#yield()
     }
   }

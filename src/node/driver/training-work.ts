@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import {
   documentSeed,
   hex,
@@ -22,11 +24,12 @@ export async function trainRound(
   onProgress: (progress: TrainingProgress) => void,
   signal: AbortSignal
 ): Promise<PeerEvent> {
-  const { home, identity, config, rounds, trainer } = components
+  const { home, identity, config, rounds, trainer, log } = components
   const { peer } = identity.signer
   if (config.documents === undefined)
     throw new PeerError('no training documents are set (documents in peer.json, --data)')
   await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  const owedFile = await owedBefore(components, context)
   const result = await trainer.train(
     {
       round: context.round,
@@ -43,14 +46,35 @@ export async function trainRound(
       documentSeed: documentSeed(context, peer),
       firstStep: (context.round - 1) * config.training.steps,
       home: home.folder,
-      localPath: roundFiles(home, context.round).local
+      localPath: roundFiles(home, context.round).local,
+      dtype: context.charter.dtype,
+      owedFile,
+      owedPath: roundFiles(home, context.round).owed
     },
     onProgress,
     signal
   )
+  if (result.owedFault !== undefined)
+    log.warn({ file: owedFile, reason: result.owedFault }, 'what the last shards left out is not made up for')
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
   return { type: 'trained', round: context.round, manifest }
+}
+
+/**
+ * What this peer's shards of the last round that stacked them left out. A round without them, or a void one, stacked
+ * nothing of what was sent: what was owed before it is owed still. Older files are removed.
+ */
+async function owedBefore(
+  { home, rounds, identity }: DriverComponents,
+  { round, charter }: RoundContext
+): Promise<string | undefined> {
+  const last = rounds.lastStacked(identity.signer.peer)
+  if (last === undefined || charter.dtype === 'f32') return undefined
+  for (let old = round - 1; old > 0 && old >= round - charter.retain; old--)
+    if (old !== last) await rm(roundFiles(home, old).owed, { force: true })
+  const { owed } = roundFiles(home, last)
+  return existsSync(owed) ? owed : undefined
 }
 
 function manifestOf(

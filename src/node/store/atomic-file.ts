@@ -6,17 +6,17 @@ import { storeError } from './store-error.ts'
 /** Ending of files that are not whole yet; what a crash leaves behind with it may be deleted. */
 export const TEMPORARY_ENDING = '.tmp'
 
+/** Contents of a file: in one piece, or piece by piece. */
+export type FileContents = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
 /**
  * Writes a file so that after a crash it holds either its old contents or all of the new ones, and resolves only when
  * the new ones are on the disk.
  *
- * @param chunks contents, in one piece or in several
- * @throws {StoreError} when the disk refuses; the old file stays as it was
+ * @param chunks contents, in one piece or in several; each is used before the next is asked for
+ * @throws {StoreError} when the disk refuses; the old file stays as it was, as it does when `chunks` itself throws
  */
-export async function writeFileAtomic(
-  path: string,
-  chunks: Uint8Array | Iterable<Uint8Array>
-): Promise<void> {
+export async function writeFileAtomic(path: string, chunks: FileContents): Promise<void> {
   await replaceFile(path, chunks, true)
 }
 
@@ -30,18 +30,13 @@ export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<v
   await replaceFile(path, bytes, false)
 }
 
-async function replaceFile(
-  path: string,
-  chunks: Uint8Array | Iterable<Uint8Array>,
-  isDurable: boolean
-): Promise<void> {
+async function replaceFile(path: string, chunks: FileContents, isDurable: boolean): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}${TEMPORARY_ENDING}`
   try {
     const file = await open(temporary, 'wx')
     try {
       let length = 0
-      for (const chunk of chunks instanceof Uint8Array ? [chunks] : chunks)
-        length += await writeAll(file, chunk, length)
+      for await (const chunk of chunksOf(chunks)) length += await writeAll(file, chunk, length)
       if (isDurable) await file.sync()
     } finally {
       await file.close()
@@ -50,7 +45,19 @@ async function replaceFile(
     if (isDurable) await syncFolder(dirname(path))
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
-    throw storeError(`cannot write ${path}`, error)
+    throw error instanceof SourceFailure ? error.cause : storeError(`cannot write ${path}`, error)
+  }
+}
+
+/** What kept the contents from being made: not the disk's fault. */
+class SourceFailure extends Error {}
+
+async function* chunksOf(chunks: FileContents): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    if (chunks instanceof Uint8Array) yield chunks
+    else yield* chunks
+  } catch (error) {
+    throw new SourceFailure('the contents were not made', { cause: error })
   }
 }
 

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { encodeAdapterFile, shardFromPair } from '../../adapter/index.ts'
+import { decodeAdapterFile, encodeAdapterFile, type LoraAdapter, sendAdapter } from '../../adapter/index.ts'
 import {
   type BaseModelDescription,
   chooseExecutor,
@@ -12,6 +12,7 @@ import {
   loadTrainingData,
   replaceHeldWeights
 } from '../../model/index.ts'
+import { messageOf } from '../errors.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
@@ -78,19 +79,35 @@ export function createTrainingSession(): TrainingSession {
         onStep: onProgress,
         signal
       })
+      const owed = await readOwed(job.owedFile)
+      const sent = sendAdapter(adapter, job.dtype, owed.adapter, job.rankStabilised)
       const shards: TrainedShard[] = []
       let totalBytes = 0
-      for (const pair of adapter.pairs) {
-        const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
+      for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
         for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
         shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
         totalBytes += byteLength
       }
       await store.flush(shards.flatMap(({ blocks }) => blocks))
       await mkdir(dirname(job.localPath), { recursive: true })
-      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter, samples: data.examples }))
-      return { samples: data.examples, shards, totalBytes }
+      const samples = data.examples
+      if (sent.owed.pairs.length > 0) {
+        await mkdir(dirname(job.owedPath), { recursive: true })
+        await writeFileAtomic(job.owedPath, encodeAdapterFile({ adapter: sent.owed, samples }))
+      }
+      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
+      return { samples, shards, totalBytes, owedFault: owed.fault }
     }
+  }
+}
+
+/** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */
+async function readOwed(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
+  if (path === undefined) return {}
+  try {
+    return { adapter: decodeAdapterFile(await readFile(path)).adapter }
+  } catch (error) {
+    return { fault: messageOf(error) }
   }
 }
 

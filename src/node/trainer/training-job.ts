@@ -1,3 +1,4 @@
+import type { ShardDtype } from '../../adapter/index.ts'
 import type { DataConfig, TrainingConfig } from '../config/index.ts'
 
 /** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
@@ -23,6 +24,11 @@ export interface TrainingJob {
   /** Home folder, for the blocks, and where `local.safetensors` goes. */
   readonly home: string
   readonly localPath: string
+  /** Element format in which the shards travel, as the charter has it. */
+  readonly dtype: ShardDtype
+  /** What this peer's last stacked shards left out, where there is such a file; what these leave out goes to `owedPath`. */
+  readonly owedFile: string | undefined
+  readonly owedPath: string
 }
 
 /** How far the training is. */
@@ -48,6 +54,8 @@ export interface TrainingResult {
   readonly samples: number
   readonly shards: readonly TrainedShard[]
   readonly totalBytes: number
+  /** Why `owedFile` could not be made up for; undefined where it was, or there is none. */
+  readonly owedFault?: string | undefined
 }
 
 /** From the daemon to the trainer process. */

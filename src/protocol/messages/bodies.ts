@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SHARD_DTYPES } from '../../adapter/shard.ts'
 import { byteString } from '../canonical-cbor.ts'
 import {
   digestSchema,
@@ -34,7 +35,7 @@ export const shardSchema = z.strictObject({
 export const manifestSchema = z.strictObject({
   /** Training documents, n_k. */
   samples: z.number().int().positive(),
-  dtype: z.literal('f32'),
+  dtype: z.enum(SHARD_DTYPES),
   shards: z.array(shardSchema).min(1).max(4096),
   totalBytes: z.number().int().positive(),
   /** The author's next hash chain element (rule 12 *Seed*). */

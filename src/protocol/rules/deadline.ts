@@ -15,21 +15,25 @@ export interface Delays {
   readonly gather: readonly number[]
   /** From f + 1 readies to the last certificate before the commit. */
   readonly grace: readonly number[]
+  /** How often the time to gather has been doubled, since more came too late than can be faulty. */
+  readonly doubled: number
 }
 
 /** What a member that has seen nothing yet goes by: the charter alone. */
-export const NO_DELAYS: Delays = { proposal: [], vote: [], gather: [], grace: [] }
+export const NO_DELAYS: Delays = { proposal: [], vote: [], gather: [], grace: [], doubled: 0 }
 
 /** Rounds that are remembered. */
 const ROUNDS_SEEN = 8
+/** 8 times the charter's value. */
+const DOUBLED_MAX = 3
 
 /** The charter's times, moved to what was seen; a view's timers grow from these (rule 5). */
 export function deadlinesOf({ context, delays }: Pick<PeerState, 'context' | 'delays'>) {
   const { rules, charter } = context
   const { gatherMs, graceMs, proposeMs, voteMs } = charter.timeouts
   return {
-    gatherMs: rules.gatherDeadline(gatherMs, delays.gather),
-    graceMs: rules.gatherDeadline(graceMs, delays.grace),
+    gatherMs: rules.gatherDeadline(gatherMs, delays.gather, delays.doubled),
+    graceMs: rules.gatherDeadline(graceMs, delays.grace, delays.doubled),
     proposeMs: rules.voteTimeout(proposeMs, delays.proposal),
     voteMs: rules.voteTimeout(voteMs, delays.vote)
   }
@@ -50,6 +54,7 @@ export function noteCertificate(draft: Draft): void {
 /**
  * At the commit, takes what this round showed into account for the next ones. Where a trainer is there (it said
  * something) but not in the cut, nothing tells how long it would have needed: gathering goes back to the charter's times.
+ * Where that is so of more manifests than can be faulty members', those times are too short here, and are doubled.
  */
 export function noteDelays(draft: Draft): void {
   const { now, moments, view, delays } = draft
@@ -65,7 +70,7 @@ export function noteDelays(draft: Draft): void {
     prevoted === undefined || precommitted === undefined
       ? []
       : [Math.max(0, precommitted - prevoted, now - precommitted)]
-  const isComplete = !missesSomebody(draft)
+  const { isComplete, late } = missing(draft)
   const gathered = (from: string, before: readonly number[]) => {
     if (!isComplete) return []
     return latest([...before, ...(certified === undefined ? [] : since(from, certified))])
@@ -77,7 +82,11 @@ export function noteDelays(draft: Draft): void {
     ]),
     vote: latest([...delays.vote, ...votes]),
     gather: gathered('gathering', delays.gather),
-    grace: gathered('readies', delays.grace)
+    grace: gathered('readies', delays.grace),
+    doubled:
+      late > draft.context.faulty
+        ? Math.min(delays.doubled + 1, DOUBLED_MAX)
+        : Math.max(0, delays.doubled - 1)
   }
 }
 
@@ -85,9 +94,12 @@ function latest(seen: readonly number[]): readonly number[] {
   return seen.slice(-ROUNDS_SEEN)
 }
 
-/** Whether a trainer that said anything in this round is not in its cut. */
-function missesSomebody({ context, committed, messages }: Draft): boolean {
+/** Whether every trainer that said anything is in the cut, and how many are not whose manifest is here. */
+function missing({ context, committed, messages }: Draft): { isComplete: boolean; late: number } {
   const stacked = new Set((committed?.cut.entries ?? []).map(({ author }) => memberIndex(context, author)))
   const absent = context.trainers.filter((trainer) => !stacked.has(trainer))
-  return absent.some((trainer) => [...messages.values()].some((slot) => slot.has(trainer)))
+  return {
+    isComplete: !absent.some((trainer) => [...messages.values()].some((slot) => slot.has(trainer))),
+    late: absent.filter((trainer) => messages.get('manifest/0')?.has(trainer)).length
+  }
 }

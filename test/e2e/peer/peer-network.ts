@@ -1,8 +1,14 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type PreparedTestnet, prepareTestnet, TESTNET_DEFAULTS } from '../../../scripts/testnet/index.ts'
+import {
+  type PreparedPeer,
+  type PreparedTestnet,
+  prepareTestnet,
+  TESTNET_DEFAULTS
+} from '../../../scripts/testnet/index.ts'
 import { type PeerProcess, startPeerProcess } from '../../../scripts/testnet/peer-process.ts'
+import type { CharterTerms } from '../../../src/node/create-charter.ts'
 import type { PeerReport, ProgressReport, SealedReport } from '../../../src/node/status.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 
@@ -21,26 +27,24 @@ export interface PeerWatch {
 
 /** Real `loam peer` processes whose single members a test may start, stop and kill. */
 export class PeerNetwork {
-  readonly prepared: PreparedTestnet
-  readonly watches: readonly PeerWatch[]
-  readonly #folder: string
+  readonly prepared: PreparedTestnet & { readonly peers: PreparedPeer[] }
+  readonly watches: PeerWatch[]
+  readonly folder: string
   readonly #processes = new Map<number, PeerProcess>()
   readonly #waiting = new Set<() => void>()
   #failure: Error | undefined
 
   private constructor(folder: string, prepared: PreparedTestnet) {
-    this.#folder = folder
-    this.prepared = prepared
-    this.watches = prepared.peers.map(() => ({
-      progress: undefined,
-      sealed: [],
-      addresses: [],
-      trained: new Set<number>()
-    }))
+    this.folder = folder
+    this.prepared = { ...prepared, peers: [...prepared.peers] }
+    this.watches = prepared.peers.map(newWatch)
   }
 
   /** Prepares homes and charter with few and short steps; nothing is started yet. */
-  static async prepare(peers: number): Promise<PeerNetwork> {
+  static async prepare(
+    peers: number,
+    terms: Pick<CharterTerms, 'timeouts' | 'retain'> = {}
+  ): Promise<PeerNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'loam-peers-'))
     const options = {
       ...TESTNET_DEFAULTS,
@@ -54,12 +58,23 @@ export class PeerNetwork {
       folder
     }
     const timeouts = { gatherMs: 4_000, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
-    const prepared = await prepareTestnet(options, () => {}, timeouts)
+    const prepared = await prepareTestnet(options, () => {}, {
+      ...terms,
+      timeouts: { ...timeouts, ...terms.timeouts }
+    })
     for (const { home } of prepared.peers) {
       const lines = (await readFile(home.documents, 'utf8')).split('\n')
       await writeFile(home.documents, lines.slice(0, DOCUMENTS).join('\n'))
     }
     return new PeerNetwork(folder, prepared)
+  }
+
+  /** Adds a peer whose home a test has made. @returns its index */
+  add(peer: Omit<PreparedPeer, 'index'>): number {
+    const index = this.prepared.peers.length
+    this.prepared.peers.push({ ...peer, index })
+    this.watches.push(newWatch())
+    return index
   }
 
   /** Starts peers; the first is told nothing, the others its address or, where some run already, theirs. */
@@ -141,7 +156,7 @@ export class PeerNetwork {
   /** Stops every peer and removes the homes. */
   async end(): Promise<void> {
     await Promise.all([...this.#processes.keys()].map((index) => this.stop(index)))
-    await rm(this.#folder, { recursive: true, force: true })
+    await rm(this.folder, { recursive: true, force: true })
   }
 
   #remove(index: number): PeerProcess {
@@ -167,6 +182,10 @@ export class PeerNetwork {
     this.#failure ??= error
     for (const check of [...this.#waiting]) check()
   }
+}
+
+function newWatch(): PeerWatch {
+  return { progress: undefined, sealed: [], addresses: [], trained: new Set<number>() }
 }
 
 /** Whether peers agree on every round that they have both sealed. */

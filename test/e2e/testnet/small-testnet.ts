@@ -7,6 +7,7 @@ import {
   prepareTestnet,
   TESTNET_DEFAULTS
 } from '../../../scripts/testnet/index.ts'
+import type { ShardDtype } from '../../../src/adapter/index.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 
 /** A network small enough for a test: real processes, sockets, model and text, but few and short steps. */
@@ -19,7 +20,11 @@ export interface SmallTestnet {
 }
 
 /** Prepares a small network; nothing is started yet. */
-export async function smallTestnet(peers: number, rounds: number): Promise<SmallTestnet> {
+export async function smallTestnet(
+  peers: number,
+  rounds: number,
+  dtype: ShardDtype = 'f32'
+): Promise<SmallTestnet> {
   const folder = await mkdtemp(join(tmpdir(), 'loam-test-'))
   const options = {
     ...TESTNET_DEFAULTS,
@@ -29,10 +34,13 @@ export async function smallTestnet(peers: number, rounds: number): Promise<Small
     steps: 6,
     batchSize: 2,
     sequenceLength: 32,
+    dtype,
     model: join(packageRoot(), 'models', 'loam-base-1m'),
     folder
   }
-  const prepared = await prepareTestnet(options, () => {}, { gatherMs: 12_000, graceMs: 1_000 })
+  const prepared = await prepareTestnet(options, () => {}, {
+    timeouts: { gatherMs: 12_000, graceMs: 1_000 }
+  })
   const run = new NetworkRun(prepared)
   return {
     folder,

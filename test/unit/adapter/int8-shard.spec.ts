@@ -80,5 +80,8 @@ describe('an int8 shard', () => {
       new DataView(bytes.buffer).setFloat32(0, step, true)
       assert.throws(() => pairFromBlocks(shard, [bytes]), /no size|NaN or infinity/)
     }
+    const beyond = shard.blocks[0]!.bytes.slice()
+    beyond[8] = 0x80
+    assert.throws(() => pairFromBlocks(shard, [beyond]), /beyond ±127/)
   })
 })

@@ -38,6 +38,7 @@ describe('the builder', () => {
     const source: ShardSource = {
       author: new Uint8Array(38).fill(author),
       samples: 10 * author,
+      dtype: 'f32',
       shards: [{ module, rank, alpha, inFeatures, outFeatures, blocks: digests }]
     }
     return source

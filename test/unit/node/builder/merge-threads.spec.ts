@@ -32,6 +32,25 @@ describe('merge threads', () => {
     })
   }
 
+  it('merge a weight in pieces, in any order, between pieces of another', async () => {
+    const threads = mergeThreads(2)
+    const shared = toShared(weight.slice())
+    const other = { ...pair, A: pair.A.map((value) => -value) }
+    const elsewhere = toShared(weight.slice())
+    for (const [from, to] of [
+      [300, 515],
+      [0, 7],
+      [7, 300]
+    ] as const) {
+      await threads.merge(shared.subarray(from * columns, to * columns), pair, from)
+      await threads.merge(elsewhere.subarray(from * columns, to * columns), other, from)
+    }
+    assert(bytes(shared).equals(expected))
+    assert(bytes(elsewhere).equals(Buffer.from(mergePair(weight, other).buffer)))
+    await assert.rejects(threads.merge(shared.subarray(0, 2 * columns), pair, 514), /another shape/)
+    await threads.stop()
+  })
+
   it('merge memory that is not shared, too, and refuse what does not fit', async () => {
     const threads = mergeThreads(2)
     const own = weight.slice()

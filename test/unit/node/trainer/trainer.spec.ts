@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeAdapterFile, encodeSafetensors } from '../../../../src/adapter/index.ts'
+import {
+  concatenateAdapters,
+  decodeAdapterFile,
+  encodeSafetensors,
+  type LoraAdapter,
+  type LoraPair,
+  pairFromBlocks,
+  updateNorm
+} from '../../../../src/adapter/index.ts'
 import { loadBaseModel } from '../../../../src/model/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home.ts'
 import { BlockStore } from '../../../../src/node/store/index.ts'
@@ -19,6 +27,17 @@ function trainerProcesses(): number[] {
   const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
   const isTrainer = (pid: string) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('trainer-process')
   return children.split(' ').filter(Boolean).filter(isTrainer).map(Number)
+}
+
+/** The pair's update with its scale in A. */
+function scaleOne(pair: LoraPair, sign = 1): LoraAdapter {
+  const scale = (sign * pair.alpha) / pair.rank
+  return { pairs: [{ ...pair, alpha: pair.rank, A: pair.A.map((value) => value * scale) }] }
+}
+
+/** One update minus another. */
+function joined(one: LoraPair, other: LoraPair): LoraPair {
+  return concatenateAdapters([scaleOne(one), scaleOne(other, -1)]).pairs[0]!
 }
 
 describe('the trainer', function () {
@@ -65,6 +84,9 @@ describe('the trainer', function () {
       firstStep: 0,
       home: home.folder,
       localPath: roundFiles(home, 1).local,
+      dtype: 'f32',
+      owedFile: undefined,
+      owedPath: roundFiles(home, 1).owed,
       ...changes
     })
   })
@@ -106,6 +128,36 @@ describe('the trainer', function () {
     // 4 / √4 is 8 / 4.
     assert.deepEqual(rankStabilised, await blocks({ alpha: 8 }))
     assert.notDeepEqual(rankStabilised, await blocks({ alpha: 4 }))
+  })
+
+  it('rounds what it sends as the charter says, and makes up for it in the next round', async () => {
+    const store = await BlockStore.open(home.folder, memoryLog())
+    const whole = await trainer.train(job(), () => {}, never)
+    const { owed, local } = roundFiles(home, 1)
+    assert(!existsSync(owed), 'float32 loses nothing')
+    const exact = decodeAdapterFile(await readFile(local)).adapter
+    const int8 = await trainer.train(job({ dtype: 'int8' }), () => {}, never)
+    assert(int8.totalBytes < 0.3 * whole.totalBytes)
+    const sent = decodeAdapterFile(await readFile(local)).adapter
+    const lost = decodeAdapterFile(await readFile(owed)).adapter
+    for (const [index, pair] of sent.pairs.entries()) {
+      const bytes = await store.get(int8.shards[index]!.blocks[0]!)
+      assert.deepEqual(pairFromBlocks({ ...int8.shards[index]!, dtype: 'int8' }, [bytes!]), pair)
+      // Trained = sent + owed, as updates.
+      const sum = concatenateAdapters([scaleOne(pair), { pairs: [lost.pairs[index]!] }]).pairs[0]!
+      const apart = updateNorm(joined(sum, scaleOne(exact.pairs[index]!).pairs[0]!))
+      assert(apart < 1e-5 * updateNorm(exact.pairs[index]!))
+      assert(updateNorm(lost.pairs[index]!) > 1e-4 * updateNorm(exact.pairs[index]!))
+    }
+    const owedPath = roundFiles(home, 2).owed
+    const alone = await trainer.train(job({ dtype: 'int8', owedPath }), () => {}, never)
+    const madeUp = await trainer.train(job({ dtype: 'int8', owedFile: owed, owedPath }), () => {}, never)
+    assert.notDeepEqual(madeUp.shards, alone.shards)
+    assert.equal(madeUp.owedFault, undefined)
+    await writeFile(owed, 'half a file')
+    const without = await trainer.train(job({ dtype: 'int8', owedFile: owed, owedPath }), () => {}, never)
+    assert.deepEqual(without.shards, alone.shards)
+    assert.notEqual(without.owedFault, undefined)
   })
 
   it('goes on from the merged modules of a round, and back to the base, as a fresh process would', async () => {

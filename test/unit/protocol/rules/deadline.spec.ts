@@ -23,8 +23,9 @@ function timedSeat(): { seat: Seat; clock: { now: number } } {
  * A first round up to the commit: certificates, the proposal and the votes come after the given times.
  *
  * @param heard members who say anything; those among them whom `certified` does not name are not in the cut
+ * @param late members whose manifests come, and are not certified
  */
-function liveThrough(heard = everybody, certified = heard) {
+function liveThrough(heard = everybody, certified = heard, late: readonly number[] = []) {
   const { seat, clock } = timedSeat()
   const manifests = certified.map((author) => table.manifest(author))
   const cut = table.cut(manifests)
@@ -34,6 +35,7 @@ function liveThrough(heard = everybody, certified = heard) {
   seat.timeout('train')
   clock.now += 700
   seat.learn(...manifests.map((manifest) => table.certificate(manifest)))
+  seat.hear(...late.map((author) => table.manifest(author)))
   clock.now += 40
   seat.hear(...heard.map((member) => table.ready(member, certified)).filter(({ author }) => author !== self))
   clock.now += 120
@@ -58,7 +60,7 @@ describe('rule 5: deadlines', () => {
 
   it('follow what the decided view and the gathering took', () => {
     const { delays } = liveThrough()
-    assert.deepEqual(delays, { proposal: [120], vote: [60], gather: [700], grace: [0] })
+    assert.deepEqual(delays, { proposal: [120], vote: [60], gather: [700], grace: [0], doubled: 0 })
   })
 
   it('do not follow a gathering that somebody who is there was left out of', () => {
@@ -98,11 +100,22 @@ describe('rule 5: deadlines', () => {
     assert.equal(soundRules.voteTimeout(1_000, [9_000, 100, 9_000, 100, 100]), 400)
   })
 
-  it('never let gathering take longer than the charter says, nor shorten it before three rounds', () => {
+  it('let gathering take no longer than the charter says, and shorten it after three rounds only', () => {
     const { gatherDeadline } = soundRules
-    assert.equal(gatherDeadline(8_000, [100, 100]), 8_000)
-    assert.equal(gatherDeadline(8_000, [100, 100, 100]), 1_000)
-    assert.equal(gatherDeadline(8_000, [100, 900, 100]), 1_800)
-    assert.equal(gatherDeadline(8_000, [100, 7_000, 100]), 8_000)
+    assert.equal(gatherDeadline(8_000, [100, 100], 0), 8_000)
+    assert.equal(gatherDeadline(8_000, [100, 100, 100], 0), 1_000)
+    assert.equal(gatherDeadline(8_000, [100, 900, 100], 0), 1_800)
+    assert.equal(gatherDeadline(8_000, [100, 7_000, 100], 0), 8_000)
+  })
+
+  it('give twice the time to gather where more manifests came too late than can be faulty, and take it back', () => {
+    assert.equal(liveThrough(everybody, []).delays.doubled, 0, 'without a manifest nothing came too late')
+    const { delays } = liveThrough(everybody, [], [1, 2])
+    assert.deepEqual([delays.doubled, delays.gather], [1, []])
+    assert.equal(liveThrough(everybody, [], [1]).delays.doubled, 0, 'one of four may be faulty')
+    const { gatherDeadline } = soundRules
+    assert.equal(gatherDeadline(8_000, [], 1), 16_000)
+    assert.equal(gatherDeadline(8_000, [], 3), 64_000)
+    assert.equal(gatherDeadline(8_000, [100, 100, 100], 3), 1_000)
   })
 })

@@ -21,6 +21,7 @@ describe('a manifest on paper (rule 2)', () => {
     assert.match(faultOf({ samples: 1_000_001 })!, /above the charter's cap/)
     assert.match(faultOf({ reveal: digestOf('made up') })!, /reveal/)
     assert.match(faultOf({ reveal: table.manifest(2).body.reveal })!, /reveal/)
+    assert.match(faultOf({ dtype: 'int8' })!, /dtype int8 is not the charter's f32/)
     assert.match(faultOf({ totalBytes: body.totalBytes + 1 })!, /where its ranks give/)
     assert.match(faultOf({ shards: [shard, shard] })!, /sorted/)
     assert.match(faultOfShard({ module: 'model.unknown' })!, /no module/)
@@ -30,6 +31,22 @@ describe('a manifest on paper (rule 2)', () => {
     assert.match(faultOfShard({ alpha: 128.5 })!, /alpha 128.5/)
     assert.match(faultOfShard({ alpha: 0.5 })!, /alpha 0.5/)
     assert.match(faultOfShard({ blocks: [shard.blocks[0]!, shard.blocks[0]!] })!, /2 blocks/)
+  })
+
+  it('has the bytes that the charter’s dtype gives, and no others', () => {
+    const elements = shard.rank * (shard.inFeatures + shard.outFeatures)
+    for (const [dtype, totalBytes] of [
+      ['bf16', 2 * elements],
+      ['int8', elements + 8 * shard.rank]
+    ] as const) {
+      const context = { ...table.context, charter: { ...table.context.charter, dtype } }
+      assert.equal(manifestFault(context, 1, { ...body, dtype, totalBytes }), undefined)
+      for (const other of [totalBytes - 1, totalBytes + 1, 4 * elements])
+        assert.match(
+          manifestFault(context, 1, { ...body, dtype, totalBytes: other })!,
+          /where its ranks give/
+        )
+    }
   })
 
   it('never throws, whatever numbers a manifest holds and whatever a charter allows', () => {
@@ -54,7 +71,11 @@ describe('a manifest on paper (rule 2)', () => {
           shards: numbers.map((changes) => ({ ...shard, ...changes }))
         }
         if (bodySchemas.manifest.safeParse(made).success)
-          for (const of of [context, table.context])
+          for (const of of [
+            context,
+            table.context,
+            { ...context, charter: { ...wide, dtype: 'int8' as const } }
+          ])
             assert.notEqual(typeof manifestFault(of, 1, made), 'object')
       })
     )

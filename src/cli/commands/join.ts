@@ -1,0 +1,57 @@
+import { Command } from 'commander'
+import { homeAt } from '../../node/home.ts'
+import type { JoinState } from '../../node/join-consortium.ts'
+import { printResult, wholeNumber } from '../output.ts'
+
+interface JoinOptions {
+  home: string
+  rounds?: number
+  json?: boolean
+}
+
+/** `loam join`: make a home of an invite, and ask to be let in. */
+export function joinCommand(): Command {
+  return new Command('join')
+    .description('make a home of an invite and a request to join; run it again to see how far it is')
+    .argument('<invite>', 'file that a member made with loam invite, or its text')
+    .requiredOption('--home <folder>', 'home folder of the new peer')
+    .option('--rounds <n>', 'rounds in which the request may take effect', wholeNumber('--rounds', 1))
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+It checks the invite and its charter, makes the key, and writes HOME/join-request.json, which a quorum of
+members has to admit. A peer that is started meanwhile waits, follows the history from the charter on, and
+refuses one without the seal that the invite names.
+
+Examples:
+  $ loam join weather.invite --home ~/.loam
+  $ loam join loam-invite-omV0ZXJtc6... --home ~/.loam --json`
+    )
+    .action(async (given: string, { home, rounds, ...options }: JoinOptions) => {
+      const { joinConsortium } = await import('../../node/join-consortium.ts')
+      const state = await joinConsortium(homeAt(home), given, Date.now(), rounds)
+      printResult(state, options, () => describe(state))
+    })
+}
+
+function describe(state: JoinState): string {
+  const { stage, sealed, invite } = state
+  const next = {
+    member: `this peer is a member: loam peer --home ${state.home}`,
+    following: `following: ${sealed} of ${invite.round} rounds; keep loam peer --home ${state.home} running`,
+    requested: [
+      `send ${state.request} to the members: ${state.quorum} of ${state.members} have to run`,
+      `           loam members admit ${state.request} --home THEIR_HOME   (by round ${state.expiry})`,
+      `           and start this peer: loam peer --home ${state.home} --data FILE`
+    ].join('\n')
+  }[stage]
+  return [
+    `consortium ${state.consortium} (${state.name})`,
+    `peer id    ${state.peerId}`,
+    `invited by ${invite.inviter}, valid until ${invite.expires}`,
+    `trusts     seal ${invite.seal} of round ${invite.round}`,
+    `base       weights ${state.baseWeights}: this model's files are needed, see --model of loam peer`,
+    `next       ${next}`
+  ].join('\n')
+}

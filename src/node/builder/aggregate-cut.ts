@@ -1,0 +1,64 @@
+import {
+  type Aggregate,
+  aggregationRule,
+  compareStrings,
+  type LoraPair,
+  type Tensor,
+  updateNorm
+} from '../../adapter/index.ts'
+import type { BlockStore } from '../store/block-store.ts'
+import type { BuildJob } from './jobs.ts'
+import { MissingBlocksError, readPair } from './read-pair.ts'
+
+/** What a rule makes of a cut. */
+export interface AggregatedCut extends Pick<Aggregate, 'adapter' | 'residual' | 'tensors' | 'finite'> {
+  /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
+  readonly medianNorms: Readonly<Record<string, number>>
+}
+
+/**
+ * Aggregates a cut module by module: in memory are the outcome and one module's shards. The modules do not meet in any
+ * rule, and a member's share is that of the whole cut, so the bits are those of the whole cut at once.
+ *
+ * @throws {MissingBlocksError} naming every block that is not there, or is damaged
+ */
+export async function aggregateCut(
+  store: BlockStore,
+  {
+    sources,
+    modules,
+    rule,
+    rankStabilised
+  }: Pick<BuildJob, 'sources' | 'modules' | 'rule' | 'rankStabilised'>
+): Promise<AggregatedCut> {
+  const { aggregate } = aggregationRule(rule)
+  const pairs: LoraPair[] = []
+  const residual = new Map<string, Tensor>()
+  const tensors = new Map<string, Tensor>()
+  const medianNorms: Record<string, number> = {}
+  const missing: string[] = []
+  let finite = true
+  for (const module of [...modules].sort(compareStrings)) {
+    const members = []
+    for (const { author, samples, dtype, shards } of sources) {
+      const shard = shards.find((candidate) => candidate.module === module)
+      const pair = shard === undefined ? undefined : await readPair(store, shard, dtype, missing)
+      members.push({ author, samples, adapter: { pairs: pair === undefined ? [] : [pair] } })
+    }
+    const present = members.flatMap(({ adapter }) => adapter.pairs)
+    if (missing.length > 0 || present.length === 0) continue
+    const outcome = aggregate(members, { rsLora: rankStabilised })
+    pairs.push(...outcome.adapter.pairs)
+    for (const [name, tensor] of outcome.residual) residual.set(name, tensor)
+    for (const [name, tensor] of outcome.tensors) tensors.set(name, tensor)
+    finite &&= outcome.finite
+    medianNorms[module] = lowerMedian(present.map((pair) => updateNorm(pair, rankStabilised)))
+  }
+  if (missing.length > 0) throw new MissingBlocksError(missing)
+  return { adapter: { pairs }, residual, tensors, finite, medianNorms }
+}
+
+function lowerMedian(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right)
+  return sorted[Math.floor((sorted.length - 1) / 2)]!
+}
