@@ -5,6 +5,7 @@ import type { BlockStore, Log } from '../../store/index.ts'
 import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
+import { isMalformed } from '../request-response.ts'
 import {
   BLOCKS_PROTOCOL,
   FRAME_TIMEOUT_MS,
@@ -141,6 +142,7 @@ export async function serveBlocks(
           .catch((reason: Error) => stream.abort(reason))
         return
       }
+      if (isMalformed(error)) host.edge.report(peerId, 'malformed', `a request for blocks: ${error.message}`)
       log.debug({ peer, error: String(error) }, 'a stream of blocks ended early')
       stream.abort(error instanceof Error ? error : new Error(String(error)))
     }
