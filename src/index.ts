@@ -3,7 +3,7 @@
  *
  * @example
  * import { adapter, node } from 'loam-net'
- * const peer = await node.startPeer({ home: node.homeAt('/srv/loam'), config, log, report: console.log })
+ * const peer = await node.startPeer({ home: node.homeAt('/srv/loam'), config, logs, report: console.log })
  */
 export * as adapter from './adapter/index.ts'
 export * as data from './data/index.ts'

@@ -23,3 +23,9 @@ export function packageRoot(): string {
     folder = parent
   }
 }
+
+/** This package's version. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })
+    .version
+}

@@ -18,6 +18,9 @@ export interface TrainRow {
   /** Median time of a step. */
   readonly ms: number
   readonly torchMs?: number
+  /** Shortest step of all runs, on either side. */
+  readonly bestMs: number
+  readonly torchBestMs?: number
   /** ms / torchMs */
   readonly ratio?: number
   readonly rssMB: number
@@ -70,6 +73,7 @@ export async function compareTraining(options: CompareOptions): Promise<TrainRow
     threads,
     executor: 'onnxruntime',
     ms,
+    bestMs: shortest(ours),
     rssMB,
     tokensPerSecond: (shape.batchSize * shape.sequenceLength * 1e3) / ms,
     outsideShare: outsideMs / ms,
@@ -88,6 +92,7 @@ export async function compareTraining(options: CompareOptions): Promise<TrainRow
   return {
     ...row,
     torchMs,
+    torchBestMs: shortest(theirs),
     ratio: ms / torchMs,
     torchRssMB,
     rssRatio: rssMB / torchRssMB,
@@ -105,6 +110,10 @@ async function runTorch({ folder, threads, shape }: CompareOptions, torch: Torch
   const script = join(packageRoot(), 'bench', 'train', 'torch_process.py')
   const args = [script, folder, String(threads), String(WARM_UP_STEPS), String(shape.steps)]
   return (await runJson(torch.python, args, torch.environment(threads))) as Measurement
+}
+
+function shortest(measurements: readonly Measurement[]): number {
+  return Math.min(...measurements.flatMap(({ stepMs }) => stepMs))
 }
 
 function largestDifference(ours: readonly Measurement[], theirs: readonly Measurement[]): number {

@@ -10,6 +10,7 @@ import {
   loadBaseModel
 } from '../../src/model/index.ts'
 import { loraNames } from '../../src/model/train/train-step.ts'
+import { BENCH_LORA } from './products.ts'
 import type { BenchShape } from './shapes.ts'
 
 /** What both sides train: the same weights, factors and batch, in one file of little-endian numbers. */
@@ -37,14 +38,13 @@ export interface Problem {
 
 const DESCRIPTION_FILE = 'problem.json'
 const TENSORS_FILE = 'tensors.bin'
-const LORA = { rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }
 const SEED = 1
 
 /** Writes the problem of `shape` into `folder`. */
 export function writeProblem(folder: string, shape: BenchShape): void {
   const { config, batchSize, sequenceLength } = shape
   const weights = shape.folder ? loadBaseModel(shape.folder).weights : initialiseLlama(config, SEED)
-  const pairs = initialiseLora(config, LORA, SEED)
+  const pairs = initialiseLora(config, BENCH_LORA, SEED)
   const all: TensorMap = new Map([
     ...weights,
     ...pairs.flatMap(({ module, rank, inFeatures, outFeatures, A, B }) => [
@@ -67,7 +67,7 @@ export function writeProblem(folder: string, shape: BenchShape): void {
     config,
     batchSize,
     sequenceLength,
-    ...LORA,
+    ...BENCH_LORA,
     seed: SEED,
     learningRate: 1e-3,
     clipNorm: 1,

@@ -53,7 +53,7 @@ export interface PreparedTestnet {
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
-  terms: Pick<CharterTerms, 'timeouts' | 'retain'> = {}
+  terms: Pick<CharterTerms, 'timeouts' | 'retain'> & { readonly targetModules?: readonly string[] } = {}
 ): Promise<PreparedTestnet> {
   const peers: PreparedPeer[] = []
   const identities = []

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readCharter } from '../../src/node/charter-file.ts'
-import { sealedReport } from '../../src/node/driver/reports.ts'
+import { roundSummary } from '../../src/node/driver/reports.ts'
 import { runningDaemon } from '../../src/node/process-lock.ts'
 import { readSealedRounds } from '../../src/node/round-store.ts'
 import type { SealedReport } from '../../src/node/status.ts'
@@ -33,5 +33,9 @@ export async function completeFromDisk(view: PeerView, rounds: number, signal: A
 
 async function readReports({ peer }: PeerView): Promise<SealedReport[]> {
   const rounds = await readSealedRounds(peer.home, await readCharter(peer.home.charter))
-  return rounds.map(({ context, sealedRound }) => ({ ...sealedReport(context, sealedRound), ...UNKNOWN }))
+  return rounds.map(({ context, sealedRound }) => ({
+    type: 'sealed',
+    ...roundSummary(context, sealedRound),
+    ...UNKNOWN
+  }))
 }

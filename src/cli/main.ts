@@ -1,9 +1,7 @@
 #!/usr/bin/env node
 import '../node/network/promise-polyfill.ts'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
-import { packageRoot } from '../package-root.ts'
+import { packageVersion } from '../package-root.ts'
 import { adapterCommand } from './commands/adapter.ts'
 import { configCommand } from './commands/config.ts'
 import { consortiumCommand } from './commands/consortium.ts'
@@ -13,9 +11,13 @@ import { generateCommand } from './commands/generate.ts'
 import { identityCommand } from './commands/identity.ts'
 import { inviteCommand } from './commands/invite.ts'
 import { joinCommand } from './commands/join.ts'
+import { logsCommand } from './commands/logs.ts'
 import { membersCommand } from './commands/members.ts'
 import { peerCommand } from './commands/peer.ts'
+import { peersCommand } from './commands/peers.ts'
 import { relayCommand } from './commands/relay.ts'
+import { roundsCommand } from './commands/rounds.ts'
+import { statusCommand } from './commands/status.ts'
 import { testnetCommand } from './commands/testnet.ts'
 import { trainCommand } from './commands/train.ts'
 import { verifyCommand } from './commands/verify.ts'
@@ -24,12 +26,9 @@ import { NotFittingError } from './usage-error.ts'
 
 /** The `loam` command with all that hangs under it. */
 export function createProgram(): Command {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-    version: string
-  }
   const program = new Command('loam')
     .description('LoRA over a mesh: fine-tune one language model together, without a server')
-    .version(version)
+    .version(packageVersion())
     .showHelpAfterError('(loam --help shows what there is)')
     .addHelpText(
       'after',
@@ -38,6 +37,7 @@ Examples:
   $ loam testnet                          a whole network on this machine
   $ loam identity --home ~/.loam          who this peer is; makes a key the first time
   $ loam peer --home ~/.loam              take part
+  $ loam status --home ~/.loam            what a running peer does
   $ loam join INVITE --home ~/.loam       ask to be let into a consortium
   $ loam train --data FILE --out DIR      fine-tune on this machine alone
   $ loam doctor                           what can compute on this machine
@@ -50,6 +50,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
     peerCommand(),
     relayCommand(),
     configCommand(),
+    statusCommand(),
+    peersCommand(),
+    roundsCommand(),
+    logsCommand(),
     identityCommand(),
     consortiumCommand(),
     inviteCommand(),

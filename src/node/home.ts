@@ -13,6 +13,10 @@ export interface Home {
   /** Which running daemon has the home. */
   readonly lock: string
   readonly log: string
+  /** Where the running daemon's control API is. */
+  readonly control: string
+  /** What it asks for; a secret, mode 600. */
+  readonly controlToken: string
   /** Where members were last seen. */
   readonly addresses: string
   readonly writeAheadLog: string
@@ -44,6 +48,8 @@ export function homeAt(folder: string): Home {
     pid: inside('daemon.pid'),
     lock: inside('daemon.lock'),
     log: inside('daemon.log'),
+    control: inside('control.json'),
+    controlToken: inside('control.token'),
     addresses: inside('addresses.json'),
     writeAheadLog: inside('votes.wal'),
     blocks: inside('blocks'),

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, open, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
@@ -9,7 +9,7 @@ import { hashCanonical } from '../protocol/canonical-cbor.ts'
 import { createRevealChain, createSigner, type RevealChain, type Signer } from '../protocol/index.ts'
 import { isMissing, PeerError } from './errors.ts'
 import { homeAt } from './home.ts'
-import { EMPTY_LOG, errorCode, storeError, syncFolder } from './store/index.ts'
+import { createSecret, EMPTY_LOG } from './store/index.ts'
 
 const identitySchema = z.strictObject({
   version: z.literal(1),
@@ -54,23 +54,6 @@ export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   )
   // Read back: should another process have been faster, both have the same.
   return (await loadIdentity(path))!
-}
-
-/** Makes a file with mode 600, whole or not at all; one that is there stays. */
-async function createSecret(path: string, text: string): Promise<void> {
-  const whole = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  const file = await open(whole, 'wx', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-    await link(whole, path)
-    await syncFolder(dirname(path))
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw storeError(`cannot write ${path}`, error)
-  } finally {
-    await file.close()
-    await rm(whole, { force: true })
-  }
 }
 
 /**

@@ -5,8 +5,9 @@
  * ```ts
  * const home = homeAt('/srv/loam')
  * const config = await loadPeerConfig(home)
- * const log = createLogger(home.log, parseLogLevels('info')!, false)
- * const peer = await startPeer({ home, config, log, report: (said) => console.error(said.type) })
+ * const levels = parseLogLevels(config.log.level)!
+ * const logs = createLogs({ path: home.log, levels, toStandardError: false, ...config.log })
+ * const peer = await startPeer({ home, config, logs, report: (said) => console.error(said.type) })
  * await peer.stop()
  * ```
  */
@@ -36,7 +37,7 @@ export {
   memberCardSchema
 } from './identity.ts'
 export { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevels } from './log/levels.ts'
-export { createLogger } from './log/logger.ts'
+export { createLogs, type LogOptions, type Logs } from './log/logs.ts'
 export { type Peer, type PeerOptions, startPeer } from './peer.ts'
 export { readPeftFolder, writePeftFolder } from './peft-files.ts'
 export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './status.ts'

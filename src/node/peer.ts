@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { packageVersion } from '../package-root.ts'
 import {
   blocksOf,
   consortiumCid,
@@ -6,12 +7,12 @@ import {
   hex,
   isKind,
   memberIndex,
-  type SignedCharter,
   verifyEd25519
 } from '../protocol/index.ts'
 import { startBuilder } from './builder/builder.ts'
 import { readCharter } from './charter-file.ts'
 import type { PeerConfig } from './config/index.ts'
+import { Observer, startControlApi } from './control/index.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
 import type { DriverComponents } from './driver/components.ts'
 import { Heads } from './driver/heads.ts'
@@ -27,13 +28,21 @@ import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
 import { invitedPeers, loadInvite, requireTrustedSeal } from './invite-files.ts'
 import { AddressKeeper, loadAddresses, saveOwnAddresses } from './known-addresses.ts'
+import type { Logs } from './log/logs.ts'
 import { openMessageLog } from './message-log.ts'
-import { createHost, type NetworkHost, startBlockExchange, withDeadline } from './network/index.ts'
+import { createMetrics } from './metrics/index.ts'
+import {
+  BLOCK_SERVER_LIMITS,
+  createHost,
+  type NetworkHost,
+  startBlockExchange,
+  withDeadline
+} from './network/index.ts'
 import { lockHome } from './process-lock.ts'
 import { requireSettings } from './require-settings.ts'
-import { openRoundStore, readSealedRounds, requireSealedModel } from './round-store.ts'
+import { openRoundStore, type RoundStore, requireSealedModel } from './round-store.ts'
 import type { PeerReport } from './status.ts'
-import { BlockStore, type Log } from './store/index.ts'
+import { BlockStore, closeSecret, type Log } from './store/index.ts'
 import { createTrainer } from './trainer/trainer.ts'
 
 /** A running peer. */
@@ -47,7 +56,7 @@ export interface Peer {
 export interface PeerOptions {
   readonly home: Home
   readonly config: PeerConfig
-  readonly log: Log
+  readonly logs: Logs
   readonly report: (report: PeerReport) => void
 }
 
@@ -64,7 +73,7 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   const started: Ending[] = []
   let ended: Promise<void> | undefined
   const end = () => {
-    ended ??= endAll(started, options.log)
+    ended ??= endAll(started, options.logs.of('peer'))
     return ended
   }
   try {
@@ -97,16 +106,27 @@ async function endAll(started: Ending[], log: Log): Promise<void> {
   }
 }
 
-/** Time between two removals of what is owed to nobody any more. */
-const PRUNE_EVERY_MS = 3_600_000
-
 /** Starts the parts one after the other, and notes how to end each. */
-async function start({ home, config, log, report }: PeerOptions, started: Ending[]): Promise<string> {
+async function start(options: PeerOptions, started: Ending[]): Promise<string> {
+  const { home, config, logs } = options
+  const log = logs.of('peer')
+  const networkLog = logs.of('network')
+  const observer = new Observer()
+  const metrics = createMetrics(packageVersion())
+  const stopCounting = logs.recent.listen((line) => metrics.noteLogLine(line))
+  started.push(async () => stopCounting())
+  const report = (said: PeerReport) => {
+    metrics.note(said)
+    observer.note(said)
+    options.report(said)
+  }
   await createHomeFolders(home)
   started.push(await lockHome(home))
   const charter = await readCharter(home.charter)
   await requireSettings(config, charter.charter)
   const identity = await loadOrCreateIdentity(home.identity)
+  if (await closeSecret(home.identity))
+    log.warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')
   const isLogLost = !existsSync(home.writeAheadLog)
   const rounds = await openRoundStore(home, charter)
   const invite = await loadInvite(home)
@@ -134,8 +154,9 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
       { bytes: messageLog.tornBytes },
       'the log ended in an unfinished record, which was never sent; it is cut off'
     )
-  const blocks = await BlockStore.open(home.folder, log)
+  const blocks = await BlockStore.open(home.folder, logs.of('blocks'))
   let driver: RoundDriver | undefined
+  const isCounted = config.control.enabled || config.metrics.listen !== undefined
   const host = await createHost({
     privateKey: identity.privateKey,
     listen: config.network.listen,
@@ -143,16 +164,23 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
     isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString()),
-    validateGossip: (bytes, from) => driver?.receive(bytes, from.toString()) ?? 'ignore',
+    validateGossip: (bytes, from) => {
+      const verdict = driver?.receive(bytes, from.toString()) ?? 'ignore'
+      if (verdict === 'reject') metrics.noteRejected()
+      return verdict
+    },
     onGossip: () => {},
-    log
+    log: networkLog,
+    metrics: isCounted ? metrics : undefined
   })
-  host.addAddresses(await loadAddresses(home, log))
+  host.addAddresses(await loadAddresses(home, networkLog))
   const trainer = createTrainer()
-  const builder = startBuilder(home.folder, log)
+  const builder = startBuilder(home.folder, logs.of('building'))
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
   await listen(host, config)
-  const exchange = await startBlockExchange(host, blocks, log)
+  const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: config.blocks.uploadLimit }
+  })
   started.push(() => exchange.stop())
   const components: DriverComponents = {
     home,
@@ -167,14 +195,15 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     builder,
     invite,
     heads: new Heads(),
-    log,
+    log: logs.of('rounds'),
     report
   }
+  const networkComponents = { ...components, log: networkLog }
   const rounding = new RoundDriver(components)
-  const sync = new SyncService(components, rounding)
-  const addresses = new AddressExchange(components, charter.id)
+  const sync = new SyncService(networkComponents, rounding)
+  const addresses = new AddressExchange(networkComponents, charter.id)
   const wishes = new WishService(components, rounding, charter.id)
-  const keeper = new AddressKeeper(home, () => host.knownAddresses(), log)
+  const keeper = new AddressKeeper(home, () => host.knownAddresses(), networkLog)
   const repair = new AbortController()
   rounding.start()
   driver = rounding
@@ -182,17 +211,41 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
     repair.abort()
     return Promise.all([wishes.stop(), sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
   })
-  await serveCheckpoints(host, home, charter.id, log)
+  await serveCheckpoints(host, home, charter.id, networkLog)
   await sync.start()
   await addresses.start()
   keeper.start()
   wishes.start()
   await saveOwnAddresses(home, host.multiaddrs())
+  const control = await startControlApi({
+    home,
+    charter,
+    host,
+    rounds,
+    driver: rounding,
+    heads: components.heads,
+    observer,
+    metrics,
+    recent: logs.recent,
+    log: logs.of('control'),
+    version: packageVersion(),
+    config,
+    lastRound: config.rounds,
+    trainerPid: () => trainer.pid
+  })
+  started.push(() => control.stop())
   report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
-  void repairBlocks(components, blocks, charter, repair.signal)
-  const pruneNow = () => void pruneHome(home, charter, blocks, rounding, log)
-  pruneNow()
-  const pruning = setInterval(pruneNow, PRUNE_EVERY_MS)
+  void repairBlocks(components, blocks, repair.signal)
+  let isPruning = false
+  const pruneNow = async () => {
+    // A slow disk must not have two at a time.
+    if (isPruning) return
+    isPruning = true
+    await pruneHome(home, config, rounds, blocks, rounding, logs.of('blocks'))
+    isPruning = false
+  }
+  void pruneNow()
+  const pruning = setInterval(pruneNow, config.storage.pruneEvery * 1_000)
   started.push(async () => clearInterval(pruning))
   log.info(
     {
@@ -208,7 +261,8 @@ async function start({ home, config, log, report }: PeerOptions, started: Ending
 /** Removes what is owed to nobody any more. */
 async function pruneHome(
   home: Home,
-  charter: SignedCharter,
+  { storage }: PeerConfig,
+  rounds: RoundStore,
   blocks: BlockStore,
   { state }: RoundDriver,
   log: Log
@@ -218,7 +272,12 @@ async function pruneHome(
     const inUse = new Set(
       manifests.flatMap((message) => (isKind(message, 'manifest') ? blocksOf(message.body).map(hex) : []))
     )
-    const pruned = await prune(home, blocks, await readSealedRounds(home, charter), inUse, Date.now())
+    const pruned = await prune(home, blocks, rounds, {
+      inUse,
+      now: Date.now(),
+      keepYoungMs: storage.keepYoung * 1_000,
+      keepStacks: storage.keepStacks
+    })
     if (pruned.blocks + pruned.files > 0) log.info({ ...pruned }, 'old rounds are pruned')
   } catch (error) {
     log.warn({ error: messageOf(error) }, 'old rounds could not be pruned')

@@ -12,9 +12,11 @@ import {
   type SignedCharter,
   verifyEd25519
 } from '../protocol/index.ts'
+import { roundSummary } from './driver/reports.ts'
 import { isMissing, messageOf, PeerError } from './errors.ts'
 import { fileDigest } from './file-digest.ts'
 import { type Home, roundFiles } from './home.ts'
+import type { RoundSummary } from './status.ts'
 import { writeFileAtomic } from './store/atomic-file.ts'
 import type { Log } from './store/log.ts'
 
@@ -31,9 +33,18 @@ export interface RoundStore {
    * undefined for the base itself.
    */
   readonly modelFile: string | undefined
+  /** The last of them that was not void; undefined where all were. */
+  readonly modelRound: number | undefined
+  /** The sealed rounds whose blocks are owed to others (the charter's `retain`), oldest first, read from disk. */
+  owed(): AsyncGenerator<JudgedRound>
+  /** The last sealed rounds, oldest first, as people are told of them. */
+  readonly summaries: readonly RoundSummary[]
   /** The latest round that stacked a manifest of this author; undefined where none did. */
   lastStacked(author: Uint8Array): number | undefined
 }
+
+/** Summaries that are kept in memory. */
+const SUMMARIES_MAX = 1_000
 
 /**
  * Opens the rounds of a home and walks the chain of seals from the charter.
@@ -44,16 +55,27 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   const sealed = await readSealedRounds(home, charter)
   const last = sealed.at(-1)
   let head = last === undefined ? genesisContext(charter) : contextAfter(last.context, last.sealedRound)
-  let modelFile: string | undefined
+  let modelRound: number | undefined
   const stacked = new Map<string, number>()
-  const noteModel = ({ context, sealedRound }: JudgedRound) => {
+  /** Of the rounds that are owed: the chain need not be walked again for them. */
+  const contexts: RoundContext[] = []
+  const note = ({ context, sealedRound }: JudgedRound) => {
+    contexts.push(context)
+    if (contexts.length > charter.charter.retain) contexts.shift()
     if (sealedRound.seal.stack === null) return
-    modelFile = roundFiles(home, context.round).model
+    modelRound = context.round
     for (const { author } of sealedRound.manifests)
       stacked.set(hex(context.members[author]!.peer), context.round)
   }
-  for (const judged of sealed) noteModel(judged)
+  const summaries: RoundSummary[] = []
+  const summarise = ({ context, sealedRound }: JudgedRound) => {
+    summaries.push(roundSummary(context, sealedRound))
+    if (summaries.length > SUMMARIES_MAX) summaries.shift()
+  }
+  for (const judged of sealed) note(judged)
+  for (const judged of sealed.slice(-SUMMARIES_MAX)) summarise(judged)
   return {
+    summaries,
     get head() {
       return head
     },
@@ -63,8 +85,12 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
         await mkdir(files.folder, { recursive: true })
         await writeFileAtomic(files.sealed, encodeSealedRound(sealedRound))
       }
+      // A write that failed halfway is tried again, and is one round all the same.
+      if (context.round >= head.round) {
+        summarise({ context, sealedRound })
+        note({ context, sealedRound })
+      }
       head = contextAfter(context, sealedRound)
-      noteModel({ context, sealedRound })
     },
     async sealedBytes(round) {
       try {
@@ -75,7 +101,13 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
       }
     },
     get modelFile() {
-      return modelFile
+      return modelRound === undefined ? undefined : roundFiles(home, modelRound).model
+    },
+    get modelRound() {
+      return modelRound
+    },
+    async *owed() {
+      for (const context of [...contexts]) yield { context, sealedRound: await readSealed(home, context) }
     },
     lastStacked: (author) => stacked.get(hex(author))
   }
@@ -115,17 +147,22 @@ export interface JudgedRound {
 export async function readSealedRounds(home: Home, charter: SignedCharter): Promise<JudgedRound[]> {
   const judged: JudgedRound[] = []
   let context = genesisContext(charter)
-  for (;;) {
-    const path = roundFiles(home, context.round).sealed
-    if (!existsSync(path)) return judged
-    try {
-      const sealedRound = decodeSealedRound(context, await readFile(path), verifyEd25519)
-      judged.push({ context, sealedRound })
-      context = contextAfter(context, sealedRound)
-    } catch (error) {
-      throw new PeerError(
-        `${path} does not hold (${messageOf(error)}): move it away, and the round is fetched again`
-      )
-    }
+  while (existsSync(roundFiles(home, context.round).sealed)) {
+    const sealedRound = await readSealed(home, context)
+    judged.push({ context, sealedRound })
+    context = contextAfter(context, sealedRound)
+  }
+  return judged
+}
+
+/** @throws {PeerError} when the file does not hold under that context */
+async function readSealed(home: Home, context: RoundContext): Promise<SealedRound> {
+  const path = roundFiles(home, context.round).sealed
+  try {
+    return decodeSealedRound(context, await readFile(path), verifyEd25519)
+  } catch (error) {
+    throw new PeerError(
+      `${path} does not hold (${messageOf(error)}): move it away, and the round is fetched again`
+    )
   }
 }

@@ -32,15 +32,19 @@ export interface ProgressReport {
   readonly connected: number
 }
 
-/** A round that came to its end. */
-export interface SealedReport {
-  readonly type: 'sealed'
+/** What every member knows of a sealed round. */
+export interface RoundSummary {
   readonly round: number
   /** Empty in a void round. */
   readonly cut: readonly CutEntry[]
   /** Hex; null in a void round. */
   readonly stackDigest: string | null
   readonly modelDigest: string
+}
+
+/** A round that came to its end. */
+export interface SealedReport extends RoundSummary {
+  readonly type: 'sealed'
   readonly ms: PhaseTimes
   /** Payload bytes (blocks, gossip, sync) that came in during the round. */
   readonly bytesReceived: number

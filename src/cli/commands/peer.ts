@@ -43,7 +43,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const { effectiveSettings } = await import('../../node/config/index.ts')
   const { createHomeFolders } = await import('../../node/home.ts')
   const { adoptCharter } = await import('../../node/charter-file.ts')
-  const { createLogger } = await import('../../node/log/logger.ts')
+  const { createLogs } = await import('../../node/log/logs.ts')
   const { parseLogLevels } = await import('../../node/log/levels.ts')
   const { startPeer } = await import('../../node/peer.ts')
   requireExecutorChoice(flags)
@@ -57,7 +57,13 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   })
   if (!existsSync(home.charter))
     throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
-  const log = createLogger(home.log, parseLogLevels(config.log.level)!, flags.verbose === true)
+  const logs = createLogs({
+    path: home.log,
+    levels: parseLogLevels(config.log.level)!,
+    toStandardError: flags.verbose === true,
+    ...config.log
+  })
+  const log = logs.of('peer')
   for (const remark of remarks) log.info({ remark }, 'a remark on the settings')
   surviveStrayErrors(log)
   const sealed: SealedReport[] = []
@@ -70,7 +76,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
       process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)
   }
-  const peer = await startPeer({ home, config, log, report })
+  const peer = await startPeer({ home, config, logs, report })
   await stopped
   await peer.stop()
   printResult(

@@ -80,7 +80,7 @@ Examples:
 async function runRelay(flags: RelayFlags): Promise<void> {
   const { createHomeFolders } = await import('../../node/home.ts')
   const { adoptCharter } = await import('../../node/charter-file.ts')
-  const { createLogger } = await import('../../node/log/logger.ts')
+  const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
   const { startRelay } = await import('../../node/relay.ts')
   const home = homeAt(flags.home)
   const stopped = stopSignal()
@@ -88,7 +88,12 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
   if (!existsSync(home.charter) && flags.allow.length === 0)
     throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
-  const log = createLogger(home.log, { level: flags.logLevel, topics: new Map() }, flags.verbose === true)
+  const log = createLogs({
+    path: home.log,
+    levels: { level: flags.logLevel, topics: new Map() },
+    toStandardError: flags.verbose === true,
+    ...ROTATION_DEFAULTS
+  }).of('network')
   surviveStrayErrors(log)
   const { connectionMegabytes, connectionMinutes } = flags
   const relay = await startRelay({

@@ -22,7 +22,9 @@ export {
 export { settingsReference } from './reference.ts'
 export {
   alphaOf,
+  type ControlConfig,
   type DataConfig,
+  type MetricsConfig,
   type PeerConfig,
   peerConfigSchema,
   SETTINGS,

@@ -62,6 +62,8 @@ export const peerConfigSchema = z.strictObject({
 
 export type PeerConfig = z.infer<typeof peerConfigSchema>
 export type TrainingConfig = PeerConfig['training']
+export type ControlConfig = PeerConfig['control']
+export type MetricsConfig = PeerConfig['metrics']
 export type DataConfig = PeerConfig['data']
 
 /** One setting with all that is known of it. */

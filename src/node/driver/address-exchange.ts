@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { byteString, decodeCanonical } from '../../protocol/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, MalformedError } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
-import { type NetworkNode, registerRequestHandler, request } from '../network/index.ts'
+import { isMalformed, type NetworkNode, registerRequestHandler, request } from '../network/index.ts'
 import type { Log } from '../store/log.ts'
 
 /** Protocol by which members tell each other where members are. */
@@ -101,6 +101,7 @@ export class AddressExchange {
         host.addAddresses(decodeCanonical(answer, answerSchema, ANSWER_BYTES_MAX).addresses)
       }
     } catch (error) {
+      if (peer !== undefined && isMalformed(error)) host.edge.report(peer, 'malformed', 'addresses')
       log.debug({ peer: String(peer), error: messageOf(error) }, 'no addresses were told')
     }
     this.#schedule(INTERVAL_MS)

@@ -9,6 +9,11 @@ export class Heads {
     this.#rounds.set(hex(peer), round)
   }
 
+  /** The round that a member last said it is in. */
+  of(peer: Uint8Array): number | undefined {
+    return this.#rounds.get(hex(peer))
+  }
+
   /**
    * Rule 16 *Catch-up*: the round that f + 1 members of this round say they have reached, so an honest one has; the own
    * round where too few say anything.

@@ -8,7 +8,7 @@ import { byteString, decodeCanonical } from '../../protocol/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, hex, MalformedError } from '../../protocol/index.ts'
 import { isMissing, messageOf, PeerError } from '../errors.ts'
 import { type Home, roundFiles } from '../home.ts'
-import { type NetworkHost, registerRequestHandler, request } from '../network/index.ts'
+import { isMalformed, type NetworkHost, registerRequestHandler, request } from '../network/index.ts'
 import { type Log, syncFolder } from '../store/index.ts'
 
 /** Protocol by which a member that is far behind gets the merged modules, in place of every round's shards. */
@@ -104,6 +104,7 @@ export async function fetchCheckpoint(
       client.log.debug({ peer: String(peer), round }, 'has no checkpoint')
     } catch (error) {
       if (signal.aborted) throw error
+      if (isMalformed(error)) client.host.edge.report(peer, 'false', messageOf(error))
       client.log.warn(
         { peer: String(peer), round, error: messageOf(error) },
         'a checkpoint was not what was sealed, or broke off'

@@ -1,7 +1,5 @@
-import type { SignedCharter } from '../../protocol/index.ts'
 import { messageOf } from '../errors.ts'
 import type { WantedBlock } from '../network/index.ts'
-import { readSealedRounds } from '../round-store.ts'
 import type { BlockStore } from '../store/index.ts'
 import type { DriverComponents } from './components.ts'
 import { wantedBlocks } from './shard-work.ts'
@@ -11,23 +9,17 @@ import { wantedBlocks } from './shard-work.ts'
  * that were damaged or lost meanwhile (rule 1 *Endorse once*: endorsers serve).
  */
 export async function repairBlocks(
-  { home, exchange, host, log }: DriverComponents,
+  { exchange, host, log, rounds }: DriverComponents,
   store: BlockStore,
-  charter: SignedCharter,
   signal: AbortSignal
 ): Promise<void> {
   try {
-    const sealed = await readSealedRounds(home, charter)
     const missing = new Map<string, WantedBlock>()
-    const manifests = sealed
-      .slice(-charter.charter.retain)
-      .flatMap(({ sealedRound }) => sealedRound.manifests)
-    for (const { body } of manifests) {
-      for (const block of wantedBlocks(body)) {
+    for await (const { sealedRound } of rounds.owed())
+      for (const block of sealedRound.manifests.flatMap(({ body }) => wantedBlocks(body))) {
         if (signal.aborted) return
         if ((await store.get(block.digest)) === undefined) missing.set(block.digest, block)
       }
-    }
     if (missing.size === 0) return
     log.warn({ blocks: missing.size }, 'blocks of sealed rounds are fetched again')
     // All at once: one that nobody has any more must not hold up the others.

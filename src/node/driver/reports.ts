@@ -1,7 +1,7 @@
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { decode } from 'multiformats/hashes/digest'
 import { hex, type PeerState, type RoundContext, type SealedRound } from '../../protocol/index.ts'
-import type { CutEntry, ProgressReport, SealedReport } from '../status.ts'
+import type { CutEntry, ProgressReport, RoundSummary } from '../status.ts'
 
 /** PeerId as text of its multihash bytes. */
 export function peerIdText(peer: Uint8Array): string {
@@ -9,17 +9,14 @@ export function peerIdText(peer: Uint8Array): string {
 }
 
 /** What of a sealed round people are told, apart from times and bytes. */
-export function sealedReport(
-  context: RoundContext,
-  { seal, manifests }: SealedRound
-): Omit<SealedReport, 'ms' | 'bytesReceived'> {
+export function roundSummary(context: RoundContext, { seal, manifests }: SealedRound): RoundSummary {
   const cut: CutEntry[] = manifests.map(({ author, body }) => ({
     peerId: peerIdText(context.members[author]!.peer),
     rank: Math.max(...body.shards.map(({ rank }) => rank)),
     samples: body.samples
   }))
   const stackDigest = seal.stack === null ? null : hex(seal.stack)
-  return { type: 'sealed', round: context.round, cut, stackDigest, modelDigest: hex(seal.model) }
+  return { round: context.round, cut, stackDigest, modelDigest: hex(seal.model) }
 }
 
 /** Shards of the round's manifests: how many are known, and of how many all blocks are held. */

@@ -23,7 +23,7 @@ import type { DriverComponents } from './components.ts'
 import { EventQueue } from './event-queue.ts'
 import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
-import { sealedReport, shardCounts } from './reports.ts'
+import { roundSummary, shardCounts } from './reports.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
 
@@ -343,8 +343,9 @@ export class RoundDriver {
       (sum, total) => sum + total.received,
       0
     )
-    const sealed = sealedReport(context, sealedRound)
+    const sealed = roundSummary(context, sealedRound)
     report({
+      type: 'sealed',
       ...sealed,
       ms: this.#clock.finish(performance.now()),
       bytesReceived: received - this.#bytesBefore

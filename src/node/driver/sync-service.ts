@@ -27,7 +27,13 @@ import {
 import { readCharter } from '../charter-file.ts'
 import { messageOf } from '../errors.ts'
 import { isBeforeInvite } from '../invite-files.ts'
-import { type RequestHandler, registerRequestHandler, request, withDeadline } from '../network/index.ts'
+import {
+  isMalformed,
+  type RequestHandler,
+  registerRequestHandler,
+  request,
+  withDeadline
+} from '../network/index.ts'
 import { readSealedRounds } from '../round-store.ts'
 import type { DriverComponents } from './components.ts'
 import { peerIdText } from './reports.ts'
@@ -107,6 +113,8 @@ export class SyncService {
     try {
       if (peer !== undefined) gained = await this.#askPeer(peer)
     } catch (error) {
+      if (peer !== undefined && isMalformed(error))
+        this.#components.host.edge.report(peer, 'false', `an answer to sync: ${messageOf(error)}`)
       this.#components.log.debug({ peer: String(peer), error: messageOf(error) }, 'sync brought nothing')
     }
     this.#schedule(gained ? 0 : INTERVAL_MS)
@@ -116,8 +124,9 @@ export class SyncService {
     const { invite } = this.#components
     const { state } = this.#driver
     if (isBeforeInvite(invite, state.context)) return await this.#followInvite(peer, invite)
-    const answer = await this.#request(peer, syncRequest(state))
-    await this.#takeMessages(answer, peer)
+    const asked = syncRequest(state)
+    const answer = await this.#request(peer, asked)
+    await this.#takeMessages(answer, asked.round, peer)
     const gained = await this.#takeSealedRounds(answer)
     this.#recollect(peer, answer.attested)
     return gained
@@ -178,11 +187,17 @@ export class SyncService {
    * Takes what is new in an answer. An honest peer sends nothing that is not valid, so the first such piece ends it: a
    * liar costs one check of a signature an answer.
    */
-  async #takeMessages({ certificates, messages }: SyncAnswer, peer: PeerId): Promise<void> {
-    const { verify } = this.#components.environment
+  async #takeMessages(
+    { certificates, messages }: SyncAnswer,
+    askedRound: number,
+    peer: PeerId
+  ): Promise<void> {
+    const { environment, host } = this.#components
+    const { verify } = environment
     for (const certificate of certificates) {
       const { context, certificates: held } = this.#driver.state
-      if (!this.#driver.hasRoom) return
+      // The round may have ended meanwhile: its certificates are not judged by the next one's members.
+      if (!this.#driver.hasRoom || context.round !== askedRound) return
       if (held.has(certificate.author)) continue
       if (!isValidCertificate(context, certificate, verify))
         throw new MalformedError('a certificate is not valid')
@@ -190,7 +205,10 @@ export class SyncService {
       await this.#yield()
     }
     for (const [index, message] of messages.entries()) {
-      if (this.#driver.receive(message, peer.toString()) === 'reject') return
+      if (this.#driver.receive(message, peer.toString()) === 'reject') {
+        host.edge.report(peer, 'false', 'a message in an answer to sync')
+        return
+      }
       if (index % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await this.#yield()
     }
   }

@@ -2,16 +2,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** What a line of the log is about. */
-export type LogTopic = 'peer' | 'rounds' | 'network' | 'blocks' | 'training' | 'building' | 'control'
-export const LOG_TOPICS: readonly LogTopic[] = [
-  'peer',
-  'rounds',
-  'network',
-  'blocks',
-  'training',
-  'building',
-  'control'
-]
+export type LogTopic = 'peer' | 'rounds' | 'network' | 'blocks' | 'building' | 'control'
+export const LOG_TOPICS: readonly LogTopic[] = ['peer', 'rounds', 'network', 'blocks', 'building', 'control']
 
 /** A level for all topics, and others for some. */
 export interface LogLevels {

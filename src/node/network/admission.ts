@@ -1,4 +1,5 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
+import { type Edge, PendingConnections } from './edge/index.ts'
 
 /** Whom a peer lets in. Asked anew for each connection. */
 export interface Admission {
@@ -11,6 +12,8 @@ export interface Admission {
 /** What else the gater asks and tells. */
 export interface GaterOptions extends Admission {
   readonly self: PeerId
+  /** Who is shut out for a while is let in no more than a stranger, and not remembered worse than before. */
+  readonly edge: Edge
   /** Whether a peer has as many connections as it may. */
   readonly crowds: (peerId: PeerId) => boolean
   readonly onRefused: (peerId: PeerId) => void
@@ -25,18 +28,27 @@ export function connectionGater({
   isMember,
   isRelay,
   self,
+  edge,
   crowds,
   onRefused
 }: GaterOptions): ConnectionGater {
   const isStranger = (peerId: PeerId) => !isMember(peerId) && !isRelay(peerId)
+  const isRefused = (peerId: PeerId) => isStranger(peerId) || edge.isShutOut(peerId)
+  const pending = new PendingConnections()
   const refuses = (peerId: PeerId, refused: boolean) => {
     if (refused) onRefused(peerId)
     return refused
   }
   return {
-    denyDialPeer: isStranger,
-    denyInboundEncryptedConnection: (peerId) => refuses(peerId, isStranger(peerId)) || crowds(peerId),
-    denyOutboundEncryptedConnection: isStranger,
+    denyInboundConnection: (connection) => pending.isExcess(connection),
+    denyDialPeer: isRefused,
+    denyInboundEncryptedConnection: (peerId) =>
+      refuses(peerId, isStranger(peerId)) || edge.isShutOut(peerId) || crowds(peerId),
+    denyInboundUpgradedConnection: (_peerId, connection) => {
+      pending.settled(connection)
+      return false
+    },
+    denyOutboundEncryptedConnection: isRefused,
     denyInboundRelayedConnection: (_relay, peerId) => refuses(peerId, !isMember(peerId)),
     denyInboundRelayReservation: (peerId) => !isMember(peerId),
     denyOutboundRelayedConnection: (source, destination) => !isMember(source) || !isMember(destination),

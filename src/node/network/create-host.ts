@@ -1,7 +1,8 @@
 import './promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import type { Identify } from '@libp2p/identify'
-import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
@@ -9,6 +10,7 @@ import type { Log } from '../store/log.ts'
 import { connectionGater } from './admission.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
 import { withDeadline } from './deadline.ts'
+import { type BanTimes, Edge, hangUpOn } from './edge/index.ts'
 import {
   GOSSIP_BYTES_MAX,
   GOSSIP_PROTOCOL,
@@ -44,7 +46,17 @@ export interface HostOptions extends GossipHandlers {
   readonly topic: string
   /** Whether a peer is a member. Asked anew for each connection. */
   readonly isAllowed: (peerId: PeerId) => boolean
+  /** How long peers that misbehave are shut out. */
+  readonly banTimes?: BanTimes
   readonly log: Log
+  /** What libp2p and gossipsub count with, where somebody reads it. */
+  readonly metrics?: HostMetrics | undefined
+}
+
+/** Counters of other packages, in their own terms. */
+export interface HostMetrics {
+  readonly libp2p: (components: { readonly logger: ComponentLogger }) => Metrics
+  readonly gossip: MetricsRegister
 }
 
 interface Services extends ServiceMap {
@@ -70,10 +82,16 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
   const reach: ReachOptions = { ...REACH_DEFAULTS, ...options.reach }
   const relayIds = new Set(reach.relays.map(relayIdOf))
   const isRelay = (peerId: PeerId) => relayIds.has(peerId.toString())
+  const edge = new Edge({
+    hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason),
+    log,
+    banTimes: options.banTimes
+  })
   const { parts, services, internals } = libp2pParts({
     privateKey,
     listen,
     reach,
+    edge,
     dhtProtocol: `${topic}/kad`
   })
   const libp2p: Libp2p<Services> = await createLibp2p<Services>({
@@ -81,11 +99,13 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionGater: connectionGater({
       isMember,
       isRelay,
+      edge,
       self: peerIdFromPrivateKey(privateKey),
       crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       onRefused: refusalLog(log)
     }),
-    services: { ...services, pubsub: gossipService(topic, isMember) }
+    services: { ...services, pubsub: gossipService(topic, isMember, options.metrics?.gossip) },
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics.libp2p })
   })
   const { pubsub } = libp2p.services
   const { relayTransport, addressManager } = internals()
@@ -96,7 +116,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       ? undefined
       : new RelayReservations(libp2p, relayTransport, log)
   const keepConnected = new KeepConnected(libp2p, {
-    isAllowed: (peerId) => isMember(peerId) || isRelay(peerId),
+    isAllowed: (peerId) => !edge.isShutOut(peerId) && (isMember(peerId) || isRelay(peerId)),
     isMember,
     requiredProtocol: GOSSIP_PROTOCOL,
     reopen: (connection) => reopenStream(pubsub, connection),
@@ -108,12 +128,13 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     peerId: libp2p.peerId,
     libp2p,
     traffic,
+    edge,
     isMember,
     async start() {
       announcePublicListeners(libp2p, addressManager)
       observed.start()
       await libp2p.start()
-      subscribe(pubsub, topic, options, traffic, log)
+      subscribe(pubsub, topic, options, traffic, edge, log)
       keepConnected.start()
       reservations?.start()
       log.info(

@@ -10,6 +10,7 @@ import { connectionGater } from './admission.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
 import { CONNECTIONS_PER_PEER_MAX, STOP_TIMEOUT_MS } from './create-host.ts'
 import { withDeadline } from './deadline.ts'
+import { Edge, hangUpOn } from './edge/index.ts'
 import { libp2pParts, type RelayLimits } from './libp2p-parts.ts'
 import { MetAddresses } from './met-addresses.ts'
 import type { NetworkNode } from './network-host.ts'
@@ -57,9 +58,11 @@ const RELAY_STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'
 /** Makes a relay; it dials nobody. */
 export async function createRelay(options: RelayOptions): Promise<RelayNode> {
   const { privateKey, listen, announce, upnp, limits, isAllowed, log } = options
+  const edge = new Edge({ hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason), log })
   const { parts, services, internals } = libp2pParts({
     privateKey,
     listen,
+    edge,
     reach: {
       ...REACH_DEFAULTS,
       announce,
@@ -77,6 +80,7 @@ export async function createRelay(options: RelayOptions): Promise<RelayNode> {
     connectionGater: connectionGater({
       isMember: isAllowed,
       isRelay: () => false,
+      edge,
       self: peerIdFromPrivateKey(privateKey),
       crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       onRefused: refusalLog(log)
@@ -89,6 +93,7 @@ export async function createRelay(options: RelayOptions): Promise<RelayNode> {
     libp2p,
     traffic: new TrafficMeter(),
     isMember: isAllowed,
+    edge,
     async start() {
       announcePublicListeners(libp2p, internals().addressManager)
       met.start()

@@ -1,10 +1,13 @@
 import './promise-polyfill.ts'
 import { createHash } from 'node:crypto'
 import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Log } from '../store/log.ts'
+import type { Edge } from './edge/index.ts'
+import { guardGossip } from './gossip-guard.ts'
 import type { GossipVerdict } from './network-host.ts'
 import type { TrafficMeter } from './traffic-meter.ts'
 
@@ -14,8 +17,13 @@ export const GOSSIP_BYTES_MAX = 128 * 1024
 export const GOSSIP_FRAME_BYTES_MAX = 1024 * 1024
 /** What may wait in memory for one slow peer before its stream is dropped. */
 const OUTBOUND_BUFFER_BYTES_MAX = 8 * 1024 * 1024
+/** Topics of one peer: the one there is, and what gossipsub adds for keeping it. */
+const TOPIC_BYTES_MAX = 4096
 /** Above this many members, publishing to every connected peer costs more than it saves (FINDINGS.md). */
 const FLOOD_PUBLISH_PEERS_MAX = 50
+
+/** Streams of gossip that one peer may have open; one is used, and connections overlap when one is renewed. */
+const STREAMS_MAX = 8
 
 /** Protocol prefix of gossipsub's streams. */
 export const GOSSIP_PROTOCOL = '/meshsub/'
@@ -34,10 +42,13 @@ const NO_MEMBER_SCORE = -1_000_000
 /** The gossipsub service for one topic. @param isMember whether a connected peer takes part, and does not only carry */
 export function gossipService(
   topic: string,
-  isMember: (peerId: PeerId) => boolean
+  isMember: (peerId: PeerId) => boolean,
+  metrics?: MetricsRegister
 ): (components: GossipSubComponents) => GossipSub {
   return gossipsub({
     globalSignaturePolicy: 'StrictSign',
+    metricsRegister: metrics ?? null,
+    metricsTopicStrToLabel: new Map([[topic, 'control']]),
     allowedTopics: [topic],
     fallbackToFloodsub: false,
     floodPublish: true,
@@ -50,10 +61,38 @@ export function gossipService(
     runOnLimitedConnection: true,
     maxInboundDataLength: GOSSIP_FRAME_BYTES_MAX,
     maxOutboundBufferSize: OUTBOUND_BUFFER_BYTES_MAX,
+    maxInboundStreams: STREAMS_MAX,
+    // Other topics are not kept at all (allowedTopics); these bound what a frame may unpack to (CVE-2026-46679).
+    maxTopicBytesPerPeer: TOPIC_BYTES_MAX,
+    decodeRpcLimits: {
+      maxSubscriptions: 16,
+      maxMessages: 5000,
+      maxIhaveMessageIDs: 5000,
+      maxIwantMessageIDs: 5000,
+      maxControlMessages: 64,
+      maxIdontwantMessageIDs: 512,
+      maxPeerInfos: 16
+    },
     // Equal contents are one message, whoever published them and however often.
     msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
+    // The same by the raw message: a repetition is seen before its signature costs anything.
+    fastMsgIdFn: ({ data }) => (data === undefined ? '' : createHash('sha256').update(data).digest('base64')),
     msgIdToStrFn: (id) => Buffer.from(id).toString('base64'),
+    // The implementation's defaults, written down: docs/security.md says what they add up to.
+    scoreThresholds: {
+      gossipThreshold: -10,
+      publishThreshold: -50,
+      graylistThreshold: -80,
+      acceptPXThreshold: 10,
+      opportunisticGraftThreshold: 20
+    },
     scoreParams: {
+      // A graft too early, a promise of a message not kept.
+      behaviourPenaltyWeight: -10,
+      behaviourPenaltyThreshold: 0,
+      behaviourPenaltyDecay: 0.2,
+      // What a peer did is remembered over a new connection.
+      retainScore: 3_600_000,
       // Members often share an address: one machine, one NAT. Admission is by identity.
       IPColocationFactorWeight: 0,
       appSpecificWeight: 1,
@@ -91,13 +130,20 @@ export function subscribe(
   topic: string,
   handlers: GossipHandlers,
   traffic: TrafficMeter,
+  edge: Edge,
   log: Log
 ): void {
+  guardGossip(service, edge)
   service.topicValidators.set(topic, async (peer, { data }) => {
     traffic.add('gossip', 'received', data.length)
-    if (data.length > GOSSIP_BYTES_MAX) return TopicValidatorResult.Reject
+    if (data.length > GOSSIP_BYTES_MAX) {
+      edge.report(peer, 'malformed', 'a gossiped message that is too long')
+      return TopicValidatorResult.Reject
+    }
     try {
-      return RESULTS[await handlers.validateGossip(data, peer)]
+      const verdict = await handlers.validateGossip(data, peer)
+      if (verdict === 'reject') edge.report(peer, 'false', 'a gossiped message that no honest peer forwards')
+      return RESULTS[verdict]
     } catch (error) {
       log.error(
         { error: String(error), peer: peer.toString() },

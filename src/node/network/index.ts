@@ -25,15 +25,18 @@ export {
   startBlockExchange,
   type WantedBlock
 } from './blocks/index.ts'
-export { createHost, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
+export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
 export { createRelay, type RelayLoad, type RelayNode, type RelayOptions } from './create-relay.ts'
 export { withDeadline } from './deadline.ts'
+export type { Ban, BanTimes, Offence } from './edge/index.ts'
 export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'
 export { RELAY_LIMITS, type RelayLimits } from './libp2p-parts.ts'
 export { NetworkError, type NetworkErrorCode } from './network-error.ts'
 export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './network-host.ts'
 export { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
 export {
+  isMalformed,
+  REQUEST_LIMITS,
   type RequestHandler,
   type RequestLimits,
   type RequestOptions,

@@ -20,6 +20,7 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
+import { type Edge, guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX } from './edge/index.ts'
 import type { ReachOptions } from './reach.ts'
 
 /** What every libp2p node of Loam is made of, be it a peer's or a relay's. */
@@ -27,6 +28,8 @@ export interface PartsOptions {
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
   readonly reach: ReachOptions
+  /** Guards all that is registered. */
+  readonly edge: Edge
   /** Name of the hash table's protocol: of one consortium, so that no other node ever answers. */
   readonly dhtProtocol: string
   /** What a relay grants; for those that have `relayServer`. */
@@ -128,12 +131,19 @@ export function libp2pParts(options: PartsOptions): {
         ...(reach.relayClient || reach.relays.length > 0 ? [relaying] : [])
       ],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux({ streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX } })],
+      streamMuxers: [
+        guardMuxer(
+          yamux({
+            maxInboundStreams: MUXER_STREAMS_MAX,
+            streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX }
+          })
+        )
+      ],
       peerDiscovery: reach.mdns ? [mdns()] : [],
       connectionManager: {
         maxConnections: CONNECTIONS_MAX,
         inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
-        maxIncomingPendingConnections: 64,
+        maxIncomingPendingConnections: PENDING_MAX,
         dialTimeout: DIAL_TIMEOUT_MS,
         addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
         maxParallelDials: PARALLEL_DIALS_MAX,
@@ -156,9 +166,11 @@ function reservationListeners({ relayClient, relays }: ReachOptions): string[] {
   return Array(Math.min(RESERVATIONS_WANTED_MAX, Math.max(1, relays.length))).fill('/p2p-circuit')
 }
 
-function servicesOf({ reach, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
+function servicesOf({ reach, edge, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
   let manager: AddressManager | undefined
   const services = {
+    // First: it guards what is registered after it.
+    edge: guardStreams(edge),
     identify: identify(),
     ping: ping(),
     internals: (components: { addressManager: AddressManager }) => {

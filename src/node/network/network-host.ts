@@ -1,4 +1,5 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
+import type { Edge } from './edge/index.ts'
 import type { TrafficMeter } from './traffic-meter.ts'
 
 /** What to do with a gossiped message: deliver and forward; drop; drop and hold it against who sent it. */
@@ -10,6 +11,8 @@ export interface NetworkNode {
   /** For protocols of one's own (`handle`, `dialProtocol`) and connection events. */
   readonly libp2p: Libp2p
   readonly traffic: TrafficMeter
+  /** Who is shut out, and where to report who misbehaves. */
+  readonly edge: Edge
   /** Whether a peer takes part in the consortium's protocols: relays do not. */
   isMember(peerId: PeerId): boolean
   /** Listens, and dials the known peers. */

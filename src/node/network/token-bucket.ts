@@ -14,20 +14,20 @@ export class TokenBuckets {
   }
 
   /**
-   * Takes a token.
+   * Takes tokens, all or none.
    *
    * @param now milliseconds of a clock that does not go backwards
-   * @returns whether there was one
+   * @returns whether there were enough
    */
-  take(key: string, now: number): boolean {
+  take(key: string, now: number, count = 1): boolean {
     const { perSecond, burst } = this.#limit
     const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now }
     const tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)
     // Deleted and set again, so that the map stays ordered by last use.
     this.#buckets.delete(key)
-    this.#buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now })
+    this.#buckets.set(key, { tokens: tokens >= count ? tokens - count : tokens, at: now })
     this.#forgetQuiet(now)
-    return tokens >= 1
+    return tokens >= count
   }
 
   /** Number of keys remembered. */

@@ -13,5 +13,6 @@
 export { syncFolder, writeFileAtomic } from './atomic-file.ts'
 export { BlockStore } from './block-store.ts'
 export type { Log } from './log.ts'
+export { closeSecret, createSecret } from './secret-file.ts'
 export { errorCode, StoreError, storeError } from './store-error.ts'
 export { EMPTY_LOG, openWriteAheadLog, RECORD_BYTES_MAX, type WriteAheadLog } from './write-ahead-log.ts'

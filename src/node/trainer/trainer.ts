@@ -25,6 +25,8 @@ export interface Trainer {
     onProgress: (progress: TrainingProgress) => void,
     signal: AbortSignal
   ): Promise<TrainingResult>
+  /** The process, where one has been started. */
+  readonly pid: number | undefined
   /** Ends the process; what is under way is rejected, and so is every training after it. */
   stop(): Promise<void>
 }
@@ -44,6 +46,9 @@ export function createTrainer(): Trainer {
   }
   let previous: Promise<unknown> = Promise.resolve()
   return {
+    get pid() {
+      return child?.pid
+    },
     train(job, onProgress, signal) {
       // One job at a time: a cancelled one answers before the next begins.
       const result = previous.then(() => {

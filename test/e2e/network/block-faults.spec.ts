@@ -213,6 +213,29 @@ describe('faults in the exchange of blocks', function () {
     )
     assert(!asker.log.messages.concat(second.log.messages).some((text) => text.includes('a holder failed')))
   })
+
+  it('do not come of a capped line: who would wait too long for its turn is told when to come back', async () => {
+    const blocks = blocksOf(1, MiB)
+    // Five seconds of this line carry two pieces: two requests are taken at once.
+    const capped = await startHolder(blocks, { uploadBytesPerSecond: 64 * 1024 })
+    const askers = [asker, await startPeer(), await startPeer()]
+    const sessions = []
+    for (const host of askers) {
+      if (host !== asker) {
+        host.addAddresses(capped.multiaddrs())
+        await until(() => host.libp2p.getConnections(capped.peerId).length > 0)
+      }
+      sessions.push(await BlockSession.open(host, capped.peerId))
+    }
+    const served = () =>
+      capped.libp2p.getConnections().flatMap(({ streams }) => streams.filter(isBlocks)).length
+    await until(() => served() === 3)
+    for (const session of sessions) await session.ask([blocks[0]!.digest])
+    const first = await Promise.race(sessions.map((session) => session.answer()))
+    assert(first.status === 'busy')
+    assert.equal(first.retryAfterMs, 2000)
+    for (const session of sessions) session.abort(new Error('enough'))
+  })
 })
 
 function isBlocks({ protocol }: { protocol: string }): boolean {

@@ -1,6 +1,11 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
-import { createHost, type GossipVerdict, type NetworkHost } from '../../../src/node/network/index.ts'
+import {
+  type BanTimes,
+  createHost,
+  type GossipVerdict,
+  type NetworkHost
+} from '../../../src/node/network/index.ts'
 import type { ReachOptions } from '../../../src/node/network/reach.ts'
 import type { Log } from '../../../src/node/store/log.ts'
 
@@ -24,6 +29,7 @@ export async function startHost(options: {
   bootstrap?: readonly NetworkHost[]
   isAllowed?: (peerId: PeerId) => boolean
   validate?: (text: string) => GossipVerdict
+  banTimes?: BanTimes
   privateKey?: PrivateKey
   listen?: string | readonly string[]
   reach?: Partial<ReachOptions>
@@ -39,6 +45,7 @@ export async function startHost(options: {
     isAllowed: options.isAllowed ?? (() => true),
     validateGossip: (bytes) => options.validate?.(Buffer.from(bytes).toString()) ?? 'accept',
     onGossip: (bytes) => void heard.push(Buffer.from(bytes).toString()),
+    ...(options.banTimes === undefined ? {} : { banTimes: options.banTimes }),
     log
   })
   await host.start()

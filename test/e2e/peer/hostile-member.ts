@@ -33,6 +33,8 @@ export class HostileMember {
   readonly asked = new Set<string>()
   /** Envelopes that it gives to whoever asks it to sync. */
   offered: readonly Uint8Array[] = []
+  /** Whether every other of its answers is one that no honest peer gives. */
+  lies = false
   #answers = 0
 
   private constructor(
@@ -122,7 +124,6 @@ export class HostileMember {
     return this.#blocks.get(digest)
   }
 
-  /** Every other answer is one that no honest peer gives. */
   async #answerSync(): Promise<Uint8Array> {
     const answer = {
       version: 1 as const,
@@ -132,7 +133,7 @@ export class HostileMember {
       certificates: [],
       messages: [...this.offered]
     }
-    const turn = this.#answers++ % 6
+    const turn = this.lies ? this.#answers++ % 6 : 0
     if (turn === 1) return Buffer.from('garbage')
     if (turn === 3) return new Uint8Array(6 * 1024 * 1024)
     if (turn === 5)

@@ -102,9 +102,8 @@ describe('a hostile member among four', function () {
     for (let asked = false; !asked; ) {
       const context = await hostile.context()
       const manifest = hostile.manifest(context, trick)
-      hostile.offered = [manifest.bytes, ...falseMessages(hostile, context)]
-      await Promise.allSettled(hostile.offered.map((bytes) => hostile.host.publish(bytes)))
-      await Promise.all(hostile.host.peers().map((peer) => flood(hostile, peer)))
+      hostile.offered = [manifest.bytes]
+      await hostile.host.publish(manifest.bytes).catch(() => undefined)
       await network.untilSealed(context.round, ...HONEST)
       rounds.push(context.round)
       asked =
@@ -134,9 +133,29 @@ describe('a hostile member among four', function () {
     await network.until(() => HONEST.every(isWhole))
   })
 
-  it('is noticed, and neither fills memory nor ends a process', async () => {
+  it('is shut out by each of them once it lies and floods, and the rounds go on', async () => {
+    const begun = Math.max(...HONEST.map((index) => network.lastSealed(index)))
+    const context = await hostile.context()
+    hostile.lies = true
+    hostile.offered = falseMessages(hostile, context)
+    await Promise.allSettled(hostile.offered.map((bytes) => hostile.host.publish(bytes)))
+    await Promise.all(hostile.host.peers().map((peer) => flood(hostile, peer)))
+    await network.until(() => HONEST.every((index) => network.watches[index]!.progress?.connected === 2))
+    await network.untilSealed(begun + 2, ...HONEST)
+    assert(agree(network.watches))
+    const { peerId } = network.prepared.peers[3]!
     for (const index of HONEST) {
-      assert.match(await network.log(index), /a message was rejected/)
+      const lines = (await network.log(index))
+        .split('\n')
+        .filter((line) => line.includes('is shut out for a while'))
+      assert.equal(lines.length, 1)
+      assert(lines[0]!.includes(peerId))
+    }
+  })
+
+  it('is noticed, and neither fills memory nor ends a process', async () => {
+    assert(await isLogged(/a message was rejected/))
+    for (const index of HONEST) {
       assert.doesNotMatch(await network.log(index), /not handled|not caught|could not be taken|carried out/)
       if (!existsSync('/proc/self/status')) continue
       const peak = peakMemory(network.pid(index))

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import type { TrainingBatch } from '../../../src/data/training-batch.ts'
 import { createSeededRandom, type LlamaConfig, type ModelConfig } from '../../../src/model/index.ts'
+import { packageRoot } from '../../../src/package-root.ts'
 
 /** A Llama small enough for a unit test. */
 export const TINY_CONFIG: LlamaConfig = {
@@ -39,5 +41,8 @@ export function randomBatch(
   }
 }
 
-/** The folder of the shared stories260k model. */
-export const STORIES_FOLDER = `${process.env.LOAM_SHARED ?? '/work/shared'}/data/stories260k`
+/** The folder of the shared stories260k model: in LOAM_SHARED, or in `shared` beside the project. */
+export const STORIES_FOLDER = join(
+  process.env.LOAM_SHARED ?? join(packageRoot(), '..', 'shared'),
+  'data/stories260k'
+)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ACCEPTS_LOG_LEVELS, parseLogLevels } from '../../log/levels.ts'
+import { ROTATION_DEFAULTS } from '../../log/rotating-file.ts'
 import { setting } from '../setting.ts'
 import { ACCEPTS_BYTES, byteSize } from '../units.ts'
 
@@ -16,12 +17,12 @@ export const logSettings = z.strictObject({
       flag: '--log-level <levels>'
     }
   ),
-  maxSize: setting(byteSize({ min: 4096 }).default(20 * 2 ** 20), {
+  maxSize: setting(byteSize({ min: 4096 }).default(ROTATION_DEFAULTS.maxSize), {
     description: 'size at which daemon.log becomes daemon.log.1 and a new one begins',
     accepts: `${ACCEPTS_BYTES}, at least 4096`,
     unit: 'bytes'
   }),
-  keepFiles: setting(z.number().int().min(0).max(100).default(4), {
+  keepFiles: setting(z.number().int().min(0).max(100).default(ROTATION_DEFAULTS.keepFiles), {
     description: 'older files that stay: daemon.log.1 is the youngest',
     accepts: 'a whole number from 0 to 100',
     unit: 'files'

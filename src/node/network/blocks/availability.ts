@@ -7,6 +7,7 @@ import type { Log } from '../../store/index.ts'
 import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
+import { isMalformed } from '../request-response.ts'
 import { TokenBuckets } from '../token-bucket.ts'
 
 /**
@@ -65,7 +66,7 @@ export class Availability {
     const { libp2p } = this.#host
     await libp2p.handle(
       AVAILABILITY_PROTOCOL,
-      (stream, connection) => this.#listen(stream, connection.remotePeer.toString()),
+      (stream, connection) => void this.#listen(stream, connection.remotePeer),
       { maxInboundStreams: 2, runOnLimitedConnection: true }
     )
     libp2p.addEventListener('peer:connect', this.#onConnect)
@@ -181,7 +182,8 @@ export class Availability {
     return { stream, frames: lpStream(stream) }
   }
 
-  async #listen(stream: Stream, peer: string): Promise<void> {
+  async #listen(stream: Stream, peerId: PeerId): Promise<void> {
+    const peer = peerId.toString()
     const frames = lpStream(stream, { maxDataLength: FRAME_BYTES_MAX, maxBufferSize: 2 * FRAME_BYTES_MAX })
     try {
       for (;;) {
@@ -192,8 +194,7 @@ export class Availability {
       }
     } catch (error) {
       if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
-      if (error instanceof NetworkError)
-        this.#log.debug({ peer, error: error.message }, 'a neighbour’s news of blocks is refused')
+      if (isMalformed(error)) this.#host.edge.report(peerId, 'malformed', `news of blocks: ${error.message}`)
     }
   }
 

@@ -2,6 +2,7 @@ import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../../store/index.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
+import { isMalformed } from '../request-response.ts'
 import type { BlockBuffers } from './block-buffers.ts'
 import { BlockSession } from './block-session.ts'
 import { REQUESTS_UNDER_WAY_MAX } from './constants.ts'
@@ -103,6 +104,7 @@ export class HolderWorker {
       if (!this.#stopped.signal.aborted) {
         const lied = error instanceof NetworkError && error.code === 'protocol'
         book.failed(name, performance.now(), lied)
+        if (isMalformed(error)) host.edge.report(this.#peerId, 'false', error.message)
         log.debug({ peer: name, error: String(error) }, 'a holder failed; its blocks are asked of others')
       }
     } finally {

@@ -5,13 +5,15 @@ import type { BlockStore, Log } from '../../store/index.ts'
 import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
+import { isMalformed } from '../request-response.ts'
 import {
   BLOCKS_PROTOCOL,
   FRAME_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
   PIECE_BYTES_MAX,
   REQUEST_BYTES_MAX,
-  REQUESTS_UNDER_WAY_MAX
+  REQUESTS_UNDER_WAY_MAX,
+  RETRY_AFTER_MS_MAX
 } from './constants.ts'
 import { decodeBlockRequest, encodeBlockAnswer } from './messages.ts'
 import { StreamWriter } from './stream-writer.ts'
@@ -29,7 +31,7 @@ export interface BlockServerLimits {
   readonly retryAfterMs: number
   /** How long an asker may take for each piece, milliseconds. */
   readonly frameTimeoutMs: number
-  /** Bytes a second to all askers together; undefined for no cap. */
+  /** Bytes a second to all askers together, piece by piece in turn; undefined for no cap. */
   readonly uploadBytesPerSecond?: number | undefined
 }
 
@@ -64,14 +66,14 @@ export async function serveBlocks(
   { limits = BLOCK_SERVER_LIMITS, refusal }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
   const upload = new UploadLimit(limits.uploadBytesPerSecond)
+  const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
   const byPeer = new Map<string, number>()
   let total = 0
 
   const answerRequest = async (writer: StreamWriter, peer: string, digests: readonly string[]) => {
     const underWay = byPeer.get(peer) ?? 0
-    if (total >= limits.requestsAtOnce || underWay >= limits.requestsPerPeer) {
-      for (const _ of digests)
-        await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: limits.retryAfterMs }))
+    if (total >= requestsAtOnce || underWay >= limits.requestsPerPeer) {
+      for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
       return
     }
     total++
@@ -103,11 +105,12 @@ export async function serveBlocks(
     if (answer === undefined) return writer.write(encodeBlockAnswer({ status: 'missing' }))
     if (typeof answer === 'number')
       return writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: answer }))
-    await upload.admit(answer.length)
     const header = encodeBlockAnswer({ status: 'found', length: answer.length })
-    await writer.write(header, answer.subarray(0, PIECE_BYTES_MAX))
-    for (let begin = PIECE_BYTES_MAX; begin < answer.length; begin += PIECE_BYTES_MAX)
-      await writer.write(answer.subarray(begin, begin + PIECE_BYTES_MAX))
+    for (let begin = 0; begin < answer.length; begin += PIECE_BYTES_MAX) {
+      const piece = answer.subarray(begin, begin + PIECE_BYTES_MAX)
+      await upload.admit(piece.length)
+      await writer.write(...(begin === 0 ? [header] : []), piece)
+    }
     host.traffic.add('blocks', 'sent', answer.length)
   }
 
@@ -139,6 +142,7 @@ export async function serveBlocks(
           .catch((reason: Error) => stream.abort(reason))
         return
       }
+      if (isMalformed(error)) host.edge.report(peerId, 'malformed', `a request for blocks: ${error.message}`)
       log.debug({ peer, error: String(error) }, 'a stream of blocks ended early')
       stream.abort(error instanceof Error ? error : new Error(String(error)))
     }
@@ -149,4 +153,17 @@ export async function serveBlocks(
     runOnLimitedConnection: true
   })
   return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
+}
+
+/** Under a cap no more requests are taken than whose pieces, in turn, come well before an asker's deadline. */
+function boundsOf({
+  requestsAtOnce,
+  retryAfterMs,
+  uploadBytesPerSecond = Number.POSITIVE_INFINITY
+}: BlockServerLimits): Pick<BlockServerLimits, 'requestsAtOnce' | 'retryAfterMs'> {
+  const pieceMs = (1000 * PIECE_BYTES_MAX) / uploadBytesPerSecond
+  return {
+    requestsAtOnce: Math.min(requestsAtOnce, Math.max(1, Math.floor(FRAME_TIMEOUT_MS / 2 / pieceMs))),
+    retryAfterMs: Math.ceil(Math.min(RETRY_AFTER_MS_MAX, Math.max(retryAfterMs, pieceMs)))
+  }
 }

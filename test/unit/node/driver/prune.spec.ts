@@ -2,15 +2,23 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { sha256Hex } from '../../../../src/adapter/index.ts'
-import { prune } from '../../../../src/node/driver/prune.ts'
+import { prune, type SealedRounds } from '../../../../src/node/driver/prune.ts'
 import { roundFiles } from '../../../../src/node/home.ts'
-import { type JudgedRound, openRoundStore, readSealedRounds } from '../../../../src/node/round-store.ts'
+import { openRoundStore } from '../../../../src/node/round-store.ts'
 import { BlockStore } from '../../../../src/node/store/index.ts'
 import { memoryLog } from '../memory-log.ts'
 import { oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
 const LATER = Date.now() + 2 * 3_600_000
+
+/** As pruning is by default: young blocks stay for an hour, stacks for ever. */
+const terms = (inUse: string[], now: number, keepStacks?: number) => ({
+  inUse: new Set(inUse),
+  now,
+  keepYoungMs: 3_600_000,
+  keepStacks
+})
 
 describe('pruning', () => {
   it('removes what is owed to nobody, and keeps every seal and the model to go on from', async () => {
@@ -30,18 +38,18 @@ describe('pruning', () => {
       return sha256Hex(Buffer.from(text))
     }
     const [stray, used] = [await put('stray'), await put('in use')]
-    const sealed = await readSealedRounds(home, member.charter)
-    const retaining = (retain: number): JudgedRound[] =>
-      sealed.map((judged) => ({
-        ...judged,
-        context: { ...judged.context, charter: { ...judged.context.charter, retain } }
-      }))
-    assert.deepEqual(await prune(home, blocks, retaining(2), new Set([used]), Date.now()), {
+    const store = await openRoundStore(home, member.charter)
+    const retaining = (retain: number): SealedRounds => ({
+      modelRound: store.modelRound,
+      owed: () => store.owed(),
+      head: { ...store.head, charter: { ...store.head.charter, retain } }
+    })
+    assert.deepEqual(await prune(home, blocks, retaining(2), terms([used], Date.now())), {
       blocks: 0,
       files: 2
     })
     assert.deepEqual(await blocks.list(), [stray, used].sort(), 'young blocks may still be needed')
-    assert.deepEqual(await prune(home, blocks, retaining(2), new Set([used]), LATER), { blocks: 1, files: 0 })
+    assert.deepEqual(await prune(home, blocks, retaining(2), terms([used], LATER)), { blocks: 1, files: 0 })
     assert.deepEqual(await blocks.list(), [used])
     for (const round of [1, 2, 3, 4]) {
       for (const kept of [roundFiles(home, round).sealed, roundFiles(home, round).stack])
@@ -49,6 +57,8 @@ describe('pruning', () => {
       assert.equal(existsSync(roundFiles(home, round).model), round > 2)
     }
     assert.equal((await openRoundStore(home, member.charter)).head.round, 5)
+    await prune(home, blocks, retaining(2), terms([used], LATER, 3))
+    for (const round of [1, 2, 3, 4]) assert.equal(existsSync(roundFiles(home, round).stack), round > 1)
     await remove()
   })
 })

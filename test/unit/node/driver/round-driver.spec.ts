@@ -67,6 +67,7 @@ describe('the round driver', () => {
       },
       rounds: await openRoundStore(home, member.charter),
       trainer: {
+        pid: undefined,
         train: async () => {
           trainings++
           if (!trains) throw new Error('no memory')

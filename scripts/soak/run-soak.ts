@@ -1,0 +1,94 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { connectControl } from '../../src/node/control/index.ts'
+import { PeerError } from '../../src/node/errors.ts'
+import { packageRoot } from '../../src/package-root.ts'
+import { type PreparedPeer, TESTNET_DEFAULTS } from '../testnet/index.ts'
+import { NetworkRun } from '../testnet/network-run.ts'
+import { prepareTestnet } from '../testnet/prepare-homes.ts'
+import { type Holdings, holdingsOf } from './read-metrics.ts'
+import { meanOf, type Tenths } from './verdict.ts'
+
+/** What a soak is made of. */
+export interface SoakOptions {
+  readonly peers: number
+  /** A multiple of ten. */
+  readonly rounds: number
+  /** Samples a tenth. */
+  readonly samples: number
+  readonly folder: string
+  readonly onProgress: (line: string) => void
+  readonly signal: AbortSignal
+}
+
+/** Documents of each peer: reading them must not be what a round takes. */
+const DOCUMENTS = 12
+/** Rounds whose blocks, models and stacks stay: few, so that pruning is at work from the first tenth on. */
+const RETAIN_ROUNDS = 4
+/** Rounds last a second or two, where a real one lasts minutes. */
+const TIMEOUTS = { gatherMs: 20_000, graceMs: 1_000, proposeMs: 5_000, voteMs: 4_000, growthMs: 1_000 }
+const STORAGE = { pruneEvery: '5 s', keepYoung: '30 s', keepStacks: RETAIN_ROUNDS }
+const LOG = { level: 'info', maxSize: '128 KiB', keepFiles: 1 }
+
+/** Runs real peer processes for so many rounds, and tells what each of them held in every tenth. */
+export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
+  const prepared = await prepareTestnet(
+    {
+      ...TESTNET_DEFAULTS,
+      peers: options.peers,
+      // They still take part while the last samples are read.
+      rounds: options.rounds + 100,
+      ranks: [2, 1],
+      steps: 1,
+      batchSize: 1,
+      sequenceLength: 16,
+      model: join(packageRoot(), 'models', 'loam-base-1m'),
+      folder: options.folder
+    },
+    options.onProgress,
+    { timeouts: TIMEOUTS, targetModules: ['q_proj', 'v_proj'], retain: RETAIN_ROUNDS }
+  )
+  for (const { home } of prepared.peers) {
+    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
+    await writeFile(home.config, JSON.stringify({ ...settings, storage: STORAGE, log: LOG }))
+    const lines = (await readFile(home.documents, 'utf8')).split('\n')
+    await writeFile(home.documents, lines.slice(0, DOCUMENTS).join('\n'))
+  }
+  const run = new NetworkRun(prepared, () => {}, options.onProgress)
+  try {
+    await run.start()
+    const tenths: Holdings[][] = prepared.peers.map(() => [])
+    const began = performance.now()
+    for (let tenth = 0; tenth < 10; tenth++) {
+      const samples: Holdings[][] = []
+      for (let sample = 1; sample <= options.samples; sample++) {
+        const round = Math.round(((tenth + sample / options.samples) * options.rounds) / 10)
+        await run.untilSealed(round, options.signal)
+        samples.push(await Promise.all(prepared.peers.map(holdings)))
+      }
+      for (const [peer, kept] of tenths.entries()) kept.push(meanOf(samples.map((row) => row[peer]!)))
+      const seconds = Math.round((performance.now() - began) / 1000)
+      const megabytes = tenths.map((kept) => Math.round(kept.at(-1)!.memory / 1e6)).join(' ')
+      options.onProgress(
+        `round ${((tenth + 1) * options.rounds) / 10}: ${seconds} s, memory of the peers ${megabytes} MB`
+      )
+    }
+    return tenths
+  } finally {
+    await run.stop()
+  }
+}
+
+/** Tries to read a peer: a machine that is paused, or busy with others, answers late and is asked again. */
+const READINGS_MAX = 20
+
+async function holdings({ home }: PreparedPeer): Promise<Holdings> {
+  for (let tried = 1; ; tried++) {
+    try {
+      const control = await connectControl(home)
+      return holdingsOf(await control.text('/metrics'))
+    } catch (error) {
+      if (tried >= READINGS_MAX || !(error instanceof PeerError)) throw error
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { Command, Option } from 'commander'
+import { LOG_LEVELS, LOG_TOPICS } from '../../node/log/levels.ts'
+import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../control-command.ts'
+import { commaSeparated, EXIT, printProgress, printResult, wholeNumber } from '../output.ts'
+import { NotFittingError } from '../usage-error.ts'
+
+interface LogsFlags extends ControlFlags {
+  follow?: boolean
+  lines: number
+  level?: string
+  topic?: string[]
+}
+
+/** A line of the daemon's log. */
+type LogLine = Readonly<Record<string, unknown>>
+
+/** `loam logs`: the daemon's log. */
+export function logsCommand(): Command {
+  return askingDaemon(new Command('logs'))
+    .description("show the last lines of a running peer's log")
+    .option('-f, --follow', 'go on with what comes, until Ctrl-C or the end of the daemon')
+    .option('-n, --lines <n>', 'how many', wholeNumber('--lines', 0, 1_000), 20)
+    .addOption(new Option('--level <level>', 'only from this level on').choices(LOG_LEVELS))
+    .option('--topic <topics>', `only these: ${LOG_TOPICS.join(', ')}`, topics)
+    .addHelpText(
+      'after',
+      `
+Only what the daemon's own --log-level lets through is there. All of it is in HOME/daemon.log. With --json the lines come
+as the daemon writes them; with --follow each is a line of standard output, else they are the member "lines" of one object.
+
+Examples:
+  $ loam logs --home ~/.loam -f
+  $ loam logs --home ~/.loam --level warn --topic network,blocks -n 100`
+    )
+    .action(runLogs)
+}
+
+/** @throws {NotFittingError} for a topic that there is not */
+function topics(text: string): string[] {
+  const given = commaSeparated(text)
+  const unknown = given.find((topic) => !(LOG_TOPICS as readonly string[]).includes(topic))
+  if (unknown === undefined && given.length > 0) return given
+  throw new NotFittingError(
+    `--topic must be of ${LOG_TOPICS.join(', ')}, not ${JSON.stringify(unknown ?? text)}`
+  )
+}
+
+async function runLogs(flags: LogsFlags): Promise<void> {
+  const daemon = await daemonOf(flags)
+  const filter = `${flags.level === undefined ? '' : `&level=${flags.level}`}${
+    flags.topic === undefined ? '' : `&topic=${flags.topic.join(',')}`
+  }`
+  if (flags.follow !== true) {
+    const { lines } = await daemon.get<{ lines: LogLine[] }>(`/v1/logs?lines=${flags.lines}${filter}`)
+    printResult({ lines }, flags, () => lines.map(lineText).join('\n'))
+    return
+  }
+  const stopped = untilInterrupted()
+  for await (const { type, data } of daemon.events(
+    `/v1/events?types=log&lines=${flags.lines}${filter}`,
+    stopped
+  )) {
+    if (type === 'dropped') printProgress('note: too slow: some lines were left out; see HOME/daemon.log')
+    else process.stdout.write(`${flags.json === true ? JSON.stringify(data) : lineText(data as LogLine)}\n`)
+  }
+  if (stopped.aborted) return
+  printProgress('the daemon has ended')
+  process.exitCode = EXIT.done
+}
+
+const LEVEL_NAMES: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' }
+
+/** A line for people: time, level, topic, message, and the rest as `name=value`. */
+export function lineText({ time, level, topic, msg, ...fields }: LogLine): string {
+  const at = new Date(Number(time)).toISOString().slice(11, 23)
+  const rest = Object.entries(fields).map(
+    ([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`
+  )
+  const name = LEVEL_NAMES[Number(level)] ?? String(level)
+  // A field may hold what a stranger sent: nothing of it may steer the terminal.
+  return printable(`${at} ${name.padEnd(5)} ${String(topic ?? '').padEnd(8)} ${String(msg)}${rest.join('')}`)
+}
+
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
+    JSON.stringify(character)
+      .slice(1, -1)
+      .replace(/^[^\\]$/u, '?')
+  )
+}

@@ -1,0 +1,66 @@
+import { Command } from 'commander'
+import type { RoundView } from '../../node/control/index.ts'
+import { askingDaemon, type ControlFlags, daemonOf } from '../control-command.ts'
+import { printResult, wholeNumber } from '../output.ts'
+import { sizeText, table } from '../table.ts'
+
+interface RoundsFlags extends ControlFlags {
+  limit: number
+  before?: number
+}
+
+/** `loam rounds`: what was sealed. */
+export function roundsCommand(): Command {
+  return askingDaemon(new Command('rounds'))
+    .description('list sealed rounds of a running peer, the youngest first')
+    .option('--limit <n>', 'how many', wholeNumber('--limit', 1, 1_000), 20)
+    .option('--before <round>', 'only those before this round', wholeNumber('--before', 1))
+    .addHelpText(
+      'after',
+      `
+Times are seconds in each phase, known for rounds that were sealed while this daemon ran. Digests are the beginnings of
+those that loam verify and the other members show.
+
+Examples:
+  $ loam rounds --home ~/.loam
+  $ loam rounds --home ~/.loam --limit 5 --json`
+    )
+    .action(runRounds)
+}
+
+async function runRounds(flags: RoundsFlags): Promise<void> {
+  const daemon = await daemonOf(flags)
+  const before = flags.before === undefined ? '' : `&before=${flags.before}`
+  const result = await daemon.get<{ rounds: RoundView[] }>(`/v1/rounds?limit=${flags.limit}${before}`)
+  printResult(result, flags, () =>
+    result.rounds.length === 0 ? 'no round is sealed yet' : roundsText(result.rounds)
+  )
+}
+
+/** Rounds in at most 80 columns. */
+export function roundsText(rounds: readonly RoundView[]): string {
+  const seconds = (name: keyof NonNullable<RoundView['ms']>) => ({
+    title: name,
+    of: ({ ms }: RoundView) => (ms === null ? '-' : (ms[name] / 1_000).toFixed(1)),
+    align: 'right' as const
+  })
+  return table<RoundView>(
+    [
+      { title: 'round', of: ({ round }) => String(round), align: 'right' },
+      {
+        title: 'cut',
+        of: ({ cut, stackDigest }) => (stackDigest === null ? 'void' : String(cut.length)),
+        align: 'right'
+      },
+      { title: 'stack', of: ({ stackDigest }) => stackDigest?.slice(0, 8) ?? '-' },
+      { title: 'model', of: ({ modelDigest }) => modelDigest.slice(0, 8) },
+      ...(['train', 'gather', 'decide', 'stack', 'seal'] as const).map(seconds),
+      {
+        title: 'received',
+        of: ({ bytesReceived }) => (bytesReceived === null ? '-' : sizeText(bytesReceived)),
+        align: 'right'
+      }
+    ],
+    rounds
+  )
+}

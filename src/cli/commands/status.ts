@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command } from 'commander'
+import type { StatusView } from '../../node/control/index.ts'
+import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../control-command.ts'
+import { EXIT, printResult } from '../output.ts'
+import { sizeText, timeText } from '../table.ts'
+
+interface StatusFlags extends ControlFlags {
+  watch?: boolean
+}
+
+/** Between two looks of `--watch`, milliseconds. */
+const WATCH_MS = 1_000
+
+/** `loam status`: what a running peer does. */
+export function statusCommand(): Command {
+  return askingDaemon(new Command('status'))
+    .description('show what a running peer does: round, phase, connections, last sealed round')
+    .option('--watch', 'look again every second until Ctrl-C')
+    .addHelpText(
+      'after',
+      `
+Exit code 0 when the peer is ready (in a round, connected to a quorum, not behind), else 1: a script needs no more.
+With --watch and --json each look is a line.
+
+Examples:
+  $ loam status --home ~/.loam
+  $ loam status --home ~/.loam --watch`
+    )
+    .action(runStatus)
+}
+
+async function runStatus(flags: StatusFlags): Promise<void> {
+  const daemon = await daemonOf(flags)
+  const look = () => daemon.get<StatusView>('/v1/status')
+  if (flags.watch !== true) {
+    const status = await look()
+    printResult(status, flags, () => statusText(status))
+    process.exitCode = status.ready ? EXIT.done : EXIT.failed
+    return
+  }
+  const { createLogUpdate } = await import('log-update')
+  const screen = createLogUpdate(process.stdout)
+  const stopped = untilInterrupted()
+  while (!stopped.aborted) {
+    const status = await look()
+    if (flags.json === true) printResult(status, flags, () => '')
+    else screen(statusText(status))
+    await sleep(WATCH_MS, undefined, { signal: stopped }).catch(() => undefined)
+  }
+  screen.done()
+}
+
+/** A status in lines of at most 80 columns, but for paths and addresses. */
+export function statusText(status: StatusView): string {
+  const { consortium, lastSealed, addresses, reasons } = status
+  const training =
+    status.phase === 'training' && status.steps > 0
+      ? `, step ${status.step}/${status.steps}${lossText(status)}`
+      : ''
+  const view = status.view >= 0 ? `, view ${status.view}` : ''
+  const lines: [string, string][] = [
+    ['peer', status.peerId],
+    ['consortium', `${consortium.name} (${consortium.id})`],
+    ['member', status.member === null ? 'no: it only watches' : `${status.member} of ${status.members}`],
+    ['ready', status.ready ? 'yes' : `no: ${reasons[0]}`],
+    ...reasons.slice(1).map((reason): [string, string] => ['', reason]),
+    ['round', `${status.round}, ${status.phase}${training}${view}`],
+    ['shards', `${status.shardsHeld} of ${status.shardsKnown} held`],
+    [
+      'connected',
+      `${status.connectedMembers} of ${status.members - 1} other members; quorum ${status.quorum}`
+    ],
+    ['last sealed', lastSealed === null ? 'none' : lastSealedText(lastSealed)],
+    [
+      'up',
+      `${timeText(status.uptimeSeconds)}, ${sizeText(status.memoryBytes)} of memory, process ${status.pid}`
+    ],
+    ['version', `loam ${status.version}, Node ${status.node.replace('v', '')}`],
+    ['home', status.home],
+    ...addresses.map((address, index): [string, string] => [index === 0 ? 'addresses' : '', address])
+  ]
+  return lines.map(([name, value]) => `${name.padEnd(11)}  ${value}`).join('\n')
+}
+
+function lossText({ loss }: StatusView): string {
+  return loss === null ? '' : `, loss ${loss.toFixed(3)}`
+}
+
+function lastSealedText({
+  round,
+  cut,
+  stackDigest,
+  modelDigest
+}: NonNullable<StatusView['lastSealed']>): string {
+  const outcome = stackDigest === null ? 'void' : `${cut.length} members stacked`
+  return `round ${round}, ${outcome}, model ${modelDigest.slice(0, 16)}`
+}

@@ -1,0 +1,37 @@
+import type { PeerReport, ProgressReport, SealedReport } from '../status.ts'
+
+/** Rounds of this run whose times are kept. */
+const ROUNDS_MAX = 1_000
+
+/** Remembers what a peer has reported, and tells who listens. */
+export class Observer {
+  readonly #sealed = new Map<number, SealedReport>()
+  readonly #listeners = new Set<(report: PeerReport) => void>()
+  #progress: ProgressReport | undefined
+
+  note(report: PeerReport): void {
+    if (report.type === 'progress') this.#progress = report
+    if (report.type === 'sealed') {
+      this.#sealed.set(report.round, report)
+      const [oldest] = this.#sealed.keys()
+      if (this.#sealed.size > ROUNDS_MAX) this.#sealed.delete(oldest!)
+    }
+    for (const listener of this.#listeners) listener(report)
+  }
+
+  /** What the peer last said that it does. */
+  get progress(): ProgressReport | undefined {
+    return this.#progress
+  }
+
+  /** A round that was sealed in this run, with its times. */
+  sealed(round: number): SealedReport | undefined {
+    return this.#sealed.get(round)
+  }
+
+  /** Calls a listener with every report from now on. @returns ends that */
+  listen(listener: (report: PeerReport) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+}

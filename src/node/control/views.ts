@@ -1,0 +1,180 @@
+import { consortiumCid } from '../../protocol/index.ts'
+import { peerIdText } from '../driver/reports.ts'
+import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../status.ts'
+import type { ControlComponents } from './components.ts'
+
+/** Whether a peer does its part, and why not. */
+export interface Readiness {
+  readonly ready: boolean
+  /** What is missing; empty when it is ready. */
+  readonly reasons: readonly string[]
+}
+
+/** What `loam status` shows. */
+export interface StatusView extends Readiness {
+  readonly version: string
+  readonly node: string
+  readonly pid: number
+  readonly home: string
+  readonly peerId: string
+  readonly addresses: readonly string[]
+  readonly consortium: { readonly id: string; readonly name: string }
+  /** Index among the members of the round; null for one who only watches. */
+  readonly member: number | null
+  readonly members: number
+  readonly quorum: number
+  /** Members with an open connection, without the peer itself. */
+  readonly connectedMembers: number
+  readonly uptimeSeconds: number
+  readonly round: number
+  readonly phase: ProgressReport['phase']
+  readonly view: number
+  readonly step: number
+  readonly steps: number
+  /** Nats per token of the last step; null before the first. */
+  readonly loss: number | null
+  readonly shardsHeld: number
+  readonly shardsKnown: number
+  readonly lastSealed: RoundSummary | null
+  readonly halted: string | null
+  readonly memoryBytes: number
+}
+
+/** What `loam peers` shows of a peer. */
+export interface PeerView {
+  readonly peerId: string
+  /** Index among the members of the round; null for a connected peer that is none, such as a relay. */
+  readonly member: number | null
+  readonly self: boolean
+  readonly connected: boolean
+  readonly direction: 'inbound' | 'outbound' | null
+  readonly address: string | null
+  /** The round that it last said it is in; null where it has not said. */
+  readonly round: number | null
+  readonly trainer: boolean
+  readonly voter: boolean
+  /** Its part in the last sealed cut; null where it had none. */
+  readonly lastCut: CutEntry | null
+}
+
+/** What `loam rounds` shows of a sealed round. */
+export interface RoundView extends RoundSummary {
+  /** Milliseconds; null for a round that was sealed before the daemon started. */
+  readonly ms: PhaseTimes | null
+  /** Payload bytes that came in during the round. */
+  readonly bytesReceived: number | null
+}
+
+/** Ready: in a round, connected to a quorum, and not behind. */
+export function readiness(components: ControlComponents): Readiness {
+  const { driver, heads, lastRound } = components
+  const { context, halted, self } = driver.state
+  const reasons: string[] = []
+  const reachable = connectedMembers(components) + (self >= 0 ? 1 : 0)
+  const ahead = heads.ahead(context)
+  if (halted !== undefined) reasons.push(`halted: ${halted}`)
+  if (self < 0) reasons.push('this peer is no member of the round')
+  if (lastRound !== undefined && context.round > lastRound)
+    reasons.push(`it only serves: its settings end with round ${lastRound}`)
+  if (reachable < context.quorum)
+    reasons.push(
+      `${reachable} of ${context.members.length} members are here, itself included; the quorum is ${context.quorum}`
+    )
+  if (ahead > context.round) reasons.push(`it catches up: round ${context.round} of ${ahead}`)
+  return { ready: reasons.length === 0, reasons }
+}
+
+export function statusView(components: ControlComponents): StatusView {
+  const { host, charter, driver, rounds, observer, version, home } = components
+  const { context, self, halted, phase, view } = driver.state
+  const progress = observer.progress
+  // What was reported of an earlier round says nothing about this one.
+  const current = progress?.round === context.round ? progress : undefined
+  return {
+    version,
+    node: process.version,
+    pid: process.pid,
+    home: home.folder,
+    peerId: host.peerId.toString(),
+    addresses: host.multiaddrs(),
+    consortium: { id: consortiumCid(charter.id), name: charter.charter.name },
+    member: self < 0 ? null : self,
+    members: context.members.length,
+    quorum: context.quorum,
+    connectedMembers: connectedMembers(components),
+    uptimeSeconds: Math.round(process.uptime()),
+    ...readiness(components),
+    round: context.round,
+    phase: halted !== undefined ? 'halted' : (current?.phase ?? phase),
+    view,
+    step: current?.step ?? 0,
+    steps: current?.steps ?? 0,
+    loss: current?.loss ?? null,
+    shardsHeld: current?.shardsHeld ?? 0,
+    shardsKnown: current?.shardsKnown ?? 0,
+    lastSealed: rounds.summaries.at(-1) ?? null,
+    halted: halted ?? null,
+    memoryBytes: process.memoryUsage.rss()
+  }
+}
+
+export function peerViews(components: ControlComponents): PeerView[] {
+  const { host, driver, heads, rounds } = components
+  const { context, self } = driver.state
+  const cut = rounds.summaries.at(-1)?.cut ?? []
+  const members = context.members.map(({ peer }) => peerIdText(peer))
+  const others = host
+    .peers()
+    .map(String)
+    .filter((peerId) => !members.includes(peerId))
+  const viewOf = (peerId: string, member: number | null): PeerView => {
+    const [connection] = connectionsTo(components, peerId)
+    return {
+      peerId,
+      member,
+      self: member === self,
+      connected: connection !== undefined,
+      direction: connection?.direction ?? null,
+      address: connection?.remoteAddr.toString() ?? null,
+      round:
+        member === null
+          ? null
+          : member === self
+            ? context.round
+            : (heads.of(context.members[member]!.peer) ?? null),
+      trainer: member !== null && context.trainers.includes(member),
+      voter: member !== null && context.voters.includes(member),
+      lastCut: cut.find((entry) => entry.peerId === peerId) ?? null
+    }
+  }
+  return [
+    ...members.map((peerId, index) => viewOf(peerId, index)),
+    ...others.map((peerId) => viewOf(peerId, null))
+  ]
+}
+
+/** The last `limit` sealed rounds below `before`, the youngest first. */
+export function roundViews(
+  { rounds, observer }: Pick<ControlComponents, 'rounds' | 'observer'>,
+  limit: number,
+  before = Number.POSITIVE_INFINITY
+): RoundView[] {
+  return rounds.summaries
+    .filter(({ round }) => round < before)
+    .slice(-limit)
+    .reverse()
+    .map((summary) => {
+      const report = observer.sealed(summary.round)
+      return { ...summary, ms: report?.ms ?? null, bytesReceived: report?.bytesReceived ?? null }
+    })
+}
+
+function connectedMembers(components: ControlComponents): number {
+  const { context, self } = components.driver.state
+  const connected = new Set(components.host.peers().map(String))
+  return context.members.filter(({ peer }, index) => index !== self && connected.has(peerIdText(peer))).length
+}
+
+function connectionsTo({ host }: ControlComponents, peerId: string) {
+  return host.libp2p.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peerId)
+}

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { get, type IncomingMessage, request } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { parseSamples } from '../../../scripts/soak/read-metrics.ts'
+import type { PeerView, RoundView, StatusView } from '../../../src/node/control/index.ts'
+import type { Home } from '../../../src/node/home.ts'
+import { packageRoot } from '../../../src/package-root.ts'
+import { LOAM, lastLine, loam, loamWith, type Outcome } from '../cli/loam.ts'
+import { PeerNetwork } from './peer-network.ts'
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+/** One request, with what a browser or a stranger may put into it. */
+async function ask(
+  address: string,
+  path: string,
+  headers: Record<string, string>,
+  method = 'GET'
+): Promise<Answer> {
+  const asking = request(new URL(path, address), { agent: false, headers, method })
+  asking.end(method === 'GET' ? undefined : 'x'.repeat(5_000))
+  const [response] = (await once(asking, 'response')) as [IncomingMessage]
+  let body = ''
+  for await (const chunk of response.setEncoding('utf8')) body += chunk as string
+  return { status: response.statusCode!, body }
+}
+
+function assertNarrow({ stdout }: Outcome): void {
+  for (const line of stdout.split('\n')) assert(line.length <= 80 || /\/|\(baf/.test(line), line)
+}
+
+describe('a running peer and those who look at it', function () {
+  this.timeout(240_000)
+  let network: PeerNetwork
+  let home: Home
+  let address: string
+  let bearer: { authorization: string }
+  const at = (...args: string[]) => loam(...args, '--home', home.folder)
+  const children: ChildProcess[] = []
+
+  /** `loam logs -f`, and its lines. */
+  function follow(...args: string[]) {
+    const child = spawn(process.execPath, [LOAM, 'logs', '-f', '--home', home.folder, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
+    children.push(child)
+    return { child, lines: createInterface({ input: child.stdout }) }
+  }
+
+  before(async () => {
+    network = await PeerNetwork.prepare(1)
+    home = network.prepared.peers[0]!.home
+    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
+    await writeFile(home.config, JSON.stringify({ ...settings, metrics: { listen: '127.0.0.1:0' } }))
+  })
+  after(async () => {
+    for (const child of children) child.kill('SIGKILL')
+    await network.end()
+  })
+
+  it('says what to start where no daemon runs', async () => {
+    for (const command of ['status', 'peers', 'rounds', 'logs']) {
+      const { code, stdout, stderr } = await at(command, '--json')
+      assert.deepEqual([code, stdout], [1, ''])
+      assert.match(stderr, /no daemon runs in .*: start it with loam peer --home /)
+    }
+  })
+
+  it('says which of its settings hold and where they come from, and whether it could start', async () => {
+    interface Printed {
+      settings: Record<string, { value: unknown; source: string }>
+    }
+    const { settings } = lastLine<Printed>(await at('config', 'print', '--rank', '3', '--json'))
+    assert.deepEqual(settings['adapter.rank'], { value: 3, source: 'flag', unit: null })
+    assert.deepEqual([settings['network.mdns']!.value, settings['network.mdns']!.source], [false, 'file'])
+    assert.equal(settings['log.keepFiles']!.source, 'default')
+    assert.equal((await at('config', 'check')).code, 0)
+    const { ok, faults } = lastLine<{ ok: boolean; faults: { message: string }[] }>(
+      await at('config', 'check', '--rank', '65', '--json')
+    )
+    assert.equal(ok, false)
+    assert.match(faults[0]!.message, /rank 65 is outside/)
+    assert.equal((await at('config', 'print', '--set', 'adapter.rang=3')).code, 2)
+  })
+
+  it('serves its control API on this machine, with a token that is made once', async () => {
+    await network.start(0)
+    await network.untilSealed(2, 0)
+    ;({ address } = JSON.parse(await readFile(home.control, 'utf8')) as { address: string })
+    assert.match(address, /^http:\/\/127\.0\.0\.1:\d+$/)
+    const token = (await readFile(home.controlToken, 'utf8')).trim()
+    bearer = { authorization: `Bearer ${token}` }
+    if (process.platform !== 'win32')
+      for (const file of [home.controlToken, home.identity])
+        assert.equal((await stat(file)).mode & 0o777, 0o600)
+    assert.equal((await ask(address, '/v1/status', bearer)).status, 200)
+  })
+
+  it('refuses who has no token, another host name, or a body', async () => {
+    for (const path of ['/v1/status', '/v1/peers', '/v1/rounds', '/v1/logs', '/v1/events', '/metrics'])
+      for (const authorization of ['', 'Bearer x', `Bearer ${'x'.repeat(43)}`]) {
+        const { status, body } = await ask(address, path, { authorization })
+        assert.equal(status, 401, path)
+        assert.match(body, /control\.token/)
+      }
+    for (const path of ['/v1/status', '/healthz'])
+      assert.equal((await ask(address, path, { ...bearer, host: 'evil.example' })).status, 403)
+    assert.equal((await ask(address, '/v1/nothing', bearer)).status, 404)
+    assert.equal((await ask(address, '/v1/rounds?limit=0', bearer)).status, 400)
+    assert.equal((await ask(address, '/v1/events?level=loud', bearer)).status, 400)
+    assert((await ask(address, '/v1/status', bearer, 'POST')).status >= 400)
+    const wrong = await loamWith({ LOAM_CONTROL_TOKEN: 'x'.repeat(40) }, 'status', '--home', home.folder)
+    assert.equal(wrong.code, 1)
+    assert.match(wrong.stderr, /refuses the token/)
+  })
+
+  it('is alive and ready', async () => {
+    assert.deepEqual(await ask(address, '/healthz', {}), { status: 200, body: '{"alive":true}' })
+    assert.deepEqual(await ask(address, '/readyz', {}), { status: 200, body: '{"ready":true,"reasons":[]}' })
+  })
+
+  it('tells its status, peers and rounds, for people in 80 columns and for programs', async () => {
+    const status = lastLine<StatusView>(await at('status', '--json'))
+    assert.deepEqual([status.ready, status.members, status.quorum, status.member], [true, 1, 1, 0])
+    assert.equal(status.peerId, network.prepared.peers[0]!.peerId)
+    assert(status.round >= 3 && status.lastSealed!.round === status.round - 1)
+    const { peers } = lastLine<{ peers: PeerView[] }>(await at('peers', '--json'))
+    assert.deepEqual(
+      peers.map(({ peerId, self, connected }) => [peerId, self, connected]),
+      [[status.peerId, true, false]]
+    )
+    const { rounds } = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--limit', '2', '--json'))
+    assert.equal(rounds.length, 2)
+    assert.equal(rounds[0]!.round, rounds[1]!.round + 1)
+    assert(rounds[0]!.ms!.train > 0)
+    const before = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--before', '2', '--json'))
+    assert.deepEqual(
+      before.rounds.map(({ round, modelDigest }) => [round, modelDigest]),
+      [[1, network.watches[0]!.sealed.find(({ round }) => round === 1)!.modelDigest]]
+    )
+    for (const command of ['status', 'peers', 'rounds']) {
+      const outcome = await at(command)
+      assert.equal(outcome.code, 0, outcome.stderr)
+      assertNarrow(outcome)
+    }
+  })
+
+  it('shows its log, past and coming, by level and topic', async () => {
+    const { lines } = lastLine<{ lines: { msg: string; topic: string }[] }>(
+      await at('logs', '-n', '1000', '--json')
+    )
+    assert(lines.some(({ msg, topic }) => msg === 'sealed' && topic === 'rounds'))
+    assert(lines.some(({ topic }) => topic === 'network'))
+    const of = lastLine<{ lines: { topic: string }[] }>(
+      await at('logs', '-n', '1000', '--topic', 'network', '--json')
+    )
+    assert(of.lines.length > 0 && of.lines.every(({ topic }) => topic === 'network'))
+    assert.equal((await at('logs', '--topic', 'nonsense')).code, 2)
+    const { child, lines: following } = follow('-n', '0', '--topic', 'rounds', '--json')
+    const now = network.lastSealed(0)
+    for await (const line of following) {
+      const { msg, topic, round } = JSON.parse(line) as { msg: string; topic: string; round?: number }
+      assert.equal(topic, 'rounds')
+      if (msg === 'sealed' && round! > now) break
+    }
+    child.kill('SIGINT')
+    assert.deepEqual(await once(child, 'exit'), [0, null])
+  })
+
+  it('counts what Prometheus reads: its own, the process, libp2p and gossipsub', async () => {
+    const { status, body } = await ask(address, '/metrics', bearer)
+    assert.equal(status, 200)
+    const samples = parseSamples(body)
+    const value = (name: string) => samples.find((sample) => sample.name === name)?.value
+    assert(value('loam_round')! >= 3)
+    assert(value('loam_rounds_sealed_total')! >= 2)
+    assert(value('process_resident_memory_bytes')! > 1e7)
+    for (const prefix of ['libp2p_', 'gossipsub_', 'nodejs_'])
+      assert(
+        samples.some(({ name }) => name.startsWith(prefix)),
+        prefix
+      )
+    const part = (name: string) =>
+      samples.find((sample) => sample.name === 'loam_disk_usage_bytes' && sample.labels === `part="${name}"`)!
+        .value
+    assert(part('blocks') > 0 && part('stacks') > 0 && part('seals') > 0)
+  })
+
+  it('has every metric that the dashboard asks for, with its labels', async () => {
+    const text = await readFile(join(packageRoot(), 'deploy', 'grafana-dashboard.json'), 'utf8')
+    const queries = [...text.matchAll(/"expr": "((?:[^"\\]|\\.)*)"/g)].map(
+      ([, query]) => JSON.parse(`"${query}"`) as string
+    )
+    assert(queries.length >= 10)
+    const { body } = await ask(address, '/metrics', bearer)
+    const known = new Set(body.split('\n').flatMap((line) => /^# TYPE (\S+)/.exec(line)?.[1] ?? []))
+    for (const query of queries) {
+      const names = query.match(/\b(?:loam|libp2p|gossipsub|process|nodejs)_\w+/g) ?? []
+      assert(names.length > 0, query)
+      for (const name of names)
+        assert(known.has(name) || known.has(name.replace(/_(bucket|sum|count)$/, '')), `${name} in ${query}`)
+    }
+  })
+
+  it('stops in time while clients listen, one of which takes nothing, and tells the others', async () => {
+    const { child, lines } = follow('-n', '1')
+    await once(lines, 'line')
+    const hanging = get(new URL('/v1/events', address), { agent: false, headers: bearer })
+    const [stream] = (await once(hanging, 'response')) as [IncomingMessage]
+    stream.pause()
+    hanging.on('error', () => undefined)
+    stream.on('error', () => undefined)
+    const said: string[] = []
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => said.push(text))
+    const ended = once(child, 'exit')
+    assert.equal(await network.stop(0), 0)
+    assert.deepEqual(await ended, [0, null])
+    assert.match(said.join(''), /the daemon has ended/)
+    stream.destroy()
+    assert(!existsSync(home.control))
+    const token = (await readFile(home.controlToken, 'utf8')).trim()
+    assert.equal(bearer.authorization, `Bearer ${token}`)
+  })
+
+  it('has no control API when that is turned off', async () => {
+    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
+    await writeFile(home.config, JSON.stringify({ ...settings, control: { enabled: false }, metrics: {} }))
+    await network.start(0)
+    assert(!existsSync(home.control))
+    const { code, stderr } = await at('status')
+    assert.equal(code, 1)
+    assert.match(stderr, /has no control API/)
+  })
+
+  it('serves it over a unix socket where that is set', async function () {
+    if (process.platform === 'win32') this.skip()
+    await network.stop(0)
+    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
+    const socket = join(home.folder, 'control.sock')
+    await writeFile(home.config, JSON.stringify({ ...settings, control: { socket } }))
+    await network.start(0)
+    const killed = lastLine<StatusView>(await at('status', '--json'))
+    assert.equal(killed.members, 1)
+    // A socket that a crash left is no hindrance.
+    await network.kill(0)
+    assert(existsSync(socket))
+    await network.start(0)
+    assert.equal(lastLine<StatusView>(await at('status', '--json')).peerId, killed.peerId)
+  })
+})
