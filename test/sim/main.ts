@@ -2,6 +2,8 @@ import { Command, InvalidArgumentError } from 'commander'
 import { mutantTable } from './mutant-table.ts'
 import { MUTANTS } from './mutants.ts'
 import { histogram, replayOf, summarise } from './report.ts'
+import { appendResult, readResults } from './results-file.ts'
+import type { SeedResult } from './run-seed.ts'
 import { sweep } from './sweep.ts'
 
 interface Options {
@@ -11,6 +13,8 @@ interface Options {
   readonly jobs: number
   readonly json: boolean
   readonly mutants: boolean
+  readonly rounds?: number
+  readonly results?: string
 }
 
 function wholeNumber(text: string): number {
@@ -32,6 +36,8 @@ const program = new Command('sim')
   .option('--mutate <rule>', 'break one rule: the sweep has to show it', mutantName)
   .option('--mutants', 'break every rule in turn, and print how many seeds each survives', false)
   .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
+  .option('--rounds <n>', 'rounds that every seed seals at least', wholeNumber)
+  .option('--results <file>', 'keep what came of every seed there, and go on where a run before stopped')
   .option('--json', 'one JSON object as the last line', false)
   .addHelpText(
     'after',
@@ -43,22 +49,40 @@ const program = new Command('sim')
 const options = program.opts<Options>()
 const tell = (text: string) => void process.stderr.write(`${text}\n`)
 
-async function runSweep({ seeds, from, mutate, jobs, json }: Options): Promise<boolean> {
-  let done = 0
-  const results = await sweep({
+async function runSweep({
+  seeds,
+  from,
+  mutate,
+  jobs,
+  json,
+  rounds,
+  results: file
+}: Options): Promise<boolean> {
+  const before = file === undefined ? [] : readResults(file)
+  const isOfRun = ({ seed }: SeedResult) => seed >= from && seed < from + seeds
+  const known = before.filter(isOfRun)
+  let done = known.length
+  const fresh = await sweep({
     from,
     seeds,
     mutant: mutate,
     jobs,
-    onResult({ seed, failure }) {
+    rounds,
+    done: new Set(known.map(({ seed }) => seed)),
+    onResult(result) {
+      const { seed, failure } = result
       done++
+      if (file !== undefined) appendResult(file, result)
       if (failure !== undefined)
-        tell(`seed ${seed}: ${failure.invariant}: ${failure.text}\n  again: ${replayOf(seed, mutate)}`)
+        tell(
+          `seed ${seed}: ${failure.invariant}: ${failure.text}\n  again: ${replayOf(seed, mutate, rounds)}`
+        )
       if (done % 100 === 0) tell(`${done} of ${seeds} seeds`)
     }
   })
+  const results = [...known, ...fresh].sort((left, right) => left.seed - right.seed)
   tell(histogram(results))
-  const summary = summarise(results, mutate)
+  const summary = summarise(results, mutate, rounds)
   tell(
     `${summary.seeds} seeds, ${summary.rounds} rounds: ${summary.violations} violations, ${summary.stalls} stalls`
   )

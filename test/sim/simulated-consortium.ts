@@ -15,23 +15,33 @@ const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFe
 export const digestOf = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest())
 
+/** Somebody with a made-up key. */
+export interface Person {
+  readonly signer: Signer
+  readonly peer: Uint8Array
+  readonly chain: RevealChain
+}
+
 /**
- * A consortium of `count` members with made-up keys, and each one's signer and reveal chain, in the order of their
- * PeerIds.
+ * A consortium of `count` members with made-up keys: its charter, and everybody with signer and reveal chain, the members
+ * in the order of their PeerIds, and after them those who are not in the charter.
  */
 export function simulatedConsortium(
   count: number,
   changes: Partial<Charter> = {},
-  signerOf = (index: number): Signer => idealSigner(peerOf(digestOf(`key ${index}`)))
-): { signed: SignedCharter; chains: RevealChain[]; signers: Signer[] } {
-  const people = Array.from({ length: count }, (_, index) => {
+  signerOf = (index: number): Signer => idealSigner(peerOf(digestOf(`key ${index}`))),
+  joiners = 0
+): { signed: SignedCharter; people: Person[]; chains: RevealChain[]; signers: Signer[] } {
+  const all: Person[] = Array.from({ length: count + joiners }, (_, index) => {
     const signer = signerOf(index)
     return { signer, peer: signer.peer, chain: chainOf(index) }
-  }).sort((left, right) => compareBytes(left.peer, right.peer))
+  })
+  const members = all.slice(0, count).sort((left, right) => compareBytes(left.peer, right.peer))
+  const people = [...members, ...all.slice(count)]
   const charter: Charter = {
     version: 1,
     name: 'simulated',
-    members: people.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
+    members: members.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
     base: {
       config: digestOf('config'),
       tokenizer: digestOf('tokenizer'),
@@ -57,6 +67,7 @@ export function simulatedConsortium(
   }
   return {
     signed: { charter, id: charterId(charter), signatures: [] },
+    people,
     chains: people.map(({ chain }) => chain),
     signers: people.map(({ signer }) => signer)
   }

@@ -59,10 +59,11 @@ ${rows.map(line).join('\n')}
 
 ## What it means
 
-- A shard tells more the more often each document was seen in training: more steps, fewer documents. A member with a handful of documents and many steps should take it that any other member can tell which documents those were, if it has candidates to ask about.
+- Where an interval lies above 0.5 (AUC) or above 0.01 (TPR), the attacker does better than guessing: a member should take it that another member can tell some of the documents it trained on, if it has them to ask about. Where it does not, so few runs and documents show nothing either way.
+- Rows with one run say nothing of other seeds or domains.
 - The attack asks about documents that the attacker has already. Getting text out of a shard is another attack, which was not measured here.
 - This is one simple attack, without shadow models, on a model of a million parameters and adapters on two kinds of modules. Stronger attacks find more, and larger models remember more: read the figures as a lower bound.
-- Averaging with others in the stack weakens it. It does not take it away, and members see each other's shards before they are stacked.
+- Members see each other's shards before they are stacked: what the stack hides is hidden from those who come later alone.
 - Loam adds no noise. What must not be known to have been trained on does not belong into the training text.
 `
 }

@@ -55,6 +55,7 @@ export function createControlServer(components: ControlComponents, token: string
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,
+    exposeHeadRoutes: false,
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS }
   })
   app.server.maxConnections = CONNECTIONS_MAX
