@@ -91,7 +91,7 @@ export function simulatedManifest(
   chain: RevealChain,
   peer = context.members[author]!.peer
 ): Manifest {
-  const rank = 2 + author
+  const rank = 2 + (author % 62)
   const anchor = context.members.find((member) => equalBytes(member.peer, peer))!.anchor
   return {
     samples: 100 + author,

@@ -169,7 +169,7 @@ export class Watch {
     if (before !== undefined && before !== hex(manifest))
       this.note('one-certificate', `two manifests of ${author} were certified in round ${context.round}`)
     certified.set(author, hex(manifest))
-    if (new Set(endorsements.map(({ member }) => member)).size < safeQuorum(context.members.length))
+    if (new Set(endorsements.map(({ member }) => member)).size < safeQuorum(context.voters.length))
       this.note('certified-only', `${name} holds a certificate of ${author} without a quorum`)
   }
 
@@ -223,7 +223,7 @@ export class Watch {
     if (before !== undefined && before !== id)
       this.note('seal-agreement', `round ${round}: ${name} sealed something else than others`)
     record.sealed = id
-    if (new Set(seal.attestations.map(({ member }) => member)).size < safeQuorum(context.members.length))
+    if (new Set(seal.attestations.map(({ member }) => member)).size < safeQuorum(context.voters.length))
       this.note('seal-agreement', `round ${round}: the seal of ${name} is no quorum`)
     if (before !== undefined) return
     if ((isVoid(cut) || seal.stack === null) && !equalBytes(seal.model, context.modelDigest))
