@@ -118,7 +118,7 @@ async function prepareHomes(folder: string, peers: number): Promise<readonly Pre
     model: join(packageRoot(), 'models', 'loam-base-1m'),
     folder
   }
-  const prepared = await prepareTestnet(options, () => undefined, TIMEOUTS)
+  const prepared = await prepareTestnet(options, () => undefined, { timeouts: TIMEOUTS })
   for (const { home } of prepared.peers) {
     const lines = (await readFile(home.documents, 'utf8')).split('\n')
     await writeFile(home.documents, lines.slice(0, DOCUMENTS).join('\n'))
