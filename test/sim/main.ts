@@ -5,7 +5,7 @@ import { mutantTable } from './mutant-table.ts'
 import { MUTANTS } from './mutants.ts'
 import { histogram, replayOf, summarise } from './report.ts'
 import { appendResult, readResults } from './results-file.ts'
-import type { SeedResult } from './run-seed.ts'
+import { runScenario, type SeedResult } from './run-seed.ts'
 import { shrink } from './shrink.ts'
 import { sweep } from './sweep.ts'
 
@@ -104,7 +104,14 @@ async function runSweep({
 }
 
 function runShrink({ shrink: seed, mutate, rounds, out }: Options): boolean {
-  const result = shrink(drawScenario(seed!, rounds), mutate, () => tell('simpler'))
+  const scenario = drawScenario(seed!, rounds)
+  if (runScenario(scenario, mutate).failure === undefined) {
+    tell(`seed ${seed} does not fail: there is nothing to shrink`)
+    return true
+  }
+  const result = shrink(scenario, mutate, ({ members, rounds: left, faulty }) =>
+    tell(`simpler: ${members} members, ${faulty.length} faulty, ${left} rounds`)
+  )
   const text = `${JSON.stringify(result, null, 2)}\n`
   if (out === undefined) console.log(text)
   else writeFileSync(out, text)
