@@ -32,6 +32,8 @@ export class Healing {
     const { round } = stage.context
     this.#limits.set(round, { from: queue.now, milliseconds })
     queue.later(milliseconds, () => {
+      // All sealed it, which may be so long ago that nothing else is remembered of it.
+      if (!this.#limits.has(round)) return
       const late = this.#late(round).map(({ name }) => name)
       if (late.length > 0)
         watch.note('stall', `round ${round}: ${late} did not seal within ${milliseconds} ms of healing`)

@@ -5,7 +5,7 @@ import { createSigner, peerOf, type Signer, type Verify } from '../../src/protoc
 import type { Copy } from './copy.ts'
 import { idealSigner } from './ideal-signatures.ts'
 import type { Behaviour, Scenario } from './scenario.ts'
-import { digestOf, simulatedConsortium } from './simulated-consortium.ts'
+import { CHAIN_LENGTH, digestOf, simulatedConsortium } from './simulated-consortium.ts'
 
 /** Everybody in a simulation: the charter's members by the order of their PeerIds, then those who will ask to join. */
 export interface People {
@@ -30,7 +30,9 @@ export function peopleOf(scenario: Scenario, rules: RoundRules, verify: Verify):
       ...scenario.charter
     },
     signerOf,
-    joiners
+    joiners,
+    // Rounds that are under way when the last has been sealed by all need a reveal too.
+    scenario.rounds < CHAIN_LENGTH / 2 ? CHAIN_LENGTH : 2 * scenario.rounds
   )
   const genesis = genesisContext(signed, rules)
   const behavioursOf = new Map(faulty.map(({ member, behaviours }) => [member, new Set(behaviours)]))

@@ -8,8 +8,8 @@ import type { RoundContext } from '../../src/protocol/round-context.ts'
 import { peerOf, type Signer } from '../../src/protocol/signature.ts'
 import { idealSigner } from './ideal-signatures.ts'
 
-/** Rounds that a simulated chain lasts. */
-const CHAIN_LENGTH = 256
+/** Rounds that a simulated chain lasts, unless a run needs more. */
+export const CHAIN_LENGTH = 256
 const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFeatures: 8 }
 
 export const digestOf = (text: string): Uint8Array =>
@@ -30,11 +30,12 @@ export function simulatedConsortium(
   count: number,
   changes: Partial<Charter> = {},
   signerOf = (index: number): Signer => idealSigner(peerOf(digestOf(`key ${index}`))),
-  joiners = 0
+  joiners = 0,
+  chainLength = CHAIN_LENGTH
 ): { signed: SignedCharter; people: Person[]; chains: RevealChain[]; signers: Signer[] } {
   const all: Person[] = Array.from({ length: count + joiners }, (_, index) => {
     const signer = signerOf(index)
-    return { signer, peer: signer.peer, chain: chainOf(index) }
+    return { signer, peer: signer.peer, chain: chainOf(index, chainLength) }
   })
   const members = all.slice(0, count).sort((left, right) => compareBytes(left.peer, right.peer))
   const people = [...members, ...all.slice(count)]
@@ -73,14 +74,15 @@ export function simulatedConsortium(
   }
 }
 
-const chains = new Map<number, RevealChain>()
+const chains = new Map<string, RevealChain>()
 
 /** Chains take long to make, and whose they are is of no matter. */
-function chainOf(index: number): RevealChain {
-  const known = chains.get(index)
+function chainOf(index: number, length: number): RevealChain {
+  const key = `${index} ${length}`
+  const known = chains.get(key)
   if (known !== undefined) return known
-  const chain = createRevealChain(digestOf(`secret ${index}`), CHAIN_LENGTH)
-  chains.set(index, chain)
+  const chain = createRevealChain(digestOf(`secret ${index}`), length)
+  chains.set(key, chain)
   return chain
 }
 

@@ -59,18 +59,19 @@ export class SyncExchange {
     const stage = stageOf(this.#world, copy)
     if (stage?.areParted(other, copy)) return
     if (stage?.healed === false && random.chance(stage.weather.loss)) return
-    this.#recollect(copy, other)
-    const { round } = copy.state.context
+    this.#recollect(copy, other, copy.state)
     if (other.behaviours.has('gives-false-rounds') && random.chance(0.5))
-      this.#adopt(copy, other, this.#falseRound(copy.state.context))
+      this.#adopt(copy, other, this.#falseRound(stage?.context ?? copy.context))
+    // Any event may be the one before which it stops.
+    if (copy.state === undefined || other.state === undefined) return
+    const { round } = copy.state.context
     const kept = other.sealed.get(round)
     if (kept !== undefined) this.#adopt(copy, other, kept.bytes)
     else if (round === other.state.context.round) this.#exchange(copy, other, copy.state, other.state, stage)
   }
 
   /** Rule 17 *Amnesia*: notes how far another is. A liar tells a very large number, or none. */
-  #recollect(copy: Copy, other: Copy): void {
-    const state = copy.state!
+  #recollect(copy: Copy, other: Copy, state: PeerState): void {
     if (state.silentThrough !== UNKNOWN_ROUND) return
     copy.told.set(hex(other.peer), isHonest(other) ? latestAttested(other.state!) : 1_000_000_000)
     const through = silenceNeeded(state, copy.told)
@@ -80,8 +81,8 @@ export class SyncExchange {
   /** Rule 16 *Catch-up*: takes over a round that others sealed, or finds out who lies. */
   #adopt(copy: Copy, other: Copy, bytes: Uint8Array): void {
     const { edge, event, watch } = this.#world
-    const { context, sealedRound } = copy.state!
-    if (sealedRound !== undefined) return
+    if (copy.state === undefined || copy.state.sealedRound !== undefined) return
+    const { context } = copy.state
     try {
       if (peekSealedRound(bytes).round !== context.round) return
       event(copy, { type: 'sealedRound', sealedRound: decodeSealedRound(context, bytes, edge.verify) })
