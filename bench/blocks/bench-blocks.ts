@@ -34,10 +34,11 @@ const result: { pair?: PairResult; swarm?: SwarmRow[]; rssMB?: number } = {}
 if (wants('a') || wants('b')) {
   say('(a) one pair, 256 MiB …')
   result.pair = await measurePair(PAIR_MIB)
-  const { MBps, bareMBps, tcpMBps, ratio } = result.pair
+  const { MBps, bareMBps, tcpMBps, ratio, cpuMs, bareCpuMs } = result.pair
   say(
     `    blocks ${MBps.toFixed(0)} MB/s, bare stream ${bareMBps.toFixed(0)}, TCP ${tcpMBps.toFixed(0)}; ratio to bare ${ratio.toFixed(2)} (to reach 0.60)`
   )
+  say(`    processor time of both sides: ${cpuMs.toFixed(1)} ms a MiB, bare ${bareCpuMs.toFixed(1)}`)
 }
 if (wants('b')) {
   say('(b) each of 4, 8, 16 peers publishes 16 MiB …')

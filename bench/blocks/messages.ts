@@ -32,6 +32,8 @@ export type Done =
       /** Gossiped messages heard, repetitions left out. */
       readonly heard: number
       readonly peakRssMB: number
+      /** Processor time of the process so far, its threads and the kernel's work for it included. */
+      readonly cpuMs: number
     }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly reason: string }

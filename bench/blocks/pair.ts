@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type connect as connectSocket, createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { median } from '../support/median.ts'
-import { startMesh } from './bench-peers.ts'
+import { type BenchPeer, startMesh } from './bench-peers.ts'
 
 /** Part (a): one pair of processes. */
 export interface PairResult {
@@ -10,6 +10,9 @@ export interface PairResult {
   readonly bareMBps: number
   readonly tcpMBps: number
   readonly ratio: number
+  /** Processor time of both processes, milliseconds a MiB: what a busy machine changes least. */
+  readonly cpuMs: number
+  readonly bareCpuMs: number
 }
 
 const MiB = 2 ** 20
@@ -21,19 +24,37 @@ export async function measurePair(mebibytes: number): Promise<PairResult> {
   try {
     const bytes = mebibytes * MiB
     const times = { blocks: [] as number[], bare: [] as number[], tcp: [] as number[] }
+    const cpu = { blocks: [] as number[], bare: [] as number[] }
+    const measured = async (kind: keyof typeof cpu, work: () => Promise<number>) => {
+      const before = await cpuOf(holder!, asker!)
+      times[kind].push(await work())
+      cpu[kind].push(((await cpuOf(holder!, asker!)) - before) / mebibytes)
+    }
     for (let run = 0; run < RUNS; run++) {
       const publication = await holder!.make(mebibytes, MiB)
-      times.blocks.push(await asker!.fetch([publication]))
-      times.bare.push(await asker!.read(holder!.peerId, bytes))
+      await measured('blocks', () => asker!.fetch([publication]))
+      await measured('bare', () => asker!.read(holder!.peerId, bytes))
       times.tcp.push(await timeTcp(bytes))
     }
     const speed = (milliseconds: readonly number[]) => bytes / 1e3 / median(milliseconds)
     const MBps = speed(times.blocks)
     const bareMBps = speed(times.bare)
-    return { MBps, bareMBps, tcpMBps: speed(times.tcp), ratio: MBps / bareMBps }
+    return {
+      MBps,
+      bareMBps,
+      tcpMBps: speed(times.tcp),
+      ratio: MBps / bareMBps,
+      cpuMs: median(cpu.blocks),
+      bareCpuMs: median(cpu.bare)
+    }
   } finally {
     await Promise.all([holder!.stop(), asker!.stop()])
   }
+}
+
+async function cpuOf(...peers: readonly BenchPeer[]): Promise<number> {
+  const reports = await Promise.all(peers.map((peer) => peer.report()))
+  return reports.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
 }
 
 const SENDER = `

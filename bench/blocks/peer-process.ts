@@ -62,7 +62,9 @@ async function carryOut(order: Order): Promise<Done> {
       return { type: 'gossiped' }
     case 'report': {
       const { received, sent } = host.traffic.totals().get('blocks') ?? { received: 0, sent: 0 }
-      return { type: 'report', received, sent, heard, peakRssMB: peakMemoryMb() }
+      const { user, system } = process.cpuUsage()
+      const cpuMs = (user + system) / 1e3
+      return { type: 'report', received, sent, heard, peakRssMB: peakMemoryMb(), cpuMs }
     }
     case 'stop':
       await exchange.stop()

@@ -1,5 +1,6 @@
 import type { LoraPair } from '../../src/adapter/index.ts'
 import { mergeThreads } from '../../src/node/builder/merge-threads.ts'
+import { stopwatch } from '../support/stopwatch.ts'
 
 /** Numbers of ordinary size in shared memory, quickly made. */
 export function sharedNumbers(length: number): Float32Array {
@@ -35,9 +36,9 @@ export async function mergeSpeed(
   const weight = sharedNumbers(rows * columns)
   let best = 0
   for (let repeat = 0; repeat < 8; repeat++) {
-    const begin = performance.now()
+    const elapsed = stopwatch(count)
     await threads.merge(weight, pair)
-    best = Math.max(best, (2 * rows * columns * rank) / (performance.now() - begin) / 1e6)
+    best = Math.max(best, (2 * rows * columns * rank) / elapsed() / 1e6)
   }
   await threads.stop()
   return best
@@ -69,9 +70,9 @@ export async function roundSpeed(
   const weight = sharedNumbers(ROWS_IN_MEMORY * columns)
   for (const pair of adapter) {
     for (let row = 0; row < rows; row += ROWS_IN_MEMORY) {
-      const begin = performance.now()
+      const elapsed = stopwatch(count)
       await threads.merge(weight, pair, row)
-      milliseconds += performance.now() - begin
+      milliseconds += elapsed()
     }
   }
   await threads.stop()

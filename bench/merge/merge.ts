@@ -1,6 +1,7 @@
 /**
  * Speed of the canonical merge beside the machine's BLAS (whose fused instructions it forgoes), and of the stack beside
- * a plain copy, in one run.
+ * a plain copy, in one run. One thread is measured in processor time, two on the wall's clock, for which the machine has
+ * to be quiet.
  *
  * Usage: npm run bench:merge -- [--json]
  */

@@ -1,4 +1,5 @@
 import { type StackMember, stackAdapters } from '../../src/adapter/index.ts'
+import { stopwatch } from '../support/stopwatch.ts'
 
 /** How fast members' factors are stacked, beside a plain copy of the same factors into memory as fresh. */
 export interface StackSpeed {
@@ -40,7 +41,7 @@ export function stackSpeed(): StackSpeed {
 }
 
 function secondsOf(work: () => unknown): number {
-  const begin = performance.now()
+  const elapsed = stopwatch(1)
   work()
-  return (performance.now() - begin) / 1000
+  return elapsed() / 1000
 }

@@ -1,14 +1,18 @@
 import { type StackMember, updateNorm } from '../../src/adapter/index.ts'
 
-/** What the others do against a poisoned update: nothing, clip its norm, or not endorse it. */
-export type Defence = 'none' | 'clip' | 'refuse'
+/**
+ * What the others do against a poisoned update: nothing, clip its norm, or not endorse it. `refuse` has a bound in the
+ * first round that bounds nothing (1,000), `refuse-base` that of `loam consortium create`: the median base weight's norm.
+ */
+export type Defence = 'none' | 'clip' | 'refuse' | 'refuse-base'
 
 /** Every defence, in the order of the report. */
-export const DEFENCES: readonly Defence[] = ['none', 'clip', 'refuse']
+export const DEFENCES: readonly Defence[] = ['none', 'clip', 'refuse', 'refuse-base']
 
-/** A charter's default bound (rule 2): ten medians of the cut before; 1,000 where there is none. */
+/** A charter's bound (rule 2): ten medians of the cut before. */
 const REFUSE_FACTOR = 10
-const REFUSE_ABSOLUTE = 1_000
+/** Where there is no cut before, and the charter's founder chose no bound. */
+export const REFUSE_ABSOLUTE = 1_000
 
 /** Median norm of ΔW by module over a cut: what the next round's updates are judged by. */
 export type MedianNorms = ReadonlyMap<string, number>
@@ -30,11 +34,12 @@ export function medianNorms(members: readonly StackMember[]): MedianNorms {
 /** Leaves out the members whose update a quorum of the honest would not endorse. */
 export function refuseBeyond(
   members: readonly StackMember[],
-  before: MedianNorms | undefined
+  before: MedianNorms | undefined,
+  absolute = REFUSE_ABSOLUTE
 ): StackMember[] {
   const boundOf = (module: string): number => {
     const median = before?.get(module) ?? 0
-    return median > 0 ? REFUSE_FACTOR * median : REFUSE_ABSOLUTE
+    return median > 0 ? REFUSE_FACTOR * median : absolute
   }
   return members.filter(({ adapter }) =>
     adapter.pairs.every((pair) => updateNorm(pair) <= boundOf(pair.module))

@@ -8,6 +8,7 @@ import {
 } from '../../src/adapter/index.ts'
 import { combineSeeds } from '../../src/data/index.ts'
 import { type BaseModel, expandTargetModules } from '../../src/model/index.ts'
+import { baseNorm } from '../../src/node/base-norm.ts'
 import { type Attack, flipLabels, poisonAdapter } from './attacks.ts'
 import { type MedianNorms, medianNorms, refuseBeyond } from './defences.ts'
 import { type HeldOutScorer, meanLoss } from './held-out.ts'
@@ -46,6 +47,7 @@ export async function runFederation(
   const modules = expandTargetModules(base.config, settings.targetModules)
   const attacker = run.attack === undefined ? undefined : heaviest(members)
   const ranks = ranksOf(settings, run.ranks)
+  const firstBound = baseNorm(base, settings.targetModules)
   let state: GlobalState = {
     modules: new Map(modules.map((module) => [module, base.weights.get(`${module}.weight`)!])),
     last: undefined,
@@ -62,7 +64,7 @@ export async function runFederation(
       const adapter = await trainMember(laboratory, member, work)
       trained.push({ author: member.author, samples: member.samples, adapter })
     }
-    const counted = defend(trained, run, medians)
+    const counted = defend(trained, run, medians, firstBound)
     medians = medianNorms(counted)
     const outcome = method.finish(state, trained, counted)
     state = outcome.state
@@ -103,10 +105,12 @@ function heaviest(members: readonly ExperimentMember[]): number {
 function defend(
   members: readonly StackMember[],
   { defence }: RunDescription,
-  before: MedianNorms | undefined
+  before: MedianNorms | undefined,
+  firstBound: number
 ): readonly StackMember[] {
   if (defence === 'clip') return clipToMedian(members, CLIP_FACTOR)
-  return defence === 'refuse' ? refuseBeyond(members, before) : members
+  if (defence === 'refuse') return refuseBeyond(members, before)
+  return defence === 'refuse-base' ? refuseBeyond(members, before, firstBound) : members
 }
 
 interface RoundWork {

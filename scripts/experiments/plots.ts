@@ -66,7 +66,8 @@ function linePlot(values: PlotPoint[], title: string): TopLevelSpec {
       height: 220,
       encoding: {
         x: { field: 'x', type: 'quantitative', title: 'round' },
-        color: { field: 'series', type: 'nominal', title }
+        // Else the legend is as faint as the bands are.
+        color: { field: 'series', type: 'nominal', title, legend: { symbolOpacity: 1 } }
       },
       layer: [
         {

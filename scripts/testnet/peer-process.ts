@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { PeerReport } from '../../src/node/status.ts'
@@ -24,15 +24,26 @@ export interface PeerProcess {
   kill(): Promise<void>
 }
 
+/** How to start a peer otherwise than usual. */
+export interface PeerProcessOptions {
+  /** What to put before the command: `ip netns exec NAME` runs it in a network namespace. */
+  readonly prefix?: readonly string[]
+  /** More flags of `loam peer`. */
+  readonly flags?: readonly string[]
+}
+
 /** Starts a peer's daemon as an operating-system process of its own. */
 export function startPeerProcess(
   peer: PreparedPeer,
   bootstrap: readonly string[],
-  onReport: (report: PeerReport) => void
+  onReport: (report: PeerReport) => void,
+  { prefix = [], flags = [] }: PeerProcessOptions = {}
 ): PeerProcess {
   const entry = join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
-  const flags = bootstrap.length === 0 ? [] : ['--bootstrap', ...bootstrap]
-  const child: ChildProcess = fork(entry, ['peer', '--home', peer.home.folder, ...flags], {
+  const known = bootstrap.length === 0 ? [] : ['--bootstrap', ...bootstrap]
+  const peerCommand = ['peer', '--home', peer.home.folder, ...known, ...flags]
+  const [command, ...args] = [...prefix, process.execPath, entry, ...peerCommand]
+  const child: ChildProcess = spawn(command!, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     // A process group of its own: Ctrl-C reaches the launcher alone, which stops the peers in order.
     detached: true

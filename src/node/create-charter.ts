@@ -20,6 +20,8 @@ export interface CharterTerms {
   /** A committee that votes for all, drawn by the seed; not given: all vote. */
   readonly committee?: Charter['committee']
   readonly maximumRank?: number
+  /** Largest Frobenius norm of a module's update in a round without a cut before it; 1,000 where it is not given. */
+  readonly maximumNorm?: number
   /** Element format in which shards travel; f32 where it is not given. */
   readonly dtype?: ShardDtype
   readonly timeouts?: Partial<Charter['timeouts']>
@@ -76,7 +78,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     rank: { min: 1, max: maximumRank },
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
-    norm: { factor: NORM_FACTOR, absolute: NORM_ABSOLUTE },
+    norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
     heldOutVeto: terms.heldOutVeto ?? false,
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
     retain: terms.retain ?? RETAIN_ROUNDS

@@ -38,6 +38,7 @@ import { createMetrics } from './metrics/index.ts'
 import {
   BLOCK_SERVER_LIMITS,
   createHost,
+  GreetPeers,
   type NetworkHost,
   startBlockExchange,
   UploadLimit,
@@ -247,6 +248,21 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await addresses.start()
   keeper.start()
   wishes.start()
+  const bootstrap = [...config.network.bootstrap, ...(invite?.bootstrap ?? [])]
+  const greeting = new GreetPeers(host, {
+    self: { charter: charter.id, software: `loam/${packageVersion()}` },
+    addresses: [...bootstrap, ...config.network.relays],
+    admits: (peerId) =>
+      isKnown(peerId.toMultihash().bytes) ||
+      invited.has(peerId.toString()) ||
+      config.network.relays.some((relay) => relay.endsWith(`/p2p/${peerId}`)),
+    onVerdict: ({ address, outcome, reason, advice }) =>
+      report({ type: 'bootstrap', address, outcome, reason, advice }),
+    onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason }),
+    log: networkLog
+  })
+  await greeting.start()
+  started.push(() => greeting.stop())
   await saveOwnAddresses(home, host.multiaddrs())
   const control = await startControlApi({
     home,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { packageVersion } from '../package-root.ts'
 import type { SignedCharter } from '../protocol/index.ts'
 import { readCharter } from './charter-file.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
@@ -7,7 +8,7 @@ import { peerIdText } from './driver/reports.ts'
 import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
-import { createRelay, type RelayLimits, type RelayLoad, type RelayNode } from './network/index.ts'
+import { createRelay, type RelayLimits, type RelayLoad, type RelayNode, serveHello } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
 import type { Log } from './store/log.ts'
 
@@ -61,6 +62,12 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
     await listen(node, settings.listen)
     const addresses = new AddressExchange({ host: node, log }, charter?.id)
     await addresses.start()
+    await serveHello(
+      node,
+      { charter: charter?.id, software: `loam/${packageVersion()}` },
+      () => undefined,
+      log
+    )
     log.info({ peerId, addresses: node.multiaddrs(), admitted: allowed.size }, 'the relay runs')
     return {
       peerId,

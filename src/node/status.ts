@@ -50,9 +50,22 @@ export interface SealedReport extends RoundSummary {
   readonly bytesReceived: number
 }
 
+/** What became of an address to begin with, where it does not answer, and when it answers again. */
+export interface BootstrapReport {
+  readonly type: 'bootstrap'
+  readonly address: string
+  /** `answers`, `refused`, `timeout`, `wrong-peer` and so on. */
+  readonly outcome: string
+  readonly reason: string
+  /** What to do; empty where nothing has to be done. */
+  readonly advice: string
+}
+
 /** What a peer tells whoever watches it. */
 export type PeerReport =
   | { readonly type: 'listening'; readonly peerId: string; readonly addresses: readonly string[] }
   | ProgressReport
   | SealedReport
   | { readonly type: 'halted'; readonly reason: string }
+  | BootstrapReport
+  | { readonly type: 'misfit'; readonly peerId: string; readonly reason: string }

@@ -79,6 +79,8 @@ export interface RoundRules {
   joinsAtMost(faulty: number): number
   /** Rule 11: whether a request has taken effect before. */
   isSpent(spent: readonly SpentRequest[], id: Uint8Array): boolean
+  /** Rule 16 *Catch-up*: whether so many members' equal attestations are a seal that others may follow. */
+  isSeal(attestations: number, quorum: number): boolean
   /** Rule 14 *Sync*: what is given to a member that lacks it. */
   syncGives<M>(lacked: readonly M[]): readonly M[]
   /** Rule 15 *Bounds*: whether one more distinct message of an author, kind and slot is kept. */
@@ -158,6 +160,7 @@ export const soundRules: RoundRules = {
   isAdmitted: (admits, quorum) => admits >= quorum,
   joinsAtMost: (faulty) => Math.max(1, faulty),
   isSpent: (spent, id) => spent.some((one) => equalBytes(one.id, id)),
+  isSeal: (attestations, quorum) => attestations >= quorum,
   syncGives: (lacked) => lacked,
   keepsMore: (kept) => kept < DISTINCT_MAX,
   keepsEarly: (kept) => kept < EARLY_MAX,

@@ -1,3 +1,4 @@
+import type { MembershipChange } from '../../src/protocol/messages/bodies.ts'
 import type { Effect, LogRecord } from '../../src/protocol/round/effects.ts'
 import type { PeerState } from '../../src/protocol/round/state.ts'
 import type { Environment } from '../../src/protocol/round/step.ts'
@@ -19,19 +20,34 @@ export interface Copy {
   readonly peer: Uint8Array
   readonly isFaulty: boolean
   readonly behaviours: ReadonlySet<Behaviour>
-  readonly environment: Environment
+  /** With its own clock, set before every step. */
+  readonly environment: Omit<Environment, 'now'> & { now: number }
   /** Virtual milliseconds that one of its own milliseconds takes. */
   readonly clock: number
   log: LogRecord[]
-  readonly sealed: Map<number, KeptRound>
+  sealed: Map<number, KeptRound>
   /** The context of the round that it begins after a restart. */
   context: RoundContext
+  /** Digest of the model that it really has. */
+  model: Uint8Array
+  /** Digest of what it built in this round, until that is sealed. */
+  built: Uint8Array | undefined
   /** Undefined while it is down. */
   state: PeerState | undefined
   /** Grows with every crash: what was under way before is lost. */
   life: number
   /** Effects of this round that were carried out. */
   effects: number
+  /** Whose turn it is to be asked by sync. */
+  turn: number
+  /** Latest attested round of others, by PeerId in hex (rule 17). */
+  told: Map<string, number>
+  /** Membership changes that it saw sealed, the latest. */
+  changes: readonly MembershipChange[]
+  /** Latest round in which it lost its disk. */
+  lostIn: number
+  /** Round until whose begin it is away; 0 where it is not. */
+  awayUntil: number
 }
 
 /** Whether a copy keeps the rules. */

@@ -1,19 +1,26 @@
 import { hex } from '../../src/protocol/bytes.ts'
 import { type Judgement, judge } from '../../src/protocol/messages/judge.ts'
-import { decodeEnvelope, type Envelope } from '../../src/protocol/messages/message.ts'
+import { decodeEnvelope, type Envelope, type Message } from '../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../src/protocol/round-context.ts'
 import type { Verify } from '../../src/protocol/signature.ts'
 
 /** What a member's edge makes of bytes. */
 export interface Edge {
   readonly verify: Verify
+  /** Notes a message that was just made: an edge that shares its work need not read it again. */
+  know(message: Message): void
   decode(bytes: Uint8Array): Envelope
   judge(context: RoundContext, envelope: Envelope): Judgement
 }
 
 /** Every receiver decodes and judges for itself, as peers do. */
 export function plainEdge(verify: Verify): Edge {
-  return { verify, decode: decodeEnvelope, judge: (context, envelope) => judge(context, envelope, verify) }
+  return {
+    verify,
+    know: () => {},
+    decode: decodeEnvelope,
+    judge: (context, envelope) => judge(context, envelope, verify)
+  }
 }
 
 /** Both are pure functions: members in the same context judge the same bytes once between them. */
@@ -31,6 +38,9 @@ export function memoisedEdge(verify: Verify): Edge {
   }
   return {
     verify,
+    know(message) {
+      if (!envelopes.has(message.bytes)) envelopes.set(message.bytes, message)
+    },
     decode(bytes) {
       const known = envelopes.get(bytes)
       if (known !== undefined) return known

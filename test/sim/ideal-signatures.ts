@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { equalBytes } from '../../src/protocol/bytes.ts'
 import type { Signer, Verify } from '../../src/protocol/signature.ts'
 
@@ -13,5 +13,8 @@ export function idealSigner(peer: Uint8Array): Signer {
 export const verifyIdeal: Verify = (peer, message, signature) => equalBytes(tag(peer, message), signature)
 
 function tag(peer: Uint8Array, message: Uint8Array): Uint8Array {
-  return Uint8Array.from(createHash('sha512').update(peer).update(message).digest())
+  const both = new Uint8Array(peer.length + message.length)
+  both.set(peer)
+  both.set(message, peer.length)
+  return new Uint8Array(hash('sha512', both, 'buffer'))
 }

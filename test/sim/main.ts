@@ -1,7 +1,12 @@
+import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
+import { drawScenario } from './draw-scenario.ts'
 import { mutantTable } from './mutant-table.ts'
 import { MUTANTS } from './mutants.ts'
 import { histogram, replayOf, summarise } from './report.ts'
+import { appendResult, readResults } from './results-file.ts'
+import { runScenario, type SeedResult } from './run-seed.ts'
+import { shrink } from './shrink.ts'
 import { sweep } from './sweep.ts'
 
 interface Options {
@@ -11,6 +16,11 @@ interface Options {
   readonly jobs: number
   readonly json: boolean
   readonly mutants: boolean
+  readonly drawn: boolean
+  readonly shrink?: number
+  readonly out?: string
+  readonly rounds?: number
+  readonly results?: string
 }
 
 function wholeNumber(text: string): number {
@@ -30,12 +40,21 @@ const program = new Command('sim')
   .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
   .option('--from <seed>', 'the first seed', wholeNumber, 1)
   .option('--mutate <rule>', 'break one rule: the sweep has to show it', mutantName)
-  .option('--mutants', 'break every rule in turn, and print how many seeds each survives', false)
+  .option(
+    '--mutants',
+    'break every rule in turn, each in its own situation, and print the runs that it survives',
+    false
+  )
+  .option('--drawn', 'with --mutants: in drawn seeds, at most --seeds of them', false)
+  .option('--shrink <seed>', 'make the scenario of a failing seed as simple as it will be', wholeNumber)
+  .option('--out <file>', 'with --shrink: the file that it is written to')
   .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
+  .option('--rounds <n>', 'rounds that every seed seals at least', wholeNumber)
+  .option('--results <file>', 'keep what came of every seed there, and go on where a run before stopped')
   .option('--json', 'one JSON object as the last line', false)
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock'
+    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out test/sim/scenarios/lock.json'
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
@@ -43,22 +62,40 @@ const program = new Command('sim')
 const options = program.opts<Options>()
 const tell = (text: string) => void process.stderr.write(`${text}\n`)
 
-async function runSweep({ seeds, from, mutate, jobs, json }: Options): Promise<boolean> {
-  let done = 0
-  const results = await sweep({
+async function runSweep({
+  seeds,
+  from,
+  mutate,
+  jobs,
+  json,
+  rounds,
+  results: file
+}: Options): Promise<boolean> {
+  const before = file === undefined ? [] : readResults(file)
+  const isOfRun = ({ seed }: SeedResult) => seed >= from && seed < from + seeds
+  const known = before.filter(isOfRun)
+  let done = known.length
+  const fresh = await sweep({
     from,
     seeds,
     mutant: mutate,
     jobs,
-    onResult({ seed, failure }) {
+    rounds,
+    done: new Set(known.map(({ seed }) => seed)),
+    onResult(result) {
+      const { seed, failure } = result
       done++
+      if (file !== undefined) appendResult(file, result)
       if (failure !== undefined)
-        tell(`seed ${seed}: ${failure.invariant}: ${failure.text}\n  again: ${replayOf(seed, mutate)}`)
+        tell(
+          `seed ${seed}: ${failure.invariant}: ${failure.text}\n  again: ${replayOf(seed, mutate, rounds)}`
+        )
       if (done % 100 === 0) tell(`${done} of ${seeds} seeds`)
     }
   })
+  const results = [...known, ...fresh].sort((left, right) => left.seed - right.seed)
   tell(histogram(results))
-  const summary = summarise(results, mutate)
+  const summary = summarise(results, mutate, rounds)
   tell(
     `${summary.seeds} seeds, ${summary.rounds} rounds: ${summary.violations} violations, ${summary.stalls} stalls`
   )
@@ -66,5 +103,22 @@ async function runSweep({ seeds, from, mutate, jobs, json }: Options): Promise<b
   return summary.failures.length === 0
 }
 
+function runShrink({ shrink: seed, mutate, rounds, out }: Options): boolean {
+  const scenario = drawScenario(seed!, rounds)
+  if (runScenario(scenario, mutate).failure === undefined) {
+    tell(`seed ${seed} does not fail: there is nothing to shrink`)
+    return true
+  }
+  const result = shrink(scenario, mutate, ({ members, rounds: left, faulty }) =>
+    tell(`simpler: ${members} members, ${faulty.length} faulty, ${left} rounds`)
+  )
+  const text = `${JSON.stringify(result, null, 2)}\n`
+  if (out === undefined) console.log(text)
+  else writeFileSync(out, text)
+  tell(`${result.invariant}: ${result.scenario.members} members, ${result.scenario.rounds} rounds`)
+  return false
+}
+
+if (options.shrink !== undefined) process.exit(runShrink(options) ? 0 : 1)
 const isFine = options.mutants ? await mutantTable(options, tell) : await runSweep(options)
 process.exitCode = isFine ? 0 : 1

@@ -103,6 +103,46 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     says: 'any number of distinct messages is kept',
     rules: { keepsMore: () => true }
   },
+  early: {
+    says: 'any number of envelopes of the next round is kept',
+    rules: { keepsEarly: () => true }
+  },
+  'speak-once': {
+    says: 'a member may say another thing where it spoke before',
+    rules: { maySpeakAgain: () => true }
+  },
+  repeat: {
+    says: 'a proposer never repeats the cut that is valid',
+    rules: { toRepeat: () => undefined }
+  },
+  evidence: {
+    says: 'contradictions are not noticed',
+    rules: { convicts: () => false }
+  },
+  admit: {
+    says: 'one member alone lets in, and puts out',
+    rules: { isAdmitted: (admits) => admits > 0 }
+  },
+  joins: {
+    says: 'any number may join in one cut',
+    rules: { joinsAtMost: () => Number.POSITIVE_INFINITY }
+  },
+  spent: {
+    says: 'a membership request may take effect again',
+    rules: { isSpent: () => false }
+  },
+  'catch-up': {
+    says: 'a sealed round is followed without a quorum of attestations',
+    rules: { isSeal: (attestations) => attestations > 0 }
+  },
+  amnesia: {
+    says: 'a member that lost its log signs at once',
+    rules: { keepsSilent: () => false }
+  },
+  rebuild: {
+    says: 'a member with a wrong build goes on from it',
+    rules: { mayGoOnFrom: () => true }
+  },
   reveal: {
     says: "a manifest's reveal need not be the next of its chain",
     rules: { isReveal: () => true }

@@ -1,36 +1,48 @@
-import type { RoundContext } from '../../src/protocol/round-context.ts'
 import { deadlinesOf } from '../../src/protocol/rules/deadline.ts'
 import type { Copy } from './copy.ts'
+import type { RoundStage } from './round-stage.ts'
 import type { Scenario } from './scenario.ts'
 
-/** Time for what is no waiting of the protocol's: fetches, builds, and a member that catches up on its round. */
-const SLACK_MS = 30_000
-/** Exchanges of sync until a member that asks others at random has met the one that it needs. */
-const SYNC_EXCHANGES = 12
+/** Time that a member takes at most to get the blocks of a round, once somebody serves them, and to build. */
+const REPLAY_MS = 3_000
+
+/** How long a round may still take once it healed, and which view the honest members may come to. */
+export interface Patience {
+  readonly milliseconds: number
+  readonly view: number
+}
 
 /**
- * How long after a round healed every honest member must have sealed it, milliseconds: training, gathering, and a bounded
- * number of views from the highest that an honest member was in. The views are: those of f faulty proposers, twice, and
- * as many as timeouts need to grow beyond delays and sync.
+ * What rounds are promised to need once their messages come (`docs/protocol.md`, "Why rounds end"). Everybody has asked
+ * everybody after `copies × syncEveryMs`; until then views may pass in vain, each at least as long as its precommit timer.
+ * Views count from where timeouts are longer than three delays. Then proposers take turns: at most f faulty ones, an
+ * honest one; and as many again, should a faulty one have given a lock meanwhile to somebody whom it left out before.
  */
-export function patience(
-  { timeouts, calmDelay, syncEveryMs, clocks }: Scenario,
-  context: RoundContext,
-  honest: readonly Copy[]
-): number {
-  const { round, faulty } = context
-  const slowest = Math.max(1, ...clocks)
-  const present = honest.filter(({ state }) => state?.context.round === round)
-  const reached = Math.max(0, ...present.map(({ state }) => state!.view))
-  const need = 3 * calmDelay[1] + SYNC_EXCHANGES * syncEveryMs
-  // Each member's own times, which follow what it saw, are where its views begin to grow.
+export function patience(scenario: Scenario, stage: RoundStage, copies: readonly Copy[]): Patience {
+  const { timeouts, calmDelay, syncEveryMs, clocks } = scenario
+  const { round, faulty } = stage.context
+  const { growthMs } = timeouts
+  const [fastest, slowest] = [Math.min(1, ...clocks), Math.max(1, ...clocks)]
+  const honest = copies.filter(({ isFaulty, awayUntil }) => !isFaulty && awayUntil === 0)
+  const behind = Math.max(0, ...honest.map(({ state, context }) => round - (state?.context ?? context).round))
+  const views = honest.flatMap(({ state }) => (state?.context.round === round ? state.view : []))
+  const reached = Math.max(0, ...views)
   const own = honest.flatMap(({ state }) => (state === undefined ? [] : deadlinesOf(state)))
-  const shortest = Math.min(timeouts.voteMs, ...own.map(({ voteMs }) => voteMs))
+  const shortest = (of: 'proposeMs' | 'voteMs') => Math.min(timeouts[of], ...own.map((times) => times[of]))
   const longest = (of: 'proposeMs' | 'voteMs') => Math.max(timeouts[of], ...own.map((times) => times[of]))
-  const grown = Math.max(reached, Math.ceil(Math.max(0, need - shortest) / timeouts.growthMs))
-  const last = grown + 2 * faulty + 3
-  let sum = timeouts.trainMs + timeouts.gatherMs + timeouts.graceMs + SLACK_MS
-  for (let view = reached; view <= last; view++)
-    sum += longest('proposeMs') + 2 * longest('voteMs') + 3 * view * timeouts.growthMs
-  return Math.ceil(sum * slowest)
+
+  const syncMs = copies.length * syncEveryMs * slowest
+  const levelMs = (behind + 1) * syncMs + behind * REPLAY_MS
+  let view = reached
+  for (let passed = 0; passed < levelMs; view++) passed += (shortest('voteMs') + view * growthMs) * fastest
+  const shortestTimer = Math.min(shortest('proposeMs'), shortest('voteMs'))
+  const grown = Math.ceil(Math.max(0, (3 * calmDelay[1]) / fastest - shortestTimer) / growthMs)
+  const last = Math.max(view, grown) + 2 * faulty + 3
+
+  const isDeciding = views.length === honest.length && views.every((one) => one >= 0)
+  const before = isDeciding ? 0 : timeouts.trainMs + timeouts.gatherMs + timeouts.graceMs
+  let sum = before
+  for (let one = reached; one <= last; one++)
+    sum += longest('proposeMs') + 2 * longest('voteMs') + 3 * one * growthMs
+  return { milliseconds: Math.ceil(levelMs + sum * slowest + syncMs + 2 * REPLAY_MS), view: last }
 }

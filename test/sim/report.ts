@@ -11,12 +11,13 @@ export interface SweepSummary {
 }
 
 /** The line that runs a seed again. */
-export function replayOf(seed: number, mutant?: string): string {
-  return `npm run sim -- --from ${seed} --seeds 1${mutant === undefined ? '' : ` --mutate ${mutant}`}`
+export function replayOf(seed: number, mutant?: string, rounds?: number): string {
+  const mutate = mutant === undefined ? '' : ` --mutate ${mutant}`
+  return `npm run sim -- --from ${seed} --seeds 1${rounds === undefined ? '' : ` --rounds ${rounds}`}${mutate}`
 }
 
 /** Sums a sweep up. */
-export function summarise(results: readonly SeedResult[], mutant?: string): SweepSummary {
+export function summarise(results: readonly SeedResult[], mutant?: string, rounds?: number): SweepSummary {
   const failed = results.filter(({ failure }) => failure !== undefined)
   const stalls = failed.filter(({ failure }) => failure!.invariant === 'stall').length
   return {
@@ -27,7 +28,7 @@ export function summarise(results: readonly SeedResult[], mutant?: string): Swee
     failures: failed.map(({ seed, failure }) => ({
       seed,
       invariant: failure!.invariant,
-      replay: replayOf(seed, mutant)
+      replay: replayOf(seed, mutant, rounds)
     }))
   }
 }

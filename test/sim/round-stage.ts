@@ -19,6 +19,8 @@ export class RoundStage {
   readonly #indices = new Map<string, number>()
   readonly #held: (() => void)[] = []
   healed = false
+  /** Views that honest members may reach before it counts as a stall; none while the round has not healed. */
+  viewLimit = Number.POSITIVE_INFINITY
 
   constructor(
     context: RoundContext,
@@ -54,6 +56,16 @@ export class RoundStage {
       this.script === undefined ||
       this.script.passes(envelope, this.indexOf(envelope.header.author), this.indexOf(to.peer))
     )
+  }
+
+  /** Whether an author's certificate may arrive now. */
+  passesCertificate(author: number): boolean {
+    return this.healed || this.script === undefined || this.script.passesCertificate(author)
+  }
+
+  /** Changes when something may pass that did not before. */
+  get openness(): number {
+    return this.healed ? -1 : (this.script?.openness ?? 0)
   }
 
   /** Whether two copies are on different sides, in a view of the round. */

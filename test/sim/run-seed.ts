@@ -30,6 +30,7 @@ export function runScenario(scenario: Scenario, mutant?: string): SeedResult {
   return failure === undefined ? { ...result, cpuMs } : { ...result, cpuMs, failure }
 }
 
-export function runSeed(seed: number, mutant?: string): SeedResult {
-  return runScenario(drawScenario(seed), mutant)
+/** Draws a scenario from its seed and runs it; `rounds` are as many as the draw says unless told otherwise. */
+export function runSeed(seed: number, mutant?: string, rounds?: number): SeedResult {
+  return runScenario(drawScenario(seed, rounds), mutant)
 }

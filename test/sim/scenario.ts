@@ -22,13 +22,23 @@ export const BEHAVIOURS = [
   'proposes-partial',
   'proposes-stale',
   'proposes-oversized',
+  /** Claims more documents than the charter allows. */
+  'claims-samples',
+  /** Publishes manifests with a reveal that is none. */
+  'reveals-wrongly',
+  /** Makes proposals from fewer readies than a quorum. */
+  'proposes-few',
+  /** Puts membership changes of earlier cuts into its own. */
+  'replays-changes',
+  /** Answers those who ask with sealed rounds that faulty members alone signed. */
+  'gives-false-rounds',
   /** Shards that hold what no honest member endorses. */
   'trains-nonsense',
   /** Sends old messages of anybody again. */
   'replays',
   /** Makes messages in others' names, from outsiders, and on other parents. */
   'forges',
-  /** Sends many distinct messages of views far ahead. */
+  /** Sends many distinct messages: of one view, of views far ahead, of the next round. */
   'floods',
   'attests-false-digests'
 ] as const
@@ -56,6 +66,8 @@ export type Act =
   | 'hide-polka'
   /** A cut is locked by some, and one member alone sees the precommits that decide it. */
   | 'lock'
+  /** A cut is locked by some, and no one sees it decided. */
+  | 'half-lock'
   /** Proposals are held back: the view ends with nothing. */
   | 'starve'
   /** The same, and one honest member hears nothing of it: the others leave it views behind. */
@@ -109,6 +121,16 @@ export const CALM: Weather = {
   untrained: []
 }
 
+/** Rule 11: somebody who is to come or to go, from a round on. */
+export interface MembershipPlan {
+  readonly round: number
+  readonly type: 'join' | 'leave' | 'evict'
+  /** Joining people come after the members: `members`, `members + 1` and so on. */
+  readonly person: number
+  /** Who asks for it, where not every honest member does. */
+  readonly by?: readonly number[]
+}
+
 /** A run, whole: the same scenario gives the same run. */
 export interface Scenario {
   readonly seed: number
@@ -128,5 +150,14 @@ export interface Scenario {
   /** How long a training takes, milliseconds, and how long fetches and builds do, where other than usual. */
   readonly trainMs?: readonly [number, number]
   readonly workMs?: readonly [number, number]
+  /** People who are in no charter, and follow until they are let in. */
+  readonly joiners?: number
+  readonly changes?: readonly MembershipPlan[]
+  /** Members who are down from the begin of one round to the begin of another. */
+  readonly absences?: readonly { readonly member: number; readonly from: number; readonly until: number }[]
+  /** Members whose machine computes wrongly in a round. */
+  readonly miscomputes?: readonly { readonly member: number; readonly round: number }[]
+  /** Whether sealed rounds are kept to the end, and not only for as long as somebody may need them. */
+  readonly keepsAll?: boolean
   readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee'>>
 }

@@ -8,30 +8,41 @@ import type { RoundContext } from '../../src/protocol/round-context.ts'
 import { peerOf, type Signer } from '../../src/protocol/signature.ts'
 import { idealSigner } from './ideal-signatures.ts'
 
-/** Rounds that a simulated chain lasts. */
-const CHAIN_LENGTH = 256
+/** Rounds that a simulated chain lasts, unless a run needs more. */
+export const CHAIN_LENGTH = 256
 const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFeatures: 8 }
 
 export const digestOf = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest())
 
+/** Somebody with a made-up key. */
+export interface Person {
+  readonly signer: Signer
+  readonly peer: Uint8Array
+  readonly chain: RevealChain
+}
+
 /**
- * A consortium of `count` members with made-up keys, and each one's signer and reveal chain, in the order of their
- * PeerIds.
+ * A consortium of `count` members with made-up keys: its charter, and everybody with signer and reveal chain, the members
+ * in the order of their PeerIds, and after them those who are not in the charter.
  */
 export function simulatedConsortium(
   count: number,
   changes: Partial<Charter> = {},
-  signerOf = (index: number): Signer => idealSigner(peerOf(digestOf(`key ${index}`)))
-): { signed: SignedCharter; chains: RevealChain[]; signers: Signer[] } {
-  const people = Array.from({ length: count }, (_, index) => {
+  signerOf = (index: number): Signer => idealSigner(peerOf(digestOf(`key ${index}`))),
+  joiners = 0,
+  chainLength = CHAIN_LENGTH
+): { signed: SignedCharter; people: Person[]; chains: RevealChain[]; signers: Signer[] } {
+  const all: Person[] = Array.from({ length: count + joiners }, (_, index) => {
     const signer = signerOf(index)
-    return { signer, peer: signer.peer, chain: chainOf(index) }
-  }).sort((left, right) => compareBytes(left.peer, right.peer))
+    return { signer, peer: signer.peer, chain: chainOf(index, chainLength) }
+  })
+  const members = all.slice(0, count).sort((left, right) => compareBytes(left.peer, right.peer))
+  const people = [...members, ...all.slice(count)]
   const charter: Charter = {
     version: 1,
     name: 'simulated',
-    members: people.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
+    members: members.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
     base: {
       config: digestOf('config'),
       tokenizer: digestOf('tokenizer'),
@@ -57,19 +68,21 @@ export function simulatedConsortium(
   }
   return {
     signed: { charter, id: charterId(charter), signatures: [] },
+    people,
     chains: people.map(({ chain }) => chain),
     signers: people.map(({ signer }) => signer)
   }
 }
 
-const chains = new Map<number, RevealChain>()
+const chains = new Map<string, RevealChain>()
 
 /** Chains take long to make, and whose they are is of no matter. */
-function chainOf(index: number): RevealChain {
-  const known = chains.get(index)
+function chainOf(index: number, length: number): RevealChain {
+  const key = `${index} ${length}`
+  const known = chains.get(key)
   if (known !== undefined) return known
-  const chain = createRevealChain(digestOf(`secret ${index}`), CHAIN_LENGTH)
-  chains.set(index, chain)
+  const chain = createRevealChain(digestOf(`secret ${index}`), length)
+  chains.set(key, chain)
   return chain
 }
 
@@ -80,7 +93,7 @@ export function simulatedManifest(
   chain: RevealChain,
   peer = context.members[author]!.peer
 ): Manifest {
-  const rank = 2 + author
+  const rank = 2 + (author % 62)
   const anchor = context.members.find((member) => equalBytes(member.peer, peer))!.anchor
   return {
     samples: 100 + author,

@@ -10,30 +10,33 @@ export interface SweepOptions {
   readonly jobs: number
   /** Whether to stop at the first failure: a mutant needs to be caught once. */
   readonly untilFailure?: boolean
+  /** Rounds that every seed seals at least. */
+  readonly rounds?: number | undefined
+  /** Seeds that ran before and need not run again. */
+  readonly done?: ReadonlySet<number>
   readonly onResult?: (result: SeedResult) => void
 }
 
 /** What a worker process is told. */
 export interface Assignment {
-  readonly first: number
-  readonly last: number
-  readonly stride: number
+  readonly seeds: readonly number[]
+  readonly rounds: number | undefined
   readonly mutant: string | undefined
   readonly untilFailure: boolean
 }
 
 /** Runs seeds, spread over processes where `jobs` is above one; results come in the order of their seeds. */
 export async function sweep(options: SweepOptions): Promise<SeedResult[]> {
-  const { from, seeds, mutant, jobs, untilFailure = false, onResult } = options
+  const { from, seeds, mutant, jobs, rounds, done, untilFailure = false, onResult } = options
   const results: SeedResult[] = []
   const take = (result: SeedResult) => {
     results.push(result)
     onResult?.(result)
   }
-  const assignments = Array.from({ length: jobs }, (_, index) => ({
-    first: from + index,
-    last: from + seeds - 1,
-    stride: jobs,
+  const all = Array.from({ length: seeds }, (_, index) => from + index).filter((seed) => !done?.has(seed))
+  const assignments = Array.from({ length: jobs }, (_, job) => ({
+    seeds: all.filter((_seed, index) => index % jobs === job),
+    rounds,
     mutant,
     untilFailure
   }))
@@ -43,9 +46,9 @@ export async function sweep(options: SweepOptions): Promise<SeedResult[]> {
 }
 
 /** Runs the seeds of one assignment, one after the other. */
-export function* carryOut({ first, last, stride, mutant, untilFailure }: Assignment): Generator<SeedResult> {
-  for (let seed = first; seed <= last; seed += stride) {
-    const result = runSeed(seed, mutant)
+export function* carryOut({ seeds, rounds, mutant, untilFailure }: Assignment): Generator<SeedResult> {
+  for (const seed of seeds) {
+    const result = runSeed(seed, mutant, rounds)
     yield result
     if (untilFailure && result.failure !== undefined) return
   }

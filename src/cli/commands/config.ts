@@ -72,7 +72,7 @@ async function runPrint(command: Command, flags: ConfigFlags): Promise<void> {
 
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(' ')
-  return String(value)
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 function checkCommand(): Command {

@@ -21,6 +21,7 @@ interface CreateOptions {
   epsilon: number
   committeeRounds: number
   maxRank?: number
+  maxNorm?: number
   dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
@@ -60,6 +61,11 @@ function createCommand(): Command {
       1000
     )
     .option('--max-rank <n>', 'largest LoRA rank of a member', wholeNumber('--max-rank', 1))
+    .option(
+      '--max-norm <x>',
+      "largest norm of a module's first update (default: the norm of the median base weight)",
+      positiveNumber
+    )
     .addOption(
       new Option('--dtype <dtype>', 'element format in which shards travel')
         .choices(SHARD_DTYPES)
@@ -92,11 +98,18 @@ function fraction(value: string): number {
   return number
 }
 
+function positiveNumber(value: string): number {
+  const number = Number(value)
+  if (!(number > 0 && Number.isFinite(number))) throw new InvalidArgumentError('a number above 0 is needed')
+  return number
+}
+
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
 }
 
 async function create(options: CreateOptions): Promise<void> {
+  const { baseNorm } = await import('../../node/base-norm.ts')
   const { createCharter } = await import('../../node/create-charter.ts')
   const { loadOrCreateIdentity, memberCard } = await import('../../node/identity.ts')
   const { createHomeFolders } = await import('../../node/home.ts')
@@ -114,11 +127,13 @@ async function create(options: CreateOptions): Promise<void> {
     throw new Error(`the card of ${own.peerId} is not the one of ${home.identity}: leave it out`)
   const milliseconds = { trainMs: options.trainSeconds, gatherMs: options.gatherSeconds }
   const timeouts = Object.entries(milliseconds).filter(([, seconds]) => seconds !== undefined)
+  const base = loadBaseModel(baseModelFolder(options.model))
   const charter = await createCharter({
     name: options.name,
     members: [own, ...others],
-    base: loadBaseModel(baseModelFolder(options.model)),
+    base,
     targetModules: options.modules,
+    maximumNorm: options.maxNorm ?? baseNorm(base, options.modules),
     dtype: options.dtype,
     timeouts: Object.fromEntries(timeouts.map(([name, seconds]) => [name, seconds! * 1000])),
     ...(options.minShards === undefined ? {} : { minShards: options.minShards }),

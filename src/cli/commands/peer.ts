@@ -183,6 +183,17 @@ function sayToPeople(said: PeerReport): void {
         `round ${said.round} is sealed: ${said.cut.length} member(s), stack ${said.stackDigest?.slice(0, 16) ?? 'none (void)'}, model ${said.modelDigest.slice(0, 16)}`
       )
       break
+    case 'bootstrap':
+      printProgress(
+        [
+          `${said.address}: ${said.reason}`,
+          ...(said.advice === '' ? [] : [`  what to do: ${said.advice}`])
+        ].join('\n')
+      )
+      break
+    case 'misfit':
+      printProgress(`${said.peerId}: ${said.reason}`)
+      break
     case 'halted':
       printProgress(`halted: ${said.reason}`)
       break

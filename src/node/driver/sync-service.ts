@@ -16,6 +16,7 @@ import {
   MalformedError,
   type PeerState,
   peekSealedRound,
+  type Seal,
   SYNC_ANSWER_BYTES_MAX,
   SYNC_REQUEST_BYTES_MAX,
   type SyncAnswer,
@@ -127,7 +128,7 @@ export class SyncService {
     const asked = syncRequest(state)
     const answer = await this.#request(peer, asked)
     await this.#takeMessages(answer, asked.round, peer)
-    const gained = await this.#takeSealedRounds(answer)
+    const gained = await this.#takeSealedRounds(answer, peer)
     this.#recollect(peer, answer.attested)
     return gained
   }
@@ -224,16 +225,20 @@ export class SyncService {
    *
    * @returns whether a round was gained
    */
-  async #takeSealedRounds({ sealedRounds }: SyncAnswer): Promise<boolean> {
+  async #takeSealedRounds({ sealedRounds }: SyncAnswer, peer: PeerId): Promise<boolean> {
     let gained = false
     for (const bytes of sealedRounds) {
       const { context, sealedRound: known, halted } = this.#driver.state
       if (halted !== undefined || !this.#driver.hasRoom) return false
       if (peekSealedRound(bytes).round < context.round) {
-        await this.#compareSeals(bytes)
+        await this.#findParting(peer, peekSealedRound(bytes).round)
         continue
       }
       if (known === undefined) {
+        if (!equalBytes(peekSealedRound(bytes).parent, context.parent)) {
+          await this.#findParting(peer, context.round)
+          return gained
+        }
         const sealedRound = decodeSealedRound(context, bytes, this.#components.environment.verify)
         this.#driver.happen({ type: 'sealedRound', sealedRound })
       }
@@ -260,19 +265,52 @@ export class SyncService {
     this.#driver.happen({ type: 'recollected', through })
   }
 
-  /** Rule 16 *Catch-up*: two valid seals of one round mean that more than f members lied: it goes no further. */
-  async #compareSeals(bytes: Uint8Array): Promise<void> {
+  /**
+   * Rule 16 *Catch-up*: two valid seals of one round mean that more than f members lied: this peer goes no further. Where
+   * another's history is not the own one, the round in which they part is looked for by halving, with as many questions
+   * as the number of rounds has binary digits.
+   *
+   * @param round whose seal, or parent, is not the own one
+   * @throws {MalformedError} where what the other tells does not hold: a liar, and no conflict
+   */
+  async #findParting(peer: PeerId, round: number): Promise<void> {
     const { home, environment } = this.#components
     if (performance.now() - this.#comparedAt < COMPARE_EVERY_MS) return
     this.#comparedAt = performance.now()
-    const { round } = peekSealedRound(bytes)
-    const own = (await readSealedRounds(home, await readCharter(home.charter))).find(
-      ({ context }) => context.round === round
-    )
-    if (own === undefined) return
-    const { seal } = decodeSealedRound(own.context, bytes, environment.verify)
-    if (isSameSeal(own.sealedRound.seal, seal)) return
-    const reason = describeConflict(own.context, own.sealedRound.seal, seal, peerIdText)
+    const own = await readSealedRounds(home, await readCharter(home.charter))
+    const told = async (asked: number): Promise<Seal | undefined> => {
+      const { context } = own[asked - 1]!
+      const { sealedRounds } = await this.#request(peer, {
+        ...syncRequest(this.#driver.state),
+        round: asked,
+        parent: context.parent
+      })
+      const bytes = sealedRounds.find((candidate) => peekSealedRound(candidate).round === asked)
+      if (bytes === undefined) return undefined
+      return decodeSealedRound(context, bytes, environment.verify).seal
+    }
+    const differs = async (asked: number): Promise<boolean> => {
+      try {
+        const seal = await told(asked)
+        return seal === undefined || !isSameSeal(own[asked - 1]!.sealedRound.seal, seal)
+      } catch (error) {
+        // It builds on another parent: they parted before.
+        if (error instanceof MalformedError) return true
+        throw error
+      }
+    }
+    let same = 0
+    let parted = Math.min(round, own.length)
+    while (parted - same > 1) {
+      const middle = Math.floor((same + parted) / 2)
+      if (await differs(middle)) parted = middle
+      else same = middle
+    }
+    if (parted < 1) return
+    const { context, sealedRound } = own[parted - 1]!
+    const seal = await told(parted)
+    if (seal === undefined || isSameSeal(sealedRound.seal, seal)) return
+    const reason = describeConflict(context, sealedRound.seal, seal, peerIdText)
     this.#driver.happen({ type: 'conflict', reason })
   }
 

@@ -7,7 +7,7 @@ import {
   circuitRelayTransport
 } from '@libp2p/circuit-relay-v2'
 import { dcutr } from '@libp2p/dcutr'
-import { identify } from '@libp2p/identify'
+import { identify, identifyPush } from '@libp2p/identify'
 import type { PeerId, PrivateKey, Transport } from '@libp2p/interface'
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { mdns } from '@libp2p/mdns'
@@ -172,6 +172,8 @@ function servicesOf({ reach, edge, dhtProtocol, relayLimits = RELAY_LIMITS }: Pa
     // First: it guards what is registered after it.
     edge: guardStreams(edge),
     identify: identify(),
+    // A place at a relay comes after the first hello: without it nobody would hear of it.
+    identifyPush: identifyPush(),
     ping: ping(),
     internals: (components: { addressManager: AddressManager }) => {
       manager = components.addressManager

@@ -194,7 +194,7 @@ export function isValidSeal(context: RoundContext, seal: Seal, verify: Verify): 
   return (
     seal.round === context.round &&
     equalBytes(seal.parent, context.parent) &&
-    attestations.length >= context.quorum &&
+    context.rules.isSeal(attestations.length, context.quorum) &&
     isSorted(attestations, (left, right) => left.member - right.member) &&
     attestations.every(
       ({ member, attempt, signature }) =>

@@ -77,14 +77,14 @@ export function restore(
  */
 export function step(state: PeerState, event: PeerEvent, environment: Environment): Step {
   if (state.halted !== undefined) return { state, effects: [] }
-  const draft: Draft = { ...state, ...environment, effects: [] }
+  const { signer, verify, now } = environment
+  const draft: Draft = { ...state, signer, verify, now, effects: [] }
   take(draft, event)
   // The rules ran to their end in the step before: where nothing changed since, nothing follows.
-  const changed = changesOf(state, draft)
-  if (changed.length === 0 && draft.effects.length === 0) return { state, effects: [] }
-  const isMessageOnly =
-    event.type === 'message' && changed.every((key) => key === 'messages') && draft.effects.length === 0
-  applyRules(draft, isMessageOnly ? event.message.kind : undefined)
+  const isHeard = draft.messages !== state.messages
+  if (draft.effects.length > 0 || hasChanged(state, draft, draft.messages)) applyRules(draft)
+  else if (!isHeard) return { state, effects: [] }
+  else if (event.type !== 'message' || readAlone(state, draft, event.message.kind)) applyRules(draft)
   return finish(draft)
 }
 
@@ -234,34 +234,41 @@ const RULES: readonly Rule[] = [
   [advance, []]
 ]
 
-/**
- * Runs every rule, in their order, until none changes anything: each does its part once, and only when its time has come.
- *
- * @param only kind of the one message that is all that is new since they last ran: most messages change nothing, and until
- *   a rule that reads their kind does something, no other rule has anything to do
- */
-function applyRules(draft: Draft, only?: Kind): void {
-  for (let filter = only; ; filter = undefined) {
-    const before = { ...draft }
-    let isChanged = false
-    for (const [apply, reads] of RULES) {
-      if (filter !== undefined && !isChanged && !reads.includes(filter)) continue
+/** Runs every rule, in their order, until none changes anything: each does its part once, and only when its time has come. */
+function applyRules(draft: Draft): void {
+  for (let before: Draft | undefined; before === undefined || hasChanged(before, draft, before.messages); ) {
+    before = { ...draft }
+    for (const [apply] of RULES) {
       if (draft.halted !== undefined) return
       apply(draft)
-      if (filter !== undefined) isChanged ||= hasChanged(before, draft)
     }
-    if (!isChanged && !hasChanged(before, draft)) return
   }
 }
 
-/** Whether a rule did something: what it sends always comes with a message that it keeps, or a mark that it did. */
-function hasChanged(before: Draft, after: Draft): boolean {
-  for (const key in after) if (before[key as keyof Draft] !== after[key as keyof Draft]) return true
-  return false
+/**
+ * Lets the rules act that read messages of this kind, where one message is all that is new since all of them last ran:
+ * most messages change nothing, and until a rule that reads their kind does something, no other has anything to do.
+ *
+ * @returns whether one of them did something, so that all have to run again; they go on where it left off
+ */
+function readAlone(before: PeerState, draft: Draft, kind: Kind): boolean {
+  const { messages } = draft
+  let isChanged = false
+  for (const [apply, reads] of RULES) {
+    if (!isChanged && !reads.includes(kind)) continue
+    if (draft.halted !== undefined) return false
+    apply(draft)
+    isChanged ||= draft.effects.length > 0 || hasChanged(before, draft, messages)
+  }
+  return isChanged
 }
 
-function changesOf(before: PeerState, after: Draft): string[] {
-  return Object.keys(before).filter((key) => before[key as keyof PeerState] !== after[key as keyof Draft])
+/** Whether anything differs from what it was before, when its messages were these. */
+function hasChanged(before: PeerState, after: Draft, messages: PeerState['messages']): boolean {
+  if (after.messages !== messages) return true
+  for (const key in before)
+    if (before[key as keyof PeerState] !== after[key as keyof PeerState] && key !== 'messages') return true
+  return false
 }
 
 /** `deciding` starts at q readies (rule 3 *Ready*). */

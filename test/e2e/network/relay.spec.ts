@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { AddressExchange } from '../../../src/node/driver/address-exchange.ts'
 import {
   createRelay,
   RELAY_LIMITS,
@@ -71,6 +72,19 @@ describe('a relay', function () {
     assert(a.multiaddrs().some((address) => address.includes('/p2p-circuit')))
     assert.equal(relay.load().carried, 1)
     assert(a.libp2p.getConnections(b.peerId).every(({ limits }) => limits === undefined))
+  })
+
+  it('tells each of two hidden peers how the other is reached through it', async () => {
+    const relay = await startRelay()
+    const exchange = new AddressExchange({ host: relay, log: memoryLog() }, undefined)
+    await exchange.start()
+    const charter = new Uint8Array(32)
+    const a = await hidden(relay)
+    const b = await hidden(relay)
+    const asking = [a, b].map((host) => new AddressExchange({ host, log: memoryLog() }, charter))
+    for (const each of asking) await each.start()
+    await untilMeshed(a, b)
+    for (const each of [exchange, ...asking]) await each.stop()
   })
 
   it('carries no stranger, and none gets past a member through it', async () => {

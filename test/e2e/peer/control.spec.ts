@@ -82,6 +82,9 @@ describe('a running peer and those who look at it', function () {
     assert.deepEqual(settings['adapter.rank'], { value: 3, source: 'flag', unit: null })
     assert.deepEqual([settings['network.mdns']!.value, settings['network.mdns']!.source], [false, 'file'])
     assert.equal(settings['log.keepFiles']!.source, 'default')
+    const template = '{"text":"{body}"}'
+    const { stdout: listed } = await at('config', 'print', '--set', `data.template=${template}`)
+    assert(listed.includes(template), listed)
     assert.equal((await at('config', 'check')).code, 0)
     const { ok, faults } = lastLine<{ ok: boolean; faults: { message: string }[] }>(
       await at('config', 'check', '--rank', '65', '--json')

@@ -28,11 +28,17 @@ export function pester(
     if (old !== undefined) sent.push(old.bytes)
   }
   if (behaviours.has('floods')) {
-    const view = random.between(0, 1_000)
+    const own = Math.max(0, copy.state?.view ?? 0)
+    const far = random.between(0, 1_000)
+    const next = { ...context, round: context.round + 1, parent: digestOf('unknown parent') }
     for (let count = 0; count < FLOOD_MESSAGES; count++) {
       const kind = random.chance(0.5) ? 'prevote' : 'precommit'
       const cut = digestOf(`flood ${random.between(0, 1_000)}`)
-      sent.push(signMessage(context, environment.signer, kind, view + count, { cut }).bytes)
+      sent.push(
+        signMessage(context, environment.signer, kind, far + count, { cut }).bytes,
+        signMessage(context, environment.signer, 'prevote', own, { cut }).bytes,
+        signMessage(next, environment.signer, kind, count, { cut }).bytes
+      )
     }
   }
   if (behaviours.has('forges')) sent.push(...forgeries(copy, context, any(), outsider, random))

@@ -100,6 +100,11 @@ export class ScriptRunner {
     return this.#over
   }
 
+  /** Changes when something may pass that did not before. */
+  get openness(): number {
+    return (this.#over ? 2 : 0) + (this.#released ? 1 : 0)
+  }
+
   /** Whether a word of `author` may arrive at `to` now. */
   passes({ kind, header, body }: Envelope, author: number, to: number): boolean {
     if (this.#over || this.#faulty.includes(to)) return true
@@ -114,9 +119,9 @@ export class ScriptRunner {
     const { cut } = body as Body<'prevote'>
     if (cut === null) return true
     if (act === 'hide-polka') return this.#isAmongFew(author, to)
-    if (act !== 'lock') return true
+    if (act !== 'lock' && act !== 'half-lock') return true
     if (kind === 'prevote') return this.#lockers.has(to) || this.#isAmongFew(author, to)
-    return to === this.#witness || this.#isAmongFew(author, to)
+    return (act === 'lock' && to === this.#witness) || this.#isAmongFew(author, to)
   }
 
   /** What faulty members say to one must not come to others by sync: the script tells everyone what it is to hear. */
@@ -194,16 +199,20 @@ export class ScriptRunner {
       this.#voteAll(view, null)
       // What was hidden is the cut without the hidden author; whoever proposes next names it too.
       this.#release()
-    } else if (act === 'lock') this.#lock(view, id)
+    } else if (act === 'lock' || act === 'half-lock') this.#lock(view, act === 'lock' ? id : null, id)
     else this.#voteAll(view, id)
   }
 
-  #lock(view: number, id: Uint8Array): void {
+  /** @param decision what the witness is told that the faulty members precommit */
+  #lock(view: number, decision: Uint8Array | null, id: Uint8Array): void {
     for (const member of this.#faulty) {
       for (const to of this.#honest) {
         const copy = this.#scene.copies.get(to)!
         this.#scene.inject(copy, this.#vote(member, 'prevote', view, this.#lockers.has(to) ? id : null))
-        this.#scene.inject(copy, this.#vote(member, 'precommit', view, to === this.#witness ? id : null))
+        this.#scene.inject(
+          copy,
+          this.#vote(member, 'precommit', view, to === this.#witness ? decision : null)
+        )
       }
     }
   }

@@ -1,4 +1,4 @@
-import { bitmapOf, bitsOf } from '../../../src/protocol/bytes.ts'
+import { bitmapOf, bitsOf, equalBytes } from '../../../src/protocol/bytes.ts'
 import { cutId, cutOf } from '../../../src/protocol/identifiers.ts'
 import type { Body, CarriedReady, Cut, Kind, Proposal } from '../../../src/protocol/messages/bodies.ts'
 import { isKind } from '../../../src/protocol/messages/judge.ts'
@@ -39,6 +39,10 @@ function liesOf(
   const sign = <K extends Kind>(kind: K, slot: number, body: Body<K>) =>
     signMessage(context, copy.environment.signer, kind, slot, body).bytes
   const equivocates = (kind: Kind) => behaviours.has(`equivocates-${kind}` as Behaviour) && random.chance(0.7)
+  if (isKind(message, 'manifest') && behaviours.has('claims-samples'))
+    return [sign('manifest', 0, { ...message.body, samples: context.charter.sampleCap + 1 })]
+  if (isKind(message, 'manifest') && behaviours.has('reveals-wrongly'))
+    return [sign('manifest', 0, { ...message.body, reveal: digestOf('no reveal') })]
   if (isKind(message, 'manifest') && equivocates('manifest')) {
     const body = { ...message.body, samples: random.between(1, 3) }
     return [message.bytes, sign('manifest', 0, body)].slice(random.between(0, 1))
@@ -53,7 +57,7 @@ function liesOf(
     return [sign('ready', 0, { certified: bitmapOf(context.members.length, some) })]
   }
   if (isKind(message, 'proposal')) {
-    const other = falseProposal(behaviours, state, message, random)
+    const other = falseProposal(copy, state, message, random)
     return other === undefined ? undefined : [sign('proposal', message.slot, other)]
   }
   for (const kind of ['prevote', 'precommit'] as const) {
@@ -74,17 +78,28 @@ function liesOf(
 
 /** A partial cut, a void one, one from other readies, a stale one that claims to have been valid before, or too much. */
 function falseProposal(
-  behaviours: ReadonlySet<Behaviour>,
+  copy: Copy,
   state: PeerState,
   { id, slot, body }: Message<'proposal'>,
   random: SeededRandom
 ): Proposal | undefined {
+  const { behaviours } = copy
   const { context } = state
   // The same to everybody, or no quorum would ever follow it.
   const same = new SeededRandom(new DataView(id.buffer, id.byteOffset).getUint32(0))
   const partial = { ...body.cut, entries: body.cut.entries.filter(() => same.chance(0.6)) }
   if (behaviours.has('proposes-partial') && body.validView < 0 && same.chance(0.8))
     return { ...body, cut: same.chance(0.7) ? partial : cutOf(context, []) }
+  if (behaviours.has('proposes-few') && body.validView < 0 && same.chance(0.8)) {
+    const certified = bitmapOf(context.members.length, [])
+    const { signature } = signMessage(context, copy.environment.signer, 'ready', 0, { certified })
+    return { ...body, cut: cutOf(context, []), readies: [{ member: state.self, certified, signature }] }
+  }
+  if (behaviours.has('replays-changes') && body.validView < 0) {
+    const isMember = (peer: Uint8Array) => context.members.some((member) => equalBytes(member.peer, peer))
+    const again = copy.changes.find(({ request: { type, peer } }) => isMember(peer) !== (type === 'join'))
+    if (again !== undefined) return { ...body, cut: { ...body.cut, membership: [again] } }
+  }
   if (behaviours.has('proposes-stale') && slot > 0 && random.chance(0.8)) {
     const cut = pick([partial, ...cutsOf(state)], random)
     return { cut, validView: random.between(0, slot - 1), readies: [] }

@@ -55,5 +55,6 @@ describe('a poisoned member', () => {
     const authors = (members: readonly StackMember[]) => members.map(({ author }) => author[0])
     assert.deepEqual(authors(refuseBeyond(cut, before)), [0, 1])
     assert.deepEqual(authors(refuseBeyond(cut, undefined)), [0, 1, 2])
+    assert.deepEqual(authors(refuseBeyond(cut, undefined, 20)), [0, 1])
   })
 })

@@ -1,0 +1,133 @@
+import type { PeerId } from '@libp2p/interface'
+import type { Log } from '../store/log.ts'
+import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from './diagnose.ts'
+import { askHello, type Hello, type HelloAnswer, type HelloSelf, misfit, serveHello } from './hello.ts'
+import type { NetworkHost } from './network-host.ts'
+
+/** How {@link GreetPeers} works. */
+export interface GreetOptions {
+  readonly self: HelloSelf
+  /** Addresses that a person configured: members to begin with, and relays. */
+  readonly addresses: readonly string[]
+  /** Whether this node's own gater lets it dial a peer. */
+  readonly admits: (peerId: PeerId) => boolean
+  readonly onVerdict: (verdict: BootstrapVerdict) => void
+  readonly onMisfit: (peerId: string, reason: string) => void
+  readonly log: Log
+}
+
+/** Members that start together need a moment; with the longest diagnosis this stays below 15 seconds. */
+const FIRST_LOOK_MS = 2_000
+/** How often an address that does not answer is looked at again. */
+const LOOK_AGAIN_MS = 30_000
+const PEERS_MAX = 1_024
+
+/**
+ * Says hello to every peer that connects, and finds out why configured addresses do not answer. It only tells: dialling
+ * goes on as before.
+ */
+export class GreetPeers {
+  readonly #host: NetworkHost
+  readonly #options: GreetOptions
+  readonly #stopped = new AbortController()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #misfits = new Map<string, string>()
+  readonly #verdicts = new Map<string, BootstrapVerdict>()
+  readonly #hellos = new Map<string, HelloAnswer>()
+  #unserve: (() => Promise<void>) | undefined
+
+  constructor(host: NetworkHost, options: GreetOptions) {
+    this.#host = host
+    this.#options = options
+  }
+
+  async start(): Promise<void> {
+    const { self, log, addresses } = this.#options
+    this.#unserve = await serveHello(this.#host, self, (from, hello) => this.#judge(from, hello), log)
+    this.#host.libp2p.addEventListener('peer:connect', this.#onConnect)
+    this.#host.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    for (const peerId of this.#host.libp2p.getPeers()) void this.#greet(peerId)
+    for (const address of new Set(addresses)) this.#later(FIRST_LOOK_MS, () => this.#look(address))
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#host.libp2p.removeEventListener('peer:connect', this.#onConnect)
+    this.#host.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    await this.#unserve?.()
+  }
+
+  /** The latest verdict on each configured address that was looked at. */
+  verdicts(): BootstrapVerdict[] {
+    return [...this.#verdicts.values()]
+  }
+
+  /** What connected peers have said, by PeerId. */
+  hellos(): ReadonlyMap<string, HelloAnswer> {
+    return new Map(this.#hellos)
+  }
+
+  #onConnect = ({ detail }: CustomEvent<PeerId>) => void this.#greet(detail)
+  #onDisconnect = ({ detail }: CustomEvent<PeerId>) => void this.#hellos.delete(detail.toString())
+
+  #later(delayMs: number, work: () => Promise<void>): void {
+    if (this.#stopped.signal.aborted) return
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      void work()
+    }, delayMs)
+    this.#timers.add(timer)
+  }
+
+  async #greet(peerId: PeerId): Promise<void> {
+    const { self, log } = this.#options
+    try {
+      const hello = await askHello(this.#host, peerId, self, this.#stopped.signal)
+      if (this.#host.libp2p.getConnections(peerId).length > 0) this.#hellos.set(peerId.toString(), hello)
+      this.#judge(peerId, hello)
+    } catch (error) {
+      log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not say hello')
+    }
+  }
+
+  /** Told once, until it changes: a peer of another version knocks for as long as it runs. */
+  #judge(peerId: PeerId, hello: Hello): void {
+    const peer = peerId.toString()
+    const reason = misfit(this.#options.self, hello)
+    if (reason === undefined) {
+      this.#misfits.delete(peer)
+      return
+    }
+    if (this.#misfits.get(peer) === reason || this.#stopped.signal.aborted) return
+    if (this.#misfits.size >= PEERS_MAX) this.#misfits.clear()
+    this.#misfits.set(peer, reason)
+    this.#options.log.warn({ peer, reason }, 'a peer does not fit this one')
+    this.#options.onMisfit(peer, reason)
+  }
+
+  async #look(address: string): Promise<void> {
+    const { self, admits, log, onVerdict } = this.#options
+    const { signal } = this.#stopped
+    const verdict = await diagnoseBootstrap(this.#host, address, { self, admits, signal })
+    if (signal.aborted) return
+    const before = this.#verdicts.get(address)?.outcome
+    this.#verdicts.set(address, verdict)
+    const { outcome, reason, advice } = verdict
+    if (outcome !== before && isNews(before, outcome)) {
+      const level = outcome === 'answers' ? 'info' : 'warn'
+      const said =
+        outcome === 'answers'
+          ? 'an address answers now'
+          : 'an address to begin with does not serve; it is tried on'
+      log[level]({ address, outcome, reason, advice }, said)
+      onVerdict(verdict)
+    }
+    if (outcome !== 'answers') this.#later(LOOK_AGAIN_MS, () => this.#look(address))
+  }
+}
+
+/** That all is well is worth a word only after it was not. */
+function isNews(before: BootstrapOutcome | undefined, now: BootstrapOutcome): boolean {
+  return now !== 'answers' || before !== undefined
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { hex } from '../../src/protocol/bytes.ts'
+import { signedTwice } from '../../src/protocol/conflicting-seals.ts'
+import { decodeSealedRound } from '../../src/protocol/sealed-round.ts'
+import { drawScenario } from './draw-scenario.ts'
+import { Network } from './network.ts'
+import { CALM, type Scenario } from './scenario.ts'
+
+/** Four members, two of them run as twins, one copy of each on either side: one more than the protocol promises for. */
+function twoHistories(seed: number): Scenario {
+  return {
+    ...drawScenario(1),
+    seed,
+    members: 4,
+    rounds: 1,
+    minShards: 1,
+    signatures: seed % 2 === 0 ? 'real' : 'ideal',
+    calmDelay: [5, 60],
+    clocks: [1, 1, 1, 1],
+    joiners: 0,
+    changes: [],
+    absences: [],
+    miscomputes: [],
+    faulty: [
+      { member: 1, behaviours: ['twin'] },
+      { member: 3, behaviours: ['twin'] }
+    ],
+    weather: [{ ...CALM, healMs: 1_000_000, partition: [0, 0, 1, 0] }]
+  }
+}
+
+describe('more than f faulty members', () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    it(`seed ${seed}: make two histories, and the audit names them and nobody honest`, () => {
+      const network = new Network(twoHistories(seed))
+      const { violations } = network.run()
+      assert.ok(
+        violations.some(({ invariant }) => /agreement/.test(invariant)),
+        'the checker sees it'
+      )
+      const [one, other] = [0, 2].map((person) => network.copies.find((copy) => copy.person === person)!)
+      while (!one!.sealed.has(1) || !other!.sealed.has(1)) assert.ok(network.queue.runNext())
+      const [left, right] = [one!, other!].map((copy) => {
+        const { context, bytes } = copy.sealed.get(1)!
+        return decodeSealedRound(context, bytes, network.edge.verify).seal
+      })
+      const named = signedTwice(network.genesis, left!, right!).map(hex)
+      const faulty = network.copies.filter(({ isFaulty }) => isFaulty).map(({ peer }) => hex(peer))
+      assert.ok(named.length > network.genesis.faulty, 'more than f')
+      assert.ok(named.every((peer) => faulty.includes(peer)))
+    })
+  }
+})
