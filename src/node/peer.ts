@@ -248,7 +248,6 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await addresses.start()
   keeper.start()
   wishes.start()
-  const bootstrap = [...config.network.bootstrap, ...(invite?.bootstrap ?? [])]
   const greeting = new GreetPeers(host, {
     self: { charter: charter.id, software: `loam/${packageVersion()}` },
     addresses: [...bootstrap, ...config.network.relays],
