@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import { SETTINGS, type Setting, type SettingValues, settingOf, valueOfText } from '../node/config/index.ts'
 import { defaultText, withUnit } from '../node/config/reference.ts'
 import { homeAt } from '../node/home.ts'
-import { baseModelFolder } from './shipped-model.ts'
+import { baseModelFolder, homeModelFolder } from './shipped-model.ts'
 import { NotFittingError } from './usage-error.ts'
 
 /** Flags of a command that {@link addSettingFlags} was called with, as commander gives them. */
@@ -40,7 +40,8 @@ export function settingsOfFlags(command: Command, flags: SettingFlags): SettingV
 
 /** What a peer's settings are where neither its file nor a flag says it. */
 export function settingDefaults(homeFolder: string): SettingValues {
-  return { model: baseModelFolder(), documents: homeAt(homeFolder).documents }
+  const home = homeAt(homeFolder)
+  return { model: homeModelFolder(home), documents: home.documents }
 }
 
 function optionsOf(setting: Setting): Option[] {

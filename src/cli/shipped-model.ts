@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Home } from '../node/home.ts'
 import { packageRoot } from '../package-root.ts'
 
 /** Name of the base model that comes with the package. */
@@ -8,6 +9,11 @@ export const SHIPPED_MODEL = 'loam-base-1m'
 /** The folder of a base model: the given one, or the shipped model's. */
 export function baseModelFolder(given?: string): string {
   return given === undefined ? join(packageRoot(), 'models', SHIPPED_MODEL) : resolve(given)
+}
+
+/** The folder of a home's base model: the given one, or what was fetched from members, or the shipped model's. */
+export function homeModelFolder({ base }: Home, given?: string): string {
+  return baseModelFolder(given ?? (existsSync(base) ? base : undefined))
 }
 
 /**

@@ -31,6 +31,9 @@ export interface Home {
   readonly ownAddresses: string
   /** Membership requests that the operator supports. */
   readonly wishes: string
+  /** The base model, where it was fetched from members; while it is fetched, the other. */
+  readonly base: string
+  readonly basePartial: string
   /** Text that this peer's training never sees. */
   readonly heldOut: string
   /** Training documents, one JSON object with a `text` a line. */
@@ -58,6 +61,8 @@ export function homeAt(folder: string): Home {
     invite: inside('invite.cbor'),
     ownAddresses: inside('own-addresses.json'),
     wishes: inside('wishes'),
+    base: inside('base'),
+    basePartial: inside('base.partial'),
     heldOut: inside('heldout.txt'),
     documents: inside('documents.jsonl')
   }

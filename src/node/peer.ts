@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import type { PeerId } from '@libp2p/interface'
 import { packageVersion } from '../package-root.ts'
 import {
   blocksOf,
@@ -9,6 +10,9 @@ import {
   memberIndex,
   verifyEd25519
 } from '../protocol/index.ts'
+import type { BaseProgress } from './base/fetch-file.ts'
+import { requireBase } from './base/require-base.ts'
+import { serveBase } from './base/serve-base.ts'
 import { startBuilder } from './builder/builder.ts'
 import { readCharter } from './charter-file.ts'
 import type { PeerConfig } from './config/index.ts'
@@ -37,6 +41,7 @@ import {
   GreetPeers,
   type NetworkHost,
   startBlockExchange,
+  UploadLimit,
   withDeadline
 } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
@@ -59,6 +64,10 @@ export interface PeerOptions {
   readonly config: PeerConfig
   readonly logs: Logs
   readonly report: (report: PeerReport) => void
+  /** Set where nobody has said which base model to take: the charter's is fetched from members if need be. */
+  readonly fetchBase?:
+    | { readonly progress: (progress: BaseProgress) => void; readonly signal: AbortSignal }
+    | undefined
 }
 
 /** Longest {@link Peer.stop}, milliseconds: what does not end by then ends with the process, and nothing is lost. */
@@ -109,7 +118,7 @@ async function endAll(started: Ending[], log: Log): Promise<void> {
 
 /** Starts the parts one after the other, and notes how to end each. */
 async function start(options: PeerOptions, started: Ending[]): Promise<string> {
-  const { home, config, logs } = options
+  const { home, logs } = options
   const log = logs.of('peer')
   const networkLog = logs.of('network')
   const observer = new Observer()
@@ -124,7 +133,6 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await createHomeFolders(home)
   started.push(await lockHome(home))
   const charter = await readCharter(home.charter)
-  await requireSettings(config, charter.charter)
   const identity = await loadOrCreateIdentity(home.identity)
   if (await closeSecret(home.identity))
     log.warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')
@@ -141,6 +149,25 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
+  const isAllowed = (peerId: PeerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString())
+  const bootstrap = [...options.config.network.bootstrap, ...(invite?.bootstrap ?? [])]
+  const model =
+    options.fetchBase === undefined
+      ? options.config.model
+      : await requireBase({
+          home,
+          config: options.config,
+          privateKey: identity.privateKey,
+          charterId: charter.id,
+          charter: charter.charter,
+          bootstrap,
+          addresses: await loadAddresses(home, networkLog),
+          isAllowed,
+          log: networkLog,
+          ...options.fetchBase
+        })
+  const config: PeerConfig = { ...options.config, model }
+  await requireSettings(config, charter.charter)
   await requireSealedModel(rounds, log)
   await normBounds(home, charter.charter, rounds.head.round)
   const messageLog = await openMessageLog(home.writeAheadLog, isLogLost)
@@ -161,10 +188,10 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const host = await createHost({
     privateKey: identity.privateKey,
     listen: config.network.listen,
-    bootstrap: [...config.network.bootstrap, ...(invite?.bootstrap ?? [])],
+    bootstrap,
     reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
-    isAllowed: (peerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString()),
+    isAllowed,
     validateGossip: (bytes, from) => {
       const verdict = driver?.receive(bytes, from.toString()) ?? 'ignore'
       if (verdict === 'reject') metrics.noteRejected()
@@ -179,8 +206,10 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const builder = startBuilder(home.folder, logs.of('building'))
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
   await listen(host, config)
+  const uploadBytesPerSecond = config.blocks.uploadLimit
+  const upload = uploadBytesPerSecond === undefined ? undefined : new UploadLimit(uploadBytesPerSecond)
   const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
-    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: config.blocks.uploadLimit }
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond, upload }
   })
   started.push(() => exchange.stop())
   const components: DriverComponents = {
@@ -213,11 +242,12 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     return Promise.all([wishes.stop(), sync.stop(), addresses.stop(), rounding.stop(), keeper.stop()])
   })
   await serveCheckpoints(host, home, charter.id, networkLog)
+  if (config.blocks.serveBase)
+    await serveBase(host, model, charter.id, networkLog, { upload, uploadBytesPerSecond })
   await sync.start()
   await addresses.start()
   keeper.start()
   wishes.start()
-  const bootstrap = [...config.network.bootstrap, ...(invite?.bootstrap ?? [])]
   const greeting = new GreetPeers(host, {
     self: { charter: charter.id, software: `loam/${packageVersion()}` },
     addresses: [...bootstrap, ...config.network.relays],

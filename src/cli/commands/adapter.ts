@@ -4,7 +4,7 @@ import type { ElementFormat } from '../../adapter/index.ts'
 import type { ExportFormat, RoundSpan } from '../../node/export-adapter.ts'
 import { homeAt } from '../../node/home.ts'
 import { printResult, wholeNumber } from '../output.ts'
-import { baseModelFolder, SHIPPED_MODEL } from '../shipped-model.ts'
+import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../shipped-model.ts'
 import { NotFittingError } from '../usage-error.ts'
 
 interface ExportFlags {
@@ -109,7 +109,7 @@ async function runExport(flags: ExportFlags): Promise<void> {
     rounds: flags.rounds,
     maxRank: flags.maxRank,
     dtype: flags.dtype.toUpperCase() as ElementFormat,
-    baseFolder: baseModelFolder(flags.model),
+    baseFolder: homeModelFolder(homeAt(flags.home), flags.model),
     baseName: flags.baseName
   })
   printResult(exported, flags, () => {

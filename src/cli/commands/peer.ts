@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
+import type { BaseProgress } from '../../node/base/fetch-file.ts'
 import type { SettingValues } from '../../node/config/index.ts'
 import { messageOf, PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
@@ -8,6 +9,9 @@ import type { Log } from '../../node/store/log.ts'
 import { type ExecutorFlags, requireExecutorChoice } from '../executor-options.ts'
 import { EXIT, printError, printProgress, printResult } from '../output.ts'
 import { addSettingFlags, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
+
+/** Time between two lines on the base model that is being fetched. */
+const BASE_PROGRESS_MS = 5_000
 
 interface PeerFlags extends ExecutorFlags {
   home: string
@@ -28,6 +32,9 @@ export function peerCommand(): Command {
     .addHelpText(
       'after',
       `
+Without --model the shipped model is used if it is the charter's; else the charter's is fetched from members
+into HOME/base.
+
 Settings come from HOME/peer.json; flags go over them (loam config print shows what holds). Stop it with Ctrl-C or
 SIGTERM.
 
@@ -51,7 +58,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const stopped = stopSignal()
   await createHomeFolders(home)
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
-  const { config, remarks } = await effectiveSettings(home, {
+  const { config, sources, remarks } = await effectiveSettings(home, {
     flags: settings,
     defaults: settingDefaults(flags.home)
   })
@@ -76,7 +83,15 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
       process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)
   }
-  const peer = await startPeer({ home, config, logs, report })
+  const stopping = new AbortController()
+  void stopped.then(() => stopping.abort())
+  const fetchBase =
+    sources.get('model') === 'default' ? { progress: sayBaseProgress(), signal: stopping.signal } : undefined
+  const peer = await startPeer({ home, config, logs, report, fetchBase }).catch((error: unknown) => {
+    if (!stopping.signal.aborted) throw error
+    printProgress('stopped while it started; what was fetched of the base model is kept')
+    process.exit(EXIT.done)
+  })
   await stopped
   await peer.stop()
   printResult(
@@ -129,6 +144,25 @@ export function surviveStrayErrors(log: Log): void {
 
 function stackOf(error: unknown): string | undefined {
   return error instanceof Error ? error.stack : undefined
+}
+
+/** Says how far the base model is, every few seconds and at the end of each file. */
+function sayBaseProgress(): (progress: BaseProgress) => void {
+  let said = Number.NEGATIVE_INFINITY
+  return ({ file, done, total, connected }) => {
+    const now = performance.now()
+    if (now - said < BASE_PROGRESS_MS && (total === 0 || done < total)) return
+    said = now
+    printProgress(
+      total === 0
+        ? `the base model is not here: waiting for a member that has it (${connected} connected; or stop, and set --model to its folder)`
+        : `base model, ${file}: ${megabytes(done)} of ${megabytes(total)} MB from ${connected} connected member(s)`
+    )
+  }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1)
 }
 
 function sayToPeople(said: PeerReport): void {

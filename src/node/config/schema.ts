@@ -15,7 +15,7 @@ const ownSettings = {
   model: setting(z.string().min(1), {
     description: 'folder of the base model',
     accepts: 'a path',
-    absent: 'the model that Loam ships',
+    absent: "the model that Loam ships, or else the charter's, fetched into HOME/base",
     flag: '--model <folder>'
   }),
   documents: setting(z.string().min(1).optional(), {

@@ -23,6 +23,7 @@ export {
   type FetchAllOptions,
   type FetchProgress,
   startBlockExchange,
+  UploadLimit,
   type WantedBlock
 } from './blocks/index.ts'
 export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'

@@ -43,7 +43,8 @@ export class PeerNetwork {
   /** Prepares homes and charter with few and short steps; nothing is started yet. */
   static async prepare(
     peers: number,
-    terms: Pick<CharterTerms, 'timeouts' | 'retain'> = {}
+    terms: Pick<CharterTerms, 'timeouts' | 'retain'> = {},
+    model = join(packageRoot(), 'models', 'loam-base-1m')
   ): Promise<PeerNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'loam-peers-'))
     const options = {
@@ -54,7 +55,7 @@ export class PeerNetwork {
       steps: 4,
       batchSize: 2,
       sequenceLength: 32,
-      model: join(packageRoot(), 'models', 'loam-base-1m'),
+      model,
       folder
     }
     const timeouts = { gatherMs: 4_000, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }

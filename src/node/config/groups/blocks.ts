@@ -14,5 +14,10 @@ export const blocksSettings = z.strictObject({
     unit: 'bytes a second',
     absent: 'no limit',
     flag: '--upload-limit <size>'
+  }),
+  serveBase: setting(z.boolean().default(true), {
+    description: 'give the base model to members that lack it; the cap on what is sent holds for it too',
+    accepts: 'true or false',
+    flag: '--serve-base'
   })
 })

@@ -33,6 +33,8 @@ export interface BlockServerLimits {
   readonly frameTimeoutMs: number
   /** Bytes a second to all askers together, piece by piece in turn; undefined for no cap. */
   readonly uploadBytesPerSecond?: number | undefined
+  /** That cap, where what else is sent counts too. */
+  readonly upload?: UploadLimit | undefined
 }
 
 /** What the server may ask before it sends a block. */
@@ -65,7 +67,7 @@ export async function serveBlocks(
   log: Log,
   { limits = BLOCK_SERVER_LIMITS, refusal }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
-  const upload = new UploadLimit(limits.uploadBytesPerSecond)
+  const upload = limits.upload ?? new UploadLimit(limits.uploadBytesPerSecond)
   const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
   const byPeer = new Map<string, number>()
   let total = 0
