@@ -45,7 +45,7 @@ import {
   withDeadline
 } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
-import { requireSettings } from './require-settings.ts'
+import { requireOwnSettings, requireSettings } from './require-settings.ts'
 import { openRoundStore, type RoundStore, requireSealedModel } from './round-store.ts'
 import type { PeerReport } from './status.ts'
 import { BlockStore, closeSecret, type Log } from './store/index.ts'
@@ -133,6 +133,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await createHomeFolders(home)
   started.push(await lockHome(home))
   const charter = await readCharter(home.charter)
+  await requireOwnSettings(options.config, charter.charter)
   const identity = await loadOrCreateIdentity(home.identity)
   if (await closeSecret(home.identity))
     log.warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')

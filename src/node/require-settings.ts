@@ -10,15 +10,24 @@ import { messageOf, PeerError } from './errors.ts'
 import { requireExecutor } from './require-executor.ts'
 
 /**
- * Checks, before anything is started, that a peer with these settings can take part: what the others would refuse in every
- * round is an error now.
+ * Checks, before a base model is fetched, what can be told without one.
+ *
+ * @throws {PeerError} naming what does not fit and what to do
+ */
+export async function requireOwnSettings(config: PeerConfig, charter: Charter): Promise<void> {
+  requireWithin('rank', config.adapter.rank, charter.rank)
+  requireWithin('alpha', alphaOf(config), charter.alpha)
+  await requireExecutor(config.training)
+  requireDocumentsThere(config)
+}
+
+/**
+ * Checks, before anything is started, that a peer with these settings and this base model can take part: what the others
+ * would refuse in every round is an error now.
  *
  * @throws {PeerError} naming what does not fit and what to do
  */
 export async function requireSettings(config: PeerConfig, charter: Charter): Promise<void> {
-  requireWithin('rank', config.adapter.rank, charter.rank)
-  requireWithin('alpha', alphaOf(config), charter.alpha)
-  await requireExecutor(config.training)
   await requireCharterBase(config.model, charter)
   await requireDocuments(config)
   requireSequenceLength(config)
@@ -40,11 +49,18 @@ function requireSequenceLength({ model, training }: PeerConfig): void {
     )
 }
 
-/** Reads every line once: a fault on line 9,000 must not wait for the first round. */
-async function requireDocuments({ documents: path, data, model }: PeerConfig): Promise<void> {
+/** @returns where they are */
+function requireDocumentsThere({ documents: path }: PeerConfig): string {
   if (path === undefined) throw new PeerError('no training documents are set: give them with --data PATH')
   if (!existsSync(path))
     throw new PeerError(`there are no training documents at ${path}: give them with --data PATH`)
+  return path
+}
+
+/** Reads every line once: a fault on line 9,000 must not wait for the first round. */
+async function requireDocuments(config: PeerConfig): Promise<void> {
+  const { data, model } = config
+  const path = requireDocumentsThere(config)
   try {
     await checkTrainingData({ ...data, data: path, folder: model, tokenizer: loadTokenizer(model) })
   } catch (error) {

@@ -109,8 +109,21 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
     remarks = effective.remarks
     if (existsSync(home.charter)) {
       const { readCharter } = await import('../../node/charter-file.ts')
-      const { requireSettings } = await import('../../node/require-settings.ts')
-      await requireSettings(effective.config, (await readCharter(home.charter)).charter)
+      const { isCharterBase } = await import('../../node/base/require-base.ts')
+      const { requireOwnSettings, requireSettings } = await import('../../node/require-settings.ts')
+      const { config, sources } = effective
+      const { charter } = await readCharter(home.charter)
+      await requireOwnSettings(config, charter)
+      if (
+        sources.get('model') === 'default' &&
+        !existsSync(home.base) &&
+        !(await isCharterBase(config.model, charter))
+      )
+        remarks = [
+          ...remarks,
+          'the base model is not here: loam peer will fetch it from members; what depends on it was not checked'
+        ]
+      else await requireSettings(config, charter)
     } else remarks = [...remarks, `${home.folder} has no charter yet: its limits were not checked`]
   } catch (error) {
     if (!(error instanceof PeerError)) throw error

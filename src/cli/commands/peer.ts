@@ -88,8 +88,12 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const fetchBase =
     sources.get('model') === 'default' ? { progress: sayBaseProgress(), signal: stopping.signal } : undefined
   const peer = await startPeer({ home, config, logs, report, fetchBase }).catch((error: unknown) => {
-    if (!stopping.signal.aborted) throw error
-    printProgress('stopped while it started; what was fetched of the base model is kept')
+    if (!stopping.signal.aborted || error instanceof PeerError) throw error
+    printResult(
+      { peerId: null, halted, rounds: sealed },
+      flags,
+      () => 'stopped while it started; what was fetched of the base model is kept'
+    )
     process.exit(EXIT.done)
   })
   await stopped

@@ -119,7 +119,7 @@ class Fetching {
     }
     if (isTooLarge && this.#partial.length === before)
       throw new PeerError(
-        `there is no room for the base model's ${this.#wanted.name}, ${this.#total} bytes: free some space, or set --model to a folder that has it`
+        `there is no room for the base model's ${this.#wanted.name}: ${this.#total - this.#partial.length} bytes are to come and ${SPARE_BYTES} must stay free; free some space, or set --model to a folder that has it`
       )
     return false
   }

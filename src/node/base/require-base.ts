@@ -66,7 +66,8 @@ export async function requireBase(search: BaseSearch): Promise<string> {
   return home.base
 }
 
-async function isCharterBase(folder: string, charter: Charter): Promise<boolean> {
+/** Whether a folder holds the charter's base model. */
+export async function isCharterBase(folder: string, charter: Charter): Promise<boolean> {
   try {
     await requireCharterBase(folder, charter)
     return true

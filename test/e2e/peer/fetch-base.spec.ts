@@ -8,6 +8,7 @@ import { readJsonObject } from '../../../src/model/read-json.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 import { TINY_CONFIG } from '../../unit/model/tiny-llama.ts'
 import { splitWeights } from '../../unit/node/split-weights.ts'
+import { loam } from '../cli/loam.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')
@@ -41,6 +42,9 @@ describe('a peer without the base model', function () {
     const { model, ...settings } = JSON.parse(await readFile(home.config, 'utf8'))
     assert.equal(model, folder)
     await writeFile(home.config, JSON.stringify(settings))
+    const checked = await loam('config', 'check', '--home', home.folder, '--json')
+    assert.equal(checked.code, 0, checked.stderr)
+    assert.match(checked.stderr, /loam peer will fetch it from members/)
     await network.start(0, 1, 2)
     await network.start(3)
     await network.until(() =>
