@@ -10,6 +10,8 @@ export interface Holdings {
   readonly boundedDisk: number
   /** Seals of all rounds, which stay by design. */
   readonly seals: number
+  /** Rounds sealed since the start: counted at once, where the disk is counted every few seconds. */
+  readonly sealedRounds: number
 }
 
 /** Reads the holdings out of Prometheus' text format. @throws {Error} when a metric is missing: nothing is 0 by accident */
@@ -34,7 +36,8 @@ export function holdingsOf(text: string): Holdings {
     timers: labelled('nodejs_active_resources', 'type="Timeout"'),
     handles: one('nodejs_active_handles_total'),
     boundedDisk: disk - seals,
-    seals
+    seals,
+    sealedRounds: one('loam_rounds_sealed_total')
   }
 }
 

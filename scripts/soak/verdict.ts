@@ -4,7 +4,9 @@ import type { Holdings } from './read-metrics.ts'
 export type Tenths = readonly Holdings[]
 
 /** How much of each the last tenth may have, as a multiple of the second, and what it may have on top. */
-const LIMITS: Readonly<Record<Exclude<keyof Holdings, 'heap' | 'seals'>, { times: number; plus: number }>> = {
+const LIMITS: Readonly<
+  Record<Exclude<keyof Holdings, 'heap' | 'seals' | 'sealedRounds'>, { times: number; plus: number }>
+> = {
   memory: { times: 1.1, plus: 0 },
   trainerMemory: { times: 1.1, plus: 0 },
   // A connection more or less, at the moment of a sample, is no growth.

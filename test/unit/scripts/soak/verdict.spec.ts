@@ -10,7 +10,8 @@ const EVEN: Holdings = {
   timers: 10,
   handles: 10,
   boundedDisk: 1e6,
-  seals: 1e3
+  seals: 1e3,
+  sealedRounds: 10
 }
 
 /** Ten tenths of a peer that holds the same all the time, but for what the last has more. */
@@ -71,6 +72,8 @@ process_open_fds 7
 nodejs_active_resources{type="Timeout"} 8
 nodejs_active_resources{type="TCPSocketWrap"} 80
 nodejs_active_handles_total 9
+loam_rounds_sealed_total{outcome="stacked"} 3
+loam_rounds_sealed_total{outcome="void"} 1
 `
 
   it('is what the metrics say, with the seals apart', () => {
@@ -82,7 +85,8 @@ nodejs_active_handles_total 9
       timers: 8,
       handles: 9,
       boundedDisk: 70,
-      seals: 30
+      seals: 30,
+      sealedRounds: 4
     })
   })
 
