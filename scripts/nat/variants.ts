@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PeerReport, SealedReport } from '../../src/node/status.ts'
 import { packageRoot } from '../../src/package-root.ts'
-import { TESTNET_DEFAULTS } from '../testnet/options.ts'
+import { SHORT_TRAINING, TESTNET_DEFAULTS } from '../testnet/options.ts'
 import { type PeerProcess, startPeerProcess } from '../testnet/peer-process.ts'
 import { type PreparedPeer, prepareTestnet } from '../testnet/prepare-homes.ts'
 import { buildLab, type LabHost, type NatLab } from './lab.ts'
@@ -111,10 +111,7 @@ async function prepareHomes(folder: string, peers: number): Promise<readonly Pre
     ...TESTNET_DEFAULTS,
     peers,
     rounds: 1000,
-    ranks: [2, 1],
-    steps: 4,
-    batchSize: 2,
-    sequenceLength: 32,
+    ...SHORT_TRAINING,
     model: join(packageRoot(), 'models', 'loam-base-1m'),
     folder
   }

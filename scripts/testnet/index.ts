@@ -9,7 +9,7 @@
  * await run.stop()
  */
 export { NetworkRun, type PeerView } from './network-run.ts'
-export { PEERS_MAX, TESTNET_DEFAULTS, type TestnetOptions } from './options.ts'
+export { PEERS_MAX, SHORT_TRAINING, TESTNET_DEFAULTS, type TestnetOptions } from './options.ts'
 export { type PreparedPeer, type PreparedTestnet, prepareTestnet } from './prepare-homes.ts'
 export { hasAgreed, renderReport, reportRounds, type TestnetReport } from './report.ts'
 export { runTestnet } from './testnet.ts'

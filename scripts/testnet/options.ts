@@ -37,5 +37,8 @@ export const TESTNET_DEFAULTS = {
   seed: 1
 } as const
 
+/** Training that is over in a second or two, where the network is what is tried and not the model. */
+export const SHORT_TRAINING = { ranks: [2, 1], steps: 4, batchSize: 2, sequenceLength: 32 } as const
+
 /** Most peers: there are that many domains. */
 export const PEERS_MAX = 16

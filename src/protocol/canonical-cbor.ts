@@ -66,7 +66,7 @@ export function withDomain(domain: string, encoded: Uint8Array): Uint8Array {
 const prefixes = new Map<string, Uint8Array>()
 
 /** The bytes that stand before everything that is hashed or signed for `domain`. */
-export function domainPrefix(domain: string): Uint8Array {
+function domainPrefix(domain: string): Uint8Array {
   const known = prefixes.get(domain)
   if (known !== undefined) return known
   const prefix = new TextEncoder().encode(`loam/${domain}/1\0`)

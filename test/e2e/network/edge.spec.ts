@@ -135,8 +135,8 @@ describe('the edge of the network', function () {
       const stream = await open('/loam/test-flood/1')
       const chunk = new Uint8Array(1024 * 1024)
       for (let sent = 0; sent < 64 && stream.status === 'open'; sent++) {
-        stream.send(chunk)
-        await new Promise((resolve) => setTimeout(resolve, 1))
+        // A full buffer empties, or the stream is cut.
+        if (!stream.send(chunk)) await stream.onDrain({ signal: AbortSignal.timeout(10_000) }).catch(() => {})
       }
     }
     await until(isShutOut)

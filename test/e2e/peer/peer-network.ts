@@ -5,6 +5,7 @@ import {
   type PreparedPeer,
   type PreparedTestnet,
   prepareTestnet,
+  SHORT_TRAINING,
   TESTNET_DEFAULTS
 } from '../../../scripts/testnet/index.ts'
 import { type PeerProcess, startPeerProcess } from '../../../scripts/testnet/peer-process.ts'
@@ -51,10 +52,7 @@ export class PeerNetwork {
       ...TESTNET_DEFAULTS,
       peers,
       rounds: 1000,
-      ranks: [2, 1],
-      steps: 4,
-      batchSize: 2,
-      sequenceLength: 32,
+      ...SHORT_TRAINING,
       model,
       folder
     }

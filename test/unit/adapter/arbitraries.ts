@@ -112,3 +112,16 @@ export const anyTensors: fc.Arbitrary<Map<string, Tensor>> = fc
 export function bitsOf(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength))
 }
+
+/** The smallest pair: A [1, 1] with the given element, B [1, 1] with 1. */
+export function oneElementPair(element: number): LoraPair {
+  return {
+    module: 'm',
+    rank: 1,
+    alpha: 1,
+    inFeatures: 1,
+    outFeatures: 1,
+    A: Float32Array.of(element),
+    B: Float32Array.of(1)
+  }
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../../src/adapter/half-floats.ts'
 import { pairFromBlocks, shardByteLength, shardFromPair } from '../../../src/adapter/shard.ts'
-import { bitsOf, moduleShapes, ordinaryFloat, pairOf } from './arbitraries.ts'
+import { bitsOf, moduleShapes, oneElementPair, ordinaryFloat, pairOf } from './arbitraries.ts'
 
 const anyPair = moduleShapes.chain(([shape]) => pairOf(shape!, ordinaryFloat))
 const bytesOf = (shard: ReturnType<typeof shardFromPair>) => shard.blocks.map(({ bytes }) => bytes)
@@ -33,15 +33,7 @@ describe('a bfloat16 shard', () => {
   })
 
   it('is refused where an element is not finite, sent or received', () => {
-    const pair = {
-      module: 'm',
-      rank: 1,
-      alpha: 1,
-      inFeatures: 1,
-      outFeatures: 1,
-      A: Float32Array.of(3.4e38),
-      B: Float32Array.of(1)
-    }
+    const pair = oneElementPair(3.4e38)
     assert.throws(() => shardFromPair(pair, 'bf16'), /too large for bf16/)
     const shard = shardFromPair({ ...pair, A: Float32Array.of(2) }, 'bf16')
     for (const bits of [0x7f80, 0xff80, 0x7fc0]) {

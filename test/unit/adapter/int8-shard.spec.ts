@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { pairFromBlocks, shardFromPair } from '../../../src/adapter/shard.ts'
-import { bitsOf, finiteFloat, moduleShapes, ordinaryFloat, pairOf } from './arbitraries.ts'
+import { bitsOf, finiteFloat, moduleShapes, oneElementPair, ordinaryFloat, pairOf } from './arbitraries.ts'
 
 const pairsOf = (element: fc.Arbitrary<number>) => moduleShapes.chain(([shape]) => pairOf(shape!, element))
 
@@ -65,15 +65,7 @@ describe('an int8 shard', () => {
   })
 
   it('is refused where a step is no size, or the product is not finite', () => {
-    const pair = {
-      module: 'm',
-      rank: 1,
-      alpha: 1,
-      inFeatures: 1,
-      outFeatures: 1,
-      A: Float32Array.of(1),
-      B: Float32Array.of(1)
-    }
+    const pair = oneElementPair(1)
     const shard = shardFromPair(pair, 'int8')
     for (const step of [Number.NaN, -1, Number.POSITIVE_INFINITY, 3e38]) {
       const bytes = shard.blocks[0]!.bytes.slice()

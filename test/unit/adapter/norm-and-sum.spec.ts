@@ -6,7 +6,7 @@ import type { LoraAdapter, LoraPair } from '../../../src/adapter/lora-adapter.ts
 import { updateNorm } from '../../../src/adapter/norm.ts'
 import { encodeSafetensors } from '../../../src/adapter/safetensors.ts'
 import { loraScale } from '../../../src/adapter/stack.ts'
-import { anyTensors, cut, moduleShapes, ordinaryFloat, pairOf } from './arbitraries.ts'
+import { anyTensors, cut, moduleShapes, oneElementPair, ordinaryFloat, pairOf } from './arbitraries.ts'
 
 function element({ rank, inFeatures, A, B }: LoraPair, i: number, j: number): number {
   let sum = 0
@@ -36,15 +36,7 @@ describe('the norm of an update', () => {
   })
 
   it('is not finite where the pair is not', () => {
-    const pair = {
-      module: 'm',
-      rank: 1,
-      alpha: 1,
-      inFeatures: 1,
-      outFeatures: 1,
-      A: Float32Array.of(Number.NaN),
-      B: Float32Array.of(1)
-    }
+    const pair = oneElementPair(Number.NaN)
     assert(!Number.isFinite(updateNorm(pair)))
   })
 })

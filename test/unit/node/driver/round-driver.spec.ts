@@ -13,7 +13,10 @@ import { MODEL, type OneMember, oneMember, smallPair, smallResult } from '../one
 import { temporaryHome } from '../temporary-home.ts'
 
 /** Lets all that is ready run. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 5))
+/** One turn of the event loop. */
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+/** Timers that could still let something happen. */
+const pendingTimers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
 
 describe('the round driver', () => {
   let home: Home
@@ -94,14 +97,14 @@ describe('the round driver', () => {
     }
   }
   const until = async (what: string) => {
-    while (!happened.includes(what)) await settle()
+    while (!happened.includes(what)) await turn()
   }
 
   it('sends and shows nothing that is not in the log, however often the disk refuses', async () => {
     let isFull = true
     const { driver, end } = await createDriver(() => isFull)
     driver.start()
-    while (happened.length < 3) await settle()
+    while (happened.length < 3) await turn()
     assert.deepEqual(new Set(happened), new Set(['refused']))
     assert.equal(driver.state.messages.size, 0, 'sync must not give out what is not logged')
     assert.match(
@@ -110,23 +113,26 @@ describe('the round driver', () => {
     )
     isFull = false
     await until('sent manifest')
-    await settle()
+    await end()
     assert.deepEqual(
       happened.filter((what) => what !== 'refused'),
       ['logged manifest', 'sent manifest']
     )
     assert(driver.state.messages.has('manifest/0'))
-    await end()
   })
 
   it('stops while the disk refuses, and sends nothing after', async () => {
+    // mocha starts its own only now.
+    await turn()
+    const timersBefore = pendingTimers()
     const { driver, end } = await createDriver(() => true)
     driver.start()
     await until('refused')
     await end()
     happened.length = 0
-    await settle()
+    await turn()
     assert.deepEqual(happened, [])
+    assert.equal(pendingTimers(), timersBefore, 'nothing is left that could try again')
   })
 
   it('trains again after a restart only where the manifest was not signed, and sends what was', async () => {
@@ -151,7 +157,7 @@ describe('the round driver', () => {
   it('goes on without its own adapter when the training fails', async () => {
     const { driver, end } = await createDriver(() => false, false)
     driver.start()
-    while (driver.state.phase === 'training') await settle()
+    while (driver.state.phase === 'training') await turn()
     assert.match(log.messages.findLast((line) => line.startsWith('training failed'))!, /no memory/)
     await end()
   })
