@@ -253,9 +253,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     self: { charter: charter.id, software: `loam/${packageVersion()}` },
     addresses: [...bootstrap, ...config.network.relays],
     admits: (peerId) =>
-      isKnown(peerId.toMultihash().bytes) ||
-      invited.has(peerId.toString()) ||
-      config.network.relays.some((relay) => relay.endsWith(`/p2p/${peerId}`)),
+      isAllowed(peerId) || config.network.relays.some((relay) => relay.endsWith(`/p2p/${peerId}`)),
     onVerdict: ({ address, outcome, reason, advice }) =>
       report({ type: 'bootstrap', address, outcome, reason, advice }),
     onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason }),

@@ -1,14 +1,7 @@
 import { compare } from 'uint8arrays/compare'
+import { equals } from 'uint8arrays/equals'
 
-export { compare as compareBytes }
-
-/** Whether two byte strings are the same; looked at from their ends, since those of one kind begin alike. */
-export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  if (left === right) return true
-  if (left.length !== right.length) return false
-  for (let index = left.length - 1; index >= 0; index--) if (left[index] !== right[index]) return false
-  return true
-}
+export { compare as compareBytes, equals as equalBytes }
 
 /** Lowercase hex of `bytes`: how ids are keyed in memory and shown to people. */
 export function hex(bytes: Uint8Array): string {
