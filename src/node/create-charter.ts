@@ -27,8 +27,6 @@ export interface CharterTerms {
   readonly timeouts?: Partial<Charter['timeouts']>
   /** Rounds after the seal during which blocks are served. */
   readonly retain?: number
-  /** Whether a worse held-out loss keeps a member from endorsing (rule 2). */
-  readonly heldOutVeto?: boolean
 }
 
 /** Times that suit a network over the open internet and rounds of some minutes. */
@@ -79,7 +77,8 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
-    heldOutVeto: terms.heldOutVeto ?? false,
+    // Reserved: nothing acts on it yet (rule 2).
+    heldOutVeto: false,
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
     retain: terms.retain ?? RETAIN_ROUNDS
   })

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard.ts'
 import { homeAt } from '../../node/home.ts'
 import type { MemberCard } from '../../node/identity.ts'
-import { commaSeparated, printResult, wholeNumber } from '../output.ts'
+import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
 interface CreateOptions {
@@ -25,6 +25,7 @@ interface CreateOptions {
   dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
+  retain?: number
   out: string
   json?: boolean
 }
@@ -64,7 +65,7 @@ function createCommand(): Command {
     .option(
       '--max-norm <x>',
       "largest norm of a module's first update (default: the norm of the median base weight)",
-      positiveNumber
+      positiveNumber('--max-norm')
     )
     .addOption(
       new Option('--dtype <dtype>', 'element format in which shards travel')
@@ -76,6 +77,11 @@ function createCommand(): Command {
       '--gather-seconds <n>',
       'longest wait for the others after it',
       wholeNumber('--gather-seconds', 1)
+    )
+    .option(
+      '--retain <n>',
+      'rounds after its seal during which the blocks of a round are served (default: 64)',
+      wholeNumber('--retain', 1)
     )
     .requiredOption('--out <file>', 'where the charter goes')
     .option('--json', 'print one JSON object')
@@ -95,12 +101,6 @@ function fraction(value: string): number {
   const number = Number(value)
   if (value.trim() === '' || !(number >= 0 && number <= 1))
     throw new InvalidArgumentError('a number from 0 to 1 is needed')
-  return number
-}
-
-function positiveNumber(value: string): number {
-  const number = Number(value)
-  if (!(number > 0 && Number.isFinite(number))) throw new InvalidArgumentError('a number above 0 is needed')
   return number
 }
 
@@ -139,7 +139,8 @@ async function create(options: CreateOptions): Promise<void> {
     ...(options.minShards === undefined ? {} : { minShards: options.minShards }),
     ...(options.trainers === undefined ? {} : { trainers: options.trainers }),
     ...(options.committee === undefined ? {} : { committee: committeeTerms(options, options.committee) }),
-    ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank })
+    ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank }),
+    ...(options.retain === undefined ? {} : { retain: options.retain })
   })
   await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
   const summary = await summarise(options.out)
