@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../store/log.ts'
 import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from './diagnose.ts'
-import { askHello, type Hello, type HelloAnswer, type HelloSelf, misfit, serveHello } from './hello.ts'
+import { askHello, type Hello, type HelloSelf, misfit, serveHello } from './hello.ts'
 import type { NetworkHost } from './network-host.ts'
 
 /** How {@link GreetPeers} works. */
@@ -32,8 +32,7 @@ export class GreetPeers {
   readonly #stopped = new AbortController()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #misfits = new Map<string, string>()
-  readonly #verdicts = new Map<string, BootstrapVerdict>()
-  readonly #hellos = new Map<string, HelloAnswer>()
+  readonly #outcomes = new Map<string, BootstrapOutcome>()
   #unserve: (() => Promise<void>) | undefined
 
   constructor(host: NetworkHost, options: GreetOptions) {
@@ -45,7 +44,6 @@ export class GreetPeers {
     const { self, log, addresses } = this.#options
     this.#unserve = await serveHello(this.#host, self, (from, hello) => this.#judge(from, hello), log)
     this.#host.libp2p.addEventListener('peer:connect', this.#onConnect)
-    this.#host.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
     for (const peerId of this.#host.libp2p.getPeers()) void this.#greet(peerId)
     for (const address of new Set(addresses)) this.#later(FIRST_LOOK_MS, () => this.#look(address))
   }
@@ -54,22 +52,10 @@ export class GreetPeers {
     this.#stopped.abort()
     for (const timer of this.#timers) clearTimeout(timer)
     this.#host.libp2p.removeEventListener('peer:connect', this.#onConnect)
-    this.#host.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
     await this.#unserve?.()
   }
 
-  /** The latest verdict on each configured address that was looked at. */
-  verdicts(): BootstrapVerdict[] {
-    return [...this.#verdicts.values()]
-  }
-
-  /** What connected peers have said, by PeerId. */
-  hellos(): ReadonlyMap<string, HelloAnswer> {
-    return new Map(this.#hellos)
-  }
-
   #onConnect = ({ detail }: CustomEvent<PeerId>) => void this.#greet(detail)
-  #onDisconnect = ({ detail }: CustomEvent<PeerId>) => void this.#hellos.delete(detail.toString())
 
   #later(delayMs: number, work: () => Promise<void>): void {
     if (this.#stopped.signal.aborted) return
@@ -84,7 +70,6 @@ export class GreetPeers {
     const { self, log } = this.#options
     try {
       const hello = await askHello(this.#host, peerId, self, this.#stopped.signal)
-      if (this.#host.libp2p.getConnections(peerId).length > 0) this.#hellos.set(peerId.toString(), hello)
       this.#judge(peerId, hello)
     } catch (error) {
       log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not say hello')
@@ -111,9 +96,9 @@ export class GreetPeers {
     const { signal } = this.#stopped
     const verdict = await diagnoseBootstrap(this.#host, address, { self, admits, signal })
     if (signal.aborted) return
-    const before = this.#verdicts.get(address)?.outcome
-    this.#verdicts.set(address, verdict)
     const { outcome, reason, advice } = verdict
+    const before = this.#outcomes.get(address)
+    this.#outcomes.set(address, outcome)
     if (outcome !== before && isNews(before, outcome)) {
       const level = outcome === 'answers' ? 'info' : 'warn'
       const said =
