@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { BaseProgress } from '../../node/base/fetch-file.ts'
 import type { SettingValues } from '../../node/config/index.ts'
-import { messageOf, PeerError } from '../../node/errors.ts'
+import { PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
 import type { PeerReport, SealedReport } from '../../node/status.ts'
-import type { Log } from '../../node/store/log.ts'
+import { stopSignal, surviveStrayErrors } from '../daemon-process.ts'
 import { type ExecutorFlags, requireExecutorChoice } from '../executor-options.ts'
-import { EXIT, printError, printProgress, printResult } from '../output.ts'
+import { EXIT, printProgress, printResult } from '../output.ts'
 import { addSettingFlags, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
 
 /** Time between two lines on the base model that is being fetched. */
@@ -104,50 +104,6 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
     () => `stopped; ${sealed.length} round(s) sealed in this run`
   )
   process.exit(halted ? EXIT.failed : EXIT.done)
-}
-
-/**
- * Resolves at the first signal to stop, or when the process that started this one is gone. The second signal ends the
- * process at once, as a crash would: all that was signed is on the disk.
- */
-export function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let asked = false
-    const onSignal = () => {
-      if (asked) {
-        printProgress('ended at once; nothing that was signed is lost')
-        process.exit(EXIT.failed)
-      }
-      asked = true
-      resolve()
-    }
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
-    process.once('disconnect', () => resolve())
-    // Listening alone must not keep a process alive that could not start.
-    process.channel?.unref()
-  })
-}
-
-/**
- * A rejection that nobody waits for is logged, and the peer goes on: what others rely on is in the log before it is sent.
- * After an exception that nobody caught the state is unknown: the process says so and ends, and a supervisor restarts it.
- */
-export function surviveStrayErrors(log: Log): void {
-  process.on('unhandledRejection', (reason) => {
-    log.error({ error: messageOf(reason), stack: stackOf(reason) }, 'a rejection was not handled')
-  })
-  process.on('uncaughtException', (error) => {
-    log.error(
-      { error: messageOf(error), stack: stackOf(error) },
-      'the peer ends: an exception was not caught'
-    )
-    printError(error)
-    process.exit(EXIT.failed)
-  })
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined
 }
 
 /** Says how far the base model is, every few seconds and at the end of each file. */

@@ -3,8 +3,8 @@ import { Command, Option } from 'commander'
 import { PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
+import { stopSignal, surviveStrayErrors } from '../daemon-process.ts'
 import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
-import { stopSignal, surviveStrayErrors } from './peer.ts'
 
 interface RelayFlags {
   home: string
