@@ -104,7 +104,8 @@ export function statusView(components: ControlComponents): StatusView {
     connectedMembers: connectedMembers(components),
     uptimeSeconds: Math.round(process.uptime()),
     ...readiness(components),
-    round: context.round,
+    // The state is a round ahead while its seal is being written; the store's two always fit together.
+    round: rounds.head.round,
     phase: halted !== undefined ? 'halted' : (current?.phase ?? phase),
     view,
     step: current?.step ?? 0,
