@@ -45,6 +45,8 @@ export interface BlockServerOptions {
    * where the block is to be sent.
    */
   readonly refusal?: (digest: string, asker: string) => number | undefined
+  /** Told of each block that went out whole, and its bytes. */
+  readonly onSent?: ((digest: string, bytes: number) => void) | undefined
 }
 
 /** Limits for a peer with an ordinary line. */
@@ -65,7 +67,7 @@ export async function serveBlocks(
   host: NetworkHost,
   store: Pick<BlockStore, 'getToServe'>,
   log: Log,
-  { limits = BLOCK_SERVER_LIMITS, refusal }: BlockServerOptions = {}
+  { limits = BLOCK_SERVER_LIMITS, refusal, onSent }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
   const upload = limits.upload ?? new UploadLimit(limits.uploadBytesPerSecond)
   const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
@@ -83,12 +85,13 @@ export async function serveBlocks(
     try {
       // The next block is read from the disk while this one is sent.
       let ahead = read(digests[0]!, peer)
-      for (const [index, _digest] of digests.entries()) {
+      for (const [index, digest] of digests.entries()) {
         const answer = await ahead
         if (index + 1 < digests.length) ahead = read(digests[index + 1]!, peer)
         // Should this answer fail to go out, nobody waits for the next.
         ahead.catch(() => undefined)
         await sendAnswer(writer, answer)
+        if (answer instanceof Uint8Array) onSent?.(digest, answer.length)
       }
     } finally {
       total--
