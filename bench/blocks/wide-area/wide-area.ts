@@ -33,9 +33,9 @@ const PEERS = 8
 const LINK_MEGABITS = 50
 const DELAY_MS = 40
 const LOSS_PER_MILLE = 10
-const PUBLISHED_MIB = 8
+const PUBLISHED_MIB = 16
 const PORT = 4001
-const TCP_SECONDS = 15
+const TCP_SECONDS = 8
 
 /** Lets 8 peers in namespaces exchange what each publishes, without loss and with. */
 export async function measureWideArea(): Promise<WideAreaResult> {

@@ -216,7 +216,7 @@ describe('faults in the exchange of blocks', function () {
   })
 
   it('do not come of a greedy neighbour: who is sent away is served when it comes back as told', async () => {
-    const blocks = blocksOf(4, 64 * 1024)
+    const blocks = blocksOf(4, MiB / 2)
     const holder = await startHolder(blocks, { requestsAtOnce: 1, retryAfterMs: 20 })
     const greedy = await startPeer()
     greedy.addAddresses(holder.multiaddrs())
