@@ -8,7 +8,7 @@ import { packageRoot } from '../../src/package-root.ts'
 import { median } from '../support/median.ts'
 import { positiveIntegers } from '../support/options.ts'
 import { runJson } from '../support/run-json.ts'
-import { findTorch } from '../support/torch.ts'
+import { describeTorch, findTorch } from '../support/torch.ts'
 import { writeProblem } from '../train/problem.ts'
 import { type BenchShape, benchShapes } from '../train/shapes.ts'
 import type { GenerationMeasurement } from './loam-process.ts'
@@ -68,7 +68,7 @@ Examples:
 const options = program.opts<BenchOptions>()
 const say = options.json ? console.error : console.log
 const torch = options.torch ? await findTorch() : undefined
-if (torch) say(`PyTorch ${torch.version} of ${torch.python} (${torch.blas.join(', ') || 'no OpenBLAS'})`)
+if (torch) say(describeTorch(torch))
 else
   say(
     options.torch

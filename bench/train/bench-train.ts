@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { positiveIntegers } from '../support/options.ts'
-import { findTorch } from '../support/torch.ts'
+import { describeTorch, findTorch } from '../support/torch.ts'
 import { compareTraining, type TrainRow } from './compare.ts'
 import { writeProblem } from './problem.ts'
 import { type BenchShape, benchShapes } from './shapes.ts'
@@ -49,7 +49,7 @@ A Python with PyTorch is looked for in LOAM_PYTHON, /usr/bin/python3 and python3
 const options = program.opts<BenchOptions>()
 const say = options.json ? console.error : console.log
 const torch = options.torch ? await findTorch() : undefined
-if (torch) say(`PyTorch ${torch.version} of ${torch.python} (${torch.blas.join(', ') || 'no OpenBLAS'})`)
+if (torch) say(describeTorch(torch))
 else
   say(
     options.torch
