@@ -26,8 +26,15 @@ export interface Torch {
   environment(threads: number): Record<string, string>
 }
 
-/** PyTorch and what it computes with, for people. */
-export function describeTorch({ python, version, blas, cores }: Torch): string {
+/**
+ * PyTorch and what it computes with, or why there is none, for people.
+ *
+ * @param isWanted whether it was looked for
+ */
+export function describeTorch(torch: Torch | undefined, isWanted: boolean): string {
+  if (!isWanted) return 'PyTorch is left out.'
+  if (!torch) return 'No python3 has torch here: Loam runs alone (Debian: python3-torch).'
+  const { python, version, blas, cores } = torch
   const libraries = blas.map((path, index) => `${path}, kernels for ${cores[index]}`)
   const forced = process.env.OPENBLAS_CORETYPE
   return (
