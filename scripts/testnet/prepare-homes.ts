@@ -114,6 +114,22 @@ async function writeDomain(home: Home, domain: string, seed: number): Promise<nu
   return train.length
 }
 
+/** Leaves each peer so many training documents: reading them must not be what a short round takes. */
+export async function keepDocuments(peers: readonly PreparedPeer[], count: number): Promise<void> {
+  for (const { home } of peers) {
+    const lines = (await readFile(home.documents, 'utf8')).split('\n')
+    await writeFile(home.documents, lines.slice(0, count).join('\n'))
+  }
+}
+
+/** Adds groups of settings to those of each peer. */
+export async function addSettings(peers: readonly PreparedPeer[], groups: object): Promise<void> {
+  for (const { home } of peers) {
+    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
+    await writeFile(home.config, JSON.stringify({ ...settings, ...groups }))
+  }
+}
+
 /** The held-out text of a peer. */
 export function readHeldOut({ home }: PreparedPeer): Promise<string> {
   return readFile(home.heldOut, 'utf8')

@@ -10,6 +10,12 @@ import { NotFittingError } from './usage-error.ts'
 /** Flags of a command that {@link addSettingFlags} was called with, as commander gives them. */
 export type SettingFlags = Readonly<Record<string, unknown>>
 
+/** Gives a command the flags of single settings. */
+export function addFlagsOf(command: Command, ...keys: readonly string[]): Command {
+  for (const key of keys) for (const option of optionsOf(settingOf(key))) command.addOption(option)
+  return command
+}
+
 /** Gives a command every setting's flag, and `--set` for those without one; all from the schema. */
 export function addSettingFlags(command: Command): Command {
   for (const setting of SETTINGS) for (const option of optionsOf(setting)) command.addOption(option)

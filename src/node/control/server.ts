@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { networkView } from '../network-report/index.ts'
 import type { ControlComponents } from './components.ts'
 import { EventStreams, STREAMS_MAX } from './event-streams.ts'
 import { hasToken, isOwnHost } from './guard.ts'
@@ -14,6 +15,7 @@ const CONNECTIONS_MAX = STREAMS_MAX + 48
 /** Longest a client may take to send its request, milliseconds. */
 const REQUEST_MS = 10_000
 
+const networkQuery = z.object({ look: z.stringbool().default(false) })
 const roundsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(20),
   before: z.coerce.number().int().min(1).optional()
@@ -52,6 +54,7 @@ export interface ControlServer {
  * request must name this machine as its host, unless it comes through a unix socket.
  *
  * - `/healthz`, `/readyz`, `/metrics`
+ * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all are looked at first, which takes seconds
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
  * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `misfit`, `heldOut`,
  *   `halted`, `log`, and
@@ -117,6 +120,11 @@ function serveViews(
 ): void {
   app.get('/v1/status', guarded, async () => statusView(components))
   app.get('/v1/peers', guarded, async () => ({ peers: peerViews(components) }))
+  app.get('/v1/network', guarded, async (request) => {
+    const { look } = networkQuery.parse(request.query)
+    if (look) await components.greeting.lookNow()
+    return networkView({ ...components, context: components.driver.state.context }, 'daemon')
+  })
   app.get('/v1/rounds', guarded, async (request) => {
     const { limit, before } = roundsQuery.parse(request.query)
     return { rounds: roundViews(components, limit, before) }

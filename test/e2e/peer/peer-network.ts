@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -9,6 +9,7 @@ import {
   TESTNET_DEFAULTS
 } from '../../../scripts/testnet/index.ts'
 import { type PeerProcess, startPeerProcess } from '../../../scripts/testnet/peer-process.ts'
+import { keepDocuments } from '../../../scripts/testnet/prepare-homes.ts'
 import type { CharterTerms } from '../../../src/node/create-charter.ts'
 import type { HeldOutReport, PeerReport, ProgressReport, SealedReport } from '../../../src/node/status.ts'
 import { packageRoot } from '../../../src/package-root.ts'
@@ -62,10 +63,7 @@ export class PeerNetwork {
       ...terms,
       timeouts: { ...timeouts, ...terms.timeouts }
     })
-    for (const { home } of prepared.peers) {
-      const lines = (await readFile(home.documents, 'utf8')).split('\n')
-      await writeFile(home.documents, lines.slice(0, DOCUMENTS).join('\n'))
-    }
+    await keepDocuments(prepared.peers, DOCUMENTS)
     return new PeerNetwork(folder, prepared)
   }
 
