@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import type { LoraPair } from '../../adapter/index.ts'
 import { chooseExecutor, createUpdateEvaluator, type UpdateEvaluator } from '../../model/index.ts'
 import type { HeldOutLoss } from '../../protocol/index.ts'
-import { readPair } from '../builder/read-pair.ts'
+import { readPair, shardMemory } from '../builder/read-pair.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { HeldBase } from './held-base.ts'
 import type { MeasuringJob } from './training-job.ts'
@@ -86,7 +86,7 @@ async function pairsOf({ shards, dtype }: MeasuringJob, store: BlockStore): Prom
   const missing: string[] = []
   const pairs: LoraPair[] = []
   for (const shard of shards) {
-    const pair = await readPair(store, shard, dtype, missing)
+    const pair = await readPair(store, shard, dtype, missing, shardMemory())
     if (pair !== undefined) pairs.push(pair)
   }
   if (missing.length > 0) throw new Error(`${missing.length} blocks are missing`)
