@@ -1,9 +1,11 @@
 import type { BaseFormat } from './base-format.ts'
-import { headParameter, hiddenStates, type LoraNodes, type ModelConfig } from './family/index.ts'
+import { headParameter, hiddenStates, type ModelConfig } from './family/index.ts'
 import { cast, type Graph, GraphBuilder, reshape } from './graph/index.ts'
 import { declareWeights } from './held-weights.ts'
 import { targetLogProbabilities } from './llama/index.ts'
 import { isolatedDocuments } from './train/isolated-documents.ts'
+import { declareLora } from './train/lora-nodes.ts'
+import type { LoraSettings } from './train/lora-settings.ts'
 
 /** What a scoring graph reads beside tokens and plain float32 weights. */
 export interface LogProbabilityOptions {
@@ -11,8 +13,8 @@ export interface LogProbabilityOptions {
   readonly isolateDocuments?: boolean
   /** How base weights are fed; `f32` where it is absent. */
   readonly baseFormat?: BaseFormat
-  /** Declares the LoRA factors by module, where there are any. */
-  readonly declareLora?: (builder: GraphBuilder) => ReadonlyMap<string, LoraNodes>
+  /** Adapted modules, whose factors are fed as in training; none where it is absent. */
+  readonly lora?: LoraSettings
 }
 
 /**
@@ -23,15 +25,14 @@ export function logProbabilityGraph(
   config: ModelConfig,
   batch: number,
   length: number,
-  { isolateDocuments = false, baseFormat = 'f32', declareLora }: LogProbabilityOptions = {}
+  { isolateDocuments = false, baseFormat = 'f32', lora }: LogProbabilityOptions = {}
 ): Graph {
   const builder = new GraphBuilder()
   const weights = declareWeights(builder, config, baseFormat)
-  const lora = declareLora?.(builder) ?? new Map()
   const targets = reshape(builder.input('targetIds', [batch, length], 'int32'), [batch * length])
   const hidden = hiddenStates(config, builder.input('inputIds', [batch, length], 'int32'), {
     ...weights,
-    lora,
+    lora: lora ? declareLora(builder, config, lora) : new Map(),
     ...(isolateDocuments && { sequence: isolatedDocuments(builder, batch, length) })
   })
   const head = cast(weights.parameter(headParameter(config)), 'float32')

@@ -7,7 +7,7 @@ import type { ModelConfig } from '../family/index.ts'
 import { baseFeeds, type HeldWeights } from '../held-weights.ts'
 import { logProbabilityGraph } from '../inference-graph.ts'
 import { RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
-import { declareLora, loraFeeds, loraNames } from './lora-nodes.ts'
+import { loraFeeds, loraNames } from './lora-nodes.ts'
 import { type LoraSettings, loraModules } from './lora-settings.ts'
 
 /** What a loss evaluator is compiled for. */
@@ -43,7 +43,7 @@ export async function createLossEvaluator(options: LossEvaluatorOptions): Promis
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
   const graph = logProbabilityGraph(config, batchSize, sequenceLength, {
     ...{ isolateDocuments, baseFormat },
-    ...(lora && { declareLora: (builder) => declareLora(builder, config, lora) })
+    ...(lora && { lora })
   })
   const compiled = await executor.compile(graph)
   const base = lora ? withoutUpdate(config, lora) : new Map<string, FeedValue>()

@@ -192,6 +192,24 @@ describe('the loam command', function () {
       assert.equal(lastLine<{ id: string }>(seen).id, made.id)
     })
 
+    it('says how likely a committee holds more faulty members than it survives, and refuses a broken promise', async () => {
+      const flags = ['--member', path('card.json'), '--committee', '1', '--assumed-faulty', '0.5']
+      const out = ['--out', path('drawn.cbor')]
+      assertFails(
+        await create(...flags, ...out),
+        1,
+        /with probability 5\.00e-1, in 1000 rounds at most 5\.00e\+2/
+      )
+      const made = await create(...flags, ...out, '--epsilon', '0.5', '--committee-rounds', '1')
+      assert.match(
+        made.stdout,
+        /committees of 1 from 2 members, 1 of them assumed faulty: one holds more than its 0 with probability 5\.00e-1/
+      )
+      const seen = await loam('consortium', 'inspect', path('drawn.cbor'), '--json')
+      const { committee } = lastLine<{ committee: { failureProbability: number } }>(seen)
+      assert.equal(committee.failureProbability, 0.5)
+    })
+
     it('has nothing to export before a round is sealed', async () => {
       const out = ['--out', path('adapter')]
       assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /is no home of a peer/)
