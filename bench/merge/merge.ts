@@ -11,7 +11,7 @@ import Table from 'cli-table3'
 import { blasSpeed } from './blas.ts'
 import type { BuilderMemory } from './builder.ts'
 import { mergeSpeed, type RoundSpeed } from './merge-speed.ts'
-import { stackSpeed } from './stack-speed.ts'
+import { cachedStackSpeed, type StackSpeed, stackSpeed } from './stack-speed.ts'
 
 const FEATURES = 4096
 const RANKS = [16, 64, 160]
@@ -88,12 +88,8 @@ function inProcess<Result>(file: string, numbers: readonly number[]): Result {
   return JSON.parse(stdout) as Result
 }
 
-const measured = stackSpeed()
-const stack = {
-  GBps: Number(measured.GBps.toPrecision(4)),
-  memcpyGBps: Number(measured.memcpyGBps.toPrecision(4)),
-  ratio: Number(measured.ratio.toPrecision(4))
-}
+say('stacking ...')
+const stack = { ...stackSpeed(), cached: cachedStackSpeed() }
 if (process.argv.includes('--json')) {
   console.log(JSON.stringify({ rows, stack }))
 } else {
@@ -101,5 +97,7 @@ if (process.argv.includes('--json')) {
   for (const { shape, rank, threads, gflops, blasGflops, ratio } of rows)
     table.push([shape, rank, threads, gflops, blasGflops ?? '-', ratio ?? '-'])
   console.log(table.toString())
-  console.log(`stack ${stack.GBps} GB/s, memcpy ${stack.memcpyGBps} GB/s, ratio ${stack.ratio}`)
+  const line = ({ GBps, memcpyGBps, ratio }: StackSpeed) =>
+    `${GBps} GB/s, memcpy ${memcpyGBps} GB/s, ratio ${ratio}`
+  console.log(`stack ${line(stack)}; within the caches ${line(stack.cached)}`)
 }
