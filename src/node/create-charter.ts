@@ -24,6 +24,8 @@ export interface CharterTerms {
   readonly maximumNorm?: number
   /** Element format in which shards travel; f32 where it is not given. */
   readonly dtype?: ShardDtype
+  /** Nats per token by which an update may raise a member's held-out loss; not given: the check is advice (rule 2). */
+  readonly heldOutMargin?: number
   readonly timeouts?: Partial<Charter['timeouts']>
   /** Rounds after the seal during which blocks are served. */
   readonly retain?: number
@@ -77,8 +79,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
-    // Reserved: nothing acts on it yet (rule 2).
-    heldOutVeto: false,
+    heldOutVeto: terms.heldOutMargin === undefined ? false : { margin: terms.heldOutMargin },
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
     retain: terms.retain ?? RETAIN_ROUNDS
   })

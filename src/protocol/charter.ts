@@ -96,8 +96,11 @@ const charterSchema = z
     sampleCap: positive.max(2 ** 40),
     /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
     norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
-    /** Whether the held-out check may refuse an endorsement. */
-    heldOutVeto: z.boolean(),
+    /**
+     * Whether the held-out check may keep a member from endorsing (rule 2 *Validate*): by how many nats per token an update
+     * may raise the loss on the member's own held-out text; false where the check is advice only.
+     */
+    heldOutVeto: z.union([z.literal(false), z.strictObject({ margin: z.number().min(0).max(100) })]),
     timeouts: z.strictObject({
       trainMs: milliseconds,
       gatherMs: milliseconds,

@@ -22,6 +22,7 @@ interface CreateOptions {
   committeeRounds: number
   maxRank?: number
   maxNorm?: number
+  heldOutVeto?: number
   dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
@@ -66,6 +67,11 @@ function createCommand(): Command {
       '--max-norm <x>',
       "largest norm of a module's first update (default: the norm of the median base weight)",
       positiveNumber('--max-norm')
+    )
+    .option(
+      '--held-out-veto <margin>',
+      'members refuse an update that raises the loss on their own held-out text by more than so many nats per token (default: they only log it)',
+      positiveNumber('--held-out-veto')
     )
     .addOption(
       new Option('--dtype <dtype>', 'element format in which shards travel')
@@ -140,6 +146,7 @@ async function create(options: CreateOptions): Promise<void> {
     ...(options.trainers === undefined ? {} : { trainers: options.trainers }),
     ...(options.committee === undefined ? {} : { committee: committeeTerms(options, options.committee) }),
     ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank }),
+    ...(options.heldOutVeto === undefined ? {} : { heldOutMargin: options.heldOutVeto }),
     ...(options.retain === undefined ? {} : { retain: options.retain })
   })
   await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
@@ -228,6 +235,11 @@ async function summarise(path: string) {
       charter.minShards > maximumFaulty(trainers)
         ? null
         : `minShards ${charter.minShards} lets ${maximumFaulty(trainers)} faulty trainers fill a round alone: ${maximumFaulty(trainers) + 1} is the least that does not`,
+    heldOutVeto: charter.heldOutVeto === false ? null : charter.heldOutVeto,
+    heldOutAdvice:
+      charter.heldOutVeto === false
+        ? null
+        : `held-out veto at ${charter.heldOutVeto.margin} nats: what fewer than ${quorumSize(count)} members find harmless is left out, and a round with fewer than ${charter.minShards} shards left is void; where members' texts differ much, take a wide margin`,
     rule: charter.rule,
     dtype: charter.dtype,
     minShards: charter.minShards,
@@ -256,6 +268,7 @@ function describe(summary: Summary): string {
     `trainers    ${summary.trainers} a round`,
     `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}, sent as ${summary.dtype}`,
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
+    ...(summary.heldOutAdvice === null ? [] : [`            ${summary.heldOutAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
     `base        weights ${summary.base.weights}`,
     `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,

@@ -63,7 +63,7 @@ export async function fetchManifest(
   stateNow: () => PeerState,
   message: Message<'manifest'>,
   signal: AbortSignal
-): Promise<PeerEvent> {
+): Promise<Extract<PeerEvent, { type: 'blocksHeld' }>> {
   const { context } = stateNow()
   if (isSkipped(components, stateNow())) return { type: 'blocksHeld', manifest: message.id, fault: undefined }
   const bounds = await normBounds(components.home, context.charter, context.round)
