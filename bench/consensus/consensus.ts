@@ -1,68 +1,152 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
-import Table from 'cli-table3'
-import { Command } from 'commander'
-import { type CostRow, measure } from './measure.ts'
-import { plotCost } from './plot.ts'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command, InvalidArgumentError } from 'commander'
+import { positiveIntegers } from '../support/options.ts'
+import type { CostRow } from './cost-row.ts'
+import { plotCosts } from './plot.ts'
+import { measureProcesses } from './processes.ts'
+import { costReport, costTable } from './report.ts'
+import { measureSimulated } from './simulated.ts'
+import { COMMITTEE, COMMITTEES, PROCESSES, SIMULATED, SIZE_RANGES, type Size } from './sizes.ts'
+import { judgeRows } from './verdict.ts'
 
-/** Members, and rounds that are measured: where all train, a round has n³ deliveries of endorsements. */
-const ALL: readonly [number, number][] = [
-  [4, 5],
-  [7, 5],
-  [10, 5],
-  [20, 3],
-  [40, 1],
-  [100, 1]
-]
-const COMMITTEES: readonly [number, number][] = [
-  [100, 2],
-  [300, 1],
-  [1_000, 1]
-]
+const SIZES = { simulated: SIMULATED, committee: COMMITTEES, processes: PROCESSES } as const
+type MeasuredMode = keyof typeof SIZES
+const MODES = Object.keys(SIZES) as MeasuredMode[]
+
+interface Options {
+  readonly mode: readonly MeasuredMode[]
+  readonly members?: readonly number[]
+  readonly rounds?: number
+  readonly results?: string
+  readonly report?: string
+  readonly json: boolean
+}
 
 const program = new Command('bench:consensus')
-  .description('Counts what a round costs a member, in simulated consortia without faults.')
-  .option('--most <members>', 'leave larger consortia out', Number, 1_000)
-  .option('--plot <file>', 'write the costs as an SVG')
-  .option('--json', 'one JSON object as the last line', false)
+  .description(
+    'Counts what a round of the protocol costs a member, in simulated consortia without faults and in real daemons.'
+  )
+  .option(
+    '--mode <list>',
+    'simulated (all train and vote), committee (20 train, 20 vote), processes (daemons)',
+    modes,
+    MODES
+  )
+  .option('--members <list>', 'these sizes instead of the usual ones', positiveIntegers)
+  .option('--rounds <n>', 'rounds that are counted of each size', (text) => positiveIntegers(text)[0]!)
+  .option('--results <file>', 'keep every row there, and go on where a run before stopped')
+  .option('--report <folder>', 'write consensus.md and consensus.svg there')
+  .option('--json', 'one JSON object as the last line of standard output', false)
   .addHelpText(
     'after',
-    '\nExample:\n  npm run bench:consensus -- --json --plot docs/results/consensus-cost.svg'
+    `
+Everything takes some ten minutes, most of them for 100 members and 16 processes. Exit code 1 where there are not exactly
+five delays from the last certificate to the seal, or where a committee's costs are not flat.
+
+Examples:
+  $ npm run bench:consensus -- --json --report docs/results
+  $ npm run bench:consensus -- --mode simulated --members 4,7,10
+  $ npm run bench:consensus -- --mode committee --members 100,1000
+  $ npm run bench:consensus -- --mode processes --members 4 --rounds 3`
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
 
-const options = program.opts<{ most: number; plot?: string; json: boolean }>()
-const rows: CostRow[] = []
-for (const [mode, sizes] of [
-  ['all', ALL],
-  ['committee', COMMITTEES]
-] as const) {
-  for (const [members, rounds] of sizes) {
-    if (members > options.most) continue
-    rows.push(measure(members, mode, rounds))
-    console.error(`${members} members, ${mode}: done`)
+const options = program.opts<Options>()
+const work = options.mode.map((mode) => ({ mode, sizes: sizesOf(mode, options) }))
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
+try {
+  await main()
+} catch (error) {
+  say(`error: ${(error as Error).message}`)
+  process.exitCode = 1
+}
+
+async function main(): Promise<void> {
+  const rows: CostRow[] = []
+  const kept = options.results === undefined ? [] : readRows(options.results)
+  for (const { mode, sizes } of work)
+    for (const [members, rounds] of sizes) {
+      const known = kept.filter((row) => row.members === members && measuredBy(row) === mode)
+      rows.push(...known)
+      if (known.length > 0) continue
+      say(`${mode}, ${members} members, ${rounds} rounds …`)
+      const fresh = await measure(mode, members, rounds)
+      rows.push(...fresh)
+      if (options.results !== undefined)
+        appendFileSync(options.results, fresh.map((row) => `${JSON.stringify(row)}\n`).join(''))
+      stop.signal.throwIfAborted()
+    }
+  const verdict = judgeRows(rows)
+  say(costTable(rows))
+  for (const fault of verdict.faults) say(`FAILED: ${fault}`)
+  if (options.report !== undefined) {
+    mkdirSync(options.report, { recursive: true })
+    writeFileSync(join(options.report, 'consensus.svg'), await plotCosts(rows))
+    writeFileSync(join(options.report, 'consensus.md'), costReport(rows, verdict, 'consensus.svg'))
+  }
+  if (options.json) console.log(JSON.stringify({ rows, ...verdict }))
+  process.exitCode = verdict.faults.length === 0 ? 0 : 1
+}
+
+async function measure(mode: MeasuredMode, members: number, rounds: number): Promise<CostRow[]> {
+  if (mode === 'committee') return [measureSimulated({ members, drawn: COMMITTEE, rounds }, say).whole]
+  if (mode === 'simulated') {
+    const { whole, votePath } = measureSimulated({ members, rounds }, say)
+    return [whole, votePath]
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'loam-bench-consensus-'))
+  try {
+    return [await measureProcesses({ members, rounds, folder, onProgress: say, signal: stop.signal })]
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }
-const table = new Table({
-  head: ['members', 'who trains and votes', 'received', 'sent', 'KB received', 'delays'],
-  colAligns: ['right', 'left', 'right', 'right', 'right', 'right'],
-  style: { head: [], border: [] }
-})
-for (const { members, mode, messages, sent, bytes, delays } of rows)
-  table.push([
-    members,
-    mode === 'all' ? 'all' : '20 and 20',
-    messages,
-    sent,
-    (bytes / 1000).toFixed(1),
-    delays
-  ])
-console.error(
-  `Control messages per member and round; delays from the last certificate to the last seal.\n${table}`
-)
-if (options.plot !== undefined) {
-  mkdirSync(dirname(options.plot), { recursive: true })
-  writeFileSync(options.plot, await plotCost(rows))
+
+/** Rows of an earlier run. @throws {Error} when the file holds something else */
+function readRows(file: string): CostRow[] {
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n')
+  try {
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as CostRow)
+  } catch (error) {
+    throw new Error(`${file} is no file of --results: give another name`, { cause: error })
+  }
 }
-if (options.json) console.log(JSON.stringify({ rows }))
+
+/** The mode whose run a row comes from: the vote path is a part of the simulated rounds. */
+function measuredBy({ mode }: CostRow): MeasuredMode {
+  return mode === 'vote-path' ? 'simulated' : mode
+}
+
+/** The sizes that are to be measured in a mode; ends the process where none of those asked for fits. */
+function sizesOf(mode: MeasuredMode, { members, rounds }: Options): readonly Size[] {
+  const { least, most } = SIZE_RANGES[mode]
+  const usual = SIZES[mode]
+  const sizes: readonly Size[] =
+    members?.filter((size) => size >= least && size <= most).map((size) => [size, roundsOf(usual, size)]) ??
+    usual
+  if (sizes.length === 0) program.error(`error: --members: ${mode} takes ${least} to ${most}`)
+  return rounds === undefined ? sizes : sizes.map(([size]) => [size, rounds])
+}
+
+/** As many rounds as for the next larger usual size. */
+function roundsOf(usual: readonly Size[], members: number): number {
+  return (usual.find(([size]) => size >= members) ?? usual.at(-1)!)[1]
+}
+
+function modes(text: string): MeasuredMode[] {
+  const named = text.split(',')
+  const unknown = named.find((name) => !MODES.includes(name as MeasuredMode))
+  if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is none of ${MODES.join(', ')}`)
+  return MODES.filter((mode) => named.includes(mode))
+}
+
+function say(line: string): void {
+  console.error(line)
+}

@@ -1,3 +1,26 @@
+import { connectControl } from '../../src/node/control/index.ts'
+import { PeerError } from '../../src/node/errors.ts'
+import type { Home } from '../../src/node/home.ts'
+
+/** Tries to read a peer: a machine that is paused, or busy with others, answers late and is asked again. */
+const READINGS_MAX = 20
+
+/**
+ * What a running peer's own `/metrics` says, in Prometheus' text format.
+ *
+ * @throws {PeerError} when it does not answer
+ */
+export async function readMetrics(home: Home): Promise<string> {
+  for (let tried = 1; ; tried++) {
+    try {
+      const control = await connectControl(home)
+      return await control.text('/metrics')
+    } catch (error) {
+      if (tried >= READINGS_MAX || !(error instanceof PeerError)) throw error
+    }
+  }
+}
+
 /** What a peer holds at one moment, from its own `/metrics`. Sizes are bytes. */
 export interface Holdings {
   readonly memory: number

@@ -1,12 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { connectControl } from '../../src/node/control/index.ts'
-import { PeerError } from '../../src/node/errors.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { type PreparedPeer, TESTNET_DEFAULTS } from '../testnet/index.ts'
 import { NetworkRun } from '../testnet/network-run.ts'
-import { prepareTestnet } from '../testnet/prepare-homes.ts'
-import { type Holdings, holdingsOf } from './read-metrics.ts'
+import { addSettings, keepDocuments, prepareTestnet } from '../testnet/prepare-homes.ts'
+import { type Holdings, holdingsOf, readMetrics } from './read-metrics.ts'
 import { meanOf, type Tenths } from './verdict.ts'
 
 /** What a soak is made of. */
@@ -21,7 +18,7 @@ export interface SoakOptions {
   readonly signal: AbortSignal
 }
 
-/** Documents of each peer: reading them must not be what a round takes. */
+/** Documents of each peer. */
 const DOCUMENTS = 12
 /** Rounds whose blocks, models and stacks stay: few, so that pruning is at work from the first tenth on. */
 const RETAIN_ROUNDS = 4
@@ -48,12 +45,8 @@ export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
     options.onProgress,
     { timeouts: TIMEOUTS, targetModules: ['q_proj', 'v_proj'], retain: RETAIN_ROUNDS }
   )
-  for (const { home } of prepared.peers) {
-    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
-    await writeFile(home.config, JSON.stringify({ ...settings, storage: STORAGE, log: LOG }))
-    const lines = (await readFile(home.documents, 'utf8')).split('\n')
-    await writeFile(home.documents, lines.slice(0, DOCUMENTS).join('\n'))
-  }
+  await addSettings(prepared.peers, { storage: STORAGE, log: LOG })
+  await keepDocuments(prepared.peers, DOCUMENTS)
   const run = new NetworkRun(prepared, () => {}, options.onProgress)
   try {
     await run.start()
@@ -79,16 +72,6 @@ export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
   }
 }
 
-/** Tries to read a peer: a machine that is paused, or busy with others, answers late and is asked again. */
-const READINGS_MAX = 20
-
 async function holdings({ home }: PreparedPeer): Promise<Holdings> {
-  for (let tried = 1; ; tried++) {
-    try {
-      const control = await connectControl(home)
-      return holdingsOf(await control.text('/metrics'))
-    } catch (error) {
-      if (tried >= READINGS_MAX || !(error instanceof PeerError)) throw error
-    }
-  }
+  return holdingsOf(await readMetrics(home))
 }

@@ -53,7 +53,9 @@ export interface PreparedTestnet {
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
-  terms: Pick<CharterTerms, 'timeouts' | 'retain'> & { readonly targetModules?: readonly string[] } = {}
+  terms: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin'> & {
+    readonly targetModules?: readonly string[]
+  } = {}
 ): Promise<PreparedTestnet> {
   const peers: PreparedPeer[] = []
   const identities = []
@@ -110,6 +112,22 @@ async function writeDomain(home: Home, domain: string, seed: number): Promise<nu
   await writeFile(home.documents, train.map(({ text }) => `${JSON.stringify({ text })}\n`).join(''))
   await writeFile(home.heldOut, heldOut.map(({ text }) => text).join('\n\n'))
   return train.length
+}
+
+/** Leaves each peer so many training documents: reading them must not be what a short round takes. */
+export async function keepDocuments(peers: readonly PreparedPeer[], count: number): Promise<void> {
+  for (const { home } of peers) {
+    const lines = (await readFile(home.documents, 'utf8')).split('\n')
+    await writeFile(home.documents, lines.slice(0, count).join('\n'))
+  }
+}
+
+/** Adds groups of settings to those of each peer. */
+export async function addSettings(peers: readonly PreparedPeer[], groups: object): Promise<void> {
+  for (const { home } of peers) {
+    const settings = JSON.parse(await readFile(home.config, 'utf8')) as object
+    await writeFile(home.config, JSON.stringify({ ...settings, ...groups }))
+  }
 }
 
 /** The held-out text of a peer. */

@@ -10,6 +10,12 @@ import { NotFittingError } from './usage-error.ts'
 /** Flags of a command that {@link addSettingFlags} was called with, as commander gives them. */
 export type SettingFlags = Readonly<Record<string, unknown>>
 
+/** Gives a command the flags of single settings. */
+export function addFlagsOf(command: Command, ...keys: readonly string[]): Command {
+  for (const key of keys) for (const option of optionsOf(settingOf(key))) command.addOption(option)
+  return command
+}
+
 /** Gives a command every setting's flag, and `--set` for those without one; all from the schema. */
 export function addSettingFlags(command: Command): Command {
   for (const setting of SETTINGS) for (const option of optionsOf(setting)) command.addOption(option)
@@ -68,8 +74,11 @@ function fromText(setting: Setting, text: string): unknown {
     throw new NotFittingError(`${name} must be ${accepts}, not ${JSON.stringify(text)}`)
   if (key === 'model') return baseModelFolder(text)
   if (key === 'data.chatTemplate') return existsSync(text) ? resolve(text) : value
-  return key === 'documents' || key === 'control.socket' ? resolve(text) : value
+  return PATH_KEYS.has(key) ? resolve(text) : value
 }
+
+/** Settings that are paths on this machine: a daemon may run elsewhere than where its flags were given. */
+const PATH_KEYS: ReadonlySet<string> = new Set(['documents', 'control.socket', 'validation.heldOut'])
 
 function knownSetting(key: string): Setting {
   try {

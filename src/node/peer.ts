@@ -1,15 +1,6 @@
 import { existsSync } from 'node:fs'
-import type { PeerId } from '@libp2p/interface'
 import { packageVersion } from '../package-root.ts'
-import {
-  blocksOf,
-  consortiumCid,
-  genesisContext,
-  hex,
-  isKind,
-  memberIndex,
-  verifyEd25519
-} from '../protocol/index.ts'
+import { blocksOf, consortiumCid, hex, isKind, memberIndex, verifyEd25519 } from '../protocol/index.ts'
 import type { BaseProgress } from './base/fetch-file.ts'
 import { requireBase } from './base/require-base.ts'
 import { serveBase } from './base/serve-base.ts'
@@ -30,8 +21,10 @@ import { WishService } from './driver/wish-service.ts'
 import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
-import { invitedPeers, loadInvite, requireTrustedSeal } from './invite-files.ts'
+import { loadInvite, requireTrustedSeal } from './invite-files.ts'
 import { AddressKeeper, loadAddresses, saveOwnAddresses } from './known-addresses.ts'
+import { knownPeers } from './known-peers.ts'
+import { listen } from './listen.ts'
 import type { Logs } from './log/logs.ts'
 import { openMessageLog } from './message-log.ts'
 import { createMetrics } from './metrics/index.ts'
@@ -39,7 +32,6 @@ import {
   BLOCK_SERVER_LIMITS,
   createHost,
   GreetPeers,
-  type NetworkHost,
   startBlockExchange,
   UploadLimit,
   withDeadline
@@ -141,17 +133,12 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const rounds = await openRoundStore(home, charter)
   const invite = await loadInvite(home)
   if (invite !== undefined) await requireTrustedSeal(home, invite)
-  // Where an invite leads may be dialled before its members are known.
-  const invited = invite === undefined ? new Set<string>() : invitedPeers(invite)
-  // Founders may have left and still serve history to others; who joined is in the head.
-  const isKnown = (peer: Uint8Array) =>
-    memberIndex(genesisContext(charter), peer) >= 0 || memberIndex(rounds.head, peer) >= 0
-  if (!isKnown(identity.signer.peer) && !existsSync(home.joinRequest))
+  const known = knownPeers(charter, rounds, invite, options.config.network)
+  const { isAllowed, bootstrap } = known
+  if (!known.isKnown(identity.signer.peer) && !existsSync(home.joinRequest))
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
-  const isAllowed = (peerId: PeerId) => isKnown(peerId.toMultihash().bytes) || invited.has(peerId.toString())
-  const bootstrap = [...options.config.network.bootstrap, ...(invite?.bootstrap ?? [])]
   const model =
     options.fetchBase === undefined
       ? options.config.model
@@ -206,7 +193,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const trainer = createTrainer()
   const builder = startBuilder(home.folder, logs.of('building'))
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
-  await listen(host, config)
+  await listen(host, config.network.listen)
   const uploadBytesPerSecond = config.blocks.uploadLimit
   const upload = uploadBytesPerSecond === undefined ? undefined : new UploadLimit(uploadBytesPerSecond)
   const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
@@ -252,8 +239,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const greeting = new GreetPeers(host, {
     self: { charter: charter.id, software: `loam/${packageVersion()}` },
     addresses: [...bootstrap, ...config.network.relays],
-    admits: (peerId) =>
-      isAllowed(peerId) || config.network.relays.some((relay) => relay.endsWith(`/p2p/${peerId}`)),
+    admits: known.isDialled,
     onVerdict: ({ address, outcome, reason, advice }) =>
       report({ type: 'bootstrap', address, outcome, reason, advice }),
     onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason }),
@@ -266,6 +252,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     home,
     charter,
     host,
+    greeting,
     rounds,
     driver: rounding,
     heads: components.heads,
@@ -326,15 +313,5 @@ async function pruneHome(
     if (pruned.blocks + pruned.files > 0) log.info({ ...pruned }, 'old rounds are pruned')
   } catch (error) {
     log.warn({ error: messageOf(error) }, 'old rounds could not be pruned')
-  }
-}
-
-async function listen(host: NetworkHost, { network: { listen } }: PeerConfig): Promise<void> {
-  try {
-    await host.start()
-  } catch (error) {
-    const message = messageOf(error)
-    const reason = /listen (E[A-Z]+[^;\n]*)/.exec(message)?.[1] ?? message
-    throw new PeerError(`cannot listen on ${listen.join(', ')}: ${reason}; set --listen to a free address`)
   }
 }

@@ -8,7 +8,8 @@ import { peerIdText } from './driver/reports.ts'
 import { messageOf, PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
-import { createRelay, type RelayLimits, type RelayLoad, type RelayNode, serveHello } from './network/index.ts'
+import { listen } from './listen.ts'
+import { createRelay, type RelayLimits, type RelayLoad, serveHello } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
 import type { Log } from './store/log.ts'
 
@@ -59,7 +60,12 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
       isAllowed: (peer) => allowed.has(peer.toString()),
       log
     })
-    await listen(node, settings.listen)
+    try {
+      await listen(node, settings.listen)
+    } catch (error) {
+      await node.stop()
+      throw error
+    }
     const addresses = new AddressExchange({ host: node, log }, charter?.id)
     await addresses.start()
     await serveHello(
@@ -97,14 +103,4 @@ function admitted(charter: SignedCharter | undefined, allow: readonly string[]):
   if (allowed.size === 0)
     throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
   return allowed
-}
-
-async function listen(node: RelayNode, addresses: readonly string[]): Promise<void> {
-  try {
-    await node.start()
-  } catch (error) {
-    await node.stop()
-    const reason = /listen (E[A-Z]+[^;\n]*)/.exec(messageOf(error))?.[1] ?? messageOf(error)
-    throw new PeerError(`cannot listen on ${addresses.join(', ')}: ${reason}; set --listen to a free address`)
-  }
 }

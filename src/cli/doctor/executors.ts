@@ -18,7 +18,7 @@ export const executorsSection: DoctorSection = {
     return {
       result: probes.map((each) => ({ ...each, default: isDefault(each) })),
       text: [table(probes, isDefault), ...probes.filter(({ works }) => !works).map(advice)].join('\n'),
-      warnings: standard === undefined ? ['No executor works here: nothing can be trained or scored.'] : []
+      actions: standard === undefined ? ['No executor works here: nothing can be trained or scored.'] : []
     }
   }
 }

@@ -34,9 +34,10 @@ export const machineSection: DoctorSection = {
       disk: { folder, freeBytes: bavail * bsize }
     }
     const warnings: string[] = []
+    const actions: string[] = []
     const needed = engines.node.replace(/^\D+/, '')
     if (isOlder(result.node, needed))
-      warnings.push(`Node.js ${result.node} is too old: Loam needs ${needed} or later.`)
+      actions.push(`Node.js ${result.node} is too old: Loam needs ${needed} or later.`)
     if (total < MEMORY_WANTED) warnings.push('There is less than 2 GiB of memory: train small models only.')
     if (result.disk.freeBytes < DISK_WANTED)
       warnings.push(`There is less than 2 GiB free at ${folder}: a home grows with every round.`)
@@ -47,7 +48,8 @@ export const machineSection: DoctorSection = {
       ['memory', `${gibibytes(total)}, of which ${gibibytes(result.memory.freeBytes)} free`],
       ['disk', `${gibibytes(result.disk.freeBytes)} free at ${folder}`]
     ]
-    return { result, text: lines.map(([name, value]) => `${name!.padEnd(9)}${value}`).join('\n'), warnings }
+    const text = lines.map(([name, value]) => `${name!.padEnd(9)}${value}`).join('\n')
+    return { result, text, warnings, actions }
   }
 }
 

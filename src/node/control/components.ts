@@ -1,11 +1,11 @@
 import type { SignedCharter } from '../../protocol/index.ts'
-import type { ControlConfig, MetricsConfig } from '../config/index.ts'
+import type { ControlConfig, MetricsConfig, PeerConfig } from '../config/index.ts'
 import type { Heads } from '../driver/heads.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
 import type { Home } from '../home.ts'
 import type { RecentLines } from '../log/recent-lines.ts'
 import type { PeerMetrics } from '../metrics/index.ts'
-import type { NetworkHost } from '../network/index.ts'
+import type { GreetPeers, NetworkHost } from '../network/index.ts'
 import type { RoundStore } from '../round-store.ts'
 import type { Log } from '../store/index.ts'
 import type { Observer } from './observer.ts'
@@ -14,7 +14,11 @@ import type { Observer } from './observer.ts'
 export interface ControlComponents {
   readonly home: Home
   readonly charter: SignedCharter
-  readonly host: Pick<NetworkHost, 'peerId' | 'libp2p' | 'peers' | 'multiaddrs' | 'traffic'>
+  readonly host: Pick<
+    NetworkHost,
+    'peerId' | 'libp2p' | 'peers' | 'multiaddrs' | 'traffic' | 'meshPeers' | 'reach'
+  >
+  readonly greeting: Pick<GreetPeers, 'greetings' | 'verdicts' | 'misfits' | 'lookNow'>
   readonly rounds: Pick<RoundStore, 'head' | 'summaries'>
   readonly driver: Pick<RoundDriver, 'state'>
   readonly heads: Heads
@@ -24,7 +28,10 @@ export interface ControlComponents {
   readonly recent: RecentLines
   readonly log: Log
   readonly version: string
-  readonly config: { readonly control: ControlConfig; readonly metrics: MetricsConfig }
+  readonly config: Pick<PeerConfig, 'network'> & {
+    readonly control: ControlConfig
+    readonly metrics: MetricsConfig
+  }
   /** Last round that the settings let this peer take part in. */
   readonly lastRound: number | undefined
   /** The trainer's process, where it runs. */

@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { networkView } from '../network-report/index.ts'
 import type { ControlComponents } from './components.ts'
 import { EventStreams, STREAMS_MAX } from './event-streams.ts'
 import { hasToken, isOwnHost } from './guard.ts'
@@ -14,12 +15,22 @@ const CONNECTIONS_MAX = STREAMS_MAX + 48
 /** Longest a client may take to send its request, milliseconds. */
 const REQUEST_MS = 10_000
 
+const networkQuery = z.object({ look: z.stringbool().default(false) })
 const roundsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(20),
   before: z.coerce.number().int().min(1).optional()
 })
 const linesQuery = logFilterSchema.extend({ lines: z.coerce.number().int().min(0).max(1_000).default(100) })
-const EVENT_TYPES = ['listening', 'progress', 'sealed', 'bootstrap', 'misfit', 'halted', 'log'] as const
+const EVENT_TYPES = [
+  'listening',
+  'progress',
+  'sealed',
+  'bootstrap',
+  'misfit',
+  'heldOut',
+  'halted',
+  'log'
+] as const
 const eventsQuery = logFilterSchema.extend({
   /** Lines of the log to begin with, so that none falls between those and the next. */
   lines: z.coerce.number().int().min(0).max(1_000).default(0),
@@ -43,8 +54,10 @@ export interface ControlServer {
  * request must name this machine as its host, unless it comes through a unix socket.
  *
  * - `/healthz`, `/readyz`, `/metrics`
+ * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all are looked at first, which takes seconds
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
- * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `misfit`, `halted`, `log`, and
+ * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `misfit`, `heldOut`,
+ *   `halted`, `log`, and
  *   `dropped` where the client was too slow
  *
  * @param token what clients must show; undefined where nothing but health and metrics is served, to everybody
@@ -107,6 +120,11 @@ function serveViews(
 ): void {
   app.get('/v1/status', guarded, async () => statusView(components))
   app.get('/v1/peers', guarded, async () => ({ peers: peerViews(components) }))
+  app.get('/v1/network', guarded, async (request) => {
+    const { look } = networkQuery.parse(request.query)
+    if (look) await components.greeting.lookNow()
+    return networkView({ ...components, context: components.driver.state.context }, 'daemon')
+  })
   app.get('/v1/rounds', guarded, async (request) => {
     const { limit, before } = roundsQuery.parse(request.query)
     return { rounds: roundViews(components, limit, before) }

@@ -154,7 +154,7 @@ async function tryDial(
   } catch (error) {
     const errors = error instanceof AggregateError ? [error, ...error.errors] : [error]
     const text = errors.map((each) => `${(each as Error).name} ${messageOf(each)}`).join('; ')
-    const [, found] = /remote peer id "?(12D3Koo\w+)/i.exec(text) ?? []
+    const [, found] = /(?:remote peer id|payload identity key) "?(12D3Koo\w+)/i.exec(text) ?? []
     if (/UnexpectedPeer|UnexpectedPeerError|did not match expected|payload identity key/i.test(text))
       return say(
         'wrong-peer',

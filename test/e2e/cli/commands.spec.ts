@@ -181,7 +181,8 @@ describe('the loam command', function () {
         [[...out, ...card, ...card], /give every member's card once/],
         [['--out', path('nowhere', 'charter.cbor'), ...card], /the folder .*nowhere for --out is not there/],
         [[...out, ...card, '--min-shards', '9'], /minShards/],
-        [[...out, ...card, '--modules', 'nonsense'], /nonsense/]
+        [[...out, ...card, '--modules', 'nonsense'], /nonsense/],
+        [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is no PeerId/]
       ]
       for (const [flags, message] of refused) assertFails(await create(...flags), 1, message)
       assert(!existsSync(path('charter.cbor')))
@@ -189,7 +190,34 @@ describe('the loam command', function () {
       assert.equal(made.members.length, 2)
       assertFails(await create(...out, ...card), 1, /is there already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
-      assert.equal(lastLine<{ id: string }>(seen).id, made.id)
+      const read = lastLine<{ id: string; weights: unknown }>(seen)
+      assert.deepEqual([read.id, read.weights], [made.id, 'samples'])
+      const weights = { [made.members[0]!]: 3 }
+      const flags = ['--out', path('weighted.cbor'), ...card, '--weights', `${made.members[0]}=3`, '--json']
+      assert.deepEqual(lastLine<{ weights: unknown }>(await create(...flags)).weights, weights)
+      assertFails(
+        await create(...flags, '--weights', 'equal'),
+        2,
+        /--weights must be samples, uniform, or PEERID=N/
+      )
+    })
+
+    it('says how likely a committee holds more faulty members than it survives, and refuses a broken promise', async () => {
+      const flags = ['--member', path('card.json'), '--committee', '1', '--assumed-faulty', '0.5']
+      const out = ['--out', path('drawn.cbor')]
+      assertFails(
+        await create(...flags, ...out),
+        1,
+        /with probability 5\.00e-1, in 1000 rounds at most 5\.00e\+2/
+      )
+      const made = await create(...flags, ...out, '--epsilon', '0.5', '--committee-rounds', '1')
+      assert.match(
+        made.stdout,
+        /committees of 1 from 2 members, 1 of them assumed faulty: one holds more than its 0 with probability 5\.00e-1/
+      )
+      const seen = await loam('consortium', 'inspect', path('drawn.cbor'), '--json')
+      const { committee } = lastLine<{ committee: { failureProbability: number } }>(seen)
+      assert.equal(committee.failureProbability, 0.5)
     })
 
     it('has nothing to export before a round is sealed', async () => {

@@ -86,6 +86,7 @@ describe('an address to begin with', function () {
     const address = host.multiaddrs()[0]!.replace(/\/p2p\/.*/, `/p2p/${await someone()}`)
     const verdict = await look(address)
     assert.equal(verdict.outcome, 'wrong-peer', verdict.reason)
+    assert(verdict.reason.endsWith(`: ${host.peerId}`), verdict.reason)
   })
 
   it('belongs to a peer that refuses this one', async () => {

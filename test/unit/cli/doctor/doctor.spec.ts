@@ -18,7 +18,7 @@ describe('loam doctor', function () {
 
   it('tells which executors work, which is the default and what installs the others, in 80 columns', async () => {
     const section = doctorSections.find(({ name }) => name === 'executors')!
-    const { result, text, warnings } = await section.examine({ home: '.' })
+    const { result, text, actions } = await section.examine({ home: '.', settings: {} })
     const found = result as Found[]
     assert.deepEqual(
       found.map(({ executor, device }) => ({ executor, device })),
@@ -34,7 +34,7 @@ describe('loam doctor', function () {
       found.filter((each) => each.default),
       [of('onnxruntime', 'cpu')]
     )
-    assert.deepEqual(warnings, [])
+    assert.deepEqual(actions, [])
     for (const each of found.filter(({ works }) => !works)) {
       assert.ok(each.reason)
       assert.ok(text.replace(/\s+/g, ' ').includes(each.reason), each.reason)
@@ -45,7 +45,7 @@ describe('loam doctor', function () {
 
   it('tells what the machine has, also for a home that is not made yet', async () => {
     const section = doctorSections.find(({ name }) => name === 'machine')!
-    const { result, text } = await section.examine({ home: '/no/such/home' })
+    const { result, text } = await section.examine({ home: '/no/such/home', settings: {} })
     const machine = result as {
       node: string
       cores: number

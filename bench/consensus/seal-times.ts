@@ -1,0 +1,24 @@
+/** When a peer held its last certificate of a round, and when it had sealed it: milliseconds since 1970. */
+export interface SealTimes {
+  readonly certified: number
+  readonly sealed: number
+}
+
+/**
+ * Reads a daemon's log, written with `rounds=debug`: of each round the last certificate and the seal. A round without
+ * certificates, and one that is not over, are left out.
+ */
+export function sealTimes(log: string): Map<number, SealTimes> {
+  const times = new Map<number, SealTimes>()
+  let certified: number | undefined
+  for (const line of log.split('\n')) {
+    if (line === '') continue
+    const { msg, time, round } = JSON.parse(line) as { msg: string; time: string | number; round?: number }
+    const at = new Date(time).getTime()
+    if (msg === 'a manifest is certified') certified = at
+    if (msg !== 'sealed' || round === undefined) continue
+    if (certified !== undefined) times.set(round, { certified, sealed: at })
+    certified = undefined
+  }
+  return times
+}
