@@ -105,10 +105,10 @@ async function make({ blocks, blockBytes }: Extract<Order, { type: 'make' }>): P
 
 /** Fetches what others published. At first only each author is known to have it, as in a round. */
 async function fetchAll({ from }: Extract<Order, { type: 'fetch' }>): Promise<void> {
-  const { signal } = new AbortController()
   await Promise.all(
     from.map(({ peerId, wanted }) => {
       const author = peerIdFromString(peerId)
+      const { signal } = new AbortController()
       return exchange.fetchAll(wanted, () => [author], { signal, author })
     })
   )
