@@ -6,7 +6,7 @@ import { linearModules, type ModelConfig } from './family/index.ts'
 import type { HeldWeights } from './held-weights.ts'
 import { logProbabilityGraph } from './inference-graph.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import { loraNames } from './train/train-step.ts'
+import { loraNames } from './train/lora-nodes.ts'
 
 /** Longest row; shorter where the model's positions end. */
 const ROW_TOKENS_MAX = 128
@@ -65,7 +65,7 @@ export function createUpdateEvaluator(options: UpdateEvaluatorOptions): UpdateEv
     await before?.graph.dispose()
     // The next power of two: members' ranks differ, and each compilation costs more than the zeros.
     const room = 2 ** Math.ceil(Math.log2(rank))
-    const lora = { modules, rank: room }
+    const lora = { targetModules: modules, rank: room, alpha: room }
     const graph = await executor.compile(
       logProbabilityGraph(config, ROWS_A_RUN, length, { baseFormat, lora })
     )
