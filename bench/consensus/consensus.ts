@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ interface Options {
   readonly mode: readonly MeasuredMode[]
   readonly members?: readonly number[]
   readonly rounds?: number
+  readonly results?: string
   readonly report?: string
   readonly json: boolean
 }
@@ -36,6 +37,7 @@ const program = new Command('bench:consensus')
   )
   .option('--members <list>', 'these sizes instead of the usual ones', positiveIntegers)
   .option('--rounds <n>', 'rounds that are counted of each size', (text) => positiveIntegers(text)[0]!)
+  .option('--results <file>', 'keep every row there, and go on where a run before stopped')
   .option('--report <folder>', 'write consensus.md and consensus.svg there')
   .option('--json', 'one JSON object as the last line of standard output', false)
   .addHelpText(
@@ -67,10 +69,17 @@ try {
 
 async function main(): Promise<void> {
   const rows: CostRow[] = []
+  const kept = options.results === undefined ? [] : readRows(options.results)
   for (const { mode, sizes } of work)
     for (const [members, rounds] of sizes) {
+      const known = kept.filter((row) => row.members === members && measuredBy(row) === mode)
+      rows.push(...known)
+      if (known.length > 0) continue
       say(`${mode}, ${members} members, ${rounds} rounds …`)
-      rows.push(...(await measure(mode, members, rounds)))
+      const fresh = await measure(mode, members, rounds)
+      rows.push(...fresh)
+      if (options.results !== undefined)
+        appendFileSync(options.results, fresh.map((row) => `${JSON.stringify(row)}\n`).join(''))
       stop.signal.throwIfAborted()
     }
   const verdict = judgeRows(rows)
@@ -97,6 +106,22 @@ async function measure(mode: MeasuredMode, members: number, rounds: number): Pro
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Rows of an earlier run. @throws {Error} when the file holds something else */
+function readRows(file: string): CostRow[] {
+  if (!existsSync(file)) return []
+  const lines = readFileSync(file, 'utf8').split('\n')
+  try {
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as CostRow)
+  } catch (error) {
+    throw new Error(`${file} is no file of --results: give another name`, { cause: error })
+  }
+}
+
+/** The mode whose run a row comes from: the vote path is a part of the simulated rounds. */
+function measuredBy({ mode }: CostRow): MeasuredMode {
+  return mode === 'vote-path' ? 'simulated' : mode
 }
 
 /** The sizes that are to be measured in a mode; ends the process where none of those asked for fits. */

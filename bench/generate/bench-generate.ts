@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { packageRoot } from '../../src/package-root.ts'
 import { median } from '../support/median.ts'
-import { positiveIntegers } from '../support/options.ts'
+import { parseBench, positiveInteger, positiveIntegers } from '../support/options.ts'
 import { runJson } from '../support/run-json.ts'
-import { findTorch } from '../support/torch.ts'
+import { describeTorch, findTorch } from '../support/torch.ts'
 import { writeProblem } from '../train/problem.ts'
-import { type BenchShape, benchShapes } from '../train/shapes.ts'
+import { type BenchShape, benchShapes, shapeOption } from '../train/shapes.ts'
 import type { GenerationMeasurement } from './loam-process.ts'
 
 interface BenchOptions {
@@ -20,7 +20,6 @@ interface BenchOptions {
   readonly prompt: number
   readonly tokens: number
   readonly torch: boolean
-  readonly json: boolean
 }
 
 interface GenerateRow {
@@ -39,47 +38,27 @@ interface GenerateRow {
   readonly sameTokens?: number
 }
 
-const shapes = benchShapes()
-const program = new Command('bench:generate')
-  .description(
-    'Times greedy generation with a cache of keys and values beside PyTorch, in processes that take turns.'
-  )
-  .option('--shape <name>', `only ${shapes.map(({ name }) => name).join(' or ')}`, (text) => {
-    const shape = shapes.find(({ name }) => name === text)
-    if (!shape) throw new InvalidArgumentError(`give one of ${shapes.map(({ name }) => name).join(', ')}`)
-    return shape
-  })
-  .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
-  .option('--runs <n>', 'processes a side', (text) => positiveIntegers(text)[0]!, 5)
-  .option('--prompt <n>', 'tokens to start from', (text) => positiveIntegers(text)[0]!, 16)
-  .option('--tokens <n>', 'tokens to make', (text) => positiveIntegers(text)[0]!, 128)
-  .option('--no-torch', 'leave PyTorch out')
-  .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
-  .addHelpText(
-    'after',
-    `
-Examples:
-  npm run bench:generate
-  npm run bench:generate -- --shape shipped --threads 1 --json`
-  )
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .parse()
-
-const options = program.opts<BenchOptions>()
+const options = parseBench<BenchOptions>(
+  new Command('bench:generate')
+    .description(
+      'Times greedy generation with a cache of keys and values beside PyTorch, in processes that take turns.'
+    )
+    .addOption(shapeOption())
+    .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
+    .option('--runs <n>', 'processes a side', positiveInteger, 5)
+    .option('--prompt <n>', 'tokens to start from', positiveInteger, 16)
+    .option('--tokens <n>', 'tokens to make', positiveInteger, 128)
+    .option('--no-torch', 'leave PyTorch out'),
+  ['npm run bench:generate', 'npm run bench:generate -- --shape shipped --threads 1 --json']
+)
 const say = options.json ? console.error : console.log
 const torch = options.torch ? await findTorch() : undefined
-if (torch) say(`PyTorch ${torch.version} of ${torch.python} (${torch.blas.join(', ') || 'no OpenBLAS'})`)
-else
-  say(
-    options.torch
-      ? 'No python3 has torch here: Loam runs alone (Debian: python3-torch).'
-      : 'PyTorch is left out.'
-  )
+say(describeTorch(torch, options.torch))
 
 const rows: GenerateRow[] = []
 const folder = mkdtempSync(join(tmpdir(), 'loam-bench-'))
 try {
-  for (const shape of options.shape ? [options.shape] : shapes) {
+  for (const shape of options.shape ? [options.shape] : benchShapes()) {
     say(`${shape.name}: ${shape.what}; ${options.tokens} tokens after ${options.prompt}`)
     writeProblem(folder, shape)
     for (const threads of options.threads) rows.push(await compare(shape.name, threads))

@@ -1,14 +1,8 @@
-/**
- * Loads a folder of 1.1 thousand million random weights (the shape of TinyLlama, BF16) and takes one LoRA step on it,
- * for every form in which base weights are held, each in a process of its own; prints the peak memory of each.
- *
- *     npm run bench:large -- [--layers 22] [--formats f32,f16,int8,int4] [--tokens 128] [--threads 2] [--folder DIR] [--json]
- */
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import {
   BASE_FORMATS,
   type BaseFormat,
@@ -20,6 +14,7 @@ import {
 } from '../../src/model/index.ts'
 import { readJsonObject } from '../../src/model/read-json.ts'
 import { answerParent, inChild } from '../support/in-child.ts'
+import { baseFormats, parseBench, positiveInteger } from '../support/options.ts'
 import { writeRandomFolder } from './random-folder.ts'
 
 type Task =
@@ -33,6 +28,14 @@ type Task =
       readonly tokens: number
       readonly threads: number
     }
+
+interface BenchOptions {
+  readonly layers: number
+  readonly formats: readonly BaseFormat[]
+  readonly tokens: number
+  readonly threads: number
+  readonly folder?: string
+}
 
 interface Measured {
   /** Bytes of the weights as they are held. */
@@ -86,29 +89,26 @@ async function work(task: Task): Promise<Measured> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      layers: { type: 'string', default: '22' },
-      formats: { type: 'string', default: BASE_FORMATS.join(',') },
-      tokens: { type: 'string', default: '128' },
-      threads: { type: 'string', default: '2' },
-      folder: { type: 'string' },
-      json: { type: 'boolean', default: false }
-    }
-  })
-  const say = (text: string): void => void (values.json ? console.error(text) : console.log(text))
-  const formats = values.formats.split(',').map((name) => {
-    const format = BASE_FORMATS.find((known) => known === name)
-    if (!format) throw new Error(`--formats ${name}: known are ${BASE_FORMATS.join(', ')}`)
-    return format
-  })
-  const own = values.folder === undefined
-  const folder = values.folder ?? mkdtempSync(join(tmpdir(), 'loam-large-'))
+  const options = parseBench<BenchOptions>(
+    new Command('bench:large')
+      .description(
+        'Loads a folder of 1.1 thousand million random weights (the shape of TinyLlama, BF16) and takes one LoRA step on ' +
+          'it, for every form in which base weights are held, each in a process of its own; prints the peak memory of each.'
+      )
+      .option('--layers <n>', 'layers of the model', positiveInteger, 22)
+      .option('--formats <list>', 'forms of the base weights, with commas', baseFormats, [...BASE_FORMATS])
+      .option('--tokens <n>', 'tokens of the step', positiveInteger, 128)
+      .option('--threads <n>', 'threads', positiveInteger, 2)
+      .option('--folder <path>', 'the folder to load, written where it is not there; kept'),
+    ['npm run bench:large', 'npm run bench:large -- --layers 4 --formats int4 --json']
+  )
+  const { formats, tokens, threads } = options
+  const say = options.json ? console.error : console.log
+  const own = options.folder === undefined
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'loam-large-'))
   const script = fileURLToPath(import.meta.url)
-  const [tokens, threads] = [Number(values.tokens), Number(values.threads)]
   try {
-    if (!existsSync(join(folder, 'model.safetensors')))
-      writeRandomFolder(folder, tinyLlama(Number(values.layers)))
+    if (!existsSync(join(folder, 'model.safetensors'))) writeRandomFolder(folder, tinyLlama(options.layers))
     const { size } = statSync(join(folder, 'model.safetensors'))
     say(`${folder}: ${(size / 2e6).toFixed(0)} million weights, ${(size / 1e6).toFixed(0)} MB in BF16`)
     const { peakMB: bareMB } = await inChild<Measured>(script, { kind: 'start' } satisfies Task)
@@ -136,7 +136,7 @@ async function main(): Promise<void> {
     say(
       `highest peak ${highest.toFixed(0)} MB of ${LIMIT_MB} MB; loading ${signed(overhead)} of 10 %: ${within ? 'within' : 'BEYOND'}`
     )
-    if (values.json)
+    if (options.json)
       console.log(
         JSON.stringify({ bareMB, load: { ...load.result, peakMB: load.peakMB, overhead }, rows, within })
       )

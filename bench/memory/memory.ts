@@ -1,15 +1,8 @@
-/**
- * What each form of the base weights, and computing layers again, cost and save. On the shipped model: the loss of the
- * base as it is held beside float32's, and the held-out loss of an adapter that was trained on it. On 110 million random
- * weights: bytes held, peak memory and time of a LoRA step. Every row is measured in a process of its own.
- *
- *     npm run bench:memory -- [--steps 40] [--batch 4] [--tokens 256] [--threads 2] [--json]
- */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import { loadMobyDick } from '../../src/data/corpora/index.ts'
 import { createBatchStream } from '../../src/data/packing.ts'
 import {
@@ -24,6 +17,7 @@ import {
 import { packageRoot } from '../../src/package-root.ts'
 import { writeRandomFolder } from '../large/random-folder.ts'
 import { answerParent, inChild } from '../support/in-child.ts'
+import { parseBench, positiveInteger } from '../support/options.ts'
 import { SHAPE_110M } from './shape.ts'
 
 interface Task {
@@ -36,6 +30,13 @@ interface Task {
   readonly threads: number
   /** Whether to evaluate the adapter on text that it was not trained on. */
   readonly heldOut: boolean
+}
+
+interface BenchOptions {
+  readonly steps: number
+  readonly batch: number
+  readonly tokens: number
+  readonly threads: number
 }
 
 interface Measured {
@@ -99,24 +100,27 @@ async function work(task: Task): Promise<Measured> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      steps: { type: 'string', default: '40' },
-      batch: { type: 'string', default: '4' },
-      tokens: { type: 'string', default: '256' },
-      threads: { type: 'string', default: '2' },
-      json: { type: 'boolean', default: false }
-    }
-  })
-  const say = (text: string): void => void (values.json ? console.error(text) : console.log(text))
+  const options = parseBench<BenchOptions>(
+    new Command('bench:memory')
+      .description(
+        'What each form of the base weights, and computing layers again, cost and save. On the shipped model: the loss of ' +
+          "the base as it is held beside float32's, and the held-out loss of an adapter that was trained on it. On 110 " +
+          'million random weights: bytes held, peak memory and time of a LoRA step. Every row has a process of its own.'
+      )
+      .option('--steps <n>', 'steps of the adapter on the shipped model', positiveInteger, 40)
+      .option('--batch <n>', 'rows of a batch of the large shape', positiveInteger, 4)
+      .option('--tokens <n>', 'tokens of a row', positiveInteger, 256)
+      .option('--threads <n>', 'threads', positiveInteger, 2),
+    ['npm run bench:memory', 'npm run bench:memory -- --steps 10 --batch 2 --json']
+  )
+  const { steps, batch, tokens, threads } = options
+  const say = options.json ? console.error : console.log
   const script = fileURLToPath(import.meta.url)
-  const threads = Number(values.threads)
   const measure = async (task: Omit<Task, 'threads'>) => {
     const { result, peakMB } = await inChild<Measured>(script, { ...task, threads } satisfies Task)
     return { format: task.format, recompute: task.recompute, peakMB, ...result }
   }
   const shipped = join(packageRoot(), 'models/loam-base-1m')
-  const steps = Number(values.steps)
   say(`shipped model, ${steps} LoRA steps of 8 x 128 tokens of Moby-Dick`)
   const losses = []
   for (const format of BASE_FORMATS) {
@@ -131,7 +135,6 @@ async function main(): Promise<void> {
         `  held out with the adapter ${row.heldOutLoss!.toFixed(4)} (${signed(row.heldOutLoss! - first!.heldOutLoss!)})`
     )
   }
-  const [batch, tokens] = [Number(values.batch), Number(values.tokens)]
   const folder = mkdtempSync(join(tmpdir(), 'loam-memory-'))
   const memory = []
   try {
@@ -151,7 +154,7 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true })
   }
-  if (values.json) console.log(JSON.stringify({ losses, memory }))
+  if (options.json) console.log(JSON.stringify({ losses, memory }))
 }
 
 function signed(difference: number): string {

@@ -1,17 +1,10 @@
-/**
- * Runs a peer, a consortium of its own, for some rounds on random weights, and watches the resident memory of the daemon
- * (which stacks and merges) and of its trainer together. The same peer on the shipped model, which is small, shows what
- * both processes need whatever the model is; the difference is held against the model's size in float32.
- *
- *     npm run bench:peer-memory -- [--layers 12] [--rounds 3] [--formats f32,int8] [--json]
- */
 import { fork } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { BASE_FORMATS, loadBaseModel } from '../../src/model/index.ts'
+import { Command } from 'commander'
+import { type BaseFormat, loadBaseModel } from '../../src/model/index.ts'
 import { createCharter } from '../../src/node/create-charter.ts'
 import { createHomeFolders, homeAt } from '../../src/node/home.ts'
 import { loadOrCreateIdentity, memberCard } from '../../src/node/identity.ts'
@@ -19,6 +12,7 @@ import type { PeerReport } from '../../src/node/status.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { encodeCharter } from '../../src/protocol/index.ts'
 import { writeRandomFolder } from '../large/random-folder.ts'
+import { baseFormats, parseBench, positiveInteger } from '../support/options.ts'
 import { SHAPE_110M } from './shape.ts'
 
 /** Between two looks at the processes' memory, milliseconds. */
@@ -35,23 +29,25 @@ interface Peaks {
   readonly togetherMB: number
 }
 
-const { values } = parseArgs({
-  options: {
-    layers: { type: 'string', default: '12' },
-    rounds: { type: 'string', default: '3' },
-    formats: { type: 'string', default: 'f32,int8' },
-    json: { type: 'boolean', default: false }
-  }
-})
-const say = values.json ? console.error : console.log
+const options = parseBench<{ layers: number; rounds: number; formats: readonly BaseFormat[] }>(
+  new Command('bench:peer-memory')
+    .description(
+      'Runs a peer, a consortium of its own, for some rounds on random weights, and watches the resident memory of the ' +
+        'daemon (which stacks and merges) and of its trainer together. The same peer on the shipped model, which is small, ' +
+        "shows what both processes need whatever the model is; the difference is held against the model's size in float32."
+    )
+    .option('--layers <n>', 'layers of the 110M shape', positiveInteger, 12)
+    .option('--rounds <n>', 'rounds to watch', positiveInteger, 3)
+    .option('--formats <list>', 'forms of the base weights, with commas', baseFormats, ['f32', 'int8']),
+  ['npm run bench:peer-memory', 'npm run bench:peer-memory -- --layers 4 --formats f32 --json']
+)
+const say = options.json ? console.error : console.log
 const folder = mkdtempSync(join(tmpdir(), 'loam-peer-memory-'))
 try {
   const model = join(folder, 'model')
-  writeRandomFolder(model, { ...SHAPE_110M, layers: Number(values.layers) })
+  writeRandomFolder(model, { ...SHAPE_110M, layers: options.layers })
   const rows = []
-  for (const format of values.formats.split(',')) {
-    if (!BASE_FORMATS.some((known) => known === format))
-      throw new Error(`--formats ${format}: known are ${BASE_FORMATS}`)
+  for (const format of options.formats) {
     const small = await runPeer(join(packageRoot(), 'models', 'loam-base-1m'), format, `small-${format}`)
     const peaks = await runPeer(model, format, `large-${format}`)
     const copies = (peaks.togetherMB - small.togetherMB) / (peaks.modelMB - small.modelMB)
@@ -62,7 +58,7 @@ try {
         `${copies.toFixed(2)} times the model's ${peaks.modelMB.toFixed(0)} MB in float32`
     )
   }
-  if (values.json) console.log(JSON.stringify({ rows }))
+  if (options.json) console.log(JSON.stringify({ rows }))
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
@@ -106,7 +102,7 @@ async function runPeer(model: string, format: string, name: string): Promise<Pea
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error(`${name}: not sealed in time`)), DEADLINE_MS)
       peer.on('message', (report: PeerReport) => {
-        if (report.type !== 'sealed' || report.round < Number(values.rounds)) return
+        if (report.type !== 'sealed' || report.round < options.rounds) return
         clearTimeout(late)
         resolve()
       })

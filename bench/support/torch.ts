@@ -5,9 +5,13 @@ import { runJson } from './run-json.ts'
 const OPENMP_BLAS = '/usr/lib/x86_64-linux-gnu/openblas-openmp'
 
 const PROBE = `
-import json, torch
+import ctypes, json, torch
 blas = sorted({"/" + line.split("/", 1)[1].strip() for line in open("/proc/self/maps") if "libopenblas" in line})
-print(json.dumps({"version": torch.__version__, "blas": blas}))
+def core(path):
+    name = ctypes.CDLL(path).openblas_get_corename
+    name.restype = ctypes.c_char_p
+    return name().decode()
+print(json.dumps({"version": torch.__version__, "blas": blas, "cores": [core(path) for path in blas]}))
 `
 
 /** A Python with PyTorch. */
@@ -16,8 +20,27 @@ export interface Torch {
   readonly version: string
   /** Files of OpenBLAS that it loads; empty where it uses another library. */
   readonly blas: readonly string[]
+  /** The processor for which each of them chose its kernels. */
+  readonly cores: readonly string[]
   /** Environment to run it with on so many threads. */
   environment(threads: number): Record<string, string>
+}
+
+/**
+ * PyTorch and what it computes with, or why there is none, for people.
+ *
+ * @param isWanted whether it was looked for
+ */
+export function describeTorch(torch: Torch | undefined, isWanted: boolean): string {
+  if (!isWanted) return 'PyTorch is left out.'
+  if (!torch) return 'No python3 has torch here: Loam runs alone (Debian: python3-torch).'
+  const { python, version, blas, cores } = torch
+  const libraries = blas.map((path, index) => `${path}, kernels for ${cores[index]}`)
+  const forced = process.env.OPENBLAS_CORETYPE
+  return (
+    `PyTorch ${version} of ${python} (${libraries.join('; ') || 'no OpenBLAS'})` +
+    (forced ? `\nOPENBLAS_CORETYPE=${forced} is set: without it OpenBLAS chooses its kernels itself` : '')
+  )
 }
 
 /** Finds a Python that has PyTorch: LOAM_PYTHON, the system's, or the first on the path. */
@@ -31,7 +54,10 @@ export async function findTorch(): Promise<Torch | undefined> {
   const asked = process.env.LOAM_PYTHON
   for (const python of asked ? [asked] : ['/usr/bin/python3', 'python3']) {
     try {
-      const found = (await runJson(python, ['-c', PROBE], environment(1))) as Pick<Torch, 'version' | 'blas'>
+      const found = (await runJson(python, ['-c', PROBE], environment(1))) as Omit<
+        Torch,
+        'python' | 'environment'
+      >
       return { python, ...found, environment }
     } catch {
       // Not this one: the next may have it.

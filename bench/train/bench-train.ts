@@ -2,65 +2,41 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
-import { positiveIntegers } from '../support/options.ts'
-import { findTorch } from '../support/torch.ts'
+import { Command } from 'commander'
+import { parseBench, positiveInteger, positiveIntegers } from '../support/options.ts'
+import { describeTorch, findTorch } from '../support/torch.ts'
 import { compareTraining, type TrainRow } from './compare.ts'
 import { writeProblem } from './problem.ts'
-import { type BenchShape, benchShapes } from './shapes.ts'
+import { type BenchShape, benchShapes, shapeOption } from './shapes.ts'
 
 interface BenchOptions {
   readonly shape?: BenchShape
   readonly threads: readonly number[]
   readonly runs: number
   readonly torch: boolean
-  readonly json: boolean
 }
 
-const shapes = benchShapes()
-
-const program = new Command('bench:train')
-  .description(
-    'Times a LoRA training step (rank 8 on q and v, Adam, frozen base weights) beside the same step in PyTorch, in ' +
-      'processes that take turns, and checks that both compute the same losses.'
-  )
-  .option('--shape <name>', `only ${shapes.map(({ name }) => name).join(' or ')}`, (text) => {
-    const shape = shapes.find(({ name }) => name === text)
-    if (!shape) throw new InvalidArgumentError(`give one of ${shapes.map(({ name }) => name).join(', ')}`)
-    return shape
-  })
-  .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
-  .option('--runs <n>', 'processes a side', (text) => positiveIntegers(text)[0]!, 5)
-  .option('--no-torch', 'leave PyTorch out')
-  .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
-  .addHelpText(
-    'after',
-    `
-Examples:
-  npm run bench:train
-  npm run bench:train -- --shape 15M --threads 2
-  npm run bench:train -- --json
-
-A Python with PyTorch is looked for in LOAM_PYTHON, /usr/bin/python3 and python3.`
-  )
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .parse()
-
-const options = program.opts<BenchOptions>()
+const options = parseBench<BenchOptions>(
+  new Command('bench:train')
+    .description(
+      'Times a LoRA training step (rank 8 on q and v, Adam, frozen base weights) beside the same step in PyTorch, in ' +
+        'processes that take turns, and checks that both compute the same losses. A Python with PyTorch is looked for in ' +
+        'LOAM_PYTHON, /usr/bin/python3 and python3.'
+    )
+    .addOption(shapeOption())
+    .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
+    .option('--runs <n>', 'processes a side', positiveInteger, 5)
+    .option('--no-torch', 'leave PyTorch out'),
+  ['npm run bench:train', 'npm run bench:train -- --shape 15M --threads 2', 'npm run bench:train -- --json']
+)
 const say = options.json ? console.error : console.log
 const torch = options.torch ? await findTorch() : undefined
-if (torch) say(`PyTorch ${torch.version} of ${torch.python} (${torch.blas.join(', ') || 'no OpenBLAS'})`)
-else
-  say(
-    options.torch
-      ? 'No python3 has torch here: Loam runs alone (Debian: python3-torch).'
-      : 'PyTorch is left out.'
-  )
+say(describeTorch(torch, options.torch))
 
 const rows: TrainRow[] = []
 const folder = mkdtempSync(join(tmpdir(), 'loam-bench-'))
 try {
-  for (const shape of options.shape ? [options.shape] : shapes) {
+  for (const shape of options.shape ? [options.shape] : benchShapes()) {
     say(`${shape.name}: ${shape.what}; batch ${shape.batchSize} x ${shape.sequenceLength}`)
     writeProblem(folder, shape)
     for (const threads of options.threads) {

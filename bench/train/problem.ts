@@ -9,7 +9,7 @@ import {
   type LlamaConfig,
   loadBaseModel
 } from '../../src/model/index.ts'
-import { loraNames } from '../../src/model/train/train-step.ts'
+import { loraNames } from '../../src/model/train/lora-nodes.ts'
 import { BENCH_LORA } from './products.ts'
 import type { BenchShape } from './shapes.ts'
 

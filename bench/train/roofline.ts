@@ -1,36 +1,32 @@
-/**
- * What a LoRA step could take at best: the floating-point operations of its matrix products, the rates at which
- * onnxruntime (MLAS) and PyTorch (OpenBLAS) compute those very shapes here, and both whole steps beside them. Of every
- * time the shortest is taken: what others do on the machine only adds to it.
- *
- *     npm run bench:roofline -- [--shape 110M] [--threads 1,2] [--runs 3] [--json]
- */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
+import { Command } from 'commander'
 import { packageRoot } from '../../src/package-root.ts'
-import { positiveIntegers } from '../support/options.ts'
+import { parseBench, positiveInteger, positiveIntegers } from '../support/options.ts'
 import { runJson } from '../support/run-json.ts'
 import { findTorch, type Torch } from '../support/torch.ts'
 import { compareTraining } from './compare.ts'
 import { writeProblem } from './problem.ts'
 import { flops, isLarge, type Product, productsOfStep } from './products.ts'
-import { benchShapes } from './shapes.ts'
+import { type BenchShape, shapeNamed, shapeOption } from './shapes.ts'
 
-const { values } = parseArgs({
-  options: {
-    shape: { type: 'string', default: '110M' },
-    threads: { type: 'string', default: '1,2' },
-    runs: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false }
-  }
-})
-const say = values.json ? console.error : console.log
-const shape = benchShapes().find(({ name }) => name === values.shape)
-if (!shape) throw new Error(`--shape ${values.shape}: known are ${benchShapes().map(({ name }) => name)}`)
+const options = parseBench<{ shape: BenchShape; threads: readonly number[]; runs: number }>(
+  new Command('bench:roofline')
+    .description(
+      'What a LoRA step could take at best: the floating-point operations of its matrix products, the rates at which ' +
+        'onnxruntime (MLAS) and PyTorch (OpenBLAS) compute those very shapes here, and both whole steps beside them. Of ' +
+        'every time the shortest is taken: what others do on the machine only adds to it.'
+    )
+    .addOption(shapeOption().default(shapeNamed('110M'), '110M'))
+    .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
+    .option('--runs <n>', 'processes a side', positiveInteger, 3),
+  ['npm run bench:roofline', 'npm run bench:roofline -- --shape 15M --threads 1 --json']
+)
+const { shape } = options
+const say = options.json ? console.error : console.log
 const torch = await findTorch()
 if (!torch) throw new Error('no python3 has torch here (Debian: python3-torch)')
 
@@ -46,11 +42,11 @@ const rows = []
 const folder = mkdtempSync(join(tmpdir(), 'loam-roofline-'))
 try {
   writeProblem(folder, shape)
-  for (const threads of positiveIntegers(values.threads)) rows.push(await measure(threads, torch))
+  for (const threads of options.threads) rows.push(await measure(threads, torch))
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
-if (values.json) console.log(JSON.stringify({ shape: shape.name, gflop: all / 1e9, rows }))
+if (options.json) console.log(JSON.stringify({ shape: shape.name, gflop: all / 1e9, rows }))
 
 async function measure(threads: number, torch: Torch): Promise<object> {
   const script = fileURLToPath(new URL('products-process.js', import.meta.url))
@@ -92,7 +88,7 @@ async function measure(threads: number, torch: Torch): Promise<object> {
     shape: shape!,
     folder,
     threads,
-    runs: Number(values.runs),
+    runs: options.runs,
     torch,
     onRun: (line) => say(line)
   })

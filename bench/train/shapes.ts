@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
 import { type LlamaConfig, parseLlamaConfig } from '../../src/model/index.ts'
 import { readJsonObject } from '../../src/model/read-json.ts'
 import { packageRoot } from '../../src/package-root.ts'
@@ -61,4 +62,22 @@ export function benchShapes(): BenchShape[] {
       steps: 3
     }
   ]
+}
+
+/**
+ * The size of that name.
+ *
+ * @throws {InvalidArgumentError} when there is none
+ */
+export function shapeNamed(name: string): BenchShape {
+  const shapes = benchShapes()
+  const shape = shapes.find((known) => known.name === name)
+  if (!shape) throw new InvalidArgumentError(`give one of ${shapes.map((known) => known.name).join(', ')}`)
+  return shape
+}
+
+/** `--shape`, for benchmarks that may take one size only. */
+export function shapeOption(): Option {
+  const names = benchShapes().map(({ name }) => name)
+  return new Option('--shape <name>', `only ${names.join(' or ')}`).argParser(shapeNamed)
 }

@@ -53,7 +53,9 @@ export interface PreparedTestnet {
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
-  terms: Pick<CharterTerms, 'timeouts' | 'retain'> & { readonly targetModules?: readonly string[] } = {}
+  terms: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin'> & {
+    readonly targetModules?: readonly string[]
+  } = {}
 ): Promise<PreparedTestnet> {
   const peers: PreparedPeer[] = []
   const identities = []

@@ -108,6 +108,7 @@ export {
   blockCount,
   blockLengths,
   pairFromBlocks,
+  pairFromBytes,
   SHARD_DTYPES,
   type Shard,
   type ShardBlock,

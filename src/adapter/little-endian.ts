@@ -20,3 +20,10 @@ export function float32FromBytes(bytes: Uint8Array): Float32Array {
   for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(4 * i, true)
   return values
 }
+
+/** Little-endian float32 `bytes` as numbers: their own memory where the machine can read it as it is, else a copy. */
+export function float32View(bytes: Uint8Array): Float32Array {
+  if (HOST_IS_LITTLE_ENDIAN && bytes.byteOffset % 4 === 0)
+    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  return float32FromBytes(bytes)
+}

@@ -8,6 +8,7 @@ import {
   encodeElements
 } from './element-formats.ts'
 import { factorsFromInt8, int8ByteLength, int8FromFactors } from './int8-factors.ts'
+import { float32View } from './little-endian.ts'
 import type { LoraPair } from './lora-adapter.ts'
 
 /** Longest block in which a shard travels. */
@@ -105,17 +106,28 @@ export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard 
  * @throws {AdapterError} when the blocks' lengths do not fit the description, or an element is not finite
  */
 export function pairFromBlocks(description: ShardDescription, blocks: readonly Uint8Array[]): LoraPair {
-  const { module, rank, alpha, inFeatures, outFeatures, dtype } = description
   const byteLength = shardByteLength(description)
   const given = blocks.reduce((length, block) => length + block.length, 0)
   if (given !== byteLength)
-    throw new AdapterError(`${module}: the blocks hold ${given} bytes, not ${byteLength}`)
+    throw new AdapterError(`${description.module}: the blocks hold ${given} bytes, not ${byteLength}`)
   const bytes = new Uint8Array(byteLength)
   let offset = 0
   for (const block of blocks) {
     bytes.set(block, offset)
     offset += block.length
   }
+  return pairFromBytes(description, bytes)
+}
+
+/**
+ * The pair whose shard, in one piece, is `bytes`. An f32 pair shares their memory where the machine can read them as
+ * they are.
+ *
+ * @param bytes as many as {@link shardByteLength} says
+ * @throws {AdapterError} when an element is not finite
+ */
+export function pairFromBytes(description: ShardDescription, bytes: Uint8Array): LoraPair {
+  const { module, rank, alpha, inFeatures, outFeatures, dtype } = description
   const factors =
     dtype === 'int8'
       ? factorsFromInt8(description, bytes)
@@ -139,8 +151,6 @@ function factorsOfFloats(
   format: ElementFormat
 ): Pick<LoraPair, 'A' | 'B'> {
   const border = rank * inFeatures * ELEMENT_FORMAT_BYTES[format]
-  return {
-    A: decodeElements(bytes.subarray(0, border), format),
-    B: decodeElements(bytes.subarray(border), format)
-  }
+  const read = (part: Uint8Array) => (format === 'F32' ? float32View(part) : decodeElements(part, format))
+  return { A: read(bytes.subarray(0, border)), B: read(bytes.subarray(border)) }
 }

@@ -74,8 +74,11 @@ function fromText(setting: Setting, text: string): unknown {
     throw new NotFittingError(`${name} must be ${accepts}, not ${JSON.stringify(text)}`)
   if (key === 'model') return baseModelFolder(text)
   if (key === 'data.chatTemplate') return existsSync(text) ? resolve(text) : value
-  return key === 'documents' || key === 'control.socket' ? resolve(text) : value
+  return PATH_KEYS.has(key) ? resolve(text) : value
 }
+
+/** Settings that are paths on this machine: a daemon may run elsewhere than where its flags were given. */
+const PATH_KEYS: ReadonlySet<string> = new Set(['documents', 'control.socket', 'validation.heldOut'])
 
 function knownSetting(key: string): Setting {
   try {

@@ -1,7 +1,7 @@
 import { float16ToFloat32, float32ToFloat16 } from '../adapter/half-floats.ts'
 import type { Tensor, TensorMap } from '../adapter/tensor.ts'
 import type { BaseFormat } from './base-format.ts'
-import { misfit, visitWeights } from './base-model.ts'
+import { checkWeights, misfit, visitWeights } from './base-model.ts'
 import type { FeedValue } from './executor/index.ts'
 import { familyOf, linearModules, type ModelConfig, parameterShapes } from './family/index.ts'
 import {
@@ -47,6 +47,25 @@ export function holdWeights(config: ModelConfig, weights: TensorMap, format: Bas
     holdTensor(feeds, name, held, tensor)
   }
   return { format, feeds }
+}
+
+/**
+ * What a graph that was built for `format` is fed with.
+ *
+ * @throws {UnsupportedModelError} when the weights are not the model's
+ * @throws {Error} when they are held in another form
+ */
+export function baseFeeds(
+  config: ModelConfig,
+  weights: TensorMap | HeldWeights,
+  format: BaseFormat
+): ReadonlyMap<string, FeedValue> {
+  if ('feeds' in weights) {
+    if (weights.format === format) return weights.feeds
+    throw new Error(`the base weights are held as ${weights.format}, the graph is built for ${format}`)
+  }
+  checkWeights(config, weights, 'the base weights')
+  return holdWeights(config, weights, format).feeds
 }
 
 /**

@@ -60,3 +60,9 @@ export type { SequenceNodes } from './sequence-nodes.ts'
 export { createTextScorer, type TextScore, type TextScorer, type TextScorerOptions } from './text-scorer.ts'
 export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
 export * from './train/index.ts'
+export {
+  createUpdateEvaluator,
+  type UpdateEvaluator,
+  type UpdateEvaluatorOptions,
+  type UpdateLossOptions
+} from './update-evaluator.ts'

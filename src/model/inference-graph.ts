@@ -1,36 +1,40 @@
-import { headParameter, hiddenStates, type ModelConfig, parameterShapes } from './family/index.ts'
-import { type Graph, GraphBuilder, type GraphNode, reshape } from './graph/index.ts'
+import type { BaseFormat } from './base-format.ts'
+import { headParameter, hiddenStates, type ModelConfig } from './family/index.ts'
+import { cast, type Graph, GraphBuilder, reshape } from './graph/index.ts'
+import { declareWeights } from './held-weights.ts'
 import { targetLogProbabilities } from './llama/index.ts'
 import { isolatedDocuments } from './train/isolated-documents.ts'
+import { declareLora } from './train/lora-nodes.ts'
+import type { LoraSettings } from './train/lora-settings.ts'
+
+/** What a scoring graph reads beside tokens and plain float32 weights. */
+export interface LogProbabilityOptions {
+  /** Whether a token sees its own packed document only: `segments` and `restarts` are inputs too. */
+  readonly isolateDocuments?: boolean
+  /** How base weights are fed; `f32` where it is absent. */
+  readonly baseFormat?: BaseFormat
+  /** Adapted modules, whose factors are fed as in training; none where it is absent. */
+  readonly lora?: LoraSettings
+}
 
 /**
  * Graph of every target's log-probability: inputs `inputIds` and `targetIds` (int32 [batch, length]) and the
  * parameters; output `logProbabilities` [batch · length].
- *
- * @param options.isolateDocuments whether a token sees its own packed document only: `segments` and `restarts` are inputs too
  */
 export function logProbabilityGraph(
   config: ModelConfig,
   batch: number,
   length: number,
-  { isolateDocuments = false }: { readonly isolateDocuments?: boolean } = {}
+  { isolateDocuments = false, baseFormat = 'f32', lora }: LogProbabilityOptions = {}
 ): Graph {
   const builder = new GraphBuilder()
-  const parameter = declareWeights(builder, config)
+  const weights = declareWeights(builder, config, baseFormat)
   const targets = reshape(builder.input('targetIds', [batch, length], 'int32'), [batch * length])
   const hidden = hiddenStates(config, builder.input('inputIds', [batch, length], 'int32'), {
-    parameter,
-    lora: new Map(),
+    ...weights,
+    lora: lora ? declareLora(builder, config, lora) : new Map(),
     ...(isolateDocuments && { sequence: isolatedDocuments(builder, batch, length) })
   })
-  return builder.build({
-    logProbabilities: targetLogProbabilities(hidden, parameter(headParameter(config)), targets)
-  })
-}
-
-function declareWeights(builder: GraphBuilder, config: ModelConfig): (name: string) => GraphNode {
-  const nodes = new Map(
-    [...parameterShapes(config)].map(([name, shape]) => [name, builder.input(name, shape)])
-  )
-  return (name) => nodes.get(name)!
+  const head = cast(weights.parameter(headParameter(config)), 'float32')
+  return builder.build({ logProbabilities: targetLogProbabilities(hidden, head, targets) })
 }

@@ -19,6 +19,11 @@ export async function requireOwnSettings(config: PeerConfig, charter: Charter): 
   requireWithin('alpha', alphaOf(config), charter.alpha)
   await requireExecutor(config.training)
   requireDocumentsThere(config)
+  const { heldOut } = config.validation
+  if (heldOut !== undefined && !existsSync(heldOut))
+    throw new PeerError(
+      `there is no held-out text at ${heldOut}: give it with --held-out FILE, or leave it out`
+    )
 }
 
 /**

@@ -61,6 +61,18 @@ export interface BootstrapReport {
   readonly advice: string
 }
 
+/** What a received update does to this peer's held-out loss, nats per token (rule 2 *Validate*). */
+export interface HeldOutReport {
+  readonly type: 'heldOut'
+  readonly round: number
+  /** Whose update. */
+  readonly peerId: string
+  readonly before: number
+  readonly after: number
+  /** Whether it is not endorsed for that. */
+  readonly isRefused: boolean
+}
+
 /** What a peer tells whoever watches it. */
 export type PeerReport =
   | { readonly type: 'listening'; readonly peerId: string; readonly addresses: readonly string[] }
@@ -68,4 +80,5 @@ export type PeerReport =
   | SealedReport
   | { readonly type: 'halted'; readonly reason: string }
   | BootstrapReport
+  | HeldOutReport
   | { readonly type: 'misfit'; readonly peerId: string; readonly reason: string }

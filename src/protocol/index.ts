@@ -55,7 +55,7 @@ export {
 } from './round-context.ts'
 export { type RoundRules, soundRules } from './round-rules.ts'
 export { latestAttested, silenceNeeded } from './rules/amnesia.ts'
-export { blocksOf, manifestFault } from './rules/validate.ts'
+export { blocksOf, type HeldOutLoss, heldOutFault, manifestFault } from './rules/validate.ts'
 export { committeeFailure, describeCommittee, isCommitteeSafe } from './sample.ts'
 export {
   contextAfter,

@@ -29,6 +29,8 @@ export interface RoundRules {
   inOrder<E>(persist: E, broadcast: E): readonly E[]
   /** Rule 2 *Validate*, rule 9 *Weights*: whether a manifest may claim so many training documents. */
   isSampleCount(samples: number, cap: number): boolean
+  /** Rule 2: whether an update raises a member's held-out loss, nats per token, by more than the charter's margin. */
+  raisesTooMuch(before: number, after: number, margin: number): boolean
   /** Rule 12 *Seed*: whether a reveal is the next of its author's chain. */
   isReveal(anchor: Uint8Array, reveal: Uint8Array): boolean
   /** Rule 4 *Propose*: whether a fresh proposal carries the number of readies that it must. */
@@ -121,6 +123,8 @@ export const soundRules: RoundRules = {
   maySpeakAgain: () => false,
   inOrder: (persist, broadcast) => [persist, broadcast],
   isSampleCount: (samples, cap) => samples <= cap,
+  // What is no number is no improvement.
+  raisesTooMuch: (before, after, margin) => !(after - before <= margin),
   isReveal: isNextReveal,
   isReadyCount: (readies, quorum) => readies === quorum,
   isUnion: (listed, union) =>

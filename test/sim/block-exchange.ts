@@ -1,5 +1,6 @@
 import { equalBytes, hex } from '../../src/protocol/bytes.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
+import type { HeldOutLoss } from '../../src/protocol/rules/validate.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { World } from './world.ts'
 
@@ -33,7 +34,8 @@ export class BlockExchange {
       }
       if (!copy.behaviours.has('endorses-unfetched')) holders.add(copy)
       const fault = isHonest(copy) ? this.#faultOf(author) : undefined
-      event(copy, { type: 'blocksHeld', manifest: manifest.id, fault })
+      const heldOut = isHonest(copy) ? this.#heldOutOf(author) : undefined
+      event(copy, { type: 'blocksHeld', manifest: manifest.id, fault, heldOut })
     }
     queue.later(random.between(...(scenario.workMs ?? [5, 100])), attempt)
   }
@@ -43,11 +45,19 @@ export class BlockExchange {
     return author?.behaviours.has('trains-nonsense') ? 'holds what is not finite' : undefined
   }
 
+  /** What every honest member measures of an author's update. */
+  #heldOutOf(author: Copy | undefined): HeldOutLoss {
+    return { before: 4, after: author?.behaviours.has('trains-harm') ? 9 : 3.9 }
+  }
+
   /** Rule 1: whether a copy may vouch for a manifest: all of its blocks are here, and nothing is wrong with them. */
   mayVouch(copy: Copy, manifest: Uint8Array, author: Uint8Array, round: number): boolean {
     const by = this.#world.copies.find(({ peer }) => equalBytes(peer, author))
     const holds = isOwn(copy, by, round) || this.#holders.get(hex(manifest))?.copies.has(copy) === true
-    return holds && this.#faultOf(by) === undefined
+    const { before, after } = this.#heldOutOf(by)
+    const { heldOutVeto } = this.#world.scenario.charter ?? {}
+    const isHarmful = heldOutVeto ? after > before + heldOutVeto.margin : false
+    return holds && this.#faultOf(by) === undefined && !isHarmful
   }
 
   /** Drops what nobody is owed any more. */

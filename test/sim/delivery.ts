@@ -90,12 +90,12 @@ export class Delivery {
   }
 
   #pester(copy: Copy): void {
-    const { queue, copies, random, scenario, outsider } = this.#world
+    const { queue, copies, random, scenario, outsider, edge } = this.#world
     queue.later(PESTER_EVERY_MS, () => this.#pester(copy))
     const stage = stageOf(this.#world, copy)
     if (stage === undefined) return
     const { context, messages } = stage
-    for (const bytes of pester(copy, { context, messages, outsider }, random)) {
+    for (const bytes of pester(copy, { context, messages, outsider }, random, edge.know)) {
       const to = copies[random.between(0, copies.length - 1)]!
       if (to !== copy) queue.later(random.between(...scenario.calmDelay), () => this.receive(to, bytes))
     }

@@ -34,6 +34,9 @@ const PLANS: readonly (readonly Act[])[] = [
   ['half-lock', 'break-without-polka']
 ]
 
+/** What is drawn by itself, and what shows only where a charter asks for it. */
+const APART: ReadonlySet<Behaviour> = new Set(['twin', 'silent', 'trains-harm'])
+
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
 /** Votes that take long beside their growth: who climbs every view alone is late, who jumps is not. */
@@ -113,7 +116,7 @@ function drawFaulty(members: number, random: SeededRandom): FaultyMember[] {
 function drawBehaviours(random: SeededRandom): Behaviour[] {
   if (random.chance(0.2)) return ['twin']
   if (random.chance(0.1)) return ['silent']
-  const among = BEHAVIOURS.filter((behaviour) => behaviour !== 'silent' && behaviour !== 'twin')
+  const among = BEHAVIOURS.filter((behaviour) => !APART.has(behaviour))
   return drawSome(among.length, random.between(1, 4), random).map((index) => among[index]!)
 }
 

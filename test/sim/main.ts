@@ -21,6 +21,7 @@ interface Options {
   readonly out?: string
   readonly rounds?: number
   readonly results?: string
+  readonly document?: string
 }
 
 function wholeNumber(text: string): number {
@@ -50,7 +51,11 @@ const program = new Command('sim')
   .option('--out <file>', 'with --shrink: the file that it is written to')
   .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
   .option('--rounds <n>', 'rounds that every seed seals at least', wholeNumber)
-  .option('--results <file>', 'keep what came of every seed there, and go on where a run before stopped')
+  .option(
+    '--results <file>',
+    'keep what came of every seed, or mutant, there, and go on where a run before stopped'
+  )
+  .option('--document <file>', 'with --mutants: write the table between its marks in this file, too')
   .option('--json', 'one JSON object as the last line', false)
   .addHelpText(
     'after',
@@ -71,7 +76,7 @@ async function runSweep({
   rounds,
   results: file
 }: Options): Promise<boolean> {
-  const before = file === undefined ? [] : readResults(file)
+  const before = file === undefined ? [] : readResults<SeedResult>(file, ({ seed }) => seed)
   const isOfRun = ({ seed }: SeedResult) => seed >= from && seed < from + seeds
   const known = before.filter(isOfRun)
   let done = known.length

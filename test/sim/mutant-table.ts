@@ -1,4 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { MUTANTS } from './mutants.ts'
+import { appendResult, readResults } from './results-file.ts'
 import { runScenario, type SeedResult } from './run-seed.ts'
 import { SITUATION_SEEDS, situations } from './situations.ts'
 import { sweep } from './sweep.ts'
@@ -6,65 +8,112 @@ import { sweep } from './sweep.ts'
 /** How one mutant fared. */
 export interface MutantResult {
   readonly mutant: string
-  readonly says: string
   /** Seeds that ran until it was caught. */
   readonly seeds: number
-  readonly caught: SeedResult | undefined
+  /** The seed that ran first. */
+  readonly from: number
+  readonly caught?: SeedResult | undefined
 }
 
 /** Runs every mutant in its own situation until a run shows it. */
 export function runSituations(onResult: (result: MutantResult) => void = () => {}): MutantResult[] {
-  return Object.entries(MUTANTS).map(([mutant, { says }]) => {
+  return Object.keys(MUTANTS).map((mutant) => {
     let caught: SeedResult | undefined
     let seed = 0
     while (caught === undefined && seed < SITUATION_SEEDS) {
       const run = runScenario(situations[mutant]!(++seed), mutant)
       if (run.failure !== undefined) caught = run
     }
-    const result = { mutant, says, seeds: seed, caught }
+    const result = { mutant, seeds: seed, from: 1, caught }
     onResult(result)
     return result
   })
 }
 
+/** Which drawn seeds, in how many processes, and what a run before knows already. */
+interface DrawnOptions {
+  readonly seeds: number
+  readonly from: number
+  readonly jobs: number
+  readonly known: readonly MutantResult[]
+}
+
 /** Runs every mutant until a drawn seed shows it. */
 export async function runMutants(
-  seeds: number,
-  from: number,
-  jobs: number,
+  { seeds, from, jobs, known }: DrawnOptions,
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
   const results: MutantResult[] = []
-  for (const [mutant, { says }] of Object.entries(MUTANTS)) {
-    const run = await sweep({ from, seeds, mutant, jobs, untilFailure: true })
-    const caught = run.find(({ failure }) => failure !== undefined)
-    const needed = caught === undefined ? run.length : caught.seed - from + 1
-    const result = { mutant, says, seeds: needed, caught }
+  for (const mutant of Object.keys(MUTANTS)) {
+    const before = known.find(
+      (result) =>
+        result.mutant === mutant &&
+        result.from === from &&
+        (result.caught !== undefined || result.seeds >= seeds)
+    )
+    const result = before ?? (await runDrawn(mutant, { seeds, from, jobs }))
     results.push(result)
-    onResult(result)
+    if (before === undefined) onResult(result)
   }
   return results
 }
 
-/** Prints the table of `docs/results/mutants.md`; whether all of them were caught. */
+async function runDrawn(
+  mutant: string,
+  { seeds, from, jobs }: Omit<DrawnOptions, 'known'>
+): Promise<MutantResult> {
+  const run = await sweep({ from, seeds, mutant, jobs, untilFailure: true })
+  const caught = run.find(({ failure }) => failure !== undefined)
+  return { mutant, seeds: caught === undefined ? run.length : caught.seed - from + 1, from, caught }
+}
+
+/** What `npm run sim -- --mutants` is asked for. */
+export interface MutantTableOptions {
+  readonly seeds: number
+  readonly from: number
+  readonly jobs: number
+  readonly json: boolean
+  readonly drawn: boolean
+  /** File of earlier results, which this run goes on from; drawn seeds only. */
+  readonly results?: string
+  /** Document whose table is written anew. */
+  readonly document?: string
+}
+
+/** Runs the mutants, prints their table and writes it into the document, if one is named; whether all were caught. */
 export async function mutantTable(
-  {
-    seeds,
-    from,
-    jobs,
-    json,
-    drawn
-  }: { seeds: number; from: number; jobs: number; json: boolean; drawn: boolean },
+  options: MutantTableOptions,
   tell: (text: string) => void
 ): Promise<boolean> {
-  const rows: string[] = ['| mutant | what is broken | caught by | seeds needed |', '|---|---|---|---|']
-  const note = ({ mutant, says, seeds: needed, caught }: MutantResult) => {
-    rows.push(`| \`${mutant}\` | ${says} | ${caught?.failure?.invariant ?? '**not caught**'} | ${needed} |`)
-    tell(`${mutant}: ${caught === undefined ? `survived ${needed} seeds` : `caught at seed ${caught.seed}`}`)
+  const { json, drawn, results: file, document } = options
+  const note = (result: MutantResult) => {
+    const { mutant, seeds, caught } = result
+    if (file !== undefined && drawn) appendResult(file, result)
+    tell(`${mutant}: ${caught === undefined ? `survived ${seeds} seeds` : `caught at seed ${caught.seed}`}`)
   }
-  const results = drawn ? await runMutants(seeds, from, jobs, note) : runSituations(note)
+  const known = file === undefined ? [] : readResults<MutantResult>(file, ({ mutant }) => mutant)
+  const results = drawn ? await runMutants({ ...options, known }, note) : runSituations(note)
+  const table = tableOf(results)
   const survivors = results.filter(({ caught }) => caught === undefined).map(({ mutant }) => mutant)
-  if (json) console.log(JSON.stringify({ mutants: results.length, survivors }))
-  else console.log(rows.join('\n'))
+  if (document !== undefined) writeInto(document, drawn ? 'drawn' : 'situations', table)
+  console.log(json ? JSON.stringify({ mutants: results.length, survivors }) : table)
   return survivors.length === 0
+}
+
+function tableOf(results: readonly MutantResult[]): string {
+  const rows = results.map(({ mutant, seeds, caught }) => {
+    const by = caught?.failure?.invariant ?? '**not caught**'
+    return `| \`${mutant}\` | ${MUTANTS[mutant]!.says} | ${by} | ${caught === undefined ? `> ${seeds}` : seeds} |`
+  })
+  return ['| mutant | what is broken | caught by | seeds needed |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+/** Puts a table between the marks of that name. */
+function writeInto(document: string, mark: string, table: string): void {
+  const text = readFileSync(document, 'utf8')
+  const [start, end] = [`<!-- ${mark} -->\n`, '<!-- end -->']
+  const from = text.indexOf(start) + start.length
+  const to = text.indexOf(end, from)
+  if (!text.includes(start) || to < 0) throw new Error(`${document} has no marks ${start.trim()} and ${end}`)
+  writeFileSync(document, `${text.slice(0, from)}\n${table}\n\n${text.slice(to)}`)
 }

@@ -57,6 +57,10 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     says: 'blocks that are not here, or not valid, are vouched for',
     rules: { isVouchable: () => true }
   },
+  'held-out': {
+    says: 'an update that does harm is endorsed in spite of a veto',
+    rules: { raisesTooMuch: () => false }
+  },
   union: {
     says: "a proposal's list need not be its readies' union",
     rules: { isUnion: () => true }

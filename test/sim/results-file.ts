@@ -1,16 +1,18 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import type { SeedResult } from './run-seed.ts'
 
-/** What came of seeds before, one JSON object a line; a last line that was being written when its run stopped is left out. */
-export function readResults(file: string): SeedResult[] {
+/**
+ * What runs before left, one JSON object a line, the last of each key; a last line that was being written when its run
+ * stopped is left out.
+ */
+export function readResults<Result>(file: string, keyOf: (result: Result) => unknown): Result[] {
   if (!existsSync(file)) return []
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
-  const bySeed = new Map(
-    lines.map((line) => JSON.parse(line) as SeedResult).map((result) => [result.seed, result])
+  const byKey = new Map(
+    lines.map((line) => JSON.parse(line) as Result).map((result) => [keyOf(result), result])
   )
-  return [...bySeed.values()]
+  return [...byKey.values()]
 }
 
-export function appendResult(file: string, result: SeedResult): void {
+export function appendResult(file: string, result: object): void {
   appendFileSync(file, `${JSON.stringify(result)}\n`)
 }

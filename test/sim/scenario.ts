@@ -34,6 +34,7 @@ export const BEHAVIOURS = [
   'gives-false-rounds',
   /** Shards that hold what no honest member endorses. */
   'trains-nonsense',
+  'trains-harm',
   /** Sends old messages of anybody again. */
   'replays',
   /** Makes messages in others' names, from outsiders, and on other parents. */
@@ -159,5 +160,5 @@ export interface Scenario {
   readonly miscomputes?: readonly { readonly member: number; readonly round: number }[]
   /** Whether sealed rounds are kept to the end, and not only for as long as somebody may need them. */
   readonly keepsAll?: boolean
-  readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee'>>
+  readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee' | 'heldOutVeto'>>
 }

@@ -69,6 +69,10 @@ export const situations: Record<string, (seed: number) => Scenario> = {
   'attest-digests': (seed) => small(seed, {}, ['attests-false-digests']),
   'endorse-once': (seed) => small(seed, {}, ['equivocates-manifest']),
   'endorse-held': (seed) => small(seed, {}, ['trains-nonsense']),
+  'held-out': (seed) => ({
+    ...small(seed, {}, ['trains-harm']),
+    charter: { heldOutVeto: { margin: 0.5 } }
+  }),
   bounds: (seed) => small(seed, script('starve', 'starve', 'starve'), ['floods']),
   early: (seed) => small(seed, { healMs: 60_000 }, ['floods']),
   reveal: (seed) => small(seed, {}, ['reveals-wrongly']),

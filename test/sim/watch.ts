@@ -201,10 +201,10 @@ export class Watch {
     this.#checkUnion(context, cut.entries)
   }
 
-  /** Rule 4: what n − q + 1 honest members named is in the cut, unless that is too little to be stacked. */
+  /** Rule 4: what n − q + 1 honest voters named is in the cut, unless that is too little to be stacked. */
   #checkUnion(context: RoundContext, entries: readonly { author: Uint8Array }[]): void {
-    const { round, members, charter, trainers } = context
-    const many = members.length - safeQuorum(members.length)
+    const { round, members, voters, charter, trainers } = context
+    const many = voters.length - safeQuorum(voters.length)
     const due = [...this.#round(round).named].filter(([, by]) => by.size > many).map(([author]) => author)
     if (entries.length === 0 && due.length < Math.min(charter.minShards, trainers.length)) return
     for (const author of due) {

@@ -1,7 +1,9 @@
 import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
 
-/** Bytes that are worked on at a time: in and out together stay in a core's second-level cache. */
-const PIECE_BYTES = 64 * 1024
+/** Bytes that are scaled at a time, in place: they stay in a core's second-level cache. */
+const PIECE_BYTES = 128 * 1024
+/** Bytes of joined rows that are written at a time: they and the widest part's rows stay in that cache. */
+const JOINED_BYTES = 256 * 1024
 
 let ofThisThread: StackKernel | undefined
 
@@ -49,7 +51,7 @@ export class StackKernel {
    */
   join(parts: readonly Float32Array[], rows: number, target: Float32Array): boolean {
     const width = target.length / rows
-    const rowsAtOnce = Math.max(1, Math.floor(PIECE_BYTES / 4 / width))
+    const rowsAtOnce = Math.min(rows, Math.max(1, Math.floor(JOINED_BYTES / 4 / width)))
     this.#reserve(2 * rowsAtOnce * width)
     const floats = this.#floats
     const begin = MEMORY_BEGIN / 4

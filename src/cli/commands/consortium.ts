@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard.ts'
 import { homeAt } from '../../node/home.ts'
 import type { MemberCard } from '../../node/identity.ts'
+import { memberWeightsOption, type WeightsOption } from '../member-weights.ts'
 import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
@@ -22,6 +23,8 @@ interface CreateOptions {
   committeeRounds: number
   maxRank?: number
   maxNorm?: number
+  heldOutVeto?: number
+  weights?: WeightsOption
   dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
@@ -66,6 +69,16 @@ function createCommand(): Command {
       '--max-norm <x>',
       "largest norm of a module's first update (default: the norm of the median base weight)",
       positiveNumber('--max-norm')
+    )
+    .option(
+      '--held-out-veto <margin>',
+      'members refuse an update that raises the loss on their own held-out text by more than so many nats per token (default: they only log it)',
+      positiveNumber('--held-out-veto')
+    )
+    .option(
+      '--weights <how>',
+      "what members' updates count: samples (the documents that they say they trained on, capped), uniform, or PEERID=N,PEERID=N, and 1 for who is not named (default: samples)",
+      memberWeightsOption
     )
     .addOption(
       new Option('--dtype <dtype>', 'element format in which shards travel')
@@ -140,6 +153,8 @@ async function create(options: CreateOptions): Promise<void> {
     ...(options.trainers === undefined ? {} : { trainers: options.trainers }),
     ...(options.committee === undefined ? {} : { committee: committeeTerms(options, options.committee) }),
     ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank }),
+    ...(options.heldOutVeto === undefined ? {} : { heldOutMargin: options.heldOutVeto }),
+    ...(options.weights === undefined ? {} : { weights: options.weights }),
     ...(options.retain === undefined ? {} : { retain: options.retain })
   })
   await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
@@ -228,7 +243,13 @@ async function summarise(path: string) {
       charter.minShards > maximumFaulty(trainers)
         ? null
         : `minShards ${charter.minShards} lets ${maximumFaulty(trainers)} faulty trainers fill a round alone: ${maximumFaulty(trainers) + 1} is the least that does not`,
+    heldOutVeto: charter.heldOutVeto === false ? null : charter.heldOutVeto,
+    heldOutAdvice:
+      charter.heldOutVeto === false
+        ? null
+        : `held-out veto at ${charter.heldOutVeto.margin} nats: what fewer than ${quorumSize(count)} members find harmless is left out, and a round with fewer than ${charter.minShards} shards left is void; where members' texts differ much, take a wide margin`,
     rule: charter.rule,
+    weights: summariseWeights(charter.weights, peerIdText),
     dtype: charter.dtype,
     minShards: charter.minShards,
     rank: charter.rank,
@@ -243,6 +264,22 @@ async function summarise(path: string) {
   }
 }
 
+type Weights = 'samples' | 'uniform' | Record<string, number>
+
+function summariseWeights(
+  weights: 'uniform' | { peer: Uint8Array; weight: number }[] | undefined,
+  peerIdText: (peer: Uint8Array) => string
+): Weights {
+  if (!Array.isArray(weights)) return weights ?? 'samples'
+  return Object.fromEntries(weights.map(({ peer, weight }) => [peerIdText(peer), weight]))
+}
+
+function describeWeights(weights: Weights): string {
+  if (weights === 'uniform') return 'all the same'
+  if (weights === 'samples') return 'by samples'
+  return `fixed for ${Object.keys(weights).length} member(s) and 1 for others`
+}
+
 function describe(summary: Summary): string {
   return [
     `consortium  ${summary.name}`,
@@ -254,8 +291,9 @@ function describe(summary: Summary): string {
     `            ${summary.resilience}`,
     ...(summary.committeePromise === null ? [] : [`            ${summary.committeePromise}`]),
     `trainers    ${summary.trainers} a round`,
-    `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}, sent as ${summary.dtype}`,
+    `rule        ${summary.rule}, weights ${describeWeights(summary.weights)}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}, sent as ${summary.dtype}`,
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
+    ...(summary.heldOutAdvice === null ? [] : [`            ${summary.heldOutAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
     `base        weights ${summary.base.weights}`,
     `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,

@@ -4,10 +4,10 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { Command, Option } from 'commander'
-import type { TensorMap } from '../../adapter/tensor.ts'
 import { PACKINGS } from '../../data/example-stream.ts'
 import { RECORD_FORMATS } from '../../data/records/formats.ts'
 import type { ModelConfig } from '../../model/family/index.ts'
+import type { HeldWeights } from '../../model/held-weights.ts'
 import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
 import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder, requireBaseModel } from '../shipped-model.ts'
@@ -167,8 +167,7 @@ Examples:
 async function train(flags: TrainFlags): Promise<void> {
   const { config: file, resume = false, overwrite = false, json: _, executor, device, ...given } = flags
   const settings = await loadTrainSettings(file, given)
-  const { createLoraTrainer, createLossEvaluator, loadBaseModel, loadTrainingData, trainLocally } =
-    await import('../../model/index.ts')
+  const model = await import('../../model/index.ts')
   const { writePeftFolder } = await import('../../node/peft-files.ts')
   const { sha256Hex, PEFT_WEIGHTS_FILE } = await import('../../adapter/index.ts')
 
@@ -180,15 +179,14 @@ async function train(flags: TrainFlags): Promise<void> {
     )
   const folder = baseModelFolder(settings.model)
   requireBaseModel(folder)
-  const base = loadBaseModel(folder)
-  const { config, tokenizer, weights } = base
+  const { config, tokenizer } = model.describeBaseModel(folder)
   const sequenceLength = settings.sequenceLength ?? Math.min(DEFAULT_SEQUENCE_LENGTH, config.maxPositions)
   if (sequenceLength > config.maxPositions)
     throw new NotFittingError(
       `--sequence-length ${sequenceLength} is more than the model's ${config.maxPositions} positions`
     )
   const progress = createProgressLine()
-  const data = await loadTrainingData({ ...settings, folder, tokenizer, sequenceLength })
+  const data = await model.loadTrainingData({ ...settings, folder, tokenizer, sequenceLength })
   const steps =
     settings.steps ?? Math.ceil(((settings.epochs ?? 1) * data.stream.rows) / (batchSize * accumulation))
   const { heldOutExamples } = data
@@ -198,6 +196,7 @@ async function train(flags: TrainFlags): Promise<void> {
   )
   await mkdir(out, { recursive: true })
 
+  const weights = model.loadHeldWeights(folder, config, settings.baseFormat)
   const targetModules = settings.targetModules ?? attentionModules(config)
   const isolateDocuments = data.packing === 'isolated'
   const shape = { config, batchSize, sequenceLength, isolateDocuments }
@@ -212,8 +211,9 @@ async function train(flags: TrainFlags): Promise<void> {
     ...(rankPattern && { rankPattern }),
     ...(alphaPattern && { alphaPattern })
   }
-  const trainer = await createLoraTrainer({ ...shape, ...lora, executor: chosen })
-  const evaluator = data.heldOut && (await createLossEvaluator({ ...shape, executor: chosen }))
+  const trainer = await model.createLoraTrainer({ ...shape, ...lora, executor: chosen })
+  const evaluator =
+    data.heldOut && (await model.createLossEvaluator({ ...shape, lora, baseFormat, executor: chosen }))
   const warmupSteps = settings.warmupSteps ?? Math.round(DEFAULT_WARMUP_SHARE * steps)
   const { schedule: kind, learningRate } = settings
   const tokensAStep = batchSize * accumulation * sequenceLength
@@ -222,7 +222,7 @@ async function train(flags: TrainFlags): Promise<void> {
   let started = performance.now()
   let startStep = 0
   try {
-    const result = await trainLocally({
+    const result = await model.trainLocally({
       trainer,
       weights,
       stream: data.stream,
@@ -232,7 +232,6 @@ async function train(flags: TrainFlags): Promise<void> {
       schedule: { kind, learningRate, warmupSteps },
       optimizer: { weightDecay: settings.weightDecay },
       clipNorm: settings.clipNorm,
-      rsLora,
       heldOut:
         data.heldOut && evaluator
           ? { stream: data.heldOut, evaluator, every: settings.evalEvery, patience: settings.patience }
@@ -350,9 +349,9 @@ function runSettings(
 const SAMPLED_ELEMENTS = 1024
 
 /** A digest of the beginning of every tensor: whether a checkpoint is of the same base, without reading all of it. */
-function sampleDigest(weights: TensorMap): string {
+function sampleDigest({ feeds }: HeldWeights): string {
   const hash = createHash('sha256')
-  for (const [name, { data }] of weights) {
+  for (const [name, data] of feeds) {
     const { buffer, byteOffset } = data
     const bytes = Math.min(data.length, SAMPLED_ELEMENTS) * data.BYTES_PER_ELEMENT
     hash.update(name).update(new Uint8Array(buffer, byteOffset, bytes))

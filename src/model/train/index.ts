@@ -27,6 +27,7 @@ export {
   trainLocally
 } from './local-training.ts'
 export { initialiseLora, type LoraInitOptions } from './lora-init.ts'
+export { loraNames } from './lora-nodes.ts'
 export { type LoraModule, type LoraSettings, loraModules } from './lora-settings.ts'
 export {
   createLoraTrainer,
@@ -43,7 +44,6 @@ export { createLossEvaluator, type LossEvaluator, type LossEvaluatorOptions } fr
 export { learningRateAt, type ScheduleSettings } from './schedule.ts'
 export {
   createTrainStep,
-  loraNames,
   type StepResult,
   type Trainable,
   type TrainStep,

@@ -24,6 +24,7 @@ export interface TrainingStep {
 /** Held-out examples and how often they are looked at. */
 export interface HeldOutOptions {
   readonly stream: ExampleStream
+  /** Built for the trainer's LoRA and form of the base weights. */
   readonly evaluator: LossEvaluator
   /** Updates between two evaluations; only before the first and after the last where it is absent. */
   readonly every?: number | undefined
@@ -46,10 +47,6 @@ export interface CheckpointOptions {
 export interface LocalTrainingOptions extends LoraRunOptions {
   readonly trainer: LoraTrainer
   readonly stream: ExampleStream
-  /** Whether the trainer's scale is alpha / √rank. */
-  readonly rsLora?: boolean
-  /** Base weights in float32, which the trainer may hold in another form. */
-  readonly weights: TensorMap
   /** Updates to make. */
   readonly steps: number
   /** Batches whose gradients make one update; 1 where it is absent. */
@@ -90,10 +87,8 @@ export interface LocalTrainingResult {
 export async function trainLocally(options: LocalTrainingOptions): Promise<LocalTrainingResult> {
   const { trainer, stream, steps, accumulation = 1, schedule, heldOut, checkpoint, weights, signal } = options
   const run = trainer.begin(options)
-  const measure = (adapter?: LoraAdapter): Promise<number> => {
-    const plain = adapter && options.rsLora ? withPlainScale(adapter) : adapter
-    return heldOut!.evaluator.loss(heldOut!.stream, weights, plain)
-  }
+  const measure = (adapter?: LoraAdapter): Promise<number> =>
+    heldOut!.evaluator.loss(heldOut!.stream, weights, adapter)
 
   const found = checkpoint?.resume ? await readCheckpoint(checkpoint.path, checkpoint.settings) : undefined
   if (found) run.restore(found)
@@ -156,11 +151,6 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     ...(best && { bestStep: stop.best!.step }),
     stoppedEarly: run.stepsDone < steps
   }
-}
-
-/** The same update with the scale alpha / rank. */
-function withPlainScale({ pairs }: LoraAdapter): LoraAdapter {
-  return { pairs: pairs.map((pair) => ({ ...pair, alpha: pair.alpha * Math.sqrt(pair.rank) })) }
 }
 
 function copyFactors({ adapter }: LoraRun): Map<string, Tensor> {

@@ -2,18 +2,18 @@ import type { LoraAdapter } from '../../adapter/lora-adapter.ts'
 import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
 import type { TrainingBatch } from '../../data/training-batch.ts'
 import type { BaseFormat } from '../base-format.ts'
-import { checkWeights } from '../base-model.ts'
 import type { Executor, FeedValue } from '../executor/index.ts'
 import type { ModelConfig } from '../family/index.ts'
-import { type HeldWeights, holdWeights } from '../held-weights.ts'
+import { baseFeeds, type HeldWeights } from '../held-weights.ts'
 import { oneAtATime } from '../one-at-a-time.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
 import { clippingFactor, globalNorm } from './gradient-clipping.ts'
 import { initialiseLora } from './lora-init.ts'
+import { loraNames } from './lora-nodes.ts'
 import type { LoraSettings } from './lora-settings.ts'
 import { learningRateAt, type ScheduleSettings } from './schedule.ts'
-import { createTrainStep, loraNames } from './train-step.ts'
+import { createTrainStep } from './train-step.ts'
 import { restoreTensors, stateTensors, type TrainerState } from './trainer-state.ts'
 
 /** What a LoRA trainer is compiled for. */
@@ -184,19 +184,6 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
     return { adapter: session.adapter, losses, tokens }
   }
   return { begin, train: oneAtATime(train), dispose: () => trainStep.dispose() }
-}
-
-function baseFeeds(
-  config: ModelConfig,
-  weights: TensorMap | HeldWeights,
-  format: BaseFormat
-): ReadonlyMap<string, FeedValue> {
-  if ('feeds' in weights) {
-    if (weights.format === format) return weights.feeds
-    throw new Error(`the base weights are held as ${weights.format}, the trainer is built for ${format}`)
-  }
-  checkWeights(config, weights, 'the base weights')
-  return holdWeights(config, weights, format).feeds
 }
 
 /** Targets that count. */

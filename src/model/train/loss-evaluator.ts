@@ -1,11 +1,14 @@
 import type { LoraAdapter } from '../../adapter/lora-adapter.ts'
 import type { TensorMap } from '../../adapter/tensor.ts'
 import type { ExampleStream } from '../../data/example-stream.ts'
-import { applyAdapter } from '../apply-adapter.ts'
+import type { BaseFormat } from '../base-format.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
 import type { ModelConfig } from '../family/index.ts'
+import { baseFeeds, type HeldWeights } from '../held-weights.ts'
 import { logProbabilityGraph } from '../inference-graph.ts'
 import { RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
+import { loraFeeds, loraNames } from './lora-nodes.ts'
+import { type LoraSettings, loraModules } from './lora-settings.ts'
 
 /** What a loss evaluator is compiled for. */
 export interface LossEvaluatorOptions {
@@ -14,27 +17,41 @@ export interface LossEvaluatorOptions {
   readonly sequenceLength: number
   /** Whether a token sees its own packed document only. */
   readonly isolateDocuments?: boolean
+  /** The adapters that it is to measure; the base alone where it is absent. */
+  readonly lora?: LoraSettings
+  /** How base weights are held; `f32` where it is absent. */
+  readonly baseFormat?: BaseFormat
   readonly threads?: number
   readonly executor?: Executor
 }
 
 /** Measures the loss that training lowers, on examples that it does not see. */
 export interface LossEvaluator {
-  /** Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats. */
-  loss(stream: ExampleStream, weights: TensorMap, adapter?: LoraAdapter): Promise<number>
+  /**
+   * Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats.
+   *
+   * @param adapter of the modules and ranks that the evaluator was built for; the base alone where it is absent
+   * @throws {Error} when weights or adapter do not fit
+   */
+  loss(stream: ExampleStream, weights: TensorMap | HeldWeights, adapter?: LoraAdapter): Promise<number>
   dispose(): Promise<void>
 }
 
 /** Builds and compiles the forward pass once. */
 export async function createLossEvaluator(options: LossEvaluatorOptions): Promise<LossEvaluator> {
-  const { config, batchSize, sequenceLength, isolateDocuments = false } = options
+  const { config, batchSize, sequenceLength, isolateDocuments = false, lora, baseFormat = 'f32' } = options
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const graph = logProbabilityGraph(config, batchSize, sequenceLength, { isolateDocuments })
+  const graph = logProbabilityGraph(config, batchSize, sequenceLength, {
+    ...{ isolateDocuments, baseFormat },
+    ...(lora && { lora })
+  })
   const compiled = await executor.compile(graph)
+  const base = lora ? withoutUpdate(config, lora) : new Map<string, FeedValue>()
   return {
     async loss(stream, weights, adapter) {
-      const applied = adapter ? applyAdapter(weights, adapter) : weights
-      const feeds = new Map<string, FeedValue>([...applied].map(([name, { data }]) => [name, data]))
+      if (adapter && !lora) throw new Error('the evaluator was built for the base alone')
+      const factors = adapter ? loraFeeds(adapter) : base
+      const feeds = new Map([...baseFeeds(config, weights, baseFormat), ...factors])
       let sum = 0
       let count = 0
       for (let index = 0; index * batchSize < stream.rows; index++) {
@@ -58,4 +75,14 @@ export async function createLossEvaluator(options: LossEvaluatorOptions): Promis
     },
     dispose: () => compiled.dispose()
   }
+}
+
+/** Factors whose product is zero. */
+function withoutUpdate(config: ModelConfig, lora: LoraSettings): Map<string, FeedValue> {
+  const feeds = new Map<string, FeedValue>()
+  for (const { module, rank, inFeatures, outFeatures } of loraModules(config, lora)) {
+    const names = loraNames(module)
+    feeds.set(names.A, new Float32Array(rank * inFeatures)).set(names.B, new Float32Array(outFeatures * rank))
+  }
+  return feeds
 }

@@ -13,7 +13,8 @@ import { declareWeights, type WeightNodes } from '../held-weights.ts'
 import { crossEntropy } from '../llama/index.ts'
 import { type DropoutDraw, drawDropout, dropoutName } from './dropout.ts'
 import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
-import { type LoraSettings, loraModules } from './lora-settings.ts'
+import { declareLora, loraNames } from './lora-nodes.ts'
+import type { LoraSettings } from './lora-settings.ts'
 
 /** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
 export type Trainable = { readonly kind: 'all' } | ({ readonly kind: 'lora' } & LoraSettings)
@@ -65,11 +66,6 @@ export interface TrainStep {
   dispose(): Promise<void>
 }
 
-/** Names under which a module's LoRA factors are fed. */
-export function loraNames(module: string): { readonly A: string; readonly B: string } {
-  return { A: `${module}.lora_A.weight`, B: `${module}.lora_B.weight` }
-}
-
 /**
  * Builds and compiles a training step for batches of one size.
  *
@@ -84,7 +80,10 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
   const builder = new GraphBuilder()
   const weights = frozenOrTrained(builder, options)
-  const lora = declareLora(builder, config, trainable, batchSize * sequenceLength)
+  const lora =
+    trainable.kind === 'all'
+      ? new Map<string, LoraNodes>()
+      : declareLora(builder, config, trainable, trainable.dropout ? batchSize * sequenceLength : undefined)
   const trained = trainableNodes(config, trainable, weights, lora)
   const size = [batchSize, sequenceLength]
   const flat = [batchSize * sequenceLength]
@@ -138,24 +137,6 @@ function frozenOrTrained(
   if (trainable.kind === 'all' && baseFormat !== 'f32')
     throw new Error(`weights that are trained cannot be held as ${baseFormat}`)
   return declareWeights(builder, config, baseFormat)
-}
-
-function declareLora(
-  builder: GraphBuilder,
-  config: ModelConfig,
-  trainable: Trainable,
-  rows: number
-): Map<string, LoraNodes> {
-  const lora = new Map<string, LoraNodes>()
-  if (trainable.kind === 'all') return lora
-  for (const { module, inFeatures, outFeatures, rank, scale } of loraModules(config, trainable)) {
-    const names = loraNames(module)
-    const A = builder.input(names.A, [rank, inFeatures])
-    const B = builder.input(names.B, [outFeatures, rank])
-    const dropout = trainable.dropout && builder.input(dropoutName(module), [rows, inFeatures])
-    lora.set(module, { A, B, scale, ...(dropout && { dropout }) })
-  }
-  return lora
 }
 
 function trainableNodes(

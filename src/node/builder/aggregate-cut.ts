@@ -8,7 +8,7 @@ import {
 } from '../../adapter/index.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { BuildJob } from './jobs.ts'
-import { MissingBlocksError, readPair } from './read-pair.ts'
+import { MissingBlocksError, readPair, shardMemory } from './read-pair.ts'
 
 /** What a rule makes of a cut. */
 export interface AggregatedCut extends Pick<Aggregate, 'adapter' | 'residual' | 'tensors' | 'finite'> {
@@ -28,8 +28,9 @@ export async function aggregateCut(
     sources,
     modules,
     rule,
-    rankStabilised
-  }: Pick<BuildJob, 'sources' | 'modules' | 'rule' | 'rankStabilised'>
+    rankStabilised,
+    weights
+  }: Pick<BuildJob, 'sources' | 'modules' | 'rule' | 'rankStabilised' | 'weights'>
 ): Promise<AggregatedCut> {
   const { aggregate } = aggregationRule(rule)
   const pairs: LoraPair[] = []
@@ -37,17 +38,20 @@ export async function aggregateCut(
   const tensors = new Map<string, Tensor>()
   const medianNorms: Record<string, number> = {}
   const missing: string[] = []
+  // No rule keeps what it was given: the pairs of one module make room for those of the next.
+  const memories = sources.map(shardMemory)
   let finite = true
   for (const module of [...modules].sort(compareStrings)) {
     const members = []
-    for (const { author, samples, dtype, shards } of sources) {
+    for (const [k, { author, samples, dtype, shards }] of sources.entries()) {
       const shard = shards.find((candidate) => candidate.module === module)
-      const pair = shard === undefined ? undefined : await readPair(store, shard, dtype, missing)
+      const pair =
+        shard === undefined ? undefined : await readPair(store, shard, dtype, missing, memories[k]!)
       members.push({ author, samples, adapter: { pairs: pair === undefined ? [] : [pair] } })
     }
     const present = members.flatMap(({ adapter }) => adapter.pairs)
     if (missing.length > 0 || present.length === 0) continue
-    const outcome = aggregate(members, { rsLora: rankStabilised })
+    const outcome = aggregate(members, { rsLora: rankStabilised, weights })
     pairs.push(...outcome.adapter.pairs)
     for (const [name, tensor] of outcome.residual) residual.set(name, tensor)
     for (const [name, tensor] of outcome.tensors) tensors.set(name, tensor)

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { AdapterError, checkMerge, type LoraPair } from '../../adapter/index.ts'
 import { type MergeJob, mergeOpenRows } from './merge-job.ts'
+import { ReusedMemory } from './reused-memory.ts'
 
 const WORKER = new URL('./merge-worker.js', import.meta.url)
 /** Multiplications below which a merge is over before another thread has heard of it. */
@@ -31,13 +32,17 @@ export interface MergeThreads {
  */
 export function mergeThreads(count: number, entry: URL = WORKER): MergeThreads {
   let helpers: Helper[] | undefined
-  let current: SharedPair | undefined
+  let current: CurrentPair | undefined
+  const [memoryOfA, memoryOfB] = [sharedMemory(), sharedMemory()]
   return {
     async merge(weight, pair, row = 0) {
-      if (current?.pair !== pair) current = sharedPair(pair)
-      const job = jobOf(weight, current, row)
+      if (current?.pair !== pair) current = currentPair(pair)
       const isLarge = pair.rank * weight.length >= SHARED_WORK_MIN
-      if (count === 1 || !isLarge || !(weight.buffer instanceof SharedArrayBuffer)) return mergeOpenRows(job)
+      if (count === 1 || !isLarge || !(weight.buffer instanceof SharedArrayBuffer))
+        return mergeOpenRows(jobOf(weight, current, row))
+      const { A, B } = current
+      current = { ...current, A: toShared(A, memoryOfA), B: toShared(B, memoryOfB) }
+      const job = jobOf(weight, current, row)
       helpers ??= Array.from({ length: count - 1 }, () => new Helper(entry))
       const helped = helpers.map((helper) => helper.help(job))
       // A rejection while this thread is busy below is awaited after it.
@@ -60,15 +65,19 @@ export function mergeThreads(count: number, entry: URL = WORKER): MergeThreads {
 }
 
 /** `values` in memory that threads can share: they themselves where they are, else a copy. */
-export function toShared(values: Float32Array): Float32Array {
+export function toShared(values: Float32Array, memory: ReusedMemory = sharedMemory()): Float32Array {
   if (values.buffer instanceof SharedArrayBuffer) return values
-  const shared = new Float32Array(new SharedArrayBuffer(values.byteLength))
+  const shared = new Float32Array(memory.take(values.byteLength).buffer, 0, values.length)
   shared.set(values)
   return shared
 }
 
-/** A pair whose factors every thread can read. */
-interface SharedPair {
+function sharedMemory(): ReusedMemory {
+  return new ReusedMemory((byteLength) => new SharedArrayBuffer(byteLength))
+}
+
+/** The pair that is being merged, and its factors where every thread that merges can read them. */
+interface CurrentPair {
   readonly pair: LoraPair
   readonly factor: number
   readonly A: Float32Array
@@ -78,12 +87,12 @@ interface SharedPair {
 /** Counts the factors that this thread has ever merged with: one kernel serves all that call from here. */
 let factors = 0
 
-function sharedPair(pair: LoraPair): SharedPair {
+function currentPair(pair: LoraPair): CurrentPair {
   checkMerge({ length: pair.outFeatures * pair.inFeatures }, pair)
-  return { pair, factor: ++factors, A: toShared(pair.A), B: toShared(pair.B) }
+  return { pair, factor: ++factors, A: pair.A, B: pair.B }
 }
 
-function jobOf(weight: Float32Array, { pair, factor, A, B }: SharedPair, row: number): MergeJob {
+function jobOf(weight: Float32Array, { pair, factor, A, B }: CurrentPair, row: number): MergeJob {
   const { module, rank, inFeatures, outFeatures } = pair
   const rows = weight.length / inFeatures
   if (!Number.isInteger(rows) || row + rows > outFeatures)

@@ -1,7 +1,7 @@
 import { AdapterError, updateNorm } from '../../adapter/index.ts'
 import type { BlockStore } from '../store/block-store.ts'
 import type { ValidateJob } from './jobs.ts'
-import { MissingBlocksError, readPair } from './read-pair.ts'
+import { MissingBlocksError, readPair, shardMemory } from './read-pair.ts'
 
 /**
  * Rule 2 *Validate*, as far as the blocks tell: they hold finite values, and no module's update is larger than its bound.
@@ -11,10 +11,11 @@ import { MissingBlocksError, readPair } from './read-pair.ts'
  */
 export async function validateShards(store: BlockStore, job: ValidateJob): Promise<string | undefined> {
   const missing: string[] = []
+  const memory = shardMemory()
   let fault: string | undefined
   try {
     for (const shard of job.source.shards) {
-      const pair = await readPair(store, shard, job.source.dtype, missing)
+      const pair = await readPair(store, shard, job.source.dtype, missing, memory)
       if (pair === undefined || fault !== undefined) continue
       const norm = updateNorm(pair, job.rankStabilised)
       const bound = job.bounds.byModule[pair.module] ?? job.bounds.absolute

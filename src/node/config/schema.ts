@@ -8,6 +8,7 @@ import { metricsSettings } from './groups/metrics.ts'
 import { networkSettings } from './groups/network.ts'
 import { storageSettings } from './groups/storage.ts'
 import { trainingSettings } from './groups/training.ts'
+import { validationSettings } from './groups/validation.ts'
 import { kindOf, notesOf, type SettingKind, type SettingNotes, setting } from './setting.ts'
 
 /** What a peer works on. */
@@ -37,6 +38,7 @@ const groups = {
   data: dataSettings,
   adapter: adapterSettings,
   training: trainingSettings,
+  validation: validationSettings,
   network: networkSettings,
   blocks: blocksSettings,
   storage: storageSettings,
@@ -52,6 +54,7 @@ export const peerConfigSchema = z.strictObject({
   data: groups.data.prefault({}),
   adapter: groups.adapter.prefault({}),
   training: groups.training.prefault({}),
+  validation: groups.validation.prefault({}),
   network: groups.network.prefault({}),
   blocks: groups.blocks.prefault({}),
   storage: groups.storage.prefault({}),

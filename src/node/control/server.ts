@@ -21,7 +21,16 @@ const roundsQuery = z.object({
   before: z.coerce.number().int().min(1).optional()
 })
 const linesQuery = logFilterSchema.extend({ lines: z.coerce.number().int().min(0).max(1_000).default(100) })
-const EVENT_TYPES = ['listening', 'progress', 'sealed', 'bootstrap', 'misfit', 'halted', 'log'] as const
+const EVENT_TYPES = [
+  'listening',
+  'progress',
+  'sealed',
+  'bootstrap',
+  'misfit',
+  'heldOut',
+  'halted',
+  'log'
+] as const
 const eventsQuery = logFilterSchema.extend({
   /** Lines of the log to begin with, so that none falls between those and the next. */
   lines: z.coerce.number().int().min(0).max(1_000).default(0),
@@ -47,7 +56,8 @@ export interface ControlServer {
  * - `/healthz`, `/readyz`, `/metrics`
  * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all are looked at first, which takes seconds
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
- * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `misfit`, `halted`, `log`, and
+ * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `misfit`, `heldOut`,
+ *   `halted`, `log`, and
  *   `dropped` where the client was too slow
  *
  * @param token what clients must show; undefined where nothing but health and metrics is served, to everybody

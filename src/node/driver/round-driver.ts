@@ -21,6 +21,7 @@ import type { GossipVerdict } from '../network/index.ts'
 import type { TrainingProgress } from '../trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
 import { EventQueue } from './event-queue.ts'
+import { HeldOutCheck } from './held-out-check.ts'
 import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { roundSummary, shardCounts } from './reports.ts'
@@ -45,6 +46,7 @@ export class RoundDriver {
   readonly #components: DriverComponents
   readonly #queue: EventQueue<() => Step>
   readonly #clock: PhaseClock
+  readonly #heldOut: HeldOutCheck
   readonly #stopped = new AbortController()
   /** What the next event steps from. */
   #state!: PeerState
@@ -66,6 +68,7 @@ export class RoundDriver {
     this.#delays = delays
     this.#queue = new EventQueue((next) => this.#take(next))
     this.#clock = new PhaseClock(performance.now())
+    this.#heldOut = new HeldOutCheck(components)
   }
 
   /**
@@ -96,6 +99,7 @@ export class RoundDriver {
     this.#stopped.abort()
     this.#round.abort()
     this.#training.abort()
+    this.#heldOut.stop()
     for (const timer of this.#timers) clearTimeout(timer)
     await this.#queue.close()
   }
@@ -155,6 +159,7 @@ export class RoundDriver {
     try {
       const { state, effects } = next()
       this.#state = state
+      this.#heldOut.follow(state)
       for (const effect of effects) {
         await this.#carryOutOrLog(effect)
         // Nothing after it is done: what is in the log by now is sent at the next start.
@@ -192,9 +197,10 @@ export class RoundDriver {
           .catch((error) => log.debug({ error: messageOf(error) }, 'not gossiped'))
         return
       case 'fetch':
-        return this.#work('fetching a manifest', (signal) =>
-          fetchManifest(this.#components, () => this.#state, effect.message, signal)
-        )
+        return this.#work('fetching a manifest', async (signal) => {
+          const event = await fetchManifest(this.#components, () => this.#state, effect.message, signal)
+          return this.#heldOut.judge(event, effect.message, this.#state)
+        })
       case 'train':
         return this.#train(effect)
       case 'cancelTraining':
@@ -222,6 +228,9 @@ export class RoundDriver {
         )
       case 'unpublished':
         log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')
+        return
+      case 'refused':
+        log.warn({ manifest: hex(effect.manifest), fault: effect.reason }, 'a manifest is not endorsed')
         return
       case 'wishRefused':
         log.warn({ reason: effect.reason }, 'a membership request cannot take effect, or has')
@@ -270,8 +279,6 @@ export class RoundDriver {
         try {
           const event = await run(signal)
           if (signal.aborted) return
-          if (event.type === 'blocksHeld' && event.fault !== undefined)
-            this.#components.log.warn({ fault: event.fault }, 'a manifest is not valid; it is not endorsed')
           return this.happen(event)
         } catch (error) {
           if (signal.aborted) return

@@ -4,7 +4,7 @@ import type { PeerState, Phase } from '../../protocol/index.ts'
 import type { Home } from '../home.ts'
 import { LOG_LEVELS, type LogLevel } from '../log/levels.ts'
 import type { HostMetrics, NetworkHost } from '../network/index.ts'
-import type { PeerReport, SealedReport } from '../status.ts'
+import type { HeldOutReport, PeerReport, SealedReport } from '../status.ts'
 import { diskMeter } from './disk-usage.ts'
 import { gossipRegister } from './gossip-register.ts'
 import { residentBytes } from './resident-bytes.ts'
@@ -70,6 +70,11 @@ export function createMetrics(version: string): PeerMetrics {
   const quorum = gauge('loam_quorum_members', 'Members that make a quorum')
   const sealed = counter('loam_rounds_sealed_total', 'Rounds sealed since the start', ['outcome'])
   const cut = gauge('loam_cut_members', 'Members whose shards the last sealed round stacked')
+  const heldOut = counter(
+    'loam_held_out_updates_total',
+    'Updates of others that were measured on the own held-out text',
+    ['outcome']
+  )
   const received = counter('loam_payload_received_bytes_total', 'Payload that came in', ['protocol'])
   const sent = counter('loam_payload_sent_bytes_total', 'Payload that went out', ['protocol'])
   const rejected = counter('loam_messages_rejected_total', 'Messages that no honest peer sends')
@@ -86,6 +91,7 @@ export function createMetrics(version: string): PeerMetrics {
   const roundSeconds = seconds('loam_round_duration_seconds', 'From one seal to the next')
   const phaseSeconds = seconds('loam_phase_duration_seconds', 'Time in each phase of a round', ['phase'])
   for (const outcome of ['stacked', 'void']) sealed.inc({ outcome }, 0)
+  for (const outcome of ['lower', 'higher', 'refused']) heldOut.inc({ outcome }, 0)
   for (const level of LOG_LEVELS) lines.inc({ level }, 0)
   for (const one of PHASES) phase.set({ phase: one }, 0)
 
@@ -129,6 +135,7 @@ export function createMetrics(version: string): PeerMetrics {
     },
     note(report) {
       if (report.type === 'sealed') noteSealed(report)
+      if (report.type === 'heldOut') heldOut.inc({ outcome: outcomeOf(report) })
       if (report.type !== 'progress') return
       step.set(report.step)
       steps.set(report.steps)
@@ -146,6 +153,11 @@ export function createMetrics(version: string): PeerMetrics {
       return registry.metrics()
     }
   }
+}
+
+function outcomeOf({ before, after, isRefused }: HeldOutReport): string {
+  if (isRefused) return 'refused'
+  return after <= before ? 'lower' : 'higher'
 }
 
 /** Brings a counter to totals that are counted elsewhere. */

@@ -74,10 +74,11 @@ export class BlockStore {
    * The block, or undefined when it is not there. A damaged block is removed, logged and not there, so that it is
    * fetched again.
    *
+   * @param memory where the block is put if it is large enough, else in new memory
    * @throws {StoreError} for a name that is no digest, or a disk that does not read
    */
-  async get(digest: string): Promise<Uint8Array | undefined> {
-    return (await this.#read(digest, () => false))?.bytes
+  async get(digest: string, memory?: Uint8Array): Promise<Uint8Array | undefined> {
+    return (await this.#read(digest, () => false, memory))?.bytes
   }
 
   /**
@@ -100,12 +101,13 @@ export class BlockStore {
   /** @param isTrusted whether a file last written at that time, milliseconds, need not be checked */
   async #read(
     digest: string,
-    isTrusted: (writtenAt: number) => boolean
+    isTrusted: (writtenAt: number) => boolean,
+    memory?: Uint8Array
   ): Promise<{ bytes: Uint8Array; isChecked: boolean } | undefined> {
     const path = this.#path(digest)
     let file: Awaited<ReturnType<typeof readAtMost>>
     try {
-      file = await readAtMost(path, BLOCK_BYTES_MAX)
+      file = await readAtMost(path, BLOCK_BYTES_MAX, memory)
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined
       throw storeError(`cannot read block ${digest}`, error)
@@ -216,13 +218,15 @@ export class BlockStore {
 /** A file's bytes and when it was last written; undefined when it has more than `maximum`. */
 async function readAtMost(
   path: string,
-  maximum: number
+  maximum: number,
+  memory: Uint8Array | undefined
 ): Promise<{ bytes: Uint8Array; writtenAt: number } | undefined> {
   const file = await open(path, 'r')
   try {
     const { size, mtimeMs } = await file.stat()
     if (size > maximum) return undefined
-    const bytes = Buffer.allocUnsafeSlow(size)
+    const isRoom = memory !== undefined && memory.length >= size
+    const bytes = isRoom ? memory : Buffer.allocUnsafeSlow(size)
     let filled = 0
     while (filled < size) {
       const { bytesRead } = await file.read(bytes, filled, size - filled, filled)

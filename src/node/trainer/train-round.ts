@@ -5,16 +5,13 @@ import {
   type BaseModelDescription,
   chooseExecutor,
   createLoraTrainer,
-  describeBaseModel,
-  type HeldWeights,
   type LoraTrainer,
-  loadHeldWeights,
-  loadTrainingData,
-  replaceHeldWeights
+  loadTrainingData
 } from '../../model/index.ts'
 import { messageOf } from '../errors.ts'
 import { writeFileAtomic } from '../store/atomic-file.ts'
 import type { BlockStore } from '../store/block-store.ts'
+import type { HeldBase } from './held-base.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
 /** What is kept from one round to the next: the base weights in memory, once, and the compiled step. */
@@ -28,9 +25,8 @@ export interface TrainingSession {
   ): Promise<TrainingResult>
 }
 
-/** A session without anything loaded yet. */
-export function createTrainingSession(): TrainingSession {
-  const base = heldBase()
+/** A session without a compiled step yet. */
+export function createTrainingSession(base: HeldBase): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
 
   const trainerFor = async (
@@ -68,6 +64,8 @@ export function createTrainingSession(): TrainingSession {
         seed: job.documentSeed
       })
       const trainer = await trainerFor(description, data.packing === 'isolated', job)
+      // Nothing of a training that is over may replace weights that others use now.
+      signal.throwIfAborted()
       const { adapter } = await trainer.train({
         weights: base.weights(job),
         seed: job.seed,
@@ -108,39 +106,5 @@ async function readOwed(path: string | undefined): Promise<{ adapter?: LoraAdapt
     return { adapter: decodeAdapterFile(await readFile(path)).adapter }
   } catch (error) {
     return { fault: messageOf(error) }
-  }
-}
-
-/** One copy of the weights, kept over the rounds: what a round merged is read into the place of what was there. */
-interface HeldBase {
-  describe(folder: string): BaseModelDescription
-  /** The weights that a job starts from; they are overwritten when another job's are asked for. */
-  weights(job: TrainingJob): HeldWeights
-}
-
-function heldBase(): HeldBase {
-  let description: BaseModelDescription | undefined
-  let held:
-    | { readonly weights: HeldWeights; readonly key: string; readonly modelFile: string | undefined }
-    | undefined
-  const describe = (folder: string): BaseModelDescription => {
-    if (description?.folder !== folder) description = describeBaseModel(folder)
-    return description
-  }
-  return {
-    describe,
-    weights({ baseFolder, modelFile, training: { baseFormat } }) {
-      const { config } = describe(baseFolder)
-      const key = JSON.stringify([baseFolder, baseFormat])
-      const before = held
-      // Whatever fails below leaves nothing half replaced behind.
-      held = undefined
-      const isAnother = before?.key !== key || (modelFile === undefined && before.modelFile !== undefined)
-      let weights = isAnother ? loadHeldWeights(baseFolder, config, baseFormat) : before.weights
-      if (modelFile !== undefined && (isAnother || before.modelFile !== modelFile))
-        weights = replaceHeldWeights(weights, config, modelFile)
-      held = { weights, key, modelFile }
-      return weights
-    }
   }
 }

@@ -1,11 +1,16 @@
 import { messageOf } from '../errors.ts'
 import { BlockStore } from '../store/block-store.ts'
+import { createHeldBase } from './held-base.ts'
+import { createMeasuringSession } from './measure-update.ts'
 import { createTrainingSession } from './train-round.ts'
-import type { TrainerAnswer, TrainerRequest, TrainingJob } from './training-job.ts'
+import type { MeasuringJob, TrainerAnswer, TrainerRequest, TrainingJob } from './training-job.ts'
 
-/** Entry of the trainer process: one job after the other, until the daemon closes the channel. */
-const session = createTrainingSession()
+/** Entry of the trainer process: one training after the other, and measurements beside it, until the channel closes. */
+const base = createHeldBase()
+const session = createTrainingSession(base)
+const measuring = createMeasuringSession(base)
 let running: AbortController | undefined
+const measurements = new Map<number, AbortController>()
 
 const answer = (message: TrainerAnswer): void => {
   // The channel may close at any moment: the daemon is gone, and `disconnect` follows.
@@ -26,9 +31,24 @@ async function train(job: TrainingJob): Promise<void> {
   }
 }
 
+async function measure(id: number, job: MeasuringJob): Promise<void> {
+  const stop = new AbortController()
+  measurements.set(id, stop)
+  try {
+    const store = BlockStore.shared(job.home, silent)
+    answer({ type: 'measured', id, loss: await measuring.measure(job, store, stop.signal) })
+  } catch (error) {
+    answer({ type: 'unmeasured', id, reason: messageOf(error) })
+  } finally {
+    measurements.delete(id)
+  }
+}
+
 process.on('message', (request: TrainerRequest) => {
   if (request.type === 'train') void train(request.job)
-  else running?.abort()
+  else if (request.type === 'cancel') running?.abort()
+  else if (request.type === 'measure') void measure(request.id, request.job)
+  else measurements.get(request.id)?.abort()
 })
 // Between two steps at the latest: a native step cannot be broken off.
 process.on('disconnect', () => process.exit(0))

@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { HeldOutLoss } from '../../protocol/index.ts'
 import { withoutSecrets } from '../config/index.ts'
 import type {
+  MeasuringJob,
   TrainerAnswer,
   TrainerRequest,
   TrainingJob,
@@ -26,6 +28,12 @@ export interface Trainer {
     onProgress: (progress: TrainingProgress) => void,
     signal: AbortSignal
   ): Promise<TrainingResult>
+  /**
+   * Measures what a received update does to the held-out loss, beside whatever is being trained.
+   *
+   * @throws when the signal aborts, the measurement fails or the trainer process dies
+   */
+  measure(job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss>
   /** The process, where one has been started. */
   readonly pid: number | undefined
   /** Ends the process; what is under way is rejected, and so is every training after it. */
@@ -64,6 +72,11 @@ export function createTrainer(): Trainer {
       previous = result.catch(() => undefined)
       return result
     },
+    async measure(job, signal) {
+      signal.throwIfAborted()
+      if (stopped) throw new Error('the trainer has been stopped')
+      return runMeasurement(running(), job, signal)
+    },
     async stop() {
       stopped = true
       if (child !== undefined) await endProcess(child)
@@ -78,36 +91,78 @@ function runJob(
   onProgress: (progress: TrainingProgress) => void,
   signal: AbortSignal
 ): Promise<TrainingResult> {
+  let killer: NodeJS.Timeout | undefined
+  const cancel = () => {
+    send(child, { type: 'cancel' }, () => undefined)
+    killer = setTimeout(() => child.kill('SIGKILL'), CANCEL_MS)
+  }
+  const trained = ask<TrainingResult>(child, { type: 'train', job }, { signal, cancel }, (answer) => {
+    if (answer.type === 'progress') onProgress(answer)
+    if (answer.type === 'done') return { value: answer }
+    if (answer.type === 'failed') return { fault: answer.reason }
+    return answer.type === 'cancelled' ? { fault: 'the training was cancelled' } : undefined
+  })
+  return trained.finally(() => clearTimeout(killer))
+}
+
+let measurements = 0
+
+/** Rejects as soon as the signal aborts: whether the process stops at once or not, nobody waits for it. */
+function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss> {
+  const id = ++measurements
+  const cancel = () => send(child, { type: 'stopMeasuring', id }, () => undefined)
+  const request = { type: 'measure', id, job } as const
+  return ask<HeldOutLoss>(child, request, { signal, cancel, isLeft: true }, (answer) => {
+    if (!('id' in answer) || answer.id !== id) return undefined
+    return answer.type === 'measured' ? { value: answer.loss } : { fault: answer.reason }
+  })
+}
+
+/** What an answer settles: a result or why there is none; undefined where it is about something else. */
+type Settled<Result> = { readonly value: Result } | { readonly fault: string } | undefined
+
+/** How a request is given up. */
+interface Giving {
+  readonly signal: AbortSignal
+  /** Tells the process when the signal aborts. */
+  readonly cancel: () => void
+  /** Whether the request ends then, instead of with the process's answer. */
+  readonly isLeft?: boolean
+}
+
+/** Sends a request and waits for the answer that settles it, or for the process to end. */
+function ask<Result>(
+  child: ChildProcess,
+  request: TrainerRequest,
+  { signal, cancel, isLeft = false }: Giving,
+  settle: (answer: TrainerAnswer) => Settled<Result>
+): Promise<Result> {
   return new Promise((resolve, reject) => {
-    let killer: NodeJS.Timeout | undefined
-    const cancel = () => {
-      send(child, { type: 'cancel' }, () => undefined)
-      killer = setTimeout(() => child.kill('SIGKILL'), CANCEL_MS)
-    }
     const finish = (act: () => void) => {
-      clearTimeout(killer)
-      signal.removeEventListener('abort', cancel)
+      signal.removeEventListener('abort', onAbort)
       child.off('message', onMessage)
       child.off('exit', onExit)
       child.off('error', onError)
       act()
+    }
+    const onAbort = () => {
+      cancel()
+      if (isLeft) finish(() => reject(signal.reason))
     }
     const onError = (error: Error) =>
       finish(() => reject(new Error(`the trainer process cannot be reached: ${error.message}`)))
     const onExit = (code: number | null, endedBy: string | null) =>
       finish(() => reject(new Error(`the trainer process ended (${endedBy ?? `exit code ${code}`})`)))
     const onMessage = (message: unknown) => {
-      const answer = message as TrainerAnswer
-      if (answer.type === 'progress') return onProgress(answer)
-      if (answer.type === 'done') return finish(() => resolve(answer))
-      const reason = answer.type === 'failed' ? answer.reason : 'the training was cancelled'
-      finish(() => reject(new Error(reason)))
+      const settled = settle(message as TrainerAnswer)
+      if (settled === undefined) return
+      finish(() => ('value' in settled ? resolve(settled.value) : reject(new Error(settled.fault))))
     }
     child.on('message', onMessage)
     child.on('exit', onExit)
     child.on('error', onError)
-    signal.addEventListener('abort', cancel, { once: true })
-    send(child, { type: 'train', job }, onError)
+    signal.addEventListener('abort', onAbort, { once: true })
+    send(child, request, onError)
   })
 }
 

@@ -1,4 +1,5 @@
 import type { ShardDtype } from '../../adapter/index.ts'
+import type { HeldOutLoss, ManifestShard } from '../../protocol/index.ts'
 import type { DataConfig, TrainingConfig } from '../config/index.ts'
 
 /** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
@@ -58,10 +59,32 @@ export interface TrainingResult {
   readonly owedFault?: string | undefined
 }
 
+/** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */
+export interface MeasuringJob {
+  readonly baseFolder: string
+  /** Merged modules that the round starts from; undefined for the base's own. */
+  readonly modelFile: string | undefined
+  /** Modules that the charter lets members adapt. */
+  readonly modules: readonly string[]
+  readonly rankStabilised: boolean
+  readonly training: TrainingConfig
+  /** Home folder, for the blocks. */
+  readonly home: string
+  readonly dtype: ShardDtype
+  readonly shards: readonly ManifestShard[]
+  /** The held-out text, and how many tokens of it count. */
+  readonly text: string
+  readonly tokens: number
+  /** The loss without the update, where it was measured before. */
+  readonly before: number | undefined
+}
+
 /** From the daemon to the trainer process. */
 export type TrainerRequest =
   | { readonly type: 'train'; readonly job: TrainingJob }
   | { readonly type: 'cancel' }
+  | { readonly type: 'measure'; readonly id: number; readonly job: MeasuringJob }
+  | { readonly type: 'stopMeasuring'; readonly id: number }
 
 /** From the trainer process to the daemon. */
 export type TrainerAnswer =
@@ -69,3 +92,5 @@ export type TrainerAnswer =
   | ({ readonly type: 'done' } & TrainingResult)
   | { readonly type: 'cancelled' }
   | { readonly type: 'failed'; readonly reason: string }
+  | { readonly type: 'measured'; readonly id: number; readonly loss: HeldOutLoss }
+  | { readonly type: 'unmeasured'; readonly id: number; readonly reason: string }

@@ -37,6 +37,9 @@ export interface Message<K extends Kind = Kind> extends Envelope<K> {
   readonly slot: number
 }
 
+/** A header of one kind of message. */
+type HeaderOf<K extends Kind> = Header & { readonly kind: K }
+
 /** The header that `peer` signs for a body of this round. */
 export function headerFor<K extends Kind>(
   context: RoundContext,
@@ -44,7 +47,7 @@ export function headerFor<K extends Kind>(
   slot: number,
   peer: Uint8Array,
   body: Body<K>
-): Header {
+): HeaderOf<K> {
   return {
     charter: context.charterId,
     kind,
@@ -64,7 +67,17 @@ export function signMessage<K extends Kind>(
   slot: number,
   body: Body<K>
 ): Message<K> {
-  const header = headerFor(context, kind, slot, signer.peer, body)
+  return signHeader(context, signer, headerFor(context, kind, slot, signer.peer, body), body)
+}
+
+/** Signs a header that was made for a body: the signature is what costs. */
+export function signHeader<K extends Kind>(
+  context: RoundContext,
+  signer: Signer,
+  header: HeaderOf<K>,
+  body: Body<K>
+): Message<K> {
+  const { kind, slot } = header
   const signature = signer.sign(signedHeaderBytes(header))
   const bytes = encodeCanonical({ version: 1, header, body, signature })
   const author = context.members.findIndex((member) => equalBytes(member.peer, signer.peer))

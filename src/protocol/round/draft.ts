@@ -1,7 +1,7 @@
 import { equalBytes, hex } from '../bytes.ts'
 import type { Body, Kind } from '../messages/bodies.ts'
 import { ATTEMPTS_MAX } from '../messages/judge.ts'
-import { type Message, signMessage } from '../messages/message.ts'
+import { headerFor, type Message, messageId, signHeader } from '../messages/message.ts'
 import { convict } from '../rules/evidence.ts'
 import type { Signer, Verify } from '../signature.ts'
 import type { Effect, SignedRecord } from './effects.ts'
@@ -224,10 +224,12 @@ export function sign<K extends Kind>(
   body: Body<K>,
   grounds: Pick<SignedRecord, 'certificates'> = {}
 ): void {
-  const message = signMessage(draft.context, draft.signer, kind, slot, body) as Message
-  const before = keptOf(draft, kind, slot, draft.self)
   if (draft.self < 0 || isSilent(draft) || !mayVote(draft, kind)) return
-  if (before.some(({ id }) => equalBytes(id, message.id))) return
+  const header = headerFor(draft.context, kind, slot, draft.signer.peer, body)
+  // Rules say the same again with every step: only what is new is worth a signature.
+  const id = messageId(header)
+  if (keptOf(draft, kind, slot, draft.self).some((before) => equalBytes(before.id, id))) return
+  const message = signHeader(draft.context, draft.signer, header, body) as Message
   keep(draft, message)
   const record = { type: 'signed', envelope: message.bytes, ...grounds } as const
   draft.effects.push(

@@ -66,6 +66,8 @@ export type Effect =
   | { readonly type: 'rebuild'; readonly context: RoundContext }
   /** The own manifest is one that others would refuse: it was not signed, and the round goes on without it. */
   | { readonly type: 'unpublished'; readonly reason: string }
+  /** This member does not endorse a manifest whose blocks it holds (rule 2 *Validate*). */
+  | { readonly type: 'refused'; readonly manifest: Uint8Array; readonly reason: string }
   /** What the operator wants of the membership cannot be in this round. */
   | { readonly type: 'wishRefused'; readonly wish: Wish; readonly reason: string }
   | { readonly type: 'certified'; readonly certificate: Certificate }

@@ -1,5 +1,6 @@
 import type { Certificate, Manifest } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
+import type { HeldOutLoss } from '../rules/validate.ts'
 import type { SealedRound } from '../sealed-round.ts'
 import type { Wish } from './state.ts'
 
@@ -17,8 +18,16 @@ export type PeerEvent =
   | { readonly type: 'trained'; readonly round: number; readonly manifest: Manifest }
   /** Own training failed; the round goes on without it. */
   | { readonly type: 'trainingFailed'; readonly round: number; readonly reason: string }
-  /** Every block of a manifest is durable; `fault` tells why its content is not valid, where it is not. */
-  | { readonly type: 'blocksHeld'; readonly manifest: Uint8Array; readonly fault: string | undefined }
+  /**
+   * Every block of a manifest is durable; `fault` tells why its content is not valid, where it is not, `heldOut` what the
+   * update did to this member's held-out loss, where that was measured and may count (rule 2 *Validate*).
+   */
+  | {
+      readonly type: 'blocksHeld'
+      readonly manifest: Uint8Array
+      readonly fault: string | undefined
+      readonly heldOut?: HeldOutLoss | undefined
+    }
   /** The committed cut is stacked and merged. */
   | {
       readonly type: 'built'

@@ -13,7 +13,7 @@ import { learnEvidence, spreadEvidence } from '../rules/evidence.ts'
 import { openWishes, petition, wish } from '../rules/petition.ts'
 import { propose } from '../rules/propose.ts'
 import { beginGathering, sayReady } from '../rules/ready.ts'
-import { manifestFault } from '../rules/validate.ts'
+import { heldOutFault, manifestFault } from '../rules/validate.ts'
 import { commit, commitTo, startView, vote } from '../rules/vote.ts'
 import { contextAfter, type SealedRound } from '../sealed-round.ts'
 import type { Signer, Verify } from '../signature.ts'
@@ -88,6 +88,8 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
   return finish(draft)
 }
 
+type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
+
 function finish(draft: Draft): Step {
   return { state: stateOf(draft), effects: draft.effects }
 }
@@ -117,8 +119,7 @@ function take(draft: Draft, event: PeerEvent): void {
       if (event.round === draft.context.round && draft.phase === 'training') beginGathering(draft)
       break
     case 'blocksHeld':
-      if (draft.holdings.get(hex(event.manifest)) === 'fetching')
-        hold(draft, event.manifest, event.fault === undefined ? 'valid' : 'invalid')
+      takeBlocks(draft, event)
       break
     case 'built':
       if (draft.committed === undefined || !equalBytes(event.cut, draft.committed.id)) break
@@ -155,6 +156,14 @@ function hear(draft: Draft, message: Message): void {
     learnEvidence(draft, message.body)
   }
   keep(draft, message, (one) => isNeeded(draft, one))
+}
+
+/** Rule 2 *Validate*: notes whether what is held now may be endorsed. */
+function takeBlocks(draft: Draft, { manifest, fault, heldOut }: BlocksHeld): void {
+  if (draft.holdings.get(hex(manifest)) !== 'fetching') return
+  const reason = fault ?? heldOutFault(draft.context, heldOut)
+  hold(draft, manifest, reason === undefined ? 'valid' : 'invalid')
+  if (reason !== undefined) draft.effects.push({ type: 'refused', manifest, reason })
 }
 
 /** Signs the own manifest, unless others would have to refuse it: too long a message would be held against its sender. */

@@ -59,6 +59,7 @@ export function endorse(draft: Draft): void {
     const said = keptOf(draft, 'endorsement', author, draft.self)
     for (const manifest of candidates(draft, author, said)) {
       if (!draft.context.rules.isVouchable(draft.holdings.get(hex(manifest.id)))) continue
+      if (said.some(({ body }) => equalBytes(body.manifest, manifest.id))) continue
       // One that is there only because it is certified may have been refused on paper.
       if (manifestFault(draft.context, author, manifest.body) === undefined)
         sign(draft, 'endorsement', author, { manifest: manifest.id })

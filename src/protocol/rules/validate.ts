@@ -45,6 +45,32 @@ function shardFault({ charter }: RoundContext, shard: ManifestShard): string | u
     : `${shard.blocks.length} blocks where its rank gives ${expected}`
 }
 
+/** Mean losses on a member's own held-out text, nats per token. */
+export interface HeldOutLoss {
+  /** Of the model that the round starts from. */
+  readonly before: number
+  /** Of that model with one update merged into it, at its full scale. */
+  readonly after: number
+}
+
+/**
+ * Rule 2 *Validate*, the held-out check: a veto where the charter makes it one, else advice. A member that measured nothing
+ * refuses nothing by it.
+ *
+ * @returns why this member does not endorse the update, or undefined
+ */
+export function heldOutFault(
+  { charter, rules }: Pick<RoundContext, 'charter' | 'rules'>,
+  loss: HeldOutLoss | undefined
+): string | undefined {
+  if (charter.heldOutVeto === false || loss === undefined) return undefined
+  const { margin } = charter.heldOutVeto
+  const { before, after } = loss
+  return rules.raisesTooMuch(before, after, margin)
+    ? `it raises the held-out loss from ${before} to ${after}, by more than the charter's ${margin}`
+    : undefined
+}
+
 /** Digests of all blocks of a manifest, each once, in order. */
 export function blocksOf(manifest: Manifest): Uint8Array[] {
   const distinct = new Map(

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { labObstacle } from '../../../scripts/nat/lab.ts'
+import { natObstacle } from '../../../scripts/nat/lab.ts'
 import { type NatVariant, runVariant } from '../../../scripts/nat/variants.ts'
 
 describe('two members behind routers that let nothing in', function () {
   this.timeout(300_000)
 
   before(async function () {
-    const obstacle = await labObstacle()
+    const obstacle = await natObstacle()
     if (obstacle === undefined) return
     process.stderr.write(`SKIPPED, which counts as not shown: members behind routers: ${obstacle}\n`)
     this.skip()

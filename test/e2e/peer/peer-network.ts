@@ -11,7 +11,7 @@ import {
 import { type PeerProcess, startPeerProcess } from '../../../scripts/testnet/peer-process.ts'
 import { keepDocuments } from '../../../scripts/testnet/prepare-homes.ts'
 import type { CharterTerms } from '../../../src/node/create-charter.ts'
-import type { PeerReport, ProgressReport, SealedReport } from '../../../src/node/status.ts'
+import type { HeldOutReport, PeerReport, ProgressReport, SealedReport } from '../../../src/node/status.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 
 /** Documents of each peer: enough for a few short steps. */
@@ -21,6 +21,7 @@ const DOCUMENTS = 12
 export interface PeerWatch {
   progress: ProgressReport | undefined
   readonly sealed: SealedReport[]
+  readonly heldOut: HeldOutReport[]
   /** Of its present run; empty until it listens. */
   addresses: readonly string[]
   /** Rounds in which its present run has trained a step. */
@@ -45,7 +46,7 @@ export class PeerNetwork {
   /** Prepares homes and charter with few and short steps; nothing is started yet. */
   static async prepare(
     peers: number,
-    terms: Pick<CharterTerms, 'timeouts' | 'retain'> = {},
+    terms: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin'> = {},
     model = join(packageRoot(), 'models', 'loam-base-1m')
   ): Promise<PeerNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'loam-peers-'))
@@ -170,6 +171,7 @@ export class PeerNetwork {
     }
     if (report.type === 'sealed' && !watch.sealed.some(({ round }) => round === report.round))
       watch.sealed.push(report)
+    if (report.type === 'heldOut') watch.heldOut.push(report)
     if (report.type === 'listening') watch.addresses = report.addresses
     if (report.type === 'halted') this.#fail(new Error(`a peer halted: ${report.reason}`))
     for (const check of [...this.#waiting]) check()
@@ -182,7 +184,7 @@ export class PeerNetwork {
 }
 
 function newWatch(): PeerWatch {
-  return { progress: undefined, sealed: [], addresses: [], trained: new Set<number>() }
+  return { progress: undefined, sealed: [], heldOut: [], addresses: [], trained: new Set<number>() }
 }
 
 /** Whether peers agree on every round that they have both sealed. */

@@ -14,14 +14,27 @@ export interface Overheard {
 
 const FLOOD_MESSAGES = 6
 
-/** What a faulty member sends now and then without being asked: replays, forgeries, floods. */
+/** Signs what travels. */
+type Sign = (...what: Parameters<typeof signMessage<'prevote' | 'precommit'>>) => Uint8Array
+
+/**
+ * What a faulty member sends now and then without being asked: replays, forgeries, floods.
+ *
+ * @param know told of every message whose form is right, since it was just made
+ */
 export function pester(
   copy: Copy,
   { context, messages, outsider }: Overheard,
-  random: SeededRandom
+  random: SeededRandom,
+  know: (message: Message) => void
 ): Uint8Array[] {
   const { behaviours, environment } = copy
   const sent: Uint8Array[] = []
+  const sign: Sign = (...what) => {
+    const message = signMessage(...what)
+    know(message as Message)
+    return message.bytes
+  }
   const any = () => messages[random.between(0, messages.length - 1)]
   if (behaviours.has('replays')) {
     const old = any()
@@ -35,13 +48,13 @@ export function pester(
       const kind = random.chance(0.5) ? 'prevote' : 'precommit'
       const cut = digestOf(`flood ${random.between(0, 1_000)}`)
       sent.push(
-        signMessage(context, environment.signer, kind, far + count, { cut }).bytes,
-        signMessage(context, environment.signer, 'prevote', own, { cut }).bytes,
-        signMessage(next, environment.signer, kind, count, { cut }).bytes
+        sign(context, environment.signer, kind, far + count, { cut }),
+        sign(context, environment.signer, 'prevote', own, { cut }),
+        sign(next, environment.signer, kind, count, { cut })
       )
     }
   }
-  if (behaviours.has('forges')) sent.push(...forgeries(copy, context, any(), outsider, random))
+  if (behaviours.has('forges')) sent.push(...forgeries(copy, context, any(), outsider, random, sign))
   return sent
 }
 
@@ -51,15 +64,16 @@ function forgeries(
   context: RoundContext,
   like: Message | undefined,
   outsider: Copy['environment']['signer'],
-  random: SeededRandom
+  random: SeededRandom,
+  sign: Sign
 ): Uint8Array[] {
   const view = random.between(0, 2)
   const cut = random.chance(0.5) ? null : digestOf('forged cut')
   const kind = random.chance(0.5) ? 'prevote' : 'precommit'
   const other = { ...context, parent: digestOf('another parent') }
   const sent = [
-    signMessage(context, outsider, kind, view, { cut }).bytes,
-    signMessage(other, environment.signer, kind, view, { cut }).bytes
+    sign(context, outsider, kind, view, { cut }),
+    sign(other, environment.signer, kind, view, { cut })
   ]
   if (like !== undefined) {
     const body = { cut }

@@ -210,16 +210,37 @@ function storeLowHalves(target: usize, lanes: v128): void {
  */
 export function scale(source: usize, target: usize, count: usize, factor: f32): i32 {
   const factors = f32x4.splat(factor)
-  let zero = f32x4.splat(0)
-  for (let i: usize = 0; i < count; i += 4) {
+  let largest = i32x4.splat(0)
+  const end = source + (count << 2)
+  const unrolledEnd = source + ((count << 2) & ~127)
+  for (; source < unrolledEnd; source += 128) {
+    const p0 = f32x4.mul(factors, v128.load(source))
+    const p1 = f32x4.mul(factors, v128.load(source, 16))
+    const p2 = f32x4.mul(factors, v128.load(source, 32))
+    const p3 = f32x4.mul(factors, v128.load(source, 48))
+    v128.store(target, p0)
+    v128.store(target, p1, 16)
+    v128.store(target, p2, 32)
+    v128.store(target, p3, 48)
+    largest = i32x4.max_u(largest, largestOf(p0, p1, p2, p3))
+    const p4 = f32x4.mul(factors, v128.load(source, 64))
+    const p5 = f32x4.mul(factors, v128.load(source, 80))
+    const p6 = f32x4.mul(factors, v128.load(source, 96))
+    const p7 = f32x4.mul(factors, v128.load(source, 112))
+    v128.store(target, p4, 64)
+    v128.store(target, p5, 80)
+    v128.store(target, p6, 96)
+    v128.store(target, p7, 112)
+    largest = i32x4.max_u(largest, largestOf(p4, p5, p6, p7))
+    target += 128
+  }
+  for (; source < end; source += 16) {
     const product = f32x4.mul(factors, v128.load(source))
     v128.store(target, product)
-    // x - x is 0 for a finite x and NaN otherwise; a sum keeps a NaN.
-    zero = f32x4.add(zero, f32x4.sub(product, product))
-    source += 16
+    largest = i32x4.max_u(largest, magnitude(product))
     target += 16
   }
-  return i32(i32x4.all_true(f32x4.eq(zero, f32x4.splat(0))))
+  return areFinite(largest)
 }
 
 /**
@@ -228,28 +249,84 @@ export function scale(source: usize, target: usize, count: usize, factor: f32): 
  * @returns 1 where every element is finite, else 0
  */
 export function spread(source: usize, target: usize, rows: usize, width: usize, stride: usize): i32 {
-  let zero = f32x4.splat(0)
-  let rest: f32 = 0
-  const fours = width & ~3
-  for (let row: usize = 0; row < rows; row++) {
-    let to = target
-    let i: usize = 0
-    for (; i < fours; i += 4) {
-      const values = v128.load(source)
-      v128.store(to, values)
-      zero = f32x4.add(zero, f32x4.sub(values, values))
-      source += 16
-      to += 16
+  const rowBytes = width << 2
+  let largest = i32x4.splat(0)
+  const blocks = rowBytes & ~63
+  for (let at: usize = 0; at < blocks; at += 64) {
+    let from = source + at
+    let to = target + at
+    for (let row: usize = 0; row < rows; row++) {
+      const v0 = v128.load(from)
+      const v1 = v128.load(from, 16)
+      const v2 = v128.load(from, 32)
+      const v3 = v128.load(from, 48)
+      v128.store(to, v0)
+      v128.store(to, v1, 16)
+      v128.store(to, v2, 32)
+      v128.store(to, v3, 48)
+      largest = i32x4.max_u(largest, largestOf(v0, v1, v2, v3))
+      from += rowBytes
+      to += stride
     }
-    for (; i < width; i++) {
-      store<u32>(to, load<u32>(source))
-      const value = load<f32>(source)
-      rest += value - value
-      source += 4
-      to += 4
-    }
-    target += stride
   }
-  zero = f32x4.add(zero, f32x4.splat(rest))
-  return i32(i32x4.all_true(f32x4.eq(zero, f32x4.splat(0))))
+  // Narrow columns four rows at a time: a row alone is less work than the loop around it.
+  const fours = rows & ~3
+  const vectors = rowBytes & ~15
+  for (let at = blocks; at < vectors; at += 16) {
+    let from = source + at
+    let to = target + at
+    let row: usize = 0
+    for (; row < fours; row += 4) {
+      const v0 = v128.load(from)
+      from += rowBytes
+      const v1 = v128.load(from)
+      from += rowBytes
+      const v2 = v128.load(from)
+      from += rowBytes
+      const v3 = v128.load(from)
+      from += rowBytes
+      v128.store(to, v0)
+      to += stride
+      v128.store(to, v1)
+      to += stride
+      v128.store(to, v2)
+      to += stride
+      v128.store(to, v3)
+      to += stride
+      largest = i32x4.max_u(largest, largestOf(v0, v1, v2, v3))
+    }
+    for (; row < rows; row++) {
+      const values = v128.load(from)
+      v128.store(to, values)
+      largest = i32x4.max_u(largest, magnitude(values))
+      from += rowBytes
+      to += stride
+    }
+  }
+  for (let at = vectors; at < rowBytes; at += 4) {
+    let from = source + at
+    let to = target + at
+    for (let row: usize = 0; row < rows; row++) {
+      const value = v128.load32_zero(from)
+      v128.store_lane<u32>(to, value, 0)
+      largest = i32x4.max_u(largest, magnitude(value))
+      from += rowBytes
+      to += stride
+    }
+  }
+  return areFinite(largest)
+}
+
+/** Bits of |values|: as whole numbers they are ordered as the magnitudes, with infinity and then NaN above all. */
+function magnitude(values: v128): v128 {
+  return v128.and(values, i32x4.splat(0x7fffffff))
+}
+
+function largestOf(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
+  return i32x4.max_u(i32x4.max_u(magnitude(v0), magnitude(v1)), i32x4.max_u(magnitude(v2), magnitude(v3)))
+}
+
+/** Whether magnitudes that were seen, as {@link magnitude} gives them, are all finite. */
+function areFinite(largest: v128): i32 {
+  return i32(!v128.any_true(i32x4.ge_u(largest, i32x4.splat(0x7f800000))))
 }

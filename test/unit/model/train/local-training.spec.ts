@@ -4,7 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createExampleStream, type TokenizedExample } from '../../../../src/data/index.ts'
+import { holdWeights } from '../../../../src/model/held-weights.ts'
 import {
+  BASE_FORMATS,
   CheckpointError,
   createLoraTrainer,
   createLossEvaluator,
@@ -18,6 +20,7 @@ import {
 import { createEarlyStop } from '../../../../src/model/train/early-stop.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 
+const LORA = { rank: 2, alpha: 4, targetModules: ['q_proj', 'v_proj'] }
 const SHAPE = { config: TINY_CONFIG, batchSize: 2, sequenceLength: 8, isolateDocuments: true }
 
 function examples(count: number, seed: number): TokenizedExample[] {
@@ -66,8 +69,8 @@ describe('local training', () => {
   })
 
   before(async () => {
-    trainer = await createLoraTrainer({ ...SHAPE, rank: 2, alpha: 4, targetModules: ['q_proj', 'v_proj'] })
-    evaluator = await createLossEvaluator(SHAPE)
+    trainer = await createLoraTrainer({ ...SHAPE, ...LORA })
+    evaluator = await createLossEvaluator({ ...SHAPE, lora: LORA })
   })
   after(async () => {
     await trainer.dispose()
@@ -102,6 +105,34 @@ describe('local training', () => {
     const single = await createLossEvaluator({ ...SHAPE, batchSize: 1 })
     assert(Math.abs((await evaluator.loss(odd, weights)) - (await single.loss(rowByRow, weights))) < 1e-5)
     await single.dispose()
+  })
+
+  it('measures what is trained: on base weights as they are held, with the scale of the LoRA', async () => {
+    for (const baseFormat of BASE_FORMATS) {
+      const lora = { ...LORA, rsLora: true }
+      const quantised = await createLoraTrainer({ ...SHAPE, ...lora, baseFormat })
+      const judge = await createLossEvaluator({ ...SHAPE, lora, baseFormat })
+      const held = holdWeights(TINY_CONFIG, weights, baseFormat)
+      const batch = streamOf(5, 9).nextBatch(0)
+      const one = { rows: 2, targets: 0, nextBatch: () => batch }
+      const run = quantised.begin({ weights: held, seed: 1 })
+      const losses = [await judge.loss(one, held)]
+      const stepped = [(await run.step(batch, 0.05)).loss]
+      losses.push(await judge.loss(one, held, run.adapter))
+      stepped.push((await run.step(batch, 0)).loss)
+      assert(Math.abs(losses[1]! - losses[0]!) > 1e-3, `${losses}`)
+      for (const [index, loss] of losses.entries())
+        assert(Math.abs(loss - stepped[index]!) < 1e-5, `${baseFormat}: ${losses} and ${stepped}`)
+      await quantised.dispose()
+      await judge.dispose()
+    }
+  })
+
+  it('will not measure an adapter without having been built for one', async () => {
+    const plain = await createLossEvaluator(SHAPE)
+    const { adapter } = trainer.begin({ weights, seed: 1 })
+    await assert.rejects(plain.loss(streamOf(2, 9), weights, adapter), /built for the base alone/)
+    await plain.dispose()
   })
 
   it('stopped anywhere and resumed, it ends with the bits of a run that never stopped', async () => {

@@ -76,6 +76,7 @@ describe('the round driver', () => {
           if (!trains) throw new Error('no memory')
           return smallResult(smallPair(member.charter))
         },
+        measure: () => Promise.reject(new Error('not reached')),
         stop: async () => {}
       },
       heads: new Heads(),

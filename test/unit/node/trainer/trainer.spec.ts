@@ -11,11 +11,15 @@ import {
   pairFromBlocks,
   updateNorm
 } from '../../../../src/adapter/index.ts'
-import { loadBaseModel } from '../../../../src/model/index.ts'
+import { createTextScorer, loadBaseModel } from '../../../../src/model/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home.ts'
 import { BlockStore } from '../../../../src/node/store/index.ts'
 import { createTrainer, type Trainer } from '../../../../src/node/trainer/trainer.ts'
-import type { TrainingJob, TrainingProgress } from '../../../../src/node/trainer/training-job.ts'
+import type {
+  MeasuringJob,
+  TrainingJob,
+  TrainingProgress
+} from '../../../../src/node/trainer/training-job.ts'
 import { memoryLog } from '../memory-log.ts'
 import { MODEL } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
@@ -119,6 +123,55 @@ describe('the trainer', function () {
     await other.stop()
     const reseeded = await trainer.train(job({ seed: 7 }), () => {}, never)
     assert.notDeepEqual(reseeded.shards, first.shards)
+  })
+
+  it('measures what an update does to held-out text, beside a training, and from the round’s own weights', async () => {
+    const trained = await trainer.train(job(), () => {}, never)
+    const text = join(home.folder, 'heldout.txt')
+    const sentence = 'The sea was calm that day. The ship lay still. '
+    await writeFile(text, sentence.repeat(9))
+    const { shards, ...rest } = trained
+    const measuring = (changes: Partial<MeasuringJob> = {}): MeasuringJob => ({
+      ...job(),
+      shards: shards.map((shard) => ({
+        ...shard,
+        blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
+      })),
+      text,
+      tokens: 64,
+      before: undefined,
+      ...changes
+    })
+    assert.equal(rest.samples, 12)
+    const alone = await trainer.measure(measuring(), never)
+    assert(alone.before > 0 && alone.before < 20)
+    assert(alone.after < alone.before, 'text like the trained one becomes likelier')
+    assert.equal((await trainer.measure(measuring({ before: 3 }), never)).before, 3)
+    const scorer = await createTextScorer(MODEL, { context: 65 })
+    const { adapter } = decodeAdapterFile(await readFile(roundFiles(home, 1).local))
+    const reference = await scorer.score(sentence.repeat(9), adapter)
+    const scored = reference.perToken.slice(1, 65).map(({ logProb }) => logProb!)
+    assert(Math.abs(alone.after + scored.reduce((sum, value) => sum + value, 0) / 64) < 1e-4)
+    await scorer.dispose()
+    // While the same round trains, it says the same.
+    const stop = new AbortController()
+    const began = new Promise<void>((resolve) => {
+      const long = job({ training: { ...job().training, steps: 100_000 } })
+      trainer.train(long, () => resolve(), stop.signal).catch(() => undefined)
+    })
+    await began
+    assert.deepEqual(await trainer.measure(measuring(), never), alone)
+    const other = new AbortController()
+    const given = trainer.measure(measuring({ tokens: 65_536 }), other.signal)
+    other.abort(new Error('too long'))
+    await assert.rejects(given, /too long/)
+    await assert.rejects(trainer.measure(measuring({ text: '/nowhere' }), never), /nowhere/)
+    const lacking = measuring()
+    await assert.rejects(
+      trainer.measure({ ...lacking, shards: [{ ...lacking.shards[0]!, blocks: [Buffer.alloc(32)] }] }, never),
+      /1 blocks are missing/
+    )
+    stop.abort()
   })
 
   it('scales by alpha over the root of the rank where the charter says so', async () => {

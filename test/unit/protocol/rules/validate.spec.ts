@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { cutId } from '../../../../src/protocol/identifiers.ts'
 import type { Manifest, ManifestShard } from '../../../../src/protocol/messages/bodies.ts'
 import { bodySchemas } from '../../../../src/protocol/messages/bodies.ts'
-import { blocksOf, manifestFault } from '../../../../src/protocol/rules/validate.ts'
+import { blocksOf, type HeldOutLoss, manifestFault } from '../../../../src/protocol/rules/validate.ts'
 import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { Table } from '../table.ts'
 
@@ -86,5 +87,50 @@ describe('a manifest on paper (rule 2)', () => {
     const [block] = shard.blocks as [Uint8Array]
     const made = { ...body, shards: [{ ...shard, blocks: [block, other, block] }] }
     assert.deepEqual(blocksOf(made), [block, other])
+  })
+})
+
+describe('the held-out check (rule 2)', () => {
+  const veto = new Table(4, { heldOutVeto: { margin: 0.25 } })
+  const manifest = veto.manifest(1)
+  /** What a member does with a manifest that changes its held-out loss so. */
+  const measured = (at: Table, heldOut: HeldOutLoss | undefined) => {
+    const seat = at.sit(0)
+    seat.hear(at.manifest(1))
+    seat.take({ type: 'blocksHeld', manifest: at.manifest(1).id, fault: undefined, heldOut })
+    return seat
+  }
+
+  it('refuses where the loss rises by more than the margin, or is no number, and says why', () => {
+    for (const after of [4.26, 100, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const seat = measured(veto, { before: 4, after })
+      assert.deepEqual(seat.said('endorsement'), [], `${after}`)
+      assert.match(seat.done('refused')[0]!.reason, /raises the held-out loss from 4 to .* charter's 0\.25/)
+    }
+  })
+
+  it('endorses what does not, and what was not measured', () => {
+    for (const heldOut of [undefined, { before: 4, after: 4.25 }, { before: 4, after: 1 }])
+      assert.equal(measured(veto, heldOut).said('endorsement').length, 1)
+  })
+
+  it('is advice where the charter makes it no veto', () => {
+    const advisory = new Table(4)
+    assert.equal(advisory.context.charter.heldOutVeto, false)
+    assert.equal(measured(advisory, { before: 1, after: 9 }).said('endorsement').length, 1)
+  })
+
+  it('leaves it to the quorum: one that refuses stacks all the same what the others certified', () => {
+    const seat = measured(veto, { before: 1, after: 9 })
+    seat.learn(veto.certificate(manifest, [1, 2, 3]))
+    seat.hear(...[1, 2, 3].map((member) => veto.ready(member, [1])))
+    assert.deepEqual(seat.said('endorsement'), [])
+    const view = seat.state.view
+    seat.hear(veto.proposal(view, veto.cut([manifest]), [1, 2, 3]))
+    const cut = cutId(veto.context, veto.cut([manifest]))
+    assert.deepEqual(seat.said('prevote')[0]?.body.cut, cut)
+    for (const kind of ['prevote', 'precommit'] as const)
+      seat.hear(...[1, 2, 3].map((member) => veto.said(member, kind, view, { cut })))
+    assert.equal(seat.done('build').length, 1)
   })
 })

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs'
+import {
+  type HeldOutLoss,
+  heldOutFault,
+  type Message,
+  manifestFault,
+  type PeerEvent,
+  type PeerState
+} from '../../protocol/index.ts'
+import { messageOf } from '../errors.ts'
+import { withDeadline } from '../network/index.ts'
+import type { DriverComponents } from './components.ts'
+import { peerIdText } from './reports.ts'
+
+type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
+
+/**
+ * Rule 2 *Validate*, the held-out check: measures what each received update does to the loss on this peer's own text. It
+ * runs in the trainer process, one update after the other, for as long as an endorsement may still follow; training and
+ * votes do not wait for it. Where the charter makes it a veto, the endorsement does, within a deadline.
+ */
+export class HeldOutCheck {
+  readonly #components: DriverComponents
+  readonly #text: string
+  /** Measurements of the round that is being gathered. */
+  #gathering = new AbortController()
+  #round = 0
+  #before: number | undefined
+  #previous: Promise<unknown> = Promise.resolve()
+
+  constructor(components: DriverComponents) {
+    this.#components = components
+    this.#text = components.config.validation.heldOut ?? components.home.heldOut
+    const { rounds, log } = components
+    if (rounds.head.charter.heldOutVeto !== false && !existsSync(this.#text))
+      log.warn(
+        { file: this.#text },
+        'the charter makes the held-out check a veto, and there is no held-out text: updates are judged without it'
+      )
+  }
+
+  /** Ends the measurements of a round whose cut is committed, or that is over: nobody endorses any more. */
+  follow({ context, committed, halted }: PeerState): void {
+    if (context.round !== this.#round) {
+      this.#gathering.abort()
+      this.#gathering = new AbortController()
+      this.#round = context.round
+      this.#before = undefined
+    }
+    if (committed !== undefined || halted !== undefined) this.#gathering.abort()
+  }
+
+  stop(): void {
+    this.#gathering.abort()
+  }
+
+  /**
+   * Measures an update whose blocks are valid so far.
+   *
+   * @returns the event with the losses, where they may count; at once without them where they are advice
+   */
+  async judge(event: BlocksHeld, message: Message<'manifest'>, state: PeerState): Promise<BlocksHeld> {
+    if (event.fault !== undefined || !this.#isMeasured(message, state)) return event
+    const { signal } = this.#gathering
+    const measured = this.#inTurn(() => this.#measure(message, state, signal))
+    return state.context.charter.heldOutVeto === false ? event : { ...event, heldOut: await measured }
+  }
+
+  #isMeasured({ author, header, body }: Message<'manifest'>, { context, self, astray }: PeerState): boolean {
+    return (
+      author !== self &&
+      !astray &&
+      header.round === this.#round &&
+      !this.#gathering.signal.aborted &&
+      manifestFault(context, author, body) === undefined &&
+      existsSync(this.#text)
+    )
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#previous.then(work)
+    this.#previous = result
+    return result
+  }
+
+  /** Never rejects: what could not be measured refuses nothing. */
+  async #measure(
+    { author, body }: Message<'manifest'>,
+    { context }: PeerState,
+    signal: AbortSignal
+  ): Promise<HeldOutLoss | undefined> {
+    const { trainer, log, report } = this.#components
+    const peerId = peerIdText(context.members[author]!.peer)
+    const { round } = context
+    try {
+      const job = this.#job(context, body)
+      const { heldOutTimeout } = this.#components.config.validation
+      const loss = await withDeadline('measuring an update', heldOutTimeout * 1_000, signal, (stop) =>
+        trainer.measure(job, stop)
+      )
+      this.#before = loss.before
+      if (!Number.isFinite(loss.before)) throw new Error(`the loss without it is ${loss.before}`)
+      const isRefused = heldOutFault(context, loss) !== undefined
+      log.info({ round, peerId, ...loss }, 'the held-out loss without and with an update')
+      report({ type: 'heldOut', round, peerId, ...loss, isRefused })
+      return loss
+    } catch (error) {
+      if (!signal.aborted)
+        log.warn({ round, peerId, error: messageOf(error) }, 'an update is not measured on the held-out text')
+      return undefined
+    }
+  }
+
+  #job({ charter, round }: PeerState['context'], { shards, dtype }: Message<'manifest'>['body']) {
+    const { config, home, rounds } = this.#components
+    const { modelFile } = rounds
+    if (rounds.head.round !== round || (modelFile !== undefined && !existsSync(modelFile)))
+      throw new Error('the model that the round starts from is not here')
+    return {
+      baseFolder: config.model,
+      modelFile,
+      modules: charter.base.modules.map(({ module }) => module),
+      rankStabilised: charter.rankStabilised,
+      training: config.training,
+      home: home.folder,
+      dtype,
+      shards,
+      text: this.#text,
+      tokens: config.validation.heldOutTokens,
+      before: this.#before
+    }
+  }
+}
