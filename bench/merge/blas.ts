@@ -5,7 +5,10 @@ import { packageRoot } from '../../src/package-root.ts'
 /** What the machine's BLAS reaches, by rank; undefined where there is no Python with numpy. */
 export interface BlasSpeed {
   readonly library: string
+  /** Best of several. */
   readonly gflops: Readonly<Record<string, number>>
+  /** Mean of several, the first aside. */
+  readonly meanGflops: Readonly<Record<string, number>>
 }
 
 /** Runs the same merges through numpy's BLAS in a process of its own. */

@@ -44,6 +44,22 @@ export async function mergeSpeed(
   return best
 }
 
+/** GFLOP/s of one thread on the wall's clock, mean of so many merges after a warm-up. */
+export async function meanMergeSpeed(
+  rows: number,
+  columns: number,
+  rank: number,
+  merges: number
+): Promise<number> {
+  const threads = mergeThreads(1)
+  const pair = pairOf(rows, columns, rank)
+  const weight = sharedNumbers(rows * columns)
+  await threads.merge(weight, pair)
+  const begin = performance.now()
+  for (let merge = 0; merge < merges; merge++) await threads.merge(weight, pair)
+  return (2 * rows * columns * rank * merges) / (performance.now() - begin) / 1e6
+}
+
 /** A round of many modules, and what memory it took beyond the adapter. */
 export interface RoundSpeed {
   readonly gflops: number

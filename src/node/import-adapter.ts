@@ -30,6 +30,9 @@ export interface ImportedAdapter {
  * Checks a PEFT folder against a base model, and writes the base with the adapter merged in: what a consortium that is
  * to start from the adapter is created on, since all its members must hold the same base.
  *
+ * A consortium's rounds, exported and imported one by one, give the bytes of its merged model. Rounds that were exported
+ * together are added to the weight at once: rounded once, where the consortium rounded once a round.
+ *
  * @throws {PeerError} when the folder is no LoRA adapter or does not fit the model
  */
 export async function importAdapter(folder: string, options: ImportOptions): Promise<ImportedAdapter> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   type ElementFormat,
   planSafetensorsFiles,
+  SAFETENSORS_FILE_BYTES_MAX,
   safetensorsChunks,
   type TensorMap
 } from '../../adapter/index.ts'
@@ -24,6 +25,7 @@ const NOT_COPIED =
  * Writes a whole model as a Hugging Face folder: config and tokenizer of the base, its weights in files of at most 5 GB.
  *
  * @param weights every parameter by Hugging Face name
+ * @param fileBytesMax largest file, bytes of tensors; a tensor is never cut
  * @returns names of the files, sorted
  * @throws {PeerError} when the folder is the base's own, or not empty
  */
@@ -31,12 +33,13 @@ export async function writeModelFolder(
   folder: string,
   base: BaseModel,
   weights: TensorMap,
-  dtype: ElementFormat
+  dtype: ElementFormat,
+  fileBytesMax = SAFETENSORS_FILE_BYTES_MAX
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).length > 0) throw new PeerError(`${folder} is not empty: choose another folder`)
   const tensors = checkpointTensors(base.config, weights)
-  const { files, index } = planSafetensorsFiles(tensors, dtype)
+  const { files, index } = planSafetensorsFiles(tensors, dtype, fileBytesMax)
   for (const { file, names } of files) {
     const part = new Map(names.map((name) => [name, tensors.get(name)!]))
     await writeFileAtomic(join(folder, file), safetensorsChunks(part, { dtype, metadata: { format: 'pt' } }))

@@ -14,7 +14,12 @@ import {
 import { loadBaseModel } from '../../../src/model/index.ts'
 import { moduleWeights } from '../../../src/node/consortium.ts'
 import { PeerError } from '../../../src/node/errors.ts'
-import { type ExportFormat, type ExportOptions, exportAdapter } from '../../../src/node/export-adapter.ts'
+import {
+  type ExportFormat,
+  type ExportOptions,
+  exportAdapter,
+  type RoundSpan
+} from '../../../src/node/export-adapter.ts'
 import { type Home, roundFiles } from '../../../src/node/home.ts'
 import { importAdapter } from '../../../src/node/import-adapter.ts'
 import { readPeftFolder } from '../../../src/node/peft-files.ts'
@@ -104,6 +109,30 @@ describe('the export of the adapter', function () {
       })
       assert.deepEqual([second.rounds, second.rank], [[2], 2])
       await assert.rejects(run(home, 'peft', { rounds: { first: 2, last: 3 } }), /round 3 is not there/)
+    }))
+
+  it('as PEFT folders that are imported round by round has the bytes of the merged folder', () =>
+    inHome(async (home, run) => {
+      await sealedHome(home, 2)
+      const bytesOf = (folder: string) => readFile(join(folder, 'model.safetensors'))
+      const importInto = async (name: string, rounds: RoundSpan, baseFolder: string) => {
+        const { folder } = await run(home, 'peft', { folder: join(home.folder, `peft-${name}`), rounds })
+        const out = join(home.folder, name)
+        await importAdapter(folder, { baseFolder, out, dtype: 'F32' })
+        return out
+      }
+      const merged = await bytesOf((await run(home, 'merged')).folder)
+      const first = await importInto('first', { first: 1, last: 1 }, MODEL)
+      const folder = join(home.folder, 'merged-first')
+      const mergedFirst = await bytesOf(
+        (await run(home, 'merged', { folder, rounds: { first: 1, last: 1 } })).folder
+      )
+      assert((await bytesOf(first)).equals(mergedFirst))
+      assert((await bytesOf(await importInto('second', { first: 2, last: 2 }, first))).equals(merged))
+      // At once, both rounds are summed before the one addition to the weight: another rounding, by design.
+      const atOnce = await bytesOf(await importInto('both', { first: 1, last: 2 }, MODEL))
+      assert.equal(atOnce.length, merged.length)
+      assert(!atOnce.equals(merged))
     }))
 
   it('of a smaller rank says what is lost, and fits the base as an import', () =>
