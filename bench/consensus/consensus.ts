@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { positiveIntegers } from '../support/options.ts'
 import type { CostRow } from './cost-row.ts'
-import { plotCosts } from './plot.ts'
 import { measureProcesses } from './processes.ts'
 import { costReport, costTable } from './report.ts'
 import { measureSimulated } from './simulated.ts'
@@ -82,6 +81,8 @@ async function main(): Promise<void> {
   say(costTable(rows))
   for (const fault of verdict.faults) say(`FAILED: ${fault}`)
   if (options.report !== undefined) {
+    // Loading the plotter takes longer than reading flags.
+    const { plotCosts } = await import('./plot.ts')
     mkdirSync(options.report, { recursive: true })
     writeFileSync(join(options.report, 'consensus.svg'), await plotCosts(rows))
     writeFileSync(join(options.report, 'consensus.md'), costReport(rows, verdict, 'consensus.svg'))
