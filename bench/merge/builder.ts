@@ -51,7 +51,14 @@ async function build(folder: string): Promise<BuilderMemory> {
   const store = await BlockStore.open(folder, log)
   const sources = deserialize(readFileSync(join(folder, 'sources'))) as ShardSource[]
   const threads = mergeThreads(count)
-  const job = { type: 'build', sources, rule: 'flora', rankStabilised: false, baseFolder: '' } as const
+  const job = {
+    type: 'build',
+    sources,
+    rule: 'flora',
+    rankStabilised: false,
+    weights: 'samples',
+    baseFolder: ''
+  } as const
   const files = { stackPath: join(folder, 'stack'), modelPath: join(folder, 'model') }
   globalThis.gc?.()
   const before = process.memoryUsage().rss

@@ -26,6 +26,8 @@ export interface CharterTerms {
   readonly dtype?: ShardDtype
   /** Nats per token by which an update may raise a member's held-out loss; not given: the check is advice (rule 2). */
   readonly heldOutMargin?: number
+  /** What shards count: `uniform` all the same, or by PeerId, and 1 for who is not named; not given: by samples. */
+  readonly weights?: 'uniform' | ReadonlyMap<string, number>
   readonly timeouts?: Partial<Charter['timeouts']>
   /** Rounds after the seal during which blocks are served. */
   readonly retain?: number
@@ -78,11 +80,19 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     rank: { min: 1, max: maximumRank },
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
+    ...(terms.weights === undefined ? {} : { weights: charterWeights(terms.weights) }),
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
     heldOutVeto: terms.heldOutMargin === undefined ? false : { margin: terms.heldOutMargin },
     timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
     retain: terms.retain ?? RETAIN_ROUNDS
   })
+}
+
+function charterWeights(weights: NonNullable<CharterTerms['weights']>): NonNullable<Charter['weights']> {
+  if (weights === 'uniform') return weights
+  return [...weights]
+    .map(([peerId, weight]) => ({ peer: peerBytes(peerId), weight }))
+    .sort((left, right) => compareBytes(left.peer, right.peer))
 }
 
 function peerBytes(peerId: string): Uint8Array {

@@ -58,6 +58,12 @@ const moduleSchema = z
   })
   .describe('a module that members may adapt')
 
+const fixedWeightSchema = z.strictObject({
+  peer: memberPeerSchema,
+  /** What its shard counts beside the others'. */
+  weight: positive.max(2 ** 40)
+})
+
 const charterSchema = z
   .strictObject({
     version: z.literal(1),
@@ -94,6 +100,11 @@ const charterSchema = z
     alpha: z.strictObject({ min: z.number().positive(), max: z.number().positive() }),
     /** Largest number of training documents that counts (rule 9 *Weights*). */
     sampleCap: positive.max(2 ** 40),
+    /**
+     * What shards count (rule 9): `uniform` all the same, or fixed for the members that are named, and 1 for the others.
+     * Not there: by samples.
+     */
+    weights: z.union([z.literal('uniform'), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)]).optional(),
     /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
     norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
     /**
@@ -123,6 +134,14 @@ const charterSchema = z
     for (let index = 1; index < charter.base.modules.length; index++) {
       if (charter.base.modules[index - 1]!.module >= charter.base.modules[index]!.module)
         wrong('base', 'modules must be sorted by name, each once')
+    }
+    const fixed = Array.isArray(charter.weights) ? charter.weights : []
+    const peers = new Set(charter.members.map(({ peer }) => hex(peer)))
+    for (let index = 0; index < fixed.length; index++) {
+      const { peer } = fixed[index]!
+      if (index > 0 && compareBytes(fixed[index - 1]!.peer, peer) >= 0)
+        wrong('weights', 'must be sorted by PeerId bytes, each once')
+      if (!peers.has(hex(peer))) wrong('weights', 'name somebody who is no member')
     }
     if (charter.rank.min > charter.rank.max) wrong('rank', 'min is above max')
     if (charter.alpha.min > charter.alpha.max) wrong('alpha', 'min is above max')

@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard.ts'
 import { homeAt } from '../../node/home.ts'
 import type { MemberCard } from '../../node/identity.ts'
+import { memberWeightsOption, type WeightsOption } from '../member-weights.ts'
 import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../output.ts'
 import { baseModelFolder } from '../shipped-model.ts'
 
@@ -23,6 +24,7 @@ interface CreateOptions {
   maxRank?: number
   maxNorm?: number
   heldOutVeto?: number
+  weights?: WeightsOption
   dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
@@ -72,6 +74,11 @@ function createCommand(): Command {
       '--held-out-veto <margin>',
       'members refuse an update that raises the loss on their own held-out text by more than so many nats per token (default: they only log it)',
       positiveNumber('--held-out-veto')
+    )
+    .option(
+      '--weights <how>',
+      "what members' updates count: samples (the documents that they say they trained on, capped), uniform, or PEERID=N,PEERID=N, and 1 for who is not named (default: samples)",
+      memberWeightsOption
     )
     .addOption(
       new Option('--dtype <dtype>', 'element format in which shards travel')
@@ -147,6 +154,7 @@ async function create(options: CreateOptions): Promise<void> {
     ...(options.committee === undefined ? {} : { committee: committeeTerms(options, options.committee) }),
     ...(options.maxRank === undefined ? {} : { maximumRank: options.maxRank }),
     ...(options.heldOutVeto === undefined ? {} : { heldOutMargin: options.heldOutVeto }),
+    ...(options.weights === undefined ? {} : { weights: options.weights }),
     ...(options.retain === undefined ? {} : { retain: options.retain })
   })
   await writeFileAtomic(options.out, protocol.encodeCharter(charter, [identity.signer]))
@@ -241,6 +249,7 @@ async function summarise(path: string) {
         ? null
         : `held-out veto at ${charter.heldOutVeto.margin} nats: what fewer than ${quorumSize(count)} members find harmless is left out, and a round with fewer than ${charter.minShards} shards left is void; where members' texts differ much, take a wide margin`,
     rule: charter.rule,
+    weights: summariseWeights(charter.weights, peerIdText),
     dtype: charter.dtype,
     minShards: charter.minShards,
     rank: charter.rank,
@@ -255,6 +264,22 @@ async function summarise(path: string) {
   }
 }
 
+type Weights = 'samples' | 'uniform' | Record<string, number>
+
+function summariseWeights(
+  weights: 'uniform' | { peer: Uint8Array; weight: number }[] | undefined,
+  peerIdText: (peer: Uint8Array) => string
+): Weights {
+  if (!Array.isArray(weights)) return weights ?? 'samples'
+  return Object.fromEntries(weights.map(({ peer, weight }) => [peerIdText(peer), weight]))
+}
+
+function describeWeights(weights: Weights): string {
+  if (weights === 'uniform') return 'all the same'
+  if (weights === 'samples') return 'by samples'
+  return `fixed for ${Object.keys(weights).length} member(s) and 1 for others`
+}
+
 function describe(summary: Summary): string {
   return [
     `consortium  ${summary.name}`,
@@ -266,7 +291,7 @@ function describe(summary: Summary): string {
     `            ${summary.resilience}`,
     ...(summary.committeePromise === null ? [] : [`            ${summary.committeePromise}`]),
     `trainers    ${summary.trainers} a round`,
-    `rule        ${summary.rule}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}, sent as ${summary.dtype}`,
+    `rule        ${summary.rule}, weights ${describeWeights(summary.weights)}, at least ${summary.minShards} shard(s), rank ${summary.rank.min} to ${summary.rank.max}, sent as ${summary.dtype}`,
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
     ...(summary.heldOutAdvice === null ? [] : [`            ${summary.heldOutAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,

@@ -28,8 +28,9 @@ export async function aggregateCut(
     sources,
     modules,
     rule,
-    rankStabilised
-  }: Pick<BuildJob, 'sources' | 'modules' | 'rule' | 'rankStabilised'>
+    rankStabilised,
+    weights
+  }: Pick<BuildJob, 'sources' | 'modules' | 'rule' | 'rankStabilised' | 'weights'>
 ): Promise<AggregatedCut> {
   const { aggregate } = aggregationRule(rule)
   const pairs: LoraPair[] = []
@@ -50,7 +51,7 @@ export async function aggregateCut(
     }
     const present = members.flatMap(({ adapter }) => adapter.pairs)
     if (missing.length > 0 || present.length === 0) continue
-    const outcome = aggregate(members, { rsLora: rankStabilised })
+    const outcome = aggregate(members, { rsLora: rankStabilised, weights })
     pairs.push(...outcome.adapter.pairs)
     for (const [name, tensor] of outcome.residual) residual.set(name, tensor)
     for (const [name, tensor] of outcome.tensors) tensors.set(name, tensor)

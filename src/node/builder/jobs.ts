@@ -1,4 +1,4 @@
-import type { ShardDtype } from '../../adapter/index.ts'
+import type { MemberWeights, ShardDtype } from '../../adapter/index.ts'
 import type { ManifestShard } from '../../protocol/index.ts'
 
 /** A manifest's content as a job needs it; plain data, so that it can cross into a worker. */
@@ -30,6 +30,8 @@ export interface BuildJob {
   readonly sources: readonly ShardSource[]
   readonly rule: string
   readonly rankStabilised: boolean
+  /** What each source counts. */
+  readonly weights: MemberWeights
   /** Folder of the base model and the modules that may be adapted. */
   readonly baseFolder: string
   readonly modules: readonly string[]

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { blockLengths, shardByteLength } from '../../adapter/index.ts'
+import { blockLengths, type MemberWeights, shardByteLength } from '../../adapter/index.ts'
 import {
   type Effect,
   hex,
@@ -116,12 +116,24 @@ export function buildJob(
     sources: manifests.map((manifest) => sourceOf(context, manifest)),
     rule: charter.rule,
     rankStabilised: charter.rankStabilised,
+    weights: memberWeights(context),
     baseFolder: config.model,
     modules: charter.base.modules.map(({ module }) => module),
     modelFile,
     stackPath: files.stack,
     modelPath: files.model
   }
+}
+
+/** Rule 9 *Weights*: what the members of a round count, as the charter has it. */
+export function memberWeights({
+  charter,
+  members
+}: Pick<RoundContext, 'charter' | 'members'>): MemberWeights {
+  const { weights = 'samples' } = charter
+  if (!Array.isArray(weights)) return weights
+  const fixed = new Map(weights.map(({ peer, weight }) => [hex(peer), weight]))
+  return new Map(members.map(({ peer }) => [hex(peer), fixed.get(hex(peer)) ?? 1]))
 }
 
 function digestsOf({ stack, model }: BuiltFiles): { stack: Uint8Array; model: Uint8Array } {

@@ -181,7 +181,8 @@ describe('the loam command', function () {
         [[...out, ...card, ...card], /give every member's card once/],
         [['--out', path('nowhere', 'charter.cbor'), ...card], /the folder .*nowhere for --out is not there/],
         [[...out, ...card, '--min-shards', '9'], /minShards/],
-        [[...out, ...card, '--modules', 'nonsense'], /nonsense/]
+        [[...out, ...card, '--modules', 'nonsense'], /nonsense/],
+        [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is no PeerId/]
       ]
       for (const [flags, message] of refused) assertFails(await create(...flags), 1, message)
       assert(!existsSync(path('charter.cbor')))
@@ -189,7 +190,16 @@ describe('the loam command', function () {
       assert.equal(made.members.length, 2)
       assertFails(await create(...out, ...card), 1, /is there already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
-      assert.equal(lastLine<{ id: string }>(seen).id, made.id)
+      const read = lastLine<{ id: string; weights: unknown }>(seen)
+      assert.deepEqual([read.id, read.weights], [made.id, 'samples'])
+      const weights = { [made.members[0]!]: 3 }
+      const flags = ['--out', path('weighted.cbor'), ...card, '--weights', `${made.members[0]}=3`, '--json']
+      assert.deepEqual(lastLine<{ weights: unknown }>(await create(...flags)).weights, weights)
+      assertFails(
+        await create(...flags, '--weights', 'equal'),
+        2,
+        /--weights must be samples, uniform, or PEERID=N/
+      )
     })
 
     it('says how likely a committee holds more faulty members than it survives, and refuses a broken promise', async () => {

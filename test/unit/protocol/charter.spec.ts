@@ -54,6 +54,48 @@ describe('a charter', function () {
     )
   })
 
+  it('may fix what members count: the same for all, or by member', () => {
+    const [first, second] = signers.map(({ peer }) => peer) as [Uint8Array, Uint8Array]
+    const stranger = createSigner(new Uint8Array(32).fill(9)).peer
+    const accepted: Charter['weights'][] = [
+      'uniform',
+      [
+        { peer: first, weight: 3 },
+        { peer: second, weight: 2 ** 40 }
+      ]
+    ]
+    for (const weights of accepted) {
+      const read = checkCharter({ ...charter, weights })
+      assert.deepEqual(read.weights, weights)
+      assert.notDeepEqual(charterId(read), charterId(charter))
+    }
+    const refused: [unknown, RegExp][] = [
+      ['samples', /weights/],
+      [undefined, /DAG-CBOR/],
+      [[], /weights/],
+      [[{ peer: first, weight: 0 }], /weights/],
+      [[{ peer: first, weight: 2 ** 40 + 1 }], /weights/],
+      [[{ peer: first, weight: 1.5 }], /weights/],
+      [[{ peer: stranger, weight: 1 }], /no member/],
+      [
+        [
+          { peer: second, weight: 1 },
+          { peer: first, weight: 1 }
+        ],
+        /sorted/
+      ],
+      [
+        [
+          { peer: first, weight: 1 },
+          { peer: first, weight: 1 }
+        ],
+        /sorted/
+      ]
+    ]
+    for (const [weights, message] of refused)
+      assert.throws(() => checkCharter({ ...charter, weights } as Charter), message)
+  })
+
   it('is refused with any byte of its file changed', () => {
     for (let index = 0; index < file.length; index++) {
       const changed = Uint8Array.from(file)

@@ -3,11 +3,13 @@ import {
   AGGREGATION_RULES,
   compareStrings,
   type LoraPair,
+  type MemberWeights,
   pairFromBlocks,
   type ShardDtype,
   type StackMember,
   sha256Hex,
   shardFromPair,
+  stackAdapters,
   stackDigest
 } from '../../../../src/adapter/index.ts'
 import { aggregateCut } from '../../../../src/node/builder/aggregate-cut.ts'
@@ -82,6 +84,7 @@ describe('aggregating a cut from its blocks', () => {
             sources,
             modules: MODULES,
             rule: name,
+            weights: 'samples',
             rankStabilised: false
           })
           const whole = rule.aggregate(members.map((each) => received(each, dtype)))
@@ -95,11 +98,27 @@ describe('aggregating a cut from its blocks', () => {
     })
   }
 
+  it('counts members as the weights say', async () => {
+    const members = [member(1, 2), member(2, 2), member(3, 1)]
+    const sources: ShardSource[] = []
+    for (const each of members) sources.push(await sourceOf(each, 'f32'))
+    const of = async (weights: MemberWeights) => {
+      const job = { sources, modules: MODULES, rule: 'flora', rankStabilised: false, weights }
+      return stackDigest((await aggregateCut(store, job)).tensors)
+    }
+    const fixed = new Map(['01', '02', '03'].map((author, k) => [author, [1, 5, 2][k]!]))
+    const digests = await Promise.all([of('samples'), of('uniform'), of(fixed)])
+    assert.equal(new Set(digests).size, 3)
+    for (const [k, weights] of (['samples', 'uniform', fixed] as const).entries())
+      assert.equal(digests[k], stackDigest(stackAdapters(members, { weights }).tensors))
+    await assert.rejects(of(new Map([['01', 1]])), /no weight is given for author 02/)
+  })
+
   it('refuses a shard of more or fewer blocks than its shape has, or of longer ones', async () => {
     const source = await sourceOf(member(1, 2), 'f32')
     const [first, ...others] = source.shards
     const none = { ...first!, blocks: [] }
-    const job = { modules: MODULES, rule: 'flora', rankStabilised: false }
+    const job = { modules: MODULES, rule: 'flora', rankStabilised: false, weights: 'samples' } as const
     const of = (shard: typeof first) => ({ ...job, sources: [{ ...source, shards: [shard!, ...others] }] })
     await assert.rejects(aggregateCut(store, of(none)), /0 blocks, not 1/)
     const long = new Uint8Array(4096)

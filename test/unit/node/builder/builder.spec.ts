@@ -54,6 +54,7 @@ describe('the builder', () => {
     sources,
     rule: 'flora',
     rankStabilised: false,
+    weights: 'samples',
     baseFolder: MODEL,
     modules: member.charter.charter.base.modules.map(({ module }) => module),
     modelFile: undefined,
@@ -120,6 +121,11 @@ describe('the builder', () => {
     const other = startBuilder(home.folder, log)
     await rm(roundFiles(home, 1).folder, { recursive: true })
     assert.deepEqual(await other.build(buildJob(sources)), built)
+    // Samples are 10 and 20: fixed weights of the same shares are the same round, equal ones another.
+    const fixed = new Map(sources.map(({ author }, k) => [Buffer.from(author).toString('hex'), k + 1]))
+    assert.deepEqual(await other.build({ ...buildJob(sources), weights: fixed }), built)
+    const uniform = await other.build({ ...buildJob(sources), weights: 'uniform' })
+    assert(uniform.type === 'built' && uniform.finite && uniform.stack !== built.stack)
     await other.stop()
   })
 

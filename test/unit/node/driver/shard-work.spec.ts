@@ -5,11 +5,13 @@ import {
   buildCut,
   fetchManifest,
   ImpossibleManifestError,
+  memberWeights,
   wantedBlocks
 } from '../../../../src/node/driver/shard-work.ts'
 import type { Home } from '../../../../src/node/home.ts'
 import { type BlockExchange, NetworkError } from '../../../../src/node/network/index.ts'
 import {
+  type Charter,
   type Environment,
   genesisContext,
   type Manifest,
@@ -42,6 +44,24 @@ describe('the work on shards', () => {
     message = signMessage(context, member.identity.signer, 'manifest', 0, manifest)
   })
   afterEach(() => remove())
+
+  it('count what the charter says, and 1 where it names nobody', () => {
+    const context = genesisContext(member.charter)
+    const [own] = context.members
+    const joined = { ...own!, peer: Uint8Array.from([...own!.peer.subarray(0, -1), 7]) }
+    const members = [own!, joined]
+    const of = (weights?: Charter['weights']) =>
+      memberWeights({ members, charter: { ...context.charter, ...(weights && { weights }) } })
+    assert.equal(of(), 'samples')
+    assert.equal(of('uniform'), 'uniform')
+    assert.deepEqual(
+      of([{ peer: own!.peer, weight: 5 }]),
+      new Map([
+        [Buffer.from(own!.peer).toString('hex'), 5],
+        [Buffer.from(joined.peer).toString('hex'), 1]
+      ])
+    )
+  })
 
   /** Fetches and judges the manifest; the builder finds blocks missing for the first `missing` times. */
   const fetchWith = (fetchAll: BlockExchange['fetchAll'], missing = 0, signal = never) => {
