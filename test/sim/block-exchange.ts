@@ -66,7 +66,8 @@ export class BlockExchange {
   /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes to anybody. */
   prune(copy: Copy, { round, rules, charter }: RoundContext): void {
     for (const held of this.#holders.values())
-      if (!rules.isOwed(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN))) held.copies.delete(copy)
+      if (!rules.isOwed(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
+        held.copies.delete(copy)
   }
 
   /** Drops what nobody is owed any more. */
