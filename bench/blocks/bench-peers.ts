@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Done, Order, Publication } from './messages.ts'
@@ -6,8 +6,17 @@ import type { Done, Order, Publication } from './messages.ts'
 type Answer<T extends Done['type']> = Extract<Done, { type: T }>
 
 const PROCESS = fileURLToPath(new URL('./peer-process.js', import.meta.url))
+const MiB = 2 ** 20
 /** Longest that one order may take, milliseconds. */
 const ORDER_MS = 300_000
+
+/** Where a peer runs, if not like this process. */
+export interface BenchPeerOptions {
+  /** What to put before the command: `ip netns exec NAME` runs it in a network namespace. */
+  readonly prefix?: readonly string[]
+  /** Where it listens, a multiaddress. */
+  readonly listen?: string
+}
 
 /** A peer in a process of its own. */
 export class BenchPeer {
@@ -21,8 +30,12 @@ export class BenchPeer {
     this.addresses = addresses
   }
 
-  static async start(): Promise<BenchPeer> {
-    const child = fork(PROCESS)
+  static async start({ prefix = [], listen }: BenchPeerOptions = {}): Promise<BenchPeer> {
+    const [command, ...args] = [...prefix, process.execPath, ...process.execArgv, PROCESS]
+    const child = spawn(command!, args, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, ...(listen === undefined ? {} : { LOAM_BENCH_LISTEN: listen }) }
+    })
     return new BenchPeer(child, await answer(child, 'started'))
   }
 
@@ -82,10 +95,35 @@ async function answer<T extends Done['type']>(child: ChildProcess, expected: T):
   return done as Answer<T>
 }
 
-/** Starts peers and connects each with each. */
+/** Starts so many peers on this machine and connects each with each. */
 export async function startMesh(peers: number): Promise<BenchPeer[]> {
-  const mesh = await Promise.all(Array.from({ length: peers }, () => BenchPeer.start()))
+  return startPeers(Array.from({ length: peers }, () => ({})))
+}
+
+/** Starts a peer for each of the options and connects each with each. */
+export async function startPeers(options: readonly BenchPeerOptions[]): Promise<BenchPeer[]> {
+  const mesh = await Promise.all(options.map((each) => BenchPeer.start(each)))
   const addresses = mesh.flatMap((peer) => peer.addresses)
-  await Promise.all(mesh.map((peer) => peer.connect(addresses, peers - 1)))
+  await Promise.all(mesh.map((peer) => peer.connect(addresses, mesh.length - 1)))
   return mesh
+}
+
+/** What exchanging everything took. */
+export interface Exchanged {
+  readonly seconds: number
+  /** Bytes that each peer wants: what all others publish. */
+  readonly unique: number
+  readonly reports: readonly Answer<'report'>[]
+}
+
+/** Lets each peer publish blocks of 1 MiB and fetch what all others published. */
+export async function exchangeAll(mesh: readonly BenchPeer[], blocksEach: number): Promise<Exchanged> {
+  const publications = await Promise.all(mesh.map((peer) => peer.make(blocksEach, MiB)))
+  const began = performance.now()
+  await Promise.all(
+    mesh.map((peer) => peer.fetch(publications.filter(({ peerId }) => peerId !== peer.peerId)))
+  )
+  const seconds = (performance.now() - began) / 1e3
+  const reports = await Promise.all(mesh.map((peer) => peer.report()))
+  return { seconds, unique: (mesh.length - 1) * blocksEach * MiB, reports }
 }

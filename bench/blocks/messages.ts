@@ -29,6 +29,8 @@ export type Done =
       /** Payload of blocks, bytes. */
       readonly received: number
       readonly sent: number
+      /** The part of it that this peer had published. */
+      readonly sentOwn: number
       /** Gossiped messages heard, repetitions left out. */
       readonly heard: number
       readonly peakRssMB: number

@@ -18,6 +18,8 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 const home = await mkdtemp(join(process.env.LOAM_BENCH_TMP ?? tmpdir(), 'loam-bench-blocks-'))
 const listen = process.env.LOAM_BENCH_LISTEN ?? '/ip4/127.0.0.1/tcp/0'
 let heard = 0
+let sentOwn = 0
+const published = new Set<string>()
 const host = await createHost({
   privateKey: await generateKeyPair('Ed25519'),
   listen: [listen],
@@ -64,7 +66,7 @@ async function carryOut(order: Order): Promise<Done> {
       const { received, sent } = host.traffic.totals().get('blocks') ?? { received: 0, sent: 0 }
       const { user, system } = process.cpuUsage()
       const cpuMs = (user + system) / 1e3
-      return { type: 'report', received, sent, heard, peakRssMB: peakMemoryMb(), cpuMs }
+      return { type: 'report', received, sent, sentOwn, heard, peakRssMB: peakMemoryMb(), cpuMs }
     }
     case 'stop':
       await exchange.stop()
@@ -96,6 +98,7 @@ async function make({ blocks, blockBytes }: Extract<Order, { type: 'make' }>): P
   }
   const digests = wanted.map(({ digest }) => digest)
   await store.flush(digests)
+  for (const digest of digests) published.add(digest)
   exchange.publish(digests)
   return { type: 'made', publication: { peerId: host.peerId.toString(), wanted } }
 }
@@ -128,7 +131,11 @@ async function timed(work: () => Promise<void>): Promise<number> {
 }
 
 await host.start()
-exchange = await startBlockExchange(host, store, quiet)
+exchange = await startBlockExchange(host, store, quiet, {
+  onSent(digest, bytes) {
+    if (published.has(digest)) sentOwn += bytes
+  }
+})
 await serveBare(host)
 const started: Done = { type: 'started', peerId: host.peerId.toString(), addresses: host.multiaddrs() }
 process.send!(started)

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startMesh } from './bench-peers.ts'
+import { exchangeAll, startMesh } from './bench-peers.ts'
 
 /** Part (b): a row of the table. */
 export interface SwarmRow {
@@ -10,8 +10,8 @@ export interface SwarmRow {
   /** Completion ÷ (bytes crossing all peers ÷ pair speed × 2 ÷ cores). */
   readonly timeRatio: number
   readonly seconds: number
-  /** How often an author sent its own bytes out, were every block sent by its author: peers − 1. */
-  readonly sentRatio: number
+  /** How often the busiest author sent its own blocks, in all; peers − 1 were everybody to take them from it. */
+  readonly authorUploadRatio: number
   /** The same bytes over gossipsub: what of them had arrived when the time was over, and the seconds. */
   readonly gossip: { readonly arrived: number; readonly seconds: number }
 }
@@ -27,14 +27,7 @@ const REPORT_INTERVAL_MS = 250
 export async function measureSwarm(peers: number, pairMBps: number): Promise<SwarmRow> {
   const mesh = await startMesh(peers)
   try {
-    const publications = await Promise.all(mesh.map((peer) => peer.make(PUBLISHED_MIB, MiB)))
-    const began = performance.now()
-    await Promise.all(
-      mesh.map((peer) => peer.fetch(publications.filter(({ peerId }) => peerId !== peer.peerId)))
-    )
-    const seconds = (performance.now() - began) / 1e3
-    const reports = await Promise.all(mesh.map((peer) => peer.report()))
-    const unique = (peers - 1) * PUBLISHED_MIB * MiB
+    const { seconds, unique, reports } = await exchangeAll(mesh, PUBLISHED_MIB)
     const received = reports.reduce((sum, report) => sum + report.received, 0)
     const ideal = ((peers * unique) / 1e6 / pairMBps) * (2 / availableParallelism())
     return {
@@ -42,7 +35,7 @@ export async function measureSwarm(peers: number, pairMBps: number): Promise<Swa
       duplication: received / peers / unique,
       timeRatio: seconds / ideal,
       seconds,
-      sentRatio: Math.max(...reports.map(({ sent }) => sent)) / unique,
+      authorUploadRatio: Math.max(...reports.map(({ sentOwn }) => sentOwn)) / (PUBLISHED_MIB * MiB),
       gossip: await measureGossip(mesh)
     }
   } finally {

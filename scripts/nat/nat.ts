@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import { labObstacle } from './lab.ts'
+import { natObstacle } from './lab.ts'
 import { type NatResult, type NatVariant, runVariant } from './variants.ts'
 
 const VARIANTS: readonly NatVariant[] = ['relay', 'member']
@@ -33,7 +33,7 @@ const { variant, rounds, seconds, json } = program.opts<{
 }>()
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 const chosen = variant === 'both' ? VARIANTS : [variant]
-const obstacle = await labObstacle()
+const obstacle = await natObstacle()
 const results: NatResult[] = []
 if (obstacle !== undefined) say(`SKIPPED ${chosen.length} variant(s), which counts as not done: ${obstacle}`)
 else

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/package-root.ts'
-import type { LabHost } from './lab.ts'
+import type { LabHost } from '../network-lab/namespaces.ts'
 
 /** How long a relay may take to stop before it is killed, milliseconds. */
 const STOP_MS = 8_000

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PeerReport, SealedReport } from '../../src/node/status.ts'
 import { packageRoot } from '../../src/package-root.ts'
+import type { LabHost } from '../network-lab/namespaces.ts'
 import { SHORT_TRAINING, TESTNET_DEFAULTS } from '../testnet/options.ts'
 import { type PeerProcess, startPeerProcess } from '../testnet/peer-process.ts'
 import { type PreparedPeer, prepareTestnet } from '../testnet/prepare-homes.ts'
-import { buildLab, type LabHost, type NatLab } from './lab.ts'
+import { buildNatLab, type NatLab } from './lab.ts'
 import { type RelayProcess, startRelayProcess } from './relay-process.ts'
 
 /** Who is public in a run: a relay that is no member, or a member. */
@@ -52,7 +53,7 @@ export async function runVariant(variant: NatVariant, options: NatOptions): Prom
   const processes: { stop(): Promise<void> }[] = []
   let lab: NatLab | undefined
   try {
-    lab = await buildLab({ open: 1, hidden: 2 })
+    lab = await buildNatLab({ open: 1, hidden: 2 })
     options.onProgress(`${variant}: two routers that let nothing in, one public host`)
     const peers = await prepareHomes(folder, variant === 'relay' ? 2 : 3)
     const sealed = new Map<string, SealedReport[]>(peers.map(({ peerId }) => [peerId, []]))

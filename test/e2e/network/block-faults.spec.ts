@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { lpStream } from '@libp2p/utils'
 import { sha256Hex } from '../../../src/adapter/index.ts'
 import {
@@ -212,6 +213,45 @@ describe('faults in the exchange of blocks', function () {
       exchanges.map((exchange) => exchange.fetchAll(wantedOf(blocks), () => [narrow.peerId], { signal }))
     )
     assert(!asker.log.messages.concat(second.log.messages).some((text) => text.includes('a holder failed')))
+  })
+
+  it('do not come of a greedy neighbour: who is sent away is served when it comes back as told', async () => {
+    const blocks = blocksOf(4, MiB / 2)
+    const holder = await startHolder(blocks, { requestsAtOnce: 1, retryAfterMs: 20 })
+    const greedy = await startPeer()
+    greedy.addAddresses(holder.multiaddrs())
+    await until(() => greedy.libp2p.getConnections(holder.peerId).length > 0)
+    const digests = blocks.map(({ digest }) => digest)
+    let isOver = false
+    let taken = 0
+    // Asks on as many streams as it may, takes no refusal to heart, and always has a request waiting.
+    const grasp = async () => {
+      const session = await BlockSession.open(greedy, holder.peerId)
+      await session.ask(digests)
+      while (!isOver) {
+        await session.ask(digests)
+        for (const _ of digests) if ((await session.answer()).status === 'found') taken++
+      }
+      session.abort(new Error('enough'))
+    }
+    const grasping = Array.from({ length: BLOCK_SERVER_LIMITS.streamsPerPeer }, grasp)
+    await until(() => taken > 0)
+    const session = await BlockSession.open(asker, holder.peerId)
+    for (const digest of digests) {
+      const answers: string[] = []
+      while (answers.at(-1) !== 'found') {
+        await session.ask([digest])
+        const answer = await session.answer()
+        answers.push(answer.status)
+        assert(answer.status !== 'missing')
+        if (answer.status === 'busy') await delay(answer.retryAfterMs)
+      }
+      assert(answers.length <= 3, `sent away ${answers.length - 1} times`)
+    }
+    isOver = true
+    await Promise.all(grasping)
+    await session.close()
+    assert(taken > digests.length, 'the greedy one was served too')
   })
 
   it('do not come of a capped line: who would wait too long for its turn is told when to come back', async () => {

@@ -10,6 +10,8 @@ import { BLOCK_SERVER_LIMITS, type BlockServerLimits, serveBlocks } from './serv
 export interface BlockExchangeOptions {
   readonly serving?: BlockServerLimits
   readonly fetching?: Partial<FetchLimits>
+  /** Told of each block that went out whole, and its bytes. */
+  readonly onSent?: (digest: string, bytes: number) => void
 }
 
 /** A peer's part in the exchange of shard blocks. */
@@ -30,7 +32,7 @@ export async function startBlockExchange(
   host: NetworkHost,
   store: BlockStore,
   log: Log,
-  { serving = BLOCK_SERVER_LIMITS, fetching = {} }: BlockExchangeOptions = {}
+  { serving = BLOCK_SERVER_LIMITS, fetching = {}, onSent }: BlockExchangeOptions = {}
 ): Promise<BlockExchange> {
   const own = new OwnBlocks()
   const availability = new Availability(host, log)
@@ -39,7 +41,7 @@ export async function startBlockExchange(
     const holders = availability.holders(digest)
     return own.refusal(digest, asker, holders.size - (holders.has(asker) ? 1 : 0), performance.now())
   }
-  const stopServing = await serveBlocks(host, store, log, { limits: serving, refusal })
+  const stopServing = await serveBlocks(host, store, log, { limits: serving, refusal, onSent })
   await availability.start(await store.list())
   return {
     fetchAll: (wanted, holders, options) => fetcher.fetchAll(wanted, holders, options),

@@ -11,11 +11,13 @@ import {
   FRAME_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
   PIECE_BYTES_MAX,
+  PIECE_BYTES_SENT,
   REQUEST_BYTES_MAX,
   REQUESTS_UNDER_WAY_MAX,
   RETRY_AFTER_MS_MAX
 } from './constants.ts'
 import { decodeBlockRequest, encodeBlockAnswer } from './messages.ts'
+import { ServingTurns } from './serving-turns.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { UploadLimit } from './upload-limit.ts'
 
@@ -45,7 +47,12 @@ export interface BlockServerOptions {
    * where the block is to be sent.
    */
   readonly refusal?: (digest: string, asker: string) => number | undefined
+  /** Told of each block that went out whole, and its bytes. */
+  readonly onSent?: ((digest: string, bytes: number) => void) | undefined
 }
+
+/** How much later than told an asker may come back and still find the place that is kept for it. */
+const COMES_BACK_WITHIN_MS = 500
 
 /** Limits for a peer with an ordinary line. */
 export const BLOCK_SERVER_LIMITS: BlockServerLimits = {
@@ -65,36 +72,32 @@ export async function serveBlocks(
   host: NetworkHost,
   store: Pick<BlockStore, 'getToServe'>,
   log: Log,
-  { limits = BLOCK_SERVER_LIMITS, refusal }: BlockServerOptions = {}
+  { limits = BLOCK_SERVER_LIMITS, refusal, onSent }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
   const upload = limits.upload ?? new UploadLimit(limits.uploadBytesPerSecond)
   const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
-  const byPeer = new Map<string, number>()
-  let total = 0
+  const { requestsPerPeer } = limits
+  const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
+  const turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
 
   const answerRequest = async (writer: StreamWriter, peer: string, digests: readonly string[]) => {
-    const underWay = byPeer.get(peer) ?? 0
-    if (total >= requestsAtOnce || underWay >= limits.requestsPerPeer) {
+    if (!turns.begin(peer, performance.now())) {
       for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
       return
     }
-    total++
-    byPeer.set(peer, underWay + 1)
     try {
       // The next block is read from the disk while this one is sent.
       let ahead = read(digests[0]!, peer)
-      for (const [index, _digest] of digests.entries()) {
+      for (const [index, digest] of digests.entries()) {
         const answer = await ahead
         if (index + 1 < digests.length) ahead = read(digests[index + 1]!, peer)
         // Should this answer fail to go out, nobody waits for the next.
         ahead.catch(() => undefined)
         await sendAnswer(writer, answer)
+        if (answer instanceof Uint8Array) onSent?.(digest, answer.length)
       }
     } finally {
-      total--
-      const left = byPeer.get(peer)! - 1
-      if (left > 0) byPeer.set(peer, left)
-      else byPeer.delete(peer)
+      turns.end(peer)
     }
   }
 
@@ -108,8 +111,8 @@ export async function serveBlocks(
     if (typeof answer === 'number')
       return writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: answer }))
     const header = encodeBlockAnswer({ status: 'found', length: answer.length })
-    for (let begin = 0; begin < answer.length; begin += PIECE_BYTES_MAX) {
-      const piece = answer.subarray(begin, begin + PIECE_BYTES_MAX)
+    for (let begin = 0; begin < answer.length; begin += PIECE_BYTES_SENT) {
+      const piece = answer.subarray(begin, begin + PIECE_BYTES_SENT)
       await upload.admit(piece.length)
       await writer.write(...(begin === 0 ? [header] : []), piece)
     }

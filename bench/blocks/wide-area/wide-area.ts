@@ -1,0 +1,82 @@
+import { type BenchPeer, exchangeAll, startPeers } from '../bench-peers.ts'
+import { measureTcp, type TcpResult } from './bare-tcp.ts'
+import { buildWideAreaLab, type LineReport } from './wide-area-lab.ts'
+
+/** What the exchange of all blocks took on lines with one rate of loss. */
+export interface LineResult {
+  /** Completion ÷ (bytes of blocks into a peer ÷ link rate). */
+  readonly timeRatio: number
+  /** How often the busiest author sent its own blocks, in all. */
+  readonly authorUploadRatio: number
+  readonly seconds: number
+  /** Bytes of blocks into a peer, bits a second, of the mean peer. */
+  readonly megabitsPerSecond: number
+  /** One bare TCP stream on the same lines. */
+  readonly tcp: TcpResult
+  readonly congestionControl: string
+  readonly line: LineReport
+}
+
+/** Part (c): 8 peers on lines with a rate and a delay. */
+export interface WideAreaResult extends LineResult {
+  readonly peers: number
+  /** By each peer. */
+  readonly publishedMiB: number
+  readonly linkMegabitsPerSecond: number
+  /** From one host to another, one way. */
+  readonly delayMs: number
+  /** The same with one packet of a hundred lost. */
+  readonly loss: LineResult
+}
+
+const PEERS = 8
+const LINK_MEGABITS = 50
+const DELAY_MS = 40
+const LOSS_PER_MILLE = 10
+const PUBLISHED_MIB = 16
+const PORT = 4001
+const TCP_SECONDS = 8
+
+/** Lets 8 peers in namespaces exchange what each publishes, without loss and with. */
+export async function measureWideArea(): Promise<WideAreaResult> {
+  const clean = await measureLine(0)
+  return {
+    peers: PEERS,
+    publishedMiB: PUBLISHED_MIB,
+    linkMegabitsPerSecond: LINK_MEGABITS,
+    delayMs: DELAY_MS,
+    ...clean,
+    loss: await measureLine(LOSS_PER_MILLE)
+  }
+}
+
+async function measureLine(lossPerMille: number): Promise<LineResult> {
+  const lab = await buildWideAreaLab({
+    hosts: PEERS,
+    megabitsPerSecond: LINK_MEGABITS,
+    delayMs: DELAY_MS,
+    lossPerMille
+  })
+  let mesh: readonly BenchPeer[] = []
+  try {
+    const tcp = await measureTcp(lab.hosts[0]!, lab.hosts[1]!, TCP_SECONDS)
+    mesh = await startPeers(
+      lab.hosts.map(({ prefix, address }) => ({ prefix, listen: `/ip4/${address}/tcp/${PORT}` }))
+    )
+    const { seconds, reports } = await exchangeAll(mesh, PUBLISHED_MIB)
+    const bytesIn = reports.reduce((sum, { received }) => sum + received, 0) / PEERS
+    const idealSeconds = (8 * bytesIn) / 1e6 / LINK_MEGABITS
+    return {
+      timeRatio: seconds / idealSeconds,
+      authorUploadRatio: Math.max(...reports.map(({ sentOwn }) => sentOwn)) / (PUBLISHED_MIB * 2 ** 20),
+      seconds,
+      megabitsPerSecond: (8 * bytesIn) / 1e6 / seconds,
+      tcp,
+      congestionControl: lab.congestionControl,
+      line: await lab.endLine()
+    }
+  } finally {
+    await Promise.allSettled(mesh.map((peer) => peer.stop()))
+    await lab.end()
+  }
+}
