@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { positiveIntegers } from '../support/options.ts'
 import type { CostRow } from './cost-row.ts'
-import { plotCosts } from './plot.ts'
 import { measureProcesses } from './processes.ts'
 import { costReport, costTable } from './report.ts'
 import { measureSimulated } from './simulated.ts'
@@ -57,9 +56,6 @@ Examples:
 
 const options = program.opts<Options>()
 const work = options.mode.map((mode) => ({ mode, sizes: sizesOf(mode, options) }))
-const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)))
 try {
   await main()
 } catch (error) {
@@ -80,12 +76,13 @@ async function main(): Promise<void> {
       rows.push(...fresh)
       if (options.results !== undefined)
         appendFileSync(options.results, fresh.map((row) => `${JSON.stringify(row)}\n`).join(''))
-      stop.signal.throwIfAborted()
     }
   const verdict = judgeRows(rows)
   say(costTable(rows))
   for (const fault of verdict.faults) say(`FAILED: ${fault}`)
   if (options.report !== undefined) {
+    // Loading the plotter takes longer than reading flags.
+    const { plotCosts } = await import('./plot.ts')
     mkdirSync(options.report, { recursive: true })
     writeFileSync(join(options.report, 'consensus.svg'), await plotCosts(rows))
     writeFileSync(join(options.report, 'consensus.md'), costReport(rows, verdict, 'consensus.svg'))
@@ -100,10 +97,15 @@ async function measure(mode: MeasuredMode, members: number, rounds: number): Pro
     const { whole, votePath } = measureSimulated({ members, rounds }, say)
     return [whole, votePath]
   }
+  // A simulation never waits: with these a signal would find nobody, and would not end it either.
+  const stop = new AbortController()
+  const end = (signal: string) => stop.abort(new Error(`stopped by ${signal}`))
+  process.once('SIGINT', end).once('SIGTERM', end)
   const folder = await mkdtemp(join(tmpdir(), 'loam-bench-consensus-'))
   try {
     return [await measureProcesses({ members, rounds, folder, onProgress: say, signal: stop.signal })]
   } finally {
+    process.off('SIGINT', end).off('SIGTERM', end)
     await rm(folder, { recursive: true, force: true })
   }
 }

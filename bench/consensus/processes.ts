@@ -21,6 +21,8 @@ const LOG = { level: 'info,rounds=debug', maxSize: '64 MiB' }
 
 /** What a peer has counted since it started. */
 interface Counted {
+  /** Rounds. */
+  readonly sealed: number
   readonly messages: number
   readonly sent: number
   readonly bytes: number
@@ -81,8 +83,11 @@ export async function measureProcesses(options: ProcessOptions): Promise<Process
     const seconds = (performance.now() - began) / 1000
     const after = await countAll(prepared.peers)
     requireWholeCuts(run.views, last)
+    // Rounds go on while a busy machine answers: each peer's counts are divided by the rounds that it counted meanwhile.
+    const passed = after.map(({ sealed }, peer) => sealed - before[peer]!.sealed)
+    if (Math.min(...passed) < 1) throw new Error('a peer sealed nothing between the readings of its counters')
     const perRound = (of: (counted: Counted) => number) =>
-      (sum(after.map(of)) - sum(before.map(of))) / members / rounds
+      sum(after.map((counted, peer) => (of(counted) - of(before[peer]!)) / passed[peer]!)) / members
     const counted = Array.from({ length: rounds }, (_, index) => WARM_UP_ROUNDS + 1 + index)
     return {
       members,
@@ -96,7 +101,7 @@ export async function measureProcesses(options: ProcessOptions): Promise<Process
       distinct: tenths(perRound(({ distinct }) => distinct)),
       distinctBytes: Math.round(perRound(({ distinctBytes }) => distinctBytes)),
       syncBytes: Math.round(perRound(({ syncBytes }) => syncBytes)),
-      roundSeconds: tenths(seconds / rounds),
+      roundSeconds: tenths((seconds * members) / sum(passed)),
       sealMs: Math.round(median(await sealMilliseconds(prepared.peers, counted))),
       stackMs: median(
         run.views.flatMap(({ sealed }) =>
@@ -122,6 +127,7 @@ function countedIn(text: string): Counted {
     return sum(found.filter(({ labels }) => labels.includes(label)).map(({ value }) => value))
   }
   return {
+    sealed: total('loam_rounds_sealed_total'),
     messages: total('gossipsub_rpc_recv_message_total'),
     sent: total('gossipsub_rpc_sent_message_total'),
     bytes: total('gossipsub_rpc_recv_bytes_total'),

@@ -99,8 +99,8 @@ ${riskTable(sizes)}`
 
 As many daemons as members on one machine, each with its trainer, which takes one step. *messages* and *kB* are all that
 gossipsub received: repetitions, its frames and its own control messages included. *distinct* is what was new to the
-member. It lies a little below the simulated row, since who is late does not say any more what nobody needs: whoever gets
-the seal before it has built its own stack attests nothing. *sync* is what rule 14 pulled besides; it and gossipsub's
+member. It may lie a little below the simulated row: whoever gets the seal before it has built its own stack attests
+nothing. *sync* is what rule 14 pulled besides; it and gossipsub's
 heartbeats go by time, not by rounds. On the loopback a message takes no time to speak of,
 so there are no delays to count. Instead: from the time when a quorum of processes holds its last certificate until a
 quorum has sealed, by their logs, median over the rounds; and what stacking, merging and writing the model takes of it.

@@ -36,7 +36,7 @@ export interface SizeRange {
 
 /** Fewer than four tolerate nobody and skip delays. Beyond the most a simulation takes hours, and a machine has no room for so many daemons. */
 export const SIZE_RANGES = {
-  simulated: { least: 4, most: 200 },
+  simulated: { least: 4, most: 100 },
   committee: { least: COMMITTEE + 1, most: 2_000 },
   processes: { least: 4, most: 16 }
 } as const satisfies Readonly<Record<string, SizeRange>>

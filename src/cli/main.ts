@@ -3,6 +3,7 @@ import '../node/network/promise-polyfill.ts'
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../package-root.ts'
 import { adapterCommand } from './commands/adapter.ts'
+import { baseCommand } from './commands/base.ts'
 import { configCommand } from './commands/config.ts'
 import { consortiumCommand } from './commands/consortium.ts'
 import { doctorCommand } from './commands/doctor.ts'
@@ -58,6 +59,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG
     consortiumCommand(),
     inviteCommand(),
     joinCommand(),
+    baseCommand(),
     membersCommand(),
     verifyCommand(),
     adapterCommand(),

@@ -34,6 +34,8 @@ export interface Home {
   /** The base model, where it was fetched from members; while it is fetched, the other. */
   readonly base: string
   readonly basePartial: string
+  /** How far that is; there only meanwhile. */
+  readonly baseProgress: string
   /** Text that this peer's training never sees. */
   readonly heldOut: string
   /** Training documents, one JSON object with a `text` a line. */
@@ -63,6 +65,7 @@ export function homeAt(folder: string): Home {
     wishes: inside('wishes'),
     base: inside('base'),
     basePartial: inside('base.partial'),
+    baseProgress: inside('base-progress.json'),
     heldOut: inside('heldout.txt'),
     documents: inside('documents.jsonl')
   }

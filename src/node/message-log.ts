@@ -6,7 +6,7 @@ import {
   UNKNOWN_ROUND
 } from '../protocol/index.ts'
 import { messageOf, PeerError } from './errors.ts'
-import { openWriteAheadLog } from './store/index.ts'
+import { type OpenFile, openWriteAheadLog } from './store/index.ts'
 
 /** The protocol's log on disk: every signature before it leaves, and the cut that is valid. */
 export interface MessageLog {
@@ -26,10 +26,11 @@ export interface MessageLog {
  *
  * @param isLost whether there was a log that is gone: then this peer keeps silent until it knows how far the others are
  *   (rule 17 *Amnesia*), and the log says so from its first record on
+ * @param openFile see {@link openWriteAheadLog}
  * @throws {PeerError} for a log that is whole but holds what is no record
  */
-export async function openMessageLog(path: string, isLost = false): Promise<MessageLog> {
-  const log = await openWriteAheadLog(path)
+export async function openMessageLog(path: string, isLost = false, openFile?: OpenFile): Promise<MessageLog> {
+  const log = await openWriteAheadLog(path, openFile)
   if (isLost) await log.append(encodeLogRecord({ type: 'silent', through: UNKNOWN_ROUND }))
   return {
     records: log.records.map((bytes) => recordOf(bytes, path)),

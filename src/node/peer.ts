@@ -30,13 +30,14 @@ import { openMessageLog } from './message-log.ts'
 import { createMetrics } from './metrics/index.ts'
 import {
   BLOCK_SERVER_LIMITS,
+  type BootstrapVerdict,
   createHost,
-  GreetPeers,
   startBlockExchange,
   UploadLimit,
   withDeadline
 } from './network/index.ts'
 import { lockHome } from './process-lock.ts'
+import { createGreeting } from './quiet-host.ts'
 import { requireOwnSettings, requireSettings } from './require-settings.ts'
 import { openRoundStore, type RoundStore, requireSealedModel } from './round-store.ts'
 import type { PeerReport } from './status.ts'
@@ -139,21 +140,23 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
+  const onVerdict = ({ address, outcome, reason, advice }: BootstrapVerdict) =>
+    report({ type: 'bootstrap', address, outcome, reason, advice })
+  const who = { charterId: charter.id, known, network: options.config.network, log: networkLog }
   const model =
     options.fetchBase === undefined
       ? options.config.model
-      : await requireBase({
-          home,
-          config: options.config,
-          privateKey: identity.privateKey,
-          charterId: charter.id,
-          charter: charter.charter,
-          bootstrap,
-          addresses: await loadAddresses(home, networkLog),
-          isAllowed,
-          log: networkLog,
-          ...options.fetchBase
-        })
+      : await requireBase(
+          {
+            home,
+            charter: charter.charter,
+            privateKey: identity.privateKey,
+            ...who,
+            onVerdict,
+            ...options.fetchBase
+          },
+          options.config.model
+        )
   const config: PeerConfig = { ...options.config, model }
   await requireSettings(config, charter.charter)
   await requireSealedModel(rounds, log)
@@ -236,14 +239,9 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await addresses.start()
   keeper.start()
   wishes.start()
-  const greeting = new GreetPeers(host, {
-    self: { charter: charter.id, software: `loam/${packageVersion()}` },
-    addresses: [...bootstrap, ...config.network.relays],
-    admits: known.isDialled,
-    onVerdict: ({ address, outcome, reason, advice }) =>
-      report({ type: 'bootstrap', address, outcome, reason, advice }),
-    onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason }),
-    log: networkLog
+  const greeting = createGreeting(host, who, {
+    onVerdict,
+    onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason })
   })
   await greeting.start()
   started.push(() => greeting.stop())

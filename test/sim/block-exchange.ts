@@ -1,11 +1,14 @@
 import { equalBytes, hex } from '../../src/protocol/bytes.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
+import type { RoundContext } from '../../src/protocol/round-context.ts'
 import type { HeldOutLoss } from '../../src/protocol/rules/validate.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { World } from './world.ts'
 
 const FETCH_RETRY_MS = 200
 const FETCH_RETRY_MAX_MS = 2_000
+/** Nobody takes a checkpoint here: blocks last as long as the sealed rounds by which others catch up. */
+const OWED_ROUNDS_MIN = 32
 
 /** Who has the blocks of which manifest, and who serves whom. */
 export class BlockExchange {
@@ -58,6 +61,13 @@ export class BlockExchange {
     const { heldOutVeto } = this.#world.scenario.charter ?? {}
     const isHarmful = heldOutVeto ? after > before + heldOutVeto.margin : false
     return holds && this.#faultOf(by) === undefined && !isHarmful
+  }
+
+  /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes to anybody. */
+  prune(copy: Copy, { round, rules, charter }: RoundContext): void {
+    for (const held of this.#holders.values())
+      if (!rules.isOwed(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
+        held.copies.delete(copy)
   }
 
   /** Drops what nobody is owed any more. */

@@ -45,11 +45,11 @@ export class Healing {
     return this.#world.honest.filter((copy) => copy.awayUntil === 0 && done?.has(copy) !== true)
   }
 
-  /** Notes how long a round took that all have sealed. */
-  over(round: number): void {
+  /** Notes how long a round took, once nobody is waited for any more; who is away by plan is not. */
+  sealed(round: number): void {
     const limit = this.#limits.get(round)
+    if (limit === undefined || this.#late(round).length > 0) return
     this.#limits.delete(round)
-    if (limit !== undefined)
-      this.strain = Math.max(this.strain, (this.#world.queue.now - limit.from) / limit.milliseconds)
+    this.strain = Math.max(this.strain, (this.#world.queue.now - limit.from) / limit.milliseconds)
   }
 }

@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { MUTANTS } from './mutants.ts'
+import { judgesOf, MUTANTS } from './mutants.ts'
 import { appendResult, readResults } from './results-file.ts'
 import { runScenario, type SeedResult } from './run-seed.ts'
+import { seatSituations } from './seat-situations.ts'
 import { SITUATION_SEEDS, situations } from './situations.ts'
 import { sweep } from './sweep.ts'
+import type { Violation } from './watch.ts'
 
 /** How one mutant fared. */
 export interface MutantResult {
@@ -12,22 +14,30 @@ export interface MutantResult {
   readonly seeds: number
   /** The seed that ran first. */
   readonly from: number
-  readonly caught?: SeedResult | undefined
+  readonly caught?: Pick<SeedResult, 'seed' | 'failure'> | undefined
 }
 
 /** Runs every mutant in its own situation until a run shows it. */
 export function runSituations(onResult: (result: MutantResult) => void = () => {}): MutantResult[] {
   return Object.keys(MUTANTS).map((mutant) => {
-    let caught: SeedResult | undefined
+    let caught: Pick<SeedResult, 'seed' | 'failure'> | undefined
     let seed = 0
-    while (caught === undefined && seed < SITUATION_SEEDS) {
-      const run = runScenario(situations[mutant]!(++seed), mutant)
-      if (run.failure !== undefined) caught = run
+    const most = situations[mutant] === undefined ? 1 : SITUATION_SEEDS
+    while (caught === undefined && seed < most) {
+      const failure = runSituation(mutant, ++seed, mutant)
+      if (failure !== undefined) caught = { seed, failure }
     }
     const result = { mutant, seeds: seed, from: 1, caught }
     onResult(result)
     return result
   })
+}
+
+/** What goes wrong in the situation made for a mutant, under the sound rules or under broken ones. */
+export function runSituation(situation: string, seed: number, mutant?: string): Violation | undefined {
+  const scenario = situations[situation]
+  if (scenario !== undefined) return runScenario(scenario(seed), mutant).failure
+  return seatSituations[situation]!(judgesOf(mutant))
 }
 
 /** Which drawn seeds, in how many processes, and what a run before knows already. */
@@ -44,7 +54,8 @@ export async function runMutants(
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
   const results: MutantResult[] = []
-  for (const mutant of Object.keys(MUTANTS)) {
+  // What only a single member's situation can show never shows in a run within f.
+  for (const mutant of Object.keys(situations)) {
     const before = known.find(
       (result) =>
         result.mutant === mutant &&

@@ -1,10 +1,21 @@
+import { createPublicKey, verify } from 'node:crypto'
 import { encodeCanonical } from '../../src/protocol/canonical-cbor.ts'
 import { type RoundRules, soundRules } from '../../src/protocol/round-rules.ts'
+import { publicKeyOf, type Verify, verifyEd25519 } from '../../src/protocol/signature.ts'
+
+/** What a member is run with. */
+export interface Judges {
+  readonly rules: RoundRules
+  /** The judge of real signatures. */
+  readonly verify: Verify
+}
 
 /** One rule, broken: what is put in its place, and what that means. */
 export interface Mutant {
   readonly says: string
-  readonly rules: Partial<RoundRules>
+  readonly rules?: Partial<RoundRules>
+  /** In place of the judge of real signatures. */
+  readonly verify?: Verify
 }
 
 /** Every one changes what one function of the rules decides; nothing else in the simulator knows of it. */
@@ -154,6 +165,33 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   samples: {
     says: 'a manifest may claim any number of documents',
     rules: { isSampleCount: () => true }
+  },
+  'vote-time': {
+    says: 'milliseconds that votes took are waited for as seconds',
+    rules: { voteTimeout: (set, seen) => Math.max(set, ...seen.map((delay) => 1_000 * delay)) }
+  },
+  'gather-time': {
+    says: 'certificates are waited for without an end',
+    rules: { gatherDeadline: () => Number.POSITIVE_INFINITY }
+  },
+  body: {
+    says: 'a cut is precommitted by members that do not hold it',
+    rules: { mayPrecommit: () => true }
+  },
+  retain: {
+    says: 'blocks are dropped as soon as their round is sealed',
+    rules: { isOwed: () => false }
+  },
+  'attest-again': {
+    says: 'a member that attested one cut attests another',
+    rules: { mayAttest: () => true }
+  },
+  'small-order': {
+    says: 'signatures under a key of small order count',
+    verify: (peer, message, signature) => {
+      const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKeyOf(peer)!])
+      return verify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature)
+    }
   }
 }
 
@@ -163,9 +201,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
  * @throws {RangeError} for a name that is no mutant's
  */
 export function rulesOf(mutant: string | undefined): RoundRules {
-  if (mutant === undefined) return soundRules
-  const found = MUTANTS[mutant]
+  return judgesOf(mutant).rules
+}
+
+/** The rules and the judge of signatures, one of them broken where a mutant is named; see {@link rulesOf}. */
+export function judgesOf(mutant: string | undefined): Judges {
+  const found: Omit<Mutant, 'says'> | undefined = mutant === undefined ? {} : MUTANTS[mutant]
   if (found === undefined)
     throw new RangeError(`${mutant} is no mutant; there are: ${Object.keys(MUTANTS).join(', ')}`)
-  return { ...soundRules, ...found.rules }
+  return { rules: { ...soundRules, ...found.rules }, verify: found.verify ?? verifyEd25519 }
 }

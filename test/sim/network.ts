@@ -103,14 +103,19 @@ export class Network implements World {
     this.#plans = new MembershipPlans(this)
   }
 
-  /** Runs until every honest member sealed all rounds, or something happened that must not. */
-  run(): Outcome {
-    const { rounds } = this.scenario
+  /** Starts everybody. */
+  begin(): void {
     for (const copy of this.copies) {
       this.#sync.begin(copy)
       if (copy.isFaulty) this.#delivery.beginPestering(copy)
       this.carryOut(copy, start(copy.context, this.#environmentOf(copy)))
     }
+  }
+
+  /** Runs until every honest member sealed all rounds, or something happened that must not. */
+  run(): Outcome {
+    const { rounds } = this.scenario
+    this.begin()
     const most = STEPS_MAX * this.copies.length ** 2
     for (let until = most; this.#done < rounds && this.watch.violations.length === 0; ) {
       const before = this.#done
@@ -314,12 +319,13 @@ export class Network implements World {
       this.watch.note('model', `${copy.name} goes on from another model than the sealed one`)
     this.watch.sealed(copy.name, context, sealedRound, next)
     this.observer.sealed?.(round, copy.sealed.get(round)!.bytes, this.queue.now)
+    this.#blocks.prune(copy, next)
     const finished = this.finished.get(round) ?? new Set()
     this.finished.set(round, finished.add(copy))
+    this.#healing.sealed(round)
     if (finished.size < this.honest.length || round <= this.#done) return
     this.#done = round
     if (isVoid(sealedRound.cut)) this.#voidRounds++
-    this.#healing.over(round)
     this.stages.get(round - 2)?.heal()
     this.stages.delete(round - 2)
     this.#forgetBefore(round - KEPT_ROUNDS)

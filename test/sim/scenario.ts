@@ -160,5 +160,5 @@ export interface Scenario {
   readonly miscomputes?: readonly { readonly member: number; readonly round: number }[]
   /** Whether sealed rounds are kept to the end, and not only for as long as somebody may need them. */
   readonly keepsAll?: boolean
-  readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee' | 'heldOutVeto'>>
+  readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee' | 'heldOutVeto' | 'retain'>>
 }

@@ -90,6 +90,21 @@ export const situations: Record<string, (seed: number) => Scenario> = {
   'catch-up': (seed) => small(seed, { delay: [200, 900], healMs: 20_000, loss: 0.5 }, ['gives-false-rounds']),
   persist: (seed) => crashing(seed, false),
   amnesia: (seed) => crashing(seed, true),
+  'vote-time': (seed) => {
+    const slow = { ...CALM, delay: [300, 900] } as const
+    return { ...small(seed, {}, ['silent']), rounds: 3, weather: [slow, { ...CALM, healMs: 1_000 }] }
+  },
+  'gather-time': (seed) => small(seed, { untrained: [0], healMs: 1_000 }, ['silent']),
+  body: (seed) => ({
+    ...small(seed, { delay: [5, 1_200], loss: 0.4, healMs: 60_000 }, []),
+    faulty: []
+  }),
+  retain: (seed) => ({
+    ...small(seed, {}, []),
+    faulty: [],
+    rounds: 5,
+    absences: [{ member: 3, from: 1, until: 4 }]
+  }),
   rebuild: (seed) => ({
     ...small(seed, {}, []),
     faulty: [],

@@ -17,6 +17,7 @@ export type Invariant =
   | 'certified-only'
   | 'one-certificate'
   | 'union'
+  | 'body'
   | 'void'
   | 'equivocation'
   | 'forgery'
@@ -123,6 +124,15 @@ export class Watch {
         named.set(author, (named.get(author) ?? new Set()).add(copy.person))
     }
     if (isKind(message, 'proposal') && before === undefined) this.#proposed(copy, message)
+    if (isKind(message, 'precommit') && before === undefined) this.#precommitted(copy, message)
+  }
+
+  /** Rule 5: whoever precommits a cut holds it, and can show it to others. */
+  #precommitted({ state, name }: Copy, { body, header }: Message<'precommit'>): void {
+    if (body.cut === null || state?.context.round !== header.round) return
+    const { cut } = body
+    if (state.valid === undefined || !equalBytes(state.valid.id, cut))
+      this.note('body', `${name} precommitted a cut in round ${header.round} that it does not hold`)
   }
 
   /** Rule 10: whoever proposes accuses everybody against whom it holds proof. */

@@ -35,14 +35,15 @@ function rotateUntilOrthogonal(matrix: Matrix): { rotated: Matrix; rotations: Ma
   const rotated = { ...matrix, data: matrix.data.slice() }
   const rotations = zeros(n, n)
   for (let j = 0; j < n; j++) rotations.data[j * n + j] = 1
+  const squares = columnSquares(rotated)
   for (let sweep = 0, turned = true; turned && sweep < SWEEPS_MAX; sweep++) {
     turned = false
     for (let p = 0; p < n - 1; p++) {
       for (let q = p + 1; q < n; q++) {
-        const angle = rotationOf(rotated, p, q)
+        const angle = rotationOf(squares[p]!, squares[q]!, dotOfColumns(rotated, p, q))
         if (angle === undefined) continue
         turned = true
-        rotate(rotated, p, q, angle)
+        rotate(rotated, p, q, angle, squares)
         rotate(rotations, p, q, angle)
       }
     }
@@ -55,11 +56,23 @@ interface Rotation {
   readonly sine: number
 }
 
-/** The rotation that makes columns p and q orthogonal, or undefined where they are. */
-function rotationOf({ rows, data }: Matrix, p: number, q: number): Rotation | undefined {
-  const pp = dot(data, p * rows, data, p * rows, rows)
-  const qq = dot(data, q * rows, data, q * rows, rows)
-  const pq = dot(data, p * rows, data, q * rows, rows)
+/** Σ x² of every column: known between rotations, as each changes two of them. */
+function columnSquares({ rows, columns, data }: Matrix): Float64Array {
+  return Float64Array.from({ length: columns }, (_, j) => dot(data, j * rows, data, j * rows, rows))
+}
+
+function dotOfColumns({ rows, data }: Matrix, p: number, q: number): number {
+  return dot(data, p * rows, data, q * rows, rows)
+}
+
+/**
+ * The rotation that makes columns p and q orthogonal, or undefined where they are.
+ *
+ * @param pp Σ x² of column p
+ * @param qq Σ x² of column q
+ * @param pq their inner product
+ */
+function rotationOf(pp: number, qq: number, pq: number): Rotation | undefined {
   if (pq === 0 || Math.abs(pq) <= ORTHOGONAL * Math.sqrt(pp) * Math.sqrt(qq)) return undefined
   const zeta = (qq - pp) / (2 * pq)
   const size = Math.abs(zeta)
@@ -69,12 +82,30 @@ function rotationOf({ rows, data }: Matrix, p: number, q: number): Rotation | un
   return { cosine, sine: cosine * tangent }
 }
 
-function rotate({ rows, data }: Matrix, p: number, q: number, { cosine, sine }: Rotation): void {
+/** @param squares takes Σ x² of both columns as they are now, where it is given */
+function rotate(
+  { rows, data }: Matrix,
+  p: number,
+  q: number,
+  { cosine, sine }: Rotation,
+  squares?: Float64Array
+): void {
+  const [atP, atQ] = [p * rows, q * rows]
+  let pp = 0
+  let qq = 0
   for (let i = 0; i < rows; i++) {
-    const [x, y] = [data[p * rows + i]!, data[q * rows + i]!]
-    data[p * rows + i] = cosine * x - sine * y
-    data[q * rows + i] = sine * x + cosine * y
+    const x = data[atP + i]!
+    const y = data[atQ + i]!
+    const turnedX = cosine * x - sine * y
+    const turnedY = sine * x + cosine * y
+    data[atP + i] = turnedX
+    data[atQ + i] = turnedY
+    pp += turnedX * turnedX
+    qq += turnedY * turnedY
   }
+  if (squares === undefined) return
+  squares[p] = pp
+  squares[q] = qq
 }
 
 /** Orthogonal columns to unit columns and their lengths, longest first; equal ones keep their order. */

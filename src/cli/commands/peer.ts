@@ -1,17 +1,14 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import type { BaseProgress } from '../../node/base/fetch-file.ts'
 import type { SettingValues } from '../../node/config/index.ts'
 import { PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
 import type { PeerReport, SealedReport } from '../../node/status.ts'
+import { sayBaseProgress, verdictText } from '../base-progress-text.ts'
 import { stopSignal, surviveStrayErrors } from '../daemon-process.ts'
 import { type ExecutorFlags, requireExecutorChoice } from '../executor-options.ts'
 import { EXIT, printProgress, printResult } from '../output.ts'
 import { addSettingFlags, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
-
-/** Time between two lines on the base model that is being fetched. */
-const BASE_PROGRESS_MS = 5_000
 
 interface PeerFlags extends ExecutorFlags {
   home: string
@@ -106,25 +103,6 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   process.exit(halted ? EXIT.failed : EXIT.done)
 }
 
-/** Says how far the base model is, every few seconds and at the end of each file. */
-function sayBaseProgress(): (progress: BaseProgress) => void {
-  let said = Number.NEGATIVE_INFINITY
-  return ({ file, done, total, connected }) => {
-    const now = performance.now()
-    if (now - said < BASE_PROGRESS_MS && (total === 0 || done < total)) return
-    said = now
-    printProgress(
-      total === 0
-        ? `the base model is not here: waiting for a member that has it (${connected} connected; or stop, and set --model to its folder)`
-        : `base model, ${file}: ${megabytes(done)} of ${megabytes(total)} MB from ${connected} connected member(s)`
-    )
-  }
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1)
-}
-
 function sayToPeople(said: PeerReport): void {
   switch (said.type) {
     case 'listening':
@@ -144,12 +122,7 @@ function sayToPeople(said: PeerReport): void {
       )
       break
     case 'bootstrap':
-      printProgress(
-        [
-          `${said.address}: ${said.reason}`,
-          ...(said.advice === '' ? [] : [`  what to do: ${said.advice}`])
-        ].join('\n')
-      )
+      printProgress(verdictText(said))
       break
     case 'misfit':
       printProgress(`${said.peerId}: ${said.reason}`)

@@ -12,11 +12,12 @@ interface PeersFlags extends ControlFlags {
 export function peersCommand(): Command {
   return askingDaemon(new Command('peers'))
     .description('list the members and other connected peers, as a running peer sees them')
-    .option('--long', 'whole PeerIds')
+    .option('--long', 'whole PeerIds, and addresses')
     .addHelpText(
       'after',
       `
-"round" is what that member last said; "cut" its rank in the last sealed round, "-" where it had no part.
+"link" is who dialled ("in", "out"), or "relay" where a relay is between; "ms" the round trip of the last greeting, and
+"said" how long ago that was; "score" is gossip's, below 0 for who misbehaved. "round" is what that member last said; "cut" its rank in the last sealed round, "-" where it had no part.
 
 Examples:
   $ loam peers --home ~/.loam
@@ -31,19 +32,41 @@ async function runPeers(flags: PeersFlags): Promise<void> {
   printResult(result, flags, () => peersText(result.peers, flags.long === true))
 }
 
-/** Members, then others, in at most 80 columns where the addresses are usual ones. */
+/** Members, then others, in at most 80 columns, but for `long`. */
 export function peersText(peers: readonly PeerView[], long = false): string {
-  const state = ({ self, connected, direction }: PeerView) =>
-    self ? 'itself' : connected ? (direction === 'inbound' ? 'in' : 'out') : 'away'
+  const state = ({ self, connected, direction, way }: PeerView) => {
+    if (self) return 'itself'
+    if (!connected) return 'away'
+    return way === 'relay' ? 'relay' : direction === 'inbound' ? 'in' : 'out'
+  }
   return table<PeerView>(
     [
       { title: 'member', of: ({ member }) => (member === null ? '-' : String(member)), align: 'right' },
       { title: 'peer', of: ({ peerId }) => (long ? peerId : shortPeerId(peerId)) },
       { title: 'link', of: state },
+      {
+        title: 'ms',
+        of: ({ roundTripMs }) => (roundTripMs === null ? '-' : String(roundTripMs)),
+        align: 'right'
+      },
+      { title: 'said', of: ({ greetedSeconds }) => greetedText(greetedSeconds), align: 'right' },
+      { title: 'score', of: ({ score }) => (score === null ? '-' : scoreText(score)), align: 'right' },
       { title: 'round', of: ({ round }) => (round === null ? '-' : String(round)), align: 'right' },
       { title: 'cut', of: ({ lastCut }) => (lastCut === null ? '-' : `r ${lastCut.rank}`) },
-      { title: 'address', of: ({ address }) => address?.replace(/\/p2p\/[^/]*$/, '') ?? '-' }
+      ...(long
+        ? [{ title: 'address', of: ({ address }: PeerView) => address?.replace(/\/p2p\/[^/]*$/, '') ?? '-' }]
+        : [])
     ],
     peers
   )
+}
+
+function greetedText(seconds: number | null): string {
+  if (seconds === null) return '-'
+  return seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} min`
+}
+
+/** Of a relay gossip wants nothing, and gives it a score that says so. */
+function scoreText(score: number): string {
+  return score <= -1_000 ? 'none' : score.toFixed(1)
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import type { StatusView } from '../../node/control/index.ts'
+import type { ControlClient, StatusView } from '../../node/control/index.ts'
+import { homeAt } from '../../node/home.ts'
 import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../control-command.ts'
 import { EXIT, printResult } from '../output.ts'
 import { sizeText, timeText } from '../table.ts'
@@ -20,7 +21,7 @@ export function statusCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit code 0 when the peer is ready (in a round, connected to a quorum, not behind), else 1: a script needs no more.
+While the peer fetches its base model, that is shown. Exit code 0 when the peer is ready (in a round, connected to a quorum, not behind), else 1: a script needs no more.
 With --watch and --json each look is a line.
 
 Examples:
@@ -31,11 +32,18 @@ Examples:
 }
 
 async function runStatus(flags: StatusFlags): Promise<void> {
-  const daemon = await daemonOf(flags)
-  const look = () => daemon.get<StatusView>('/v1/status')
+  let daemon: ControlClient | undefined
+  const look = async (): Promise<StatusView | StartingView> => {
+    const starting = daemon === undefined ? await startingView(flags.home) : undefined
+    if (starting !== undefined) return starting
+    daemon ??= await daemonOf(flags)
+    return daemon.get<StatusView>('/v1/status')
+  }
+  const textOf = (status: StatusView | StartingView) =>
+    status.phase === 'fetching-base' ? startingText(status) : statusText(status)
   if (flags.watch !== true) {
     const status = await look()
-    printResult(status, flags, () => statusText(status))
+    printResult(status, flags, () => textOf(status))
     process.exitCode = status.ready ? EXIT.done : EXIT.failed
     return
   }
@@ -45,10 +53,50 @@ async function runStatus(flags: StatusFlags): Promise<void> {
   while (!stopped.aborted) {
     const status = await look()
     if (flags.json === true) printResult(status, flags, () => '')
-    else screen(statusText(status))
+    else screen(textOf(status))
     await sleep(WATCH_MS, undefined, { signal: stopped }).catch(() => undefined)
   }
   screen.done()
+}
+
+/** What `loam status` shows of a peer that fetches its base model, and cannot be asked for more before it has it. */
+export interface StartingView {
+  readonly ready: false
+  readonly reasons: readonly string[]
+  readonly phase: 'fetching-base'
+  readonly home: string
+  readonly pid: number
+  /** The file on its way: `config`, `tokenizer` or `weights`; `total` is 0 until a member has said. */
+  readonly base: {
+    readonly file: string
+    readonly done: number
+    readonly total: number
+    readonly connected: number
+  }
+}
+
+async function startingView(folder: string): Promise<StartingView | undefined> {
+  const { readBaseProgress } = await import('../../node/base/base-progress.ts')
+  const home = homeAt(folder)
+  const progress = await readBaseProgress(home)
+  if (progress === undefined) return undefined
+  const { pid, ...base } = progress
+  const reasons = ['the base model is being fetched from members']
+  return { ready: false, reasons, phase: 'fetching-base', home: home.folder, pid, base }
+}
+
+/** As {@link statusText}, for a peer that is starting. */
+export function startingText({ reasons, home, pid, base }: StartingView): string {
+  const { file, done, total, connected } = base
+  const far = total === 0 ? 'nobody who has it is here' : `${sizeText(done)} of ${sizeText(total)}`
+  const lines = [
+    ['ready', `no: ${reasons[0]}`],
+    ['base model', `${file}, ${far}`],
+    ['connected', `${connected} members`],
+    ['process', String(pid)],
+    ['home', home]
+  ]
+  return lines.map(([name, value]) => `${name!.padEnd(11)}  ${value}`).join('\n')
 }
 
 /** A status in lines of at most 80 columns, but for paths and addresses. */

@@ -37,10 +37,14 @@ export async function fetchBase(
   const get = async (name: BaseFileName, path: string, bytesMax: number) => {
     if (await isWhole(path, base[name])) return
     const partial = await PartialFile.open(path)
+    const earlierBytes = partial.length
     try {
       await fetchFile(client, { name, digest: base[name], bytesMax }, partial, signal)
       await partial.finish()
-      client.log.info({ file: name, bytes: partial.length }, "a file of the base has the charter's digest")
+      client.log.info(
+        { file: name, bytes: partial.length, earlierBytes },
+        "a file of the base has the charter's digest"
+      )
     } finally {
       await partial.close()
     }

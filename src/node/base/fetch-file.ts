@@ -3,7 +3,13 @@ import type { PeerId } from '@libp2p/interface'
 import { decodeCanonical } from '../../protocol/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, MalformedError } from '../../protocol/index.ts'
 import { messageOf, PeerError } from '../errors.ts'
-import { isMalformed, type NetworkHost, request, UploadLimit } from '../network/index.ts'
+import {
+  ANSWER_BYTES_PER_SECOND,
+  isMalformed,
+  type NetworkHost,
+  request,
+  UploadLimit
+} from '../network/index.ts'
 import { type Log, StoreError } from '../store/index.ts'
 import {
   answerSchema,
@@ -15,8 +21,6 @@ import {
 } from './base-protocol.ts'
 import type { PartialFile } from './partial-file.ts'
 
-/** Below what one asker is answered with in a second (`REQUEST_LIMITS`). */
-const BYTES_PER_SECOND = 7 * 1024 * 1024
 /** Pieces that one member is asked for before the next has its turn. */
 const TURN_PIECES = 64
 /** Time that a turn may take; one who is slow must not hold up the others. */
@@ -87,7 +91,7 @@ class Fetching {
   readonly #wanted: WantedFile
   readonly #partial: PartialFile
   readonly #signal: AbortSignal
-  readonly #pace = new UploadLimit(BYTES_PER_SECOND)
+  readonly #pace = new UploadLimit(ANSWER_BYTES_PER_SECOND)
   /** Whether bytes of two members must not be joined any more. */
   #isAlone = false
   #aloneRounds = 0

@@ -1,27 +1,23 @@
 import { existsSync } from 'node:fs'
-import type { PrivateKey } from '@libp2p/interface'
-import { type Charter, consortiumCid } from '../../protocol/index.ts'
-import type { PeerConfig } from '../config/index.ts'
+import type { Charter } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium.ts'
 import { messageOf, PeerError } from '../errors.ts'
 import type { Home } from '../home.ts'
-import { createHost, type HostOptions } from '../network/index.ts'
-import type { Log } from '../store/index.ts'
+import { loadAddresses } from '../known-addresses.ts'
+import { listen } from '../listen.ts'
+import type { BootstrapVerdict } from '../network/index.ts'
+import { createGreeting, createQuietHost, type HostIdentity } from '../quiet-host.ts'
+import { BaseProgressFile } from './base-progress.ts'
 import { fetchBase } from './fetch-base.ts'
 import type { BaseProgress } from './fetch-file.ts'
 
 /** How to get a base that nobody has given. */
-export interface BaseSearch {
+export interface BaseSearch extends HostIdentity {
   readonly home: Home
-  readonly config: PeerConfig
-  readonly privateKey: PrivateKey
-  readonly charterId: Uint8Array
   readonly charter: Charter
-  readonly bootstrap: readonly string[]
-  readonly addresses: readonly string[]
-  readonly isAllowed: HostOptions['isAllowed']
-  readonly log: Log
   readonly progress: (progress: BaseProgress) => void
+  /** Told of each address to begin with that does not answer, and when it does. */
+  readonly onVerdict: (verdict: BootstrapVerdict) => void
   readonly signal: AbortSignal
 }
 
@@ -29,41 +25,59 @@ export interface BaseSearch {
  * The folder of the charter's base model: the one that the settings have by default, where it fits, else `HOME/base`, into
  * which it is fetched from members where it is not there.
  *
+ * @param model the settings' folder
  * @throws {PeerError} when `HOME/base` is there and damaged, or the fetching cannot go on
  */
-export async function requireBase(search: BaseSearch): Promise<string> {
-  const { home, config, charter, log, signal } = search
-  if (existsSync(home.base)) {
-    try {
-      await requireCharterBase(home.base, charter)
-    } catch (error) {
-      throw new PeerError(`${messageOf(error)}; remove ${home.base} to have it fetched again`)
-    }
-    return home.base
-  }
-  if (await isCharterBase(config.model, charter)) return config.model
-  log.info({ folder: home.base }, 'the base model is fetched from members')
-  const host = await createHost({
-    privateKey: search.privateKey,
-    listen: config.network.listen,
-    bootstrap: search.bootstrap,
-    reach: config.network,
-    topic: `/loam/${consortiumCid(search.charterId)}/1`,
-    isAllowed: search.isAllowed,
-    validateGossip: () => 'ignore',
-    onGossip: () => {},
-    log
-  })
+export async function requireBase(search: BaseSearch, model: string): Promise<string> {
+  const { home, charter } = search
+  if (await hasFetchedBase(home, charter)) return home.base
+  if (await isCharterBase(model, charter)) return model
+  await fetchBaseFromMembers(search)
+  return home.base
+}
+
+/**
+ * Whether `HOME/base` is there.
+ *
+ * @throws {PeerError} when it is there and not the charter's
+ */
+export async function hasFetchedBase(home: Home, charter: Charter): Promise<boolean> {
+  if (!existsSync(home.base)) return false
   try {
-    host.addAddresses(search.addresses)
-    await host.start()
-    const { charterId, progress } = search
+    await requireCharterBase(home.base, charter)
+    return true
+  } catch (error) {
+    throw new PeerError(`${messageOf(error)}; remove ${home.base} to have it fetched again`)
+  }
+}
+
+/**
+ * Fetches the charter's base model into `HOME/base`, with a host of its own. Waits for members until `signal` ends it; what
+ * is there by then is gone on with by the next call.
+ *
+ * @throws {PeerError} when it cannot listen, or the fetching cannot go on
+ */
+export async function fetchBaseFromMembers(search: BaseSearch): Promise<void> {
+  const { home, charter, charterId, log, signal, onVerdict } = search
+  log.info({ folder: home.base }, 'the base model is fetched from members')
+  const host = await createQuietHost(search)
+  const greeting = createGreeting(host, search, { onVerdict })
+  const noted = new BaseProgressFile(home)
+  const progress = (far: BaseProgress) => {
+    noted.note(far)
+    search.progress(far)
+  }
+  try {
+    host.addAddresses(await loadAddresses(home, log))
+    await listen(host, search.network.listen)
+    await greeting.start()
     const client = { host, charterId, log, refused: new Set<string>(), progress }
     await fetchBase(client, home, charter.base, signal)
   } finally {
+    await greeting.stop()
     await host.stop()
+    await noted.end()
   }
-  return home.base
 }
 
 /** Whether a folder holds the charter's base model. */

@@ -17,7 +17,8 @@ export {
   SettingsError,
   type SettingValues,
   settingOf,
-  valueAt
+  valueAt,
+  withoutSecrets
 } from './load.ts'
 export { settingsReference } from './reference.ts'
 export {

@@ -148,6 +148,12 @@ function defined(values: SettingValues = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
 
+/** An environment without the settings' secrets, for a process that has no use for them. */
+export function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = new Set(SETTINGS.map(({ secretFrom }) => secretFrom))
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.has(name)))
+}
+
 function secretsIn(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const secrets: Record<string, string> = {}
   for (const { key, secretFrom } of SETTINGS) {

@@ -16,7 +16,15 @@ export interface ControlComponents {
   readonly charter: SignedCharter
   readonly host: Pick<
     NetworkHost,
-    'peerId' | 'libp2p' | 'peers' | 'multiaddrs' | 'traffic' | 'meshPeers' | 'reach'
+    | 'peerId'
+    | 'libp2p'
+    | 'peers'
+    | 'relays'
+    | 'multiaddrs'
+    | 'traffic'
+    | 'meshPeers'
+    | 'gossipScore'
+    | 'reach'
   >
   readonly greeting: Pick<GreetPeers, 'greetings' | 'verdicts' | 'misfits' | 'lookNow'>
   readonly rounds: Pick<RoundStore, 'head' | 'summaries'>

@@ -1,5 +1,6 @@
 import { consortiumCid } from '../../protocol/index.ts'
 import { peerIdText } from '../driver/reports.ts'
+import { isRelayed } from '../network/peer-address.ts'
 import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../status.ts'
 import type { ControlComponents } from './components.ts'
 
@@ -49,6 +50,16 @@ export interface PeerView {
   readonly connected: boolean
   readonly direction: 'inbound' | 'outbound' | null
   readonly address: string | null
+  /** Whether the connection goes from machine to machine, or through a relay; null where there is none. */
+  readonly way: 'direct' | 'relay' | null
+  /** Of the last greeting, milliseconds; null before the first. */
+  readonly roundTripMs: number | null
+  /** Seconds since it last greeted back; a connected peer does every minute. */
+  readonly greetedSeconds: number | null
+  /** What it says that it runs: `loam/0.1.0`. */
+  readonly software: string | null
+  /** Gossip's score; null for one that is not connected. */
+  readonly score: number | null
   /** The round that it last said it is in; null where it has not said. */
   readonly round: number | null
   readonly trainer: boolean
@@ -120,16 +131,15 @@ export function statusView(components: ControlComponents): StatusView {
 }
 
 export function peerViews(components: ControlComponents): PeerView[] {
-  const { host, driver, heads, rounds } = components
+  const { host, greeting, driver, heads, rounds } = components
   const { context, self } = driver.state
   const cut = rounds.summaries.at(-1)?.cut ?? []
   const members = context.members.map(({ peer }) => peerIdText(peer))
-  const others = host
-    .peers()
-    .map(String)
-    .filter((peerId) => !members.includes(peerId))
+  const others = [...host.peers(), ...host.relays()].map(String).filter((peerId) => !members.includes(peerId))
   const viewOf = (peerId: string, member: number | null): PeerView => {
-    const [connection] = connectionsTo(components, peerId)
+    const open = connectionsTo(components, peerId)
+    const connection = open.find(({ remoteAddr }) => !isRelayed(remoteAddr)) ?? open[0]
+    const hello = greeting.greetings().get(peerId)
     return {
       peerId,
       member,
@@ -137,6 +147,11 @@ export function peerViews(components: ControlComponents): PeerView[] {
       connected: connection !== undefined,
       direction: connection?.direction ?? null,
       address: connection?.remoteAddr.toString() ?? null,
+      way: connection === undefined ? null : isRelayed(connection.remoteAddr) ? 'relay' : 'direct',
+      roundTripMs: hello?.roundTripMs ?? null,
+      greetedSeconds: hello === undefined ? null : Math.max(0, Math.round((Date.now() - hello.at) / 1_000)),
+      software: hello?.software ?? null,
+      score: connection === undefined ? null : host.gossipScore(peerId),
       round:
         member === null
           ? null

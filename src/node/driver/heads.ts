@@ -3,6 +3,7 @@ import { hex, type RoundContext } from '../../protocol/index.ts'
 /** Which round each member says it is in, from its sync answers. */
 export class Heads {
   readonly #rounds = new Map<string, number>()
+  #proved = { through: 0, claimed: 0 }
 
   /** @param peer bytes of the PeerId */
   note(peer: Uint8Array, round: number): void {
@@ -15,11 +16,21 @@ export class Heads {
   }
 
   /**
+   * Notes that the rounds before `through` are sealed, each by a quorum of the members that the one before left, and that
+   * whoever showed it claims to be in round `claimed`.
+   */
+  prove(through: number, claimed: number): void {
+    this.#proved = { through, claimed: Math.max(through, claimed) }
+  }
+
+  /**
    * Rule 16 *Catch-up*: the round that f + 1 members of this round say they have reached, so an honest one has; the own
-   * round where too few say anything.
+   * round where too few say anything. Where all of them have left nobody says it; then seals that hold are the proof, and
+   * a larger claim counts only for the rounds that they cover.
    */
   ahead({ members, faulty, round }: RoundContext): number {
     const told = members.flatMap(({ peer }) => this.#rounds.get(hex(peer)) ?? [])
-    return told.sort((left, right) => right - left)[faulty] ?? round
+    const reached = told.sort((left, right) => right - left)[faulty] ?? round
+    return round < this.#proved.through ? Math.max(reached, this.#proved.claimed) : reached
   }
 }

@@ -8,7 +8,15 @@ import { byteString, decodeCanonical } from '../../protocol/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, hex, MalformedError } from '../../protocol/index.ts'
 import { isMissing, messageOf, PeerError } from '../errors.ts'
 import { type Home, roundFiles } from '../home.ts'
-import { isMalformed, type NetworkHost, registerRequestHandler, request } from '../network/index.ts'
+import {
+  ANSWER_BYTES_PER_SECOND,
+  isMalformed,
+  type NetworkHost,
+  type RequestLimits,
+  registerRequestHandler,
+  request,
+  UploadLimit
+} from '../network/index.ts'
 import { type Log, syncFolder } from '../store/index.ts'
 
 /** Protocol by which a member that is far behind gets the merged modules, in place of every round's shards. */
@@ -23,7 +31,7 @@ const LIMITS = {
   timeoutMs: TIMEOUT_MS,
   concurrency: 2,
   rate: { burst: 64, perSecond: 32 }
-}
+} satisfies RequestLimits
 
 const requestSchema = z.strictObject({
   version: z.literal(1),
@@ -38,12 +46,17 @@ const answerSchema = z.strictObject({
   bytes: byteString().refine((bytes) => bytes.length <= PIECE_BYTES)
 })
 
-/** Serves the merged modules of sealed rounds, a mebibyte at a time. */
+/**
+ * Serves the merged modules of sealed rounds, a mebibyte at a time.
+ *
+ * @param limits other limits than usual, for tests
+ */
 export async function serveCheckpoints(
   host: NetworkHost,
   home: Home,
   charter: Uint8Array,
-  log: Log
+  log: Log,
+  limits: Partial<RequestLimits> = {}
 ): Promise<void> {
   const answer = async (bytes: Uint8Array) => {
     const asked = decodeCanonical(bytes, requestSchema, FRAME_BYTES)
@@ -53,7 +66,7 @@ export async function serveCheckpoints(
       ...(await readPiece(roundFiles(home, asked.round).model, asked.offset))
     })
   }
-  await registerRequestHandler(host, CHECKPOINT_PROTOCOL, answer, LIMITS, log)
+  await registerRequestHandler(host, CHECKPOINT_PROTOCOL, answer, { ...LIMITS, ...limits }, log)
 }
 
 async function readPiece(path: string, offset: number): Promise<{ total: number; bytes: Uint8Array }> {
@@ -78,6 +91,8 @@ export interface CheckpointClient {
   readonly host: NetworkHost
   readonly charterId: Uint8Array
   readonly log: Log
+  /** Fastest that one member is asked; `ANSWER_BYTES_PER_SECOND` where it is not given. */
+  readonly bytesPerSecond?: number
 }
 
 /**
@@ -115,7 +130,7 @@ export async function fetchCheckpoint(
 }
 
 async function fetchFrom(
-  { host, charterId }: CheckpointClient,
+  { host, charterId, bytesPerSecond = ANSWER_BYTES_PER_SECOND }: CheckpointClient,
   peer: PeerId,
   round: number,
   path: string,
@@ -126,6 +141,8 @@ async function fetchFrom(
   const partial = `${path}.partial`
   await mkdir(dirname(path), { recursive: true })
   const file = await open(partial, 'w')
+  // Faster than the other side lets anybody be answered, the file would break off each time.
+  const pace = new UploadLimit(bytesPerSecond)
   try {
     const hash = createHash('sha256')
     for (let offset = 0, total = 1; offset < total; ) {
@@ -133,6 +150,8 @@ async function fetchFrom(
       const options = { timeoutMs: TIMEOUT_MS, maxResponseBytes: LIMITS.maxResponseBytes, signal }
       const answer = await request(host, peer, CHECKPOINT_PROTOCOL, asked, options)
       const piece = decodeCanonical(answer, answerSchema, LIMITS.maxResponseBytes)
+      await pace.admit(answer.length)
+      signal.throwIfAborted()
       if (offset === 0 && piece.total === 0) return false
       if (piece.total > bytesMax)
         throw new MalformedError(`${piece.total} bytes where at most ${bytesMax} can be`)

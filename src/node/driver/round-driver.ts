@@ -261,11 +261,15 @@ export class RoundDriver {
   }
 
   async #untilDone(warning: string, act: () => Promise<void>): Promise<void> {
-    for (;;) {
+    for (let isRefused = false; ; ) {
       try {
-        return await act()
+        await act()
+        if (isRefused) this.#components.log.info({}, 'the disk takes what is written again')
+        return
       } catch (error) {
-        this.#components.log.error({ error: messageOf(error) }, warning)
+        // Once: the log is on the same disk, as a rule.
+        if (!isRefused) this.#components.log.error({ error: messageOf(error) }, warning)
+        isRefused = true
         await sleep(this.#delays.diskMs, undefined, { signal: this.#stopped.signal })
       }
     }

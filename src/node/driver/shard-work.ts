@@ -46,6 +46,11 @@ function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest
 /** Rounds behind at which a member takes a checkpoint of the model in place of every round's shards. */
 const CHECKPOINT_AFTER_ROUNDS = 16
 
+/** Rounds behind from which on a member takes a checkpoint: what is older may be pruned everywhere. */
+export function roundsThatAreFar({ charter }: RoundContext): number {
+  return Math.min(CHECKPOINT_AFTER_ROUNDS, charter.retain)
+}
+
 /**
  * Whether a sealed round is followed without being built: the others are so far ahead that its shards may be pruned. The
  * model of the round that this peer ends at is fetched and checked against its sealed digest.
@@ -53,8 +58,7 @@ const CHECKPOINT_AFTER_ROUNDS = 16
 function isSkipped({ heads, invite }: DriverComponents, { context, sealedRound }: PeerState): boolean {
   // The members of such a round may all be gone; its seal is as good as the invite's.
   if (sealedRound !== undefined && isBeforeInvite(invite, context)) return true
-  const far = Math.min(CHECKPOINT_AFTER_ROUNDS, context.charter.retain)
-  return sealedRound !== undefined && heads.ahead(context) - context.round >= far
+  return sealedRound !== undefined && heads.ahead(context) - context.round >= roundsThatAreFar(context)
 }
 
 /** Gets a manifest's blocks and judges them; the event that the protocol waits for. */

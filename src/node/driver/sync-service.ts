@@ -1,6 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import {
   answerSync,
+  contextAfter,
   decodeSealedRound,
   decodeSyncAnswer,
   decodeSyncRequest,
@@ -39,6 +40,7 @@ import { readSealedRounds } from '../round-store.ts'
 import type { DriverComponents } from './components.ts'
 import { peerIdText } from './reports.ts'
 import type { RoundDriver } from './round-driver.ts'
+import { roundsThatAreFar } from './shard-work.ts'
 import { TrustedChain } from './trusted-chain.ts'
 
 /** Protocol of rule 14 *Sync*. */
@@ -128,6 +130,7 @@ export class SyncService {
     const asked = syncRequest(state)
     const answer = await this.#request(peer, asked)
     await this.#takeMessages(answer, asked.round, peer)
+    await this.#proveAhead(answer)
     const gained = await this.#takeSealedRounds(answer, peer)
     this.#recollect(peer, answer.attested)
     return gained
@@ -217,6 +220,26 @@ export class SyncService {
   async #yield(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
     this.#stopped.signal.throwIfAborted()
+  }
+
+  /**
+   * Rule 16 *Catch-up*: whoever is far behind may know nobody who is still a member. Then the seals that it is given show
+   * how far the others are, each judged by the members that the one before left.
+   *
+   * @throws {MalformedError} where one does not hold
+   */
+  async #proveAhead({ sealedRounds, round }: SyncAnswer): Promise<void> {
+    const { heads, environment } = this.#components
+    let { context } = this.#driver.state
+    const far = roundsThatAreFar(context)
+    if (sealedRounds.length < far || heads.ahead(context) - context.round >= far) return
+    for (const bytes of sealedRounds) {
+      // Another history is looked into where it is followed.
+      if (!equalBytes(peekSealedRound(bytes).parent, context.parent)) return
+      context = contextAfter(context, decodeSealedRound(context, bytes, environment.verify))
+      await this.#yield()
+    }
+    heads.prove(context.round, round)
   }
 
   /**

@@ -1,19 +1,13 @@
-import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { packageVersion } from '../../package-root.ts'
-import { consortiumCid } from '../../protocol/index.ts'
-import { readCharter } from '../charter-file.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { PeerError } from '../errors.ts'
 import type { Home } from '../home.ts'
-import { loadIdentity } from '../identity.ts'
-import { loadInvite } from '../invite-files.ts'
 import { loadAddresses } from '../known-addresses.ts'
-import { knownPeers } from '../known-peers.ts'
 import { listen } from '../listen.ts'
-import { createHost, GreetPeers, type NetworkHost } from '../network/index.ts'
+import type { NetworkHost } from '../network/index.ts'
+import { openHome } from '../open-home.ts'
 import { lockHome } from '../process-lock.ts'
-import { openRoundStore } from '../round-store.ts'
+import { createGreeting, createQuietHost, type HostIdentity } from '../quiet-host.ts'
 import type { Log } from '../store/index.ts'
 import { type NetworkView, networkView } from './network-view.ts'
 
@@ -24,7 +18,7 @@ export interface ExamineOptions {
   readonly log: Log
 }
 
-/** After the addresses to begin with have answered: time for others to tell where they are, and for relays to reserve a place. */
+/** After the addresses to begin with have answered: time for known members to be dialled, and relays to reserve a place. */
 const SETTLE_MS = 4_000
 const QUIET_MS = 1_000
 const LOOK_MS = 100
@@ -36,49 +30,13 @@ const LOOK_MS = 100
  * @throws {PeerError} when there is no identity or charter, or a daemon runs in the home
  */
 export async function examineNetwork({ home, config, log }: ExamineOptions): Promise<NetworkView> {
-  if (!existsSync(home.charter)) throw new PeerError(`${home.folder} has no charter yet`)
   const unlock = await lockHome(home)
   try {
-    const identity = await loadIdentity(home.identity)
-    if (identity === undefined)
-      throw new PeerError(`${home.folder} has no identity yet: loam identity --home ${home.folder} makes one`)
-    const charter = await readCharter(home.charter)
-    const rounds = await openRoundStore(home, charter)
-    const invite = await loadInvite(home)
     const { network } = config
-    const { isAllowed, isDialled, bootstrap } = knownPeers(charter, rounds, invite, network)
-    const hostOf = (addresses: readonly string[]) =>
-      createHost({
-        privateKey: identity.privateKey,
-        listen: addresses,
-        bootstrap,
-        reach: network,
-        topic: `/loam/${consortiumCid(charter.id)}/1`,
-        isAllowed,
-        // What it is not there to answer for, it does not pass on either.
-        validateGossip: () => 'ignore',
-        onGossip: () => {},
-        log
-      })
-    let host = await hostOf(network.listen)
-    let listenFault: string | null = null
-    try {
-      await listen(host, network.listen)
-    } catch (error) {
-      if (!(error instanceof PeerError)) throw error
-      listenFault = error.message
-      await host.stop()
-      host = await hostOf([])
-      await host.start()
-    }
-    const greeting = new GreetPeers(host, {
-      self: { charter: charter.id, software: `loam/${packageVersion()}` },
-      addresses: [...bootstrap, ...network.relays],
-      admits: isDialled,
-      onVerdict: () => {},
-      onMisfit: () => {},
-      log
-    })
+    const { charter, identity, rounds, known } = await openHome(home, network)
+    const who = { privateKey: identity.privateKey, charterId: charter.id, known, network, log }
+    const { host, listenFault } = await startQuietHost(who)
+    const greeting = createGreeting(host, who)
     try {
       host.addAddresses(await loadAddresses(home, log))
       await greeting.start()
@@ -91,6 +49,23 @@ export async function examineNetwork({ home, config, log }: ExamineOptions): Pro
     }
   } finally {
     await unlock()
+  }
+}
+
+/** Where the port is taken, the rest can be looked at without it. */
+async function startQuietHost(
+  who: HostIdentity
+): Promise<{ readonly host: NetworkHost; readonly listenFault: string | null }> {
+  const host = await createQuietHost(who)
+  try {
+    await listen(host, who.network.listen)
+    return { host, listenFault: null }
+  } catch (error) {
+    await host.stop()
+    if (!(error instanceof PeerError)) throw error
+    const silent = await createQuietHost(who, [])
+    await silent.start()
+    return { host: silent, listenFault: error.message }
   }
 }
 

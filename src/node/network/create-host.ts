@@ -19,6 +19,7 @@ import {
   meshPeersOf,
   publish,
   reopenStream,
+  scoreOf,
   subscribe
 } from './gossip.ts'
 import { KeepConnected } from './keep-connected.ts'
@@ -164,6 +165,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     peers: () => libp2p.getPeers().filter(isMember),
     relays: () => libp2p.getPeers().filter(isRelay),
     meshPeers: () => meshPeersOf(pubsub, topic),
+    gossipScore: (peerId) => scoreOf(pubsub, peerId),
     multiaddrs: () => libp2p.getMultiaddrs().map(String),
     addAddresses(multiaddrs) {
       for (const address of multiaddrs) keepConnected.addAddress(address)

@@ -208,7 +208,7 @@ async function greet(
     return say(
       'refuses-us',
       `it hangs up after the handshake: ${host.peerId} is no member there`,
-      'send it your card (loam identity) and compare charters (loam consortium inspect); a relay has to be told: loam relay --charter, or --allow'
+      'send it your card (loam identity) or your request to join (loam members admit), and compare charters (loam consortium inspect); a relay has to be told: loam relay --charter, or --allow'
     )
   }
 }

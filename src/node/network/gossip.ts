@@ -202,6 +202,12 @@ export function meshPeersOf(service: GossipSub, topic: string): string[] {
   return getMeshPeers.call(service, topic)
 }
 
+/** Gossipsub's score of a peer. */
+export function scoreOf(service: GossipSub, peerId: string): number {
+  const { getScore } = service as unknown as { getScore(peerId: string): number }
+  return getScore.call(service, peerId)
+}
+
 /** The implementation takes per-call options that its published interface leaves out. */
 type PublishWithOptions = (
   topic: string,

@@ -32,13 +32,14 @@ export { withDeadline } from './deadline.ts'
 export type { BootstrapOutcome, BootstrapVerdict } from './diagnose.ts'
 export type { Ban, BanTimes, Offence } from './edge/index.ts'
 export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'
-export { type Greeting, GreetPeers } from './greet-peers.ts'
+export { type Greeting, type GreetOptions, GreetPeers } from './greet-peers.ts'
 export { type HelloSelf, serveHello } from './hello.ts'
 export { RELAY_LIMITS, type RelayLimits } from './libp2p-parts.ts'
 export { NetworkError, type NetworkErrorCode } from './network-error.ts'
 export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './network-host.ts'
 export { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
 export {
+  ANSWER_BYTES_PER_SECOND,
   isMalformed,
   REQUEST_LIMITS,
   type RequestHandler,

@@ -22,6 +22,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 import { type Edge, guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX } from './edge/index.ts'
 import type { ReachOptions } from './reach.ts'
+import { DHT_DATASTORE_PREFIX, RecordlessDatastore } from './recordless-datastore.ts'
 
 /** What every libp2p node of Loam is made of, be it a peer's or a relay's. */
 export interface PartsOptions {
@@ -95,6 +96,7 @@ export function libp2pParts(options: PartsOptions): {
     Libp2pOptions,
     | 'start'
     | 'privateKey'
+    | 'datastore'
     | 'addresses'
     | 'transports'
     | 'connectionEncrypters'
@@ -120,6 +122,7 @@ export function libp2pParts(options: PartsOptions): {
     parts: {
       start: false,
       privateKey: options.privateKey,
+      datastore: new RecordlessDatastore(),
       addresses: {
         listen: [...options.listen, ...reservationListeners(reach)],
         appendAnnounce: [...reach.announce]
@@ -188,6 +191,7 @@ function servicesOf({ reach, edge, dhtProtocol, relayLimits = RELAY_LIMITS }: Pa
           dht: kadDHT({
             protocol: dhtProtocol,
             clientMode: false,
+            datastorePrefix: DHT_DATASTORE_PREFIX,
             // Members of a laboratory's own network are members too.
             peerInfoMapper: passthroughMapper
           })

@@ -53,5 +53,7 @@ export interface NetworkHost extends NetworkNode {
   relays(): PeerId[]
   /** Members of the gossip mesh. */
   meshPeers(): string[]
+  /** What gossip thinks of a peer: 0 for one of whom it has seen nothing, below for one that lied. */
+  gossipScore(peerId: string): number
   reach(): ReachState
 }

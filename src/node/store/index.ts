@@ -15,4 +15,10 @@ export { BlockStore } from './block-store.ts'
 export type { Log } from './log.ts'
 export { closeSecret, createSecret } from './secret-file.ts'
 export { errorCode, StoreError, storeError } from './store-error.ts'
-export { EMPTY_LOG, openWriteAheadLog, RECORD_BYTES_MAX, type WriteAheadLog } from './write-ahead-log.ts'
+export {
+  EMPTY_LOG,
+  type OpenFile,
+  openWriteAheadLog,
+  RECORD_BYTES_MAX,
+  type WriteAheadLog
+} from './write-ahead-log.ts'

@@ -16,6 +16,9 @@ const FRAME_HEADER_BYTES = 12
 /** Longest record. */
 export const RECORD_BYTES_MAX = 16 * 1024 * 1024
 
+/** Opens a file as `open` of node:fs does. */
+export type OpenFile = (path: string, flags: string) => Promise<FileHandle>
+
 /** An append-only file of byte records that survives a crash at any moment. */
 export interface WriteAheadLog {
   /** The records now in the log, oldest first. */
@@ -43,9 +46,10 @@ export interface WriteAheadLog {
  * Opens the log at `path`, or makes an empty one. The unfinished tail of an append that a crash interrupted is cut off:
  * that append never resolved, so nothing depends on it.
  *
+ * @param openFile opens the file that is appended to; a test of a full disk has one that refuses to write
  * @throws {StoreError} when the file is no log, or is damaged anywhere but in its tail
  */
-export async function openWriteAheadLog(path: string): Promise<WriteAheadLog> {
+export async function openWriteAheadLog(path: string, openFile: OpenFile = open): Promise<WriteAheadLog> {
   let bytes: Buffer
   try {
     bytes = await readFile(path)
@@ -55,7 +59,7 @@ export async function openWriteAheadLog(path: string): Promise<WriteAheadLog> {
     bytes = MAGIC
   }
   const { records, end } = parseLog(bytes, path)
-  const log = new FileLog(path, records, end, bytes.length - end)
+  const log = new FileLog(path, openFile, records, end, bytes.length - end)
   await log.open()
   return log
 }
@@ -71,8 +75,11 @@ class FileLog implements WriteAheadLog {
   #broken: StoreError | undefined
   #queue: Promise<unknown> = Promise.resolve()
 
-  constructor(path: string, records: Uint8Array[], end: number, tornBytes: number) {
+  readonly #openFile: OpenFile
+
+  constructor(path: string, openFile: OpenFile, records: Uint8Array[], end: number, tornBytes: number) {
     this.#path = path
+    this.#openFile = openFile
     this.#records = records
     this.#end = end
     this.tornBytes = tornBytes
@@ -84,7 +91,7 @@ class FileLog implements WriteAheadLog {
 
   async open(): Promise<void> {
     try {
-      this.#file = await open(this.#path, 'r+')
+      this.#file = await this.#openFile(this.#path, 'r+')
       if (this.tornBytes > 0) {
         await this.#file.truncate(this.#end)
         await this.#file.sync()
@@ -149,7 +156,7 @@ class FileLog implements WriteAheadLog {
     await file.close()
     this.#file = undefined
     try {
-      this.#file = await open(this.#path, 'r+')
+      this.#file = await this.#openFile(this.#path, 'r+')
     } catch (error) {
       this.#broken = storeError(`cannot open the log ${this.#path} again`, error)
       throw this.#broken

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { HeldOutLoss } from '../../protocol/index.ts'
+import { withoutSecrets } from '../config/index.ts'
 import type {
   MeasuringJob,
   TrainerAnswer,
@@ -46,7 +47,11 @@ export function createTrainer(): Trainer {
   const running = (): ChildProcess => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null || !child.connected) {
       const entry = fileURLToPath(new URL('./trainer-process.js', import.meta.url))
-      child = fork(entry, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'advanced' })
+      child = fork(entry, [], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        serialization: 'advanced',
+        env: withoutSecrets(process.env)
+      })
       // Each job listens for itself; without a listener of its own a failed start would end the daemon.
       child.on('error', () => undefined)
     }

@@ -3,12 +3,14 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
 import { readCharter } from '../../../src/node/charter-file.ts'
+import type { PeerView } from '../../../src/node/control/index.ts'
 import { loadIdentity } from '../../../src/node/identity.ts'
 import type { HelloSelf } from '../../../src/node/network/hello.ts'
 import { GreetPeers } from '../../../src/node/network/index.ts'
 import type { NetworkView } from '../../../src/node/network-report/index.ts'
-import { startHost, stopHosts, type TestHost } from '../network/hosts.ts'
+import { startHost, stopHosts, type TestHost, until } from '../network/hosts.ts'
 import { PeerNetwork } from '../peer/peer-network.ts'
 import { lastLine, loam, loamWith, type Outcome } from './loam.ts'
 
@@ -121,6 +123,26 @@ describe('loam doctor on the network', function () {
     assert.deepEqual(outcomesOf(outcome), ['other-consortium', 'other-protocol'])
     const { actions } = lastLine<Report>(outcome)
     assert(actions.some((text) => /loam\/9\.0\.0.*this one has to be updated/.test(text)))
+  })
+
+  it('is joined by loam peers, which tells how far others are and what they run', async () => {
+    const host = await member(2, { software: 'loam/9.9.9' })
+    await host.libp2p.dial(multiaddr(address))
+    let peers: readonly PeerView[] = []
+    const found = () => peers.find(({ peerId }) => peerId === host.peerId.toString())
+    await until(async () => {
+      peers = lastLine<{ peers: PeerView[] }>(await loam('peers', '--home', running, '--json')).peers
+      return found()?.roundTripMs != null
+    })
+    const { way, direction, software, score, greetedSeconds } = found()!
+    assert.deepEqual([way, direction, software], ['direct', 'inbound', 'loam/9.9.9'])
+    assert(score! >= 0 && greetedSeconds! >= 0)
+    const {
+      way: none,
+      roundTripMs,
+      score: unknown
+    } = peers.find(({ connected, self }) => !connected && !self)!
+    assert.deepEqual([none, roundTripMs, unknown], [null, null, null])
   })
 
   it('tells of a clock that is wrong and a port that is taken, and goes on without it', async () => {

@@ -6,6 +6,11 @@ import { dirname, join } from 'node:path'
 import { sha256Hex } from '../../../src/adapter/index.ts'
 import { fetchCheckpoint, serveCheckpoints } from '../../../src/node/driver/model-checkpoint.ts'
 import { homeAt, roundFiles } from '../../../src/node/home.ts'
+import {
+  ANSWER_BYTES_PER_SECOND,
+  REQUEST_LIMITS,
+  type RequestLimits
+} from '../../../src/node/network/index.ts'
 import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
 
 const CHARTER = new Uint8Array(32).fill(3)
@@ -19,13 +24,13 @@ describe('a checkpoint of the merged modules', function () {
   let asker: TestHost
 
   /** A member that serves these bytes, or nothing, as the model of round 7. */
-  const member = async (name: string, bytes?: Uint8Array) => {
+  const member = async (name: string, bytes?: Uint8Array, limits?: Partial<RequestLimits>) => {
     const home = homeAt(join(folder, name))
     const { model } = roundFiles(home, 7)
     await mkdir(dirname(model), { recursive: true })
     if (bytes !== undefined) await writeFile(model, bytes)
     const host = await startHost({ bootstrap: [asker] })
-    await serveCheckpoints(host, home, CHARTER, host.log)
+    await serveCheckpoints(host, home, CHARTER, host.log, limits)
   }
   const target = () => roundFiles(homeAt(join(folder, 'asker')), 7).model
   const fetch = (bytesMax = 2 * MODEL.length) =>
@@ -59,6 +64,19 @@ describe('a checkpoint of the merged modules', function () {
     await until(() => asker.peers().length === 3)
     await fetch()
     assert.deepEqual(await readFile(target()), MODEL)
+  })
+
+  it('comes whole where it is longer than what is answered at once', async () => {
+    const answerRate = { burst: 0, perSecond: 2 * 1024 * 1024 }
+    await member('slow', MODEL, { answerRate })
+    await until(() => asker.peers().length === 1)
+    // All that is answered at once is one piece: without a pace the second breaks it off.
+    const client = { host: asker, charterId: CHARTER, log: asker.log }
+    const signal = AbortSignal.timeout(20_000)
+    const bytesPerSecond = (answerRate.perSecond * 7) / 8
+    await fetchCheckpoint({ ...client, bytesPerSecond }, target(), DIGEST, MODEL.length, signal)
+    assert.deepEqual(await readFile(target()), MODEL)
+    assert(ANSWER_BYTES_PER_SECOND < REQUEST_LIMITS.answerRate.perSecond)
   })
 
   it('is broken off where it is longer than any model of the charter', async () => {

@@ -18,6 +18,14 @@ describe('the edge of the network', function () {
   let honest: TestHost
   let hostile: TestHost
   const sockets: Socket[] = []
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning)
+  before(() => void process.on('warning', onWarning))
+  after(() => {
+    process.off('warning', onWarning)
+    // Nothing that looks like a leak is left to explain.
+    assert.deepEqual(warnings, [])
+  })
 
   const ask = (who: TestHost, text: string) =>
     request(who, server.peerId, PROTOCOL, Buffer.from(text), { timeoutMs: 5_000, maxResponseBytes: 1024 })

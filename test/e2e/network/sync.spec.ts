@@ -38,7 +38,7 @@ describe('members whose histories part', function () {
     const service = new SyncService(components as unknown as DriverComponents, driver)
     await service.start()
     endings.push(() => service.stop(), remove)
-    return { host, happened }
+    return { host, happened, heads: components.heads, context: rounds.head }
   }
   const conflicts = (happened: readonly PeerEvent[]) =>
     happened.flatMap((event) => (event.type === 'conflict' ? [event.reason] : []))
@@ -68,5 +68,15 @@ describe('members whose histories part', function () {
     const behind = await peerWith(['a', 'b'], [ahead.host])
     await until(() => behind.happened.some(({ type }) => type === 'sealedRound'))
     assert.deepEqual([conflicts(ahead.happened), conflicts(behind.happened)], [[], []])
+  })
+
+  it('tells one that knows no member any more how far they are, by seals that hold', async () => {
+    // Neither of the hosts has a member's key: what they claim counts for nothing.
+    const ahead = await peerWith(Array.from({ length: 20 }, (_, round) => `model ${round}`))
+    const behind = await peerWith([], [ahead.host])
+    await until(() => behind.heads.ahead(behind.context) === 21)
+    const apart = await peerWith(['another'], [ahead.host])
+    await until(() => conflicts(apart.happened).length > 0)
+    assert.equal(apart.heads.ahead(apart.context), 2, 'another history proves nothing')
   })
 })

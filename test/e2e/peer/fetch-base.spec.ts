@@ -1,34 +1,26 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { initialiseModel, parseModelConfig, saveBaseModel } from '../../../src/model/index.ts'
-import { readJsonObject } from '../../../src/model/read-json.ts'
-import { packageRoot } from '../../../src/package-root.ts'
-import { TINY_CONFIG } from '../../unit/model/tiny-llama.ts'
-import { splitWeights } from '../../unit/node/split-weights.ts'
-import { loam } from '../cli/loam.ts'
+import { createInterface } from 'node:readline'
+import type { StartingView } from '../../../src/cli/commands/status.ts'
+import { LOAM, lastLine, loam } from '../cli/loam.ts'
+import { forgetModel, makeOtherBase } from './other-base.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
-const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')
-
 describe('a peer without the base model', function () {
-  this.timeout(180_000)
+  this.timeout(240_000)
   let folder: string
+  const fetchArgs = (home: string, address: string) =>
+    ['base', 'fetch', '--home', home, '--json', '--bootstrap', address] as const
   let network: PeerNetwork
 
+  const fetches = (log: string) => log.split('the base model is fetched from members').length - 1
+
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'loam-other-base-'))
-    const { vocabularySize } = parseModelConfig(readJsonObject(join(SHIPPED, 'config.json')))
-    const config = { ...TINY_CONFIG, vocabularySize, bosId: 0, eosId: 0 }
-    saveBaseModel(folder, {
-      config,
-      weights: initialiseModel(config, 11),
-      tokenizerJson: readJsonObject(join(SHIPPED, 'tokenizer.json')),
-      tokenizerConfigJson: readJsonObject(join(SHIPPED, 'tokenizer_config.json'))
-    })
-    await splitWeights(folder, 2)
+    folder = await makeOtherBase()
     // A busy machine must not leave the last to start out of every cut.
     network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 30_000, graceMs: 15_000 } }, folder)
   })
@@ -37,15 +29,47 @@ describe('a peer without the base model', function () {
     await rm(folder, { recursive: true, force: true })
   })
 
+  it('says why nobody gives it, and how far it is, while loam base fetch waits', async () => {
+    const { home, peerId } = network.prepared.peers[3]!
+    assert.equal(await forgetModel(home), folder)
+    const nobody = `/ip4/127.0.0.1/tcp/1/p2p/${network.prepared.peers[0]!.peerId}`
+    const child = spawn(process.execPath, [LOAM, ...fetchArgs(home.folder, nobody)])
+    const ended = once(child, 'exit')
+    const lines = createInterface({ input: child.stderr })
+    let said = ''
+    lines.on('line', (line) => {
+      said += `${line}\n`
+    })
+    while (!/nothing listens on port 1\n.*what to do/.test(said)) await once(lines, 'line')
+    const status = await loam('status', '--home', home.folder, '--json')
+    assert.equal(status.code, 1)
+    const { ready, phase, base } = lastLine<StartingView>(status)
+    assert.deepEqual({ ready, phase }, { ready: false, phase: 'fetching-base' })
+    assert.deepEqual(base, { file: 'config', done: 0, total: 0, connected: 0 })
+    const busy = await loam(...fetchArgs(home.folder, nobody))
+    assert.match(busy.stderr, /is in use by the daemon with process id/)
+    child.kill('SIGINT')
+    assert.deepEqual(await ended, [1, null])
+    assert.match(said, /error: stopped; what was fetched is kept/)
+    assert(!existsSync(home.baseProgress) && !existsSync(home.lock))
+    assert(said.includes('waiting for a member that has it') && !said.includes(peerId))
+  })
+
   it('gets it from members by the charter and an address, and is in a cut', async () => {
     const { home, peerId } = network.prepared.peers[3]!
-    const { model, ...settings } = JSON.parse(await readFile(home.config, 'utf8'))
-    assert.equal(model, folder)
-    await writeFile(home.config, JSON.stringify(settings))
     const checked = await loam('config', 'check', '--home', home.folder, '--json')
     assert.equal(checked.code, 0, checked.stderr)
     assert.match(checked.stderr, /loam peer will fetch it from members/)
     await network.start(0, 1, 2)
+    // Half of the weights are there from a call that broke off.
+    const args = fetchArgs(home.folder, network.watches[0]!.addresses[0]!)
+    await mkdir(home.basePartial, { recursive: true })
+    const first = await readFile(join(folder, 'model-00001-of-00002.safetensors'))
+    await writeFile(join(home.basePartial, 'weights.partial'), first)
+    const fetched = lastLine<{ folder: string; fetched: boolean }>(await loam(...args))
+    assert.deepEqual([fetched.folder, fetched.fetched], [home.base, true])
+    const whole = /"file":"weights"[^}]*"earlierBytes":(\d+)/.exec(await network.log(3))
+    assert.equal(Number(whole?.[1]), first.length)
     await network.start(3)
     await network.until(() =>
       network.watches[0]!.sealed.some(({ cut }) => cut.some((entry) => entry.peerId === peerId))
@@ -65,10 +89,12 @@ describe('a peer without the base model', function () {
   it('has it when it starts again, and does not ask for it anew', async () => {
     const { home } = network.prepared.peers[3]!
     assert.equal(await network.stop(3), 0)
+    const again = await loam(...fetchArgs(home.folder, network.watches[0]!.addresses[0]!))
+    assert.equal(lastLine<{ fetched: boolean }>(again).fetched, false)
     const last = network.lastSealed(3)
+    const fetchesBefore = fetches(await network.log(3))
     await network.startAlone(3)
     await network.untilSealed(last + 1, 3)
-    const log = await readFile(home.log, 'utf8')
-    assert.equal(log.split('the base model is fetched from members').length, 2)
+    assert.equal(fetches(await network.log(3)), fetchesBefore)
   })
 })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { homeAt } from '../../../src/node/home.ts'
 import { lastLine, loam } from '../cli/loam.ts'
+import { forgetModel, makeOtherBase } from './other-base.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
@@ -20,18 +22,27 @@ describe('a peer that joins a running network by an invite', function () {
   let network: PeerNetwork
   let newcomer: number
   let path: string
+  let base: string
 
   before(async () => {
-    network = await PeerNetwork.prepare(4, {
-      retain: RETAIN,
-      // A busy machine must not leave the newcomer out of every cut.
-      timeouts: { gatherMs: 30_000, graceMs: 15_000 }
-    })
+    base = await makeOtherBase()
+    network = await PeerNetwork.prepare(
+      4,
+      {
+        retain: RETAIN,
+        // A busy machine must not leave the newcomer out of every cut.
+        timeouts: { gatherMs: 30_000, graceMs: 15_000 }
+      },
+      base
+    )
     await network.start(...FOUNDERS)
   })
-  after(() => network.end())
+  after(async () => {
+    await network?.end()
+    await rm(base, { recursive: true, force: true })
+  })
 
-  it('is let in by a quorum, catches up through the seal that it was told, and is in a later cut', async () => {
+  it('is let in by a quorum, gets the base model, catches up through the seal that it was told, and is in a later cut', async () => {
     const { folder, prepared } = network
     await network.untilSealed(2, 0)
     path = join(folder, 'weather.invite')
@@ -44,16 +55,19 @@ describe('a peer that joins a running network by an invite', function () {
     assert.equal(asked.quorum, 3)
     const settings = { ...JSON.parse(await readFile(homeOf(1).config, 'utf8')), documents: home.documents }
     await writeFile(home.config, JSON.stringify(settings))
+    assert.equal(await forgetModel(home), base)
     await copyFile(homeOf(1).documents, home.documents)
     newcomer = network.add({ ...prepared.peers[1]!, home, peerId: String(asked.peerId) })
-    // With the invite's addresses alone; before it is let in nobody speaks to it.
-    await network.startAlone(newcomer)
+    // With the invite's addresses alone; before it is let in nobody speaks to it, so it waits for the base model.
+    const started = network.startAlone(newcomer)
     for (const index of [0, 1, 2])
       await json('members', 'admit', home.joinRequest, '--home', homeOf(index).folder)
     await network.until(() =>
       network.watches[0]!.sealed.some(({ cut }) => cut.some(({ peerId }) => peerId === asked.peerId))
     )
+    await started
     assert(agree(network.watches))
+    assert(existsSync(join(home.base, 'config.json')))
     const log = await network.log(newcomer)
     assert.match(log, /the history holds the seal of the invite/)
     assert.equal((await json('join', path, '--home', home.folder)).stage, 'member')

@@ -8,6 +8,7 @@ import type { PeerEvent } from '../../../src/protocol/round/events.ts'
 import type { PeerState } from '../../../src/protocol/round/state.ts'
 import { type Environment, restore, type Step, start, step } from '../../../src/protocol/round/step.ts'
 import { genesisContext, proposerOf, type RoundContext } from '../../../src/protocol/round-context.ts'
+import type { RoundRules } from '../../../src/protocol/round-rules.ts'
 import { idealSigner, verifyIdeal } from '../../sim/ideal-signatures.ts'
 import { simulatedConsortium, simulatedManifest } from '../../sim/simulated-consortium.ts'
 
@@ -105,8 +106,8 @@ export class Table {
   }
 
   /** A member that comes back from its log. */
-  sitAgain(member: number, log: readonly LogRecord[], context = this.context): Seat {
-    const environment = this.environment(member)
+  sitAgain(member: number, log: readonly LogRecord[], context = this.context, rules?: RoundRules): Seat {
+    const environment = { ...this.environment(member), ...(rules && { rules }) }
     return new Seat(environment, restore(context, log, environment), [...log])
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { watchInbound } from './inbound-bytes.ts'
 
@@ -40,6 +41,12 @@ function watchMuxer(muxer: RemoteStreams): StreamMuxer {
       return bytes <= NAMELESS_BYTES_MAX
     })
     take(stream)
+  }
+  const close = muxer.close.bind(muxer)
+  muxer.close = (options) => {
+    // Each stream listens to the one signal while it closes; Node's warning of a leak would be wrong.
+    if (options?.signal !== undefined) setMaxListeners(0, options.signal)
+    return close(options)
   }
   return muxer
 }

@@ -336,6 +336,23 @@ describe('the trainer', function () {
     assert.equal((await trainer.train(job(), () => {}, never)).samples, 12)
   })
 
+  it('does not have the secrets of the daemon', async function () {
+    if (process.platform !== 'linux') this.skip()
+    await trainer.stop()
+    process.env.LOAM_CONTROL_TOKEN = 'a secret of the daemon'
+    process.env.LOAM_TEST_HARMLESS = 'no secret'
+    try {
+      trainer = createTrainer()
+      await trainer.train(job(), () => {}, never)
+      const environment = readFileSync(`/proc/${trainer.pid}/environ`, 'utf8')
+      assert(environment.includes('LOAM_TEST_HARMLESS=no secret'))
+      assert(!environment.includes('LOAM_CONTROL_TOKEN'))
+    } finally {
+      delete process.env.LOAM_CONTROL_TOKEN
+      delete process.env.LOAM_TEST_HARMLESS
+    }
+  })
+
   it('ends its process in the middle of a training, and takes no job after that', async function () {
     if (process.platform !== 'linux') this.skip()
     const { training } = job()

@@ -1,0 +1,103 @@
+import { Command } from 'commander'
+import type { SettingValues } from '../../node/config/index.ts'
+import { PeerError } from '../../node/errors.ts'
+import { homeAt } from '../../node/home.ts'
+import { sayBaseProgress, verdictText } from '../base-progress-text.ts'
+import { untilInterrupted } from '../control-command.ts'
+import { type OutputOptions, printProgress, printResult } from '../output.ts'
+import { addFlagsOf, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
+
+interface FetchFlags extends OutputOptions {
+  home: string
+  charter?: string
+}
+
+/** `loam base`: the consortium's base model. */
+export function baseCommand(): Command {
+  return new Command('base')
+    .description("the consortium's base model")
+    .addCommand(fetchCommand())
+    .addHelpText('after', '\nExample:\n  $ loam base fetch --home ~/.loam')
+}
+
+function fetchCommand(): Command {
+  const command = new Command('fetch')
+    .description('fetch the base model from members into HOME/base, before the peer is started')
+    .requiredOption('--home <folder>', "the peer's home folder")
+    .option('--charter <file>', "the consortium's charter; needed where the home has none yet")
+  return addFlagsOf(command, 'network.listen', 'network.bootstrap', 'network.relays')
+    .option('--json', 'print one JSON object: { "folder", "fetched", "digests" }')
+    .addHelpText(
+      'after',
+      `
+loam peer does the same when it starts without a base. Every file is checked by the charter's digest. Stopped with
+Ctrl-C or broken off, it goes on where it was when it is called again; loam status tells how far it is. Members answer
+members only: who asked to join is served once a quorum has admitted it, and this waits until then.
+
+Examples:
+  $ loam base fetch --home ~/.loam
+  $ loam base fetch --home ~/.loam --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW... --json`
+    )
+    .action((flags: FetchFlags) => runFetch(flags, settingsOfFlags(command, { ...flags })))
+}
+
+async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<void> {
+  const { effectiveSettings } = await import('../../node/config/index.ts')
+  const { createHomeFolders } = await import('../../node/home.ts')
+  const { adoptCharter } = await import('../../node/charter-file.ts')
+  const { createLogs } = await import('../../node/log/logs.ts')
+  const { parseLogLevels } = await import('../../node/log/levels.ts')
+  const { openHome } = await import('../../node/open-home.ts')
+  const { lockHome } = await import('../../node/process-lock.ts')
+  const { fetchBaseFromMembers, hasFetchedBase } = await import('../../node/base/require-base.ts')
+  const home = homeAt(flags.home)
+  const stopped = untilInterrupted()
+  const { config } = await effectiveSettings(home, {
+    flags: settings,
+    defaults: settingDefaults(flags.home)
+  })
+  await createHomeFolders(home)
+  if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
+  const unlock = await lockHome(home)
+  try {
+    const { charter, identity, known } = await openHome(home, config.network)
+    const isThere = await hasFetchedBase(home, charter.charter)
+    const logs = createLogs({
+      path: home.log,
+      levels: parseLogLevels(config.log.level)!,
+      toStandardError: false,
+      ...config.log
+    })
+    if (!isThere)
+      await fetchBaseFromMembers({
+        home,
+        charter: charter.charter,
+        charterId: charter.id,
+        privateKey: identity.privateKey,
+        known,
+        network: config.network,
+        log: logs.of('network'),
+        progress: sayBaseProgress(),
+        onVerdict: (verdict) => printProgress(verdictText(verdict)),
+        signal: stopped
+      }).catch((error: unknown) => {
+        if (!stopped.aborted) throw error
+        throw new PeerError('stopped; what was fetched is kept, and the next call goes on with it')
+      })
+    const { config: configDigest, tokenizer, weights } = charter.charter.base
+    const digests = Object.fromEntries(
+      Object.entries({ config: configDigest, tokenizer, weights }).map(([name, digest]) => [
+        name,
+        Buffer.from(digest).toString('hex')
+      ])
+    )
+    printResult(
+      { folder: home.base, fetched: !isThere, digests },
+      flags,
+      () =>
+        `${home.base} holds the base model${isThere ? ' already' : ''}; its weights are ${digests.weights}`
+    )
+  } finally {
+    await unlock()
+  }
+}

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { runScenario } from './run-seed.ts'
+import { situations } from './situations.ts'
+
+/** Rules without which a round takes for ever, or far too long, though no view is beyond its limit. */
+const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']
+
+describe('the time that a round is given', () => {
+  for (const mutant of STALLING) {
+    it(`is not enough for ${mutant}, and enough for the sound rules`, () => {
+      for (let seed = 1; seed <= 12; seed++) {
+        const scenario = situations[mutant]!(seed)
+        const sound = runScenario(scenario)
+        assert.equal(sound.failure, undefined)
+        assert(sound.strain <= 1, `${sound.strain}`)
+        const { failure } = runScenario(scenario, mutant)
+        if (failure === undefined) continue
+        assert.equal(failure.invariant, 'stall')
+        assert.match(failure.text, /did not seal within \d+ ms of healing/)
+        return
+      }
+      assert.fail('no run was too slow')
+    })
+  }
+})
