@@ -67,10 +67,12 @@ describe('a checkpoint of the merged modules', function () {
   })
 
   it('comes whole where it is longer than what is answered at once', async () => {
-    const answerRate = { burst: 0, perSecond: 2 * 1024 * 1024 }
+    const perSecond = 2 * 1024 * 1024
+    // An asker's pace lets it be a quarter of a second ahead.
+    const answerRate = { burst: perSecond / 4, perSecond }
     await member('slow', MODEL, { answerRate })
     await until(() => asker.peers().length === 1)
-    // All that is answered at once is one piece: without a pace the second breaks it off.
+    // All that is answered at once is a piece and a half: without a pace the second breaks it off.
     const client = { host: asker, charterId: CHARTER, log: asker.log }
     const signal = AbortSignal.timeout(20_000)
     const bytesPerSecond = (answerRate.perSecond * 7) / 8
