@@ -20,7 +20,6 @@ export interface Patience {
  * members are at when the round heals: nothing is waited for that is behind all of them.
  *
  * - Everybody has asked everybody after `copies × syncEveryMs`. Who is behind does so for every round, and builds it.
- * - Somebody committed: the others get what it saw, and no view is needed.
  * - Somebody is not deciding yet: its timers of training and gathering run out at the latest.
  * - Until all have asked, views may pass in vain, each at least as long as its precommit timer. Views count from where
  *   timeouts are longer than three delays. Then proposers take turns: at most f faulty ones, an honest one; and as many
@@ -47,10 +46,6 @@ export function patience(scenario: Scenario, stage: RoundStage, copies: readonly
   const last = Math.max(view, grown) + 2 * faulty + 3
 
   const endMs = levelMs + syncMs + 2 * REPLAY_MS
-  const isCommitted = states.some(
-    ({ context, committed }) => context.round > round || (context.round === round && committed !== undefined)
-  )
-  if (isCommitted) return { milliseconds: Math.ceil(endMs), view: last }
   const isTraining = here.length < honest.length || here.some(({ phase }) => phase === 'training')
   const isGathering = isTraining || here.some(({ view: one }) => one < 0)
   let sum = (isTraining ? timeouts.trainMs : 0) + (isGathering ? longest('gatherMs') : 0)
