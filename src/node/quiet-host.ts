@@ -4,6 +4,7 @@ import { consortiumCid } from '../protocol/index.ts'
 import type { PeerConfig } from './config/index.ts'
 import type { KnownPeers } from './known-peers.ts'
 import { createHost, type GreetOptions, GreetPeers, type NetworkHost } from './network/index.ts'
+import type { OpenHome } from './open-home.ts'
 import type { Log } from './store/index.ts'
 
 /** Who a host of a home is, and whom it knows. */
@@ -13,6 +14,15 @@ export interface HostIdentity {
   readonly known: KnownPeers
   readonly network: PeerConfig['network']
   readonly log: Log
+}
+
+/** The host of an opened home. */
+export function hostIdentity(
+  { charter, identity, known }: Pick<OpenHome, 'charter' | 'identity' | 'known'>,
+  network: PeerConfig['network'],
+  log: Log
+): HostIdentity {
+  return { privateKey: identity.privateKey, charterId: charter.id, known, network, log }
 }
 
 /** A host with a peer's identity that takes no part in gossip: what it is not there to answer for, it does not pass on. */

@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict'
-import { runScenario } from './run-seed.ts'
+import { runScenario, runSeed } from './run-seed.ts'
 import { situations } from './situations.ts'
 
 /** Rules without which a round takes for ever, or far too long, though no view is beyond its limit. */
 const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']
 
+/** Sound runs in which the others needed longer than two exchanges with everybody and two builds. */
+const COMMITTED_EARLY = [3419, 3509, 4217]
+
 describe('the time that a round is given', () => {
+  for (const seed of COMMITTED_EARLY)
+    it(`is enough where somebody had committed when the round healed (seed ${seed})`, () => {
+      const { failure, strain } = runSeed(seed)
+      assert.equal(failure, undefined)
+      assert(strain <= 1, `${strain}`)
+    })
+
   for (const mutant of STALLING) {
     it(`is not enough for ${mutant}, and enough for the sound rules`, () => {
       for (let seed = 1; seed <= 12; seed++) {

@@ -49,6 +49,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
   const { parseLogLevels } = await import('../../node/log/levels.ts')
   const { openHome } = await import('../../node/open-home.ts')
   const { lockHome } = await import('../../node/process-lock.ts')
+  const { hostIdentity } = await import('../../node/quiet-host.ts')
   const { fetchBaseFromMembers, hasFetchedBase } = await import('../../node/base/require-base.ts')
   const home = homeAt(flags.home)
   const stopped = untilInterrupted()
@@ -60,7 +61,8 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
   const unlock = await lockHome(home)
   try {
-    const { charter, identity, known } = await openHome(home, config.network)
+    const opened = await openHome(home, config.network)
+    const { charter } = opened
     const isThere = await hasFetchedBase(home, charter.charter)
     const logs = createLogs({
       path: home.log,
@@ -70,13 +72,9 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
     })
     if (!isThere)
       await fetchBaseFromMembers({
+        ...hostIdentity(opened, config.network, logs.of('network')),
         home,
         charter: charter.charter,
-        charterId: charter.id,
-        privateKey: identity.privateKey,
-        known,
-        network: config.network,
-        log: logs.of('network'),
         progress: sayBaseProgress(),
         onVerdict: (verdict) => printProgress(verdictText(verdict)),
         signal: stopped

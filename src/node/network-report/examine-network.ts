@@ -7,7 +7,7 @@ import { listen } from '../listen.ts'
 import type { NetworkHost } from '../network/index.ts'
 import { openHome } from '../open-home.ts'
 import { lockHome } from '../process-lock.ts'
-import { createGreeting, createQuietHost, type HostIdentity } from '../quiet-host.ts'
+import { createGreeting, createQuietHost, type HostIdentity, hostIdentity } from '../quiet-host.ts'
 import type { Log } from '../store/index.ts'
 import { type NetworkView, networkView } from './network-view.ts'
 
@@ -33,8 +33,9 @@ export async function examineNetwork({ home, config, log }: ExamineOptions): Pro
   const unlock = await lockHome(home)
   try {
     const { network } = config
-    const { charter, identity, rounds, known } = await openHome(home, network)
-    const who = { privateKey: identity.privateKey, charterId: charter.id, known, network, log }
+    const opened = await openHome(home, network)
+    const { rounds } = opened
+    const who = hostIdentity(opened, network, log)
     const { host, listenFault } = await startQuietHost(who)
     const greeting = createGreeting(host, who)
     try {

@@ -2,16 +2,16 @@ import { packageVersion } from '../../package-root.ts'
 import { startControlApi } from '../control/index.ts'
 import { saveOwnAddresses } from '../known-addresses.ts'
 import type { GreetPeers, NetworkHost } from '../network/index.ts'
-import { createGreeting } from '../quiet-host.ts'
+import { createGreeting, hostIdentity } from '../quiet-host.ts'
 import { verdictReport } from './member.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
 export async function startGreeting(
-  { options: { logs }, config, member: { charter, known }, telling: { report }, started }: Running,
+  { options: { logs }, config, member, telling: { report }, started }: Running,
   host: NetworkHost
 ): Promise<GreetPeers> {
-  const who = { charterId: charter.id, known, network: config.network, log: logs.of('network') }
+  const who = hostIdentity(member, config.network, logs.of('network'))
   const greeting = createGreeting(host, who, {
     onVerdict: verdictReport(report),
     onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason })

@@ -10,6 +10,7 @@ import { loadInvite, requireTrustedSeal } from '../invite-files.ts'
 import { type KnownPeers, knownPeers } from '../known-peers.ts'
 import { type MessageLog, openMessageLog } from '../message-log.ts'
 import type { BootstrapVerdict } from '../network/index.ts'
+import { hostIdentity } from '../quiet-host.ts'
 import { requireOwnSettings, requireSettings } from '../require-settings.ts'
 import { openRoundStore, type RoundStore } from '../round-store.ts'
 import { closeSecret, type Log } from '../store/index.ts'
@@ -50,23 +51,20 @@ export async function readMember({ home, config, logs }: PeerOptions): Promise<M
 /** The settings with the base model, which is fetched where need be. @throws {PeerError} when they do not fit the charter */
 export async function completeSettings(
   { home, config, logs, fetchBase }: PeerOptions,
-  { charter, identity, known }: Member,
+  member: Member,
   report: Telling['report']
 ): Promise<PeerConfig> {
+  const charter = member.charter.charter
   const search = {
+    ...hostIdentity(member, config.network, logs.of('network')),
     home,
-    charter: charter.charter,
-    charterId: charter.id,
-    privateKey: identity.privateKey,
-    known,
-    network: config.network,
-    log: logs.of('network'),
+    charter,
     onVerdict: verdictReport(report)
   }
   const model =
     fetchBase === undefined ? config.model : await requireBase({ ...search, ...fetchBase }, config.model)
   const complete: PeerConfig = { ...config, model }
-  await requireSettings(complete, charter.charter)
+  await requireSettings(complete, charter)
   return complete
 }
 
