@@ -8,7 +8,16 @@ const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']
 /** Sound runs in which the others needed longer than two exchanges with everybody and two builds. */
 const COMMITTED_EARLY = [3419, 3509, 4217]
 
+/** A member whose own precommit timer was short left every view before the one whose timer was long had come to it. */
+const UNLIKE_DEADLINES = 5721
+
 describe('the time that a round is given', () => {
+  it('is enough where members have seen unlike delays', () => {
+    const { failure, highestView } = runSeed(UNLIKE_DEADLINES)
+    assert.equal(failure, undefined)
+    assert(highestView < 12, `${highestView}`)
+  })
+
   for (const seed of COMMITTED_EARLY)
     it(`is enough where somebody had committed when the round healed (seed ${seed})`, () => {
       const { failure, strain } = runSeed(seed)

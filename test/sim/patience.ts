@@ -40,7 +40,7 @@ export function patience(scenario: Scenario, stage: RoundStage, copies: readonly
   const syncMs = copies.length * syncEveryMs * slowest
   const levelMs = (behind + 1) * syncMs + behind * REPLAY_MS
   let view = reached
-  for (let passed = 0; passed < levelMs; view++) passed += (shortest('voteMs') + view * growthMs) * fastest
+  for (let passed = 0; passed < levelMs; view++) passed += (timeouts.voteMs + view * growthMs) * fastest
   const shortestTimer = Math.min(shortest('proposeMs'), shortest('voteMs'))
   const grown = Math.ceil(Math.max(0, (3 * calmDelay[1]) / fastest - shortestTimer) / growthMs)
   const last = Math.max(view, grown) + 2 * faulty + 3
@@ -50,7 +50,7 @@ export function patience(scenario: Scenario, stage: RoundStage, copies: readonly
   const isGathering = isTraining || here.some(({ view: one }) => one < 0)
   let sum = (isTraining ? timeouts.trainMs : 0) + (isGathering ? longest('gatherMs') : 0)
   for (let one = reached; one <= last; one++)
-    sum += longest('proposeMs') + 2 * longest('voteMs') + 3 * one * growthMs
+    sum += longest('proposeMs') + longest('voteMs') + timeouts.voteMs + 3 * one * growthMs
   return { milliseconds: Math.ceil(endMs + sum * slowest), view: last }
 }
 

@@ -54,7 +54,10 @@ function* simplerOnes(scenario: Scenario): Generator<Scenario> {
       if (behaviours.length > 0)
         yield { ...scenario, faulty: replaced(faulty, index, { ...member, behaviours }) }
   const isNamed = faulty.some(({ member }) => member === members - 1)
-  if (members > 1 && !isNamed && (scenario.joiners ?? 0) === 0) yield { ...scenario, members: members - 1 }
+  // With more than f faulty members the sound rules promise nothing, and the scenario would show nothing.
+  const isTolerated = faulty.length <= Math.floor((members - 2) / 3)
+  if (members > 1 && isTolerated && !isNamed && (scenario.joiners ?? 0) === 0)
+    yield { ...scenario, members: members - 1 }
   for (const [index, one] of weather.entries())
     for (const calmer of calmerOnes(one)) yield { ...scenario, weather: replaced(weather, index, calmer) }
 }

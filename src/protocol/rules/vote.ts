@@ -144,16 +144,18 @@ function precommit(draft: Draft, cut: Uint8Array | null): void {
   draft.step = 'precommit'
 }
 
-/** Starts the timers of line 34 and line 47; the latter's end begins the next view (line 65). */
+/**
+ * Starts the timers of line 34 and line 47; the latter's end begins the next view (line 65). It is the charter's, the
+ * same for everybody: a member whose own time were shorter would be gone from each view before the others come.
+ */
 function startVoteTimers(draft: Draft): void {
-  const { quorum, charter } = draft.context
-  const { growthMs } = charter.timeouts
-  const { voteMs } = deadlinesOf(draft)
+  const { quorum, charter, rules } = draft.context
+  const { voteMs, growthMs } = charter.timeouts
   const { view } = draft
-  const milliseconds = draft.context.rules.viewTimeout(voteMs, growthMs, view)
+  const lasting = (base: number) => rules.viewTimeout(base, growthMs, view)
   if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
-    startTimer(draft, `prevote/${view}`, milliseconds)
-  if (countOf(draft, 'precommit', view) >= quorum) startTimer(draft, `precommit/${view}`, milliseconds)
+    startTimer(draft, `prevote/${view}`, lasting(deadlinesOf(draft).voteMs))
+  if (countOf(draft, 'precommit', view) >= quorum) startTimer(draft, `precommit/${view}`, lasting(voteMs))
   if (draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
 }
 

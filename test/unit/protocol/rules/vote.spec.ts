@@ -3,6 +3,7 @@ import { equalBytes, hex } from '../../../../src/protocol/bytes.ts'
 import { cutId } from '../../../../src/protocol/identifiers.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
+import { NO_DELAYS } from '../../../../src/protocol/rules/deadline.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
@@ -209,6 +210,22 @@ describe('rule 5, vote: views', () => {
       [500, 700]
     )
     assert.equal(seat.state.view, 1)
+  })
+
+  it('begin when the charter says, whatever delays the member saw: the others have to be there', () => {
+    const seat = deciding()
+    const { voteMs } = table.context.charter.timeouts
+    seat.state = { ...seat.state, delays: { ...NO_DELAYS, vote: [1] } }
+    seat.timeout('propose/0')
+    seat.hear(...votes('prevote', 0, id, others.slice(0, 2)), ...votes('precommit', 0, null))
+    const lengths = seat.done('timer').filter(({ timer }) => /^pre(vote|commit).0/.test(timer))
+    assert.deepEqual(
+      lengths.map(({ timer, milliseconds }) => [timer, milliseconds]),
+      [
+        ['prevote/0', voteMs / 8],
+        ['precommit/0', voteMs]
+      ]
+    )
   })
 
   it('set no timer that JavaScript would let run out at once', () => {
