@@ -1,9 +1,15 @@
-import { deflateRawSync } from 'node:zlib'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { type LoraAdapter, type ShardDtype, type StackMember, sendAdapter } from '../../src/adapter/index.ts'
+import {
+  type LoraAdapter,
+  type ShardDtype,
+  type StackMember,
+  sendAdapter,
+  sha256Hex
+} from '../../src/adapter/index.ts'
 import { baseModelFolder } from '../../src/cli/shipped-model.ts'
 import { expandTargetModules, loadBaseModel } from '../../src/model/index.ts'
+import { loadCompression } from '../../src/node/network/blocks/index.ts'
 import { loadCorpus } from './corpus.ts'
 import { withModules } from './federated-run.ts'
 import { createHeldOutScorer, meanLoss } from './held-out.ts'
@@ -53,9 +59,9 @@ const modules = expandTargetModules(base.config, settings.targetModules)
 
 interface Row {
   readonly name: string
-  /** Bytes that a member sends in a round, the mean; and the same bytes deflated. */
+  /** Bytes that a member sends in a round, the mean; and as many between peers that compress with zstd. */
   readonly bytes: number
-  readonly deflated: number
+  readonly packed: number
   readonly loss: number
 }
 
@@ -69,7 +75,7 @@ async function run({ name, dtype, feedback }: Variant): Promise<Row> {
     previous: new Map()
   }
   const owed = new Map<number, LoraAdapter>()
-  const sizes = { bytes: 0, deflated: 0 }
+  const sizes = { bytes: 0, packed: 0 }
   let model = state.modules
   for (let round = 1; round <= rounds; round++) {
     const received: StackMember[] = []
@@ -83,7 +89,7 @@ async function run({ name, dtype, feedback }: Variant): Promise<Row> {
       owed.set(index, sent.owed)
       for (const { bytes } of sent.shards.flatMap(({ blocks }) => blocks)) {
         sizes.bytes += bytes.length
-        sizes.deflated += deflateRawSync(bytes).length
+        sizes.packed += (compression.pack(sha256Hex(bytes), bytes) ?? bytes).length
       }
       received.push({ author, samples, adapter: sent.adapter })
     }
@@ -94,9 +100,10 @@ async function run({ name, dtype, feedback }: Variant): Promise<Row> {
   }
   const loss = meanLoss(await scorer.score(withModules(base.weights, model)))
   const sendings = rounds * MEMBERS
-  return { name, bytes: sizes.bytes / sendings, deflated: sizes.deflated / sendings, loss }
+  return { name, bytes: sizes.bytes / sendings, packed: sizes.packed / sendings, loss }
 }
 
+const compression = await loadCompression()
 const before = meanLoss(await scorer.score(base.weights))
 const rows: Row[] = []
 for (const variant of VARIANTS) rows.push(await run(variant))
@@ -105,15 +112,15 @@ await trainer.dispose()
 
 const whole = rows[0]!
 const table = new Table({
-  head: ['dtype', 'KiB a member and round', '÷ f32', 'deflated ÷ as it is', 'held-out nats', 'against f32'],
+  head: ['dtype', 'KiB a member and round', '÷ f32', 'in zstd ÷ as it is', 'held-out nats', 'against f32'],
   style: { head: [], border: [], compact: true }
 })
-for (const { name, bytes, deflated, loss } of rows)
+for (const { name, bytes, packed, loss } of rows)
   table.push([
     name,
     (bytes / 1024).toFixed(1),
     (bytes / whole.bytes).toFixed(3),
-    (deflated / bytes).toFixed(3),
+    (packed / bytes).toFixed(3),
     loss.toFixed(6),
     (loss - whole.loss).toExponential(1)
   ])

@@ -60,7 +60,8 @@ export async function startNetwork(
   const uploadBytesPerSecond = config.blocks.uploadLimit
   const upload = uploadBytesPerSecond === undefined ? undefined : new UploadLimit(uploadBytesPerSecond)
   const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
-    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond, upload }
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond, upload },
+    zstd: config.blocks.zstd
   })
   started.push(() => exchange.stop())
   const components: DriverComponents = {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { lpStream } from '@libp2p/utils'
 import { sha256Hex } from '../../../src/adapter/index.ts'
+import { loadCompression } from '../../../src/node/network/blocks/compression.ts'
 import {
   BLOCK_SERVER_LIMITS,
   BLOCKS_PROTOCOL,
@@ -119,6 +120,34 @@ describe('faults in the exchange of blocks', function () {
     assert(begun > 0 && failed())
     assert((await store.get(blocks[0]!.digest)) !== undefined)
     assert(!asker.libp2p.getConnections(hanging.peerId).some(({ streams }) => streams.some(isBlocks)))
+  })
+
+  it('of a holder whose compressed blocks are damaged, wrong or not asked for end its stream', async () => {
+    const [block] = blocksOf(1, 1000) as [Block]
+    const compression = await loadCompression()
+    const other = new Uint8Array(2000)
+    const whole = compression.pack('other', other)!
+    for (const [frame, length, options, reason] of [
+      [whole, 2000, {}, /not asked for/],
+      [whole, 2000, { compression }, /came with other bytes/],
+      [whole, 1000, { compression }, /of another length/],
+      [whole.subarray(0, -1), 2000, { compression }, /damaged zstd frame/]
+    ] as const) {
+      const host = await startPeer()
+      await host.libp2p.handle(BLOCKS_PROTOCOL, async (stream) => {
+        const frames = lpStream(stream)
+        await frames.read()
+        await frames.write(encodeBlockAnswer({ status: 'found', length, zstd: frame.length }))
+        await frames.write(frame)
+      })
+      const session = await BlockSession.open(asker, host.peerId, options)
+      await session.ask([block.digest])
+      await assert.rejects(session.answer(), (error) => {
+        assert(error instanceof NetworkError && error.code === 'protocol')
+        assert.match(error.message, reason)
+        return true
+      })
+    }
   })
 
   it('of a holder that sends what was not asked for, or wrong bytes, end its stream and cost it its standing', async () => {

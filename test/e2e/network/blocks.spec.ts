@@ -10,9 +10,9 @@ import {
   BLOCK_SERVER_LIMITS,
   BLOCKS_PROTOCOL,
   type BlockExchange,
+  type BlockExchangeOptions,
   BlockSession,
   DIGESTS_PER_REQUEST_MAX,
-  type FetchLimits,
   serveBlocks,
   startBlockExchange
 } from '../../../src/node/network/blocks/index.ts'
@@ -57,8 +57,8 @@ describe('the exchange of blocks', function () {
     return peer
   }
   const exchanges: BlockExchange[] = []
-  const exchangeOf = async ({ host, store }: Peer, fetching: Partial<FetchLimits> = {}) => {
-    const exchange = await startBlockExchange(host, store, host.log, { fetching })
+  const exchangeOf = async ({ host, store }: Peer, options: BlockExchangeOptions = {}) => {
+    const exchange = await startBlockExchange(host, store, host.log, options)
     exchanges.push(exchange)
     return exchange
   }
@@ -127,6 +127,28 @@ describe('the exchange of blocks', function () {
     assert.equal(received(), 3 * MiB)
   })
 
+  it('compresses between two that both want to what gets shorter, and for nobody else', async () => {
+    const bytes = Uint8Array.from(randomBytes(MiB), (byte, at) => (at % 2 ? byte : 60))
+    const blocks = [{ digest: sha256Hex(bytes), bytes }, ...blocksOf(300_000)]
+    const holder = await startPeer()
+    for (const block of blocks) await holder.store.put(block.digest, block.bytes)
+    const plain = await startPeer()
+    await connected(holder, plain)
+    plain.host.addAddresses(holder.host.multiaddrs())
+    await until(() => plain.host.libp2p.getConnections(holder.host.peerId).length > 0)
+    const [, fetcher, other] = await Promise.all([
+      exchangeOf(holder, { zstd: true }),
+      exchangeOf(asker, { zstd: true }),
+      exchangeOf(plain)
+    ])
+    const holders = () => ids(holder)
+    await other.fetchAll(wantedOf(blocks), holders, { signal: never })
+    await fetcher.fetchAll(wantedOf(blocks), holders, { signal: never })
+    await assertHeld(blocks)
+    assert.equal(plain.host.traffic.totals().get('blocks')?.received, MiB + 300_000)
+    assert(received() < 0.8 * MiB + 300_000 && received() > 0.5 * MiB + 300_000, `${received()} bytes came`)
+  })
+
   it('goes past a holder that lies, one that hangs and one that is gone', async () => {
     const blocks = blocksOf(MiB, 300_000, 5)
     const honest = await startHolder(blocks)
@@ -137,7 +159,7 @@ describe('the exchange of blocks', function () {
     const gone = await startPeer()
     await connected(honest, liar, hanging, gone)
     await gone.host.stop()
-    const fetcher = await exchangeOf(asker, { frameTimeoutMs: 200 })
+    const fetcher = await exchangeOf(asker, { fetching: { frameTimeoutMs: 200 } })
     // The honest one comes late, so that each of the others has been asked before.
     let asked = 0
     const others = ids(liar, hanging, gone)

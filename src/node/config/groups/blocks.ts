@@ -15,6 +15,12 @@ export const blocksSettings = z.strictObject({
     absent: 'no limit',
     flag: '--upload-limit <size>'
   }),
+  zstd: setting(z.boolean().default(false), {
+    description:
+      'compress blocks on their way to and from peers that do so too: saves a fifth of bf16 shards, for processor time',
+    accepts: 'true or false',
+    flag: '--zstd'
+  }),
   serveBase: setting(z.boolean().default(true), {
     description: 'give the base model to members that lack it; the cap on what is sent holds for it too',
     accepts: 'true or false',

@@ -7,6 +7,13 @@ import { decodeBlockAnswer } from './messages.ts'
 /** What came of one digest. */
 export type FetchedBlock =
   | { readonly digest: string; readonly status: 'found'; readonly bytes: Uint8Array }
+  /** A block of `length` bytes in zstd, of which nothing is checked yet. */
+  | {
+      readonly digest: string
+      readonly status: 'packed'
+      readonly bytes: Uint8Array
+      readonly length: number
+    }
   | { readonly digest: string; readonly status: 'missing' }
   | { readonly digest: string; readonly status: 'busy'; readonly retryAfterMs: number }
 
@@ -16,7 +23,10 @@ const PREFIX_BITS_MAX = 21
 /** A block of which a part has come. */
 interface Filling {
   readonly bytes: Uint8Array
-  readonly hash: Hash
+  /** Of the block; none where its bytes come packed. */
+  readonly hash: Hash | undefined
+  /** What a packed block will have, bytes. */
+  readonly length: number
   filled: number
 }
 
@@ -28,6 +38,7 @@ interface Filling {
 export class AnswerReader {
   readonly #buffers: BlockBuffers
   readonly #onBlockBytes: (bytes: number) => void
+  readonly #mayBePacked: boolean
   readonly #awaited: string[] = []
   readonly #header = new Uint8Array(HEADER_BYTES_MAX)
   #headerLength = 0
@@ -37,9 +48,17 @@ export class AnswerReader {
   #block: Filling | undefined
   #frames = 0
 
-  /** @param onBlockBytes told of the length of each block that has come, right or wrong */
-  constructor(buffers: BlockBuffers, onBlockBytes: (bytes: number) => void = () => undefined) {
+  /**
+   * @param onBlockBytes told of the bytes of each block that has come, right or wrong, as they came
+   * @param mayBePacked whether zstd was asked for
+   */
+  constructor(
+    buffers: BlockBuffers,
+    onBlockBytes: (bytes: number) => void = () => undefined,
+    mayBePacked = false
+  ) {
     this.#buffers = buffers
+    this.#mayBePacked = mayBePacked
     this.#onBlockBytes = onBlockBytes
   }
 
@@ -59,7 +78,7 @@ export class AnswerReader {
   }
 
   /**
-   * Takes bytes off the stream. Found blocks have the digest asked for.
+   * Takes bytes off the stream. Found blocks have the digest asked for; packed ones are still to be looked at.
    *
    * @returns the answers that are complete with them, in the order asked
    * @throws {NetworkError} `protocol` for anything else than answers to what was asked; the stream is of no more use
@@ -114,15 +133,20 @@ export class AnswerReader {
   #endHeader(): FetchedBlock | undefined {
     const answer = decodeBlockAnswer(this.#header.subarray(0, this.#headerLength))
     if (answer.status !== 'found') return { digest: this.#awaited.shift()!, ...answer }
-    this.#block = { bytes: this.#buffers.take(answer.length), hash: createHash('sha256'), filled: 0 }
-    return answer.length === 0 ? this.#endPiece(this.#block) : undefined
+    const { length, zstd } = answer
+    if (zstd !== undefined && !this.#mayBePacked)
+      throw new NetworkError('protocol', 'a block came in zstd, which was not asked for')
+    const hash = zstd === undefined ? createHash('sha256') : undefined
+    this.#block = { bytes: this.#buffers.take(zstd ?? length), hash, length, filled: 0 }
+    return length === 0 ? this.#endPiece(this.#block) : undefined
   }
 
-  #endPiece({ bytes, hash, filled }: Filling): FetchedBlock | undefined {
+  #endPiece({ bytes, hash, filled, length }: Filling): FetchedBlock | undefined {
     if (filled < bytes.length) return undefined
     this.#block = undefined
     this.#onBlockBytes(bytes.length)
     const digest = this.#awaited.shift()!
+    if (hash === undefined) return { digest, status: 'packed', bytes, length }
     if (hash.digest('hex') !== digest)
       throw new NetworkError('protocol', `block ${digest} came with other bytes`)
     return { digest, status: 'found', bytes }
@@ -131,6 +155,6 @@ export class AnswerReader {
 
 function fill(block: Filling, piece: Uint8Array): void {
   block.bytes.set(piece, block.filled)
-  block.hash.update(piece)
+  block.hash?.update(piece)
   block.filled += piece.length
 }

@@ -1,5 +1,6 @@
 import '../promise-polyfill.ts'
 import type { PeerId, Stream, StreamMessageEvent } from '@libp2p/interface'
+import { sha256Hex } from '../../../adapter/index.ts'
 import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
@@ -7,6 +8,7 @@ import { asNetworkError } from '../request-response.ts'
 import { mayCarryBlocks } from './allowance.ts'
 import { AnswerReader, type FetchedBlock } from './answer-reader.ts'
 import { BlockBuffers } from './block-buffers.ts'
+import type { Compression } from './compression.ts'
 import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX } from './constants.ts'
 import { encodeBlockRequest } from './messages.ts'
 import { StreamWriter } from './stream-writer.ts'
@@ -18,10 +20,14 @@ export interface BlockSessionOptions {
   readonly signal?: AbortSignal
   /** Memory for blocks, to share among sessions. */
   readonly buffers?: BlockBuffers
+  /** Given where blocks are to come compressed. */
+  readonly compression?: Compression | undefined
 }
 
 /** An answer that nobody has taken yet. */
 type Ready = FetchedBlock & { readonly at: number }
+/** An answer as it is given out: a found block has its digest. */
+type Answer = Exclude<FetchedBlock, { status: 'packed' }> & { readonly at: number }
 
 /**
  * One stream to a holder, from which blocks are asked and read in the same order. What comes is taken up at once, whoever
@@ -36,6 +42,7 @@ export class BlockSession {
   readonly #reader: AnswerReader
   readonly #buffers: BlockBuffers
   readonly #frameTimeoutMs: number
+  readonly #compression: Compression | undefined
   readonly #ready: Ready[] = []
   #unreadBytes = 0
   #wake: () => void = () => undefined
@@ -49,7 +56,12 @@ export class BlockSession {
     this.#frameTimeoutMs = frameTimeoutMs
     this.#buffers = buffers
     this.#writer = new StreamWriter(stream, frameTimeoutMs)
-    this.#reader = new AnswerReader(buffers, (bytes) => host.traffic.add('blocks', 'received', bytes))
+    this.#compression = options.compression
+    this.#reader = new AnswerReader(
+      buffers,
+      (bytes) => host.traffic.add('blocks', 'received', bytes),
+      options.compression !== undefined
+    )
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('remoteCloseWrite', this.#onEnd)
     stream.addEventListener('close', this.#onEnd)
@@ -85,26 +97,39 @@ export class BlockSession {
     this.#reader.expect(digests)
     this.#watch()
     try {
-      await this.#writer.write(encodeBlockRequest(digests))
+      await this.#writer.write(encodeBlockRequest(digests, this.#compression !== undefined))
     } catch (error) {
       throw this.#fail(asNetworkError(this.#doing, error, false))
     }
   }
 
   /** Takes the next answer. A found block has its digest. @returns it, and when it had come */
-  async answer(): Promise<FetchedBlock & { readonly at: number }> {
+  async answer(): Promise<Answer> {
     if (this.#ready.length === 0 && this.#failure === undefined)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     const answer = this.#ready.shift()
     if (answer === undefined) throw this.#failure ?? new NetworkError('aborted', `${this.#doing}: given up`)
-    if (answer.status === 'found') this.#unreadBytes -= answer.bytes.length
+    if ('bytes' in answer) this.#unreadBytes -= answer.bytes.length
     if (this.#stream.readStatus === 'paused' && this.#unreadBytes <= IN_FLIGHT_BYTES_MAX / 2) {
       this.#stream.resume()
       this.#watch()
     }
-    return answer
+    return answer.status === 'packed' ? this.#unpack(answer) : answer
+  }
+
+  /** Opens a packed block when it is taken, not when it comes: a few bytes may hold a whole block. */
+  #unpack({ digest, bytes, length, at }: Extract<Ready, { status: 'packed' }>): Answer {
+    try {
+      const block = this.#compression!.unpack(bytes, length)
+      this.recycle(bytes)
+      if (sha256Hex(block) !== digest)
+        throw new NetworkError('protocol', `block ${digest} came with other bytes`)
+      return { digest, status: 'found', bytes: block, at }
+    } catch (error) {
+      throw this.#fail(asNetworkError(this.#doing, error, true))
+    }
   }
 
   /** Gives the memory of a block back that is stored. */
@@ -134,7 +159,7 @@ export class BlockSession {
     const framesBefore = this.#reader.frames
     try {
       for (const answer of this.#reader.push(data instanceof Uint8Array ? [data] : data)) {
-        if (answer.status === 'found') this.#unreadBytes += answer.bytes.length
+        if ('bytes' in answer) this.#unreadBytes += answer.bytes.length
         this.#ready.push({ ...answer, at: performance.now() })
       }
     } catch (error) {

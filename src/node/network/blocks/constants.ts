@@ -3,7 +3,7 @@ import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
 /**
  * The block protocol. On one stream, any number of times: the asker sends a request frame with the digests of up to
  * 2 MiB of blocks; the server answers each in order with a header frame (found, missing or busy) and, where found, the
- * block in frames of at most 128 KiB. Every frame has its length in front (unsigned varint). The asker has at most two requests
+ * block in frames of at most 128 KiB. Where the asker takes zstd, a block may come as one zstd frame instead. Every frame has its length in front (unsigned varint). The asker has at most two requests
  * under way on a stream, so that the line never idles between them and at most 4 MiB are ever on their way to it.
  */
 export const BLOCKS_PROTOCOL = '/loam/blocks/1'

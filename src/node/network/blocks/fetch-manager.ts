@@ -6,6 +6,7 @@ import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import type { Availability } from './availability.ts'
 import { BlockBuffers } from './block-buffers.ts'
+import type { Compression } from './compression.ts'
 import { FRAME_TIMEOUT_MS } from './constants.ts'
 import { HolderBook } from './holder-book.ts'
 import { type FetchTools, HolderWorker } from './holder-worker.ts'
@@ -40,6 +41,8 @@ export interface FetchLimits {
   readonly holdersAtOnce: number
   /** How long a holder may take for each frame. */
   readonly frameTimeoutMs: number
+  /** Given where blocks are to be asked for in zstd. */
+  readonly compression: Compression | undefined
 }
 
 /** One call of `fetchAll`. */
@@ -86,7 +89,7 @@ export class FetchManager {
     this.#host = host
     this.#store = store
     this.#availability = availability
-    this.#limits = { holdersAtOnce: 16, frameTimeoutMs: FRAME_TIMEOUT_MS, ...limits }
+    this.#limits = { holdersAtOnce: 16, frameTimeoutMs: FRAME_TIMEOUT_MS, compression: undefined, ...limits }
     this.#wanted = new WantedBlocks(availability, this.#book, Math.random)
     this.#tools = {
       host,
@@ -94,6 +97,7 @@ export class FetchManager {
       book: this.#book,
       frameTimeoutMs: this.#limits.frameTimeoutMs,
       buffers: new BlockBuffers(),
+      compression: this.#limits.compression,
       take: (holder) => this.#wanted.take(holder, this.#sharers, performance.now()),
       isWanted: (digest) => this.#wanted.get(digest) !== undefined,
       keep: (digest, bytes) => this.#keep(digest, bytes),

@@ -5,6 +5,7 @@ import type { NetworkHost } from '../network-host.ts'
 import { isMalformed } from '../request-response.ts'
 import type { BlockBuffers } from './block-buffers.ts'
 import { BlockSession } from './block-session.ts'
+import type { Compression } from './compression.ts'
 import { REQUESTS_UNDER_WAY_MAX } from './constants.ts'
 import type { HolderBook } from './holder-book.ts'
 import type { Want } from './wanted-blocks.ts'
@@ -17,6 +18,8 @@ export interface FetchTools {
   readonly frameTimeoutMs: number
   /** Memory for the blocks that come. */
   readonly buffers: BlockBuffers
+  /** Given where blocks are to come compressed. */
+  readonly compression: Compression | undefined
   /** Chooses what to ask of a holder next. */
   readonly take: (holder: string) => Want[]
   readonly isWanted: (digest: string) => boolean
@@ -89,12 +92,17 @@ export class HolderWorker {
   }
 
   async #run(first: Want[]): Promise<void> {
-    const { book, log, host, frameTimeoutMs, buffers } = this.#tools
+    const { book, log, host, frameTimeoutMs, buffers, compression } = this.#tools
     const name = this.#name
     for (const want of first) this.#unanswered.add(want)
     try {
       const { signal } = this.#stopped
-      const session = await BlockSession.open(host, this.#peerId, { frameTimeoutMs, signal, buffers })
+      const session = await BlockSession.open(host, this.#peerId, {
+        frameTimeoutMs,
+        signal,
+        buffers,
+        compression
+      })
       this.#session = session
       signal.throwIfAborted()
       await this.#exchange(session, first)

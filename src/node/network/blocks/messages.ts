@@ -3,30 +3,47 @@ import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
 import { NetworkError } from '../network-error.ts'
 import { DIGESTS_PER_REQUEST_MAX, RETRY_AFTER_MS_MAX } from './constants.ts'
 
+/** A request as a server reads it. */
+export interface BlockRequest {
+  readonly digests: readonly string[]
+  /** Whether the asker takes blocks in zstd. */
+  readonly zstd: boolean
+}
+
 /** What stands in front of each answered block. */
 export type BlockAnswer =
-  | { readonly status: 'found'; readonly length: number }
+  /** `zstd` is the length of the frame that holds the block, where it comes in one. */
+  | { readonly status: 'found'; readonly length: number; readonly zstd?: number }
   | { readonly status: 'missing' }
   | { readonly status: 'busy'; readonly retryAfterMs: number }
 
 const DIGEST_BYTES = 32
 
-/** A request for blocks. @param digests one to 256, 64 lowercase hex digits each */
-export function encodeBlockRequest(digests: readonly string[]): Uint8Array {
-  return encode({ digests: digests.map((digest) => Uint8Array.from(Buffer.from(digest, 'hex'))) })
+/**
+ * A request for blocks.
+ *
+ * @param digests one to 256, 64 lowercase hex digits each
+ * @param zstd whether blocks may come compressed
+ */
+export function encodeBlockRequest(digests: readonly string[], zstd = false): Uint8Array {
+  return encode({
+    ...(zstd && { zstd }),
+    digests: digests.map((digest) => Uint8Array.from(Buffer.from(digest, 'hex')))
+  })
 }
 
-/** The digests asked for. @throws {NetworkError} `protocol` */
-export function decodeBlockRequest(bytes: Uint8Array): string[] {
-  const { digests, ...rest } = decodeCanonical(bytes)
+/** What is asked for. @throws {NetworkError} `protocol` */
+export function decodeBlockRequest(bytes: Uint8Array): BlockRequest {
+  const { digests, zstd = false, ...rest } = decodeCanonical(bytes)
   const valid =
     Array.isArray(digests) &&
     digests.length >= 1 &&
     digests.length <= DIGESTS_PER_REQUEST_MAX &&
-    digests.every((digest) => digest instanceof Uint8Array && digest.length === DIGEST_BYTES)
+    digests.every((digest) => digest instanceof Uint8Array && digest.length === DIGEST_BYTES) &&
+    typeof zstd === 'boolean'
   if (!valid || Object.keys(rest).length > 0)
     throw new NetworkError('protocol', 'a malformed request for blocks')
-  return digests.map((digest: Uint8Array) => Buffer.from(digest).toString('hex'))
+  return { digests: digests.map((digest: Uint8Array) => Buffer.from(digest).toString('hex')), zstd }
 }
 
 /** The header of an answer. */
@@ -39,8 +56,10 @@ export function decodeBlockAnswer(bytes: Uint8Array): BlockAnswer {
   const { status, ...rest } = decodeCanonical(bytes)
   const keys = Object.keys(rest).join()
   if (status === 'missing' && keys === '') return { status }
-  if (status === 'found' && keys === 'length' && isCount(rest.length) && rest.length <= BLOCK_BYTES_MAX) {
-    return { status, length: rest.length }
+  const { length, zstd } = rest
+  if (status === 'found' && isCount(length) && length <= BLOCK_BYTES_MAX) {
+    if (keys === 'length') return { status, length }
+    if (keys === 'zstd,length' && isCount(zstd) && zstd > 0 && zstd < length) return { status, length, zstd }
   }
   if (status === 'busy' && keys === 'retryAfterMs' && isCount(rest.retryAfterMs)) {
     return { status, retryAfterMs: Math.min(rest.retryAfterMs, RETRY_AFTER_MS_MAX) }

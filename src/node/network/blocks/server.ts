@@ -6,6 +6,7 @@ import { withDeadline } from '../deadline.ts'
 import { NetworkError } from '../network-error.ts'
 import type { NetworkHost } from '../network-host.ts'
 import { isMalformed } from '../request-response.ts'
+import type { Compression } from './compression.ts'
 import {
   BLOCKS_PROTOCOL,
   FRAME_TIMEOUT_MS,
@@ -16,7 +17,7 @@ import {
   REQUESTS_UNDER_WAY_MAX,
   RETRY_AFTER_MS_MAX
 } from './constants.ts'
-import { decodeBlockRequest, encodeBlockAnswer } from './messages.ts'
+import { type BlockRequest, decodeBlockRequest, encodeBlockAnswer } from './messages.ts'
 import { ServingTurns } from './serving-turns.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { UploadLimit } from './upload-limit.ts'
@@ -49,6 +50,8 @@ export interface BlockServerOptions {
   readonly refusal?: (digest: string, asker: string) => number | undefined
   /** Told of each block that went out whole, and its bytes. */
   readonly onSent?: ((digest: string, bytes: number) => void) | undefined
+  /** Given where blocks are sent compressed to whoever asks for that. */
+  readonly compression?: Compression | undefined
 }
 
 /** How much later than told an asker may come back and still find the place that is kept for it. */
@@ -72,7 +75,7 @@ export async function serveBlocks(
   host: NetworkHost,
   store: Pick<BlockStore, 'getToServe'>,
   log: Log,
-  { limits = BLOCK_SERVER_LIMITS, refusal, onSent }: BlockServerOptions = {}
+  { limits = BLOCK_SERVER_LIMITS, refusal, onSent, compression }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
   const upload = limits.upload ?? new UploadLimit(limits.uploadBytesPerSecond)
   const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
@@ -80,7 +83,7 @@ export async function serveBlocks(
   const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
   const turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
 
-  const answerRequest = async (writer: StreamWriter, peer: string, digests: readonly string[]) => {
+  const answerRequest = async (writer: StreamWriter, peer: string, { digests, zstd }: BlockRequest) => {
     if (!turns.begin(peer, performance.now())) {
       for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
       return
@@ -93,8 +96,10 @@ export async function serveBlocks(
         if (index + 1 < digests.length) ahead = read(digests[index + 1]!, peer)
         // Should this answer fail to go out, nobody waits for the next.
         ahead.catch(() => undefined)
-        await sendAnswer(writer, answer)
-        if (answer instanceof Uint8Array) onSent?.(digest, answer.length)
+        if (answer instanceof Uint8Array) {
+          await sendBlock(writer, answer, zstd ? compression?.pack(digest, answer) : undefined)
+          onSent?.(digest, answer.length)
+        } else await sendRefusal(writer, answer)
       }
     } finally {
       turns.end(peer)
@@ -106,17 +111,27 @@ export async function serveBlocks(
     return block === undefined ? undefined : (refusal?.(digest, peer) ?? block)
   }
 
-  const sendAnswer = async (writer: StreamWriter, answer: Uint8Array | number | undefined): Promise<void> => {
-    if (answer === undefined) return writer.write(encodeBlockAnswer({ status: 'missing' }))
-    if (typeof answer === 'number')
-      return writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: answer }))
-    const header = encodeBlockAnswer({ status: 'found', length: answer.length })
-    for (let begin = 0; begin < answer.length; begin += PIECE_BYTES_SENT) {
-      const piece = answer.subarray(begin, begin + PIECE_BYTES_SENT)
+  const sendRefusal = (writer: StreamWriter, retryAfter: number | undefined): Promise<void> =>
+    writer.write(
+      encodeBlockAnswer(
+        retryAfter === undefined ? { status: 'missing' } : { status: 'busy', retryAfterMs: retryAfter }
+      )
+    )
+
+  const sendBlock = async (writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined) => {
+    const { length } = block
+    const header = encodeBlockAnswer({
+      status: 'found',
+      length,
+      ...(packed !== undefined && { zstd: packed.length })
+    })
+    const sent = packed ?? block
+    for (let begin = 0; begin < sent.length; begin += PIECE_BYTES_SENT) {
+      const piece = sent.subarray(begin, begin + PIECE_BYTES_SENT)
       await upload.admit(piece.length)
       await writer.write(...(begin === 0 ? [header] : []), piece)
     }
-    host.traffic.add('blocks', 'sent', answer.length)
+    host.traffic.add('blocks', 'sent', sent.length)
   }
 
   const serve = async (stream: Stream, peerId: PeerId) => {

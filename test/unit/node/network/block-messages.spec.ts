@@ -23,6 +23,16 @@ const answer: fc.Arbitrary<BlockAnswer> = fc.oneof(
     { status: fc.constant('found' as const), length: fc.integer({ min: 0, max: 1024 * 1024 }) },
     plain
   ),
+  fc
+    .record({
+      length: fc.integer({ min: 2, max: 1024 * 1024 }),
+      part: fc.double({ min: 0, max: 1, noNaN: true })
+    })
+    .map(({ length, part }) => ({
+      status: 'found' as const,
+      length,
+      zstd: 1 + Math.floor(part * (length - 2))
+    })),
   fc.record({ status: fc.constant('missing' as const) }, plain),
   fc.record(
     { status: fc.constant('busy' as const), retryAfterMs: fc.integer({ min: 0, max: RETRY_AFTER_MS_MAX }) },
@@ -36,9 +46,10 @@ describe('block messages', () => {
       fc.property(
         fc.array(digest, { minLength: 1, maxLength: DIGESTS_PER_REQUEST_MAX }),
         answer,
-        (digests, header) => {
-          const request = encodeBlockRequest(digests)
-          assert.deepEqual(decodeBlockRequest(request), digests)
+        fc.boolean(),
+        (digests, header, zstd) => {
+          const request = encodeBlockRequest(digests, zstd)
+          assert.deepEqual(decodeBlockRequest(request), { digests, zstd })
           assert.deepEqual(decodeBlockAnswer(encodeBlockAnswer(header)), header)
           assert(request.length <= REQUEST_BYTES_MAX && encodeBlockAnswer(header).length <= HEADER_BYTES_MAX)
         }
@@ -54,11 +65,15 @@ describe('block messages', () => {
       { digests: new Array(DIGESTS_PER_REQUEST_MAX + 1).fill(new Uint8Array(32)) },
       { digests: [new Uint8Array(31)] },
       { digests: [new Uint8Array(32)], more: 1 },
+      { digests: [new Uint8Array(32)], zstd: 1 },
       [new Uint8Array(32)],
       null
     ]
     for (const value of requests) assert.throws(() => decodeBlockRequest(encode(value)), NetworkError)
     const answers = [
+      { status: 'found', length: 10, zstd: 10 },
+      { status: 'found', length: 10, zstd: 0 },
+      { status: 'missing', zstd: 5 },
       {},
       { status: 'found' },
       { status: 'found', length: -1 },
