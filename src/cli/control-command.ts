@@ -21,9 +21,16 @@ export async function daemonOf({ home }: ControlFlags): Promise<ControlClient> {
   return connectControl(homeAt(home))
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM. */
-export function untilInterrupted(): AbortSignal {
+/** Why {@link untilInterrupted} aborted, where its time was up. */
+export const OUT_OF_TIME = 'out of time'
+/** The longest that a timer of Node runs. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
+/** Aborts at the first Ctrl-C or SIGTERM, or after some minutes. */
+export function untilInterrupted(minutes?: number): AbortSignal {
   const stop = new AbortController()
+  if (minutes !== undefined)
+    setTimeout(() => stop.abort(OUT_OF_TIME), Math.min(60_000 * minutes, TIMER_MS_MAX)).unref()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   return stop.signal
 }

@@ -1,5 +1,6 @@
 import { candidatesFor, type ExecutorChoice, type ExecutorDevice } from '../model/executor/choice.ts'
 import { probeExecutor } from '../model/executor/probe/index.ts'
+import { withoutSecrets } from './config/index.ts'
 import { messageOf, PeerError } from './errors.ts'
 
 /**
@@ -12,7 +13,9 @@ export async function requireExecutor({ executor, device }: ExecutorChoice): Pro
   if (executor === undefined && device === undefined) return
   const reasons: string[] = []
   for (const candidate of candidatesOf({ executor, device })) {
-    const { works, reason, remedy, install } = await probeExecutor(candidate)
+    const { works, reason, remedy, install } = await probeExecutor(candidate, {
+      environment: withoutSecrets(process.env)
+    })
     if (works) return
     const command = install === undefined ? '' : `: ${install}`
     reasons.push(`${candidate.executor} on ${candidate.device}: ${reason}. ${remedy}${command}`)

@@ -3,13 +3,14 @@ import type { SettingValues } from '../../node/config/index.ts'
 import { PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
 import { sayBaseProgress, verdictText } from '../base-progress-text.ts'
-import { untilInterrupted } from '../control-command.ts'
-import { type OutputOptions, printProgress, printResult } from '../output.ts'
+import { OUT_OF_TIME, untilInterrupted } from '../control-command.ts'
+import { type OutputOptions, positiveNumber, printProgress, printResult } from '../output.ts'
 import { addFlagsOf, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
 
 interface FetchFlags extends OutputOptions {
   home: string
   charter?: string
+  minutes?: number
 }
 
 /** `loam base`: the consortium's base model. */
@@ -26,6 +27,11 @@ function fetchCommand(): Command {
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--charter <file>', "the consortium's charter; needed where the home has none yet")
   return addFlagsOf(command, 'network.listen', 'network.bootstrap', 'network.relays')
+    .option(
+      '--minutes <x>',
+      'give up when it is not whole after so long (default: never)',
+      positiveNumber('--minutes')
+    )
     .option('--json', 'print one JSON object: { "folder", "fetched", "digests" }')
     .addHelpText(
       'after',
@@ -36,6 +42,7 @@ members only: who asked to join is served once a quorum has admitted it, and thi
 
 Examples:
   $ loam base fetch --home ~/.loam
+  $ loam base fetch --home ~/.loam --minutes 30
   $ loam base fetch --home ~/.loam --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW... --json`
     )
     .action((flags: FetchFlags) => runFetch(flags, settingsOfFlags(command, { ...flags })))
@@ -52,7 +59,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
   const { hostIdentity } = await import('../../node/quiet-host.ts')
   const { fetchBaseFromMembers, hasFetchedBase } = await import('../../node/base/require-base.ts')
   const home = homeAt(flags.home)
-  const stopped = untilInterrupted()
+  const stopped = untilInterrupted(flags.minutes)
   const { config } = await effectiveSettings(home, {
     flags: settings,
     defaults: settingDefaults(flags.home)
@@ -80,7 +87,8 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
         signal: stopped
       }).catch((error: unknown) => {
         if (!stopped.aborted) throw error
-        throw new PeerError('stopped; what was fetched is kept, and the next call goes on with it')
+        const why = stopped.reason === OUT_OF_TIME ? `not whole after ${flags.minutes} minute(s)` : 'stopped'
+        throw new PeerError(`${why}; what was fetched is kept, and the next call goes on with it`)
       })
     const { config: configDigest, tokenizer, weights } = charter.charter.base
     const digests = Object.fromEntries(

@@ -1,6 +1,7 @@
 import { ALL_EXECUTORS, candidatesFor, type ExecutorDevice } from '../../model/executor/choice.ts'
 import { type ExecutorProbe, probeExecutor } from '../../model/executor/probe/index.ts'
 import { oneAtATime } from '../../model/one-at-a-time.ts'
+import { withoutSecrets } from '../../node/config/index.ts'
 import type { DoctorSection } from './section.ts'
 import { wrap } from './wrap.ts'
 
@@ -9,7 +10,9 @@ export const executorsSection: DoctorSection = {
   name: 'executors',
   async examine() {
     // Each takes a moment of the whole processor: beside each other none is faster, and one could miss its deadline.
-    const probe = oneAtATime((each: ExecutorDevice) => probeExecutor(each))
+    const probe = oneAtATime((each: ExecutorDevice) =>
+      probeExecutor(each, { environment: withoutSecrets(process.env) })
+    )
     const probes = await Promise.all(ALL_EXECUTORS.map((each) => probe(each)))
     const standard = candidatesFor({}).find((candidate) =>
       probes.some((each) => each.works && same(each, candidate))

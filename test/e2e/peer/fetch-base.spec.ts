@@ -52,6 +52,9 @@ describe('a peer without the base model', function () {
     assert.deepEqual(await ended, [1, null])
     assert.match(said, /error: stopped; what was fetched is kept/)
     assert(!existsSync(home.baseProgress) && !existsSync(home.lock))
+    const late = await loam(...fetchArgs(home.folder, nobody), '--minutes', '0.02')
+    assert.equal(late.code, 1)
+    assert.match(late.stderr, /error: not whole after 0\.02 minute\(s\); what was fetched is kept/)
     assert(said.includes('waiting for a member that has it') && !said.includes(peerId))
   })
 

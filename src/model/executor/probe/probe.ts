@@ -21,6 +21,8 @@ export interface ExecutorProbe extends ExecutorDevice, Partial<Unavailability> {
 export interface ProbeOptions {
   /** Ends the probe; it is rejected. */
   readonly signal?: AbortSignal
+  /** What its process gets, in place of this one's: native code has no use for secrets. */
+  readonly environment?: NodeJS.ProcessEnv
 }
 
 /**
@@ -31,19 +33,23 @@ export interface ProbeOptions {
  */
 export async function probeExecutor(
   which: ExecutorDevice,
-  { signal }: ProbeOptions = {}
+  { signal, environment = process.env }: ProbeOptions = {}
 ): Promise<ExecutorProbe> {
   signal?.throwIfAborted()
   const name = packageOf(which)
   const version = packageVersion(name)
-  const answer = await ask(which, signal)
+  const answer = await ask(which, environment, signal)
   signal?.throwIfAborted()
   return { ...which, package: name, ...(version !== undefined && { version }), ...answer }
 }
 
-function ask({ executor, device }: ExecutorDevice, signal: AbortSignal | undefined): Promise<ProbeAnswer> {
+function ask(
+  { executor, device }: ExecutorDevice,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal | undefined
+): Promise<ProbeAnswer> {
   const entry = fileURLToPath(new URL('./probe-process.js', import.meta.url))
-  const child = fork(entry, [executor, device], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  const child = fork(entry, [executor, device], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env })
   const end = () => child.kill('SIGKILL')
   let late = false
   const timer = setTimeout(() => {
