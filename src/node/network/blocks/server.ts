@@ -24,7 +24,7 @@ import { UploadLimit } from './upload-limit.ts'
 
 /** What the server gives at most. */
 export interface BlockServerLimits {
-  /** Requests answered at once, over all peers; each holds two blocks in memory. */
+  /** Requests answered at once, over all peers; each holds three blocks in memory. */
   readonly requestsAtOnce: number
   /** Requests of one peer answered at once. */
   readonly requestsPerPeer: number
@@ -52,6 +52,12 @@ export interface BlockServerOptions {
   readonly onSent?: ((digest: string, bytes: number) => void) | undefined
   /** Given where blocks are sent compressed to whoever asks for that. */
   readonly compression?: Compression | undefined
+}
+
+/** A request that an asker may have sent already, and its first block, which is read while another is answered. */
+interface ComingRequest {
+  readonly asked: Promise<BlockRequest>
+  readonly first: Promise<Uint8Array | undefined>
 }
 
 /** How much later than told an asker may come back and still find the place that is kept for it. */
@@ -83,40 +89,38 @@ export async function serveBlocks(
   const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
   const turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
 
-  const answerRequest = async (writer: StreamWriter, peer: string, { digests, zstd }: BlockRequest) => {
+  /** @param first the first block, where it was read while another request was answered */
+  const answerRequest = async (
+    writer: StreamWriter,
+    peer: string,
+    { digests, zstd }: BlockRequest,
+    first: ComingRequest['first']
+  ) => {
     if (!turns.begin(peer, performance.now())) {
       for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
       return
     }
     try {
       // The next block is read from the disk while this one is sent.
-      let ahead = read(digests[0]!, peer)
+      let ahead = first.then((block) => block ?? store.getToServe(digests[0]!))
       for (const [index, digest] of digests.entries()) {
-        const answer = await ahead
-        if (index + 1 < digests.length) ahead = read(digests[index + 1]!, peer)
+        const block = await ahead
+        if (index + 1 < digests.length) ahead = store.getToServe(digests[index + 1]!)
         // Should this answer fail to go out, nobody waits for the next.
         ahead.catch(() => undefined)
-        if (answer instanceof Uint8Array) {
-          await sendBlock(writer, answer, zstd ? compression?.pack(digest, answer) : undefined)
-          onSent?.(digest, answer.length)
-        } else await sendRefusal(writer, answer)
+        const retryAfter = block === undefined ? undefined : refusal?.(digest, peer)
+        if (block === undefined) await writer.write(encodeBlockAnswer({ status: 'missing' }))
+        else if (retryAfter !== undefined)
+          await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: retryAfter }))
+        else {
+          await sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
+          onSent?.(digest, block.length)
+        }
       }
     } finally {
       turns.end(peer)
     }
   }
-
-  const read = async (digest: string, peer: string): Promise<Uint8Array | number | undefined> => {
-    const block = await store.getToServe(digest)
-    return block === undefined ? undefined : (refusal?.(digest, peer) ?? block)
-  }
-
-  const sendRefusal = (writer: StreamWriter, retryAfter: number | undefined): Promise<void> =>
-    writer.write(
-      encodeBlockAnswer(
-        retryAfter === undefined ? { status: 'missing' } : { status: 'busy', retryAfterMs: retryAfter }
-      )
-    )
 
   const sendBlock = async (writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined) => {
     const { length } = block
@@ -145,17 +149,33 @@ export async function serveBlocks(
       maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
     })
     const writer = new StreamWriter(stream, limits.frameTimeoutMs)
+    const ended = new AbortController()
+    let isAnswering = false
+    const comingRequest = (): ComingRequest => {
+      const asked = frames
+        .read({ signal: ended.signal })
+        .then((frame) => decodeBlockRequest(frame.subarray()))
+      const first = asked.then(({ digests }) => (isAnswering ? store.getToServe(digests[0]!) : undefined))
+      // Nobody waits for them before the request before it is answered.
+      for (const early of [asked, first]) early.catch(() => undefined)
+      return { asked, first }
+    }
     try {
-      for (;;) {
+      for (let coming = comingRequest(); ; ) {
+        const { asked, first } = coming
         const request = await withDeadline(
           'waiting for a request for blocks',
           IDLE_TIMEOUT_MS,
           undefined,
-          (signal) => frames.read({ signal })
+          () => asked
         )
-        await answerRequest(writer, peer, decodeBlockRequest(request.subarray()))
+        isAnswering = true
+        coming = comingRequest()
+        await answerRequest(writer, peer, request, first)
+        isAnswering = false
       }
     } catch (error) {
+      ended.abort(error)
       if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') {
         await stream
           .close({ signal: AbortSignal.timeout(FRAME_TIMEOUT_MS) })
