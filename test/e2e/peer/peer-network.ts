@@ -151,9 +151,14 @@ export class PeerNetwork {
     return readFile(this.prepared.peers[index]!.home.log, 'utf8')
   }
 
+  /** Stops every peer. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#processes.keys()].map((index) => this.stop(index)))
+  }
+
   /** Stops every peer and removes the homes. */
   async end(): Promise<void> {
-    await Promise.all([...this.#processes.keys()].map((index) => this.stop(index)))
+    await this.stopAll()
     await rm(this.folder, { recursive: true, force: true })
   }
 
