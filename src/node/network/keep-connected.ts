@@ -40,6 +40,8 @@ interface Target {
 
 const FIRST_DELAY_MS = 250
 const LAST_DELAY_MS = 20_000
+/** For those whose address a person gave: somebody who waits to be let in would wait for the next dial after it. */
+const LAST_PINNED_DELAY_MS = 5_000
 /** How long to wait for the other side's dial. */
 const YIELD_MS = 2000
 const CHECK_INTERVAL_MS = 2000
@@ -53,8 +55,8 @@ const RELAYED_ADDRESSES_MAX = 6
 const PROBE_MS = 3_000
 
 /**
- * Dials every known peer until it is connected, and again after each loss, with growing delays up to 20 seconds and
- * no end: a peer may be off for a week. Learns addresses from identify and local discovery. A peer that is reached through
+ * Dials every known peer until it is connected, and again after each loss, with growing delays up to 20 seconds (5
+ * where a person gave the address) and no end: a peer may be off for a week. Learns addresses from identify and local discovery. A peer that is reached through
  * a relay only is dialled directly now and then.
  */
 export class KeepConnected {
@@ -226,7 +228,8 @@ export class KeepConnected {
     }
     target.dialling = false
     if (this.#libp2p.getConnections(target.peerId).length > 0) return
-    this.#schedule(target, Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(target.failures, 10)))
+    const most = target.pinned.size > 0 ? LAST_PINNED_DELAY_MS : LAST_DELAY_MS
+    this.#schedule(target, Math.min(most, FIRST_DELAY_MS * 2 ** Math.min(target.failures, 10)))
   }
 
   #checkConnections(): void {

@@ -31,7 +31,7 @@ describe('a peer that joins a running network by an invite', function () {
       {
         retain: RETAIN,
         // A busy machine must not leave the newcomer out of every cut.
-        timeouts: { gatherMs: 30_000, graceMs: 15_000 }
+        timeouts: { gatherMs: 30_000, graceMs: 6_000 }
       },
       base
     )
