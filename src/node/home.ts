@@ -29,6 +29,8 @@ export interface Home {
   readonly invite: string
   /** Where this peer listened when it last ran. */
   readonly ownAddresses: string
+  /** Whom a relay carries beside its charter's founders: a PeerId a line. */
+  readonly allowed: string
   /** Membership requests that the operator supports. */
   readonly wishes: string
   /** The base model, where it was fetched from members; while it is fetched, the other. */
@@ -62,6 +64,7 @@ export function homeAt(folder: string): Home {
     joinRequest: inside('join-request.json'),
     invite: inside('invite.cbor'),
     ownAddresses: inside('own-addresses.json'),
+    allowed: inside('allowed'),
     wishes: inside('wishes'),
     base: inside('base'),
     basePartial: inside('base.partial'),

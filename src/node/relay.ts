@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { packageVersion } from '../package-root.ts'
 import type { SignedCharter } from '../protocol/index.ts'
+import { AdmittedPeers, peerIdText } from './admitted-peers.ts'
 import { readCharter } from './charter-file.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
-import { peerIdText } from './driver/reports.ts'
-import { messageOf, PeerError } from './errors.ts'
+import { peerIdText as textOfPeer } from './driver/reports.ts'
+import { PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
 import { listen } from './listen.ts'
@@ -19,7 +19,7 @@ export interface RelaySettings {
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly upnp: boolean
-  /** PeerIds that are carried beside the charter's members. */
+  /** PeerIds that are carried beside the charter's founders and those whom `HOME/allowed` names. */
   readonly allow: readonly string[]
   readonly limits: RelayLimits
   readonly log: Log
@@ -45,8 +45,8 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
   const unlock = await lockHome(home)
   try {
     const charter = existsSync(home.charter) ? await readCharter(home.charter) : undefined
+    const allowed = await admitted(home, charter, settings.allow, log)
     const { peerId, privateKey } = await loadOrCreateIdentity(home.identity)
-    const allowed = admitted(charter, settings.allow)
     if (allowed.has(peerId))
       throw new PeerError(
         `${home.folder} holds a member's identity: a relay needs a home, and with it an identity, of its own`
@@ -74,12 +74,23 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
       () => undefined,
       log
     )
+    allowed.watch(() => {
+      for (const peer of node.peers())
+        if (!allowed.has(peer.toString()))
+          node.libp2p.hangUp(peer).catch((error: unknown) => {
+            log.debug(
+              { peer: peer.toString(), error: String(error) },
+              'who is no longer carried is still there'
+            )
+          })
+    })
     log.info({ peerId, addresses: node.multiaddrs(), admitted: allowed.size }, 'the relay runs')
     return {
       peerId,
       addresses: () => node.multiaddrs(),
       load: () => node.load(),
       async stop() {
+        allowed.stop()
         await addresses.stop()
         await node.stop()
         await unlock()
@@ -91,16 +102,19 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
   }
 }
 
-function admitted(charter: SignedCharter | undefined, allow: readonly string[]): Set<string> {
-  const allowed = new Set(charter?.charter.members.map(({ peer }) => peerIdText(peer)))
-  for (const text of allow) {
-    try {
-      allowed.add(peerIdFromString(text).toString())
-    } catch (error) {
-      throw new PeerError(`--allow ${text}: no PeerId (${messageOf(error)})`)
-    }
-  }
+async function admitted(
+  home: Home,
+  charter: SignedCharter | undefined,
+  allow: readonly string[],
+  log: Log
+): Promise<AdmittedPeers> {
+  const founders = charter?.charter.members.map(({ peer }) => textOfPeer(peer)) ?? []
+  const named = allow.map((text) => peerIdText(text, '--allow'))
+  const allowed = new AdmittedPeers(home.allowed, [...founders, ...named], log)
+  await allowed.read()
   if (allowed.size === 0)
-    throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
+    throw new PeerError(
+      `a relay has to know whom to carry: give it --charter FILE or --allow PEERID, or name them in ${home.allowed}, one a line`
+    )
   return allowed
 }

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { PeerError } from '../../node/errors.ts'
 import { homeAt } from '../../node/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
 import { stopSignal, surviveStrayErrors } from '../daemon-process.ts'
@@ -32,7 +30,7 @@ export function relayCommand(): Command {
     .option('--charter <file>', "the consortium's charter: its members are carried; needed the first time")
     .option(
       '--allow <peerid...>',
-      'PeerIds that are carried too: who joined later, or instead of a charter',
+      'PeerIds that are carried too, instead of a charter or beside it; see below for who joins later',
       []
     )
     .option('--listen <address...>', 'addresses to listen on', [
@@ -66,11 +64,15 @@ export function relayCommand(): Command {
     .addHelpText(
       'after',
       `
+Who joins later is carried once HOME/allowed has a line with the PeerId; it is read again when it changes. Who is taken
+out of it is hung up on.
+
 Put it on a machine that all members can dial. What it carries is encrypted from member to member. Members name it
 with --relay ADDRESS, or in peer.json; they need no other bootstrap address then. Stop it with Ctrl-C or SIGTERM.
 
 Examples:
   $ loam relay --home ~/.loam-relay --charter charter.cbor
+  $ echo 12D3KooW... >> ~/.loam-relay/allowed
   $ loam relay --home ~/.loam-relay --listen /ip4/0.0.0.0/tcp/4001 --announce /dns4/relay.example.org/tcp/4001
   $ loam peer --home ~/.loam --relay /dns4/relay.example.org/tcp/4001/p2p/12D3KooW...`
     )
@@ -86,8 +88,6 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   const stopped = stopSignal()
   await createHomeFolders(home)
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
-  if (!existsSync(home.charter) && flags.allow.length === 0)
-    throw new PeerError('a relay has to know whom to carry: give it --charter FILE, or --allow PEERID')
   const log = createLogs({
     path: home.log,
     levels: { level: flags.logLevel, topics: new Map() },

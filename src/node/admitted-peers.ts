@@ -1,0 +1,83 @@
+import { unwatchFile, watchFile } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { isMissing, messageOf, PeerError } from './errors.ts'
+import type { Log } from './store/log.ts'
+
+/** How often to look whether the file has changed, milliseconds. */
+const LOOK_MS = 2_000
+/** As many as the largest consortium has members, and room for comments. */
+const LINES_MAX = 100_000
+
+/** Whom a relay carries: some for as long as it runs, and those whom a file names, a PeerId a line. */
+export class AdmittedPeers {
+  readonly #path: string
+  readonly #always: ReadonlySet<string>
+  readonly #log: Log
+  #listed: ReadonlySet<string> = new Set()
+
+  /** @param always PeerIds, whatever the file says */
+  constructor(path: string, always: Iterable<string>, log: Log) {
+    this.#path = path
+    this.#always = new Set(always)
+    this.#log = log
+  }
+
+  get size(): number {
+    return new Set([...this.#always, ...this.#listed]).size
+  }
+
+  has(peerId: string): boolean {
+    return this.#always.has(peerId) || this.#listed.has(peerId)
+  }
+
+  /** Reads the file; without one nobody is added. @throws {PeerError} where a line is no PeerId; who was listed stays so */
+  async read(): Promise<void> {
+    this.#listed = await listedIn(this.#path)
+  }
+
+  /** Reads the file again whenever it changes. @param onChange called after it was read */
+  watch(onChange: () => void): void {
+    watchFile(this.#path, { interval: LOOK_MS, persistent: false }, () => {
+      this.read()
+        .then(() => {
+          this.#log.info({ file: this.#path, admitted: this.size }, 'who is carried was read again')
+          onChange()
+        })
+        .catch((error: unknown) => {
+          this.#log.warn({ error: messageOf(error) }, 'who is carried stays as it was')
+        })
+    })
+  }
+
+  stop(): void {
+    unwatchFile(this.#path)
+  }
+}
+
+async function listedIn(path: string): Promise<Set<string>> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return new Set()
+    throw new PeerError(`cannot read ${path}: ${messageOf(error)}`)
+  }
+  const lines = text.split('\n', LINES_MAX + 1)
+  if (lines.length > LINES_MAX) throw new PeerError(`${path} has more than ${LINES_MAX} lines`)
+  return new Set(
+    lines.flatMap((line, index) => {
+      const peerId = line.replace(/#.*/, '').trim()
+      return peerId === '' ? [] : [peerIdText(peerId, `${path}, line ${index + 1}`)]
+    })
+  )
+}
+
+/** A PeerId as it is compared. @throws {PeerError} for anything else, naming where it stands */
+export function peerIdText(text: string, where: string): string {
+  try {
+    return peerIdFromString(text).toString()
+  } catch (error) {
+    throw new PeerError(`${where}: ${text.slice(0, 80)} is no PeerId (${messageOf(error)})`)
+  }
+}
