@@ -77,7 +77,7 @@ async function listedIn(path: string): Promise<Set<string>> {
 export function peerIdText(text: string, where: string): string {
   try {
     return peerIdFromString(text).toString()
-  } catch (error) {
-    throw new PeerError(`${where}: ${text.slice(0, 80)} is no PeerId (${messageOf(error)})`)
+  } catch {
+    throw new PeerError(`${where}: ${text.slice(0, 80)} is no PeerId such as 12D3KooW…`)
   }
 }
