@@ -9,7 +9,7 @@ import { agree, PeerNetwork } from './peer-network.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
 /** Rounds behind at which a member of this consortium takes a checkpoint. */
-const RETAIN = 3
+const RETAIN = 2
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
   const outcome = await loam(...args, '--json')
