@@ -68,13 +68,13 @@ async function listedIn(path: string): Promise<Set<string>> {
   return new Set(
     lines.flatMap((line, index) => {
       const peerId = line.replace(/#.*/, '').trim()
-      return peerId === '' ? [] : [peerIdText(peerId, `${path}, line ${index + 1}`)]
+      return peerId === '' ? [] : [readPeerId(peerId, `${path}, line ${index + 1}`)]
     })
   )
 }
 
 /** A PeerId as it is compared. @throws {PeerError} for anything else, naming where it stands */
-export function peerIdText(text: string, where: string): string {
+export function readPeerId(text: string, where: string): string {
   try {
     return peerIdFromString(text).toString()
   } catch {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { packageVersion } from '../package-root.ts'
 import type { SignedCharter } from '../protocol/index.ts'
-import { AdmittedPeers, peerIdText } from './admitted-peers.ts'
+import { AdmittedPeers, readPeerId } from './admitted-peers.ts'
 import { readCharter } from './charter-file.ts'
 import { AddressExchange } from './driver/address-exchange.ts'
-import { peerIdText as textOfPeer } from './driver/reports.ts'
+import { peerIdText } from './driver/reports.ts'
 import { PeerError } from './errors.ts'
 import { createHomeFolders, type Home } from './home.ts'
 import { loadOrCreateIdentity } from './identity.ts'
@@ -108,8 +108,8 @@ async function admitted(
   allow: readonly string[],
   log: Log
 ): Promise<AdmittedPeers> {
-  const founders = charter?.charter.members.map(({ peer }) => textOfPeer(peer)) ?? []
-  const named = allow.map((text) => peerIdText(text, '--allow'))
+  const founders = charter?.charter.members.map(({ peer }) => peerIdText(peer)) ?? []
+  const named = allow.map((text) => readPeerId(text, '--allow'))
   const allowed = new AdmittedPeers(home.allowed, [...founders, ...named], log)
   await allowed.read()
   if (allowed.size === 0)

@@ -56,8 +56,8 @@ const PROBE_MS = 3_000
 
 /**
  * Dials every known peer until it is connected, and again after each loss, with growing delays up to 20 seconds (5
- * where a person gave the address) and no end: a peer may be off for a week. Learns addresses from identify and local discovery. A peer that is reached through
- * a relay only is dialled directly now and then.
+ * where a person gave the address) and no end: a peer may be off for a week. Learns addresses from identify and local
+ * discovery. A peer that is reached through a relay only is dialled directly now and then.
  */
 export class KeepConnected {
   readonly #libp2p: Libp2p

@@ -52,10 +52,9 @@ describe('a member whose disk is full', function () {
     await network.untilSealed(1, ...OTHERS, VICTIM)
   })
   after(async () => {
-    const { folder: whole } = network
-    await network.stopAll()
+    await network?.stopAll()
     if (isMounted) execFileSync('umount', [folder])
-    await rm(whole, { recursive: true, force: true })
+    if (network !== undefined) await rm(network.folder, { recursive: true, force: true })
   })
 
   for (const phase of ['training', 'stacking'] satisfies Phase[]) {

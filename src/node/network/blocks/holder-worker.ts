@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../../store/index.ts'
 import { NetworkError } from '../network-error.ts'
@@ -198,13 +199,10 @@ export class HolderWorker {
       const next = this.#take()
       const left = until - performance.now()
       if (next.length > 0 || left <= 0 || this.#isFinished) return next
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left)
-        this.#wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
+      // News and the end of the work (`wake`, `stop`) cut it short.
+      const woken = new AbortController()
+      this.#wake = () => woken.abort()
+      await delay(left, undefined, { signal: woken.signal }).catch(() => undefined)
     }
   }
 }

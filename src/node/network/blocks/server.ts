@@ -96,30 +96,26 @@ export async function serveBlocks(
     { digests, zstd }: BlockRequest,
     first: ComingRequest['first']
   ) => {
-    if (!turns.begin(peer, performance.now())) {
-      for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
-      return
-    }
-    try {
-      // The next block is read from the disk while this one is sent.
-      let ahead = first.then((block) => block ?? store.getToServe(digests[0]!))
-      for (const [index, digest] of digests.entries()) {
-        const block = await ahead
-        if (index + 1 < digests.length) ahead = store.getToServe(digests[index + 1]!)
-        // Should this answer fail to go out, nobody waits for the next.
-        ahead.catch(() => undefined)
-        const retryAfter = block === undefined ? undefined : refusal?.(digest, peer)
-        if (block === undefined) await writer.write(encodeBlockAnswer({ status: 'missing' }))
-        else if (retryAfter !== undefined)
-          await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: retryAfter }))
-        else {
-          await sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
-          onSent?.(digest, block.length)
-        }
+    // The next block is read from the disk while this one is sent.
+    let ahead = first.then((block) => block ?? store.getToServe(digests[0]!))
+    for (const [index, digest] of digests.entries()) {
+      const block = await ahead
+      if (index + 1 < digests.length) ahead = store.getToServe(digests[index + 1]!)
+      // Should this answer fail to go out, nobody waits for the next.
+      ahead.catch(() => undefined)
+      const retryAfter = block === undefined ? undefined : refusal?.(digest, peer)
+      if (block === undefined) await writer.write(encodeBlockAnswer({ status: 'missing' }))
+      else if (retryAfter !== undefined)
+        await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: retryAfter }))
+      else {
+        await sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
+        onSent?.(digest, block.length)
       }
-    } finally {
-      turns.end(peer)
     }
+  }
+
+  const sendAway = async (writer: StreamWriter, { digests }: BlockRequest) => {
+    for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
   }
 
   const sendBlock = async (writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined) => {
@@ -150,12 +146,13 @@ export async function serveBlocks(
     })
     const writer = new StreamWriter(stream, limits.frameTimeoutMs)
     const ended = new AbortController()
-    let isAnswering = false
+    // Only who has a turn has anything read ahead: whoever is sent away costs no disk.
+    let hasTurn = false
     const comingRequest = (): ComingRequest => {
       const asked = frames
         .read({ signal: ended.signal })
         .then((frame) => decodeBlockRequest(frame.subarray()))
-      const first = asked.then(({ digests }) => (isAnswering ? store.getToServe(digests[0]!) : undefined))
+      const first = asked.then(({ digests }) => (hasTurn ? store.getToServe(digests[0]!) : undefined))
       // Nobody waits for them before the request before it is answered.
       for (const early of [asked, first]) early.catch(() => undefined)
       return { asked, first }
@@ -169,10 +166,18 @@ export async function serveBlocks(
           undefined,
           () => asked
         )
-        isAnswering = true
+        hasTurn = turns.begin(peer, performance.now())
         coming = comingRequest()
-        await answerRequest(writer, peer, request, first)
-        isAnswering = false
+        if (!hasTurn) {
+          await sendAway(writer, request)
+          continue
+        }
+        try {
+          await answerRequest(writer, peer, request, first)
+        } finally {
+          hasTurn = false
+          turns.end(peer)
+        }
       }
     } catch (error) {
       ended.abort(error)
