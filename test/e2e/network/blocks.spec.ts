@@ -289,7 +289,14 @@ describe('the exchange of blocks', function () {
     const digest = blocks[0]!.digest
     const holder = await startHolder(blocks)
     const overloaded = await startPeer()
-    await serveBlocks(overloaded.host, overloaded.store, overloaded.host.log, {
+    let reads = 0
+    const counted = {
+      getToServe: async () => {
+        reads++
+        return undefined
+      }
+    }
+    await serveBlocks(overloaded.host, counted, overloaded.host.log, {
       limits: { ...BLOCK_SERVER_LIMITS, requestsAtOnce: 0 }
     })
     await connected(holder, overloaded)
@@ -310,6 +317,12 @@ describe('the exchange of blocks', function () {
       'found'
     ])
     assert.deepEqual(await all(overloaded, [digest, other]), ['busy', 'busy'])
+    const greedy = await BlockSession.open(asker.host, overloaded.host.peerId)
+    const many = new Array<string>(DIGESTS_PER_REQUEST_MAX).fill(digest)
+    await Promise.all([greedy.ask(many), greedy.ask(many)])
+    for (const _ of [...many, ...many]) assert.equal((await greedy.answer()).status, 'busy')
+    await greedy.close()
+    assert.equal(reads, 0, 'who is sent away costs no disk')
     const tooMany = new Array<string>(DIGESTS_PER_REQUEST_MAX + 1).fill(digest)
     for (const malformed of [
       encodeBlockRequest([]),
