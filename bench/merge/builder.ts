@@ -14,6 +14,7 @@ import { buildRound } from '../../src/node/builder/build-round.ts'
 import type { ShardSource } from '../../src/node/builder/jobs.ts'
 import { mergeThreads } from '../../src/node/builder/merge-threads.ts'
 import { BlockStore, writeFileAtomic } from '../../src/node/store/index.ts'
+import { peakMemoryBytes } from '../support/peak-memory.ts'
 import { sharedNumbers } from './merge-speed.ts'
 import { RANKS } from './stack-speed.ts'
 
@@ -69,7 +70,7 @@ async function build(folder: string): Promise<BuilderMemory> {
   await threads.stop()
   if (!built.finite) throw new Error('the result is not finite')
   const adapterBytes = 8 * features * modules * RANKS.reduce((sum, rank) => sum + rank, 0)
-  return { adapterBytes, peakBytes: 1024 * process.resourceUsage().maxRSS - before, seconds }
+  return { adapterBytes, peakBytes: peakMemoryBytes() - before, seconds }
 }
 
 async function storeShards(store: BlockStore): Promise<ShardSource[]> {

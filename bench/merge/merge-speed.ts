@@ -1,5 +1,6 @@
 import type { LoraPair } from '../../src/adapter/index.ts'
 import { mergeThreads } from '../../src/node/builder/merge-threads.ts'
+import { peakMemoryBytes } from '../support/peak-memory.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 
 /** Numbers of ordinary size in shared memory, quickly made. */
@@ -94,6 +95,6 @@ export async function roundSpeed(
   await threads.stop()
   return {
     gflops: (2 * rows * columns * rank * modules) / milliseconds / 1e6,
-    peakBytes: 1024 * process.resourceUsage().maxRSS - before
+    peakBytes: peakMemoryBytes() - before
   }
 }

@@ -13,7 +13,7 @@ import { type BlasSpeed, blasSpeed } from './blas.ts'
 import type { BuilderMemory } from './builder.ts'
 import { kernelRoof, roofOf } from './kernel-roof.ts'
 import { mergeSpeed, type RoundSpeed } from './merge-speed.ts'
-import { cachedStackSpeed, type StackSpeed, stackSpeed } from './stack-speed.ts'
+import { cachedStackSpeed, freshStackSpeed, type StackSpeed, stackSpeed } from './stack-speed.ts'
 
 const FEATURES = 4096
 const RANKS = [16, 64, 160]
@@ -134,7 +134,7 @@ function inProcess<Result>(file: string, numbers: readonly number[]): Result {
 }
 
 say('stacking ...')
-const stack = { ...stackSpeed(), cached: cachedStackSpeed() }
+const stack = { ...stackSpeed(), cached: cachedStackSpeed(), fresh: freshStackSpeed() }
 if (process.argv.includes('--json')) {
   console.log(JSON.stringify({ rows, stack, roof, sideBySide: apart }))
 } else {
@@ -144,5 +144,7 @@ if (process.argv.includes('--json')) {
   console.log(table.toString())
   const line = ({ GBps, memcpyGBps, ratio }: StackSpeed) =>
     `${GBps} GB/s, memcpy ${memcpyGBps} GB/s, ratio ${ratio}`
-  console.log(`stack ${line(stack)}; within the caches ${line(stack.cached)}`)
+  console.log(`stack ${line(stack)}`)
+  console.log(`  within the caches ${line(stack.cached)}`)
+  console.log(`  into fresh memory ${line(stack.fresh)}`)
 }

@@ -1,5 +1,6 @@
 import { type StackMember, stackAdapters } from '../../src/adapter/index.ts'
 import { stackKernel } from '../../src/adapter/kernel/stack-kernel.ts'
+import { median } from '../support/median.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 
 /** How fast members' factors are stacked, beside a plain copy of the same factors into memory of the same kind. */
@@ -15,22 +16,35 @@ const RANK = RANKS.reduce((sum, rank) => sum + rank, 0)
 const MODULE_BYTES = 8 * FEATURES * RANK
 /** As of a round: more than any cache holds. */
 const ROUND_MODULES = 16
-const ROUND_REPEATS = 20
+const ROUND_REPEATS = 60
+const FRESH_REPEATS = 20
 /** Both factors in and out are within the last cache, and the repeats are enough for V8 to have compiled for good. */
 const CACHED_REPEATS = 300
 
-/** A module's factors, by members. */
-interface Factors {
+/** What is stacked of one module, by members, and memory that has been written before for the outcome. */
+interface Module {
   readonly A: readonly Float32Array[]
   readonly B: readonly Float32Array[]
+  readonly stackedA: Float32Array
+  readonly stackedB: Float32Array
+}
+
+/** Ten members of the paper's ranks on modules [4096, 4096], more than the caches hold, into memory in use. */
+export function stackSpeed(): StackSpeed {
+  return kernelSpeed(Array.from({ length: ROUND_MODULES }, moduleOfRound), ROUND_REPEATS)
+}
+
+/** The same for one module over and over, all of it in the processor's caches. */
+export function cachedStackSpeed(): StackSpeed {
+  return kernelSpeed([moduleOfRound()], CACHED_REPEATS)
 }
 
 /**
- * Stacks ten members of the paper's ranks on modules [4096, 4096] as a round does: what is written is fresh memory, on
- * both sides from the same allocator in the same sizes, given back between. Best of several, each beside a copy. Run
- * with --expose-gc.
+ * A whole `stackAdapters` of as many modules, whose outcome is fresh memory; the copy takes as much of it, in the same
+ * sizes from the same allocator. What the system takes for the first use of a page is most of either. Run with
+ * --expose-gc.
  */
-export function stackSpeed(): StackSpeed {
+export function freshStackSpeed(): StackSpeed {
   const names = Array.from({ length: ROUND_MODULES }, (_, i) => `model.layers.${i}.self_attn.q_proj`)
   const factors = names.map(factorsOf)
   const members: StackMember[] = RANKS.map((rank, k) => ({
@@ -49,33 +63,36 @@ export function stackSpeed(): StackSpeed {
     }
   }))
   const copy = () => factors.flatMap(({ A, B }) => [copyInto(A, unwritten()), copyInto(B, unwritten())])
-  return compare(
-    ROUND_MODULES * MODULE_BYTES,
-    ROUND_REPEATS,
-    () => stackAdapters(members),
-    copy,
-    globalThis.gc
-  )
+  const stack = () => stackAdapters(members)
+  return compare(ROUND_MODULES * MODULE_BYTES, FRESH_REPEATS, stack, copy, globalThis.gc)
 }
 
-/** The same for one module over and over into the same memory, all of it in the processor's caches: the kernel alone. */
-export function cachedStackSpeed(): StackSpeed {
-  const { A, B } = factorsOf()
-  const [stackedA, stackedB] = [unwritten(), unwritten()]
+function kernelSpeed(modules: readonly Module[], repeats: number): StackSpeed {
   const kernel = stackKernel()
   const stack = () => {
-    let begin = 0
-    for (const part of A) {
-      kernel.scale(part, stackedA.subarray(begin, begin + part.length), Math.fround(0.3))
-      begin += part.length
+    for (const { A, B, stackedA, stackedB } of modules) {
+      let begin = 0
+      for (const part of A) {
+        kernel.scale(part, stackedA.subarray(begin, begin + part.length), Math.fround(0.3))
+        begin += part.length
+      }
+      kernel.join(B, FEATURES, stackedB)
     }
-    kernel.join(B, FEATURES, stackedB)
   }
-  const copy = () => [copyInto(A, stackedA), copyInto(B, stackedB)]
-  return compare(MODULE_BYTES, CACHED_REPEATS, stack, copy)
+  const copy = () => {
+    for (const { A, B, stackedA, stackedB } of modules) {
+      copyInto(A, stackedA)
+      copyInto(B, stackedB)
+    }
+  }
+  return compare(modules.length * MODULE_BYTES, repeats, stack, copy)
 }
 
-function factorsOf(): Factors {
+function moduleOfRound(): Module {
+  return { ...factorsOf(), stackedA: unwritten().fill(0), stackedB: unwritten().fill(0) }
+}
+
+function factorsOf(): Pick<Module, 'A' | 'B'> {
   const make = () => RANKS.map((rank, k) => new Float32Array(rank * FEATURES).fill(0.25 + k))
   return { A: make(), B: make() }
 }
@@ -95,6 +112,7 @@ function copyInto(parts: readonly Float32Array[], target: Float32Array): Float32
   return target
 }
 
+/** Medians of both, in turns: the machine is not equally fast all the time. */
 function compare(
   bytes: number,
   repeats: number,
@@ -102,18 +120,20 @@ function compare(
   copy: () => unknown,
   between: () => void = () => undefined
 ): StackSpeed {
-  let [stackSeconds, copySeconds] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+  const copySeconds: number[] = []
+  const stackSeconds: number[] = []
   for (let repeat = 0; repeat < repeats; repeat++) {
-    copySeconds = Math.min(copySeconds, secondsOf(copy))
+    copySeconds.push(secondsOf(copy))
     between()
-    stackSeconds = Math.min(stackSeconds, secondsOf(stack))
+    stackSeconds.push(secondsOf(stack))
     between()
   }
+  const speed = (seconds: readonly number[]) => bytes / median(seconds) / 1e9
   const rounded = (value: number) => Number(value.toPrecision(4))
   return {
-    GBps: rounded(bytes / stackSeconds / 1e9),
-    memcpyGBps: rounded(bytes / copySeconds / 1e9),
-    ratio: rounded(copySeconds / stackSeconds)
+    GBps: rounded(speed(stackSeconds)),
+    memcpyGBps: rounded(speed(copySeconds)),
+    ratio: rounded(speed(stackSeconds) / speed(copySeconds))
   }
 }
 

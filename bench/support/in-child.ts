@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { peakMemoryBytes } from './peak-memory.ts'
 
 /** What a piece of work in a process of its own gave, and the most memory that the process ever held. */
 export interface ChildOutcome<Result> {
@@ -35,7 +36,7 @@ export function answerParent<Task>(work: (task: Task) => Promise<unknown>): bool
   if (!process.send) return false
   process.once('message', async (task) => {
     const result = await work(task as Task)
-    process.send!({ result, peakMB: (process.resourceUsage().maxRSS * 1024) / 1e6 }, () => process.exit(0))
+    process.send!({ result, peakMB: peakMemoryBytes() / 1e6 }, () => process.exit(0))
   })
   return true
 }

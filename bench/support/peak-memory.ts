@@ -1,15 +1,20 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * Most memory that this process has held resident, in MB. Linux's own mark is read where there is one: getrusage also
+ * Most memory that this process has held resident, in bytes. Linux's own mark is read where there is one: getrusage also
  * counts what the parent held before it started this process.
  */
-export function peakMemoryMb(): number {
+export function peakMemoryBytes(): number {
   try {
     const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
-    if (kilobytes) return Number(kilobytes) / 1024
+    if (kilobytes) return Number(kilobytes) * 1024
   } catch {
     // No /proc on this platform.
   }
-  return process.resourceUsage().maxRSS / 1024
+  return process.resourceUsage().maxRSS * 1024
+}
+
+/** {@link peakMemoryBytes} in MiB. */
+export function peakMemoryMb(): number {
+  return peakMemoryBytes() / 2 ** 20
 }

@@ -1,9 +1,18 @@
-import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
+import { instantiateKernel, type KernelExports, PAGE_BYTES } from './kernel-module.ts'
 
 /** Bytes that are scaled at a time, in place: they stay in a core's second-level cache. */
 const PIECE_BYTES = 128 * 1024
 /** Bytes of joined rows that are written at a time: they and the widest part's rows stay in that cache. */
-const JOINED_BYTES = 256 * 1024
+const JOINED_BYTES = 320 * 1024
+/**
+ * Where pieces come from and where they go to: the same place within 4 KiB. A processor tells a load from a store under
+ * way by the lower 12 bits of their addresses alone, so that a copy to a place a little further on waits for itself. Large
+ * arrays begin at a page's beginning; so do their pieces, and so does the memory that they pass through.
+ */
+const ALIAS_BYTES = 4096
+const BEGIN = ALIAS_BYTES
+/** Rows of which a column of four float32 fills {@link ALIAS_BYTES}, and so does one of any multiple of four. */
+const ALIAS_ROWS = ALIAS_BYTES / 16
 
 let ofThisThread: StackKernel | undefined
 
@@ -28,7 +37,7 @@ export class StackKernel {
     const elements = PIECE_BYTES / 4
     this.#reserve(elements)
     const floats = this.#floats
-    const begin = MEMORY_BEGIN / 4
+    const begin = BEGIN / 4
     let finite = true
     for (let at = 0; at < source.length; at += elements) {
       const count = Math.min(elements, source.length - at)
@@ -36,7 +45,7 @@ export class StackKernel {
       const padded = Math.ceil(count / 4) * 4
       floats.fill(0, begin + count, begin + padded)
       // Multiplied in place. What the padding holds, zero times the factor, counts only where the factor is not finite.
-      if (this.#exports.scale(MEMORY_BEGIN, MEMORY_BEGIN, padded, factor) === 0) finite = false
+      if (this.#exports.scale(BEGIN, BEGIN, padded, factor) === 0) finite = false
       target.set(floats.subarray(begin, begin + count), at)
     }
     return finite
@@ -51,10 +60,10 @@ export class StackKernel {
    */
   join(parts: readonly Float32Array[], rows: number, target: Float32Array): boolean {
     const width = target.length / rows
-    const rowsAtOnce = Math.min(rows, Math.max(1, Math.floor(JOINED_BYTES / 4 / width)))
+    const rowsAtOnce = Math.min(rows, rowsOfWidth(width))
     this.#reserve(2 * rowsAtOnce * width)
     const floats = this.#floats
-    const begin = MEMORY_BEGIN / 4
+    const begin = BEGIN / 4
     const out = begin + rowsAtOnce * width
     let finite = true
     for (let row = 0; row < rows; row += rowsAtOnce) {
@@ -64,7 +73,7 @@ export class StackKernel {
         const own = part.length / rows
         floats.set(part.subarray(row * own, (row + count) * own), begin)
         const to = 4 * (out + column)
-        if (this.#exports.spread(MEMORY_BEGIN, to, count, own, 4 * width) === 0) finite = false
+        if (this.#exports.spread(BEGIN, to, count, own, 4 * width) === 0) finite = false
         column += own
       }
       target.set(floats.subarray(out, out + count * width), row * width)
@@ -74,9 +83,15 @@ export class StackKernel {
 
   #reserve(elements: number): void {
     const { memory } = this.#exports
-    const missing = MEMORY_BEGIN + 4 * elements - memory.buffer.byteLength
+    const missing = BEGIN + 4 * elements - memory.buffer.byteLength
     if (missing <= 0) return
     memory.grow(Math.ceil(missing / PAGE_BYTES))
     this.#floats = new Float32Array(memory.buffer)
   }
+}
+
+/** How many rows so wide are joined at a time. */
+function rowsOfWidth(width: number): number {
+  const rows = Math.floor(JOINED_BYTES / 4 / width)
+  return rows > ALIAS_ROWS ? rows - (rows % ALIAS_ROWS) : Math.max(1, rows)
 }

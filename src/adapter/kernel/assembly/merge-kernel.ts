@@ -210,7 +210,11 @@ function storeLowHalves(target: usize, lanes: v128): void {
  */
 export function scale(source: usize, target: usize, count: usize, factor: f32): i32 {
   const factors = f32x4.splat(factor)
-  let largest = i32x4.splat(0)
+  const begin = target
+  let sum0 = f32x4.splat(0)
+  let sum1 = f32x4.splat(0)
+  let sum2 = f32x4.splat(0)
+  let sum3 = f32x4.splat(0)
   const end = source + (count << 2)
   const unrolledEnd = source + ((count << 2) & ~127)
   for (; source < unrolledEnd; source += 128) {
@@ -222,7 +226,10 @@ export function scale(source: usize, target: usize, count: usize, factor: f32): 
     v128.store(target, p1, 16)
     v128.store(target, p2, 32)
     v128.store(target, p3, 48)
-    largest = i32x4.max_u(largest, largestOf(p0, p1, p2, p3))
+    sum0 = f32x4.add(sum0, p0)
+    sum1 = f32x4.add(sum1, p1)
+    sum2 = f32x4.add(sum2, p2)
+    sum3 = f32x4.add(sum3, p3)
     const p4 = f32x4.mul(factors, v128.load(source, 64))
     const p5 = f32x4.mul(factors, v128.load(source, 80))
     const p6 = f32x4.mul(factors, v128.load(source, 96))
@@ -231,16 +238,19 @@ export function scale(source: usize, target: usize, count: usize, factor: f32): 
     v128.store(target, p5, 80)
     v128.store(target, p6, 96)
     v128.store(target, p7, 112)
-    largest = i32x4.max_u(largest, largestOf(p4, p5, p6, p7))
+    sum0 = f32x4.add(sum0, p4)
+    sum1 = f32x4.add(sum1, p5)
+    sum2 = f32x4.add(sum2, p6)
+    sum3 = f32x4.add(sum3, p7)
     target += 128
   }
   for (; source < end; source += 16) {
     const product = f32x4.mul(factors, v128.load(source))
     v128.store(target, product)
-    largest = i32x4.max_u(largest, magnitude(product))
+    sum0 = f32x4.add(sum0, product)
     target += 16
   }
-  return areFinite(largest)
+  return isFinite(sum0, sum1, sum2, sum3) || areFinite(begin, count) ? 1 : 0
 }
 
 /**
@@ -250,7 +260,10 @@ export function scale(source: usize, target: usize, count: usize, factor: f32): 
  */
 export function spread(source: usize, target: usize, rows: usize, width: usize, stride: usize): i32 {
   const rowBytes = width << 2
-  let largest = i32x4.splat(0)
+  let sum0 = f32x4.splat(0)
+  let sum1 = f32x4.splat(0)
+  let sum2 = f32x4.splat(0)
+  let sum3 = f32x4.splat(0)
   const blocks = rowBytes & ~63
   for (let at: usize = 0; at < blocks; at += 64) {
     let from = source + at
@@ -264,7 +277,10 @@ export function spread(source: usize, target: usize, rows: usize, width: usize, 
       v128.store(to, v1, 16)
       v128.store(to, v2, 32)
       v128.store(to, v3, 48)
-      largest = i32x4.max_u(largest, largestOf(v0, v1, v2, v3))
+      sum0 = f32x4.add(sum0, v0)
+      sum1 = f32x4.add(sum1, v1)
+      sum2 = f32x4.add(sum2, v2)
+      sum3 = f32x4.add(sum3, v3)
       from += rowBytes
       to += stride
     }
@@ -293,12 +309,15 @@ export function spread(source: usize, target: usize, rows: usize, width: usize, 
       to += stride
       v128.store(to, v3)
       to += stride
-      largest = i32x4.max_u(largest, largestOf(v0, v1, v2, v3))
+      sum0 = f32x4.add(sum0, v0)
+      sum1 = f32x4.add(sum1, v1)
+      sum2 = f32x4.add(sum2, v2)
+      sum3 = f32x4.add(sum3, v3)
     }
     for (; row < rows; row++) {
       const values = v128.load(from)
       v128.store(to, values)
-      largest = i32x4.max_u(largest, magnitude(values))
+      sum0 = f32x4.add(sum0, values)
       from += rowBytes
       to += stride
     }
@@ -309,12 +328,27 @@ export function spread(source: usize, target: usize, rows: usize, width: usize, 
     for (let row: usize = 0; row < rows; row++) {
       const value = v128.load32_zero(from)
       v128.store_lane<u32>(to, value, 0)
-      largest = i32x4.max_u(largest, magnitude(value))
+      sum0 = f32x4.add(sum0, value)
       from += rowBytes
       to += stride
     }
   }
-  return areFinite(largest)
+  return isFinite(sum0, sum1, sum2, sum3) || areFinite(source, rows * width) ? 1 : 0
+}
+
+/** Whether four sums are finite, and hence all that went into them: what is not finite never leaves a sum again. */
+function isFinite(sum0: v128, sum1: v128, sum2: v128, sum3: v128): bool {
+  return !hasInfinity(magnitude(f32x4.add(f32x4.add(sum0, sum1), f32x4.add(sum2, sum3))))
+}
+
+/** Whether each of `count` float32 is finite: for where a sum is not, as sums of finite numbers can overflow. */
+function areFinite(at: usize, count: usize): bool {
+  let largest = i32x4.splat(0)
+  const end = at + (count << 2)
+  const vectorsEnd = at + ((count << 2) & ~15)
+  for (; at < vectorsEnd; at += 16) largest = i32x4.max_u(largest, magnitude(v128.load(at)))
+  for (; at < end; at += 4) largest = i32x4.max_u(largest, magnitude(v128.load32_zero(at)))
+  return !hasInfinity(largest)
 }
 
 /** Bits of |values|: as whole numbers they are ordered as the magnitudes, with infinity and then NaN above all. */
@@ -322,11 +356,6 @@ function magnitude(values: v128): v128 {
   return v128.and(values, i32x4.splat(0x7fffffff))
 }
 
-function largestOf(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
-  return i32x4.max_u(i32x4.max_u(magnitude(v0), magnitude(v1)), i32x4.max_u(magnitude(v2), magnitude(v3)))
-}
-
-/** Whether magnitudes that were seen, as {@link magnitude} gives them, are all finite. */
-function areFinite(largest: v128): i32 {
-  return i32(!v128.any_true(i32x4.ge_u(largest, i32x4.splat(0x7f800000))))
+function hasInfinity(magnitudes: v128): bool {
+  return v128.any_true(i32x4.ge_u(magnitudes, i32x4.splat(0x7f800000)))
 }

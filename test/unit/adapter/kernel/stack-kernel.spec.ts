@@ -69,4 +69,20 @@ describe('the stack kernel', () => {
       }
     }
   })
+
+  it('takes finite elements for finite where their sum is not', () => {
+    for (const length of [3, 64, 161]) {
+      const largest = new Float32Array(length).fill(3.4e38)
+      const target = new Float32Array(length)
+      assert(kernel.scale(largest, target, 1))
+      assert(kernel.join([largest], 1, target))
+      assert.deepEqual(bitsOf(target), bitsOf(largest))
+      for (const bad of [Number.NEGATIVE_INFINITY, Number.NaN]) {
+        largest[length - 1] = bad
+        assert(!kernel.scale(largest, target, 1))
+        assert(!kernel.join([largest], 1, target))
+        assert(!kernel.join([largest], length, target))
+      }
+    }
+  })
 })
