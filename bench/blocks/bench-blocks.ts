@@ -56,7 +56,7 @@ if (wants('b')) {
     result.swarm.push(row)
     say(
       `    ${peers} peers: bytes in ÷ unique ${row.duplication.toFixed(3)}, time ÷ ideal ${row.timeRatio.toFixed(2)} (${row.seconds.toFixed(2)} s), ` +
-        `own blocks sent at most ${row.authorUploadRatio.toFixed(2)} times; over gossip ${(100 * row.gossip.arrived).toFixed(0)} % had arrived after ${row.gossip.seconds.toFixed(1)} s`
+        `the first time ${row.firstTimeRatio.toFixed(2)}, own blocks sent at most ${row.authorUploadRatio.toFixed(2)} times; over gossip ${(100 * row.gossip.arrived).toFixed(0)} % had arrived after ${row.gossip.seconds.toFixed(1)} s`
     )
   }
   say('    to reach: bytes in at most 1.05, time at most 1.5')

@@ -6,7 +6,12 @@ import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { sha256Hex } from '../../src/adapter/index.ts'
-import { type BlockExchange, createHost, startBlockExchange } from '../../src/node/network/index.ts'
+import {
+  type BlockExchange,
+  createHost,
+  letHeapGrow,
+  startBlockExchange
+} from '../../src/node/network/index.ts'
 import { BlockStore } from '../../src/node/store/index.ts'
 import { peakMemoryMb } from '../support/peak-memory.ts'
 import { readBare, serveBare } from './bare-stream.ts'
@@ -14,6 +19,8 @@ import type { Done, Order } from './messages.ts'
 
 /** A peer of the block benchmark: the daemon's host, store and block exchange, without training and without rounds. */
 
+// As `loam peer` does.
+letHeapGrow()
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 const home = await mkdtemp(join(process.env.LOAM_BENCH_TMP ?? tmpdir(), 'loam-bench-blocks-'))
 const listen = process.env.LOAM_BENCH_LISTEN ?? '/ip4/127.0.0.1/tcp/0'

@@ -250,7 +250,7 @@ export function scale(source: usize, target: usize, count: usize, factor: f32): 
     sum0 = f32x4.add(sum0, product)
     target += 16
   }
-  return isFinite(sum0, sum1, sum2, sum3) || areFinite(begin, count) ? 1 : 0
+  return isFiniteSum(sum0, sum1, sum2, sum3) || areFinite(begin, count) ? 1 : 0
 }
 
 /**
@@ -333,11 +333,11 @@ export function spread(source: usize, target: usize, rows: usize, width: usize, 
       to += stride
     }
   }
-  return isFinite(sum0, sum1, sum2, sum3) || areFinite(source, rows * width) ? 1 : 0
+  return isFiniteSum(sum0, sum1, sum2, sum3) || areFinite(source, rows * width) ? 1 : 0
 }
 
 /** Whether four sums are finite, and hence all that went into them: what is not finite never leaves a sum again. */
-function isFinite(sum0: v128, sum1: v128, sum2: v128, sum3: v128): bool {
+function isFiniteSum(sum0: v128, sum1: v128, sum2: v128, sum3: v128): bool {
   return !hasInfinity(magnitude(f32x4.add(f32x4.add(sum0, sum1), f32x4.add(sum2, sum3))))
 }
 
