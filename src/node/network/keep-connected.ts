@@ -6,6 +6,7 @@ import { withDeadline } from './deadline.ts'
 import { nextUpgrade, type UpgradeTurn } from './direct-upgrade.ts'
 import { DIAL_TIMEOUT_MS } from './libp2p-parts.ts'
 import { isRelayed, readPeerAddress, withPeerId } from './peer-address.ts'
+import { redialDelay } from './redial-delay.ts'
 import { openAddresses } from './tcp-probe.ts'
 
 /** How {@link KeepConnected} works. */
@@ -38,10 +39,8 @@ interface Target {
   upgrade: UpgradeTurn | undefined
 }
 
+/** Before a peer is dialled for the first time, or again after a loss. */
 const FIRST_DELAY_MS = 250
-const LAST_DELAY_MS = 20_000
-/** For those whose address a person gave: somebody who waits to be let in would wait for the next dial after it. */
-const LAST_PINNED_DELAY_MS = 5_000
 /** How long to wait for the other side's dial. */
 const YIELD_MS = 2000
 const CHECK_INTERVAL_MS = 2000
@@ -228,8 +227,7 @@ export class KeepConnected {
     }
     target.dialling = false
     if (this.#libp2p.getConnections(target.peerId).length > 0) return
-    const most = target.pinned.size > 0 ? LAST_PINNED_DELAY_MS : LAST_DELAY_MS
-    this.#schedule(target, Math.min(most, FIRST_DELAY_MS * 2 ** Math.min(target.failures, 10)))
+    this.#schedule(target, redialDelay(target.failures, target.pinned.size > 0))
   }
 
   #checkConnections(): void {
