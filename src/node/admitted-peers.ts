@@ -1,11 +1,16 @@
 import { unwatchFile, watchFile } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { isMissing, messageOf, PeerError } from './errors.ts'
 import type { Log } from './store/log.ts'
 
 /** How often to look whether the file has changed, milliseconds. */
 const LOOK_MS = 2_000
+/** How long a file has to stay as it is until it counts as written, milliseconds. */
+const SETTLED_MS = 300
+/** As often as it may be found changed in between, until it is taken as it is. */
+const SETTLING_MAX = 20
 /** As many as the largest consortium has members, and room for comments. */
 const LINES_MAX = 100_000
 
@@ -36,10 +41,16 @@ export class AdmittedPeers {
     this.#listed = await listedIn(this.#path)
   }
 
-  /** Reads the file again whenever it changes. @param onChange called after it was read */
-  watch(onChange: () => void): void {
-    watchFile(this.#path, { interval: LOOK_MS, persistent: false }, () => {
-      this.read()
+  /**
+   * Reads the file again whenever it changes, once it is written to the end: an editor that writes in place leaves it
+   * empty for a moment.
+   *
+   * @param onChange called after it was read
+   */
+  watch(onChange: () => void, lookMs = LOOK_MS): void {
+    watchFile(this.#path, { interval: lookMs, persistent: false }, () => {
+      settled(this.#path)
+        .then(() => this.read())
         .then(() => {
           this.#log.info({ file: this.#path, admitted: this.size }, 'who is carried was read again')
           onChange()
@@ -52,6 +63,22 @@ export class AdmittedPeers {
 
   stop(): void {
     unwatchFile(this.#path)
+  }
+}
+
+/** Resolves when a file's length and time have stayed the same for a while, or it is gone. */
+async function settled(path: string): Promise<void> {
+  const look = () =>
+    stat(path).then(
+      ({ size, mtimeMs }) => `${size} ${mtimeMs}`,
+      () => 'not there'
+    )
+  let before = await look()
+  for (let count = 0; count < SETTLING_MAX; count++) {
+    await delay(SETTLED_MS, undefined, { ref: false })
+    const now = await look()
+    if (now === before) return
+    before = now
   }
 }
 
