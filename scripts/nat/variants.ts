@@ -7,6 +7,7 @@ import type { LabHost } from '../network-lab/namespaces.ts'
 import { SHORT_TRAINING, TESTNET_DEFAULTS } from '../testnet/options.ts'
 import { type PeerProcess, startPeerProcess } from '../testnet/peer-process.ts'
 import { type PreparedPeer, prepareTestnet } from '../testnet/prepare-homes.ts'
+import { askDoctor, type DoctorAnswer } from './ask-doctor.ts'
 import { buildNatLab, type NatLab } from './lab.ts'
 import { type RelayProcess, startRelayProcess } from './relay-process.ts'
 
@@ -24,6 +25,8 @@ export interface NatResult {
   readonly routersLetIn: boolean
   readonly seconds: number
   readonly digests: readonly { readonly round: number; readonly cut: number; readonly model: string }[]
+  /** What the doctor says of the first hidden member, asked on its own machine when the rounds are over. */
+  readonly doctor: DoctorAnswer
   /** Connections that the relay carried at most. */
   readonly carried?: number
   readonly failure?: string
@@ -84,6 +87,7 @@ export async function runVariant(variant: NatVariant, options: NatOptions): Prom
     const letIn = await Promise.all([0, 1].map((index) => lab!.reaches(publicHost, index, PORT)))
     const hidden = [first!.peerId, second!.peerId]
     const failure = await watch.untilShared(hidden)
+    const doctor = await askDoctor(lab.hidden[0]!, first!.home.folder)
     const shared = sharedRounds(sealed, hidden)
     const routersLetIn = letIn.includes(true)
     return {
@@ -97,6 +101,7 @@ export async function runVariant(variant: NatVariant, options: NatOptions): Prom
         cut: cut.length,
         model: modelDigest.slice(0, 16)
       })),
+      doctor,
       ...(relay === undefined ? {} : { carried: relay.carried() }),
       ...(failure === undefined ? {} : { failure })
     }
