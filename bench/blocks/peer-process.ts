@@ -9,7 +9,7 @@ import { sha256Hex } from '../../src/adapter/index.ts'
 import {
   type BlockExchange,
   createHost,
-  letHeapGrow,
+  growHeapWithTraffic,
   startBlockExchange
 } from '../../src/node/network/index.ts'
 import { BlockStore } from '../../src/node/store/index.ts'
@@ -19,8 +19,6 @@ import type { Done, Order } from './messages.ts'
 
 /** A peer of the block benchmark: the daemon's host, store and block exchange, without training and without rounds. */
 
-// As `loam peer` does.
-letHeapGrow()
 const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 const home = await mkdtemp(join(process.env.LOAM_BENCH_TMP ?? tmpdir(), 'loam-bench-blocks-'))
 const listen = process.env.LOAM_BENCH_LISTEN ?? '/ip4/127.0.0.1/tcp/0'
@@ -40,6 +38,8 @@ const host = await createHost({
   },
   log: quiet
 })
+// As `loam peer` does.
+growHeapWithTraffic(host.traffic)
 const store = await BlockStore.open(home, quiet)
 let exchange: BlockExchange
 

@@ -49,9 +49,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const { adoptCharter } = await import('../../node/charter-file.ts')
   const { createLogs } = await import('../../node/log/logs.ts')
   const { parseLogLevels } = await import('../../node/log/levels.ts')
-  const { letHeapGrow } = await import('../../node/network/heap-growth.ts')
   const { startPeer } = await import('../../node/peer.ts')
-  letHeapGrow()
   requireExecutorChoice(flags)
   const home = homeAt(flags.home)
   const stopped = stopSignal()
@@ -86,15 +84,17 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   void stopped.then(() => stopping.abort())
   const fetchBase =
     sources.get('model') === 'default' ? { progress: sayBaseProgress(), signal: stopping.signal } : undefined
-  const peer = await startPeer({ home, config, logs, report, fetchBase }).catch((error: unknown) => {
-    if (!stopping.signal.aborted || error instanceof PeerError) throw error
-    printResult(
-      { peerId: null, halted, rounds: sealed },
-      flags,
-      () => 'stopped while it started; what was fetched of the base model is kept'
-    )
-    process.exit(EXIT.done)
-  })
+  const peer = await startPeer({ home, config, logs, report, fetchBase, ownsProcess: true }).catch(
+    (error: unknown) => {
+      if (!stopping.signal.aborted || error instanceof PeerError) throw error
+      printResult(
+        { peerId: null, halted, rounds: sealed },
+        flags,
+        () => 'stopped while it started; what was fetched of the base model is kept'
+      )
+      process.exit(EXIT.done)
+    }
+  )
   await stopped
   await peer.stop()
   printResult(

@@ -18,6 +18,8 @@ export interface PeerOptions {
   readonly fetchBase?:
     | { readonly progress: (progress: BaseProgress) => void; readonly signal: AbortSignal }
     | undefined
+  /** Whether settings of the whole process may be changed, as a program may and a library must not. */
+  readonly ownsProcess?: boolean
 }
 
 /** How to end one part of a peer. */

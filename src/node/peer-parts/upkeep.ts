@@ -5,19 +5,24 @@ import { repairBlocks } from '../driver/repair-blocks.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
 import { messageOf } from '../errors.ts'
 import type { Home } from '../home.ts'
+import { growHeapWithTraffic } from '../network/index.ts'
 import type { RoundStore } from '../round-store.ts'
 import type { BlockStore, Log } from '../store/index.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
-/** Repairs the blocks that are owed once, and prunes every now and then. */
+/** Repairs the blocks that are owed once, prunes every now and then, and has the heap follow the traffic. */
 export function startUpkeep(
-  { options: { home, logs }, config, member: { rounds }, started }: Running,
+  { options: { home, logs, ownsProcess }, config, member: { rounds }, started }: Running,
   { components, driver }: DriverParts,
   blocks: BlockStore
 ): void {
   const repair = new AbortController()
   started.push(async () => repair.abort())
+  if (ownsProcess) {
+    const endGrowth = growHeapWithTraffic(components.host.traffic)
+    started.push(async () => endGrowth())
+  }
   void repairBlocks(components, blocks, repair.signal)
   let isPruning = false
   const pruneNow = async () => {

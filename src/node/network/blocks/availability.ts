@@ -22,8 +22,11 @@ const PREFIXES_PER_FRAME_MAX = 4096
 const FRAME_BYTES_MAX = PREFIX_BYTES * PREFIXES_PER_FRAME_MAX + 64
 /** Blocks remembered of one peer, the latest; as many are told to a new neighbour. */
 const PREFIXES_PER_PEER_MAX = 16_384
-/** How long news waits for more news. */
-const GATHER_MS = 50
+/** How long news waits for more news, milliseconds, at least and at most. */
+const GATHER_MS_MIN = 50
+const GATHER_MS_MAX = 1_000
+/** For each neighbour that is to hear it: what telling costs does not grow with them. */
+const GATHER_MS_PER_NEIGHBOUR = 25
 const SEND_TIMEOUT_MS = 10_000
 const REOPEN_MS = 1_000
 const REOPEN_MS_MAX = 30_000
@@ -90,7 +93,8 @@ export class Availability {
       remember(this.#own, prefix)
       for (const { untold } of this.#neighbours.values()) remember(untold, prefix)
     }
-    for (const neighbour of this.#neighbours.values()) this.#schedule(neighbour, GATHER_MS)
+    for (const neighbour of this.#neighbours.values())
+      this.#schedule(neighbour, gatherMs(this.#neighbours.size))
   }
 
   /** Peers that have told that they have a block. */
@@ -118,7 +122,7 @@ export class Availability {
       timer: undefined
     }
     this.#neighbours.set(key, neighbour)
-    this.#schedule(neighbour, GATHER_MS)
+    this.#schedule(neighbour, gatherMs(this.#neighbours.size))
   }
 
   #leave(key: string): void {
@@ -167,7 +171,7 @@ export class Availability {
     if (this.#neighbours.get(peerId.toString()) !== neighbour) return
     const wait =
       neighbour.failures === 0
-        ? GATHER_MS
+        ? gatherMs(this.#neighbours.size)
         : Math.min(REOPEN_MS_MAX, REOPEN_MS * 2 ** (neighbour.failures - 1))
     this.#schedule(neighbour, wait)
   }
@@ -217,6 +221,11 @@ export class Availability {
     holders?.delete(peer)
     if (holders?.size === 0) this.#holders.delete(prefix)
   }
+}
+
+/** How long news waits for more news where so many are to hear it, milliseconds: about forty frames go out a second. */
+export function gatherMs(neighbours: number): number {
+  return Math.min(GATHER_MS_MAX, Math.max(GATHER_MS_MIN, neighbours * GATHER_MS_PER_NEIGHBOUR))
 }
 
 const NOBODY: ReadonlySet<string> = new Set()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { encode } from '@ipld/dag-cbor'
 import fc from 'fast-check'
-import { prefixesIn } from '../../../../src/node/network/blocks/availability.ts'
+import { gatherMs, prefixesIn } from '../../../../src/node/network/blocks/availability.ts'
 import { NetworkError } from '../../../../src/node/network/network-error.ts'
 
 describe('news of blocks', () => {
@@ -18,6 +18,14 @@ describe('news of blocks', () => {
       { prefixes: new Uint8Array(8), more: 1 }
     ])
       assert.throws(() => prefixesIn(encode(value)), NetworkError)
+  })
+
+  it('wait for more news the longer the more are to hear them, so that no peer tells more than forty times a second', () => {
+    assert.equal(gatherMs(1), 50)
+    for (const neighbours of [2, 3, 15, 40, 99, 1000]) {
+      const framesPerSecond = (1000 / gatherMs(neighbours)) * neighbours
+      assert(gatherMs(neighbours) === 1000 || framesPerSecond <= 40, String(neighbours))
+    }
   })
 
   it('of any bytes throw nothing but a NetworkError', () => {
