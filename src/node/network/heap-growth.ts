@@ -22,7 +22,7 @@ export class BusyTime {
    * @param now milliseconds of a clock that does not go backwards
    */
   look(bytes: number, now: number): boolean {
-    if (this.#at !== undefined && bytes - this.#bytes >= ((now - this.#at) / 1000) * BUSY_BYTES_PER_SECOND)
+    if (this.#at !== undefined && bytes - this.#bytes > ((now - this.#at) / 1000) * BUSY_BYTES_PER_SECOND)
       this.#busyUntil = now + QUIET_MS
     this.#bytes = bytes
     this.#at = now
