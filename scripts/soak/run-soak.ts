@@ -4,7 +4,7 @@ import { type PreparedPeer, TESTNET_DEFAULTS } from '../testnet/index.ts'
 import { NetworkRun } from '../testnet/network-run.ts'
 import { addSettings, keepDocuments, prepareTestnet } from '../testnet/prepare-homes.ts'
 import { type Holdings, holdingsOf, readMetrics } from './read-metrics.ts'
-import { meanOf, type Tenths } from './verdict.ts'
+import { meanOf, type TenthHoldings, type Tenths } from './verdict.ts'
 
 /** What a soak is made of. */
 export interface SoakOptions {
@@ -24,7 +24,13 @@ const DOCUMENTS = 12
 const RETAIN_ROUNDS = 4
 /** Rounds last a second or two, where a real one lasts minutes. */
 const TIMEOUTS = { gatherMs: 20_000, graceMs: 1_000, proposeMs: 5_000, voteMs: 4_000, growthMs: 1_000 }
-const STORAGE = { pruneEvery: '5 s', keepYoung: '30 s', keepStacks: RETAIN_ROUNDS }
+const PRUNE_SECONDS = 5
+const YOUNG_SECONDS = 30
+const STORAGE = {
+  pruneEvery: `${PRUNE_SECONDS} s`,
+  keepYoung: `${YOUNG_SECONDS} s`,
+  keepStacks: RETAIN_ROUNDS
+}
 const LOG = { level: 'info', maxSize: '128 KiB', keepFiles: 1 }
 
 /** Runs real peer processes for so many rounds, and tells what each of them held in every tenth. */
@@ -50,8 +56,9 @@ export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
   const run = new NetworkRun(prepared, () => {}, options.onProgress)
   try {
     await run.start()
-    const tenths: Holdings[][] = prepared.peers.map(() => [])
+    const tenths: TenthHoldings[][] = prepared.peers.map(() => [])
     const began = performance.now()
+    let tenthBegan = began
     for (let tenth = 0; tenth < 10; tenth++) {
       const samples: Holdings[][] = []
       for (let sample = 1; sample <= options.samples; sample++) {
@@ -59,8 +66,13 @@ export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
         await run.untilSealed(round, options.signal)
         samples.push(await Promise.all(prepared.peers.map(holdings)))
       }
-      for (const [peer, kept] of tenths.entries()) kept.push(meanOf(samples.map((row) => row[peer]!)))
-      const seconds = Math.round((performance.now() - began) / 1000)
+      const now = performance.now()
+      const roundsPerSecond = options.rounds / 10 / ((now - tenthBegan) / 1000)
+      tenthBegan = now
+      const roundsKept = RETAIN_ROUNDS + (PRUNE_SECONDS + YOUNG_SECONDS) * roundsPerSecond
+      for (const [peer, kept] of tenths.entries())
+        kept.push({ ...meanOf(samples.map((row) => row[peer]!)), roundsKept })
+      const seconds = Math.round((now - began) / 1000)
       const megabytes = tenths.map((kept) => Math.round(kept.at(-1)!.memory / 1e6)).join(' ')
       options.onProgress(
         `round ${((tenth + 1) * options.rounds) / 10}: ${seconds} s, memory of the peers ${megabytes} MB`

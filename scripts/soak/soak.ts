@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { EXIT, printProgress, printResult, wholeNumber } from '../../src/cli/output.ts'
-import type { Holdings } from './read-metrics.ts'
 import { runSoak } from './run-soak.ts'
-import { judgeTenths, meanOf } from './verdict.ts'
+import { judgeTenths, meanOf, type TenthHoldings } from './verdict.ts'
 
 interface SoakFlags {
   peers: number
@@ -58,7 +57,11 @@ async function soak({ peers, rounds, samples, json }: SoakFlags): Promise<void> 
   process.exitCode = faults.length === 0 ? EXIT.done : EXIT.failed
 }
 
-function report(rows: readonly Holdings[], judged: ReturnType<typeof judgeTenths>, rounds: number): string {
+function report(
+  rows: readonly TenthHoldings[],
+  judged: ReturnType<typeof judgeTenths>,
+  rounds: number
+): string {
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1)
   const header = [
     'rounds',
@@ -69,6 +72,7 @@ function report(rows: readonly Holdings[], judged: ReturnType<typeof judgeTenths
     'timers',
     'handles',
     'disk MB',
+    'of rounds',
     'seals MB'
   ]
   const cells = rows.map((row, tenth) => [
@@ -80,6 +84,7 @@ function report(rows: readonly Holdings[], judged: ReturnType<typeof judgeTenths
     row.timers.toFixed(1),
     row.handles.toFixed(1),
     megabytes(row.boundedDisk),
+    row.roundsKept.toFixed(1),
     megabytes(row.seals)
   ])
   const widths = header.map((title, column) =>

@@ -1,7 +1,13 @@
 import type { Holdings } from './read-metrics.ts'
 
+/** What one peer held in a tenth of a run. */
+export interface TenthHoldings extends Holdings {
+  /** As many rounds as pruning may leave there: those that are owed, and those of the time until it looks. */
+  readonly roundsKept: number
+}
+
 /** What one peer held in each tenth of a run: means over its samples. */
-export type Tenths = readonly Holdings[]
+export type Tenths = readonly TenthHoldings[]
 
 /** How much of each the last tenth may have, as a multiple of the second, and what it may have on top. */
 const LIMITS: Readonly<
@@ -26,12 +32,15 @@ export interface Judged {
   readonly ok: boolean
 }
 
-/** Compares the last tenth of each peer with its second: the first is warming up. */
+/**
+ * Compares the last tenth of each peer with its second: the first is warming up. The disk is what it is for each round
+ * that pruning may leave: the young ones are kept by time, and a machine is not equally fast all the time.
+ */
 export function judgeTenths(peers: readonly Tenths[]): Judged[] {
   return peers.flatMap((tenths, peer) =>
     (Object.keys(LIMITS) as (keyof typeof LIMITS)[]).map((what) => {
-      const second = tenths[1]![what]
-      const last = tenths.at(-1)![what]
+      const second = heldIn(tenths[1]!, what)
+      const last = heldIn(tenths.at(-1)!, what)
       const { times, plus } = LIMITS[what]
       return {
         peer,
@@ -45,12 +54,16 @@ export function judgeTenths(peers: readonly Tenths[]): Judged[] {
   )
 }
 
+function heldIn(tenth: TenthHoldings, what: keyof typeof LIMITS): number {
+  return what === 'boundedDisk' ? tenth.boundedDisk / tenth.roundsKept : tenth[what]
+}
+
 /** Means of samples. */
-export function meanOf(samples: readonly Holdings[]): Holdings {
-  const keys = Object.keys(samples[0]!) as (keyof Holdings)[]
+export function meanOf<Held extends Holdings>(samples: readonly Held[]): Held {
+  const keys = Object.keys(samples[0]!) as (keyof Held & string)[]
   const means = keys.map((key) => [
     key,
-    samples.reduce((sum, sample) => sum + sample[key], 0) / samples.length
+    samples.reduce((sum, sample) => sum + Number(sample[key]), 0) / samples.length
   ])
-  return Object.fromEntries(means) as Holdings
+  return Object.fromEntries(means) as Held
 }

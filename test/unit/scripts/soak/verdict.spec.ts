@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { type Holdings, holdingsOf, parseSamples } from '../../../../scripts/soak/read-metrics.ts'
-import { judgeTenths, meanOf } from '../../../../scripts/soak/verdict.ts'
+import { holdingsOf, parseSamples } from '../../../../scripts/soak/read-metrics.ts'
+import { judgeTenths, meanOf, type TenthHoldings } from '../../../../scripts/soak/verdict.ts'
 
-const EVEN: Holdings = {
+const EVEN: TenthHoldings = {
   memory: 100e6,
   heap: 50e6,
   trainerMemory: 200e6,
@@ -11,16 +11,17 @@ const EVEN: Holdings = {
   handles: 10,
   boundedDisk: 1e6,
   seals: 1e3,
-  sealedRounds: 10
+  sealedRounds: 10,
+  roundsKept: 40
 }
 
 /** Ten tenths of a peer that holds the same all the time, but for what the last has more. */
-const tenths = (last: Partial<Holdings> = {}, first: Partial<Holdings> = {}) => [
+const tenths = (last: Partial<TenthHoldings> = {}, first: Partial<TenthHoldings> = {}) => [
   { ...EVEN, ...first },
   ...Array.from({ length: 8 }, () => EVEN),
   { ...EVEN, ...last }
 ]
-const grown = (...peers: Holdings[][]) =>
+const grown = (...peers: TenthHoldings[][]) =>
   judgeTenths(peers)
     .filter(({ ok }) => !ok)
     .map(({ what, peer }) => [what, peer])
@@ -48,6 +49,11 @@ describe('the verdict of a soak', () => {
       grown(tenths(more)).map(([what]) => what),
       ['memory', 'trainerMemory', 'openFiles', 'timers', 'handles', 'boundedDisk']
     )
+  })
+
+  it('takes the disk for each round that pruning may leave', () => {
+    assert.deepEqual(grown(tenths({ boundedDisk: 1.2e6, roundsKept: 48 })), [])
+    assert.deepEqual(grown(tenths({ boundedDisk: 1e6, roundsKept: 30 })), [['boundedDisk', 0]])
   })
 
   it('judges each peer by itself', () => {
