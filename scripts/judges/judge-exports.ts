@@ -49,7 +49,10 @@ Example:
       --node-llama-cpp /opt/llama/node_modules/node-llama-cpp --python /usr/bin/python3`
   )
 
-await judge(program.parse().opts<JudgeOptions>())
+const options = program.parse().opts<JudgeOptions>()
+if (options.nodeLlamaCpp === undefined && options.python === undefined)
+  program.error('error: nobody is there to judge: name --node-llama-cpp, --python, or both', { exitCode: 2 })
+await judge(options)
 
 async function judge(options: JudgeOptions): Promise<void> {
   const home = homeAt(options.home)
