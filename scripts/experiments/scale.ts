@@ -105,14 +105,19 @@ function table(rows: readonly ScaleRow[]): string {
 }
 
 function plot(rows: readonly ScaleRow[], full: { modules: number; model: number }): TopLevelSpec {
-  const values = rows.map((row) => ({
-    series:
-      row.trainers === Math.min(...rows.map(({ trainers }) => trainers)) && row.rule === 'flora'
-        ? `flora, ${row.trainers} trainers`
-        : row.rule,
-    members: row.members,
-    megabytes: (row.rule === 'florist' ? row.bytesOutcome : row.bytesShards) / 1e6
-  }))
+  const fewest = Math.min(...rows.map(({ trainers }) => trainers))
+  // Where all members are as few as the trainers, the point is on both of FLoRA's lines.
+  const values = rows.flatMap((row) =>
+    [
+      ...(row.rule === 'flora' && row.trainers === row.members ? ['flora'] : []),
+      ...(row.rule === 'flora' && row.trainers === fewest ? [`flora, ${fewest} trainers`] : []),
+      ...(row.rule === 'florist' ? ['florist, outcome'] : [])
+    ].map((series) => ({
+      series,
+      members: row.members,
+      megabytes: (row.rule === 'florist' ? row.bytesOutcome : row.bytesShards) / 1e6
+    }))
+  )
   const lines = [
     { text: 'adapted modules', megabytes: full.modules / 1e6 },
     { text: 'whole model', megabytes: full.model / 1e6 }
