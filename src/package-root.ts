@@ -24,6 +24,11 @@ export function packageRoot(): string {
   }
 }
 
+/** The built `loam` command, for processes of its own. */
+export function commandFile(): string {
+  return join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
+}
+
 /** This package's version. */
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string })

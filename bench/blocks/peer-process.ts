@@ -6,12 +6,8 @@ import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { sha256Hex } from '../../src/adapter/index.ts'
-import {
-  type BlockExchange,
-  createHost,
-  growHeapWithTraffic,
-  startBlockExchange
-} from '../../src/node/network/index.ts'
+import { growHeapWithTraffic } from '../../src/node/heap-growth.ts'
+import { type BlockExchange, createHost, startBlockExchange } from '../../src/node/network/index.ts'
 import { BlockStore } from '../../src/node/store/index.ts'
 import { peakMemoryMb } from '../support/peak-memory.ts'
 import { readBare, serveBare } from './bare-stream.ts'

@@ -11,7 +11,7 @@ export interface SwarmRow {
   /** Completion ÷ (bytes crossing all peers ÷ pair speed × 2 ÷ cores). */
   readonly timeRatio: number
   readonly seconds: number
-  /** The same for the first exchange, for which every process still compiles its code. */
+  /** {@link timeRatio} of the first exchange, during which every process still compiles its code. */
   readonly firstTimeRatio: number
   /** How often the busiest author sent its own blocks, in all; peers − 1 were everybody to take them from it. */
   readonly authorUploadRatio: number

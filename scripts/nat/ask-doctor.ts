@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { NetworkView } from '../../src/node/network-report/index.ts'
-import { packageRoot } from '../../src/package-root.ts'
+import { commandFile } from '../../src/package-root.ts'
 import type { LabHost } from '../network-lab/namespaces.ts'
 
 /** What `loam doctor --only network --json` prints. */
@@ -21,9 +20,8 @@ const DOCTOR_MS = 60_000
  * @throws {Error} with what it said, when it prints no answer
  */
 export async function askDoctor({ prefix }: LabHost, home: string): Promise<DoctorAnswer> {
-  const entry = join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
   const flags = ['doctor', '--home', home, '--only', 'network', '--json']
-  const [command, ...args] = [...prefix, process.execPath, entry, ...flags]
+  const [command, ...args] = [...prefix, process.execPath, commandFile(), ...flags]
   // Exit code 1 says that there is something to do, and comes with an answer.
   const { stdout, stderr } = await promisify(execFile)(command!, args, { timeout: DOCTOR_MS }).catch(
     (error: { stdout?: string; stderr?: string }) => ({ stdout: '', stderr: String(error), ...error })

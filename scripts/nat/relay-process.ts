@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
-import { packageRoot } from '../../src/package-root.ts'
+import { commandFile } from '../../src/package-root.ts'
 import type { LabHost } from '../network-lab/namespaces.ts'
 
 /** How long a relay may take to stop before it is killed, milliseconds. */
@@ -24,11 +23,10 @@ export async function startRelayProcess(
   charter: string,
   port: number
 ): Promise<RelayProcess> {
-  const entry = join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
   const [command, ...args] = [
     ...prefix,
     process.execPath,
-    entry,
+    commandFile(),
     'relay',
     ...['--home', home, '--charter', charter, '--listen', `/ip4/0.0.0.0/tcp/${port}`]
   ]

@@ -65,15 +65,15 @@ function report(
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1)
   const header = [
     'rounds',
-    'memory MB',
-    'heap MB',
-    'trainer MB',
+    'memory',
+    'heap',
+    'trainer',
     'files',
     'timers',
     'handles',
-    'disk MB',
+    'disk',
     'of rounds',
-    'seals MB'
+    'seals'
   ]
   const cells = rows.map((row, tenth) => [
     `${Math.round((tenth * rounds) / 10) + 1}-${Math.round(((tenth + 1) * rounds) / 10)}`,
@@ -98,7 +98,9 @@ function report(
     const { peer, ratio } = of.reduce((left, right) => (right.ratio > left.ratio ? right : left))
     return `${of.every(({ ok }) => ok) ? 'flat ' : 'GROWS'}  ${what}: last / second tenth at most ${ratio.toFixed(3)} (peer ${peer})`
   })
-  return [`Means over the peers, by tenth of ${rounds} rounds`, ...lines, '', ...worst].join('\n')
+  return [`Means over the peers, by tenth of ${rounds} rounds; sizes in MB`, ...lines, '', ...worst].join(
+    '\n'
+  )
 }
 
 await command.parseAsync()

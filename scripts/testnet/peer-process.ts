@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import type { PeerReport } from '../../src/node/status.ts'
-import { packageRoot } from '../../src/package-root.ts'
+import { commandFile } from '../../src/package-root.ts'
 import type { PreparedPeer } from './prepare-homes.ts'
 
 /** How long a peer may take to stop before it is killed, milliseconds. */
@@ -39,10 +38,9 @@ export function startPeerProcess(
   onReport: (report: PeerReport) => void,
   { prefix = [], flags = [] }: PeerProcessOptions = {}
 ): PeerProcess {
-  const entry = join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
   const known = bootstrap.length === 0 ? [] : ['--bootstrap', ...bootstrap]
   const peerCommand = ['peer', '--home', peer.home.folder, ...known, ...flags]
-  const [command, ...args] = [...prefix, process.execPath, entry, ...peerCommand]
+  const [command, ...args] = [...prefix, process.execPath, commandFile(), ...peerCommand]
   const child: ChildProcess = spawn(command!, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     // A process group of its own: Ctrl-C reaches the launcher alone, which stops the peers in order.

@@ -57,7 +57,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
   const { openHome } = await import('../../node/open-home.ts')
   const { lockHome } = await import('../../node/process-lock.ts')
   const { hostIdentity } = await import('../../node/quiet-host.ts')
-  const { letHeapGrow } = await import('../../node/network/heap-growth.ts')
+  const { letHeapGrow } = await import('../../node/heap-growth.ts')
   const { fetchBaseFromMembers, hasFetchedBase } = await import('../../node/base/require-base.ts')
   letHeapGrow()
   const home = homeAt(flags.home)

@@ -83,7 +83,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   const { createHomeFolders } = await import('../../node/home.ts')
   const { adoptCharter } = await import('../../node/charter-file.ts')
   const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
-  const { letHeapGrow } = await import('../../node/network/heap-growth.ts')
+  const { letHeapGrow } = await import('../../node/heap-growth.ts')
   const { startRelay } = await import('../../node/relay.ts')
   letHeapGrow()
   const home = homeAt(flags.home)

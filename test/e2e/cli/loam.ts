@@ -1,9 +1,8 @@
 import { type ExecFileException, execFile } from 'node:child_process'
-import { join } from 'node:path'
-import { packageRoot } from '../../../src/package-root.ts'
+import { commandFile } from '../../../src/package-root.ts'
 
 /** The compiled command. */
-export const LOAM = join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
+export const LOAM = commandFile()
 
 /** How a run of `loam` ended. */
 export interface Outcome {

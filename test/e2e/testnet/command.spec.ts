@@ -14,10 +14,10 @@ import {
   sha256Hex
 } from '../../../src/adapter/index.ts'
 import { homeAt, roundFiles } from '../../../src/node/home.ts'
-import { packageRoot } from '../../../src/package-root.ts'
+import { commandFile } from '../../../src/package-root.ts'
 
 const loam = (...args: string[]) =>
-  promisify(execFile)(process.execPath, [join(packageRoot(), 'dist/src/cli/main.js'), ...args], {
+  promisify(execFile)(process.execPath, [commandFile(), ...args], {
     maxBuffer: 64 * 1024 * 1024
   })
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { BusyTime } from '../../../../src/node/network/heap-growth.ts'
+import { BusyTime } from '../../../src/node/heap-growth.ts'
 
 const MiB = 2 ** 20
 
