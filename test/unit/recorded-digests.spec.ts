@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import {
+  type LoraAdapter,
+  type LoraPair,
+  mergeAdapter,
+  modelDigest,
+  SHARD_DTYPES,
+  shardFromPair,
+  stackAdapters,
+  stackDigest,
+  type Tensor
+} from '../../src/adapter/index.ts'
+
+/**
+ * What may never change by accident: digests that were recorded once and that every later version reaches again. A
+ * change of one of them is a change of the protocol's version, or of what a recorded training run gives.
+ */
+const RECORDED = {
+  blocks: 'd882144ebabee5310114efe16ef7d16307237f74cf6253bc2ed1e422e2523d26',
+  stack: '128154b9a5018bb05e8daa09a2d6eed4cfa5d785c074b1674def17e17401091f',
+  model: '80862983e8c43a096e0a43cb65f40973af851c54a5ea3888bbbd77ed661d6101',
+  training: '277fff099a0600cf8b2f2423ccd2f87310dc406ad5977823d945fd942db8aebe'
+}
+
+const MODULES = ['model.layers.0.mlp.down_proj', 'model.layers.0.self_attn.q_proj']
+const IN = 24
+const OUT = 16
+
+/** Multiples of 2^-23 in [-1, 1) by a linear congruential generator: the same in every language. */
+function numbers(seed: number, length: number): Float32Array {
+  let state = seed >>> 0
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return (state >>> 8) / 2 ** 23 - 1
+  })
+}
+
+function adapterOf(seed: number, rank: number): LoraAdapter {
+  const pairs = MODULES.map(
+    (module, index): LoraPair => ({
+      module,
+      rank,
+      alpha: 2 * rank,
+      inFeatures: IN,
+      outFeatures: OUT,
+      A: numbers(seed + index, rank * IN),
+      B: numbers(seed + 100 + index, OUT * rank)
+    })
+  )
+  return { pairs }
+}
+
+const members = [1, 2, 4].map((rank, index) => ({
+  author: Uint8Array.of(3 - index),
+  samples: 10 + 7 * index,
+  adapter: adapterOf(1_000 * (index + 1), rank)
+}))
+
+describe('recorded digests', () => {
+  it('of the blocks of fixed shards, in every element format', () => {
+    const hash = createHash('sha256')
+    for (const { adapter } of members)
+      for (const pair of adapter.pairs)
+        for (const dtype of SHARD_DTYPES)
+          for (const { digest } of shardFromPair(pair, dtype).blocks) hash.update(digest)
+    assert.equal(hash.digest('hex'), RECORDED.blocks)
+  })
+
+  it('of the stack of fixed adapters, and of a base with it merged in', () => {
+    const stack = stackAdapters(members)
+    assert.equal(stackDigest(stack.tensors), RECORDED.stack)
+    const base = new Map<string, Tensor>(
+      MODULES.map((module, index) => [module, { shape: [OUT, IN], data: numbers(77 + index, OUT * IN) }])
+    )
+    assert.equal(modelDigest(mergeAdapter(base, stack.adapter).modules), RECORDED.model)
+  })
+
+  it('of a LoRA training run with a fixed seed', async () => {
+    const entry = fileURLToPath(new URL('./model/executor/train-digest.js', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [entry, 'onnxruntime-web', 'wasm', '1'], {
+      timeout: 60_000
+    })
+    assert.equal(stdout, RECORDED.training)
+  })
+})
