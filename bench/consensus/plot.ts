@@ -1,5 +1,5 @@
 import type { TopLevelSpec } from 'vega-lite'
-import { renderSvg } from '../../scripts/experiments/plots.ts'
+import { renderSvg } from '../../lab/experiments/plots.ts'
 import type { CostRow, Mode } from './cost-row.ts'
 
 const SERIES: Readonly<Record<Mode, string>> = {

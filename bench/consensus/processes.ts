@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseSamples, readMetrics } from '../../scripts/soak/read-metrics.ts'
+import { parseSamples, readMetrics } from '../../lab/soak/read-metrics.ts'
 import { type PreparedPeer, TESTNET_DEFAULTS } from '../../scripts/testnet/index.ts'
 import { NetworkRun, type PeerView } from '../../scripts/testnet/network-run.ts'
 import { addSettings, keepDocuments, prepareTestnet } from '../../scripts/testnet/prepare-homes.ts'

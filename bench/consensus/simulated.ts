@@ -1,7 +1,7 @@
+import { Network } from '../../sim/network.ts'
+import type { Scenario } from '../../sim/scenario.ts'
 import type { Kind } from '../../src/protocol/messages/bodies.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
-import { Network } from '../../test/sim/network.ts'
-import type { Scenario } from '../../test/sim/scenario.ts'
 import type { CostRow } from './cost-row.ts'
 
 /** One way, every message, milliseconds of virtual time. */

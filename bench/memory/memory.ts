@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { loadMobyDick } from '../../src/data/corpora/index.ts'
-import { createBatchStream } from '../../src/data/packing.ts'
+import { createBatchStream } from '../../src/data/packing/packing.ts'
 import {
   BASE_FORMATS,
   type BaseFormat,

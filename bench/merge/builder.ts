@@ -9,11 +9,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
-import { safetensorsHead, shardFromPair } from '../../src/adapter/index.ts'
-import { buildRound } from '../../src/node/builder/build-round.ts'
-import type { ShardSource } from '../../src/node/builder/jobs.ts'
-import { mergeThreads } from '../../src/node/builder/merge-threads.ts'
-import { BlockStore, writeFileAtomic } from '../../src/node/store/index.ts'
+import { shardFromPair } from '../../src/adapter/index.ts'
+import { safetensorsHead } from '../../src/formats/index.ts'
+import { BlockStore, writeFileAtomic } from '../../src/node/storage/index.ts'
+import { buildRound } from '../../src/node/workers/builder/build-round.ts'
+import type { ShardSource } from '../../src/node/workers/builder/jobs.ts'
+import { mergeThreads } from '../../src/node/workers/builder/merge-threads.ts'
 import { peakMemoryBytes } from '../support/peak-memory.ts'
 import { sharedNumbers } from './merge-speed.ts'
 import { RANKS } from './stack-speed.ts'
@@ -55,7 +56,6 @@ async function build(folder: string): Promise<BuilderMemory> {
   const job = {
     type: 'build',
     sources,
-    rule: 'flora',
     rankStabilised: false,
     weights: 'samples',
     baseFolder: ''

@@ -1,5 +1,5 @@
 import type { LoraPair } from '../../src/adapter/index.ts'
-import { mergeThreads } from '../../src/node/builder/merge-threads.ts'
+import { mergeThreads } from '../../src/node/workers/builder/merge-threads.ts'
 import { peakMemoryBytes } from '../support/peak-memory.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 

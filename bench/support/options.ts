@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { BASE_FORMATS, type BaseFormat } from '../../src/model/base-format.ts'
+import { BASE_FORMATS, type BaseFormat } from '../../src/model/weights/base-format.ts'
 
 /** Reads a list of counts, with commas. */
 export function positiveIntegers(text: string): number[] {

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TensorMap } from '../../src/adapter/tensor.ts'
-import type { TrainingBatch } from '../../src/data/training-batch.ts'
+import type { TrainingBatch } from '../../src/data/packing/training-batch.ts'
+import type { TensorMap } from '../../src/formats/tensor.ts'
 import {
   createSeededRandom,
   initialiseLlama,
@@ -9,7 +9,7 @@ import {
   type LlamaConfig,
   loadBaseModel
 } from '../../src/model/index.ts'
-import { loraNames } from '../../src/model/train/lora-nodes.ts'
+import { loraNames } from '../../src/model/lora/lora-nodes.ts'
 import { BENCH_LORA } from './products.ts'
 import type { BenchShape } from './shapes.ts'
 

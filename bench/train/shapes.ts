@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
+import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type LlamaConfig, parseLlamaConfig } from '../../src/model/index.ts'
-import { readJsonObject } from '../../src/model/read-json.ts'
 import { packageRoot } from '../../src/package-root.ts'
 
 /** One size that the benchmark trains. */

@@ -1,6 +1,6 @@
 import type { LoraAdapter } from '../../src/adapter/index.ts'
 import { chooseExecutor, createTextScorer } from '../../src/model/index.ts'
-import { readPeftFolder } from '../../src/node/peft-files.ts'
+import { readPeftFolder } from '../../src/node/export/peft-files.ts'
 import type { TestnetOptions } from './options.ts'
 import { type PreparedTestnet, readHeldOut } from './prepare-homes.ts'
 

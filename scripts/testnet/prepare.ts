@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { printProgress, printResult, wholeNumber } from '../../src/cli/output.ts'
-import { baseModelFolder } from '../../src/cli/shipped-model.ts'
+import { baseModelFolder } from '../../src/cli/options/shipped-model.ts'
+import { printProgress, printResult, wholeNumber } from '../../src/cli/terminal/output.ts'
 import { PEERS_MAX, TESTNET_DEFAULTS } from './options.ts'
 import { prepareTestnet } from './prepare-homes.ts'
 

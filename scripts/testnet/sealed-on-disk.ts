@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readCharter } from '../../src/node/charter-file.ts'
-import { roundSummary } from '../../src/node/driver/reports.ts'
-import { runningDaemon } from '../../src/node/process-lock.ts'
-import { readSealedRounds } from '../../src/node/round-store.ts'
-import type { SealedReport } from '../../src/node/status.ts'
+import { readCharter } from '../../src/node/home/charter-file.ts'
+import { runningDaemon } from '../../src/node/home/process-lock.ts'
+import type { SealedReport } from '../../src/node/log/peer-report.ts'
+import { readSealedRounds } from '../../src/node/storage/round-store.ts'
+import { roundSummary } from '../../src/node/storage/round-summary.ts'
 import type { PeerView } from './network-run.ts'
 
 const LOOK_AGAIN_MS = 500

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { exportPeft } from '../../src/node/export-adapter.ts'
+import { exportPeft } from '../../src/node/export/export-adapter.ts'
 import { evaluateLosses } from './evaluate-losses.ts'
 import { createDisplay, type Display } from './live-table.ts'
 import { NetworkRun, type PeerView } from './network-run.ts'

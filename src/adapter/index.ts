@@ -14,39 +14,10 @@
  * ```
  */
 
-export { AdapterError } from './adapter-error.ts'
-export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './adapter-file.ts'
-export { adapterFromTensors, adapterTensors } from './adapter-tensors.ts'
-export { allFinite, checkAdapter, checkPair, isFinitePair } from './check-adapter.ts'
-export { clipAdapter, clipToMedian } from './clip.ts'
-export { compareStrings } from './compare-strings.ts'
-export { concatenateAdapters } from './concatenate.ts'
-export { modelDigest, sha256Hex, stackDigest } from './digest.ts'
-export {
-  decodeElements,
-  ELEMENT_FORMAT_BYTES,
-  type ElementFormat,
-  encodeElements,
-  isElementFormat,
-  widenElements
-} from './element-formats.ts'
-export { type SentAdapter, sendAdapter } from './error-feedback.ts'
-export {
-  type EncodeGgufOptions,
-  encodeGguf,
-  type GgufFile,
-  type GgufValue,
-  ggufChunks
-} from './gguf.ts'
-export { type GgufArchitecture, ggufModule, ggufRows } from './gguf-llama.ts'
-export { ggufLora } from './gguf-lora.ts'
-export { decodeGguf } from './gguf-reader.ts'
+export { ggufLora } from './gguf/gguf-lora.ts'
 export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
-export { type LimitedAdapter, limitRank } from './limit-rank.ts'
 export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
-export { float32Bytes } from './little-endian.ts'
-export type { LoraAdapter, LoraPair } from './lora-adapter.ts'
 export {
   checkMerge,
   type MergedModules,
@@ -54,8 +25,16 @@ export {
   mergePair,
   mergePairInPlace,
   weightOf
-} from './merge.ts'
-export { updateNorm } from './norm.ts'
+} from './merge/merge.ts'
+export { clipAdapter, clipToMedian } from './norm/clip.ts'
+export { updateNorm } from './norm/norm.ts'
+export { AdapterError } from './pair/adapter-error.ts'
+export { allFinite, checkAdapter, checkPair, isFinitePair } from './pair/check-adapter.ts'
+export { concatenateAdapters } from './pair/concatenate.ts'
+export { type LimitedAdapter, limitRank } from './pair/limit-rank.ts'
+export type { LoraAdapter, LoraPair } from './pair/lora-adapter.ts'
+export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './peft/adapter-file.ts'
+export { adapterFromTensors, adapterTensors } from './peft/adapter-tensors.ts'
 export {
   decodePeftFolder,
   encodePeftFolder,
@@ -63,46 +42,9 @@ export {
   PEFT_WEIGHTS_FILE,
   type PeftAdapter,
   type PeftFolder
-} from './peft-folder.ts'
-export { type LoraFactor, parsePeftKey, peftKey } from './peft-keys.ts'
-export {
-  AGGREGATION_RULES,
-  type Aggregate,
-  type AggregationOptions,
-  type AggregationRule,
-  adapterBytes,
-  aggregationError,
-  aggregationRule,
-  bytesUp,
-  INITS,
-  type Init,
-  nextStart,
-  type RoundBytes,
-  type RoundStart,
-  roundBytes
-} from './rules/index.ts'
-export {
-  type DecodedSafetensors,
-  type DecodeSafetensorsOptions,
-  decodeSafetensors,
-  type EncodeSafetensorsOptions,
-  encodeSafetensors,
-  type SafetensorsDtype,
-  safetensorsChunks,
-  safetensorsHead
-} from './safetensors.ts'
-export {
-  planSafetensorsFiles,
-  SAFETENSORS_FILE_BYTES_MAX,
-  type SafetensorsFilePlan,
-  type SafetensorsFiles
-} from './safetensors-files.ts'
-export {
-  parseSafetensorsHeader,
-  type SafetensorsEntry,
-  SafetensorsError,
-  type SafetensorsHeader
-} from './safetensors-header.ts'
+} from './peft/peft-folder.ts'
+export { type LoraFactor, parsePeftKey, peftKey } from './peft/peft-keys.ts'
+export { type SentAdapter, sendAdapter } from './shard/error-feedback.ts'
 export {
   BLOCK_BYTES_MAX,
   blockCount,
@@ -116,13 +58,12 @@ export {
   type ShardDtype,
   shardByteLength,
   shardFromPair
-} from './shard.ts'
+} from './shard/shard.ts'
 export {
   loraScale,
   type Stack,
   type StackMember,
   type StackOptions,
   stackAdapters
-} from './stack.ts'
-export type { Tensor, TensorMap } from './tensor.ts'
-export { cappedSamples, coefficients, type MemberWeights } from './weights.ts'
+} from './stack/stack.ts'
+export { cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'

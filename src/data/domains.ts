@@ -1,5 +1,5 @@
 import { loadMails, loadMobyDick, loadStateOfTheUnion } from './corpora/index.ts'
-import type { TextDocument } from './document.ts'
+import type { TextDocument } from './text/document.ts'
 
 /** A domain without its text. */
 export interface DomainDescription {

@@ -10,8 +10,8 @@
  * const batch = stream.nextBatch(0)
  * ```
  */
+
 export * from './corpora/index.ts'
-export type { TextDocument } from './document.ts'
 export {
   CORPUS_LICENCE,
   DOMAIN_NAMES,
@@ -22,19 +22,25 @@ export {
   isDomainName,
   loadDomain
 } from './domains.ts'
+export { splitDocuments } from './order/hold-out.ts'
+export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './order/seeded-order.ts'
 export {
   createExampleStream,
   type ExampleStream,
   type ExampleStreamOptions,
   PACKINGS,
   type Packing
-} from './example-stream.ts'
-export { type MultipleChoice, readMultipleChoice } from './multiple-choice.ts'
-export { type BatchStream, type BatchStreamOptions, createBatchStream, documentTokens } from './packing.ts'
+} from './packing/example-stream.ts'
+export {
+  type BatchStream,
+  type BatchStreamOptions,
+  createBatchStream,
+  documentTokens
+} from './packing/packing.ts'
+export type { TrainingBatch } from './packing/training-batch.ts'
 export { loadPretrainingDocuments } from './pretraining-documents.ts'
 export * from './records/index.ts'
-export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './seeded-order.ts'
-export * from './split/index.ts'
-export { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from './text-cleaning.ts'
-export type { TextTokenizer } from './text-tokenizer.ts'
-export type { TrainingBatch } from './training-batch.ts'
+export { type MultipleChoice, readMultipleChoice } from './records/multiple-choice.ts'
+export type { TextDocument } from './text/document.ts'
+export { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from './text/text-cleaning.ts'
+export type { TextTokenizer } from './text/text-tokenizer.ts'

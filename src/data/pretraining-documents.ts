@@ -1,7 +1,7 @@
 import { loadMails, loadStateOfTheUnion } from './corpora/index.ts'
-import type { TextDocument } from './document.ts'
 import { DOMAIN_NAMES, isDomainList, isDomainYear, loadDomain } from './domains.ts'
-import { contentDigest } from './text-cleaning.ts'
+import type { TextDocument } from './text/document.ts'
+import { contentDigest } from './text/text-cleaning.ts'
 
 /** Lines shorter than this (greetings, names) may well occur in two unrelated texts. */
 const TELLING_LINE_CHARACTERS = 40

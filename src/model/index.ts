@@ -13,8 +13,47 @@
  * saveBaseModel('models/mine', { config, weights: trainer.weights, tokenizerJson, tokenizerConfigJson, dtype: 'BF16' })
  * ```
  */
-export { applyAdapter } from './apply-adapter.ts'
-export { BASE_FORMATS, type BaseFormat } from './base-format.ts'
+
+export { createSeededRandom, type SeededRandom } from '../data/order/seeded-random.ts'
+export { applyAdapter } from './evaluate/apply-adapter.ts'
+export {
+  type ChoiceScorer,
+  type ChoiceScorerOptions,
+  type ChoiceScores,
+  createChoiceScorer
+} from './evaluate/choice-scorer.ts'
+export {
+  createEvaluator,
+  type Evaluator,
+  type EvaluatorOptions,
+  type Score,
+  type ScoreOptions,
+  type TokenScore
+} from './evaluate/evaluator.ts'
+export {
+  createTextScorer,
+  type TextScore,
+  type TextScorer,
+  type TextScorerOptions
+} from './evaluate/text-scorer.ts'
+export {
+  createUpdateEvaluator,
+  type UpdateEvaluator,
+  type UpdateEvaluatorOptions,
+  type UpdateLossOptions
+} from './evaluate/update-evaluator.ts'
+export * from './executor/index.ts'
+export * from './families/gpt2/index.ts'
+export * from './families/index.ts'
+export * from './families/llama/index.ts'
+export type { SequenceNodes } from './families/shared/sequence-nodes.ts'
+export type { GenerationDefaults } from './generate/generation-defaults.ts'
+export * from './generate/index.ts'
+export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
+export { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
+export { createTextTokenizer, loadTokenizer } from './tokenizer/tokenizer.ts'
+export * from './train/index.ts'
+export { BASE_FORMATS, type BaseFormat } from './weights/base-format.ts'
 export {
   type BaseModel,
   type BaseModelDescription,
@@ -24,45 +63,12 @@ export {
   loadBaseModel,
   type SaveBaseModelOptions,
   saveBaseModel
-} from './base-model.ts'
-export { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from './chat-template.ts'
-export {
-  type ChoiceScorer,
-  type ChoiceScorerOptions,
-  type ChoiceScores,
-  createChoiceScorer
-} from './choice-scorer.ts'
-export {
-  createEvaluator,
-  type Evaluator,
-  type EvaluatorOptions,
-  type Score,
-  type ScoreOptions,
-  type TokenScore
-} from './evaluate.ts'
-export * from './executor/index.ts'
-export * from './family/index.ts'
-export * from './generation/index.ts'
-export type { GenerationDefaults } from './generation-defaults.ts'
-export * from './gpt2/index.ts'
-export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
+} from './weights/base-model.ts'
 export {
   type HeldWeights,
   heldBytes,
   holdWeights,
   loadHeldWeights,
   replaceHeldWeights
-} from './held-weights.ts'
-export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
-export * from './llama/index.ts'
-export { createSeededRandom, type SeededRandom } from './seeded-random.ts'
-export type { SequenceNodes } from './sequence-nodes.ts'
-export { createTextScorer, type TextScore, type TextScorer, type TextScorerOptions } from './text-scorer.ts'
-export { createTextTokenizer, loadTokenizer } from './tokenizer.ts'
-export * from './train/index.ts'
-export {
-  createUpdateEvaluator,
-  type UpdateEvaluator,
-  type UpdateEvaluatorOptions,
-  type UpdateLossOptions
-} from './update-evaluator.ts'
+} from './weights/held-weights.ts'
+export { type LinearWeights, openBaseWeights, openModuleWeights } from './weights/linear-weights.ts'

@@ -11,11 +11,10 @@
  * await peer.stop()
  * ```
  */
-export { adoptCharter, readCharter } from './charter-file.ts'
+
 export { loadPeerConfig, type PeerConfig, peerConfigSchema, type TrainingConfig } from './config/index.ts'
-export { describeBase, requireCharterBase } from './consortium.ts'
-export { type CharterTerms, createCharter } from './create-charter.ts'
-export { PeerError } from './errors.ts'
+export { describeBase, requireCharterBase } from './consortium/charter-base.ts'
+export { type CharterTerms, createCharter } from './consortium/create-charter.ts'
 export {
   EXPORT_FORMATS,
   type ExportedAdapter,
@@ -26,8 +25,10 @@ export {
   type GlobalAdapter,
   globalAdapter,
   type RoundSpan
-} from './export-adapter.ts'
-export { createHomeFolders, type Home, homeAt, type RoundFiles, roundFiles } from './home.ts'
+} from './export/export-adapter.ts'
+export { readPeftFolder, writePeftFolder } from './export/peft-files.ts'
+export { adoptCharter, readCharter } from './home/charter-file.ts'
+export { createHomeFolders, type Home, homeAt, type RoundFiles, roundFiles } from './home/home.ts'
 export {
   type Identity,
   loadIdentity,
@@ -35,10 +36,10 @@ export {
   type MemberCard,
   memberCard,
   memberCardSchema
-} from './identity.ts'
+} from './home/identity.ts'
 export { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevels } from './log/levels.ts'
 export { createLogs, type LogOptions, type Logs } from './log/logs.ts'
+export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './log/peer-report.ts'
 export { type Peer, type PeerOptions, startPeer } from './peer.ts'
-export { readPeftFolder, writePeftFolder } from './peft-files.ts'
-export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './status.ts'
-export type { Log } from './store/index.ts'
+export type { Log } from './storage/index.ts'
+export { PeerError } from './storage/peer-error.ts'

@@ -1,11 +1,11 @@
-import { decodeCanonical, MalformedError } from './canonical-cbor.ts'
-import { decodeCharter } from './charter.ts'
+import { decodeCharter } from './charter/charter.ts'
+import { decodeCanonical, MalformedError } from './encoding/canonical-cbor.ts'
+import { verifyEd25519 } from './encoding/signature.ts'
+import { peekSealedRound } from './history/sealed-round.ts'
 import { certificateSchema } from './messages/bodies.ts'
 import { KINDS, type Kind } from './messages/header.ts'
 import { decodeEnvelope, MESSAGE_BYTES_MAX } from './messages/message.ts'
-import { decodeLogRecord } from './round/log-records.ts'
-import { peekSealedRound } from './sealed-round.ts'
-import { verifyEd25519 } from './signature.ts'
+import { decodeLogRecord } from './state/log-records.ts'
 import { decodeSyncAnswer, decodeSyncRequest } from './sync.ts'
 
 /** What a decoder makes of bytes from outside: a value, or the reason why they are none. */

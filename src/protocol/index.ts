@@ -8,8 +8,7 @@
  * // carry the effects out, in their order; then, for whatever happens:
  * ;({ state, effects } = step(state, event, environment))
  */
-export { bitsOf, compareBytes, equalBytes, hex } from './bytes.ts'
-export { encodeCanonical, MalformedError } from './canonical-cbor.ts'
+
 export {
   type Charter,
   charterId,
@@ -19,13 +18,39 @@ export {
   encodeCharter,
   type Member,
   type SignedCharter
-} from './charter.ts'
-export { describeConflict, isSameSeal, signedTwice } from './conflicting-seals.ts'
+} from './charter/charter.ts'
+export {
+  decodeInvite,
+  encodeInvite,
+  INVITE_BYTES_MAX,
+  type Invite,
+  type InviteTerms
+} from './charter/invite.ts'
+export { manifestBytesMax, stackedMax } from './charter/limits.ts'
+export { describeResilience, maximumFaulty, quorumSize } from './charter/quorum.ts'
+export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './charter/reveal-chain.ts'
+export {
+  documentSeed,
+  genesisContext,
+  memberIndex,
+  proposerOf,
+  type RoundContext,
+  trainingSeed
+} from './charter/round-context.ts'
+export { committeeFailure, describeCommittee, isCommitteeSafe } from './charter/sample.ts'
 export { type Decoded, type DecoderName, decoders } from './decoders.ts'
-export { cutId, isVoid } from './identifiers.ts'
-export { decodeInvite, encodeInvite, INVITE_BYTES_MAX, type Invite, type InviteTerms } from './invite.ts'
-export { manifestBytesMax, stackedMax } from './limits.ts'
-export { requestFault, requestId, signRequest } from './membership.ts'
+export { bitsOf, compareBytes, equalBytes, hex } from './encoding/bytes.ts'
+export { encodeCanonical, MalformedError } from './encoding/canonical-cbor.ts'
+export { createSigner, publicKeyOf, type Signer, type Verify, verifyEd25519 } from './encoding/signature.ts'
+export { describeConflict, isSameSeal, signedTwice } from './history/conflicting-seals.ts'
+export {
+  contextAfter,
+  decodeSealedRound,
+  encodeSealedRound,
+  peekSealedRound,
+  type SealedRound
+} from './history/sealed-round.ts'
+export { type Environment, restore, type Step, start, step } from './machine.ts'
 export type {
   Certificate,
   ChangeRequest,
@@ -36,35 +61,17 @@ export type {
   ManifestShard,
   Seal
 } from './messages/bodies.ts'
+export { cutId, isVoid } from './messages/identifiers.ts'
 export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
+export { requestFault, requestId, signRequest } from './messages/membership.ts'
 export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
-export { describeResilience, maximumFaulty, quorumSize } from './quorum.ts'
-export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './reveal-chain.ts'
-export { type Effect, type LogRecord, UNKNOWN_ROUND } from './round/effects.ts'
-export type { PeerEvent } from './round/events.ts'
-export { decodeLogRecord, encodeLogRecord, roundOfRecord } from './round/log-records.ts'
-export type { PeerState, Phase, Wish } from './round/state.ts'
-export { type Environment, restore, type Step, start, step } from './round/step.ts'
-export {
-  documentSeed,
-  genesisContext,
-  memberIndex,
-  proposerOf,
-  type RoundContext,
-  trainingSeed
-} from './round-context.ts'
 export { type RoundRules, soundRules } from './round-rules.ts'
-export { latestAttested, silenceNeeded } from './rules/amnesia.ts'
+export { latestAttested, silenceNeeded } from './rules/lost-log.ts'
 export { blocksOf, type HeldOutLoss, heldOutFault, manifestFault } from './rules/validate.ts'
-export { committeeFailure, describeCommittee, isCommitteeSafe } from './sample.ts'
-export {
-  contextAfter,
-  decodeSealedRound,
-  encodeSealedRound,
-  peekSealedRound,
-  type SealedRound
-} from './sealed-round.ts'
-export { createSigner, publicKeyOf, type Signer, type Verify, verifyEd25519 } from './signature.ts'
+export { type Effect, type LogRecord, UNKNOWN_ROUND } from './state/effects.ts'
+export type { PeerEvent } from './state/events.ts'
+export { decodeLogRecord, encodeLogRecord, roundOfRecord } from './state/log-records.ts'
+export type { PeerState, Phase, Wish } from './state/state.ts'
 export {
   answerSync,
   decodeSyncAnswer,

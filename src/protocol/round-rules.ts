@@ -1,10 +1,10 @@
-import { equalBytes } from './bytes.ts'
-import type { Member } from './charter.ts'
-import { quorumSize } from './quorum.ts'
-import { isNextReveal } from './reveal-chain.ts'
-import type { Holding } from './round/state.ts'
-import type { SpentRequest } from './round-context.ts'
-import type { Verify } from './signature.ts'
+import type { Member } from './charter/charter.ts'
+import { quorumSize } from './charter/quorum.ts'
+import { isNextReveal } from './charter/reveal-chain.ts'
+import type { SpentRequest } from './charter/round-context.ts'
+import { equalBytes } from './encoding/bytes.ts'
+import type { Verify } from './encoding/signature.ts'
+import type { Holding } from './state/state.ts'
 
 /** The lock of rule 5 *Vote*: the view and the cut that a member precommitted last. */
 export interface Lock {

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { bitmapOf, equalBytes, hasBit } from './bytes.ts'
-import { byteString, decodeCanonical, encodeCanonical } from './canonical-cbor.ts'
-import { digestSchema, MEMBERS_MAX, VOTERS_MAX } from './charter.ts'
+import { digestSchema, MEMBERS_MAX, VOTERS_MAX } from './charter/charter.ts'
+import { bitmapOf, equalBytes, hasBit } from './encoding/bytes.ts'
+import { byteString, decodeCanonical, encodeCanonical } from './encoding/canonical-cbor.ts'
 import { bodySchemas, type Certificate, certificateSchema, type Kind } from './messages/bodies.ts'
 import { MESSAGE_BYTES_MAX } from './messages/message.ts'
-import { manifestOf } from './round/draft.ts'
-import { completeAuthors } from './round/needed.ts'
-import type { PeerState } from './round/state.ts'
+import { manifestOf } from './state/draft.ts'
+import { completeAuthors } from './state/needed.ts'
+import type { PeerState } from './state/state.ts'
 
 /** Most bytes of a sync request. */
 export const SYNC_REQUEST_BYTES_MAX = 64 * 1024

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { runSituation } from './mutant-table.ts'
-import { MUTANTS } from './mutants.ts'
-import { seatSituations } from './seat-situations.ts'
-import { SITUATION_SEEDS, situations } from './situations.ts'
+import { runSituation } from '../../sim/mutant-table.ts'
+import { MUTANTS } from '../../sim/mutants.ts'
+import { seatSituations } from '../../sim/seat-situations.ts'
+import { SITUATION_SEEDS, situations } from '../../sim/situations.ts'
 
 describe('a broken rule', () => {
   const all = { ...situations, ...seatSituations }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { runScenario, runSeed } from './run-seed.ts'
-import { situations } from './situations.ts'
+import { runScenario, runSeed } from '../../sim/run-seed.ts'
+import { situations } from '../../sim/situations.ts'
 
 /** Rules without which a round takes for ever, or far too long, though no view is beyond its limit. */
 const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { runScenario } from './run-seed.ts'
-import type { ShrunkScenario } from './shrink.ts'
+import { runScenario } from '../../sim/run-seed.ts'
+import type { ShrunkScenario } from '../../sim/shrink.ts'
 
 /** Written by `npm run sim -- --shrink`; `dist` holds none of them. */
-const FOLDER = new URL('../../../test/sim/scenarios/', import.meta.url)
+const FOLDER = new URL('../../../sim/scenarios/', import.meta.url)
 
 describe('a scenario that was shrunk', () => {
   for (const file of readdirSync(FOLDER)) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { drawScenario } from './draw-scenario.ts'
-import { runScenario, runSeed } from './run-seed.ts'
+import { drawScenario } from '../../sim/draw-scenario.ts'
+import { runScenario, runSeed } from '../../sim/run-seed.ts'
 
 /** Seeds of the short form; the long one is `npm run sim -- --seeds 10000 --jobs 2`. */
 const SEEDS = 12

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { hex } from '../../src/protocol/bytes.ts'
-import { signedTwice } from '../../src/protocol/conflicting-seals.ts'
-import { decodeSealedRound } from '../../src/protocol/sealed-round.ts'
-import { drawScenario } from './draw-scenario.ts'
-import { Network } from './network.ts'
-import { CALM, type Scenario } from './scenario.ts'
+import { drawScenario } from '../../sim/draw-scenario.ts'
+import { Network } from '../../sim/network.ts'
+import { CALM, type Scenario } from '../../sim/scenario.ts'
+import { hex } from '../../src/protocol/encoding/bytes.ts'
+import { signedTwice } from '../../src/protocol/history/conflicting-seals.ts'
+import { decodeSealedRound } from '../../src/protocol/history/sealed-round.ts'
 
 /** Four members, two of them run as twins, one copy of each on either side: one more than the protocol promises for. */
 function twoHistories(seed: number): Scenario {

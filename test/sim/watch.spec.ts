@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { hex } from '../../src/protocol/bytes.ts'
-import { cutId } from '../../src/protocol/identifiers.ts'
+import type { Copy } from '../../sim/copy.ts'
+import { Watch } from '../../sim/watch.ts'
+import { hex } from '../../src/protocol/encoding/bytes.ts'
+import { cutId } from '../../src/protocol/messages/identifiers.ts'
 import { Table } from '../unit/protocol/table.ts'
-import type { Copy } from './copy.ts'
-import { Watch } from './watch.ts'
 
 describe('what the checker promises of a cut', () => {
   const committee = { size: 4, assumedFaulty: 0.1, epsilon: 1, rounds: 1 }

@@ -7,13 +7,11 @@ import {
   type LoraAdapter,
   type LoraPair,
   mergeAdapter,
-  modelDigest,
   SHARD_DTYPES,
   shardFromPair,
-  stackAdapters,
-  stackDigest,
-  type Tensor
+  stackAdapters
 } from '../../src/adapter/index.ts'
+import { modelDigest, stackDigest, type Tensor } from '../../src/formats/index.ts'
 
 /**
  * What may never change by accident: digests that were recorded once and that every later version reaches again. A

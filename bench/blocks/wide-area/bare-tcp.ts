@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { LabHost } from '../../../scripts/network-lab/namespaces.ts'
+import type { LabHost } from '../../../lab/network-lab/namespaces.ts'
 import { runJson } from '../../support/run-json.ts'
 
 /** One bare TCP stream between two hosts of the lab, with nobody else on the line. */

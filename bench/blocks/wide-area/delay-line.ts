@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
-import type { Namespaces } from '../../../scripts/network-lab/namespaces.ts'
+import type { Namespaces } from '../../../lab/network-lab/namespaces.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 import type { LineReport } from './wide-area-lab.ts'
 

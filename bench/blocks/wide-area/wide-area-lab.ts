@@ -8,7 +8,7 @@ import {
   Namespaces,
   NFT_COMMAND,
   publicAddress
-} from '../../../scripts/network-lab/namespaces.ts'
+} from '../../../lab/network-lab/namespaces.ts'
 import { DELAY_DEVICE, DelayLine, findPython } from './delay-line.ts'
 
 /** What the lines of a lab are like. */

@@ -1,4 +1,4 @@
-import { AdapterError } from '../adapter-error.ts'
+import { AdapterError } from '../pair/adapter-error.ts'
 import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
 import type { WeightData, WeightDtype } from './weight-data.ts'
 

@@ -1,4 +1,9 @@
-import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../half-floats.ts'
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16
+} from '../../formats/elements/half-floats.ts'
 import type { WeightData, WeightDtype } from './weight-data.ts'
 
 const same = (value: number): number => value

@@ -1,4 +1,4 @@
-import type { LoraPair } from '../lora-adapter.ts'
+import type { LoraPair } from '../pair/lora-adapter.ts'
 import { householderQr } from './householder-qr.ts'
 import { jacobiSvd, type Svd } from './jacobi-svd.ts'
 import { fromRowMajor, fromTransposed, multiply, transpose } from './matrix.ts'

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
-import type { ElementFormat } from '../../adapter/index.ts'
-import type { ExportFormat, RoundSpan } from '../../node/export-adapter.ts'
-import { homeAt } from '../../node/home.ts'
-import { printResult, wholeNumber } from '../output.ts'
-import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../shipped-model.ts'
-import { NotFittingError } from '../usage-error.ts'
+import type { ElementFormat } from '../../formats/index.ts'
+import type { ExportFormat, RoundSpan } from '../../node/export/export-adapter.ts'
+import { homeAt } from '../../node/home/home.ts'
+import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../options/shipped-model.ts'
+import { NotFittingError } from '../options/usage-error.ts'
+import { printResult, wholeNumber } from '../terminal/output.ts'
 
 interface ExportFlags {
   home: string
@@ -102,7 +102,7 @@ function dtypeOption(): Option {
 }
 
 async function runExport(flags: ExportFlags): Promise<void> {
-  const { exportAdapter } = await import('../../node/export-adapter.ts')
+  const { exportAdapter } = await import('../../node/export/export-adapter.ts')
   const exported = await exportAdapter(homeAt(flags.home), {
     format: flags.format,
     folder: resolve(flags.out),
@@ -120,7 +120,7 @@ async function runExport(flags: ExportFlags): Promise<void> {
 }
 
 async function runImport(folder: string, flags: ImportFlags): Promise<void> {
-  const { importAdapter } = await import('../../node/import-adapter.ts')
+  const { importAdapter } = await import('../../node/export/import-adapter.ts')
   const imported = await importAdapter(resolve(folder), {
     baseFolder: baseModelFolder(flags.model),
     out: flags.out === undefined ? undefined : resolve(flags.out),

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import { homeAt } from '../../node/home.ts'
-import { EXIT, type OutputOptions, printProgress, printResult } from '../output.ts'
-import { addSettingFlags, settingDefaults, settingsOfFlags } from '../setting-flags.ts'
+import { homeAt } from '../../node/home/home.ts'
+import { addSettingFlags, settingDefaults, settingsOfFlags } from '../options/setting-flags.ts'
+import { EXIT, type OutputOptions, printProgress, printResult } from '../terminal/output.ts'
 
 interface ConfigFlags extends OutputOptions {
   home: string
@@ -96,7 +96,7 @@ Examples:
 
 async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
   const { effectiveSettings, SettingsError } = await import('../../node/config/index.ts')
-  const { PeerError } = await import('../../node/errors.ts')
+  const { PeerError } = await import('../../node/storage/peer-error.ts')
   const home = homeAt(flags.home)
   const settings = settingsOfFlags(command, { ...flags })
   const faults: { key: string; message: string }[] = []
@@ -108,9 +108,9 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
     })
     remarks = effective.remarks
     if (existsSync(home.charter)) {
-      const { readCharter } = await import('../../node/charter-file.ts')
+      const { readCharter } = await import('../../node/home/charter-file.ts')
       const { isCharterBase } = await import('../../node/base/require-base.ts')
-      const { requireOwnSettings, requireSettings } = await import('../../node/require-settings.ts')
+      const { requireOwnSettings, requireSettings } = await import('../../node/config/require-settings.ts')
       const { config, sources } = effective
       const { charter } = await readCharter(home.charter)
       await requireOwnSettings(config, charter)

@@ -2,12 +2,17 @@ import { randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { text } from 'node:stream/consumers'
 import { Command } from 'commander'
-import type { SamplingSettings } from '../../model/generation/sampling.ts'
-import { readAdapterPath } from '../adapter-path.ts'
-import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
-import { positiveNumber, printResult, wholeNumber } from '../output.ts'
-import { baseModelFolder, requireBaseModel } from '../shipped-model.ts'
-import { NotFittingError } from '../usage-error.ts'
+import type { SamplingSettings } from '../../model/generate/sampling.ts'
+import { readAdapterPath } from '../options/adapter-path.ts'
+import {
+  deviceOption,
+  type ExecutorFlags,
+  executorFromFlags,
+  executorOption
+} from '../options/executor-options.ts'
+import { baseModelFolder, requireBaseModel } from '../options/shipped-model.ts'
+import { NotFittingError } from '../options/usage-error.ts'
+import { positiveNumber, printResult, wholeNumber } from '../terminal/output.ts'
 
 /** Tokens made where neither the user nor the model's makers say anything. */
 const DEFAULT_MAX_TOKENS = 128

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { Command } from 'commander'
-import { homeAt } from '../../node/home.ts'
-import { printResult } from '../output.ts'
+import { homeAt } from '../../node/home/home.ts'
+import { printResult } from '../terminal/output.ts'
 
 /** `loam identity`: who the peer of a home is. */
 export function identityCommand(): Command {
@@ -18,7 +18,7 @@ Example:
   $ loam identity --home ~/.loam --json > card.json`
     )
     .action(async (options: { home: string; json?: boolean }) => {
-      const { loadOrCreateIdentity, memberCard } = await import('../../node/identity.ts')
+      const { loadOrCreateIdentity, memberCard } = await import('../../node/home/identity.ts')
       const home = homeAt(options.home)
       await mkdir(home.folder, { recursive: true, mode: 0o700 })
       const card = memberCard(await loadOrCreateIdentity(home.identity))

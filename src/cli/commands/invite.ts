@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
-import { homeAt } from '../../node/home.ts'
-import { printResult, wholeNumber } from '../output.ts'
+import { homeAt } from '../../node/home/home.ts'
+import { printResult, wholeNumber } from '../terminal/output.ts'
 
 interface InviteOptions {
   home: string
@@ -40,12 +40,12 @@ Examples:
 }
 
 async function invite({ home: path, address, days, out, ...options }: InviteOptions): Promise<void> {
-  const { readCharter } = await import('../../node/charter-file.ts')
-  const { openRoundStore } = await import('../../node/round-store.ts')
-  const { loadIdentity } = await import('../../node/identity.ts')
-  const { inviteAddresses, inviteToken } = await import('../../node/invite-files.ts')
+  const { readCharter } = await import('../../node/home/charter-file.ts')
+  const { openRoundStore } = await import('../../node/storage/round-store.ts')
+  const { loadIdentity } = await import('../../node/home/identity.ts')
+  const { inviteAddresses, inviteToken } = await import('../../node/membership/invite-files.ts')
   const { consortiumCid, encodeInvite, hex, memberIndex } = await import('../../protocol/index.ts')
-  const { writeFileAtomic } = await import('../../node/store/index.ts')
+  const { writeFileAtomic } = await import('../../node/storage/index.ts')
   const { readFile } = await import('node:fs/promises')
   if (out !== undefined && existsSync(out))
     throw new Error(`${out} is there already: choose another name with --out`)

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
-import { homeAt } from '../../node/home.ts'
-import type { JoinState } from '../../node/join-consortium.ts'
-import { printResult, wholeNumber } from '../output.ts'
+import { homeAt } from '../../node/home/home.ts'
+import type { JoinState } from '../../node/membership/join-consortium.ts'
+import { printResult, wholeNumber } from '../terminal/output.ts'
 
 interface JoinOptions {
   home: string
@@ -29,7 +29,7 @@ Examples:
   $ loam join loam-invite-omV0ZXJtc6... --home ~/.loam --json`
     )
     .action(async (given: string, { home, rounds, ...options }: JoinOptions) => {
-      const { joinConsortium } = await import('../../node/join-consortium.ts')
+      const { joinConsortium } = await import('../../node/membership/join-consortium.ts')
       const state = await joinConsortium(homeAt(home), given, Date.now(), rounds)
       printResult(state, options, () => describe(state))
     })

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
-import { homeAt } from '../../node/home.ts'
-import { printResult, wholeNumber } from '../output.ts'
+import { homeAt } from '../../node/home/home.ts'
+import { printResult, wholeNumber } from '../terminal/output.ts'
 
 interface HomeOptions {
   home: string
@@ -36,9 +36,9 @@ effect or too old.`
 const homeOption = ['--home <folder>', 'home folder of a peer'] as const
 
 async function open(path: string) {
-  const { readCharter } = await import('../../node/charter-file.ts')
-  const { openRoundStore } = await import('../../node/round-store.ts')
-  const { loadIdentity } = await import('../../node/identity.ts')
+  const { readCharter } = await import('../../node/home/charter-file.ts')
+  const { openRoundStore } = await import('../../node/storage/round-store.ts')
+  const { loadIdentity } = await import('../../node/home/identity.ts')
   const home = homeAt(path)
   const charter = await readCharter(home.charter)
   const { head } = await openRoundStore(home, charter)
@@ -54,8 +54,8 @@ function listCommand(): Command {
     .requiredOption(...homeOption)
     .option('--json', 'print one JSON object')
     .action(async ({ home: path, ...options }: HomeOptions) => {
-      const { standingOf } = await import('../../node/membership-files.ts')
-      const { peerIdText } = await import('../../node/driver/reports.ts')
+      const { standingOf } = await import('../../node/membership/request-files.ts')
+      const { peerIdText } = await import('../../node/storage/round-summary.ts')
       const { head } = await open(path)
       const summary = { ...standingOf(head), members: head.members.map(({ peer }) => peerIdText(peer)) }
       printResult(summary, options, () =>
@@ -87,11 +87,11 @@ function requestCommand(): Command {
 }
 
 async function request({ home: path, standing, rounds, out, ...options }: RequestOptions): Promise<void> {
-  const { readCharter } = await import('../../node/charter-file.ts')
+  const { readCharter } = await import('../../node/home/charter-file.ts')
   const { consortiumCid } = await import('../../protocol/index.ts')
-  const { loadOrCreateIdentity } = await import('../../node/identity.ts')
-  const files = await import('../../node/membership-files.ts')
-  const { writeFileAtomic } = await import('../../node/store/index.ts')
+  const { loadOrCreateIdentity } = await import('../../node/home/identity.ts')
+  const files = await import('../../node/membership/request-files.ts')
+  const { writeFileAtomic } = await import('../../node/storage/index.ts')
   if (existsSync(out)) throw new Error(`${out} is there already: choose another name with --out`)
   const home = homeAt(path)
   const { id } = await readCharter(home.charter)
@@ -114,7 +114,7 @@ async function request({ home: path, standing, rounds, out, ...options }: Reques
 }
 
 async function readStanding(path: string) {
-  const { standingSchema } = await import('../../node/membership-files.ts')
+  const { standingSchema } = await import('../../node/membership/request-files.ts')
   try {
     const { members: _members, ...standing } = JSON.parse(await readFile(path, 'utf8'))
     return standingSchema.parse(standing)
@@ -130,7 +130,7 @@ function admitCommand(): Command {
     .requiredOption(...homeOption)
     .option('--json', 'print one JSON object')
     .action(async (file: string, { home: path, ...options }: HomeOptions) => {
-      const { decodeWish } = await import('../../node/membership-files.ts')
+      const { decodeWish } = await import('../../node/membership/request-files.ts')
       const opened = await open(path)
       if (!existsSync(file)) throw new Error(`there is no request ${file}`)
       await support(opened, decodeWish(await readFile(file, 'utf8'), opened.charter.id, file), options)
@@ -143,7 +143,7 @@ function leaveCommand(): Command {
     .requiredOption(...homeOption)
     .option('--json', 'print one JSON object')
     .action(async ({ home, ...options }: HomeOptions) => {
-      const { drawUpRequest, standingOf } = await import('../../node/membership-files.ts')
+      const { drawUpRequest, standingOf } = await import('../../node/membership/request-files.ts')
       const opened = await open(home)
       const { charter, head, identity } = opened
       const wanted = { type: 'leave', peerId: identity.peerId } as const
@@ -162,7 +162,7 @@ function evictCommand(): Command {
     )
     .option('--json', 'print one JSON object')
     .action(async (peerId: string, { home, standing, ...options }: HomeOptions & { standing: string }) => {
-      const { drawUpRequest } = await import('../../node/membership-files.ts')
+      const { drawUpRequest } = await import('../../node/membership/request-files.ts')
       const opened = await open(home)
       const known = await readStanding(standing)
       const wanted = { type: 'evict', peerId } as const
@@ -175,8 +175,8 @@ async function support(
   wish: import('../../protocol/index.ts').Wish,
   options: { json?: boolean }
 ): Promise<void> {
-  const { saveWish } = await import('../../node/membership-files.ts')
-  const { peerIdText } = await import('../../node/driver/reports.ts')
+  const { saveWish } = await import('../../node/membership/request-files.ts')
+  const { peerIdText } = await import('../../node/storage/round-summary.ts')
   const path = await saveWish(home, head, wish)
   const { type, peer, expiry } = wish.request
   const summary = { path, type, peerId: peerIdText(peer), expiry }

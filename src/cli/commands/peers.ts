@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import type { PeerView } from '../../node/control/index.ts'
-import { askingDaemon, type ControlFlags, daemonOf } from '../control-command.ts'
-import { printResult } from '../output.ts'
-import { shortPeerId, table } from '../table.ts'
+import { askingDaemon, type ControlFlags, daemonOf } from '../options/control-command.ts'
+import { printResult } from '../terminal/output.ts'
+import { shortPeerId, table } from '../terminal/table.ts'
 
 interface PeersFlags extends ControlFlags {
   long?: boolean

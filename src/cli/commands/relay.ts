@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
-import { homeAt } from '../../node/home.ts'
+import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
-import { stopSignal, surviveStrayErrors } from '../daemon-process.ts'
-import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
+import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../terminal/output.ts'
+import { stopSignal, surviveStrayErrors } from './peer/daemon-process.ts'
 
 interface RelayFlags {
   home: string
@@ -80,11 +80,11 @@ Examples:
 }
 
 async function runRelay(flags: RelayFlags): Promise<void> {
-  const { createHomeFolders } = await import('../../node/home.ts')
-  const { adoptCharter } = await import('../../node/charter-file.ts')
+  const { createHomeFolders } = await import('../../node/home/home.ts')
+  const { adoptCharter } = await import('../../node/home/charter-file.ts')
   const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
-  const { letHeapGrow } = await import('../../node/heap-growth.ts')
-  const { startRelay } = await import('../../node/relay.ts')
+  const { letHeapGrow } = await import('../../node/upkeep/heap-growth.ts')
+  const { startRelay } = await import('../../node/relay/relay.ts')
   letHeapGrow()
   const home = homeAt(flags.home)
   const stopped = stopSignal()

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import type { RoundView } from '../../node/control/index.ts'
-import { askingDaemon, type ControlFlags, daemonOf } from '../control-command.ts'
-import { printResult, wholeNumber } from '../output.ts'
-import { sizeText, table } from '../table.ts'
+import { askingDaemon, type ControlFlags, daemonOf } from '../options/control-command.ts'
+import { printResult, wholeNumber } from '../terminal/output.ts'
+import { sizeText, table } from '../terminal/table.ts'
 
 interface RoundsFlags extends ControlFlags {
   limit: number

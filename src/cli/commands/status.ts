@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { ControlClient, StatusView } from '../../node/control/index.ts'
-import { homeAt } from '../../node/home.ts'
-import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../control-command.ts'
-import { EXIT, printResult } from '../output.ts'
-import { sizeText, timeText } from '../table.ts'
+import { homeAt } from '../../node/home/home.ts'
+import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
+import { EXIT, printResult } from '../terminal/output.ts'
+import { sizeText, timeText } from '../terminal/table.ts'
 
 interface StatusFlags extends ControlFlags {
   watch?: boolean

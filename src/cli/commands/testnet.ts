@@ -3,11 +3,22 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { PEERS_MAX, TESTNET_DEFAULTS } from '../../../scripts/testnet/options.ts'
-import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard.ts'
-import { deviceOption, type ExecutorFlags, executorFromFlags, executorOption } from '../executor-options.ts'
-import { commaSeparated, positiveNumber, printProgress, printResult, wholeNumber } from '../output.ts'
-import { baseModelFolder } from '../shipped-model.ts'
-import { NotFittingError } from '../usage-error.ts'
+import { SHARD_DTYPES, type ShardDtype } from '../../adapter/shard/shard.ts'
+import {
+  deviceOption,
+  type ExecutorFlags,
+  executorFromFlags,
+  executorOption
+} from '../options/executor-options.ts'
+import { baseModelFolder } from '../options/shipped-model.ts'
+import { NotFittingError } from '../options/usage-error.ts'
+import {
+  commaSeparated,
+  positiveNumber,
+  printProgress,
+  printResult,
+  wholeNumber
+} from '../terminal/output.ts'
 
 interface TestnetFlags extends ExecutorFlags {
   peers: number

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { homeAt } from '../../node/home.ts'
-import type { Verification } from '../../node/verify-home.ts'
-import { EXIT, printResult } from '../output.ts'
+import { homeAt } from '../../node/home/home.ts'
+import type { Verification } from '../../node/home/verify-home.ts'
+import { EXIT, printResult } from '../terminal/output.ts'
 
 interface VerifyOptions {
   trust?: { round: number; seal: string }
@@ -39,7 +39,7 @@ function trustedSeal(value: string): { round: number; seal: string } {
 }
 
 async function verify(path: string, { trust, against, json }: VerifyOptions): Promise<void> {
-  const { verifyHome } = await import('../../node/verify-home.ts')
+  const { verifyHome } = await import('../../node/home/verify-home.ts')
   const result = await verifyHome(homeAt(path), {
     ...(trust === undefined ? {} : { trusted: trust }),
     ...(against === undefined ? {} : { against: homeAt(against) })

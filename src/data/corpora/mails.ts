@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { TextDocument } from '../document.ts'
-import { contentDigest } from '../text-cleaning.ts'
+import type { TextDocument } from '../text/document.ts'
+import { contentDigest } from '../text/text-cleaning.ts'
 import { cleanMail } from './mail-cleaning.ts'
 import { loadPackageData } from './package-data.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { TextDocument } from '../document.ts'
-import { cutText, unwrapParagraphs } from '../text-cleaning.ts'
+import type { TextDocument } from '../text/document.ts'
+import { cutText, unwrapParagraphs } from '../text/text-cleaning.ts'
 import { loadPackageData } from './package-data.ts'
 
 /** Chapters longer than this become several documents, cut between paragraphs. */

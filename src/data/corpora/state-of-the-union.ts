@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { TextDocument } from '../document.ts'
-import { cutText, normaliseWhitespace } from '../text-cleaning.ts'
+import type { TextDocument } from '../text/document.ts'
+import { cutText, normaliseWhitespace } from '../text/text-cleaning.ts'
 import { loadPackageData } from './package-data.ts'
 
 /** Speeches come as one line of up to 217,000 characters; a document is at most this much of one. */

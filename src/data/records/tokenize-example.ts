@@ -1,4 +1,4 @@
-import type { TextTokenizer } from '../text-tokenizer.ts'
+import type { TextTokenizer } from '../text/text-tokenizer.ts'
 import { type ChatMessage, DataError, type TrainingExample } from './example.ts'
 
 /** Tokens of an example and which of them are learned. */

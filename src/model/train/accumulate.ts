@@ -1,6 +1,6 @@
-import type { TrainingBatch } from '../../data/training-batch.ts'
+import type { TrainingBatch } from '../../data/packing/training-batch.ts'
 import type { FeedValue } from '../executor/index.ts'
-import type { DropoutDraw } from './dropout.ts'
+import type { DropoutDraw } from '../lora/dropout.ts'
 import type { StepResult, TrainStep } from './train-step.ts'
 
 /**

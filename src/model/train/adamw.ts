@@ -1,4 +1,4 @@
-import type { TensorMap } from '../../adapter/tensor.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
 
 /** Settings of AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019). */
 export interface AdamWSettings {

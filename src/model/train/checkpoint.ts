@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { z } from 'zod'
-import { decodeSafetensors, encodeSafetensors } from '../../adapter/safetensors.ts'
-import type { TensorMap } from '../../adapter/tensor.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/safetensors.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
 import type { EarlyStopState } from './early-stop.ts'
 
 /** A run between two steps, from which it goes on with the same bits. */

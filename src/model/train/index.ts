@@ -10,15 +10,18 @@
  * await trainer.dispose()
  * ```
  */
+
+export {
+  createLossEvaluator,
+  type LossEvaluator,
+  type LossEvaluatorOptions
+} from '../evaluate/loss-evaluator.ts'
+export type { DropoutDraw } from '../lora/dropout.ts'
+export { initialiseLora, type LoraInitOptions } from '../lora/lora-init.ts'
+export { loraNames } from '../lora/lora-nodes.ts'
+export { type LoraModule, type LoraSettings, loraModules } from '../lora/lora-settings.ts'
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
 export { CheckpointError } from './checkpoint.ts'
-export type { DropoutDraw } from './dropout.ts'
-export {
-  createFullTrainer,
-  type FullStepResult,
-  type FullTrainer,
-  type FullTrainerOptions
-} from './full-trainer.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
 export {
   type LocalTrainingOptions,
@@ -26,9 +29,6 @@ export {
   type TrainingStep,
   trainLocally
 } from './local-training.ts'
-export { initialiseLora, type LoraInitOptions } from './lora-init.ts'
-export { loraNames } from './lora-nodes.ts'
-export { type LoraModule, type LoraSettings, loraModules } from './lora-settings.ts'
 export {
   createLoraTrainer,
   type LoraProgress,
@@ -40,7 +40,6 @@ export {
   type LoraTrainingOptions,
   type LoraTrainingResult
 } from './lora-trainer.ts'
-export { createLossEvaluator, type LossEvaluator, type LossEvaluatorOptions } from './loss-evaluator.ts'
 export { learningRateAt, type ScheduleSettings } from './schedule.ts'
 export {
   createTrainStep,

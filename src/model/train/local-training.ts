@@ -1,10 +1,10 @@
-import type { LoraAdapter } from '../../adapter/lora-adapter.ts'
-import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
-import type { ExampleStream } from '../../data/example-stream.ts'
+import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
+import type { ExampleStream } from '../../data/packing/example-stream.ts'
+import type { Tensor, TensorMap } from '../../formats/tensor.ts'
+import type { LossEvaluator } from '../evaluate/loss-evaluator.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { createEarlyStop } from './early-stop.ts'
 import type { LoraRun, LoraRunOptions, LoraTrainer } from './lora-trainer.ts'
-import type { LossEvaluator } from './loss-evaluator.ts'
 import { learningRateAt, type ScheduleSettings } from './schedule.ts'
 
 /** What happened after an update. */

@@ -1,5 +1,4 @@
-import type { TrainingBatch } from '../../data/training-batch.ts'
-import type { BaseFormat } from '../base-format.ts'
+import type { TrainingBatch } from '../../data/packing/training-batch.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
 import {
   headParameter,
@@ -7,14 +6,20 @@ import {
   type LoraNodes,
   type ModelConfig,
   parameterShapes
-} from '../family/index.ts'
+} from '../families/index.ts'
+import { crossEntropy } from '../families/llama/index.ts'
+import {
+  isolatedDocuments,
+  RESTARTS,
+  restartedPositions,
+  SEGMENTS
+} from '../families/shared/isolated-documents.ts'
 import { cast, elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
-import { declareWeights, type WeightNodes } from '../held-weights.ts'
-import { crossEntropy } from '../llama/index.ts'
-import { type DropoutDraw, drawDropout, dropoutName } from './dropout.ts'
-import { isolatedDocuments, RESTARTS, restartedPositions, SEGMENTS } from './isolated-documents.ts'
-import { declareLora, loraNames } from './lora-nodes.ts'
-import type { LoraSettings } from './lora-settings.ts'
+import { type DropoutDraw, drawDropout, dropoutName } from '../lora/dropout.ts'
+import { declareLora, loraNames } from '../lora/lora-nodes.ts'
+import type { LoraSettings } from '../lora/lora-settings.ts'
+import type { BaseFormat } from '../weights/base-format.ts'
+import { declareWeights, type WeightNodes } from '../weights/held-weights.ts'
 
 /** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
 export type Trainable = { readonly kind: 'all' } | ({ readonly kind: 'lora' } & LoraSettings)

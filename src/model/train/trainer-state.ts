@@ -1,4 +1,4 @@
-import type { Tensor, TensorMap } from '../../adapter/tensor.ts'
+import type { Tensor, TensorMap } from '../../formats/tensor.ts'
 import type { AdamW } from './adamw.ts'
 
 /**

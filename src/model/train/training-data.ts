@@ -12,7 +12,7 @@ import {
   type TrainingExample,
   tokenizeExample
 } from '../../data/index.ts'
-import { loadChatTemplate } from '../chat-template.ts'
+import { loadChatTemplate } from '../tokenizer/chat-template.ts'
 
 /** A stream number that neither epochs nor examples' orders have. */
 const HELD_OUT_STREAM = 0x686f6c64

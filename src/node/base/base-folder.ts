@@ -1,11 +1,11 @@
 import { open, rename, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { HEADER_BYTES_MAX, LENGTH_BYTES, parseSafetensorsHeader } from '../../adapter/safetensors-header.ts'
-import { type ModelConfig, parseModelConfig } from '../../model/family/index.ts'
-import { readJsonObject } from '../../model/read-json.ts'
-import { PeerError } from '../errors.ts'
-import { syncFolder, writeFileAtomic } from '../store/index.ts'
+import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import { HEADER_BYTES_MAX, LENGTH_BYTES, parseSafetensorsHeader } from '../../formats/safetensors/header.ts'
+import { type ModelConfig, parseModelConfig } from '../../model/families/index.ts'
+import { syncFolder, writeFileAtomic } from '../storage/index.ts'
+import { PeerError } from '../storage/peer-error.ts'
 
 const COPY_BYTES = 4 * 1024 * 1024
 

@@ -1,8 +1,8 @@
 import { readFile, rm } from 'node:fs/promises'
 import { z } from 'zod'
-import type { Home } from '../home.ts'
-import { runningDaemon } from '../process-lock.ts'
-import { writeFileAtomic } from '../store/index.ts'
+import type { Home } from '../home/home.ts'
+import { runningDaemon } from '../home/process-lock.ts'
+import { writeFileAtomic } from '../storage/index.ts'
 import { BASE_FILES } from './base-protocol.ts'
 import type { BaseProgress } from './fetch-file.ts'
 

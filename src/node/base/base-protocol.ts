@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { byteString } from '../../protocol/canonical-cbor.ts'
+import { byteString } from '../../protocol/encoding/canonical-cbor.ts'
 
 /** Protocol by which a member gets the consortium's base model from others. */
 export const BASE_PROTOCOL = '/loam/base/1'

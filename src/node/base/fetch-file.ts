@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
-import { decodeCanonical } from '../../protocol/canonical-cbor.ts'
+import { decodeCanonical } from '../../protocol/encoding/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, MalformedError } from '../../protocol/index.ts'
-import { messageOf, PeerError } from '../errors.ts'
 import {
   ANSWER_BYTES_PER_SECOND,
   isMalformed,
@@ -10,7 +9,8 @@ import {
   request,
   UploadLimit
 } from '../network/index.ts'
-import { type Log, StoreError } from '../store/index.ts'
+import { type Log, StoreError } from '../storage/index.ts'
+import { messageOf, PeerError } from '../storage/peer-error.ts'
 import {
   answerSchema,
   BASE_PROTOCOL,

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rename, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { storeError, syncFolder } from '../store/index.ts'
+import { storeError, syncFolder } from '../storage/index.ts'
 
 /** Source of the bytes that an earlier run left. */
 const EARLIER = 'an earlier run'

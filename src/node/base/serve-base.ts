@@ -1,9 +1,9 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { decodeCanonical } from '../../protocol/canonical-cbor.ts'
+import { decodeCanonical } from '../../protocol/encoding/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, MalformedError } from '../../protocol/index.ts'
 import { type NetworkHost, registerRequestHandler, type UploadLimit } from '../network/index.ts'
-import type { Log } from '../store/index.ts'
+import type { Log } from '../storage/index.ts'
 import {
   BASE_PROTOCOL,
   type BaseFileName,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { type IncomingMessage, request } from 'node:http'
 import { z } from 'zod'
-import { isMissing, PeerError } from '../errors.ts'
-import type { Home } from '../home.ts'
-import { runningDaemon } from '../process-lock.ts'
-import { errorCode } from '../store/index.ts'
+import type { Home } from '../home/home.ts'
+import { runningDaemon } from '../home/process-lock.ts'
+import { errorCode } from '../storage/index.ts'
+import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { readToken } from './token.ts'
 
 /** Longest wait for an answer, milliseconds. A daemon on a busy machine answers late. */

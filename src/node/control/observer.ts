@@ -1,4 +1,4 @@
-import type { PeerReport, ProgressReport, SealedReport } from '../status.ts'
+import type { PeerReport, ProgressReport, SealedReport } from '../log/peer-report.ts'
 
 /** Rounds of this run whose times are kept. */
 const ROUNDS_MAX = 1_000

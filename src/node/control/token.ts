@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { PeerError } from '../errors.ts'
-import { closeSecret, createSecret } from '../store/index.ts'
+import { closeSecret, createSecret } from '../storage/index.ts'
+import { PeerError } from '../storage/peer-error.ts'
 
 /** Shorter ones were not made by this program. */
 const TOKEN_PATTERN = /^[\x21-\x7e]{32,256}$/

@@ -1,7 +1,7 @@
 import { consortiumCid } from '../../protocol/index.ts'
-import { peerIdText } from '../driver/reports.ts'
-import { isRelayed } from '../network/peer-address.ts'
-import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../status.ts'
+import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../log/peer-report.ts'
+import { isRelayed } from '../network/peers/peer-address.ts'
+import { peerIdText } from '../storage/round-summary.ts'
 import type { ControlComponents } from './components.ts'
 
 /** Whether a peer does its part, and why not. */

@@ -7,10 +7,10 @@ import {
   type PeerEvent,
   type PeerState
 } from '../../protocol/index.ts'
-import { messageOf } from '../errors.ts'
 import { withDeadline } from '../network/index.ts'
+import { messageOf } from '../storage/peer-error.ts'
+import { peerIdText } from '../storage/round-summary.ts'
 import type { DriverComponents } from './components.ts'
-import { peerIdText } from './reports.ts'
 
 type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
 

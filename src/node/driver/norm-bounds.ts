@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Charter } from '../../protocol/index.ts'
-import type { NormBounds } from '../builder/jobs.ts'
-import { isMissing, PeerError } from '../errors.ts'
-import { type Home, roundFiles } from '../home.ts'
-import { writeFileAtomic } from '../store/atomic-file.ts'
+import { type Home, roundFiles } from '../home/home.ts'
+import { writeFileAtomic } from '../storage/atomic-file.ts'
+import { isMissing, PeerError } from '../storage/peer-error.ts'
+import type { NormBounds } from '../workers/builder/jobs.ts'
 
 const normsSchema = z.record(z.string(), z.number().min(0))
 

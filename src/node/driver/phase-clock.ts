@@ -1,5 +1,5 @@
 import type { Phase } from '../../protocol/index.ts'
-import type { PhaseTimes } from '../status.ts'
+import type { PhaseTimes } from '../log/peer-report.ts'
 
 const NAMES: Readonly<Record<Phase, keyof PhaseTimes>> = {
   training: 'train',

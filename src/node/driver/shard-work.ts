@@ -10,14 +10,14 @@ import {
   type PeerState,
   type RoundContext
 } from '../../protocol/index.ts'
-import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../builder/jobs.ts'
-import { roundFiles } from '../home.ts'
-import { isBeforeInvite } from '../invite-files.ts'
+import { requireModelFile } from '../catch-up/model-checkpoint.ts'
+import { roundFiles } from '../home/home.ts'
+import { isBeforeInvite } from '../membership/invite-files.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
+import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../workers/builder/jobs.ts'
 import type { DriverComponents } from './components.ts'
-import { authorOf, holdersOf } from './holders.ts'
-import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
+import { authorOf, holdersOf } from './providers.ts'
 
 /** A manifest whose blocks nobody can bring: it gives them lengths that bytes with their digests do not have. */
 export class ImpossibleManifestError extends Error {
@@ -118,7 +118,6 @@ export function buildJob(
   return {
     type: 'build',
     sources: manifests.map((manifest) => sourceOf(context, manifest)),
-    rule: charter.rule,
     rankStabilised: charter.rankStabilised,
     weights: memberWeights(context),
     baseFolder: config.model,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type GgufArchitecture, ggufModule, ggufRows } from '../../adapter/gguf-llama.ts'
-import type { ElementFormat, GgufFile, GgufValue, Tensor, TensorMap } from '../../adapter/index.ts'
+import { type GgufArchitecture, ggufModule, ggufRows } from '../../formats/gguf/llama-names.ts'
+import type { ElementFormat, GgufFile, GgufValue, Tensor, TensorMap } from '../../formats/index.ts'
 import type { BaseModel, LlamaConfig } from '../../model/index.ts'
-import { PeerError } from '../errors.ts'
+import { PeerError } from '../storage/peer-error.ts'
 
 /** ggml's numbers of what most of a file is in. */
 const FILE_TYPES: Readonly<Record<ElementFormat, number>> = { F32: 0, F16: 1, BF16: 32 }

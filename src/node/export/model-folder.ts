@@ -6,10 +6,10 @@ import {
   SAFETENSORS_FILE_BYTES_MAX,
   safetensorsChunks,
   type TensorMap
-} from '../../adapter/index.ts'
+} from '../../formats/index.ts'
 import { type BaseModel, checkpointTensors } from '../../model/index.ts'
-import { PeerError } from '../errors.ts'
-import { writeFileAtomic } from '../store/index.ts'
+import { writeFileAtomic } from '../storage/index.ts'
+import { PeerError } from '../storage/peer-error.ts'
 
 const TORCH_TYPES: Readonly<Record<ElementFormat, string>> = {
   F32: 'float32',

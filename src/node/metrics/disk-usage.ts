@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { type Home, roundFiles } from '../home.ts'
+import { type Home, roundFiles } from '../home/home.ts'
 
 /** What lies on disk: blocks, stacks and models are pruned; seals are kept for ever. */
 export type DiskPart = 'blocks' | 'stacks' | 'models' | 'seals' | 'logs' | 'other'

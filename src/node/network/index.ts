@@ -15,6 +15,29 @@
  * ```
  */
 
+export type { BootstrapOutcome, BootstrapVerdict } from './diagnosis/diagnose.ts'
+export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip/gossip.ts'
+export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './host/create-host.ts'
+export { createRelay, type RelayLoad, type RelayNode, type RelayOptions } from './host/create-relay.ts'
+export { RELAY_LIMITS, type RelayLimits } from './host/libp2p-parts.ts'
+export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './host/network-host.ts'
+export { REACH_DEFAULTS, type ReachOptions } from './host/reach.ts'
+export { type Traffic, TrafficMeter } from './host/traffic-meter.ts'
+export type { Ban, BanTimes, Offence } from './limits/index.ts'
+export { type HelloSelf, serveHello } from './peers/handshake.ts'
+export { type Greeting, type GreetOptions, GreetPeers } from './peers/handshakes.ts'
+export { withDeadline } from './requests/deadline.ts'
+export { NetworkError, type NetworkErrorCode } from './requests/network-error.ts'
+export {
+  ANSWER_BYTES_PER_SECOND,
+  isMalformed,
+  REQUEST_LIMITS,
+  type RequestHandler,
+  type RequestLimits,
+  type RequestOptions,
+  registerRequestHandler,
+  request
+} from './requests/request-response.ts'
 export {
   BLOCK_SERVER_LIMITS,
   BLOCKS_PROTOCOL,
@@ -25,27 +48,4 @@ export {
   startBlockExchange,
   UploadLimit,
   type WantedBlock
-} from './blocks/index.ts'
-export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './create-host.ts'
-export { createRelay, type RelayLoad, type RelayNode, type RelayOptions } from './create-relay.ts'
-export { withDeadline } from './deadline.ts'
-export type { BootstrapOutcome, BootstrapVerdict } from './diagnose.ts'
-export type { Ban, BanTimes, Offence } from './edge/index.ts'
-export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip.ts'
-export { type Greeting, type GreetOptions, GreetPeers } from './greet-peers.ts'
-export { type HelloSelf, serveHello } from './hello.ts'
-export { RELAY_LIMITS, type RelayLimits } from './libp2p-parts.ts'
-export { NetworkError, type NetworkErrorCode } from './network-error.ts'
-export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './network-host.ts'
-export { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
-export {
-  ANSWER_BYTES_PER_SECOND,
-  isMalformed,
-  REQUEST_LIMITS,
-  type RequestHandler,
-  type RequestLimits,
-  type RequestOptions,
-  registerRequestHandler,
-  request
-} from './request-response.ts'
-export { type Traffic, TrafficMeter } from './traffic-meter.ts'
+} from './transfer/index.ts'

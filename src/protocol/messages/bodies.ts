@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { SHARD_DTYPES } from '../../adapter/shard.ts'
-import { byteString } from '../canonical-cbor.ts'
+import { SHARD_DTYPES } from '../../adapter/shard/shard.ts'
 import {
   digestSchema,
   MEMBERS_MAX,
@@ -8,7 +7,8 @@ import {
   peerSchema,
   signatureSchema,
   VOTERS_MAX
-} from '../charter.ts'
+} from '../charter/charter.ts'
+import { byteString } from '../encoding/canonical-cbor.ts'
 import { type Kind, signedHeaderSchema } from './header.ts'
 
 export type { Kind } from './header.ts'

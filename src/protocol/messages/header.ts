@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { encodeCanonical, hashCanonical, hashEncoded, withDomain } from '../canonical-cbor.ts'
-import { digestSchema, peerSchema, signatureSchema } from '../charter.ts'
+import { digestSchema, peerSchema, signatureSchema } from '../charter/charter.ts'
+import { encodeCanonical, hashCanonical, hashEncoded, withDomain } from '../encoding/canonical-cbor.ts'
 
 /** Everything that a member may sign in a round. */
 export const KINDS = [

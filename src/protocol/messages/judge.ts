@@ -1,9 +1,9 @@
-import { bitsOf, compareBytes, equalBytes } from '../bytes.ts'
-import { cutEvidenceFault, evidenceFault, offenderOf } from '../evidence.ts'
-import { cutMembershipFault, isRequestSignedBy, requestFault } from '../membership.ts'
-import { memberIndex, proposerOf, type RoundContext } from '../round-context.ts'
-import type { Verify } from '../signature.ts'
+import { memberIndex, proposerOf, type RoundContext } from '../charter/round-context.ts'
+import { bitsOf, compareBytes, equalBytes } from '../encoding/bytes.ts'
+import type { Verify } from '../encoding/signature.ts'
 import type { Body, CarriedReady, Certificate, Kind, Seal } from './bodies.ts'
+import { cutEvidenceFault, evidenceFault, offenderOf } from './evidence.ts'
+import { cutMembershipFault, isRequestSignedBy, requestFault } from './membership.ts'
 import { type Envelope, headerFor, type Message, messageId, signedHeaderBytes } from './message.ts'
 
 /** Most attempts at one attestation that are listened to (rule 8 *Attest*). */

@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import { equalBytes } from '../bytes.ts'
-import { decodeCanonical, encodeCanonical, MalformedError } from '../canonical-cbor.ts'
-import { signatureSchema } from '../charter.ts'
-import { KIND_BYTES_MAX, MESSAGE_BYTES_MAX } from '../limits.ts'
-import type { RoundContext } from '../round-context.ts'
-import type { Signer } from '../signature.ts'
+import { signatureSchema } from '../charter/charter.ts'
+import { KIND_BYTES_MAX, MESSAGE_BYTES_MAX } from '../charter/limits.ts'
+import type { RoundContext } from '../charter/round-context.ts'
+import { equalBytes } from '../encoding/bytes.ts'
+import { decodeCanonical, encodeCanonical, MalformedError } from '../encoding/canonical-cbor.ts'
+import type { Signer } from '../encoding/signature.ts'
 import { type Body, bodySchemas } from './bodies.ts'
 import { type Header, headerSchema, type Kind, messageId, payloadOf, signedHeaderBytes } from './header.ts'
 
-export { MESSAGE_BYTES_MAX } from '../limits.ts'
+export { MESSAGE_BYTES_MAX } from '../charter/limits.ts'
 export { type Header, messageId, signedHeaderBytes } from './header.ts'
 
 const envelopeSchema = z.strictObject({

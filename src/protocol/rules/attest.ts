@@ -1,12 +1,12 @@
-import { equalBytes, hex } from '../bytes.ts'
-import { encodeCanonical } from '../canonical-cbor.ts'
-import { groupBy } from '../group-by.ts'
-import { sameDigest } from '../identifiers.ts'
+import { memberIndex } from '../charter/round-context.ts'
+import { equalBytes, hex } from '../encoding/bytes.ts'
+import { encodeCanonical } from '../encoding/canonical-cbor.ts'
+import { groupBy } from '../encoding/group-by.ts'
 import type { Attestation, Seal } from '../messages/bodies.ts'
+import { sameDigest } from '../messages/identifiers.ts'
 import { ATTEMPTS_MAX } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
-import { type Draft, firstOf, halt, isHeld, manifestOf, messagesOf, say } from '../round/draft.ts'
-import { memberIndex } from '../round-context.ts'
+import { type Draft, firstOf, halt, isHeld, manifestOf, messagesOf, say } from '../state/draft.ts'
 
 /** The committed cut's manifests in its order, once all are here with all their blocks. */
 function manifestsOfCut(draft: Draft): Message<'manifest'>[] | undefined {

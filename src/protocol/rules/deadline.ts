@@ -1,6 +1,6 @@
-import type { Draft } from '../round/draft.ts'
-import type { PeerState } from '../round/state.ts'
-import { memberIndex } from '../round-context.ts'
+import { memberIndex } from '../charter/round-context.ts'
+import type { Draft } from '../state/draft.ts'
+import type { PeerState } from '../state/state.ts'
 
 /**
  * Delays that a member saw in its latest rounds, milliseconds by its own clock, oldest first: what its deadlines follow

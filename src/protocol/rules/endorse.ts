@@ -1,9 +1,9 @@
-import { equalBytes, hex } from '../bytes.ts'
-import { groupBy } from '../group-by.ts'
+import { equalBytes, hex } from '../encoding/bytes.ts'
+import { groupBy } from '../encoding/group-by.ts'
 import type { Certificate } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
-import { countOf, type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../round/draft.ts'
-import type { PeerState } from '../round/state.ts'
+import { countOf, type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../state/draft.ts'
+import type { PeerState } from '../state/state.ts'
 import { noteCertificate } from './deadline.ts'
 import { manifestFault } from './validate.ts'
 

@@ -1,10 +1,10 @@
-import { compareBytes, hex } from '../bytes.ts'
-import { EVIDENCE_MAX, evidenceOf, offenderOf } from '../evidence.ts'
+import { memberIndex } from '../charter/round-context.ts'
+import { compareBytes, hex } from '../encoding/bytes.ts'
 import type { Evidence } from '../messages/bodies.ts'
+import { EVIDENCE_MAX, evidenceOf, offenderOf } from '../messages/evidence.ts'
 import type { Message } from '../messages/message.ts'
-import { type Draft, say } from '../round/draft.ts'
-import type { PeerState } from '../round/state.ts'
-import { memberIndex } from '../round-context.ts'
+import { type Draft, say } from '../state/draft.ts'
+import type { PeerState } from '../state/state.ts'
 
 /** Notes what two messages prove, once an offender. */
 export function convict(draft: Draft, first: Message, second: Message): void {

@@ -1,12 +1,12 @@
-import { bitsOf, hasBit } from '../bytes.ts'
-import { encodeCanonical } from '../canonical-cbor.ts'
-import { cutOf } from '../identifiers.ts'
+import { memberIndex, proposerOf } from '../charter/round-context.ts'
+import { bitsOf, hasBit } from '../encoding/bytes.ts'
+import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import type { CarriedReady, Cut, Proposal } from '../messages/bodies.ts'
+import { cutOf } from '../messages/identifiers.ts'
 import { MESSAGE_BYTES_MAX } from '../messages/message.ts'
-import { type Draft, messagesOf, say } from '../round/draft.ts'
-import { memberIndex, proposerOf } from '../round-context.ts'
+import { type Draft, messagesOf, say } from '../state/draft.ts'
 import { evidenceForCut } from './evidence.ts'
-import { changesForCut } from './petition.ts'
+import { changesForCut } from './membership-vote.ts'
 
 /**
  * Rule 4 *Propose*: in its view the proposer repeats the cut that is valid, or makes a fresh one from exactly q readies

@@ -1,5 +1,5 @@
-import { bitmapOf } from '../bytes.ts'
-import { countOf, type Draft, say, startTimer } from '../round/draft.ts'
+import { bitmapOf } from '../encoding/bytes.ts'
+import { countOf, type Draft, say, startTimer } from '../state/draft.ts'
 import { deadlinesOf, noteMoment } from './deadline.ts'
 
 /**

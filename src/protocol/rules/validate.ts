@@ -1,7 +1,7 @@
-import { blockCount, shardByteLength } from '../../adapter/shard.ts'
-import { hex } from '../bytes.ts'
+import { blockCount, shardByteLength } from '../../adapter/shard/shard.ts'
+import type { RoundContext } from '../charter/round-context.ts'
+import { hex } from '../encoding/bytes.ts'
 import type { Manifest, ManifestShard } from '../messages/bodies.ts'
-import type { RoundContext } from '../round-context.ts'
 
 /**
  * Rule 2 *Validate*, as far as the manifest alone tells: shapes, rank, alpha, samples and sizes within the charter, and

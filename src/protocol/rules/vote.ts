@@ -1,6 +1,7 @@
-import { equalBytes } from '../bytes.ts'
-import { cutId } from '../identifiers.ts'
+import { proposerOf } from '../charter/round-context.ts'
+import { equalBytes } from '../encoding/bytes.ts'
 import type { Cut, Proposal } from '../messages/bodies.ts'
+import { cutId } from '../messages/identifiers.ts'
 import {
   countOf,
   type Draft,
@@ -10,8 +11,7 @@ import {
   startTimer,
   tallyOf,
   votesFor
-} from '../round/draft.ts'
-import { proposerOf } from '../round-context.ts'
+} from '../state/draft.ts'
 import { deadlinesOf, noteDelays, noteMoment } from './deadline.ts'
 import { judgeFreshProposal } from './propose.ts'
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { PreparedTestnet } from '../../../scripts/testnet/index.ts'
 import { shardFromPair } from '../../../src/adapter/index.ts'
-import { readCharter } from '../../../src/node/charter-file.ts'
-import { SYNC_PROTOCOL } from '../../../src/node/driver/sync-service.ts'
-import { type Identity, loadIdentity } from '../../../src/node/identity.ts'
-import { serveBlocks } from '../../../src/node/network/blocks/index.ts'
+import { SYNC_PROTOCOL } from '../../../src/node/catch-up/sync-service.ts'
+import { readCharter } from '../../../src/node/home/charter-file.ts'
+import { type Identity, loadIdentity } from '../../../src/node/home/identity.ts'
 import { createHost, type NetworkHost, registerRequestHandler } from '../../../src/node/network/index.ts'
-import { openRoundStore } from '../../../src/node/round-store.ts'
+import { serveBlocks } from '../../../src/node/network/transfer/index.ts'
+import { openRoundStore } from '../../../src/node/storage/round-store.ts'
 import {
   consortiumCid,
   encodeSyncAnswer,

@@ -10,8 +10,13 @@ import {
 } from '../../../scripts/testnet/index.ts'
 import { type PeerProcess, startPeerProcess } from '../../../scripts/testnet/peer-process.ts'
 import { keepDocuments } from '../../../scripts/testnet/prepare-homes.ts'
-import type { CharterTerms } from '../../../src/node/create-charter.ts'
-import type { HeldOutReport, PeerReport, ProgressReport, SealedReport } from '../../../src/node/status.ts'
+import type { CharterTerms } from '../../../src/node/consortium/create-charter.ts'
+import type {
+  HeldOutReport,
+  PeerReport,
+  ProgressReport,
+  SealedReport
+} from '../../../src/node/log/peer-report.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 
 /** Documents of each peer: enough for a few short steps. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { open } from 'node:fs/promises'
-import { roundFiles } from '../../../src/node/home.ts'
+import { roundFiles } from '../../../src/node/home/home.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const EVERYBODY = [0, 1, 2, 3]

@@ -5,15 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { TestnetReport } from '../../../scripts/testnet/index.ts'
-import {
-  cappedSamples,
-  decodeAdapterFile,
-  decodeSafetensors,
-  type LoraPair,
-  peftKey,
-  sha256Hex
-} from '../../../src/adapter/index.ts'
-import { homeAt, roundFiles } from '../../../src/node/home.ts'
+import { cappedSamples, decodeAdapterFile, type LoraPair, peftKey } from '../../../src/adapter/index.ts'
+import { decodeSafetensors, sha256Hex } from '../../../src/formats/index.ts'
+import { homeAt, roundFiles } from '../../../src/node/home/home.ts'
 import { commandFile } from '../../../src/package-root.ts'
 
 const loam = (...args: string[]) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
-import { roundFiles } from '../../../src/node/home.ts'
+import { roundFiles } from '../../../src/node/home/home.ts'
 import { type SmallTestnet, smallTestnet } from './small-testnet.ts'
 
 describe('a peer of four that is killed in the middle of a round', function () {

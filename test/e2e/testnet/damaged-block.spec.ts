@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sha256Hex } from '../../../src/adapter/index.ts'
-import { roundFiles } from '../../../src/node/home.ts'
+import { sha256Hex } from '../../../src/formats/index.ts'
+import { roundFiles } from '../../../src/node/home/home.ts'
 import { type SmallTestnet, smallTestnet } from './small-testnet.ts'
 
 /** With shards of int8, so that a network has agreed on those too. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import type { LoraAdapter, LoraPair } from '../../../src/adapter/lora-adapter.ts'
-import type { StackMember } from '../../../src/adapter/stack.ts'
-import type { Tensor } from '../../../src/adapter/tensor.ts'
+import type { LoraAdapter, LoraPair } from '../../../src/adapter/pair/lora-adapter.ts'
+import type { StackMember } from '../../../src/adapter/stack/stack.ts'
+import type { Tensor } from '../../../src/formats/tensor.ts'
 
 /** Finite float32 of ordinary size, so that sums neither overflow nor vanish. */
 export const ordinaryFloat = fc.float({ min: -8, max: 8, noNaN: true })

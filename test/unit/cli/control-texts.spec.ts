@@ -3,7 +3,7 @@ import { lineText } from '../../../src/cli/commands/logs.ts'
 import { peersText } from '../../../src/cli/commands/peers.ts'
 import { roundsText } from '../../../src/cli/commands/rounds.ts'
 import { statusText } from '../../../src/cli/commands/status.ts'
-import { shortPeerId, sizeText, timeText } from '../../../src/cli/table.ts'
+import { shortPeerId, sizeText, timeText } from '../../../src/cli/terminal/table.ts'
 import type { PeerView, RoundView, StatusView } from '../../../src/node/control/index.ts'
 
 const PEER = '12D3KooWLhwPWTaxdVBmAHEqNDYv8GPMPvaCBQG8RRmAmnR2nKX5'

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Tensor } from '../../../src/adapter/tensor.ts'
-import type { TrainingBatch } from '../../../src/data/training-batch.ts'
+import type { TrainingBatch } from '../../../src/data/packing/training-batch.ts'
+import type { Tensor } from '../../../src/formats/tensor.ts'
+import { logProbabilityGraph } from '../../../src/model/evaluate/inference-graph.ts'
 import { createOnnxRuntimeExecutor } from '../../../src/model/executor/index.ts'
 import {
   checkpointTensors,
@@ -12,8 +13,7 @@ import {
   parseModelConfig,
   type Trainable
 } from '../../../src/model/index.ts'
-import { logProbabilityGraph } from '../../../src/model/inference-graph.ts'
-import { transposed } from '../../../src/model/transposed.ts'
+import { transposed } from '../../../src/model/weights/transposed.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 import { assertClose } from './close.ts'
 

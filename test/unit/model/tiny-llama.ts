@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { TrainingBatch } from '../../../src/data/training-batch.ts'
+import type { TrainingBatch } from '../../../src/data/packing/training-batch.ts'
 import { createSeededRandom, type LlamaConfig, type ModelConfig } from '../../../src/model/index.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 

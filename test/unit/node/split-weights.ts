@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { visitWeightFile, writeWeightFile } from '../../../src/model/weight-file.ts'
+import { visitWeightFile, writeWeightFile } from '../../../src/model/weights/weight-file.ts'
 
 /** Writes a folder's one weight file as several, with an index, as large models have them. */
 export async function splitWeights(folder: string, parts: number): Promise<void> {

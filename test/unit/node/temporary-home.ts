@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createHomeFolders, type Home, homeAt } from '../../../src/node/home.ts'
+import { createHomeFolders, type Home, homeAt } from '../../../src/node/home/home.ts'
 
 /** A home folder for one test. */
 export async function temporaryHome(): Promise<{ home: Home; remove(): Promise<void> }> {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { encodeCanonical } from '../../../src/protocol/canonical-cbor.ts'
+import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { type DecoderName, decoders } from '../../../src/protocol/decoders.ts'
-import { evidenceOf } from '../../../src/protocol/evidence.ts'
+import { encodeCanonical } from '../../../src/protocol/encoding/canonical-cbor.ts'
+import { evidenceOf } from '../../../src/protocol/messages/evidence.ts'
 import type { Message } from '../../../src/protocol/messages/message.ts'
-import { encodeLogRecord } from '../../../src/protocol/round/log-records.ts'
+import { encodeLogRecord } from '../../../src/protocol/state/log-records.ts'
 import { encodeSyncRequest, syncRequest } from '../../../src/protocol/sync.ts'
-import { digestOf } from '../../sim/simulated-consortium.ts'
 import { Table } from './table.ts'
 
 const table = new Table(4)

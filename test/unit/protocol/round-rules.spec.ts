@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { restore } from '../../../src/protocol/round/step.ts'
+import { restore } from '../../../src/protocol/machine.ts'
 import { soundRules } from '../../../src/protocol/round-rules.ts'
 import { Table } from './table.ts'
 

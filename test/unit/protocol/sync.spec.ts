@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { bitsOf } from '../../../src/protocol/bytes.ts'
-import { MalformedError } from '../../../src/protocol/canonical-cbor.ts'
+import { digestOf } from '../../../sim/simulated-consortium.ts'
+import { bitsOf } from '../../../src/protocol/encoding/bytes.ts'
+import { MalformedError } from '../../../src/protocol/encoding/canonical-cbor.ts'
 import type { Message } from '../../../src/protocol/messages/message.ts'
 import {
   answerSync,
@@ -11,7 +12,6 @@ import {
   SYNC_REQUEST_BYTES_MAX,
   syncRequest
 } from '../../../src/protocol/sync.ts'
-import { digestOf } from '../../sim/simulated-consortium.ts'
 import { firsts, type Seat, Table } from './table.ts'
 
 const table = new Table(4)

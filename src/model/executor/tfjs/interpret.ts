@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core'
-import { float16ToFloat32 } from '../../../adapter/half-floats.ts'
+import { float16ToFloat32 } from '../../../formats/elements/half-floats.ts'
 import { type Graph, GraphBuilder, type GraphNode } from '../../graph/index.ts'
 import type { FeedValue } from '../executor.ts'
 import type { Tfjs } from './load-tfjs.ts'

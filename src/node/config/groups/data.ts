@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PACKINGS } from '../../../data/example-stream.ts'
+import { PACKINGS } from '../../../data/packing/example-stream.ts'
 import { RECORD_FORMATS } from '../../../data/records/formats.ts'
 import { recordTemplateSchema } from '../../../data/records/template.ts'
 import { setting } from '../setting.ts'

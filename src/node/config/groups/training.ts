@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { BASE_FORMATS } from '../../../model/base-format.ts'
 import { DEVICE_NAMES, EXECUTOR_NAMES } from '../../../model/executor/choice.ts'
+import { BASE_FORMATS } from '../../../model/weights/base-format.ts'
 import { setting } from '../setting.ts'
 
 const FROM_ONE = 'a whole number from 1'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { float32ToBfloat16, float32ToFloat16 } from '../../../../src/adapter/half-floats.ts'
 import { MergeKernel } from '../../../../src/adapter/kernel/merge-kernel.ts'
 import { mergeReference } from '../../../../src/adapter/kernel/merge-reference.ts'
 import type { WeightData, WeightDtype } from '../../../../src/adapter/kernel/weight-data.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../../../src/formats/elements/half-floats.ts'
 import { finiteFloat, float32Array, ordinaryFloat } from '../arbitraries.ts'
 
 /** Numbers whose products are subnormal, where a flush to zero or a fused multiply-add would show. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { allFinite } from '../../../../src/adapter/check-adapter.ts'
 import { StackKernel } from '../../../../src/adapter/kernel/stack-kernel.ts'
+import { allFinite } from '../../../../src/adapter/pair/check-adapter.ts'
 import { bitsOf, finiteFloat, float32Array } from '../arbitraries.ts'
 
 const kernel = new StackKernel()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const CHECK = fileURLToPath(new URL('../../../../scripts/kernel/check-merge.js', import.meta.url))
+const CHECK = fileURLToPath(new URL('../../../../checks/kernel/check-merge.js', import.meta.url))
 
 describe('the committed merge digests', () => {
   for (const [name, flags] of Object.entries({

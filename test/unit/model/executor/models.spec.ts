@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TensorMap } from '../../../../src/adapter/tensor.ts'
-import type { TrainingBatch } from '../../../../src/data/training-batch.ts'
+import type { TrainingBatch } from '../../../../src/data/packing/training-batch.ts'
+import type { TensorMap } from '../../../../src/formats/tensor.ts'
+import { logProbabilityGraph } from '../../../../src/model/evaluate/inference-graph.ts'
 import {
   createDecoder,
   createLoraTrainer,
@@ -12,7 +13,6 @@ import {
   parseModelConfig,
   type Trainable
 } from '../../../../src/model/index.ts'
-import { logProbabilityGraph } from '../../../../src/model/inference-graph.ts'
 import { packageRoot } from '../../../../src/package-root.ts'
 import { assertClose } from '../close.ts'
 import { randomBatch, TINY_CONFIG } from '../tiny-llama.ts'

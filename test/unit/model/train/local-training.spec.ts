@@ -4,7 +4,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createExampleStream, type TokenizedExample } from '../../../../src/data/index.ts'
-import { holdWeights } from '../../../../src/model/held-weights.ts'
 import {
   BASE_FORMATS,
   CheckpointError,
@@ -18,6 +17,7 @@ import {
   trainLocally
 } from '../../../../src/model/index.ts'
 import { createEarlyStop } from '../../../../src/model/train/early-stop.ts'
+import { holdWeights } from '../../../../src/model/weights/held-weights.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 
 const LORA = { rank: 2, alpha: 4, targetModules: ['q_proj', 'v_proj'] }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { alphaOf, effectiveSettings, loadPeerConfig, SETTINGS } from '../../../../src/node/config/index.ts'
-import { PeerError } from '../../../../src/node/errors.ts'
-import type { Home } from '../../../../src/node/home.ts'
+import type { Home } from '../../../../src/node/home/home.ts'
+import { PeerError } from '../../../../src/node/storage/peer-error.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
 describe("a peer's settings", () => {

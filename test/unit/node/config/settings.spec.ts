@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { peerCommand } from '../../../../src/cli/commands/peer.ts'
+import { peerCommand } from '../../../../src/cli/commands/peer/peer.ts'
 import { parseHostAndPort } from '../../../../src/node/config/groups/metrics.ts'
 import { SETTINGS, settingsReference } from '../../../../src/node/config/index.ts'
 import { packageRoot } from '../../../../src/package-root.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
+import { Heads } from '../../../../src/node/catch-up/heads.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
-import { Heads } from '../../../../src/node/driver/heads.ts'
 import {
   buildCut,
   fetchManifest,
@@ -8,7 +8,7 @@ import {
   memberWeights,
   wantedBlocks
 } from '../../../../src/node/driver/shard-work.ts'
-import type { Home } from '../../../../src/node/home.ts'
+import type { Home } from '../../../../src/node/home/home.ts'
 import { type BlockExchange, NetworkError } from '../../../../src/node/network/index.ts'
 import {
   type Charter,

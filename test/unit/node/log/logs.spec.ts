@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import type { Home } from '../../../../src/node/home.ts'
+import type { Home } from '../../../../src/node/home/home.ts'
 import { parseLogLevels } from '../../../../src/node/log/levels.ts'
 import { createLogs } from '../../../../src/node/log/logs.ts'
 import { RecentLines } from '../../../../src/node/log/recent-lines.ts'

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
+import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import type { RoundContext } from '../../../../src/protocol/charter/round-context.ts'
 import type { Body, Kind } from '../../../../src/protocol/messages/bodies.ts'
 import {
   isValidCertificate,
@@ -7,9 +10,6 @@ import {
   judge
 } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, signMessage } from '../../../../src/protocol/messages/message.ts'
-import type { RoundContext } from '../../../../src/protocol/round-context.ts'
-import { idealSigner, verifyIdeal } from '../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { firsts, Table } from '../table.ts'
 
 const table = new Table(7)

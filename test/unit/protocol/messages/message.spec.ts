@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { encodeCanonical, MalformedError } from '../../../../src/protocol/canonical-cbor.ts'
+import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
+import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { encodeCanonical, MalformedError } from '../../../../src/protocol/encoding/canonical-cbor.ts'
 import type { Kind } from '../../../../src/protocol/messages/bodies.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
 import {
@@ -10,8 +12,6 @@ import {
   messageId,
   signMessage
 } from '../../../../src/protocol/messages/message.ts'
-import { verifyIdeal } from '../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)

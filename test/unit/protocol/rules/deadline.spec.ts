@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cutId } from '../../../../src/protocol/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
 import { soundRules } from '../../../../src/protocol/round-rules.ts'
 import { deadlinesOf, NO_DELAYS } from '../../../../src/protocol/rules/deadline.ts'
 import { type Seat, Table } from '../table.ts'

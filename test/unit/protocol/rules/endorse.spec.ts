@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { equalBytes, hex } from '../../../../src/protocol/bytes.ts'
-import { cutId } from '../../../../src/protocol/identifiers.ts'
+import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
+import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)

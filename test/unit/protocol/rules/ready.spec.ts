@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { bitsOf } from '../../../../src/protocol/bytes.ts'
+import { bitsOf } from '../../../../src/protocol/encoding/bytes.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(7)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { cutId } from '../../../../src/protocol/identifiers.ts'
+import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import type { Manifest, ManifestShard } from '../../../../src/protocol/messages/bodies.ts'
 import { bodySchemas } from '../../../../src/protocol/messages/bodies.ts'
+import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
 import { blocksOf, type HeldOutLoss, manifestFault } from '../../../../src/protocol/rules/validate.ts'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { renderTable } from '../../../../scripts/testnet/live-table.ts'
 import type { PeerView } from '../../../../scripts/testnet/network-run.ts'
 import { hasAgreed, renderReport, reportRounds } from '../../../../scripts/testnet/report.ts'
-import { homeAt } from '../../../../src/node/home.ts'
+import { homeAt } from '../../../../src/node/home/home.ts'
 
 const DOMAINS = ['newsletters', 'moby-dick', 'modern-presidents', 'rpm-packagers']
 const ms = { train: 12_345, gather: 1_000, decide: 100, stack: 50, seal: 5 }

@@ -1,0 +1,50 @@
+import { pairFromSvd, productSvd, tailEnergy } from '../../src/adapter/linear-algebra/product-svd.ts'
+import { AdapterError } from '../../src/adapter/pair/adapter-error.ts'
+import type { LoraPair } from '../../src/adapter/pair/lora-adapter.ts'
+import { stackAdapters } from '../../src/adapter/stack/stack.ts'
+import type { AggregationRule } from './aggregation-rule.ts'
+import { adapterBytes } from './bytes.ts'
+import { makeAggregate } from './make-aggregate.ts'
+import { mergeAll } from './starts.ts'
+
+/** Part of the energy that is kept unless an option says otherwise. */
+export const DEFAULT_ENERGY = 0.99
+/** Singular values below this part of the largest are rounding. */
+export const NEGLIGIBLE = 2 ** -40
+
+/**
+ * FLoRIST (Ramesh et al., 2025, arXiv 2506.09199): SVD of the stack without forming ΔW, cut where the kept singular
+ * values hold a part of the energy Σσ². What is dropped is the rule's whole error. The result is merged into the base.
+ */
+export const florist: AggregationRule = {
+  name: 'florist',
+  trains: ['A', 'B'],
+  aggregate(members, options = {}) {
+    const energy = options.energy ?? DEFAULT_ENERGY
+    if (!(energy > 0 && energy <= 1)) throw new AdapterError(`energy is ${energy}, not a part in (0, 1]`)
+    const stack = stackAdapters(members, options)
+    if (!stack.finite) return { ...stack, residual: new Map() }
+    return makeAggregate({ pairs: stack.adapter.pairs.map((pair) => compressed(pair, energy)) })
+  },
+  start: mergeAll,
+  bytesDown: ({ adapter }) => adapterBytes(adapter)
+}
+
+function compressed(pair: LoraPair, energy: number): LoraPair {
+  const svd = productSvd(pair)
+  return pairFromSvd(pair.module, svd, rankOfEnergy(svd.sigma, energy))
+}
+
+/**
+ * The smallest rank, at least 1, whose singular values hold a part of the energy.
+ *
+ * @param sigma descending
+ * @param energy in (0, 1]
+ */
+export function rankOfEnergy(sigma: Float64Array, energy: number): number {
+  const allowed = (1 - energy) * tailEnergy(sigma, 0)
+  let rank = sigma.length
+  while (rank > 1 && (tailEnergy(sigma, rank - 1) <= allowed || sigma[rank - 1]! <= NEGLIGIBLE * sigma[0]!))
+    rank--
+  return rank
+}

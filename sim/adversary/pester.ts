@@ -1,0 +1,84 @@
+import type { RoundContext } from '../../src/protocol/charter/round-context.ts'
+import { encodeCanonical } from '../../src/protocol/encoding/canonical-cbor.ts'
+import { headerFor, type Message, signMessage } from '../../src/protocol/messages/message.ts'
+import type { Copy } from '../copy.ts'
+import type { SeededRandom } from '../seeded-random.ts'
+import { digestOf } from '../simulated-consortium.ts'
+
+/** What a pest may draw on: all that was said in the round, and a key of somebody who is no member. */
+export interface Overheard {
+  readonly context: RoundContext
+  readonly messages: readonly Message[]
+  readonly outsider: Copy['environment']['signer']
+}
+
+const FLOOD_MESSAGES = 6
+
+/** Signs what travels. */
+type Sign = (...what: Parameters<typeof signMessage<'prevote' | 'precommit'>>) => Uint8Array
+
+/**
+ * What a faulty member sends now and then without being asked: replays, forgeries, floods.
+ *
+ * @param know told of every message whose form is right, since it was just made
+ */
+export function pester(
+  copy: Copy,
+  { context, messages, outsider }: Overheard,
+  random: SeededRandom,
+  know: (message: Message) => void
+): Uint8Array[] {
+  const { behaviours, environment } = copy
+  const sent: Uint8Array[] = []
+  const sign: Sign = (...what) => {
+    const message = signMessage(...what)
+    know(message as Message)
+    return message.bytes
+  }
+  const any = () => messages[random.between(0, messages.length - 1)]
+  if (behaviours.has('replays')) {
+    const old = any()
+    if (old !== undefined) sent.push(old.bytes)
+  }
+  if (behaviours.has('floods')) {
+    const own = Math.max(0, copy.state?.view ?? 0)
+    const far = random.between(0, 1_000)
+    const next = { ...context, round: context.round + 1, parent: digestOf('unknown parent') }
+    for (let count = 0; count < FLOOD_MESSAGES; count++) {
+      const kind = random.chance(0.5) ? 'prevote' : 'precommit'
+      const cut = digestOf(`flood ${random.between(0, 1_000)}`)
+      sent.push(
+        sign(context, environment.signer, kind, far + count, { cut }),
+        sign(context, environment.signer, 'prevote', own, { cut }),
+        sign(next, environment.signer, kind, count, { cut })
+      )
+    }
+  }
+  if (behaviours.has('forges')) sent.push(...forgeries(copy, context, any(), outsider, random, sign))
+  return sent
+}
+
+/** A word in an honest member's name, one by an outsider, and one that builds on another parent. */
+function forgeries(
+  { environment }: Copy,
+  context: RoundContext,
+  like: Message | undefined,
+  outsider: Copy['environment']['signer'],
+  random: SeededRandom,
+  sign: Sign
+): Uint8Array[] {
+  const view = random.between(0, 2)
+  const cut = random.chance(0.5) ? null : digestOf('forged cut')
+  const kind = random.chance(0.5) ? 'prevote' : 'precommit'
+  const other = { ...context, parent: digestOf('another parent') }
+  const sent = [
+    sign(context, outsider, kind, view, { cut }),
+    sign(other, environment.signer, kind, view, { cut })
+  ]
+  if (like !== undefined) {
+    const body = { cut }
+    const header = headerFor(context, kind, view, like.header.author, body)
+    sent.push(encodeCanonical({ version: 1, header, body, signature: like.signature }))
+  }
+  return sent
+}

@@ -1,0 +1,113 @@
+import type { RoundContext } from '../src/protocol/charter/round-context.ts'
+import { equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
+import type { Message } from '../src/protocol/messages/message.ts'
+import type { HeldOutLoss } from '../src/protocol/rules/validate.ts'
+import { type Copy, isHonest } from './copy.ts'
+import type { World } from './world.ts'
+
+const FETCH_RETRY_MS = 200
+const FETCH_RETRY_MAX_MS = 2_000
+/** Nobody takes a checkpoint here: blocks last as long as the sealed rounds by which others catch up. */
+const OWED_ROUNDS_MIN = 32
+
+/** Who has the blocks of which manifest, and who serves whom. */
+export class BlockExchange {
+  readonly #world: World
+  /** Who has all blocks of a manifest, by its id in hex. */
+  readonly #holders = new Map<string, { round: number; copies: Set<Copy> }>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** Gets blocks from whoever has them and serves them, as often as it takes. */
+  fetch(copy: Copy, manifest: Message<'manifest'>): void {
+    const { scenario, queue, random, event } = this.#world
+    const { life } = copy
+    const author = this.#authorOf(manifest)
+    const holders = this.#holdersOf(manifest)
+    if (author?.isFaulty) holders.add(author)
+    let wait = FETCH_RETRY_MS
+    const attempt = () => {
+      if (copy.life !== life) return
+      if (!this.#gets(copy, author, holders, manifest.header.round)) {
+        wait = Math.min(FETCH_RETRY_MAX_MS, wait * 1.5)
+        queue.later(wait, attempt)
+        return
+      }
+      if (!copy.behaviours.has('endorses-unfetched')) holders.add(copy)
+      const fault = isHonest(copy) ? this.#faultOf(author) : undefined
+      const heldOut = isHonest(copy) ? this.#heldOutOf(author) : undefined
+      event(copy, { type: 'blocksHeld', manifest: manifest.id, fault, heldOut })
+    }
+    queue.later(random.between(...(scenario.workMs ?? [5, 100])), attempt)
+  }
+
+  /** What an honest member finds wrong with the blocks of an author. */
+  #faultOf(author: Copy | undefined): string | undefined {
+    return author?.behaviours.has('trains-nonsense') ? 'holds what is not finite' : undefined
+  }
+
+  /** What every honest member measures of an author's update. */
+  #heldOutOf(author: Copy | undefined): HeldOutLoss {
+    return { before: 4, after: author?.behaviours.has('trains-harm') ? 9 : 3.9 }
+  }
+
+  /** Rule 1: whether a copy may vouch for a manifest: all of its blocks are here, and nothing is wrong with them. */
+  mayVouch(copy: Copy, manifest: Uint8Array, author: Uint8Array, round: number): boolean {
+    const by = this.#world.copies.find(({ peer }) => equalBytes(peer, author))
+    const holds = isOwn(copy, by, round) || this.#holders.get(hex(manifest))?.copies.has(copy) === true
+    const { before, after } = this.#heldOutOf(by)
+    const { heldOutVeto } = this.#world.scenario.charter ?? {}
+    const isHarmful = heldOutVeto ? after > before + heldOutVeto.margin : false
+    return holds && this.#faultOf(by) === undefined && !isHarmful
+  }
+
+  /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes to anybody. */
+  prune(copy: Copy, { round, rules, charter }: RoundContext): void {
+    for (const held of this.#holders.values())
+      if (!rules.isOwed(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
+        held.copies.delete(copy)
+  }
+
+  /** Drops what nobody is owed any more. */
+  forgetBefore(round: number): void {
+    for (const [id, held] of this.#holders) if (held.round < round) this.#holders.delete(id)
+  }
+
+  /** A disk that was lost holds nothing. */
+  lose(copy: Copy): void {
+    for (const { copies } of this.#holders.values()) copies.delete(copy)
+  }
+
+  #authorOf({ header }: Message<'manifest'>): Copy | undefined {
+    return this.#world.copies.find(({ peer }) => equalBytes(peer, header.author))
+  }
+
+  #holdersOf({ id, header }: Message<'manifest'>): Set<Copy> {
+    const known = this.#holders.get(hex(id)) ?? { round: header.round, copies: new Set<Copy>() }
+    this.#holders.set(hex(id), known)
+    return known.copies
+  }
+
+  #gets(copy: Copy, author: Copy | undefined, holders: ReadonlySet<Copy>, round: number): boolean {
+    if (isOwn(copy, author, round) || holders.has(copy)) return true
+    if (copy.behaviours.has('endorses-unfetched')) return true
+    for (const holder of holders) if (this.#serves(holder, copy, round)) return true
+    return false
+  }
+
+  #serves(holder: Copy, asker: Copy, round: number): boolean {
+    if (holder.state === undefined || this.#world.stages.get(round)?.areParted(holder, asker)) return false
+    if (!holder.isFaulty) return true
+    const { behaviours } = holder
+    if (behaviours.has('silent') || behaviours.has('withholds-blocks'))
+      return asker.person === holder.person + 1
+    return !behaviours.has('selective') || (holder.person + asker.person) % 3 !== 0
+  }
+}
+
+/** Whether a copy made the blocks itself, and still has the disk that they are on. */
+function isOwn(copy: Copy, author: Copy | undefined, round: number): boolean {
+  return author?.person === copy.person && round > copy.lostIn
+}

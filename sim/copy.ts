@@ -1,0 +1,68 @@
+import type { RoundContext } from '../src/protocol/charter/round-context.ts'
+import type { Environment } from '../src/protocol/machine.ts'
+import type { MembershipChange } from '../src/protocol/messages/bodies.ts'
+import type { Effect, LogRecord } from '../src/protocol/state/effects.ts'
+import type { PeerState } from '../src/protocol/state/state.ts'
+import type { Behaviour } from './scenario.ts'
+
+/** What a copy keeps of a sealed round. */
+export interface KeptRound {
+  readonly bytes: Uint8Array
+  readonly context: RoundContext
+}
+
+/** A copy of a member's software: its state, what it has on its disk, and how it fares. Twins are two of them. */
+export interface Copy {
+  readonly name: string
+  /** Place among the people of the simulation, for good; its index in a round may differ. */
+  readonly person: number
+  readonly twin: 0 | 1
+  readonly peer: Uint8Array
+  readonly isFaulty: boolean
+  readonly behaviours: ReadonlySet<Behaviour>
+  /** With its own clock, set before every step. */
+  readonly environment: Omit<Environment, 'now'> & { now: number }
+  /** Virtual milliseconds that one of its own milliseconds takes. */
+  readonly clock: number
+  log: LogRecord[]
+  sealed: Map<number, KeptRound>
+  /** The context of the round that it begins after a restart. */
+  context: RoundContext
+  /** Digest of the model that it really has. */
+  model: Uint8Array
+  /** Digest of what it built in this round, until that is sealed. */
+  built: Uint8Array | undefined
+  /** Undefined while it is down. */
+  state: PeerState | undefined
+  /** Grows with every crash: what was under way before is lost. */
+  life: number
+  /** Effects of this round that were carried out. */
+  effects: number
+  /** Whose turn it is to be asked by sync. */
+  turn: number
+  /** Latest attested round of others, by PeerId in hex (rule 17). */
+  told: Map<string, number>
+  /** Membership changes that it saw sealed, the latest. */
+  changes: readonly MembershipChange[]
+  /** Latest round in which it lost its disk. */
+  lostIn: number
+  /** Round until whose begin it is away; 0 where it is not. */
+  awayUntil: number
+}
+
+/** Whether a copy keeps the rules. */
+export function isHonest({ isFaulty }: Copy): boolean {
+  return !isFaulty
+}
+
+/** Records that a log may drop once a round is sealed: those of that round and before. */
+export function isAfter(
+  round: number,
+  record: LogRecord,
+  roundOf: (envelope: Uint8Array) => number
+): boolean {
+  if (record.type === 'silent') return record.through > round
+  return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
+}
+
+export type SealedEffect = Extract<Effect, { type: 'sealed' }>

@@ -1,0 +1,57 @@
+import type { RoundContext } from '../src/protocol/charter/round-context.ts'
+import type { ChangeRequest } from '../src/protocol/messages/bodies.ts'
+import { signRequest } from '../src/protocol/messages/membership.ts'
+import type { Wish } from '../src/protocol/state/state.ts'
+import { type Copy, isHonest } from './copy.ts'
+import type { MembershipPlan } from './scenario.ts'
+import type { World } from './world.ts'
+
+/** Rounds that a request has time to come true. */
+const EXPIRY_ROUNDS = 20
+const WISH_AFTER_MS = 50
+
+/** Rule 11: tells members, when a round begins, who is to come and who is to go. */
+export class MembershipPlans {
+  readonly #world: World
+  readonly #wishes = new Map<MembershipPlan, Wish>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** What the operator of a copy wants in the round that it begins. */
+  begin(copy: Copy, context: RoundContext): void {
+    if (!isHonest(copy)) return
+    for (const plan of this.#world.scenario.changes ?? []) {
+      if (plan.round !== context.round || !this.#asks(copy, plan)) continue
+      const wish = this.#wishOf(plan, context)
+      this.#world.happen(copy, WISH_AFTER_MS, { type: 'wish', wish })
+    }
+  }
+
+  #asks({ person }: Copy, { type, by, person: subject }: MembershipPlan): boolean {
+    return type === 'leave'
+      ? person === subject
+      : person !== subject && (by === undefined || by.includes(person))
+  }
+
+  /** The same request for all who ask. */
+  #wishOf(plan: MembershipPlan, context: RoundContext): Wish {
+    const known = this.#wishes.get(plan)
+    if (known !== undefined) return known
+    const { copies, chains } = this.#world
+    const { peer, environment } = copies.find(({ person }) => person === plan.person)!
+    const request: ChangeRequest = {
+      type: plan.type,
+      peer,
+      anchor: plan.type === 'join' ? chains[plan.person]!.anchor : null,
+      seal: context.parent,
+      model: context.modelDigest,
+      expiry: context.round + EXPIRY_ROUNDS
+    }
+    const own = plan.type === 'evict' ? null : signRequest(context.charterId, request, environment.signer)
+    const wish = { request, own }
+    this.#wishes.set(plan, wish)
+    return wish
+  }
+}

@@ -1,0 +1,67 @@
+import { deadlinesOf } from '../src/protocol/rules/deadline.ts'
+import type { PeerState } from '../src/protocol/state/state.ts'
+import type { Copy } from './copy.ts'
+import type { RoundStage } from './round-stage.ts'
+import type { Scenario } from './scenario.ts'
+
+/** Time that a member takes at most to get the blocks of a round, once somebody serves them, and to build. */
+const REPLAY_MS = 3_000
+/** How far a member's deadlines may be from the charter's (`docs/protocol.md`, "Deadlines"). */
+const DEADLINE_RANGE = 8
+
+/** How long a round may still take once it healed, and which view the honest members may come to. */
+export interface Patience {
+  readonly milliseconds: number
+  readonly view: number
+}
+
+/**
+ * What rounds are promised to need once their messages come (`docs/protocol.md`, "Why rounds end"), from what the honest
+ * members are at when the round heals: nothing is waited for that is behind all of them.
+ *
+ * - Everybody has asked everybody after `copies × syncEveryMs`. Who is behind does so for every round, and builds it.
+ * - Somebody is not deciding yet: its timers of training and gathering run out at the latest.
+ * - Until all have asked, views may pass in vain, each at least as long as its precommit timer. Views count from where
+ *   timeouts are longer than three delays. Then proposers take turns: at most f faulty ones, an honest one; and as many
+ *   again, should a faulty one have given a lock meanwhile to somebody whom it left out before.
+ */
+export function patience(scenario: Scenario, stage: RoundStage, copies: readonly Copy[]): Patience {
+  const { timeouts, calmDelay, syncEveryMs, clocks } = scenario
+  const { round, faulty } = stage.context
+  const { growthMs } = timeouts
+  const [fastest, slowest] = [Math.min(1, ...clocks), Math.max(1, ...clocks)]
+  const honest = copies.filter(({ isFaulty, awayUntil }) => !isFaulty && awayUntil === 0)
+  const states = honest.flatMap(({ state }) => (state === undefined ? [] : [state]))
+  const { shortest, longest } = deadlineRange(timeouts, states)
+  const behind = Math.max(0, ...honest.map(({ state, context }) => round - (state?.context ?? context).round))
+  const here = states.filter(({ context }) => context.round === round)
+  const reached = Math.max(0, ...here.map(({ view }) => view))
+
+  const syncMs = copies.length * syncEveryMs * slowest
+  const levelMs = (behind + 1) * syncMs + behind * REPLAY_MS
+  let view = reached
+  for (let passed = 0; passed < levelMs; view++) passed += (timeouts.voteMs + view * growthMs) * fastest
+  const shortestTimer = Math.min(shortest('proposeMs'), shortest('voteMs'))
+  const grown = Math.ceil(Math.max(0, (3 * calmDelay[1]) / fastest - shortestTimer) / growthMs)
+  const last = Math.max(view, grown) + 2 * faulty + 3
+
+  const endMs = levelMs + syncMs + 2 * REPLAY_MS
+  const isTraining = here.length < honest.length || here.some(({ phase }) => phase === 'training')
+  const isGathering = isTraining || here.some(({ view: one }) => one < 0)
+  let sum = (isTraining ? timeouts.trainMs : 0) + (isGathering ? longest('gatherMs') : 0)
+  for (let one = reached; one <= last; one++)
+    sum += longest('proposeMs') + longest('voteMs') + timeouts.voteMs + 3 * one * growthMs
+  return { milliseconds: Math.ceil(endMs + sum * slowest), view: last }
+}
+
+/** The shortest and the longest that a deadline is among members, as far as they may move it from the charter's. */
+function deadlineRange(timeouts: Scenario['timeouts'], states: readonly PeerState[]) {
+  const own = states.map(deadlinesOf)
+  type Name = 'gatherMs' | 'proposeMs' | 'voteMs'
+  return {
+    shortest: (of: Name) =>
+      Math.max(timeouts[of] / DEADLINE_RANGE, Math.min(timeouts[of], ...own.map((times) => times[of]))),
+    longest: (of: Name) =>
+      Math.min(timeouts[of] * DEADLINE_RANGE, Math.max(timeouts[of], ...own.map((times) => times[of])))
+  }
+}

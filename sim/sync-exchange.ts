@@ -1,0 +1,146 @@
+import type { RoundContext } from '../src/protocol/charter/round-context.ts'
+import { hex } from '../src/protocol/encoding/bytes.ts'
+import { MalformedError } from '../src/protocol/encoding/canonical-cbor.ts'
+import {
+  decodeSealedRound,
+  encodeSealedRound,
+  peekSealedRound
+} from '../src/protocol/history/sealed-round.ts'
+import { cutId, cutOf } from '../src/protocol/messages/identifiers.ts'
+import { isValidCertificate } from '../src/protocol/messages/judge.ts'
+import { signMessage } from '../src/protocol/messages/message.ts'
+import { latestAttested, silenceNeeded } from '../src/protocol/rules/lost-log.ts'
+import { UNKNOWN_ROUND } from '../src/protocol/state/effects.ts'
+import type { PeerState } from '../src/protocol/state/state.ts'
+import {
+  answerSync,
+  decodeSyncRequest,
+  encodeSyncRequest,
+  type SyncRequest,
+  syncRequest
+} from '../src/protocol/sync.ts'
+import { type Copy, isHonest } from './copy.ts'
+import type { Delivery } from './delivery.ts'
+import type { RoundStage } from './round-stage.ts'
+import { stageOf, type World } from './world.ts'
+
+/** How soon a copy asks again while it is behind and gets on. */
+const AGAIN_MS = 20
+
+/** Rules 14, 16 and 17: every copy asks the others in turn for what it lacks. */
+export class SyncExchange {
+  readonly #world: World
+  readonly #delivery: Delivery
+  readonly #requests = new WeakMap<PeerState, SyncRequest>()
+  /** Pairs of states between which there was nothing to give, with how open the round was then. */
+  readonly #even = new WeakMap<PeerState, WeakMap<PeerState, number>>()
+
+  constructor(world: World, delivery: Delivery) {
+    this.#world = world
+    this.#delivery = delivery
+  }
+
+  begin(copy: Copy): void {
+    const { queue, random, scenario } = this.#world
+    queue.later(random.between(0, scenario.syncEveryMs), () => this.#turn(copy))
+  }
+
+  #turn(copy: Copy): void {
+    const { copies, queue, scenario } = this.#world
+    const round = copy.state?.context.round ?? 0
+    const other = copies[copy.turn++ % copies.length]!
+    if (other !== copy) this.#ask(copy, other)
+    const isBehind = copy.state !== undefined && copy.state.sealedRound !== undefined
+    const gained = (copy.state?.context.round ?? 0) > round || isBehind
+    const wait = gained ? AGAIN_MS : scenario.syncEveryMs * copy.clock
+    if (gained && other !== copy) copy.turn--
+    queue.later(wait, () => this.#turn(copy))
+  }
+
+  #ask(copy: Copy, other: Copy): void {
+    const { random } = this.#world
+    if (copy.state === undefined || other.state === undefined || other.behaviours.has('silent')) return
+    const stage = stageOf(this.#world, copy)
+    if (stage?.areParted(other, copy)) return
+    if (stage?.healed === false && random.chance(stage.weather.loss)) return
+    this.#recollect(copy, other, copy.state)
+    if (other.behaviours.has('gives-false-rounds') && random.chance(0.5))
+      this.#adopt(copy, other, this.#falseRound(stage?.context ?? copy.context))
+    // Any event may be the one before which it stops.
+    if (copy.state === undefined || other.state === undefined) return
+    const { round } = copy.state.context
+    const kept = other.sealed.get(round)
+    if (kept !== undefined) this.#adopt(copy, other, kept.bytes)
+    else if (round === other.state.context.round) this.#exchange(copy, other, copy.state, other.state, stage)
+  }
+
+  /** Rule 17 *Amnesia*: notes how far another is. A liar tells a very large number, or none. */
+  #recollect(copy: Copy, other: Copy, state: PeerState): void {
+    if (state.silentThrough !== UNKNOWN_ROUND) return
+    copy.told.set(hex(other.peer), isHonest(other) ? latestAttested(other.state!) : 1_000_000_000)
+    const through = silenceNeeded(state, copy.told)
+    if (through !== undefined) this.#world.event(copy, { type: 'recollected', through })
+  }
+
+  /** Rule 16 *Catch-up*: takes over a round that others sealed, or finds out who lies. */
+  #adopt(copy: Copy, other: Copy, bytes: Uint8Array): void {
+    const { edge, event, watch } = this.#world
+    if (copy.state === undefined || copy.state.sealedRound !== undefined) return
+    const { context } = copy.state
+    try {
+      if (peekSealedRound(bytes).round !== context.round) return
+      event(copy, { type: 'sealedRound', sealedRound: decodeSealedRound(context, bytes, edge.verify) })
+    } catch (error) {
+      if (!(error instanceof MalformedError) || isHonest(other))
+        watch.note('rejected', `${copy.name} refused a sealed round of ${other.name}: ${error}`)
+    }
+  }
+
+  /** A void round that the faulty members alone sealed. */
+  #falseRound(context: RoundContext): Uint8Array {
+    const { copies } = this.#world
+    const cut = cutOf(context, [])
+    const body = { cut: cutId(context, cut), stack: null, model: context.modelDigest }
+    const attestations = copies
+      .filter(({ isFaulty, twin }) => isFaulty && twin === 0)
+      .map(({ environment }) => signMessage(context, environment.signer, 'attestation', 0, body))
+      .filter(({ author }) => author >= 0)
+      .sort((left, right) => left.author - right.author)
+      .map(({ author, slot, signature }) => ({ member: author, attempt: slot, signature }))
+    const { round, parent } = context
+    return encodeSealedRound({ seal: { round, parent, ...body, attestations }, cut, manifests: [] })
+  }
+
+  #exchange(copy: Copy, other: Copy, own: PeerState, theirs: PeerState, stage: RoundStage | undefined): void {
+    const { edge, event, watch } = this.#world
+    const openness = stage?.openness ?? 0
+    if (this.#even.get(own)?.get(theirs) === openness) return
+    const { certificates, messages } = answerSync(theirs, this.#request(own))
+    let arrived = 0
+    for (const certificate of certificates) {
+      if (stage !== undefined && !stage.passesCertificate(certificate.author)) continue
+      arrived++
+      if (isValidCertificate(own.context, certificate, edge.verify))
+        event(copy, { type: 'certificate', round: own.context.round, certificate })
+      else if (isHonest(other)) watch.note('rejected', `a certificate of ${other.name} is not valid`)
+    }
+    for (const bytes of messages) {
+      if (stage !== undefined && !stage.passes(edge.decode(bytes), other, copy)) continue
+      arrived++
+      this.#delivery.receive(copy, bytes)
+    }
+    if (arrived > 0 && copy.state !== own) return
+    const even = this.#even.get(own) ?? new WeakMap<PeerState, number>()
+    this.#even.set(own, even.set(theirs, openness))
+  }
+
+  #request(state: PeerState): SyncRequest {
+    const known = this.#requests.get(state)
+    if (known !== undefined) return known
+    const asked = syncRequest(state)
+    const { signatures } = this.#world.scenario
+    const request = signatures === 'real' ? decodeSyncRequest(encodeSyncRequest(asked)) : asked
+    this.#requests.set(state, request)
+    return request
+  }
+}

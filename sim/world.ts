@@ -1,0 +1,54 @@
+import type { RevealChain } from '../src/protocol/charter/reveal-chain.ts'
+import type { RoundContext } from '../src/protocol/charter/round-context.ts'
+import type { Signer } from '../src/protocol/encoding/signature.ts'
+import type { Step } from '../src/protocol/machine.ts'
+import type { Message } from '../src/protocol/messages/message.ts'
+import type { PeerEvent } from '../src/protocol/state/events.ts'
+import type { Copy } from './copy.ts'
+import type { Edge } from './edge.ts'
+import type { EventQueue } from './event-queue.ts'
+import type { RoundStage } from './round-stage.ts'
+import type { Scenario } from './scenario.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import type { Watch } from './watch.ts'
+
+/** Looks on; nothing in a run depends on it. */
+export interface Observer {
+  /** A message that a member broadcasts, at a virtual time in milliseconds. */
+  sent?(message: Message, at: number): void
+  /** A certificate that an honest member holds for the first time. */
+  certified?(round: number, at: number): void
+  sealed?(round: number, bytes: Uint8Array, at: number): void
+}
+
+/** What all parts of a simulated network share. */
+export interface World {
+  readonly scenario: Scenario
+  readonly observer: Observer
+  readonly queue: EventQueue
+  readonly random: SeededRandom
+  readonly watch: Watch
+  readonly edge: Edge
+  readonly copies: Copy[]
+  readonly honest: readonly Copy[]
+  /** By person. */
+  readonly chains: readonly RevealChain[]
+  /** A key of somebody who is never a member. */
+  readonly outsider: Signer
+  readonly genesis: RoundContext
+  /** By round, those that some honest member began and that are not long over. */
+  readonly stages: Map<number, RoundStage>
+  /** Who sealed a round, ever. */
+  readonly finished: Map<number, Set<Copy>>
+  /** Lets something happen to a copy now. */
+  event(copy: Copy, event: PeerEvent): void
+  /** Lets something happen to this life of a copy after a while. */
+  happen(copy: Copy, milliseconds: number, event: PeerEvent): void
+  /** Takes over what a step came to, and makes its effects true. */
+  carryOut(copy: Copy, step: Step): void
+}
+
+/** The stage of the round that a copy is in. */
+export function stageOf({ stages }: World, { state }: Copy): RoundStage | undefined {
+  return state === undefined ? undefined : stages.get(state.context.round)
+}

@@ -1,0 +1,85 @@
+import { pairFromSvd, productSvd } from '../linear-algebra/product-svd.ts'
+import { joinPairs } from '../pair/join-pairs.ts'
+import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
+import { loraScale } from '../stack/stack.ts'
+import { pairFromBlocks, type Shard, type ShardDtype, shardFromPair } from './shard.ts'
+
+/** An adapter as it goes over the wire. */
+export interface SentAdapter {
+  readonly shards: readonly Shard[]
+  /** What everybody reads from the shards, bit for bit. */
+  readonly adapter: LoraAdapter
+  /** What the shards leave out of the update, scale 1; empty where nothing is lost. */
+  readonly owed: LoraAdapter
+}
+
+/** What is owed has at most so many times the rank that is sent: one rounding of both factors loses twice the rank. */
+const OWED_RANKS = 2
+
+/**
+ * Rounds an adapter for the wire with error feedback: what an earlier rounding left out is added before this one. A LoRA
+ * update is a product, and every round has factors of its own, so it is the update s·B·A that is made up for, not the
+ * factors: the nearest update of the trained rank to s·B·A + owed is sent, and what that leaves out is owed next.
+ *
+ * @param trained as it came out of the training
+ * @param owed what the last shards that were stacked left out, scale 1
+ * @param rsLora whether the scale is alpha / √rank
+ * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite
+ */
+export function sendAdapter(
+  trained: LoraAdapter,
+  dtype: ShardDtype,
+  owed?: LoraAdapter,
+  rsLora = false
+): SentAdapter {
+  if (dtype === 'f32')
+    return { shards: trained.pairs.map((pair) => shardFromPair(pair)), adapter: trained, owed: { pairs: [] } }
+  const sent = trained.pairs.map((pair) => {
+    const before = owed?.pairs.find((other) => isAlike(other, pair))
+    return sendPair(pair, dtype, before, loraScale(pair, rsLora))
+  })
+  return {
+    shards: sent.map(({ shard }) => shard),
+    adapter: { pairs: sent.map(({ pair }) => pair) },
+    owed: { pairs: sent.flatMap(({ owed: left }) => left ?? []) }
+  }
+}
+
+function sendPair(
+  trained: LoraPair,
+  dtype: ShardDtype,
+  before: LoraPair | undefined,
+  scale: number
+): { shard: Shard; pair: LoraPair; owed: LoraPair | undefined } {
+  const due = [
+    { pair: trained, coefficient: scale },
+    ...(before === undefined ? [] : [{ pair: before, coefficient: 1 }])
+  ]
+  const shard = shardFromPair(before === undefined ? trained : nearest(trained, due, scale), dtype)
+  const pair = pairFromBlocks(
+    shard,
+    shard.blocks.map(({ bytes }) => bytes)
+  )
+  const left = joinPairs([...due, { pair, coefficient: -scale }])
+  const svd = productSvd(left)
+  const rank = Math.min(OWED_RANKS * trained.rank, svd.sigma.length)
+  return { shard, pair, owed: svd.sigma[0] === 0 ? undefined : pairFromSvd(trained.module, svd, rank) }
+}
+
+/** The pair of a trained one's rank and alpha whose update is nearest to a sum (Eckart and Young). */
+function nearest(
+  { module, rank, alpha }: LoraPair,
+  due: Parameters<typeof joinPairs>[0],
+  scale: number
+): LoraPair {
+  const best = pairFromSvd(module, productSvd(joinPairs(due)), rank)
+  return { ...best, alpha, A: best.A.map((value) => value / scale) }
+}
+
+function isAlike(one: LoraPair, other: LoraPair): boolean {
+  return (
+    one.module === other.module &&
+    one.inFeatures === other.inFeatures &&
+    one.outFeatures === other.outFeatures
+  )
+}

@@ -1,0 +1,89 @@
+import { compareStrings } from '../../formats/compare-strings.ts'
+import type { Tensor } from '../../formats/tensor.ts'
+import { AdapterError } from '../pair/adapter-error.ts'
+import { checkAdapter } from '../pair/check-adapter.ts'
+import { joinAndCheck, type WeightedPair } from '../pair/join-pairs.ts'
+import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
+import { adapterTensors } from '../peft/adapter-tensors.ts'
+import { type MemberWeights, memberCounts, shares } from './weights.ts'
+
+/** One manifest of the cut, as the stack sees it. */
+export interface StackMember {
+  /** Bytes of the author's PeerId multihash; the stack is ordered by them. */
+  readonly author: Uint8Array
+  /** Training documents as the manifest states them, at least 1; the cap is applied here. */
+  readonly samples: number
+  readonly adapter: LoraAdapter
+}
+
+/** How to stack. */
+export interface StackOptions {
+  /** Whether the scale is alpha / √rank (rsLoRA) instead of alpha / rank. */
+  readonly rsLora?: boolean
+  /** What the members count; `samples` unless given. */
+  readonly weights?: MemberWeights
+}
+
+/** The global adapter of a round. */
+export interface Stack {
+  /** Joined pairs with the scale folded into A; alpha = rank, hence scale 1. */
+  readonly adapter: LoraAdapter
+  /** The same factors under their PEFT keys, sharing memory: what `stackDigest` covers. */
+  readonly tensors: Map<string, Tensor>
+  /** Rank of the stack by module. */
+  readonly ranks: ReadonlyMap<string, number>
+  /** False when some coefficient or element is NaN or infinite: the round is void then (rule 7). */
+  readonly finite: boolean
+}
+
+/** The scale s of a pair: alpha / rank, or alpha / √rank for rsLoRA. */
+export function loraScale({ rank, alpha }: Pick<LoraPair, 'rank' | 'alpha'>, rsLora = false): number {
+  return alpha / (rsLora ? Math.sqrt(rank) : rank)
+}
+
+/**
+ * A cut in the unsigned order of its authors' bytes, in which every rule adds up.
+ *
+ * @throws {AdapterError} when an author is there twice
+ */
+export function sortedByAuthor(members: readonly StackMember[]): StackMember[] {
+  const sorted = [...members].sort((a, b) => Buffer.compare(a.author, b.author))
+  for (const [i, { author }] of sorted.entries()) {
+    if (i > 0 && Buffer.compare(author, sorted[i - 1]!.author) === 0) {
+      throw new AdapterError(`author ${Buffer.from(author).toString('hex')} is in the cut twice`)
+    }
+  }
+  return sorted
+}
+
+/**
+ * Stacks a cut (FLoRA, section 3): per module A = [c_1·A_1 ; … ; c_K·A_K], B = [B_1 | … | B_K] with
+ * c_k = fround(p_k · s_k), in the unsigned order of the authors' bytes whatever order they came in. The same cut gives
+ * the same bits on every machine. A member may lack modules: p_k divides by the whole cut all the same.
+ *
+ * @throws {AdapterError} for an empty cut, an author twice, a bad count, or shapes that differ between members
+ */
+export function stackAdapters(members: readonly StackMember[], options: StackOptions = {}): Stack {
+  const sorted = sortedByAuthor(members)
+  const part = shares(memberCounts(sorted, options.weights))
+  const parts = new Map<string, WeightedPair[]>()
+  for (const [k, member] of sorted.entries()) {
+    for (const pair of checkAdapter(member.adapter).pairs) {
+      const coefficient = Math.fround(part[k]! * loraScale(pair, options.rsLora))
+      const ofModule = parts.get(pair.module)
+      if (ofModule === undefined) parts.set(pair.module, [{ pair, coefficient }])
+      else ofModule.push({ pair, coefficient })
+    }
+  }
+  const modules = [...parts.keys()].sort(compareStrings)
+  const joined = modules.map((module) => joinAndCheck(parts.get(module)!))
+  const adapter = { pairs: joined.map(({ pair }) => pair) }
+  return {
+    adapter,
+    tensors: adapterTensors(adapter),
+    ranks: new Map(adapter.pairs.map(({ module, rank }) => [module, rank])),
+    finite:
+      joined.every(({ finite }) => finite) &&
+      [...parts.values()].flat().every(({ coefficient }) => Number.isFinite(coefficient))
+  }
+}

@@ -1,0 +1,69 @@
+import { AdapterError } from '../pair/adapter-error.ts'
+
+/**
+ * What the members of a cut count: `samples` (rule 9: their documents, at most twice the lower median), `uniform` (one
+ * each), or whole numbers that a charter fixes, by the author's bytes in lowercase hex.
+ */
+export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
+
+/**
+ * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by a number that
+ * nobody can check. The lower median of an even count is the smaller of the two in the middle.
+ *
+ * @throws {AdapterError} when a count is no positive safe integer, or there is none
+ */
+export function cappedSamples(samples: readonly number[]): number[] {
+  if (samples.length === 0) throw new AdapterError('a cut without members has no median')
+  checkCounts(samples, 'samples')
+  const median = [...samples].sort((a, b) => a - b)[Math.floor((samples.length - 1) / 2)]!
+  return samples.map((n) => Math.min(n, 2 * median))
+}
+
+/**
+ * p_k = n_k / Σ n: whole numbers, then one float64 division each.
+ *
+ * @throws {AdapterError} when Σ n is beyond exact integers
+ */
+export function shares(counts: readonly number[]): number[] {
+  const sum = counts.reduce((total, n) => total + n, 0)
+  if (!Number.isSafeInteger(sum))
+    throw new AdapterError(`the cut's samples sum to ${sum}, beyond exact integers`)
+  return counts.map((n) => n / sum)
+}
+
+/**
+ * p_k over the capped counts.
+ *
+ * @throws {AdapterError} as {@link cappedSamples} and {@link shares}
+ */
+export function coefficients(samples: readonly number[]): number[] {
+  return shares(cappedSamples(samples))
+}
+
+/**
+ * The whole numbers n_k that a cut's shares are made of.
+ *
+ * @throws {AdapterError} when a count is no positive safe integer, a member has none, or there is no member
+ */
+export function memberCounts(
+  members: readonly { readonly author: Uint8Array; readonly samples: number }[],
+  weights: MemberWeights = 'samples'
+): number[] {
+  const samples = cappedSamples(members.map((member) => member.samples))
+  if (weights === 'samples') return samples
+  if (weights === 'uniform') return samples.map(() => 1)
+  const counts = members.map(({ author }) => {
+    const name = Buffer.from(author).toString('hex')
+    const count = weights.get(name)
+    if (count === undefined) throw new AdapterError(`no weight is given for author ${name}`)
+    return count
+  })
+  checkCounts(counts, 'weight')
+  return counts
+}
+
+function checkCounts(counts: readonly number[], name: string): void {
+  for (const n of counts) {
+    if (!Number.isSafeInteger(n) || n < 1) throw new AdapterError(`${name} is ${n}, not a count`)
+  }
+}

@@ -1,0 +1,41 @@
+import type { BaseProgress } from '../../../node/base/fetch-file.ts'
+import { printProgress } from '../../terminal/output.ts'
+
+/** Time between two lines on the base model that is being fetched. */
+const BASE_PROGRESS_MS = 5_000
+
+/** Says how far the base model is, every few seconds and at the end of each file. */
+export function sayBaseProgress(): (progress: BaseProgress) => void {
+  let said = Number.NEGATIVE_INFINITY
+  return (progress) => {
+    const now = performance.now()
+    const { done, total } = progress
+    if (now - said < BASE_PROGRESS_MS && (total === 0 || done < total)) return
+    said = now
+    printProgress(baseProgressText(progress))
+  }
+}
+
+/** How far the fetching of a base model is, in one line. */
+export function baseProgressText({ file, done, total, connected }: BaseProgress): string {
+  return total === 0
+    ? `the base model is not here: waiting for a member that has it (${connected} connected; or stop, and set --model to its folder)`
+    : `base model, ${file}: ${megabytes(done)} of ${megabytes(total)} MB from ${connected} connected member(s)`
+}
+
+/** A verdict on an address to begin with, and what to do about it. */
+export function verdictText({
+  address,
+  reason,
+  advice
+}: {
+  readonly address: string
+  readonly reason: string
+  readonly advice: string
+}): string {
+  return [`${address}: ${reason}`, ...(advice === '' ? [] : [`  what to do: ${advice}`])].join('\n')
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1)
+}

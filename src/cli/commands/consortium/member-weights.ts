@@ -1,0 +1,25 @@
+import { NotFittingError } from '../../options/usage-error.ts'
+
+/** What shards count, as `--weights` says it: undefined by samples, all the same, or by PeerId. */
+export type WeightsOption = 'uniform' | ReadonlyMap<string, number> | undefined
+
+/**
+ * Reads `samples`, `uniform`, or weights by PeerId as `PEERID=3,PEERID=1`.
+ *
+ * @throws {NotFittingError} for anything else, or a PeerId twice
+ */
+export function memberWeightsOption(text: string): WeightsOption {
+  if (text === 'samples') return undefined
+  if (text === 'uniform') return text
+  const weights = new Map<string, number>()
+  for (const part of text.split(',')) {
+    const [, peerId, digits] = /^\s*(\w+)=([1-9]\d{0,12})\s*$/.exec(part) ?? []
+    if (peerId === undefined || digits === undefined)
+      throw new NotFittingError(
+        `--weights must be samples, uniform, or PEERID=N,PEERID=N with whole numbers from 1 on, not ${JSON.stringify(text)}`
+      )
+    if (weights.has(peerId)) throw new NotFittingError(`--weights names ${peerId} twice`)
+    weights.set(peerId, Number(digits))
+  }
+  return weights
+}

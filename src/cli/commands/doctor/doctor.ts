@@ -1,0 +1,60 @@
+import { Command, Option } from 'commander'
+import { addFlagsOf, settingsOfFlags } from '../../options/setting-flags.ts'
+import { EXIT, printProgress, printResult } from '../../terminal/output.ts'
+
+interface DoctorFlags {
+  home: string
+  only?: string
+  json?: boolean
+}
+
+/** `loam doctor`: what this machine has, how its peer is reached, and what somebody has to do. */
+export function doctorCommand(): Command {
+  const command = new Command('doctor')
+    .description('show what can compute here, how a peer reaches the others, what is missing and what to do')
+    .option('--home <folder>', 'home of the peer whose network and disk are looked at', '.')
+    .addOption(
+      new Option('--only <section>', 'look at one thing only').choices(['machine', 'executors', 'network'])
+    )
+  return addFlagsOf(command, 'network.listen', 'network.bootstrap', 'network.relays')
+    .option('--json', 'print one JSON object: { "machine", "executors", "network", "warnings", "actions" }')
+    .addHelpText(
+      'after',
+      `
+Every executor computes a small product in a process of its own. The network is looked at where HOME is a peer's: its
+daemon is asked or, where none runs, a host with the home's identity dials the addresses of HOME/peer.json, with the
+flags over them. Exit code 1 when there is something that somebody has to do ("actions"), else 0.
+
+Examples:
+  $ loam doctor
+  $ loam doctor --home ~/.loam --json
+  $ loam doctor --home ~/.loam --only network --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...`
+    )
+    .action((flags: DoctorFlags) => examine(command, flags))
+}
+
+async function examine(command: Command, flags: DoctorFlags): Promise<void> {
+  const { doctorSections, wrap } = await import('./index.ts')
+  const settings = settingsOfFlags(command, { ...flags })
+  if (process.stderr.isTTY) printProgress('looking; this takes up to half a minute ...')
+  const result: Record<string, unknown> = {}
+  const warnings: string[] = []
+  const actions: string[] = []
+  const texts: string[] = []
+  for (const section of doctorSections) {
+    if (flags.only !== undefined && flags.only !== section.name) continue
+    const findings = await section.examine({ home: flags.home, settings })
+    result[section.name] = findings.result
+    texts.push(findings.text)
+    warnings.push(...(findings.warnings ?? []))
+    actions.push(...(findings.actions ?? []))
+  }
+  printResult({ ...result, warnings, actions }, flags, () =>
+    [
+      ...texts,
+      ...warnings.map((each) => wrap(`warning: ${each}`)),
+      ...actions.map((each) => wrap(`to do: ${each}`))
+    ].join('\n\n')
+  )
+  process.exitCode = actions.length > 0 ? EXIT.failed : EXIT.done
+}

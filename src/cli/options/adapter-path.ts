@@ -1,0 +1,23 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { decodeAdapterFile, type LoraAdapter, PEFT_WEIGHTS_FILE } from '../../adapter/index.ts'
+import { FormatError } from '../../formats/index.ts'
+import { readPeftFolder } from '../../node/export/peft-files.ts'
+
+/**
+ * The adapter that a path means: a PEFT folder, the weights file in one, or a file that Loam wrote in a round
+ * (`local.safetensors`).
+ *
+ * @throws {Error} when there is none, or it is damaged
+ */
+export async function readAdapterPath(path: string): Promise<LoraAdapter> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined || found.isDirectory()) return readPeftFolder(path)
+  if (basename(path) === PEFT_WEIGHTS_FILE) return readPeftFolder(dirname(path))
+  try {
+    return decodeAdapterFile(await readFile(path)).adapter
+  } catch (error) {
+    if (error instanceof FormatError) throw new Error(`${path} is no adapter: ${error.message}`)
+    throw error
+  }
+}

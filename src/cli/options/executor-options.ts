@@ -1,0 +1,61 @@
+import { Option } from 'commander'
+import {
+  candidatesFor,
+  DEVICE_NAMES,
+  type DeviceName,
+  EXECUTOR_NAMES,
+  type ExecutorChoice,
+  type ExecutorName
+} from '../../model/executor/choice.ts'
+import type { Executor } from '../../model/index.ts'
+import { printProgress } from '../terminal/output.ts'
+import { NotFittingError } from './usage-error.ts'
+
+/** What `executorOption` and `deviceOption` give a command. */
+export interface ExecutorFlags {
+  executor?: ExecutorName
+  device?: DeviceName
+}
+
+/** `--executor`, for every command that computes. */
+export function executorOption(): Option {
+  return new Option('--executor <name>', 'what computes (default: the best that works here)').choices(
+    EXECUTOR_NAMES
+  )
+}
+
+/** `--device`, beside `--executor`. */
+export function deviceOption(): Option {
+  return new Option('--device <name>', 'where it computes (default: the processor); see loam doctor').choices(
+    DEVICE_NAMES
+  )
+}
+
+/**
+ * Checks that the executor has the device, before anything is loaded.
+ *
+ * @throws {NotFittingError}
+ */
+export function requireExecutorChoice({ executor, device }: ExecutorFlags): ExecutorChoice {
+  try {
+    candidatesFor({ executor, device })
+  } catch (error) {
+    throw new NotFittingError((error as Error).message)
+  }
+  return { executor, device }
+}
+
+/**
+ * The executor that the flags ask for, ready to compile; says so on standard error where the usual one does not work.
+ *
+ * @throws {NotFittingError} when the executor has no such device
+ * @throws {ExecutorUnavailableError} when it cannot be used on this machine
+ */
+export async function executorFromFlags(
+  flags: ExecutorFlags & { readonly threads?: number }
+): Promise<Executor> {
+  const choice = requireExecutorChoice(flags)
+  const { chooseExecutor } = await import('../../model/index.ts')
+  const { threads = 1 } = flags
+  return chooseExecutor({ ...choice, threads, onFallback: (reason) => printProgress(`note: ${reason}`) })
+}

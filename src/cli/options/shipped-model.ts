@@ -1,0 +1,27 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Home } from '../../node/home/home.ts'
+import { packageRoot } from '../../package-root.ts'
+
+/** Name of the base model that comes with the package. */
+export const SHIPPED_MODEL = 'loam-base-1m'
+
+/** The folder of a base model: the given one, or the shipped model's. */
+export function baseModelFolder(given?: string): string {
+  return given === undefined ? join(packageRoot(), 'models', SHIPPED_MODEL) : resolve(given)
+}
+
+/** The folder of a home's base model: the given one, or what was fetched from members, or the shipped model's. */
+export function homeModelFolder({ base }: Home, given?: string): string {
+  return baseModelFolder(given ?? (existsSync(base) ? base : undefined))
+}
+
+/**
+ * Checks that a folder holds a base model, before anything is loaded.
+ *
+ * @throws {Error} saying what to set
+ */
+export function requireBaseModel(folder: string): void {
+  if (!existsSync(join(folder, 'config.json')))
+    throw new Error(`${folder} holds no base model (no config.json): set --model to its folder`)
+}

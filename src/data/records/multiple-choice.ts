@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { DataError } from './example.ts'
+import { readRecords } from './record-files.ts'
+
+/** A question with choices, one of which is right. */
+export interface MultipleChoice {
+  /** What stands before the choices. */
+  readonly context: string
+  readonly choices: readonly string[]
+  /** Place of the right choice. */
+  readonly answer: number
+  /** Where it stands, `file:line`. */
+  readonly source: string
+}
+
+const schema = z
+  .looseObject({
+    context: z.string().optional(),
+    question: z.string().optional(),
+    choices: z.array(z.string().min(1)).min(2),
+    answer: z.union([
+      z.int().nonnegative(),
+      z.string().regex(/^\s*([A-Za-z]|\d+)\s*$/, 'is no index and no letter')
+    ])
+  })
+  .refine(
+    ({ context, question }) => (context ?? question) !== undefined,
+    'has neither a context nor a question'
+  )
+
+/**
+ * Reads questions from JSONL: `context` (taken as it is) or `question` (put as "Question: …\nAnswer:"), `choices`, and
+ * `answer` as an index from 0 or a letter from A.
+ *
+ * @throws {DataError} naming file and line of what does not fit
+ */
+export async function readMultipleChoice(path: string): Promise<MultipleChoice[]> {
+  const questions: MultipleChoice[] = []
+  for await (const { record, source } of readRecords(path)) {
+    const parsed = schema.safeParse(record)
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      throw new DataError(
+        `${source}: ${issue?.path.length ? `"${issue.path.join('.')}": ` : ''}${issue?.message}`
+      )
+    }
+    const { context, question, choices } = parsed.data
+    const answer = answerIndex(parsed.data.answer)
+    if (answer >= choices.length)
+      throw new DataError(`${source}: the answer ${parsed.data.answer} is none of ${choices.length} choices`)
+    questions.push({ context: context ?? `Question: ${question}\nAnswer:`, choices, answer, source })
+  }
+  if (questions.length === 0) throw new DataError(`${path} holds no questions`)
+  return questions
+}
+
+function answerIndex(answer: number | string): number {
+  if (typeof answer === 'number') return answer
+  const text = answer.trim()
+  return /^\d+$/.test(text) ? Number(text) : text.toUpperCase().charCodeAt(0) - 'A'.charCodeAt(0)
+}

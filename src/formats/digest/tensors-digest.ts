@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto'
+import { safetensorsChunks } from '../safetensors/safetensors.ts'
+import type { TensorMap } from '../tensor.ts'
+
+/** SHA-256 of `bytes` as 64 lowercase hex digits. */
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** Digest of a round's stack: SHA-256 of its canonical safetensors file. Keys are PEFT keys. */
+export function stackDigest(tensors: TensorMap): string {
+  return safetensorsDigest(tensors)
+}
+
+/**
+ * Digest of a merged model: SHA-256 of the canonical safetensors file of its target modules in float32.
+ *
+ * @param modules weights by module name, as in `LoraPair.module`; the file's keys are `<module>.weight`
+ */
+export function modelDigest(modules: TensorMap): string {
+  return safetensorsDigest(new Map([...modules].map(([module, weight]) => [`${module}.weight`, weight])))
+}
+
+function safetensorsDigest(tensors: TensorMap): string {
+  const hash = createHash('sha256')
+  for (const chunk of safetensorsChunks(tensors)) hash.update(chunk)
+  return hash.digest('hex')
+}

@@ -1,0 +1,53 @@
+/**
+ * Files in other people's formats, as values: safetensors, GGUF, element formats, digests. The ground floor: it imports no
+ * other room, and its encoders and decoders touch no disk.
+ *
+ * @example
+ * ```ts
+ * const { tensors } = decodeSafetensors(await readFile('model.safetensors'))
+ * ```
+ */
+export { compareStrings } from './compare-strings.ts'
+export { modelDigest, sha256Hex, stackDigest } from './digest/tensors-digest.ts'
+export {
+  decodeElements,
+  ELEMENT_FORMAT_BYTES,
+  type ElementFormat,
+  encodeElements,
+  isElementFormat,
+  widenElements
+} from './elements/element-formats.ts'
+export { float32Bytes } from './elements/little-endian.ts'
+export { FormatError } from './format-error.ts'
+export {
+  type EncodeGgufOptions,
+  encodeGguf,
+  type GgufFile,
+  type GgufValue,
+  ggufChunks
+} from './gguf/gguf.ts'
+export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.ts'
+export { decodeGguf } from './gguf/reader.ts'
+export {
+  parseSafetensorsHeader,
+  type SafetensorsEntry,
+  SafetensorsError,
+  type SafetensorsHeader
+} from './safetensors/header.ts'
+export {
+  type DecodedSafetensors,
+  type DecodeSafetensorsOptions,
+  decodeSafetensors,
+  type EncodeSafetensorsOptions,
+  encodeSafetensors,
+  type SafetensorsDtype,
+  safetensorsChunks,
+  safetensorsHead
+} from './safetensors/safetensors.ts'
+export {
+  planSafetensorsFiles,
+  SAFETENSORS_FILE_BYTES_MAX,
+  type SafetensorsFilePlan,
+  type SafetensorsFiles
+} from './safetensors/split-files.ts'
+export type { Tensor, TensorMap } from './tensor.ts'

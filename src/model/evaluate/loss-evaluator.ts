@@ -1,0 +1,88 @@
+import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
+import type { ExampleStream } from '../../data/packing/example-stream.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
+import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
+import type { ModelConfig } from '../families/index.ts'
+import { RESTARTS, restartedPositions, SEGMENTS } from '../families/shared/isolated-documents.ts'
+import { loraFeeds, loraNames } from '../lora/lora-nodes.ts'
+import { type LoraSettings, loraModules } from '../lora/lora-settings.ts'
+import type { BaseFormat } from '../weights/base-format.ts'
+import { baseFeeds, type HeldWeights } from '../weights/held-weights.ts'
+import { logProbabilityGraph } from './inference-graph.ts'
+
+/** What a loss evaluator is compiled for. */
+export interface LossEvaluatorOptions {
+  readonly config: ModelConfig
+  readonly batchSize: number
+  readonly sequenceLength: number
+  /** Whether a token sees its own packed document only. */
+  readonly isolateDocuments?: boolean
+  /** The adapters that it is to measure; the base alone where it is absent. */
+  readonly lora?: LoraSettings
+  /** How base weights are held; `f32` where it is absent. */
+  readonly baseFormat?: BaseFormat
+  readonly threads?: number
+  readonly executor?: Executor
+}
+
+/** Measures the loss that training lowers, on examples that it does not see. */
+export interface LossEvaluator {
+  /**
+   * Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats.
+   *
+   * @param adapter of the modules and ranks that the evaluator was built for; the base alone where it is absent
+   * @throws {Error} when weights or adapter do not fit
+   */
+  loss(stream: ExampleStream, weights: TensorMap | HeldWeights, adapter?: LoraAdapter): Promise<number>
+  dispose(): Promise<void>
+}
+
+/** Builds and compiles the forward pass once. */
+export async function createLossEvaluator(options: LossEvaluatorOptions): Promise<LossEvaluator> {
+  const { config, batchSize, sequenceLength, isolateDocuments = false, lora, baseFormat = 'f32' } = options
+  const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
+  const graph = logProbabilityGraph(config, batchSize, sequenceLength, {
+    ...{ isolateDocuments, baseFormat },
+    ...(lora && { lora })
+  })
+  const compiled = await executor.compile(graph)
+  const base = lora ? withoutUpdate(config, lora) : new Map<string, FeedValue>()
+  return {
+    async loss(stream, weights, adapter) {
+      if (adapter && !lora) throw new Error('the evaluator was built for the base alone')
+      const factors = adapter ? loraFeeds(adapter) : base
+      const feeds = new Map([...baseFeeds(config, weights, baseFormat), ...factors])
+      let sum = 0
+      let count = 0
+      for (let index = 0; index * batchSize < stream.rows; index++) {
+        const batch = stream.nextBatch(index)
+        feeds.set('inputIds', batch.inputIds).set('targetIds', batch.targetIds)
+        if (isolateDocuments) {
+          const segments = batch.segments ?? new Float32Array(batch.inputIds.length)
+          feeds.set(SEGMENTS, segments).set(RESTARTS, restartedPositions(segments, sequenceLength))
+        }
+        const logProbabilities = (await compiled.run(feeds)).get('logProbabilities')!
+        // The last batch goes on into the next epoch: those rows have been counted.
+        const rows = Math.min(batchSize, stream.rows - index * batchSize)
+        for (let place = 0; place < rows * sequenceLength; place++) {
+          const weight = batch.targetWeights[place]!
+          if (weight === 0) continue
+          sum -= weight * logProbabilities[place]!
+          count += weight
+        }
+      }
+      return sum / count
+    },
+    dispose: () => compiled.dispose()
+  }
+}
+
+/** Factors whose product is zero. */
+function withoutUpdate(config: ModelConfig, lora: LoraSettings): Map<string, FeedValue> {
+  const feeds = new Map<string, FeedValue>()
+  for (const { module, rank, inFeatures, outFeatures } of loraModules(config, lora)) {
+    const names = loraNames(module)
+    feeds.set(names.A, new Float32Array(rank * inFeatures)).set(names.B, new Float32Array(outFeatures * rank))
+  }
+  return feeds
+}

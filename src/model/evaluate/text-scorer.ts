@@ -1,0 +1,61 @@
+import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
+import type { Executor } from '../executor/index.ts'
+import { loadBaseModel } from '../weights/base-model.ts'
+import { createEvaluator, type Score } from './evaluator.ts'
+
+/** Longest window where none is asked for: what small models were trained on. */
+const DEFAULT_CONTEXT_MAX = 256
+
+/** How to score. */
+export interface TextScorerOptions {
+  /** Tokens a window; the model's maximum, at most 256, unless given. */
+  readonly context?: number
+  /** Threads of the executor where none is given. */
+  readonly threads?: number
+  readonly executor?: Executor
+}
+
+/** A text's score and its length in UTF-8 bytes. */
+export interface TextScore extends Score {
+  readonly bytes: number
+}
+
+/** Scores texts under one base model, with whatever adapters. */
+export interface TextScorer {
+  /** The base's parameters, which an adapter is applied to. */
+  readonly weights: TensorMap
+  /** Scores `text`, BOS first where the tokenizer has one (DESIGN: nats per scored token). */
+  score(text: string, adapter?: LoraAdapter): Promise<TextScore>
+  dispose(): Promise<void>
+}
+
+/**
+ * Loads a base model for scoring.
+ *
+ * @throws {Error} when the folder is no model, or the context is longer than the model's
+ */
+export async function createTextScorer(folder: string, options: TextScorerOptions = {}): Promise<TextScorer> {
+  const { config, tokenizer, weights } = loadBaseModel(folder)
+  const longest = config.maxPositions
+  const context = options.context ?? Math.min(longest, DEFAULT_CONTEXT_MAX)
+  if (context > longest)
+    throw new Error(`a context of ${context} tokens is longer than the model's ${longest}`)
+  const { threads = 1, executor } = options
+  const evaluator = await createEvaluator({ config, context, threads, ...(executor && { executor }) })
+  return {
+    weights,
+    async score(text, adapter) {
+      const ids = tokenizer.encode(text)
+      const scored = tokenizer.bosId === undefined ? ids : [tokenizer.bosId, ...ids]
+      if (scored.length < 2) throw new Error('the text has no token to score')
+      const score = await evaluator.score({
+        weights,
+        ids: scored,
+        ...(adapter === undefined ? {} : { adapter })
+      })
+      return { ...score, bytes: Buffer.byteLength(text) }
+    },
+    dispose: () => evaluator.dispose()
+  }
+}

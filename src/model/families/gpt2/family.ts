@@ -1,0 +1,32 @@
+import { initialWeights } from '../shared/initialise.ts'
+import type { ModelFamily } from '../shared/model-family.ts'
+import { GPT2_MODEL_TYPES, type Gpt2Config, gpt2ConfigJson, parseGpt2Config } from './config.ts'
+import { gpt2Hidden } from './forward.ts'
+import {
+  gpt2LinearModules,
+  gpt2ParameterName,
+  gpt2ParameterShapes,
+  OUTPUT_HEAD,
+  TOKEN_EMBEDDING
+} from './parameters.ts'
+
+/** GPT-2: LayerNorm, learned positions, GELU, one projection for queries, keys and values. */
+export const gpt2Family: ModelFamily<Gpt2Config> = {
+  name: 'gpt2',
+  modelTypes: GPT2_MODEL_TYPES,
+  fanInFanOut: true,
+  parseConfig: parseGpt2Config,
+  configJson: gpt2ConfigJson,
+  parameterShapes: gpt2ParameterShapes,
+  parameterName: gpt2ParameterName,
+  linearModules: gpt2LinearModules,
+  embedding: TOKEN_EMBEDDING,
+  headParameter: ({ tiedHead }) => (tiedHead ? TOKEN_EMBEDDING : OUTPUT_HEAD),
+  hidden: gpt2Hidden,
+  initialise: (config, seed) =>
+    initialWeights(gpt2ParameterShapes(config), config.layers, seed, (name) => {
+      if (name.endsWith('.bias')) return 'bias'
+      if (/\.ln_[12f]\.weight$/.test(name)) return 'norm'
+      return name.endsWith('.c_proj.weight') ? 'residual' : 'plain'
+    })
+}

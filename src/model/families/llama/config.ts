@@ -1,0 +1,182 @@
+import { z } from 'zod'
+import { count, firstId, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
+import type { CommonConfig } from '../shared/model-family.ts'
+import { parseRopeScaling, type RopeScaling, ropeScalingJson, ropeSettings } from '../shared/rope.ts'
+
+/** Shape and constants of a model of the Llama family. */
+export interface LlamaConfig extends CommonConfig {
+  /** Llama where it is absent. */
+  readonly family?: 'llama'
+  readonly intermediateSize: number
+  readonly normEpsilon: number
+  readonly ropeTheta: number
+  /** None where it is absent. */
+  readonly ropeScaling?: RopeScaling
+  /** Whether q, k and v have biases. */
+  readonly attentionBias: boolean
+  /** Whether the attention's output projection has a bias. */
+  readonly outputBias: boolean
+  /** Whether the feed-forward projections have biases; not where it is absent. */
+  readonly feedForwardBias?: boolean
+  /** Whether every head's queries and keys are normalised before they are rotated (Qwen3); not where it is absent. */
+  readonly queryKeyNorm?: boolean
+  /** Keys that the queries of each layer look back on, themselves included; null for all. All where it is absent. */
+  readonly windows?: readonly (number | null)[]
+}
+
+/** Values of `model_type` that are read here. TinyLlama, SmolLM2 and many others say `llama`. */
+export const LLAMA_MODEL_TYPES = ['llama', 'mistral', 'qwen2', 'qwen3'] as const
+
+/** What Hugging Face's Qwen3Config assumes. */
+const QWEN3_HEAD_SIZE = 128
+
+const configSchema = z.looseObject({
+  model_type: z.string(),
+  vocab_size: count,
+  hidden_size: count,
+  intermediate_size: count,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
+  max_position_embeddings: count,
+  rms_norm_eps: z.number().positive(),
+  rope_theta: z.number().positive().nullish(),
+  rope_scaling: ropeSettings.nullish(),
+  rope_parameters: ropeSettings.nullish(),
+  hidden_act: z.string().nullish(),
+  tie_word_embeddings: z.boolean().nullish(),
+  attention_bias: z.boolean().nullish(),
+  mlp_bias: z.boolean().nullish(),
+  sliding_window: count.nullish(),
+  use_sliding_window: z.boolean().nullish(),
+  max_window_layers: z.number().int().nonnegative().nullish(),
+  layer_types: z.array(z.string()).nullish(),
+  quantization_config: z.unknown().optional(),
+  bos_token_id: tokenId,
+  eos_token_id: tokenId
+})
+type RawConfig = z.output<typeof configSchema>
+
+/**
+ * Reads a Hugging Face config.json of the Llama family (Llama, Mistral, Qwen2, Qwen3).
+ *
+ * @throws {UnsupportedModelError} naming the key that is missing, malformed or not supported
+ */
+export function parseLlamaConfig(json: unknown): LlamaConfig {
+  const raw = readConfig(configSchema, json)
+  const type = LLAMA_MODEL_TYPES.find((name) => name === raw.model_type)
+  if (type === undefined) return refuseKey('model_type', raw.model_type, LLAMA_MODEL_TYPES.join(', '))
+  const activation = raw.hidden_act ?? 'silu'
+  if (activation !== 'silu' && activation !== 'swish') refuseKey('hidden_act', activation, 'silu')
+  if (raw.quantization_config)
+    refuseKey('quantization_config', raw.quantization_config, 'none: F32, F16 or BF16 weights')
+  const headSize = sizeOfHeads(raw)
+  const keyValueHeads = raw.num_key_value_heads ?? raw.num_attention_heads
+  if (raw.num_attention_heads % keyValueHeads !== 0) {
+    refuseKey(
+      'num_key_value_heads',
+      keyValueHeads,
+      `a divisor of num_attention_heads ${raw.num_attention_heads}`
+    )
+  }
+  const bosId = firstId(raw.bos_token_id)
+  const eosId = firstId(raw.eos_token_id)
+  const ropeScaling =
+    (raw.rope_parameters && parseRopeScaling(raw.rope_parameters, 'rope_parameters')) ??
+    (raw.rope_scaling && parseRopeScaling(raw.rope_scaling, 'rope_scaling'))
+  const windows = layerWindows(raw)
+  // Mistral has no such key, and Qwen2's biases are those of q, k and v whatever it says.
+  const biased = (type === 'llama' || type === 'qwen3') && (raw.attention_bias ?? false)
+  return {
+    vocabularySize: raw.vocab_size,
+    hiddenSize: raw.hidden_size,
+    intermediateSize: raw.intermediate_size,
+    layers: raw.num_hidden_layers,
+    heads: raw.num_attention_heads,
+    keyValueHeads,
+    headSize,
+    maxPositions: raw.max_position_embeddings,
+    normEpsilon: raw.rms_norm_eps,
+    ropeTheta: raw.rope_theta ?? raw.rope_parameters?.rope_theta ?? raw.rope_scaling?.rope_theta ?? 10_000,
+    ...(ropeScaling && { ropeScaling }),
+    attentionBias: type === 'qwen2' || biased,
+    outputBias: biased,
+    ...(type === 'llama' && raw.mlp_bias && { feedForwardBias: true }),
+    ...(type === 'qwen3' && { queryKeyNorm: true }),
+    ...(windows && { windows }),
+    tiedHead: raw.tie_word_embeddings ?? false,
+    ...(bosId !== undefined && { bosId }),
+    ...(eosId !== undefined && { eosId })
+  }
+}
+
+function sizeOfHeads(raw: RawConfig): number {
+  const { hidden_size, num_attention_heads, model_type } = raw
+  const implied = model_type === 'qwen3' ? QWEN3_HEAD_SIZE : hidden_size / num_attention_heads
+  const headSize = raw.head_dim ?? implied
+  if (headSize % 2 !== 0) {
+    const key = raw.head_dim ? 'head_dim' : 'head_dim (hidden_size / num_attention_heads)'
+    refuseKey(key, headSize, 'an even whole number')
+  }
+  return headSize
+}
+
+/** The window of every layer; undefined where none is narrower than the model's longest text. */
+function layerWindows(raw: RawConfig): (number | null)[] | undefined {
+  const { sliding_window: window, layer_types: types, num_hidden_layers: layers } = raw
+  const other = types?.find((type) => type !== 'full_attention' && type !== 'sliding_attention')
+  if (other !== undefined) refuseKey('layer_types', other, 'full_attention, sliding_attention')
+  if (types && types.length !== layers)
+    refuseKey('layer_types', types, `one for each of num_hidden_layers ${layers}`)
+  const slides = (index: number): boolean => {
+    if (types) return types[index] === 'sliding_attention'
+    if (raw.model_type === 'mistral') return true
+    // Qwen: full attention below max_window_layers.
+    return raw.use_sliding_window === true && index >= (raw.max_window_layers ?? layers)
+  }
+  if (!window || window >= raw.max_position_embeddings) return undefined
+  const windows = Array.from({ length: layers }, (_, index) => (slides(index) ? window : null))
+  return windows.some((size) => size !== null) ? windows : undefined
+}
+
+/** The config.json that `parseLlamaConfig` reads back into `config`. */
+export function llamaConfigJson(config: LlamaConfig): Record<string, unknown> {
+  const type = modelType(config)
+  const { windows } = config
+  const window = windows?.find((size) => size !== null)
+  const class_ = { llama: 'Llama', mistral: 'Mistral', qwen2: 'Qwen2', qwen3: 'Qwen3' }[type]
+  return {
+    architectures: [`${class_}ForCausalLM`],
+    model_type: type,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    num_key_value_heads: config.keyValueHeads,
+    head_dim: config.headSize,
+    vocab_size: config.vocabularySize,
+    max_position_embeddings: config.maxPositions,
+    rms_norm_eps: config.normEpsilon,
+    rope_theta: config.ropeTheta,
+    ...(config.ropeScaling && { rope_scaling: ropeScalingJson(config.ropeScaling) }),
+    hidden_act: 'silu',
+    tie_word_embeddings: config.tiedHead,
+    ...((type === 'llama' || type === 'qwen3') && { attention_bias: config.attentionBias }),
+    ...(type === 'llama' && { mlp_bias: config.feedForwardBias ?? false }),
+    ...(windows && {
+      sliding_window: window,
+      use_sliding_window: true,
+      layer_types: windows.map((size) => (size === null ? 'full_attention' : 'sliding_attention'))
+    }),
+    ...(config.bosId !== undefined && { bos_token_id: config.bosId }),
+    ...(config.eosId !== undefined && { eos_token_id: config.eosId }),
+    torch_dtype: 'float32'
+  }
+}
+
+function modelType(config: LlamaConfig): (typeof LLAMA_MODEL_TYPES)[number] {
+  if (config.queryKeyNorm) return 'qwen3'
+  if (config.attentionBias && !config.outputBias) return 'qwen2'
+  return config.windows ? 'mistral' : 'llama'
+}

@@ -1,0 +1,114 @@
+import {
+  add,
+  concat,
+  exponential,
+  type GraphNode,
+  gatherElements,
+  gatherRows,
+  logSoftmax,
+  matMul,
+  multiply,
+  negate,
+  reshape,
+  scatterAddRows,
+  slice,
+  sumAll,
+  withGradient
+} from '../../graph/index.ts'
+
+/** Logits that exist at a time: 32 MiB. */
+const CHUNK_ELEMENTS = 2 ** 23
+/** Fewer rows than this would not keep a matrix product busy. */
+const LEAST_CHUNK_ROWS = 128
+
+/**
+ * Log-probability of each row's target under the output head: log softmax(x Wᵀ)[target].
+ *
+ * @param x [rows, width]
+ * @param head W [vocabulary, width]
+ * @param targets int32 [rows]
+ * @returns [rows]
+ */
+export function targetLogProbabilities(x: GraphNode, head: GraphNode, targets: GraphNode): GraphNode {
+  return concat(
+    mapChunks(x, head, targets, (rows, ids) => gatherElements(logProbabilities(rows, head), ids)),
+    0
+  )
+}
+
+/**
+ * −Σ weight · log-probability of the target: with weights that sum to 1, the weighted mean cross-entropy in nats.
+ *
+ * The rows are taken in chunks, and each chunk gives its part of the gradient beside its part of the loss, so that the
+ * logits of one chunk only need to exist at a time.
+ *
+ * @param x [rows, width]
+ * @param head W [vocabulary, width]
+ * @param targets int32 [rows]
+ * @param weights [rows]
+ */
+export function crossEntropy(
+  x: GraphNode,
+  head: GraphNode,
+  targets: GraphNode,
+  weights: GraphNode
+): GraphNode {
+  const [rows, width] = x.shape as [number, number]
+  // By the logits, the gradient of row i's log-probability is onehot − P. Neither the one-hot matrix nor the gradient is
+  // ever written out: their products with W and x are a gather and a scatter of rows.
+  const scored = concat(
+    mapChunks(x, head, targets, (part, ids) => {
+      const all = logProbabilities(part, head)
+      const slope = add(gatherRows(head, ids), matMul(exponential(all), head, { alpha: -1 }))
+      return concat([reshape(gatherElements(all, ids), [ids.shape[0]!, 1]), slope], 1)
+    }),
+    0
+  )
+  const picked = reshape(slice(scored, 1, 0, 1), [rows])
+  const differentiable = withGradient(picked, [x, head], (dy, wanted) => {
+    const factor = reshape(dy, [rows, 1])
+    const weighted = multiply(x, factor)
+    const byHead = (): GraphNode => {
+      const negative = negate(weighted)
+      const parts = mapChunks(x, head, targets, (part, _ids, start, end) =>
+        matMul(exponential(logProbabilities(part, head)), rowsOf(negative, start, end), { transposeA: true })
+      )
+      return scatterAddRows(parts.reduce(add), targets, weighted)
+    }
+    return [
+      wanted[0] ? multiply(slice(scored, 1, 1, 1 + width), factor) : undefined,
+      wanted[1] ? byHead() : undefined
+    ]
+  })
+  return sumAll(multiply(differentiable, negate(weights)))
+}
+
+/** log softmax(x Wᵀ) */
+function logProbabilities(x: GraphNode, head: GraphNode): GraphNode {
+  return logSoftmax(matMul(x, head, { transposeB: true }))
+}
+
+type ChunkRule = (rows: GraphNode, targets: GraphNode, start: number, end: number) => GraphNode
+
+/** `rule` on chunks of the rows, small enough that a chunk's logits stay within the bound. */
+function mapChunks(
+  x: GraphNode,
+  head: GraphNode,
+  targets: GraphNode,
+  rule: ChunkRule
+): [GraphNode, ...GraphNode[]] {
+  const rows = x.shape[0]!
+  const most = Math.max(LEAST_CHUNK_ROWS, Math.floor(CHUNK_ELEMENTS / head.shape[0]!))
+  const size = Math.ceil(rows / Math.ceil(rows / most))
+  const chunk = (start: number): GraphNode => {
+    const end = Math.min(rows, start + size)
+    return rule(rowsOf(x, start, end), rowsOf(targets, start, end), start, end)
+  }
+  const others: GraphNode[] = []
+  for (let start = size; start < rows; start += size) others.push(chunk(start))
+  return [chunk(0), ...others]
+}
+
+function rowsOf(x: GraphNode, start: number, end: number): GraphNode {
+  return start === 0 && end === x.shape[0] ? x : slice(x, 0, start, end)
+}

@@ -1,0 +1,64 @@
+import type { Tensor } from '../../../formats/tensor.ts'
+import type { GraphNode } from '../../graph/index.ts'
+import type { ModelNodes } from './model-nodes.ts'
+
+/** A model folder that cannot be run here; the message names the key of config.json or the tensor. */
+export class UnsupportedModelError extends Error {
+  override readonly name: string = 'UnsupportedModelError'
+}
+
+/** What every family's config says in the same words. */
+export interface CommonConfig {
+  readonly vocabularySize: number
+  readonly hiddenSize: number
+  readonly layers: number
+  readonly heads: number
+  /** Heads of keys and values; a divisor of `heads` (grouped-query attention). */
+  readonly keyValueHeads: number
+  readonly headSize: number
+  /** Longest sequence that the model was made for. */
+  readonly maxPositions: number
+  /** Whether the output head is the embedding table. */
+  readonly tiedHead: boolean
+  readonly bosId?: number
+  readonly eosId?: number
+}
+
+/** A linear module: y = x Wᵀ (+ bias), with W [outFeatures, inFeatures]. */
+export interface LinearModule {
+  readonly inFeatures: number
+  readonly outFeatures: number
+  readonly bias: boolean
+}
+
+/** One architecture: all that loading, training, evaluating and generating have to know of it. */
+export interface ModelFamily<Config extends CommonConfig> {
+  readonly name: string
+  /** Values of config.json's `model_type` that belong to it. */
+  readonly modelTypes: readonly string[]
+  /** Whether its checkpoints hold the weights of linear modules as [in, out] (PEFT's `fan_in_fan_out`). */
+  readonly fanInFanOut: boolean
+  /** @throws {UnsupportedModelError} naming the key that is missing, malformed or not supported */
+  parseConfig(json: unknown): Config
+  /** The config.json that `parseConfig` reads back. */
+  configJson(config: Config): Record<string, unknown>
+  /** Shape of every parameter by its Hugging Face name. */
+  parameterShapes(config: Config): Map<string, readonly number[]>
+  /** Parameter that a tensor of a checkpoint holds; other tensors (masks, tied copies) have names that no parameter has. */
+  parameterName(tensorName: string): string
+  /** The linear modules that LoRA can adapt, by module name, in the order of the forward pass. */
+  linearModules(config: Config): Map<string, LinearModule>
+  /** Name of the embedding table [vocabulary, hidden]. */
+  readonly embedding: string
+  /** Name of the parameter that the output head reads. */
+  headParameter(config: Config): string
+  /**
+   * The forward pass up to the final norm.
+   *
+   * @param inputIds int32 [batch, length]
+   * @returns [batch · length, hiddenSize]
+   */
+  hidden(config: Config, inputIds: GraphNode, model: ModelNodes): GraphNode
+  /** Weights of a new model. */
+  initialise(config: Config, seed: number): Map<string, Tensor>
+}

@@ -1,0 +1,77 @@
+import { headParameter, hiddenStates, type ModelConfig, parameterShapes } from '../families/index.ts'
+import { type Graph, GraphBuilder, type GraphNode, gatherRows, matMul } from '../graph/index.ts'
+import { cachedAttention } from './cached-attention.ts'
+
+/** Size of a decoding graph. */
+export interface DecodingShape {
+  /** New tokens a run, those that only fill it up included. */
+  readonly length: number
+  /** Tokens that the cache which is fed has room for; 0 for none. */
+  readonly capacity: number
+}
+
+/** Names under which a layer's cached keys and values are fed and its new ones returned. */
+export function cacheNames(
+  layer: number
+): Record<'pastKeys' | 'pastValues' | 'newKeys' | 'newValues', string> {
+  return {
+    pastKeys: `cache.${layer}.past_keys`,
+    pastValues: `cache.${layer}.past_values`,
+    newKeys: `cache.${layer}.new_keys`,
+    newValues: `cache.${layer}.new_values`
+  }
+}
+
+/** Name of the mask [length, capacity + length] for layers that look back on `window` keys, all where it is absent. */
+export function maskName(window?: number): string {
+  return window === undefined ? 'mask' : `mask.${window}`
+}
+
+/** A decoding graph and the windows whose masks it is fed. */
+export interface DecodingGraph {
+  readonly graph: Graph
+  readonly windows: readonly (number | undefined)[]
+}
+
+/**
+ * Graph of the next token's logits for tokens that follow cached ones. Inputs: `inputIds` (int32 [1, length]),
+ * `positions` (int32 [length]), a mask for each kind of window, `last` (int32 [1], the row whose logits are wanted), the
+ * parameters, and each layer's cached keys and values [1, keyHeads, capacity, headSize] unless `capacity` is 0. Outputs:
+ * `logits` [1, vocabularySize] and each layer's new keys and values [1, keyHeads, length, headSize].
+ */
+export function decodingGraph(config: ModelConfig, { length, capacity }: DecodingShape): DecodingGraph {
+  const builder = new GraphBuilder()
+  const parameters = new Map(
+    [...parameterShapes(config)].map(([name, shape]) => [name, builder.input(name, shape)])
+  )
+  const parameter = (name: string): GraphNode => parameters.get(name)!
+  const masks = new Map<number | undefined, GraphNode>()
+  const maskOf = (window?: number): GraphNode => {
+    const mask = masks.get(window) ?? builder.input(maskName(window), [length, capacity + length])
+    masks.set(window, mask)
+    return mask
+  }
+  const outputs: Record<string, GraphNode> = {}
+  const attend = (layer: number, q: GraphNode, k: GraphNode, v: GraphNode, window?: number): GraphNode => {
+    const names = cacheNames(layer)
+    const [, keyHeads, , headSize] = k.shape as [number, number, number, number]
+    const shape = [1, keyHeads, capacity, headSize]
+    const past =
+      capacity > 0
+        ? { keys: builder.input(names.pastKeys, shape), values: builder.input(names.pastValues, shape) }
+        : undefined
+    outputs[names.newKeys] = k
+    outputs[names.newValues] = v
+    return cachedAttention(q, k, v, past, maskOf(window))
+  }
+  const positions = { node: builder.input('positions', [length], 'int32'), limit: capacity + length }
+  const inputIds = builder.input('inputIds', [1, length], 'int32')
+  const hidden = hiddenStates(config, inputIds, {
+    parameter,
+    lora: new Map(),
+    sequence: { positions, attend }
+  })
+  const last = gatherRows(hidden, builder.input('last', [1], 'int32'))
+  outputs.logits = matMul(last, parameter(headParameter(config)), { transposeB: true })
+  return { graph: builder.build(outputs), windows: [...masks.keys()] }
+}

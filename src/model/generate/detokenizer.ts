@@ -1,0 +1,49 @@
+import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
+
+/** What a decoder writes for bytes that are no whole character (yet). */
+const UNFINISHED = '\ufffd'
+/** Tokens of the prompt that the first new token is decoded behind, so that its leading space is kept. */
+const CONTEXT_TOKENS = 8
+
+/** Turns tokens into text as they come. */
+export interface Detokenizer {
+  /** The text that `id` completes; empty while a character is still in pieces. */
+  push(id: number): string
+  /** What is left at the end: a character that never was completed. */
+  flush(): string
+}
+
+/**
+ * Decodes token by token what the tokenizer would decode as a whole: each new token is decoded together with the ones
+ * before it (a SentencePiece tokenizer drops a text's leading space, a character may be several tokens), and only what
+ * that adds is returned.
+ *
+ * @param before ids of the text so far, whose text is not returned
+ */
+export function createDetokenizer(tokenizer: TextTokenizer, before: readonly number[] = []): Detokenizer {
+  let ids = before.slice(-CONTEXT_TOKENS)
+  let known = ids.length
+  let knownText = tokenizer.decode(ids)
+
+  const take = (text: string): string => {
+    const added = text.slice(knownText.length)
+    // The tokens just told are the context of the next ones.
+    ids = ids.slice(known)
+    known = ids.length
+    knownText = tokenizer.decode(ids)
+    return added
+  }
+
+  return {
+    push(id) {
+      ids.push(id)
+      const text = tokenizer.decode(ids)
+      if (text.length <= knownText.length || text.endsWith(UNFINISHED)) return ''
+      return take(text)
+    },
+    flush() {
+      const text = tokenizer.decode(ids)
+      return text.length <= knownText.length ? '' : take(text)
+    }
+  }
+}

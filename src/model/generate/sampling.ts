@@ -1,0 +1,55 @@
+import type { SeededRandom } from '../../data/order/seeded-random.ts'
+
+/** How the next token is drawn. */
+export interface SamplingSettings {
+  /** Divides the logits; 0 takes the likeliest token. 1 where it is absent. */
+  readonly temperature?: number
+  /** Only the k likeliest tokens; all where it is absent. */
+  readonly topK?: number
+  /** Only the likeliest tokens that together reach this probability; 1 where it is absent. */
+  readonly topP?: number
+}
+
+/** Draws a token id from logits. Equal logits are taken in the order of their ids. */
+export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: SeededRandom): number {
+  const { temperature = 1, topK = logits.length, topP = 1 } = settings
+  const likeliest = logits.reduce((best, value, id) => (value > logits[best]! ? id : best), 0)
+  if (temperature === 0) return likeliest
+  const highest = logits[likeliest]!
+  const share = (id: number): number => Math.exp((logits[id]! - highest) / temperature)
+  const { order, total } = candidates(logits, topK, topP, share)
+  const shares = order.map(share)
+  let kept = 0
+  let count = 0
+  while (count < shares.length && kept < topP * total) kept += shares[count++]!
+  let draw = random.uniform() * kept
+  for (let index = 0; index < count; index++) {
+    draw -= shares[index]!
+    if (draw < 0) return order[index]!
+  }
+  return order[Math.max(0, count - 1)]!
+}
+
+/**
+ * The ids that may be drawn, likeliest first where that matters, and the sum that top-p is a part of. A vocabulary is not sorted as a whole: for top-k the k-th logit is found
+ * first, and for top-p alone those tokens are left out that could not be among the likeliest even together.
+ */
+function candidates(
+  logits: Float32Array,
+  topK: number,
+  topP: number,
+  share: (id: number) => number
+): { order: number[]; total: number } {
+  const sum = (ids: readonly number[]): number => ids.reduce((total, id) => total + share(id), 0)
+  const ids = Array.from(logits.keys())
+  const likeliestFirst = (a: number, b: number): number => logits[b]! - logits[a]! || a - b
+  if (topK < logits.length) {
+    const threshold = logits.toSorted()[logits.length - topK]!
+    const order = ids.filter((id) => logits[id]! >= threshold).sort(likeliestFirst)
+    return { order: order.slice(0, topK), total: sum(order.slice(0, topK)) }
+  }
+  const total = sum(ids)
+  if (topP >= 1) return { order: ids, total }
+  const negligible = ((1 - topP) * total) / (2 * ids.length)
+  return { order: ids.filter((id) => share(id) >= negligible).sort(likeliestFirst), total }
+}

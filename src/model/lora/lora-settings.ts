@@ -1,0 +1,67 @@
+import { loraScale } from '../../adapter/stack/stack.ts'
+import { expandTargetModules, linearModules, type ModelConfig, moduleMatcher } from '../families/index.ts'
+
+/** Which modules get LoRA factors, of which rank, and how these act. Biases are never trained. */
+export interface LoraSettings {
+  readonly rank: number
+  readonly alpha: number
+  /** Names or patterns, as `expandTargetModules` reads them: `q_proj`, `all-linear`, `layers.*.mlp.*`. */
+  readonly targetModules: readonly string[]
+  /** Other ranks by pattern; of several that fit a module, the first counts (PEFT's `rank_pattern`). */
+  readonly rankPattern?: Readonly<Record<string, number>>
+  /** Other alphas by pattern (PEFT's `alpha_pattern`). */
+  readonly alphaPattern?: Readonly<Record<string, number>>
+  /** Whether the scale is alpha / √rank instead of alpha / rank; not where it is absent. */
+  readonly rsLora?: boolean
+  /** Probability with which an element of what A reads is dropped in training; 0 where it is absent. */
+  readonly dropout?: number
+}
+
+/** A module and its LoRA factors' size. */
+export interface LoraModule {
+  readonly module: string
+  readonly inFeatures: number
+  readonly outFeatures: number
+  readonly rank: number
+  readonly alpha: number
+  /** ΔW = scale · B A. */
+  readonly scale: number
+}
+
+/**
+ * The modules that `settings` adapt, sorted by name.
+ *
+ * @throws {Error} when a pattern fits no module, a rank or alpha is no positive number, or dropout is not in [0, 1)
+ */
+export function loraModules(config: ModelConfig, settings: LoraSettings): LoraModule[] {
+  const { rsLora = false, dropout = 0 } = settings
+  if (!(dropout >= 0 && dropout < 1)) throw new Error(`dropout is ${dropout}, not a number from 0 to below 1`)
+  const modules = linearModules(config)
+  const targets = expandTargetModules(config, settings.targetModules)
+  const rankOf = byPattern(targets, settings.rankPattern, settings.rank)
+  const alphaOf = byPattern(targets, settings.alphaPattern, settings.alpha)
+  return targets.map((module) => {
+    const [rank, alpha] = [rankOf(module), alphaOf(module)]
+    if (!Number.isSafeInteger(rank) || rank < 1)
+      throw new Error(`the rank of ${module} is ${rank}, not a count`)
+    if (!(alpha > 0 && Number.isFinite(alpha)))
+      throw new Error(`alpha of ${module} is ${alpha}, not a positive number`)
+    const { inFeatures, outFeatures } = modules.get(module)!
+    return { module, inFeatures, outFeatures, rank, alpha, scale: loraScale({ rank, alpha }, rsLora) }
+  })
+}
+
+function byPattern(
+  targets: readonly string[],
+  values: Readonly<Record<string, number>> = {},
+  otherwise: number
+): (module: string) => number {
+  const matchers = Object.entries(values).map(([pattern, value]) => ({
+    pattern,
+    fits: moduleMatcher(pattern),
+    value
+  }))
+  const idle = matchers.find(({ fits }) => !targets.some(fits))
+  if (idle) throw new Error(`the pattern ${idle.pattern} fits none of the target modules`)
+  return (module) => matchers.find(({ fits }) => fits(module))?.value ?? otherwise
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { z } from 'zod'
+import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
+import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+
+const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
+const tokenizerConfigSchema = z.looseObject({ bos_token: specialToken, eos_token: specialToken })
+
+/**
+ * Loads a folder's tokenizer.json and tokenizer_config.json.
+ *
+ * @throws {Error} when a file is missing or malformed, or bos_token or eos_token is not in the vocabulary
+ */
+export function loadTokenizer(folder: string): TextTokenizer {
+  return createTextTokenizer(
+    readJsonObject(join(folder, 'tokenizer.json')),
+    readJsonObject(join(folder, 'tokenizer_config.json'))
+  )
+}
+
+/**
+ * A tokenizer from the contents of tokenizer.json and tokenizer_config.json.
+ *
+ * @throws {Error} when they are malformed, or bos_token or eos_token is not in the vocabulary
+ */
+export function createTextTokenizer(tokenizerJson: object, configJson: object): TextTokenizer {
+  const config = tokenizerConfigSchema.safeParse(configJson)
+  if (!config.success) throw new Error(`tokenizer_config.json: ${z.prettifyError(config.error)}`)
+  const tokenizer = new Tokenizer(tokenizerJson, configJson)
+  const idOf = (key: 'bos_token' | 'eos_token'): number | undefined => {
+    const named = config.data[key]
+    const token = typeof named === 'object' ? named?.content : named
+    if (!token) return undefined
+    const id = tokenizer.token_to_id(token)
+    if (id === undefined)
+      throw new Error(`tokenizer_config.json names ${key} ${token}, which tokenizer.json does not have`)
+    return id
+  }
+  const bosId = idOf('bos_token')
+  const eosId = idOf('eos_token')
+  let highest = -1
+  for (const id of tokenizer.get_vocab(true).values()) highest = Math.max(highest, id)
+  return {
+    vocabularySize: highest + 1,
+    bosId,
+    eosId,
+    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),
+    decode: (ids) =>
+      ids.length === 0
+        ? ''
+        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })
+  }
+}

@@ -1,0 +1,155 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  ELEMENT_FORMAT_BYTES,
+  type ElementFormat,
+  isElementFormat,
+  widenElements
+} from '../../formats/elements/element-formats.ts'
+import { float32FromBytes, HOST_IS_LITTLE_ENDIAN } from '../../formats/elements/little-endian.ts'
+import { parseSafetensorsHeader, type SafetensorsEntry } from '../../formats/safetensors/header.ts'
+import { type EncodeSafetensorsOptions, safetensorsChunks } from '../../formats/safetensors/safetensors.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
+
+/** Bytes of the little-endian header length at the beginning of a safetensors file. */
+const LENGTH_BYTES = 8
+/** Bytes read at once where elements are converted; all that reading needs beside the tensors themselves. */
+const PIECE_BYTES = 4 * 1024 * 1024
+/** Longest single read: Node takes up to 2^31 − 1 bytes. */
+const READ_BYTES_MAX = 1024 ** 3
+
+/** One tensor of an open file. */
+export interface FileTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly format: ElementFormat
+  /** Its elements in float32. */
+  read(): Float32Array
+  /** Reads its elements into `target`, which has their number. */
+  readInto(target: Float32Array): void
+  /** Calls `use` with the elements piece by piece; the piece is overwritten by the next. */
+  readPieces(use: (piece: Float32Array, start: number) => void): void
+  /** Fills `target` with the elements from the `start`-th on. */
+  readRange(target: Float32Array, start: number): void
+}
+
+/** The tensors of a safetensors file that stays open, by name. */
+export interface WeightFile {
+  readonly tensors: ReadonlyMap<string, FileTensor>
+  close(): void
+}
+
+/**
+ * Opens a safetensors file; elements are read when they are asked for.
+ *
+ * @throws {SafetensorsError} when the file is damaged
+ */
+export function openWeightFile(path: string): WeightFile {
+  const file = openSync(path, 'r')
+  try {
+    const tensors = readHeader(file).map((entry) => [entry.name, fileTensor(file, path, entry)] as const)
+    return { tensors: new Map(tensors), close: () => closeSync(file) }
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
+/**
+ * Calls `visit` with the tensors of a safetensors file, in the order of the data. Elements are read when they are asked
+ * for, straight into their arrays: no copy of the file is ever in memory.
+ *
+ * @throws {SafetensorsError} when the file is damaged
+ * @throws {Error} naming a tensor that is neither F32 nor F16 nor BF16, when it is read
+ */
+export function visitWeightFile(path: string, visit: (tensor: FileTensor) => void): void {
+  const { tensors, close } = openWeightFile(path)
+  try {
+    for (const tensor of tensors.values()) visit(tensor)
+  } finally {
+    close()
+  }
+}
+
+/** Writes a safetensors file tensor by tensor. */
+export function writeWeightFile(path: string, tensors: TensorMap, options: EncodeSafetensorsOptions): void {
+  const file = openSync(path, 'w')
+  try {
+    for (const chunk of safetensorsChunks(tensors, options)) {
+      for (let done = 0; done < chunk.length; )
+        done += writeSync(file, chunk, done, Math.min(chunk.length - done, READ_BYTES_MAX))
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
+function readHeader(file: number): readonly SafetensorsEntry[] {
+  const { size } = fstatSync(file)
+  const start = readBytes(file, new Uint8Array(Math.min(LENGTH_BYTES, size)), 0)
+  const stated = start.length < LENGTH_BYTES ? 0n : new DataView(start.buffer).getBigUint64(0, true)
+  const wanted = BigInt(LENGTH_BYTES) + stated
+  // A length beyond the file or the limit is refused by the parser, from its first bytes alone.
+  const head =
+    wanted > BigInt(size) || wanted > BigInt(READ_BYTES_MAX) ? start : new Uint8Array(Number(wanted))
+  return parseSafetensorsHeader(readBytes(file, head, 0), undefined, size).entries
+}
+
+function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTensor {
+  const { name, shape, begin, end } = entry
+  const format = entry.dtype
+  if (!isElementFormat(format)) {
+    const refuse = (): never => {
+      throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are read`)
+    }
+    return {
+      name,
+      shape,
+      format: 'F32',
+      read: refuse,
+      readInto: refuse,
+      readPieces: refuse,
+      readRange: refuse
+    }
+  }
+  const size = ELEMENT_FORMAT_BYTES[format]
+  const readPart = (from: number, to: number, use: (piece: Float32Array, start: number) => void): void => {
+    const bytes = new Uint8Array(Math.min(PIECE_BYTES, to - from))
+    const floats = new Float32Array(bytes.length / size)
+    for (let position = from; position < to; position += bytes.length) {
+      const part = readBytes(file, bytes.subarray(0, Math.min(bytes.length, to - position)), position)
+      const piece = floats.subarray(0, part.length / size)
+      if (format === 'F32') piece.set(float32FromBytes(part))
+      else widenElements(part, format, piece)
+      use(piece, (position - from) / size)
+    }
+  }
+  const readRange = (target: Float32Array, start: number): void => {
+    const from = begin + size * start
+    const to = from + size * target.length
+    if (to > end) throw new Error(`${path}: ${name} ends before element ${start + target.length}`)
+    if (format === 'F32' && HOST_IS_LITTLE_ENDIAN)
+      readBytes(file, new Uint8Array(target.buffer, target.byteOffset, target.byteLength), from)
+    else readPart(from, to, (piece, at) => target.set(piece, at))
+  }
+  const readInto = (target: Float32Array): void => {
+    if (target.length !== (end - begin) / size)
+      throw new Error(`${path}: ${name} has ${(end - begin) / size} elements, not ${target.length}`)
+    readRange(target, 0)
+  }
+  const read = (): Float32Array => {
+    const data = new Float32Array((end - begin) / size)
+    readInto(data)
+    return data
+  }
+  return { name, shape, format, read, readInto, readPieces: (use) => readPart(begin, end, use), readRange }
+}
+
+function readBytes(file: number, target: Uint8Array, position: number): Uint8Array {
+  for (let done = 0; done < target.length; ) {
+    const length = Math.min(target.length - done, READ_BYTES_MAX)
+    const read = readSync(file, target, done, length, position + done)
+    if (read === 0) throw new Error('the file ended while it was read')
+    done += read
+  }
+  return target
+}

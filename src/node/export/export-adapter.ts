@@ -1,0 +1,188 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  adapterFromTensors,
+  concatenateAdapters,
+  ggufLora,
+  type LoraAdapter,
+  limitRank
+} from '../../adapter/index.ts'
+import {
+  decodeSafetensors,
+  type ElementFormat,
+  FormatError,
+  type GgufFile,
+  ggufChunks,
+  modelDigest,
+  stackDigest,
+  type Tensor,
+  type TensorMap
+} from '../../formats/index.ts'
+import { applyAdapter, type BaseModel, loadBaseModel } from '../../model/index.ts'
+import { hex } from '../../protocol/index.ts'
+import { requireCharterBase } from '../consortium/charter-base.ts'
+import { readCharter } from '../home/charter-file.ts'
+import { type Home, roundFiles } from '../home/home.ts'
+import { writeFileAtomic } from '../storage/index.ts'
+import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { type JudgedRound, readSealedRounds } from '../storage/round-store.ts'
+import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
+import { writeModelFolder } from './model-folder.ts'
+import { writePeftFolder } from './peft-files.ts'
+
+/** Forms in which the global adapter leaves Loam. */
+export const EXPORT_FORMATS = ['peft', 'gguf', 'merged', 'merged-gguf'] as const
+export type ExportFormat = (typeof EXPORT_FORMATS)[number]
+
+/** File names of GGUF exports inside the export's folder. */
+export const GGUF_ADAPTER_FILE = 'adapter.gguf'
+export const GGUF_MODEL_FILE = 'model.gguf'
+
+/** A span of rounds, both ends included. */
+export interface RoundSpan {
+  readonly first: number
+  readonly last: number
+}
+
+/** What to export. */
+export interface ExportOptions {
+  readonly format: ExportFormat
+  readonly folder: string
+  /** All sealed rounds unless given. */
+  readonly rounds?: RoundSpan | undefined
+  /** Largest rank of a module: the nearest adapter of that rank is written in place of the exact one. */
+  readonly maxRank?: number | undefined
+  /** F32 unless given. */
+  readonly dtype?: ElementFormat | undefined
+  /** Folder of the base model; not needed for `peft`. */
+  readonly baseFolder: string
+  /** What the files call the base model. */
+  readonly baseName: string
+}
+
+/** What was exported. */
+export interface ExportedAdapter {
+  readonly folder: string
+  readonly format: ExportFormat
+  /** Rounds whose stacks it holds; void rounds have none. */
+  readonly rounds: readonly number[]
+  /** Largest rank of a module. */
+  readonly rank: number
+  /** Relative error ‖ΔW − ΔW'‖ / ‖ΔW‖ of a limited rank; 0 where the adapter is exact. */
+  readonly error: number
+}
+
+/** A consortium's adapter and the rounds that it sums up. */
+export interface GlobalAdapter {
+  readonly adapter: LoraAdapter
+  readonly rounds: number[]
+}
+
+/**
+ * The consortium's adapter over the sealed rounds of a home: their stacks one after the other, exactly.
+ *
+ * @throws {PeerError} when no such round was stacked, or a stack is not the one that was sealed
+ */
+export async function globalAdapter(home: Home, span?: RoundSpan): Promise<GlobalAdapter> {
+  const rounds: number[] = []
+  const stacks: LoraAdapter[] = []
+  for (const { context, sealedRound } of await stackedRounds(home, span)) {
+    const path = roundFiles(home, context.round).stack
+    stacks.push(await readStack(path, hex(sealedRound.seal.stack!)))
+    rounds.push(context.round)
+  }
+  return { adapter: concatenateAdapters(stacks), rounds }
+}
+
+/**
+ * Exports the consortium's adapter, or the model with it merged in.
+ *
+ * @throws {PeerError} when a round, the base model or the folder does not fit
+ */
+export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
+  const { format, folder, baseName, maxRank, dtype = 'F32' } = options
+  const { adapter: exact, rounds } = await globalAdapter(home, options.rounds)
+  const { adapter, error } = maxRank === undefined ? { adapter: exact, error: 0 } : limitRank(exact, maxRank)
+  const rank = Math.max(...adapter.pairs.map((pair) => pair.rank))
+  const exported = { folder, format, rounds, rank, error }
+  if (format === 'peft') {
+    await writePeftFolder(folder, adapter, baseName, dtype)
+    return exported
+  }
+  await requireCharterBase(options.baseFolder, (await readCharter(home.charter)).charter)
+  const base = loadBaseModel(options.baseFolder)
+  if (format === 'gguf') {
+    const file = ggufLora(adapter, ggufArchitecture(base), `${baseName}-lora`)
+    await writeGguf(folder, GGUF_ADAPTER_FILE, file, dtype)
+    return exported
+  }
+  const sealed = maxRank === undefined ? await sealedModel(home, options.rounds) : undefined
+  const weights = sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base, sealed)
+  if (format === 'merged') await writeModelFolder(folder, base, weights, dtype)
+  else {
+    const file = await ggufModel(base, weights, `${baseName}-merged`, dtype)
+    await writeGguf(folder, GGUF_MODEL_FILE, file, dtype)
+  }
+  return exported
+}
+
+/** Exports the consortium's adapter of all rounds as a PEFT folder. */
+export function exportPeft(home: Home, folder: string, baseModel: string): Promise<ExportedAdapter> {
+  return exportAdapter(home, { format: 'peft', folder, baseFolder: baseModel, baseName: baseModel })
+}
+
+async function stackedRounds(home: Home, span: RoundSpan | undefined): Promise<JudgedRound[]> {
+  if (!existsSync(home.charter))
+    throw new PeerError(`${home.folder} is no home of a peer: it holds no charter.cbor`)
+  const sealed = await readSealedRounds(home, await readCharter(home.charter))
+  if (span !== undefined && span.last > sealed.length)
+    throw new PeerError(
+      `${home.folder} has ${sealed.length} sealed round(s): round ${span.last} is not there`
+    )
+  const { first, last } = span ?? { first: 1, last: sealed.length }
+  const stacked = sealed.slice(first - 1, last).filter(({ sealedRound }) => sealedRound.seal.stack !== null)
+  if (stacked.length > 0) return stacked
+  const which = span === undefined ? '' : ` among rounds ${first} to ${last}`
+  throw new PeerError(`${home.folder} has no sealed round with a stack yet${which}`)
+}
+
+async function readStack(path: string, digest: string): Promise<LoraAdapter> {
+  try {
+    const { tensors } = decodeSafetensors(await readFile(path))
+    if (stackDigest(tensors) === digest) return adapterFromTensors(tensors, (_module, rank) => rank)
+  } catch (error) {
+    if (!isMissing(error) && !(error instanceof FormatError)) throw error
+  }
+  throw new PeerError(`${path} is missing or not the stack that was sealed: copy it from another member`)
+}
+
+/**
+ * The target modules that were sealed at the end of a span that begins with the first round: the bits that every member
+ * holds, where base plus concatenated stacks would round once instead of once a round. Undefined for another span.
+ */
+async function sealedModel(home: Home, span: RoundSpan | undefined): Promise<TensorMap | undefined> {
+  if (span !== undefined && span.first !== 1) return undefined
+  const { context, sealedRound } = (await stackedRounds(home, span)).at(-1)!
+  const path = roundFiles(home, context.round).model
+  try {
+    const { tensors } = decodeSafetensors(await readFile(path))
+    const modules = new Map([...tensors].map(([name, tensor]) => [name.replace(/\.weight$/, ''), tensor]))
+    if (modelDigest(modules) === hex(sealedRound.seal.model)) return modules
+  } catch (error) {
+    if (!isMissing(error) && !(error instanceof FormatError)) throw error
+  }
+  throw new PeerError(`${path} is missing or not the model that was sealed: copy it from another member`)
+}
+
+function withModules(base: BaseModel, modules: TensorMap): Map<string, Tensor> {
+  return new Map([
+    ...base.weights,
+    ...[...modules].map(([module, weight]) => [`${module}.weight`, weight] as const)
+  ])
+}
+
+async function writeGguf(folder: string, name: string, file: GgufFile, dtype: ElementFormat): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await writeFileAtomic(join(folder, name), ggufChunks(file, { format: ggufFormat(dtype) }))
+}

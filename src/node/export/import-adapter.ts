@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isFinitePair, loraScale, PEFT_CONFIG_FILE } from '../../adapter/index.ts'
+import type { ElementFormat } from '../../formats/index.ts'
+import { applyAdapter, loadBaseModel } from '../../model/index.ts'
+import { PeerError } from '../storage/peer-error.ts'
+import { writeModelFolder } from './model-folder.ts'
+import { readPeftFolder } from './peft-files.ts'
+
+/** How to import. */
+export interface ImportOptions {
+  readonly baseFolder: string
+  /** Where the base with the adapter in it goes; undefined for a check alone. */
+  readonly out: string | undefined
+  readonly dtype: ElementFormat
+}
+
+/** What was found, and written. */
+export interface ImportedAdapter {
+  readonly modules: readonly string[]
+  /** Different ranks, ascending. */
+  readonly ranks: readonly number[]
+  /** Different scales (alpha / rank, or alpha / √rank for rsLoRA), ascending. */
+  readonly scales: readonly number[]
+  /** What the adapter says it was made for. */
+  readonly baseModel: string | undefined
+  readonly folder: string | undefined
+}
+
+/**
+ * Checks a PEFT folder against a base model, and writes the base with the adapter merged in: what a consortium that is
+ * to start from the adapter is created on, since all its members must hold the same base.
+ *
+ * A consortium's rounds, exported and imported one by one, give the bytes of its merged model. Rounds that were exported
+ * together are added to the weight at once: rounded once, where the consortium rounded once a round.
+ *
+ * @throws {PeerError} when the folder is no LoRA adapter or does not fit the model
+ */
+export async function importAdapter(folder: string, options: ImportOptions): Promise<ImportedAdapter> {
+  const adapter = await readPeftFolder(folder)
+  const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
+  if (damaged !== undefined)
+    throw new PeerError(`${folder}: ${damaged.module} holds numbers that are not finite`)
+  const base = loadBaseModel(options.baseFolder)
+  const weights = fitting(() => applyAdapter(base.weights, adapter), folder)
+  if (options.out !== undefined) await writeModelFolder(options.out, base, weights, options.dtype)
+  const config = JSON.parse(await readFile(join(folder, PEFT_CONFIG_FILE), 'utf8')) as Record<string, unknown>
+  const named = config.base_model_name_or_path
+  return {
+    modules: adapter.pairs.map(({ module }) => module),
+    ranks: different(adapter.pairs.map(({ rank }) => rank)),
+    scales: different(adapter.pairs.map((pair) => loraScale(pair))),
+    baseModel: typeof named === 'string' ? named : undefined,
+    folder: options.out
+  }
+}
+
+function fitting<T>(apply: () => T, folder: string): T {
+  try {
+    return apply()
+  } catch (error) {
+    throw new PeerError(`${folder} does not fit the base model: ${(error as Error).message}`)
+  }
+}
+
+function different(values: readonly number[]): number[] {
+  return [...new Set(values)].sort((left, right) => left - right)
+}

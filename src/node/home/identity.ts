@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import type { PrivateKey } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { z } from 'zod'
+import { hashCanonical } from '../../protocol/encoding/canonical-cbor.ts'
+import { createRevealChain, createSigner, type RevealChain, type Signer } from '../../protocol/index.ts'
+import { createSecret, EMPTY_LOG } from '../storage/index.ts'
+import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { homeAt } from './home.ts'
+
+const identitySchema = z.strictObject({
+  version: z.literal(1),
+  /** 32 bytes in base64: everything secret is derived from them. */
+  ed25519Seed: z.base64()
+})
+
+/** Who a peer is: one Ed25519 key for the network and for the protocol, and the hash chain it reveals from. */
+export interface Identity {
+  /** PeerId as text, 12D3KooW… */
+  readonly peerId: string
+  readonly privateKey: PrivateKey
+  readonly signer: Signer
+  readonly revealChain: RevealChain
+}
+
+/** The identity that a seed of 32 bytes makes. */
+export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
+  const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
+  const secret = hashCanonical('reveal-secret', { seed, generation: 0 })
+  return {
+    peerId: peerIdFromPrivateKey(privateKey).toString(),
+    privateKey,
+    signer: createSigner(seed),
+    revealChain: createRevealChain(secret)
+  }
+}
+
+/**
+ * Reads the identity at `path`, or makes one there with mode 600. An identity that exists is never overwritten.
+ *
+ * @throws {PeerError} when the file is damaged
+ */
+export async function loadOrCreateIdentity(path: string): Promise<Identity> {
+  const known = await loadIdentity(path)
+  if (known !== undefined) return known
+  // First the log: an identity without one is taken for a peer that lost it (rule 17).
+  await createSecret(homeAt(dirname(path)).writeAheadLog, EMPTY_LOG)
+  await createSecret(
+    path,
+    `${JSON.stringify({ version: 1, ed25519Seed: randomBytes(32).toString('base64') })}\n`
+  )
+  // Read back: should another process have been faster, both have the same.
+  return (await loadIdentity(path))!
+}
+
+/**
+ * Reads the identity at `path`; undefined where there is none.
+ *
+ * @throws {PeerError} when the file is damaged
+ */
+export async function loadIdentity(path: string): Promise<Identity | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+  try {
+    const seed = Buffer.from(identitySchema.parse(JSON.parse(text)).ed25519Seed, 'base64')
+    if (seed.length !== 32) throw new Error(`the seed has ${seed.length} bytes`)
+    return await identityFromSeed(seed)
+  } catch (error) {
+    throw new PeerError(
+      `${path} is no identity file (${(error as Error).message.split('\n')[0]}): restore it from a backup`
+    )
+  }
+}
+
+/** What a founder needs of a member in order to write it into a charter; holds no secret. */
+export const memberCardSchema = z.strictObject({
+  peerId: z.string().min(1),
+  /** End of the member's reveal chain, hex. */
+  anchor: z.string().regex(/^[0-9a-f]{64}$/)
+})
+export type MemberCard = z.infer<typeof memberCardSchema>
+
+/** The card of an identity. */
+export function memberCard({ peerId, revealChain }: Identity): MemberCard {
+  return { peerId, anchor: Buffer.from(revealChain.anchor).toString('hex') }
+}

@@ -1,0 +1,84 @@
+import type { Phase } from '../../protocol/index.ts'
+
+/** A member's part of a sealed cut. */
+export interface CutEntry {
+  readonly peerId: string
+  readonly rank: number
+  readonly samples: number
+}
+
+/** Wall time of a peer's phases in one round, milliseconds. */
+export interface PhaseTimes {
+  readonly train: number
+  readonly gather: number
+  readonly decide: number
+  readonly stack: number
+  readonly seal: number
+}
+
+/** What a peer does right now. */
+export interface ProgressReport {
+  readonly type: 'progress'
+  readonly round: number
+  readonly phase: Phase | 'serving' | 'halted'
+  readonly view: number
+  readonly step: number
+  readonly steps: number
+  /** Nats per token of the last step's batch; null before the first. */
+  readonly loss: number | null
+  /** Shards of this round's manifests that are held, and that are known. */
+  readonly shardsHeld: number
+  readonly shardsKnown: number
+  readonly connected: number
+}
+
+/** What every member knows of a sealed round. */
+export interface RoundSummary {
+  readonly round: number
+  /** Empty in a void round. */
+  readonly cut: readonly CutEntry[]
+  /** Hex; null in a void round. */
+  readonly stackDigest: string | null
+  readonly modelDigest: string
+}
+
+/** A round that came to its end. */
+export interface SealedReport extends RoundSummary {
+  readonly type: 'sealed'
+  readonly ms: PhaseTimes
+  /** Payload bytes (blocks, gossip, sync) that came in during the round. */
+  readonly bytesReceived: number
+}
+
+/** What became of an address to begin with, where it does not answer, and when it answers again. */
+export interface BootstrapReport {
+  readonly type: 'bootstrap'
+  readonly address: string
+  /** `answers`, `refused`, `timeout`, `wrong-peer` and so on. */
+  readonly outcome: string
+  readonly reason: string
+  /** What to do; empty where nothing has to be done. */
+  readonly advice: string
+}
+
+/** What a received update does to this peer's held-out loss, nats per token (rule 2 *Validate*). */
+export interface HeldOutReport {
+  readonly type: 'heldOut'
+  readonly round: number
+  /** Whose update. */
+  readonly peerId: string
+  readonly before: number
+  readonly after: number
+  /** Whether it is not endorsed for that. */
+  readonly isRefused: boolean
+}
+
+/** What a peer tells whoever watches it. */
+export type PeerReport =
+  | { readonly type: 'listening'; readonly peerId: string; readonly addresses: readonly string[] }
+  | ProgressReport
+  | SealedReport
+  | { readonly type: 'halted'; readonly reason: string }
+  | BootstrapReport
+  | HeldOutReport
+  | { readonly type: 'misfit'; readonly peerId: string; readonly reason: string }

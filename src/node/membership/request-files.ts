@@ -1,0 +1,168 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { z } from 'zod'
+import {
+  type ChangeRequest,
+  consortiumCid,
+  hex,
+  type RoundContext,
+  requestFault,
+  requestId,
+  type Signer,
+  signRequest,
+  verifyEd25519,
+  type Wish
+} from '../../protocol/index.ts'
+import type { Home } from '../home/home.ts'
+import { writeFileAtomic } from '../storage/index.ts'
+import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { peerIdText } from '../storage/round-summary.ts'
+
+/** Rounds after the head in which a request may take effect, unless its maker says otherwise. */
+export const EXPIRY_ROUNDS = 32
+
+const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
+
+/** Where a consortium stands: what a candidate has to know in order to ask. */
+export const standingSchema = z.strictObject({
+  consortium: z.string(),
+  /** Next round. */
+  round: z.number().int().positive(),
+  /** Id of the last seal, and the digest of the model that it left. */
+  seal: hex32,
+  model: hex32
+})
+export type Standing = z.infer<typeof standingSchema>
+
+const wishFileSchema = z.strictObject({
+  consortium: z.string(),
+  type: z.enum(['join', 'leave', 'evict']),
+  peerId: z.string(),
+  anchor: hex32.nullable(),
+  seal: hex32,
+  model: hex32,
+  expiry: z.number().int().positive(),
+  /** Signature of the peer that joins or leaves. */
+  signature: z
+    .string()
+    .regex(/^[0-9a-f]{128}$/)
+    .nullable()
+})
+
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))
+
+/** Where the head of a home stands. */
+export function standingOf({ charterId, round, parent, modelDigest }: RoundContext): Standing {
+  return { consortium: consortiumCid(charterId), round, seal: hex(parent), model: hex(modelDigest) }
+}
+
+/** A request as its maker draws it up, with the own signature where one is needed. */
+export function drawUpRequest(
+  { type, peerId, anchor }: { type: ChangeRequest['type']; peerId: string; anchor?: Uint8Array },
+  { round, seal, model }: Standing,
+  charterId: Uint8Array,
+  signer: Signer,
+  expiryRounds = EXPIRY_ROUNDS
+): Wish {
+  const request: ChangeRequest = {
+    type,
+    peer: peerBytes(peerId),
+    anchor: anchor ?? null,
+    seal: bytesOf(seal),
+    model: bytesOf(model),
+    expiry: round + expiryRounds
+  }
+  return { request, own: type === 'evict' ? null : signRequest(charterId, request, signer) }
+}
+
+function peerBytes(peerId: string): Uint8Array {
+  try {
+    return peerIdFromString(peerId).toMultihash().bytes
+  } catch {
+    throw new PeerError(`${JSON.stringify(peerId)} is no PeerId`)
+  }
+}
+
+/** The text of a request file. */
+export function encodeWish({ request, own }: Wish, charterId: Uint8Array): string {
+  const { type, peer, anchor, seal, model, expiry } = request
+  const file: z.infer<typeof wishFileSchema> = {
+    consortium: consortiumCid(charterId),
+    type,
+    peerId: peerIdText(peer),
+    anchor: anchor === null ? null : hex(anchor),
+    seal: hex(seal),
+    model: hex(model),
+    expiry,
+    signature: own === null ? null : hex(own)
+  }
+  return `${JSON.stringify(file, undefined, 2)}\n`
+}
+
+/** @throws {PeerError} for text that is no request file of this consortium */
+export function decodeWish(text: string, charterId: Uint8Array, path: string): Wish {
+  let file: z.infer<typeof wishFileSchema>
+  try {
+    file = wishFileSchema.parse(JSON.parse(text))
+  } catch {
+    throw new PeerError(`${path} is no membership request: make one with loam members request`)
+  }
+  if (file.consortium !== consortiumCid(charterId))
+    throw new PeerError(`${path} is a request to another consortium, ${file.consortium}`)
+  return {
+    request: {
+      type: file.type,
+      peer: peerBytes(file.peerId),
+      anchor: file.anchor === null ? null : bytesOf(file.anchor),
+      seal: bytesOf(file.seal),
+      model: bytesOf(file.model),
+      expiry: file.expiry
+    },
+    own: file.signature === null ? null : bytesOf(file.signature)
+  }
+}
+
+/**
+ * Puts a wish where the daemon of a home finds it.
+ *
+ * @throws {PeerError} when it could not take effect at this home's head
+ */
+export async function saveWish(home: Home, head: RoundContext, wish: Wish): Promise<string> {
+  const fault = requestFault(head, wish.request, wish.own, verifyEd25519)
+  if (fault !== undefined)
+    throw new PeerError(`the request ${fault}: this home stands before round ${head.round}`)
+  await mkdir(home.wishes, { recursive: true })
+  const path = join(home.wishes, `${hex(requestId(head.charterId, wish.request))}.json`)
+  await writeFileAtomic(path, new TextEncoder().encode(encodeWish(wish, head.charterId)))
+  return path
+}
+
+/** The wishes of a home by file name, without the extension; what cannot be read is left out, and told of. */
+export async function loadWishes(
+  home: Home,
+  charterId: Uint8Array,
+  onFault: (reason: string) => void = () => {}
+): Promise<Map<string, Wish>> {
+  const wishes = new Map<string, Wish>()
+  let names: string[] = []
+  try {
+    names = await readdir(home.wishes)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  for (const name of names.filter((name) => name.endsWith('.json')).sort()) {
+    const path = join(home.wishes, name)
+    try {
+      wishes.set(name.slice(0, -'.json'.length), decodeWish(await readFile(path, 'utf8'), charterId, path))
+    } catch (error) {
+      onFault((error as Error).message)
+    }
+  }
+  return wishes
+}
+
+/** Forgets a wish that was fulfilled or cannot come true. */
+export async function removeWish(home: Home, charterId: Uint8Array, { request }: Wish): Promise<void> {
+  await rm(join(home.wishes, `${hex(requestId(charterId, request))}.json`), { force: true })
+}

@@ -1,5 +1,0 @@
-export type { Ban, BanTimes, Offence } from './ban-list.ts'
-export { Edge, type EdgeOptions, hangUpOn } from './edge.ts'
-export { guardMuxer } from './guard-muxer.ts'
-export { guardStreams, MUXER_STREAMS_MAX } from './guard-streams.ts'
-export { PENDING_MAX, PendingConnections } from './pending-connections.ts'

@@ -1,0 +1,221 @@
+import '../host/promise-polyfill.ts'
+import { createHash } from 'node:crypto'
+import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
+import { createTopicScoreParams } from '@libp2p/gossipsub/score'
+import type { Connection, PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Log } from '../../storage/log.ts'
+import type { GossipVerdict } from '../host/network-host.ts'
+import type { TrafficMeter } from '../host/traffic-meter.ts'
+import type { Edge } from '../limits/index.ts'
+import { guardGossip } from './gossip-guard.ts'
+
+/** Longest message that is published or accepted; control messages stay below 64 KiB, the rest is envelope. */
+export const GOSSIP_BYTES_MAX = 128 * 1024
+/** Longest gossipsub frame: several messages may share one. */
+export const GOSSIP_FRAME_BYTES_MAX = 1024 * 1024
+/** What may wait in memory for one slow peer before its stream is dropped. */
+const OUTBOUND_BUFFER_BYTES_MAX = 8 * 1024 * 1024
+/** Topics of one peer: the one there is, and what gossipsub adds for keeping it. */
+const TOPIC_BYTES_MAX = 4096
+/** Above this many members, publishing to every connected peer costs more than it saves (FINDINGS.md). */
+const FLOOD_PUBLISH_PEERS_MAX = 50
+
+/** Streams of gossip that one peer may have open; one is used, and connections overlap when one is renewed. */
+const STREAMS_MAX = 8
+
+/** Protocol prefix of gossipsub's streams. */
+export const GOSSIP_PROTOCOL = '/meshsub/'
+
+/** What the owner of a topic decides and hears. */
+export interface GossipHandlers {
+  /** Judges a message before it is delivered or forwarded; soon, because peers are scored by its delay. */
+  readonly validateGossip: (bytes: Uint8Array, from: PeerId) => GossipVerdict | Promise<GossipVerdict>
+  /** Called once for each accepted message of another peer. */
+  readonly onGossip: (bytes: Uint8Array, from: PeerId) => void
+}
+
+/** Below every threshold of gossipsub: nothing is sent to such a peer, and nothing taken from it. */
+const NO_MEMBER_SCORE = -1_000_000
+
+/** The gossipsub service for one topic. @param isMember whether a connected peer takes part, and does not only carry */
+export function gossipService(
+  topic: string,
+  isMember: (peerId: PeerId) => boolean,
+  metrics?: MetricsRegister
+): (components: GossipSubComponents) => GossipSub {
+  return gossipsub({
+    globalSignaturePolicy: 'StrictSign',
+    metricsRegister: metrics ?? null,
+    metricsTopicStrToLabel: new Map([[topic, 'control']]),
+    allowedTopics: [topic],
+    fallbackToFloodsub: false,
+    floodPublish: true,
+    doPX: false,
+    emitSelf: false,
+    // A message that nobody heard must not count as published: it would never be sent again.
+    allowPublishToZeroTopicPeers: false,
+    ignoreDuplicatePublishError: true,
+    // Votes are small: they pass even over somebody else's relay, which allows 128 KiB and then cuts the connection.
+    runOnLimitedConnection: true,
+    maxInboundDataLength: GOSSIP_FRAME_BYTES_MAX,
+    maxOutboundBufferSize: OUTBOUND_BUFFER_BYTES_MAX,
+    maxInboundStreams: STREAMS_MAX,
+    // Other topics are not kept at all (allowedTopics); these bound what a frame may unpack to (CVE-2026-46679).
+    maxTopicBytesPerPeer: TOPIC_BYTES_MAX,
+    decodeRpcLimits: {
+      maxSubscriptions: 16,
+      maxMessages: 5000,
+      maxIhaveMessageIDs: 5000,
+      maxIwantMessageIDs: 5000,
+      maxControlMessages: 64,
+      maxIdontwantMessageIDs: 512,
+      maxPeerInfos: 16
+    },
+    // Equal contents are one message, whoever published them and however often.
+    msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
+    // The same by the raw message: a repetition is seen before its signature costs anything.
+    fastMsgIdFn: ({ data }) => (data === undefined ? '' : createHash('sha256').update(data).digest('base64')),
+    msgIdToStrFn: (id) => Buffer.from(id).toString('base64'),
+    // The implementation's defaults, written down: docs/security.md says what they add up to.
+    scoreThresholds: {
+      gossipThreshold: -10,
+      publishThreshold: -50,
+      graylistThreshold: -80,
+      acceptPXThreshold: 10,
+      opportunisticGraftThreshold: 20
+    },
+    scoreParams: {
+      // A graft too early, a promise of a message not kept.
+      behaviourPenaltyWeight: -10,
+      behaviourPenaltyThreshold: 0,
+      behaviourPenaltyDecay: 0.2,
+      // What a peer did is remembered over a new connection.
+      retainScore: 3_600_000,
+      // Members often share an address: one machine, one NAT. Admission is by identity.
+      IPColocationFactorWeight: 0,
+      appSpecificWeight: 1,
+      appSpecificScore: (peer) => (isMember(peerIdFromString(peer)) ? 0 : NO_MEMBER_SCORE),
+      topics: {
+        [topic]: createTopicScoreParams({
+          topicWeight: 1,
+          // Three rejected messages within seconds are enough for the graylist (−80); it is forgotten in a minute.
+          invalidMessageDeliveriesWeight: -10,
+          invalidMessageDeliveriesDecay: 0.9,
+          // Rounds are long silences between bursts: peers that have nothing to say are not punished.
+          meshMessageDeliveriesWeight: 0,
+          meshFailurePenaltyWeight: 0,
+          timeInMeshWeight: 0.01,
+          timeInMeshQuantum: 1000,
+          timeInMeshCap: 3600,
+          firstMessageDeliveriesWeight: 0.1,
+          firstMessageDeliveriesDecay: 0.9,
+          firstMessageDeliveriesCap: 50
+        })
+      }
+    }
+  })
+}
+
+const RESULTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject
+}
+
+/** Subscribes to the topic, with the validator in front of the first message. */
+export function subscribe(
+  service: GossipSub,
+  topic: string,
+  handlers: GossipHandlers,
+  traffic: TrafficMeter,
+  edge: Edge,
+  log: Log
+): void {
+  guardGossip(service, edge)
+  service.topicValidators.set(topic, async (peer, { data }) => {
+    traffic.add('gossip', 'received', data.length)
+    if (data.length > GOSSIP_BYTES_MAX) {
+      edge.report(peer, 'malformed', 'a gossiped message that is too long')
+      return TopicValidatorResult.Reject
+    }
+    try {
+      const verdict = await handlers.validateGossip(data, peer)
+      if (verdict === 'reject') edge.report(peer, 'false', 'a gossiped message that no honest peer forwards')
+      return RESULTS[verdict]
+    } catch (error) {
+      log.error(
+        { error: String(error), peer: peer.toString() },
+        'the gossip validator failed; the message is ignored'
+      )
+      return TopicValidatorResult.Ignore
+    }
+  })
+  service.addEventListener('gossipsub:message', ({ detail }) => {
+    if (detail.msg.topic !== topic) return
+    try {
+      handlers.onGossip(detail.msg.data, detail.propagationSource)
+    } catch (error) {
+      log.error({ error: String(error) }, 'a gossiped message could not be handled')
+    }
+  })
+  service.subscribe(topic)
+}
+
+/** Publishes; 0 recipients when nobody is subscribed. */
+export async function publish(
+  service: GossipSub,
+  topic: string,
+  bytes: Uint8Array,
+  traffic: TrafficMeter
+): Promise<number> {
+  // In a large network the mesh spreads a message for less; the option is read at each publish.
+  const floodPublish = service.getSubscribers(topic).length <= FLOOD_PUBLISH_PEERS_MAX
+  try {
+    const { recipients } = await publishWith(service, topic, bytes, floodPublish)
+    traffic.add('gossip', 'sent', bytes.length * recipients.length)
+    return recipients.length
+  } catch (error) {
+    if (error instanceof Error && error.message === 'PublishError.NoPeersSubscribedToTopic') return 0
+    throw error
+  }
+}
+
+/**
+ * Has gossipsub open its stream to a peer again, over a connection that is there. By itself it does so for new connections
+ * only: when a relayed connection gives way to a direct one, the stream would be gone with it.
+ */
+export function reopenStream(service: GossipSub, connection: Connection): void {
+  const { onPeerConnected } = service as unknown as Reopening
+  onPeerConnected.call(service, connection.remotePeer, connection)
+}
+
+/** What gossipsub does when a connection comes up; its published interface leaves it out. */
+interface Reopening {
+  readonly onPeerConnected: (peerId: PeerId, connection: Connection) => void
+}
+
+/** PeerIds of a topic's mesh. */
+export function meshPeersOf(service: GossipSub, topic: string): string[] {
+  const { getMeshPeers } = service as unknown as { getMeshPeers(topic: string): string[] }
+  return getMeshPeers.call(service, topic)
+}
+
+/** Gossipsub's score of a peer. */
+export function scoreOf(service: GossipSub, peerId: string): number {
+  const { getScore } = service as unknown as { getScore(peerId: string): number }
+  return getScore.call(service, peerId)
+}
+
+/** The implementation takes per-call options that its published interface leaves out. */
+type PublishWithOptions = (
+  topic: string,
+  data: Uint8Array,
+  options: { floodPublish: boolean }
+) => ReturnType<GossipSub['publish']>
+
+function publishWith(service: GossipSub, topic: string, bytes: Uint8Array, floodPublish: boolean) {
+  const publish: PublishWithOptions = service.publish.bind(service)
+  return publish(topic, bytes, { floodPublish })
+}

@@ -1,0 +1,192 @@
+import './promise-polyfill.ts'
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
+import type { Identify } from '@libp2p/identify'
+import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { Ping } from '@libp2p/ping'
+import { createLibp2p } from 'libp2p'
+import type { Log } from '../../storage/log.ts'
+import {
+  GOSSIP_BYTES_MAX,
+  GOSSIP_PROTOCOL,
+  type GossipHandlers,
+  gossipService,
+  meshPeersOf,
+  publish,
+  reopenStream,
+  scoreOf,
+  subscribe
+} from '../gossip/gossip.ts'
+import { connectionGater } from '../limits/connection-gate.ts'
+import { type BanTimes, Edge, hangUpOn } from '../limits/index.ts'
+import { refusalLog } from '../limits/refusal-log.ts'
+import { KeepConnected } from '../peers/keep-connected.ts'
+import { ObservedAddresses } from '../peers/observed-addresses.ts'
+import { readPeerAddress } from '../peers/peer-address.ts'
+import { RelayReservations } from '../peers/relay-reservations.ts'
+import { withDeadline } from '../requests/deadline.ts'
+import { NetworkError } from '../requests/network-error.ts'
+import { announcePublicListeners } from './announce-listeners.ts'
+import { libp2pParts } from './libp2p-parts.ts'
+import type { NetworkHost } from './network-host.ts'
+import { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
+import { TrafficMeter } from './traffic-meter.ts'
+
+/** How to join a consortium's network. */
+export interface HostOptions extends GossipHandlers {
+  /** Ed25519: the peer's identity. */
+  readonly privateKey: PrivateKey
+  /** Addresses to listen on: `/ip4/0.0.0.0/tcp/4001`; port 0 takes a free one. */
+  readonly listen: readonly string[]
+  /** Addresses of members to begin with, each ending in `/p2p/<PeerId>`. */
+  readonly bootstrap: readonly string[]
+  /** By which ways; what is not given is as in `REACH_DEFAULTS`. */
+  readonly reach?: Partial<ReachOptions>
+  /** The consortium's one gossip topic. */
+  readonly topic: string
+  /** Whether a peer is a member. Asked anew for each connection. */
+  readonly isAllowed: (peerId: PeerId) => boolean
+  /** How long peers that misbehave are shut out. */
+  readonly banTimes?: BanTimes
+  readonly log: Log
+  /** What libp2p and gossipsub count with, where somebody reads it. */
+  readonly metrics?: HostMetrics | undefined
+}
+
+/** Counters of other packages, in their own terms. */
+export interface HostMetrics {
+  readonly libp2p: (components: { readonly logger: ComponentLogger }) => Metrics
+  readonly gossip: MetricsRegister
+}
+
+interface Services extends ServiceMap {
+  ping: Ping
+  identify: Identify
+  pubsub: GossipSub
+}
+
+/** Longest {@link NetworkHost.stop}. */
+export const STOP_TIMEOUT_MS = 5000
+
+/** Both sides may dial at once, and a dead connection takes a while to be noticed; more would crowd the others out. */
+export const CONNECTIONS_PER_PEER_MAX = 8
+
+/**
+ * Makes a peer's network host: transports, Noise, Yamux, identify, gossip, admission, relays, and dialling until
+ * connected.
+ *
+ * @throws {NetworkError} `protocol` when the address of a relay cannot be read
+ */
+export async function createHost(options: HostOptions): Promise<NetworkHost> {
+  const { privateKey, listen, bootstrap, topic, isAllowed: isMember, log } = options
+  const reach: ReachOptions = { ...REACH_DEFAULTS, ...options.reach }
+  const relayIds = new Set(reach.relays.map(relayIdOf))
+  const isRelay = (peerId: PeerId) => relayIds.has(peerId.toString())
+  const edge = new Edge({
+    hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason),
+    log,
+    banTimes: options.banTimes
+  })
+  const { parts, services, internals } = libp2pParts({
+    privateKey,
+    listen,
+    reach,
+    edge,
+    dhtProtocol: `${topic}/kad`
+  })
+  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
+    ...parts,
+    connectionGater: connectionGater({
+      isMember,
+      isRelay,
+      edge,
+      self: peerIdFromPrivateKey(privateKey),
+      crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
+      onRefused: refusalLog(log)
+    }),
+    services: { ...services, pubsub: gossipService(topic, isMember, options.metrics?.gossip) },
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics.libp2p })
+  })
+  const { pubsub } = libp2p.services
+  const { relayTransport, addressManager } = internals()
+  const traffic = new TrafficMeter()
+  const observed = new ObservedAddresses(libp2p)
+  const reservations =
+    relayTransport === undefined || !reach.relayClient
+      ? undefined
+      : new RelayReservations(libp2p, relayTransport, log)
+  const keepConnected = new KeepConnected(libp2p, {
+    isAllowed: (peerId) => !edge.isShutOut(peerId) && (isMember(peerId) || isRelay(peerId)),
+    isMember,
+    requiredProtocol: GOSSIP_PROTOCOL,
+    reopen: (connection) => reopenStream(pubsub, connection),
+    log
+  })
+  for (const address of [...bootstrap, ...reach.relays]) keepConnected.addAddress(address, true)
+
+  return {
+    peerId: libp2p.peerId,
+    libp2p,
+    traffic,
+    edge,
+    isMember,
+    async start() {
+      announcePublicListeners(libp2p, addressManager)
+      observed.start()
+      await libp2p.start()
+      subscribe(pubsub, topic, options, traffic, edge, log)
+      keepConnected.start()
+      reservations?.start()
+      log.info(
+        { peerId: libp2p.peerId.toString(), listening: libp2p.getMultiaddrs().map(String) },
+        'listening'
+      )
+    },
+    async stop() {
+      reservations?.stop()
+      keepConnected.stop()
+      observed.stop()
+      try {
+        await withDeadline('stopping the network', STOP_TIMEOUT_MS, undefined, async () => libp2p.stop())
+      } catch (error) {
+        log.warn({ error: String(error) }, 'the network did not stop cleanly')
+      }
+    },
+    async publish(bytes) {
+      if (bytes.length > GOSSIP_BYTES_MAX) {
+        throw new NetworkError(
+          'protocol',
+          `a message of ${bytes.length} bytes is too long to gossip (${GOSSIP_BYTES_MAX})`
+        )
+      }
+      return publish(pubsub, topic, bytes, traffic)
+    },
+    peers: () => libp2p.getPeers().filter(isMember),
+    relays: () => libp2p.getPeers().filter(isRelay),
+    meshPeers: () => meshPeersOf(pubsub, topic),
+    gossipScore: (peerId) => scoreOf(pubsub, peerId),
+    multiaddrs: () => libp2p.getMultiaddrs().map(String),
+    addAddresses(multiaddrs) {
+      for (const address of multiaddrs) keepConnected.addAddress(address)
+    },
+    knownAddresses: () => keepConnected.addresses(),
+    reach: () => ({
+      own: addressManager.getAddressesWithMetadata().map(({ multiaddr, verified, type }) => ({
+        address: multiaddr.toString(),
+        announced: verified,
+        kind: type
+      })),
+      observed: observed.byPeer(),
+      reservations: reservations?.relays() ?? []
+    })
+  }
+}
+
+function relayIdOf(address: string): string {
+  try {
+    return readPeerAddress(address).peerId.toString()
+  } catch (error) {
+    throw new NetworkError('protocol', `${address} is no relay's address: ${(error as Error).message}`)
+  }
+}

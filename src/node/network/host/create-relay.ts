@@ -1,0 +1,124 @@
+import './promise-polyfill.ts'
+import type { CircuitRelayService } from '@libp2p/circuit-relay-v2'
+import type { Identify } from '@libp2p/identify'
+import type { Libp2p, PeerId, PrivateKey, ServiceMap } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { Ping } from '@libp2p/ping'
+import { createLibp2p } from 'libp2p'
+import type { Log } from '../../storage/log.ts'
+import { connectionGater } from '../limits/connection-gate.ts'
+import { Edge, hangUpOn } from '../limits/index.ts'
+import { refusalLog } from '../limits/refusal-log.ts'
+import { MetAddresses } from '../peers/met-addresses.ts'
+import { withDeadline } from '../requests/deadline.ts'
+import { announcePublicListeners } from './announce-listeners.ts'
+import { CONNECTIONS_PER_PEER_MAX, STOP_TIMEOUT_MS } from './create-host.ts'
+import { libp2pParts, type RelayLimits } from './libp2p-parts.ts'
+import type { NetworkNode } from './network-host.ts'
+import { REACH_DEFAULTS } from './reach.ts'
+import { TrafficMeter } from './traffic-meter.ts'
+
+/** How to run a relay. */
+export interface RelayOptions {
+  /** Ed25519: an identity of its own, which is no member's. */
+  readonly privateKey: PrivateKey
+  readonly listen: readonly string[]
+  /** Outside addresses to tell others, beside those that are listened on. */
+  readonly announce: readonly string[]
+  readonly upnp: boolean
+  readonly limits: RelayLimits
+  /** Who may connect, and be connected. */
+  readonly isAllowed: (peerId: PeerId) => boolean
+  readonly log: Log
+}
+
+/** What a relay does at the moment. */
+export interface RelayLoad {
+  /** Members that are connected. */
+  readonly connected: number
+  /** Members that can be reached through the relay. */
+  readonly reserved: number
+  /** Connections between members that it carries. */
+  readonly carried: number
+}
+
+/** A relay: it carries connections between members, end to end encrypted, and takes no part in anything. */
+export interface RelayNode extends NetworkNode {
+  load(): RelayLoad
+}
+
+interface Services extends ServiceMap {
+  identify: Identify
+  ping: Ping
+  relay: CircuitRelayService
+}
+
+const RELAY_STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'
+
+/** Makes a relay; it dials nobody. */
+export async function createRelay(options: RelayOptions): Promise<RelayNode> {
+  const { privateKey, listen, announce, upnp, limits, isAllowed, log } = options
+  const edge = new Edge({ hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason), log })
+  const { parts, services, internals } = libp2pParts({
+    privateKey,
+    listen,
+    edge,
+    reach: {
+      ...REACH_DEFAULTS,
+      announce,
+      upnp,
+      mdns: false,
+      relayClient: false,
+      holePunching: false,
+      relayServer: true
+    },
+    dhtProtocol: '',
+    relayLimits: limits
+  })
+  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
+    ...parts,
+    connectionGater: connectionGater({
+      isMember: isAllowed,
+      isRelay: () => false,
+      edge,
+      self: peerIdFromPrivateKey(privateKey),
+      crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
+      onRefused: refusalLog(log)
+    }),
+    services: services as typeof services & { relay: () => CircuitRelayService }
+  })
+  const met = new MetAddresses(libp2p)
+  return {
+    peerId: libp2p.peerId,
+    libp2p,
+    traffic: new TrafficMeter(),
+    isMember: isAllowed,
+    edge,
+    async start() {
+      announcePublicListeners(libp2p, internals().addressManager)
+      met.start()
+      await libp2p.start()
+    },
+    async stop() {
+      met.stop()
+      try {
+        await withDeadline('stopping the relay', STOP_TIMEOUT_MS, undefined, async () => libp2p.stop())
+      } catch (error) {
+        log.warn({ error: String(error) }, 'the relay did not stop cleanly')
+      }
+    },
+    peers: () => libp2p.getPeers(),
+    multiaddrs: () => libp2p.getMultiaddrs().map(String),
+    addAddresses: () => undefined,
+    knownAddresses: () => met.all(),
+    load: () => ({
+      connected: libp2p.getPeers().length,
+      reserved: libp2p.services.relay.reservations.size,
+      carried: libp2p
+        .getConnections()
+        .flatMap(({ streams }) => streams)
+        .filter(({ protocol, direction }) => protocol === RELAY_STOP_PROTOCOL && direction === 'outbound')
+        .length
+    })
+  }
+}

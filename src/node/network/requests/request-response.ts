@@ -1,0 +1,196 @@
+import '../host/promise-polyfill.ts'
+import type { PeerId, Stream } from '@libp2p/interface'
+import { lpStream } from '@libp2p/utils'
+import { MalformedError } from '../../../protocol/index.ts'
+import type { Log } from '../../storage/log.ts'
+import type { NetworkNode } from '../host/network-host.ts'
+import { type RateLimit, TokenBuckets } from '../limits/token-bucket.ts'
+import { withDeadline } from './deadline.ts'
+import { NetworkError } from './network-error.ts'
+
+/** Answers one request; a rejection ends the stream. With a MalformedError the asker is held to account for it. */
+export type RequestHandler = (request: Uint8Array, from: PeerId) => Promise<Uint8Array>
+
+/** What one peer may ask of a protocol; all but the lengths of frames have defaults. */
+export interface RequestLimits {
+  readonly maxRequestBytes: number
+  readonly maxResponseBytes: number
+  /** Longest that one exchange may take, the handler's work included. */
+  readonly timeoutMs?: number
+  /** Exchanges that one peer may have under way at once. */
+  readonly concurrency?: number
+  /** Exchanges of one peer. */
+  readonly rate?: RateLimit
+  /** Bytes that one peer is answered with; a small request must not cost a large answer for ever. */
+  readonly answerRate?: RateLimit
+  /** Whether relays may ask too; they are no members. */
+  readonly openToRelays?: boolean
+}
+
+/** Limits for a protocol that says nothing else: a question every now and then. */
+export const REQUEST_LIMITS = {
+  timeoutMs: 10_000,
+  concurrency: 2,
+  rate: { burst: 20, perSecond: 5 },
+  answerRate: { burst: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 }
+} satisfies Partial<RequestLimits>
+
+/** Fastest that somebody may take a long file piece by piece: a little below what an asker is answered with in a second. */
+export const ANSWER_BYTES_PER_SECOND = (REQUEST_LIMITS.answerRate.perSecond * 7) / 8
+
+/** How to ask. */
+export interface RequestOptions {
+  readonly timeoutMs: number
+  readonly maxResponseBytes: number
+  readonly signal?: AbortSignal
+}
+
+/** Room for the length prefix beside the largest frame. */
+const PREFIX_BYTES_MAX = 16
+
+/**
+ * Serves a protocol of one request frame and one response frame a stream, each with its length in front. A peer that
+ * asks too much, too often or too slowly is hung up on; the others do not notice.
+ *
+ * @returns a function that stops serving
+ */
+export async function registerRequestHandler(
+  host: NetworkNode,
+  protocol: string,
+  handler: RequestHandler,
+  limits: RequestLimits,
+  log: Log
+): Promise<() => Promise<void>> {
+  const { maxRequestBytes, maxResponseBytes, timeoutMs, concurrency, rate, answerRate } = {
+    ...REQUEST_LIMITS,
+    ...limits
+  }
+  const active = new Map<string, number>()
+  const asking = new TokenBuckets(rate)
+  const answering = new TokenBuckets({ ...answerRate, burst: answerRate.burst + maxResponseBytes })
+
+  const exchange = async (stream: Stream, peer: PeerId, signal: AbortSignal) => {
+    const frames = lpStream(stream, {
+      maxDataLength: maxRequestBytes,
+      maxBufferSize: maxRequestBytes + PREFIX_BYTES_MAX
+    })
+    const request = (await frames.read({ signal })).subarray()
+    host.traffic.add(protocol, 'received', request.length)
+    const response = await handler(request, peer)
+    if (response.length > maxResponseBytes)
+      throw new Error(`the answer has ${response.length} bytes, at most ${maxResponseBytes}`)
+    if (!answering.take(peer.toString(), performance.now(), response.length))
+      throw new Error(`${peer} has had too many bytes of ${protocol}`)
+    await frames.write(response, { signal })
+    host.traffic.add(protocol, 'sent', response.length)
+    await stream.close({ signal })
+  }
+
+  const serve = async (stream: Stream, peer: PeerId) => {
+    const key = peer.toString()
+    const underWay = active.get(key) ?? 0
+    if (limits.openToRelays !== true && !host.isMember(peer)) {
+      stream.abort(new NetworkError('protocol', `${protocol} is for members`))
+      return
+    }
+    if (underWay >= concurrency || !asking.take(key, performance.now())) {
+      stream.abort(new NetworkError('protocol', `${key} asks too much of ${protocol}`))
+      host.edge.report(peer, 'excess', `too many requests of ${protocol}`)
+      return
+    }
+    active.set(key, underWay + 1)
+    let work: Promise<void> | undefined
+    try {
+      await withDeadline(`answering ${key} on ${protocol}`, timeoutMs, undefined, (signal) => {
+        work = exchange(stream, peer, signal)
+        return work
+      })
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      if (isMalformed(error))
+        host.edge.report(peer, 'malformed', `a request of ${protocol}: ${error.message}`)
+      log.debug({ peer: key, protocol, error: String(error) }, 'a request was not answered')
+    }
+    // A handler that goes on after the deadline still counts: its work is not free.
+    await work?.catch(() => undefined)
+    const left = (active.get(key) ?? 1) - 1
+    if (left > 0) active.set(key, left)
+    else active.delete(key)
+  }
+
+  await host.libp2p.handle(protocol, (stream, connection) => void serve(stream, connection.remotePeer), {
+    // More than may be under way, so that the excess is refused by `serve` and not by a reset connection.
+    maxInboundStreams: 2 * concurrency + 1,
+    // Over a relay of limited bytes, too: what does not fit breaks off, and is asked of somebody else.
+    runOnLimitedConnection: true
+  })
+  return () => host.libp2p.unhandle(protocol)
+}
+
+/**
+ * Asks a peer: one request frame, one response frame.
+ *
+ * @throws {NetworkError} `timeout`, `aborted`, `unreachable`, or `protocol` when the answer is too long or broken off
+ */
+export async function request(
+  host: NetworkNode,
+  peer: PeerId,
+  protocol: string,
+  bytes: Uint8Array,
+  { timeoutMs, maxResponseBytes, signal }: RequestOptions
+): Promise<Uint8Array> {
+  const doing = `asking ${peer} on ${protocol}`
+  let stream: Stream | undefined
+  try {
+    return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
+      stream = await host.libp2p.dialProtocol(peer, protocol, {
+        signal: deadline,
+        runOnLimitedConnection: true
+      })
+      // A deadline that passed while the stream was being opened has nobody left to close it.
+      if (deadline.aborted) stream.abort(new Error('too late'))
+      deadline.throwIfAborted()
+      const frames = lpStream(stream, {
+        maxDataLength: maxResponseBytes,
+        maxBufferSize: maxResponseBytes + PREFIX_BYTES_MAX
+      })
+      await frames.write(bytes, { signal: deadline })
+      host.traffic.add(protocol, 'sent', bytes.length)
+      const response = (await frames.read({ signal: deadline })).subarray()
+      host.traffic.add(protocol, 'received', response.length)
+      await stream.close({ signal: deadline })
+      return response
+    })
+  } catch (error) {
+    const failure = asNetworkError(doing, error, stream !== undefined)
+    stream?.abort(failure)
+    if (isMalformed(error)) host.edge.report(peer, 'malformed', `an answer of ${protocol}: ${error.message}`)
+    throw failure
+  }
+}
+
+/** What libp2p calls a frame whose length is none, or beyond the limit. */
+const FRAME_ERRORS: ReadonlySet<string> = new Set([
+  'InvalidMessageLengthError',
+  'InvalidDataLengthError',
+  'InvalidDataLengthLengthError',
+  'StreamBufferError'
+])
+
+/**
+ * Whether an error says that the other side sent bytes that no honest peer sends, rather than that a stream broke: a
+ * NetworkError `protocol` that has no cause was thrown where bytes were read.
+ */
+export function isMalformed(error: unknown): error is Error {
+  if (error instanceof MalformedError) return true
+  if (error instanceof NetworkError)
+    return error.code === 'protocol' && (error.cause === undefined || isMalformed(error.cause))
+  return error instanceof Error && FRAME_ERRORS.has(error.name)
+}
+
+/** Turns any failure of an exchange into a NetworkError. */
+export function asNetworkError(doing: string, error: unknown, connected: boolean): NetworkError {
+  if (error instanceof NetworkError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new NetworkError(connected ? 'protocol' : 'unreachable', `${doing}: ${reason}`, { cause: error })
+}

@@ -1,0 +1,258 @@
+import '../host/promise-polyfill.ts'
+import { setMaxListeners } from 'node:events'
+import { decode, encode } from '@ipld/dag-cbor'
+import type { PeerId, Stream } from '@libp2p/interface'
+import { type LengthPrefixedStream, lpStream } from '@libp2p/utils'
+import type { Log } from '../../storage/index.ts'
+import type { NetworkHost } from '../host/network-host.ts'
+import { TokenBuckets } from '../limits/token-bucket.ts'
+import { withDeadline } from '../requests/deadline.ts'
+import { NetworkError } from '../requests/network-error.ts'
+import { isMalformed } from '../requests/request-response.ts'
+
+/**
+ * The availability protocol: on one long-lived stream to each neighbour a peer tells which blocks it has got, as soon as
+ * it has them. A frame is DAG-CBOR `{prefixes}`: the first eight bytes of each digest, one after the other. A peer can so
+ * take from others what their author has sent only once. It is a hint: a block that is not there is answered as missing.
+ */
+export const AVAILABILITY_PROTOCOL = '/loam/availability/1'
+
+const PREFIX_BYTES = 8
+const PREFIXES_PER_FRAME_MAX = 4096
+const FRAME_BYTES_MAX = PREFIX_BYTES * PREFIXES_PER_FRAME_MAX + 64
+/** Blocks remembered of one peer, the latest; as many are told to a new neighbour. */
+const PREFIXES_PER_PEER_MAX = 16_384
+/** How long news waits for more news, milliseconds, at least and at most. */
+const GATHER_MS_MIN = 50
+const GATHER_MS_MAX = 1_000
+/** For each neighbour that is to hear it: what telling costs does not grow with them. */
+const GATHER_MS_PER_NEIGHBOUR = 25
+const SEND_TIMEOUT_MS = 10_000
+const REOPEN_MS = 1_000
+const REOPEN_MS_MAX = 30_000
+/** Frames that a neighbour may send: a peer that gathers its news sends at most twenty a second. */
+const FRAME_RATE = { burst: 100, perSecond: 40 }
+
+/** What this peer tells one neighbour. */
+interface Neighbour {
+  readonly peerId: PeerId
+  readonly untold: Set<string>
+  stream: { readonly stream: Stream; readonly frames: LengthPrefixedStream } | undefined
+  sending: boolean
+  failures: number
+  timer: NodeJS.Timeout | undefined
+}
+
+/** Who has which blocks, as they tell it themselves. */
+export class Availability {
+  readonly #host: NetworkHost
+  readonly #log: Log
+  readonly #own = new Set<string>()
+  readonly #neighbours = new Map<string, Neighbour>()
+  readonly #holders = new Map<string, Set<string>>()
+  readonly #told = new Map<string, Set<string>>()
+  readonly #frameRate = new TokenBuckets(FRAME_RATE)
+  readonly #stopped = new AbortController()
+  /** Called when a peer has told something new. */
+  onNews: () => void = () => undefined
+
+  constructor(host: NetworkHost, log: Log) {
+    this.#host = host
+    this.#log = log
+    // Every neighbour's stream listens to it: Node's warning of a leak would be wrong.
+    setMaxListeners(0, this.#stopped.signal)
+  }
+
+  /** Begins to tell and to listen. @param digests what this peer has already */
+  async start(digests: readonly string[]): Promise<void> {
+    this.announce(digests)
+    const { libp2p } = this.#host
+    await libp2p.handle(
+      AVAILABILITY_PROTOCOL,
+      (stream, connection) => void this.#listen(stream, connection.remotePeer),
+      { maxInboundStreams: 2, runOnLimitedConnection: true }
+    )
+    libp2p.addEventListener('peer:connect', this.#onConnect)
+    libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    for (const peer of libp2p.getPeers()) this.#meet(peer)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    const { libp2p } = this.#host
+    libp2p.removeEventListener('peer:connect', this.#onConnect)
+    libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    await libp2p.unhandle(AVAILABILITY_PROTOCOL)
+    for (const key of [...this.#neighbours.keys()]) this.#leave(key)
+  }
+
+  /** Tells the neighbours of blocks that this peer has got. */
+  announce(digests: readonly string[]): void {
+    for (const digest of digests) {
+      const prefix = digest.slice(0, 2 * PREFIX_BYTES)
+      remember(this.#own, prefix)
+      for (const { untold } of this.#neighbours.values()) remember(untold, prefix)
+    }
+    for (const neighbour of this.#neighbours.values())
+      this.#schedule(neighbour, gatherMs(this.#neighbours.size))
+  }
+
+  /** Peers that have told that they have a block. */
+  holders(digest: string): ReadonlySet<string> {
+    return this.#holders.get(digest.slice(0, 2 * PREFIX_BYTES)) ?? NOBODY
+  }
+
+  /** Peers that have told of any block. */
+  tellers(): Iterable<string> {
+    return this.#told.keys()
+  }
+
+  #onConnect = ({ detail }: CustomEvent<PeerId>) => this.#meet(detail)
+  #onDisconnect = ({ detail }: CustomEvent<PeerId>) => this.#leave(detail.toString())
+
+  #meet(peerId: PeerId): void {
+    const key = peerId.toString()
+    if (this.#neighbours.has(key) || this.#stopped.signal.aborted || !this.#host.isMember(peerId)) return
+    const neighbour: Neighbour = {
+      peerId,
+      untold: new Set(this.#own),
+      stream: undefined,
+      sending: false,
+      failures: 0,
+      timer: undefined
+    }
+    this.#neighbours.set(key, neighbour)
+    this.#schedule(neighbour, gatherMs(this.#neighbours.size))
+  }
+
+  #leave(key: string): void {
+    const neighbour = this.#neighbours.get(key)
+    clearTimeout(neighbour?.timer)
+    neighbour?.stream?.stream.abort(new NetworkError('aborted', 'the neighbour is gone'))
+    this.#neighbours.delete(key)
+    for (const prefix of this.#told.get(key) ?? []) this.#forget(key, prefix)
+    this.#told.delete(key)
+  }
+
+  #schedule(neighbour: Neighbour, milliseconds: number): void {
+    if (neighbour.sending || neighbour.untold.size === 0) return
+    neighbour.timer ??= setTimeout(() => {
+      neighbour.timer = undefined
+      void this.#tell(neighbour)
+    }, milliseconds)
+  }
+
+  async #tell(neighbour: Neighbour): Promise<void> {
+    const { peerId, untold } = neighbour
+    neighbour.sending = true
+    const news = [...untold].slice(0, PREFIXES_PER_FRAME_MAX)
+    try {
+      await withDeadline(
+        `telling ${peerId} of blocks`,
+        SEND_TIMEOUT_MS,
+        this.#stopped.signal,
+        async (signal) => {
+          neighbour.stream ??= await this.#open(peerId, signal)
+          const frame = encode({ prefixes: Uint8Array.from(Buffer.from(news.join(''), 'hex')) })
+          await neighbour.stream.frames.write(frame, { signal })
+        }
+      )
+      for (const prefix of news) untold.delete(prefix)
+      neighbour.failures = 0
+    } catch (error) {
+      neighbour.stream?.stream.abort(new NetworkError('protocol', 'the news could not be told'))
+      neighbour.stream = undefined
+      neighbour.failures++
+      // What was told before may be lost with the stream.
+      for (const prefix of this.#own) remember(untold, prefix)
+      this.#log.debug({ peer: peerId.toString(), error: String(error) }, 'news of blocks could not be told')
+    }
+    neighbour.sending = false
+    if (this.#neighbours.get(peerId.toString()) !== neighbour) return
+    const wait =
+      neighbour.failures === 0
+        ? gatherMs(this.#neighbours.size)
+        : Math.min(REOPEN_MS_MAX, REOPEN_MS * 2 ** (neighbour.failures - 1))
+    this.#schedule(neighbour, wait)
+  }
+
+  async #open(peerId: PeerId, signal: AbortSignal): Promise<NonNullable<Neighbour['stream']>> {
+    const stream = await this.#host.libp2p.dialProtocol(peerId, AVAILABILITY_PROTOCOL, {
+      signal,
+      runOnLimitedConnection: true
+    })
+    if (signal.aborted) stream.abort(new Error('too late'))
+    signal.throwIfAborted()
+    return { stream, frames: lpStream(stream) }
+  }
+
+  async #listen(stream: Stream, peerId: PeerId): Promise<void> {
+    const peer = peerId.toString()
+    const frames = lpStream(stream, { maxDataLength: FRAME_BYTES_MAX, maxBufferSize: 2 * FRAME_BYTES_MAX })
+    try {
+      for (;;) {
+        const frame = (await frames.read({ signal: this.#stopped.signal })).subarray()
+        if (!this.#frameRate.take(peer, performance.now()))
+          throw new NetworkError('protocol', `${peer} tells too much of its blocks`)
+        this.#hear(peer, prefixesIn(frame))
+      }
+    } catch (error) {
+      if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
+      if (isMalformed(error)) this.#host.edge.report(peerId, 'malformed', `news of blocks: ${error.message}`)
+    }
+  }
+
+  #hear(peer: string, prefixes: readonly string[]): void {
+    // News of a peer that has left meanwhile would stay for ever.
+    if (!this.#neighbours.has(peer)) return
+    const told = this.#told.get(peer) ?? new Set()
+    this.#told.set(peer, told)
+    for (const prefix of prefixes) {
+      const dropped = remember(told, prefix)
+      if (dropped !== undefined) this.#forget(peer, dropped)
+      const holders = this.#holders.get(prefix) ?? new Set()
+      this.#holders.set(prefix, holders.add(peer))
+    }
+    this.onNews()
+  }
+
+  #forget(peer: string, prefix: string): void {
+    const holders = this.#holders.get(prefix)
+    holders?.delete(peer)
+    if (holders?.size === 0) this.#holders.delete(prefix)
+  }
+}
+
+/** How long news waits for more news where so many are to hear it, milliseconds: about forty frames go out a second. */
+export function gatherMs(neighbours: number): number {
+  return Math.min(GATHER_MS_MAX, Math.max(GATHER_MS_MIN, neighbours * GATHER_MS_PER_NEIGHBOUR))
+}
+
+const NOBODY: ReadonlySet<string> = new Set()
+
+/** Puts a prefix last, and drops the first of too many. @returns the one dropped */
+function remember(prefixes: Set<string>, prefix: string): string | undefined {
+  prefixes.delete(prefix)
+  prefixes.add(prefix)
+  if (prefixes.size <= PREFIXES_PER_PEER_MAX) return undefined
+  const [first] = prefixes
+  prefixes.delete(first!)
+  return first
+}
+
+/** The prefixes in a frame, 16 lowercase hex digits each. @throws {NetworkError} `protocol` */
+export function prefixesIn(frame: Uint8Array): string[] {
+  let value: unknown
+  try {
+    value = decode(frame)
+  } catch (error) {
+    throw new NetworkError('protocol', `no DAG-CBOR: ${String(error)}`)
+  }
+  const { prefixes, ...rest } = Object(value) as Record<string, unknown>
+  const valid = prefixes instanceof Uint8Array && prefixes.length > 0 && prefixes.length % PREFIX_BYTES === 0
+  if (!valid || Object.keys(rest).length > 0) throw new NetworkError('protocol', 'malformed news of blocks')
+  const hex = Buffer.from(prefixes).toString('hex')
+  return Array.from({ length: prefixes.length / PREFIX_BYTES }, (_, index) =>
+    hex.slice(2 * PREFIX_BYTES * index, 2 * PREFIX_BYTES * (index + 1))
+  )
+}

@@ -1,0 +1,261 @@
+import type { PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
+import { type BlockStore, type Log, StoreError } from '../../storage/index.ts'
+import type { NetworkHost } from '../host/network-host.ts'
+import { NetworkError } from '../requests/network-error.ts'
+import type { Availability } from './availability.ts'
+import { BlockBuffers } from './block-buffers.ts'
+import type { Compression } from './compression.ts'
+import { FRAME_TIMEOUT_MS } from './constants.ts'
+import { HolderBook } from './provider-book.ts'
+import { type FetchTools, HolderWorker } from './provider-worker.ts'
+import { type FetchJob, WantedBlocks } from './wanted-blocks.ts'
+
+/** A block that a manifest names. */
+export interface WantedBlock {
+  readonly digest: string
+  /** Its exact length. */
+  readonly bytes: number
+}
+
+/** How far a {@link FetchManager.fetchAll} is; blocks that were there before count as held. */
+export interface FetchProgress {
+  readonly blocksHeld: number
+  readonly blocksWanted: number
+  readonly bytesHeld: number
+  readonly bytesWanted: number
+}
+
+/** How to fetch. */
+export interface FetchAllOptions {
+  readonly signal: AbortSignal
+  /** Who made the blocks: its line is spared where others have them. */
+  readonly author?: PeerId | undefined
+  readonly onProgress?: (progress: FetchProgress) => void
+}
+
+/** What the fetch manager may use. */
+export interface FetchLimits {
+  /** Holders asked at once; each may have 4 MiB on their way. */
+  readonly holdersAtOnce: number
+  /** How long a holder may take for each frame. */
+  readonly frameTimeoutMs: number
+  /** Given where blocks are to be asked for in zstd. */
+  readonly compression: Compression | undefined
+}
+
+/** One call of `fetchAll`. */
+interface Job extends FetchJob {
+  readonly holders: () => readonly PeerId[]
+  readonly fetched: string[]
+  readonly progress: () => void
+  readonly finish: (failure?: Error) => void
+}
+
+/** How often to look for new holders, and for those whose time has come, when nothing else happens. */
+const LOOK_AGAIN_MS = 200
+/** Every look goes through all that is wanted: many small blocks that come one after the other share one. */
+const ASSIGN_INTERVAL_MS = 20
+
+/**
+ * Fetches blocks into the store from several holders at once: from those that are said to hold all of a job's blocks, and
+ * from those that tell that they have one. A block is asked of one holder at a time, over all calls, so that it crosses
+ * the network once; a holder that fails, lies or lacks it is followed by another.
+ */
+export class FetchManager {
+  readonly #host: NetworkHost
+  readonly #store: BlockStore
+  readonly #availability: Availability
+  readonly #limits: FetchLimits
+  readonly #book = new HolderBook()
+  readonly #wanted: WantedBlocks
+  readonly #jobs = new Set<Job>()
+  readonly #workers = new Map<string, HolderWorker>()
+  readonly #tools: FetchTools
+  #lookingAgain: NodeJS.Timeout | undefined
+  #waking: NodeJS.Timeout | undefined
+  #assignedAt = Number.NEGATIVE_INFINITY
+  /** Among how many the work is spread: all who may have a part of it, as far as they may be asked at once. */
+  #sharers = 1
+
+  constructor(
+    host: NetworkHost,
+    store: BlockStore,
+    availability: Availability,
+    log: Log,
+    limits: Partial<FetchLimits> = {}
+  ) {
+    this.#host = host
+    this.#store = store
+    this.#availability = availability
+    this.#limits = { holdersAtOnce: 16, frameTimeoutMs: FRAME_TIMEOUT_MS, compression: undefined, ...limits }
+    this.#wanted = new WantedBlocks(availability, this.#book, Math.random)
+    this.#tools = {
+      host,
+      log,
+      book: this.#book,
+      frameTimeoutMs: this.#limits.frameTimeoutMs,
+      buffers: new BlockBuffers(),
+      compression: this.#limits.compression,
+      take: (holder) => this.#wanted.take(holder, this.#sharers, performance.now()),
+      isWanted: (digest) => this.#wanted.get(digest) !== undefined,
+      keep: (digest, bytes) => this.#keep(digest, bytes),
+      changed: () => this.#wake()
+    }
+    availability.onNews = () => this.#wake()
+  }
+
+  /**
+   * Resolves when the store holds all wanted blocks durably; keeps trying until then.
+   *
+   * @param holders who has them all now; asked again and again, because it grows as endorsements come in
+   * @throws {NetworkError} `aborted` when the signal aborts, `protocol` for a wanted length beyond a block's
+   * @throws {StoreError} when the disk takes no more
+   */
+  async fetchAll(
+    wanted: readonly WantedBlock[],
+    holders: () => readonly PeerId[],
+    { signal, author, onProgress }: FetchAllOptions
+  ): Promise<void> {
+    const all = new Map(wanted.map(({ digest, bytes }) => [digest, bytes]))
+    for (const [digest, bytes] of all)
+      if (!(bytes > 0 && bytes <= BLOCK_BYTES_MAX))
+        throw new NetworkError('protocol', `block ${digest} cannot have ${bytes} bytes`)
+    const pending = new Set<string>()
+    for (const digest of all.keys()) if (!(await this.#store.has(digest))) pending.add(digest)
+    const fetched: string[] = []
+    let finish: (failure?: Error) => void = () => undefined
+    const finished = new Promise<void>((resolve, reject) => {
+      finish = (failure) => (failure === undefined ? resolve() : reject(failure))
+    })
+    const job: Job = {
+      pending,
+      certain: new Map(),
+      author: author?.toString(),
+      holders,
+      fetched,
+      progress: progressOf(all, pending, onProgress),
+      finish
+    }
+    const onAbort = () =>
+      finish(new NetworkError('aborted', `${pending.size} blocks were not fetched: given up`))
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      job.progress()
+      if (pending.size > 0) {
+        if (signal.aborted) onAbort()
+        this.#begin(job, all)
+        await finished
+      }
+      await this.#store.flush(fetched)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      await this.#end(job)
+    }
+  }
+
+  #begin(job: Job, lengths: ReadonlyMap<string, number>): void {
+    this.#jobs.add(job)
+    for (const digest of job.pending) this.#wanted.add(digest, lengths.get(digest)!, job)
+    this.#lookingAgain ??= setInterval(() => this.#wake(), LOOK_AGAIN_MS)
+    this.#wake()
+  }
+
+  /** Ends a job, and with it every stream that brings nothing that is still wanted. */
+  async #end(job: Job): Promise<void> {
+    if (!this.#jobs.delete(job)) return
+    this.#wanted.removeJob(job)
+    if (this.#jobs.size === 0) {
+      clearInterval(this.#lookingAgain)
+      this.#lookingAgain = undefined
+    }
+    const idle = [...this.#workers.values()].filter((worker) => !worker.isUseful(this.#jobs.size > 0))
+    await Promise.all(idle.map((worker) => worker.stop()))
+  }
+
+  /** Soon gives every holder that is free something to do; what happens meanwhile is taken together. */
+  #wake(): void {
+    this.#waking ??= setTimeout(
+      () => {
+        this.#waking = undefined
+        this.#assignedAt = performance.now()
+        this.#assign()
+      },
+      Math.max(0, this.#assignedAt + ASSIGN_INTERVAL_MS - performance.now())
+    )
+  }
+
+  #assign(): void {
+    if (this.#jobs.size === 0) return
+    const self = this.#host.peerId.toString()
+    for (const job of this.#jobs) {
+      const named = job.holders().map((peerId) => [peerId.toString(), peerId] as const)
+      job.certain = new Map(named.filter(([name]) => name !== self))
+    }
+    const now = performance.now()
+    const names = new Set([...this.#jobs].flatMap(({ certain }) => [...certain.keys()]))
+    for (const name of this.#availability.tellers()) names.add(name)
+    const able = [...names].filter((name) => this.#workers.has(name) || this.#book.isHealthy(name, now))
+    this.#sharers = Math.min(this.#limits.holdersAtOnce, Math.max(1, able.length))
+    for (const worker of this.#workers.values()) worker.wake()
+    const free = [...names].filter((name) => !this.#workers.has(name))
+    for (const name of this.#book.ready(free, now, Math.random)) {
+      if (this.#workers.size >= this.#limits.holdersAtOnce) return
+      const batch = this.#tools.take(name)
+      if (batch.length === 0) continue
+      const worker = new HolderWorker(name, peerIdFromString(name), this.#tools)
+      this.#workers.set(name, worker)
+      void worker.run(batch).finally(() => {
+        this.#workers.delete(name)
+        this.#wake()
+      })
+    }
+  }
+
+  async #keep(digest: string, bytes: Uint8Array): Promise<void> {
+    const want = this.#wanted.get(digest)
+    if (want === undefined) return
+    const jobs = [...want.jobs] as Job[]
+    try {
+      // The digest is right: it is the manifest that is wrong, so no holder could ever satisfy it.
+      if (bytes.length !== want.bytes)
+        throw new NetworkError(
+          'protocol',
+          `block ${digest} has ${bytes.length} bytes, not what its manifest says`
+        )
+      await this.#store.putVerified(digest, bytes)
+    } catch (error) {
+      if (!(error instanceof StoreError || error instanceof NetworkError)) throw error
+      for (const job of jobs) job.finish(error)
+      return
+    }
+    this.#wanted.remove(digest)
+    this.#availability.announce([digest])
+    for (const job of jobs) {
+      job.fetched.push(digest)
+      if (!job.pending.delete(digest)) continue
+      job.progress()
+      if (job.pending.size === 0) job.finish()
+    }
+  }
+}
+
+/** Tells how far a job is, from what is pending at the time. */
+function progressOf(
+  all: ReadonlyMap<string, number>,
+  pending: ReadonlySet<string>,
+  onProgress: FetchAllOptions['onProgress']
+): () => void {
+  if (onProgress === undefined) return () => undefined
+  const sum = (digests: Iterable<string>) =>
+    [...digests].reduce((total, digest) => total + all.get(digest)!, 0)
+  const bytesWanted = sum(all.keys())
+  return () =>
+    onProgress({
+      blocksHeld: all.size - pending.size,
+      blocksWanted: all.size,
+      bytesHeld: bytesWanted - sum(pending),
+      bytesWanted
+    })
+}

@@ -1,0 +1,138 @@
+import type { PeerId } from '@libp2p/interface'
+import type { Availability } from './availability.ts'
+import { BATCH_BYTES_MAX, DIGESTS_PER_REQUEST_MAX } from './constants.ts'
+import type { HolderBook } from './provider-book.ts'
+
+/** One call of `fetchAll`, as far as the choice of blocks is concerned. */
+export interface FetchJob {
+  readonly pending: Set<string>
+  /** Who has all of its blocks for certain, by name. */
+  certain: ReadonlyMap<string, PeerId>
+  /** Who made the blocks; asked only where nobody else has them. */
+  readonly author: string | undefined
+}
+
+/** A block that one or more jobs want. */
+export interface Want {
+  readonly digest: string
+  readonly bytes: number
+  readonly jobs: Set<FetchJob>
+  /** Puts equally rare blocks into an order of this peer's own, so that peers begin with different ones. */
+  readonly tie: number
+  /** Who was asked for it and has not answered, and since when. */
+  readonly asked: Map<string, number>
+}
+
+/** Blocks left when the end game may begin: earlier there is no hurry. */
+const END_GAME_BLOCKS = 8
+/** How long the answer to a block's request may take until, for want of anything else to do, another holder is asked too. */
+const END_GAME_MS = 2_000
+
+/** Which blocks are wanted, who has them, and which to ask of a holder next: the rarest first. */
+export class WantedBlocks {
+  readonly #wants = new Map<string, Want>()
+  readonly #availability: Pick<Availability, 'holders'>
+  readonly #book: HolderBook
+  readonly #random: () => number
+
+  /** @param random in [0, 1) */
+  constructor(availability: Pick<Availability, 'holders'>, book: HolderBook, random: () => number) {
+    this.#availability = availability
+    this.#book = book
+    this.#random = random
+  }
+
+  add(digest: string, bytes: number, job: FetchJob): void {
+    const known = this.#wants.get(digest)
+    if (known !== undefined) known.jobs.add(job)
+    else
+      this.#wants.set(digest, {
+        digest,
+        bytes,
+        jobs: new Set([job]),
+        tie: this.#random(),
+        asked: new Map()
+      })
+  }
+
+  get(digest: string): Want | undefined {
+    return this.#wants.get(digest)
+  }
+
+  /** Takes a block that came off the list. */
+  remove(digest: string): void {
+    this.#wants.delete(digest)
+    this.#book.forget(digest)
+  }
+
+  /** Takes a job's blocks off the list, but for those that others want. */
+  removeJob(job: FetchJob): void {
+    for (const digest of job.pending) {
+      const want = this.#wants.get(digest)
+      want?.jobs.delete(job)
+      if (want?.jobs.size === 0) this.remove(digest)
+    }
+  }
+
+  /**
+   * Chooses what to ask of a holder, and notes that it is asked.
+   *
+   * @param sharers among how many holders the work is to be spread
+   * @returns no blocks where there is nothing for it to do
+   */
+  take(holder: string, sharers: number, now: number): Want[] {
+    const free: { want: Want; holders: number }[] = []
+    let freeBytes = 0
+    let late: Want | undefined
+    for (const want of this.#wants.values()) {
+      if (want.asked.has(holder) || !this.#book.mayHave(holder, want.digest, now)) continue
+      if (!this.#isHolder(holder, want)) continue
+      if (want.asked.size > 0) {
+        const isEnd = this.#wants.size <= END_GAME_BLOCKS
+        if (isEnd && want.asked.size === 1 && isLate(want, now)) late ??= want
+      } else if (!this.#isSpared(holder, want, now)) {
+        free.push({ want, holders: this.#countHolders(want) })
+        freeBytes += want.bytes
+      }
+    }
+    free.sort((a, b) => a.holders - b.holders || a.want.tie - b.want.tie)
+    const limit = Math.min(BATCH_BYTES_MAX, this.#book.batchBytes(holder), freeBytes / Math.max(sharers, 1))
+    const taken: Want[] = []
+    let bytes = 0
+    for (const { want } of free) {
+      const isFull = taken.length > 0 && bytes + want.bytes > limit
+      if (isFull || taken.length >= DIGESTS_PER_REQUEST_MAX) break
+      taken.push(want)
+      bytes += want.bytes
+    }
+    if (taken.length === 0 && late !== undefined) taken.push(late)
+    for (const want of taken) want.asked.set(holder, now)
+    return taken
+  }
+
+  #isHolder(name: string, { digest, jobs }: Want): boolean {
+    if (this.#availability.holders(digest).has(name)) return true
+    for (const { certain } of jobs) if (certain.has(name)) return true
+    return false
+  }
+
+  /** How many have a block; one that both told it and is certain to have it counts twice, for all blocks alike. */
+  #countHolders({ digest, jobs }: Want): number {
+    let count = this.#availability.holders(digest).size
+    for (const { certain } of jobs) count += certain.size
+    return count
+  }
+
+  /** An author's line is left to blocks that nobody else can give. */
+  #isSpared(holder: string, { digest, jobs }: Want, now: number): boolean {
+    const isOther = (name: string) => name !== holder && this.#book.isHealthy(name, now)
+    for (const { author } of jobs) if (author !== holder) return false
+    for (const name of this.#availability.holders(digest)) if (isOther(name)) return true
+    for (const { certain } of jobs) for (const name of certain.keys()) if (isOther(name)) return true
+    return false
+  }
+}
+
+function isLate({ asked }: Want, now: number): boolean {
+  return [...asked.values()].every((since) => now - since > END_GAME_MS)
+}

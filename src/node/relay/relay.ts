@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs'
+import { packageVersion } from '../../package-root.ts'
+import type { SignedCharter } from '../../protocol/index.ts'
+import { readCharter } from '../home/charter-file.ts'
+import { createHomeFolders, type Home } from '../home/home.ts'
+import { loadOrCreateIdentity } from '../home/identity.ts'
+import { lockHome } from '../home/process-lock.ts'
+import { listen } from '../network/host/listen.ts'
+import { createRelay, type RelayLimits, type RelayLoad, serveHello } from '../network/index.ts'
+import { AddressExchange } from '../network/peers/address-exchange.ts'
+import type { Log } from '../storage/log.ts'
+import { PeerError } from '../storage/peer-error.ts'
+import { peerIdText } from '../storage/round-summary.ts'
+import { AdmittedPeers, readPeerId } from './allow-list.ts'
+
+/** What a relay is started with. */
+export interface RelaySettings {
+  readonly home: Home
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  readonly upnp: boolean
+  /** PeerIds that are carried beside the charter's founders and those whom `HOME/allowed` names. */
+  readonly allow: readonly string[]
+  readonly limits: RelayLimits
+  readonly log: Log
+}
+
+/** A running relay. */
+export interface Relay {
+  readonly peerId: string
+  readonly addresses: () => string[]
+  readonly load: () => RelayLoad
+  /** Hangs up and closes the files. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a relay and bootstrap node: members that can only dial out are reached through it, and learn from it where the
+ * others are. It has no part in rounds, and no key that could open what it carries.
+ *
+ * @throws {PeerError} when something in its surroundings is not right; the message says what to do
+ */
+export async function startRelay({ home, log, ...settings }: RelaySettings): Promise<Relay> {
+  await createHomeFolders(home)
+  const unlock = await lockHome(home)
+  try {
+    const charter = existsSync(home.charter) ? await readCharter(home.charter) : undefined
+    const allowed = await admitted(home, charter, settings.allow, log)
+    const { peerId, privateKey } = await loadOrCreateIdentity(home.identity)
+    if (allowed.has(peerId))
+      throw new PeerError(
+        `${home.folder} holds a member's identity: a relay needs a home, and with it an identity, of its own`
+      )
+    const node = await createRelay({
+      privateKey,
+      listen: settings.listen,
+      announce: settings.announce,
+      upnp: settings.upnp,
+      limits: settings.limits,
+      isAllowed: (peer) => allowed.has(peer.toString()),
+      log
+    })
+    try {
+      await listen(node, settings.listen)
+    } catch (error) {
+      await node.stop()
+      throw error
+    }
+    const addresses = new AddressExchange({ host: node, log }, charter?.id)
+    await addresses.start()
+    await serveHello(
+      node,
+      { charter: charter?.id, software: `loam/${packageVersion()}` },
+      () => undefined,
+      log
+    )
+    allowed.watch(() => {
+      for (const peer of node.peers())
+        if (!allowed.has(peer.toString()))
+          node.libp2p.hangUp(peer).catch((error: unknown) => {
+            log.debug(
+              { peer: peer.toString(), error: String(error) },
+              'who is no longer carried is still there'
+            )
+          })
+    })
+    log.info({ peerId, addresses: node.multiaddrs(), admitted: allowed.size }, 'the relay runs')
+    return {
+      peerId,
+      addresses: () => node.multiaddrs(),
+      load: () => node.load(),
+      async stop() {
+        allowed.stop()
+        await addresses.stop()
+        await node.stop()
+        await unlock()
+      }
+    }
+  } catch (error) {
+    await unlock()
+    throw error
+  }
+}
+
+async function admitted(
+  home: Home,
+  charter: SignedCharter | undefined,
+  allow: readonly string[],
+  log: Log
+): Promise<AdmittedPeers> {
+  const founders = charter?.charter.members.map(({ peer }) => peerIdText(peer)) ?? []
+  const named = allow.map((text) => readPeerId(text, '--allow'))
+  const allowed = new AdmittedPeers(home.allowed, [...founders, ...named], log)
+  await allowed.read()
+  if (allowed.size === 0)
+    throw new PeerError(
+      `a relay has to know whom to carry: give it --charter FILE or --allow PEERID, or name them in ${home.allowed}, one a line`
+    )
+  return allowed
+}

@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs'
+import type { Invite, SignedCharter } from '../../protocol/index.ts'
+import { requireBase } from '../base/require-base.ts'
+import type { PeerConfig } from '../config/index.ts'
+import { requireOwnSettings, requireSettings } from '../config/require-settings.ts'
+import { readCharter } from '../home/charter-file.ts'
+import type { Home } from '../home/home.ts'
+import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
+import { loadInvite, requireTrustedSeal } from '../membership/invite-files.ts'
+import { hostIdentity } from '../network/host/quiet-host.ts'
+import type { BootstrapVerdict } from '../network/index.ts'
+import { type KnownPeers, knownPeers } from '../network/peers/known-peers.ts'
+import { closeSecret, type Log } from '../storage/index.ts'
+import { type MessageLog, openMessageLog } from '../storage/message-log.ts'
+import { PeerError } from '../storage/peer-error.ts'
+import { openRoundStore, type RoundStore } from '../storage/round-store.ts'
+import type { Ending, PeerOptions, Telling } from './running.ts'
+
+/** What a home says of the peer. */
+export interface Member {
+  readonly charter: SignedCharter
+  readonly identity: Identity
+  readonly rounds: RoundStore
+  readonly invite: Invite | undefined
+  readonly known: KnownPeers
+  /** Whether what the identity signed before is not known. */
+  readonly isLogLost: boolean
+}
+
+/** Reads charter, identity and history. @throws {PeerError} when they do not hold, or the peer is no member */
+export async function readMember({ home, config, logs }: PeerOptions): Promise<Member> {
+  const charter = await readCharter(home.charter)
+  await requireOwnSettings(config, charter.charter)
+  const identity = await loadOrCreateIdentity(home.identity)
+  if (await closeSecret(home.identity))
+    logs
+      .of('peer')
+      .warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')
+  const isLogLost = !existsSync(home.writeAheadLog)
+  const rounds = await openRoundStore(home, charter)
+  const invite = await loadInvite(home)
+  if (invite !== undefined) await requireTrustedSeal(home, invite)
+  const known = knownPeers(charter, rounds, invite, config.network)
+  if (!known.isKnown(identity.signer.peer) && !existsSync(home.joinRequest))
+    throw new PeerError(
+      `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
+    )
+  return { charter, identity, rounds, invite, known, isLogLost }
+}
+
+/** The settings with the base model, which is fetched where need be. @throws {PeerError} when they do not fit the charter */
+export async function completeSettings(
+  { home, config, logs, fetchBase }: PeerOptions,
+  member: Member,
+  report: Telling['report']
+): Promise<PeerConfig> {
+  const charter = member.charter.charter
+  const search = {
+    ...hostIdentity(member, config.network, logs.of('network')),
+    home,
+    charter,
+    onVerdict: verdictReport(report)
+  }
+  const model =
+    fetchBase === undefined ? config.model : await requireBase({ ...search, ...fetchBase }, config.model)
+  const complete: PeerConfig = { ...config, model }
+  await requireSettings(complete, charter)
+  return complete
+}
+
+export function verdictReport(report: Telling['report']): (verdict: BootstrapVerdict) => void {
+  return ({ address, outcome, reason, advice }) =>
+    report({ type: 'bootstrap', address, outcome, reason, advice })
+}
+
+/** Opens the log of what this identity signed, and says where it is not whole. */
+export async function openOwnLog(
+  home: Home,
+  isLogLost: boolean,
+  log: Log,
+  started: Ending[]
+): Promise<MessageLog> {
+  const messageLog = await openMessageLog(home.writeAheadLog, isLogLost)
+  started.push(() => messageLog.close())
+  if (isLogLost)
+    log.warn(
+      { log: home.writeAheadLog },
+      'the log of what this identity signed is gone: it keeps silent until a quorum has told how far they are'
+    )
+  if (messageLog.tornBytes > 0)
+    log.warn(
+      { bytes: messageLog.tornBytes },
+      'the log ended in an unfinished record, which was never sent; it is cut off'
+    )
+  return messageLog
+}

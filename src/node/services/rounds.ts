@@ -1,0 +1,117 @@
+import { consortiumCid, verifyEd25519 } from '../../protocol/index.ts'
+import { serveBase } from '../base/serve-base.ts'
+import { Heads } from '../catch-up/heads.ts'
+import { serveCheckpoints } from '../catch-up/model-checkpoint.ts'
+import { SyncService } from '../catch-up/sync-service.ts'
+import type { DriverComponents } from '../driver/components.ts'
+import { RoundDriver } from '../driver/round-driver.ts'
+import { WishService } from '../membership/request-service.ts'
+import { listen } from '../network/host/listen.ts'
+import { BLOCK_SERVER_LIMITS, createHost, startBlockExchange, UploadLimit } from '../network/index.ts'
+import { AddressExchange } from '../network/peers/address-exchange.ts'
+import { AddressKeeper, loadAddresses } from '../network/peers/known-addresses.ts'
+import type { BlockStore } from '../storage/index.ts'
+import type { MessageLog } from '../storage/message-log.ts'
+import { startBuilder } from '../workers/builder/builder.ts'
+import { createTrainer } from '../workers/trainer/trainer.ts'
+import type { Running } from './running.ts'
+
+/** The driver, and what it works with. */
+export interface DriverParts {
+  readonly components: DriverComponents
+  readonly driver: RoundDriver
+  /** Starts the driver; only then does gossip reach it. */
+  readonly start: () => void
+  /** A cap on what is sent of blocks and base together, where the settings have one. */
+  readonly upload: UploadLimit | undefined
+}
+
+/** Starts the host and the exchange of blocks, and the driver of the rounds on them. */
+export async function startNetwork(
+  { options: { home, logs }, config, member, telling, started }: Running,
+  blocks: BlockStore,
+  messageLog: MessageLog
+): Promise<DriverParts> {
+  const { charter, identity, rounds, invite, known } = member
+  const networkLog = logs.of('network')
+  let listening: RoundDriver | undefined
+  const isCounted = config.control.enabled || config.metrics.listen !== undefined
+  const host = await createHost({
+    privateKey: identity.privateKey,
+    listen: config.network.listen,
+    bootstrap: known.bootstrap,
+    reach: config.network,
+    topic: `/loam/${consortiumCid(charter.id)}/1`,
+    isAllowed: known.isAllowed,
+    validateGossip: (bytes, from) => {
+      const verdict = listening?.receive(bytes, from.toString()) ?? 'ignore'
+      if (verdict === 'reject') telling.metrics.noteRejected()
+      return verdict
+    },
+    onGossip: () => {},
+    log: networkLog,
+    metrics: isCounted ? telling.metrics : undefined
+  })
+  host.addAddresses(await loadAddresses(home, networkLog))
+  const trainer = createTrainer()
+  const builder = startBuilder(home.folder, logs.of('building'))
+  started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
+  await listen(host, config.network.listen)
+  const uploadBytesPerSecond = config.blocks.uploadLimit
+  const upload = uploadBytesPerSecond === undefined ? undefined : new UploadLimit(uploadBytesPerSecond)
+  const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond, upload },
+    zstd: config.blocks.zstd
+  })
+  started.push(() => exchange.stop())
+  const components: DriverComponents = {
+    home,
+    identity,
+    environment: { signer: identity.signer, verify: verifyEd25519 },
+    config,
+    host,
+    exchange,
+    messageLog,
+    rounds,
+    trainer,
+    builder,
+    invite,
+    heads: new Heads(),
+    log: logs.of('rounds'),
+    report: telling.report
+  }
+  const driver = new RoundDriver(components)
+  const start = () => {
+    driver.start()
+    listening = driver
+  }
+  return { components, driver, start, upload }
+}
+
+/** Starts the rounds, and what members ask of each other beside them. */
+export async function startServices(
+  { options: { home, logs }, config, member: { charter }, started }: Running,
+  { components, driver, start, upload }: DriverParts
+): Promise<void> {
+  const { host } = components
+  const networkLog = logs.of('network')
+  const networkComponents = { ...components, log: networkLog }
+  const sync = new SyncService(networkComponents, driver)
+  const addresses = new AddressExchange(networkComponents, charter.id)
+  const wishes = new WishService(components, driver, charter.id)
+  const keeper = new AddressKeeper(home, () => host.knownAddresses(), networkLog)
+  start()
+  started.push(() =>
+    Promise.all([wishes.stop(), sync.stop(), addresses.stop(), driver.stop(), keeper.stop()])
+  )
+  await serveCheckpoints(host, home, charter.id, networkLog)
+  if (config.blocks.serveBase)
+    await serveBase(host, config.model, charter.id, networkLog, {
+      upload,
+      uploadBytesPerSecond: config.blocks.uploadLimit
+    })
+  await sync.start()
+  await addresses.start()
+  keeper.start()
+  wishes.start()
+}

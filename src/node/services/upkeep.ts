@@ -1,0 +1,64 @@
+import { blocksOf, hex, isKind } from '../../protocol/index.ts'
+import type { PeerConfig } from '../config/index.ts'
+import type { RoundDriver } from '../driver/round-driver.ts'
+import type { Home } from '../home/home.ts'
+import type { BlockStore, Log } from '../storage/index.ts'
+import { messageOf } from '../storage/peer-error.ts'
+import type { RoundStore } from '../storage/round-store.ts'
+import { growHeapWithTraffic } from '../upkeep/heap-growth.ts'
+import { prune } from '../upkeep/prune.ts'
+import { repairBlocks } from '../upkeep/scrub-blocks.ts'
+import type { DriverParts } from './rounds.ts'
+import type { Running } from './running.ts'
+
+/** Repairs the blocks that are owed once, prunes every now and then, and has the heap follow the traffic. */
+export function startUpkeep(
+  { options: { home, logs, ownsProcess }, config, member: { rounds }, started }: Running,
+  { components, driver }: DriverParts,
+  blocks: BlockStore
+): void {
+  const repair = new AbortController()
+  started.push(async () => repair.abort())
+  if (ownsProcess) {
+    const endGrowth = growHeapWithTraffic(components.host.traffic)
+    started.push(async () => endGrowth())
+  }
+  void repairBlocks(components, blocks, repair.signal)
+  let isPruning = false
+  const pruneNow = async () => {
+    // A slow disk must not have two at a time.
+    if (isPruning) return
+    isPruning = true
+    await pruneHome(home, config, rounds, blocks, driver, logs.of('blocks'))
+    isPruning = false
+  }
+  void pruneNow()
+  const pruning = setInterval(pruneNow, config.storage.pruneEvery * 1_000)
+  started.push(async () => clearInterval(pruning))
+}
+
+/** Removes what is owed to nobody any more. */
+async function pruneHome(
+  home: Home,
+  { storage }: PeerConfig,
+  rounds: RoundStore,
+  blocks: BlockStore,
+  { state }: RoundDriver,
+  log: Log
+): Promise<void> {
+  try {
+    const manifests = [...(state.messages.get('manifest/0')?.values() ?? [])].flat()
+    const inUse = new Set(
+      manifests.flatMap((message) => (isKind(message, 'manifest') ? blocksOf(message.body).map(hex) : []))
+    )
+    const pruned = await prune(home, blocks, rounds, {
+      inUse,
+      now: Date.now(),
+      keepYoungMs: storage.keepYoung * 1_000,
+      keepStacks: storage.keepStacks
+    })
+    if (pruned.blocks + pruned.files > 0) log.info({ ...pruned }, 'old rounds are pruned')
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'old rounds could not be pruned')
+  }
+}

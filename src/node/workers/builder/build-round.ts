@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { safetensorsChunks, stackDigest } from '../../../formats/index.ts'
+import { openBaseWeights, openModuleWeights } from '../../../model/index.ts'
+import { writeFileAtomic } from '../../storage/atomic-file.ts'
+import type { BlockStore } from '../../storage/block-store.ts'
+import type { BuildJob, Built } from './jobs.ts'
+import { mergedModelChunks, NotFiniteError } from './merge-model.ts'
+import type { MergeThreads } from './merge-threads.ts'
+import { stackCut } from './stack-cut.ts'
+
+/**
+ * Stacks a cut and merges it (FLoRA), writes `stack.safetensors` and `model.safetensors`, and gives their digests. The
+ * result is a function of the cut and the model before alone. In memory are the stack, one module's shards and a piece
+ * of one weight.
+ *
+ * @throws {MissingBlocksError} when blocks are not there, or are damaged
+ */
+export async function buildRound(store: BlockStore, job: BuildJob, threads: MergeThreads): Promise<Built> {
+  const { medianNorms, ...stack } = await stackCut(store, job)
+  if (!stack.finite) return { type: 'built', finite: false }
+  const weights =
+    job.modelFile === undefined ? openBaseWeights(job.baseFolder) : openModuleWeights(job.modelFile)
+  try {
+    await mkdir(dirname(job.modelPath), { recursive: true })
+    const hash = createHash('sha256')
+    const chunks = mergedModelChunks(weights, job.modules, stack.adapter, threads)
+    await writeFileAtomic(job.modelPath, hashed(chunks, hash))
+    await writeFileAtomic(job.stackPath, safetensorsChunks(stack.tensors))
+    const digests = { stack: stackDigest(stack.tensors), model: hash.digest('hex') }
+    return { type: 'built', finite: true, ...digests, medianNorms }
+  } catch (error) {
+    if (error instanceof NotFiniteError) return { type: 'built', finite: false }
+    throw error
+  } finally {
+    weights.close()
+  }
+}
+
+async function* hashed(
+  chunks: AsyncIterable<Uint8Array>,
+  hash: { update(chunk: Uint8Array): unknown }
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunks) {
+    hash.update(chunk)
+    yield chunk
+  }
+}

@@ -1,0 +1,72 @@
+import type { MemberWeights, ShardDtype } from '../../../adapter/index.ts'
+import type { ManifestShard } from '../../../protocol/index.ts'
+
+/** A manifest's content as a job needs it; plain data, so that it can cross into a worker. */
+export interface ShardSource {
+  /** Bytes of the author's PeerId. */
+  readonly author: Uint8Array
+  readonly samples: number
+  readonly dtype: ShardDtype
+  readonly shards: readonly ManifestShard[]
+}
+
+/** Largest Frobenius norm of ΔW that is endorsed, by module; a module that is not named has the absolute cap. */
+export interface NormBounds {
+  readonly absolute: number
+  readonly byModule: Readonly<Record<string, number>>
+}
+
+/** Judge the blocks of one manifest (rule 2 *Validate*). */
+export interface ValidateJob {
+  readonly type: 'validate'
+  readonly source: ShardSource
+  readonly rankStabilised: boolean
+  readonly bounds: NormBounds
+}
+
+/** Stack a cut, merge it, write both files. */
+export interface BuildJob {
+  readonly type: 'build'
+  readonly sources: readonly ShardSource[]
+  readonly rankStabilised: boolean
+  /** What each source counts. */
+  readonly weights: MemberWeights
+  /** Folder of the base model and the modules that may be adapted. */
+  readonly baseFolder: string
+  readonly modules: readonly string[]
+  /** Merged modules that the round starts from; undefined for the base's own. */
+  readonly modelFile: string | undefined
+  readonly stackPath: string
+  readonly modelPath: string
+}
+
+export type Job = ValidateJob | BuildJob
+
+/** Blocks that a job needed and did not find whole; fetch them, then ask again. */
+export interface MissingBlocks {
+  readonly type: 'missing'
+  /** Hex digests. */
+  readonly digests: readonly string[]
+}
+
+export interface Validated {
+  readonly type: 'validated'
+  /** Why no honest member endorses it, or undefined. */
+  readonly fault: string | undefined
+}
+
+/** The outcome of a build; where a result was not finite nothing was written (rule 7 *Build is total*). */
+export type Built = BuiltFiles | { readonly type: 'built'; readonly finite: false }
+
+/** A stack and a model that were written. */
+export interface BuiltFiles {
+  readonly type: 'built'
+  readonly finite: true
+  /** Hex digests of the files. */
+  readonly stack: string
+  readonly model: string
+  /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
+  readonly medianNorms: Readonly<Record<string, number>>
+}
+
+export type JobResult = MissingBlocks | Validated | Built

@@ -1,0 +1,115 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import {
+  decodeAdapterFile,
+  encodeAdapterFile,
+  type LoraAdapter,
+  sendAdapter
+} from '../../../adapter/index.ts'
+import {
+  type BaseModelDescription,
+  chooseExecutor,
+  createLoraTrainer,
+  type LoraTrainer,
+  loadTrainingData
+} from '../../../model/index.ts'
+import { writeFileAtomic } from '../../storage/atomic-file.ts'
+import type { BlockStore } from '../../storage/block-store.ts'
+import { messageOf } from '../../storage/peer-error.ts'
+import type { HeldBase } from './held-base.ts'
+import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
+
+/** What is kept from one round to the next: the base weights in memory, once, and the compiled step. */
+export interface TrainingSession {
+  /** Trains one round and puts its shards into the store; `local.safetensors` comes last. */
+  train(
+    job: TrainingJob,
+    store: BlockStore,
+    onProgress: (progress: TrainingProgress) => void,
+    signal: AbortSignal
+  ): Promise<TrainingResult>
+}
+
+/** A session without a compiled step yet. */
+export function createTrainingSession(base: HeldBase): TrainingSession {
+  let compiled: { key: string; trainer: LoraTrainer } | undefined
+
+  const trainerFor = async (
+    { folder, config }: BaseModelDescription,
+    isolateDocuments: boolean,
+    job: TrainingJob
+  ): Promise<LoraTrainer> => {
+    const { batchSize, sequenceLength, threads, executor, device, ...training } = job.training
+    const { dropout, recompute, baseFormat } = training
+    const { modules, rank, alpha, rankStabilised } = job
+    const lora = { rank, alpha, targetModules: modules, rsLora: rankStabilised, dropout }
+    const shape = { batchSize, sequenceLength, isolateDocuments, recompute, baseFormat }
+    const key = JSON.stringify([folder, lora, shape, threads, executor, device])
+    if (compiled?.key !== key) {
+      const before = compiled
+      compiled = undefined
+      await before?.trainer.dispose()
+      const chosen = await chooseExecutor({ executor, device, threads })
+      compiled = { key, trainer: await createLoraTrainer({ config, ...lora, ...shape, executor: chosen }) }
+    }
+    return compiled.trainer
+  }
+
+  return {
+    async train(job, store, onProgress, signal) {
+      const { training } = job
+      const description = base.describe(job.baseFolder)
+      const data = await loadTrainingData({
+        ...job.data,
+        data: job.documents,
+        folder: job.baseFolder,
+        tokenizer: description.tokenizer,
+        batchSize: training.batchSize,
+        sequenceLength: training.sequenceLength,
+        seed: job.documentSeed
+      })
+      const trainer = await trainerFor(description, data.packing === 'isolated', job)
+      // Nothing of a training that is over may replace weights that others use now.
+      signal.throwIfAborted()
+      const { adapter } = await trainer.train({
+        weights: base.weights(job),
+        seed: job.seed,
+        steps: training.steps,
+        nextBatch: (step) => data.stream.nextBatch(job.firstStep + step),
+        schedule: { kind: 'cosine', learningRate: training.learningRate, warmupSteps: training.warmupSteps },
+        optimizer: { weightDecay: training.weightDecay },
+        clipNorm: training.clipNorm,
+        onStep: onProgress,
+        signal
+      })
+      const owed = await readOwed(job.owedFile)
+      const sent = sendAdapter(adapter, job.dtype, owed.adapter, job.rankStabilised)
+      const shards: TrainedShard[] = []
+      let totalBytes = 0
+      for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
+        for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
+        shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
+        totalBytes += byteLength
+      }
+      await store.flush(shards.flatMap(({ blocks }) => blocks))
+      await mkdir(dirname(job.localPath), { recursive: true })
+      const samples = data.examples
+      if (sent.owed.pairs.length > 0) {
+        await mkdir(dirname(job.owedPath), { recursive: true })
+        await writeFileAtomic(job.owedPath, encodeAdapterFile({ adapter: sent.owed, samples }))
+      }
+      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
+      return { samples, shards, totalBytes, owedFault: owed.fault }
+    }
+  }
+}
+
+/** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */
+async function readOwed(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
+  if (path === undefined) return {}
+  try {
+    return { adapter: decodeAdapterFile(await readFile(path)).adapter }
+  } catch (error) {
+    return { fault: messageOf(error) }
+  }
+}

@@ -1,0 +1,56 @@
+import { BlockStore } from '../../storage/block-store.ts'
+import { messageOf } from '../../storage/peer-error.ts'
+import { createHeldBase } from './held-base.ts'
+import { createMeasuringSession } from './measure-update.ts'
+import { createTrainingSession } from './train-round.ts'
+import type { MeasuringJob, TrainerAnswer, TrainerRequest, TrainingJob } from './training-job.ts'
+
+/** Entry of the trainer process: one training after the other, and measurements beside it, until the channel closes. */
+const base = createHeldBase()
+const session = createTrainingSession(base)
+const measuring = createMeasuringSession(base)
+let running: AbortController | undefined
+const measurements = new Map<number, AbortController>()
+
+const answer = (message: TrainerAnswer): void => {
+  // The channel may close at any moment: the daemon is gone, and `disconnect` follows.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
+}
+/** The daemon's log has the same warning from its own store. */
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
+async function train(job: TrainingJob): Promise<void> {
+  running = new AbortController()
+  const { signal } = running
+  try {
+    const store = BlockStore.shared(job.home, silent)
+    const report = (progress: object) => answer({ type: 'progress', ...progress } as TrainerAnswer)
+    answer({ type: 'done', ...(await session.train(job, store, report, signal)) })
+  } catch (error) {
+    answer(signal.aborted ? { type: 'cancelled' } : { type: 'failed', reason: messageOf(error) })
+  }
+}
+
+async function measure(id: number, job: MeasuringJob): Promise<void> {
+  const stop = new AbortController()
+  measurements.set(id, stop)
+  try {
+    const store = BlockStore.shared(job.home, silent)
+    answer({ type: 'measured', id, loss: await measuring.measure(job, store, stop.signal) })
+  } catch (error) {
+    answer({ type: 'unmeasured', id, reason: messageOf(error) })
+  } finally {
+    measurements.delete(id)
+  }
+}
+
+process.on('message', (request: TrainerRequest) => {
+  if (request.type === 'train') void train(request.job)
+  else if (request.type === 'cancel') running?.abort()
+  else if (request.type === 'measure') void measure(request.id, request.job)
+  else measurements.get(request.id)?.abort()
+})
+// Between two steps at the latest: a native step cannot be broken off.
+process.on('disconnect', () => process.exit(0))
+// Ctrl-C reaches the whole group, and a supervisor's SIGTERM every process; the daemon decides when training ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

@@ -1,0 +1,185 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { HeldOutLoss } from '../../../protocol/index.ts'
+import { withoutSecrets } from '../../config/index.ts'
+import type {
+  MeasuringJob,
+  TrainerAnswer,
+  TrainerRequest,
+  TrainingJob,
+  TrainingProgress,
+  TrainingResult
+} from './training-job.ts'
+
+/** How long the trainer process may take to end by itself, milliseconds. */
+const STOP_MS = 2_000
+/** How long a cancelled training may take to its next step, where it stops; one that hangs is killed. */
+const CANCEL_MS = 60_000
+
+/** Trains in a process of its own: a native step neither blocks the votes nor, should it crash, takes the daemon along. */
+export interface Trainer {
+  /**
+   * Trains one round.
+   *
+   * @throws when the signal aborts, the training fails or the trainer process dies; the next call starts it anew
+   */
+  train(
+    job: TrainingJob,
+    onProgress: (progress: TrainingProgress) => void,
+    signal: AbortSignal
+  ): Promise<TrainingResult>
+  /**
+   * Measures what a received update does to the held-out loss, beside whatever is being trained.
+   *
+   * @throws when the signal aborts, the measurement fails or the trainer process dies
+   */
+  measure(job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss>
+  /** The process, where one has been started. */
+  readonly pid: number | undefined
+  /** Ends the process; what is under way is rejected, and so is every training after it. */
+  stop(): Promise<void>
+}
+
+/** A trainer whose process starts with the first job and serves all rounds after it. */
+export function createTrainer(): Trainer {
+  let child: ChildProcess | undefined
+  let stopped = false
+  const running = (): ChildProcess => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null || !child.connected) {
+      const entry = fileURLToPath(new URL('./trainer-process.js', import.meta.url))
+      child = fork(entry, [], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        serialization: 'advanced',
+        env: withoutSecrets(process.env)
+      })
+      // Each job listens for itself; without a listener of its own a failed start would end the daemon.
+      child.on('error', () => undefined)
+    }
+    return child
+  }
+  let previous: Promise<unknown> = Promise.resolve()
+  return {
+    get pid() {
+      return child?.pid
+    },
+    train(job, onProgress, signal) {
+      // One job at a time: a cancelled one answers before the next begins.
+      const result = previous.then(() => {
+        signal.throwIfAborted()
+        if (stopped) throw new Error('the trainer has been stopped')
+        return runJob(running(), job, onProgress, signal)
+      })
+      previous = result.catch(() => undefined)
+      return result
+    },
+    async measure(job, signal) {
+      signal.throwIfAborted()
+      if (stopped) throw new Error('the trainer has been stopped')
+      return runMeasurement(running(), job, signal)
+    },
+    async stop() {
+      stopped = true
+      if (child !== undefined) await endProcess(child)
+      child = undefined
+    }
+  }
+}
+
+function runJob(
+  child: ChildProcess,
+  job: TrainingJob,
+  onProgress: (progress: TrainingProgress) => void,
+  signal: AbortSignal
+): Promise<TrainingResult> {
+  let killer: NodeJS.Timeout | undefined
+  const cancel = () => {
+    send(child, { type: 'cancel' }, () => undefined)
+    killer = setTimeout(() => child.kill('SIGKILL'), CANCEL_MS)
+  }
+  const trained = ask<TrainingResult>(child, { type: 'train', job }, { signal, cancel }, (answer) => {
+    if (answer.type === 'progress') onProgress(answer)
+    if (answer.type === 'done') return { value: answer }
+    if (answer.type === 'failed') return { fault: answer.reason }
+    return answer.type === 'cancelled' ? { fault: 'the training was cancelled' } : undefined
+  })
+  return trained.finally(() => clearTimeout(killer))
+}
+
+let measurements = 0
+
+/** Rejects as soon as the signal aborts: whether the process stops at once or not, nobody waits for it. */
+function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss> {
+  const id = ++measurements
+  const cancel = () => send(child, { type: 'stopMeasuring', id }, () => undefined)
+  const request = { type: 'measure', id, job } as const
+  return ask<HeldOutLoss>(child, request, { signal, cancel, isLeft: true }, (answer) => {
+    if (!('id' in answer) || answer.id !== id) return undefined
+    return answer.type === 'measured' ? { value: answer.loss } : { fault: answer.reason }
+  })
+}
+
+/** What an answer settles: a result or why there is none; undefined where it is about something else. */
+type Settled<Result> = { readonly value: Result } | { readonly fault: string } | undefined
+
+/** How a request is given up. */
+interface Giving {
+  readonly signal: AbortSignal
+  /** Tells the process when the signal aborts. */
+  readonly cancel: () => void
+  /** Whether the request ends then, instead of with the process's answer. */
+  readonly isLeft?: boolean
+}
+
+/** Sends a request and waits for the answer that settles it, or for the process to end. */
+function ask<Result>(
+  child: ChildProcess,
+  request: TrainerRequest,
+  { signal, cancel, isLeft = false }: Giving,
+  settle: (answer: TrainerAnswer) => Settled<Result>
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const finish = (act: () => void) => {
+      signal.removeEventListener('abort', onAbort)
+      child.off('message', onMessage)
+      child.off('exit', onExit)
+      child.off('error', onError)
+      act()
+    }
+    const onAbort = () => {
+      cancel()
+      if (isLeft) finish(() => reject(signal.reason))
+    }
+    const onError = (error: Error) =>
+      finish(() => reject(new Error(`the trainer process cannot be reached: ${error.message}`)))
+    const onExit = (code: number | null, endedBy: string | null) =>
+      finish(() => reject(new Error(`the trainer process ended (${endedBy ?? `exit code ${code}`})`)))
+    const onMessage = (message: unknown) => {
+      const settled = settle(message as TrainerAnswer)
+      if (settled === undefined) return
+      finish(() => ('value' in settled ? resolve(settled.value) : reject(new Error(settled.fault))))
+    }
+    child.on('message', onMessage)
+    child.on('exit', onExit)
+    child.on('error', onError)
+    signal.addEventListener('abort', onAbort, { once: true })
+    send(child, request, onError)
+  })
+}
+
+/** Sends where there is somebody; a channel that closes meanwhile is told to `onError`, never thrown. */
+function send(child: ChildProcess, request: TrainerRequest, onError: (error: Error) => void): void {
+  if (!child.connected) return
+  child.send(request, (error) => {
+    if (error !== null) onError(error)
+  })
+}
+
+/** Ends a child process: by closing its channel, then by force. */
+async function endProcess(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  if (child.connected) child.disconnect()
+  const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
+  await ended
+  clearTimeout(killer)
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import {
+  byteString,
+  decodeCanonical,
+  encodeCanonical,
+  MalformedError,
+  withDomain
+} from '../encoding/canonical-cbor.ts'
+import type { Signer, Verify } from '../encoding/signature.ts'
+import {
+  CHARTER_BYTES_MAX,
+  decodeCharter,
+  digestSchema,
+  memberPeerSchema,
+  type SignedCharter,
+  signatureSchema
+} from './charter.ts'
+
+/** Most bytes of an invite: a charter, and little beside it. */
+export const INVITE_BYTES_MAX = CHARTER_BYTES_MAX + 64 * 1024
+const ADDRESSES_MAX = 64
+
+const termsSchema = z.strictObject({
+  version: z.literal(1),
+  /** The charter file, whole. */
+  charter: byteString().refine((bytes) => bytes.length <= CHARTER_BYTES_MAX, 'is too long a charter'),
+  /** The last sealed round that the inviter knows, 0 before the first; the id of its seal, and the model it left. */
+  round: z.number().int().min(0),
+  seal: digestSchema,
+  model: digestSchema,
+  /** Where members can be reached, each ending in `/p2p/<PeerId>`. */
+  bootstrap: z.array(z.string().min(1).max(512)).max(ADDRESSES_MAX),
+  /** Seconds since 1970 after which nobody is to begin with it. */
+  expires: z.number().int().positive(),
+  inviter: memberPeerSchema
+})
+const inviteSchema = z.strictObject({ terms: termsSchema, signature: signatureSchema })
+
+/** What a member tells a candidate: the consortium, a seal to trust, and where to begin. */
+export type InviteTerms = z.infer<typeof termsSchema>
+/** An invite that was judged. */
+export type Invite = InviteTerms & { readonly signedCharter: SignedCharter }
+
+/** Signs an invite in the name of a member and gives its bytes. */
+export function encodeInvite(terms: Omit<InviteTerms, 'version' | 'inviter'>, signer: Signer): Uint8Array {
+  const whole: InviteTerms = { version: 1, ...terms, inviter: signer.peer }
+  return encodeCanonical({ terms: whole, signature: signer.sign(signedBytes(whole)) })
+}
+
+/**
+ * Reads and judges an invite: its form, its charter, and the signature. Whether who signed it is a member is known only
+ * after its round has been reached.
+ *
+ * @throws {MalformedError}
+ */
+export function decodeInvite(bytes: Uint8Array, verify: Verify): Invite {
+  const { terms, signature } = decodeCanonical(bytes, inviteSchema, INVITE_BYTES_MAX)
+  if (!verify(terms.inviter, signedBytes(terms), signature))
+    throw new MalformedError('the signature of the invite is not valid: it was changed')
+  return { ...terms, signedCharter: decodeCharter(terms.charter, verify) }
+}
+
+function signedBytes(terms: InviteTerms): Uint8Array {
+  return withDomain('invite', encodeCanonical(terms))
+}

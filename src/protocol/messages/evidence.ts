@@ -1,0 +1,105 @@
+import { memberIndex, type RoundContext } from '../charter/round-context.ts'
+import { compareBytes, equalBytes } from '../encoding/bytes.ts'
+import type { Verify } from '../encoding/signature.ts'
+import type { Attestation, Evidence } from './bodies.ts'
+import { type Header, payloadOf, type SignedHeader, signedHeaderBytes } from './header.ts'
+import type { Message } from './message.ts'
+
+/** Most offenders that one cut convicts: with that many a proposal of the largest consortium fits its envelope. */
+export const EVIDENCE_MAX = 8
+
+/** Whether two headers are of one author, kind, round and parent. */
+function isOneTurn(first: Header, second: Header): boolean {
+  return (
+    equalBytes(first.charter, second.charter) &&
+    first.kind === second.kind &&
+    first.round === second.round &&
+    equalBytes(first.parent, second.parent) &&
+    equalBytes(first.author, second.author)
+  )
+}
+
+/** Whether both are attestations that name different cuts: which is wrong in any two attempts (rule 8 *Attest*). */
+function attestsTwoCuts(first: Message, second: Message): boolean {
+  const [one, other] = [first.body as Attestation, second.body as Attestation]
+  return first.kind === 'attestation' && second.kind === 'attestation' && !equalBytes(one.cut, other.cut)
+}
+
+/**
+ * Rule 10 *Evidence*: what two messages prove against their author: that it signed two different things for one kind,
+ * round, slot and parent, or attested two cuts; undefined where they prove nothing.
+ */
+export function evidenceOf(first: Message, second: Message, { rules }: RoundContext): Evidence | undefined {
+  const twoCuts = attestsTwoCuts(first, second)
+  const samePlace = isOneTurn(first.header, second.header) && (first.slot === second.slot || twoCuts)
+  if (!rules.convicts(samePlace, equalBytes(first.header.payload, second.header.payload))) return undefined
+  const [low, high] = [first, second].sort((left, right) =>
+    compareBytes(left.header.payload, right.header.payload)
+  ) as [Message, Message]
+  const attested = first.slot === second.slot ? [] : [low.body as Attestation, high.body as Attestation]
+  return { first: signedHeaderOf(low), second: signedHeaderOf(high), attested }
+}
+
+function signedHeaderOf({ header, signature }: Message): SignedHeader {
+  return { header, signature }
+}
+
+/** The member that evidence is about. */
+export function offenderOf({ first }: Evidence): Uint8Array {
+  return first.header.author
+}
+
+/**
+ * Whether evidence convicts a member of this round. Two signatures of the offender are all that it rests on: whoever
+ * signs once in a place can never be accused, whoever accuses.
+ *
+ * @returns why it does not, or undefined
+ */
+export function evidenceFault(
+  context: RoundContext,
+  { first, second, attested }: Evidence,
+  verify: Verify
+): string | undefined {
+  const { header } = first
+  if (!equalBytes(header.charter, context.charterId)) return 'is about another consortium'
+  if (header.round > context.round) return 'is about a later round'
+  if (memberIndex(context, header.author) < 0) return 'is about somebody who is no member'
+  if (!isOneTurn(header, second.header)) return 'its headers are of different turns'
+  if (compareBytes(header.payload, second.header.payload) >= 0)
+    return 'its headers do not differ, or are not sorted'
+  const isProven =
+    header.slot === second.header.slot ? attested.length === 0 : provesTwoCuts(first, second, attested)
+  if (!isProven) return 'its headers are no contradiction'
+  const isSigned = [first, second].every((signed) =>
+    context.rules.isSigned(verify, header.author, signedHeaderBytes(signed.header), signed.signature)
+  )
+  return isSigned ? undefined : 'a signature is not valid'
+}
+
+function provesTwoCuts(first: SignedHeader, second: SignedHeader, attested: readonly Attestation[]): boolean {
+  const [low, high] = attested
+  return (
+    first.header.kind === 'attestation' &&
+    low !== undefined &&
+    high !== undefined &&
+    equalBytes(payloadOf(low), first.header.payload) &&
+    equalBytes(payloadOf(high), second.header.payload) &&
+    !equalBytes(low.cut, high.cut)
+  )
+}
+
+/** Why the evidence in a cut is not what it must be: sorted by offender, each once, each valid; undefined if it is. */
+export function cutEvidenceFault(
+  context: RoundContext,
+  evidence: readonly Evidence[],
+  verify: Verify
+): string | undefined {
+  if (evidence.length > EVIDENCE_MAX) return `convicts ${evidence.length} at once`
+  for (const [index, item] of evidence.entries()) {
+    if (index > 0 && compareBytes(offenderOf(evidence[index - 1]!), offenderOf(item)) >= 0)
+      return 'its evidence is not sorted by offender, or accuses one twice'
+    const fault = evidenceFault(context, item, verify)
+    if (fault !== undefined) return `its evidence ${fault}`
+  }
+  return undefined
+}

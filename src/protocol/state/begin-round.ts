@@ -1,0 +1,86 @@
+import { equalBytes } from '../encoding/bytes.ts'
+import { cutId } from '../messages/identifiers.ts'
+import { isKind, judge } from '../messages/judge.ts'
+import { decodeEnvelope, type Message } from '../messages/message.ts'
+import { acceptCertificate } from '../rules/endorse.ts'
+import { learnEvidence } from '../rules/evidence.ts'
+import { beginGathering } from '../rules/ready.ts'
+import { startView } from '../rules/vote.ts'
+import { type Draft, firstOf, isSilent, keep, startTimer } from './draft.ts'
+import type { LogRecord, SignedRecord } from './effects.ts'
+
+/**
+ * Begins a round, or goes on with it where the log remembers it: all that this peer ever signed stands, its lock and its
+ * valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. What others had said comes back by
+ * sync, but for what its own word rests on: that is in the log.
+ */
+export function beginRound(draft: Draft): void {
+  const effects = [...draft.effects]
+  const own: Message[] = []
+  for (const record of draft.remembered) {
+    if (record.type === 'valid') restoreValid(draft, record)
+    else if (record.type === 'signed') restoreSigned(draft, record, own)
+  }
+  // What was logged was done then; only what follows is to be done now.
+  draft.effects = effects
+  if (draft.astray) draft.effects.push({ type: 'rebuild', context: draft.context })
+  const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
+  if (said) beginGathering(draft)
+  else beginTraining(draft)
+  restoreView(draft, own)
+  draft.effects.push(...own.map((message) => ({ type: 'broadcast', message }) as const))
+}
+
+/** What a trainer, or one who only votes, does first. */
+function beginTraining(draft: Draft): void {
+  if (!draft.context.trainers.includes(draft.self) || isSilent(draft)) {
+    beginGathering(draft)
+    return
+  }
+  // Who has to rebuild first trains if that is done in time.
+  if (!draft.astray) draft.effects.push({ type: 'train', context: draft.context })
+  startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
+}
+
+function restoreValid(draft: Draft, record: Extract<LogRecord, { type: 'valid' }>): void {
+  if (record.round !== draft.context.round) return
+  draft.valid = { view: record.view, cut: record.cut, id: cutId(draft.context, record.cut) }
+  draft.view = Math.max(draft.view, record.view)
+  for (const bytes of record.prevotes) {
+    const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)
+    if (judgement.verdict === 'accept') keep(draft, judgement.message)
+  }
+}
+
+function restoreSigned(draft: Draft, { envelope, certificates }: SignedRecord, own: Message[]): void {
+  const judgement = judge(draft.context, decodeEnvelope(envelope), draft.verify)
+  if (judgement.verdict !== 'accept' || judgement.message.author !== draft.self) return
+  // Views are taken as reached, or the bound on views ahead would drop what was said.
+  if (isVote(judgement.message)) draft.view = Math.max(draft.view, judgement.message.slot)
+  keep(draft, judgement.message)
+  own.push(judgement.message)
+  if (isKind(judgement.message, 'evidence')) learnEvidence(draft, judgement.message.body)
+  for (const certificate of certificates ?? []) acceptCertificate(draft, certificate)
+}
+
+function isVote(message: Message): boolean {
+  return isKind(message, 'proposal') || isKind(message, 'prevote') || isKind(message, 'precommit')
+}
+
+function restoreView(draft: Draft, own: readonly Message[]): void {
+  const { view } = draft
+  if (view < 0) return
+  startView(draft, view)
+  draft.phase = 'deciding'
+  if (firstOf(draft, 'precommit', view, draft.self) !== undefined) draft.step = 'precommit'
+  else if (firstOf(draft, 'prevote', view, draft.self) !== undefined) draft.step = 'prevote'
+  for (const message of own) {
+    if (!isKind(message, 'precommit') || message.body.cut === null) continue
+    if (draft.locked === undefined || message.slot > draft.locked.view)
+      draft.locked = { view: message.slot, id: message.body.cut }
+  }
+  if (draft.locked !== undefined && draft.valid !== undefined && draft.valid.view === draft.locked.view) {
+    if (!equalBytes(draft.valid.id, draft.locked.id))
+      throw new Error('the log is locked on a cut other than its valid one')
+  }
+}

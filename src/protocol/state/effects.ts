@@ -1,0 +1,77 @@
+import type { RoundContext } from '../charter/round-context.ts'
+import type { SealedRound } from '../history/sealed-round.ts'
+import type { Certificate, Cut } from '../messages/bodies.ts'
+import type { Message } from '../messages/message.ts'
+import type { Wish } from './state.ts'
+
+/** What must be durable before the effects after it are carried out. */
+export type LogRecord = SignedRecord | ValidRecord | SilentRecord
+
+/** Last round of a silence whose end is not known yet. */
+export const UNKNOWN_ROUND = Number.MAX_SAFE_INTEGER
+
+/** Rule 17 *Amnesia*: this peer lost its log and signs nothing up to and including a round. */
+export interface SilentRecord {
+  readonly type: 'silent'
+  readonly through: number
+}
+
+/** An own message, with what it claims to hold: a ready's certificates, so that a restarted peer can still show them. */
+export interface SignedRecord {
+  readonly type: 'signed'
+  readonly envelope: Uint8Array
+  readonly certificates?: readonly Certificate[]
+}
+
+/**
+ * The cut that is valid, and locked where a precommit of the same view follows (rule 5 *Vote*), with the envelopes of the
+ * prevotes that made it so: nobody votes for a lock that cannot be shown, and others may have lost them too.
+ */
+export interface ValidRecord {
+  readonly type: 'valid'
+  readonly round: number
+  readonly view: number
+  readonly cut: Cut
+  readonly prevotes: readonly Uint8Array[]
+}
+
+/** What the shell is to do, in this order. */
+export type Effect =
+  | { readonly type: 'persist'; readonly record: LogRecord }
+  | { readonly type: 'broadcast'; readonly message: Message }
+  /** Get every block of a manifest, make it durable, validate it, then report `blocksHeld`. */
+  | { readonly type: 'fetch'; readonly message: Message<'manifest'> }
+  | { readonly type: 'train'; readonly context: RoundContext }
+  | { readonly type: 'cancelTraining' }
+  | { readonly type: 'timer'; readonly round: number; readonly timer: string; readonly milliseconds: number }
+  /** Stack and merge the cut; all its blocks are held. */
+  | {
+      readonly type: 'build'
+      readonly context: RoundContext
+      readonly cut: Cut
+      readonly cutId: Uint8Array
+      readonly manifests: readonly Message<'manifest'>[]
+    }
+  /**
+   * The own build is not what a quorum sealed; what it wrote is worth nothing. Comes before `sealed`, and `rebuild` after
+   * it (rule 8 *Attest*).
+   */
+  | {
+      readonly type: 'deviated'
+      readonly context: RoundContext
+      readonly sealedRound: SealedRound
+      readonly built: Uint8Array
+    }
+  /** Get the model that the round starts from, whose digest is `context.modelDigest`, then report `rebuilt`. */
+  | { readonly type: 'rebuild'; readonly context: RoundContext }
+  /** The own manifest is one that others would refuse: it was not signed, and the round goes on without it. */
+  | { readonly type: 'unpublished'; readonly reason: string }
+  /** This member does not endorse a manifest whose blocks it holds (rule 2 *Validate*). */
+  | { readonly type: 'refused'; readonly manifest: Uint8Array; readonly reason: string }
+  /** What the operator wants of the membership cannot be in this round. */
+  | { readonly type: 'wishRefused'; readonly wish: Wish; readonly reason: string }
+  | { readonly type: 'certified'; readonly certificate: Certificate }
+  | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }
+  /** Two conflicting messages that one member signed (rule 10 *Evidence*). */
+  | { readonly type: 'equivocation'; readonly first: Message; readonly second: Message }
+  | { readonly type: 'halt'; readonly reason: string }

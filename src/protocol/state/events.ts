@@ -1,0 +1,46 @@
+import type { SealedRound } from '../history/sealed-round.ts'
+import type { Certificate, Manifest } from '../messages/bodies.ts'
+import type { Message } from '../messages/message.ts'
+import type { HeldOutLoss } from '../rules/validate.ts'
+import type { Wish } from './state.ts'
+
+/** What can happen to a peer. The shell has judged everything that came from outside. */
+export type PeerEvent =
+  /** A message that `judge` accepted. */
+  | { readonly type: 'message'; readonly message: Message }
+  /** An envelope that `judge` called early, as bytes. */
+  | { readonly type: 'early'; readonly author: Uint8Array; readonly bytes: Uint8Array }
+  /** A certificate that `isValidCertificate` accepted. */
+  | { readonly type: 'certificate'; readonly round: number; readonly certificate: Certificate }
+  /** A sealed round that `decodeSealedRound` accepted for the current context. */
+  | { readonly type: 'sealedRound'; readonly sealedRound: SealedRound }
+  /** Own training is done; all blocks are durable. */
+  | { readonly type: 'trained'; readonly round: number; readonly manifest: Manifest }
+  /** Own training failed; the round goes on without it. */
+  | { readonly type: 'trainingFailed'; readonly round: number; readonly reason: string }
+  /**
+   * Every block of a manifest is durable; `fault` tells why its content is not valid, where it is not, `heldOut` what the
+   * update did to this member's held-out loss, where that was measured and may count (rule 2 *Validate*).
+   */
+  | {
+      readonly type: 'blocksHeld'
+      readonly manifest: Uint8Array
+      readonly fault: string | undefined
+      readonly heldOut?: HeldOutLoss | undefined
+    }
+  /** The committed cut is stacked and merged. */
+  | {
+      readonly type: 'built'
+      readonly cut: Uint8Array
+      readonly stack: Uint8Array | null
+      readonly model: Uint8Array
+    }
+  /** Rule 8 *Attest*: the model with this digest is here, built anew or fetched. */
+  | { readonly type: 'rebuilt'; readonly model: Uint8Array }
+  /** Rule 17 *Amnesia*: a quorum told how far it is; see `silenceNeeded`. */
+  | { readonly type: 'recollected'; readonly through: number }
+  /** Two valid seals of an earlier round were found; `reason` names who signed both. */
+  | { readonly type: 'conflict'; readonly reason: string }
+  /** The operator wants somebody to come or to go (rule 11 *Membership*). */
+  | { readonly type: 'wish'; readonly wish: Wish }
+  | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

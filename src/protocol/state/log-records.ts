@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { VOTERS_MAX } from '../charter/charter.ts'
+import { byteString, decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts'
+import { certificateSchema, cutSchema } from '../messages/bodies.ts'
+import { decodeEnvelope, MESSAGE_BYTES_MAX } from '../messages/message.ts'
+import type { LogRecord } from './effects.ts'
+
+/** Most bytes of one record: a ready with the certificates of all trainers. */
+export const LOG_RECORD_BYTES_MAX = 16 * 1024 * 1024
+
+const counter = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const envelope = byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX, 'is too long an envelope')
+
+const logRecordSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('signed'),
+    envelope,
+    certificates: z.array(certificateSchema).max(VOTERS_MAX).optional()
+  }),
+  z.strictObject({
+    type: z.literal('valid'),
+    round: counter,
+    view: counter,
+    cut: cutSchema,
+    prevotes: z.array(envelope).max(2 * VOTERS_MAX)
+  }),
+  z.strictObject({ type: z.literal('silent'), through: counter })
+])
+
+/** The bytes of a record of the write-ahead log. */
+export function encodeLogRecord(record: LogRecord): Uint8Array {
+  return encodeCanonical(record)
+}
+
+/** @throws {MalformedError} for bytes that are no record */
+export function decodeLogRecord(bytes: Uint8Array): LogRecord {
+  return decodeCanonical(bytes, logRecordSchema, LOG_RECORD_BYTES_MAX) as LogRecord
+}
+
+/** Last round for which a record has to be kept. */
+export function roundOfRecord(record: LogRecord): number {
+  if (record.type === 'silent') return record.through
+  return record.type === 'valid' ? record.round : decodeEnvelope(record.envelope).header.round
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { type BootstrapOutcome, diagnoseBootstrap } from '../../../src/node/network/diagnosis/diagnose.ts'
+import { askHello, type HelloSelf } from '../../../src/node/network/peers/handshake.ts'
+import { GreetPeers } from '../../../src/node/network/peers/handshakes.ts'
+import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+
+const self: HelloSelf = { charter: new Uint8Array(32).fill(1), software: 'loam/test' }
+
+describe('an address to begin with', function () {
+  this.timeout(60_000)
+  const greeting: GreetPeers[] = []
+  const servers: Server[] = []
+  afterEach(async () => {
+    await Promise.all(greeting.splice(0).map((each) => each.stop()))
+    await stopHosts()
+    for (const server of servers.splice(0)) server.close()
+  })
+
+  async function greet(host: TestHost, own: HelloSelf = self, addresses: string[] = []) {
+    const said: { outcomes: BootstrapOutcome[]; misfits: string[] } = { outcomes: [], misfits: [] }
+    const greeter = new GreetPeers(host, {
+      self: own,
+      addresses,
+      admits: () => true,
+      onVerdict: ({ outcome }) => void said.outcomes.push(outcome),
+      onMisfit: (_peer, reason) => void said.misfits.push(reason),
+      log: host.log
+    })
+    greeting.push(greeter)
+    await greeter.start()
+    return said
+  }
+
+  const someone = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+
+  async function portOf(onSocket: (socket: Socket) => void): Promise<number> {
+    const server = createServer(onSocket)
+    servers.push(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  }
+
+  async function closedPort(): Promise<number> {
+    const port = await portOf(() => undefined)
+    servers.pop()!.close()
+    return port
+  }
+
+  const look = async (address: string, admits = true) =>
+    diagnoseBootstrap(await startHost({}), address, { self, admits: () => admits })
+
+  it('answers', async () => {
+    const host = await startHost({})
+    await greet(host)
+    const verdict = await look(host.multiaddrs()[0]!)
+    assert.equal(verdict.outcome, 'answers', verdict.reason)
+    assert.match(verdict.hello!.observed, /^\/ip4\/127\.0\.0\.1\/tcp\//)
+    assert(Math.abs(verdict.hello!.clockAheadMs) <= verdict.hello!.roundTripMs + 1)
+  })
+
+  it('belongs to a relay that was given a list in place of a charter', async () => {
+    const host = await startHost({})
+    await greet(host, { ...self, charter: undefined })
+    assert.equal((await look(host.multiaddrs()[0]!)).outcome, 'answers')
+  })
+
+  it('is refused at a closed port', async () => {
+    const verdict = await look(`/ip4/127.0.0.1/tcp/${await closedPort()}/p2p/${await someone()}`)
+    assert.equal(verdict.outcome, 'refused')
+    assert(verdict.reason.includes('127.0.0.1') && verdict.advice.length > 0)
+  })
+
+  it('has something else behind it that says nothing', async () => {
+    const port = await portOf(() => undefined)
+    const verdict = await look(`/ip4/127.0.0.1/tcp/${port}/p2p/${await someone()}`)
+    assert.equal(verdict.outcome, 'no-loam', verdict.reason)
+  })
+
+  it('has another peer behind it', async () => {
+    const host = await startHost({})
+    const address = host.multiaddrs()[0]!.replace(/\/p2p\/.*/, `/p2p/${await someone()}`)
+    const verdict = await look(address)
+    assert.equal(verdict.outcome, 'wrong-peer', verdict.reason)
+    assert(verdict.reason.endsWith(`: ${host.peerId}`), verdict.reason)
+  })
+
+  it('belongs to a peer that refuses this one', async () => {
+    const host = await startHost({ isAllowed: () => false })
+    await greet(host)
+    const verdict = await look(host.multiaddrs()[0]!)
+    assert.equal(verdict.outcome, 'refuses-us', verdict.reason)
+  })
+
+  it('belongs to a peer of another consortium, or of another version', async () => {
+    const other = await startHost({})
+    await greet(other, { ...self, charter: new Uint8Array(32) })
+    assert.equal((await look(other.multiaddrs()[0]!)).outcome, 'other-consortium')
+    const newer = await startHost({})
+    await greet(newer, { ...self, protocol: 2, software: 'loam/9.0.0' })
+    const verdict = await look(newer.multiaddrs()[0]!)
+    assert.equal(verdict.outcome, 'other-protocol')
+    assert.match(verdict.reason, /version 2 .*loam\/9\.0\.0/)
+    const silent = await startHost({})
+    assert.equal((await look(silent.multiaddrs()[0]!)).outcome, 'other-protocol')
+  })
+
+  it('has a name that is unknown, cannot be read, is this peer itself, or no member', async () => {
+    const unknown = await look(`/dns4/no-such-host.invalid/tcp/4001/p2p/${await someone()}`)
+    assert.equal(unknown.outcome, 'unknown-name', unknown.reason)
+    assert.equal((await look('/ip4/127.0.0.1/tcp/1')).outcome, 'malformed')
+    const host = await startHost({})
+    const own = await diagnoseBootstrap(host, host.multiaddrs()[0]!, { self, admits: () => true })
+    assert.equal(own.outcome, 'self')
+    assert.equal((await look(`/ip4/127.0.0.1/tcp/1/p2p/${await someone()}`, false)).outcome, 'not-a-member')
+  })
+
+  it('is told of when it fails, and tried again', async () => {
+    const host = await startHost({})
+    const address = `/ip4/127.0.0.1/tcp/${await closedPort()}/p2p/${await someone()}`
+    const { outcomes } = await greet(host, self, [address])
+    await until(() => outcomes.length > 0)
+    assert.deepEqual(outcomes, ['refused'])
+    assert(host.log.messages.some((line) => line.includes(address) && line.includes('"outcome":"refused"')))
+  })
+
+  it('tells both sides of two versions, once each', async () => {
+    const old = await startHost({})
+    const atOld = await greet(old)
+    const newer = await startHost({ bootstrap: [old] })
+    const atNewer = await greet(newer, { ...self, protocol: 2 })
+    await until(() => atOld.misfits.length > 0 && atNewer.misfits.length > 0)
+    await askHello(newer, old.peerId, { ...self, protocol: 2 })
+    assert.equal(atOld.misfits.length, 1)
+    assert.match(atOld.misfits[0]!, /this one has to be updated$/)
+    assert.match(atNewer.misfits[0]!, /it has to be updated$/)
+  })
+})

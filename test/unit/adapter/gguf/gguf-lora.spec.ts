@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { ggufLora } from '../../../../src/adapter/gguf/gguf-lora.ts'
+import { AdapterError } from '../../../../src/adapter/pair/adapter-error.ts'
+import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
+import { encodeGguf } from '../../../../src/formats/gguf/gguf.ts'
+import { type GgufArchitecture, ggufModule, ggufRows } from '../../../../src/formats/gguf/llama-names.ts'
+import { decodeGguf } from '../../../../src/formats/gguf/reader.ts'
+import { pairOf } from '../arbitraries.ts'
+
+const llama: GgufArchitecture = { name: 'llama', heads: 2, keyValueHeads: 1 }
+const layer = 'model.layers.3.self_attn'
+
+/** A pair of a module [8, in] whose B has row i filled with i. */
+function countedPair(module: string, rank: number, alpha: number): LoraPair {
+  const B = Float32Array.from({ length: 8 * rank }, (_, index) => Math.floor(index / rank))
+  const A = Float32Array.from({ length: rank * 3 }, (_, index) => index + 1)
+  return { module, rank, alpha, inFeatures: 3, outFeatures: 8, A, B }
+}
+
+describe('GGUF names and rows', () => {
+  it('are those of llama.cpp', () => {
+    assert.equal(ggufModule(`${layer}.q_proj`), 'blk.3.attn_q')
+    assert.equal(ggufModule('model.layers.0.mlp.down_proj'), 'blk.0.ffn_down')
+    assert.equal(ggufModule('model.embed_tokens'), 'token_embd')
+    assert.throws(() => ggufModule('transformer.h.0.attn.c_attn'), AdapterError)
+  })
+
+  it('interleave the halves of every head of q and k, and of nothing else', () => {
+    const rows = { shape: [8], data: Float32Array.from([0, 1, 2, 3, 4, 5, 6, 7]) }
+    const moved = (module: string, architecture = llama) => [...ggufRows(module, rows, architecture).data]
+    assert.deepEqual(moved(`${layer}.q_proj`), [0, 2, 1, 3, 4, 6, 5, 7])
+    assert.deepEqual(moved(`${layer}.k_proj`), [0, 4, 1, 5, 2, 6, 3, 7])
+    assert.deepEqual(moved(`${layer}.v_proj`), [...rows.data])
+    assert.deepEqual(moved(`${layer}.q_proj`, { ...llama, name: 'qwen2' }), [...rows.data])
+  })
+
+  it('refuse rows that are no whole heads', () => {
+    const rows = { shape: [6], data: new Float32Array(6) }
+    assert.throws(() => ggufRows(`${layer}.q_proj`, rows, llama), /6 rows are not 2 heads of an even size/)
+  })
+})
+
+describe('a GGUF adapter', () => {
+  it('is read back with what llama.cpp looks for', () => {
+    const adapter = { pairs: [countedPair(`${layer}.q_proj`, 2, 2)] }
+    const { metadata, tensors } = decodeGguf(encodeGguf(ggufLora(adapter, llama, 'mine')))
+    assert.deepEqual(Object.fromEntries([...metadata].map(([key, { value }]) => [key, value])), {
+      'general.type': 'adapter',
+      'general.architecture': 'llama',
+      'general.name': 'mine',
+      'adapter.type': 'lora',
+      'adapter.lora.alpha': 2
+    })
+    assert.deepEqual([...tensors.keys()], ['blk.3.attn_q.weight.lora_a', 'blk.3.attn_q.weight.lora_b'])
+    assert.deepEqual(tensors.get('blk.3.attn_q.weight.lora_a')!.shape, [2, 3])
+    const b = tensors.get('blk.3.attn_q.weight.lora_b')!
+    assert.deepEqual(b.shape, [8, 2])
+    assert.deepEqual([...b.data], [0, 0, 2, 2, 1, 1, 3, 3, 4, 4, 6, 6, 5, 5, 7, 7])
+  })
+
+  it('has the scale of every module, though the file knows one alpha', () => {
+    const shape = { module: `${layer}.v_proj`, inFeatures: 3, outFeatures: 8 }
+    const other = { module: `${layer}.o_proj`, inFeatures: 3, outFeatures: 8 }
+    const element = fc.integer({ min: -8, max: 8 })
+    fc.assert(
+      fc.property(pairOf(shape, element), pairOf(other, element), (first, second) => {
+        const { metadata, tensors } = ggufLora({ pairs: [first, second] }, llama, 'x')
+        const alpha = metadata.get('adapter.lora.alpha')!.value as number
+        for (const pair of [first, second]) {
+          const a = tensors.get(`${ggufModule(pair.module)}.weight.lora_a`)!.data
+          for (const [index, value] of pair.A.entries()) {
+            const wanted = (pair.alpha / pair.rank) * value
+            assert.ok(Math.abs((alpha / pair.rank) * a[index]! - wanted) <= 1e-6 * Math.abs(wanted))
+          }
+        }
+      })
+    )
+  })
+
+  it('needs a module', () => {
+    assert.throws(() => ggufLora({ pairs: [] }, llama, 'x'), AdapterError)
+  })
+})

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { clipAdapter, clipToMedian } from '../../../../src/adapter/norm/clip.ts'
+import { updateNorm } from '../../../../src/adapter/norm/norm.ts'
+import { cut } from '../arbitraries.ts'
+
+describe('clipping', () => {
+  it('holds every module to its bound, and leaves what is within it', () => {
+    fc.assert(
+      fc.property(cut, fc.double({ min: 0.01, max: 100, noNaN: true }), ({ members }, bound) => {
+        for (const { adapter } of members) {
+          for (const [i, pair] of clipAdapter(adapter, () => bound).pairs.entries()) {
+            const before = adapter.pairs[i]!
+            if (updateNorm(before) <= bound) assert.equal(pair, before)
+            else assert(Math.abs(updateNorm(pair) - bound) <= 1e-3 * bound)
+          }
+        }
+      })
+    )
+  })
+
+  it('by the median takes a scaled member down to the others, whatever order they come in', () => {
+    const member = (author: number, size: number) => ({
+      author: Uint8Array.of(author),
+      samples: 1,
+      adapter: {
+        pairs: [
+          {
+            module: 'm',
+            rank: 1,
+            alpha: 1,
+            inFeatures: 1,
+            outFeatures: 1,
+            A: Float32Array.of(1),
+            B: Float32Array.of(size)
+          }
+        ]
+      }
+    })
+    const given = [member(1, 1), member(2, -1000), member(3, 2), member(4, 3)]
+    const clipped = clipToMedian(given, 2)
+    assert.deepEqual(
+      clipped.map(({ adapter }) => adapter.pairs[0]!.B[0]),
+      [1, -4, 2, 3]
+    )
+    assert.deepEqual(clipToMedian([...given].reverse(), 2), [...clipped].reverse())
+  })
+})

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import {
+  concatenateAdapters,
+  type LoraAdapter,
+  type LoraPair,
+  pairFromBlocks,
+  type ShardDtype,
+  updateNorm
+} from '../../../../src/adapter/index.ts'
+import { sendAdapter } from '../../../../src/adapter/shard/error-feedback.ts'
+
+/** Deterministic numbers in [-1, 1). */
+function numbers(seed: number, length: number): Float32Array {
+  let state = seed >>> 0
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 31 - 1
+  })
+}
+
+const [IN, OUT, RANK, ALPHA] = [24, 20, 3, 6]
+
+function trained(seed: number, rank = RANK): LoraAdapter {
+  const A = numbers(2 * seed + 1, rank * IN)
+  const B = numbers(2 * seed + 2, OUT * rank)
+  return { pairs: [{ module: 'm', rank, alpha: ALPHA, inFeatures: IN, outFeatures: OUT, A, B }] }
+}
+
+/** Σ sign · scale · B·A, as one pair of scale 1. */
+function sum(...terms: readonly (readonly [LoraAdapter, number])[]): LoraPair {
+  return concatenateAdapters(
+    terms.map(([{ pairs }, sign]) => ({
+      pairs: pairs.map((pair) => {
+        const factor = (sign * pair.alpha) / pair.rank
+        return { ...pair, alpha: pair.rank, A: pair.A.map((value) => value * factor) }
+      })
+    }))
+  ).pairs[0]!
+}
+
+describe('error feedback', () => {
+  it('sends float32 as it is, and owes nothing', () => {
+    const adapter = trained(1)
+    const sent = sendAdapter(adapter, 'f32', trained(2))
+    assert.equal(sent.adapter, adapter)
+    assert.deepEqual(sent.owed, { pairs: [] })
+  })
+
+  for (const dtype of ['bf16', 'int8'] as const) {
+    it(`${dtype}: what is sent is what others read; sent and owed together are what was due`, () => {
+      let owed: LoraAdapter | undefined
+      for (let round = 0; round < 5; round++) {
+        const adapter = trained(round)
+        const sent = sendAdapter(adapter, dtype, owed)
+        const [shard] = sent.shards
+        const read = pairFromBlocks(
+          shard!,
+          shard!.blocks.map(({ bytes }) => bytes)
+        )
+        assert.deepEqual(read, sent.adapter.pairs[0])
+        assert.deepEqual([read.rank, read.alpha], [RANK, ALPHA])
+        const left = sum(
+          [adapter, 1],
+          ...(owed === undefined ? [] : [[owed, 1] as const]),
+          [sent.adapter, -1],
+          [sent.owed, -1]
+        )
+        // From the second round on the smallest parts of what is owed are let go: it has twice the rank at most.
+        const bound = round === 0 ? 1e-5 : 0.02
+        assert(updateNorm(left) <= bound * updateNorm(sum([adapter, 1])), `round ${round}`)
+        assert(sent.owed.pairs[0]!.rank <= 2 * RANK)
+        owed = sent.owed
+      }
+    })
+  }
+
+  it('int8: the error of a sum of rounds stays that of one round, where without it every round adds its own', () => {
+    const adapter = trained(7)
+    const rounds = 12
+    const errorOf = (withFeedback: boolean) => {
+      const terms: [LoraAdapter, number][] = []
+      let owed: LoraAdapter | undefined
+      for (let round = 0; round < rounds; round++) {
+        const sent = sendAdapter(adapter, 'int8', withFeedback ? owed : undefined)
+        terms.push([adapter, 1], [sent.adapter, -1])
+        owed = sent.owed
+      }
+      return updateNorm(sum(...terms))
+    }
+    const one = updateNorm(sendAdapter(adapter, 'int8').owed.pairs[0]!)
+    assert(errorOf(false) > 0.99 * rounds * one)
+    assert(errorOf(true) < 2 * one, `${errorOf(true)} against ${one} of one round`)
+  })
+
+  it('holds where rank or alpha change from round to round, and ignores a module of another shape', () => {
+    const first = sendAdapter(trained(1, 5), 'int8')
+    const next = trained(2, 2)
+    const sent = sendAdapter(next, 'int8', first.owed)
+    assert.equal(sent.adapter.pairs[0]!.rank, 2)
+    const other = { pairs: [{ ...trained(3).pairs[0]!, outFeatures: 1, B: numbers(1, RANK) }] }
+    assert.deepEqual(digests(sendAdapter(next, 'int8', other)), digests(sendAdapter(next, 'int8')))
+    const zero = { pairs: [{ ...next.pairs[0]!, B: new Float32Array(2 * OUT) }] }
+    for (const dtype of ['bf16', 'int8'] as ShardDtype[])
+      assert.deepEqual(sendAdapter(zero, dtype).owed, { pairs: [] }, 'an update of zero loses nothing')
+  })
+
+  it('gives the same bits every time', () => {
+    const { owed } = sendAdapter(trained(1), 'int8')
+    const once = sendAdapter(trained(2), 'int8', owed)
+    assert.deepEqual(digests(once), digests(sendAdapter(trained(2), 'int8', owed)))
+  })
+})
+
+function digests({ shards }: ReturnType<typeof sendAdapter>): string[] {
+  return shards.flatMap(({ blocks }) => blocks.map(({ digest }) => digest))
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
+import { loraScale, stackAdapters } from '../../../../src/adapter/stack/stack.ts'
+import { cappedSamples, coefficients } from '../../../../src/adapter/stack/weights.ts'
+import { stackDigest } from '../../../../src/formats/digest/tensors-digest.ts'
+import { bitsOf, cut } from '../arbitraries.ts'
+
+/** s · B · A in float64, [out, in]. */
+function product({ rank, inFeatures, outFeatures, A, B }: LoraPair, scale: number): Float64Array {
+  const result = new Float64Array(outFeatures * inFeatures)
+  for (let i = 0; i < outFeatures; i++)
+    for (let j = 0; j < inFeatures; j++)
+      for (let k = 0; k < rank; k++)
+        result[i * inFeatures + j]! += scale * B[i * rank + k]! * A[k * inFeatures + j]!
+  return result
+}
+
+function pair(module: string, rank: number, alpha: number, a: number[], b: number[]): LoraPair {
+  return {
+    module,
+    rank,
+    alpha,
+    inFeatures: a.length / rank,
+    outFeatures: b.length / rank,
+    A: Float32Array.from(a),
+    B: Float32Array.from(b)
+  }
+}
+
+describe('the cap on samples', () => {
+  it('is twice the lower median', () => {
+    assert.deepEqual(cappedSamples([7]), [7])
+    assert.deepEqual(cappedSamples([1, 100]), [1, 2])
+    assert.deepEqual(cappedSamples([100, 1, 10]), [20, 1, 10])
+    assert.deepEqual(cappedSamples([4, 1000, 3, 1000]), [4, 8, 3, 8])
+    assert.deepEqual(cappedSamples([9, 10]), [9, 10])
+  })
+
+  it('refuses what is no count', () => {
+    for (const samples of [[], [0], [-1], [1.5], [Number.NaN], [2 ** 53]]) {
+      assert.throws(() => cappedSamples(samples), /median|not a count/)
+    }
+  })
+
+  it('leaves shares that sum to 1 and are whole numbers over their sum', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 1e6 }), { minLength: 1, maxLength: 20 }), (samples) => {
+        const capped = cappedSamples(samples)
+        const total = capped.reduce((sum, n) => sum + n)
+        const shares = coefficients(samples)
+        assert.deepEqual(
+          shares,
+          capped.map((n) => n / total)
+        )
+        assert(Math.abs(shares.reduce((sum, p) => sum + p) - 1) < 1e-12)
+      })
+    )
+  })
+})
+
+describe('the FLoRA stack', () => {
+  it('gives the same bits whatever order the members come in', () => {
+    fc.assert(
+      fc.property(
+        cut.chain(({ members }) =>
+          fc.tuple(
+            fc.constant(members),
+            fc.shuffledSubarray(members, { minLength: members.length, maxLength: members.length })
+          )
+        ),
+        ([members, shuffled]) => {
+          assert.equal(
+            stackDigest(stackAdapters(shuffled).tensors),
+            stackDigest(stackAdapters(members).tensors)
+          )
+        }
+      )
+    )
+  })
+
+  it('has B·A equal to Σ p_k s_k B_k A_k to 1e-6 of its terms', () => {
+    fc.assert(
+      fc.property(cut, fc.boolean(), ({ members }, rsLora) => {
+        const stack = stackAdapters(members, { rsLora })
+        assert(stack.finite)
+        const shares = coefficients(members.map(({ samples }) => samples))
+        for (const stacked of stack.adapter.pairs) {
+          const got = product(stacked, 1)
+          const expected = new Float64Array(got.length)
+          const size = new Float64Array(got.length)
+          let rank = 0
+          for (const [k, { adapter }] of members.entries()) {
+            const own = adapter.pairs.find(({ module }) => module === stacked.module)
+            if (own === undefined) continue
+            rank += own.rank
+            const scale = shares[k]! * loraScale(own, rsLora)
+            product(own, scale).forEach((value, i) => {
+              expected[i]! += value
+            })
+            product({ ...own, A: own.A.map(Math.abs), B: own.B.map(Math.abs) }, scale).forEach((value, i) => {
+              size[i]! += value
+            })
+          }
+          assert.equal(stack.ranks.get(stacked.module), rank)
+          // 1e-40: products of subnormals, which have fewer digits.
+          got.forEach((value, i) => {
+            assert(Math.abs(value - expected[i]!) <= 1e-6 * size[i]! + 1e-40)
+          })
+        }
+      })
+    )
+  })
+
+  it('keeps a single member of scale 1 bit for bit', () => {
+    fc.assert(
+      fc.property(cut, ({ members }) => {
+        const { author, samples, adapter } = members[0]!
+        const pairs = adapter.pairs.map((p) => ({ ...p, alpha: p.rank }))
+        const stack = stackAdapters([{ author, samples, adapter: { pairs } }])
+        for (const [i, { A, B }] of stack.adapter.pairs.entries()) {
+          assert.deepEqual(bitsOf(A), bitsOf(pairs[i]!.A))
+          assert.deepEqual(bitsOf(B), bitsOf(pairs[i]!.B))
+        }
+      })
+    )
+  })
+
+  it('orders by unsigned bytes, folds the scale into A and divides by the whole cut where a module is missing', () => {
+    const high = {
+      author: Uint8Array.of(0x80),
+      samples: 3,
+      adapter: { pairs: [pair('m', 1, 2, [5, 6], [7])] }
+    }
+    const low = {
+      author: Uint8Array.of(0x7f, 0xff),
+      samples: 3,
+      adapter: { pairs: [pair('m', 2, 2, [1, 2, 3, 4], [8, 9]), pair('n', 1, 4, [1], [1])] }
+    }
+    const { adapter, tensors } = stackAdapters([high, low])
+    assert.deepEqual([...tensors.get('base_model.model.m.lora_A.weight')!.data], [0.5, 1, 1.5, 2, 5, 6])
+    assert.deepEqual([...tensors.get('base_model.model.m.lora_B.weight')!.data], [8, 9, 7])
+    assert.deepEqual([...adapter.pairs[1]!.A], [2])
+    assert.deepEqual(tensors.get('base_model.model.m.lora_A.weight')!.shape, [3, 2])
+    assert.deepEqual(tensors.get('base_model.model.m.lora_B.weight')!.shape, [1, 3])
+  })
+
+  it('says when a coefficient or an element is not finite', () => {
+    const member = (alpha: number, a: number) => ({
+      author: Uint8Array.of(1),
+      samples: 1,
+      adapter: { pairs: [pair('m', 1, alpha, [a], [1])] }
+    })
+    assert(stackAdapters([member(1, 3e38)]).finite)
+    assert(!stackAdapters([member(2, 3e38)]).finite)
+    assert(!stackAdapters([member(1e39, 0)]).finite)
+  })
+
+  it('refuses an author twice, an empty cut and shapes that differ', () => {
+    const member = (author: number, b: number[]) => ({
+      author: Uint8Array.of(author),
+      samples: 1,
+      adapter: { pairs: [pair('m', 1, 1, [1], b)] }
+    })
+    assert.throws(() => stackAdapters([]), /without members/)
+    assert.throws(() => stackAdapters([member(1, [1]), member(1, [1])]), /01 is in the cut twice/)
+    assert.throws(
+      () => stackAdapters([member(1, [1]), member(2, [1, 2])]),
+      /m is 2 × 1 in one adapter, 1 × 1 in another/
+    )
+  })
+})

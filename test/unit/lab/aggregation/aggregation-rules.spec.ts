@@ -1,0 +1,9 @@
+import assert from 'node:assert/strict'
+import { aggregationRule, flora } from '../../../../lab/aggregation/index.ts'
+
+describe('aggregation rules', () => {
+  it('are found by name', () => {
+    assert.equal(aggregationRule('flora'), flora)
+    assert.throws(() => aggregationRule('average'), /no aggregation rule "average"; there are: flora, /)
+  })
+})

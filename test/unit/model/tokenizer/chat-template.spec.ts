@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TextTokenizer, type TrainingExample, tokenizeExample } from '../../../../src/data/index.ts'
+import { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from '../../../../src/model/index.ts'
+
+/** One token a character: a token's id is its code. */
+const CHARACTERS: TextTokenizer = {
+  vocabularySize: 0x10000,
+  bosId: 1,
+  eosId: 2,
+  encode: (text) => Array.from(text, (letter) => letter.charCodeAt(0)),
+  decode: (ids) => String.fromCharCode(...ids)
+}
+
+const chat = (...turns: [string, string][]): TrainingExample => ({
+  source: 'a.jsonl:1',
+  content: { kind: 'chat', messages: turns.map(([role, content]) => ({ role, content })) }
+})
+
+/** What is learned of an example, each stretch as text. */
+function learned(example: TrainingExample, template?: string): string[][] {
+  const renderChat =
+    template === undefined ? undefined : createChatTemplate(template, { bosToken: '<s>', eosToken: '</s>' })
+  const options = { tokenizer: CHARACTERS, loss: 'completions', ...(renderChat && { renderChat }) } as const
+  return tokenizeExample(example, options).map(({ ids, weights }) => {
+    const stretches: string[] = []
+    for (const [index, id] of ids.entries()) {
+      if (weights[index] === 0) continue
+      if (index === 0 || weights[index - 1] === 0) stretches.push('')
+      stretches.push(stretches.pop()! + String.fromCharCode(id))
+    }
+    return stretches
+  })
+}
+
+describe('chat template', () => {
+  const conversation = chat(
+    ['system', 'Be brief.'],
+    ['user', 'Hi'],
+    ['assistant', 'Hello'],
+    ['user', 'Bye'],
+    ['assistant', 'Ciao']
+  )
+
+  it('learns the answers only, with what ends them', () => {
+    assert.deepEqual(learned(conversation, CHAT_TEMPLATES.chatml), [
+      ['Hello<|im_end|>\n', 'Ciao<|im_end|>\n']
+    ])
+    const llama =
+      "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]" +
+      "{% elif m.role == 'assistant' %} {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"
+    assert.deepEqual(learned(conversation, llama), [[' Hello</s>', ' Ciao</s>']])
+  })
+
+  it('takes every answer for itself where the template shows earlier ones otherwise', () => {
+    // As templates do that drop the thoughts of all answers but the last.
+    const forgetful =
+      "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and not loop.last %}...{% else %}{{ m.content }}{% endif %}{% endfor %}" +
+      '{% if add_generation_prompt %}<assistant>{% endif %}'
+    assert.deepEqual(learned(conversation, forgetful), [['Hello'], ['Ciao']])
+  })
+
+  it('says what a conversation lacks', () => {
+    assert.throws(
+      () => learned(conversation),
+      /a\.jsonl:1: conversations need a chat template.*--chat-template/
+    )
+    assert.throws(
+      () => learned(conversation, "{{ raise_exception('roles must alternate') }}"),
+      /a\.jsonl:1: .*roles must alternate/
+    )
+    assert.throws(() => learned(conversation, '{{ messages | length }}'), /a\.jsonl:1: .*does not begin as/)
+  })
+
+  it('completions end with EOS, texts do not; prompts are not learned', () => {
+    const completion: TrainingExample = {
+      source: 'x:1',
+      content: { kind: 'completion', prompt: 'Q: ', completion: 'A' }
+    }
+    assert.deepEqual(learned(completion), [['A\u0002']])
+    const text: TrainingExample = { source: 'x:1', content: { kind: 'text', text: 'abc' } }
+    assert.deepEqual(learned(text), [['abc']])
+    const [all] = tokenizeExample(completion, { tokenizer: CHARACTERS, loss: 'all' })
+    assert.deepEqual([...all!.ids], [1, ...CHARACTERS.encode('Q: A'), 2])
+    assert.deepEqual([...all!.weights], [0, 1, 1, 1, 1, 1])
+  })
+
+  it("is found in a model's folder, or given", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'loam-chat-'))
+    const config = (json: object): void =>
+      writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(json))
+    const rendered = (override?: string): string | undefined =>
+      loadChatTemplate(folder, override)?.([{ role: 'user', content: 'Hi' }], { addGenerationPrompt: false })
+    try {
+      config({})
+      assert.equal(rendered(), undefined)
+      writeFileSync(join(folder, 'chat_template.jinja'), 'file {{ messages[0].content }}')
+      assert.equal(rendered(), 'file Hi')
+      config({ bos_token: { content: '<s>' }, chat_template: '{{ bos_token }}{{ messages[0].content }}' })
+      assert.equal(rendered(), '<s>Hi')
+      config({
+        chat_template: [
+          { name: 'tool', template: 't' },
+          { name: 'default', template: 'd' }
+        ]
+      })
+      assert.equal(rendered(), 'd')
+      assert.match(rendered('chatml')!, /^<\|im_start\|>user\nHi<\|im_end\|>/)
+      assert.equal(rendered(join(folder, 'chat_template.jinja')), 'file Hi')
+      assert.throws(() => rendered('nonsense'), /there is no chat template nonsense/)
+      config({ chat_template: 7 })
+      assert.throws(() => rendered(), /tokenizer_config\.json/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { encodeSafetensors } from '../../../../src/formats/index.ts'
+import { initialiseLlama, loadBaseModel, saveBaseModel } from '../../../../src/model/index.ts'
+import { TINY_CONFIG } from '../tiny-llama.ts'
+import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
+
+describe('base model folder', () => {
+  let folder: string
+  const weights = initialiseLlama(TINY_CONFIG, 1)
+  const save = (dtype: 'F32' | 'F16' | 'BF16' = 'F32'): void =>
+    saveBaseModel(folder, {
+      config: TINY_CONFIG,
+      weights,
+      tokenizerJson: BYTE_LEVEL_TOKENIZER,
+      tokenizerConfigJson: BYTE_LEVEL_CONFIG,
+      dtype
+    })
+  const edit = (file: string, change: (json: Record<string, unknown>) => object): void => {
+    const json: Record<string, unknown> = JSON.parse(readFileSync(join(folder, file), 'utf8'))
+    writeFileSync(join(folder, file), JSON.stringify(change(json)))
+  }
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'loam-model-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  it('comes back as it was saved', () => {
+    save()
+    const model = loadBaseModel(folder)
+    assert.deepEqual(model.config, TINY_CONFIG)
+    assert.equal(model.weights.size, weights.size)
+    for (const [name, tensor] of weights) assert.deepEqual(model.weights.get(name), tensor)
+    assert.equal(model.tokenizer.decode(model.tokenizer.encode('hello')), 'hello')
+  })
+
+  it('comes back rounded from 16-bit formats', () => {
+    for (const [dtype, bits] of [
+      ['F16', 11],
+      ['BF16', 8]
+    ] as const) {
+      save(dtype)
+      const model = loadBaseModel(folder)
+      for (const [name, { data }] of weights) {
+        const found = model.weights.get(name)!.data
+        for (const [index, value] of data.entries()) {
+          assert.ok(
+            Math.abs(found[index]! - value) <= Math.abs(value) * 2 ** -bits + 2 ** -25,
+            `${dtype} ${name}`
+          )
+        }
+      }
+    }
+  })
+
+  it('is read from several weight files, and from no file outside the folder', () => {
+    save()
+    const entries = [...weights]
+    const [one, two] = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']
+    writeFileSync(join(folder, one), encodeSafetensors(new Map(entries.slice(0, 5))))
+    writeFileSync(join(folder, two), encodeSafetensors(new Map(entries.slice(5))))
+    renameSync(join(folder, 'model.safetensors'), join(folder, 'elsewhere'))
+    const index = join(folder, 'model.safetensors.index.json')
+    const places = entries.map(([name], position) => [name, position < 5 ? one : two])
+    writeFileSync(index, JSON.stringify({ weight_map: Object.fromEntries(places) }))
+    assert.deepEqual(new Map([...loadBaseModel(folder).weights].sort()), new Map([...weights].sort()))
+    writeFileSync(index, JSON.stringify({ weight_map: { a: '../secret.safetensors' } }))
+    assert.throws(() => loadBaseModel(folder), /names \.\.\/secret.safetensors/)
+  })
+
+  it('says what does not fit', () => {
+    save()
+    edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
+    assert.throws(
+      () => loadBaseModel(folder),
+      /down_proj.weight has shape \[16,24\], config.json asks for \[16,25\]/
+    )
+    save()
+    edit('config.json', (json) => ({ ...json, tie_word_embeddings: false }))
+    assert.throws(() => loadBaseModel(folder), /lm_head.weight is missing, config.json asks for \[29,16\]/)
+    save()
+    edit('config.json', (json) => ({ ...json, vocab_size: 3 }))
+    assert.throws(() => loadBaseModel(folder), /ids up to 11, but config.json, vocab_size is 3/)
+    save()
+    edit('tokenizer_config.json', (json) => ({ ...json, bos_token: '<none>' }))
+    assert.throws(() => loadBaseModel(folder), /bos_token <none>/)
+    writeFileSync(join(folder, 'tokenizer.json'), '{')
+    assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
+    writeFileSync(join(folder, 'config.json'), '[]')
+    assert.throws(() => loadBaseModel(folder), /config.json does not hold a JSON object/)
+  })
+
+  it('is not written with weights that do not fit', () => {
+    const cut = new Map(weights)
+    cut.delete('model.norm.weight')
+    const options = { config: TINY_CONFIG, weights: cut, tokenizerJson: {}, tokenizerConfigJson: {} }
+    assert.throws(() => saveBaseModel(folder, options), /model.norm.weight is missing/)
+  })
+})

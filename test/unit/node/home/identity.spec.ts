@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import type { Home } from '../../../../src/node/home/home.ts'
+import { loadIdentity, loadOrCreateIdentity, memberCard } from '../../../../src/node/home/identity.ts'
+import { PeerError } from '../../../../src/node/storage/peer-error.ts'
+import { temporaryHome } from '../temporary-home.ts'
+
+describe('an identity', () => {
+  let home: Home
+  let remove: () => Promise<void>
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+  })
+  afterEach(() => remove())
+
+  it('is made once, readable by its owner alone, and stays the same', async () => {
+    assert.equal(await loadIdentity(home.identity), undefined)
+    const made = await loadOrCreateIdentity(home.identity)
+    if (process.platform !== 'win32') assert.equal((await stat(home.identity)).mode & 0o777, 0o600)
+    const again = await loadOrCreateIdentity(home.identity)
+    assert.equal(again.peerId, made.peerId)
+    assert.deepEqual(memberCard(again), memberCard(made))
+    assert.deepEqual(
+      (await readdir(home.folder)).filter((name) => name.startsWith('identity')),
+      ['identity.json']
+    )
+  })
+
+  it('is one, whoever is first, when two make it in the same instant', async () => {
+    const made = await Promise.all(Array.from({ length: 3 }, () => loadOrCreateIdentity(home.identity)))
+    assert.equal(new Set(made.map(({ peerId }) => peerId)).size, 1)
+  })
+
+  it('shows nothing secret in its card', async () => {
+    const identity = await loadOrCreateIdentity(home.identity)
+    const { ed25519Seed } = JSON.parse(await readFile(home.identity, 'utf8'))
+    const card = JSON.stringify(memberCard(identity))
+    assert(!card.includes(ed25519Seed) && !card.includes(Buffer.from(ed25519Seed, 'base64').toString('hex')))
+  })
+
+  for (const [what, text] of [
+    ['an empty file', ''],
+    ['garbage', '\0\xff{'],
+    ['another version', '{"version":2,"ed25519Seed":"AAAA"}'],
+    ['a short seed', '{"version":1,"ed25519Seed":"AAAA"}'],
+    ['another field', '{"version":1,"seed":"AAAA"}']
+  ] as const) {
+    it(`is refused, and never overwritten, when its file holds ${what}`, async () => {
+      await writeFile(home.identity, text)
+      await assert.rejects(loadOrCreateIdentity(home.identity), (error: Error) => {
+        assert(error instanceof PeerError)
+        assert.match(error.message, /identity\.json is no identity file .* restore it from a backup/)
+        return true
+      })
+      assert.equal(await readFile(home.identity, 'utf8'), text)
+    })
+  }
+})

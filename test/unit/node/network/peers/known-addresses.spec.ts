@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import type { Home } from '../../../../../src/node/home/home.ts'
+import { AddressKeeper, loadAddresses } from '../../../../../src/node/network/peers/known-addresses.ts'
+import { memoryLog } from '../../memory-log.ts'
+import { temporaryHome } from '../../temporary-home.ts'
+
+describe('known addresses', () => {
+  let home: Home
+  let remove: () => Promise<void>
+  const log = memoryLog()
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+  })
+  afterEach(() => remove())
+
+  it('are kept while the peer runs, each once, and written only when they change', async () => {
+    let known = ['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2', '/ip4/1.2.3.4/tcp/1']
+    const keeper = new AddressKeeper(home, () => known, log)
+    await keeper.save()
+    assert.deepEqual(await loadAddresses(home, log), ['/ip4/1.2.3.4/tcp/1', '/ip4/1.2.3.4/tcp/2'])
+    await rm(home.addresses)
+    known = known.toReversed()
+    await keeper.save()
+    assert.deepEqual(await loadAddresses(home, log), [])
+    known = ['/ip4/1.2.3.4/tcp/3']
+    await keeper.stop()
+    assert.deepEqual(await loadAddresses(home, log), known)
+  })
+
+  it('are not lost to a start at which nobody was met', async () => {
+    await writeFile(home.addresses, '["/ip4/1.2.3.4/tcp/1"]')
+    await new AddressKeeper(home, () => [], log).stop()
+    assert.deepEqual(await loadAddresses(home, log), ['/ip4/1.2.3.4/tcp/1'])
+  })
+
+  it('are hints: a disk that refuses them, or a damaged file, stops nobody', async () => {
+    const nowhere = { ...home, addresses: `${home.folder}/missing/addresses.json` }
+    await new AddressKeeper(nowhere, () => ['/ip4/1.2.3.4/tcp/1'], log).save()
+    assert.match(log.messages.at(-1)!, /cannot be written/)
+    for (const text of ['{', '{}', '[1]']) {
+      await writeFile(home.addresses, text)
+      assert.deepEqual(await loadAddresses(home, log), [])
+      assert.equal(await readFile(`${home.addresses}.damaged`, 'utf8'), text)
+    }
+  })
+})

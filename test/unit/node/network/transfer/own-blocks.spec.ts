@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { OwnBlocks } from '../../../../../src/node/network/transfer/own-blocks.ts'
+
+describe('an author’s own blocks', () => {
+  it('are sent once, and then others are to bring them', () => {
+    const own = new OwnBlocks()
+    own.publish(['d'])
+    assert.equal(own.refusal('d', 'first', 0, 0), undefined)
+    assert(own.refusal('d', 'second', 0, 100)! > 0, 'the first has just got it')
+    assert(own.refusal('d', 'third', 1, 60_000)! > 0, 'somebody else has it')
+  })
+
+  it('are sent again when the first that got them tells nothing', () => {
+    const own = new OwnBlocks()
+    own.publish(['d'])
+    own.refusal('d', 'first', 0, 0)
+    assert.equal(own.refusal('d', 'second', 0, 60_000), undefined)
+  })
+
+  it('go in the end to whoever asks on: it may reach nobody else', () => {
+    const own = new OwnBlocks()
+    own.publish(['d'])
+    const waits: number[] = []
+    let wait = own.refusal('d', 'alone', 3, 0)
+    while (wait !== undefined) {
+      waits.push(wait)
+      wait = own.refusal('d', 'alone', 3, 0)
+    }
+    assert(waits.length > 1 && waits.length < 10)
+    assert.deepEqual(
+      waits,
+      [...waits].sort((a, b) => a - b)
+    )
+    assert(own.refusal('d', 'another', 3, 0)! > 0)
+  })
+
+  it('are no matter where they are another author’s, or of long ago', () => {
+    const own = new OwnBlocks()
+    assert.equal(own.refusal('other', 'a', 5, 0), undefined)
+    for (const digest of ['1', '2', '3']) own.publish([digest])
+    assert.equal(own.refusal('1', 'a', 5, 0), undefined)
+    assert(own.refusal('2', 'a', 5, 0)! > 0)
+  })
+})

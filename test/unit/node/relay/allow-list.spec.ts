@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { open, rm, writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { Home } from '../../../../src/node/home/home.ts'
+import { AdmittedPeers } from '../../../../src/node/relay/allow-list.ts'
+import { memoryLog } from '../memory-log.ts'
+import { temporaryHome } from '../temporary-home.ts'
+
+const LOOK_MS = 30
+
+describe('whom a relay carries', () => {
+  let home: Home
+  let remove: () => Promise<void>
+  let watched: AdmittedPeers | undefined
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+  })
+  afterEach(async () => {
+    watched?.stop()
+    await remove()
+  })
+
+  const somebody = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
+
+  it('are some always, and those whom the file names', async () => {
+    const [founder, listed, other] = [await somebody(), await somebody(), await somebody()]
+    await writeFile(home.allowed, `# who joined\n${listed}  # in spring\n\n`)
+    const admitted = new AdmittedPeers(home.allowed, [founder], memoryLog())
+    await admitted.read()
+    assert(admitted.has(founder) && admitted.has(listed) && !admitted.has(other))
+    assert.equal(admitted.size, 2)
+    await writeFile(home.allowed, `${other}\nnobody\n`)
+    await assert.rejects(admitted.read(), /line 2: nobody is no PeerId/)
+    assert(admitted.has(listed), 'who was listed stays')
+    await rm(home.allowed)
+    await admitted.read()
+    assert(admitted.has(founder) && !admitted.has(listed))
+  })
+
+  it('stay so while the file is written in place', async () => {
+    const [first, second] = [await somebody(), await somebody()]
+    await writeFile(home.allowed, `${first}\n`)
+    watched = new AdmittedPeers(home.allowed, [], memoryLog())
+    await watched.read()
+    const seen: boolean[][] = []
+    watched.watch(() => seen.push([watched!.has(first), watched!.has(second)]), LOOK_MS)
+    await delay(3 * LOOK_MS)
+    const file = await open(home.allowed, 'w')
+    await delay(3 * LOOK_MS)
+    await file.write(`${first}\n`)
+    await delay(3 * LOOK_MS)
+    await file.write(`${second}\n`)
+    await file.close()
+    const deadline = performance.now() + 10_000
+    while (!watched.has(second) && performance.now() < deadline) await delay(20)
+    assert(seen.length > 0)
+    for (const each of seen) assert.deepEqual(each, [true, true])
+  })
+})

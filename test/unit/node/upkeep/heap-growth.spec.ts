@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { BusyTime } from '../../../../src/node/upkeep/heap-growth.ts'
+
+const MiB = 2 ** 20
+
+describe('the growth of the heap', () => {
+  it('is something that this V8 can be told', () => {
+    // An unknown flag is passed over in silence, and the peer would be slow again with a later Node.
+    const options = execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })
+    assert.match(options, /--heap-growing-percent /)
+  })
+
+  it('follows the traffic: from two MiB a second on, until ten seconds after', () => {
+    const busy = new BusyTime()
+    assert(!busy.look(100 * MiB, 0), 'what passed before the first look says nothing of a second')
+    assert(!busy.look(100 * MiB, 500))
+    assert(!busy.look(100.9 * MiB, 1000))
+    assert(busy.look(102 * MiB, 1500))
+    for (let now = 2000; now < 11_500; now += 500) assert(busy.look(102 * MiB, now), String(now))
+    assert(!busy.look(102 * MiB, 11_500))
+    assert(busy.look(200 * MiB, 12_000))
+  })
+})

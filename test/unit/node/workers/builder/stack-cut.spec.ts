@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import {
+  type LoraPair,
+  type MemberWeights,
+  pairFromBlocks,
+  type ShardDtype,
+  type StackMember,
+  shardFromPair,
+  stackAdapters
+} from '../../../../../src/adapter/index.ts'
+import { compareStrings, sha256Hex, stackDigest } from '../../../../../src/formats/index.ts'
+import { BlockStore } from '../../../../../src/node/storage/index.ts'
+import type { ShardSource } from '../../../../../src/node/workers/builder/jobs.ts'
+import { stackCut } from '../../../../../src/node/workers/builder/stack-cut.ts'
+import { memoryLog } from '../../memory-log.ts'
+import { temporaryHome } from '../../temporary-home.ts'
+
+/** Of different sizes, so that a module does not fill the memory of the one before it. */
+const SHAPES = [
+  { module: 'model.layers.0.self_attn.q_proj', inFeatures: 24, outFeatures: 20 },
+  { module: 'model.layers.0.self_attn.v_proj', inFeatures: 9, outFeatures: 7 },
+  { module: 'model.layers.1.self_attn.q_proj', inFeatures: 24, outFeatures: 20 }
+]
+const MODULES = SHAPES.map(({ module }) => module)
+
+/** A is the same for all members, as ffa needs it. */
+function member(author: number, rank: number): StackMember {
+  const pairs: LoraPair[] = SHAPES.map((shape, m) => ({
+    ...shape,
+    rank,
+    alpha: 2 * rank,
+    A: Float32Array.from({ length: rank * shape.inFeatures }, (_, i) => ((i * 7 + m) % 19) / 8 - 1),
+    B: Float32Array.from(
+      { length: shape.outFeatures * rank },
+      (_, i) => ((i * 11 + 3 * m + author) % 23) / 16 - 0.5
+    )
+  }))
+  return { author: Uint8Array.of(author), samples: 10 + author, adapter: { pairs } }
+}
+
+/** What is left of a member's numbers once they have travelled. */
+function received({ adapter, ...rest }: StackMember, dtype: ShardDtype): StackMember {
+  const pairs = adapter.pairs.map((pair) => {
+    const shard = shardFromPair(pair, dtype)
+    return pairFromBlocks(
+      shard,
+      shard.blocks.map(({ bytes }) => bytes)
+    )
+  })
+  return { ...rest, adapter: { pairs } }
+}
+
+describe('aggregating a cut from its blocks', () => {
+  let store: BlockStore
+  let remove: () => Promise<void>
+  beforeEach(async () => {
+    const temporary = await temporaryHome()
+    remove = temporary.remove
+    store = await BlockStore.open(temporary.home.folder, memoryLog())
+  })
+  afterEach(() => remove())
+
+  const sourceOf = async ({ author, samples, adapter }: StackMember, dtype: ShardDtype) => {
+    const shards: ShardSource['shards'][number][] = []
+    for (const pair of adapter.pairs) {
+      const { blocks } = shardFromPair(pair, dtype)
+      for (const { digest, bytes } of blocks) await store.put(digest, bytes)
+      shards.push({ ...pair, blocks: blocks.map(({ digest }) => Buffer.from(digest, 'hex')) })
+    }
+    return { author, samples, dtype, shards }
+  }
+
+  for (const dtype of ['f32', 'bf16', 'int8'] as const) {
+    it(`module by module has the bits of the whole at once, from ${dtype}`, async () => {
+      for (const ranks of [[3], [3, 3], [4, 1, 2]]) {
+        const members = ranks.map((rank, k) => member(k + 1, rank))
+        const sources = []
+        for (const each of members) sources.push(await sourceOf(each, dtype))
+        const cut = await stackCut(store, {
+          sources,
+          modules: MODULES,
+          weights: 'samples',
+          rankStabilised: false
+        })
+        const whole = stackAdapters(members.map((each) => received(each, dtype)))
+        assert.equal(stackDigest(cut.tensors), stackDigest(whole.tensors), `ranks ${ranks}`)
+        assert.deepEqual(
+          cut.adapter.pairs.map(({ module }) => module),
+          [...MODULES].sort(compareStrings)
+        )
+      }
+    })
+  }
+
+  it('counts members as the weights say', async () => {
+    const members = [member(1, 2), member(2, 2), member(3, 1)]
+    const sources: ShardSource[] = []
+    for (const each of members) sources.push(await sourceOf(each, 'f32'))
+    const of = async (weights: MemberWeights) => {
+      const job = { sources, modules: MODULES, rankStabilised: false, weights }
+      return stackDigest((await stackCut(store, job)).tensors)
+    }
+    const fixed = new Map(['01', '02', '03'].map((author, k) => [author, [1, 5, 2][k]!]))
+    const digests = await Promise.all([of('samples'), of('uniform'), of(fixed)])
+    assert.equal(new Set(digests).size, 3)
+    for (const [k, weights] of (['samples', 'uniform', fixed] as const).entries())
+      assert.equal(digests[k], stackDigest(stackAdapters(members, { weights }).tensors))
+    await assert.rejects(of(new Map([['01', 1]])), /no weight is given for author 02/)
+  })
+
+  it('refuses a shard of more or fewer blocks than its shape has, or of longer ones', async () => {
+    const source = await sourceOf(member(1, 2), 'f32')
+    const [first, ...others] = source.shards
+    const none = { ...first!, blocks: [] }
+    const job = { modules: MODULES, rankStabilised: false, weights: 'samples' } as const
+    const of = (shard: typeof first) => ({ ...job, sources: [{ ...source, shards: [shard!, ...others] }] })
+    await assert.rejects(stackCut(store, of(none)), /0 blocks, not 1/)
+    const long = new Uint8Array(4096)
+    await store.put(sha256Hex(long), long)
+    const blocks = [Buffer.from(sha256Hex(long), 'hex')]
+    await assert.rejects(stackCut(store, of({ ...first!, blocks })), /a block holds 4096 bytes, not 352/)
+  })
+})

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { encodeCharter } from '../../../../src/protocol/charter/charter.ts'
+import { decodeInvite, encodeInvite } from '../../../../src/protocol/charter/invite.ts'
+import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
+
+const signerOf = (index: number | 'outsider') => createSigner(digestOf(`key ${index}`))
+const { signed, signers } = simulatedConsortium(4, {}, signerOf)
+const charter = encodeCharter(signed.charter, signers)
+const terms = {
+  charter,
+  round: 3,
+  seal: digestOf('seal'),
+  model: digestOf('model'),
+  bootstrap: ['/ip4/192.0.2.7/tcp/4001/p2p/12D3KooW'],
+  expires: 2_000_000_000
+}
+const bytes = encodeInvite(terms, signers[1]!)
+
+describe('an invite', () => {
+  it('tells what its member signed, with the charter in it', () => {
+    const {
+      signedCharter,
+      signature: _signature,
+      ...told
+    } = { signature: 0, ...decodeInvite(bytes, verifyEd25519) }
+    assert.deepEqual(told, { version: 1, ...terms, charter: told.charter, inviter: signers[1]!.peer })
+    assert.deepEqual(Buffer.from(told.charter), Buffer.from(charter))
+    assert.deepEqual(signedCharter.id, signed.id)
+  })
+
+  it('is refused with any byte changed, cut off or added', () => {
+    for (let at = 0; at < bytes.length; at += 7) {
+      const changed = Uint8Array.from(bytes)
+      changed[at]! ^= 1
+      assert.throws(() => decodeInvite(changed, verifyEd25519), { name: 'MalformedError' })
+    }
+    assert.throws(() => decodeInvite(bytes.subarray(0, -1), verifyEd25519), { name: 'MalformedError' })
+    assert.throws(() => decodeInvite(Uint8Array.from([...bytes, 0]), verifyEd25519), {
+      name: 'MalformedError'
+    })
+  })
+
+  it('is refused with a charter that nobody signed, though the invite is', () => {
+    const other = encodeInvite({ ...terms, charter: Uint8Array.from(charter).fill(1, 40, 50) }, signers[1]!)
+    assert.throws(() => decodeInvite(other, verifyEd25519), { name: 'MalformedError' })
+  })
+})

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { hex } from '../../../../src/protocol/encoding/bytes.ts'
+import { latestAttested, silenceNeeded } from '../../../../src/protocol/rules/lost-log.ts'
+import { type LogRecord, UNKNOWN_ROUND } from '../../../../src/protocol/state/effects.ts'
+import { firsts, Table } from '../table.ts'
+
+const table = new Table(4)
+const lost: LogRecord[] = [{ type: 'silent', through: UNKNOWN_ROUND }]
+const told = (rounds: Record<number, number>) =>
+  new Map(
+    Object.entries(rounds).map(([member, round]) => [hex(table.context.members[Number(member)]!.peer), round])
+  )
+
+describe('rule 17, amnesia', () => {
+  it('signs nothing, trains nothing, but hears and follows', () => {
+    const seat = table.sitAgain(0, lost)
+    seat.hear(...firsts(3).map((member) => table.ready(member + 1, [])))
+    assert.equal(seat.state.phase, 'deciding')
+    seat.timeout('propose/0')
+    seat.timeout('gather')
+    assert.deepEqual(seat.done('broadcast'), [])
+    assert.deepEqual(seat.done('train'), [])
+    assert.deepEqual(seat.log, lost)
+  })
+
+  it('knows after q others how long: one past the highest that they attested', () => {
+    const { state } = table.sitAgain(0, lost)
+    assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0 })), undefined)
+    assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0, 3: 0 })), 1)
+    assert.equal(silenceNeeded(state, told({ 1: 0, 2: 1, 3: 0 })), 2)
+    assert.equal(silenceNeeded(table.sit(0).state, told({ 1: 0, 2: 0, 3: 0 })), undefined)
+  })
+
+  it('believes no round that it has not followed to, so that nobody silences it for ever', () => {
+    const { state } = table.sitAgain(0, lost)
+    assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0, 3: 1e9 })), undefined)
+    const later = { ...state, context: { ...state.context, round: 5 } }
+    assert.equal(silenceNeeded(later, told({ 1: 4, 2: 4, 3: 5 })), 6)
+  })
+
+  it('asks all others where there are fewer than q, and nobody where it is alone', () => {
+    const two = new Table(2)
+    const peer = hex(two.context.members[1]!.peer)
+    assert.equal(silenceNeeded(two.sitAgain(0, lost).state, new Map([[peer, 0]])), 1)
+    assert.equal(silenceNeeded(new Table(1).sitAgain(0, lost).state, new Map()), 1)
+  })
+
+  it('logs the end of its silence, and comes back with it after a restart', () => {
+    const seat = table.sitAgain(0, lost)
+    seat.take({ type: 'recollected', through: 1 })
+    assert.deepEqual(seat.log.at(-1), { type: 'silent', through: 1 })
+    const again = table.sitAgain(0, seat.log)
+    assert.equal(again.state.silentThrough, 1)
+    assert.deepEqual(again.done('train'), [])
+    const next = { ...table.context, round: 2, parent: digestOf('seal 1') }
+    assert.equal(table.sitAgain(0, seat.log, next).done('train').length, 1)
+    again.take({ type: 'recollected', through: 0 })
+    assert.equal(again.state.silentThrough, 1, 'only an unknown silence can be ended')
+  })
+
+  it('tells others of its latest attested round', () => {
+    const seat = table.sit(0)
+    assert.equal(latestAttested(seat.state), 0)
+    const body = { cut: digestOf('c'), stack: null, model: digestOf('m') }
+    assert.equal(
+      latestAttested(
+        table.sitAgain(0, [{ type: 'signed', envelope: table.said(0, 'attestation', 1, body).bytes }]).state
+      ),
+      1
+    )
+  })
+})

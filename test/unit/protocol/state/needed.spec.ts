@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { keptOf } from '../../../../src/protocol/state/draft.ts'
+import { isNeeded, likelyCuts } from '../../../../src/protocol/state/needed.ts'
+import { Table } from '../table.ts'
+
+describe('rule 14: the votes that a round may depend on', () => {
+  const table = new Table(7)
+  const [c, d, x, y] = [digestOf('c'), digestOf('d'), digestOf('x'), digestOf('y')] as const
+  const precommit = (author: number, cut: Uint8Array) => table.said(author, 'precommit', 0, { cut })
+  const liar = 6
+
+  it('are not given up for others because a known liar, and one that is not known yet, voted for those', () => {
+    const seat = table.sit(0)
+    // q = 5, f = 2: three honest votes for c are what a quorum elsewhere leaves to be seen here.
+    seat.hear(...[1, 2, 3].map((author) => precommit(author, c)))
+    seat.hear(precommit(4, d), precommit(5, d), precommit(liar, x), precommit(liar, d))
+    assert(seat.state.equivocators.has(liar))
+    assert.deepEqual(likelyCuts(seat.state, 'precommit', 0), [c])
+    seat.hear(precommit(liar, c), precommit(liar, d))
+    const kept = keptOf(seat.state, 'precommit', 0, liar).map(({ body }) => body.cut)
+    assert.deepEqual(kept, [x, c])
+    assert(!isNeeded(seat.state, precommit(liar, d)))
+  })
+
+  it('have both places where two cuts are looked for', () => {
+    const seat = table.sit(0)
+    seat.hear(...[1, 2, 3].map((author) => precommit(author, c)))
+    seat.hear(precommit(4, d), precommit(5, d), precommit(0, d))
+    assert.deepEqual(likelyCuts(seat.state, 'precommit', 0), [c, d])
+    seat.hear(...[x, y, c, d, x].map((cut) => precommit(liar, cut)))
+    const kept = keptOf(seat.state, 'precommit', 0, liar).map(({ body }) => body.cut)
+    assert.deepEqual(kept, [c, d])
+  })
+})
