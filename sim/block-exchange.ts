@@ -14,7 +14,7 @@ const OWED_ROUNDS_MIN = 32
 export class BlockExchange {
   readonly #world: World
   /** Who has all blocks of a manifest, by its id in hex. */
-  readonly #holders = new Map<string, { round: number; copies: Set<Copy> }>()
+  readonly #providers = new Map<string, { round: number; copies: Set<Copy> }>()
 
   constructor(world: World) {
     this.#world = world
@@ -25,17 +25,17 @@ export class BlockExchange {
     const { scenario, queue, random, event } = this.#world
     const { life } = copy
     const author = this.#authorOf(manifest)
-    const holders = this.#holdersOf(manifest)
-    if (author?.isFaulty) holders.add(author)
+    const providers = this.#providersOf(manifest)
+    if (author?.isFaulty) providers.add(author)
     let wait = FETCH_RETRY_MS
     const attempt = () => {
       if (copy.life !== life) return
-      if (!this.#gets(copy, author, holders, manifest.header.round)) {
+      if (!this.#gets(copy, author, providers, manifest.header.round)) {
         wait = Math.min(FETCH_RETRY_MAX_MS, wait * 1.5)
         queue.later(wait, attempt)
         return
       }
-      if (!copy.behaviours.has('endorses-unfetched')) holders.add(copy)
+      if (!copy.behaviours.has('endorses-unfetched')) providers.add(copy)
       const fault = isHonest(copy) ? this.#faultOf(author) : undefined
       const heldOut = isHonest(copy) ? this.#heldOutOf(author) : undefined
       event(copy, { type: 'blocksHeld', manifest: manifest.id, fault, heldOut })
@@ -56,7 +56,7 @@ export class BlockExchange {
   /** Rule 1: whether a copy may vouch for a manifest: all of its blocks are here, and nothing is wrong with them. */
   mayVouch(copy: Copy, manifest: Uint8Array, author: Uint8Array, round: number): boolean {
     const by = this.#world.copies.find(({ peer }) => equalBytes(peer, author))
-    const holds = isOwn(copy, by, round) || this.#holders.get(hex(manifest))?.copies.has(copy) === true
+    const holds = isOwn(copy, by, round) || this.#providers.get(hex(manifest))?.copies.has(copy) === true
     const { before, after } = this.#heldOutOf(by)
     const { heldOutVeto } = this.#world.scenario.charter ?? {}
     const isHarmful = heldOutVeto ? after > before + heldOutVeto.margin : false
@@ -65,45 +65,46 @@ export class BlockExchange {
 
   /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes to anybody. */
   prune(copy: Copy, { round, rules, charter }: RoundContext): void {
-    for (const held of this.#holders.values())
-      if (!rules.isOwed(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
+    for (const held of this.#providers.values())
+      if (!rules.isRetained(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
         held.copies.delete(copy)
   }
 
   /** Drops what nobody is owed any more. */
   forgetBefore(round: number): void {
-    for (const [id, held] of this.#holders) if (held.round < round) this.#holders.delete(id)
+    for (const [id, held] of this.#providers) if (held.round < round) this.#providers.delete(id)
   }
 
   /** A disk that was lost holds nothing. */
   lose(copy: Copy): void {
-    for (const { copies } of this.#holders.values()) copies.delete(copy)
+    for (const { copies } of this.#providers.values()) copies.delete(copy)
   }
 
   #authorOf({ header }: Message<'manifest'>): Copy | undefined {
     return this.#world.copies.find(({ peer }) => equalBytes(peer, header.author))
   }
 
-  #holdersOf({ id, header }: Message<'manifest'>): Set<Copy> {
-    const known = this.#holders.get(hex(id)) ?? { round: header.round, copies: new Set<Copy>() }
-    this.#holders.set(hex(id), known)
+  #providersOf({ id, header }: Message<'manifest'>): Set<Copy> {
+    const known = this.#providers.get(hex(id)) ?? { round: header.round, copies: new Set<Copy>() }
+    this.#providers.set(hex(id), known)
     return known.copies
   }
 
-  #gets(copy: Copy, author: Copy | undefined, holders: ReadonlySet<Copy>, round: number): boolean {
-    if (isOwn(copy, author, round) || holders.has(copy)) return true
+  #gets(copy: Copy, author: Copy | undefined, providers: ReadonlySet<Copy>, round: number): boolean {
+    if (isOwn(copy, author, round) || providers.has(copy)) return true
     if (copy.behaviours.has('endorses-unfetched')) return true
-    for (const holder of holders) if (this.#serves(holder, copy, round)) return true
+    for (const provider of providers) if (this.#serves(provider, copy, round)) return true
     return false
   }
 
-  #serves(holder: Copy, asker: Copy, round: number): boolean {
-    if (holder.state === undefined || this.#world.stages.get(round)?.areParted(holder, asker)) return false
-    if (!holder.isFaulty) return true
-    const { behaviours } = holder
+  #serves(provider: Copy, asker: Copy, round: number): boolean {
+    if (provider.state === undefined || this.#world.stages.get(round)?.areParted(provider, asker))
+      return false
+    if (!provider.isFaulty) return true
+    const { behaviours } = provider
     if (behaviours.has('silent') || behaviours.has('withholds-blocks'))
-      return asker.person === holder.person + 1
-    return !behaviours.has('selective') || (holder.person + asker.person) % 3 !== 0
+      return asker.person === provider.person + 1
+    return !behaviours.has('selective') || (provider.person + asker.person) % 3 !== 0
   }
 }
 

@@ -22,15 +22,16 @@ export class Delivery {
   }
 
   broadcast(copy: Copy, message: Message): void {
-    const { watch, observer, queue, stages, copies, edge } = this.#world
+    const { watch, observer, queue, stages, copies, envelopeCheck } = this.#world
     if (isHonest(copy)) watch.said(copy, message)
-    edge.know(message)
+    envelopeCheck.know(message)
     observer.sent?.(message, queue.now)
     stages.get(message.header.round)?.messages.push(message)
     for (const to of copies) {
       if (to === copy) continue
       if (!copy.isFaulty) this.#send(copy, to, message)
-      else for (const bytes of this.#words(copy, message, to)) this.#send(copy, to, edge.decode(bytes))
+      else
+        for (const bytes of this.#words(copy, message, to)) this.#send(copy, to, envelopeCheck.decode(bytes))
     }
   }
 
@@ -60,14 +61,14 @@ export class Delivery {
     if (random.chance(duplication)) queue.later(random.between(...delay), deliver)
   }
 
-  /** What a copy's edge makes of bytes. */
+  /** What a copy's envelopeCheck makes of bytes. */
   receive(to: Copy, bytes: Uint8Array): void {
     const { state } = to
     if (state === undefined) return
-    const { edge, watch, event } = this.#world
+    const { envelopeCheck, watch, event } = this.#world
     try {
-      const envelope = edge.decode(bytes)
-      const judgement = edge.judge(state.context, envelope)
+      const envelope = envelopeCheck.decode(bytes)
+      const judgement = envelopeCheck.judge(state.context, envelope)
       if (judgement.verdict === 'accept') {
         if (isHonest(to)) watch.accepted(to, state, judgement.message)
         event(to, { type: 'message', message: judgement.message })
@@ -90,12 +91,12 @@ export class Delivery {
   }
 
   #pester(copy: Copy): void {
-    const { queue, copies, random, scenario, outsider, edge } = this.#world
+    const { queue, copies, random, scenario, outsider, envelopeCheck } = this.#world
     queue.later(PESTER_EVERY_MS, () => this.#pester(copy))
     const stage = stageOf(this.#world, copy)
     if (stage === undefined) return
     const { context, messages } = stage
-    for (const bytes of pester(copy, { context, messages, outsider }, random, edge.know)) {
+    for (const bytes of pester(copy, { context, messages, outsider }, random, envelopeCheck.know)) {
       const to = copies[random.between(0, copies.length - 1)]!
       if (to !== copy) queue.later(random.between(...scenario.calmDelay), () => this.receive(to, bytes))
     }

@@ -1,7 +1,7 @@
 import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import type { ChangeRequest } from '../src/protocol/messages/bodies.ts'
 import { signRequest } from '../src/protocol/messages/membership.ts'
-import type { Wish } from '../src/protocol/state/state.ts'
+import type { SignedRequest } from '../src/protocol/state/state.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { MembershipPlan } from './scenario.ts'
 import type { World } from './world.ts'
@@ -13,7 +13,7 @@ const WISH_AFTER_MS = 50
 /** Rule 11: tells members, when a round begins, who is to come and who is to go. */
 export class MembershipPlans {
   readonly #world: World
-  readonly #wishes = new Map<MembershipPlan, Wish>()
+  readonly #requests = new Map<MembershipPlan, SignedRequest>()
 
   constructor(world: World) {
     this.#world = world
@@ -24,8 +24,8 @@ export class MembershipPlans {
     if (!isHonest(copy)) return
     for (const plan of this.#world.scenario.changes ?? []) {
       if (plan.round !== context.round || !this.#asks(copy, plan)) continue
-      const wish = this.#wishOf(plan, context)
-      this.#world.happen(copy, WISH_AFTER_MS, { type: 'wish', wish })
+      const signedRequest = this.#requestOf(plan, context)
+      this.#world.happen(copy, WISH_AFTER_MS, { type: 'membershipRequest', signedRequest })
     }
   }
 
@@ -36,8 +36,8 @@ export class MembershipPlans {
   }
 
   /** The same request for all who ask. */
-  #wishOf(plan: MembershipPlan, context: RoundContext): Wish {
-    const known = this.#wishes.get(plan)
+  #requestOf(plan: MembershipPlan, context: RoundContext): SignedRequest {
+    const known = this.#requests.get(plan)
     if (known !== undefined) return known
     const { copies, chains } = this.#world
     const { peer, environment } = copies.find(({ person }) => person === plan.person)!
@@ -50,8 +50,8 @@ export class MembershipPlans {
       expiry: context.round + EXPIRY_ROUNDS
     }
     const own = plan.type === 'evict' ? null : signRequest(context.charterId, request, environment.signer)
-    const wish = { request, own }
-    this.#wishes.set(plan, wish)
-    return wish
+    const signedRequest = { request, own }
+    this.#requests.set(plan, signedRequest)
+    return signedRequest
   }
 }

@@ -150,7 +150,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     says: 'a sealed round is followed without a quorum of attestations',
     rules: { isSeal: (attestations) => attestations > 0 }
   },
-  amnesia: {
+  'lost-log': {
     says: 'a member that lost its log signs at once',
     rules: { keepsSilent: () => false }
   },
@@ -180,7 +180,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   retain: {
     says: 'blocks are dropped as soon as their round is sealed',
-    rules: { isOwed: () => false }
+    rules: { isRetained: () => false }
   },
   'attest-again': {
     says: 'a member that attested one cut attests another',

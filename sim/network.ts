@@ -14,7 +14,7 @@ import { BlockExchange } from './block-exchange.ts'
 import { type Copy, isAfter, isHonest, type SealedEffect } from './copy.ts'
 import { CrashRestart } from './crash-restart.ts'
 import { Delivery } from './delivery.ts'
-import { type Edge, memoisedEdge, plainEdge } from './edge.ts'
+import { type EnvelopeCheck, memoisedCheck, plainCheck } from './envelope-check.ts'
 import { EventQueue } from './event-queue.ts'
 import { Healing } from './healing.ts'
 import { verifyIdeal } from './ideal-signatures.ts'
@@ -59,7 +59,7 @@ export class Network implements World {
   readonly queue = new EventQueue()
   readonly random: SeededRandom
   readonly watch: Watch
-  readonly edge: Edge
+  readonly envelopeCheck: EnvelopeCheck
   readonly copies: Copy[]
   readonly honest: readonly Copy[]
   readonly chains: readonly RevealChain[]
@@ -87,7 +87,7 @@ export class Network implements World {
     this.observer = observer
     this.random = new SeededRandom(scenario.seed)
     const verify = scenario.signatures === 'real' ? verifyEd25519 : verifyIdeal
-    this.edge = scenario.signatures === 'real' ? plainEdge(verify) : memoisedEdge(verify)
+    this.envelopeCheck = scenario.signatures === 'real' ? plainCheck(verify) : memoisedCheck(verify)
     const { copies, chains, outsider, genesis } = peopleOf(scenario, rules, verify)
     this.copies = copies
     this.honest = copies.filter(isHonest)
@@ -309,13 +309,13 @@ export class Network implements World {
     copy.model = copy.built ?? copy.model
     copy.built = undefined
     copy.log = copy.log.filter((record) =>
-      isAfter(round, record, (envelope) => this.edge.decode(envelope).header.round)
+      isAfter(round, record, (envelope) => this.envelopeCheck.decode(envelope).header.round)
     )
     if (copy.isFaulty) {
       copy.changes = [...copy.changes, ...sealedRound.cut.membership].slice(-CHANGES_KEPT)
       return
     }
-    if (!copy.state!.astray && !equalBytes(copy.model, next.modelDigest))
+    if (!copy.state!.diverged && !equalBytes(copy.model, next.modelDigest))
       this.watch.note('model', `${copy.name} goes on from another model than the sealed one`)
     this.watch.sealed(copy.name, context, sealedRound, next)
     this.observer.sealed?.(round, copy.sealed.get(round)!.bytes, this.queue.now)

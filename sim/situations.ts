@@ -89,7 +89,7 @@ export const situations: Record<string, (seed: number) => Scenario> = {
   }),
   'catch-up': (seed) => small(seed, { delay: [200, 900], healMs: 20_000, loss: 0.5 }, ['gives-false-rounds']),
   persist: (seed) => crashing(seed, false),
-  amnesia: (seed) => crashing(seed, true),
+  'lost-log': (seed) => crashing(seed, true),
   'vote-time': (seed) => {
     const slow = { ...CALM, delay: [300, 900] } as const
     return { ...small(seed, {}, ['silent']), rounds: 3, weather: [slow, { ...CALM, healMs: 1_000 }] }

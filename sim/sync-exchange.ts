@@ -74,7 +74,7 @@ export class SyncExchange {
     else if (round === other.state.context.round) this.#exchange(copy, other, copy.state, other.state, stage)
   }
 
-  /** Rule 17 *Amnesia*: notes how far another is. A liar tells a very large number, or none. */
+  /** Rule 17 *Lost log*: notes how far another is. A liar tells a very large number, or none. */
   #recollect(copy: Copy, other: Copy, state: PeerState): void {
     if (state.silentThrough !== UNKNOWN_ROUND) return
     copy.told.set(hex(other.peer), isHonest(other) ? latestAttested(other.state!) : 1_000_000_000)
@@ -84,12 +84,15 @@ export class SyncExchange {
 
   /** Rule 16 *Catch-up*: takes over a round that others sealed, or finds out who lies. */
   #adopt(copy: Copy, other: Copy, bytes: Uint8Array): void {
-    const { edge, event, watch } = this.#world
+    const { envelopeCheck, event, watch } = this.#world
     if (copy.state === undefined || copy.state.sealedRound !== undefined) return
     const { context } = copy.state
     try {
       if (peekSealedRound(bytes).round !== context.round) return
-      event(copy, { type: 'sealedRound', sealedRound: decodeSealedRound(context, bytes, edge.verify) })
+      event(copy, {
+        type: 'sealedRound',
+        sealedRound: decodeSealedRound(context, bytes, envelopeCheck.verify)
+      })
     } catch (error) {
       if (!(error instanceof MalformedError) || isHonest(other))
         watch.note('rejected', `${copy.name} refused a sealed round of ${other.name}: ${error}`)
@@ -112,7 +115,7 @@ export class SyncExchange {
   }
 
   #exchange(copy: Copy, other: Copy, own: PeerState, theirs: PeerState, stage: RoundStage | undefined): void {
-    const { edge, event, watch } = this.#world
+    const { envelopeCheck, event, watch } = this.#world
     const openness = stage?.openness ?? 0
     if (this.#even.get(own)?.get(theirs) === openness) return
     const { certificates, messages } = answerSync(theirs, this.#request(own))
@@ -120,12 +123,12 @@ export class SyncExchange {
     for (const certificate of certificates) {
       if (stage !== undefined && !stage.passesCertificate(certificate.author)) continue
       arrived++
-      if (isValidCertificate(own.context, certificate, edge.verify))
+      if (isValidCertificate(own.context, certificate, envelopeCheck.verify))
         event(copy, { type: 'certificate', round: own.context.round, certificate })
       else if (isHonest(other)) watch.note('rejected', `a certificate of ${other.name} is not valid`)
     }
     for (const bytes of messages) {
-      if (stage !== undefined && !stage.passes(edge.decode(bytes), other, copy)) continue
+      if (stage !== undefined && !stage.passes(envelopeCheck.decode(bytes), other, copy)) continue
       arrived++
       this.#delivery.receive(copy, bytes)
     }

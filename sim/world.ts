@@ -5,7 +5,7 @@ import type { Step } from '../src/protocol/machine.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
 import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { Copy } from './copy.ts'
-import type { Edge } from './edge.ts'
+import type { EnvelopeCheck } from './envelope-check.ts'
 import type { EventQueue } from './event-queue.ts'
 import type { RoundStage } from './round-stage.ts'
 import type { Scenario } from './scenario.ts'
@@ -28,7 +28,7 @@ export interface World {
   readonly queue: EventQueue
   readonly random: SeededRandom
   readonly watch: Watch
-  readonly edge: Edge
+  readonly envelopeCheck: EnvelopeCheck
   readonly copies: Copy[]
   readonly honest: readonly Copy[]
   /** By person. */

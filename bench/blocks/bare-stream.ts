@@ -21,7 +21,7 @@ export async function serveBare(host: NetworkHost): Promise<void> {
   })
 }
 
-/** Reads bytes from a holder and forgets them. */
+/** Reads bytes from a provider and forgets them. */
 export async function readBare(host: NetworkHost, from: PeerId, bytes: number): Promise<void> {
   const stream = await host.libp2p.dialProtocol(from, BARE_PROTOCOL)
   const count = Buffer.alloc(8)

@@ -10,7 +10,7 @@ export async function measureMemory(): Promise<number> {
   try {
     for (let round = 0; round < ROUNDS; round++) {
       const publications = await Promise.all(
-        [first!, second!].map((holder) => holder.make(ROUND_MIB / 2, MiB))
+        [first!, second!].map((provider) => provider.make(ROUND_MIB / 2, MiB))
       )
       await asker!.fetch(publications)
     }

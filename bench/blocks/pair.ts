@@ -20,20 +20,20 @@ const RUNS = 3
 
 /** Moves `mebibytes` by the block exchange, by a bare stream of the same stack, and by TCP, in turns. */
 export async function measurePair(mebibytes: number): Promise<PairResult> {
-  const [holder, asker] = await startMesh(2)
+  const [provider, asker] = await startMesh(2)
   try {
     const bytes = mebibytes * MiB
     const times = { blocks: [] as number[], bare: [] as number[], tcp: [] as number[] }
     const cpu = { blocks: [] as number[], bare: [] as number[] }
     const measured = async (kind: keyof typeof cpu, work: () => Promise<number>) => {
-      const before = await cpuOf(holder!, asker!)
+      const before = await cpuOf(provider!, asker!)
       times[kind].push(await work())
-      cpu[kind].push(((await cpuOf(holder!, asker!)) - before) / mebibytes)
+      cpu[kind].push(((await cpuOf(provider!, asker!)) - before) / mebibytes)
     }
     for (let run = 0; run < RUNS; run++) {
-      const publication = await holder!.make(mebibytes, MiB)
+      const publication = await provider!.make(mebibytes, MiB)
       await measured('blocks', () => asker!.fetch([publication]))
-      await measured('bare', () => asker!.read(holder!.peerId, bytes))
+      await measured('bare', () => asker!.read(provider!.peerId, bytes))
       times.tcp.push(await timeTcp(bytes))
     }
     const speed = (milliseconds: readonly number[]) => bytes / 1e3 / median(milliseconds)
@@ -48,7 +48,7 @@ export async function measurePair(mebibytes: number): Promise<PairResult> {
       bareCpuMs: median(cpu.bare)
     }
   } finally {
-    await Promise.all([holder!.stop(), asker!.stop()])
+    await Promise.all([provider!.stop(), asker!.stop()])
   }
 }
 

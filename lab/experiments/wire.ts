@@ -69,7 +69,7 @@ async function run({ name, dtype, feedback }: Variant): Promise<Row> {
     last: undefined,
     previous: new Map()
   }
-  const owed = new Map<number, LoraAdapter>()
+  const residual = new Map<number, LoraAdapter>()
   const sizes = { bytes: 0, packed: 0 }
   let model = state.modules
   for (let round = 1; round <= rounds; round++) {
@@ -80,8 +80,8 @@ async function run({ name, dtype, feedback }: Variant): Promise<Row> {
       await session.advance(settings.stepsPerRound, (step) =>
         batches.nextBatch((round - 1) * settings.stepsPerRound + step)
       )
-      const sent = sendAdapter(session.adapter, dtype, feedback ? owed.get(index) : undefined)
-      owed.set(index, sent.owed)
+      const sent = sendAdapter(session.adapter, dtype, feedback ? residual.get(index) : undefined)
+      residual.set(index, sent.residual)
       for (const { bytes } of sent.shards.flatMap(({ blocks }) => blocks)) {
         sizes.bytes += bytes.length
         sizes.packed += (compression.pack(sha256Hex(bytes), bytes) ?? bytes).length

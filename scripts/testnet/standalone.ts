@@ -60,8 +60,8 @@ async function standaloneJob(
     modelFile: undefined,
     // What a member would have alone: nothing is sent, nothing rounded.
     dtype: 'f32' as const,
-    owedFile: undefined,
-    owedPath: roundFiles(homeAt(folder), 1).owed,
+    residualFile: undefined,
+    residualPath: roundFiles(homeAt(folder), 1).residual,
     documents: home.documents,
     data: config.data,
     modules: context.charter.base.modules.map(({ module }) => module),

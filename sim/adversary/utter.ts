@@ -13,7 +13,7 @@ import { digestOf } from '../simulated-consortium.ts'
 const CUTS_MAX = 8
 
 /**
- * What a faulty member sends to one receiver where its software would send `message`. All of it passes the edge, unless
+ * What a faulty member sends to one receiver where its software would send `message`. All of it passes the envelopeCheck, unless
  * it means not to; it has only its own key.
  *
  * @returns envelopes

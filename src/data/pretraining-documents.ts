@@ -3,7 +3,7 @@ import { DOMAIN_NAMES, isDomainList, isDomainYear, loadDomain } from './domains.
 import type { TextDocument } from './text/document.ts'
 import { contentDigest } from './text/text-cleaning.ts'
 
-/** Lines shorter than this (greetings, names) may well occur in two unrelated texts. */
+/** Lines shorter than this (handshakes, names) may well occur in two unrelated texts. */
 const TELLING_LINE_CHARACTERS = 40
 /** A text is dropped when more than this share of its telling lines stands in a domain. */
 const TOLERATED_OVERLAP = 0.2

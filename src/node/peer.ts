@@ -3,7 +3,7 @@ import { normBounds } from './driver/norm-bounds.ts'
 import { createHomeFolders } from './home/home.ts'
 import { lockHome } from './home/process-lock.ts'
 import { withDeadline } from './network/index.ts'
-import { startControl, startGreeting } from './services/control.ts'
+import { startControl, startHandshakes } from './services/control.ts'
 import { completeSettings, openOwnLog, readMember } from './services/member.ts'
 import { startNetwork, startServices } from './services/rounds.ts'
 import { type Ending, type PeerOptions, type Running, startTelling } from './services/running.ts'
@@ -81,8 +81,8 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const running: Running = { options, config, member, telling, started }
   const parts = await startNetwork(running, blocks, messageLog)
   await startServices(running, parts)
-  const greeting = await startGreeting(running, parts.components.host)
-  await startControl(running, parts, greeting)
+  const handshakes = await startHandshakes(running, parts.components.host)
+  await startControl(running, parts, handshakes)
   const { host } = parts.components
   telling.report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
   startUpkeep(running, parts, blocks)

@@ -71,7 +71,7 @@ export { blocksOf, type HeldOutLoss, heldOutFault, manifestFault } from './rules
 export { type Effect, type LogRecord, UNKNOWN_ROUND } from './state/effects.ts'
 export type { PeerEvent } from './state/events.ts'
 export { decodeLogRecord, encodeLogRecord, roundOfRecord } from './state/log-records.ts'
-export type { PeerState, Phase, Wish } from './state/state.ts'
+export type { PeerState, Phase, SignedRequest } from './state/state.ts'
 export {
   answerSync,
   decodeSyncAnswer,

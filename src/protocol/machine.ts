@@ -12,7 +12,7 @@ import type { RoundRules } from './round-rules.ts'
 import { attest, build, seal } from './rules/attest.ts'
 import { acceptCertificate, certify, endorse, fetchManifests } from './rules/endorse.ts'
 import { learnEvidence, spreadEvidence } from './rules/evidence.ts'
-import { openWishes, petition, wish } from './rules/membership-vote.ts'
+import { noteRequest, openRequests, voteOnMembership } from './rules/membership-vote.ts'
 import { propose } from './rules/propose.ts'
 import { beginGathering, sayReady } from './rules/ready.ts'
 import { heldOutFault, manifestFault } from './rules/validate.ts'
@@ -127,7 +127,7 @@ function take(draft: Draft, event: PeerEvent): void {
       draft.built = { stack: event.stack, model: event.model }
       break
     case 'rebuilt':
-      if (draft.astray && equalBytes(event.model, draft.context.modelDigest)) comeBack(draft)
+      if (draft.diverged && equalBytes(event.model, draft.context.modelDigest)) comeBack(draft)
       break
     case 'recollected':
       recollect(draft, event.through)
@@ -135,8 +135,8 @@ function take(draft: Draft, event: PeerEvent): void {
     case 'conflict':
       halt(draft, event.reason)
       break
-    case 'wish':
-      wish(draft, event.wish)
+    case 'membershipRequest':
+      noteRequest(draft, event.signedRequest)
       break
     case 'timeout':
       if (event.round !== draft.context.round) break
@@ -179,7 +179,7 @@ function publish(draft: Draft, manifest: Manifest): void {
 
 /** Rule 8 *Attest*: the sealed model is here again; who is still in time trains. */
 function comeBack(draft: Draft): void {
-  draft.astray = false
+  draft.diverged = false
   if (draft.phase === 'training') draft.effects.push({ type: 'train', context: draft.context })
 }
 
@@ -228,7 +228,7 @@ type Rule = readonly [apply: (draft: Draft) => void, reads: readonly Kind[]]
 
 const RULES: readonly Rule[] = [
   [spreadEvidence, ['evidence']],
-  [petition, ['petition']],
+  [voteOnMembership, ['membership-vote']],
   [fetchManifests, ['manifest']],
   [endorse, ['manifest']],
   [certify, ['endorsement']],
@@ -295,26 +295,26 @@ function beginDeciding(draft: Draft): void {
  */
 function advance(draft: Draft): void {
   const { sealedRound, built, context } = draft
-  if (sealedRound === undefined || (built === undefined && !draft.astray)) return
-  let { astray } = draft
+  if (sealedRound === undefined || (built === undefined && !draft.diverged)) return
+  let { diverged } = draft
   if (built !== undefined) {
     const { stack, model } = sealedRound.seal
     const isSealed = sameDigest(built.stack, stack) && equalBytes(built.model, model)
-    astray = !context.rules.mayGoOnFrom(isSealed)
-    if (astray) draft.effects.push({ type: 'deviated', context, sealedRound, built: built.model })
+    diverged = !context.rules.mayGoOnFrom(isSealed)
+    if (diverged) draft.effects.push({ type: 'diverged', context, sealedRound, built: built.model })
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
-  const { early, remembered, evidence, wishes, silentThrough, delays } = draft
+  const { early, remembered, evidence, requests, silentThrough, delays } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered))
   draft.evidence = new Map(
     [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
   )
   draft.silentThrough = silentThrough
-  draft.astray = astray
+  draft.diverged = diverged
   draft.delays = delays
-  draft.wishes = wishes
-  draft.wishes = openWishes(draft)
+  draft.requests = requests
+  draft.requests = openRequests(draft)
   beginRound(draft)
   for (const bytes of [...early.values()].flat()) {
     const judgement = judge(next, decodeEnvelope(bytes), draft.verify)

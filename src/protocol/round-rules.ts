@@ -90,8 +90,8 @@ export interface RoundRules {
   /** Rule 15: whether one more envelope of the next round is kept of an author. */
   keepsEarly(kept: number): boolean
   /** Rule 1, `retain`: whether a sealed round's blocks are still owed in a round. */
-  isOwed(sealedRound: number, round: number, retain: number): boolean
-  /** Rule 17 *Amnesia*: whether a member that lost its log keeps silent in a round. */
+  isRetained(sealedRound: number, round: number, retain: number): boolean
+  /** Rule 17 *Lost log*: whether a member that lost its log keeps silent in a round. */
   keepsSilent(round: number, silentThrough: number): boolean
   /** Rule 18 *One verifier*: whether a signature holds. */
   isSigned(verify: Verify, peer: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
@@ -168,7 +168,7 @@ export const soundRules: RoundRules = {
   syncGives: (lacked) => lacked,
   keepsMore: (kept) => kept < DISTINCT_MAX,
   keepsEarly: (kept) => kept < EARLY_MAX,
-  isOwed: (sealedRound, round, retain) => sealedRound >= round - retain,
+  isRetained: (sealedRound, round, retain) => sealedRound >= round - retain,
   keepsSilent: (round, silentThrough) => round <= silentThrough,
   isSigned: (verify, peer, message, signature) => verify(peer, message, signature),
   isOfParent: equalBytes,

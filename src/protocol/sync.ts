@@ -46,7 +46,7 @@ const answerSchema = z.strictObject({
   version: z.literal(1),
   /** Round that the answerer is in. */
   round: z.number().int().positive(),
-  /** Latest round that the answerer attested (rule 17 *Amnesia*). */
+  /** Latest round that the answerer attested (rule 17 *Lost log*). */
   attested: z.number().int().min(0),
   /** Sealed rounds from the asker's on, as bytes, where the asker is behind. */
   sealedRounds: z.array(byteString()).max(64),

@@ -71,7 +71,7 @@ function contexts(network: Network, history: readonly Uint8Array[]): RoundContex
   const all = [network.genesis]
   for (const bytes of history) {
     const context = all.at(-1)!
-    all.push(contextAfter(context, decodeSealedRound(context, bytes, network.edge.verify)))
+    all.push(contextAfter(context, decodeSealedRound(context, bytes, network.envelopeCheck.verify)))
   }
   return all
 }
@@ -100,7 +100,11 @@ describe('a gap over which every member changed', function () {
   it('is replayed by whoever was away from the first round on; it is let in, and in a later cut', () => {
     const { peer, sealed } = network.copies[AWAY]!
     assert(isMember(judged[ROUNDS]!, peer))
-    const { cut } = decodeSealedRound(judged[ROUNDS - 1]!, sealed.get(ROUNDS)!.bytes, network.edge.verify)
+    const { cut } = decodeSealedRound(
+      judged[ROUNDS - 1]!,
+      sealed.get(ROUNDS)!.bytes,
+      network.envelopeCheck.verify
+    )
     assert(cut.entries.some(({ author }) => equalBytes(author, peer)))
   })
 
@@ -156,7 +160,7 @@ describe('a gap over which every member changed', function () {
       inviter: network.copies[LATER[1]!]!.peer
     } as unknown as Invite
     const chainOf = async (rounds: readonly Uint8Array[]) => {
-      const chain = new TrustedChain(home, told, network.genesis, network.edge.verify)
+      const chain = new TrustedChain(home, told, network.genesis, network.envelopeCheck.verify)
       for (const bytes of rounds) if (!chain.isTrusted) await chain.take(bytes)
       return chain
     }

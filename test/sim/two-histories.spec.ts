@@ -42,7 +42,7 @@ describe('more than f faulty members', () => {
       while (!one!.sealed.has(1) || !other!.sealed.has(1)) assert.ok(network.queue.runNext())
       const [left, right] = [one!, other!].map((copy) => {
         const { context, bytes } = copy.sealed.get(1)!
-        return decodeSealedRound(context, bytes, network.edge.verify).seal
+        return decodeSealedRound(context, bytes, network.envelopeCheck.verify).seal
       })
       const named = signedTwice(network.genesis, left!, right!).map(hex)
       const faulty = network.copies.filter(({ isFaulty }) => isFaulty).map(({ peer }) => hex(peer))

@@ -10,38 +10,42 @@ export interface SentAdapter {
   /** What everybody reads from the shards, bit for bit. */
   readonly adapter: LoraAdapter
   /** What the shards leave out of the update, scale 1; empty where nothing is lost. */
-  readonly owed: LoraAdapter
+  readonly residual: LoraAdapter
 }
 
-/** What is owed has at most so many times the rank that is sent: one rounding of both factors loses twice the rank. */
-const OWED_RANKS = 2
+/** What is residual has at most so many times the rank that is sent: one rounding of both factors loses twice the rank. */
+const RESIDUAL_RANKS = 2
 
 /**
  * Rounds an adapter for the wire with error feedback: what an earlier rounding left out is added before this one. A LoRA
  * update is a product, and every round has factors of its own, so it is the update s·B·A that is made up for, not the
- * factors: the nearest update of the trained rank to s·B·A + owed is sent, and what that leaves out is owed next.
+ * factors: the nearest update of the trained rank to s·B·A + residual is sent, and what that leaves out is residual next.
  *
  * @param trained as it came out of the training
- * @param owed what the last shards that were stacked left out, scale 1
+ * @param residual what the last shards that were stacked left out, scale 1
  * @param rsLora whether the scale is alpha / √rank
  * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite
  */
 export function sendAdapter(
   trained: LoraAdapter,
   dtype: ShardDtype,
-  owed?: LoraAdapter,
+  residual?: LoraAdapter,
   rsLora = false
 ): SentAdapter {
   if (dtype === 'f32')
-    return { shards: trained.pairs.map((pair) => shardFromPair(pair)), adapter: trained, owed: { pairs: [] } }
+    return {
+      shards: trained.pairs.map((pair) => shardFromPair(pair)),
+      adapter: trained,
+      residual: { pairs: [] }
+    }
   const sent = trained.pairs.map((pair) => {
-    const before = owed?.pairs.find((other) => isAlike(other, pair))
+    const before = residual?.pairs.find((other) => isAlike(other, pair))
     return sendPair(pair, dtype, before, loraScale(pair, rsLora))
   })
   return {
     shards: sent.map(({ shard }) => shard),
     adapter: { pairs: sent.map(({ pair }) => pair) },
-    owed: { pairs: sent.flatMap(({ owed: left }) => left ?? []) }
+    residual: { pairs: sent.flatMap(({ residual: left }) => left ?? []) }
   }
 }
 
@@ -50,7 +54,7 @@ function sendPair(
   dtype: ShardDtype,
   before: LoraPair | undefined,
   scale: number
-): { shard: Shard; pair: LoraPair; owed: LoraPair | undefined } {
+): { shard: Shard; pair: LoraPair; residual: LoraPair | undefined } {
   const due = [
     { pair: trained, coefficient: scale },
     ...(before === undefined ? [] : [{ pair: before, coefficient: 1 }])
@@ -62,8 +66,8 @@ function sendPair(
   )
   const left = joinPairs([...due, { pair, coefficient: -scale }])
   const svd = productSvd(left)
-  const rank = Math.min(OWED_RANKS * trained.rank, svd.sigma.length)
-  return { shard, pair, owed: svd.sigma[0] === 0 ? undefined : pairFromSvd(trained.module, svd, rank) }
+  const rank = Math.min(RESIDUAL_RANKS * trained.rank, svd.sigma.length)
+  return { shard, pair, residual: svd.sigma[0] === 0 ? undefined : pairFromSvd(trained.module, svd, rank) }
 }
 
 /** The pair of a trained one's rank and alpha whose update is nearest to a sum (Eckart and Young). */

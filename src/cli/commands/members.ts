@@ -101,11 +101,11 @@ async function request({ home: path, standing, rounds, out, ...options }: Reques
   const identity = await loadOrCreateIdentity(home.identity)
   const { anchor } = identity.revealChain
   const wanted = { type: 'join', peerId: identity.peerId, anchor } as const
-  const wish = files.drawUpRequest(wanted, known, id, identity.signer, rounds)
-  const bytes = new TextEncoder().encode(files.encodeWish(wish, id))
+  const signedRequest = files.drawUpRequest(wanted, known, id, identity.signer, rounds)
+  const bytes = new TextEncoder().encode(files.encodeRequest(signedRequest, id))
   await writeFileAtomic(home.joinRequest, bytes)
   await writeFileAtomic(out, bytes)
-  const summary = { path: out, peerId: identity.peerId, expiry: wish.request.expiry }
+  const summary = { path: out, peerId: identity.peerId, expiry: signedRequest.request.expiry }
   printResult(
     summary,
     options,
@@ -130,10 +130,10 @@ function admitCommand(): Command {
     .requiredOption(...homeOption)
     .option('--json', 'print one JSON object')
     .action(async (file: string, { home: path, ...options }: HomeOptions) => {
-      const { decodeWish } = await import('../../node/membership/request-files.ts')
+      const { decodeRequest } = await import('../../node/membership/request-files.ts')
       const opened = await open(path)
       if (!existsSync(file)) throw new Error(`there is no request ${file}`)
-      await support(opened, decodeWish(await readFile(file, 'utf8'), opened.charter.id, file), options)
+      await support(opened, decodeRequest(await readFile(file, 'utf8'), opened.charter.id, file), options)
     })
 }
 
@@ -172,13 +172,13 @@ function evictCommand(): Command {
 
 async function support(
   { home, head }: Awaited<ReturnType<typeof open>>,
-  wish: import('../../protocol/index.ts').Wish,
+  signedRequest: import('../../protocol/index.ts').SignedRequest,
   options: { json?: boolean }
 ): Promise<void> {
-  const { saveWish } = await import('../../node/membership/request-files.ts')
+  const { saveRequest } = await import('../../node/membership/request-files.ts')
   const { peerIdText } = await import('../../node/storage/round-summary.ts')
-  const path = await saveWish(home, head, wish)
-  const { type, peer, expiry } = wish.request
+  const path = await saveRequest(home, head, signedRequest)
+  const { type, peer, expiry } = signedRequest.request
   const summary = { path, type, peerId: peerIdText(peer), expiry }
   printResult(
     summary,

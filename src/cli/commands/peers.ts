@@ -16,7 +16,7 @@ export function peersCommand(): Command {
     .addHelpText(
       'after',
       `
-"link" is who dialled ("in", "out"), or "relay" where a relay is between; "ms" the round trip of the last greeting, and
+"link" is who dialled ("in", "out"), or "relay" where a relay is between; "ms" the round trip of the last handshakes, and
 "said" how long ago that was; "score" is gossip's, below 0 for who misbehaved. "round" is what that member last said; "cut" its rank in the last sealed round, "-" where it had no part.
 
 Examples:
@@ -49,7 +49,7 @@ export function peersText(peers: readonly PeerView[], long = false): string {
         of: ({ roundTripMs }) => (roundTripMs === null ? '-' : String(roundTripMs)),
         align: 'right'
       },
-      { title: 'said', of: ({ greetedSeconds }) => greetedText(greetedSeconds), align: 'right' },
+      { title: 'said', of: ({ handshakeSeconds }) => handshakeText(handshakeSeconds), align: 'right' },
       { title: 'score', of: ({ score }) => (score === null ? '-' : scoreText(score)), align: 'right' },
       { title: 'round', of: ({ round }) => (round === null ? '-' : String(round)), align: 'right' },
       { title: 'cut', of: ({ lastCut }) => (lastCut === null ? '-' : `r ${lastCut.rank}`) },
@@ -61,7 +61,7 @@ export function peersText(peers: readonly PeerView[], long = false): string {
   )
 }
 
-function greetedText(seconds: number | null): string {
+function handshakeText(seconds: number | null): string {
   if (seconds === null) return '-'
   return seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} min`
 }

@@ -138,7 +138,7 @@ class Fetching {
       if (this.#signal.aborted || error instanceof StoreError) throw error
       if (isMalformed(error)) {
         refused.add(peer.toString())
-        host.edge.report(peer, 'false', messageOf(error))
+        host.limits.report(peer, 'false', messageOf(error))
         if (this.#partial.sources.has(peer.toString())) await this.#partial.reset()
       }
       log.warn(

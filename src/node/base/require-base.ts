@@ -3,7 +3,7 @@ import type { Charter } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import type { Home } from '../home/home.ts'
 import { listen } from '../network/host/listen.ts'
-import { createGreeting, createQuietHost, type HostIdentity } from '../network/host/quiet-host.ts'
+import { createHandshakes, createQuietHost, type HostIdentity } from '../network/host/quiet-host.ts'
 import type { BootstrapVerdict } from '../network/index.ts'
 import { loadAddresses } from '../network/peers/known-addresses.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
@@ -61,7 +61,7 @@ export async function fetchBaseFromMembers(search: BaseSearch): Promise<void> {
   const { home, charter, charterId, log, signal, onVerdict } = search
   log.info({ folder: home.base }, 'the base model is fetched from members')
   const host = await createQuietHost(search)
-  const greeting = createGreeting(host, search, { onVerdict })
+  const handshakes = createHandshakes(host, search, { onVerdict })
   const noted = new BaseProgressFile(home)
   const progress = (far: BaseProgress) => {
     noted.note(far)
@@ -70,11 +70,11 @@ export async function fetchBaseFromMembers(search: BaseSearch): Promise<void> {
   try {
     host.addAddresses(await loadAddresses(home, log))
     await listen(host, search.network.listen)
-    await greeting.start()
+    await handshakes.start()
     const client = { host, charterId, log, refused: new Set<string>(), progress }
     await fetchBase(client, home, charter.base, signal)
   } finally {
-    await greeting.stop()
+    await handshakes.stop()
     await host.stop()
     await noted.end()
   }

@@ -119,7 +119,7 @@ export async function fetchCheckpoint(
       client.log.debug({ peer: String(peer), round }, 'has no checkpoint')
     } catch (error) {
       if (signal.aborted) throw error
-      if (isMalformed(error)) client.host.edge.report(peer, 'false', messageOf(error))
+      if (isMalformed(error)) client.host.limits.report(peer, 'false', messageOf(error))
       client.log.warn(
         { peer: String(peer), round, error: messageOf(error) },
         'a checkpoint was not what was sealed, or broke off'

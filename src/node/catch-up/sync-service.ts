@@ -117,7 +117,7 @@ export class SyncService {
       if (peer !== undefined) gained = await this.#askPeer(peer)
     } catch (error) {
       if (peer !== undefined && isMalformed(error))
-        this.#components.host.edge.report(peer, 'false', `an answer to sync: ${messageOf(error)}`)
+        this.#components.host.limits.report(peer, 'false', `an answer to sync: ${messageOf(error)}`)
       this.#components.log.debug({ peer: String(peer), error: messageOf(error) }, 'sync brought nothing')
     }
     this.#schedule(gained ? 0 : INTERVAL_MS)
@@ -210,7 +210,7 @@ export class SyncService {
     }
     for (const [index, message] of messages.entries()) {
       if (this.#driver.receive(message, peer.toString()) === 'reject') {
-        host.edge.report(peer, 'false', 'a message in an answer to sync')
+        host.limits.report(peer, 'false', 'a message in an answer to sync')
         return
       }
       if (index % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await this.#yield()
@@ -277,7 +277,7 @@ export class SyncService {
     return gained
   }
 
-  /** Rule 17 *Amnesia*: notes how far another is, until enough have told how long this peer must keep silent. */
+  /** Rule 17 *Lost log*: notes how far another is, until enough have told how long this peer must keep silent. */
   #recollect(peer: PeerId, attested: number): void {
     const { state } = this.#driver
     if (state.silentThrough !== UNKNOWN_ROUND) return

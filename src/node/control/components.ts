@@ -5,7 +5,7 @@ import type { RoundDriver } from '../driver/round-driver.ts'
 import type { Home } from '../home/home.ts'
 import type { RecentLines } from '../log/recent-lines.ts'
 import type { PeerMetrics } from '../metrics/index.ts'
-import type { GreetPeers, NetworkHost } from '../network/index.ts'
+import type { Handshakes, NetworkHost } from '../network/index.ts'
 import type { Log } from '../storage/index.ts'
 import type { RoundStore } from '../storage/round-store.ts'
 import type { Observer } from './observer.ts'
@@ -26,7 +26,7 @@ export interface ControlComponents {
     | 'gossipScore'
     | 'reach'
   >
-  readonly greeting: Pick<GreetPeers, 'greetings' | 'verdicts' | 'misfits' | 'lookNow'>
+  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers' | 'lookNow'>
   readonly rounds: Pick<RoundStore, 'head' | 'summaries'>
   readonly driver: Pick<RoundDriver, 'state'>
   readonly heads: Heads

@@ -26,7 +26,7 @@ const EVENT_TYPES = [
   'progress',
   'sealed',
   'bootstrap',
-  'misfit',
+  'incompatible',
   'heldOut',
   'halted',
   'log'
@@ -122,7 +122,7 @@ function serveViews(
   app.get('/v1/peers', guarded, async () => ({ peers: peerViews(components) }))
   app.get('/v1/network', guarded, async (request) => {
     const { look } = networkQuery.parse(request.query)
-    if (look) await components.greeting.lookNow()
+    if (look) await components.handshakes.lookNow()
     return networkView({ ...components, context: components.driver.state.context }, 'daemon')
   })
   app.get('/v1/rounds', guarded, async (request) => {

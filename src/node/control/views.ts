@@ -52,10 +52,10 @@ export interface PeerView {
   readonly address: string | null
   /** Whether the connection goes from machine to machine, or through a relay; null where there is none. */
   readonly way: 'direct' | 'relay' | null
-  /** Of the last greeting, milliseconds; null before the first. */
+  /** Of the last handshakes, milliseconds; null before the first. */
   readonly roundTripMs: number | null
-  /** Seconds since it last greeted back; a connected peer does every minute. */
-  readonly greetedSeconds: number | null
+  /** Seconds since it last shaken hands with back; a connected peer does every minute. */
+  readonly handshakeSeconds: number | null
   /** What it says that it runs: `loam/0.1.0`. */
   readonly software: string | null
   /** Gossip's score; null for one that is not connected. */
@@ -131,7 +131,7 @@ export function statusView(components: ControlComponents): StatusView {
 }
 
 export function peerViews(components: ControlComponents): PeerView[] {
-  const { host, greeting, driver, heads, rounds } = components
+  const { host, handshakes, driver, heads, rounds } = components
   const { context, self } = driver.state
   const cut = rounds.summaries.at(-1)?.cut ?? []
   const members = context.members.map(({ peer }) => peerIdText(peer))
@@ -139,7 +139,7 @@ export function peerViews(components: ControlComponents): PeerView[] {
   const viewOf = (peerId: string, member: number | null): PeerView => {
     const open = connectionsTo(components, peerId)
     const connection = open.find(({ remoteAddr }) => !isRelayed(remoteAddr)) ?? open[0]
-    const hello = greeting.greetings().get(peerId)
+    const handshake = handshakes.handshakes().get(peerId)
     return {
       peerId,
       member,
@@ -148,9 +148,10 @@ export function peerViews(components: ControlComponents): PeerView[] {
       direction: connection?.direction ?? null,
       address: connection?.remoteAddr.toString() ?? null,
       way: connection === undefined ? null : isRelayed(connection.remoteAddr) ? 'relay' : 'direct',
-      roundTripMs: hello?.roundTripMs ?? null,
-      greetedSeconds: hello === undefined ? null : Math.max(0, Math.round((Date.now() - hello.at) / 1_000)),
-      software: hello?.software ?? null,
+      roundTripMs: handshake?.roundTripMs ?? null,
+      handshakeSeconds:
+        handshake === undefined ? null : Math.max(0, Math.round((Date.now() - handshake.at) / 1_000)),
+      software: handshake?.software ?? null,
       score: connection === undefined ? null : host.gossipScore(peerId),
       round:
         member === null

@@ -66,10 +66,13 @@ export class HeldOutCheck {
     return state.context.charter.heldOutVeto === false ? event : { ...event, heldOut: await measured }
   }
 
-  #isMeasured({ author, header, body }: Message<'manifest'>, { context, self, astray }: PeerState): boolean {
+  #isMeasured(
+    { author, header, body }: Message<'manifest'>,
+    { context, self, diverged }: PeerState
+  ): boolean {
     return (
       author !== self &&
-      !astray &&
+      !diverged &&
       header.round === this.#round &&
       !this.#gathering.signal.aborted &&
       manifestFault(context, author, body) === undefined &&

@@ -2,17 +2,18 @@ import type { PeerId } from '@libp2p/interface'
 import { isKind, type Message, type PeerState } from '../../protocol/index.ts'
 
 /** Who of the connected has all of a manifest's blocks: its author and its endorsers. */
-export function holdersOf(
+export function providersOf(
   state: PeerState,
   manifest: Message<'manifest'>,
   connected: readonly PeerId[]
 ): PeerId[] {
-  const holders = new Set<number>([manifest.author])
-  for (const member of state.certificates.get(manifest.author)?.endorsements ?? []) holders.add(member.member)
+  const providers = new Set<number>([manifest.author])
+  for (const member of state.certificates.get(manifest.author)?.endorsements ?? [])
+    providers.add(member.member)
   for (const kept of state.messages.get(`endorsement/${manifest.author}`)?.values() ?? []) {
-    for (const message of kept) if (isKind(message, 'endorsement')) holders.add(message.author)
+    for (const message of kept) if (isKind(message, 'endorsement')) providers.add(message.author)
   }
-  const peers = new Set([...holders].map((index) => peerKey(state.context.members[index]!.peer)))
+  const peers = new Set([...providers].map((index) => peerKey(state.context.members[index]!.peer)))
   return connected.filter((peer) => peers.has(peerKey(peer.toMultihash().bytes)))
 }
 

@@ -16,7 +16,7 @@ import {
   step
 } from '../../protocol/index.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from '../catch-up/rebuild-model.ts'
-import { removeWish } from '../membership/request-files.ts'
+import { removeRequest } from '../membership/request-files.ts'
 import type { GossipVerdict } from '../network/index.ts'
 import { messageOf } from '../storage/peer-error.ts'
 import { roundSummary, shardCounts } from '../storage/round-summary.ts'
@@ -211,7 +211,7 @@ export class RoundDriver {
         return this.#work('stacking', (signal) =>
           buildCut(this.#components, () => this.#state, effect, signal)
         )
-      case 'deviated':
+      case 'diverged':
         this.#deviation = effect
         log.error(
           {
@@ -232,9 +232,9 @@ export class RoundDriver {
       case 'refused':
         log.warn({ manifest: hex(effect.manifest), fault: effect.reason }, 'a manifest is not endorsed')
         return
-      case 'wishRefused':
+      case 'requestRefused':
         log.warn({ reason: effect.reason }, 'a membership request cannot take effect, or has')
-        return removeWish(this.#components.home, this.#state.context.charterId, effect.wish)
+        return removeRequest(this.#components.home, this.#state.context.charterId, effect.signedRequest)
       case 'certified':
         log.debug({ author: effect.certificate.author }, 'a manifest is certified')
         return
@@ -287,7 +287,7 @@ export class RoundDriver {
         } catch (error) {
           if (signal.aborted) return
           const fields = { error: messageOf(error) }
-          // No holder can ever bring what such a manifest describes.
+          // No provider can ever bring what such a manifest describes.
           if (error instanceof ImpossibleManifestError)
             return this.#components.log.warn(fields, `${what} is given up`)
           this.#components.log.warn(fields, `${what} failed; trying again`)

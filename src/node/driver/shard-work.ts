@@ -17,7 +17,7 @@ import { NetworkError, type WantedBlock } from '../network/index.ts'
 import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../workers/builder/jobs.ts'
 import type { DriverComponents } from './components.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
-import { authorOf, holdersOf } from './providers.ts'
+import { authorOf, providersOf } from './providers.ts'
 
 /** A manifest whose blocks nobody can bring: it gives them lengths that bytes with their digests do not have. */
 export class ImpossibleManifestError extends Error {
@@ -177,7 +177,7 @@ async function fetchAll(
   signal.throwIfAborted()
   signal.addEventListener('abort', abort, { once: true })
   const fetches = manifests.map((manifest) =>
-    exchange.fetchAll(wantedBlocks(manifest.body), () => holdersOf(stateNow(), manifest, host.peers()), {
+    exchange.fetchAll(wantedBlocks(manifest.body), () => providersOf(stateNow(), manifest, host.peers()), {
       signal: together.signal,
       author: authorOf(stateNow(), manifest, host.peers())
     })

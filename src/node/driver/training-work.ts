@@ -29,7 +29,7 @@ export async function trainRound(
   if (config.documents === undefined)
     throw new PeerError('no training documents are set (documents in peer.json, --data)')
   await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
-  const owedFile = await owedBefore(components, context)
+  const residualFile = await residualBefore(components, context)
   const result = await trainer.train(
     {
       round: context.round,
@@ -48,14 +48,17 @@ export async function trainRound(
       home: home.folder,
       localPath: roundFiles(home, context.round).local,
       dtype: context.charter.dtype,
-      owedFile,
-      owedPath: roundFiles(home, context.round).owed
+      residualFile,
+      residualPath: roundFiles(home, context.round).residual
     },
     onProgress,
     signal
   )
-  if (result.owedFault !== undefined)
-    log.warn({ file: owedFile, reason: result.owedFault }, 'what the last shards left out is not made up for')
+  if (result.residualFault !== undefined)
+    log.warn(
+      { file: residualFile, reason: result.residualFault },
+      'what the last shards left out is not made up for'
+    )
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
   return { type: 'trained', round: context.round, manifest }
@@ -63,18 +66,18 @@ export async function trainRound(
 
 /**
  * What this peer's shards of the last round that stacked them left out. A round without them, or a void one, stacked
- * nothing of what was sent: what was owed before it is owed still. Older files are removed.
+ * nothing of what was sent: what was residual before it is residual still. Older files are removed.
  */
-async function owedBefore(
+async function residualBefore(
   { home, rounds, identity }: DriverComponents,
   { round, charter }: RoundContext
 ): Promise<string | undefined> {
   const last = rounds.lastStacked(identity.signer.peer)
   if (last === undefined || charter.dtype === 'f32') return undefined
   for (let old = round - 1; old > 0 && old >= round - charter.retain; old--)
-    if (old !== last) await rm(roundFiles(home, old).owed, { force: true })
-  const { owed } = roundFiles(home, last)
-  return existsSync(owed) ? owed : undefined
+    if (old !== last) await rm(roundFiles(home, old).residual, { force: true })
+  const { residual } = roundFiles(home, last)
+  return existsSync(residual) ? residual : undefined
 }
 
 function manifestOf(

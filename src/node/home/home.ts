@@ -32,7 +32,7 @@ export interface Home {
   /** Whom a relay carries beside its charter's founders: a PeerId a line. */
   readonly allowed: string
   /** Membership requests that the operator supports. */
-  readonly wishes: string
+  readonly membershipRequests: string
   /** The base model, where it was fetched from members; while it is fetched, the other. */
   readonly base: string
   readonly basePartial: string
@@ -65,7 +65,7 @@ export function homeAt(folder: string): Home {
     invite: inside('invite.cbor'),
     ownAddresses: inside('own-addresses.json'),
     allowed: inside('allowed'),
-    wishes: inside('wishes'),
+    membershipRequests: inside('membership-requests'),
     base: inside('base'),
     basePartial: inside('base.partial'),
     baseProgress: inside('base-progress.json'),
@@ -83,7 +83,7 @@ export interface RoundFiles {
   readonly sealed: string
   readonly norms: string
   /** What this peer's shards of the round left out of its update. */
-  readonly owed: string
+  readonly residual: string
 }
 
 /** The paths of a round's files. */
@@ -96,7 +96,7 @@ export function roundFiles(home: Home, round: number): RoundFiles {
     model: join(folder, 'model.safetensors'),
     sealed: join(folder, 'sealed.cbor'),
     norms: join(folder, 'norms.json'),
-    owed: join(folder, 'owed.safetensors')
+    residual: join(folder, 'residual.safetensors')
   }
 }
 

@@ -16,12 +16,12 @@ const ATTEMPTS_MAX = 8
 const TURNS_MAX = 500
 const TURN_MS = 10
 
-const holderSchema = z.strictObject({
+const providerSchema = z.strictObject({
   pid: z.number().int().positive(),
   /** What tells this process from another one that later has the same id; null where the system does not say. */
   started: z.string().nullable()
 })
-type Holder = z.infer<typeof holderSchema>
+type Provider = z.infer<typeof providerSchema>
 
 /**
  * Takes a home for this process. `daemon.lock` holds who has it, and is removed at the end; a dead process holds nothing.
@@ -65,7 +65,7 @@ async function takeTurn(home: Home): Promise<Server | undefined> {
 }
 
 async function takeLock(home: Home): Promise<() => Promise<void>> {
-  const mine: Holder = { pid: process.pid, started: startOf(process.pid) }
+  const mine: Provider = { pid: process.pid, started: startOf(process.pid) }
   const text = `${JSON.stringify(mine)}\n`
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     if (await createWhole(home.lock, text)) {
@@ -82,8 +82,8 @@ async function takeLock(home: Home): Promise<() => Promise<void>> {
 /** Process id of the daemon that has a home, where one runs. */
 export async function runningDaemon(home: Home): Promise<number | undefined> {
   const text = await readLock(home.lock)
-  const holder = text === undefined ? undefined : parseHolder(text)
-  return holder !== undefined && isRunning(holder) ? holder.pid : undefined
+  const provider = text === undefined ? undefined : parseProvider(text)
+  return provider !== undefined && isRunning(provider) ? provider.pid : undefined
 }
 
 /** Makes a file with all its contents at once; false where there is one already. */
@@ -105,10 +105,10 @@ async function createWhole(path: string, text: string): Promise<boolean> {
 async function removeIfDead(home: Home): Promise<void> {
   const text = await readLock(home.lock)
   if (text === undefined) return
-  const holder = parseHolder(text)
-  if (holder !== undefined && isRunning(holder))
+  const provider = parseProvider(text)
+  if (provider !== undefined && isRunning(provider))
     throw new PeerError(
-      `${home.folder} is in use by the daemon with process id ${holder.pid}: stop it first (kill ${holder.pid}), or choose another --home`
+      `${home.folder} is in use by the daemon with process id ${provider.pid}: stop it first (kill ${provider.pid}), or choose another --home`
     )
   // Moved away first: of two that find the same dead lock one moves it, and neither deletes the other's new one unseen.
   const aside = `${home.lock}.${randomBytes(6).toString('hex')}`
@@ -131,15 +131,15 @@ async function readLock(path: string): Promise<string | undefined> {
 }
 
 /** Who a lock names; undefined for one that a crash left without its contents. */
-function parseHolder(text: string): Holder | undefined {
+function parseProvider(text: string): Provider | undefined {
   try {
-    return holderSchema.parse(JSON.parse(text))
+    return providerSchema.parse(JSON.parse(text))
   } catch {
     return undefined
   }
 }
 
-function isRunning({ pid, started }: Holder): boolean {
+function isRunning({ pid, started }: Provider): boolean {
   if (started !== null) return startOf(pid) === started
   // Without a start time an own id must be that of an earlier process, as it often is in a container.
   if (pid === process.pid) return false

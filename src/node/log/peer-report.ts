@@ -81,4 +81,4 @@ export type PeerReport =
   | { readonly type: 'halted'; readonly reason: string }
   | BootstrapReport
   | HeldOutReport
-  | { readonly type: 'misfit'; readonly peerId: string; readonly reason: string }
+  | { readonly type: 'incompatible'; readonly peerId: string; readonly reason: string }

@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { consortiumCid, equalBytes, hex, type Invite, memberIndex, type Wish } from '../../protocol/index.ts'
+import {
+  consortiumCid,
+  equalBytes,
+  hex,
+  type Invite,
+  memberIndex,
+  type SignedRequest
+} from '../../protocol/index.ts'
 import { readCharter } from '../home/charter-file.ts'
 import { createHomeFolders, type Home } from '../home/home.ts'
 import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
@@ -8,7 +15,7 @@ import { writeFileAtomic } from '../storage/index.ts'
 import { openRoundStore } from '../storage/round-store.ts'
 import { peerIdText } from '../storage/round-summary.ts'
 import { adoptInvite, judgeInvite, readInvite } from './invite-files.ts'
-import { decodeWish, drawUpRequest, encodeWish } from './request-files.ts'
+import { decodeRequest, drawUpRequest, encodeRequest } from './request-files.ts'
 
 /** How far a candidate is. */
 export interface JoinState {
@@ -89,14 +96,14 @@ async function requestOf(
   { peerId, revealChain, signer }: Identity,
   isMember: boolean,
   rounds: number | undefined
-): Promise<Wish> {
+): Promise<SignedRequest> {
   if (existsSync(home.joinRequest)) {
-    const known = decodeWish(await readFile(home.joinRequest, 'utf8'), id, home.joinRequest)
+    const known = decodeRequest(await readFile(home.joinRequest, 'utf8'), id, home.joinRequest)
     if (isMember || equalBytes(known.request.seal, seal)) return known
   }
   const standing = { consortium: consortiumCid(id), round: round + 1, seal: hex(seal), model: hex(model) }
   const wanted = { type: 'join', peerId, anchor: revealChain.anchor } as const
-  const wish = drawUpRequest(wanted, standing, id, signer, rounds)
-  await writeFileAtomic(home.joinRequest, new TextEncoder().encode(encodeWish(wish, id)))
-  return wish
+  const signedRequest = drawUpRequest(wanted, standing, id, signer, rounds)
+  await writeFileAtomic(home.joinRequest, new TextEncoder().encode(encodeRequest(signedRequest, id)))
+  return signedRequest
 }

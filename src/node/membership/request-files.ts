@@ -9,10 +9,10 @@ import {
   type RoundContext,
   requestFault,
   requestId,
+  type SignedRequest,
   type Signer,
   signRequest,
-  verifyEd25519,
-  type Wish
+  verifyEd25519
 } from '../../protocol/index.ts'
 import type { Home } from '../home/home.ts'
 import { writeFileAtomic } from '../storage/index.ts'
@@ -35,7 +35,7 @@ export const standingSchema = z.strictObject({
 })
 export type Standing = z.infer<typeof standingSchema>
 
-const wishFileSchema = z.strictObject({
+const requestFileSchema = z.strictObject({
   consortium: z.string(),
   type: z.enum(['join', 'leave', 'evict']),
   peerId: z.string(),
@@ -64,7 +64,7 @@ export function drawUpRequest(
   charterId: Uint8Array,
   signer: Signer,
   expiryRounds = EXPIRY_ROUNDS
-): Wish {
+): SignedRequest {
   const request: ChangeRequest = {
     type,
     peer: peerBytes(peerId),
@@ -85,9 +85,9 @@ function peerBytes(peerId: string): Uint8Array {
 }
 
 /** The text of a request file. */
-export function encodeWish({ request, own }: Wish, charterId: Uint8Array): string {
+export function encodeRequest({ request, own }: SignedRequest, charterId: Uint8Array): string {
   const { type, peer, anchor, seal, model, expiry } = request
-  const file: z.infer<typeof wishFileSchema> = {
+  const file: z.infer<typeof requestFileSchema> = {
     consortium: consortiumCid(charterId),
     type,
     peerId: peerIdText(peer),
@@ -101,10 +101,10 @@ export function encodeWish({ request, own }: Wish, charterId: Uint8Array): strin
 }
 
 /** @throws {PeerError} for text that is no request file of this consortium */
-export function decodeWish(text: string, charterId: Uint8Array, path: string): Wish {
-  let file: z.infer<typeof wishFileSchema>
+export function decodeRequest(text: string, charterId: Uint8Array, path: string): SignedRequest {
+  let file: z.infer<typeof requestFileSchema>
   try {
-    file = wishFileSchema.parse(JSON.parse(text))
+    file = requestFileSchema.parse(JSON.parse(text))
   } catch {
     throw new PeerError(`${path} is no membership request: make one with loam members request`)
   }
@@ -124,45 +124,56 @@ export function decodeWish(text: string, charterId: Uint8Array, path: string): W
 }
 
 /**
- * Puts a wish where the daemon of a home finds it.
+ * Puts a signedRequest where the daemon of a home finds it.
  *
  * @throws {PeerError} when it could not take effect at this home's head
  */
-export async function saveWish(home: Home, head: RoundContext, wish: Wish): Promise<string> {
-  const fault = requestFault(head, wish.request, wish.own, verifyEd25519)
+export async function saveRequest(
+  home: Home,
+  head: RoundContext,
+  signedRequest: SignedRequest
+): Promise<string> {
+  const fault = requestFault(head, signedRequest.request, signedRequest.own, verifyEd25519)
   if (fault !== undefined)
     throw new PeerError(`the request ${fault}: this home stands before round ${head.round}`)
-  await mkdir(home.wishes, { recursive: true })
-  const path = join(home.wishes, `${hex(requestId(head.charterId, wish.request))}.json`)
-  await writeFileAtomic(path, new TextEncoder().encode(encodeWish(wish, head.charterId)))
+  await mkdir(home.membershipRequests, { recursive: true })
+  const path = join(home.membershipRequests, `${hex(requestId(head.charterId, signedRequest.request))}.json`)
+  await writeFileAtomic(path, new TextEncoder().encode(encodeRequest(signedRequest, head.charterId)))
   return path
 }
 
-/** The wishes of a home by file name, without the extension; what cannot be read is left out, and told of. */
-export async function loadWishes(
+/** The requests of a home by file name, without the extension; what cannot be read is left out, and told of. */
+export async function loadRequests(
   home: Home,
   charterId: Uint8Array,
   onFault: (reason: string) => void = () => {}
-): Promise<Map<string, Wish>> {
-  const wishes = new Map<string, Wish>()
+): Promise<Map<string, SignedRequest>> {
+  const requests = new Map<string, SignedRequest>()
   let names: string[] = []
   try {
-    names = await readdir(home.wishes)
+    names = await readdir(home.membershipRequests)
   } catch (error) {
     if (!isMissing(error)) throw error
   }
   for (const name of names.filter((name) => name.endsWith('.json')).sort()) {
-    const path = join(home.wishes, name)
+    const path = join(home.membershipRequests, name)
     try {
-      wishes.set(name.slice(0, -'.json'.length), decodeWish(await readFile(path, 'utf8'), charterId, path))
+      requests.set(
+        name.slice(0, -'.json'.length),
+        decodeRequest(await readFile(path, 'utf8'), charterId, path)
+      )
     } catch (error) {
       onFault((error as Error).message)
     }
   }
-  return wishes
+  return requests
 }
 
-/** Forgets a wish that was fulfilled or cannot come true. */
-export async function removeWish(home: Home, charterId: Uint8Array, { request }: Wish): Promise<void> {
-  await rm(join(home.wishes, `${hex(requestId(charterId, request))}.json`), { force: true })
+/** Forgets a signedRequest that was fulfilled or cannot come true. */
+export async function removeRequest(
+  home: Home,
+  charterId: Uint8Array,
+  { request }: SignedRequest
+): Promise<void> {
+  await rm(join(home.membershipRequests, `${hex(requestId(charterId, request))}.json`), { force: true })
 }

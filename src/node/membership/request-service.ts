@@ -1,12 +1,12 @@
 import type { DriverComponents } from '../driver/components.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
 import { messageOf } from '../storage/peer-error.ts'
-import { loadWishes } from './request-files.ts'
+import { loadRequests } from './request-files.ts'
 
 const INTERVAL_MS = 2_000
 
-/** Rule 11 *Membership*: takes what the operator wants from the home's folder of wishes (`loam members`). */
-export class WishService {
+/** Rule 11 *Membership*: takes what the operator wants from the home's folder of membership requests (`loam members`). */
+export class RequestService {
   readonly #components: DriverComponents
   readonly #driver: RoundDriver
   readonly #charterId: Uint8Array
@@ -34,15 +34,20 @@ export class WishService {
   async #look(): Promise<void> {
     const { home, log } = this.#components
     try {
-      const wishes = await loadWishes(home, this.#charterId, (reason) => log.debug({ reason }, 'no wish'))
-      for (const [name, wish] of wishes) {
+      const requests = await loadRequests(home, this.#charterId, (reason) =>
+        log.debug({ reason }, 'no signedRequest')
+      )
+      for (const [name, signedRequest] of requests) {
         if (this.#taken.has(name) || this.#stopped) continue
         this.#taken.add(name)
-        log.info({ type: wish.request.type, request: name }, 'a membership request is supported from now on')
-        this.#driver.happen({ type: 'wish', wish })
+        log.info(
+          { type: signedRequest.request.type, request: name },
+          'a membership request is supported from now on'
+        )
+        this.#driver.happen({ type: 'membershipRequest', signedRequest })
       }
     } catch (error) {
-      log.warn({ error: messageOf(error) }, 'the folder of wishes cannot be read')
+      log.warn({ error: messageOf(error) }, 'the folder of membership requests cannot be read')
     }
     if (this.#stopped) return
     this.#timer = setTimeout(() => {

@@ -24,8 +24,8 @@ export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './host
 export { REACH_DEFAULTS, type ReachOptions } from './host/reach.ts'
 export { type Traffic, TrafficMeter } from './host/traffic-meter.ts'
 export type { Ban, BanTimes, Offence } from './limits/index.ts'
-export { type HelloSelf, serveHello } from './peers/handshake.ts'
-export { type Greeting, type GreetOptions, GreetPeers } from './peers/handshakes.ts'
+export { type OwnHandshake, serveHandshakes } from './peers/handshake.ts'
+export { type Handshake, Handshakes, type HandshakesOptions } from './peers/handshakes.ts'
 export { withDeadline } from './requests/deadline.ts'
 export { NetworkError, type NetworkErrorCode } from './requests/network-error.ts'
 export {

@@ -15,7 +15,7 @@ const SETTLING_MAX = 20
 const LINES_MAX = 100_000
 
 /** Whom a relay carries: some for as long as it runs, and those whom a file names, a PeerId a line. */
-export class AdmittedPeers {
+export class AllowList {
   readonly #path: string
   readonly #always: ReadonlySet<string>
   readonly #log: Log

@@ -6,12 +6,12 @@ import { createHomeFolders, type Home } from '../home/home.ts'
 import { loadOrCreateIdentity } from '../home/identity.ts'
 import { lockHome } from '../home/process-lock.ts'
 import { listen } from '../network/host/listen.ts'
-import { createRelay, type RelayLimits, type RelayLoad, serveHello } from '../network/index.ts'
+import { createRelay, type RelayLimits, type RelayLoad, serveHandshakes } from '../network/index.ts'
 import { AddressExchange } from '../network/peers/address-exchange.ts'
 import type { Log } from '../storage/log.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/round-summary.ts'
-import { AdmittedPeers, readPeerId } from './allow-list.ts'
+import { AllowList, readPeerId } from './allow-list.ts'
 
 /** What a relay is started with. */
 export interface RelaySettings {
@@ -68,7 +68,7 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
     }
     const addresses = new AddressExchange({ host: node, log }, charter?.id)
     await addresses.start()
-    await serveHello(
+    await serveHandshakes(
       node,
       { charter: charter?.id, software: `loam/${packageVersion()}` },
       () => undefined,
@@ -107,10 +107,10 @@ async function admitted(
   charter: SignedCharter | undefined,
   allow: readonly string[],
   log: Log
-): Promise<AdmittedPeers> {
+): Promise<AllowList> {
   const founders = charter?.charter.members.map(({ peer }) => peerIdText(peer)) ?? []
   const named = allow.map((text) => readPeerId(text, '--allow'))
-  const allowed = new AdmittedPeers(home.allowed, [...founders, ...named], log)
+  const allowed = new AllowList(home.allowed, [...founders, ...named], log)
   await allowed.read()
   if (allowed.size === 0)
     throw new PeerError(

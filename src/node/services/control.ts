@@ -1,30 +1,30 @@
 import { packageVersion } from '../../package-root.ts'
 import { startControlApi } from '../control/index.ts'
-import { createGreeting, hostIdentity } from '../network/host/quiet-host.ts'
-import type { GreetPeers, NetworkHost } from '../network/index.ts'
+import { createHandshakes, hostIdentity } from '../network/host/quiet-host.ts'
+import type { Handshakes, NetworkHost } from '../network/index.ts'
 import { saveOwnAddresses } from '../network/peers/known-addresses.ts'
 import { verdictReport } from './member.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
-export async function startGreeting(
+export async function startHandshakes(
   { options: { logs }, config, member, telling: { report }, started }: Running,
   host: NetworkHost
-): Promise<GreetPeers> {
+): Promise<Handshakes> {
   const who = hostIdentity(member, config.network, logs.of('network'))
-  const greeting = createGreeting(host, who, {
+  const handshakes = createHandshakes(host, who, {
     onVerdict: verdictReport(report),
-    onMisfit: (peerId, reason) => report({ type: 'misfit', peerId, reason })
+    onIncompatible: (peerId, reason) => report({ type: 'incompatible', peerId, reason })
   })
-  await greeting.start()
-  started.push(() => greeting.stop())
-  return greeting
+  await handshakes.start()
+  started.push(() => handshakes.stop())
+  return handshakes
 }
 
 export async function startControl(
   { options: { home, logs }, config, member, telling, started }: Running,
   { components, driver }: DriverParts,
-  greeting: GreetPeers
+  handshakes: Handshakes
 ): Promise<void> {
   const { host, heads, trainer, rounds } = components
   await saveOwnAddresses(home, host.multiaddrs())
@@ -32,7 +32,7 @@ export async function startControl(
     home,
     charter: member.charter,
     host,
-    greeting,
+    handshakes,
     rounds,
     driver,
     heads,

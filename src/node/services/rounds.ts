@@ -5,7 +5,7 @@ import { serveCheckpoints } from '../catch-up/model-checkpoint.ts'
 import { SyncService } from '../catch-up/sync-service.ts'
 import type { DriverComponents } from '../driver/components.ts'
 import { RoundDriver } from '../driver/round-driver.ts'
-import { WishService } from '../membership/request-service.ts'
+import { RequestService } from '../membership/request-service.ts'
 import { listen } from '../network/host/listen.ts'
 import { BLOCK_SERVER_LIMITS, createHost, startBlockExchange, UploadLimit } from '../network/index.ts'
 import { AddressExchange } from '../network/peers/address-exchange.ts'
@@ -98,11 +98,11 @@ export async function startServices(
   const networkComponents = { ...components, log: networkLog }
   const sync = new SyncService(networkComponents, driver)
   const addresses = new AddressExchange(networkComponents, charter.id)
-  const wishes = new WishService(components, driver, charter.id)
+  const requests = new RequestService(components, driver, charter.id)
   const keeper = new AddressKeeper(home, () => host.knownAddresses(), networkLog)
   start()
   started.push(() =>
-    Promise.all([wishes.stop(), sync.stop(), addresses.stop(), driver.stop(), keeper.stop()])
+    Promise.all([requests.stop(), sync.stop(), addresses.stop(), driver.stop(), keeper.stop()])
   )
   await serveCheckpoints(host, home, charter.id, networkLog)
   if (config.blocks.serveBase)
@@ -113,5 +113,5 @@ export async function startServices(
   await sync.start()
   await addresses.start()
   keeper.start()
-  wishes.start()
+  requests.start()
 }

@@ -7,7 +7,7 @@ import { messageOf } from '../storage/peer-error.ts'
 import type { RoundStore } from '../storage/round-store.ts'
 import { growHeapWithTraffic } from '../upkeep/heap-growth.ts'
 import { prune } from '../upkeep/prune.ts'
-import { repairBlocks } from '../upkeep/scrub-blocks.ts'
+import { scrubBlocks } from '../upkeep/scrub-blocks.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
@@ -23,7 +23,7 @@ export function startUpkeep(
     const endGrowth = growHeapWithTraffic(components.host.traffic)
     started.push(async () => endGrowth())
   }
-  void repairBlocks(components, blocks, repair.signal)
+  void scrubBlocks(components, blocks, repair.signal)
   let isPruning = false
   const pruneNow = async () => {
     // A slow disk must not have two at a time.

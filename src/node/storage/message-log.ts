@@ -25,7 +25,7 @@ export interface MessageLog {
  * Opens the log at `path`; a torn tail is cut off, which loses only what was never sent.
  *
  * @param isLost whether there was a log that is gone: then this peer keeps silent until it knows how far the others are
- *   (rule 17 *Amnesia*), and the log says so from its first record on
+ *   (rule 17 *Lost log*), and the log says so from its first record on
  * @param openFile see {@link openWriteAheadLog}
  * @throws {PeerError} for a log that is whole but holds what is no record
  */

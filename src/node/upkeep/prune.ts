@@ -39,10 +39,10 @@ export async function prune(
   { inUse, now, keepYoungMs, keepStacks = Number.POSITIVE_INFINITY }: PruneTerms
 ): Promise<Pruned> {
   const { charter, rules, round: next } = sealed.head
-  const isOwed = (round: number) => rules.isOwed(round, next, charter.retain)
+  const isRetained = (round: number) => rules.isRetained(round, next, charter.retain)
   const owed = new Set<string>()
   for await (const { context, sealedRound } of sealed.owed()) {
-    if (!isOwed(context.round)) continue
+    if (!isRetained(context.round)) continue
     for (const { body } of sealedRound.manifests)
       for (const { digest } of wantedBlocks(body)) owed.add(digest)
   }
@@ -58,7 +58,7 @@ export async function prune(
     if (round === sealed.modelRound || round >= next) continue
     const { folder, local, model, stack, norms } = roundFiles(home, round)
     const unwanted = [
-      ...(isOwed(round) ? [] : [local, model]),
+      ...(isRetained(round) ? [] : [local, model]),
       ...(round >= next - keepStacks ? [] : [stack, norms])
     ]
     if (unwanted.length === 0) continue

@@ -8,7 +8,7 @@ import { messageOf } from '../storage/peer-error.ts'
  * Reads every block that this peer owes others (the last `retain` sealed rounds) once after a start, and fetches those
  * that were damaged or lost meanwhile (rule 1 *Endorse once*: endorsers serve).
  */
-export async function repairBlocks(
+export async function scrubBlocks(
   { exchange, host, log, rounds }: DriverComponents,
   store: BlockStore,
   signal: AbortSignal

@@ -15,7 +15,7 @@ export const KIND_BYTES_MAX: Readonly<Record<Kind, number>> = {
   precommit: 1024,
   attestation: 1024,
   evidence: 4096,
-  petition: 2048
+  'membership-vote': 2048
 }
 /** Most bytes of one sealed round on the wire. */
 export const SEALED_ROUND_BYTES_MAX = 4 * 1024 * 1024

@@ -77,7 +77,7 @@ export const changeRequestSchema = z.strictObject({
 })
 
 /** A member's word for a request; a leave needs the leaver's alone. */
-export const petitionSchema = z.strictObject({
+export const membershipVoteSchema = z.strictObject({
   request: changeRequestSchema,
   /** Signature of the peer that joins or leaves; null for an eviction. */
   own: signatureSchema.nullable(),
@@ -128,7 +128,7 @@ export const bodySchemas = {
   precommit: voteSchema,
   attestation: attestationSchema,
   evidence: evidenceSchema,
-  petition: petitionSchema
+  'membership-vote': membershipVoteSchema
 } as const satisfies Record<Kind, z.ZodType>
 
 const indexedSignature = z.strictObject({ member: index, signature: signatureSchema })

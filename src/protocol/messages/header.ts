@@ -12,7 +12,7 @@ export const KINDS = [
   'precommit',
   'attestation',
   'evidence',
-  'petition'
+  'membership-vote'
 ] as const
 
 export type Kind = (typeof KINDS)[number]

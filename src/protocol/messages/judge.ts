@@ -9,8 +9,8 @@ import { type Envelope, headerFor, type Message, messageId, signedHeaderBytes } 
 /** Most attempts at one attestation that are listened to (rule 8 *Attest*). */
 export const ATTEMPTS_MAX = 16
 
-/** Petitions that a member may make in one round (rule 11 *Membership*). */
-export const PETITION_SLOTS = 8
+/** Membership votes that a member may cast in one round (rule 11 *Membership*). */
+export const MEMBERSHIP_VOTE_SLOTS = 8
 
 /** What the edge makes of an envelope. Only `accept` reaches the state machine. */
 export type Judgement =
@@ -50,8 +50,8 @@ export function isKind<K extends Kind>(message: Message, kind: K): message is Me
   return message.kind === kind
 }
 
-/** Kinds that members say who do not vote. A petition only to leave. */
-const VOTELESS_KINDS: ReadonlySet<Kind> = new Set(['manifest', 'evidence', 'petition'])
+/** Kinds that members without a vote may send; of membership votes only one to leave. */
+const VOTELESS_KINDS: ReadonlySet<Kind> = new Set(['manifest', 'evidence', 'membership-vote'])
 
 function faultOf(context: RoundContext, message: Message, verify: Verify): string | undefined {
   if (!VOTELESS_KINDS.has(message.kind) && !context.voters.includes(message.author))
@@ -60,7 +60,7 @@ function faultOf(context: RoundContext, message: Message, verify: Verify): strin
   if (isKind(message, 'endorsement'))
     return context.trainers.includes(message.slot) ? undefined : 'endorses somebody who does not train'
   if (isKind(message, 'evidence')) return evidenceMessageFault(context, message, verify)
-  if (isKind(message, 'petition')) return petitionFault(context, message, verify)
+  if (isKind(message, 'membership-vote')) return membershipVoteFault(context, message, verify)
   if (isKind(message, 'attestation'))
     return message.slot < ATTEMPTS_MAX ? undefined : 'is one attempt too many'
   if (isKind(message, 'manifest') || isKind(message, 'ready')) {
@@ -84,15 +84,15 @@ function evidenceMessageFault(
   return memberIndex(context, offenderOf(body)) === slot ? undefined : 'its slot is not that of the offender'
 }
 
-function petitionFault(
+function membershipVoteFault(
   context: RoundContext,
-  { author, body, header, slot }: Message<'petition'>,
+  { author, body, header, slot }: Message<'membership-vote'>,
   verify: Verify
 ): string | undefined {
   const { request, own, admit } = body
   const isOwnLeave = request.type === 'leave' && equalBytes(request.peer, header.author)
   if (!isOwnLeave && !context.voters.includes(author)) return 'its author does not vote in this round'
-  if (slot >= PETITION_SLOTS) return 'is one petition too many'
+  if (slot >= MEMBERSHIP_VOTE_SLOTS) return 'is one membership vote too many'
   const fault = requestFault(context, request, own, verify)
   if (fault !== undefined) return `its request ${fault}`
   if ((admit === null) !== (request.type === 'leave')) return 'has a signature where none belongs, or none'

@@ -20,7 +20,7 @@ function signedBytes(id: Uint8Array): Uint8Array {
   return withDomain('admission', id)
 }
 
-/** Signs a request: the candidate or leaver for itself, or a member that admits or petitions. */
+/** Signs a request: the candidate or leaver for itself, or a member that supports it. */
 export function signRequest(charterId: Uint8Array, request: ChangeRequest, signer: Signer): Uint8Array {
   return signer.sign(signedBytes(requestId(charterId, request)))
 }

@@ -21,7 +21,7 @@ function manifestsOfCut(draft: Draft): Message<'manifest'>[] | undefined {
 
 /** Asks for the stack as soon as all that the cut names is held. */
 export function build(draft: Draft): void {
-  if (draft.committed === undefined || draft.building || draft.built !== undefined || draft.astray) return
+  if (draft.committed === undefined || draft.building || draft.built !== undefined || draft.diverged) return
   const manifests = manifestsOfCut(draft)
   if (manifests === undefined) return
   draft.building = true

@@ -13,7 +13,7 @@ export function latestAttested(state: PeerState): number {
 }
 
 /**
- * Rule 17 *Amnesia*: how long a peer that lost its log keeps silent, from what others told of their latest attested
+ * Rule 17 *Lost log*: how long a peer that lost its log keeps silent, from what others told of their latest attested
  * round: one past the highest. Who was in round r had a seal of r − 1, so a quorum attested that, and any q others hold
  * an honest one of them.
  *

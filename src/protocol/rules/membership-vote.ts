@@ -1,48 +1,48 @@
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import type { ChangeRequest, MembershipChange } from '../messages/bodies.ts'
-import { PETITION_SLOTS } from '../messages/judge.ts'
+import { MEMBERSHIP_VOTE_SLOTS } from '../messages/judge.ts'
 import { requestFault, requestId, signRequest } from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
 import { type Draft, keptOf, messagesOf, say } from '../state/draft.ts'
-import type { PeerState, Wish } from '../state/state.ts'
+import type { PeerState, SignedRequest } from '../state/state.ts'
 
 /** Most changes of the membership that one proposal carries. */
 const CHANGES_MAX = 8
 
-/** Rule 11 *Membership*: notes what this member's operator wants, within the number of petitions that a round takes. */
-export function wish(draft: Draft, wanted: Wish): void {
+/** Rule 11 *Membership*: notes what this member's operator wants, within the number of membership votes that a round takes. */
+export function noteRequest(draft: Draft, wanted: SignedRequest): void {
   const id = hex(requestId(draft.context.charterId, wanted.request))
-  if (draft.wishes.has(id)) return
+  if (draft.requests.has(id)) return
   const reason =
-    draft.wishes.size < PETITION_SLOTS
+    draft.requests.size < MEMBERSHIP_VOTE_SLOTS
       ? requestFault(draft.context, wanted.request, wanted.own, draft.verify)
-      : `is one too many: ${PETITION_SLOTS} are open`
-  if (reason === undefined) draft.wishes = new Map(draft.wishes).set(id, wanted)
-  else draft.effects.push({ type: 'wishRefused', wish: wanted, reason })
+      : `is one too many: ${MEMBERSHIP_VOTE_SLOTS} are open`
+  if (reason === undefined) draft.requests = new Map(draft.requests).set(id, wanted)
+  else draft.effects.push({ type: 'requestRefused', signedRequest: wanted, reason })
 }
 
 /** Wishes that can still come true in a round. */
-export function openWishes({ context, wishes, verify }: Draft): Map<string, Wish> {
+export function openRequests({ context, requests, verify }: Draft): Map<string, SignedRequest> {
   return new Map(
-    [...wishes].filter(([, { request, own }]) => requestFault(context, request, own, verify) === undefined)
+    [...requests].filter(([, { request, own }]) => requestFault(context, request, own, verify) === undefined)
   )
 }
 
-/** Signs for every wish once a round, until a cut has fulfilled it or it is too old. */
-export function petition(draft: Draft): void {
-  if (draft.self < 0 || draft.committed !== undefined || draft.wishes.size === 0) return
+/** Signs for every request once a round, until a cut has applied it or it has expired. */
+export function voteOnMembership(draft: Draft): void {
+  if (draft.self < 0 || draft.committed !== undefined || draft.requests.size === 0) return
   const { charterId } = draft.context
   const slots = Array.from(
-    { length: PETITION_SLOTS },
-    (_, slot) => keptOf(draft, 'petition', slot, draft.self)[0]
+    { length: MEMBERSHIP_VOTE_SLOTS },
+    (_, slot) => keptOf(draft, 'membership-vote', slot, draft.self)[0]
   )
   const said = slots.map((message) => message && hex(requestId(charterId, message.body.request)))
-  for (const [id, { request, own }] of draft.wishes) {
+  for (const [id, { request, own }] of draft.requests) {
     const free = said.indexOf(undefined)
     if (said.includes(id) || free < 0 || !mayAsk(draft, request)) continue
     said[free] = id
     const admit = request.type === 'leave' ? null : signRequest(charterId, request, draft.signer)
-    say(draft, 'petition', free, { request, own, admit })
+    say(draft, 'membership-vote', free, { request, own, admit })
   }
 }
 
@@ -55,7 +55,7 @@ function mayAsk({ context, self }: PeerState, { type, peer }: ChangeRequest): bo
 export function changesForCut(state: PeerState): MembershipChange[] {
   const { context } = state
   const found = new Map<string, { change: MembershipChange; admits: Map<number, Uint8Array> }>()
-  for (const { author, body } of allPetitions(state)) {
+  for (const { author, body } of allMembershipVotes(state)) {
     const id = hex(requestId(context.charterId, body.request))
     const known = found.get(id) ?? {
       change: { request: body.request, own: body.own, admits: [] },
@@ -80,8 +80,10 @@ export function changesForCut(state: PeerState): MembershipChange[] {
   return withinLimits(state, changes)
 }
 
-function allPetitions(state: PeerState): Message<'petition'>[] {
-  return Array.from({ length: PETITION_SLOTS }, (_, slot) => messagesOf(state, 'petition', slot)).flat()
+function allMembershipVotes(state: PeerState): Message<'membership-vote'>[] {
+  return Array.from({ length: MEMBERSHIP_VOTE_SLOTS }, (_, slot) =>
+    messagesOf(state, 'membership-vote', slot)
+  ).flat()
 }
 
 /** One change a peer, and no more joins than a cut may hold. */

@@ -23,7 +23,7 @@ export function beginRound(draft: Draft): void {
   }
   // What was logged was done then; only what follows is to be done now.
   draft.effects = effects
-  if (draft.astray) draft.effects.push({ type: 'rebuild', context: draft.context })
+  if (draft.diverged) draft.effects.push({ type: 'rebuild', context: draft.context })
   const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
   if (said) beginGathering(draft)
   else beginTraining(draft)
@@ -38,7 +38,7 @@ function beginTraining(draft: Draft): void {
     return
   }
   // Who has to rebuild first trains if that is done in time.
-  if (!draft.astray) draft.effects.push({ type: 'train', context: draft.context })
+  if (!draft.diverged) draft.effects.push({ type: 'train', context: draft.context })
   startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
 }
 

@@ -208,10 +208,12 @@ export function say<K extends Kind>(
 
 /** Who is not drawn into the committee speaks only as an author, of evidence and of its own leave (rule 13 *Sample*). */
 function mayVote({ context, self }: Draft, kind: Kind): boolean {
-  return kind === 'manifest' || kind === 'evidence' || kind === 'petition' || context.voters.includes(self)
+  return (
+    kind === 'manifest' || kind === 'evidence' || kind === 'membership-vote' || context.voters.includes(self)
+  )
 }
 
-/** Whether this peer signs nothing in its round, since it does not know what it signed before (rule 17 *Amnesia*). */
+/** Whether this peer signs nothing in its round, since it does not know what it signed before (rule 17 *Lost log*). */
 export function isSilent({ context, silentThrough }: PeerState): boolean {
   return context.rules.keepsSilent(context.round, silentThrough)
 }

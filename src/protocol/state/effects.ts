@@ -2,7 +2,7 @@ import type { RoundContext } from '../charter/round-context.ts'
 import type { SealedRound } from '../history/sealed-round.ts'
 import type { Certificate, Cut } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
-import type { Wish } from './state.ts'
+import type { SignedRequest } from './state.ts'
 
 /** What must be durable before the effects after it are carried out. */
 export type LogRecord = SignedRecord | ValidRecord | SilentRecord
@@ -10,7 +10,7 @@ export type LogRecord = SignedRecord | ValidRecord | SilentRecord
 /** Last round of a silence whose end is not known yet. */
 export const UNKNOWN_ROUND = Number.MAX_SAFE_INTEGER
 
-/** Rule 17 *Amnesia*: this peer lost its log and signs nothing up to and including a round. */
+/** Rule 17 *Lost log*: this peer lost its log and signs nothing up to and including a round. */
 export interface SilentRecord {
   readonly type: 'silent'
   readonly through: number
@@ -57,7 +57,7 @@ export type Effect =
    * it (rule 8 *Attest*).
    */
   | {
-      readonly type: 'deviated'
+      readonly type: 'diverged'
       readonly context: RoundContext
       readonly sealedRound: SealedRound
       readonly built: Uint8Array
@@ -69,7 +69,7 @@ export type Effect =
   /** This member does not endorse a manifest whose blocks it holds (rule 2 *Validate*). */
   | { readonly type: 'refused'; readonly manifest: Uint8Array; readonly reason: string }
   /** What the operator wants of the membership cannot be in this round. */
-  | { readonly type: 'wishRefused'; readonly wish: Wish; readonly reason: string }
+  | { readonly type: 'requestRefused'; readonly signedRequest: SignedRequest; readonly reason: string }
   | { readonly type: 'certified'; readonly certificate: Certificate }
   | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }
   /** Two conflicting messages that one member signed (rule 10 *Evidence*). */

@@ -2,7 +2,7 @@ import type { SealedRound } from '../history/sealed-round.ts'
 import type { Certificate, Manifest } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
 import type { HeldOutLoss } from '../rules/validate.ts'
-import type { Wish } from './state.ts'
+import type { SignedRequest } from './state.ts'
 
 /** What can happen to a peer. The shell has judged everything that came from outside. */
 export type PeerEvent =
@@ -37,10 +37,10 @@ export type PeerEvent =
     }
   /** Rule 8 *Attest*: the model with this digest is here, built anew or fetched. */
   | { readonly type: 'rebuilt'; readonly model: Uint8Array }
-  /** Rule 17 *Amnesia*: a quorum told how far it is; see `silenceNeeded`. */
+  /** Rule 17 *Lost log*: a quorum told how far it is; see `silenceNeeded`. */
   | { readonly type: 'recollected'; readonly through: number }
   /** Two valid seals of an earlier round were found; `reason` names who signed both. */
   | { readonly type: 'conflict'; readonly reason: string }
   /** The operator wants somebody to come or to go (rule 11 *Membership*). */
-  | { readonly type: 'wish'; readonly wish: Wish }
+  | { readonly type: 'membershipRequest'; readonly signedRequest: SignedRequest }
   | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

@@ -15,7 +15,7 @@ export type Holding = 'fetching' | 'valid' | 'invalid' | 'refused'
 export type Slot = ReadonlyMap<number, readonly Message[]>
 
 /** What a member's operator wants of the membership, with the candidate's or leaver's signature. */
-export interface Wish {
+export interface SignedRequest {
   readonly request: ChangeRequest
   readonly own: Uint8Array | null
 }
@@ -50,14 +50,14 @@ export interface PeerState {
   /** What is proven against members, by PeerId in hex, until a cut has convicted them. */
   readonly evidence: ReadonlyMap<string, Evidence>
   /** By id of the request in hex; kept until they are fulfilled or too old. */
-  readonly wishes: ReadonlyMap<string, Wish>
-  /** Rule 17 *Amnesia*: last round in which this peer signs nothing; 0 where its log is whole. */
+  readonly requests: ReadonlyMap<string, SignedRequest>
+  /** Rule 17 *Lost log*: last round in which this peer signs nothing; 0 where its log is whole. */
   readonly silentThrough: number
   /**
    * Rule 8 *Attest*: whether the model that this round starts from is not here, since the own build was not the sealed
    * one; until it is rebuilt, this member neither trains nor builds nor attests.
    */
-  readonly astray: boolean
+  readonly diverged: boolean
   /** When things happened in this round, milliseconds by the own clock; empty where there is none. */
   readonly moments: ReadonlyMap<string, number>
   /** What the deadlines follow. */
@@ -96,9 +96,9 @@ export function initialState(
     early: new Map(),
     remembered,
     evidence: new Map(),
-    wishes: new Map(),
+    requests: new Map(),
     silentThrough: remembered.findLast((record) => record.type === 'silent')?.through ?? 0,
-    astray: false,
+    diverged: false,
     moments: new Map(),
     delays: NO_DELAYS,
     equivocators: new Set(),
@@ -127,9 +127,9 @@ export function stateOf(draft: PeerState): PeerState {
     sealedRound: draft.sealedRound,
     early: draft.early,
     evidence: draft.evidence,
-    wishes: draft.wishes,
+    requests: draft.requests,
     silentThrough: draft.silentThrough,
-    astray: draft.astray,
+    diverged: draft.diverged,
     moments: draft.moments,
     delays: draft.delays,
     equivocators: draft.equivocators,

@@ -8,8 +8,8 @@ import type { PeerView } from '../../../src/node/control/index.ts'
 import { readCharter } from '../../../src/node/home/charter-file.ts'
 import { loadIdentity } from '../../../src/node/home/identity.ts'
 import type { NetworkView } from '../../../src/node/network/diagnosis/index.ts'
-import { GreetPeers } from '../../../src/node/network/index.ts'
-import type { HelloSelf } from '../../../src/node/network/peers/handshake.ts'
+import { Handshakes } from '../../../src/node/network/index.ts'
+import type { OwnHandshake } from '../../../src/node/network/peers/handshake.ts'
 import { startHost, stopHosts, type TestHost, until } from '../../integration/network/hosts.ts'
 import { PeerNetwork } from '../peer/peer-network.ts'
 import { lastLine, loam, loamWith, type Outcome } from './loam.ts'
@@ -44,23 +44,23 @@ describe('loam doctor on the network', function () {
     lastLine<Report>(outcome).network.bootstrap.map((each) => each.outcome)
 
   /** A host with the identity of a member, which says of itself what a test wants. */
-  async function member(index: number, self: Partial<HelloSelf>): Promise<TestHost> {
+  async function member(index: number, self: Partial<OwnHandshake>): Promise<TestHost> {
     const { home } = network.prepared.peers[index]!
     const { privateKey } = (await loadIdentity(home.identity))!
     const host = await startHost({ privateKey })
-    const greeter = new GreetPeers(host, {
+    const handshakes = new Handshakes(host, {
       self: { charter: (await readCharter(home.charter)).id, software: 'loam/test', ...self },
       addresses: [],
       admits: () => true,
       onVerdict: () => {},
-      onMisfit: () => {},
+      onIncompatible: () => {},
       log: host.log
     })
-    await greeter.start()
+    await handshakes.start()
     const { stop } = host
     return Object.assign(host, {
       stop: async () => {
-        await greeter.stop()
+        await handshakes.stop()
         await stop()
       }
     })
@@ -134,9 +134,9 @@ describe('loam doctor on the network', function () {
       peers = lastLine<{ peers: PeerView[] }>(await loam('peers', '--home', running, '--json')).peers
       return found()?.roundTripMs != null
     })
-    const { way, direction, software, score, greetedSeconds } = found()!
+    const { way, direction, software, score, handshakeSeconds } = found()!
     assert.deepEqual([way, direction, software], ['direct', 'inbound', 'loam/9.9.9'])
-    assert(score! >= 0 && greetedSeconds! >= 0)
+    assert(score! >= 0 && handshakeSeconds! >= 0)
     const {
       way: none,
       roundTripMs,

@@ -37,9 +37,9 @@ describe('a peer whose own build is not what the others sealed', function () {
     const { sealed } = network.watches[3]!
     const log = () => network.log(3)
     // The build of round 2 may have read the file before: the next one has not.
-    const deviated = /"round":(\d+),"built":"[0-9a-f]{64}".*the own build is not what the others sealed/
+    const diverged = /"round":(\d+),"built":"[0-9a-f]{64}".*the own build is not what the others sealed/
     await network.until(() => network.lastSealed(3) >= 2)
-    const match = deviated.exec(await log())
+    const match = diverged.exec(await log())
     assert(match !== null, 'the damaged model leads to another digest')
     const round = Number(match[1])
     await network.until(() =>

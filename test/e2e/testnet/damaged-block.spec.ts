@@ -23,7 +23,7 @@ describe('a peer whose stored shard was damaged', function () {
     await run.untilSealed(1)
     await run.killPeer(2)
     // A peer that was late has not trained; who sent something keeps what the rounding left out.
-    const owing = testnet.prepared.peers.filter((peer) => existsSync(roundFiles(peer.home, 1).owed))
+    const owing = testnet.prepared.peers.filter((peer) => existsSync(roundFiles(peer.home, 1).residual))
     assert(owing.length > 0, 'nobody makes up for the rounding')
     const stack = await readFile(roundFiles(home, 1).stack)
     const blocks = await readdir(home.blocks)

@@ -49,7 +49,7 @@ describe('faults in the exchange of blocks', function () {
     await until(() => asker.libp2p.getConnections(host.peerId).length > 0)
     return host
   }
-  const startHolder = async (blocks: readonly Block[], limits: Partial<BlockServerLimits> = {}) => {
+  const startProvider = async (blocks: readonly Block[], limits: Partial<BlockServerLimits> = {}) => {
     const host = await startPeer()
     const all = new Map(blocks.map(({ digest, bytes }) => [digest, bytes]))
     await serveBlocks(host, { getToServe: async (digest) => all.get(digest) }, host.log, {
@@ -58,14 +58,14 @@ describe('faults in the exchange of blocks', function () {
     return host
   }
   /** A peer that asks on as many streams as it may, takes no refusal to heart, and always has a request waiting. */
-  const graspAll = async (holder: TestHost, digests: readonly string[]) => {
+  const graspAll = async (provider: TestHost, digests: readonly string[]) => {
     const greedy = await startPeer()
-    greedy.addAddresses(holder.multiaddrs())
-    await until(() => greedy.libp2p.getConnections(holder.peerId).length > 0)
+    greedy.addAddresses(provider.multiaddrs())
+    await until(() => greedy.libp2p.getConnections(provider.peerId).length > 0)
     let isOver = false
     let taken = 0
     const grasp = async () => {
-      const session = await BlockSession.open(greedy, holder.peerId)
+      const session = await BlockSession.open(greedy, provider.peerId)
       await session.ask(digests)
       while (!isOver) {
         await session.ask(digests)
@@ -106,8 +106,8 @@ describe('faults in the exchange of blocks', function () {
     const half = blocks.slice(0, 3)
     const exchange = await exchangeOf(asker, await openStore(folder))
     const cut = new AbortController()
-    const holder = await startHolder(half)
-    const interrupted = exchange.fetchAll(wantedOf(blocks), () => [holder.peerId], {
+    const provider = await startProvider(half)
+    const interrupted = exchange.fetchAll(wantedOf(blocks), () => [provider.peerId], {
       signal: cut.signal,
       onProgress: ({ blocksHeld }) => blocksHeld === 3 && cut.abort()
     })
@@ -117,7 +117,7 @@ describe('faults in the exchange of blocks', function () {
     const restarted = await startPeer()
     const store = await openStore(folder)
     const again = await exchangeOf(restarted, store)
-    const whole = await startHolder(blocks)
+    const whole = await startProvider(blocks)
     restarted.addAddresses(whole.multiaddrs())
     await until(() => restarted.libp2p.getConnections(whole.peerId).length > 0)
     await again.fetchAll(wantedOf(blocks), () => [whole.peerId], { signal })
@@ -125,7 +125,7 @@ describe('faults in the exchange of blocks', function () {
     for (const { digest, bytes } of blocks) assert.equal(Buffer.compare((await store.get(digest))!, bytes), 0)
   })
 
-  it('of a holder that stops in the middle of a block end at its deadline, and the block comes from another', async () => {
+  it('of a provider that stops in the middle of a block end at its deadline, and the block comes from another', async () => {
     const blocks = blocksOf(1, 300_000)
     const hanging = await startPeer()
     let begun = 0
@@ -138,7 +138,7 @@ describe('faults in the exchange of blocks', function () {
     })
     const store = await openStore(folder)
     const exchange = await exchangeOf(asker, store, { frameTimeoutMs: 200 })
-    const honest = await startHolder(blocks)
+    const honest = await startProvider(blocks)
     const failed = () => asker.log.messages.some((text) => text.includes('no answer within 200 ms'))
     await exchange.fetchAll(wantedOf(blocks), () => (failed() ? [honest.peerId] : [hanging.peerId]), {
       signal
@@ -148,7 +148,7 @@ describe('faults in the exchange of blocks', function () {
     assert(!asker.libp2p.getConnections(hanging.peerId).some(({ streams }) => streams.some(isBlocks)))
   })
 
-  it('of a holder whose compressed blocks are damaged, wrong or not asked for end its stream', async () => {
+  it('of a provider whose compressed blocks are damaged, wrong or not asked for end its stream', async () => {
     const [block] = blocksOf(1, 1000) as [Block]
     const compression = await loadCompression()
     const other = new Uint8Array(2000)
@@ -176,7 +176,7 @@ describe('faults in the exchange of blocks', function () {
     }
   })
 
-  it('of a holder that sends what was not asked for, or wrong bytes, end its stream and cost it its standing', async () => {
+  it('of a provider that sends what was not asked for, or wrong bytes, end its stream and cost it its standing', async () => {
     const [block, other] = blocksOf(2, 1000) as [Block, Block]
     const talkative = async (answer: Uint8Array) => {
       const host = await startPeer()
@@ -206,9 +206,9 @@ describe('faults in the exchange of blocks', function () {
       })
     }
     const liar = await talkative(other.bytes)
-    const honest = await startHolder([block])
+    const honest = await startProvider([block])
     const exchange = await exchangeOf(asker, await openStore(folder))
-    const lied = () => asker.log.messages.filter((text) => text.includes('a holder failed')).length
+    const lied = () => asker.log.messages.filter((text) => text.includes('a provider failed')).length
     let asks = 0
     await exchange.fetchAll(
       wantedOf([block]),
@@ -224,14 +224,14 @@ describe('faults in the exchange of blocks', function () {
 
   it('of an asker that takes nothing cost the server one stream for a while, and the others nothing', async () => {
     const blocks = blocksOf(4, MiB)
-    const holder = await startHolder(blocks, { frameTimeoutMs: 300 })
+    const provider = await startProvider(blocks, { frameTimeoutMs: 300 })
     const digests = blocks.map(({ digest }) => digest)
-    const stream = await asker.libp2p.dialProtocol(holder.peerId, BLOCKS_PROTOCOL)
+    const stream = await asker.libp2p.dialProtocol(provider.peerId, BLOCKS_PROTOCOL)
     const frames = lpStream(stream)
     for (let index = 0; index < 4; index++) await frames.write(encodeBlockRequest(digests))
     stream.pause()
     const served = () =>
-      holder.libp2p.getConnections(asker.peerId).flatMap(({ streams }) => streams.filter(isBlocks))
+      provider.libp2p.getConnections(asker.peerId).flatMap(({ streams }) => streams.filter(isBlocks))
     await until(() => served().length > 0)
     const waiting: number[] = []
     await until(() => {
@@ -239,16 +239,16 @@ describe('faults in the exchange of blocks', function () {
       return served().length === 0
     })
     assert(Math.max(...waiting) <= 512 * 1024, `${Math.max(...waiting)} bytes waited for the asker`)
-    assert(holder.log.messages.some((text) => text.includes('nothing was taken within 300 ms')))
-    const session = await BlockSession.open(asker, holder.peerId)
+    assert(provider.log.messages.some((text) => text.includes('nothing was taken within 300 ms')))
+    const session = await BlockSession.open(asker, provider.peerId)
     await session.ask(digests)
     for (const digest of digests) assert.equal((await session.answer()).digest, digest)
     await session.close()
   })
 
-  it('do not come of a busy holder: it says when to come back, and that is waited for', async () => {
+  it('do not come of a busy provider: it says when to come back, and that is waited for', async () => {
     const blocks = blocksOf(3, 200_000)
-    const busy = await startHolder(blocks, { requestsAtOnce: 0, retryAfterMs: 120 })
+    const busy = await startProvider(blocks, { requestsAtOnce: 0, retryAfterMs: 120 })
     const session = await BlockSession.open(asker, busy.peerId)
     await session.ask(blocks.map(({ digest }) => digest))
     for (const { digest } of blocks) {
@@ -260,22 +260,22 @@ describe('faults in the exchange of blocks', function () {
     const store = await openStore(folder)
     const second = await startPeer()
     const otherStore = await BlockStore.open(await mkdtemp(join(folder, 'second-')), second.log)
-    const narrow = await startHolder(blocks, { requestsAtOnce: 1, retryAfterMs: 30 })
+    const narrow = await startProvider(blocks, { requestsAtOnce: 1, retryAfterMs: 30 })
     second.addAddresses(narrow.multiaddrs())
     await until(() => second.libp2p.getConnections(narrow.peerId).length > 0)
     const exchanges = [await exchangeOf(asker, store), await exchangeOf(second, otherStore)]
     await Promise.all(
       exchanges.map((exchange) => exchange.fetchAll(wantedOf(blocks), () => [narrow.peerId], { signal }))
     )
-    assert(!asker.log.messages.concat(second.log.messages).some((text) => text.includes('a holder failed')))
+    assert(!asker.log.messages.concat(second.log.messages).some((text) => text.includes('a provider failed')))
   })
 
   it('do not come of a greedy neighbour: who is sent away is served when it comes back as told', async () => {
     const blocks = blocksOf(4, MiB / 2)
-    const holder = await startHolder(blocks, { requestsAtOnce: 1, retryAfterMs: 20 })
+    const provider = await startProvider(blocks, { requestsAtOnce: 1, retryAfterMs: 20 })
     const digests = blocks.map(({ digest }) => digest)
-    const greedy = await graspAll(holder, digests)
-    const session = await BlockSession.open(asker, holder.peerId)
+    const greedy = await graspAll(provider, digests)
+    const session = await BlockSession.open(asker, provider.peerId)
     for (const digest of digests) {
       const answers: string[] = []
       while (answers.at(-1) !== 'found') {
@@ -294,10 +294,10 @@ describe('faults in the exchange of blocks', function () {
 
   it('do not come of a greedy neighbour on a capped line: who asks for one block at a time has a third of it', async () => {
     const blocks = blocksOf(4, MiB / 4)
-    const holder = await startHolder(blocks, { uploadBytesPerSecond: 2 * MiB })
+    const provider = await startProvider(blocks, { uploadBytesPerSecond: 2 * MiB })
     const digests = blocks.map(({ digest }) => digest)
-    const greedy = await graspAll(holder, digests)
-    const session = await BlockSession.open(asker, holder.peerId)
+    const greedy = await graspAll(provider, digests)
+    const session = await BlockSession.open(asker, provider.peerId)
     const takenBefore = greedy.taken()
     const count = 8
     for (let index = 0; index < count; index++) {
@@ -315,7 +315,7 @@ describe('faults in the exchange of blocks', function () {
   it('do not come of a capped line: who would wait too long for its turn is told when to come back', async () => {
     const blocks = blocksOf(1, MiB)
     // Five seconds of this line carry two pieces: two requests are taken at once.
-    const capped = await startHolder(blocks, { uploadBytesPerSecond: 64 * 1024 })
+    const capped = await startProvider(blocks, { uploadBytesPerSecond: 64 * 1024 })
     const askers = [asker, await startPeer(), await startPeer()]
     const sessions = []
     for (const host of askers) {

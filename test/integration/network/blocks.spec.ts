@@ -51,7 +51,7 @@ describe('the exchange of blocks', function () {
     return { host, home, store: await BlockStore.open(home, host.log) }
   }
   /** A peer that serves these blocks honestly. */
-  const startHolder = async (blocks: readonly { digest: string; bytes: Uint8Array }[]) => {
+  const startProvider = async (blocks: readonly { digest: string; bytes: Uint8Array }[]) => {
     const peer = await startPeer()
     for (const { digest, bytes } of blocks) await peer.store.put(digest, bytes)
     await serveBlocks(peer.host, peer.store, peer.host.log)
@@ -89,14 +89,14 @@ describe('the exchange of blocks', function () {
     await rm(folder, { recursive: true })
   })
 
-  it('moves 8 MiB from two holders, each block once, with progress', async () => {
+  it('moves 8 MiB from two providers, each block once, with progress', async () => {
     const blocks = blocksOf(MiB, MiB, MiB, MiB, MiB, MiB, MiB, MiB, 1, 200_000)
-    const holders = [await startHolder(blocks), await startHolder(blocks)]
-    await connected(...holders)
+    const providers = [await startProvider(blocks), await startProvider(blocks)]
+    await connected(...providers)
     await asker.store.put(blocks[0]!.digest, blocks[0]!.bytes)
     const progress: number[] = []
     const fetcher = await exchangeOf(asker)
-    await fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), {
+    await fetcher.fetchAll(wantedOf(blocks), () => ids(...providers), {
       signal: never,
       onProgress: ({ blocksHeld, bytesHeld, bytesWanted }) => {
         progress.push(blocksHeld)
@@ -106,8 +106,8 @@ describe('the exchange of blocks', function () {
     await assertHeld(blocks)
     assert.deepEqual(progress, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
     assert.equal(received(), 7 * MiB + 200_001)
-    for (const { host } of holders) {
-      assert((host.traffic.totals().get('blocks')?.sent ?? 0) > 0, 'a holder was not asked')
+    for (const { host } of providers) {
+      assert((host.traffic.totals().get('blocks')?.sent ?? 0) > 0, 'a provider was not asked')
       await until(() =>
         host.libp2p
           .getConnections()
@@ -119,10 +119,10 @@ describe('the exchange of blocks', function () {
 
   it('brings a block over once though two calls want it at the same time', async () => {
     const blocks = blocksOf(MiB, MiB, MiB)
-    const holders = [await startHolder(blocks), await startHolder(blocks)]
-    await connected(...holders)
+    const providers = [await startProvider(blocks), await startProvider(blocks)]
+    await connected(...providers)
     const fetcher = await exchangeOf(asker)
-    const fetch = () => fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), { signal: never })
+    const fetch = () => fetcher.fetchAll(wantedOf(blocks), () => ids(...providers), { signal: never })
     await Promise.all([fetch(), fetch(), fetch()])
     await assertHeld(blocks)
     assert.equal(received(), 3 * MiB)
@@ -131,28 +131,28 @@ describe('the exchange of blocks', function () {
   it('compresses between two that both want to what gets shorter, and for nobody else', async () => {
     const bytes = Uint8Array.from(randomBytes(MiB), (byte, at) => (at % 2 ? byte : 60))
     const blocks = [{ digest: sha256Hex(bytes), bytes }, ...blocksOf(300_000)]
-    const holder = await startPeer()
-    for (const block of blocks) await holder.store.put(block.digest, block.bytes)
+    const provider = await startPeer()
+    for (const block of blocks) await provider.store.put(block.digest, block.bytes)
     const plain = await startPeer()
-    await connected(holder, plain)
-    plain.host.addAddresses(holder.host.multiaddrs())
-    await until(() => plain.host.libp2p.getConnections(holder.host.peerId).length > 0)
+    await connected(provider, plain)
+    plain.host.addAddresses(provider.host.multiaddrs())
+    await until(() => plain.host.libp2p.getConnections(provider.host.peerId).length > 0)
     const [, fetcher, other] = await Promise.all([
-      exchangeOf(holder, { zstd: true }),
+      exchangeOf(provider, { zstd: true }),
       exchangeOf(asker, { zstd: true }),
       exchangeOf(plain)
     ])
-    const holders = () => ids(holder)
-    await other.fetchAll(wantedOf(blocks), holders, { signal: never })
-    await fetcher.fetchAll(wantedOf(blocks), holders, { signal: never })
+    const providers = () => ids(provider)
+    await other.fetchAll(wantedOf(blocks), providers, { signal: never })
+    await fetcher.fetchAll(wantedOf(blocks), providers, { signal: never })
     await assertHeld(blocks)
     assert.equal(plain.host.traffic.totals().get('blocks')?.received, MiB + 300_000)
     assert(received() < 0.8 * MiB + 300_000 && received() > 0.5 * MiB + 300_000, `${received()} bytes came`)
   })
 
-  it('goes past a holder that lies, one that hangs and one that is gone', async () => {
+  it('goes past a provider that lies, one that hangs and one that is gone', async () => {
     const blocks = blocksOf(MiB, 300_000, 5)
-    const honest = await startHolder(blocks)
+    const honest = await startProvider(blocks)
     const liar = await startPeer()
     await serveBlocks(liar.host, { getToServe: async () => Buffer.from('something else') }, liar.host.log)
     const hanging = await startPeer()
@@ -165,7 +165,7 @@ describe('the exchange of blocks', function () {
     let asked = 0
     const others = ids(liar, hanging, gone)
     const failures = () =>
-      asker.host.log.messages.filter((message) => message.includes('a holder failed')).length
+      asker.host.log.messages.filter((message) => message.includes('a provider failed')).length
     await fetcher.fetchAll(
       wantedOf(blocks),
       () => (asked++ > 0 && failures() >= 3 ? [...others, ...ids(honest)] : others),
@@ -175,7 +175,7 @@ describe('the exchange of blocks', function () {
     )
     await assertHeld(blocks)
     const lies = asker.host.log.messages.filter((message) => message.includes('with other bytes'))
-    assert.equal(lies.filter((message) => message.includes('a holder failed')).length, 1)
+    assert.equal(lies.filter((message) => message.includes('a provider failed')).length, 1)
   })
 
   it('takes blocks from peers that have some of them, and leaves their author’s line to what nobody else has', async () => {
@@ -214,28 +214,28 @@ describe('the exchange of blocks', function () {
 
   it('waits while all lack a block, until one has it', async () => {
     const blocks = blocksOf(1000, 2000)
-    const holders = [await startHolder([]), await startHolder(blocks.slice(0, 1))]
-    await connected(...holders)
+    const providers = [await startProvider([]), await startProvider(blocks.slice(0, 1))]
+    await connected(...providers)
     const fetcher = await exchangeOf(asker)
     let held = 0
-    const done = fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), {
+    const done = fetcher.fetchAll(wantedOf(blocks), () => ids(...providers), {
       signal: never,
       onProgress: ({ blocksHeld }) => {
         held = blocksHeld
       }
     })
     await until(() => held === 1)
-    await holders[0]!.store.put(blocks[1]!.digest, blocks[1]!.bytes)
+    await providers[0]!.store.put(blocks[1]!.digest, blocks[1]!.bytes)
     await done
     await assertHeld(blocks)
   })
 
-  it('fetches a damaged block again, and a holder does not serve its own damaged one', async () => {
+  it('fetches a damaged block again, and a provider does not serve its own damaged one', async () => {
     const blocks = blocksOf(5000)
     const digest = blocks[0]!.digest
-    const holders = [await startHolder(blocks), await startHolder(blocks)]
-    await connected(...holders)
-    for (const { home } of [asker, holders[0]!]) {
+    const providers = [await startProvider(blocks), await startProvider(blocks)]
+    await connected(...providers)
+    for (const { home } of [asker, providers[0]!]) {
       if (home === asker.home) await asker.store.put(digest, blocks[0]!.bytes)
       const path = join(home, 'blocks', digest)
       const bytes = await readFile(path)
@@ -247,7 +247,7 @@ describe('the exchange of blocks', function () {
     }
     assert.equal(await asker.store.get(digest), undefined)
     const fetcher = await exchangeOf(asker)
-    await fetcher.fetchAll(wantedOf(blocks), () => ids(...holders), { signal: never })
+    await fetcher.fetchAll(wantedOf(blocks), () => ids(...providers), { signal: never })
     await assertHeld(blocks)
     assert(!asker.host.log.messages.some((message) => message.includes('with other bytes')))
   })
@@ -274,11 +274,11 @@ describe('the exchange of blocks', function () {
 
   it('says when the disk takes no block, and when a manifest’s lengths are wrong', async () => {
     const blocks = blocksOf(1000)
-    const holder = await startHolder(blocks)
-    await connected(holder)
+    const provider = await startProvider(blocks)
+    await connected(provider)
     const fetcher = await exchangeOf(asker)
     const fetch = (bytes: number) =>
-      fetcher.fetchAll([{ digest: blocks[0]!.digest, bytes }], () => ids(holder), { signal: never })
+      fetcher.fetchAll([{ digest: blocks[0]!.digest, bytes }], () => ids(provider), { signal: never })
     await assert.rejects(fetch(999), /has 1000 bytes, not what its manifest says/)
     await assert.rejects(fetch(BLOCK_BYTES_MAX + 1), /cannot have/)
     await rm(join(asker.home, 'blocks'), { recursive: true })
@@ -288,7 +288,7 @@ describe('the exchange of blocks', function () {
   it('answers missing and busy, refuses malformed requests, and bounds the answers', async () => {
     const blocks = blocksOf(10)
     const digest = blocks[0]!.digest
-    const holder = await startHolder(blocks)
+    const provider = await startProvider(blocks)
     const overloaded = await startPeer()
     let reads = 0
     const counted = {
@@ -300,7 +300,7 @@ describe('the exchange of blocks', function () {
     await serveBlocks(overloaded.host, counted, overloaded.host.log, {
       limits: { ...BLOCK_SERVER_LIMITS, requestsAtOnce: 0 }
     })
-    await connected(holder, overloaded)
+    await connected(provider, overloaded)
     const all = async (peer: Peer, digests: string[]) => {
       const session = await BlockSession.open(asker.host, peer.host.peerId)
       await session.ask(digests)
@@ -310,7 +310,7 @@ describe('the exchange of blocks', function () {
       return answers
     }
     const other = createHash('sha256').update('nobody has it').digest('hex')
-    assert.deepEqual(await all(holder, [other, digest, other, other, digest]), [
+    assert.deepEqual(await all(provider, [other, digest, other, other, digest]), [
       'missing',
       'found',
       'missing',
@@ -332,7 +332,7 @@ describe('the exchange of blocks', function () {
       Buffer.from('x'),
       new Uint8Array(20_000)
     ]) {
-      const frames = lpStream(await asker.host.libp2p.dialProtocol(holder.host.peerId, BLOCKS_PROTOCOL))
+      const frames = lpStream(await asker.host.libp2p.dialProtocol(provider.host.peerId, BLOCKS_PROTOCOL))
       await frames.write(malformed)
       await assert.rejects(frames.read())
     }

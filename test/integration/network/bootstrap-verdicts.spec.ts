@@ -4,34 +4,37 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type BootstrapOutcome, diagnoseBootstrap } from '../../../src/node/network/diagnosis/diagnose.ts'
-import { askHello, type HelloSelf } from '../../../src/node/network/peers/handshake.ts'
-import { GreetPeers } from '../../../src/node/network/peers/handshakes.ts'
+import { type OwnHandshake, requestHandshake } from '../../../src/node/network/peers/handshake.ts'
+import { Handshakes } from '../../../src/node/network/peers/handshakes.ts'
 import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
 
-const self: HelloSelf = { charter: new Uint8Array(32).fill(1), software: 'loam/test' }
+const self: OwnHandshake = { charter: new Uint8Array(32).fill(1), software: 'loam/test' }
 
 describe('an address to begin with', function () {
   this.timeout(60_000)
-  const greeting: GreetPeers[] = []
+  const started: Handshakes[] = []
   const servers: Server[] = []
   afterEach(async () => {
-    await Promise.all(greeting.splice(0).map((each) => each.stop()))
+    await Promise.all(started.splice(0).map((each) => each.stop()))
     await stopHosts()
     for (const server of servers.splice(0)) server.close()
   })
 
-  async function greet(host: TestHost, own: HelloSelf = self, addresses: string[] = []) {
-    const said: { outcomes: BootstrapOutcome[]; misfits: string[] } = { outcomes: [], misfits: [] }
-    const greeter = new GreetPeers(host, {
+  async function shakeHands(host: TestHost, own: OwnHandshake = self, addresses: string[] = []) {
+    const said: { outcomes: BootstrapOutcome[]; incompatiblePeers: string[] } = {
+      outcomes: [],
+      incompatiblePeers: []
+    }
+    const handshakes = new Handshakes(host, {
       self: own,
       addresses,
       admits: () => true,
       onVerdict: ({ outcome }) => void said.outcomes.push(outcome),
-      onMisfit: (_peer, reason) => void said.misfits.push(reason),
+      onIncompatible: (_peer, reason) => void said.incompatiblePeers.push(reason),
       log: host.log
     })
-    greeting.push(greeter)
-    await greeter.start()
+    started.push(handshakes)
+    await handshakes.start()
     return said
   }
 
@@ -56,16 +59,16 @@ describe('an address to begin with', function () {
 
   it('answers', async () => {
     const host = await startHost({})
-    await greet(host)
+    await shakeHands(host)
     const verdict = await look(host.multiaddrs()[0]!)
     assert.equal(verdict.outcome, 'answers', verdict.reason)
-    assert.match(verdict.hello!.observed, /^\/ip4\/127\.0\.0\.1\/tcp\//)
-    assert(Math.abs(verdict.hello!.clockAheadMs) <= verdict.hello!.roundTripMs + 1)
+    assert.match(verdict.handshake!.observed, /^\/ip4\/127\.0\.0\.1\/tcp\//)
+    assert(Math.abs(verdict.handshake!.clockAheadMs) <= verdict.handshake!.roundTripMs + 1)
   })
 
   it('belongs to a relay that was given a list in place of a charter', async () => {
     const host = await startHost({})
-    await greet(host, { ...self, charter: undefined })
+    await shakeHands(host, { ...self, charter: undefined })
     assert.equal((await look(host.multiaddrs()[0]!)).outcome, 'answers')
   })
 
@@ -91,17 +94,17 @@ describe('an address to begin with', function () {
 
   it('belongs to a peer that refuses this one', async () => {
     const host = await startHost({ isAllowed: () => false })
-    await greet(host)
+    await shakeHands(host)
     const verdict = await look(host.multiaddrs()[0]!)
     assert.equal(verdict.outcome, 'refuses-us', verdict.reason)
   })
 
   it('belongs to a peer of another consortium, or of another version', async () => {
     const other = await startHost({})
-    await greet(other, { ...self, charter: new Uint8Array(32) })
+    await shakeHands(other, { ...self, charter: new Uint8Array(32) })
     assert.equal((await look(other.multiaddrs()[0]!)).outcome, 'other-consortium')
     const newer = await startHost({})
-    await greet(newer, { ...self, protocol: 2, software: 'loam/9.0.0' })
+    await shakeHands(newer, { ...self, protocol: 2, software: 'loam/9.0.0' })
     const verdict = await look(newer.multiaddrs()[0]!)
     assert.equal(verdict.outcome, 'other-protocol')
     assert.match(verdict.reason, /version 2 .*loam\/9\.0\.0/)
@@ -122,7 +125,7 @@ describe('an address to begin with', function () {
   it('is told of when it fails, and tried again', async () => {
     const host = await startHost({})
     const address = `/ip4/127.0.0.1/tcp/${await closedPort()}/p2p/${await someone()}`
-    const { outcomes } = await greet(host, self, [address])
+    const { outcomes } = await shakeHands(host, self, [address])
     await until(() => outcomes.length > 0)
     assert.deepEqual(outcomes, ['refused'])
     assert(host.log.messages.some((line) => line.includes(address) && line.includes('"outcome":"refused"')))
@@ -130,13 +133,13 @@ describe('an address to begin with', function () {
 
   it('tells both sides of two versions, once each', async () => {
     const old = await startHost({})
-    const atOld = await greet(old)
+    const atOld = await shakeHands(old)
     const newer = await startHost({ bootstrap: [old] })
-    const atNewer = await greet(newer, { ...self, protocol: 2 })
-    await until(() => atOld.misfits.length > 0 && atNewer.misfits.length > 0)
-    await askHello(newer, old.peerId, { ...self, protocol: 2 })
-    assert.equal(atOld.misfits.length, 1)
-    assert.match(atOld.misfits[0]!, /this one has to be updated$/)
-    assert.match(atNewer.misfits[0]!, /it has to be updated$/)
+    const atNewer = await shakeHands(newer, { ...self, protocol: 2 })
+    await until(() => atOld.incompatiblePeers.length > 0 && atNewer.incompatiblePeers.length > 0)
+    await requestHandshake(newer, old.peerId, { ...self, protocol: 2 })
+    assert.equal(atOld.incompatiblePeers.length, 1)
+    assert.match(atOld.incompatiblePeers[0]!, /this one has to be updated$/)
+    assert.match(atNewer.incompatiblePeers[0]!, /it has to be updated$/)
   })
 })

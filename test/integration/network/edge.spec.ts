@@ -6,13 +6,13 @@ import { registerRequestHandler, request } from '../../../src/node/network/index
 import { MalformedError } from '../../../src/protocol/index.ts'
 import { startHost, stopHosts, type TestHost, until, untilMeshed } from './hosts.ts'
 
-const PROTOCOL = '/loam/test-edge/1'
+const PROTOCOL = '/loam/test-limits/1'
 const GOSSIP = '/meshsub/1.2.0'
 const LIMITS = { maxRequestBytes: 1024, maxResponseBytes: 1024, timeoutMs: 300 }
 const BAN_TIMES = { firstMs: 1_000, longestMs: 2_000, forgottenMs: 60_000 }
 const SHUT_OUT = 'is shut out for a while'
 
-describe('the edge of the network', function () {
+describe('the limits of the network', function () {
   this.timeout(30_000)
   let server: TestHost
   let honest: TestHost
@@ -29,7 +29,7 @@ describe('the edge of the network', function () {
 
   const ask = (who: TestHost, text: string) =>
     request(who, server.peerId, PROTOCOL, Buffer.from(text), { timeoutMs: 5_000, maxResponseBytes: 1024 })
-  const isShutOut = () => server.edge.bans().some(({ peer }) => peer === hostile.peerId.toString())
+  const isShutOut = () => server.limits.bans().some(({ peer }) => peer === hostile.peerId.toString())
   const timesShutOut = () => server.log.messages.filter((message) => message.includes(SHUT_OUT)).length
   const open = async (protocol = PROTOCOL) =>
     hostile.libp2p.dialProtocol(server.peerId, protocol, { maxOutboundStreams: 1_000 })
@@ -67,11 +67,11 @@ describe('the edge of the network', function () {
     for (let turn = 0; turn < 5; turn++) await assert.rejects(ask(hostile, 'garbage'))
     assert(isShutOut())
     await until(() => server.libp2p.getConnections(hostile.peerId).length === 0)
-    await assert.rejects(ask(hostile, 'hello'))
+    await assert.rejects(ask(hostile, 'handshake'))
     assert.equal(timesShutOut(), 1)
     await until(() => !isShutOut())
     await until(async () =>
-      ask(hostile, 'hello').then(
+      ask(hostile, 'handshake').then(
         () => true,
         () => false
       )

@@ -68,7 +68,7 @@ describe('what loam status, peers, rounds and logs print', () => {
       address: `/ip4/192.168.100.200/tcp/65535/p2p/${PEER}`,
       way: 'direct',
       roundTripMs: 30_000,
-      greetedSeconds: 5_900,
+      handshakeSeconds: 5_900,
       software: 'loam/0.1.0',
       score: -1_234_567,
       round: 1_000_000,
@@ -91,7 +91,7 @@ describe('what loam status, peers, rounds and logs print', () => {
       connected: false,
       way: null,
       roundTripMs: null,
-      greetedSeconds: null,
+      handshakeSeconds: null,
       score: null,
       address: null,
       round: null,
@@ -100,7 +100,7 @@ describe('what loam status, peers, rounds and logs print', () => {
     const texts = [peersText([peer, relay]), roundsText([round, unknown]), statusText(status)]
     for (const line of texts.join('\n').split('\n')) assert(line.length <= 80, `${line.length}: ${line}`)
     assert.match(peersText([relay]), /- {2}…AmnR2nKX5|- {2}…\S{10} {2}away/)
-    const away = { ...peer, way: 'relay', roundTripMs: 12, greetedSeconds: 40, score: 1.25 } as const
+    const away = { ...peer, way: 'relay', roundTripMs: 12, handshakeSeconds: 40, score: 1.25 } as const
     assert.match(peersText([away]), / relay +12 +40 s +1\.3 +1000000 /)
     assert(!peersText([away]).includes('192.168') && peersText([away], true).includes('/ip4/192.168.100.200'))
     assert.match(roundsText([unknown]), /void {2}-/)

@@ -126,7 +126,7 @@ function sayToPeople(said: PeerReport): void {
     case 'bootstrap':
       printProgress(verdictText(said))
       break
-    case 'misfit':
+    case 'incompatible':
       printProgress(`${said.peerId}: ${said.reason}`)
       break
     case 'halted':

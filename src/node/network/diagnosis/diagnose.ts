@@ -1,7 +1,13 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { messageOf } from '../../storage/peer-error.ts'
 import type { NetworkNode } from '../host/network-host.ts'
-import { askHello, type HelloAnswer, type HelloSelf, misfit, PROTOCOL_VERSION } from '../peers/handshake.ts'
+import {
+  type HandshakeAnswer,
+  incompatibility,
+  type OwnHandshake,
+  PROTOCOL_VERSION,
+  requestHandshake
+} from '../peers/handshake.ts'
 import { isRelayed, type PeerAddress, readPeerAddress } from '../peers/peer-address.ts'
 import { withDeadline } from '../requests/deadline.ts'
 import { hostPortOf, probeTcp, type TcpOutcome } from './tcp-probe.ts'
@@ -30,12 +36,12 @@ export interface BootstrapVerdict {
   readonly reason: string
   /** Empty where nothing has to be done. */
   readonly advice: string
-  readonly hello?: HelloAnswer
+  readonly handshake?: HandshakeAnswer
 }
 
 /** How to diagnose. */
 export interface DiagnoseOptions {
-  readonly self: HelloSelf
+  readonly self: OwnHandshake
   /** Whether this node's own gater lets it dial a peer. */
   readonly admits: (peerId: PeerAddress['peerId']) => boolean
   readonly signal?: AbortSignal
@@ -52,12 +58,12 @@ export async function diagnoseBootstrap(
   address: string,
   options: DiagnoseOptions
 ): Promise<BootstrapVerdict> {
-  const say = (outcome: BootstrapOutcome, reason: string, advice = '', hello?: HelloAnswer) => ({
+  const say = (outcome: BootstrapOutcome, reason: string, advice = '', handshake?: HandshakeAnswer) => ({
     address,
     outcome,
     reason,
     advice,
-    ...(hello === undefined ? {} : { hello })
+    ...(handshake === undefined ? {} : { handshake })
   })
   try {
     return await withDeadline(`looking at ${address}`, DIAGNOSE_MS, options.signal, (signal) =>
@@ -72,7 +78,7 @@ type Say = (
   outcome: BootstrapOutcome,
   reason: string,
   advice?: string,
-  hello?: HelloAnswer
+  handshake?: HandshakeAnswer
 ) => BootstrapVerdict
 
 async function diagnose(
@@ -107,7 +113,7 @@ async function diagnose(
     const refusal = await tryDial(host, address, options.signal, say)
     if (refusal !== undefined) return refusal
   }
-  return greet(host, target, options, say)
+  return shakeHands(host, target, options, say)
 }
 
 type PortFault = Exclude<TcpOutcome, 'open'>
@@ -176,7 +182,7 @@ async function tryDial(
 }
 
 /** The handshake proves who is there, and only then does the other side decide whether it wants this one. */
-async function greet(
+async function shakeHands(
   host: NetworkNode,
   { peerId }: PeerAddress,
   { self, signal }: DiagnoseOptions,
@@ -185,26 +191,30 @@ async function greet(
   const ids = () => host.libp2p.getConnections(peerId).map(({ id }) => id)
   const before = new Set(ids())
   try {
-    const hello = await askHello(host, peerId, self, signal)
-    const fault = misfit(self, hello)
-    if (fault === undefined) return say('answers', 'it answers', '', hello)
-    const isVersion = hello.protocol !== (self.protocol ?? PROTOCOL_VERSION)
+    const handshake = await requestHandshake(host, peerId, self, signal)
+    const fault = incompatibility(self, handshake)
+    if (fault === undefined) return say('answers', 'it answers', '', handshake)
+    const isVersion = handshake.protocol !== (self.protocol ?? PROTOCOL_VERSION)
     return say(
       isVersion ? 'other-protocol' : 'other-consortium',
       fault,
       isVersion ? 'agree on one version of Loam' : 'compare the id that loam consortium inspect prints',
-      hello
+      handshake
     )
   } catch (error) {
     if (/UnsupportedProtocol|protocol selection failed|could not negotiate/i.test(describe(error)))
       return say(
         'other-protocol',
-        'it does not know /loam/hello/1: an older version of Loam, or another program',
+        'it does not know /loam/handshake/1: an older version of Loam, or another program',
         'agree on one version of Loam'
       )
     // A busy peer still holds the connection; one that does not want this peer has ended it, however often it is dialled.
     if (ids().some((id) => before.has(id)))
-      return say('timeout', `it is connected, but does not say hello (${messageOf(error)})`, 'it may be busy')
+      return say(
+        'timeout',
+        `it is connected, but does not shake hands (${messageOf(error)})`,
+        'it may be busy'
+      )
     return say(
       'refuses-us',
       `it hangs up after the handshake: ${host.peerId} is no member there`,

@@ -6,7 +6,7 @@ import { lockHome } from '../../home/process-lock.ts'
 import type { Log } from '../../storage/index.ts'
 import { PeerError } from '../../storage/peer-error.ts'
 import { listen } from '../host/listen.ts'
-import { createGreeting, createQuietHost, type HostIdentity, hostIdentity } from '../host/quiet-host.ts'
+import { createHandshakes, createQuietHost, type HostIdentity, hostIdentity } from '../host/quiet-host.ts'
 import type { NetworkHost } from '../index.ts'
 import { loadAddresses } from '../peers/known-addresses.ts'
 import { type NetworkView, networkView } from './network-view.ts'
@@ -37,15 +37,15 @@ export async function examineNetwork({ home, config, log }: ExamineOptions): Pro
     const { rounds } = opened
     const who = hostIdentity(opened, network, log)
     const { host, listenFault } = await startQuietHost(who)
-    const greeting = createGreeting(host, who)
+    const handshakes = createHandshakes(host, who)
     try {
       host.addAddresses(await loadAddresses(home, log))
-      await greeting.start()
-      await greeting.lookNow()
+      await handshakes.start()
+      await handshakes.lookNow()
       await settle(host, rounds.head.members.length - 1, network.relays.length > 0)
-      return networkView({ host, greeting, config, context: rounds.head }, 'own-host', listenFault)
+      return networkView({ host, handshakes, config, context: rounds.head }, 'own-host', listenFault)
     } finally {
-      await greeting.stop()
+      await handshakes.stop()
       await host.stop()
     }
   } finally {

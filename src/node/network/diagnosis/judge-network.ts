@@ -23,7 +23,7 @@ export function judgeNetwork(view: NetworkView): NetworkFinding[] {
     ...connections(view),
     ...wayIn(view),
     ...clocks(view),
-    ...view.misfits.map(({ peerId, reason }) => warning(`${peerId} does not fit: ${reason}.`))
+    ...view.incompatiblePeers.map(({ peerId, reason }) => warning(`${peerId} does not fit: ${reason}.`))
   ]
   return findings.sort((a, b) => Number(b.level === 'action') - Number(a.level === 'action'))
 }

@@ -4,7 +4,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { memberIndex, type RoundContext } from '../../../protocol/index.ts'
 import type { PeerConfig } from '../../config/index.ts'
 import { peerIdText } from '../../storage/round-summary.ts'
-import type { GreetPeers, NetworkHost } from '../index.ts'
+import type { Handshakes, NetworkHost } from '../index.ts'
 import { isRelayed } from '../peers/peer-address.ts'
 import { hostPortOf } from './tcp-probe.ts'
 
@@ -60,20 +60,20 @@ export interface NetworkView {
     readonly roundTripMs: number
   }[]
   /** Connected peers of another version or consortium. */
-  readonly misfits: readonly { readonly peerId: string; readonly reason: string }[]
+  readonly incompatiblePeers: readonly { readonly peerId: string; readonly reason: string }[]
 }
 
 /** What a view is taken of. */
 export interface NetworkViewParts {
   readonly host: Pick<NetworkHost, 'peerId' | 'libp2p' | 'peers' | 'meshPeers' | 'reach'>
-  readonly greeting: Pick<GreetPeers, 'greetings' | 'verdicts' | 'misfits'>
+  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers'>
   readonly config: { readonly network: Pick<PeerConfig['network'], 'relays'> }
   readonly context: RoundContext
 }
 
 /** The network as a peer sees it at this moment. */
 export function networkView(
-  { host, greeting, config, context }: NetworkViewParts,
+  { host, handshakes, config, context }: NetworkViewParts,
   source: NetworkView['source'],
   listenFault: string | null = null
 ): NetworkView {
@@ -99,20 +99,20 @@ export function networkView(
     relayed: host.libp2p.getConnections().length - direct.length,
     reservations,
     mesh: source === 'daemon' ? host.meshPeers() : null,
-    bootstrap: greeting.verdicts().map(({ address, verdict }) => ({
+    bootstrap: handshakes.verdicts().map(({ address, verdict }) => ({
       address,
       use: relays.has(address) ? 'relay' : 'bootstrap',
       outcome: verdict?.outcome ?? 'pending',
       reason: verdict?.reason ?? 'it is being looked at',
       advice: verdict?.advice ?? '',
-      roundTripMs: verdict?.hello?.roundTripMs ?? null
+      roundTripMs: verdict?.handshake?.roundTripMs ?? null
     })),
-    clocks: [...greeting.greetings()].map(([peerId, { clockAheadMs, roundTripMs }]) => ({
+    clocks: [...handshakes.handshakes()].map(([peerId, { clockAheadMs, roundTripMs }]) => ({
       peerId,
       aheadMs: clockAheadMs,
       roundTripMs
     })),
-    misfits: [...greeting.misfits()].map(([peerId, reason]) => ({ peerId, reason }))
+    incompatiblePeers: [...handshakes.incompatiblePeers()].map(([peerId, reason]) => ({ peerId, reason }))
   }
 }
 

@@ -1,6 +1,6 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { PeerId } from '@libp2p/interface'
-import type { Edge } from '../limits/index.ts'
+import type { PeerLimits } from '../limits/index.ts'
 import { type RateLimit, TokenBuckets } from '../limits/token-bucket.ts'
 
 /** Messages of one neighbour: each costs the check of a signature. A round of 256 members has 65,000 endorsements. */
@@ -21,7 +21,7 @@ interface Router {
  *
  * @throws {Error} when gossipsub is not the one that this was written for
  */
-export function guardGossip(service: GossipSub, edge: Edge): void {
+export function guardGossip(service: GossipSub, limits: PeerLimits): void {
   const router = service as unknown as Router
   for (const name of ['pipePeerReadStream', 'decodeRpc', 'handleReceivedRpc'] as const)
     if (typeof router[name] !== 'function') throw new Error(`gossipsub has no ${name}: it cannot be guarded`)
@@ -47,7 +47,7 @@ export function guardGossip(service: GossipSub, edge: Edge): void {
       return decode(bytes)
     } catch (error) {
       const sender = senders.get(bytes)
-      if (sender !== undefined) edge.report(sender, 'malformed', 'a frame of gossip that cannot be decoded')
+      if (sender !== undefined) limits.report(sender, 'malformed', 'a frame of gossip that cannot be decoded')
       throw error
     }
   }
@@ -58,6 +58,6 @@ export function guardGossip(service: GossipSub, edge: Edge): void {
     const peer = from.toString()
     if (messages.take(peer, now, rpc.messages?.length ?? 0) && frames.take(peer, now))
       return handle(from, rpc)
-    edge.report(from, 'excess', 'too many messages of gossip')
+    limits.report(from, 'excess', 'too many messages of gossip')
   }
 }

@@ -8,7 +8,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Log } from '../../storage/log.ts'
 import type { GossipVerdict } from '../host/network-host.ts'
 import type { TrafficMeter } from '../host/traffic-meter.ts'
-import type { Edge } from '../limits/index.ts'
+import type { PeerLimits } from '../limits/index.ts'
 import { guardGossip } from './gossip-guard.ts'
 
 /** Longest message that is published or accepted; control messages stay below 64 KiB, the rest is envelope. */
@@ -130,19 +130,20 @@ export function subscribe(
   topic: string,
   handlers: GossipHandlers,
   traffic: TrafficMeter,
-  edge: Edge,
+  limits: PeerLimits,
   log: Log
 ): void {
-  guardGossip(service, edge)
+  guardGossip(service, limits)
   service.topicValidators.set(topic, async (peer, { data }) => {
     traffic.add('gossip', 'received', data.length)
     if (data.length > GOSSIP_BYTES_MAX) {
-      edge.report(peer, 'malformed', 'a gossiped message that is too long')
+      limits.report(peer, 'malformed', 'a gossiped message that is too long')
       return TopicValidatorResult.Reject
     }
     try {
       const verdict = await handlers.validateGossip(data, peer)
-      if (verdict === 'reject') edge.report(peer, 'false', 'a gossiped message that no honest peer forwards')
+      if (verdict === 'reject')
+        limits.report(peer, 'false', 'a gossiped message that no honest peer forwards')
       return RESULTS[verdict]
     } catch (error) {
       log.error(

@@ -19,7 +19,7 @@ import {
   subscribe
 } from '../gossip/gossip.ts'
 import { connectionGater } from '../limits/connection-gate.ts'
-import { type BanTimes, Edge, hangUpOn } from '../limits/index.ts'
+import { type BanTimes, hangUpOn, PeerLimits } from '../limits/index.ts'
 import { refusalLog } from '../limits/refusal-log.ts'
 import { KeepConnected } from '../peers/keep-connected.ts'
 import { ObservedAddresses } from '../peers/observed-addresses.ts'
@@ -83,7 +83,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
   const reach: ReachOptions = { ...REACH_DEFAULTS, ...options.reach }
   const relayIds = new Set(reach.relays.map(relayIdOf))
   const isRelay = (peerId: PeerId) => relayIds.has(peerId.toString())
-  const edge = new Edge({
+  const limits = new PeerLimits({
     hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason),
     log,
     banTimes: options.banTimes
@@ -92,7 +92,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     privateKey,
     listen,
     reach,
-    edge,
+    limits,
     dhtProtocol: `${topic}/kad`
   })
   const libp2p: Libp2p<Services> = await createLibp2p<Services>({
@@ -100,7 +100,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     connectionGater: connectionGater({
       isMember,
       isRelay,
-      edge,
+      limits,
       self: peerIdFromPrivateKey(privateKey),
       crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       onRefused: refusalLog(log)
@@ -117,7 +117,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       ? undefined
       : new RelayReservations(libp2p, relayTransport, log)
   const keepConnected = new KeepConnected(libp2p, {
-    isAllowed: (peerId) => !edge.isShutOut(peerId) && (isMember(peerId) || isRelay(peerId)),
+    isAllowed: (peerId) => !limits.isShutOut(peerId) && (isMember(peerId) || isRelay(peerId)),
     isMember,
     requiredProtocol: GOSSIP_PROTOCOL,
     reopen: (connection) => reopenStream(pubsub, connection),
@@ -129,13 +129,13 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     peerId: libp2p.peerId,
     libp2p,
     traffic,
-    edge,
+    limits,
     isMember,
     async start() {
       announcePublicListeners(libp2p, addressManager)
       observed.start()
       await libp2p.start()
-      subscribe(pubsub, topic, options, traffic, edge, log)
+      subscribe(pubsub, topic, options, traffic, limits, log)
       keepConnected.start()
       reservations?.start()
       log.info(

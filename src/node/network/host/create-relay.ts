@@ -7,7 +7,7 @@ import type { Ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
 import type { Log } from '../../storage/log.ts'
 import { connectionGater } from '../limits/connection-gate.ts'
-import { Edge, hangUpOn } from '../limits/index.ts'
+import { hangUpOn, PeerLimits } from '../limits/index.ts'
 import { refusalLog } from '../limits/refusal-log.ts'
 import { MetAddresses } from '../peers/met-addresses.ts'
 import { withDeadline } from '../requests/deadline.ts'
@@ -57,12 +57,12 @@ const RELAY_STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'
 
 /** Makes a relay; it dials nobody. */
 export async function createRelay(options: RelayOptions): Promise<RelayNode> {
-  const { privateKey, listen, announce, upnp, limits, isAllowed, log } = options
-  const edge = new Edge({ hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason), log })
+  const { privateKey, listen, announce, upnp, limits: relayLimits, isAllowed, log } = options
+  const limits = new PeerLimits({ hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason), log })
   const { parts, services, internals } = libp2pParts({
     privateKey,
     listen,
-    edge,
+    limits,
     reach: {
       ...REACH_DEFAULTS,
       announce,
@@ -73,14 +73,14 @@ export async function createRelay(options: RelayOptions): Promise<RelayNode> {
       relayServer: true
     },
     dhtProtocol: '',
-    relayLimits: limits
+    relayLimits
   })
   const libp2p: Libp2p<Services> = await createLibp2p<Services>({
     ...parts,
     connectionGater: connectionGater({
       isMember: isAllowed,
       isRelay: () => false,
-      edge,
+      limits,
       self: peerIdFromPrivateKey(privateKey),
       crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
       onRefused: refusalLog(log)
@@ -93,7 +93,7 @@ export async function createRelay(options: RelayOptions): Promise<RelayNode> {
     libp2p,
     traffic: new TrafficMeter(),
     isMember: isAllowed,
-    edge,
+    limits,
     async start() {
       announcePublicListeners(libp2p, internals().addressManager)
       met.start()

@@ -20,7 +20,7 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
-import { type Edge, guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX } from '../limits/index.ts'
+import { guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX, type PeerLimits } from '../limits/index.ts'
 import type { ReachOptions } from './reach.ts'
 import { DHT_DATASTORE_PREFIX, RecordlessDatastore } from './recordless-datastore.ts'
 
@@ -30,7 +30,7 @@ export interface PartsOptions {
   readonly listen: readonly string[]
   readonly reach: ReachOptions
   /** Guards all that is registered. */
-  readonly edge: Edge
+  readonly limits: PeerLimits
   /** Name of the hash table's protocol: of one consortium, so that no other node ever answers. */
   readonly dhtProtocol: string
   /** What a relay grants; for those that have `relayServer`. */
@@ -169,13 +169,13 @@ function reservationListeners({ relayClient, relays }: ReachOptions): string[] {
   return Array(Math.min(RESERVATIONS_WANTED_MAX, Math.max(1, relays.length))).fill('/p2p-circuit')
 }
 
-function servicesOf({ reach, edge, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
+function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
   let manager: AddressManager | undefined
   const services = {
     // First: it guards what is registered after it.
-    edge: guardStreams(edge),
+    limits: guardStreams(limits),
     identify: identify(),
-    // A place at a relay comes after the first hello: without it nobody would hear of it.
+    // A place at a relay comes after the first handshake: without it nobody would hear of it.
     identifyPush: identifyPush(),
     ping: ping(),
     internals: (components: { addressManager: AddressManager }) => {

@@ -1,5 +1,5 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import type { Edge } from '../limits/index.ts'
+import type { PeerLimits } from '../limits/index.ts'
 import type { TrafficMeter } from './traffic-meter.ts'
 
 /** What to do with a gossiped message: deliver and forward; drop; drop and hold it against who sent it. */
@@ -12,7 +12,7 @@ export interface NetworkNode {
   readonly libp2p: Libp2p
   readonly traffic: TrafficMeter
   /** Who is shut out, and where to report who misbehaves. */
-  readonly edge: Edge
+  readonly limits: PeerLimits
   /** Whether a peer takes part in the consortium's protocols: relays do not. */
   isMember(peerId: PeerId): boolean
   /** Listens, and dials the known peers. */

@@ -4,7 +4,7 @@ import { consortiumCid } from '../../../protocol/index.ts'
 import type { PeerConfig } from '../../config/index.ts'
 import type { OpenHome } from '../../home/open-home.ts'
 import type { Log } from '../../storage/index.ts'
-import { createHost, type GreetOptions, GreetPeers, type NetworkHost } from '../index.ts'
+import { createHost, Handshakes, type HandshakesOptions, type NetworkHost } from '../index.ts'
 import type { KnownPeers } from '../peers/known-peers.ts'
 
 /** Who a host of a home is, and whom it knows. */
@@ -43,18 +43,18 @@ export function createQuietHost(
   })
 }
 
-/** Says hello for a home's host, and judges the addresses that it begins with. */
-export function createGreeting(
+/** Says handshake for a home's host, and judges the addresses that it begins with. */
+export function createHandshakes(
   host: NetworkHost,
   { charterId, known, network, log }: Omit<HostIdentity, 'privateKey'>,
-  handlers: Partial<Pick<GreetOptions, 'onVerdict' | 'onMisfit'>> = {}
-): GreetPeers {
-  return new GreetPeers(host, {
+  handlers: Partial<Pick<HandshakesOptions, 'onVerdict' | 'onIncompatible'>> = {}
+): Handshakes {
+  return new Handshakes(host, {
     self: { charter: charterId, software: `loam/${packageVersion()}` },
     addresses: [...known.bootstrap, ...network.relays],
     admits: known.isDialled,
     onVerdict: () => {},
-    onMisfit: () => {},
+    onIncompatible: () => {},
     ...handlers,
     log
   })

@@ -1,5 +1,5 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
-import { type Edge, PendingConnections } from './index.ts'
+import { type PeerLimits, PendingConnections } from './index.ts'
 
 /** Whom a peer lets in. Asked anew for each connection. */
 export interface Admission {
@@ -13,7 +13,7 @@ export interface Admission {
 export interface GaterOptions extends Admission {
   readonly self: PeerId
   /** Who is shut out for a while is let in no more than a stranger, and not remembered worse than before. */
-  readonly edge: Edge
+  readonly limits: PeerLimits
   /** Whether a peer has as many connections as it may. */
   readonly crowds: (peerId: PeerId) => boolean
   readonly onRefused: (peerId: PeerId) => void
@@ -28,12 +28,12 @@ export function connectionGater({
   isMember,
   isRelay,
   self,
-  edge,
+  limits,
   crowds,
   onRefused
 }: GaterOptions): ConnectionGater {
   const isStranger = (peerId: PeerId) => !isMember(peerId) && !isRelay(peerId)
-  const isRefused = (peerId: PeerId) => isStranger(peerId) || edge.isShutOut(peerId)
+  const isRefused = (peerId: PeerId) => isStranger(peerId) || limits.isShutOut(peerId)
   const pending = new PendingConnections()
   const refuses = (peerId: PeerId, refused: boolean) => {
     if (refused) onRefused(peerId)
@@ -43,7 +43,7 @@ export function connectionGater({
     denyInboundConnection: (connection) => pending.isExcess(connection),
     denyDialPeer: isRefused,
     denyInboundEncryptedConnection: (peerId) =>
-      refuses(peerId, isStranger(peerId)) || edge.isShutOut(peerId) || crowds(peerId),
+      refuses(peerId, isStranger(peerId)) || limits.isShutOut(peerId) || crowds(peerId),
     denyInboundUpgradedConnection: (_peerId, connection) => {
       pending.settled(connection)
       return false

@@ -1,6 +1,6 @@
 import type { Connection, PeerId, Stream, StreamHandler, StreamHandlerOptions } from '@libp2p/interface'
 import { watchInbound } from './inbound-bytes.ts'
-import type { Edge } from './peer-limits.ts'
+import type { PeerLimits } from './peer-limits.ts'
 import { type RateLimit, TokenBuckets } from './token-bucket.ts'
 
 /** Streams that a peer may have open on one protocol, over all its connections, where the protocol says nothing else. */
@@ -24,11 +24,11 @@ export interface Registrar {
  * included: how many at once, how often, how many bytes. A protocol may ask for fewer streams with `maxInboundStreams`,
  * which then holds over all connections of a peer. Relayed connections are streams too, and their bytes are not counted.
  */
-export function guardStreams(edge: Edge): (components: { registrar: Registrar }) => object {
+export function guardStreams(limits: PeerLimits): (components: { registrar: Registrar }) => object {
   return ({ registrar }) => {
     const handle = registrar.handle.bind(registrar)
     registrar.handle = (protocol, handler, options) => {
-      const admit = streamGuard(edge, protocol, options?.maxInboundStreams ?? STREAMS_MAX)
+      const admit = streamGuard(limits, protocol, options?.maxInboundStreams ?? STREAMS_MAX)
       return handle(
         protocol,
         (stream, connection) => (admit(stream, connection) ? handler(stream, connection) : undefined),
@@ -40,7 +40,7 @@ export function guardStreams(edge: Edge): (components: { registrar: Registrar })
   }
 }
 
-function streamGuard(edge: Edge, protocol: string, streamsMax: number) {
+function streamGuard(limits: PeerLimits, protocol: string, streamsMax: number) {
   const open = new Map<string, number>()
   const opening = new TokenBuckets(OPEN_RATE)
   const byteRate = byteRateOf(protocol)
@@ -48,7 +48,7 @@ function streamGuard(edge: Edge, protocol: string, streamsMax: number) {
 
   const refuse = (stream: Stream, peerId: PeerId, what: string): false => {
     stream.abort(new Error(what))
-    edge.report(peerId, 'excess', `${what} of ${protocol}`)
+    limits.report(peerId, 'excess', `${what} of ${protocol}`)
     return false
   }
 
@@ -70,7 +70,7 @@ function streamGuard(edge: Edge, protocol: string, streamsMax: number) {
     if (bytes === undefined) return true
     watchInbound(stream, (count) => {
       if (bytes.take(peer, performance.now(), count)) return true
-      edge.report(remotePeer, 'flood', `too many bytes on ${protocol}`)
+      limits.report(remotePeer, 'flood', `too many bytes on ${protocol}`)
       return false
     })
     return true

@@ -1,5 +1,5 @@
 export type { Ban, BanTimes, Offence } from './ban-list.ts'
 export { guardMuxer } from './guard-muxer.ts'
 export { guardStreams, MUXER_STREAMS_MAX } from './guard-streams.ts'
-export { Edge, type EdgeOptions, hangUpOn } from './peer-limits.ts'
+export { hangUpOn, PeerLimits, type PeerLimitsOptions } from './peer-limits.ts'
 export { PENDING_MAX, PendingConnections } from './pending-connections.ts'

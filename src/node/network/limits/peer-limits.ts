@@ -2,8 +2,8 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Log } from '../../storage/log.ts'
 import { BAN_TIMES, type Ban, BanList, type BanTimes, type Offence } from './ban-list.ts'
 
-/** What an {@link Edge} is made with. */
-export interface EdgeOptions {
+/** What an {@link PeerLimits} is made with. */
+export interface PeerLimitsOptions {
   /** Closes every connection to a peer at once. */
   readonly hangUp: (peerId: PeerId, reason: Error) => void
   readonly log: Log
@@ -11,11 +11,11 @@ export interface EdgeOptions {
 }
 
 /** What becomes of those who misbehave. */
-export class Edge {
-  readonly #options: EdgeOptions
+export class PeerLimits {
+  readonly #options: PeerLimitsOptions
   readonly #bans: BanList
 
-  constructor(options: EdgeOptions) {
+  constructor(options: PeerLimitsOptions) {
     this.#options = options
     this.#bans = new BanList(options.banTimes ?? BAN_TIMES)
   }

@@ -101,7 +101,7 @@ export class AddressExchange {
         host.addAddresses(decodeCanonical(answer, answerSchema, ANSWER_BYTES_MAX).addresses)
       }
     } catch (error) {
-      if (peer !== undefined && isMalformed(error)) host.edge.report(peer, 'malformed', 'addresses')
+      if (peer !== undefined && isMalformed(error)) host.limits.report(peer, 'malformed', 'addresses')
       log.debug({ peer: String(peer), error: messageOf(error) }, 'no addresses were told')
     }
     this.#schedule(INTERVAL_MS)

@@ -12,7 +12,7 @@ import { isRelayed } from './peer-address.ts'
  * consortium they belong, what their clocks show, and where they see each other. Unknown fields are passed over, so that
  * later versions may say more.
  */
-export const HELLO_PROTOCOL = '/loam/hello/1'
+export const HANDSHAKE_PROTOCOL = '/loam/handshake/1'
 
 /** Version of everything else between peers: gossip topic, messages, sync, blocks. */
 export const PROTOCOL_VERSION = 1
@@ -40,7 +40,7 @@ const requestSchema = z.looseObject(common)
 const answerSchema = z.looseObject({ ...common, observed: z.string().max(512) })
 
 /** What a node says of itself. */
-export interface HelloSelf {
+export interface OwnHandshake {
   readonly charter: Uint8Array | undefined
   /** Name and version: `loam/0.1.0`. */
   readonly software: string
@@ -49,7 +49,7 @@ export interface HelloSelf {
 }
 
 /** What another node has said. */
-export interface Hello {
+export interface PeerHandshake {
   readonly protocol: number
   readonly software: string
   /** Hex; empty for a relay without a charter. */
@@ -57,7 +57,7 @@ export interface Hello {
 }
 
 /** An answer, and what follows from it. */
-export interface HelloAnswer extends Hello {
+export interface HandshakeAnswer extends PeerHandshake {
   /** How far the other clock is ahead, milliseconds; half a round trip is its uncertainty. */
   readonly clockAheadMs: number
   readonly roundTripMs: number
@@ -66,7 +66,7 @@ export interface HelloAnswer extends Hello {
 }
 
 /** How two nodes do not fit together, in plain words; undefined where they do. */
-export function misfit(own: HelloSelf, other: Hello): string | undefined {
+export function incompatibility(own: OwnHandshake, other: PeerHandshake): string | undefined {
   const protocol = own.protocol ?? PROTOCOL_VERSION
   if (other.protocol !== protocol) {
     const older = other.protocol < protocol ? 'it has to be updated' : 'this one has to be updated'
@@ -78,41 +78,41 @@ export function misfit(own: HelloSelf, other: Hello): string | undefined {
 }
 
 /**
- * Answers hellos.
+ * Answers handshakes.
  *
- * @param onHello told of everybody that asks
+ * @param onHandshake told of everybody that asks
  * @returns a function that stops answering
  */
-export function serveHello(
+export function serveHandshakes(
   host: NetworkNode,
-  self: HelloSelf,
-  onHello: (from: PeerId, hello: Hello) => void,
+  self: OwnHandshake,
+  onHandshake: (from: PeerId, handshake: PeerHandshake) => void,
   log: Log
 ): Promise<() => Promise<void>> {
   const answer = async (bytes: Uint8Array, from: PeerId) => {
     const asked = decodeCanonical(bytes, requestSchema, FRAME_BYTES_MAX)
-    onHello(from, heard(asked))
+    onHandshake(from, heard(asked))
     const seen = host.libp2p.getConnections(from).map(({ remoteAddr }) => remoteAddr)
     const observed = seen.find((address) => !isRelayed(address)) ?? seen[0]
     return encodeCanonical({ ...said(self), observed: observed?.toString().slice(0, 512) ?? '' })
   }
-  return registerRequestHandler(host, HELLO_PROTOCOL, answer, LIMITS, log)
+  return registerRequestHandler(host, HANDSHAKE_PROTOCOL, answer, LIMITS, log)
 }
 
 /**
- * Says hello.
+ * Says handshake.
  *
  * @throws {NetworkError} when there is no answer
  */
-export async function askHello(
+export async function requestHandshake(
   host: NetworkNode,
   peer: PeerId,
-  self: HelloSelf,
+  self: OwnHandshake,
   signal?: AbortSignal
-): Promise<HelloAnswer> {
+): Promise<HandshakeAnswer> {
   const begun = Date.now()
   const asked = encodeCanonical(said(self))
-  const bytes = await request(host, peer, HELLO_PROTOCOL, asked, {
+  const bytes = await request(host, peer, HANDSHAKE_PROTOCOL, asked, {
     timeoutMs: TIMEOUT_MS,
     maxResponseBytes: FRAME_BYTES_MAX,
     ...(signal === undefined ? {} : { signal })
@@ -127,7 +127,7 @@ export async function askHello(
   }
 }
 
-function said({ charter, software, protocol = PROTOCOL_VERSION }: HelloSelf) {
+function said({ charter, software, protocol = PROTOCOL_VERSION }: OwnHandshake) {
   return { protocol, software, charter: charter ?? new Uint8Array(0), clock: Date.now() }
 }
 
@@ -135,7 +135,7 @@ function heard({
   protocol,
   software,
   charter
-}: z.infer<typeof requestSchema> | z.infer<typeof answerSchema>): Hello {
+}: z.infer<typeof requestSchema> | z.infer<typeof answerSchema>): PeerHandshake {
   return { protocol, software: printable(software), charter: hex(charter) }
 }
 

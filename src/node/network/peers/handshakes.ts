@@ -2,17 +2,24 @@ import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../../storage/log.ts'
 import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from '../diagnosis/diagnose.ts'
 import type { NetworkHost } from '../host/network-host.ts'
-import { askHello, type Hello, type HelloAnswer, type HelloSelf, misfit, serveHello } from './handshake.ts'
+import {
+  type HandshakeAnswer,
+  incompatibility,
+  type OwnHandshake,
+  type PeerHandshake,
+  requestHandshake,
+  serveHandshakes
+} from './handshake.ts'
 
-/** How {@link GreetPeers} works. */
-export interface GreetOptions {
-  readonly self: HelloSelf
+/** How {@link Handshakes} works. */
+export interface HandshakesOptions {
+  readonly self: OwnHandshake
   /** Addresses that a person configured: members to begin with, and relays. */
   readonly addresses: readonly string[]
   /** Whether this node's own gater lets it dial a peer. */
   readonly admits: (peerId: PeerId) => boolean
   readonly onVerdict: (verdict: BootstrapVerdict) => void
-  readonly onMisfit: (peerId: string, reason: string) => void
+  readonly onIncompatible: (peerId: string, reason: string) => void
   readonly log: Log
 }
 
@@ -20,43 +27,48 @@ export interface GreetOptions {
 const FIRST_LOOK_MS = 2_000
 /** How often an address that does not answer is looked at again. */
 const LOOK_AGAIN_MS = 30_000
-/** How often a connected peer is greeted again: clocks drift, and distances change. */
-const GREET_AGAIN_MS = 60_000
+/** How often a connected peer is shaken hands with again: clocks drift, and distances change. */
+const HANDSHAKE_AGAIN_MS = 60_000
 const PEERS_MAX = 1_024
 
 /** What a connected peer last answered. */
-export interface Greeting extends HelloAnswer {
+export interface Handshake extends HandshakeAnswer {
   /** When, in milliseconds since 1970. */
   readonly at: number
 }
 
 /**
- * Says hello to every peer that connects and every minute from then on, and finds out why configured addresses do not
+ * Says handshake to every peer that connects and every minute from then on, and finds out why configured addresses do not
  * answer. It only tells: dialling goes on as before.
  */
-export class GreetPeers {
+export class Handshakes {
   readonly #host: NetworkHost
-  readonly #options: GreetOptions
+  readonly #options: HandshakesOptions
   readonly #stopped = new AbortController()
   readonly #timers = new Set<NodeJS.Timeout>()
-  readonly #misfits = new Map<string, string>()
+  readonly #incompatiblePeers = new Map<string, string>()
   readonly #verdicts = new Map<string, BootstrapVerdict>()
-  readonly #greetings = new Map<string, Greeting>()
+  readonly #handshakes = new Map<string, Handshake>()
   #looking: Promise<void> | undefined
   #unserve: (() => Promise<void>) | undefined
 
-  constructor(host: NetworkHost, options: GreetOptions) {
+  constructor(host: NetworkHost, options: HandshakesOptions) {
     this.#host = host
     this.#options = options
   }
 
   async start(): Promise<void> {
     const { self, log, addresses } = this.#options
-    this.#unserve = await serveHello(this.#host, self, (from, hello) => this.#judge(from, hello), log)
+    this.#unserve = await serveHandshakes(
+      this.#host,
+      self,
+      (from, handshake) => this.#judge(from, handshake),
+      log
+    )
     this.#host.libp2p.addEventListener('peer:connect', this.#onConnect)
     this.#host.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
-    void this.#greetAll()
-    this.#later(GREET_AGAIN_MS, () => this.#greetAgain())
+    void this.#handshakeWithAll()
+    this.#later(HANDSHAKE_AGAIN_MS, () => this.#handshakeAgain())
     for (const address of new Set(addresses)) this.#later(FIRST_LOOK_MS, () => this.#look(address))
   }
 
@@ -69,8 +81,8 @@ export class GreetPeers {
   }
 
   /** What each connected peer last answered, by PeerId. */
-  greetings(): ReadonlyMap<string, Greeting> {
-    return this.#greetings
+  handshakes(): ReadonlyMap<string, Handshake> {
+    return this.#handshakes
   }
 
   /** The last verdict on each configured address; undefined for one that is still being looked at. */
@@ -82,14 +94,14 @@ export class GreetPeers {
   }
 
   /** Why peers do not fit this one, by PeerId. */
-  misfits(): ReadonlyMap<string, string> {
-    return this.#misfits
+  incompatiblePeers(): ReadonlyMap<string, string> {
+    return this.#incompatiblePeers
   }
 
-  /** Looks at every configured address and greets every connected peer now; within `DIAGNOSE_MS`. */
+  /** Looks at every configured address and shakes hands every connected peer now; within `DIAGNOSE_MS`. */
   lookNow(): Promise<void> {
     this.#looking ??= Promise.all([
-      this.#greetAll(),
+      this.#handshakeWithAll(),
       ...this.verdicts().map(({ address }) => this.#judgeAddress(address))
     ]).then(() => {
       this.#looking = undefined
@@ -97,8 +109,8 @@ export class GreetPeers {
     return this.#looking
   }
 
-  #onConnect = ({ detail }: CustomEvent<PeerId>) => void this.#greet(detail)
-  #onDisconnect = ({ detail }: CustomEvent<PeerId>) => void this.#greetings.delete(detail.toString())
+  #onConnect = ({ detail }: CustomEvent<PeerId>) => void this.#shakeHands(detail)
+  #onDisconnect = ({ detail }: CustomEvent<PeerId>) => void this.#handshakes.delete(detail.toString())
 
   #later(delayMs: number, work: () => Promise<void>): void {
     if (this.#stopped.signal.aborted) return
@@ -109,41 +121,41 @@ export class GreetPeers {
     this.#timers.add(timer)
   }
 
-  async #greetAgain(): Promise<void> {
-    await this.#greetAll()
-    this.#later(GREET_AGAIN_MS, () => this.#greetAgain())
+  async #handshakeAgain(): Promise<void> {
+    await this.#handshakeWithAll()
+    this.#later(HANDSHAKE_AGAIN_MS, () => this.#handshakeAgain())
   }
 
-  async #greetAll(): Promise<void> {
-    await Promise.all(this.#host.libp2p.getPeers().map((peerId) => this.#greet(peerId)))
+  async #handshakeWithAll(): Promise<void> {
+    await Promise.all(this.#host.libp2p.getPeers().map((peerId) => this.#shakeHands(peerId)))
   }
 
-  async #greet(peerId: PeerId): Promise<void> {
+  async #shakeHands(peerId: PeerId): Promise<void> {
     const { self, log } = this.#options
     try {
-      const hello = await askHello(this.#host, peerId, self, this.#stopped.signal)
-      this.#judge(peerId, hello)
+      const handshake = await requestHandshake(this.#host, peerId, self, this.#stopped.signal)
+      this.#judge(peerId, handshake)
       // One that hung up meanwhile would stay for ever.
       if (this.#host.libp2p.getConnections(peerId).length > 0)
-        this.#greetings.set(peerId.toString(), { ...hello, at: Date.now() })
+        this.#handshakes.set(peerId.toString(), { ...handshake, at: Date.now() })
     } catch (error) {
-      log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not say hello')
+      log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not shake hands')
     }
   }
 
   /** Told once, until it changes: a peer of another version knocks for as long as it runs. */
-  #judge(peerId: PeerId, hello: Hello): void {
+  #judge(peerId: PeerId, handshake: PeerHandshake): void {
     const peer = peerId.toString()
-    const reason = misfit(this.#options.self, hello)
+    const reason = incompatibility(this.#options.self, handshake)
     if (reason === undefined) {
-      this.#misfits.delete(peer)
+      this.#incompatiblePeers.delete(peer)
       return
     }
-    if (this.#misfits.get(peer) === reason || this.#stopped.signal.aborted) return
-    if (this.#misfits.size >= PEERS_MAX) this.#misfits.clear()
-    this.#misfits.set(peer, reason)
+    if (this.#incompatiblePeers.get(peer) === reason || this.#stopped.signal.aborted) return
+    if (this.#incompatiblePeers.size >= PEERS_MAX) this.#incompatiblePeers.clear()
+    this.#incompatiblePeers.set(peer, reason)
     this.#options.log.warn({ peer, reason }, 'a peer does not fit this one')
-    this.#options.onMisfit(peer, reason)
+    this.#options.onIncompatible(peer, reason)
   }
 
   /** Looks at an address until it answers. */

@@ -95,7 +95,7 @@ export async function registerRequestHandler(
     }
     if (underWay >= concurrency || !asking.take(key, performance.now())) {
       stream.abort(new NetworkError('protocol', `${key} asks too much of ${protocol}`))
-      host.edge.report(peer, 'excess', `too many requests of ${protocol}`)
+      host.limits.report(peer, 'excess', `too many requests of ${protocol}`)
       return
     }
     active.set(key, underWay + 1)
@@ -108,7 +108,7 @@ export async function registerRequestHandler(
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)))
       if (isMalformed(error))
-        host.edge.report(peer, 'malformed', `a request of ${protocol}: ${error.message}`)
+        host.limits.report(peer, 'malformed', `a request of ${protocol}: ${error.message}`)
       log.debug({ peer: key, protocol, error: String(error) }, 'a request was not answered')
     }
     // A handler that goes on after the deadline still counts: its work is not free.
@@ -164,7 +164,8 @@ export async function request(
   } catch (error) {
     const failure = asNetworkError(doing, error, stream !== undefined)
     stream?.abort(failure)
-    if (isMalformed(error)) host.edge.report(peer, 'malformed', `an answer of ${protocol}: ${error.message}`)
+    if (isMalformed(error))
+      host.limits.report(peer, 'malformed', `an answer of ${protocol}: ${error.message}`)
     throw failure
   }
 }

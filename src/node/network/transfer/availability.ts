@@ -49,7 +49,7 @@ export class Availability {
   readonly #log: Log
   readonly #own = new Set<string>()
   readonly #neighbours = new Map<string, Neighbour>()
-  readonly #holders = new Map<string, Set<string>>()
+  readonly #providers = new Map<string, Set<string>>()
   readonly #told = new Map<string, Set<string>>()
   readonly #frameRate = new TokenBuckets(FRAME_RATE)
   readonly #stopped = new AbortController()
@@ -98,12 +98,12 @@ export class Availability {
   }
 
   /** Peers that have told that they have a block. */
-  holders(digest: string): ReadonlySet<string> {
-    return this.#holders.get(digest.slice(0, 2 * PREFIX_BYTES)) ?? NOBODY
+  providers(digest: string): ReadonlySet<string> {
+    return this.#providers.get(digest.slice(0, 2 * PREFIX_BYTES)) ?? NOBODY
   }
 
   /** Peers that have told of any block. */
-  tellers(): Iterable<string> {
+  knownProviders(): Iterable<string> {
     return this.#told.keys()
   }
 
@@ -198,7 +198,8 @@ export class Availability {
       }
     } catch (error) {
       if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
-      if (isMalformed(error)) this.#host.edge.report(peerId, 'malformed', `news of blocks: ${error.message}`)
+      if (isMalformed(error))
+        this.#host.limits.report(peerId, 'malformed', `news of blocks: ${error.message}`)
     }
   }
 
@@ -210,16 +211,16 @@ export class Availability {
     for (const prefix of prefixes) {
       const dropped = remember(told, prefix)
       if (dropped !== undefined) this.#forget(peer, dropped)
-      const holders = this.#holders.get(prefix) ?? new Set()
-      this.#holders.set(prefix, holders.add(peer))
+      const providers = this.#providers.get(prefix) ?? new Set()
+      this.#providers.set(prefix, providers.add(peer))
     }
     this.onNews()
   }
 
   #forget(peer: string, prefix: string): void {
-    const holders = this.#holders.get(prefix)
-    holders?.delete(peer)
-    if (holders?.size === 0) this.#holders.delete(prefix)
+    const providers = this.#providers.get(prefix)
+    providers?.delete(peer)
+    if (providers?.size === 0) this.#providers.delete(prefix)
   }
 }
 

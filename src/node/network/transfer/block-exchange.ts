@@ -22,7 +22,7 @@ export interface BlockExchange {
   /** See {@link FetchManager.fetchAll}. */
   fetchAll(
     wanted: readonly WantedBlock[],
-    holders: () => readonly PeerId[],
+    providers: () => readonly PeerId[],
     options: FetchAllOptions
   ): Promise<void>
   /** Tells the others of blocks that this peer has made and stored; each is then sent as seldom as can be. */
@@ -42,13 +42,13 @@ export async function startBlockExchange(
   const availability = new Availability(host, log)
   const fetcher = new FetchManager(host, store, availability, log, { ...fetching, compression })
   const refusal = (digest: string, asker: string) => {
-    const holders = availability.holders(digest)
-    return own.refusal(digest, asker, holders.size - (holders.has(asker) ? 1 : 0), performance.now())
+    const providers = availability.providers(digest)
+    return own.refusal(digest, asker, providers.size - (providers.has(asker) ? 1 : 0), performance.now())
   }
   const stopServing = await serveBlocks(host, store, log, { limits: serving, refusal, onSent, compression })
   await availability.start(await store.list())
   return {
-    fetchAll: (wanted, holders, options) => fetcher.fetchAll(wanted, holders, options),
+    fetchAll: (wanted, providers, options) => fetcher.fetchAll(wanted, providers, options),
     publish(digests) {
       own.publish(digests)
       availability.announce(digests)

@@ -13,7 +13,7 @@ import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX } from './consta
 import { encodeBlockRequest } from './messages.ts'
 import { StreamWriter } from './stream-writer.ts'
 
-/** How a session with a holder is led. */
+/** How a session with a provider is led. */
 export interface BlockSessionOptions {
   /** How long it may take for each frame. */
   readonly frameTimeoutMs?: number
@@ -30,8 +30,8 @@ type Ready = FetchedBlock & { readonly at: number }
 type Answer = Exclude<FetchedBlock, { status: 'packed' }> & { readonly at: number }
 
 /**
- * One stream to a holder, from which blocks are asked and read in the same order. What comes is taken up at once, whoever
- * waits for it, until {@link IN_FLIGHT_BYTES_MAX} are unread; then the holder is stopped. Every wait has a deadline, which
+ * One stream to a provider, from which blocks are asked and read in the same order. What comes is taken up at once, whoever
+ * waits for it, until {@link IN_FLIGHT_BYTES_MAX} are unread; then the provider is stopped. Every wait has a deadline, which
  * each frame that comes renews. All failures are a {@link NetworkError}: `protocol` for wrong bytes, `timeout`, `aborted`
  * or `unreachable`; what was read before remains good.
  */
@@ -67,19 +67,19 @@ export class BlockSession {
     stream.addEventListener('close', this.#onEnd)
   }
 
-  /** Opens a stream to a holder. */
+  /** Opens a stream to a provider. */
   static async open(
     host: NetworkHost,
-    holder: PeerId,
+    provider: PeerId,
     options: BlockSessionOptions = {}
   ): Promise<BlockSession> {
     const { frameTimeoutMs = FRAME_TIMEOUT_MS, signal } = options
-    const doing = `fetching blocks from ${holder}`
+    const doing = `fetching blocks from ${provider}`
     try {
       const stream = await withDeadline(doing, frameTimeoutMs, signal, async (deadline) => {
-        const late = await host.libp2p.dialProtocol(holder, BLOCKS_PROTOCOL, {
+        const late = await host.libp2p.dialProtocol(provider, BLOCKS_PROTOCOL, {
           signal: deadline,
-          runOnLimitedConnection: mayCarryBlocks(host.libp2p.getConnections(holder))
+          runOnLimitedConnection: mayCarryBlocks(host.libp2p.getConnections(provider))
         })
         // A deadline that passed while the stream was being opened has nobody left to close it.
         if (deadline.aborted) late.abort(new Error('too late'))
@@ -184,7 +184,7 @@ export class BlockSession {
     this.#watchdog = undefined
     if (this.#reader.awaited === 0 || this.#failure !== undefined) return
     this.#watchdog = setTimeout(() => {
-      // A holder that was stopped because of us is not late.
+      // A provider that was stopped because of us is not late.
       if (this.#stream.readStatus === 'paused') return
       this.#fail(new NetworkError('timeout', `${this.#doing}: no answer within ${this.#frameTimeoutMs} ms`))
     }, this.#frameTimeoutMs)

@@ -8,8 +8,8 @@ import type { Availability } from './availability.ts'
 import { BlockBuffers } from './block-buffers.ts'
 import type { Compression } from './compression.ts'
 import { FRAME_TIMEOUT_MS } from './constants.ts'
-import { HolderBook } from './provider-book.ts'
-import { type FetchTools, HolderWorker } from './provider-worker.ts'
+import { ProviderBook } from './provider-book.ts'
+import { type FetchTools, ProviderWorker } from './provider-worker.ts'
 import { type FetchJob, WantedBlocks } from './wanted-blocks.ts'
 
 /** A block that a manifest names. */
@@ -37,9 +37,9 @@ export interface FetchAllOptions {
 
 /** What the fetch manager may use. */
 export interface FetchLimits {
-  /** Holders asked at once; each may have 4 MiB on their way. */
-  readonly holdersAtOnce: number
-  /** How long a holder may take for each frame. */
+  /** Providers asked at once; each may have 4 MiB on their way. */
+  readonly providersAtOnce: number
+  /** How long a provider may take for each frame. */
   readonly frameTimeoutMs: number
   /** Given where blocks are to be asked for in zstd. */
   readonly compression: Compression | undefined
@@ -47,31 +47,31 @@ export interface FetchLimits {
 
 /** One call of `fetchAll`. */
 interface Job extends FetchJob {
-  readonly holders: () => readonly PeerId[]
+  readonly providers: () => readonly PeerId[]
   readonly fetched: string[]
   readonly progress: () => void
   readonly finish: (failure?: Error) => void
 }
 
-/** How often to look for new holders, and for those whose time has come, when nothing else happens. */
+/** How often to look for new providers, and for those whose time has come, when nothing else happens. */
 const LOOK_AGAIN_MS = 200
 /** Every look goes through all that is wanted: many small blocks that come one after the other share one. */
 const ASSIGN_INTERVAL_MS = 20
 
 /**
- * Fetches blocks into the store from several holders at once: from those that are said to hold all of a job's blocks, and
- * from those that tell that they have one. A block is asked of one holder at a time, over all calls, so that it crosses
- * the network once; a holder that fails, lies or lacks it is followed by another.
+ * Fetches blocks into the store from several providers at once: from those that are said to hold all of a job's blocks, and
+ * from those that tell that they have one. A block is asked of one provider at a time, over all calls, so that it crosses
+ * the network once; a provider that fails, lies or lacks it is followed by another.
  */
 export class FetchManager {
   readonly #host: NetworkHost
   readonly #store: BlockStore
   readonly #availability: Availability
   readonly #limits: FetchLimits
-  readonly #book = new HolderBook()
+  readonly #book = new ProviderBook()
   readonly #wanted: WantedBlocks
   readonly #jobs = new Set<Job>()
-  readonly #workers = new Map<string, HolderWorker>()
+  readonly #workers = new Map<string, ProviderWorker>()
   readonly #tools: FetchTools
   #lookingAgain: NodeJS.Timeout | undefined
   #waking: NodeJS.Timeout | undefined
@@ -89,7 +89,12 @@ export class FetchManager {
     this.#host = host
     this.#store = store
     this.#availability = availability
-    this.#limits = { holdersAtOnce: 16, frameTimeoutMs: FRAME_TIMEOUT_MS, compression: undefined, ...limits }
+    this.#limits = {
+      providersAtOnce: 16,
+      frameTimeoutMs: FRAME_TIMEOUT_MS,
+      compression: undefined,
+      ...limits
+    }
     this.#wanted = new WantedBlocks(availability, this.#book, Math.random)
     this.#tools = {
       host,
@@ -98,7 +103,7 @@ export class FetchManager {
       frameTimeoutMs: this.#limits.frameTimeoutMs,
       buffers: new BlockBuffers(),
       compression: this.#limits.compression,
-      take: (holder) => this.#wanted.take(holder, this.#sharers, performance.now()),
+      take: (provider) => this.#wanted.take(provider, this.#sharers, performance.now()),
       isWanted: (digest) => this.#wanted.get(digest) !== undefined,
       keep: (digest, bytes) => this.#keep(digest, bytes),
       changed: () => this.#wake()
@@ -109,13 +114,13 @@ export class FetchManager {
   /**
    * Resolves when the store holds all wanted blocks durably; keeps trying until then.
    *
-   * @param holders who has them all now; asked again and again, because it grows as endorsements come in
+   * @param providers who has them all now; asked again and again, because it grows as endorsements come in
    * @throws {NetworkError} `aborted` when the signal aborts, `protocol` for a wanted length beyond a block's
    * @throws {StoreError} when the disk takes no more
    */
   async fetchAll(
     wanted: readonly WantedBlock[],
-    holders: () => readonly PeerId[],
+    providers: () => readonly PeerId[],
     { signal, author, onProgress }: FetchAllOptions
   ): Promise<void> {
     const all = new Map(wanted.map(({ digest, bytes }) => [digest, bytes]))
@@ -133,7 +138,7 @@ export class FetchManager {
       pending,
       certain: new Map(),
       author: author?.toString(),
-      holders,
+      providers,
       fetched,
       progress: progressOf(all, pending, onProgress),
       finish
@@ -174,7 +179,7 @@ export class FetchManager {
     await Promise.all(idle.map((worker) => worker.stop()))
   }
 
-  /** Soon gives every holder that is free something to do; what happens meanwhile is taken together. */
+  /** Soon gives every provider that is free something to do; what happens meanwhile is taken together. */
   #wake(): void {
     this.#waking ??= setTimeout(
       () => {
@@ -190,21 +195,21 @@ export class FetchManager {
     if (this.#jobs.size === 0) return
     const self = this.#host.peerId.toString()
     for (const job of this.#jobs) {
-      const named = job.holders().map((peerId) => [peerId.toString(), peerId] as const)
+      const named = job.providers().map((peerId) => [peerId.toString(), peerId] as const)
       job.certain = new Map(named.filter(([name]) => name !== self))
     }
     const now = performance.now()
     const names = new Set([...this.#jobs].flatMap(({ certain }) => [...certain.keys()]))
-    for (const name of this.#availability.tellers()) names.add(name)
+    for (const name of this.#availability.knownProviders()) names.add(name)
     const able = [...names].filter((name) => this.#workers.has(name) || this.#book.isHealthy(name, now))
-    this.#sharers = Math.min(this.#limits.holdersAtOnce, Math.max(1, able.length))
+    this.#sharers = Math.min(this.#limits.providersAtOnce, Math.max(1, able.length))
     for (const worker of this.#workers.values()) worker.wake()
     const free = [...names].filter((name) => !this.#workers.has(name))
     for (const name of this.#book.ready(free, now, Math.random)) {
-      if (this.#workers.size >= this.#limits.holdersAtOnce) return
+      if (this.#workers.size >= this.#limits.providersAtOnce) return
       const batch = this.#tools.take(name)
       if (batch.length === 0) continue
-      const worker = new HolderWorker(name, peerIdFromString(name), this.#tools)
+      const worker = new ProviderWorker(name, peerIdFromString(name), this.#tools)
       this.#workers.set(name, worker)
       void worker.run(batch).finally(() => {
         this.#workers.delete(name)
@@ -218,7 +223,7 @@ export class FetchManager {
     if (want === undefined) return
     const jobs = [...want.jobs] as Job[]
     try {
-      // The digest is right: it is the manifest that is wrong, so no holder could ever satisfy it.
+      // The digest is right: it is the manifest that is wrong, so no provider could ever satisfy it.
       if (bytes.length !== want.bytes)
         throw new NetworkError(
           'protocol',

@@ -1,7 +1,7 @@
 import { BATCH_BYTES_MAX } from './constants.ts'
 
-/** What the fetch manager remembers of one holder. */
-interface Holder {
+/** What the fetch manager remembers of one provider. */
+interface Provider {
   failures: number
   /** Not asked again before this moment. */
   notBefore: number
@@ -15,26 +15,28 @@ const FAILURE_DELAY_MS = 250
 const FAILURE_DELAY_MS_MAX = 30_000
 const MISSING_DELAY_MS = 250
 const MISSING_DELAY_MS_MAX = 5000
-/** A holder that breaks the protocol or sends wrong bytes stands back as one that failed this often. */
+/** A provider that breaks the protocol or sends wrong bytes stands back as one that failed this often. */
 const LIE_FAILURES = 5
-/** What is asked of a holder at once should come within this time, so that a slow one holds up little. */
+/** What is asked of a provider at once should come within this time, so that a slow one holds up little. */
 const BATCH_MS = 1_000
 const BATCH_BYTES_MIN = 64 * 1024
-/** Weight of the newest answer in a holder's rate. */
+/** Weight of the newest answer in a provider's rate. */
 const RATE_WEIGHT = 0.3
 
-/** Who is asked next: holders that answered well first, the fast before the slow, those that failed later and later. */
-export class HolderBook {
-  readonly #holders = new Map<string, Holder>()
+/** Who is asked next: providers that answered well first, the fast before the slow, those that failed later and later. */
+export class ProviderBook {
+  readonly #providers = new Map<string, Provider>()
 
-  /** Holders free to be asked at `now`, the most reliable first, then the fastest, equals in random order. */
+  /** Providers free to be asked at `now`, the most reliable first, then the fastest, equals in random order. */
   ready(peers: readonly string[], now: number, random: () => number): string[] {
     return peers
-      .map((peer) => ({ peer, holder: this.#of(peer), tie: random() }))
-      .filter(({ holder }) => holder.notBefore <= now)
+      .map((peer) => ({ peer, provider: this.#of(peer), tie: random() }))
+      .filter(({ provider }) => provider.notBefore <= now)
       .sort(
         (a, b) =>
-          a.holder.failures - b.holder.failures || slowness(a.holder) - slowness(b.holder) || a.tie - b.tie
+          a.provider.failures - b.provider.failures ||
+          slowness(a.provider) - slowness(b.provider) ||
+          a.tie - b.tie
       )
       .map(({ peer }) => peer)
   }
@@ -50,7 +52,7 @@ export class HolderBook {
     return (this.#of(peer).missing.get(digest)?.until ?? 0) <= now
   }
 
-  /** Bytes to ask of a holder at once: fewer of a slow one. */
+  /** Bytes to ask of a provider at once: fewer of a slow one. */
   batchBytes(peer: string): number {
     const { rate } = this.#of(peer)
     if (rate === undefined) return BATCH_BYTES_MAX
@@ -64,23 +66,23 @@ export class HolderBook {
 
   /** Notes how long a whole batch took. */
   measured(peer: string, bytes: number, milliseconds: number): void {
-    const holder = this.#of(peer)
+    const provider = this.#of(peer)
     const rate = bytes / Math.max(milliseconds, 0.1)
-    holder.rate = holder.rate === undefined ? rate : holder.rate + RATE_WEIGHT * (rate - holder.rate)
+    provider.rate = provider.rate === undefined ? rate : provider.rate + RATE_WEIGHT * (rate - provider.rate)
   }
 
   failed(peer: string, now: number, lied: boolean): void {
-    const holder = this.#of(peer)
-    holder.failures += lied ? LIE_FAILURES : 1
-    holder.notBefore =
-      now + Math.min(FAILURE_DELAY_MS_MAX, FAILURE_DELAY_MS * 2 ** Math.min(holder.failures, 10))
+    const provider = this.#of(peer)
+    provider.failures += lied ? LIE_FAILURES : 1
+    provider.notBefore =
+      now + Math.min(FAILURE_DELAY_MS_MAX, FAILURE_DELAY_MS * 2 ** Math.min(provider.failures, 10))
   }
 
   busyUntil(peer: string, moment: number): void {
     this.#of(peer).notBefore = moment
   }
 
-  /** Notes that a holder does not have a block. */
+  /** Notes that a provider does not have a block. */
   lacks(peer: string, digest: string, now: number): void {
     const { missing } = this.#of(peer)
     const times = (missing.get(digest)?.times ?? 0) + 1
@@ -88,27 +90,27 @@ export class HolderBook {
     missing.set(digest, { times, until: now + delay })
   }
 
-  /** Notes that a holder gives a block only from a moment on. */
+  /** Notes that a provider gives a block only from a moment on. */
   withholds(peer: string, digest: string, until: number): void {
     this.#of(peer).missing.set(digest, { times: 0, until })
   }
 
   /** Forgets a block that is wanted no longer. */
   forget(digest: string): void {
-    for (const { missing } of this.#holders.values()) missing.delete(digest)
+    for (const { missing } of this.#providers.values()) missing.delete(digest)
   }
 
-  #of(peer: string): Holder {
-    let holder = this.#holders.get(peer)
-    if (holder === undefined) {
-      holder = { failures: 0, notBefore: 0, rate: undefined, missing: new Map() }
-      this.#holders.set(peer, holder)
+  #of(peer: string): Provider {
+    let provider = this.#providers.get(peer)
+    if (provider === undefined) {
+      provider = { failures: 0, notBefore: 0, rate: undefined, missing: new Map() }
+      this.#providers.set(peer, provider)
     }
-    return holder
+    return provider
   }
 }
 
-/** Steps of a factor four, so that holders of about one speed are taken in random order; an unknown one counts as fast. */
-function slowness({ rate }: Holder): number {
+/** Steps of a factor four, so that providers of about one speed are taken in random order; an unknown one counts as fast. */
+function slowness({ rate }: Provider): number {
   return rate === undefined ? 0 : Math.max(0, Math.round(Math.log2(1000 / rate) / 2))
 }

@@ -8,21 +8,21 @@ import type { BlockBuffers } from './block-buffers.ts'
 import { BlockSession } from './block-session.ts'
 import type { Compression } from './compression.ts'
 import { REQUESTS_UNDER_WAY_MAX } from './constants.ts'
-import type { HolderBook } from './provider-book.ts'
+import type { ProviderBook } from './provider-book.ts'
 import type { Want } from './wanted-blocks.ts'
 
 /** What the fetch manager lends its workers. */
 export interface FetchTools {
   readonly host: NetworkHost
   readonly log: Log
-  readonly book: HolderBook
+  readonly book: ProviderBook
   readonly frameTimeoutMs: number
   /** Memory for the blocks that come. */
   readonly buffers: BlockBuffers
   /** Given where blocks are to come compressed. */
   readonly compression: Compression | undefined
-  /** Chooses what to ask of a holder next. */
-  readonly take: (holder: string) => Want[]
+  /** Chooses what to ask of a provider next. */
+  readonly take: (provider: string) => Want[]
   readonly isWanted: (digest: string) => boolean
   /** Stores a block. Never rejects: what goes wrong ends the jobs that wait for it. */
   readonly keep: (digest: string, bytes: Uint8Array) => Promise<void>
@@ -38,11 +38,11 @@ interface AskedBatch {
 
 /** How long a stream is kept without work: opening one again takes round trips. */
 const LINGER_MS = 2_000
-/** Blocks of one holder that may wait for the disk. */
+/** Blocks of one provider that may wait for the disk. */
 const WRITES_MAX = 4
 
-/** Fetches from one holder over one stream for as long as it has something to give. */
-export class HolderWorker {
+/** Fetches from one provider over one stream for as long as it has something to give. */
+export class ProviderWorker {
   readonly #name: string
   readonly #peerId: PeerId
   readonly #tools: FetchTools
@@ -113,8 +113,8 @@ export class HolderWorker {
       if (!this.#stopped.signal.aborted) {
         const lied = error instanceof NetworkError && error.code === 'protocol'
         book.failed(name, performance.now(), lied)
-        if (isMalformed(error)) host.edge.report(this.#peerId, 'false', error.message)
-        log.debug({ peer: name, error: String(error) }, 'a holder failed; its blocks are asked of others')
+        if (isMalformed(error)) host.limits.report(this.#peerId, 'false', error.message)
+        log.debug({ peer: name, error: String(error) }, 'a provider failed; its blocks are asked of others')
       }
     } finally {
       for (const want of this.#unanswered) want.asked.delete(name)
@@ -148,7 +148,7 @@ export class HolderWorker {
   async #read(session: BlockSession, { wants, at }: AskedBatch, writes: Promise<void>[]): Promise<void> {
     const { book, changed } = this.#tools
     const name = this.#name
-    // An answer may have waited for this peer's disk, and for those before it: neither is the holder's time.
+    // An answer may have waited for this peer's disk, and for those before it: neither is the provider's time.
     const begun = Math.max(at, this.#arrivedAt)
     let bytes = 0
     let busyUntil = Number.POSITIVE_INFINITY

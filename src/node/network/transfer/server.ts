@@ -187,7 +187,8 @@ export async function serveBlocks(
           .catch((reason: Error) => stream.abort(reason))
         return
       }
-      if (isMalformed(error)) host.edge.report(peerId, 'malformed', `a request for blocks: ${error.message}`)
+      if (isMalformed(error))
+        host.limits.report(peerId, 'malformed', `a request for blocks: ${error.message}`)
       log.debug({ peer, error: String(error) }, 'a stream of blocks ended early')
       stream.abort(error instanceof Error ? error : new Error(String(error)))
     }

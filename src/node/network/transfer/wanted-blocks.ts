@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import type { Availability } from './availability.ts'
 import { BATCH_BYTES_MAX, DIGESTS_PER_REQUEST_MAX } from './constants.ts'
-import type { HolderBook } from './provider-book.ts'
+import type { ProviderBook } from './provider-book.ts'
 
 /** One call of `fetchAll`, as far as the choice of blocks is concerned. */
 export interface FetchJob {
@@ -25,18 +25,18 @@ export interface Want {
 
 /** Blocks left when the end game may begin: earlier there is no hurry. */
 const END_GAME_BLOCKS = 8
-/** How long the answer to a block's request may take until, for want of anything else to do, another holder is asked too. */
+/** How long the answer to a block's request may take until, for want of anything else to do, another provider is asked too. */
 const END_GAME_MS = 2_000
 
-/** Which blocks are wanted, who has them, and which to ask of a holder next: the rarest first. */
+/** Which blocks are wanted, who has them, and which to ask of a provider next: the rarest first. */
 export class WantedBlocks {
   readonly #wants = new Map<string, Want>()
-  readonly #availability: Pick<Availability, 'holders'>
-  readonly #book: HolderBook
+  readonly #availability: Pick<Availability, 'providers'>
+  readonly #book: ProviderBook
   readonly #random: () => number
 
   /** @param random in [0, 1) */
-  constructor(availability: Pick<Availability, 'holders'>, book: HolderBook, random: () => number) {
+  constructor(availability: Pick<Availability, 'providers'>, book: ProviderBook, random: () => number) {
     this.#availability = availability
     this.#book = book
     this.#random = random
@@ -75,28 +75,28 @@ export class WantedBlocks {
   }
 
   /**
-   * Chooses what to ask of a holder, and notes that it is asked.
+   * Chooses what to ask of a provider, and notes that it is asked.
    *
-   * @param sharers among how many holders the work is to be spread
+   * @param sharers among how many providers the work is to be spread
    * @returns no blocks where there is nothing for it to do
    */
-  take(holder: string, sharers: number, now: number): Want[] {
-    const free: { want: Want; holders: number }[] = []
+  take(provider: string, sharers: number, now: number): Want[] {
+    const free: { want: Want; providers: number }[] = []
     let freeBytes = 0
     let late: Want | undefined
     for (const want of this.#wants.values()) {
-      if (want.asked.has(holder) || !this.#book.mayHave(holder, want.digest, now)) continue
-      if (!this.#isHolder(holder, want)) continue
+      if (want.asked.has(provider) || !this.#book.mayHave(provider, want.digest, now)) continue
+      if (!this.#isProvider(provider, want)) continue
       if (want.asked.size > 0) {
         const isEnd = this.#wants.size <= END_GAME_BLOCKS
         if (isEnd && want.asked.size === 1 && isLate(want, now)) late ??= want
-      } else if (!this.#isSpared(holder, want, now)) {
-        free.push({ want, holders: this.#countHolders(want) })
+      } else if (!this.#isSpared(provider, want, now)) {
+        free.push({ want, providers: this.#countProviders(want) })
         freeBytes += want.bytes
       }
     }
-    free.sort((a, b) => a.holders - b.holders || a.want.tie - b.want.tie)
-    const limit = Math.min(BATCH_BYTES_MAX, this.#book.batchBytes(holder), freeBytes / Math.max(sharers, 1))
+    free.sort((a, b) => a.providers - b.providers || a.want.tie - b.want.tie)
+    const limit = Math.min(BATCH_BYTES_MAX, this.#book.batchBytes(provider), freeBytes / Math.max(sharers, 1))
     const taken: Want[] = []
     let bytes = 0
     for (const { want } of free) {
@@ -106,28 +106,28 @@ export class WantedBlocks {
       bytes += want.bytes
     }
     if (taken.length === 0 && late !== undefined) taken.push(late)
-    for (const want of taken) want.asked.set(holder, now)
+    for (const want of taken) want.asked.set(provider, now)
     return taken
   }
 
-  #isHolder(name: string, { digest, jobs }: Want): boolean {
-    if (this.#availability.holders(digest).has(name)) return true
+  #isProvider(name: string, { digest, jobs }: Want): boolean {
+    if (this.#availability.providers(digest).has(name)) return true
     for (const { certain } of jobs) if (certain.has(name)) return true
     return false
   }
 
   /** How many have a block; one that both told it and is certain to have it counts twice, for all blocks alike. */
-  #countHolders({ digest, jobs }: Want): number {
-    let count = this.#availability.holders(digest).size
+  #countProviders({ digest, jobs }: Want): number {
+    let count = this.#availability.providers(digest).size
     for (const { certain } of jobs) count += certain.size
     return count
   }
 
   /** An author's line is left to blocks that nobody else can give. */
-  #isSpared(holder: string, { digest, jobs }: Want, now: number): boolean {
-    const isOther = (name: string) => name !== holder && this.#book.isHealthy(name, now)
-    for (const { author } of jobs) if (author !== holder) return false
-    for (const name of this.#availability.holders(digest)) if (isOther(name)) return true
+  #isSpared(provider: string, { digest, jobs }: Want, now: number): boolean {
+    const isOther = (name: string) => name !== provider && this.#book.isHealthy(name, now)
+    for (const { author } of jobs) if (author !== provider) return false
+    for (const name of this.#availability.providers(digest)) if (isOther(name)) return true
     for (const { certain } of jobs) for (const name of certain.keys()) if (isOther(name)) return true
     return false
   }

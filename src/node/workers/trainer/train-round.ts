@@ -82,8 +82,8 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
         onStep: onProgress,
         signal
       })
-      const owed = await readOwed(job.owedFile)
-      const sent = sendAdapter(adapter, job.dtype, owed.adapter, job.rankStabilised)
+      const residual = await readResidual(job.residualFile)
+      const sent = sendAdapter(adapter, job.dtype, residual.adapter, job.rankStabilised)
       const shards: TrainedShard[] = []
       let totalBytes = 0
       for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
@@ -94,18 +94,18 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
       await store.flush(shards.flatMap(({ blocks }) => blocks))
       await mkdir(dirname(job.localPath), { recursive: true })
       const samples = data.examples
-      if (sent.owed.pairs.length > 0) {
-        await mkdir(dirname(job.owedPath), { recursive: true })
-        await writeFileAtomic(job.owedPath, encodeAdapterFile({ adapter: sent.owed, samples }))
+      if (sent.residual.pairs.length > 0) {
+        await mkdir(dirname(job.residualPath), { recursive: true })
+        await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
       }
       await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
-      return { samples, shards, totalBytes, owedFault: owed.fault }
+      return { samples, shards, totalBytes, residualFault: residual.fault }
     }
   }
 }
 
 /** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */
-async function readOwed(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
+async function readResidual(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
   if (path === undefined) return {}
   try {
     return { adapter: decodeAdapterFile(await readFile(path)).adapter }

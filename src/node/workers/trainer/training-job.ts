@@ -27,9 +27,9 @@ export interface TrainingJob {
   readonly localPath: string
   /** Element format in which the shards travel, as the charter has it. */
   readonly dtype: ShardDtype
-  /** What this peer's last stacked shards left out, where there is such a file; what these leave out goes to `owedPath`. */
-  readonly owedFile: string | undefined
-  readonly owedPath: string
+  /** What this peer's last stacked shards left out, where there is such a file; what these leave out goes to `residualPath`. */
+  readonly residualFile: string | undefined
+  readonly residualPath: string
 }
 
 /** How far the training is. */
@@ -55,8 +55,8 @@ export interface TrainingResult {
   readonly samples: number
   readonly shards: readonly TrainedShard[]
   readonly totalBytes: number
-  /** Why `owedFile` could not be made up for; undefined where it was, or there is none. */
-  readonly owedFault?: string | undefined
+  /** Why `residualFile` could not be made up for; undefined where it was, or there is none. */
+  readonly residualFault?: string | undefined
 }
 
 /** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */

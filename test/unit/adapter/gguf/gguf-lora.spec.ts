@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { ggufLora } from '../../../../src/adapter/gguf/gguf-lora.ts'
-import { AdapterError } from '../../../../src/adapter/pair/adapter-error.ts'
 import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
+import { FormatError } from '../../../../src/formats/format-error.ts'
 import { encodeGguf } from '../../../../src/formats/gguf/gguf.ts'
 import { type GgufArchitecture, ggufModule, ggufRows } from '../../../../src/formats/gguf/llama-names.ts'
 import { decodeGguf } from '../../../../src/formats/gguf/reader.ts'
@@ -23,7 +23,7 @@ describe('GGUF names and rows', () => {
     assert.equal(ggufModule(`${layer}.q_proj`), 'blk.3.attn_q')
     assert.equal(ggufModule('model.layers.0.mlp.down_proj'), 'blk.0.ffn_down')
     assert.equal(ggufModule('model.embed_tokens'), 'token_embd')
-    assert.throws(() => ggufModule('transformer.h.0.attn.c_attn'), AdapterError)
+    assert.throws(() => ggufModule('transformer.h.0.attn.c_attn'), FormatError)
   })
 
   it('interleave the halves of every head of q and k, and of nothing else', () => {
@@ -79,6 +79,6 @@ describe('a GGUF adapter', () => {
   })
 
   it('needs a module', () => {
-    assert.throws(() => ggufLora({ pairs: [] }, llama, 'x'), AdapterError)
+    assert.throws(() => ggufLora({ pairs: [] }, llama, 'x'), FormatError)
   })
 })

@@ -43,15 +43,15 @@ describe('error feedback', () => {
     const adapter = trained(1)
     const sent = sendAdapter(adapter, 'f32', trained(2))
     assert.equal(sent.adapter, adapter)
-    assert.deepEqual(sent.owed, { pairs: [] })
+    assert.deepEqual(sent.residual, { pairs: [] })
   })
 
   for (const dtype of ['bf16', 'int8'] as const) {
-    it(`${dtype}: what is sent is what others read; sent and owed together are what was due`, () => {
-      let owed: LoraAdapter | undefined
+    it(`${dtype}: what is sent is what others read; sent and residual together are what was due`, () => {
+      let residual: LoraAdapter | undefined
       for (let round = 0; round < 5; round++) {
         const adapter = trained(round)
-        const sent = sendAdapter(adapter, dtype, owed)
+        const sent = sendAdapter(adapter, dtype, residual)
         const [shard] = sent.shards
         const read = pairFromBlocks(
           shard!,
@@ -61,15 +61,15 @@ describe('error feedback', () => {
         assert.deepEqual([read.rank, read.alpha], [RANK, ALPHA])
         const left = sum(
           [adapter, 1],
-          ...(owed === undefined ? [] : [[owed, 1] as const]),
+          ...(residual === undefined ? [] : [[residual, 1] as const]),
           [sent.adapter, -1],
-          [sent.owed, -1]
+          [sent.residual, -1]
         )
-        // From the second round on the smallest parts of what is owed are let go: it has twice the rank at most.
+        // From the second round on the smallest parts of what is residual are let go: it has twice the rank at most.
         const bound = round === 0 ? 1e-5 : 0.02
         assert(updateNorm(left) <= bound * updateNorm(sum([adapter, 1])), `round ${round}`)
-        assert(sent.owed.pairs[0]!.rank <= 2 * RANK)
-        owed = sent.owed
+        assert(sent.residual.pairs[0]!.rank <= 2 * RANK)
+        residual = sent.residual
       }
     })
   }
@@ -79,15 +79,15 @@ describe('error feedback', () => {
     const rounds = 12
     const errorOf = (withFeedback: boolean) => {
       const terms: [LoraAdapter, number][] = []
-      let owed: LoraAdapter | undefined
+      let residual: LoraAdapter | undefined
       for (let round = 0; round < rounds; round++) {
-        const sent = sendAdapter(adapter, 'int8', withFeedback ? owed : undefined)
+        const sent = sendAdapter(adapter, 'int8', withFeedback ? residual : undefined)
         terms.push([adapter, 1], [sent.adapter, -1])
-        owed = sent.owed
+        residual = sent.residual
       }
       return updateNorm(sum(...terms))
     }
-    const one = updateNorm(sendAdapter(adapter, 'int8').owed.pairs[0]!)
+    const one = updateNorm(sendAdapter(adapter, 'int8').residual.pairs[0]!)
     assert(errorOf(false) > 0.99 * rounds * one)
     assert(errorOf(true) < 2 * one, `${errorOf(true)} against ${one} of one round`)
   })
@@ -95,19 +95,19 @@ describe('error feedback', () => {
   it('holds where rank or alpha change from round to round, and ignores a module of another shape', () => {
     const first = sendAdapter(trained(1, 5), 'int8')
     const next = trained(2, 2)
-    const sent = sendAdapter(next, 'int8', first.owed)
+    const sent = sendAdapter(next, 'int8', first.residual)
     assert.equal(sent.adapter.pairs[0]!.rank, 2)
     const other = { pairs: [{ ...trained(3).pairs[0]!, outFeatures: 1, B: numbers(1, RANK) }] }
     assert.deepEqual(digests(sendAdapter(next, 'int8', other)), digests(sendAdapter(next, 'int8')))
     const zero = { pairs: [{ ...next.pairs[0]!, B: new Float32Array(2 * OUT) }] }
     for (const dtype of ['bf16', 'int8'] as ShardDtype[])
-      assert.deepEqual(sendAdapter(zero, dtype).owed, { pairs: [] }, 'an update of zero loses nothing')
+      assert.deepEqual(sendAdapter(zero, dtype).residual, { pairs: [] }, 'an update of zero loses nothing')
   })
 
   it('gives the same bits every time', () => {
-    const { owed } = sendAdapter(trained(1), 'int8')
-    const once = sendAdapter(trained(2), 'int8', owed)
-    assert.deepEqual(digests(once), digests(sendAdapter(trained(2), 'int8', owed)))
+    const { residual } = sendAdapter(trained(1), 'int8')
+    const once = sendAdapter(trained(2), 'int8', residual)
+    assert.deepEqual(digests(once), digests(sendAdapter(trained(2), 'int8', residual)))
   })
 })
 

@@ -79,7 +79,7 @@ describe('GGUF', () => {
   it('reads damaged bytes as values or as one kind of error, never further than they go', () => {
     const bytes = encodeGguf(file)
     for (let length = 0; length < bytes.length - 32; length += 7)
-      assert.throws(() => decodeGguf(bytes.subarray(0, length)), { name: 'AdapterError' })
+      assert.throws(() => decodeGguf(bytes.subarray(0, length)), { name: 'FormatError' })
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, byte) => {
         const changed = bytes.slice()
@@ -87,7 +87,7 @@ describe('GGUF', () => {
         try {
           decodeGguf(changed)
         } catch (error) {
-          assert.equal((error as Error).name, 'AdapterError')
+          assert.equal((error as Error).name, 'FormatError')
         }
       }),
       { numRuns: 500 }

@@ -128,7 +128,7 @@ describe('the held-out check of a peer', () => {
   it('measures neither the own update nor on a model that is not there, and says so once where it has no text', async () => {
     const { judge, state } = checkAt(veto)
     assert.equal((await judge(0)).heldOut, undefined)
-    assert.equal((await judge(1, { ...state, astray: true })).heldOut, undefined)
+    assert.equal((await judge(1, { ...state, diverged: true })).heldOut, undefined)
     await remove()
     assert.equal((await judge(2)).heldOut, undefined)
     assert.equal(asked.length, 0)

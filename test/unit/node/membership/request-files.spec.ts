@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import type { Home } from '../../../../src/node/home/home.ts'
 import { identityFromSeed } from '../../../../src/node/home/identity.ts'
 import {
-  decodeWish,
+  decodeRequest,
   drawUpRequest,
-  encodeWish,
-  loadWishes,
-  removeWish,
-  saveWish,
+  encodeRequest,
+  loadRequests,
+  removeRequest,
+  saveRequest,
   standingOf
 } from '../../../../src/node/membership/request-files.ts'
 import {
@@ -37,23 +37,23 @@ describe('membership files', () => {
   }
 
   it('carry a request from the candidate to the members, and it can take effect there', async () => {
-    const wish = await asked()
-    const read = decodeWish(encodeWish(wish, head.charterId), head.charterId, 'request.json')
+    const signedRequest = await asked()
+    const read = decodeRequest(encodeRequest(signedRequest, head.charterId), head.charterId, 'request.json')
     assert.equal(requestFault(head, read.request, read.own, verifyEd25519), undefined)
-    await saveWish(home, head, read)
-    const [loaded] = (await loadWishes(home, head.charterId)).values()
-    assert.equal(encodeWish(loaded!, head.charterId), encodeWish(wish, head.charterId))
-    await removeWish(home, head.charterId, wish)
-    assert.equal((await loadWishes(home, head.charterId)).size, 0)
+    await saveRequest(home, head, read)
+    const [loaded] = (await loadRequests(home, head.charterId)).values()
+    assert.equal(encodeRequest(loaded!, head.charterId), encodeRequest(signedRequest, head.charterId))
+    await removeRequest(home, head.charterId, signedRequest)
+    assert.equal((await loadRequests(home, head.charterId)).size, 0)
   })
 
   it('refuse what is none, of another consortium, or too old', async () => {
-    const wish = await asked()
-    const text = encodeWish(wish, head.charterId)
-    assert.throws(() => decodeWish('{}', head.charterId, 'x.json'), /no membership request/)
-    assert.throws(() => decodeWish(text, new Uint8Array(32), 'x.json'), /another consortium/)
-    await assert.rejects(saveWish(home, { ...head, round: 99 }, wish), /expired/)
-    const changed = decodeWish(text.replace(/"expiry": \d+/, '"expiry": 90'), head.charterId, 'x.json')
-    await assert.rejects(saveWish(home, head, changed), /not valid/)
+    const signedRequest = await asked()
+    const text = encodeRequest(signedRequest, head.charterId)
+    assert.throws(() => decodeRequest('{}', head.charterId, 'x.json'), /no membership request/)
+    assert.throws(() => decodeRequest(text, new Uint8Array(32), 'x.json'), /another consortium/)
+    await assert.rejects(saveRequest(home, { ...head, round: 99 }, signedRequest), /expired/)
+    const changed = decodeRequest(text.replace(/"expiry": \d+/, '"expiry": 90'), head.charterId, 'x.json')
+    await assert.rejects(saveRequest(home, head, changed), /not valid/)
   })
 })

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Home } from '../../../../src/node/home/home.ts'
-import { AdmittedPeers } from '../../../../src/node/relay/allow-list.ts'
+import { AllowList } from '../../../../src/node/relay/allow-list.ts'
 import { memoryLog } from '../memory-log.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
@@ -13,7 +13,7 @@ const LOOK_MS = 30
 describe('whom a relay carries', () => {
   let home: Home
   let remove: () => Promise<void>
-  let watched: AdmittedPeers | undefined
+  let watched: AllowList | undefined
   beforeEach(async () => {
     ;({ home, remove } = await temporaryHome())
   })
@@ -27,7 +27,7 @@ describe('whom a relay carries', () => {
   it('are some always, and those whom the file names', async () => {
     const [founder, listed, other] = [await somebody(), await somebody(), await somebody()]
     await writeFile(home.allowed, `# who joined\n${listed}  # in spring\n\n`)
-    const admitted = new AdmittedPeers(home.allowed, [founder], memoryLog())
+    const admitted = new AllowList(home.allowed, [founder], memoryLog())
     await admitted.read()
     assert(admitted.has(founder) && admitted.has(listed) && !admitted.has(other))
     assert.equal(admitted.size, 2)
@@ -42,7 +42,7 @@ describe('whom a relay carries', () => {
   it('stay so while the file is written in place', async () => {
     const [first, second] = [await somebody(), await somebody()]
     await writeFile(home.allowed, `${first}\n`)
-    watched = new AdmittedPeers(home.allowed, [], memoryLog())
+    watched = new AllowList(home.allowed, [], memoryLog())
     await watched.read()
     const seen: boolean[][] = []
     watched.watch(() => seen.push([watched!.has(first), watched!.has(second)]), LOOK_MS)

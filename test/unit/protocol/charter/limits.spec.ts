@@ -48,7 +48,7 @@ describe('the limits of an envelope by kind (rule 15)', () => {
       precommit: table.said(0, 'precommit', 2 ** 40, { cut: digest }).bytes.length,
       attestation: said(15, 'a').bytes.length,
       evidence: table.said(0, 'evidence', 1, evidence).bytes.length,
-      petition: signMessage(table.context, signer, 'petition', 7, {
+      'membership-vote': signMessage(table.context, signer, 'membership-vote', 7, {
         request,
         own: new Uint8Array(64),
         admit: new Uint8Array(64)

@@ -176,17 +176,17 @@ describe('rule 11, membership', () => {
   it('is asked for by members once a round, and proposed when a quorum has', () => {
     const proposer = table.proposer(0)
     const seat = table.sit(proposer)
-    const wish = { request: join(), own: ownOf(join()) }
-    seat.take({ type: 'wish', wish })
-    seat.take({ type: 'wish', wish })
-    assert.equal(seat.said('petition').length, 1)
+    const signedRequest = { request: join(), own: ownOf(join()) }
+    seat.take({ type: 'membershipRequest', signedRequest })
+    seat.take({ type: 'membershipRequest', signedRequest })
+    assert.equal(seat.said('membership-vote').length, 1)
     const others = firsts(4)
       .filter((member) => member !== proposer)
       .slice(0, 2)
     for (const member of others) {
       const other = table.sit(member)
-      other.take({ type: 'wish', wish })
-      seat.hear(...other.said('petition'))
+      other.take({ type: 'membershipRequest', signedRequest })
+      seat.hear(...other.said('membership-vote'))
     }
     seat.hear(...firsts(4).map((member) => table.ready(member, [])))
     const [proposal] = seat.said('proposal')
@@ -194,23 +194,26 @@ describe('rule 11, membership', () => {
     assert.equal(judge(table.context, decodeEnvelope(proposal.bytes), verifyIdeal).verdict, 'accept')
   })
 
-  it('tells the operator of a wish that cannot come true, and says nothing to others', () => {
+  it('tells the operator of a signedRequest that cannot come true, and says nothing to others', () => {
     const seat = table.sit(0)
-    seat.take({ type: 'wish', wish: { request: join({ seal: digestOf('x') }), own: null } })
-    assert.match(seat.done('wishRefused')[0]!.reason, /recent/)
-    assert.equal(seat.said('petition').length, 0)
+    seat.take({
+      type: 'membershipRequest',
+      signedRequest: { request: join({ seal: digestOf('x') }), own: null }
+    })
+    assert.match(seat.done('requestRefused')[0]!.reason, /recent/)
+    assert.equal(seat.said('membership-vote').length, 0)
   })
 
-  it('drops at the edge a petition that its author did not sign for, or that asks for too much', () => {
+  it('rejects a membership vote that its author did not sign for, or that asks for too much', () => {
     const { signer } = table.environment(1)
     const body = {
       request: join(),
       own: ownOf(join()),
       admit: signRequest(table.context.charterId, join(), signer)
     }
-    assert.doesNotThrow(() => table.said(1, 'petition', 0, body))
-    assert.throws(() => table.said(1, 'petition', 8, body), /too many/)
-    assert.throws(() => table.said(2, 'petition', 0, body), /not valid/)
-    assert.throws(() => table.said(1, 'petition', 0, { ...body, admit: null }), /none/)
+    assert.doesNotThrow(() => table.said(1, 'membership-vote', 0, body))
+    assert.throws(() => table.said(1, 'membership-vote', 8, body), /too many/)
+    assert.throws(() => table.said(2, 'membership-vote', 0, body), /not valid/)
+    assert.throws(() => table.said(1, 'membership-vote', 0, { ...body, admit: null }), /none/)
   })
 })

@@ -149,7 +149,7 @@ describe('rule 8, attest', () => {
   })
 
   describe('whose own build is not what was sealed', () => {
-    const astray = () => {
+    const diverged = () => {
       const seat = building()
       seat.hear(attested(1, right), attested(2, right), attested(3, right))
       built(seat, wrong)
@@ -157,20 +157,20 @@ describe('rule 8, attest', () => {
     }
 
     it('goes on to the next round, where it neither trains nor attests', () => {
-      const seat = astray()
+      const seat = diverged()
       assert.deepEqual(seat.done('halt'), [])
       assert.deepEqual(seat.said('attestation'), [])
       const order = seat.effects
         .map(({ type }) => type)
-        .filter((type) => /deviated|sealed|rebuild/.test(type))
-      assert.deepEqual(order, ['deviated', 'sealed', 'rebuild'])
+        .filter((type) => /diverged|sealed|rebuild/.test(type))
+      assert.deepEqual(order, ['diverged', 'sealed', 'rebuild'])
       assert.equal(hex(seat.done('rebuild')[0]!.context.modelDigest), hex(right.model))
       assert.equal(seat.state.context.round, 2)
       assert.equal(seat.done('train').length, 1, 'that of the first round')
     })
 
     it('votes on, and follows the seals of the others without a build', () => {
-      const seat = astray()
+      const seat = diverged()
       const { context } = seat.state
       const void2 = { entries: [], membership: [], evidence: [] }
       const id = cutId(context, void2)
@@ -203,20 +203,20 @@ describe('rule 8, attest', () => {
       seat.hear(...[1, 2, 3].map((member) => table.said(member, 'attestation', 0, body, context)))
       assert.equal(seat.state.context.round, 3)
       assert.deepEqual(seat.said('attestation'), [])
-      assert(seat.state.astray)
+      assert(seat.state.diverged)
     })
 
     it('trains when it has rebuilt in time, and is believed with the sealed model only', () => {
-      const seat = astray()
+      const seat = diverged()
       seat.take({ type: 'rebuilt', model: wrong.model })
-      assert(seat.state.astray)
+      assert(seat.state.diverged)
       seat.take({ type: 'rebuilt', model: right.model })
-      assert(!seat.state.astray)
+      assert(!seat.state.diverged)
       assert.equal(seat.done('train').at(-1)!.context.round, 2)
     })
 
     it('does not train where the time for it is over', () => {
-      const seat = astray()
+      const seat = diverged()
       seat.timeout('train')
       seat.take({ type: 'rebuilt', model: right.model })
       assert.equal(seat.done('train').length, 1)

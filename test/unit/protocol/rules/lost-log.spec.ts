@@ -12,7 +12,7 @@ const told = (rounds: Record<number, number>) =>
     Object.entries(rounds).map(([member, round]) => [hex(table.context.members[Number(member)]!.peer), round])
   )
 
-describe('rule 17, amnesia', () => {
+describe('rule 17, lost-log', () => {
   it('signs nothing, trains nothing, but hears and follows', () => {
     const seat = table.sitAgain(0, lost)
     seat.hear(...firsts(3).map((member) => table.ready(member + 1, [])))

@@ -108,7 +108,7 @@ describe('what a person has to do about a network', () => {
     assert.match(finding({ members: { others: 3, connected: 1, quorum: 3 } })[1], /^Only 1 other member/)
     assert.match(finding({ mesh: [] })[1], /none is in the gossip mesh/)
     assert.match(
-      finding({ misfits: [{ peerId: peer(2), reason: 'it speaks version 2' }] })[1],
+      finding({ incompatiblePeers: [{ peerId: peer(2), reason: 'it speaks version 2' }] })[1],
       /version 2\.$/
     )
   })

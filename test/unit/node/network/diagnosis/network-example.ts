@@ -23,7 +23,7 @@ export function network(changes: Partial<NetworkView> = {}): NetworkView {
     mesh: [peer(1), peer(2), peer(3)],
     bootstrap: [bootstrap()],
     clocks: [1, 2, 3].map((number) => ({ peerId: peer(number), aheadMs: 12, roundTripMs: 20 })),
-    misfits: [],
+    incompatiblePeers: [],
     ...changes
   }
 }

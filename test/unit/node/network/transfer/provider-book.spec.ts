@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { HolderBook } from '../../../../../src/node/network/transfer/provider-book.ts'
+import { ProviderBook } from '../../../../../src/node/network/transfer/provider-book.ts'
 
 const evenly = () => 0.5
 const digest = 'd'
 
-describe('the holder book', () => {
+describe('the provider book', () => {
   it('asks those that answered before those that failed, and a liar last', () => {
-    const book = new HolderBook()
+    const book = new ProviderBook()
     book.failed('slow', 0, false)
     book.failed('liar', 0, true)
     assert.deepEqual(book.ready(['liar', 'slow', 'new'], 60_000, evenly), ['new', 'slow', 'liar'])
@@ -14,8 +14,8 @@ describe('the holder book', () => {
     assert.deepEqual(book.ready(['slow', 'liar'], 60_000, evenly), ['liar', 'slow'])
   })
 
-  it('leaves a failed holder alone for longer each time, with an end', () => {
-    const book = new HolderBook()
+  it('leaves a failed provider alone for longer each time, with an end', () => {
+    const book = new ProviderBook()
     const delay = (now: number) => {
       book.failed('a', now, false)
       let wait = 0
@@ -28,7 +28,7 @@ describe('the holder book', () => {
   })
 
   it('asks the fast before the slow, and less of a slow one at once', () => {
-    const book = new HolderBook()
+    const book = new ProviderBook()
     book.measured('slow', 10_000, 1_000)
     book.measured('fast', 1024 * 1024, 10)
     assert.deepEqual(book.ready(['slow', 'fast'], 0, evenly), ['fast', 'slow'])
@@ -36,8 +36,8 @@ describe('the holder book', () => {
     assert.equal(book.batchBytes('fast'), book.batchBytes('new'))
   })
 
-  it('does not ask a holder before the moment that it named', () => {
-    const book = new HolderBook()
+  it('does not ask a provider before the moment that it named', () => {
+    const book = new ProviderBook()
     book.busyUntil('b', 100)
     assert.deepEqual(book.ready(['a', 'b'], 99, evenly), ['a'])
     assert(!book.isHealthy('b', 99) && book.isHealthy('b', 100))
@@ -45,8 +45,8 @@ describe('the holder book', () => {
     assert(!book.mayHave('a', digest, 49) && book.mayHave('a', digest, 50))
   })
 
-  it('asks again later for a block that a holder lacked', () => {
-    const book = new HolderBook()
+  it('asks again later for a block that a provider lacked', () => {
+    const book = new ProviderBook()
     assert(book.mayHave('a', digest, 0))
     book.lacks('a', digest, 0)
     assert(!book.mayHave('a', digest, 499))

@@ -4,7 +4,7 @@ import {
   BATCH_BYTES_MAX,
   DIGESTS_PER_REQUEST_MAX
 } from '../../../../../src/node/network/transfer/constants.ts'
-import { HolderBook } from '../../../../../src/node/network/transfer/provider-book.ts'
+import { ProviderBook } from '../../../../../src/node/network/transfer/provider-book.ts'
 import { type FetchJob, WantedBlocks } from '../../../../../src/node/network/transfer/wanted-blocks.ts'
 
 const job = (certain: readonly string[], author?: string): FetchJob => ({
@@ -15,20 +15,20 @@ const job = (certain: readonly string[], author?: string): FetchJob => ({
 
 describe('the choice of blocks', () => {
   let told: Map<string, Set<string>>
-  let book: HolderBook
+  let book: ProviderBook
   let wanted: WantedBlocks
 
   beforeEach(() => {
     told = new Map()
-    book = new HolderBook()
+    book = new ProviderBook()
     let ticks = 0
-    wanted = new WantedBlocks({ holders: (digest) => told.get(digest) ?? new Set() }, book, () => ticks++)
+    wanted = new WantedBlocks({ providers: (digest) => told.get(digest) ?? new Set() }, book, () => ticks++)
   })
   const tell = (digest: string, ...names: string[]) => told.set(digest, new Set(names))
-  const take = (holder: string, sharers = 1, now = 0) =>
-    wanted.take(holder, sharers, now).map(({ digest }) => digest)
+  const take = (provider: string, sharers = 1, now = 0) =>
+    wanted.take(provider, sharers, now).map(({ digest }) => digest)
 
-  it('takes the rarest first, each from one holder at a time', () => {
+  it('takes the rarest first, each from one provider at a time', () => {
     const one = job(['a'])
     for (const digest of ['common', 'rare', 'known']) wanted.add(digest, BATCH_BYTES_MAX / 2, one)
     tell('common', 'b', 'c')
@@ -67,7 +67,7 @@ describe('the choice of blocks', () => {
     assert.equal(take('slow', 1).length, 1)
   })
 
-  it('asks a second holder for the last block when the first is late', () => {
+  it('asks a second provider for the last block when the first is late', () => {
     wanted.add('d', 10, job(['slow', 'fast']))
     assert.deepEqual(take('slow'), ['d'])
     assert.deepEqual(take('fast', 1, 100), [])

@@ -89,8 +89,8 @@ describe('the trainer', function () {
       home: home.folder,
       localPath: roundFiles(home, 1).local,
       dtype: 'f32',
-      owedFile: undefined,
-      owedPath: roundFiles(home, 1).owed,
+      residualFile: undefined,
+      residualPath: roundFiles(home, 1).residual,
       ...changes
     })
   })
@@ -186,31 +186,39 @@ describe('the trainer', function () {
   it('rounds what it sends as the charter says, and makes up for it in the next round', async () => {
     const store = await BlockStore.open(home.folder, memoryLog())
     const whole = await trainer.train(job(), () => {}, never)
-    const { owed, local } = roundFiles(home, 1)
-    assert(!existsSync(owed), 'float32 loses nothing')
+    const { residual, local } = roundFiles(home, 1)
+    assert(!existsSync(residual), 'float32 loses nothing')
     const exact = decodeAdapterFile(await readFile(local)).adapter
     const int8 = await trainer.train(job({ dtype: 'int8' }), () => {}, never)
     assert(int8.totalBytes < 0.3 * whole.totalBytes)
     const sent = decodeAdapterFile(await readFile(local)).adapter
-    const lost = decodeAdapterFile(await readFile(owed)).adapter
+    const lost = decodeAdapterFile(await readFile(residual)).adapter
     for (const [index, pair] of sent.pairs.entries()) {
       const bytes = await store.get(int8.shards[index]!.blocks[0]!)
       assert.deepEqual(pairFromBlocks({ ...int8.shards[index]!, dtype: 'int8' }, [bytes!]), pair)
-      // Trained = sent + owed, as updates.
+      // Trained = sent + residual, as updates.
       const sum = concatenateAdapters([scaleOne(pair), { pairs: [lost.pairs[index]!] }]).pairs[0]!
       const apart = updateNorm(joined(sum, scaleOne(exact.pairs[index]!).pairs[0]!))
       assert(apart < 1e-5 * updateNorm(exact.pairs[index]!))
       assert(updateNorm(lost.pairs[index]!) > 1e-4 * updateNorm(exact.pairs[index]!))
     }
-    const owedPath = roundFiles(home, 2).owed
-    const alone = await trainer.train(job({ dtype: 'int8', owedPath }), () => {}, never)
-    const madeUp = await trainer.train(job({ dtype: 'int8', owedFile: owed, owedPath }), () => {}, never)
+    const residualPath = roundFiles(home, 2).residual
+    const alone = await trainer.train(job({ dtype: 'int8', residualPath }), () => {}, never)
+    const madeUp = await trainer.train(
+      job({ dtype: 'int8', residualFile: residual, residualPath }),
+      () => {},
+      never
+    )
     assert.notDeepEqual(madeUp.shards, alone.shards)
-    assert.equal(madeUp.owedFault, undefined)
-    await writeFile(owed, 'half a file')
-    const without = await trainer.train(job({ dtype: 'int8', owedFile: owed, owedPath }), () => {}, never)
+    assert.equal(madeUp.residualFault, undefined)
+    await writeFile(residual, 'half a file')
+    const without = await trainer.train(
+      job({ dtype: 'int8', residualFile: residual, residualPath }),
+      () => {},
+      never
+    )
     assert.deepEqual(without.shards, alone.shards)
-    assert.notEqual(without.owedFault, undefined)
+    assert.notEqual(without.residualFault, undefined)
   })
 
   it('goes on from the merged modules of a round, and back to the base, as a fresh process would', async () => {

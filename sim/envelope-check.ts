@@ -4,17 +4,17 @@ import type { Verify } from '../src/protocol/encoding/signature.ts'
 import { type Judgement, judge } from '../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Envelope, type Message } from '../src/protocol/messages/message.ts'
 
-/** What a member's edge makes of bytes. */
-export interface Edge {
+/** What a member's envelopeCheck makes of bytes. */
+export interface EnvelopeCheck {
   readonly verify: Verify
-  /** Notes a message that was just made: an edge that shares its work need not read it again. */
+  /** Notes a message that was just made: an envelopeCheck that shares its work need not read it again. */
   know(message: Message): void
   decode(bytes: Uint8Array): Envelope
   judge(context: RoundContext, envelope: Envelope): Judgement
 }
 
 /** Every receiver decodes and judges for itself, as peers do. */
-export function plainEdge(verify: Verify): Edge {
+export function plainCheck(verify: Verify): EnvelopeCheck {
   return {
     verify,
     know: () => {},
@@ -24,7 +24,7 @@ export function plainEdge(verify: Verify): Edge {
 }
 
 /** Both are pure functions: members in the same context judge the same bytes once between them. */
-export function memoisedEdge(verify: Verify): Edge {
+export function memoisedCheck(verify: Verify): EnvelopeCheck {
   const envelopes = new WeakMap<Uint8Array, Envelope>()
   const judgements = new WeakMap<Envelope, Map<string, Judgement>>()
   const names = new WeakMap<RoundContext, string>()
