@@ -93,12 +93,13 @@ export async function buildCut(
     const { stack, model } = sealedRound.seal
     return { ...unchanged, stack, model }
   }
-  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  await requireModelFile(components, context, signal)
   const { round } = context
   const job = buildJob(components, context, manifests, components.rounds.modelFile)
   const built = await withBlocks(components, stateNow, manifests, signal, () => components.builder.build(job))
   if (!built.finite) return unchanged
   await saveNorms(components.home, round, built.medianNorms)
+  components.exchange.serveFile(built.modelFile)
   return { ...unchanged, ...digestsOf(built) }
 }
 

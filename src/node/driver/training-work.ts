@@ -28,7 +28,7 @@ export async function trainRound(
   const { peer } = identity.signer
   if (config.documents === undefined)
     throw new PeerError('no training documents are set (documents in peer.json, --data)')
-  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  await requireModelFile(components, context, signal)
   const residualFile = await residualBefore(components, context)
   const result = await trainer.train(
     {
