@@ -1,4 +1,4 @@
-import './promise-polyfill.ts'
+import '../core/promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import type { Identify } from '@libp2p/identify'
@@ -6,7 +6,11 @@ import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap }
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
-import type { Log } from '../../storage/log.ts'
+import { REACH_DEFAULTS, type ReachOptions } from '../../config/reach.ts'
+import type { Log } from '../../log/log.ts'
+import { libp2pParts } from '../core/libp2p-parts.ts'
+import type { NetworkHost } from '../core/network-host.ts'
+import { TrafficMeter } from '../core/traffic-meter.ts'
 import {
   GOSSIP_BYTES_MAX,
   GOSSIP_PROTOCOL,
@@ -28,10 +32,6 @@ import { RelayReservations } from '../peers/relay-reservations.ts'
 import { withDeadline } from '../requests/deadline.ts'
 import { NetworkError } from '../requests/network-error.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
-import { libp2pParts } from './libp2p-parts.ts'
-import type { NetworkHost } from './network-host.ts'
-import { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
-import { TrafficMeter } from './traffic-meter.ts'
 
 /** How to join a consortium's network. */
 export interface HostOptions extends GossipHandlers {
