@@ -14,8 +14,9 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/protocol', 'src/model'],
   ['src/node'],
   ['scripts/testnet'],
+  ['src/cli', 'src/index.ts'],
   // A program of its own, with the command line's options.
-  ['src/cli', 'src/index.ts', 'scripts/testnet/prepare.ts']
+  ['scripts/testnet/prepare.ts']
 ]
 
 /** Rooms in which no two folders may need each other; those outside the package are programs, read from the top. */
