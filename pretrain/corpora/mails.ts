@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { TextDocument } from '../text/document.ts'
-import { contentDigest } from '../text/text-cleaning.ts'
+import type { TextDocument } from '../../src/data/index.ts'
 import { cleanMail } from './mail-cleaning.ts'
 import { loadPackageData } from './package-data.ts'
+import { contentDigest } from './text-cleaning.ts'
 
 /** The corpus's five groups: wanted mail that is easy or hard to tell from spam, and spam. */
 export const MAIL_GROUPS = ['easy-ham-1', 'easy-ham-2', 'hard-ham-1', 'spam-1', 'spam-2'] as const

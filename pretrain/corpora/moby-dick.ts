@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { TextDocument } from '../text/document.ts'
-import { cutText, unwrapParagraphs } from '../text/text-cleaning.ts'
+import { cutText, type TextDocument } from '../../src/data/index.ts'
 import { loadPackageData } from './package-data.ts'
+import { unwrapParagraphs } from './text-cleaning.ts'
 
 /** Chapters longer than this become several documents, cut between paragraphs. */
 const DOCUMENT_CHARACTERS = 12_000

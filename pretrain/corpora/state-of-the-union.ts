@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { TextDocument } from '../text/document.ts'
-import { cutText, normaliseWhitespace } from '../text/text-cleaning.ts'
+import { cutText, type TextDocument } from '../../src/data/index.ts'
 import { loadPackageData } from './package-data.ts'
+import { normaliseWhitespace } from './text-cleaning.ts'
 
 /** Speeches come as one line of up to 217,000 characters; a document is at most this much of one. */
 const DOCUMENT_CHARACTERS = 6000

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { normaliseWhitespace } from '../text/text-cleaning.ts'
+import { normaliseWhitespace } from './text-cleaning.ts'
 
 /** A mail's raw source beyond this many characters is not looked at: what follows is attachments. */
 const SOURCE_CHARACTERS = 100_000

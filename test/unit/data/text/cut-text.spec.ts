@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from '../../../../src/data/index.ts'
+import { cutText } from '../../../../src/data/index.ts'
 
 /** Text of words, spaces, sentence ends and newlines. */
 const prose = fc
@@ -10,26 +10,7 @@ const prose = fc
   )
   .map((parts) => parts.join(''))
 
-describe('data/text-cleaning', () => {
-  it('normalises once and for all', () => {
-    fc.assert(
-      fc.property(fc.oneof(prose, fc.string({ unit: 'binary' })), (text) => {
-        const clean = normaliseWhitespace(text)
-        assert.equal(normaliseWhitespace(clean), clean)
-        assert.doesNotMatch(clean, /\n{3}| {2}| \n|\n |\r|\t|\ufffd/)
-        assert.doesNotMatch(clean, /\p{Cs}/u)
-      })
-    )
-    assert.equal(normaliseWhitespace(' a\t b\r\n\r\n\r\n\r\nc\u200b \n d\ufffd '), 'a b\n\nc\nd')
-  })
-
-  it('joins wrapped lines and keeps paragraphs', () => {
-    assert.equal(
-      unwrapParagraphs('Call me\nIshmael.\n\nSome years\nago'),
-      'Call me Ishmael.\n\nSome years ago'
-    )
-  })
-
+describe('data/text/cut-text', () => {
   it('cuts text into bounded pieces that are the text again', () => {
     fc.assert(
       fc.property(prose, fc.integer({ min: 2, max: 60 }), (text, maximum) => {
@@ -50,10 +31,5 @@ describe('data/text-cleaning', () => {
       'It was so.',
       'It was not so. It was.'
     ])
-  })
-
-  it('tells equal texts however they are laid out', () => {
-    assert.equal(contentDigest('Free MONEY!\n\nNow.'), contentDigest('free money -- now'))
-    assert.notEqual(contentDigest('free money'), contentDigest('free honey'))
   })
 })

@@ -1,7 +1,8 @@
-import { loadMails, loadStateOfTheUnion } from './corpora/index.ts'
-import { DOMAIN_NAMES, isDomainList, isDomainYear, loadDomain } from './domains.ts'
-import type { TextDocument } from './text/document.ts'
-import { contentDigest } from './text/text-cleaning.ts'
+import { DOMAIN_NAMES, loadDomain, type TextDocument } from '../../src/data/index.ts'
+import { isDomainList, isDomainYear, LIST_GROUPS } from './domain-sources.ts'
+import { loadMails } from './mails.ts'
+import { loadStateOfTheUnion } from './state-of-the-union.ts'
+import { contentDigest } from './text-cleaning.ts'
 
 /** Lines shorter than this (handshakes, names) may well occur in two unrelated texts. */
 const TELLING_LINE_CHARACTERS = 40
@@ -40,7 +41,7 @@ export async function loadPretrainingDocuments(): Promise<TextDocument[]> {
 
 async function loadPretrainingMails(): Promise<TextDocument[]> {
   return [
-    ...(await loadMails({ groups: ['easy-ham-1', 'easy-ham-2'], list: (listId) => !isDomainList(listId) })),
+    ...(await loadMails({ groups: LIST_GROUPS, list: (listId) => !isDomainList(listId) })),
     ...(await loadMails({ groups: ['spam-2'] }))
   ]
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { cleanMail, mailingList, maskAddresses } from '../../../../src/data/index.ts'
+import { cleanMail, mailingList, maskAddresses } from '../../../../pretrain/corpora/index.ts'
 
 const PROSE =
   'This is a plain letter about nothing in particular, long enough that it is worth keeping, and with no oddities in it.'
@@ -9,7 +9,7 @@ function mail(headers: string[], body: string): string {
   return [...headers, '', body].join('\n')
 }
 
-describe('data/corpora/mail-cleaning', () => {
+describe('pretrain/corpora/mail-cleaning', () => {
   it('keeps subject and text, drops the headers', async () => {
     const source = mail(
       [

@@ -13,7 +13,7 @@ export function loadPackageData(name: string): unknown[] {
   try {
     load = require(name)
   } catch (cause) {
-    throw new Error(`the text package ${name} is not installed: run npm ci`, { cause })
+    throw new Error(`the text package ${name} is not installed: run npm ci in a clone of Loam`, { cause })
   }
   const data: unknown = typeof load === 'function' ? load() : undefined
   if (!Array.isArray(data))
