@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import '../node/network/host/promise-polyfill.ts'
+import '../node/network/core/promise-polyfill.ts'
 import { type Command, CommanderError } from 'commander'
 import { NotFittingError } from './options/usage-error.ts'
 import { createProgram } from './program.ts'
