@@ -22,8 +22,8 @@ import { statusCommand } from './commands/status.ts'
 import { testnetCommand } from './commands/testnet.ts'
 import { trainCommand } from './commands/train/train.ts'
 import { verifyCommand } from './commands/verify.ts'
-import { NotFittingError } from './options/usage-error.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
+import { NotFittingError } from './terminal/usage-error.ts'
 
 /** The `loam` command with all that hangs under it. */
 export function createProgram(): Command {
