@@ -4,8 +4,8 @@ import { type Charter, hex } from '../../protocol/index.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import type { Home } from '../home/home.ts'
+import { createHandshakes, createQuietHost, type HostIdentity } from '../membership/quiet-host.ts'
 import { listen } from '../network/host/listen.ts'
-import { createHandshakes, createQuietHost, type HostIdentity } from '../network/host/quiet-host.ts'
 import {
   BLOCK_SERVER_LIMITS,
   type BootstrapVerdict,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compareStrings } from '../../formats/index.ts'
-import { weightFiles } from '../../model/weights/base-model.ts'
+import { weightFiles } from '../../model/index.ts'
 import { isBaseFileName } from '../../protocol/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
 

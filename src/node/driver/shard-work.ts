@@ -10,12 +10,12 @@ import {
   type PeerState,
   type RoundContext
 } from '../../protocol/index.ts'
-import { requireModelFile } from '../catch-up/model-checkpoint.ts'
 import { roundFiles } from '../home/home.ts'
 import { isBeforeInvite } from '../membership/invite-files.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
 import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../workers/builder/jobs.ts'
 import type { DriverComponents } from './components.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
 import { authorOf, providersOf } from './providers.ts'
 

@@ -9,12 +9,12 @@ import {
   type RoundContext,
   trainingSeed
 } from '../../protocol/index.ts'
-import { requireModelFile } from '../catch-up/model-checkpoint.ts'
 import { alphaOf } from '../config/index.ts'
 import { roundFiles } from '../home/home.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import type { TrainingProgress, TrainingResult } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { wantedBlocks } from './shard-work.ts'
 
 /** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */

@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import type { ListedFile } from '../../../formats/index.ts'
 import type { BlockStore, Log } from '../../storage/index.ts'
-import type { NetworkHost } from '../host/network-host.ts'
+import type { NetworkHost } from '../core/network-host.ts'
 import { Availability } from './availability.ts'
 import { loadCompression } from './compression.ts'
 import { type FetchFilesOptions, fetchFiles, type WantedFile } from './fetch-files.ts'
