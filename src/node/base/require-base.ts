@@ -112,6 +112,8 @@ export async function fetchBaseFromMembers(search: BaseSearch): Promise<ListedFi
     const fetched = await fetchBase(exchange, home, charter.base.files, onProgress, signal)
     done = total
     tell()
+    const received = host.traffic.totals().get('blocks')?.received ?? 0
+    log.info({ bytes: total, received }, 'the base model is whole')
     return fetched
   } finally {
     clearInterval(looking)
