@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readJsonObject } from '../../../src/formats/hugging-face/read-json.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../../src/formats/index.ts'
 import { initialiseModel, parseModelConfig, saveBaseModel } from '../../../src/model/index.ts'
 import type { Home } from '../../../src/node/home/home.ts'
 import { packageRoot } from '../../../src/package-root.ts'
@@ -14,12 +16,12 @@ const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')
  * A random base model in two weight files that is not the shipped one, in a folder of its own, with what the shipped one's
  * lacks: tokens of its own at both ends, a chat template, and files that no charter covers.
  *
- * @param shape other sizes than those of the tiny Llama
+ * @param maskBytes of a tensor beside the parameters, as GPT-2's masks are: many blocks for little work
  */
-export async function makeOtherBase(shape: Partial<typeof TINY_CONFIG> = {}): Promise<string> {
+export async function makeOtherBase(maskBytes = 0): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'loam-other-base-'))
   const { vocabularySize } = parseModelConfig(readJsonObject(join(SHIPPED, 'config.json')))
-  const config = { ...TINY_CONFIG, ...shape, vocabularySize, bosId: 0, eosId: 0 }
+  const config = { ...TINY_CONFIG, vocabularySize, bosId: 0, eosId: 0 }
   saveBaseModel(folder, {
     config,
     weights: initialiseModel(config, 11),
@@ -27,6 +29,7 @@ export async function makeOtherBase(shape: Partial<typeof TINY_CONFIG> = {}): Pr
     tokenizerConfigJson: readJsonObject(join(SHIPPED, 'tokenizer_config.json'))
   })
   await splitWeights(folder, 2)
+  if (maskBytes > 0) await addMask(join(folder, 'model-00001-of-00002.safetensors'), maskBytes)
   await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: 0, max_length: 64 }))
   await writeFile(join(folder, 'special_tokens_map.json'), '{ "eos_token": "<|endoftext|>" }\n')
   await writeFile(
@@ -35,6 +38,13 @@ export async function makeOtherBase(shape: Partial<typeof TINY_CONFIG> = {}): Pr
   )
   await writeFile(join(folder, 'README.md'), 'a model that knows nothing\n')
   return folder
+}
+
+async function addMask(path: string, bytes: number): Promise<void> {
+  const { tensors } = decodeSafetensors(await readFile(path))
+  const data = new Float32Array(Uint8Array.from(randomBytes(bytes)).buffer)
+  tensors.set('attn.mask', { shape: [data.length], data })
+  await writeFile(path, encodeSafetensors(tensors))
 }
 
 /** A home's settings without the folder of the base model. @returns that folder */
