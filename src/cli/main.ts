@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import '../node/network/core/promise-polyfill.ts'
 import { type Command, CommanderError } from 'commander'
-import { NotFittingError } from './options/usage-error.ts'
 import { createProgram } from './program.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
+import { NotFittingError } from './terminal/usage-error.ts'
 
 /** Commander ends the process by itself unless every command is told not to. */
 function overrideExits(command: Command): void {
