@@ -226,6 +226,7 @@ async function summarise(path: string) {
   const { readCharter } = await import('../../../node/home/charter-file.ts')
   const { peerIdText } = await import('../../../node/storage/peer-id-text.ts')
   const {
+    baseDigest,
     committeeFailure,
     consortiumCid,
     describeCommittee,
@@ -268,9 +269,8 @@ async function summarise(path: string) {
     rank: charter.rank,
     modules: charter.base.modules.map(({ module }) => module),
     base: {
-      config: hex(charter.base.config),
-      tokenizer: hex(charter.base.tokenizer),
-      weights: hex(charter.base.weights),
+      digest: hex(baseDigest(charter.base.files)),
+      files: charter.base.files.map(({ path, bytes, blocks }) => ({ path, bytes, blocks: hex(blocks) })),
       modelDigest: hex(charter.base.modelDigest)
     },
     timeouts: charter.timeouts
@@ -308,7 +308,8 @@ function describe(summary: Summary): string {
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
     ...(summary.heldOutAdvice === null ? [] : [`            ${summary.heldOutAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
-    `base        weights ${summary.base.weights}`,
+    `base        ${summary.base.digest}`,
+    ...summary.base.files.map(({ path, bytes }) => `            ${path}, ${bytes} bytes`),
     `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,
     `file        ${summary.path}`
   ].join('\n')
