@@ -36,7 +36,7 @@ function mutantName(text: string): string {
   throw new InvalidArgumentError(`there are: ${Object.keys(MUTANTS).join(', ')}`)
 }
 
-const program = new Command('sim')
+const program = new Command('npm run sim --')
   .description('Runs whole consortia in virtual time, each made from a seed, and tells what went wrong.')
   .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
   .option('--from <seed>', 'the first seed', wholeNumber, 1)

@@ -13,7 +13,7 @@ import { llamaCppScores } from '../exports/llama-cpp.ts'
 /** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
 const TOLERANCE = 1e-4
 
-const program = new Command('llama-cpp-scores')
+const program = new Command('npm run check -- llama-cpp')
   .description('Compares per-token log-probabilities of a text under a base model with those of llama.cpp.')
   .requiredOption('--node-llama-cpp <folder>', 'the package node-llama-cpp, which is no dependency of Loam')
   .option(
@@ -28,7 +28,7 @@ const program = new Command('llama-cpp-scores')
     'after',
     `
 Example:
-  $ node dist/checks/llama-cpp/llama-cpp-scores.js --node-llama-cpp /opt/llama/node_modules/node-llama-cpp`
+  $ npm run check -- llama-cpp --node-llama-cpp /opt/llama/node_modules/node-llama-cpp`
   )
 
 interface Options {
@@ -105,7 +105,7 @@ const tokenizerSchema = z.looseObject({
 function metadataOf(base: BaseModel, config: LlamaConfig): Map<string, GgufValue> {
   const { vocab } = tokenizerSchema.parse(readJsonObject(join(base.folder, 'tokenizer.json'))).model
   if (!('<0x0A>' in vocab))
-    throw new Error('the tokenizer has no byte tokens: see npm run judge:exports for it')
+    throw new Error('the tokenizer has no byte tokens: see npm run check -- exports for it')
   const tokens = Array.from({ length: config.vocabularySize }, (_, id) => `<unused ${id}>`)
   for (const [token, id] of Object.entries(vocab)) tokens[id] = token
   const count = (value: number): GgufValue => ({ type: 'uint32', value })

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import '../node/network/host/promise-polyfill.ts'
+import '../node/network/core/promise-polyfill.ts'
 import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../package-root.ts'
 import { adapterCommand } from './commands/adapter.ts'

@@ -2,6 +2,7 @@ import { memberIndex } from '../protocol/index.ts'
 import { normBounds } from './driver/norm-bounds.ts'
 import { createHomeFolders } from './home/home.ts'
 import { lockHome } from './home/process-lock.ts'
+import { requireSealedModel } from './home/round-store.ts'
 import { withDeadline } from './network/index.ts'
 import { startControl, startHandshakes } from './services/control.ts'
 import { completeSettings, openOwnLog, readMember } from './services/member.ts'
@@ -10,7 +11,6 @@ import { type Ending, type PeerOptions, type Running, startTelling } from './ser
 import { startUpkeep } from './services/upkeep.ts'
 import { BlockStore, type Log } from './storage/index.ts'
 import { messageOf } from './storage/peer-error.ts'
-import { requireSealedModel } from './storage/round-store.ts'
 
 export type { PeerOptions } from './services/running.ts'
 

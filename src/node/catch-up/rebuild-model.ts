@@ -6,8 +6,8 @@ import type { DriverComponents } from '../driver/components.ts'
 import { saveNorms } from '../driver/norm-bounds.ts'
 import { buildJob } from '../driver/shard-work.ts'
 import { type Home, roundFiles } from '../home/home.ts'
+import { modelFileBefore } from '../home/round-store.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
-import { modelFileBefore } from '../storage/round-store.ts'
 import { requireModelFile } from './model-checkpoint.ts'
 
 /** Ending of files that are kept for a person to look at, and that nothing reads. */

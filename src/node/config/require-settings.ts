@@ -6,8 +6,8 @@ import { checkTrainingData, loadTokenizer } from '../../model/index.ts'
 import type { Charter } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
-import { alphaOf, type PeerConfig } from './index.ts'
 import { requireExecutor } from './require-executor.ts'
+import { alphaOf, type PeerConfig } from './schema.ts'
 
 /**
  * Checks, before a base model is fetched, what can be told without one.

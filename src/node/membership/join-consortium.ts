@@ -11,9 +11,9 @@ import {
 import { readCharter } from '../home/charter-file.ts'
 import { createHomeFolders, type Home } from '../home/home.ts'
 import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
+import { openRoundStore } from '../home/round-store.ts'
 import { writeFileAtomic } from '../storage/index.ts'
-import { openRoundStore } from '../storage/round-store.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import { adoptInvite, judgeInvite, readInvite } from './invite-files.ts'
 import { decodeRequest, drawUpRequest, encodeRequest } from './request-files.ts'
 

@@ -6,14 +6,14 @@ import { requireOwnSettings, requireSettings } from '../config/require-settings.
 import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
 import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
+import { type MessageLog, openMessageLog } from '../home/message-log.ts'
+import { openRoundStore, type RoundStore } from '../home/round-store.ts'
 import { loadInvite, requireTrustedSeal } from '../membership/invite-files.ts'
-import { hostIdentity } from '../network/host/quiet-host.ts'
+import { type KnownPeers, knownPeers } from '../membership/known-peers.ts'
+import { hostIdentity } from '../membership/quiet-host.ts'
 import type { BootstrapVerdict } from '../network/index.ts'
-import { type KnownPeers, knownPeers } from '../network/peers/known-peers.ts'
 import { closeSecret, type Log } from '../storage/index.ts'
-import { type MessageLog, openMessageLog } from '../storage/message-log.ts'
 import { PeerError } from '../storage/peer-error.ts'
-import { openRoundStore, type RoundStore } from '../storage/round-store.ts'
 import type { Ending, PeerOptions, Telling } from './running.ts'
 
 /** What a home says of the peer. */

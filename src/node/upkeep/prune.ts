@@ -2,8 +2,8 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { wantedBlocks } from '../driver/shard-work.ts'
 import { type Home, roundFiles } from '../home/home.ts'
+import type { RoundStore } from '../home/round-store.ts'
 import type { BlockStore } from '../storage/index.ts'
-import type { RoundStore } from '../storage/round-store.ts'
 
 /** What a pruning goes by. */
 export interface PruneTerms {

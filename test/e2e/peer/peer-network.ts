@@ -16,7 +16,7 @@ import type {
   PeerReport,
   ProgressReport,
   SealedReport
-} from '../../../src/node/log/peer-report.ts'
+} from '../../../src/node/home/peer-report.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 
 /** Documents of each peer: enough for a few short steps. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import type { SealedReport } from '../../../src/node/log/peer-report.ts'
+import type { SealedReport } from '../../../src/node/home/peer-report.ts'
 import type { Phase } from '../../../src/protocol/index.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 

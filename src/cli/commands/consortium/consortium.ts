@@ -211,7 +211,7 @@ type Summary = Awaited<ReturnType<typeof summarise>>
 
 async function summarise(path: string) {
   const { readCharter } = await import('../../../node/home/charter-file.ts')
-  const { peerIdText } = await import('../../../node/storage/round-summary.ts')
+  const { peerIdText } = await import('../../../node/storage/peer-id-text.ts')
   const {
     committeeFailure,
     consortiumCid,

@@ -1,6 +1,6 @@
 import type { PeerId } from '@libp2p/interface'
 import type { BlockStore, Log } from '../../storage/index.ts'
-import type { NetworkHost } from '../host/network-host.ts'
+import type { NetworkHost } from '../core/network-host.ts'
 import { Availability } from './availability.ts'
 import { loadCompression } from './compression.ts'
 import { type FetchAllOptions, type FetchLimits, FetchManager, type WantedBlock } from './fetch-manager.ts'

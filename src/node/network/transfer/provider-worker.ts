@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../../storage/index.ts'
-import type { NetworkHost } from '../host/network-host.ts'
+import type { NetworkHost } from '../core/network-host.ts'
 import { NetworkError } from '../requests/network-error.ts'
 import { isMalformed } from '../requests/request-response.ts'
 import type { BlockBuffers } from './block-buffers.ts'

@@ -1,11 +1,11 @@
 import type { PrivateKey } from '@libp2p/interface'
-import { packageVersion } from '../../../package-root.ts'
-import { consortiumCid } from '../../../protocol/index.ts'
-import type { PeerConfig } from '../../config/index.ts'
-import type { OpenHome } from '../../home/open-home.ts'
-import type { Log } from '../../storage/index.ts'
-import { createHost, Handshakes, type HandshakesOptions, type NetworkHost } from '../index.ts'
-import type { KnownPeers } from '../peers/known-peers.ts'
+import { packageVersion } from '../../package-root.ts'
+import { consortiumCid } from '../../protocol/index.ts'
+import type { PeerConfig } from '../config/index.ts'
+import { createHost, Handshakes, type HandshakesOptions, type NetworkHost } from '../network/index.ts'
+import type { Log } from '../storage/index.ts'
+import type { KnownPeers } from './known-peers.ts'
+import type { OpenHome } from './open-home.ts'
 
 /** Who a host of a home is, and whom it knows. */
 export interface HostIdentity {

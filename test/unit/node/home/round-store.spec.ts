@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { sha256Hex } from '../../../../src/formats/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
-import { PeerError } from '../../../../src/node/storage/peer-error.ts'
 import {
   openRoundStore,
   readSealedRounds,
   requireSealedModel
-} from '../../../../src/node/storage/round-store.ts'
+} from '../../../../src/node/home/round-store.ts'
+import { PeerError } from '../../../../src/node/storage/peer-error.ts'
 import { memoryLog } from '../memory-log.ts'
 import { type OneMember, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'

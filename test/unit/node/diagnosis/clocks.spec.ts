@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { judgeClocks } from '../../../../../src/node/network/diagnosis/index.ts'
+import { judgeClocks } from '../../../../src/node/diagnosis/index.ts'
 
 const samples = (...aheadMs: number[]) =>
   aheadMs.map((ahead, index) => ({ peerId: `peer ${index}`, aheadMs: ahead, roundTripMs: 40 }))

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Heads } from '../../../../src/node/catch-up/heads.ts'
+import { Heads } from '../../../../src/node/driver/heads.ts'
 import { Table } from '../../protocol/table.ts'
 
 describe('how far the others are', () => {

@@ -1,12 +1,6 @@
-import { peerIdFromMultihash } from '@libp2p/peer-id'
-import { decode } from 'multiformats/hashes/digest'
 import { hex, type PeerState, type RoundContext, type SealedRound } from '../../protocol/index.ts'
-import type { CutEntry, ProgressReport, RoundSummary } from '../log/peer-report.ts'
-
-/** PeerId as text of its multihash bytes. */
-export function peerIdText(peer: Uint8Array): string {
-  return peerIdFromMultihash(decode(peer)).toString()
-}
+import { peerIdText } from '../storage/peer-id-text.ts'
+import type { CutEntry, ProgressReport, RoundSummary } from './peer-report.ts'
 
 /** What of a sealed round people are told, apart from times and bytes. */
 export function roundSummary(context: RoundContext, { seal, manifests }: SealedRound): RoundSummary {

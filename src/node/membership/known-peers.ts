@@ -1,8 +1,8 @@
 import type { PeerId } from '@libp2p/interface'
-import { genesisContext, type Invite, memberIndex, type SignedCharter } from '../../../protocol/index.ts'
-import type { PeerConfig } from '../../config/index.ts'
-import { invitedPeers } from '../../membership/invite-files.ts'
-import type { RoundStore } from '../../storage/round-store.ts'
+import { genesisContext, type Invite, memberIndex, type SignedCharter } from '../../protocol/index.ts'
+import type { PeerConfig } from '../config/index.ts'
+import type { RoundStore } from '../home/round-store.ts'
+import { invitedPeers } from './invite-files.ts'
 
 /** Whom a home's peer knows, and where it begins to look for the others. */
 export interface KnownPeers {

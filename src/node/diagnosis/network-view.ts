@@ -1,12 +1,12 @@
 import { networkInterfaces } from 'node:os'
 import { isPrivate } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
-import { memberIndex, type RoundContext } from '../../../protocol/index.ts'
-import type { PeerConfig } from '../../config/index.ts'
-import { peerIdText } from '../../storage/round-summary.ts'
-import type { Handshakes, NetworkHost } from '../index.ts'
-import { isRelayed } from '../peers/peer-address.ts'
-import { hostPortOf } from './tcp-probe.ts'
+import { memberIndex, type RoundContext } from '../../protocol/index.ts'
+import type { PeerConfig } from '../config/index.ts'
+import type { Handshakes, NetworkHost } from '../network/index.ts'
+import { isRelayed } from '../network/peers/peer-address.ts'
+import { hostPortOf } from '../network/peers/tcp-probe.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 
 /** A configured address, and what became of it. */
 export interface BootstrapView {

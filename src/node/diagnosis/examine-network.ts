@@ -1,14 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { PeerConfig } from '../../config/index.ts'
-import type { Home } from '../../home/home.ts'
-import { openHome } from '../../home/open-home.ts'
-import { lockHome } from '../../home/process-lock.ts'
-import type { Log } from '../../storage/index.ts'
-import { PeerError } from '../../storage/peer-error.ts'
-import { listen } from '../host/listen.ts'
-import { createHandshakes, createQuietHost, type HostIdentity, hostIdentity } from '../host/quiet-host.ts'
-import type { NetworkHost } from '../index.ts'
-import { loadAddresses } from '../peers/known-addresses.ts'
+import type { PeerConfig } from '../config/index.ts'
+import type { Home } from '../home/home.ts'
+import { lockHome } from '../home/process-lock.ts'
+import { openHome } from '../membership/open-home.ts'
+import {
+  createHandshakes,
+  createQuietHost,
+  type HostIdentity,
+  hostIdentity
+} from '../membership/quiet-host.ts'
+import { listen } from '../network/host/listen.ts'
+import type { NetworkHost } from '../network/index.ts'
+import { loadAddresses } from '../network/peers/known-addresses.ts'
+import type { Log } from '../storage/index.ts'
+import { PeerError } from '../storage/peer-error.ts'
 import { type NetworkView, networkView } from './network-view.ts'
 
 /** What to look at the network with. */

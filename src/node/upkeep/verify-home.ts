@@ -12,12 +12,12 @@ import {
   signedTwice,
   verifyEd25519
 } from '../../protocol/index.ts'
+import { readCharter } from '../home/charter-file.ts'
+import { type Home, roundFiles } from '../home/home.ts'
+import type { JudgedRound } from '../home/round-store.ts'
 import { loadInvite } from '../membership/invite-files.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
-import type { JudgedRound } from '../storage/round-store.ts'
-import { peerIdText } from '../storage/round-summary.ts'
-import { readCharter } from './charter-file.ts'
-import { type Home, roundFiles } from './home.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 
 /** The first thing in a home that does not hold. */
 export interface Wrong {

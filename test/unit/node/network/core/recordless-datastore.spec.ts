@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { Key } from 'interface-datastore'
-import { RecordlessDatastore } from '../../../../../src/node/network/host/recordless-datastore.ts'
+import { RecordlessDatastore } from '../../../../../src/node/network/core/recordless-datastore.ts'
 
 describe('the store of the network', () => {
   it('takes what libp2p knows of peers, and no records of the hash table', () => {

@@ -1,15 +1,15 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { messageOf } from '../../storage/peer-error.ts'
-import type { NetworkNode } from '../host/network-host.ts'
+import type { NetworkNode } from '../core/network-host.ts'
+import { withDeadline } from '../requests/deadline.ts'
 import {
   type HandshakeAnswer,
   incompatibility,
   type OwnHandshake,
   PROTOCOL_VERSION,
   requestHandshake
-} from '../peers/handshake.ts'
-import { isRelayed, type PeerAddress, readPeerAddress } from '../peers/peer-address.ts'
-import { withDeadline } from '../requests/deadline.ts'
+} from './handshake.ts'
+import { isRelayed, type PeerAddress, readPeerAddress } from './peer-address.ts'
 import { hostPortOf, probeTcp, type TcpOutcome } from './tcp-probe.ts'
 
 /** What became of an address to begin with. */

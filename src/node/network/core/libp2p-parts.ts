@@ -20,8 +20,8 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
+import type { ReachOptions } from '../../config/reach.ts'
 import { guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX, type PeerLimits } from '../limits/index.ts'
-import type { ReachOptions } from './reach.ts'
 import { DHT_DATASTORE_PREFIX, RecordlessDatastore } from './recordless-datastore.ts'
 
 /** What every libp2p node of Loam is made of, be it a peer's or a relay's. */

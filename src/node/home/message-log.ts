@@ -5,8 +5,8 @@ import {
   roundOfRecord,
   UNKNOWN_ROUND
 } from '../../protocol/index.ts'
-import { type OpenFile, openWriteAheadLog } from './index.ts'
-import { messageOf, PeerError } from './peer-error.ts'
+import { type OpenFile, openWriteAheadLog } from '../storage/index.ts'
+import { messageOf, PeerError } from '../storage/peer-error.ts'
 
 /** The protocol's log on disk: every signature before it leaves, and the cut that is valid. */
 export interface MessageLog {

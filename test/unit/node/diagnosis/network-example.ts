@@ -1,4 +1,4 @@
-import type { BootstrapView, NetworkView } from '../../../../../src/node/network/diagnosis/index.ts'
+import type { BootstrapView, NetworkView } from '../../../../src/node/diagnosis/index.ts'
 
 /** A PeerId, different by its number. */
 export const peer = (number: number) => `12D3KooW${String(number).padStart(44, 'x')}`

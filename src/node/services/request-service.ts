@@ -1,7 +1,7 @@
 import type { DriverComponents } from '../driver/components.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
+import { loadRequests } from '../membership/request-files.ts'
 import { messageOf } from '../storage/peer-error.ts'
-import { loadRequests } from './request-files.ts'
 
 const INTERVAL_MS = 2_000
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { judgeNetwork, type NetworkView } from '../../../../../src/node/network/diagnosis/index.ts'
+import { judgeNetwork, type NetworkView } from '../../../../src/node/diagnosis/index.ts'
 import { bootstrap, network, peer } from './network-example.ts'
 
 const refused = bootstrap({

@@ -67,11 +67,11 @@ describe('the limits of the network', function () {
     for (let turn = 0; turn < 5; turn++) await assert.rejects(ask(hostile, 'garbage'))
     assert(isShutOut())
     await until(() => server.libp2p.getConnections(hostile.peerId).length === 0)
-    await assert.rejects(ask(hostile, 'handshake'))
+    await assert.rejects(ask(hostile, 'hello'))
     assert.equal(timesShutOut(), 1)
     await until(() => !isShutOut())
     await until(async () =>
-      ask(hostile, 'handshake').then(
+      ask(hostile, 'hello').then(
         () => true,
         () => false
       )

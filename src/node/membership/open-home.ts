@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import type { SignedCharter } from '../../protocol/index.ts'
 import type { PeerConfig } from '../config/index.ts'
-import { loadInvite } from '../membership/invite-files.ts'
-import { type KnownPeers, knownPeers } from '../network/peers/known-peers.ts'
+import { readCharter } from '../home/charter-file.ts'
+import type { Home } from '../home/home.ts'
+import { type Identity, loadIdentity } from '../home/identity.ts'
+import { openRoundStore, type RoundStore } from '../home/round-store.ts'
 import { PeerError } from '../storage/peer-error.ts'
-import { openRoundStore, type RoundStore } from '../storage/round-store.ts'
-import { readCharter } from './charter-file.ts'
-import type { Home } from './home.ts'
-import { type Identity, loadIdentity } from './identity.ts'
+import { loadInvite } from './invite-files.ts'
+import { type KnownPeers, knownPeers } from './known-peers.ts'
 
 /** What a home holds of its consortium. */
 export interface OpenHome {

@@ -1,8 +1,8 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { isRelayed } from '../peers/peer-address.ts'
+import { isRelayed } from '../network/peers/peer-address.ts'
+import { hostPortOf } from '../network/peers/tcp-probe.ts'
 import { judgeClocks } from './clocks.ts'
 import type { BootstrapView, NetworkView } from './network-view.ts'
-import { hostPortOf } from './tcp-probe.ts'
 
 /** Something that a person should know, or has to do. */
 export interface NetworkFinding {

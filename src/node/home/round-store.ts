@@ -13,11 +13,11 @@ import {
   type SignedCharter,
   verifyEd25519
 } from '../../protocol/index.ts'
-import { type Home, roundFiles } from '../home/home.ts'
-import type { RoundSummary } from '../log/peer-report.ts'
-import { writeFileAtomic } from './atomic-file.ts'
-import type { Log } from './log.ts'
-import { isMissing, messageOf, PeerError } from './peer-error.ts'
+import type { Log } from '../log/log.ts'
+import { writeFileAtomic } from '../storage/atomic-file.ts'
+import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
+import { type Home, roundFiles } from './home.ts'
+import type { RoundSummary } from './peer-report.ts'
 import { roundSummary } from './round-summary.ts'
 
 /** The sealed rounds of a home, each judged by its members again when it is read. */

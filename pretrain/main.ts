@@ -1,0 +1,12 @@
+import { runNamed } from '../scripts/runner/run-named.ts'
+
+runNamed({
+  room: 'pretrain',
+  url: import.meta.url,
+  fallback: 'run',
+  programs: {
+    run: { summary: 'train the shipped base model again', file: './pretrain.js' },
+    evaluate: { summary: 'score the base model beside n-gram models', file: './evaluate.js' },
+    card: { summary: "write the base model's card", file: './model-card.js' }
+  }
+})
