@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/protocol', 'src/model'],
   ['src/node'],
   ['scripts/testnet'],
-  ['src/cli', 'src/index.ts'],
+  ['src/cli', 'src/control.ts', 'src/index.ts'],
   // A program of its own, with the command line's options.
   ['scripts/testnet/prepare.ts']
 ]
