@@ -1,8 +1,8 @@
 import { compareStrings } from '../../formats/compare-strings.ts'
-import { AdapterError } from './adapter-error.ts'
-import { checkAdapter } from './check-adapter.ts'
+import { AdapterError } from '../pair/adapter-error.ts'
+import { checkAdapter } from '../pair/check-adapter.ts'
+import type { LoraAdapter } from '../pair/lora-adapter.ts'
 import { joinPairs } from './join-pairs.ts'
-import type { LoraAdapter } from './lora-adapter.ts'
 
 /**
  * One adapter that holds the sum of several, for instance the stacks of all rounds so far: rows of A and columns of B

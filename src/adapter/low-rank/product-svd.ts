@@ -1,7 +1,7 @@
+import { householderQr } from '../linear-algebra/householder-qr.ts'
+import { jacobiSvd, type Svd } from '../linear-algebra/jacobi-svd.ts'
+import { fromRowMajor, fromTransposed, multiply, transpose } from '../linear-algebra/matrix.ts'
 import type { LoraPair } from '../pair/lora-adapter.ts'
-import { householderQr } from './householder-qr.ts'
-import { jacobiSvd, type Svd } from './jacobi-svd.ts'
-import { fromRowMajor, fromTransposed, multiply, transpose } from './matrix.ts'
 
 /**
  * SVD of B·A without forming it: QR of B and of Aᵀ, SVD of the small core R_B·R_Aᵀ [≤ rank, ≤ rank] (FLoRIST). Costs

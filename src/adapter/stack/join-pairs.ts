@@ -1,6 +1,6 @@
 import { stackKernel } from '../kernel/stack-kernel.ts'
-import { AdapterError } from './adapter-error.ts'
-import type { LoraPair } from './lora-adapter.ts'
+import { AdapterError } from '../pair/adapter-error.ts'
+import type { LoraPair } from '../pair/lora-adapter.ts'
 
 /** A pair and the float32 number its A is multiplied by. */
 export interface WeightedPair {

@@ -1,7 +1,7 @@
-import { pairFromSvd, productSvd, tailEnergy } from '../linear-algebra/product-svd.ts'
-import { AdapterError } from './adapter-error.ts'
-import { checkAdapter } from './check-adapter.ts'
-import type { LoraAdapter } from './lora-adapter.ts'
+import { AdapterError } from '../pair/adapter-error.ts'
+import { checkAdapter } from '../pair/check-adapter.ts'
+import type { LoraAdapter } from '../pair/lora-adapter.ts'
+import { pairFromSvd, productSvd, tailEnergy } from './product-svd.ts'
 
 /** An adapter of smaller rank, and what it lost. */
 export interface LimitedAdapter {

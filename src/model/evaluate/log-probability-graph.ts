@@ -1,5 +1,5 @@
 import { headParameter, hiddenStates, type ModelConfig } from '../families/index.ts'
-import { targetLogProbabilities } from '../families/llama/index.ts'
+import { targetLogProbabilities } from '../families/shared/cross-entropy.ts'
 import { isolatedDocuments } from '../families/shared/isolated-documents.ts'
 import { cast, type Graph, GraphBuilder, reshape } from '../graph/index.ts'
 import { declareLora } from '../lora/lora-nodes.ts'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { limitRank } from '../../../../src/adapter/low-rank/limit-rank.ts'
 import { updateNorm } from '../../../../src/adapter/norm/norm.ts'
 import { AdapterError } from '../../../../src/adapter/pair/adapter-error.ts'
-import { joinPairs } from '../../../../src/adapter/pair/join-pairs.ts'
-import { limitRank } from '../../../../src/adapter/pair/limit-rank.ts'
 import type { LoraAdapter } from '../../../../src/adapter/pair/lora-adapter.ts'
+import { joinPairs } from '../../../../src/adapter/stack/join-pairs.ts'
 import { ordinaryFloat, pairOf } from '../arbitraries.ts'
 
 const shapes = [
