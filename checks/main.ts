@@ -14,6 +14,10 @@ runNamed({
       summary: 'Node.js for arm64 merges to the committed digests, emulated',
       file: './kernel/check-arm64.js'
     },
+    package: {
+      summary: 'the packed package installs by default settings, and works',
+      file: './package/check-package.js'
+    },
     settings: {
       summary: 'write the table of settings into docs/configuration.md',
       file: './documents/settings.js'
