@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { loadMobyDick } from '../../src/data/corpora/index.ts'
+import { loadDomain } from '../../src/data/index.ts'
 import { createBatchStream } from '../../src/data/packing/packing.ts'
 import {
   BASE_FORMATS,
@@ -57,7 +57,7 @@ async function work(task: Task): Promise<Measured> {
   const { config, tokenizer } = base ?? loadBaseModel(join(packageRoot(), 'models/loam-base-1m'))
   const shape = base ? config : SHAPE_110M
   const weights = loadHeldWeights(folder, shape, format)
-  const texts = loadMobyDick().map(({ text }) => text)
+  const texts = (await loadDomain('moby-dick')).documents.map(({ text }) => text)
   const documents = texts.slice(HELD_OUT_DOCUMENTS)
   const stream = createBatchStream({
     documents,

@@ -124,7 +124,7 @@ async function pytorchScores(
   try {
     const file = join(folder, 'ids.json')
     await writeFile(file, JSON.stringify(ids))
-    const script = join(packageRoot(), 'scripts', 'judges', 'pytorch.py')
+    const script = join(packageRoot(), 'checks', 'exports', 'pytorch.py')
     const { stdout } = await promisify(execFile)(
       python,
       [script, model, file, ...(adapter === undefined ? [] : [adapter])],

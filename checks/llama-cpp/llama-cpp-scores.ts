@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { loadMobyDick } from '../../src/data/corpora/index.ts'
+import { loadDomain } from '../../src/data/index.ts'
 import { ggufModule, ggufRows } from '../../src/formats/gguf/llama-names.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type GgufValue, ggufChunks } from '../../src/formats/index.ts'
@@ -45,7 +45,7 @@ async function compare(options: Options): Promise<void> {
   if (config.family === 'gpt2') throw new Error('only models of the Llama family are compared')
   const text =
     options.text === undefined
-      ? loadMobyDick().find(({ id }) => id.includes('chapter-1/'))!.text
+      ? (await loadDomain('moby-dick')).documents.find(({ id }) => id.includes('chapter-1/'))!.text
       : readFileSync(options.text, 'utf8')
   const start = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
   const ids = [...start, ...tokenizer.encode(text)].slice(0, Number(options.tokens))
