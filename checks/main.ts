@@ -22,6 +22,10 @@ runNamed({
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'
     },
+    package: {
+      summary: 'the packed package installs by default settings, and works',
+      file: './package/check-package.js'
+    },
     settings: {
       summary: 'write the table of settings into docs/configuration.md',
       file: './documents/settings.js'

@@ -59,6 +59,8 @@ export async function trainRound(
       { file: residualFile, reason: result.residualFault },
       'what the last shards left out is not made up for'
     )
+  if (result.fallback !== undefined)
+    log.warn({ reason: result.fallback }, 'training without the native engine')
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
   return { type: 'trained', round: context.round, manifest }
