@@ -1,4 +1,4 @@
-import { runNamed } from '../scripts/runner/run-named.ts'
+import { runNamed } from '../scripts/build/run-named.ts'
 
 runNamed({
   room: 'check',
