@@ -1,8 +1,8 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { isRetained } from '../src/protocol/rules/retain.ts'
-import type { HeldOutLoss } from '../src/protocol/rules/validate.ts'
+import type { HeldOutLoss } from '../src/protocol/state/events.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { World } from './world.ts'
 

@@ -1,6 +1,6 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import type { Environment } from '../src/protocol/machine.ts'
 import type { MembershipChange } from '../src/protocol/messages/bodies.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import type { Effect, LogRecord } from '../src/protocol/state/effects.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import type { Behaviour } from './scenario.ts'

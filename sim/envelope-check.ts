@@ -1,8 +1,8 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { hex } from '../src/protocol/encoding/bytes.ts'
 import type { Verify } from '../src/protocol/encoding/signature.ts'
 import { type Judgement, judge } from '../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Envelope, type Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 
 /** What a member's envelopeCheck makes of bytes. */
 export interface EnvelopeCheck {

@@ -1,4 +1,4 @@
-import { deadlinesOf } from '../src/protocol/rules/deadline.ts'
+import { deadlinesOf } from '../src/protocol/rules/measure.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import type { Copy } from './copy.ts'
 import type { RoundStage } from './round-stage.ts'

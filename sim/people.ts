@@ -1,6 +1,6 @@
 import type { RevealChain } from '../src/protocol/charter/reveal-chain.ts'
-import { genesisContext, type RoundContext } from '../src/protocol/charter/round-context.ts'
 import { createSigner, peerOf, type Signer, type Verify } from '../src/protocol/encoding/signature.ts'
+import { genesisContext, type RoundContext } from '../src/protocol/round/context.ts'
 import type { Copy } from './copy.ts'
 import { idealSigner } from './ideal-signatures.ts'
 import type { Behaviour, Scenario } from './scenario.ts'

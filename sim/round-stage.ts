@@ -1,6 +1,6 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { hex } from '../src/protocol/encoding/bytes.ts'
 import type { Envelope, Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { ScriptRunner } from './adversary/script.ts'
 import type { Copy } from './copy.ts'
 import type { Weather } from './scenario.ts'

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { shardByteLength } from '../src/adapter/shard/shard.ts'
 import { type Charter, charterId, type SignedCharter } from '../src/protocol/charter/charter.ts'
 import { createRevealChain, type RevealChain } from '../src/protocol/charter/reveal-chain.ts'
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { compareBytes, equalBytes } from '../src/protocol/encoding/bytes.ts'
 import { peerOf, type Signer } from '../src/protocol/encoding/signature.ts'
 import type { Manifest } from '../src/protocol/messages/bodies.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { idealSigner } from './ideal-signatures.ts'
 
 /** Rounds that a simulated chain lasts, unless a run needs more. */

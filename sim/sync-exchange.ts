@@ -1,4 +1,3 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { hex } from '../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../src/protocol/encoding/canonical-cbor.ts'
 import {
@@ -6,9 +5,10 @@ import {
   encodeSealedRound,
   peekSealedRound
 } from '../src/protocol/history/sealed-round.ts'
-import { cutId, cutOf } from '../src/protocol/messages/identifiers.ts'
+import { cutId, cutOf } from '../src/protocol/messages/cut.ts'
 import { isValidCertificate } from '../src/protocol/messages/judge.ts'
 import { signMessage } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { latestAttested, silenceNeeded } from '../src/protocol/rules/lost-log.ts'
 import { UNKNOWN_ROUND } from '../src/protocol/state/effects.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { bitsOf, compareBytes, equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../src/protocol/history/sealed-round.ts'
 import type { Certificate } from '../src/protocol/messages/bodies.ts'
-import { cutId, isVoid } from '../src/protocol/messages/identifiers.ts'
+import { cutId, isVoid } from '../src/protocol/messages/cut.ts'
 import { isKind } from '../src/protocol/messages/judge.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
+import { allSlots } from '../src/protocol/state/slots.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import type { Copy } from './copy.ts'
 import { Proofs } from './proofs.ts'
@@ -302,11 +303,11 @@ export class Watch {
       if (kept.length > EARLY_MAX)
         this.note('bounds', `${name} keeps ${kept.length} envelopes of the next round of ${author}`)
     let messages = 0
-    for (const [key, slot] of state.messages) {
-      for (const [author, kept] of slot) {
+    for (const { kind, slot, byAuthor } of allSlots(state)) {
+      for (const [author, kept] of byAuthor) {
         messages += kept.length
         if (kept.length > KEPT_A_SLOT)
-          this.note('bounds', `${name} keeps ${kept.length} messages of member ${author} in ${key}`)
+          this.note('bounds', `${name} keeps ${kept.length} messages of member ${author} in ${kind}/${slot}`)
       }
     }
     const views = Math.max(0, state.view) + 2

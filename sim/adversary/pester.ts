@@ -1,6 +1,6 @@
-import type { RoundContext } from '../../src/protocol/charter/round-context.ts'
 import { encodeCanonical } from '../../src/protocol/encoding/canonical-cbor.ts'
 import { headerFor, type Message, signMessage } from '../../src/protocol/messages/message.ts'
+import type { RoundContext } from '../../src/protocol/round/context.ts'
 import type { Copy } from '../copy.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 import { digestOf } from '../simulated-consortium.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Copy } from '../../sim/copy.ts'
 import { Watch } from '../../sim/watch.ts'
 import { hex } from '../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../src/protocol/messages/cut.ts'
 import { Table } from '../unit/protocol/table.ts'
 
 describe('what the checker promises of a cut', () => {

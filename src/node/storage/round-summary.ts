@@ -1,6 +1,13 @@
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { decode } from 'multiformats/hashes/digest'
-import { hex, type PeerState, type RoundContext, type SealedRound } from '../../protocol/index.ts'
+import {
+  hex,
+  isHeld,
+  type PeerState,
+  type RoundContext,
+  type SealedRound,
+  slotOf
+} from '../../protocol/index.ts'
 import type { CutEntry, ProgressReport, RoundSummary } from '../log/peer-report.ts'
 
 /** PeerId as text of its multihash bytes. */
@@ -23,13 +30,10 @@ export function roundSummary(context: RoundContext, { seal, manifests }: SealedR
 export function shardCounts(state: PeerState): Pick<ProgressReport, 'shardsHeld' | 'shardsKnown'> {
   let shardsHeld = 0
   let shardsKnown = 0
-  for (const kept of state.messages.get('manifest/0')?.values() ?? []) {
-    const [manifest] = kept
-    if (manifest?.kind !== 'manifest') continue
-    const { length } = (manifest.body as { shards: unknown[] }).shards
-    const holding = state.holdings.get(hex(manifest.id))
+  for (const [manifest] of slotOf(state, 'manifest', 0)?.byAuthor.values() ?? []) {
+    const { length } = manifest!.body.shards
     shardsKnown += length
-    if (holding === 'valid' || holding === 'invalid') shardsHeld += length
+    if (isHeld(state, manifest!.id)) shardsHeld += length
   }
   return { shardsHeld, shardsKnown }
 }

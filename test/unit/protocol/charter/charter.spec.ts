@@ -81,7 +81,7 @@ describe('a charter', function () {
       [[{ peer: first, weight: 0 }], /weights/],
       [[{ peer: first, weight: 2 ** 40 + 1 }], /weights/],
       [[{ peer: first, weight: 1.5 }], /weights/],
-      [[{ peer: stranger, weight: 1 }], /no member/],
+      [[{ peer: stranger, weight: 1 }], /not a member/],
       [
         [
           { peer: second, weight: 1 },
@@ -181,16 +181,16 @@ describe('a charter', function () {
     )
     assert.throws(
       () => checkCharter({ ...charter, trainers: charter.members.length + 1 }),
-      /than there are members/
+      /larger than the number of members/
     )
-    assert.throws(() => checkCharter({ ...charter, minShards: 5 }), /more than there are/)
+    assert.throws(() => checkCharter({ ...charter, minShards: 5 }), /larger than the number of members/)
   })
 
   it('needs the signature of a member, and takes one of each', () => {
     const stranger = createSigner(new Uint8Array(32).fill(9))
     assert.throws(() => encodeCharter(charter, []), MalformedError)
-    assert.throws(() => encodeCharter(charter, [stranger]), /no member/)
-    assert.throws(() => encodeCharter(charter, [signers[0]!, signers[0]!]), /one a member/)
+    assert.throws(() => encodeCharter(charter, [stranger]), /not a member/)
+    assert.throws(() => encodeCharter(charter, [signers[0]!, signers[0]!]), /one per member/)
     const forger: Signer = { peer: signers[0]!.peer, sign: (message) => stranger.sign(message) }
     assert.throws(() => decodeCharter(encodeCharter(charter, [forger]), verifyEd25519), /is not valid/)
   })

@@ -3,17 +3,13 @@ import { idealSigner } from '../../../../sim/ideal-signatures.ts'
 import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
 import { blockCount, shardByteLength } from '../../../../src/adapter/shard/shard.ts'
 import { checkCharter } from '../../../../src/protocol/charter/charter.ts'
-import {
-  KIND_BYTES_MAX,
-  manifestBytesMax,
-  SEALED_ROUND_BYTES_MAX,
-  stackedMax
-} from '../../../../src/protocol/charter/limits.ts'
-import { genesisContext } from '../../../../src/protocol/charter/round-context.ts'
+import { SEALED_ROUND_BYTES_MAX } from '../../../../src/protocol/charter/limits.ts'
+import { manifestBytesMax, stackedMax } from '../../../../src/protocol/charter/manifest-size.ts'
 import type { Manifest } from '../../../../src/protocol/messages/bodies.ts'
 import { evidenceOf } from '../../../../src/protocol/messages/evidence.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
-import { type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
+import { KIND_BYTES_MAX, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
+import { genesisContext } from '../../../../src/protocol/round/context.ts'
 import { Table } from '../table.ts'
 
 const modules = (count: number, features: number) =>

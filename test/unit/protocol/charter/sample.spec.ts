@@ -3,16 +3,13 @@ import fc from 'fast-check'
 import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
 import { checkCharter } from '../../../../src/protocol/charter/charter.ts'
 import {
-  followingContext,
-  genesisContext,
-  proposerOf
-} from '../../../../src/protocol/charter/round-context.ts'
-import {
   committeeFailure,
   describeCommittee,
-  drawMembers,
   isCommitteeSafe
-} from '../../../../src/protocol/charter/sample.ts'
+} from '../../../../src/protocol/charter/committee.ts'
+import { followingContext, genesisContext } from '../../../../src/protocol/round/context.ts'
+import { drawMembers } from '../../../../src/protocol/round/draw-members.ts'
+import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
 import { firsts, Table } from '../table.ts'
 
 const terms = (size: number, assumedFaulty: number, epsilon = 1e-3, rounds = 1000) => ({

@@ -6,7 +6,7 @@ import {
   signedTwice
 } from '../../../../src/protocol/history/conflicting-seals.ts'
 import type { Seal } from '../../../../src/protocol/messages/bodies.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)
@@ -35,7 +35,7 @@ describe('two seals of one round (rule 16)', () => {
     assert.deepEqual(signedTwice(table.context, one, other), peers)
     assert.match(
       describeConflict(table.context, one, other),
-      /round 1 was sealed twice.*signed for both: 0024[0-9a-f]+, 0024/
+      /round 1 was sealed twice.*both were signed by: 0024[0-9a-f]+, 0024/
     )
   })
 

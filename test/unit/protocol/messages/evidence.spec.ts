@@ -3,11 +3,13 @@ import fc from 'fast-check'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
+import { settle } from '../../../../src/protocol/history/settle.ts'
 import type { Evidence } from '../../../../src/protocol/messages/bodies.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { cutEvidenceFault, evidenceFault, evidenceOf } from '../../../../src/protocol/messages/evidence.ts'
-import { cutId, settle } from '../../../../src/protocol/messages/identifiers.ts'
 import { isKind, judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
+import { countOf } from '../../../../src/protocol/state/slots.ts'
 import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -47,10 +49,10 @@ describe('rule 10, evidence', () => {
     assert.equal(evidenceFault(table.context, evidence, verifyIdeal), undefined)
     assert.equal(
       evidenceFault(table.context, { ...evidence, attested: [] }, verifyIdeal),
-      'its headers are no contradiction'
+      'its headers do not contradict each other'
     )
     const same = { ...evidence, attested: [evidence.attested[0]!, evidence.attested[0]!] }
-    assert.equal(evidenceFault(table.context, same, verifyIdeal), 'its headers are no contradiction')
+    assert.equal(evidenceFault(table.context, same, verifyIdeal), 'its headers do not contradict each other')
     const seat = table.sit(0)
     seat.hear(attest(0, 'a', 'm'), attest(2, 'b', 'm'))
     assert.equal(seat.said('evidence').length, 1)
@@ -64,7 +66,7 @@ describe('rule 10, evidence', () => {
     seat.hear(table.said(reporter, 'evidence', offender, convicted(offender)))
     assert.equal(seat.said('evidence').length, 1)
     seat.hear(table.said((reporter + 1) % 4, 'evidence', offender, convicted(offender)))
-    assert.equal(seat.state.messages.get(`evidence/${offender}`)?.size, 2, 'the reporter and the own')
+    assert.equal(countOf(seat.state, 'evidence', offender), 2, 'the reporter and the own')
     seat.learn(...manifests.map((manifest) => table.certificate(manifest)))
     seat.hear(...firsts(4).map((member) => table.ready(member, firsts(4))))
     const [proposal] = seat.said('proposal')
@@ -108,7 +110,7 @@ describe('rule 10, evidence', () => {
       cut: null
     })
     const strange = { header: stranger.header, signature: stranger.signature }
-    assert.match(fault({ first: strange, second: strange, attested: [] })!, /no member/)
+    assert.match(fault({ first: strange, second: strange, attested: [] })!, /not a member/)
   })
 
   it('cannot be made against one who signs once in a place, whatever is put together (property)', () => {

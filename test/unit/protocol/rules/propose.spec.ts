@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { bitsOf } from '../../../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judgeFreshProposal } from '../../../../src/protocol/rules/propose.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
-import { NO_DELAYS } from '../../../../src/protocol/rules/deadline.ts'
+import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
+import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -310,8 +311,8 @@ describe('a member that says different things to different members', () => {
       }
     }
     assert.equal(seat.done('equivocation').length, 1)
-    const kept = [...seat.state.messages].filter(([key]) => key.startsWith('pre'))
-    const held = kept.flatMap(([, slot]) => [...(slot.get(liar) ?? [])])
+    const kept = [...slotsOf(seat.state, 'prevote'), ...slotsOf(seat.state, 'precommit')]
+    const held = kept.flatMap(({ byAuthor }) => [...(byAuthor.get(liar) ?? [])])
     assert.ok(held.length <= 2 * 2 * 2, 'the views near, and the highest one')
     assert.ok(kept.length <= 2 * 2)
   })

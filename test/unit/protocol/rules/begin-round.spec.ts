@@ -3,9 +3,10 @@ import { Network } from '../../../../sim/network.ts'
 import { CALM, type Scenario, type Weather } from '../../../../sim/scenario.ts'
 import { simulatedManifest } from '../../../../sim/simulated-consortium.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
+import { countOf } from '../../../../src/protocol/state/slots.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -42,7 +43,7 @@ describe('a restart', () => {
   it('can show what its word rests on: the certificates of its ready, the prevotes of its lock', () => {
     const after = table.sitAgain(self, experienced().log)
     assert.equal(after.state.certificates.size, 4)
-    assert.equal(after.state.messages.get('prevote/0')?.size, 3, 'the quorum that locked it')
+    assert.equal(countOf(after.state, 'prevote', 0), 3, 'the quorum that locked it')
   })
 
   it('trains again only where nothing tells that it had come further', () => {

@@ -1,12 +1,13 @@
-import { decodeCharter } from './charter/charter.ts'
-import { decodeCanonical, MalformedError } from './encoding/canonical-cbor.ts'
-import { verifyEd25519 } from './encoding/signature.ts'
-import { peekSealedRound } from './history/sealed-round.ts'
-import { certificateSchema } from './messages/bodies.ts'
-import { KINDS, type Kind } from './messages/header.ts'
-import { decodeEnvelope, MESSAGE_BYTES_MAX } from './messages/message.ts'
-import { decodeLogRecord } from './state/log-records.ts'
-import { decodeSyncAnswer, decodeSyncRequest } from './sync.ts'
+import { decodeCharter } from '../../src/protocol/charter/charter.ts'
+import { MESSAGE_BYTES_MAX } from '../../src/protocol/charter/limits.ts'
+import { decodeCanonical, MalformedError } from '../../src/protocol/encoding/canonical-cbor.ts'
+import { verifyEd25519 } from '../../src/protocol/encoding/signature.ts'
+import { peekSealedRound } from '../../src/protocol/history/sealed-round.ts'
+import { certificateSchema } from '../../src/protocol/messages/bodies.ts'
+import { KINDS, type Kind } from '../../src/protocol/messages/header.ts'
+import { decodeEnvelope } from '../../src/protocol/messages/message.ts'
+import { decodeLogRecord } from '../../src/protocol/state/log-records.ts'
+import { decodeSyncAnswer, decodeSyncRequest } from '../../src/protocol/sync.ts'
 
 /** What a decoder makes of bytes from outside: a value, or the reason why they are none. */
 export type Decoded =

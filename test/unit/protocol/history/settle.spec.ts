@@ -4,7 +4,8 @@ import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import { equalBytes } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { contextAfter } from '../../../../src/protocol/history/sealed-round.ts'
-import { cutId, cutOf, settle } from '../../../../src/protocol/messages/identifiers.ts'
+import { settle } from '../../../../src/protocol/history/settle.ts'
+import { cutId, cutOf } from '../../../../src/protocol/messages/cut.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { step } from '../../../../src/protocol/machine.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
-import {
-  deadlinesOf,
-  gatherDeadline,
-  NO_DELAYS,
-  voteTimeout
-} from '../../../../src/protocol/rules/deadline.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
+import { deadlinesOf } from '../../../../src/protocol/rules/measure.ts'
 import type { PeerState } from '../../../../src/protocol/state/state.ts'
+import { gatherDeadline, voteTimeout } from '../../../../src/protocol/timing/deadlines.ts'
+import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
+import { NO_MOMENTS } from '../../../../src/protocol/timing/moments.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -61,7 +59,7 @@ describe('rule 5: deadlines', () => {
     assert.deepEqual(state.delays, NO_DELAYS)
     const { gatherMs, graceMs, proposeMs, voteMs } = timeouts
     assert.deepEqual(deadlinesOf(state), { gatherMs, graceMs, proposeMs, voteMs })
-    assert.equal(state.moments.size, 0)
+    assert.equal(state.moments, NO_MOMENTS)
   })
 
   it('follow what the decided view and the gathering took', () => {
