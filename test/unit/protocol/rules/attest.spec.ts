@@ -253,6 +253,9 @@ describe('a seal that others made', () => {
     refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one that the seal names/)
     refuses({ seal, cut, manifests: [] }, /missing/)
     refuses({ seal, cut, manifests: [table.manifest(2)] }, /not the one in the cut/)
-    refuses({ seal: { ...seal, attestations: seal.attestations.slice(1) }, cut, manifests }, /not signed by a quorum/)
+    refuses(
+      { seal: { ...seal, attestations: seal.attestations.slice(1) }, cut, manifests },
+      /not signed by a quorum/
+    )
   })
 })
