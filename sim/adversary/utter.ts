@@ -15,8 +15,8 @@ import { digestOf } from '../simulated-consortium.ts'
 const CUTS_MAX = 8
 
 /**
- * What a faulty member sends to one receiver where its software would send `message`. All of it passes the envelopeCheck, unless
- * it means not to; it has only its own key.
+ * What a faulty member sends to one receiver where its software would send `message`. All of it passes the envelope check, except
+ * deliberate forgeries; a faulty member has only its own key.
  *
  * @returns envelopes
  */

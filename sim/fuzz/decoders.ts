@@ -9,12 +9,12 @@ import { decodeEnvelope } from '../../src/protocol/messages/message.ts'
 import { decodeLogRecord } from '../../src/protocol/state/log-records.ts'
 import { decodeSyncAnswer, decodeSyncRequest } from '../../src/protocol/sync.ts'
 
-/** What a decoder makes of bytes from outside: a value, or the reason why they are none. */
+/** Result of decoding bytes from outside: a value, or the reason why they are not valid. */
 export type Decoded =
   | { readonly value: unknown; readonly error?: undefined }
   | { readonly value?: undefined; readonly error: MalformedError }
 
-/** Everything that a peer reads and another may have written. */
+/** Everything that a peer decodes and another may have written. */
 export type DecoderName =
   | Kind
   | 'charter'
@@ -24,7 +24,7 @@ export type DecoderName =
   | 'syncAnswer'
   | 'logRecord'
 
-/** A decoder that gives a value for whatever bytes; what it throws all the same is a fault of the program. */
+/** A decoder that returns a result for any bytes; anything else that it throws is a bug. */
 function total(decode: (bytes: Uint8Array) => unknown): (bytes: Uint8Array) => Decoded {
   return (bytes) => {
     try {
@@ -50,8 +50,8 @@ const kinds = Object.fromEntries(KINDS.map((kind) => [kind, total(decodeKind(kin
 >
 
 /**
- * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in time that is bounded by
- * the size limit of the kind (rule 15 *Bounds*). The edge uses the functions behind them; a fuzzer uses these.
+ * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in a time bounded by the
+ * size limit of the kind (rule 15 *Bounds*). Peers call the functions behind them.
  */
 export const decoders: Readonly<Record<DecoderName, (bytes: Uint8Array) => Decoded>> = {
   ...kinds,

@@ -32,7 +32,7 @@ const charter: Charter = {
 const file = encodeCharter(charter, signers.slice(0, 2))
 const signature = new Uint8Array(64)
 
-/** A file with this in the charter's place, under a signature that nobody gets to judge. */
+/** A file with this in the charter's place, under a signature that is never verified. */
 function fileOf(value: unknown): Uint8Array {
   return encodeCanonical({ charter: value, signatures: [{ peer: signers[0]!.peer, signature }] })
 }
@@ -50,7 +50,7 @@ describe('a charter', function () {
     )
   })
 
-  it('has the CID that any IPLD tool computes, whoever signed it', async () => {
+  it('has the CID that any IPLD tool computes, regardless of who signed it', async () => {
     const cid = CID.createV1(dagCbor.code, await sha256.digest(dagCbor.encode(charter)))
     assert.equal(consortiumCid(charterId(charter)), cid.toString())
     assert.deepEqual(
@@ -121,7 +121,7 @@ describe('a charter', function () {
     )
   })
 
-  it('is refused as malformed whatever stands in the place of any of its fields', () => {
+  it('is refused as malformed with any other value in any of its fields', () => {
     const values = [
       null,
       true,
@@ -170,7 +170,7 @@ describe('a charter', function () {
       assert.throws(() => checkCharter({ ...charter, members: [member] }), /key of small order/)
   })
 
-  it('refuses numbers that could lead a manifest to inexact sizes, and what is no data', () => {
+  it('refuses numbers that could make the size of a manifest inexact, and values that DAG-CBOR cannot encode', () => {
     const [module] = charter.base.modules
     const wide = { ...charter.base, modules: [{ ...module!, inFeatures: 2 ** 52 }] }
     assert.throws(() => checkCharter({ ...charter, rank: { min: 1, max: 2 ** 50 } }), MalformedError)

@@ -24,7 +24,7 @@ function seal(model: string, members: readonly number[]): Seal {
 }
 
 describe('two seals of one round (rule 16)', () => {
-  it('are the same whoever signed', () => {
+  it('are the same regardless of who signed', () => {
     assert.ok(isSameSeal(seal('a', [0, 1, 2]), seal('a', [1, 2, 3])))
     assert.deepEqual(signedTwice(table.context, seal('a', [0, 1, 2]), seal('a', [1, 2, 3])), [])
   })

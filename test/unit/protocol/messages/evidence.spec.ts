@@ -31,7 +31,7 @@ describe('rule 10, evidence', () => {
     assert.equal(evidenceOf(one, vote(1, 3, 'b')), undefined)
   })
 
-  it('is small, whatever was signed', () => {
+  it('is small, regardless of what was signed', () => {
     const evidence = evidenceOf(table.manifest(1), table.manifest(1, { samples: 7 }))!
     const message = table.said(0, 'evidence', 1, evidence)
     assert.ok(message.bytes.length < 2048, `${message.bytes.length} bytes`)
@@ -58,7 +58,7 @@ describe('rule 10, evidence', () => {
     assert.equal(seat.said('evidence').length, 1)
   })
 
-  it('is gossiped once by whoever sees it, learnt by others, and put into the next fresh cut', () => {
+  it('is gossiped once by every member that sees it, learnt by others, and put into the next fresh cut', () => {
     const seat = table.sit(table.proposer(0))
     const offender = (table.proposer(0) + 1) % 4
     const manifests = firsts(4).map((author) => table.manifest(author))
@@ -75,7 +75,7 @@ describe('rule 10, evidence', () => {
     assert.equal(judge(table.context, decodeEnvelope(proposal.bytes), verifyIdeal).verdict, 'accept')
   })
 
-  it('puts the offender out from the next round on, and leaves nobody alone', () => {
+  it('excludes the offender from the next round on, but never all members', () => {
     const seal = { cut: digestOf('cut'), stack: null, model: table.context.modelDigest }
     const { members } = settle(table.context, seal, [], { membership: [], evidence: [convicted(2)] })
     assert.deepEqual(
@@ -89,7 +89,7 @@ describe('rule 10, evidence', () => {
     )
   })
 
-  it('gives one cut id whatever signatures prove it, and another with other headers', () => {
+  it('gives the same cut id with any signatures, and another with other headers', () => {
     const cut = { entries: [], membership: [], evidence: [convicted(1)] }
     const resigned = structuredClone(convicted(1))
     resigned.first.signature[0]! ^= 1
@@ -113,7 +113,7 @@ describe('rule 10, evidence', () => {
     assert.match(fault({ first: strange, second: strange, attested: [] })!, /not a member/)
   })
 
-  it('cannot be made against one who signs once in a place, whatever is put together (property)', () => {
+  it('cannot be made against a member that signs once per kind and slot, from any combination (property)', () => {
     const words = fc.record({
       kind: fc.constantFrom('prevote' as const, 'precommit' as const, 'endorsement' as const),
       slot: fc.nat(3),
@@ -133,7 +133,7 @@ describe('rule 10, evidence', () => {
           for (const other of messages) assert.equal(evidenceOf(one, other), undefined)
         const [one, other] = [messages[a % messages.length], messages[b % messages.length]]
         if (one === undefined || other === undefined) return
-        // Whoever wants to accuse has only what was signed, and may change anything in it.
+        // An accuser has only what was signed, and may change anything in it.
         const changed = structuredClone(other.header)
         changed.payload[bit % 32]! ^= 1 << (bit % 8)
         const pairs = [
@@ -160,6 +160,6 @@ describe('rule 10, evidence', () => {
     const again = table.sitAgain(0, seat.log)
     assert.equal(again.state.evidence.size, 1)
     assert.ok(again.said('evidence').every((message) => isKind(message, 'evidence')))
-    assert.equal(again.log.length, seat.log.length, 'nothing is signed anew')
+    assert.equal(again.log.length, seat.log.length, 'nothing is signed again')
   })
 })

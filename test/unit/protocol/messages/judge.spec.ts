@@ -43,7 +43,7 @@ function assertVerdict(judgement: Judgement, verdict: Judgement['verdict'], reas
 const vote = { cut: digestOf('cut') }
 
 describe('the envelope check', () => {
-  it('ignores what is of no use and punishes nobody for it', () => {
+  it('ignores what is of no use, and penalises no sender for it', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { round: 9 }), 'ignore', /round 9/)
     assertVerdict(judged(0, 'prevote', 0, vote, { parent: digestOf('other') }), 'ignore', /another parent/)
     const stranger = idealSigner(new Table(9).context.members.find(({ peer }) => !isMember(peer))!.peer)
@@ -58,7 +58,7 @@ describe('the envelope check', () => {
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
-  it('rejects another consortium and a signature by somebody else', () => {
+  it('rejects another consortium, and a signature by another key', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { charterId: digestOf('other') }), 'reject', /consortium/)
     const { bytes } = signMessage(context, forger(0), 'prevote', 0, vote)
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
@@ -73,7 +73,7 @@ describe('the envelope check', () => {
     assertVerdict(judged(1, 'attestation', 16, attestation), 'reject', /attempt 17, at most 16/)
   })
 
-  it('rejects a manifest or an endorsement where somebody does not train', () => {
+  it('rejects a manifest or an endorsement of a member that does not train', () => {
     const few = { ...context, trainers: [0, 2] }
     const said = (kind: 'manifest' | 'endorsement') =>
       kind === 'manifest' ? manifest : table.said(0, 'endorsement', 1, { manifest: manifest.id })
@@ -81,7 +81,7 @@ describe('the envelope check', () => {
       assertVerdict(judge(few, decodeEnvelope(said(kind).bytes), verifyIdeal), 'reject', /not train/)
   })
 
-  it('rejects a ready whose bitmap is of another length or names nobody', () => {
+  it('rejects a ready whose bitmap has another length or names a non-member', () => {
     assertVerdict(judged(1, 'ready', 0, { certified: new Uint8Array(2) }), 'reject', /bitmap/)
     assertVerdict(judged(1, 'ready', 0, { certified: Uint8Array.of(0x80) }), 'reject', /bitmap/)
     assert.equal(judged(1, 'ready', 0, { certified: Uint8Array.of(0x7f) }).verdict, 'accept')
@@ -163,7 +163,7 @@ describe('a certificate', () => {
     assert.ok(isValid({ endorsements: table.certificate(manifest, [0, 2, 4, 5, 6]).endorsements }))
   })
 
-  it('is nothing below a quorum, unsorted, with a member twice, or with a forged or foreign word', () => {
+  it('is not valid below a quorum, unsorted, with a member twice, or with a forged or foreign message', () => {
     assert.ok(!isValid({ endorsements: endorsements.slice(1) }))
     assert.ok(!isValid({ endorsements: endorsements.toReversed() }))
     assert.ok(!isValid({ endorsements: [endorsements[0]!, ...endorsements.slice(0, 4)] }))
@@ -187,7 +187,7 @@ describe('a seal', () => {
   const isValid = (changes: Partial<typeof made>) =>
     isValidSeal(context, { ...made, ...changes }, verifyIdeal)
 
-  it('is a quorum of equal attestations, whatever their attempts', () => {
+  it('is a quorum of equal attestations of any attempts', () => {
     assert.ok(isValid({}))
   })
 
@@ -208,7 +208,7 @@ function isMember(peer: Uint8Array): boolean {
   return context.members.some((member) => Buffer.compare(member.peer, peer) === 0)
 }
 
-/** Somebody who signs in another's name with a key of its own. */
+/** A signer that signs in another's name with its own key. */
 function forger(member: number) {
   const own = idealSigner(digestOf('own key'))
   return { peer: context.members[member]!.peer, sign: own.sign }

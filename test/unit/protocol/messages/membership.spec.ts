@@ -69,7 +69,7 @@ describe('rule 11, membership', () => {
     assert.equal(table.context.members.length, 4)
   })
 
-  it('refuses fewer signatures, a signature twice, of nobody, or of another request', () => {
+  it('refuses fewer signatures, a signature twice, of a non-member, or of another request', () => {
     assert.match(fault(change(join(), [0, 1]))!, /quorum/)
     const twice = change(join(), [0, 1, 1])
     assert.match(fault(twice)!, /sorted/)

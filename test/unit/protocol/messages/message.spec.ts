@@ -23,7 +23,7 @@ const everyKind = [
   table.said(0, 'attestation', 1, attestation)
 ]
 
-/** Whether an honest edge would let the bytes through; anything thrown must be a MalformedError. */
+/** Whether the envelope check would accept the bytes; anything thrown must be a MalformedError. */
 function isAccepted(bytes: Uint8Array): boolean {
   try {
     return judge(table.context, decodeEnvelope(bytes), verifyIdeal).verdict === 'accept'
@@ -120,7 +120,7 @@ describe('an envelope', function () {
     )
   })
 
-  it('is refused where it is not in the one canonical encoding', () => {
+  it('is refused unless it is in canonical encoding', () => {
     const { bytes } = everyKind[1]!
     const { header, body, signature } = decodeEnvelope(bytes)
     const whole = { version: 1, header, body, signature }

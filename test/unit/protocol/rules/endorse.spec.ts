@@ -25,7 +25,7 @@ describe('rule 1, endorse once', () => {
     assert.deepEqual([said?.slot, said?.body.manifest], [1, one.id])
   })
 
-  it('logs its word before it sends it', () => {
+  it('logs an endorsement before it sends it', () => {
     const seat = table.sit(0)
     seat.hear(one)
     seat.holds(one)
@@ -59,7 +59,7 @@ describe('rule 1, endorse once', () => {
     assert.deepEqual(seat.said('endorsement'), [])
   })
 
-  it('gets what is certified, whatever it thought of it', () => {
+  it('fetches what is certified, even if it refused it before', () => {
     const refused = table.manifest(2, { totalBytes: 1 })
     const seat = table.sit(0)
     seat.hear(refused)

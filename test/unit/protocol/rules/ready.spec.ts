@@ -50,7 +50,7 @@ describe('rule 3, ready', () => {
     assert.equal(seat.done('cancelTraining').length, 1)
   })
 
-  it('is said once, whatever is certified later, and its certificates are logged with it', () => {
+  it('is sent once, even if more is certified later, and its certificates are logged with it', () => {
     const seat = table.sit(0)
     seat.learn(certificates[1]!)
     seat.timeout('gather')

@@ -48,7 +48,7 @@ describe('a manifest on paper (rule 2)', () => {
     }
   })
 
-  it('never throws, whatever numbers a manifest holds and whatever a charter allows', () => {
+  it('never throws, for any numbers in a manifest and any charter', () => {
     const { charter } = table.context
     const wide = { ...charter, rank: { min: 1, max: 2 ** 16 }, sampleCap: 2 ** 40 }
     wide.base = { ...charter.base, modules: [{ ...shard, inFeatures: 2 ** 24, outFeatures: 2 ** 24 }] }
@@ -99,7 +99,7 @@ describe('the held-out check (rule 2)', () => {
     return seat
   }
 
-  it('refuses where the loss rises by more than the margin, or is no number, and says why', () => {
+  it('refuses when the loss rises by more than the margin, or is not a number, and says why', () => {
     for (const after of [4.26, 100, Number.NaN, Number.POSITIVE_INFINITY]) {
       const seat = measured(veto, { before: 4, after })
       assert.deepEqual(seat.said('endorsement'), [], `${after}`)
