@@ -35,7 +35,7 @@ function mutantName(text: string): string {
   throw new InvalidArgumentError(`known mutants: ${Object.keys(MUTANTS).join(', ')}`)
 }
 
-const program = new Command('sim')
+const program = new Command('npm run sim --')
   .description(
     'Runs whole consortia in virtual time, each drawn from a seed, and reports violated invariants.'
   )

@@ -4,8 +4,8 @@ import type { ElementFormat } from '../../formats/index.ts'
 import type { ExportFormat, RoundSpan } from '../../node/export/export-adapter.ts'
 import { homeAt } from '../../node/home/home.ts'
 import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../options/shipped-model.ts'
-import { NotFittingError } from '../options/usage-error.ts'
 import { printResult, wholeNumber } from '../terminal/output.ts'
+import { NotFittingError } from '../terminal/usage-error.ts'
 
 interface ExportFlags {
   home: string

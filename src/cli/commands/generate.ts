@@ -11,8 +11,8 @@ import {
   executorOption
 } from '../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../options/shipped-model.ts'
-import { NotFittingError } from '../options/usage-error.ts'
 import { positiveNumber, printResult, wholeNumber } from '../terminal/output.ts'
+import { NotFittingError } from '../terminal/usage-error.ts'
 
 /** Tokens made where neither the user nor the model's makers say anything. */
 const DEFAULT_MAX_TOKENS = 128

@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander'
 import { LOG_LEVELS, LOG_TOPICS } from '../../node/log/levels.ts'
 import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
-import { NotFittingError } from '../options/usage-error.ts'
 import { commaSeparated, EXIT, printProgress, printResult, wholeNumber } from '../terminal/output.ts'
+import { NotFittingError } from '../terminal/usage-error.ts'
 
 interface LogsFlags extends ControlFlags {
   follow?: boolean

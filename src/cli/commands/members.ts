@@ -37,7 +37,7 @@ const homeOption = ['--home <folder>', 'home folder of a peer'] as const
 
 async function open(path: string) {
   const { readCharter } = await import('../../node/home/charter-file.ts')
-  const { openRoundStore } = await import('../../node/storage/round-store.ts')
+  const { openRoundStore } = await import('../../node/home/round-store.ts')
   const { loadIdentity } = await import('../../node/home/identity.ts')
   const home = homeAt(path)
   const charter = await readCharter(home.charter)
@@ -55,7 +55,7 @@ function listCommand(): Command {
     .option('--json', 'print one JSON object')
     .action(async ({ home: path, ...options }: HomeOptions) => {
       const { standingOf } = await import('../../node/membership/request-files.ts')
-      const { peerIdText } = await import('../../node/storage/round-summary.ts')
+      const { peerIdText } = await import('../../node/storage/peer-id-text.ts')
       const { head } = await open(path)
       const summary = { ...standingOf(head), members: head.members.map(({ peer }) => peerIdText(peer)) }
       printResult(summary, options, () =>
@@ -176,7 +176,7 @@ async function support(
   options: { json?: boolean }
 ): Promise<void> {
   const { saveRequest } = await import('../../node/membership/request-files.ts')
-  const { peerIdText } = await import('../../node/storage/round-summary.ts')
+  const { peerIdText } = await import('../../node/storage/peer-id-text.ts')
   const path = await saveRequest(home, head, signedRequest)
   const { type, peer, expiry } = signedRequest.request
   const summary = { path, type, peerId: peerIdText(peer), expiry }

@@ -11,7 +11,6 @@ import {
   executorOption
 } from '../options/executor-options.ts'
 import { baseModelFolder } from '../options/shipped-model.ts'
-import { NotFittingError } from '../options/usage-error.ts'
 import {
   commaSeparated,
   positiveNumber,
@@ -19,6 +18,7 @@ import {
   printResult,
   wholeNumber
 } from '../terminal/output.ts'
+import { NotFittingError } from '../terminal/usage-error.ts'
 
 interface TestnetFlags extends ExecutorFlags {
   peers: number

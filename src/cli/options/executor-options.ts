@@ -9,7 +9,7 @@ import {
 } from '../../model/executor/choice.ts'
 import type { Executor } from '../../model/index.ts'
 import { printProgress } from '../terminal/output.ts'
-import { NotFittingError } from './usage-error.ts'
+import { NotFittingError } from '../terminal/usage-error.ts'
 
 /** What `executorOption` and `deviceOption` give a command. */
 export interface ExecutorFlags {

@@ -10,8 +10,8 @@ import {
 } from '../../node/config/index.ts'
 import { defaultText, withUnit } from '../../node/config/reference.ts'
 import { homeAt } from '../../node/home/home.ts'
+import { NotFittingError } from '../terminal/usage-error.ts'
 import { baseModelFolder, homeModelFolder } from './shipped-model.ts'
-import { NotFittingError } from './usage-error.ts'
 
 /** Flags of a command that {@link addSettingFlags} was called with, as commander gives them. */
 export type SettingFlags = Readonly<Record<string, unknown>>

@@ -1,4 +1,4 @@
-import { NotFittingError } from '../options/usage-error.ts'
+import { NotFittingError } from './usage-error.ts'
 
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const

@@ -7,7 +7,8 @@ import {
 } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
 import type { ModelConfig } from '../families/index.ts'
-import { checkWeights } from '../weights/base-model.ts'
+import { checkTokenId } from '../tokenizer/token-id.ts'
+import { checkWeights } from '../weights/check-weights.ts'
 import { type DecodingShape, decodingGraph, maskName } from './decoding-graph.ts'
 import { createKeyValueCache } from './key-value-cache.ts'
 
@@ -166,12 +167,6 @@ function contextError(length: number, context: number): ContextLengthError {
   return new ContextLengthError(
     `a text of ${length} tokens is longer than the context of ${context}: shorten the prompt`
   )
-}
-
-/** Refuses an id that no row of the embedding table has. */
-export function checkTokenId(id: number, { vocabularySize }: ModelConfig): void {
-  if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return
-  throw new Error(`token id ${id} lies outside the vocabulary of ${vocabularySize}`)
 }
 
 /** The smallest power of two that is at least `count`, from LENGTH_MIN on. */

@@ -45,3 +45,13 @@ export function loraFeeds({ pairs }: LoraAdapter): Map<string, FeedValue> {
     })
   )
 }
+
+/** Factors whose product is zero, as they are fed: the base alone. */
+export function zeroFactors(config: ModelConfig, settings: LoraSettings): Map<string, Float32Array> {
+  const feeds = new Map<string, Float32Array>()
+  for (const { module, rank, inFeatures, outFeatures } of loraModules(config, settings)) {
+    const names = loraNames(module)
+    feeds.set(names.A, new Float32Array(rank * inFeatures)).set(names.B, new Float32Array(outFeatures * rank))
+  }
+  return feeds
+}

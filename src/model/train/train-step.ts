@@ -8,16 +8,12 @@ import {
   parameterShapes
 } from '../families/index.ts'
 import { crossEntropy } from '../families/llama/index.ts'
-import {
-  isolatedDocuments,
-  RESTARTS,
-  restartedPositions,
-  SEGMENTS
-} from '../families/shared/isolated-documents.ts'
+import { isolatedDocuments, isolationFeeds } from '../families/shared/isolated-documents.ts'
 import { cast, elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
 import { type DropoutDraw, drawDropout, dropoutName } from '../lora/dropout.ts'
 import { declareLora, loraNames } from '../lora/lora-nodes.ts'
 import type { LoraSettings } from '../lora/lora-settings.ts'
+import { checkTokenId } from '../tokenizer/token-id.ts'
 import type { BaseFormat } from '../weights/base-format.ts'
 import { declareWeights, type WeightNodes } from '../weights/held-weights.ts'
 
@@ -121,10 +117,9 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
         normalised[index] = batch.targetWeights[index]! / divisor
       const feeds = new Map<string, FeedValue>(values)
       feeds.set('inputIds', batch.inputIds).set('targetIds', batch.targetIds).set('targetWeights', normalised)
-      if (options.isolateDocuments) {
-        const segments = batch.segments ?? new Float32Array(normalised.length)
-        feeds.set(SEGMENTS, segments).set(RESTARTS, restartedPositions(segments, sequenceLength))
-      }
+      if (options.isolateDocuments)
+        for (const [name, data] of isolationFeeds(batch.segments, batchSize, sequenceLength))
+          feeds.set(name, data)
       for (const [name, mask] of masks) feeds.set(name, draw ? mask : mask.fill(1))
       if (draw && trainable.kind === 'lora') drawDropout(masks.values(), trainable.dropout ?? 0, draw)
       const results = await compiled.run(feeds)
@@ -177,11 +172,7 @@ function checkBatch(batch: TrainingBatch, { batchSize, sequenceLength, config }:
     if (length !== wanted) throw new Error(`the batch's ${name} has ${length} elements instead of ${wanted}`)
   }
   for (const ids of [batch.inputIds, batch.targetIds]) {
-    for (const id of ids) {
-      if (id < 0 || id >= config.vocabularySize) {
-        throw new Error(`token id ${id} lies outside the vocabulary of ${config.vocabularySize}`)
-      }
-    }
+    for (const id of ids) checkTokenId(id, config)
   }
 }
 

@@ -3,8 +3,8 @@ import { basename, join } from 'node:path'
 import { isRetained } from '../../protocol/index.ts'
 import { wantedBlocks } from '../driver/shard-work.ts'
 import { type Home, roundFiles } from '../home/home.ts'
+import type { RoundStore } from '../home/round-store.ts'
 import type { BlockStore } from '../storage/index.ts'
-import type { RoundStore } from '../storage/round-store.ts'
 
 /** What a pruning goes by. */
 export interface PruneTerms {

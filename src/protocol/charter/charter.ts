@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { z } from 'zod'
 import { SHARD_DTYPES } from '../../adapter/shard/shard.ts'
+import { LISTED_FILE_BYTES_MAX } from '../../formats/digest/block-list.ts'
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import {
   decodeCanonical,
@@ -19,6 +20,7 @@ import {
   signatureSchema
 } from '../encoding/schemas.ts'
 import type { Signer, Verify } from '../encoding/signature.ts'
+import { baseFilesSchema, modelFileBytes } from './base-files.ts'
 import { describeCommittee, isCommitteeSafe } from './committee.ts'
 import { CHARTER_BYTES_MAX, MEMBERS_MAX, VOTERS_MAX } from './limits.ts'
 import { stackedMax } from './manifest-size.ts'
@@ -59,11 +61,8 @@ const charterSchema = z
     name: z.string().min(1).max(200),
     members: z.array(memberSchema).min(1).max(MEMBERS_MAX),
     base: z.strictObject({
-      /** SHA-256 of config.json, tokenizer.json and model.safetensors. */
-      config: digestSchema,
-      tokenizer: digestSchema,
-      weights: digestSchema,
-      /** Digest of the adaptable modules before the first round (DESIGN §4). */
+      files: baseFilesSchema,
+      /** Digest of the adaptable modules before the first round. */
       modelDigest: digestSchema,
       modules: z.array(moduleSchema).min(1).max(4096)
     }),
@@ -146,6 +145,8 @@ function isAscending<T>(values: readonly T[], compare: (left: T, right: T) => nu
 function boundFaults(charter: Charter): Fault[] {
   const { members, committee, rank, alpha, minShards } = charter
   const faults: Fault[] = []
+  if (modelFileBytes(charter.base.modules) > LISTED_FILE_BYTES_MAX)
+    faults.push(['base', 'modules have more than 32 GiB of weights in float32: adapt fewer'])
   if (rank.min > rank.max) faults.push(['rank', 'min is above max'])
   if (alpha.min > alpha.max) faults.push(['alpha', 'min is above max'])
   if (minShards > members.length) faults.push(['minShards', 'is larger than the number of members'])

@@ -1,4 +1,4 @@
-import { NotFittingError } from '../../options/usage-error.ts'
+import { NotFittingError } from '../../terminal/usage-error.ts'
 
 /** What shards count, as `--weights` says it: undefined by samples, all the same, or by PeerId. */
 export type WeightsOption = 'uniform' | ReadonlyMap<string, number> | undefined

@@ -8,8 +8,8 @@ import {
   executorOption
 } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
-import { NotFittingError } from '../../options/usage-error.ts'
 import { printResult, wholeNumber } from '../../terminal/output.ts'
+import { NotFittingError } from '../../terminal/usage-error.ts'
 import { choiceReport } from './eval-choices.ts'
 
 interface EvalOptions extends ExecutorFlags {

@@ -4,7 +4,7 @@ import { PACKINGS } from '../../../data/packing/example-stream.ts'
 import { RECORD_FORMATS } from '../../../data/records/formats.ts'
 import { recordTemplateSchema } from '../../../data/records/template.ts'
 import { BASE_FORMATS } from '../../../model/weights/base-format.ts'
-import { NotFittingError } from '../../options/usage-error.ts'
+import { NotFittingError } from '../../terminal/usage-error.ts'
 
 const count = z.int().positive()
 const positive = z.number().positive()

@@ -15,8 +15,8 @@ import {
   executorOption
 } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
-import { NotFittingError } from '../../options/usage-error.ts'
 import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../../terminal/output.ts'
+import { NotFittingError } from '../../terminal/usage-error.ts'
 import { loadTrainSettings, type TrainSettings } from './train-settings.ts'
 import { openTrainingLog } from './training-log.ts'
 import { createProgressLine } from './training-progress.ts'

@@ -1,6 +1,11 @@
 import { open } from 'node:fs/promises'
 import type { LoraPair } from '../../../adapter/index.ts'
-import { chooseExecutor, createUpdateEvaluator, type UpdateEvaluator } from '../../../model/index.ts'
+import {
+  chooseExecutor,
+  createUpdateEvaluator,
+  encodeText,
+  type UpdateEvaluator
+} from '../../../model/index.ts'
 import type { HeldOutLoss } from '../../../protocol/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import { readPair, shardMemory } from '../builder/read-pair.ts'
@@ -43,9 +48,8 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
     const key = JSON.stringify([text, tokens, baseFolder])
     if (read?.key !== key) {
       const { tokenizer } = base.describe(baseFolder)
-      const ids = tokenizer.encode(await beginningOf(text, tokens * BYTES_A_TOKEN))
-      const first = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
-      read = { key, ids: [...first, ...ids].slice(0, tokens + 1) }
+      const ids = encodeText(tokenizer, await beginningOf(text, tokens * BYTES_A_TOKEN))
+      read = { key, ids: ids.slice(0, tokens + 1) }
     }
     return read.ids
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { NotFittingError } from '../../../../src/cli/options/usage-error.ts'
 import { commaSeparated, positiveNumber, wholeNumber } from '../../../../src/cli/terminal/output.ts'
+import { NotFittingError } from '../../../../src/cli/terminal/usage-error.ts'
 
 describe('options of the command line', () => {
   it('take whole numbers of their range, written in digits, and nothing else', () => {
