@@ -96,7 +96,11 @@ export async function mutantTable(
   const note = (result: MutantResult) => {
     const { mutant, seeds, caught } = result
     if (file !== undefined && drawn) appendResult(file, result)
-    tell(`${mutant}: ${caught === undefined ? `survived ${seeds} seeds` : `killed at seed ${caught.seed}`}`)
+    const recorded = MUTANTS[mutant]!.seed
+    const hint = drawn || caught?.seed === recorded ? '' : `; recorded is seed ${recorded}`
+    tell(
+      `${mutant}: ${caught === undefined ? `survived ${seeds} seeds` : `killed at seed ${caught.seed}`}${hint}`
+    )
   }
   const known = file === undefined ? [] : readResults<MutantResult>(file, ({ mutant }) => mutant)
   const results = drawn ? await runMutants({ ...options, known }, note) : await runSituations(note)

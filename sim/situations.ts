@@ -135,4 +135,4 @@ function crashing(seed: number, losesLog: boolean): Scenario {
 }
 
 /** Most seeds that are tried for a situation; most mutants show on the first. */
-export const SITUATION_SEEDS = 12
+export const SITUATION_SEEDS = 48

@@ -18,7 +18,7 @@ export const DECIDING_MUTANTS = {
     find: 'if (listed.length !== union.length || listed.some((author, index) => author !== union[index]))',
     replace: 'if (union.length < 0)',
     invariant: 'union',
-    seed: 3
+    seed: 1
   },
   'ready-count': {
     rule: '4 Propose',
@@ -27,7 +27,7 @@ export const DECIDING_MUTANTS = {
     find: 'body.readies.length !== context.quorum',
     replace: 'body.readies.length === 0',
     invariant: 'union',
-    seed: 3
+    seed: 1
   },
   void: {
     rule: '4 Propose',
@@ -54,7 +54,7 @@ export const DECIDING_MUTANTS = {
     find: 'firstTurn(seed) + BigInt(view)',
     replace: 'firstTurn(seed) + BigInt(view) * 0n',
     invariant: 'stall',
-    seed: 3
+    seed: 1
   },
   repeat: {
     rule: '4 Propose',
@@ -63,7 +63,7 @@ export const DECIDING_MUTANTS = {
     find: 'if (valid !== undefined) {',
     replace: 'if (valid !== undefined && draft.view < 0) {',
     invariant: 'stall',
-    seed: 11
+    seed: 1
   },
   lock: {
     rule: '5 Vote',
@@ -105,7 +105,7 @@ export const DECIDING_MUTANTS = {
       precommit(draft, bodiless)
     } else if (isAgainst || isOver) precommit(draft, null)`,
     invariant: 'body',
-    seed: 3
+    seed: 19
   },
   jump: {
     rule: '5 Vote',
@@ -114,7 +114,7 @@ export const DECIDING_MUTANTS = {
     find: 'if (reached !== undefined && reached > draft.view) startView(draft, reached)',
     replace: 'if (reached === -1) startView(draft, reached)',
     invariant: 'stall',
-    seed: 1
+    seed: 20
   },
   'commit-view': {
     rule: '5 Vote',
@@ -141,7 +141,7 @@ export const DECIDING_MUTANTS = {
     find: 'return Math.min(Math.max(4 * lowerMedian(measured), set / DEADLINE_RANGE), set * DEADLINE_RANGE)',
     replace: 'return Math.max(set, ...measured.map((delay) => 1_000 * delay))',
     invariant: 'stall',
-    seed: 6
+    seed: 1
   },
   'gather-time': {
     rule: 'Deadlines',

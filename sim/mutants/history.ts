@@ -18,7 +18,7 @@ export const HISTORY_MUTANTS = {
     find: 'hex(encodeCanonical(body))',
     replace: 'hex(encodeCanonical(body.cut))',
     invariant: 'seal-agreement',
-    seed: 8
+    seed: 1
   },
   'attest-again': {
     rule: '8 Attest',
@@ -45,7 +45,7 @@ export const HISTORY_MUTANTS = {
     find: 'if (request.round !== context.round || !equalBytes(request.parent, context.parent))',
     replace: 'if (request.round > 0)',
     invariant: 'stall',
-    seed: 2
+    seed: 1
   },
   bounds: {
     rule: '15 Bounds',
@@ -81,6 +81,6 @@ export const HISTORY_MUTANTS = {
     find: 'return context.round <= silentThrough',
     replace: 'return context.round < 0 * silentThrough',
     invariant: 'equivocation',
-    seed: 8
+    seed: 9
   }
 } as const satisfies Readonly<Record<string, Mutant>>
