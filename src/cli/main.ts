@@ -19,11 +19,11 @@ import { peersCommand } from './commands/peers.ts'
 import { relayCommand } from './commands/relay.ts'
 import { roundsCommand } from './commands/rounds.ts'
 import { statusCommand } from './commands/status.ts'
-import { testnetCommand } from './commands/testnet.ts'
+import { testnetCommand } from './commands/testnet/testnet.ts'
 import { trainCommand } from './commands/train/train.ts'
 import { verifyCommand } from './commands/verify.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
-import { NotFittingError } from './terminal/usage-error.ts'
+import { UsageError } from './terminal/usage-error.ts'
 
 /** The `loam` command with all that hangs under it. */
 export function createProgram(): Command {
@@ -85,7 +85,7 @@ async function main(): Promise<number> {
     await program.parseAsync()
     return Number(process.exitCode ?? EXIT.done)
   } catch (error) {
-    if (error instanceof NotFittingError) {
+    if (error instanceof UsageError) {
       printError(error)
       return EXIT.usage
     }

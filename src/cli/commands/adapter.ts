@@ -3,9 +3,10 @@ import { Command, Option } from 'commander'
 import type { ElementFormat } from '../../formats/index.ts'
 import type { ExportFormat, RoundSpan } from '../../node/export/export-adapter.ts'
 import { homeAt } from '../../node/home/home.ts'
+import { integer } from '../options/parsers.ts'
 import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../options/shipped-model.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
-import { NotFittingError } from '../terminal/usage-error.ts'
+import { printResult } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 
 interface ExportFlags {
   home: string
@@ -48,7 +49,7 @@ function exportCommand(): Command {
     .option(
       '--max-rank <n>',
       'largest rank: the nearest adapter of that rank, its error printed',
-      wholeNumber('--max-rank', 1, 65_536)
+      integer('--max-rank', 1, 65_536)
     )
     .addOption(dtypeOption())
     .option('--model <folder>', 'base model folder (default: the model that Loam ships); not needed for peft')
@@ -142,5 +143,5 @@ function parseRounds(text: string): RoundSpan {
   const first = Number(match?.[1])
   const last = Number(match?.[2] ?? match?.[1])
   if (match !== null && first >= 1 && last >= first && Number.isSafeInteger(last)) return { first, last }
-  throw new NotFittingError(`--rounds must be one round or a span such as 1..3, not ${JSON.stringify(text)}`)
+  throw new UsageError(`--rounds must be one round or a span such as 1..3, not ${JSON.stringify(text)}`)
 }

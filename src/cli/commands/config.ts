@@ -38,7 +38,7 @@ Examples:
 async function runPrint(command: Command, flags: ConfigFlags): Promise<void> {
   const { effectiveSettings, SETTINGS, valueAt } = await import('../../node/config/index.ts')
   const home = homeAt(flags.home)
-  const { config, sources, remarks } = await effectiveSettings(home, {
+  const { config, sources } = await effectiveSettings(home, {
     flags: settingsOfFlags(command, { ...flags }),
     defaults: settingDefaults(flags.home)
   })
@@ -53,7 +53,6 @@ async function runPrint(command: Command, flags: ConfigFlags): Promise<void> {
       absent: absent ?? null
     }
   })
-  for (const remark of remarks) printProgress(`note: ${remark}`)
   const result = {
     file: existsSync(home.config) ? home.config : null,
     settings: Object.fromEntries(
@@ -100,13 +99,12 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
   const home = homeAt(flags.home)
   const settings = settingsOfFlags(command, { ...flags })
   const faults: { key: string; message: string }[] = []
-  let remarks: readonly string[] = []
+  const remarks: string[] = []
   try {
     const effective = await effectiveSettings(home, {
       flags: settings,
       defaults: settingDefaults(flags.home)
     })
-    remarks = effective.remarks
     if (existsSync(home.charter)) {
       const { readCharter } = await import('../../node/home/charter-file.ts')
       const { isCharterBase } = await import('../../node/base/require-base.ts')
@@ -119,12 +117,11 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
         !existsSync(home.base) &&
         !(await isCharterBase(config.model, charter))
       )
-        remarks = [
-          ...remarks,
+        remarks.push(
           'the base model is not here: loam peer will fetch it from members; what depends on it was not checked'
-        ]
+        )
       else await requireSettings(config, charter)
-    } else remarks = [...remarks, `${home.folder} has no charter yet: its limits were not checked`]
+    } else remarks.push(`${home.folder} has no charter yet: its limits were not checked`)
   } catch (error) {
     if (!(error instanceof PeerError)) throw error
     faults.push(...(error instanceof SettingsError ? error.faults : [{ key: '', message: error.message }]))

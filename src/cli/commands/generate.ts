@@ -10,9 +10,10 @@ import {
   executorFromFlags,
   executorOption
 } from '../options/executor-options.ts'
+import { integer, nonNegativeNumber, share } from '../options/parsers.ts'
 import { baseModelFolder, requireBaseModel } from '../options/shipped-model.ts'
-import { positiveNumber, printResult, wholeNumber } from '../terminal/output.ts'
-import { NotFittingError } from '../terminal/usage-error.ts'
+import { printResult } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 
 /** Tokens made where neither the user nor the model's makers say anything. */
 const DEFAULT_MAX_TOKENS = 128
@@ -45,27 +46,23 @@ export function generateCommand(): Command {
     .option(
       '--max-tokens <n>',
       'most tokens to add (default: 128, or the model says)',
-      wholeNumber('--max-tokens', 1)
+      integer('--max-tokens', 1)
     )
     .option(
       '--temperature <n>',
       'divides the logits; 0 takes the likeliest token',
-      nonNegative('--temperature')
+      nonNegativeNumber('--temperature')
     )
-    .option('--top-k <n>', 'only the n likeliest tokens', wholeNumber('--top-k', 1))
+    .option('--top-k <n>', 'only the n likeliest tokens', integer('--top-k', 1))
     .option('--top-p <share>', 'only the likeliest tokens that reach this probability', share('--top-p'))
     .option(
       '--stop <text>',
       'end before this text; may be given several times',
       (stop: string, all: string[] = []) => [...all, stop]
     )
-    .option('--seed <n>', 'seed of the draws (default: another each time)', wholeNumber('--seed', 0))
-    .option(
-      '--context <n>',
-      "longest text, tokens (default: the model's maximum)",
-      wholeNumber('--context', 2)
-    )
-    .option('--threads <n>', 'threads', wholeNumber('--threads', 1, 256), 1)
+    .option('--seed <n>', 'seed of the draws (default: another each time)', integer('--seed', 0))
+    .option('--context <n>', "longest text, tokens (default: the model's maximum)", integer('--context', 2))
+    .option('--threads <n>', 'threads', integer('--threads', 1, 256), 1)
     .addOption(executorOption())
     .addOption(deviceOption())
     .option(
@@ -88,7 +85,7 @@ Examples:
 
 async function generate(flags: GenerateFlags): Promise<void> {
   const { applyAdapter, createGenerator, loadBaseModel, streamText } = await import('../../model/index.ts')
-  if (flags.system !== undefined && flags.chat !== true) throw new NotFittingError('--system needs --chat')
+  if (flags.system !== undefined && flags.chat !== true) throw new UsageError('--system needs --chat')
   const folder = baseModelFolder(flags.model)
   requireBaseModel(folder)
   const { config, tokenizer, weights, generation } = loadBaseModel(folder)
@@ -183,16 +180,4 @@ async function chatPrompt(
     { role: 'user', content: prompt.trimEnd() }
   ]
   return render(messages, { addGenerationPrompt: true })
-}
-
-function nonNegative(name: string): (text: string) => number {
-  return (value) => (Number(value) === 0 && value.trim() !== '' ? 0 : positiveNumber(name)(value))
-}
-
-function share(name: string): (text: string) => number {
-  return (value) => {
-    const found = positiveNumber(name)(value)
-    if (found <= 1) return found
-    throw new NotFittingError(`${name} must be a share up to 1, not ${value}`)
-  }
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 
 interface InviteOptions {
   home: string
@@ -23,7 +24,7 @@ export function inviteCommand(): Command {
       '--address <address...>',
       'where this peer can be reached, each ending in /p2p/PEERID (default: where it last listened, and the others)'
     )
-    .option('--days <n>', 'days for which it is valid', wholeNumber('--days', 1, 3650), INVITE_DAYS)
+    .option('--days <n>', 'days for which it is valid', integer('--days', 1, 3650), INVITE_DAYS)
     .option('--out <file>', 'where the invite goes (default: as text on standard output)')
     .option('--json', 'print one JSON object')
     .addHelpText(

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import type { JoinState } from '../../node/membership/join-consortium.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 
 interface JoinOptions {
   home: string
@@ -15,7 +16,7 @@ export function joinCommand(): Command {
     .description('make a home of an invite and a request to join; run it again to see how far it is')
     .argument('<invite>', 'file that a member made with loam invite, or its text')
     .requiredOption('--home <folder>', 'home folder of the new peer')
-    .option('--rounds <n>', 'rounds in which the request may take effect', wholeNumber('--rounds', 1))
+    .option('--rounds <n>', 'rounds in which the request may take effect', integer('--rounds', 1))
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

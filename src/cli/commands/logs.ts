@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander'
 import { LOG_LEVELS, LOG_TOPICS } from '../../node/log/levels.ts'
 import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
-import { commaSeparated, EXIT, printProgress, printResult, wholeNumber } from '../terminal/output.ts'
-import { NotFittingError } from '../terminal/usage-error.ts'
+import { commaSeparated, integer } from '../options/parsers.ts'
+import { EXIT, printProgress, printResult } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 
 interface LogsFlags extends ControlFlags {
   follow?: boolean
@@ -19,7 +20,7 @@ export function logsCommand(): Command {
   return askingDaemon(new Command('logs'))
     .description("show the last lines of a running peer's log")
     .option('-f, --follow', 'go on with what comes, until Ctrl-C or the end of the daemon')
-    .option('-n, --lines <n>', 'how many', wholeNumber('--lines', 0, 1_000), 20)
+    .option('-n, --lines <n>', 'how many', integer('--lines', 0, 1_000), 20)
     .addOption(new Option('--level <level>', 'only from this level on').choices(LOG_LEVELS))
     .option('--topic <topics>', `only these: ${LOG_TOPICS.join(', ')}`, topics)
     .addHelpText(
@@ -35,14 +36,12 @@ Examples:
     .action(runLogs)
 }
 
-/** @throws {NotFittingError} for a topic that there is not */
+/** @throws {UsageError} for a topic that there is not */
 function topics(text: string): string[] {
   const given = commaSeparated(text)
   const unknown = given.find((topic) => !(LOG_TOPICS as readonly string[]).includes(topic))
   if (unknown === undefined && given.length > 0) return given
-  throw new NotFittingError(
-    `--topic must be of ${LOG_TOPICS.join(', ')}, not ${JSON.stringify(unknown ?? text)}`
-  )
+  throw new UsageError(`--topic must be of ${LOG_TOPICS.join(', ')}, not ${JSON.stringify(unknown ?? text)}`)
 }
 
 async function runLogs(flags: LogsFlags): Promise<void> {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 
 interface HomeOptions {
   home: string
@@ -80,7 +81,7 @@ function requestCommand(): Command {
     .description('draw up and sign a request to join; a quorum of members has to admit it')
     .requiredOption(...homeOption)
     .requiredOption('--standing <file>', 'what a member printed with loam members list --json')
-    .option('--rounds <n>', 'rounds in which it may take effect', wholeNumber('--rounds', 1))
+    .option('--rounds <n>', 'rounds in which it may take effect', integer('--rounds', 1))
     .requiredOption('--out <file>', 'where the request goes, for the members')
     .option('--json', 'print one JSON object')
     .action(request)

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
-import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../terminal/output.ts'
+import { integer, positiveNumber } from '../options/parsers.ts'
+import { EXIT, printProgress, printResult } from '../terminal/output.ts'
 import { stopSignal, surviveStrayErrors } from './peer/daemon-process.ts'
 
 interface RelayFlags {
@@ -43,7 +44,7 @@ export function relayCommand(): Command {
     .option(
       '--reservations <n>',
       'members that can be reached through it at once',
-      wholeNumber('--reservations', 1, 4096),
+      integer('--reservations', 1, 4096),
       256
     )
     .option(

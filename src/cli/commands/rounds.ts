@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import type { RoundView } from '../../node/control/index.ts'
 import { askingDaemon, type ControlFlags, daemonOf } from '../options/control-command.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 import { sizeText, table } from '../terminal/table.ts'
 
 interface RoundsFlags extends ControlFlags {
@@ -13,8 +14,8 @@ interface RoundsFlags extends ControlFlags {
 export function roundsCommand(): Command {
   return askingDaemon(new Command('rounds'))
     .description('list sealed rounds of a running peer, the youngest first')
-    .option('--limit <n>', 'how many', wholeNumber('--limit', 1, 1_000), 20)
-    .option('--before <round>', 'only those before this round', wholeNumber('--before', 1))
+    .option('--limit <n>', 'how many', integer('--limit', 1, 1_000), 20)
+    .option('--before <round>', 'only those before this round', integer('--before', 1))
     .addHelpText(
       'after',
       `

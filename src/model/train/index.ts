@@ -11,15 +11,6 @@
  * ```
  */
 
-export {
-  createLossEvaluator,
-  type LossEvaluator,
-  type LossEvaluatorOptions
-} from '../evaluate/loss-evaluator.ts'
-export type { DropoutDraw } from '../lora/dropout.ts'
-export { initialiseLora, type LoraInitOptions } from '../lora/lora-init.ts'
-export { loraNames } from '../lora/lora-nodes.ts'
-export { type LoraModule, type LoraSettings, loraModules } from '../lora/lora-settings.ts'
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
 export { CheckpointError } from './checkpoint.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'

@@ -16,7 +16,7 @@ import { requireExecutor } from './require-executor.ts'
  */
 export async function requireOwnSettings(config: PeerConfig, charter: Charter): Promise<void> {
   requireWithin('rank', config.adapter.rank, charter.rank)
-  requireWithin('alpha', alphaOf(config), charter.alpha)
+  requireWithin('alpha', alphaOf(config.adapter), charter.alpha)
   await requireExecutor(config.training)
   requireDocumentsThere(config)
   const { heldOut } = config.validation

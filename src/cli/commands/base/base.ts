@@ -3,8 +3,9 @@ import type { SettingValues } from '../../../node/config/index.ts'
 import { homeAt } from '../../../node/home/home.ts'
 import { PeerError } from '../../../node/storage/peer-error.ts'
 import { OUT_OF_TIME, untilInterrupted } from '../../options/control-command.ts'
+import { positiveNumber } from '../../options/parsers.ts'
 import { addFlagsOf, settingDefaults, settingsOfFlags } from '../../options/setting-flags.ts'
-import { type OutputOptions, positiveNumber, printProgress, printResult } from '../../terminal/output.ts'
+import { type OutputOptions, printProgress, printResult } from '../../terminal/output.ts'
 import { sayBaseProgress, verdictText } from './base-progress-text.ts'
 
 interface FetchFlags extends OutputOptions {

@@ -5,8 +5,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { SHARD_DTYPES, type ShardDtype } from '../../../adapter/shard/shard.ts'
 import { homeAt } from '../../../node/home/home.ts'
 import type { MemberCard } from '../../../node/home/identity.ts'
+import { commaSeparated, integer, positiveNumber } from '../../options/parsers.ts'
 import { baseModelFolder } from '../../options/shipped-model.ts'
-import { commaSeparated, positiveNumber, printResult, wholeNumber } from '../../terminal/output.ts'
+import { printResult } from '../../terminal/output.ts'
 import { memberWeightsOption, type WeightsOption } from './member-weights.ts'
 
 interface CreateOptions {
@@ -49,22 +50,18 @@ function createCommand(): Command {
     .option('--member <card>', 'a member card (loam identity --json), once for each member', collect, [])
     .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
     .option('--modules <names>', 'modules to adapt, by name or ending', commaSeparated, ['q_proj', 'v_proj'])
-    .option('--min-shards <n>', 'fewest shards that a round stacks', wholeNumber('--min-shards', 1))
-    .option(
-      '--trainers <n>',
-      'members that train in a round, drawn anew each time',
-      wholeNumber('--trainers', 1)
-    )
-    .option('--committee <n>', 'members that vote, drawn anew each round', wholeNumber('--committee', 1))
+    .option('--min-shards <n>', 'fewest shards that a round stacks', integer('--min-shards', 1))
+    .option('--trainers <n>', 'members that train in a round, drawn anew each time', integer('--trainers', 1))
+    .option('--committee <n>', 'members that vote, drawn anew each round', integer('--committee', 1))
     .option('--assumed-faulty <x>', 'fraction of members a committee assumes faulty', fraction, 0.1)
     .option('--epsilon <x>', 'largest probability of a bad committee, over all rounds', fraction, 1e-6)
     .option(
       '--committee-rounds <n>',
       'rounds that the epsilon is for',
-      wholeNumber('--committee-rounds', 1),
+      integer('--committee-rounds', 1),
       1000
     )
-    .option('--max-rank <n>', 'largest LoRA rank of a member', wholeNumber('--max-rank', 1))
+    .option('--max-rank <n>', 'largest LoRA rank of a member', integer('--max-rank', 1))
     .option(
       '--max-norm <x>',
       "largest norm of a module's first update (default: the norm of the median base weight)",
@@ -85,16 +82,12 @@ function createCommand(): Command {
         .choices(SHARD_DTYPES)
         .default('f32')
     )
-    .option('--train-seconds <n>', 'longest training of a round', wholeNumber('--train-seconds', 1))
-    .option(
-      '--gather-seconds <n>',
-      'longest wait for the others after it',
-      wholeNumber('--gather-seconds', 1)
-    )
+    .option('--train-seconds <n>', 'longest training of a round', integer('--train-seconds', 1))
+    .option('--gather-seconds <n>', 'longest wait for the others after it', integer('--gather-seconds', 1))
     .option(
       '--retain <n>',
       'rounds after its seal during which the blocks of a round are served (default: 64)',
-      wholeNumber('--retain', 1)
+      integer('--retain', 1)
     )
     .requiredOption('--out <file>', 'where the charter goes')
     .option('--json', 'print one JSON object')

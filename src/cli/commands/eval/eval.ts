@@ -7,9 +7,10 @@ import {
   executorFromFlags,
   executorOption
 } from '../../options/executor-options.ts'
+import { integer } from '../../options/parsers.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
-import { printResult, wholeNumber } from '../../terminal/output.ts'
-import { NotFittingError } from '../../terminal/usage-error.ts'
+import { printResult } from '../../terminal/output.ts'
+import { UsageError } from '../../terminal/usage-error.ts'
 import { choiceReport } from './eval-choices.ts'
 
 interface EvalOptions extends ExecutorFlags {
@@ -34,9 +35,9 @@ export function evalCommand(): Command {
     .option(
       '--context <n>',
       "tokens a window (default: the model's maximum, at most 256)",
-      wholeNumber('--context', 2, 131_072)
+      integer('--context', 2, 131_072)
     )
-    .option('--threads <n>', 'threads', wholeNumber('--threads', 1, 256), 1)
+    .option('--threads <n>', 'threads', integer('--threads', 1, 256), 1)
     .addOption(executorOption())
     .addOption(deviceOption())
     .option('--per-token', 'list every token with its log-probability')
@@ -65,7 +66,7 @@ Examples:
 
 async function evaluate(options: EvalOptions): Promise<void> {
   if ((options.text === undefined) === (options.choices === undefined))
-    throw new NotFittingError('give --text FILE or --choices FILE, one of them')
+    throw new UsageError('give --text FILE or --choices FILE, one of them')
   if (options.choices !== undefined) return evaluateChoices(options, options.choices)
   const { createTextScorer } = await import('../../../model/index.ts')
   const text = await readText(options.text!)
@@ -102,7 +103,7 @@ async function evaluate(options: EvalOptions): Promise<void> {
 
 async function evaluateChoices(options: EvalOptions, file: string): Promise<void> {
   if (options.context !== undefined || options.perToken === true)
-    throw new NotFittingError('--context and --per-token belong to --text')
+    throw new UsageError('--context and --per-token belong to --text')
   const { createChoiceScorer, loadBaseModel } = await import('../../../model/index.ts')
   const { readMultipleChoice } = await import('../../../data/index.ts')
   await requireFile(file)
