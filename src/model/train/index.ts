@@ -13,6 +13,14 @@
 
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
 export { CheckpointError } from './checkpoint.ts'
+export {
+  type Corpus,
+  type CorpusModel,
+  type CorpusReader,
+  type CorpusSettings,
+  checkCorpus,
+  createCorpusReader
+} from './corpus-reader.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
 export {
   type LocalTrainingOptions,
@@ -40,10 +48,4 @@ export {
   type TrainStepOptions
 } from './train-step.ts'
 export type { TrainerState } from './trainer-state.ts'
-export {
-  checkTrainingData,
-  type DataSettings,
-  loadTrainingData,
-  type TrainingData,
-  type TrainingDataOptions
-} from './training-data.ts'
+export { loadTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.ts'

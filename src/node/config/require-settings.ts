@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import { parseModelConfig } from '../../model/families/index.ts'
-import { checkTrainingData, loadTokenizer } from '../../model/index.ts'
+import { checkCorpus, loadTokenizer } from '../../model/index.ts'
 import type { Charter } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
@@ -67,7 +67,7 @@ async function requireDocuments(config: PeerConfig): Promise<void> {
   const { data, model } = config
   const path = requireDocumentsThere(config)
   try {
-    await checkTrainingData({ ...data, data: path, folder: model, tokenizer: loadTokenizer(model) })
+    await checkCorpus(path, data, { folder: model, tokenizer: loadTokenizer(model) })
   } catch (error) {
     throw new PeerError(`the training documents cannot be used: ${messageOf(error)}`)
   }

@@ -173,7 +173,7 @@ describe('loam train, generate and eval --choices', function () {
     assertFails(
       await train('killed', ...flags),
       1,
-      /holds the checkpoint of an earlier run: go on with --resume/
+      /holds the checkpoint of an earlier run: continue it with --resume/
     )
     assertFails(await train('killed', '--steps', '30', '--resume'), 1, /of a run with other settings/)
     const elsewhere = await train('killed', ...flags, '--resume', '--executor', 'onnxruntime-web')

@@ -176,7 +176,12 @@ function trainingOptions(
       resume,
       settings: runIdentity(settings, {
         ...{ steps, ...lora, recompute, baseFormat, sequenceLength, warmupSteps },
-        ...{ data: data.digest, config: base.config, weights: sampleDigest(weights), executor: executor.name }
+        ...{
+          data: data.digest(),
+          config: base.config,
+          weights: sampleDigest(weights),
+          executor: executor.name
+        }
       })
     }
   }

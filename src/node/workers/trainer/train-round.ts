@@ -9,6 +9,7 @@ import {
 import {
   type BaseModelDescription,
   chooseExecutor,
+  createCorpusReader,
   createLoraTrainer,
   type LoraTrainer,
   loadTrainingData
@@ -19,7 +20,7 @@ import { messageOf } from '../../storage/peer-error.ts'
 import type { HeldBase } from './held-base.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
-/** What is kept from one round to the next: the base weights in memory, once, and the compiled step. */
+/** What is kept from one round to the next: the base weights in memory, the compiled step, and the tokens of the documents. */
 export interface TrainingSession {
   /** Trains one round and puts its shards into the store; `local.safetensors` comes last. */
   train(
@@ -33,6 +34,7 @@ export interface TrainingSession {
 /** A session without a compiled step yet. */
 export function createTrainingSession(base: HeldBase): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
+  const corpora = createCorpusReader()
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -59,15 +61,15 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
     async train(job, store, onProgress, signal) {
       const { training } = job
       const description = base.describe(job.baseFolder)
-      const data = await loadTrainingData({
-        ...job.data,
-        data: job.documents,
-        folder: job.baseFolder,
-        tokenizer: description.tokenizer,
-        batchSize: training.batchSize,
-        sequenceLength: training.sequenceLength,
-        seed: job.documentSeed
-      })
+      const { batchSize, sequenceLength } = training
+      const data = await loadTrainingData(
+        {
+          ...job.data,
+          ...{ data: job.documents, folder: job.baseFolder, tokenizer: description.tokenizer },
+          ...{ batchSize, sequenceLength, seed: job.documentSeed }
+        },
+        corpora
+      )
       const trainer = await trainerFor(description, data.packing === 'isolated', job)
       // Nothing of a training that is over may replace weights that others use now.
       signal.throwIfAborted()
