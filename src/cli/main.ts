@@ -8,12 +8,12 @@ import { configCommand } from './commands/config.ts'
 import { consortiumCommand } from './commands/consortium/consortium.ts'
 import { doctorCommand } from './commands/doctor/doctor.ts'
 import { evalCommand } from './commands/eval/eval.ts'
-import { generateCommand } from './commands/generate.ts'
+import { generateCommand } from './commands/generate/generate.ts'
 import { identityCommand } from './commands/identity.ts'
 import { inviteCommand } from './commands/invite.ts'
 import { joinCommand } from './commands/join.ts'
 import { logsCommand } from './commands/logs.ts'
-import { membersCommand } from './commands/members.ts'
+import { membersCommand } from './commands/members/members.ts'
 import { peerCommand } from './commands/peer/peer.ts'
 import { peersCommand } from './commands/peers.ts'
 import { relayCommand } from './commands/relay.ts'
@@ -30,7 +30,7 @@ export function createProgram(): Command {
   const program = new Command('loam')
     .description('LoRA over a mesh: fine-tune one language model together, without a server')
     .version(packageVersion())
-    .showHelpAfterError('(loam --help shows what there is)')
+    .showHelpAfterError('(see loam --help)')
     .addHelpText(
       'after',
       `

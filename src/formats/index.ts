@@ -8,6 +8,7 @@
  * ```
  */
 export { compareStrings } from './compare-strings.ts'
+export { fileDigest } from './digest/file-digest.ts'
 export { modelDigest, sha256Hex, stackDigest } from './digest/tensors-digest.ts'
 export {
   decodeElements,

@@ -143,5 +143,5 @@ function parseRounds(text: string): RoundSpan {
   const first = Number(match?.[1])
   const last = Number(match?.[2] ?? match?.[1])
   if (match !== null && first >= 1 && last >= first && Number.isSafeInteger(last)) return { first, last }
-  throw new UsageError(`--rounds must be one round or a span such as 1..3, not ${JSON.stringify(text)}`)
+  throw new UsageError(`--rounds must be one round or a span such as 1..3, got ${JSON.stringify(text)}`)
 }

@@ -49,14 +49,14 @@ async function invite({ home: path, address, days, out, ...options }: InviteOpti
   const { writeFileAtomic } = await import('../../node/storage/index.ts')
   const { readFile } = await import('node:fs/promises')
   if (out !== undefined && existsSync(out))
-    throw new Error(`${out} is there already: choose another name with --out`)
+    throw new Error(`${out} exists already: choose another name with --out`)
   const home = homeAt(path)
   const charter = await readCharter(home.charter)
   const { head } = await openRoundStore(home, charter)
   const identity = await loadIdentity(home.identity)
   if (identity === undefined || memberIndex(head, identity.signer.peer) < 0)
     throw new Error(
-      `the peer of ${home.folder} is no member before round ${head.round}: only a member can invite`
+      `the peer of ${home.folder} is not a member as of round ${head.round}: only a member can invite`
     )
   const bootstrap = await inviteAddresses(home, identity.peerId, address)
   const terms = {

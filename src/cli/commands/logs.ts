@@ -41,7 +41,9 @@ function topics(text: string): string[] {
   const given = commaSeparated(text)
   const unknown = given.find((topic) => !(LOG_TOPICS as readonly string[]).includes(topic))
   if (unknown === undefined && given.length > 0) return given
-  throw new UsageError(`--topic must be of ${LOG_TOPICS.join(', ')}, not ${JSON.stringify(unknown ?? text)}`)
+  throw new UsageError(
+    `--topic must be one of ${LOG_TOPICS.join(', ')}, got ${JSON.stringify(unknown ?? text)}`
+  )
 }
 
 async function runLogs(flags: LogsFlags): Promise<void> {

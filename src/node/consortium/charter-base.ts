@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { modelDigest, type Tensor } from '../../formats/index.ts'
+import { fileDigest, modelDigest, type Tensor } from '../../formats/index.ts'
 import { type BaseModel, expandTargetModules } from '../../model/index.ts'
 import { type Charter, equalBytes, hex } from '../../protocol/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
@@ -41,16 +40,10 @@ function weightOf(base: BaseModel, module: string): Tensor {
 async function fileDigests(folder: string): Promise<Pick<CharterBase, 'config' | 'tokenizer' | 'weights'>> {
   const weightFiles = (await readdir(folder)).filter((name) => name.endsWith('.safetensors')).sort()
   return {
-    config: await digestOfFiles([join(folder, 'config.json')]),
-    tokenizer: await digestOfFiles([join(folder, 'tokenizer.json')]),
-    weights: await digestOfFiles(weightFiles.map((name) => join(folder, name)))
+    config: await fileDigest(join(folder, 'config.json')),
+    tokenizer: await fileDigest(join(folder, 'tokenizer.json')),
+    weights: await fileDigest(...weightFiles.map((name) => join(folder, name)))
   }
-}
-
-async function digestOfFiles(paths: readonly string[]): Promise<Uint8Array> {
-  const hash = createHash('sha256')
-  for (const path of paths) for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
-  return hash.digest()
 }
 
 /**

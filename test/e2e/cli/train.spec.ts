@@ -175,7 +175,7 @@ describe('loam train, generate and eval --choices', function () {
       1,
       /holds the checkpoint of an earlier run: continue it with --resume/
     )
-    assertFails(await train('killed', '--steps', '30', '--resume'), 1, /of a run with other settings/)
+    assertFails(await train('killed', '--steps', '30', '--resume'), 1, /from a run with other settings/)
     const elsewhere = await train('killed', ...flags, '--resume', '--executor', 'onnxruntime-web')
     assertFails(elsewhere, 1, /other settings \(executor: "onnxruntime" then, "onnxruntime-web" now\)/)
   })
@@ -244,7 +244,7 @@ describe('loam train, generate and eval --choices', function () {
         /no linear module of the model is called nonsense/
       ],
       [['train', '--data', path('missing'), ...out], 1, /there is no data at/],
-      [['train', '--data', path('bad.jsonl'), ...out], 1, /bad\.jsonl:2: no JSON/],
+      [['train', '--data', path('bad.jsonl'), ...out], 1, /bad\.jsonl:2: not valid JSON/],
       [
         ['train', '--data', path('chat.jsonl'), ...out],
         1,
@@ -257,8 +257,8 @@ describe('loam train, generate and eval --choices', function () {
       [['generate', '--prompt', 'a', '--chat'], 1, /has no chat template/],
       [['generate', '--prompt', 'a', '--context', '257'], 1, /does not fit the model's 256 positions/],
       [['generate', '--prompt', 'word '.repeat(400)], 1, /leaves no room in the context of 256/],
-      [['generate', '--prompt', 'a', '--adapter', path('missing')], 1, /is no PEFT adapter folder/],
-      [['generate', '--prompt', 'a', '--adapter', path('data.jsonl')], 1, /data\.jsonl is no adapter/],
+      [['generate', '--prompt', 'a', '--adapter', path('missing')], 1, /is not a PEFT adapter folder/],
+      [['generate', '--prompt', 'a', '--adapter', path('data.jsonl')], 1, /data\.jsonl is not an adapter/],
       [['eval'], 2, /--text FILE or --choices FILE/],
       [['eval', '--choices', path('missing')], 1, /there is no file/],
       [['eval', '--choices', path('data.jsonl')], 1, /data\.jsonl:1: "choices"/]

@@ -91,7 +91,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
       }).catch((error: unknown) => {
         if (!stopped.aborted) throw error
         const why = stopped.reason === OUT_OF_TIME ? `not whole after ${flags.minutes} minute(s)` : 'stopped'
-        throw new PeerError(`${why}; what was fetched is kept, and the next call goes on with it`)
+        throw new PeerError(`${why}; what was fetched is kept, and the next call continues`)
       })
     const { config: configDigest, tokenizer, weights } = charter.charter.base
     const digests = Object.fromEntries(

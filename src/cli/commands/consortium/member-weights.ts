@@ -16,7 +16,7 @@ export function memberWeightsOption(text: string): WeightsOption {
     const [, peerId, digits] = /^\s*(\w+)=([1-9]\d{0,12})\s*$/.exec(part) ?? []
     if (peerId === undefined || digits === undefined)
       throw new UsageError(
-        `--weights must be samples, uniform, or PEERID=N,PEERID=N with whole numbers from 1 on, not ${JSON.stringify(text)}`
+        `--weights must be samples, uniform, or PEERID=N,PEERID=N with positive integers, got ${JSON.stringify(text)}`
       )
     if (weights.has(peerId)) throw new UsageError(`--weights names ${peerId} twice`)
     weights.set(peerId, Number(digits))

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { PEFT_WEIGHTS_FILE } from '../../../adapter/index.ts'
-import { sha256Hex } from '../../../formats/index.ts'
+import { fileDigest } from '../../../formats/index.ts'
 import {
   type BaseModelDescription,
   createLoraTrainer,
@@ -22,6 +22,7 @@ import {
 } from '../../../model/index.ts'
 import { alphaOf, TRAINING_DEFAULTS } from '../../../node/config/index.ts'
 import { writePeftFolder } from '../../../node/export/peft-files.ts'
+import { hex } from '../../../protocol/index.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
 import { type OutputOptions, printResult } from '../../terminal/output.ts'
@@ -79,7 +80,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
     const speed = observed.speed(result.steps)
     progress.end()
     await writePeftFolder(out, result.adapter, base.folder, 'F32', settings.rsLora)
-    const adapterDigest = sha256Hex(await readFile(join(out, PEFT_WEIGHTS_FILE)))
+    const adapterDigest = hex(await fileDigest(join(out, PEFT_WEIGHTS_FILE)))
     const report = trainingReport(result, data, { out, adapterDigest }, speed)
     printResult(report, options, () => trainingReportText(report))
   } catch (error) {

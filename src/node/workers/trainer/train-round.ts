@@ -84,26 +84,35 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
         onStep: onProgress,
         signal
       })
-      const residual = await readResidual(job.residualFile)
-      const sent = sendAdapter(adapter, job.dtype, residual.adapter, job.rankStabilised)
-      const shards: TrainedShard[] = []
-      let totalBytes = 0
-      for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
-        for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
-        shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
-        totalBytes += byteLength
-      }
-      await store.flush(shards.flatMap(({ blocks }) => blocks))
-      await mkdir(dirname(job.localPath), { recursive: true })
-      const samples = data.examples
-      if (sent.residual.pairs.length > 0) {
-        await mkdir(dirname(job.residualPath), { recursive: true })
-        await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
-      }
-      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
-      return { samples, shards, totalBytes, residualFault: residual.fault }
+      return publish(adapter, data.examples, job, store)
     }
   }
+}
+
+/** Puts an adapter's shards into the store and its files into the home. */
+async function publish(
+  adapter: LoraAdapter,
+  samples: number,
+  job: TrainingJob,
+  store: BlockStore
+): Promise<TrainingResult> {
+  const residual = await readResidual(job.residualFile)
+  const sent = sendAdapter(adapter, job.dtype, residual.adapter, job.rankStabilised)
+  const shards: TrainedShard[] = []
+  let totalBytes = 0
+  for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
+    for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
+    shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
+    totalBytes += byteLength
+  }
+  await store.flush(shards.flatMap(({ blocks }) => blocks))
+  await mkdir(dirname(job.localPath), { recursive: true })
+  if (sent.residual.pairs.length > 0) {
+    await mkdir(dirname(job.residualPath), { recursive: true })
+    await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
+  }
+  await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
+  return { samples, shards, totalBytes, residualFault: residual.fault }
 }
 
 /** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */

@@ -64,7 +64,7 @@ describe("a peer's settings", () => {
     ['{"network":{"batch_size":4}}', /no setting network\.batch_size; did you mean training\.batchSize\?/],
     ['{"zebra":{}}', /no setting zebra; loam config print lists all settings/],
     ['{"version":2}', /peer\.json: version: /],
-    ['{"network":{"listen":["/ip4/1.2.3.4/tcp/1","nowhere"]}}', /network\.listen nowhere is no multiaddr/],
+    ['{"network":{"listen":["/ip4/1.2.3.4/tcp/1","nowhere"]}}', /network\.listen nowhere is not a multiaddr/],
     ['{"network":{"bootstrap":["/ip4/1.2.3.4/tcp/1"]}}', /network\.bootstrap .* must end in \/p2p\/PEERID/],
     ['{"control":{"token":"x"}}', /control\.token is a secret .* set LOAM_CONTROL_TOKEN/],
     ['{"log":{"level":"loud"}}', /log\.level must be debug, info, warn, error, .* got "loud"/],
