@@ -25,7 +25,7 @@ import { verifyCommand } from './commands/verify.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
 import { UsageError } from './terminal/usage-error.ts'
 
-/** The `loam` command with all that hangs under it. */
+/** The `loam` command with its subcommands. */
 export function createProgram(): Command {
   const program = new Command('loam')
     .description('LoRA over a mesh: fine-tune one language model together, without a server')
@@ -36,15 +36,16 @@ export function createProgram(): Command {
       `
 Examples:
   $ loam testnet                          a whole network on this machine
-  $ loam identity --home ~/.loam          who this peer is; makes a key the first time
-  $ loam peer --home ~/.loam              take part
-  $ loam status --home ~/.loam            what a running peer does
-  $ loam join INVITE --home ~/.loam       ask to be let into a consortium
+  $ loam identity --home ~/.loam          this peer's identity; made if needed
+  $ loam peer --home ~/.loam              take part in a consortium
+  $ loam status --home ~/.loam            what a running peer is doing
+  $ loam join INVITE --home ~/.loam       ask to join a consortium
   $ loam train --data FILE --out DIR      fine-tune on this machine alone
   $ loam doctor                           what can compute on this machine
   $ loam COMMAND --help                   a command's options, with examples
 
-Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG=1 adds the stack to an error.`
+Exit codes: 0 success, 1 failure, 2 incorrect usage (including no command).
+LOAM_DEBUG=1 prints the stack of an error.`
     )
   for (const command of [
     testnetCommand(),

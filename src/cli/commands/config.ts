@@ -11,22 +11,23 @@ interface ConfigFlags extends OutputOptions {
 /** `loam config`: what a peer's settings are, and whether they fit. */
 export function configCommand(): Command {
   return new Command('config')
-    .description("a peer's settings: what holds and where it comes from, and whether it fits")
+    .description("show or check a peer's settings")
     .addCommand(printCommand())
     .addCommand(checkCommand())
 }
 
 function printCommand(): Command {
   const command = new Command('print')
-    .description('print every setting with its value and where that came from')
+    .description('print every setting with its value and the source of the value')
     .requiredOption('--home <folder>', "the peer's home folder")
   return addSettingFlags(command)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-The flags are those of loam peer: give them to see what they would change. A value comes from: default, file
-(HOME/peer.json), environment (secrets only, which are not printed), flag.
+The flags are those of loam peer: use them to see what they would change.
+Sources of a value: default, file (HOME/peer.json), environment (secrets only,
+which are not printed), flag.
 
 Examples:
   $ loam config print --home ~/.loam
@@ -83,8 +84,9 @@ function checkCommand(): Command {
     .addHelpText(
       'after',
       `
-Checks each setting, then what loam peer checks before it starts: the charter's limits, the training documents, the base
-model, the executor. Exit code 0 when all is well, else 1.
+Checks each setting, then what loam peer checks before it starts: the charter's
+limits, the training documents, the base model and the executor. The exit code is
+0 if all of them fit, otherwise 1.
 
 Examples:
   $ loam config check --home ~/.loam

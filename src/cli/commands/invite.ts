@@ -22,20 +22,22 @@ export function inviteCommand(): Command {
     .requiredOption('--home <folder>', "a member's home folder")
     .option(
       '--address <address...>',
-      'where this peer can be reached, each ending in /p2p/PEERID (default: where it last listened, and the others)'
+      'addresses of this peer, each ending in /p2p/PEERID (default: where it last listened, and known addresses of other members)'
     )
-    .option('--days <n>', 'days for which it is valid', integer('--days', 1, 3650), INVITE_DAYS)
-    .option('--out <file>', 'where the invite goes (default: as text on standard output)')
+    .option('--days <n>', 'number of days it is valid', integer('--days', 1, 3650), INVITE_DAYS)
+    .option('--out <file>', 'invite file to write (default: print it as text)')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-An invite lets nobody in: it tells a candidate what is true and where to knock. A quorum of members admits
-the request that loam join makes of it. Anybody may read it; who changes it is found out.
+An invite admits nobody by itself: it gives a candidate the charter, a seal to
+trust and addresses to dial. loam join turns it into a request that a quorum of
+members has to admit. It contains no secret, and changes to it are detected.
 
 Examples:
   $ loam invite --home ~/.loam --out weather.invite
-  $ loam invite --home ~/.loam --address /dns4/lab.example/tcp/4001/p2p/12D3KooW... --days 2`
+  $ loam invite --home ~/.loam --days 2 \\
+      --address /dns4/lab.example/tcp/4001/p2p/12D3KooW...`
     )
     .action(invite)
 }

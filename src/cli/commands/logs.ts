@@ -19,15 +19,16 @@ type LogLine = Readonly<Record<string, unknown>>
 export function logsCommand(): Command {
   return askingDaemon(new Command('logs'))
     .description("show the last lines of a running peer's log")
-    .option('-f, --follow', 'go on with what comes, until Ctrl-C or the end of the daemon')
-    .option('-n, --lines <n>', 'how many', integer('--lines', 0, 1_000), 20)
+    .option('-f, --follow', 'print new lines as they come, until Ctrl-C or the peer stops')
+    .option('-n, --lines <n>', 'number of lines', integer('--lines', 0, 1_000), 20)
     .addOption(new Option('--level <level>', 'only from this level on').choices(LOG_LEVELS))
     .option('--topic <topics>', `only these: ${LOG_TOPICS.join(', ')}`, topics)
     .addHelpText(
       'after',
       `
-Only what the daemon's own --log-level lets through is there. All of it is in HOME/daemon.log. With --json the lines come
-as the daemon writes them; with --follow each is a line of standard output, else they are the member "lines" of one object.
+Shows only what the peer's own --log-level lets through; the whole log is in
+HOME/daemon.log. With --json, lines are printed as the peer writes them: one per
+line with --follow, otherwise in the "lines" array of one object.
 
 Examples:
   $ loam logs --home ~/.loam -f

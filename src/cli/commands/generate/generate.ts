@@ -66,8 +66,9 @@ export function generateCommand(): Command {
     .addHelpText(
       'after',
       `
-The text is printed as it is generated. Options that are not given are taken from
-the model's generation_config.json; without one, the most likely token is picked.
+The text is printed as it is generated. Options that are not given are taken
+from the model's generation_config.json; without one, the most likely token is
+picked.
 
 Examples:
   $ loam generate --prompt "Once upon a time"

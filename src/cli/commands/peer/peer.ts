@@ -38,7 +38,7 @@ the result). Stop the peer with Ctrl-C or SIGTERM.
 Examples:
   $ loam peer --home ~/.loam --charter charter.cbor --data notes.jsonl --rank 8
   $ loam peer --home ~/.loam --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
-  $ loam peer --home ~/.loam --log-level info,network=debug --set log.keepFiles=10`
+  $ loam peer --home ~/.loam --log-level debug --set log.keepFiles=9`
     )
     .action((flags: PeerFlags) => runPeer(flags, settingsOfFlags(command, { ...flags })))
 }

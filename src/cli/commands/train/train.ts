@@ -36,8 +36,8 @@ and resumed.
 
 Examples:
   $ loam train --data notes/ --out my-adapter --steps 200
-  $ loam train --model models/tinyllama --data alpaca.jsonl --out out --epochs 3 \\
-      --held-out 0.05 --eval-every 50 --patience 3 --checkpoint-every 50
+  $ loam train --model models/tinyllama --data alpaca.jsonl --out out \\
+      --epochs 3 --held-out 0.05 --eval-every 50 --patience 3
   $ loam generate --adapter my-adapter --prompt "Dear colleagues,"`
     )
     .action(async (flags: TrainFlags) => {

@@ -31,7 +31,7 @@ export const trainingSettings = z.strictObject({
     unit: 'tokens',
     flag: '--sequence-length <n>'
   }),
-  learningRate: setting(z.number().positive().default(2e-3), {
+  learningRate: setting(z.number().positive().default(3e-3), {
     description: 'peak learning rate',
     accepts: POSITIVE_NUMBER,
     flag: '--learning-rate <x>'
