@@ -1,6 +1,7 @@
 import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
+import { isRetained } from '../src/protocol/rules/retain.ts'
 import type { HeldOutLoss } from '../src/protocol/rules/validate.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { World } from './world.ts'
@@ -64,10 +65,9 @@ export class BlockExchange {
   }
 
   /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes to anybody. */
-  prune(copy: Copy, { round, rules, charter }: RoundContext): void {
+  prune(copy: Copy, { round, charter }: RoundContext): void {
     for (const held of this.#providers.values())
-      if (!rules.isRetained(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
-        held.copies.delete(copy)
+      if (!isRetained(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN))) held.copies.delete(copy)
   }
 
   /** Drops what nobody is owed any more. */

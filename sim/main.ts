@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { drawScenario } from './draw-scenario.ts'
 import { mutantTable } from './mutant-table.ts'
-import { MUTANTS } from './mutants.ts'
+import { loadSubject, MUTANTS } from './mutants/index.ts'
 import { histogram, replayOf, summarise } from './report.ts'
 import { appendResult, readResults } from './results-file.ts'
-import { runScenario, type SeedResult } from './run-seed.ts'
+import type { SeedResult } from './run-seed.ts'
 import { shrink } from './shrink.ts'
 import { sweep } from './sweep.ts'
 
@@ -36,7 +36,7 @@ function mutantName(text: string): string {
   throw new InvalidArgumentError(`there are: ${Object.keys(MUTANTS).join(', ')}`)
 }
 
-const program = new Command('sim')
+const program = new Command('npm run sim --')
   .description('Runs whole consortia in virtual time, each made from a seed, and tells what went wrong.')
   .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
   .option('--from <seed>', 'the first seed', wholeNumber, 1)
@@ -108,13 +108,14 @@ async function runSweep({
   return summary.failures.length === 0
 }
 
-function runShrink({ shrink: seed, mutate, rounds, out }: Options): boolean {
+async function runShrink({ shrink: seed, mutate, rounds, out }: Options): Promise<boolean> {
+  const { runScenario } = await loadSubject(mutate)
   const scenario = drawScenario(seed!, rounds)
-  if (runScenario(scenario, mutate).failure === undefined) {
+  if (runScenario(scenario).failure === undefined) {
     tell(`seed ${seed} does not fail: there is nothing to shrink`)
     return true
   }
-  const result = shrink(scenario, mutate, ({ members, rounds: left, faulty }) =>
+  const result = await shrink(scenario, mutate, ({ members, rounds: left, faulty }) =>
     tell(`simpler: ${members} members, ${faulty.length} faulty, ${left} rounds`)
   )
   const text = `${JSON.stringify(result, null, 2)}\n`
@@ -124,6 +125,6 @@ function runShrink({ shrink: seed, mutate, rounds, out }: Options): boolean {
   return false
 }
 
-if (options.shrink !== undefined) process.exit(runShrink(options) ? 0 : 1)
+if (options.shrink !== undefined) process.exit((await runShrink(options)) ? 0 : 1)
 const isFine = options.mutants ? await mutantTable(options, tell) : await runSweep(options)
 process.exitCode = isFine ? 0 : 1

@@ -1,11 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { judgesOf, MUTANTS } from './mutants.ts'
+import { loadSubject, MUTANTS } from './mutants/index.ts'
 import { appendResult, readResults } from './results-file.ts'
-import { runScenario, type SeedResult } from './run-seed.ts'
-import { seatSituations } from './seat-situations.ts'
+import type { SeedResult } from './run-seed.ts'
 import { SITUATION_SEEDS, situations } from './situations.ts'
 import { sweep } from './sweep.ts'
-import type { Violation } from './watch.ts'
 
 /** How one mutant fared. */
 export interface MutantResult {
@@ -17,27 +15,25 @@ export interface MutantResult {
   readonly caught?: Pick<SeedResult, 'seed' | 'failure'> | undefined
 }
 
-/** Runs every mutant in its own situation until a run shows it. */
-export function runSituations(onResult: (result: MutantResult) => void = () => {}): MutantResult[] {
-  return Object.keys(MUTANTS).map((mutant) => {
+/** Runs every mutant in its own situation, from the first seed on, until a run shows it. */
+export async function runSituations(
+  onResult: (result: MutantResult) => void = () => {}
+): Promise<MutantResult[]> {
+  const results: MutantResult[] = []
+  for (const mutant of Object.keys(MUTANTS)) {
+    const { runSituation } = await loadSubject(mutant)
     let caught: Pick<SeedResult, 'seed' | 'failure'> | undefined
     let seed = 0
     const most = situations[mutant] === undefined ? 1 : SITUATION_SEEDS
     while (caught === undefined && seed < most) {
-      const failure = runSituation(mutant, ++seed, mutant)
+      const failure = runSituation(mutant, ++seed)
       if (failure !== undefined) caught = { seed, failure }
     }
     const result = { mutant, seeds: seed, from: 1, caught }
+    results.push(result)
     onResult(result)
-    return result
-  })
-}
-
-/** What goes wrong in the situation made for a mutant, under the sound rules or under broken ones. */
-export function runSituation(situation: string, seed: number, mutant?: string): Violation | undefined {
-  const scenario = situations[situation]
-  if (scenario !== undefined) return runScenario(scenario(seed), mutant).failure
-  return seatSituations[situation]!(judgesOf(mutant))
+  }
+  return results
 }
 
 /** Which drawn seeds, in how many processes, and what a run before knows already. */
@@ -103,7 +99,7 @@ export async function mutantTable(
     tell(`${mutant}: ${caught === undefined ? `survived ${seeds} seeds` : `caught at seed ${caught.seed}`}`)
   }
   const known = file === undefined ? [] : readResults<MutantResult>(file, ({ mutant }) => mutant)
-  const results = drawn ? await runMutants({ ...options, known }, note) : runSituations(note)
+  const results = drawn ? await runMutants({ ...options, known }, note) : await runSituations(note)
   const table = tableOf(results)
   const survivors = results.filter(({ caught }) => caught === undefined).map(({ mutant }) => mutant)
   if (document !== undefined) writeInto(document, drawn ? 'drawn' : 'situations', table)

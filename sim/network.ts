@@ -6,7 +6,6 @@ import { type Signer, verifyEd25519 } from '../src/protocol/encoding/signature.t
 import { contextAfter, encodeSealedRound } from '../src/protocol/history/sealed-round.ts'
 import { type Environment, type Step, start, step } from '../src/protocol/machine.ts'
 import { isVoid } from '../src/protocol/messages/identifiers.ts'
-import { type RoundRules, soundRules } from '../src/protocol/round-rules.ts'
 import type { Effect } from '../src/protocol/state/effects.ts'
 import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
@@ -79,16 +78,15 @@ export class Network implements World {
   #done = 0
 
   /**
-   * @param rules of the honest members; broken ones where the simulator is to show that it sees it
    * @param observer of what is sent and reached, for measurements
    */
-  constructor(scenario: Scenario, rules: RoundRules = soundRules, observer: Observer = {}) {
+  constructor(scenario: Scenario, observer: Observer = {}) {
     this.scenario = scenario
     this.observer = observer
     this.random = new SeededRandom(scenario.seed)
     const verify = scenario.signatures === 'real' ? verifyEd25519 : verifyIdeal
     this.envelopeCheck = scenario.signatures === 'real' ? plainCheck(verify) : memoisedCheck(verify)
-    const { copies, chains, outsider, genesis } = peopleOf(scenario, rules, verify)
+    const { copies, chains, outsider, genesis } = peopleOf(scenario, verify)
     this.copies = copies
     this.honest = copies.filter(isHonest)
     this.chains = chains

@@ -1,4 +1,4 @@
-import { runScenario } from './run-seed.ts'
+import { loadSubject } from './mutants/index.ts'
 import { CALM, type Scenario, type Weather } from './scenario.ts'
 import type { Invariant } from './watch.ts'
 
@@ -15,19 +15,20 @@ export interface ShrunkScenario {
  *
  * @throws {RangeError} for a scenario that does not fail
  */
-export function shrink(
+export async function shrink(
   scenario: Scenario,
   mutant: string | undefined,
   onStep: (scenario: Scenario) => void = () => {}
-): ShrunkScenario {
-  const invariant = runScenario(scenario, mutant).failure?.invariant
+): Promise<ShrunkScenario> {
+  const { runScenario } = await loadSubject(mutant)
+  const invariant = runScenario(scenario).failure?.invariant
   if (invariant === undefined) throw new RangeError(`seed ${scenario.seed} does not fail`)
   let least = scenario
   for (let isSmaller = true; isSmaller; ) {
     isSmaller = false
     for (const simpler of simplerOnes(least)) {
       if (JSON.stringify(simpler) === JSON.stringify(least)) continue
-      if (runScenario(simpler, mutant).failure?.invariant !== invariant) continue
+      if (runScenario(simpler).failure?.invariant !== invariant) continue
       least = simpler
       isSmaller = true
       onStep(least)

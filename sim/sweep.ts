@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
-import { runSeed, type SeedResult } from './run-seed.ts'
+import { loadSubject } from './mutants/index.ts'
+import type { SeedResult } from './run-seed.ts'
 
 /** What to run. */
 export interface SweepOptions {
@@ -40,15 +41,17 @@ export async function sweep(options: SweepOptions): Promise<SeedResult[]> {
     mutant,
     untilFailure
   }))
-  if (jobs === 1) for (const result of carryOut(assignments[0]!)) take(result)
+  if (jobs === 1) for await (const result of carryOut(assignments[0]!)) take(result)
   else await Promise.all(assignments.map((assignment) => inProcess(assignment, take)))
   return results.sort((left, right) => left.seed - right.seed)
 }
 
 /** Runs the seeds of one assignment, one after the other. */
-export function* carryOut({ seeds, rounds, mutant, untilFailure }: Assignment): Generator<SeedResult> {
+export async function* carryOut(assignment: Assignment): AsyncGenerator<SeedResult> {
+  const { seeds, rounds, mutant, untilFailure } = assignment
+  const { runSeed } = await loadSubject(mutant)
   for (const seed of seeds) {
-    const result = runSeed(seed, mutant, rounds)
+    const result = runSeed(seed, rounds)
     yield result
     if (untilFailure && result.failure !== undefined) return
   }

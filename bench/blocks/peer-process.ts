@@ -1,4 +1,4 @@
-import '../../src/node/network/host/promise-polyfill.ts'
+import '../../src/node/network/core/promise-polyfill.ts'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

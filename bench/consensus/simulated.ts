@@ -45,7 +45,7 @@ export function measureSimulated(
     shown = performance.now()
     onProgress(`${members} members: round ${round} of ${rounds}, ${whole.messages} messages sent`)
   }
-  const outcome = new Network(scenarioOf(consortium), undefined, {
+  const outcome = new Network(scenarioOf(consortium), {
     sent(message, at) {
       const { round } = message.header
       if (round > rounds) return

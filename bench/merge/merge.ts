@@ -3,7 +3,7 @@
  * a plain copy, in one run. One thread is measured in processor time, two on the wall's clock, for which the machine has
  * to be quiet.
  *
- * Usage: npm run bench:merge -- [--json]
+ * Usage: npm run bench -- merge [--json]
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { NetworkView } from '../../src/node/network/diagnosis/index.ts'
+import type { NetworkView } from '../../src/node/diagnosis/index.ts'
 import { commandFile } from '../../src/package-root.ts'
 import type { LabHost } from '../network-lab/namespaces.ts'
 

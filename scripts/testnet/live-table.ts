@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
-import type { PeerReport } from '../../src/node/log/peer-report.ts'
+import type { PeerReport } from '../../src/node/home/peer-report.ts'
 import type { NetworkRun, PeerView } from './network-run.ts'
 
 /** Redraws a second: enough for the eye, cheap for the terminal. */

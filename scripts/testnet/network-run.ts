@@ -1,4 +1,4 @@
-import type { PeerReport, ProgressReport, SealedReport } from '../../src/node/log/peer-report.ts'
+import type { PeerReport, ProgressReport, SealedReport } from '../../src/node/home/peer-report.ts'
 import { quorumSize } from '../../src/protocol/index.ts'
 import { type PeerProcess, startPeerProcess } from './peer-process.ts'
 import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'

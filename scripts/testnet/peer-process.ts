@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { PeerReport } from '../../src/node/log/peer-report.ts'
+import type { PeerReport } from '../../src/node/home/peer-report.ts'
 import { commandFile } from '../../src/package-root.ts'
 import type { PreparedPeer } from './prepare-homes.ts'
 

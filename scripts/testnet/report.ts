@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import type { PhaseTimes } from '../../src/node/log/peer-report.ts'
+import type { PhaseTimes } from '../../src/node/home/peer-report.ts'
 import type { DomainLoss } from './evaluate-losses.ts'
 import { PLAIN_BORDERS } from './live-table.ts'
 import type { PeerView } from './network-run.ts'

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readCharter } from '../../src/node/home/charter-file.ts'
+import type { SealedReport } from '../../src/node/home/peer-report.ts'
 import { runningDaemon } from '../../src/node/home/process-lock.ts'
-import type { SealedReport } from '../../src/node/log/peer-report.ts'
-import { readSealedRounds } from '../../src/node/storage/round-store.ts'
-import { roundSummary } from '../../src/node/storage/round-summary.ts'
+import { readSealedRounds } from '../../src/node/home/round-store.ts'
+import { roundSummary } from '../../src/node/home/round-summary.ts'
 import type { PeerView } from './network-run.ts'
 
 const LOOK_AGAIN_MS = 500

@@ -9,7 +9,7 @@ function wholeNumber(text: string): number {
   return value
 }
 
-const program = new Command('fuzz')
+const program = new Command('npm run fuzz --')
   .description(
     'Feeds every decoder of the wire with random and damaged bytes: each is read or refused, nothing else.'
   )

@@ -37,9 +37,9 @@ export {
   memberCard,
   memberCardSchema
 } from './home/identity.ts'
+export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './home/peer-report.ts'
 export { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevels } from './log/levels.ts'
 export { createLogs, type LogOptions, type Logs } from './log/logs.ts'
-export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } from './log/peer-report.ts'
 export { type Peer, type PeerOptions, startPeer } from './peer.ts'
 export type { Log } from './storage/index.ts'
 export { PeerError } from './storage/peer-error.ts'

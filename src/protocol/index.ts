@@ -10,6 +10,13 @@
  */
 
 export {
+  type BaseFile,
+  baseDigest,
+  baseFileBytesMax,
+  isBaseFileName,
+  modelFileBytes
+} from './charter/base-files.ts'
+export {
   type Charter,
   charterId,
   checkCharter,
@@ -65,8 +72,8 @@ export { cutId, isVoid } from './messages/identifiers.ts'
 export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
 export { requestFault, requestId, signRequest } from './messages/membership.ts'
 export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
-export { type RoundRules, soundRules } from './round-rules.ts'
 export { latestAttested, silenceNeeded } from './rules/lost-log.ts'
+export { isRetained } from './rules/retain.ts'
 export { blocksOf, type HeldOutLoss, heldOutFault, manifestFault } from './rules/validate.ts'
 export { type Effect, type LogRecord, UNKNOWN_ROUND } from './state/effects.ts'
 export type { PeerEvent } from './state/events.ts'

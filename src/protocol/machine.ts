@@ -1,4 +1,4 @@
-import { memberIndex, type RoundContext, withRules } from './charter/round-context.ts'
+import { memberIndex, type RoundContext } from './charter/round-context.ts'
 import { equalBytes, hex } from './encoding/bytes.ts'
 import type { Signer, Verify } from './encoding/signature.ts'
 import { describeConflict, isSameSeal } from './history/conflicting-seals.ts'
@@ -8,7 +8,6 @@ import { offenderOf } from './messages/evidence.ts'
 import { sameDigest } from './messages/identifiers.ts'
 import { isKind, judge } from './messages/judge.ts'
 import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message, signMessage } from './messages/message.ts'
-import type { RoundRules } from './round-rules.ts'
 import { attest, build, seal } from './rules/attest.ts'
 import { acceptCertificate, certify, endorse, fetchManifests } from './rules/endorse.ts'
 import { learnEvidence, spreadEvidence } from './rules/evidence.ts'
@@ -24,6 +23,8 @@ import type { PeerEvent } from './state/events.ts'
 import { isNeeded } from './state/needed.ts'
 import { initialState, type PeerState, stateOf } from './state/state.ts'
 
+/** Envelopes of the next round that are kept of one author until that round begins. */
+const EARLY_MAX = 8
 /** Bytes of next-round envelopes that are kept of one author: a manifest, a proposal, and small ones. */
 const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 
@@ -31,8 +32,6 @@ const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 export interface Environment {
   readonly signer: Signer
   readonly verify: Verify
-  /** Rules other than the context's: the simulator breaks one at a time. */
-  readonly rules?: RoundRules
   /**
    * The own clock at this step, in whole milliseconds, from any start; it never goes back. Deadlines follow what it shows
    * (rule 5 *Vote*); without one they are the charter's.
@@ -62,9 +61,7 @@ export function restore(
   records: readonly LogRecord[],
   environment: Environment
 ): Step {
-  const { rules, signer } = environment
-  const ruled = rules === undefined ? context : withRules(context, rules)
-  const state = initialState(ruled, signer.peer, records)
+  const state = initialState(context, environment.signer.peer, records)
   const draft: Draft = { ...state, ...environment, effects: [] }
   beginRound(draft)
   applyRules(draft)
@@ -218,7 +215,7 @@ function isOfRound({ context }: Draft, { round, parent }: { round: number; paren
 function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
   const kept = draft.early.get(hex(author)) ?? []
   const held = kept.reduce((sum, { length }) => sum + length, 0)
-  if (!draft.context.rules.keepsEarly(kept.length) || held + bytes.length > EARLY_BYTES_MAX) return
+  if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return
   if (kept.some((known) => equalBytes(known, bytes))) return
   draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
 }
@@ -300,7 +297,7 @@ function advance(draft: Draft): void {
   if (built !== undefined) {
     const { stack, model } = sealedRound.seal
     const isSealed = sameDigest(built.stack, stack) && equalBytes(built.model, model)
-    diverged = !context.rules.mayGoOnFrom(isSealed)
+    diverged = !isSealed
     if (diverged) draft.effects.push({ type: 'diverged', context, sealedRound, built: built.model })
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })

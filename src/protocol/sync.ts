@@ -112,9 +112,7 @@ export function answerSync(
   const uncertified = [...state.certificates.values()].filter(
     ({ author }) => !hasBit(request.certified, author)
   )
-  const certificates = context.rules
-    .syncGives(uncertified)
-    .filter(({ endorsements }) => within(endorsements.length * 80))
+  const certificates = uncertified.filter(({ endorsements }) => within(endorsements.length * 80))
   const had = new Map(request.have.map(({ kind, slot, members }) => [`${kind}/${slot}`, members]))
   const messages: Uint8Array[] = []
   for (const [key, slot] of state.messages) {
@@ -128,8 +126,7 @@ export function answerSync(
       const lacked = kept.filter(
         ({ id }) => !isHad || request.wanted.some((wanted) => equalBytes(wanted, id))
       )
-      for (const message of context.rules.syncGives(lacked))
-        if (within(message.bytes.length)) messages.push(message.bytes)
+      for (const message of lacked) if (within(message.bytes.length)) messages.push(message.bytes)
     }
   }
   return { certificates, messages }

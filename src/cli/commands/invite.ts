@@ -44,7 +44,7 @@ Examples:
 
 async function invite({ home: path, address, days, out, ...options }: InviteOptions): Promise<void> {
   const { readCharter } = await import('../../node/home/charter-file.ts')
-  const { openRoundStore } = await import('../../node/storage/round-store.ts')
+  const { openRoundStore } = await import('../../node/home/round-store.ts')
   const { loadIdentity } = await import('../../node/home/identity.ts')
   const { inviteAddresses, inviteToken } = await import('../../node/membership/invite-files.ts')
   const { consortiumCid, encodeInvite, hex, memberIndex } = await import('../../protocol/index.ts')

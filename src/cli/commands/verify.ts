@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
-import type { Verification } from '../../node/home/verify-home.ts'
+import type { Verification } from '../../node/upkeep/verify-home.ts'
 import { EXIT, printResult } from '../terminal/output.ts'
 
 interface VerifyOptions {
@@ -37,7 +37,7 @@ function trustedSeal(value: string): { round: number; seal: string } {
 }
 
 async function verify(path: string, { trust, against, json }: VerifyOptions): Promise<void> {
-  const { verifyHome } = await import('../../node/home/verify-home.ts')
+  const { verifyHome } = await import('../../node/upkeep/verify-home.ts')
   const result = await verifyHome(homeAt(path), {
     ...(trust === undefined ? {} : { trusted: trust }),
     ...(against === undefined ? {} : { against: homeAt(against) })

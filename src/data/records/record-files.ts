@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse } from 'csv-parse'
-import { cutText } from '../text/text-cleaning.ts'
+import { cutText } from '../text/cut-text.ts'
 import { DataError } from './example.ts'
 
 /** One record of a file and where it stands. */

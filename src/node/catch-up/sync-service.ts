@@ -30,6 +30,7 @@ import type { DriverComponents } from '../driver/components.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
 import { roundsThatAreFar } from '../driver/shard-work.ts'
 import { readCharter } from '../home/charter-file.ts'
+import { readSealedRounds } from '../home/round-store.ts'
 import { isBeforeInvite } from '../membership/invite-files.ts'
 import {
   isMalformed,
@@ -39,8 +40,7 @@ import {
   withDeadline
 } from '../network/index.ts'
 import { messageOf } from '../storage/peer-error.ts'
-import { readSealedRounds } from '../storage/round-store.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import { TrustedChain } from './trusted-chain.ts'
 
 /** Protocol of rule 14 *Sync*. */

@@ -1,7 +1,7 @@
 import { candidatesFor, type ExecutorChoice, type ExecutorDevice } from '../../model/executor/choice.ts'
 import { probeExecutor } from '../../model/executor/probe/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
-import { withoutSecrets } from './index.ts'
+import { withoutSecrets } from './load.ts'
 
 /**
  * Checks, in a process of its own, that an executor that is asked for computes on this machine. Where none is asked for

@@ -1,13 +1,13 @@
 import type { SignedCharter } from '../../protocol/index.ts'
-import type { Heads } from '../catch-up/heads.ts'
 import type { ControlConfig, MetricsConfig, PeerConfig } from '../config/index.ts'
+import type { Heads } from '../driver/heads.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
 import type { Home } from '../home/home.ts'
+import type { RoundStore } from '../home/round-store.ts'
 import type { RecentLines } from '../log/recent-lines.ts'
 import type { PeerMetrics } from '../metrics/index.ts'
 import type { Handshakes, NetworkHost } from '../network/index.ts'
 import type { Log } from '../storage/index.ts'
-import type { RoundStore } from '../storage/round-store.ts'
 import type { Observer } from './observer.ts'
 
 /** What the control API shows of a running peer. */

@@ -1,7 +1,7 @@
 import { lstat, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { parseHostAndPort } from '../config/groups/metrics.ts'
-import type { PeerReport } from '../log/peer-report.ts'
+import type { PeerReport } from '../home/peer-report.ts'
 import { errorCode, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 import type { ControlComponents } from './components.ts'

@@ -1,4 +1,4 @@
-import type { PeerReport, ProgressReport, SealedReport } from '../log/peer-report.ts'
+import type { PeerReport, ProgressReport, SealedReport } from '../home/peer-report.ts'
 
 /** Rounds of this run whose times are kept. */
 const ROUNDS_MAX = 1_000

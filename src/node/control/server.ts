@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { networkView } from '../network/diagnosis/index.ts'
+import { networkView } from '../diagnosis/index.ts'
 import type { ControlComponents } from './components.ts'
 import { EventStreams, STREAMS_MAX } from './event-streams.ts'
 import { hasToken, isOwnHost } from './guard.ts'

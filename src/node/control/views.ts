@@ -1,7 +1,7 @@
 import { consortiumCid } from '../../protocol/index.ts'
-import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../log/peer-report.ts'
+import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../home/peer-report.ts'
 import { isRelayed } from '../network/peers/peer-address.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import type { ControlComponents } from './components.ts'
 
 /** Whether a peer does its part, and why not. */

@@ -1,15 +1,15 @@
 import type { Environment, Invite } from '../../protocol/index.ts'
-import type { Heads } from '../catch-up/heads.ts'
 import type { PeerConfig } from '../config/index.ts'
 import type { Home } from '../home/home.ts'
 import type { Identity } from '../home/identity.ts'
-import type { PeerReport } from '../log/peer-report.ts'
+import type { MessageLog } from '../home/message-log.ts'
+import type { PeerReport } from '../home/peer-report.ts'
+import type { RoundStore } from '../home/round-store.ts'
+import type { Log } from '../log/log.ts'
 import type { BlockExchange, NetworkHost } from '../network/index.ts'
-import type { Log } from '../storage/log.ts'
-import type { MessageLog } from '../storage/message-log.ts'
-import type { RoundStore } from '../storage/round-store.ts'
 import type { Builder } from '../workers/builder/builder.ts'
 import type { Trainer } from '../workers/trainer/trainer.ts'
+import type { Heads } from './heads.ts'
 
 /** What carries the round protocol's effects out. */
 export interface DriverComponents {
@@ -18,7 +18,7 @@ export interface DriverComponents {
   readonly environment: Environment
   readonly config: PeerConfig
   readonly host: NetworkHost
-  readonly exchange: Pick<BlockExchange, 'fetchAll' | 'publish'>
+  readonly exchange: Pick<BlockExchange, 'fetchAll' | 'publish' | 'fetchFiles' | 'serveFile' | 'providersOf'>
   readonly messageLog: MessageLog
   readonly rounds: RoundStore
   readonly trainer: Trainer

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.ts'
 import { withDeadline } from '../network/index.ts'
 import { messageOf } from '../storage/peer-error.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import type { DriverComponents } from './components.ts'
 
 type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>

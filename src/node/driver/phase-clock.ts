@@ -1,5 +1,5 @@
 import type { Phase } from '../../protocol/index.ts'
-import type { PhaseTimes } from '../log/peer-report.ts'
+import type { PhaseTimes } from '../home/peer-report.ts'
 
 const NAMES: Readonly<Record<Phase, keyof PhaseTimes>> = {
   training: 'train',

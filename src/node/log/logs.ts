@@ -1,6 +1,6 @@
 import pino from 'pino'
-import type { Log } from '../storage/log.ts'
 import { type LogLevels, type LogTopic, lowestLevel } from './levels.ts'
+import type { Log } from './log.ts'
 import { RecentLines } from './recent-lines.ts'
 import { RotatingFile, type RotationTerms } from './rotating-file.ts'
 

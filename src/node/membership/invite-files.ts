@@ -14,11 +14,11 @@ import {
 } from '../../protocol/index.ts'
 import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
+import { readSealedRounds } from '../home/round-store.ts'
 import { loadAddresses, loadOwnAddresses } from '../network/peers/known-addresses.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
-import { readSealedRounds } from '../storage/round-store.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 
 /** What a text begins with that holds an invite. */
 const TOKEN_PREFIX = 'loam-invite-'

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import {
+  baseDigest,
   consortiumCid,
   equalBytes,
   hex,
@@ -11,9 +12,9 @@ import {
 import { readCharter } from '../home/charter-file.ts'
 import { createHomeFolders, type Home } from '../home/home.ts'
 import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
+import { openRoundStore } from '../home/round-store.ts'
 import { writeFileAtomic } from '../storage/index.ts'
-import { openRoundStore } from '../storage/round-store.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import { adoptInvite, judgeInvite, readInvite } from './invite-files.ts'
 import { decodeRequest, drawUpRequest, encodeRequest } from './request-files.ts'
 
@@ -34,7 +35,7 @@ export interface JoinState {
   readonly members: number
   readonly quorum: number
   /** SHA-256 of the base model's weights, hex. */
-  readonly baseWeights: string
+  readonly base: string
   readonly invite: {
     readonly inviter: string
     readonly round: number
@@ -79,7 +80,7 @@ export async function joinConsortium(
     expiry: request.request.expiry,
     members: head.members.length,
     quorum: head.quorum,
-    baseWeights: hex(charter.charter.base.weights),
+    base: hex(baseDigest(charter.charter.base.files)),
     invite: {
       inviter: peerIdText(invite.inviter),
       round: invite.round,

@@ -17,7 +17,7 @@ import {
 import type { Home } from '../home/home.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
-import { peerIdText } from '../storage/round-summary.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 
 /** Rounds after the head in which a request may take effect, unless its maker says otherwise. */
 export const EXPIRY_ROUNDS = 32

@@ -15,15 +15,15 @@
  * ```
  */
 
-export type { BootstrapOutcome, BootstrapVerdict } from './diagnosis/diagnose.ts'
+export { REACH_DEFAULTS, type ReachOptions } from '../config/reach.ts'
+export { RELAY_LIMITS, type RelayLimits } from './core/libp2p-parts.ts'
+export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './core/network-host.ts'
+export { type Traffic, TrafficMeter } from './core/traffic-meter.ts'
 export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip/gossip.ts'
 export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './host/create-host.ts'
 export { createRelay, type RelayLoad, type RelayNode, type RelayOptions } from './host/create-relay.ts'
-export { RELAY_LIMITS, type RelayLimits } from './host/libp2p-parts.ts'
-export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './host/network-host.ts'
-export { REACH_DEFAULTS, type ReachOptions } from './host/reach.ts'
-export { type Traffic, TrafficMeter } from './host/traffic-meter.ts'
 export type { Ban, BanTimes, Offence } from './limits/index.ts'
+export type { BootstrapOutcome, BootstrapVerdict } from './peers/diagnose.ts'
 export { type OwnHandshake, serveHandshakes } from './peers/handshake.ts'
 export { type Handshake, Handshakes, type HandshakesOptions } from './peers/handshakes.ts'
 export { withDeadline } from './requests/deadline.ts'
@@ -43,9 +43,12 @@ export {
   BLOCKS_PROTOCOL,
   type BlockExchange,
   type BlockExchangeOptions,
+  type BlockServerLimits,
   type FetchAllOptions,
   type FetchProgress,
+  PARTIAL_ENDING,
   startBlockExchange,
   UploadLimit,
-  type WantedBlock
+  type WantedBlock,
+  type WantedFile
 } from './transfer/index.ts'

@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { Log } from '../storage/log.ts'
+import type { Log } from '../log/log.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 
 /** How often to look whether the file has changed, milliseconds. */

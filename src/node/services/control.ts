@@ -1,6 +1,6 @@
 import { packageVersion } from '../../package-root.ts'
 import { startControlApi } from '../control/index.ts'
-import { createHandshakes, hostIdentity } from '../network/host/quiet-host.ts'
+import { createHandshakes, hostIdentity } from '../membership/quiet-host.ts'
 import type { Handshakes, NetworkHost } from '../network/index.ts'
 import { saveOwnAddresses } from '../network/peers/known-addresses.ts'
 import { verdictReport } from './member.ts'

@@ -1,19 +1,20 @@
 import { existsSync } from 'node:fs'
 import type { Invite, SignedCharter } from '../../protocol/index.ts'
-import { requireBase } from '../base/require-base.ts'
+import { type BaseFolder, requireBase } from '../base/require-base.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { requireOwnSettings, requireSettings } from '../config/require-settings.ts'
+import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
 import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
+import { type MessageLog, openMessageLog } from '../home/message-log.ts'
+import { openRoundStore, type RoundStore } from '../home/round-store.ts'
 import { loadInvite, requireTrustedSeal } from '../membership/invite-files.ts'
-import { hostIdentity } from '../network/host/quiet-host.ts'
+import { type KnownPeers, knownPeers } from '../membership/known-peers.ts'
+import { hostIdentity } from '../membership/quiet-host.ts'
 import type { BootstrapVerdict } from '../network/index.ts'
-import { type KnownPeers, knownPeers } from '../network/peers/known-peers.ts'
 import { closeSecret, type Log } from '../storage/index.ts'
-import { type MessageLog, openMessageLog } from '../storage/message-log.ts'
 import { PeerError } from '../storage/peer-error.ts'
-import { openRoundStore, type RoundStore } from '../storage/round-store.ts'
 import type { Ending, PeerOptions, Telling } from './running.ts'
 
 /** What a home says of the peer. */
@@ -53,19 +54,22 @@ export async function completeSettings(
   { home, config, logs, fetchBase }: PeerOptions,
   member: Member,
   report: Telling['report']
-): Promise<PeerConfig> {
+): Promise<{ config: PeerConfig; base: BaseFolder }> {
   const charter = member.charter.charter
   const search = {
     ...hostIdentity(member, config.network, logs.of('network')),
     home,
     charter,
+    blocks: config.blocks,
     onVerdict: verdictReport(report)
   }
-  const model =
-    fetchBase === undefined ? config.model : await requireBase({ ...search, ...fetchBase }, config.model)
-  const complete: PeerConfig = { ...config, model }
-  await requireSettings(complete, charter)
-  return complete
+  const base =
+    fetchBase === undefined
+      ? { folder: config.model, files: await requireCharterBase(config.model, charter) }
+      : await requireBase({ ...search, ...fetchBase }, config.model)
+  const complete: PeerConfig = { ...config, model: base.folder }
+  await requireSettings(complete)
+  return { config: complete, base }
 }
 
 export function verdictReport(report: Telling['report']): (verdict: BootstrapVerdict) => void {

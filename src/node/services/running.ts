@@ -1,10 +1,10 @@
 import { packageVersion } from '../../package-root.ts'
-import type { BaseProgress } from '../base/fetch-file.ts'
+import type { BaseProgress } from '../base/base-progress.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { Observer } from '../control/index.ts'
 import type { Home } from '../home/home.ts'
+import type { PeerReport } from '../home/peer-report.ts'
 import type { Logs } from '../log/logs.ts'
-import type { PeerReport } from '../log/peer-report.ts'
 import { createMetrics, type PeerMetrics } from '../metrics/index.ts'
 import type { Member } from './member.ts'
 

@@ -2,8 +2,8 @@ import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BLOCK_BYTES_MAX } from '../../adapter/index.ts'
 import { sha256Hex } from '../../formats/index.ts'
+import type { Log } from '../log/log.ts'
 import { syncFile, syncFolder, TEMPORARY_ENDING, writeFileWhole } from './atomic-file.ts'
-import type { Log } from './log.ts'
 import { errorCode, StoreError, storeError } from './store-error.ts'
 
 /** As many as Node has threads for. */

@@ -10,9 +10,9 @@
  * ```
  */
 
+export type { Log } from '../log/log.ts'
 export { syncFolder, writeFileAtomic } from './atomic-file.ts'
 export { BlockStore } from './block-store.ts'
-export type { Log } from './log.ts'
 export { closeSecret, createSecret } from './secret-file.ts'
 export { errorCode, StoreError, storeError } from './store-error.ts'
 export {

@@ -1,8 +1,7 @@
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import { hashCanonical } from '../encoding/canonical-cbor.ts'
-import { type RoundRules, soundRules } from '../round-rules.ts'
 import { type Charter, genesisParent, type Member, type SignedCharter } from './charter.ts'
-import { maximumFaulty } from './quorum.ts'
+import { maximumFaulty, quorumSize } from './quorum.ts'
 import { drawMembers } from './sample.ts'
 
 /** A seal on which requests may still build, with the digest of the model that it left. */
@@ -39,15 +38,13 @@ export interface RoundContext {
   readonly quorum: number
   /** Indices of the members who train in this round. */
   readonly trainers: readonly number[]
-  /** How this round is judged; a peer has the sound rules. */
-  readonly rules: RoundRules
 }
 
 /** The first round's context, from the charter alone. */
-export function genesisContext(signed: SignedCharter, rules = soundRules): RoundContext {
+export function genesisContext(signed: SignedCharter): RoundContext {
   const parent = genesisParent(signed.id)
   const { modelDigest } = signed.charter.base
-  return contextOf(signed.charter, signed.id, rules, {
+  return contextOf(signed.charter, signed.id, {
     round: 1,
     parent,
     modelDigest,
@@ -70,20 +67,10 @@ export interface NextRound {
 
 /** The context of the round that follows. */
 export function followingContext(context: RoundContext, next: NextRound): RoundContext {
-  return contextOf(context.charter, context.charterId, context.rules, { round: context.round + 1, ...next })
+  return contextOf(context.charter, context.charterId, { round: context.round + 1, ...next })
 }
 
-/** The same round, judged by these rules. */
-export function withRules(context: RoundContext, rules: RoundRules): RoundContext {
-  return { ...context, rules, quorum: rules.quorum(context.voters.length) }
-}
-
-function contextOf(
-  charter: Charter,
-  id: Uint8Array,
-  rules: RoundRules,
-  given: NextRound & { round: number }
-): RoundContext {
+function contextOf(charter: Charter, id: Uint8Array, given: NextRound & { round: number }): RoundContext {
   const members = [...given.members].sort((left, right) => compareBytes(left.peer, right.peer))
   const voters = drawMembers('committee', given.seed, members.length, charter.committee?.size ?? 0)
   return {
@@ -93,9 +80,8 @@ function contextOf(
     members,
     voters,
     faulty: maximumFaulty(voters.length),
-    quorum: rules.quorum(voters.length),
-    trainers: drawMembers('trainers', given.seed, members.length, charter.trainers),
-    rules
+    quorum: quorumSize(voters.length),
+    trainers: drawMembers('trainers', given.seed, members.length, charter.trainers)
   }
 }
 
@@ -106,8 +92,8 @@ export function memberIndex(context: RoundContext, peer: Uint8Array): number {
 
 /** Rule 4 *Propose*: the proposer of a view is voters[(H(seed) + view) mod n], the hash read big-endian. */
 export function proposerOf(context: RoundContext, view: number): number {
-  const { voters, rules } = context
-  return voters[rules.proposerTurn(turnOf(context.seed), view, voters.length)]!
+  const { voters } = context
+  return voters[Number((turnOf(context.seed) + BigInt(view)) % BigInt(voters.length))]!
 }
 
 /** By seed; a member asks for it with every proposal and vote of a round. */

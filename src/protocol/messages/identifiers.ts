@@ -54,14 +54,14 @@ export function cutOf(
  */
 export function settle(
   context: RoundContext,
-  seal: Pick<Seal, 'cut' | 'stack' | 'model'> & Partial<Seal>,
+  seal: Pick<Seal, 'cut' | 'stack' | 'model'>,
   manifests: readonly Pick<Message<'manifest'>, 'author' | 'body'>[],
   cut: Pick<Cut, 'membership' | 'evidence'> = { membership: [], evidence: [] }
 ): NextRound {
   const reveals = manifests.map(({ body }) => (body as Manifest).reveal)
   const seed = hashCanonical('seed', { seed: context.seed, round: context.round + 1, reveals })
   const members = nextMembers(context, cut, manifests)
-  const fields = {
+  const parent = hashCanonical('seal', {
     charter: context.charterId,
     round: context.round,
     parent: context.parent,
@@ -70,8 +70,7 @@ export function settle(
     model: seal.model,
     members,
     seed
-  }
-  const parent = hashCanonical('seal', context.rules.idFields(fields, seal.attestations))
+  })
   const recent = [...context.recent, { seal: parent, model: seal.model }].slice(-RECENT_SEALS)
   const spent = [...context.spent, ...cut.membership.map(({ request }) => spend(context, request))].filter(
     (one) => recent.some((known) => equalBytes(known.seal, one.seal))

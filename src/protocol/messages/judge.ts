@@ -34,12 +34,12 @@ export function judge(context: RoundContext, envelope: Envelope, verify: Verify)
   if (!equalBytes(header.charter, context.charterId)) return reject('is of another consortium')
   if (header.round < context.round || header.round > context.round + 1)
     return ignore(`is of round ${header.round}, this is round ${context.round}`)
-  const author = context.rules.signerIndex(context.members, header.author)
+  const author = memberIndex(context, header.author)
   if (author < 0) return ignore('its author is no member of this round')
-  if (!context.rules.isSigned(verify, header.author, signedHeaderBytes(header), envelope.signature))
+  if (!verify(header.author, signedHeaderBytes(header), envelope.signature))
     return reject('its signature is not valid')
   if (header.round === context.round + 1) return { verdict: 'early' }
-  if (!context.rules.isOfParent(header.parent, context.parent)) return ignore('builds on another parent')
+  if (!equalBytes(header.parent, context.parent)) return ignore('builds on another parent')
   const message: Message = { ...envelope, id: messageId(header), author, slot: header.slot }
   const fault = faultOf(context, message, verify)
   return fault === undefined ? { verdict: 'accept', message } : reject(fault)
@@ -126,7 +126,7 @@ function proposalFault(
   if (fault !== undefined) return fault
   if (body.validView >= 0)
     return body.readies.length === 0 ? undefined : 'carries readies with a repeated cut'
-  if (!context.rules.isReadyCount(body.readies.length, context.quorum))
+  if (body.readies.length !== context.quorum)
     return `carries ${body.readies.length} readies, not ${context.quorum}`
   if (!isSorted(body.readies, (left, right) => left.member - right.member))
     return 'its readies are not sorted'
@@ -153,12 +153,7 @@ export function isSignedBy<K extends Kind>(
   return (
     member !== undefined &&
     context.voters.includes(index) &&
-    context.rules.isSigned(
-      verify,
-      member.peer,
-      signedHeaderBytes(headerFor(context, kind, slot, member.peer, body)),
-      signature
-    )
+    verify(member.peer, signedHeaderBytes(headerFor(context, kind, slot, member.peer, body)), signature)
   )
 }
 
@@ -180,7 +175,7 @@ export function isValidCertificate(context: RoundContext, certificate: Certifica
   const { author, manifest, endorsements } = certificate
   return (
     context.trainers.includes(author) &&
-    context.rules.isCertificate(endorsements.length, context.quorum) &&
+    endorsements.length >= context.quorum &&
     isSorted(endorsements, (left, right) => left.member - right.member) &&
     endorsements.every(({ member, signature }) =>
       isSignedBy(context, member, 'endorsement', author, { manifest }, signature, verify)
@@ -194,7 +189,7 @@ export function isValidSeal(context: RoundContext, seal: Seal, verify: Verify): 
   return (
     seal.round === context.round &&
     equalBytes(seal.parent, context.parent) &&
-    context.rules.isSeal(attestations.length, context.quorum) &&
+    attestations.length >= context.quorum &&
     isSorted(attestations, (left, right) => left.member - right.member) &&
     attestations.every(
       ({ member, attempt, signature }) =>

@@ -33,8 +33,7 @@ export function isRequestSignedBy(
   signature: Uint8Array,
   verify: Verify
 ): boolean {
-  const id = requestId(context.charterId, request)
-  return context.rules.isSigned(verify, peer, signedBytes(id), signature)
+  return verify(peer, signedBytes(requestId(context.charterId, request)), signature)
 }
 
 /**
@@ -54,7 +53,8 @@ export function requestFault(
     (recent) => equalBytes(recent.seal, seal) && equalBytes(recent.model, model)
   )
   if (!isRecent) return 'builds on no recent seal of this consortium'
-  if (context.rules.isSpent(context.spent, requestId(context.charterId, request))) return 'is spent'
+  const id = requestId(context.charterId, request)
+  if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'is spent'
   const isMember = memberIndex(context, peer) >= 0
   if (isMember === (type === 'join')) return isMember ? 'is of a member already' : 'is about no member'
   if ((anchor === null) === (type === 'join')) return 'has an anchor where none belongs, or none'
@@ -64,6 +64,16 @@ export function requestFault(
   return undefined
 }
 
+/** Rule 11 *Membership*: whether a request has the signatures that it needs: of a quorum, or, to leave, of nobody else. */
+export function isAdmitted({ quorum }: RoundContext, { type }: ChangeRequest, admits: number): boolean {
+  return type === 'leave' || admits >= quorum
+}
+
+/** Rule 11 *Membership*: how many may join in one cut. */
+export function joinsMax({ faulty }: RoundContext): number {
+  return Math.max(1, faulty)
+}
+
 function changeFault(context: RoundContext, change: MembershipChange, verify: Verify): string | undefined {
   const { request, own, admits } = change
   const fault = requestFault(context, request, own, verify)
@@ -71,7 +81,7 @@ function changeFault(context: RoundContext, change: MembershipChange, verify: Ve
   if (request.type === 'leave') return admits.length === 0 ? undefined : 'a leave needs nobody'
   const isSorted = admits.every(({ member }, index) => index === 0 || admits[index - 1]!.member < member)
   if (!isSorted) return 'its signatures are not sorted by member'
-  if (!context.rules.isAdmitted(admits.length, context.quorum)) return 'is not signed by a quorum'
+  if (!isAdmitted(context, request, admits.length)) return 'is not signed by a quorum'
   const isSigned = admits.every(({ member, signature }) => {
     const signer = context.members[member]
     return (
@@ -100,7 +110,7 @@ export function cutMembershipFault(
   )
   if (!isSorted) return 'its membership changes are not sorted by peer, or change one twice'
   const joins = changes.filter(({ request }) => request.type === 'join').length
-  if (joins > context.rules.joinsAtMost(context.faulty)) return `lets ${joins} join at once`
+  if (joins > joinsMax(context)) return `lets ${joins} join at once`
   if (joins > 0 && context.members.length + joins > membersMax(context))
     return `makes more than ${membersMax(context)} members`
   for (const change of changes) {

@@ -40,7 +40,7 @@ export function attest(draft: Draft): void {
   const body: Attestation = { cut: draft.committed.id, ...draft.built }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const said = firstOf(draft, 'attestation', attempt, draft.self)
-    if (said !== undefined && !draft.context.rules.mayAttest(said.body.cut, body.cut)) {
+    if (said !== undefined && !equalBytes(said.body.cut, body.cut)) {
       halt(draft, `${hex(body.cut)} is committed, but this peer attested ${hex(said.body.cut)} before`)
       return
     }
@@ -71,8 +71,7 @@ export function seal(draft: Draft): void {
   if (draft.sealedRound !== undefined || draft.committed === undefined) return
   const latest = latestAttestations(draft)
   if (latest.size < draft.context.quorum) return
-  const { attestedAlike } = draft.context.rules
-  const groups = groupBy(latest.values(), ({ body }) => hex(encodeCanonical(attestedAlike(body))))
+  const groups = groupBy(latest.values(), ({ body }) => hex(encodeCanonical(body)))
   const agreed = [...groups.values()].find((group) => group.length >= draft.context.quorum)
   if (agreed === undefined) {
     if (latest.size === draft.context.voters.length)

@@ -24,19 +24,46 @@ export const NO_DELAYS: Delays = { proposal: [], vote: [], gather: [], grace: []
 
 /** Rounds that are remembered. */
 const ROUNDS_SEEN = 8
+/** How far a time of the charter is moved, at most, to follow the delays that were seen. */
+const DEADLINE_RANGE = 8
+/** Rounds that have to have been seen before gathering takes less time than the charter gives. */
+const GATHERED_MIN = 3
 /** 8 times the charter's value. */
 const DOUBLED_MAX = 3
 
 /** The charter's times, moved to what was seen; a view's timers grow from these (rule 5). */
 export function deadlinesOf({ context, delays }: Pick<PeerState, 'context' | 'delays'>) {
-  const { rules, charter } = context
-  const { gatherMs, graceMs, proposeMs, voteMs } = charter.timeouts
+  const { gatherMs, graceMs, proposeMs, voteMs } = context.charter.timeouts
   return {
-    gatherMs: rules.gatherDeadline(gatherMs, delays.gather, delays.doubled),
-    graceMs: rules.gatherDeadline(graceMs, delays.grace, delays.doubled),
-    proposeMs: rules.voteTimeout(proposeMs, delays.proposal),
-    voteMs: rules.voteTimeout(voteMs, delays.vote)
+    gatherMs: gatherDeadline(gatherMs, delays.gather, delays.doubled),
+    graceMs: gatherDeadline(graceMs, delays.grace, delays.doubled),
+    proposeMs: voteTimeout(proposeMs, delays.proposal),
+    voteMs: voteTimeout(voteMs, delays.vote)
   }
+}
+
+/**
+ * How long a vote is waited for, from the charter's time and the delays of the latest rounds: the median, so that fewer
+ * than half of the proposers cannot stretch it; what it misses, the growth within the round makes up for.
+ */
+export function voteTimeout(set: number, seen: readonly number[]): number {
+  if (seen.length === 0) return set
+  return Math.min(Math.max(4 * lowerMedian(seen), set / DEADLINE_RANGE), set * DEADLINE_RANGE)
+}
+
+/**
+ * How long certificates are waited for, from the charter's time and the delays of the latest rounds: the longest, so that
+ * nobody who kept up is cut off.
+ */
+export function gatherDeadline(set: number, seen: readonly number[], doubled: number): number {
+  const longest = set * 2 ** doubled
+  if (seen.length < GATHERED_MIN) return longest
+  return Math.min(Math.max(2 * Math.max(...seen), set / DEADLINE_RANGE), longest)
+}
+
+/** Of an even number the lower one. */
+function lowerMedian(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor((values.length - 1) / 2)]!
 }
 
 /** Notes when something happened in this round for the first time; without a clock nothing is noted. */

@@ -34,7 +34,7 @@ function candidates(
 ): readonly Message<'manifest'>[] {
   const required = requiredManifest(draft, author)
   const manifests = required === undefined ? keptOf(draft, 'manifest', 0, author) : [required]
-  return draft.context.rules.endorsable(manifests, endorsed)
+  return endorsed.length > 0 ? [] : manifests.slice(0, 1)
 }
 
 /** Id of the author's manifest that the round may depend on: certified, or in the committed cut. */
@@ -58,7 +58,7 @@ export function endorse(draft: Draft): void {
   for (const author of draft.context.trainers) {
     const said = keptOf(draft, 'endorsement', author, draft.self)
     for (const manifest of candidates(draft, author, said)) {
-      if (!draft.context.rules.isVouchable(draft.holdings.get(hex(manifest.id)))) continue
+      if (draft.holdings.get(hex(manifest.id)) !== 'valid') continue
       if (said.some(({ body }) => equalBytes(body.manifest, manifest.id))) continue
       // One that is there only because it is certified may have been refused on paper.
       if (manifestFault(draft.context, author, manifest.body) === undefined)
@@ -69,14 +69,14 @@ export function endorse(draft: Draft): void {
 
 /** Makes a certificate of every quorum of endorsements. Two of one author cannot both have one (rule 1, 2q − n > f). */
 export function certify(draft: Draft): void {
+  const { quorum } = draft.context
   for (const author of draft.context.trainers) {
     if (draft.certificates.has(author)) continue
     // Every endorsement of every member makes one step; most of the steps can tell by the count.
-    if (!draft.context.rules.isCertificate(countOf(draft, 'endorsement', author), draft.context.quorum))
-      continue
+    if (countOf(draft, 'endorsement', author) < quorum) continue
     const byManifest = groupBy(messagesOf(draft, 'endorsement', author), ({ body }) => hex(body.manifest))
     for (const endorsements of byManifest.values()) {
-      if (!draft.context.rules.isCertificate(endorsements.length, draft.context.quorum)) continue
+      if (endorsements.length < quorum) continue
       const sorted = endorsements.toSorted((left, right) => left.author - right.author)
       acceptCertificate(draft, {
         author,

@@ -8,7 +8,7 @@ import type { PeerState } from '../state/state.ts'
 
 /** Notes what two messages prove, once an offender. */
 export function convict(draft: Draft, first: Message, second: Message): void {
-  const evidence = evidenceOf(first, second, draft.context)
+  const evidence = evidenceOf(first, second)
   if (evidence === undefined) return
   if (!draft.equivocators.has(first.author)) {
     draft.equivocators = new Set(draft.equivocators).add(first.author)

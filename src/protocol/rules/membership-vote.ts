@@ -1,7 +1,7 @@
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import type { ChangeRequest, MembershipChange } from '../messages/bodies.ts'
 import { MEMBERSHIP_VOTE_SLOTS } from '../messages/judge.ts'
-import { requestFault, requestId, signRequest } from '../messages/membership.ts'
+import { isAdmitted, joinsMax, requestFault, requestId, signRequest } from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
 import { type Draft, keptOf, messagesOf, say } from '../state/draft.ts'
 import type { PeerState, SignedRequest } from '../state/state.ts'
@@ -66,9 +66,7 @@ export function changesForCut(state: PeerState): MembershipChange[] {
   }
   const { quorum } = context
   const changes = [...found.values()]
-    .filter(
-      ({ change, admits }) => change.request.type === 'leave' || context.rules.isAdmitted(admits.size, quorum)
-    )
+    .filter(({ change, admits }) => isAdmitted(context, change.request, admits.size))
     .map(({ change, admits }) => ({
       ...change,
       admits: [...admits]
@@ -93,7 +91,7 @@ function withinLimits({ context }: PeerState, changes: readonly MembershipChange
   for (const change of changes) {
     if (chosen.some(({ request }) => equalBytes(request.peer, change.request.peer))) continue
     const isJoin = change.request.type === 'join'
-    if (isJoin && joins >= context.rules.joinsAtMost(context.faulty)) continue
+    if (isJoin && joins >= joinsMax(context)) continue
     if (isJoin) joins++
     chosen.push(change)
   }

@@ -1,5 +1,5 @@
 import { memberIndex, proposerOf } from '../charter/round-context.ts'
-import { bitsOf, hasBit } from '../encoding/bytes.ts'
+import { bitsOf, equalBytes, hasBit } from '../encoding/bytes.ts'
 import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import type { CarriedReady, Cut, Proposal } from '../messages/bodies.ts'
 import { cutOf } from '../messages/identifiers.ts'
@@ -15,7 +15,7 @@ import { changesForCut } from './membership-vote.ts'
 export function propose(draft: Draft): void {
   if (draft.committed !== undefined || draft.step !== 'propose' || draft.view < 0) return
   if (proposerOf(draft.context, draft.view) !== draft.self) return
-  const valid = draft.context.rules.toRepeat(draft.valid)
+  const { valid } = draft
   if (valid !== undefined) {
     say(draft, 'proposal', draft.view, { cut: valid.cut, validView: valid.view, readies: [] })
     return
@@ -79,9 +79,7 @@ function cutFrom(
 /** The authors that readies make a cut stack: their union, or none where it is too small. */
 function authorsOf({ context }: Draft, readies: readonly CarriedReady[]): number[] {
   const union = unionOf({ context }, readies)
-  return context.rules.isTooFew(union.length, Math.min(context.charter.minShards, context.trainers.length))
-    ? []
-    : union
+  return union.length < Math.min(context.charter.minShards, context.trainers.length) ? [] : union
 }
 
 /**
@@ -92,12 +90,15 @@ export function judgeFreshProposal(
   draft: Draft,
   { cut, readies }: Proposal
 ): 'valid' | 'invalid' | 'waiting' {
-  const { rules } = draft.context
   const listed = cut.entries.map(({ author }) => memberIndex(draft.context, author))
-  if (!rules.isUnion(listed, authorsOf(draft, readies))) return 'invalid'
-  const opinions = cut.entries.map(({ manifest }, index) =>
-    rules.certificateSays(draft.certificates.get(listed[index]!)?.manifest, manifest)
-  )
-  if (opinions.includes('invalid')) return 'invalid'
-  return opinions.includes('waiting') ? 'waiting' : 'valid'
+  const union = authorsOf(draft, readies)
+  if (listed.length !== union.length || listed.some((author, index) => author !== union[index]))
+    return 'invalid'
+  const certified = listed.map((author) => draft.certificates.get(author)?.manifest)
+  const isOther = cut.entries.some(({ manifest }, index) => {
+    const known = certified[index]
+    return known !== undefined && !equalBytes(known, manifest)
+  })
+  if (isOther) return 'invalid'
+  return certified.includes(undefined) ? 'waiting' : 'valid'
 }

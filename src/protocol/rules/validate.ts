@@ -1,4 +1,5 @@
 import { blockCount, shardByteLength } from '../../adapter/shard/shard.ts'
+import { isNextReveal } from '../charter/reveal-chain.ts'
 import type { RoundContext } from '../charter/round-context.ts'
 import { hex } from '../encoding/bytes.ts'
 import type { Manifest, ManifestShard } from '../messages/bodies.ts'
@@ -12,9 +13,8 @@ import type { Manifest, ManifestShard } from '../messages/bodies.ts'
 export function manifestFault(context: RoundContext, author: number, manifest: Manifest): string | undefined {
   const { charter } = context
   if (manifest.dtype !== charter.dtype) return `dtype ${manifest.dtype} is not the charter's ${charter.dtype}`
-  if (!context.rules.isSampleCount(manifest.samples, charter.sampleCap))
-    return `${manifest.samples} samples are above the charter's cap`
-  if (!context.rules.isReveal(context.members[author]!.anchor, manifest.reveal))
+  if (manifest.samples > charter.sampleCap) return `${manifest.samples} samples are above the charter's cap`
+  if (!isNextReveal(context.members[author]!.anchor, manifest.reveal))
     return 'its reveal is not the next of its chain'
   let total = 0
   for (const [index, shard] of manifest.shards.entries()) {
@@ -60,15 +60,16 @@ export interface HeldOutLoss {
  * @returns why this member does not endorse the update, or undefined
  */
 export function heldOutFault(
-  { charter, rules }: Pick<RoundContext, 'charter' | 'rules'>,
+  { charter }: Pick<RoundContext, 'charter'>,
   loss: HeldOutLoss | undefined
 ): string | undefined {
   if (charter.heldOutVeto === false || loss === undefined) return undefined
   const { margin } = charter.heldOutVeto
   const { before, after } = loss
-  return rules.raisesTooMuch(before, after, margin)
-    ? `it raises the held-out loss from ${before} to ${after}, by more than the charter's ${margin}`
-    : undefined
+  // A loss that is not a number is not within the margin either.
+  return after - before <= margin
+    ? undefined
+    : `it raises the held-out loss from ${before} to ${after}, by more than the charter's ${margin}`
 }
 
 /** Digests of all blocks of a manifest, each once, in order. */

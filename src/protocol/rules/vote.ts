@@ -32,9 +32,12 @@ export function startView(draft: Draft, view: number): void {
   draft.view = view
   draft.step = 'propose'
   noteMoment(draft, `view/${view}`)
-  const { growthMs } = draft.context.charter.timeouts
-  const { proposeMs } = deadlinesOf(draft)
-  startTimer(draft, `propose/${view}`, draft.context.rules.viewTimeout(proposeMs, growthMs, view))
+  startTimer(draft, `propose/${view}`, viewTimeout(draft, deadlinesOf(draft).proposeMs))
+}
+
+/** How long a timer of the current view runs, milliseconds. */
+function viewTimeout({ view, context }: Draft, milliseconds: number): number {
+  return milliseconds + view * context.charter.timeouts.growthMs
 }
 
 /** f+1 members in higher views: jump (line 55). */
@@ -47,12 +50,8 @@ function jump(draft: Draft): void {
     for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, view))
   }
   if (highest.size === 0) return
-  const { rules, faulty } = draft.context
-  const reached = rules.jumpTo(
-    [...highest.values()].sort((left, right) => right - left),
-    faulty
-  )
-  if (reached > draft.view) startView(draft, reached)
+  const reached = [...highest.values()].sort((left, right) => right - left)[draft.context.faulty]
+  if (reached !== undefined && reached > draft.view) startView(draft, reached)
 }
 
 /** The view of the key of a proposal's or a vote's slot. */
@@ -80,17 +79,19 @@ function prevote(draft: Draft): void {
 }
 
 function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'against' | 'waiting' {
-  const { locked, view, context } = draft
-  const { rules, quorum } = context
-  if (proposal.validView >= 0) {
-    if (!rules.isProven(votesFor(draft, 'prevote', proposal.validView, id), quorum)) return 'waiting'
-    return rules.mayPrevoteRepeated(locked, id, proposal.validView) ? 'for' : 'against'
+  const { locked, view } = draft
+  const { quorum } = draft.context
+  const { validView } = proposal
+  const isUnlocked = locked === undefined || equalBytes(locked.id, id)
+  if (validView >= 0) {
+    if (votesFor(draft, 'prevote', validView, id) < quorum) return 'waiting'
+    return isUnlocked || locked.view <= validView ? 'for' : 'against'
   }
   // A quorum of prevotes holds an honest member that checked the readies: their certificates need not be waited for.
   const checked = votesFor(draft, 'prevote', view, id) >= quorum
   const judgement = checked ? 'valid' : judgeFreshProposal(draft, proposal)
   if (judgement === 'waiting') return 'waiting'
-  return judgement === 'valid' && rules.mayPrevoteFresh(locked, id) ? 'for' : 'against'
+  return judgement === 'valid' && isUnlocked ? 'for' : 'against'
 }
 
 /** Precommits what a quorum prevoted (line 36), or none (lines 44 and 61). */
@@ -108,22 +109,10 @@ function lock(draft: Draft): void {
       precommit(draft, agreed.id)
     }
   } else if (draft.step === 'prevote') {
-    const bodiless = context.rules.mayPrecommit(false) ? quorumOfPrevotes(draft) : undefined
-    if (bodiless !== undefined) {
-      draft.locked = { view, id: bodiless }
-      precommit(draft, bodiless)
-    } else if (
-      votesFor(draft, 'prevote', view, null) >= context.quorum ||
-      draft.expired.has(`prevote/${view}`)
-    )
-      precommit(draft, null)
+    const isAgainst = votesFor(draft, 'prevote', view, null) >= context.quorum
+    const isOver = draft.expired.has(`prevote/${view}`)
+    if (isAgainst || isOver) precommit(draft, null)
   }
-}
-
-/** The cut that a quorum prevoted in this view, whether or not its body is here. */
-function quorumOfPrevotes(draft: Draft): Uint8Array | undefined {
-  const cuts = messagesOf(draft, 'prevote', draft.view).flatMap(({ body }) => body.cut ?? [])
-  return cuts.find((cut) => votesFor(draft, 'prevote', draft.view, cut) >= draft.context.quorum)
 }
 
 function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
@@ -149,26 +138,25 @@ function precommit(draft: Draft, cut: Uint8Array | null): void {
  * same for everybody: a member whose own time were shorter would be gone from each view before the others come.
  */
 function startVoteTimers(draft: Draft): void {
-  const { quorum, charter, rules } = draft.context
-  const { voteMs, growthMs } = charter.timeouts
+  const { quorum, charter } = draft.context
   const { view } = draft
-  const lasting = (base: number) => rules.viewTimeout(base, growthMs, view)
   if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
-    startTimer(draft, `prevote/${view}`, lasting(deadlinesOf(draft).voteMs))
-  if (countOf(draft, 'precommit', view) >= quorum) startTimer(draft, `precommit/${view}`, lasting(voteMs))
+    startTimer(draft, `prevote/${view}`, viewTimeout(draft, deadlinesOf(draft).voteMs))
+  if (countOf(draft, 'precommit', view) >= quorum)
+    startTimer(draft, `precommit/${view}`, viewTimeout(draft, charter.timeouts.voteMs))
   if (draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
 }
 
 /** A quorum of precommits for one cut whose body is here, in whatever view: it is decided (line 49). */
 export function commit(draft: Draft): void {
   if (draft.committed !== undefined) return
-  const { quorum, rules } = draft.context
+  const { quorum } = draft.context
   const views: number[] = []
   for (const [key, slot] of draft.messages)
     if (key.startsWith('precommit/') && slot.size >= quorum) views.push(viewOf(key))
   const isAgreed = (view: number) =>
     tallyOf(draft, 'precommit', view).some(({ cut, votes }) => cut !== null && votes >= quorum)
-  const counted = rules.commitViews(views, draft.view).filter(isAgreed)
+  const counted = views.filter(isAgreed)
   if (counted.length === 0) return
   const proposals = [...draft.messages].filter(([key]) => key.startsWith('proposal/'))
   const cuts = proposals.flatMap(([, slot]) =>

@@ -7,6 +7,8 @@ import { convict } from '../rules/evidence.ts'
 import type { Effect, SignedRecord } from './effects.ts'
 import type { Holding, PeerState, Slot } from './state.ts'
 
+/** Most distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
+const DISTINCT_MAX = 2
 /** Longest time that timers of JavaScript run; a longer one would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
@@ -136,7 +138,7 @@ export function keep(
   const kept = slot.get(message.author) ?? []
   if (kept.some(({ id }) => equalBytes(id, message.id))) return
   accuse(draft, message)
-  const isFull = !draft.context.rules.keepsMore(kept.length)
+  const isFull = kept.length >= DISTINCT_MAX
   if (isFull && !isNeeded(message)) return
   if (!makeRoomAhead(draft, message)) return
   const room = isFull ? withoutOne(kept, isNeeded) : kept
@@ -201,8 +203,7 @@ export function say<K extends Kind>(
   grounds: Pick<SignedRecord, 'certificates'> = {}
 ): void {
   if (draft.self < 0 || !mayVote(draft, kind)) return
-  const before = keptOf(draft, kind, slot, draft.self)
-  if (before.length > 0 && !draft.context.rules.maySpeakAgain(kind)) return
+  if (keptOf(draft, kind, slot, draft.self).length > 0) return
   sign(draft, kind, slot, body, grounds)
 }
 
@@ -215,7 +216,7 @@ function mayVote({ context, self }: Draft, kind: Kind): boolean {
 
 /** Whether this peer signs nothing in its round, since it does not know what it signed before (rule 17 *Lost log*). */
 export function isSilent({ context, silentThrough }: PeerState): boolean {
-  return context.rules.keepsSilent(context.round, silentThrough)
+  return context.round <= silentThrough
 }
 
 /** Signs, logs and sends, whatever was said in this place before; the same again changes nothing. */
@@ -234,9 +235,7 @@ export function sign<K extends Kind>(
   const message = signHeader(draft.context, draft.signer, header, body) as Message
   keep(draft, message)
   const record = { type: 'signed', envelope: message.bytes, ...grounds } as const
-  draft.effects.push(
-    ...draft.context.rules.inOrder<Effect>({ type: 'persist', record }, { type: 'broadcast', message })
-  )
+  draft.effects.push({ type: 'persist', record }, { type: 'broadcast', message })
 }
 
 /** Starts a timer once in a round. */

@@ -4,9 +4,9 @@ import { shardFromPair } from '../../../src/adapter/index.ts'
 import { SYNC_PROTOCOL } from '../../../src/node/catch-up/sync-service.ts'
 import { readCharter } from '../../../src/node/home/charter-file.ts'
 import { type Identity, loadIdentity } from '../../../src/node/home/identity.ts'
+import { openRoundStore } from '../../../src/node/home/round-store.ts'
 import { createHost, type NetworkHost, registerRequestHandler } from '../../../src/node/network/index.ts'
 import { serveBlocks } from '../../../src/node/network/transfer/index.ts'
-import { openRoundStore } from '../../../src/node/storage/round-store.ts'
 import {
   consortiumCid,
   encodeSyncAnswer,

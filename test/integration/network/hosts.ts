@@ -1,13 +1,13 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId, PrivateKey } from '@libp2p/interface'
-import type { ReachOptions } from '../../../src/node/network/host/reach.ts'
+import type { ReachOptions } from '../../../src/node/config/reach.ts'
+import type { Log } from '../../../src/node/log/log.ts'
 import {
   type BanTimes,
   createHost,
   type GossipVerdict,
   type NetworkHost
 } from '../../../src/node/network/index.ts'
-import type { Log } from '../../../src/node/storage/log.ts'
 
 /** A log that keeps its messages for the test to look at. */
 export function memoryLog(): Log & { readonly messages: string[] } {

@@ -58,7 +58,7 @@ describe('request and response', function () {
 
   it('answers, up to the largest frames', async () => {
     await serve()
-    assert.equal(Buffer.from(await ask('handshake')).toString(), 'handshake')
+    assert.equal(Buffer.from(await ask('hello')).toString(), 'hello')
     assert.equal((await ask('')).length, 0)
     assert.equal((await ask(new Uint8Array(64 * 1024).fill(1))).length, 64 * 1024)
     const big = await ask(`big:${4 * 1024 * 1024}`)
@@ -83,7 +83,7 @@ describe('request and response', function () {
     await until(() => held.length === 2)
     controller.abort()
     await assert.rejects(asked, failsAs('aborted'))
-    await assert.rejects(ask('handshake', { signal: controller.signal }), failsAs('aborted'))
+    await assert.rejects(ask('hello', { signal: controller.signal }), failsAs('aborted'))
     await assert.rejects(ask('fail'), failsAs('protocol'))
     assert.equal(Buffer.from(await ask('still here')).toString(), 'still here')
   })
@@ -100,10 +100,10 @@ describe('request and response', function () {
     const first = ask('hold')
     const second = ask('hold')
     await until(() => held.length === 2)
-    await assert.rejects(ask('handshake'), failsAs('protocol'))
+    await assert.rejects(ask('hello'), failsAs('protocol'))
     for (const release of held) release()
     await Promise.all([first, second])
-    assert.equal((await ask('handshake')).length, 5)
+    assert.equal((await ask('hello')).length, 5)
     await stop()
     await serve({ rate: { perSecond: 0.001, burst: 2 } })
     await ask('1')
@@ -112,8 +112,8 @@ describe('request and response', function () {
   })
 
   it('says when nobody serves the protocol or nobody is there', async () => {
-    await assert.rejects(ask('handshake'), failsAs('unreachable'))
+    await assert.rejects(ask('hello'), failsAs('unreachable'))
     await server.stop()
-    await assert.rejects(ask('handshake'), failsAs('unreachable'))
+    await assert.rejects(ask('hello'), failsAs('unreachable'))
   })
 })

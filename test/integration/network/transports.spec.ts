@@ -14,8 +14,8 @@ describe('transports', function () {
     const a = await startHost({ listen })
     const b = await startHost({ bootstrap: [a], listen: [] })
     await untilMeshed(a, b)
-    await b.publish(Buffer.from('handshake'))
-    await until(() => a.heard.includes('handshake'))
+    await b.publish(Buffer.from('hello'))
+    await until(() => a.heard.includes('hello'))
     return { a, b }
   }
 

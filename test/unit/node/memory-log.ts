@@ -1,4 +1,4 @@
-import type { Log } from '../../../src/node/storage/log.ts'
+import type { Log } from '../../../src/node/log/log.ts'
 
 /** A log that keeps its messages, with their fields, for the test to look at. */
 export function memoryLog(): Log & { readonly messages: string[] } {

@@ -11,7 +11,7 @@ import { Table } from './table.ts'
 
 const table = new Table(4)
 const vote = (cut: string) => table.said(1, 'prevote', 0, { cut: digestOf(cut) }) as Message
-const evidence = evidenceOf(vote('a'), vote('b'), table.context)!
+const evidence = evidenceOf(vote('a'), vote('b'))!
 const manifest = table.manifest(1)
 
 /** One valid input of each decoder that a table can make. */

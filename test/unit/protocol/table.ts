@@ -7,7 +7,6 @@ import { type Environment, restore, type Step, start, step } from '../../../src/
 import type { Body, Certificate, Cut, Kind } from '../../../src/protocol/messages/bodies.ts'
 import { isKind, judge } from '../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Message, signMessage } from '../../../src/protocol/messages/message.ts'
-import type { RoundRules } from '../../../src/protocol/round-rules.ts'
 import type { Effect, LogRecord } from '../../../src/protocol/state/effects.ts'
 import type { PeerEvent } from '../../../src/protocol/state/events.ts'
 import type { PeerState } from '../../../src/protocol/state/state.ts'
@@ -106,8 +105,8 @@ export class Table {
   }
 
   /** A member that comes back from its log. */
-  sitAgain(member: number, log: readonly LogRecord[], context = this.context, rules?: RoundRules): Seat {
-    const environment = { ...this.environment(member), ...(rules && { rules }) }
+  sitAgain(member: number, log: readonly LogRecord[], context = this.context): Seat {
+    const environment = this.environment(member)
     return new Seat(environment, restore(context, log, environment), [...log])
   }
 }

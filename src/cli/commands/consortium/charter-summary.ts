@@ -1,6 +1,7 @@
 import { readCharter } from '../../../node/home/charter-file.ts'
-import { peerIdText } from '../../../node/storage/round-summary.ts'
+import { peerIdText } from '../../../node/storage/peer-id-text.ts'
 import {
+  baseDigest,
   type Charter,
   committeeFailure,
   consortiumCid,
@@ -48,9 +49,8 @@ export async function summariseCharter(path: string) {
     rank: charter.rank,
     modules: charter.base.modules.map(({ module }) => module),
     base: {
-      config: hex(charter.base.config),
-      tokenizer: hex(charter.base.tokenizer),
-      weights: hex(charter.base.weights),
+      digest: hex(baseDigest(charter.base.files)),
+      files: charter.base.files.map(({ path, bytes, blocks }) => ({ path, bytes, blocks: hex(blocks) })),
       modelDigest: hex(charter.base.modelDigest)
     },
     timeouts: charter.timeouts
@@ -100,7 +100,8 @@ export function charterSummaryText(summary: CharterSummary): string {
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
     ...(summary.heldOutAdvice === null ? [] : [`            ${summary.heldOutAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
-    `base        weights ${summary.base.weights}`,
+    `base        ${summary.base.digest}`,
+    ...summary.base.files.map(({ path, bytes }) => `            ${path}, ${bytes} bytes`),
     `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,
     `file        ${summary.path}`
   ].join('\n')

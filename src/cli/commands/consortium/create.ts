@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { SHARD_DTYPES, type ShardDtype } from '../../../adapter/shard/shard.ts'
+import { CHARTER_DEFAULTS } from '../../../node/consortium/charter-defaults.ts'
 import { commaSeparated, integer, positiveNumber } from '../../options/parsers.ts'
 import { memberWeightsOption, type WeightsOption } from './member-weights.ts'
 
@@ -39,7 +40,7 @@ export function createCommand(): Command {
     .option('--modules <names>', 'modules to adapt, by name or ending', commaSeparated, ['q_proj', 'v_proj'])
     .option(
       '--min-shards <n>',
-      'minimum number of shards in a round (default: one more than may be faulty)',
+      'minimum number of shards in a round (default: one more than the trainers that may be faulty)',
       integer('--min-shards', 1)
     )
     .option(
@@ -60,7 +61,11 @@ export function createCommand(): Command {
       integer('--committee-rounds', 1),
       1000
     )
-    .option('--max-rank <n>', 'maximum LoRA rank of a member (default: 64)', integer('--max-rank', 1))
+    .option(
+      '--max-rank <n>',
+      `maximum LoRA rank of a member (default: ${CHARTER_DEFAULTS.maximumRank})`,
+      integer('--max-rank', 1)
+    )
     .option(
       '--max-norm <x>',
       "maximum norm of a module's first update (default: the norm of the median base weight)",
@@ -83,17 +88,17 @@ export function createCommand(): Command {
     )
     .option(
       '--train-seconds <n>',
-      'maximum training time of a round (default: 1800)',
+      `maximum training time of a round (default: ${CHARTER_DEFAULTS.timeouts.trainMs / 1000})`,
       integer('--train-seconds', 1)
     )
     .option(
       '--gather-seconds <n>',
-      "maximum time to wait for others' shards afterwards (default: 300)",
+      `maximum time to wait for others' shards afterwards (default: ${CHARTER_DEFAULTS.timeouts.gatherMs / 1000})`,
       integer('--gather-seconds', 1)
     )
     .option(
       '--retain <n>',
-      'rounds for which the blocks of a sealed round are served (default: 64)',
+      `rounds for which the blocks of a sealed round are served (default: ${CHARTER_DEFAULTS.retain})`,
       integer('--retain', 1)
     )
     .requiredOption('--out <file>', 'charter file to write')

@@ -36,7 +36,7 @@ Examples:
 }
 
 async function examine(command: Command, flags: DoctorFlags): Promise<void> {
-  const { doctorSections, wrap } = await import('./index.ts')
+  const { doctorSections, wrap } = await import('./sections.ts')
   const settings = settingsOfFlags(command, { ...flags })
   if (process.stderr.isTTY) printProgress('looking; this takes up to half a minute ...')
   const result: Record<string, unknown> = {}

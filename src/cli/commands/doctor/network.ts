@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import type { ControlClient } from '../../../node/control/index.ts'
-import { type Home, homeAt } from '../../../node/home/home.ts'
 import {
   type BootstrapView,
   judgeClocks,
   judgeNetwork,
   type NetworkFinding,
   type NetworkView
-} from '../../../node/network/diagnosis/index.ts'
+} from '../../../node/diagnosis/index.ts'
+import { type Home, homeAt } from '../../../node/home/home.ts'
 import { messageOf } from '../../../node/storage/peer-error.ts'
 import { settingDefaults } from '../../options/setting-flags.ts'
 import { shortPeerId } from '../../terminal/table.ts'
@@ -41,7 +41,7 @@ async function viewOf(home: Home, { settings }: DoctorOptions): Promise<NetworkV
     return daemon.get<NetworkView>('/v1/network?look=true')
   }
   const { effectiveSettings } = await import('../../../node/config/index.ts')
-  const { examineNetwork } = await import('../../../node/network/diagnosis/index.ts')
+  const { examineNetwork } = await import('../../../node/diagnosis/index.ts')
   const { config } = await effectiveSettings(home, {
     flags: settings,
     defaults: settingDefaults(home.folder)

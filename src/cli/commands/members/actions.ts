@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { readCharter } from '../../../node/home/charter-file.ts'
 import { type Home, homeAt } from '../../../node/home/home.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from '../../../node/home/identity.ts'
+import { openRoundStore } from '../../../node/home/round-store.ts'
 import {
   decodeRequest,
   drawUpRequest,
@@ -12,8 +13,7 @@ import {
   standingSchema
 } from '../../../node/membership/request-files.ts'
 import { writeFileAtomic } from '../../../node/storage/index.ts'
-import { openRoundStore } from '../../../node/storage/round-store.ts'
-import { peerIdText } from '../../../node/storage/round-summary.ts'
+import { peerIdText } from '../../../node/storage/peer-id-text.ts'
 import {
   consortiumCid,
   type RoundContext,

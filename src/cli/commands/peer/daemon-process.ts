@@ -1,4 +1,4 @@
-import type { Log } from '../../../node/storage/log.ts'
+import type { Log } from '../../../node/log/log.ts'
 import { messageOf } from '../../../node/storage/peer-error.ts'
 import { EXIT, printError, printProgress } from '../../terminal/output.ts'
 

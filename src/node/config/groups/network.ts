@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
-import { REACH_DEFAULTS } from '../../network/host/reach.ts'
+import { REACH_DEFAULTS } from '../reach.ts'
 import { setting } from '../setting.ts'
 
 const address = z.string().refine(isMultiaddr, {

@@ -1,13 +1,13 @@
-import '../host/promise-polyfill.ts'
+import '../core/promise-polyfill.ts'
 import { createHash } from 'node:crypto'
 import { type GossipSub, type GossipSubComponents, gossipsub, TopicValidatorResult } from '@libp2p/gossipsub'
 import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
-import { createTopicScoreParams } from '@libp2p/gossipsub/score'
+import { createTopicScoreParams, type PeerScoreParams } from '@libp2p/gossipsub/score'
 import type { Connection, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { Log } from '../../storage/log.ts'
-import type { GossipVerdict } from '../host/network-host.ts'
-import type { TrafficMeter } from '../host/traffic-meter.ts'
+import type { Log } from '../../log/log.ts'
+import type { GossipVerdict } from '../core/network-host.ts'
+import type { TrafficMeter } from '../core/traffic-meter.ts'
 import type { PeerLimits } from '../limits/index.ts'
 import { guardGossip } from './gossip-guard.ts'
 
@@ -78,44 +78,50 @@ export function gossipService(
     // The same by the raw message: a repetition is seen before its signature costs anything.
     fastMsgIdFn: ({ data }) => (data === undefined ? '' : createHash('sha256').update(data).digest('base64')),
     msgIdToStrFn: (id) => Buffer.from(id).toString('base64'),
-    // The implementation's defaults, written down: docs/security.md says what they add up to.
-    scoreThresholds: {
-      gossipThreshold: -10,
-      publishThreshold: -50,
-      graylistThreshold: -80,
-      acceptPXThreshold: 10,
-      opportunisticGraftThreshold: 20
-    },
-    scoreParams: {
-      // A graft too early, a promise of a message not kept.
-      behaviourPenaltyWeight: -10,
-      behaviourPenaltyThreshold: 0,
-      behaviourPenaltyDecay: 0.2,
-      // What a peer did is remembered over a new connection.
-      retainScore: 3_600_000,
-      // Members often share an address: one machine, one NAT. Admission is by identity.
-      IPColocationFactorWeight: 0,
-      appSpecificWeight: 1,
-      appSpecificScore: (peer) => (isMember(peerIdFromString(peer)) ? 0 : NO_MEMBER_SCORE),
-      topics: {
-        [topic]: createTopicScoreParams({
-          topicWeight: 1,
-          // Three rejected messages within seconds are enough for the graylist (−80); it is forgotten in a minute.
-          invalidMessageDeliveriesWeight: -10,
-          invalidMessageDeliveriesDecay: 0.9,
-          // Rounds are long silences between bursts: peers that have nothing to say are not punished.
-          meshMessageDeliveriesWeight: 0,
-          meshFailurePenaltyWeight: 0,
-          timeInMeshWeight: 0.01,
-          timeInMeshQuantum: 1000,
-          timeInMeshCap: 3600,
-          firstMessageDeliveriesWeight: 0.1,
-          firstMessageDeliveriesDecay: 0.9,
-          firstMessageDeliveriesCap: 50
-        })
-      }
-    }
+    scoreThresholds: SCORE_THRESHOLDS,
+    scoreParams: scoreParams(topic, isMember)
   })
+}
+
+/** The implementation's defaults, written down: docs/security.md says what they add up to. */
+const SCORE_THRESHOLDS = {
+  gossipThreshold: -10,
+  publishThreshold: -50,
+  graylistThreshold: -80,
+  acceptPXThreshold: 10,
+  opportunisticGraftThreshold: 20
+}
+
+function scoreParams(topic: string, isMember: (peerId: PeerId) => boolean): Partial<PeerScoreParams> {
+  return {
+    // A graft too early, a promise of a message not kept.
+    behaviourPenaltyWeight: -10,
+    behaviourPenaltyThreshold: 0,
+    behaviourPenaltyDecay: 0.2,
+    // What a peer did is remembered over a new connection.
+    retainScore: 3_600_000,
+    // Members often share an address: one machine, one NAT. Admission is by identity.
+    IPColocationFactorWeight: 0,
+    appSpecificWeight: 1,
+    appSpecificScore: (peer) => (isMember(peerIdFromString(peer)) ? 0 : NO_MEMBER_SCORE),
+    topics: {
+      [topic]: createTopicScoreParams({
+        topicWeight: 1,
+        // Three rejected messages within seconds are enough for the graylist (−80); it is forgotten in a minute.
+        invalidMessageDeliveriesWeight: -10,
+        invalidMessageDeliveriesDecay: 0.9,
+        // Rounds are long silences between bursts: peers that have nothing to say are not punished.
+        meshMessageDeliveriesWeight: 0,
+        meshFailurePenaltyWeight: 0,
+        timeInMeshWeight: 0.01,
+        timeInMeshQuantum: 1000,
+        timeInMeshCap: 3600,
+        firstMessageDeliveriesWeight: 0.1,
+        firstMessageDeliveriesDecay: 0.9,
+        firstMessageDeliveriesCap: 50
+      })
+    }
+  }
 }
 
 const RESULTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {

@@ -1,5 +1,5 @@
 import type { Libp2p } from '@libp2p/interface'
-import type { Internals } from './libp2p-parts.ts'
+import type { Internals } from '../core/libp2p-parts.ts'
 
 /**
  * Has the public addresses that are listened on announced. libp2p holds them back until AutoNAT has asked at least four

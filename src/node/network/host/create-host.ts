@@ -1,4 +1,4 @@
-import './promise-polyfill.ts'
+import '../core/promise-polyfill.ts'
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import type { Identify } from '@libp2p/identify'
@@ -6,7 +6,11 @@ import type { ComponentLogger, Libp2p, Metrics, PeerId, PrivateKey, ServiceMap }
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import type { Ping } from '@libp2p/ping'
 import { createLibp2p } from 'libp2p'
-import type { Log } from '../../storage/log.ts'
+import { REACH_DEFAULTS, type ReachOptions } from '../../config/reach.ts'
+import type { Log } from '../../log/log.ts'
+import { type Internals, libp2pParts } from '../core/libp2p-parts.ts'
+import type { NetworkHost, ReachState } from '../core/network-host.ts'
+import { TrafficMeter } from '../core/traffic-meter.ts'
 import {
   GOSSIP_BYTES_MAX,
   GOSSIP_PROTOCOL,
@@ -28,10 +32,6 @@ import { RelayReservations } from '../peers/relay-reservations.ts'
 import { withDeadline } from '../requests/deadline.ts'
 import { NetworkError } from '../requests/network-error.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
-import { libp2pParts } from './libp2p-parts.ts'
-import type { NetworkHost } from './network-host.ts'
-import { REACH_DEFAULTS, type ReachOptions } from './reach.ts'
-import { TrafficMeter } from './traffic-meter.ts'
 
 /** How to join a consortium's network. */
 export interface HostOptions extends GossipHandlers {
@@ -79,7 +79,7 @@ export const CONNECTIONS_PER_PEER_MAX = 8
  * @throws {NetworkError} `protocol` when the address of a relay cannot be read
  */
 export async function createHost(options: HostOptions): Promise<NetworkHost> {
-  const { privateKey, listen, bootstrap, topic, isAllowed: isMember, log } = options
+  const { bootstrap, topic, isAllowed: isMember, log } = options
   const reach: ReachOptions = { ...REACH_DEFAULTS, ...options.reach }
   const relayIds = new Set(reach.relays.map(relayIdOf))
   const isRelay = (peerId: PeerId) => relayIds.has(peerId.toString())
@@ -88,26 +88,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
     log,
     banTimes: options.banTimes
   })
-  const { parts, services, internals } = libp2pParts({
-    privateKey,
-    listen,
-    reach,
-    limits,
-    dhtProtocol: `${topic}/kad`
-  })
-  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
-    ...parts,
-    connectionGater: connectionGater({
-      isMember,
-      isRelay,
-      limits,
-      self: peerIdFromPrivateKey(privateKey),
-      crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
-      onRefused: refusalLog(log)
-    }),
-    services: { ...services, pubsub: gossipService(topic, isMember, options.metrics?.gossip) },
-    ...(options.metrics === undefined ? {} : { metrics: options.metrics.libp2p })
-  })
+  const { libp2p, internals } = await createNode(options, reach, limits, isRelay)
   const { pubsub } = libp2p.services
   const { relayTransport, addressManager } = internals()
   const traffic = new TrafficMeter()
@@ -153,15 +134,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
         log.warn({ error: String(error) }, 'the network did not stop cleanly')
       }
     },
-    async publish(bytes) {
-      if (bytes.length > GOSSIP_BYTES_MAX) {
-        throw new NetworkError(
-          'protocol',
-          `a message of ${bytes.length} bytes is too long to gossip (${GOSSIP_BYTES_MAX})`
-        )
-      }
-      return publish(pubsub, topic, bytes, traffic)
-    },
+    publish: async (bytes) => publish(pubsub, topic, checkLength(bytes), traffic),
     peers: () => libp2p.getPeers().filter(isMember),
     relays: () => libp2p.getPeers().filter(isRelay),
     meshPeers: () => meshPeersOf(pubsub, topic),
@@ -171,16 +144,62 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       for (const address of multiaddrs) keepConnected.addAddress(address)
     },
     knownAddresses: () => keepConnected.addresses(),
-    reach: () => ({
-      own: addressManager.getAddressesWithMetadata().map(({ multiaddr, verified, type }) => ({
-        address: multiaddr.toString(),
-        announced: verified,
-        kind: type
-      })),
-      observed: observed.byPeer(),
-      reservations: reservations?.relays() ?? []
-    })
+    reach: () => reachOf(addressManager, observed, reservations)
   }
+}
+
+function checkLength(bytes: Uint8Array): Uint8Array {
+  if (bytes.length <= GOSSIP_BYTES_MAX) return bytes
+  throw new NetworkError(
+    'protocol',
+    `a message of ${bytes.length} bytes is too long to gossip (${GOSSIP_BYTES_MAX})`
+  )
+}
+
+function reachOf(
+  addressManager: Internals['addressManager'],
+  observed: ObservedAddresses,
+  reservations: RelayReservations | undefined
+): ReachState {
+  return {
+    own: addressManager.getAddressesWithMetadata().map(({ multiaddr, verified, type }) => ({
+      address: multiaddr.toString(),
+      announced: verified,
+      kind: type
+    })),
+    observed: observed.byPeer(),
+    reservations: reservations?.relays() ?? []
+  }
+}
+
+/** The libp2p node under a host: who may connect, and what runs on it. */
+async function createNode(
+  { privateKey, listen, topic, isAllowed: isMember, metrics, log }: HostOptions,
+  reach: ReachOptions,
+  limits: PeerLimits,
+  isRelay: (peerId: PeerId) => boolean
+): Promise<{ libp2p: Libp2p<Services>; internals: () => Internals }> {
+  const { parts, services, internals } = libp2pParts({
+    privateKey,
+    listen,
+    reach,
+    limits,
+    dhtProtocol: `${topic}/kad`
+  })
+  const libp2p: Libp2p<Services> = await createLibp2p<Services>({
+    ...parts,
+    connectionGater: connectionGater({
+      isMember,
+      isRelay,
+      limits,
+      self: peerIdFromPrivateKey(privateKey),
+      crowds: (peerId) => libp2p.getConnections(peerId).length >= CONNECTIONS_PER_PEER_MAX,
+      onRefused: refusalLog(log)
+    }),
+    services: { ...services, pubsub: gossipService(topic, isMember, metrics?.gossip) },
+    ...(metrics === undefined ? {} : { metrics: metrics.libp2p })
+  })
+  return { libp2p, internals }
 }
 
 function relayIdOf(address: string): string {

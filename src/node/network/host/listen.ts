@@ -1,5 +1,5 @@
 import { messageOf, PeerError } from '../../storage/peer-error.ts'
-import type { NetworkNode } from '../index.ts'
+import type { NetworkNode } from '../core/network-host.ts'
 
 /**
  * Starts a node of the network.

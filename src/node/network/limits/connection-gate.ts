@@ -1,5 +1,6 @@
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
-import { type PeerLimits, PendingConnections } from './index.ts'
+import type { PeerLimits } from './peer-limits.ts'
+import { PendingConnections } from './pending-connections.ts'
 
 /** Whom a peer lets in. Asked anew for each connection. */
 export interface Admission {

@@ -1,5 +1,5 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import type { Log } from '../../storage/log.ts'
+import type { Log } from '../../log/log.ts'
 import { BAN_TIMES, type Ban, BanList, type BanTimes, type Offence } from './ban-list.ts'
 
 /** What an {@link PeerLimits} is made with. */

@@ -1,5 +1,5 @@
 import type { PeerId } from '@libp2p/interface'
-import type { Log } from '../../storage/log.ts'
+import type { Log } from '../../log/log.ts'
 
 /** Strangers that are remembered, so that one that keeps knocking fills no log. */
 const REMEMBERED_MAX = 256

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { byteString, decodeCanonical } from '../../../protocol/encoding/canonical-cbor.ts'
 import { encodeCanonical, equalBytes, MalformedError } from '../../../protocol/index.ts'
-import type { Log } from '../../storage/log.ts'
+import type { Log } from '../../log/log.ts'
 import { messageOf } from '../../storage/peer-error.ts'
-import { isMalformed, type NetworkNode, registerRequestHandler, request } from '../index.ts'
+import type { NetworkNode } from '../core/network-host.ts'
+import { isMalformed, registerRequestHandler, request } from '../requests/request-response.ts'
 
 /** Protocol by which members tell each other where members are. */
 export const ADDRESSES_PROTOCOL = '/loam/addresses/1'

@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
-import type { Log } from '../../storage/log.ts'
-import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from '../diagnosis/diagnose.ts'
-import type { NetworkHost } from '../host/network-host.ts'
+import type { Log } from '../../log/log.ts'
+import type { NetworkHost } from '../core/network-host.ts'
+import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from './diagnose.ts'
 import {
   type HandshakeAnswer,
   incompatibility,

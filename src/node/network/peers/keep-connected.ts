@@ -1,13 +1,13 @@
-import '../host/promise-polyfill.ts'
+import '../core/promise-polyfill.ts'
 import type { Connection, IdentifyResult, Libp2p, PeerId, PeerInfo } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { Log } from '../../storage/log.ts'
-import { openAddresses } from '../diagnosis/tcp-probe.ts'
-import { DIAL_TIMEOUT_MS } from '../host/libp2p-parts.ts'
+import type { Log } from '../../log/log.ts'
+import { DIAL_TIMEOUT_MS } from '../core/libp2p-parts.ts'
 import { withDeadline } from '../requests/deadline.ts'
 import { nextUpgrade, type UpgradeTurn } from './direct-upgrade.ts'
 import { isRelayed, readPeerAddress, withPeerId } from './peer-address.ts'
 import { redialDelay } from './redial-delay.ts'
+import { openAddresses } from './tcp-probe.ts'
 
 /** How {@link KeepConnected} works. */
 export interface KeepConnectedOptions {

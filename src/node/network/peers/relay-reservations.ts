@@ -1,6 +1,6 @@
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import type { Log } from '../../storage/log.ts'
-import type { RelayTransport } from '../host/libp2p-parts.ts'
+import type { Log } from '../../log/log.ts'
+import type { RelayTransport } from '../core/libp2p-parts.ts'
 import { isRelayed } from './peer-address.ts'
 
 const RELAY_HOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/hop'

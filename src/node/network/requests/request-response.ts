@@ -1,9 +1,9 @@
-import '../host/promise-polyfill.ts'
+import '../core/promise-polyfill.ts'
 import type { PeerId, Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { MalformedError } from '../../../protocol/index.ts'
-import type { Log } from '../../storage/log.ts'
-import type { NetworkNode } from '../host/network-host.ts'
+import type { Log } from '../../log/log.ts'
+import type { NetworkNode } from '../core/network-host.ts'
 import { type RateLimit, TokenBuckets } from '../limits/token-bucket.ts'
 import { withDeadline } from './deadline.ts'
 import { NetworkError } from './network-error.ts'
@@ -65,40 +65,40 @@ export async function registerRequestHandler(
     ...REQUEST_LIMITS,
     ...limits
   }
-  const active = new Map<string, number>()
+  const underWay = new KeyedCounter()
   const asking = new TokenBuckets(rate)
   const answering = new TokenBuckets({ ...answerRate, burst: answerRate.burst + maxResponseBytes })
 
   const exchange = async (stream: Stream, peer: PeerId, signal: AbortSignal) => {
-    const frames = lpStream(stream, {
-      maxDataLength: maxRequestBytes,
-      maxBufferSize: maxRequestBytes + PREFIX_BYTES_MAX
-    })
-    const request = (await frames.read({ signal })).subarray()
-    host.traffic.add(protocol, 'received', request.length)
-    const response = await handler(request, peer)
-    if (response.length > maxResponseBytes)
-      throw new Error(`the answer has ${response.length} bytes, at most ${maxResponseBytes}`)
-    if (!answering.take(peer.toString(), performance.now(), response.length))
-      throw new Error(`${peer} has had too many bytes of ${protocol}`)
-    await frames.write(response, { signal })
-    host.traffic.add(protocol, 'sent', response.length)
-    await stream.close({ signal })
+    const answer = async (request: Uint8Array) => {
+      host.traffic.add(protocol, 'received', request.length)
+      const response = await handler(request, peer)
+      if (response.length > maxResponseBytes)
+        throw new Error(`the answer has ${response.length} bytes, at most ${maxResponseBytes}`)
+      if (!answering.take(peer.toString(), performance.now(), response.length))
+        throw new Error(`${peer} has had too many bytes of ${protocol}`)
+      return response
+    }
+    const onSent = (bytes: number) => host.traffic.add(protocol, 'sent', bytes)
+    await exchangeFrames(stream, maxRequestBytes, answer, onSent, signal)
+  }
+
+  const refuse = (stream: Stream, peer: PeerId): boolean => {
+    const key = peer.toString()
+    if (limits.openToRelays !== true && !host.isMember(peer)) {
+      stream.abort(new NetworkError('protocol', `${protocol} is for members`))
+      return true
+    }
+    if (underWay.count(key) < concurrency && asking.take(key, performance.now())) return false
+    stream.abort(new NetworkError('protocol', `${key} sends too many requests of ${protocol}`))
+    host.limits.report(peer, 'excess', `too many requests of ${protocol}`)
+    return true
   }
 
   const serve = async (stream: Stream, peer: PeerId) => {
+    if (refuse(stream, peer)) return
     const key = peer.toString()
-    const underWay = active.get(key) ?? 0
-    if (limits.openToRelays !== true && !host.isMember(peer)) {
-      stream.abort(new NetworkError('protocol', `${protocol} is for members`))
-      return
-    }
-    if (underWay >= concurrency || !asking.take(key, performance.now())) {
-      stream.abort(new NetworkError('protocol', `${key} asks too much of ${protocol}`))
-      host.limits.report(peer, 'excess', `too many requests of ${protocol}`)
-      return
-    }
-    active.set(key, underWay + 1)
+    underWay.add(key)
     let work: Promise<void> | undefined
     try {
       await withDeadline(`answering ${key} on ${protocol}`, timeoutMs, undefined, (signal) => {
@@ -113,9 +113,7 @@ export async function registerRequestHandler(
     }
     // A handler that goes on after the deadline still counts: its work is not free.
     await work?.catch(() => undefined)
-    const left = (active.get(key) ?? 1) - 1
-    if (left > 0) active.set(key, left)
-    else active.delete(key)
+    underWay.remove(key)
   }
 
   await host.libp2p.handle(protocol, (stream, connection) => void serve(stream, connection.remotePeer), {
@@ -125,6 +123,43 @@ export async function registerRequestHandler(
     runOnLimitedConnection: true
   })
   return () => host.libp2p.unhandle(protocol)
+}
+
+/** Reads one frame, writes its answer, closes. */
+async function exchangeFrames(
+  stream: Stream,
+  maxRequestBytes: number,
+  answer: (request: Uint8Array) => Promise<Uint8Array>,
+  onSent: (bytes: number) => void,
+  signal: AbortSignal
+): Promise<void> {
+  const frames = lpStream(stream, {
+    maxDataLength: maxRequestBytes,
+    maxBufferSize: maxRequestBytes + PREFIX_BYTES_MAX
+  })
+  const response = await answer((await frames.read({ signal })).subarray())
+  await frames.write(response, { signal })
+  onSent(response.length)
+  await stream.close({ signal })
+}
+
+/** Counts by key; a key whose count is 0 takes no memory. */
+class KeyedCounter {
+  readonly #counts = new Map<string, number>()
+
+  count(key: string): number {
+    return this.#counts.get(key) ?? 0
+  }
+
+  add(key: string): void {
+    this.#counts.set(key, this.count(key) + 1)
+  }
+
+  remove(key: string): void {
+    const left = this.count(key) - 1
+    if (left > 0) this.#counts.set(key, left)
+    else this.#counts.delete(key)
+  }
 }
 
 /**

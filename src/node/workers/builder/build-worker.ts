@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Log } from '../../log/log.ts'
 import { BlockStore } from '../../storage/block-store.ts'
-import type { Log } from '../../storage/log.ts'
 import { messageOf } from '../../storage/peer-error.ts'
 import { buildRound } from './build-round.ts'
 import type { Job, JobResult } from './jobs.ts'

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { Log } from '../../storage/log.ts'
+import type { Log } from '../../log/log.ts'
 import type { BuildJob, Built, Job, JobResult, MissingBlocks, Validated, ValidateJob } from './jobs.ts'
 
 /** Runs the heavy, pure part of a round beside the event loop. */

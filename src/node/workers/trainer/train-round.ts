@@ -35,6 +35,7 @@ export interface TrainingSession {
 export function createTrainingSession(base: HeldBase): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
   const corpora = createCorpusReader()
+  let fallback: string | undefined
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -51,7 +52,14 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
       const before = compiled
       compiled = undefined
       await before?.trainer.dispose()
-      const chosen = await chooseExecutor({ executor, device, threads })
+      const chosen = await chooseExecutor({
+        executor,
+        device,
+        threads,
+        onFallback: (reason) => {
+          fallback = reason
+        }
+      })
       compiled = { key, trainer: await createLoraTrainer({ config, ...lora, ...shape, executor: chosen }) }
     }
     return compiled.trainer
@@ -84,7 +92,9 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
         onStep: onProgress,
         signal
       })
-      return publish(adapter, data.examples, job, store)
+      const said = fallback
+      fallback = undefined
+      return { ...(await publish(adapter, data.examples, job, store)), fallback: said }
     }
   }
 }

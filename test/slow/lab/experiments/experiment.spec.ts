@@ -15,7 +15,7 @@ const script = (name: string, ...args: string[]) =>
     { maxBuffer: 64 * 1024 * 1024 }
   )
 
-describe('npm run experiment and npm run scale', function () {
+describe('npm run lab -- experiment and npm run lab -- scale', function () {
   this.timeout(300_000)
   let folder: string
   before(async () => {

@@ -4,7 +4,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RoundDriver } from '../../../../src/node/driver/round-driver.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
-import { openMessageLog } from '../../../../src/node/storage/message-log.ts'
+import { openMessageLog } from '../../../../src/node/home/message-log.ts'
 import { decodeEnvelope, hex } from '../../../../src/protocol/index.ts'
 import { memoryLog } from '../memory-log.ts'
 import { type OneMember, oneMember } from '../one-member.ts'
@@ -23,6 +23,7 @@ const BUILT = {
   finite: true,
   stack: 'ab'.repeat(32),
   model: 'cd'.repeat(32),
+  modelFile: { path: 'nowhere', bytes: 0, list: new Uint8Array() },
   medianNorms: {}
 } as const
 

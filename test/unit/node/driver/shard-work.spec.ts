@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { Heads } from '../../../../src/node/catch-up/heads.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
+import { Heads } from '../../../../src/node/driver/heads.ts'
 import {
   buildCut,
   fetchManifest,

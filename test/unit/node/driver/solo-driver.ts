@@ -1,11 +1,11 @@
-import { Heads } from '../../../../src/node/catch-up/heads.ts'
 import { loadPeerConfig } from '../../../../src/node/config/index.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
+import { Heads } from '../../../../src/node/driver/heads.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
+import type { MessageLog } from '../../../../src/node/home/message-log.ts'
+import { openRoundStore } from '../../../../src/node/home/round-store.ts'
 import type { NetworkHost } from '../../../../src/node/network/index.ts'
 import type { Log } from '../../../../src/node/storage/index.ts'
-import type { MessageLog } from '../../../../src/node/storage/message-log.ts'
-import { openRoundStore } from '../../../../src/node/storage/round-store.ts'
 import { verifyEd25519 } from '../../../../src/protocol/index.ts'
 import { MODEL, type OneMember, smallPair, smallResult } from '../one-member.ts'
 
@@ -40,6 +40,9 @@ export async function soloComponents({
     host,
     exchange: {
       publish: () => undefined,
+      serveFile: () => undefined,
+      providersOf: () => [],
+      fetchFiles: () => Promise.reject(new Error('not reached')),
       fetchAll: (_wanted, _holders, { signal }) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })

@@ -20,8 +20,8 @@ import {
 import { importAdapter } from '../../../../src/node/export/import-adapter.ts'
 import { readPeftFolder } from '../../../../src/node/export/peft-files.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
+import { openRoundStore } from '../../../../src/node/home/round-store.ts'
 import { PeerError } from '../../../../src/node/storage/peer-error.ts'
-import { openRoundStore } from '../../../../src/node/storage/round-store.ts'
 import { MODEL, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 

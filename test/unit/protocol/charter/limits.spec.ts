@@ -30,7 +30,7 @@ describe('the limits of an envelope by kind (rule 15)', () => {
     const attestation = (text: string) => ({ cut: digestOf(text), stack: digest, model: digest })
     const said = (attempt: number, text: string) =>
       table.said(1, 'attestation', attempt, attestation(text)) as Message
-    const evidence = evidenceOf(said(0, 'a'), said(15, 'b'), table.context)!
+    const evidence = evidenceOf(said(0, 'a'), said(15, 'b'))!
     const { signer } = table.environment(0)
     const peer = signer.peer
     const request = {

@@ -15,22 +15,22 @@ const vote = (author: number, view: number, cut: string, on = table) =>
   on.said(author, 'prevote', view, { cut: digestOf(cut) }) as Message
 
 function convicted(author: number, on = table): Evidence {
-  return evidenceOf(vote(author, 0, 'a', on), vote(author, 0, 'b', on), on.context)!
+  return evidenceOf(vote(author, 0, 'a', on), vote(author, 0, 'b', on))!
 }
 
 describe('rule 10, evidence', () => {
   it('is two different words in one place, whichever came first, and convicts their author', () => {
     const [one, other] = [vote(2, 3, 'a'), vote(2, 3, 'b')]
-    const evidence = evidenceOf(one, other, table.context)!
-    assert.deepEqual(evidence, evidenceOf(other, one, table.context))
+    const evidence = evidenceOf(one, other)!
+    assert.deepEqual(evidence, evidenceOf(other, one))
     assert.equal(evidenceFault(table.context, evidence, verifyIdeal), undefined)
-    assert.equal(evidenceOf(one, one, table.context), undefined)
-    assert.equal(evidenceOf(one, vote(2, 4, 'b'), table.context), undefined)
-    assert.equal(evidenceOf(one, vote(1, 3, 'b'), table.context), undefined)
+    assert.equal(evidenceOf(one, one), undefined)
+    assert.equal(evidenceOf(one, vote(2, 4, 'b')), undefined)
+    assert.equal(evidenceOf(one, vote(1, 3, 'b')), undefined)
   })
 
   it('is small, whatever was signed', () => {
-    const evidence = evidenceOf(table.manifest(1), table.manifest(1, { samples: 7 }), table.context)!
+    const evidence = evidenceOf(table.manifest(1), table.manifest(1, { samples: 7 }))!
     const message = table.said(0, 'evidence', 1, evidence)
     assert.ok(message.bytes.length < 2048, `${message.bytes.length} bytes`)
   })
@@ -42,8 +42,8 @@ describe('rule 10, evidence', () => {
         stack: null,
         model: digestOf(model)
       }) as Message
-    assert.equal(evidenceOf(attest(0, 'a', 'm'), attest(1, 'a', 'n'), table.context), undefined)
-    const evidence = evidenceOf(attest(0, 'a', 'm'), attest(2, 'b', 'm'), table.context)!
+    assert.equal(evidenceOf(attest(0, 'a', 'm'), attest(1, 'a', 'n')), undefined)
+    const evidence = evidenceOf(attest(0, 'a', 'm'), attest(2, 'b', 'm'))!
     assert.equal(evidenceFault(table.context, evidence, verifyIdeal), undefined)
     assert.equal(
       evidenceFault(table.context, { ...evidence, attested: [] }, verifyIdeal),
@@ -128,7 +128,7 @@ describe('rule 10, evidence', () => {
             : (signMessage(context, signer, kind, slot, { cut: digestOf(text) }) as Message)
         )
         for (const one of messages)
-          for (const other of messages) assert.equal(evidenceOf(one, other, context), undefined)
+          for (const other of messages) assert.equal(evidenceOf(one, other), undefined)
         const [one, other] = [messages[a % messages.length], messages[b % messages.length]]
         if (one === undefined || other === undefined) return
         // Whoever wants to accuse has only what was signed, and may change anything in it.

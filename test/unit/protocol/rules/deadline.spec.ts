@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import { step } from '../../../../src/protocol/machine.ts'
 import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
-import { soundRules } from '../../../../src/protocol/round-rules.ts'
-import { deadlinesOf, NO_DELAYS } from '../../../../src/protocol/rules/deadline.ts'
-import { type Seat, Table } from '../table.ts'
+import {
+  deadlinesOf,
+  gatherDeadline,
+  NO_DELAYS,
+  voteTimeout
+} from '../../../../src/protocol/rules/deadline.ts'
+import type { PeerState } from '../../../../src/protocol/state/state.ts'
+import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const { timeouts } = table.context.charter
@@ -81,14 +87,22 @@ describe('rule 5: deadlines', () => {
     const { seat } = timedSeat()
     const moved = { ...seat.state, delays: { ...NO_DELAYS, proposal: [timeouts.proposeMs] } }
     assert.equal(deadlinesOf(moved).proposeMs, 4 * timeouts.proposeMs)
-    assert.equal(
-      soundRules.viewTimeout(deadlinesOf(moved).proposeMs, timeouts.growthMs, 3),
-      4 * timeouts.proposeMs + 3 * timeouts.growthMs
+    const inView3 = firsts(3)
+      .map((author) => table.said(author, 'prevote', 3, { cut: null }))
+      .filter(({ author }) => author !== self)
+    let state: PeerState = { ...moved, phase: 'deciding', view: 0 }
+    const timers = inView3.flatMap((message) => {
+      const next = step(state, { type: 'message', message }, table.environment(self))
+      state = next.state
+      return next.effects.filter((effect) => effect.type === 'timer')
+    })
+    assert.deepEqual(
+      timers.map(({ timer, milliseconds }) => [timer, milliseconds]),
+      [['propose/3', 4 * timeouts.proposeMs + 3 * timeouts.growthMs]]
     )
   })
 
   it('leave a vote’s time as it is that fits, and move it by a factor of 8 at most', () => {
-    const { voteTimeout } = soundRules
     assert.equal(voteTimeout(1_000, []), 1_000)
     assert.equal(voteTimeout(1_000, [250]), 1_000)
     assert.equal(voteTimeout(1_000, [1]), 125)
@@ -97,11 +111,10 @@ describe('rule 5: deadlines', () => {
   })
 
   it('are not stretched by fewer than half of the proposers', () => {
-    assert.equal(soundRules.voteTimeout(1_000, [9_000, 100, 9_000, 100, 100]), 400)
+    assert.equal(voteTimeout(1_000, [9_000, 100, 9_000, 100, 100]), 400)
   })
 
   it('let gathering take no longer than the charter says, and shorten it after three rounds only', () => {
-    const { gatherDeadline } = soundRules
     assert.equal(gatherDeadline(8_000, [100, 100], 0), 8_000)
     assert.equal(gatherDeadline(8_000, [100, 100, 100], 0), 1_000)
     assert.equal(gatherDeadline(8_000, [100, 900, 100], 0), 1_800)
@@ -113,7 +126,6 @@ describe('rule 5: deadlines', () => {
     const { delays } = liveThrough(everybody, [], [1, 2])
     assert.deepEqual([delays.doubled, delays.gather], [1, []])
     assert.equal(liveThrough(everybody, [], [1]).delays.doubled, 0, 'one of four may be faulty')
-    const { gatherDeadline } = soundRules
     assert.equal(gatherDeadline(8_000, [], 1), 16_000)
     assert.equal(gatherDeadline(8_000, [], 3), 64_000)
     assert.equal(gatherDeadline(8_000, [100, 100, 100], 3), 1_000)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { networkSection, networkText } from '../../../../../src/cli/commands/doctor/network.ts'
-import { bootstrap, network, peer } from '../../../node/network/diagnosis/network-example.ts'
+import { bootstrap, network, peer } from '../../../node/diagnosis/network-example.ts'
 import { temporaryHome } from '../../../node/temporary-home.ts'
 
 describe('the network in loam doctor', () => {

@@ -1,0 +1,29 @@
+import { hex, type PeerState, type RoundContext, type SealedRound } from '../../protocol/index.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
+import type { CutEntry, ProgressReport, RoundSummary } from './peer-report.ts'
+
+/** What of a sealed round people are told, apart from times and bytes. */
+export function roundSummary(context: RoundContext, { seal, manifests }: SealedRound): RoundSummary {
+  const cut: CutEntry[] = manifests.map(({ author, body }) => ({
+    peerId: peerIdText(context.members[author]!.peer),
+    rank: Math.max(...body.shards.map(({ rank }) => rank)),
+    samples: body.samples
+  }))
+  const stackDigest = seal.stack === null ? null : hex(seal.stack)
+  return { round: context.round, cut, stackDigest, modelDigest: hex(seal.model) }
+}
+
+/** Shards of the round's manifests: how many are known, and of how many all blocks are held. */
+export function shardCounts(state: PeerState): Pick<ProgressReport, 'shardsHeld' | 'shardsKnown'> {
+  let shardsHeld = 0
+  let shardsKnown = 0
+  for (const kept of state.messages.get('manifest/0')?.values() ?? []) {
+    const [manifest] = kept
+    if (manifest?.kind !== 'manifest') continue
+    const { length } = (manifest.body as { shards: unknown[] }).shards
+    const holding = state.holdings.get(hex(manifest.id))
+    shardsKnown += length
+    if (holding === 'valid' || holding === 'invalid') shardsHeld += length
+  }
+  return { shardsHeld, shardsKnown }
+}

@@ -1,0 +1,61 @@
+import type { PrivateKey } from '@libp2p/interface'
+import { packageVersion } from '../../package-root.ts'
+import { consortiumCid } from '../../protocol/index.ts'
+import type { PeerConfig } from '../config/index.ts'
+import { createHost, Handshakes, type HandshakesOptions, type NetworkHost } from '../network/index.ts'
+import type { Log } from '../storage/index.ts'
+import type { KnownPeers } from './known-peers.ts'
+import type { OpenHome } from './open-home.ts'
+
+/** Who a host of a home is, and whom it knows. */
+export interface HostIdentity {
+  readonly privateKey: PrivateKey
+  readonly charterId: Uint8Array
+  readonly known: KnownPeers
+  readonly network: PeerConfig['network']
+  readonly log: Log
+}
+
+/** The host of an opened home. */
+export function hostIdentity(
+  { charter, identity, known }: Pick<OpenHome, 'charter' | 'identity' | 'known'>,
+  network: PeerConfig['network'],
+  log: Log
+): HostIdentity {
+  return { privateKey: identity.privateKey, charterId: charter.id, known, network, log }
+}
+
+/** A host with a peer's identity that takes no part in gossip: what it is not there to answer for, it does not pass on. */
+export function createQuietHost(
+  { privateKey, charterId, known, network, log }: HostIdentity,
+  listen: readonly string[] = network.listen
+): Promise<NetworkHost> {
+  return createHost({
+    privateKey,
+    listen,
+    bootstrap: known.bootstrap,
+    reach: network,
+    topic: `/loam/${consortiumCid(charterId)}/1`,
+    isAllowed: known.isAllowed,
+    validateGossip: () => 'ignore',
+    onGossip: () => {},
+    log
+  })
+}
+
+/** Says handshake for a home's host, and judges the addresses that it begins with. */
+export function createHandshakes(
+  host: NetworkHost,
+  { charterId, known, network, log }: Omit<HostIdentity, 'privateKey'>,
+  handlers: Partial<Pick<HandshakesOptions, 'onVerdict' | 'onIncompatible'>> = {}
+): Handshakes {
+  return new Handshakes(host, {
+    self: { charter: charterId, software: `loam/${packageVersion()}` },
+    addresses: [...known.bootstrap, ...network.relays],
+    admits: known.isDialled,
+    onVerdict: () => {},
+    onIncompatible: () => {},
+    ...handlers,
+    log
+  })
+}

@@ -1,0 +1,226 @@
+import './promise-polyfill.ts'
+import './web-socket-polyfill.ts'
+import { autoNAT } from '@libp2p/autonat'
+import {
+  type CircuitRelayTransportComponents,
+  circuitRelayServer,
+  circuitRelayTransport
+} from '@libp2p/circuit-relay-v2'
+import { dcutr } from '@libp2p/dcutr'
+import { identify, identifyPush } from '@libp2p/identify'
+import type { PeerId, PrivateKey, Transport } from '@libp2p/interface'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { mdns } from '@libp2p/mdns'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { uPnPNAT } from '@libp2p/upnp-nat'
+import { circuitRelayAddressesLast } from '@libp2p/utils'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Libp2pOptions } from 'libp2p'
+import type { ReachOptions } from '../../config/reach.ts'
+import { guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX, type PeerLimits } from '../limits/index.ts'
+import { DHT_DATASTORE_PREFIX, RecordlessDatastore } from './recordless-datastore.ts'
+
+/** What every libp2p node of Loam is made of, be it a peer's or a relay's. */
+export interface PartsOptions {
+  readonly privateKey: PrivateKey
+  readonly listen: readonly string[]
+  readonly reach: ReachOptions
+  /** Guards all that is registered. */
+  readonly limits: PeerLimits
+  /** Name of the hash table's protocol: of one consortium, so that no other node ever answers. */
+  readonly dhtProtocol: string
+  /** What a relay grants; for those that have `relayServer`. */
+  readonly relayLimits?: RelayLimits
+}
+
+/** What a relay grants to members. */
+export interface RelayLimits {
+  /** Peers that may be reached through it at once. */
+  readonly reservations: number
+  /** Bytes of one relayed connection, both ways together; undefined for no end. */
+  readonly bytesPerConnection?: number | undefined
+  /** Longest life of one relayed connection, milliseconds; undefined for no end. */
+  readonly millisecondsPerConnection?: number | undefined
+}
+
+/** Only members are carried, so a connection may last and carry whatever a round needs: 128 KiB would cut it off. */
+export const RELAY_LIMITS: RelayLimits = { reservations: 256 }
+
+/** Below yamux's read buffer of 4 MiB: a stream that is paused must not overflow it. */
+const STREAM_WINDOW_BYTES_MAX = 2 * 1024 * 1024
+/** At least the 256 members that a consortium may have, and relays. */
+const CONNECTIONS_MAX = 400
+/** A whole network on one machine, or behind one NAT, dials from one address. */
+const INBOUND_CONNECTIONS_PER_SECOND = 256
+/** Connecting to a whole consortium at once on a busy machine must not let every handshake time out. */
+const HANDSHAKE_TIMEOUT_MS = 12_000
+const PARALLEL_DIALS_MAX = 8
+/** For all addresses of a peer together; libp2p tries them one after the other. */
+export const DIAL_TIMEOUT_MS = 30_000
+/** A machine that trains on all cores answers pings late, and must not be hung up on for it. */
+const PING_TIMEOUT_MS = 20_000
+/** Relayed connections of one peer, each a stream of its connection to the relay. */
+const RELAYED_MAX = 300
+/** Longest a relay may be asked to reserve a place; it lives on and is renewed. */
+const RESERVATION_TTL_MS = 2 * 60 * 60 * 1000
+/** Relays that a peer is reached through at once: a second one takes over when the first is gone. */
+export const RESERVATIONS_WANTED_MAX = 3
+
+/** libp2p's inner parts that its public interface leaves out. */
+export interface Internals {
+  readonly addressManager: AddressManager
+  readonly relayTransport: RelayTransport | undefined
+}
+
+/** The part of libp2p's address manager that is used. */
+interface AddressManager {
+  confirmObservedAddr(address: Multiaddr, options?: { type: 'transport' }): void
+  getAddressesWithMetadata(): { multiaddr: Multiaddr; verified: boolean; type: string }[]
+}
+
+/** The part of the circuit relay transport that is used. */
+export interface RelayTransport extends Transport {
+  readonly reservationStore: {
+    hasReservation(relay: PeerId): boolean
+    addRelay(relay: PeerId, type: 'discovered'): Promise<unknown>
+  }
+}
+
+/** Options for `createLibp2p`, without gossip and gater; and its inner parts, which are there once it is created. */
+export function libp2pParts(options: PartsOptions): {
+  readonly parts: Pick<
+    Libp2pOptions,
+    | 'start'
+    | 'privateKey'
+    | 'datastore'
+    | 'addresses'
+    | 'transports'
+    | 'connectionEncrypters'
+    | 'streamMuxers'
+    | 'peerDiscovery'
+    | 'connectionManager'
+    | 'connectionMonitor'
+    | 'nodeInfo'
+  >
+  readonly services: ReturnType<typeof servicesOf>['services']
+  readonly internals: () => Internals
+} {
+  const { reach } = options
+  let relayTransport: RelayTransport | undefined
+  const relaying = (components: CircuitRelayTransportComponents) => {
+    relayTransport = circuitRelayTransport({ maxInboundStopStreams: RELAYED_MAX })(
+      withoutRandomWalk(components)
+    ) as RelayTransport
+    return relayTransport
+  }
+  const { services, addressManager } = servicesOf(options)
+  return {
+    parts: {
+      start: false,
+      privateKey: options.privateKey,
+      datastore: new RecordlessDatastore(),
+      addresses: {
+        listen: [...options.listen, ...reservationListeners(reach)],
+        appendAnnounce: [...reach.announce]
+      },
+      transports: [
+        tcp(),
+        ...(reach.webSocket ? [webSockets()] : []),
+        // Without it no relayed address can be dialled either.
+        ...(reach.relayClient || reach.relays.length > 0 ? [relaying] : [])
+      ],
+      connectionEncrypters: [noise()],
+      streamMuxers: [
+        guardMuxer(
+          yamux({
+            maxInboundStreams: MUXER_STREAMS_MAX,
+            streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX }
+          })
+        )
+      ],
+      peerDiscovery: reach.mdns ? [mdns()] : [],
+      connectionManager: {
+        maxConnections: CONNECTIONS_MAX,
+        inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
+        maxIncomingPendingConnections: PENDING_MAX,
+        dialTimeout: DIAL_TIMEOUT_MS,
+        addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
+        maxParallelDials: PARALLEL_DIALS_MAX,
+        inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
+        // In the caller's order, but through a relay only when there is no other way.
+        addressSorter: (a, b) => circuitRelayAddressesLast(a.multiaddr, b.multiaddr)
+      },
+      connectionMonitor: {
+        pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }
+      }
+    },
+    services,
+    internals: () => ({ addressManager: addressManager(), relayTransport })
+  }
+}
+
+/** A listener for each relay that is wanted: it is silent until a place is reserved, so a relay may come up later. */
+function reservationListeners({ relayClient, relays }: ReachOptions): string[] {
+  if (!relayClient) return []
+  return Array(Math.min(RESERVATIONS_WANTED_MAX, Math.max(1, relays.length))).fill('/p2p-circuit')
+}
+
+function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
+  let manager: AddressManager | undefined
+  const services = {
+    // First: it guards what is registered after it.
+    limits: guardStreams(limits),
+    identify: identify(),
+    // A place at a relay comes after the first handshake: without it nobody would hear of it.
+    identifyPush: identifyPush(),
+    ping: ping(),
+    internals: (components: { addressManager: AddressManager }) => {
+      manager = components.addressManager
+      return {}
+    },
+    ...(reach.autoNat ? { autoNat: autoNAT() } : {}),
+    ...(reach.holePunching && reach.relayClient ? { holePunching: dcutr() } : {}),
+    ...(reach.upnp ? { upnp: uPnPNAT() } : {}),
+    ...(reach.relayServer ? { relay: relayServer(relayLimits) } : {}),
+    ...(reach.dht
+      ? {
+          dht: kadDHT({
+            protocol: dhtProtocol,
+            clientMode: false,
+            datastorePrefix: DHT_DATASTORE_PREFIX,
+            // Members of a laboratory's own network are members too.
+            peerInfoMapper: passthroughMapper
+          })
+        }
+      : {})
+  }
+  return { services, addressManager: () => manager! }
+}
+
+function relayServer({ reservations, bytesPerConnection, millisecondsPerConnection }: RelayLimits) {
+  const isLimited = bytesPerConnection !== undefined || millisecondsPerConnection !== undefined
+  return circuitRelayServer({
+    maxInboundHopStreams: RELAYED_MAX,
+    maxOutboundStopStreams: RELAYED_MAX,
+    reservations: {
+      maxReservations: reservations,
+      reservationTtl: RESERVATION_TTL_MS,
+      applyDefaultLimit: isLimited,
+      ...(bytesPerConnection === undefined ? {} : { defaultDataLimit: BigInt(bytesPerConnection) }),
+      ...(millisecondsPerConnection === undefined ? {} : { defaultDurationLimit: millisecondsPerConnection })
+    }
+  })
+}
+
+/**
+ * Relays are configured, or members: nobody is looked for at random. With a hash table of few members libp2p's walk would
+ * go round in it without a pause.
+ */
+function withoutRandomWalk(components: CircuitRelayTransportComponents): CircuitRelayTransportComponents {
+  const nowhere = { async *walk() {} }
+  return Object.create(components, { randomWalk: { value: nowhere } }) as CircuitRelayTransportComponents
+}

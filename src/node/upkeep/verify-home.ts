@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileDigest } from '../../formats/digest/file-digest.ts'
+import { blockListDigest, readBlockList } from '../../formats/index.ts'
+import {
+  contextAfter,
+  decodeSealedRound,
+  describeConflict,
+  equalBytes,
+  genesisContext,
+  hex,
+  isSameSeal,
+  signedTwice,
+  verifyEd25519
+} from '../../protocol/index.ts'
+import { readCharter } from '../home/charter-file.ts'
+import { type Home, roundFiles } from '../home/home.ts'
+import type { JudgedRound } from '../home/round-store.ts'
+import { loadInvite } from '../membership/invite-files.ts'
+import { isMissing, messageOf } from '../storage/peer-error.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
+
+/** The first thing in a home that does not hold. */
+export interface Wrong {
+  readonly round: number
+  readonly reason: string
+  /** PeerIds of who signed two seals of the round. */
+  readonly signedTwice: readonly string[]
+}
+
+/** What a home's history comes to, as far as it holds. */
+export interface Verification {
+  /** Sealed rounds that hold, from the charter on. */
+  readonly rounds: number
+  /** Id of the last of their seals, hex. */
+  readonly seal: string
+  readonly modelDigest: string
+  readonly members: readonly string[]
+  /** Rounds whose stack and model are on the disk and have the sealed digests. */
+  readonly filesChecked: number
+  readonly wrong: Wrong | null
+}
+
+/** What a history is held against. */
+export interface VerifyOptions {
+  /** A seal that the history must hold: the id of the seal of `round`, hex; that of the home's own invite where absent. */
+  readonly trusted?: { readonly round: number; readonly seal: string }
+  /** Another member's home, which must tell the same history as far as both go. */
+  readonly against?: Home
+}
+
+/**
+ * Rule 16 *Catch-up*: derives a home's history again from its charter: every certificate of it, judged by the members of
+ * its round; the digests of the stacks and models that are kept; and whether another home tells the same.
+ *
+ * @throws {PeerError} where the charter itself does not hold
+ */
+export async function verifyHome(
+  home: Home,
+  { trusted: given, against }: VerifyOptions = {}
+): Promise<Verification> {
+  const charter = await readCharter(home.charter)
+  const trusted = given ?? (await trustedByInvite(home))
+  const told = against === undefined ? undefined : await readCharter(against.charter)
+  let context = genesisContext(charter)
+  let filesChecked = 0
+  const conclude = (wrong: Omit<Wrong, 'round'> | undefined): Verification => ({
+    rounds: context.round - 1,
+    seal: hex(context.parent),
+    modelDigest: hex(context.modelDigest),
+    members: context.members.map(({ peer }) => peerIdText(peer)),
+    filesChecked,
+    wrong: wrong === undefined ? null : { round: context.round, ...wrong }
+  })
+  const fault = (reason: string) => conclude({ reason, signedTwice: [] })
+  if (told !== undefined && !equalBytes(told.id, charter.id))
+    return fault(`${against!.folder} is a home of another consortium`)
+  const last = await lastRound(home)
+  while (context.round <= last) {
+    const { sealed } = roundFiles(home, context.round)
+    let judged: JudgedRound
+    try {
+      judged = { context, sealedRound: decodeSealedRound(context, await readFile(sealed), verifyEd25519) }
+    } catch (error) {
+      if (isMissing(error)) return fault(`${sealed} is missing, but later rounds are there`)
+      return fault(`${sealed} does not hold: ${messageOf(error)}`)
+    }
+    const conflict = against === undefined ? undefined : await conflictWith(judged, against)
+    if (conflict !== undefined) return conclude(conflict)
+    const damaged = await damagedFile(home, judged)
+    if (damaged !== undefined) return fault(damaged)
+    if (existsSync(roundFiles(home, context.round).model)) filesChecked++
+    const next = contextAfter(context, judged.sealedRound)
+    if (trusted?.round === context.round && trusted.seal !== hex(next.parent))
+      return fault(
+        `the seal of round ${trusted.round} is ${hex(next.parent)}, not the trusted ${trusted.seal}`
+      )
+    context = next
+  }
+  if (trusted !== undefined && trusted.round >= context.round)
+    return fault(`the history ends before the trusted seal of round ${trusted.round}`)
+  return conclude(undefined)
+}
+
+/** The seal that the home's own invite names; a home before that round has nothing to compare yet. */
+async function trustedByInvite(home: Home): Promise<VerifyOptions['trusted']> {
+  const invite = await loadInvite(home)
+  if (invite === undefined || invite.round === 0) return undefined
+  return { round: invite.round, seal: hex(invite.seal) }
+}
+
+/** The last round of which a home holds a seal; 0 for none. */
+async function lastRound({ rounds }: Home): Promise<number> {
+  let names: string[] = []
+  try {
+    names = await readdir(rounds)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  const sealed = names.filter((name) => /^\d+$/.test(name) && existsSync(`${rounds}/${name}/sealed.cbor`))
+  return Math.max(0, ...sealed.map(Number))
+}
+
+async function conflictWith(
+  { context, sealedRound }: JudgedRound,
+  other: Home
+): Promise<Omit<Wrong, 'round'> | undefined> {
+  const { sealed } = roundFiles(other, context.round)
+  if (!existsSync(sealed)) return undefined
+  try {
+    const { seal } = decodeSealedRound(context, await readFile(sealed), verifyEd25519)
+    if (isSameSeal(sealedRound.seal, seal)) return undefined
+    return {
+      reason: describeConflict(context, sealedRound.seal, seal, peerIdText),
+      signedTwice: signedTwice(context, sealedRound.seal, seal).map(peerIdText)
+    }
+  } catch (error) {
+    return { reason: `${sealed} does not hold: ${messageOf(error)}`, signedTwice: [] }
+  }
+}
+
+/** A kept stack or model whose digest is not the sealed one. */
+async function damagedFile(home: Home, { context, sealedRound }: JudgedRound): Promise<string | undefined> {
+  const { stack, model } = sealedRound.seal
+  const files = roundFiles(home, context.round)
+  if (stack === null) return undefined
+  if (existsSync(files.stack) && !equalBytes(await fileDigest(files.stack), stack))
+    return `${files.stack} is not what was sealed`
+  if (existsSync(files.model)) {
+    const { list } = await readBlockList(files.model)
+    if (!equalBytes(blockListDigest(list), model)) return `${files.model} is not what was sealed`
+  }
+  return undefined
+}

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { packageRoot } from '../../src/package-root.ts'
+
+/** A file's imports of other files of this tree, by path from the package's root. */
+type Imports = ReadonlyMap<string, readonly string[]>
+
+/** Rooms that ship, the ground floor first. A room imports from the floors below it alone (docs/architecture.md). */
+const FLOORS: readonly (readonly string[])[] = [
+  ['src/package-root.ts'],
+  ['src/formats'],
+  ['src/adapter', 'src/data'],
+  ['src/protocol', 'src/model'],
+  ['src/node'],
+  ['scripts/testnet'],
+  ['src/cli', 'src/index.ts', 'src/control.ts'],
+  // A program of its own, with the command line's options.
+  ['scripts/testnet/prepare.ts']
+]
+
+/** Rooms in which no two folders may need each other; those outside the package are programs, read from the top. */
+const ROOMS_WITHOUT_RINGS = FLOORS.flat().filter((room) => !room.endsWith('.ts'))
+
+const IMPORT = /(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g
+
+function sourcesBelow(folder: string): string[] {
+  return readdirSync(join(packageRoot(), folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map(({ parentPath, name }) => posix.join(parentPath.slice(packageRoot().length + 1), name))
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(packageRoot(), file), 'utf8')
+  return [...text.matchAll(IMPORT)].map(([, specifier]) => posix.join(dirname(file), specifier!))
+}
+
+const imports: Imports = new Map(
+  ['src', 'scripts/testnet'].flatMap(sourcesBelow).map((file) => [file, importsOf(file)])
+)
+
+function roomOf(file: string): string | undefined {
+  const rooms = FLOORS.flat()
+  return rooms.find((room) => file === room) ?? rooms.find((room) => file.startsWith(`${room}/`))
+}
+
+function floorOf(file: string): number {
+  return FLOORS.findIndex((rooms) => rooms.includes(roomOf(file) ?? ''))
+}
+
+/** The name under which a file counts among the children of a folder: a subfolder's, or its own. */
+function childOf(folder: string, file: string): string | undefined {
+  if (!file.startsWith(`${folder}/`)) return undefined
+  return file.slice(folder.length + 1).split('/')[0]
+}
+
+/** What each child of a folder needs of the others, with an import that shows it. */
+function childImports(folder: string): Map<string, Map<string, string>> {
+  const needs = new Map<string, Map<string, string>>()
+  for (const [file, targets] of imports) {
+    const from = childOf(folder, file)
+    // An index collects what its folder has to give; nothing inside is meant to read it.
+    if (from === undefined || file === `${folder}/index.ts`) continue
+    for (const target of targets) {
+      const to = childOf(folder, target)
+      if (to === undefined || to === from || target === `${folder}/index.ts`) continue
+      needs.set(from, (needs.get(from) ?? new Map<string, string>()).set(to, `${file} -> ${target}`))
+    }
+  }
+  return needs
+}
+
+/** A ring among a folder's children, as the imports that make it, or undefined. */
+function ringIn(folder: string): string[] | undefined {
+  const needs = childImports(folder)
+  const done = new Set<string>()
+  const walk = (child: string, path: readonly string[]): string[] | undefined => {
+    if (path.includes(child)) {
+      const ring = [...path.slice(path.indexOf(child)), child]
+      // Two files beside each other may share types; a ring counts where a folder is part of it.
+      if (ring.every((name) => name.endsWith('.ts'))) return undefined
+      return ring.slice(1).map((name, index) => needs.get(ring[index]!)!.get(name)!)
+    }
+    if (done.has(child)) return undefined
+    for (const next of needs.get(child)?.keys() ?? []) {
+      const found = walk(next, [...path, child])
+      if (found !== undefined) return found
+    }
+    done.add(child)
+    return undefined
+  }
+  for (const child of needs.keys()) {
+    const found = walk(child, [])
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function foldersOf(room: string): string[] {
+  return [...new Set([...imports.keys()].filter((file) => file.startsWith(`${room}/`)).map(dirname))]
+    .flatMap((folder) => {
+      const parts = folder.split('/')
+      return parts.map((_, index) => parts.slice(0, index + 1).join('/'))
+    })
+    .filter((folder, index, all) => folder.startsWith(room) && all.indexOf(folder) === index)
+}
+
+describe('the floors of the house', () => {
+  it('hold every file that ships', () => {
+    assert.deepEqual(
+      [...imports.keys()].filter((file) => floorOf(file) < 0),
+      []
+    )
+  })
+
+  it('are imported downwards only', () => {
+    const upwards = [...imports].flatMap(([file, targets]) =>
+      targets
+        .filter((target) => roomOf(target) !== roomOf(file) && floorOf(target) >= floorOf(file))
+        .map((target) => `${file} -> ${target}`)
+    )
+    assert.deepEqual(upwards, [])
+  })
+
+  it('import nothing that does not ship', () => {
+    const outside = [...imports].flatMap(([file, targets]) =>
+      targets.filter((target) => floorOf(target) < 0).map((target) => `${file} -> ${target}`)
+    )
+    assert.deepEqual(outside, [])
+  })
+
+  it('have no file that imports the index of a folder that it stands in', () => {
+    const own = [...imports].flatMap(([file, targets]) =>
+      targets
+        .filter((target) => target.endsWith('/index.ts') && file.startsWith(`${dirname(target)}/`))
+        .map((target) => `${file} -> ${target}`)
+    )
+    assert.deepEqual(own, [])
+  })
+
+  for (const room of ROOMS_WITHOUT_RINGS)
+    it(`${room} has no ring between its folders`, () => {
+      const rings = foldersOf(room).flatMap((folder) => {
+        const ring = ringIn(folder)
+        return ring === undefined ? [] : [`${folder}: ${ring.join(', ')}`]
+      })
+      assert.deepEqual(rings, [])
+    })
+})

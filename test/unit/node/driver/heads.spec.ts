@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { Heads } from '../../../../src/node/driver/heads.ts'
+import { Table } from '../../protocol/table.ts'
+
+describe('how far the others are', () => {
+  const { context } = new Table(4)
+  const at = (round: number) => ({ ...context, round })
+
+  it('is what f + 1 members say, so that one liar moves nobody', () => {
+    const heads = new Heads()
+    assert.equal(heads.ahead(context), context.round)
+    heads.note(context.members[1]!.peer, 1_000)
+    assert.equal(heads.ahead(context), context.round)
+    heads.note(context.members[2]!.peer, 40)
+    assert.equal(heads.ahead(context), 40)
+  })
+
+  it('is shown by seals that hold where no member says anything; a larger claim counts only as far as they reach', () => {
+    const heads = new Heads()
+    heads.prove(20, 1_000)
+    assert.equal(heads.ahead(at(3)), 1_000)
+    assert.equal(heads.ahead(at(20)), 20)
+    heads.prove(30, 7)
+    assert.equal(heads.ahead(at(21)), 30)
+  })
+})
