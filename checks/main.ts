@@ -14,6 +14,10 @@ runNamed({
       summary: 'Node.js for arm64 merges to the committed digests, emulated',
       file: './kernel/check-arm64.js'
     },
+    documents: {
+      summary: 'every path, command, flag and default in the documents is in the tree',
+      file: './documents/check-documents.js'
+    },
     settings: {
       summary: 'write the table of settings into docs/configuration.md',
       file: './documents/settings.js'
