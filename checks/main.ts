@@ -14,9 +14,17 @@ runNamed({
       summary: 'Node.js for arm64 merges to the committed digests, emulated',
       file: './kernel/check-arm64.js'
     },
+    peft: {
+      summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
+      file: './peft/check-peft.js'
+    },
     documents: {
-      summary: 'every path, command, flag and default in the documents is in the tree',
+      summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'
+    },
+    package: {
+      summary: 'the packed package installs by default settings, and works',
+      file: './package/check-package.js'
     },
     settings: {
       summary: 'write the table of settings into docs/configuration.md',

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { domainsFile } from '../src/data/index.ts'
 import { packDomains } from './corpora/index.ts'
 
-/** Writes the text of the testnet's domains anew: `node dist/pretrain/pack-domains.js`. */
+/** Writes the text of the testnet's domains anew: `npm run pretrain -- domains`. */
 const bytes = await packDomains()
 await writeFile(domainsFile(), bytes)
 console.log(`${domainsFile()}: ${bytes.length} bytes`)

@@ -15,6 +15,8 @@ const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFe
 export const digestOf = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest())
 
+const BASE_FILES = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']
+
 /** Somebody with a made-up key. */
 export interface Person {
   readonly signer: Signer
@@ -44,9 +46,7 @@ export function simulatedConsortium(
     name: 'simulated',
     members: members.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
     base: {
-      config: digestOf('config'),
-      tokenizer: digestOf('tokenizer'),
-      weights: digestOf('weights'),
+      files: BASE_FILES.map((path) => ({ path, bytes: 1, blocks: digestOf(path) })),
       modelDigest: digestOf('model'),
       modules: [MODULE]
     },

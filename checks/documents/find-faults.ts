@@ -5,7 +5,7 @@ import { homeFaults } from './home-faults.ts'
 import type { House } from './house.ts'
 import { linkFaults } from './link-faults.ts'
 import { pathFaults } from './path-faults.ts'
-import { quoteFaults } from './quote-faults.ts'
+import { quoteFaults, testNameFaults } from './quote-faults.ts'
 import { scriptFaults } from './script-faults.ts'
 import { settingFaults, undocumentedCommands } from './setting-faults.ts'
 
@@ -19,6 +19,7 @@ export function findFaults(documents: readonly Document[], house: House): Fault[
     ...scriptFaults(document, house),
     ...settingFaults(document, house),
     ...quoteFaults(document, house),
+    ...testNameFaults(document, house),
     ...homeFaults(document)
   ])
   return [...faults, ...undocumentedCommands(documents, house)]

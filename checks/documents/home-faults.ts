@@ -14,7 +14,7 @@ export function homeFaults({ path, tables }: Document): Fault[] {
   const { folder: _round, ...ofRound } = roundFiles(home, 1)
   const listed = tables
     .flatMap(({ rows }) => rows.flatMap(([first]) => codeOf(first ?? '')))
-    .map((code) => basename(code.replace(/<[^>]*>$/, '')))
+    .flatMap((code) => code.split('/'))
   return [...Object.values(files), ...Object.values(ofRound)]
     .map((file) => basename(file))
     .filter((name) => !listed.includes(name))

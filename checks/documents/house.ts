@@ -11,6 +11,8 @@ export interface House {
   readonly paths: ReadonlySet<string>
   /** Text of the TypeScript and JavaScript files, by path. */
   readonly sources: ReadonlyMap<string, string>
+  /** Text of the tests, by path. */
+  readonly tests: ReadonlyMap<string, string>
   /** `npm run` scripts and what they run. */
   readonly scripts: Readonly<Record<string, string>>
   /** What can be imported from the package: `loam-net/data`. */
@@ -36,18 +38,20 @@ const SOURCE_FOLDERS: ReadonlySet<string> = new Set([
 export function readHouse(root: string = packageRoot()): House {
   const paths = new Set<string>()
   const sources = new Map<string, string>()
+  const tests = new Map<string, string>()
   for (const path of filesUnder(root)) {
     paths.add(path)
     const [room] = path.split('/') as [string]
     const isThisCheck = path.startsWith('checks/documents/')
     if (SOURCE_FOLDERS.has(room) && SOURCE.test(path) && !isThisCheck)
       sources.set(path, readFileSync(join(root, path), 'utf8'))
+    if (path.endsWith('.spec.ts')) tests.set(path, readFileSync(join(root, path), 'utf8'))
     for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1))
       paths.add(path.slice(0, at))
   }
   const { name, scripts, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const exported = Object.keys(exports).map((key) => (key === '.' ? name : `${name}/${key.slice(2)}`))
-  return { paths, sources, scripts, exports: new Set(exported), program: createProgram() }
+  return { paths, sources, tests, scripts, exports: new Set(exported), program: createProgram() }
 }
 
 /** The documents that are checked: those at the root, and all under docs/. */

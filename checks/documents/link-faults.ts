@@ -16,7 +16,8 @@ export function linkFaults(
     if (ABSOLUTE.test(text)) return []
     const [file, anchor] = text.split('#') as [string, string | undefined]
     const target = file === '' ? path : posix.join(posix.dirname(path), file).replace(/\/$/, '')
-    if (!house.paths.has(target)) return [{ path, line, what: `the link ${text} leads nowhere` }]
+    if (target !== path && !house.paths.has(target))
+      return [{ path, line, what: `the link ${text} leads nowhere` }]
     if (anchor === undefined) return []
     const known = target === path ? anchors : anchorsOf.get(target)
     return known?.has(anchor) === true ? [] : [{ path, line, what: `${target} has no heading #${anchor}` }]

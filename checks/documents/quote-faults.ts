@@ -11,6 +11,18 @@ const PLACEHOLDER = /…|<[^>]*>|\b\d+\b|\b[A-Z](?:−1)?\b|\b[A-Z]{2,}\b/
 /** A quote that says less than this cannot be told from any other text. */
 const LEAST_LETTERS = 6
 
+/** `test/….spec.ts` (what it shows): words of a test's name. */
+const NAMED_TEST = /`(test\/[\w./-]+\.spec\.ts)` \(([^)`]+)\)/g
+
+/** Names of tests that documents quote and the test file does not have. */
+export function testNameFaults({ path, text }: Document, { tests }: House): Fault[] {
+  return [...text.matchAll(NAMED_TEST)].flatMap(({ 1: file, 2: name, index }) => {
+    const test = tests.get(file!)
+    if (test === undefined || test.includes(name!)) return []
+    return [{ path, line: text.slice(0, index).split('\n').length, what: `${file} has no test "${name}"` }]
+  })
+}
+
 /** Messages, protocols, metrics and routes that documents quote and no source has. */
 export function quoteFaults({ path, spans, tables }: Document, { sources }: House): Fault[] {
   const text = [...sources.values()].map(joinStrings).join('\n')

@@ -27,7 +27,7 @@ function referenceFaults({ path, text }: Document): Fault[] {
   return [{ path, line: 1, what: 'the table of settings is not the schema’s: write it anew' }]
 }
 
-const KEY = new RegExp(`^(${GROUP_NAMES.join('|')})\\.[a-z][A-Za-z]+$`)
+const KEY = new RegExp(`^(${GROUP_NAMES.join('|')})\\.(?!json$|log$|ts$)[a-z][A-Za-z]+$`)
 
 function unknownSettings({ path, spans }: Document): Fault[] {
   return spans

@@ -10,6 +10,13 @@
  */
 
 export {
+  type BaseFile,
+  baseDigest,
+  baseFileBytesMax,
+  isBaseFileName,
+  modelFileBytes
+} from './charter/base-files.ts'
+export {
   type Charter,
   charterId,
   checkCharter,

@@ -109,7 +109,8 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
     remarks = effective.remarks
     if (existsSync(home.charter)) {
       const { readCharter } = await import('../../node/home/charter-file.ts')
-      const { isCharterBase } = await import('../../node/base/require-base.ts')
+      const { charterBaseAt } = await import('../../node/base/require-base.ts')
+      const { requireCharterBase } = await import('../../node/consortium/charter-base.ts')
       const { requireOwnSettings, requireSettings } = await import('../../node/config/require-settings.ts')
       const { config, sources } = effective
       const { charter } = await readCharter(home.charter)
@@ -117,13 +118,16 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
       if (
         sources.get('model') === 'default' &&
         !existsSync(home.base) &&
-        !(await isCharterBase(config.model, charter))
+        (await charterBaseAt(config.model, charter)) === undefined
       )
         remarks = [
           ...remarks,
           'the base model is not here: loam peer will fetch it from members; what depends on it was not checked'
         ]
-      else await requireSettings(config, charter)
+      else {
+        await requireCharterBase(config.model, charter)
+        await requireSettings(config)
+      }
     } else remarks = [...remarks, `${home.folder} has no charter yet: its limits were not checked`]
   } catch (error) {
     if (!(error instanceof PeerError)) throw error

@@ -51,7 +51,7 @@ function describe(state: JoinState): string {
     `peer id    ${state.peerId}`,
     `invited by ${invite.inviter}, valid until ${invite.expires}`,
     `trusts     seal ${invite.seal} of round ${invite.round}`,
-    `base       weights ${state.baseWeights}: loam peer fetches it from members; --model takes your own`,
+    `base       ${state.base}: loam peer fetches it from members; --model takes your own`,
     `next       ${next}`
   ].join('\n')
 }

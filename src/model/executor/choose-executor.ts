@@ -14,7 +14,7 @@ export interface ExecutorSettings {
 
 /** What to choose, and whom to tell. */
 export interface ChooseExecutorOptions extends ExecutorChoice, ExecutorSettings {
-  /** Told why the preferred executor was passed over, where nobody asked for one. */
+  /** Told what computes in place of the preferred executor and why, where nobody asked for one. */
   readonly onFallback?: (reason: string) => void
 }
 
@@ -32,7 +32,10 @@ export async function chooseExecutor(options: ChooseExecutorOptions = {}): Promi
       const executor = createExecutor(candidate, options)
       await requireWorking(executor)
       const nothingAsked = options.executor === undefined && options.device === undefined
-      if (nothingAsked && refusals[0]) options.onFallback?.(refusals[0].message)
+      if (nothingAsked && refusals[0])
+        options.onFallback?.(
+          `computing with ${candidate.executor} on ${candidate.device}, which is slower: ${refusals[0].message}`
+        )
       return executor
     } catch (error) {
       refusals.push(asUnavailable(candidate, error))
@@ -88,7 +91,7 @@ function noneWorks(
     ({ executor, device }, index) => `${executor} on ${device}: ${refusals[index]!.reason}`
   )
   return new ExecutorUnavailableError(candidates[0]!, {
-    reason: `nothing that was asked for works here (${reasons.join('; ')})`,
+    reason: `no executor that fits works here (${reasons.join('; ')})`,
     remedy: 'What to install is shown by',
     install: 'loam doctor'
   })

@@ -17,4 +17,4 @@ export {
   replaceHeldWeights
 } from './held-weights.ts'
 export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
-export { openParameters } from './parameter-files.ts'
+export { openParameters, weightFiles } from './parameter-files.ts'

@@ -53,7 +53,7 @@ export function openParameters(folder: string, config: ModelConfig): WeightFile 
 }
 
 /** The names of a folder's weight files. */
-function weightFiles(folder: string): string[] {
+export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, WEIGHTS_FILE))) return [WEIGHTS_FILE]
   const path = join(folder, INDEX_FILE)
   if (!existsSync(path))

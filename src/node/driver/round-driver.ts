@@ -15,7 +15,6 @@ import {
   type Step,
   step
 } from '../../protocol/index.ts'
-import { type Deviation, rebuildModel, setAsideBuild } from '../catch-up/rebuild-model.ts'
 import { roundSummary, shardCounts } from '../home/round-summary.ts'
 import { removeRequest } from '../membership/request-files.ts'
 import type { GossipVerdict } from '../network/index.ts'
@@ -25,6 +24,7 @@ import type { DriverComponents } from './components.ts'
 import { EventQueue } from './event-queue.ts'
 import { HeldOutCheck } from './held-out-check.ts'
 import { PhaseClock } from './phase-clock.ts'
+import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
 

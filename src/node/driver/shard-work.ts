@@ -10,12 +10,12 @@ import {
   type PeerState,
   type RoundContext
 } from '../../protocol/index.ts'
-import { requireModelFile } from '../catch-up/model-checkpoint.ts'
 import { roundFiles } from '../home/home.ts'
 import { isBeforeInvite } from '../membership/invite-files.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
 import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../workers/builder/jobs.ts'
 import type { DriverComponents } from './components.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
 import { authorOf, providersOf } from './providers.ts'
 
@@ -93,12 +93,13 @@ export async function buildCut(
     const { stack, model } = sealedRound.seal
     return { ...unchanged, stack, model }
   }
-  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  await requireModelFile(components, context, signal)
   const { round } = context
   const job = buildJob(components, context, manifests, components.rounds.modelFile)
   const built = await withBlocks(components, stateNow, manifests, signal, () => components.builder.build(job))
   if (!built.finite) return unchanged
   await saveNorms(components.home, round, built.medianNorms)
+  components.exchange.serveFile(built.modelFile)
   return { ...unchanged, ...digestsOf(built) }
 }
 

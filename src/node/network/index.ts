@@ -43,9 +43,12 @@ export {
   BLOCKS_PROTOCOL,
   type BlockExchange,
   type BlockExchangeOptions,
+  type BlockServerLimits,
   type FetchAllOptions,
   type FetchProgress,
+  PARTIAL_ENDING,
   startBlockExchange,
   UploadLimit,
-  type WantedBlock
+  type WantedBlock,
+  type WantedFile
 } from './transfer/index.ts'

@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { z } from 'zod'
 import { SHARD_DTYPES } from '../../adapter/shard/shard.ts'
+import { LISTED_FILE_BYTES_MAX } from '../../formats/digest/block-list.ts'
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import {
   byteString,
@@ -13,6 +14,7 @@ import {
   withDomain
 } from '../encoding/canonical-cbor.ts'
 import { isSmallOrder, publicKeyOf, type Signer, type Verify } from '../encoding/signature.ts'
+import { baseFilesSchema, modelFileBytes } from './base-files.ts'
 import { stackedMax } from './limits.ts'
 import { describeCommittee, isCommitteeSafe } from './sample.ts'
 
@@ -70,11 +72,8 @@ const charterSchema = z
     name: z.string().min(1).max(200),
     members: z.array(memberSchema).min(1).max(MEMBERS_MAX),
     base: z.strictObject({
-      /** SHA-256 of config.json, tokenizer.json and model.safetensors. */
-      config: digestSchema,
-      tokenizer: digestSchema,
-      weights: digestSchema,
-      /** Digest of the adaptable modules before the first round (DESIGN §4). */
+      files: baseFilesSchema,
+      /** Digest of the adaptable modules before the first round. */
       modelDigest: digestSchema,
       modules: z.array(moduleSchema).min(1).max(4096)
     }),
@@ -135,6 +134,8 @@ const charterSchema = z
       if (charter.base.modules[index - 1]!.module >= charter.base.modules[index]!.module)
         wrong('base', 'modules must be sorted by name, each once')
     }
+    if (modelFileBytes(charter.base.modules) > LISTED_FILE_BYTES_MAX)
+      wrong('base', 'modules have more than 32 GiB of weights in float32: adapt fewer')
     const fixed = Array.isArray(charter.weights) ? charter.weights : []
     const peers = new Set(charter.members.map(({ peer }) => hex(peer)))
     for (let index = 0; index < fixed.length; index++) {

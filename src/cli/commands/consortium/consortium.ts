@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { SHARD_DTYPES, type ShardDtype } from '../../../adapter/shard/shard.ts'
+import { CHARTER_DEFAULTS } from '../../../node/consortium/charter-defaults.ts'
 import { homeAt } from '../../../node/home/home.ts'
 import type { MemberCard } from '../../../node/home/identity.ts'
 import { baseModelFolder } from '../../options/shipped-model.ts'
@@ -49,7 +50,11 @@ function createCommand(): Command {
     .option('--member <card>', 'a member card (loam identity --json), once for each member', collect, [])
     .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
     .option('--modules <names>', 'modules to adapt, by name or ending', commaSeparated, ['q_proj', 'v_proj'])
-    .option('--min-shards <n>', 'fewest shards that a round stacks', wholeNumber('--min-shards', 1))
+    .option(
+      '--min-shards <n>',
+      'fewest shards that a round stacks (default: one more than the trainers that may be faulty)',
+      wholeNumber('--min-shards', 1)
+    )
     .option(
       '--trainers <n>',
       'members that train in a round, drawn anew each time',
@@ -64,7 +69,11 @@ function createCommand(): Command {
       wholeNumber('--committee-rounds', 1),
       1000
     )
-    .option('--max-rank <n>', 'largest LoRA rank of a member', wholeNumber('--max-rank', 1))
+    .option(
+      '--max-rank <n>',
+      `largest LoRA rank of a member (default: ${CHARTER_DEFAULTS.maximumRank})`,
+      wholeNumber('--max-rank', 1)
+    )
     .option(
       '--max-norm <x>',
       "largest norm of a module's first update (default: the norm of the median base weight)",
@@ -85,15 +94,19 @@ function createCommand(): Command {
         .choices(SHARD_DTYPES)
         .default('f32')
     )
-    .option('--train-seconds <n>', 'longest training of a round', wholeNumber('--train-seconds', 1))
+    .option(
+      '--train-seconds <n>',
+      `longest training of a round (default: ${CHARTER_DEFAULTS.timeouts.trainMs / 1000})`,
+      wholeNumber('--train-seconds', 1)
+    )
     .option(
       '--gather-seconds <n>',
-      'longest wait for the others after it',
+      `longest wait for the others after it (default: ${CHARTER_DEFAULTS.timeouts.gatherMs / 1000})`,
       wholeNumber('--gather-seconds', 1)
     )
     .option(
       '--retain <n>',
-      'rounds after its seal during which the blocks of a round are served (default: 64)',
+      `rounds after its seal during which the blocks of a round are served (default: ${CHARTER_DEFAULTS.retain})`,
       wholeNumber('--retain', 1)
     )
     .requiredOption('--out <file>', 'where the charter goes')
@@ -213,6 +226,7 @@ async function summarise(path: string) {
   const { readCharter } = await import('../../../node/home/charter-file.ts')
   const { peerIdText } = await import('../../../node/storage/peer-id-text.ts')
   const {
+    baseDigest,
     committeeFailure,
     consortiumCid,
     describeCommittee,
@@ -255,9 +269,8 @@ async function summarise(path: string) {
     rank: charter.rank,
     modules: charter.base.modules.map(({ module }) => module),
     base: {
-      config: hex(charter.base.config),
-      tokenizer: hex(charter.base.tokenizer),
-      weights: hex(charter.base.weights),
+      digest: hex(baseDigest(charter.base.files)),
+      files: charter.base.files.map(({ path, bytes, blocks }) => ({ path, bytes, blocks: hex(blocks) })),
       modelDigest: hex(charter.base.modelDigest)
     },
     timeouts: charter.timeouts
@@ -295,7 +308,8 @@ function describe(summary: Summary): string {
     ...(summary.minShardsAdvice === null ? [] : [`            ${summary.minShardsAdvice}`]),
     ...(summary.heldOutAdvice === null ? [] : [`            ${summary.heldOutAdvice}`]),
     `modules     ${summary.modules.length}, ${summary.modules[0]} …`,
-    `base        weights ${summary.base.weights}`,
+    `base        ${summary.base.digest}`,
+    ...summary.base.files.map(({ path, bytes }) => `            ${path}, ${bytes} bytes`),
     `times       training ${summary.timeouts.trainMs / 1000} s, gathering ${summary.timeouts.gatherMs / 1000} s`,
     `file        ${summary.path}`
   ].join('\n')

@@ -33,6 +33,7 @@ export interface TrainingSession {
 /** A session without a compiled step yet. */
 export function createTrainingSession(base: HeldBase): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
+  let fallback: string | undefined
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -49,7 +50,14 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
       const before = compiled
       compiled = undefined
       await before?.trainer.dispose()
-      const chosen = await chooseExecutor({ executor, device, threads })
+      const chosen = await chooseExecutor({
+        executor,
+        device,
+        threads,
+        onFallback: (reason) => {
+          fallback = reason
+        }
+      })
       compiled = { key, trainer: await createLoraTrainer({ config, ...lora, ...shape, executor: chosen }) }
     }
     return compiled.trainer
@@ -99,7 +107,9 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
         await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
       }
       await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
-      return { samples, shards, totalBytes, residualFault: residual.fault }
+      const said = fallback
+      fallback = undefined
+      return { samples, shards, totalBytes, residualFault: residual.fault, fallback: said }
     }
   }
 }

@@ -57,6 +57,8 @@ export interface TrainingResult {
   readonly totalBytes: number
   /** Why `residualFile` could not be made up for; undefined where it was, or there is none. */
   readonly residualFault?: string | undefined
+  /** What computed in place of the preferred executor, and why; only of the first round after the choice was made. */
+  readonly fallback?: string | undefined
 }
 
 /** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */

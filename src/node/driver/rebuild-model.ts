@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
-import { fileDigest } from '../../formats/digest/file-digest.ts'
+import { blockListDigest, readBlockList } from '../../formats/index.ts'
 import { equalBytes, hex, type PeerEvent, type RoundContext, type SealedRound } from '../../protocol/index.ts'
-import type { DriverComponents } from '../driver/components.ts'
-import { saveNorms } from '../driver/norm-bounds.ts'
-import { buildJob } from '../driver/shard-work.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import { modelFileBefore } from '../home/round-store.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
+import type { DriverComponents } from './components.ts'
 import { requireModelFile } from './model-checkpoint.ts'
+import { saveNorms } from './norm-bounds.ts'
+import { buildJob } from './shard-work.ts'
 
 /** Ending of files that are kept for a person to look at, and that nothing reads. */
 const WRONG_ENDING = '.wrong'
@@ -62,7 +62,7 @@ export async function rebuildModel(
     }
   }
   signal.throwIfAborted()
-  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  await requireModelFile(components, context, signal)
   return done
 }
 
@@ -71,7 +71,7 @@ async function stackAgain(
   components: DriverComponents,
   { context, sealedRound }: Deviation
 ): Promise<boolean> {
-  const { home, builder, log } = components
+  const { home, builder, exchange, log } = components
   const before = modelFileBefore(home, context.round)
   if (before !== undefined && !(await isModel(before, context.modelDigest))) {
     log.warn({ file: before }, 'the model that the build began from is damaged')
@@ -83,6 +83,7 @@ async function stackAgain(
   const result = await builder.build(buildJob(components, context, sealedRound.manifests, before))
   if (result.type === 'built' && result.finite && result.model === hex(sealedRound.seal.model)) {
     await saveNorms(home, round, result.medianNorms)
+    exchange.serveFile(result.modelFile)
     log.info({ round, model: result.model }, 'stacked again, with the sealed digest')
     return true
   }
@@ -92,5 +93,5 @@ async function stackAgain(
 }
 
 async function isModel(path: string, digest: Uint8Array): Promise<boolean> {
-  return existsSync(path) && equalBytes(await fileDigest(path), digest)
+  return existsSync(path) && equalBytes(blockListDigest((await readBlockList(path)).list), digest)
 }
