@@ -1,108 +1,70 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/package-root.ts'
 
-type Versions = Readonly<Record<string, string>>
-
-interface Manifest {
-  readonly name: string
-  readonly scripts: Readonly<Record<string, string>>
-  readonly bin?: string | Readonly<Record<string, string>>
-  readonly dependencies?: Versions
-  readonly optionalDependencies?: Versions
-  readonly peerDependencies?: Versions
-  readonly devDependencies?: Versions
-}
-
-/** Rooms whose code is in the package that people install. */
 const SHIPPED = ['src', 'scripts/testnet']
-/** Compiled by another compiler, or no code of its own. */
-const SKIPPED = new Set(['node_modules', 'dist', 'assembly'])
-/** A module specifier after `from`, `import` or a call that resolves a module. */
-const SPECIFIER =
-  /(?:\bfrom\s|\bimport\s*\(?|\bimport\.meta\.resolve\(|\brequire(?:\.resolve)?\()\s*'([\w@][\w@/.-]*)'/g
+const NOT_SHIPPED = ['scripts', 'sim', 'lab', 'bench', 'pretrain', 'checks', 'test']
+/** The package of an import; lines of comments do not count. */
+const IMPORTED = /^(?! \*).*?(?:\bimport|\bfrom|\bimport\() ?'((?:@[\w.-]+\/)?\w[\w.-]*)(?:\/[^']*)?'/gm
+/** Started by a script or a file of settings, or read by the compiler: never imported. */
+const TOOLS = ['@biomejs/biome', '@types/mocha', '@types/node', '@types/ws', 'c8', 'mocha', 'typescript']
 
-function readJson<Json>(...path: string[]): Json {
-  return JSON.parse(readFileSync(join(packageRoot(), ...path), 'utf8')) as Json
+const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as Record<
+  'dependencies' | 'optionalDependencies' | 'peerDependencies' | 'devDependencies',
+  Readonly<Record<string, string>>
+>
+const namesIn = (kind: keyof typeof manifest) => Object.keys(manifest[kind])
+const shipped = namesIn('dependencies').concat(namesIn('optionalDependencies'), namesIn('peerDependencies'))
+
+function sourcesIn(rooms: readonly string[]): { readonly path: string; readonly text: string }[] {
+  return rooms.flatMap((room) =>
+    readdirSync(join(packageRoot(), room), { withFileTypes: true, recursive: true })
+      .filter((entry) => entry.isFile() && /\.(?:ts|mjs|cjs)$/.test(entry.name))
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .map((path) => ({ path, text: readFileSync(path, 'utf8') }))
+  )
 }
 
-const manifest = readJson<Manifest>('package.json')
-
-/** Any text in quotes that could name a module: data packages are loaded by name. */
-const QUOTED = /'([\w@][\w@/.-]*)'/g
-
-/** Names of the packages that the code below some folders has in a place that a pattern finds. */
-function namedBelow(pattern: RegExp, ...folders: string[]): Set<string> {
-  const names = new Set<string>()
-  const visit = (folder: string): void => {
-    for (const entry of readdirSync(join(packageRoot(), folder), { withFileTypes: true })) {
-      const path = join(folder, entry.name)
-      if (entry.isDirectory()) {
-        if (!SKIPPED.has(entry.name) && !entry.name.startsWith('.')) visit(path)
-      } else if (/\.(ts|mjs|cjs)$/.test(entry.name)) {
-        for (const [, specifier] of readFileSync(join(packageRoot(), path), 'utf8').matchAll(pattern))
-          if (!isBuiltin(specifier!)) names.add(packageOf(specifier!))
-      }
-    }
-  }
-  for (const folder of folders) visit(folder)
-  return names
+/** Packages whose name, or a path below it, stands in quotes: some are loaded by their name. */
+function unusedOf(names: readonly string[], rooms: readonly string[]): string[] {
+  const sources = sourcesIn(rooms)
+  return names.filter(
+    (name) => !sources.some(({ text }) => text.includes(`'${name}'`) || text.includes(`'${name}/`))
+  )
 }
 
-/** `@scope/name/file` is in the package `@scope/name`. */
-function packageOf(specifier: string): string {
-  return specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/')
-}
+describe('the dependencies', () => {
+  it('are all used by what ships', () => {
+    assert.deepEqual(unusedOf(shipped, SHIPPED), [])
+  })
 
-/** Whether an npm script starts one of a package's programs. */
-function isStarted(name: string): boolean {
-  const { bin = {} } = readJson<Manifest>('node_modules', name, 'package.json')
-  const programs = typeof bin === 'string' ? [name.split('/').at(-1)!] : Object.keys(bin)
-  const words = new Set(Object.values(manifest.scripts).flatMap((script) => script.split(/\s+/)))
-  return programs.some((program) => words.has(program))
-}
+  it('for development are all used', () => {
+    const names = namesIn('devDependencies').filter((name) => !TOOLS.includes(name))
+    assert.deepEqual(unusedOf(names, [...SHIPPED, ...NOT_SHIPPED]), [])
+  })
 
-describe('package.json', () => {
-  const shipped = namedBelow(SPECIFIER, ...SHIPPED)
-  const everywhere = namedBelow(QUOTED, '.')
-  const names = (versions: Versions = {}) => Object.keys(versions)
-
-  it('names no dependency that the shipped code does not import', () => {
-    const installed = [...names(manifest.dependencies), ...names(manifest.optionalDependencies)]
+  it('declare every package that what ships imports', () => {
+    const imports = sourcesIn(SHIPPED).flatMap(({ path, text }) =>
+      [...text.matchAll(IMPORTED)].map(([, name]) => ({ name: name!, path }))
+    )
+    assert.ok(imports.some(({ name }) => name === 'libp2p') && imports.some(({ name }) => name === 'zod'))
     assert.deepEqual(
-      installed.filter((name) => !shipped.has(name)),
+      imports.filter(({ name }) => !shipped.includes(name)),
       []
     )
   })
 
-  it('names every package that the shipped code imports', () => {
-    const known = new Set([
-      manifest.name,
-      ...names(manifest.dependencies),
-      ...names(manifest.optionalDependencies),
-      ...names(manifest.peerDependencies)
-    ])
-    assert.deepEqual(
-      [...shipped].filter((name) => !known.has(name)),
-      []
-    )
-  })
-
-  it('names no development dependency that nothing names or starts', () => {
-    const { types } = readJson<{ compilerOptions: { types: string[] } }>('tsconfig.json').compilerOptions
-    const isUsed = (name: string) => {
-      if (everywhere.has(name) || isStarted(name)) return true
-      const [, typed] = /^@types\/(.+)$/.exec(name) ?? []
-      return typed !== undefined && (types.includes(typed) || everywhere.has(typed))
-    }
-    assert.deepEqual(
-      names(manifest.devDependencies).filter((name) => !isUsed(name)),
-      []
-    )
+  it('are pinned, and optional peers are what the tests run with', () => {
+    for (const kind of [
+      'dependencies',
+      'optionalDependencies',
+      'peerDependencies',
+      'devDependencies'
+    ] as const)
+      for (const [name, version] of Object.entries(manifest[kind]))
+        assert.match(version, /^\d+\.\d+\.\d+$/, `${name} is not pinned`)
+    for (const [name, version] of Object.entries(manifest.peerDependencies))
+      assert.equal(manifest.devDependencies[name] ?? version, version, name)
   })
 })

@@ -91,14 +91,8 @@ describe('a peer that joins a running network by an invite', function () {
   let base: string
 
   before(async () => {
-    // Some 24 blocks, which take three quarters of a second from four members that each send 8 MiB in one.
-    base = await makeOtherBase({
-      hiddenSize: 384,
-      intermediateSize: 1536,
-      heads: 6,
-      keyValueHeads: 6,
-      headSize: 64
-    })
+    // Some 27 blocks, which take most of a second from four members that each send 8 MiB in one.
+    base = await makeOtherBase(24 * MIB)
     network = await PeerNetwork.prepare(
       4,
       {
