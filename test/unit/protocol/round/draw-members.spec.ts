@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
-import { checkCharter } from '../../../../src/protocol/charter/charter.ts'
-import {
-  followingContext,
-  genesisContext,
-  proposerOf
-} from '../../../../src/protocol/charter/round-context.ts'
-import {
-  committeeFailure,
-  describeCommittee,
-  drawMembers,
-  isCommitteeSafe
-} from '../../../../src/protocol/charter/sample.ts'
+import { followingContext, genesisContext } from '../../../../src/protocol/round/context.ts'
+import { drawMembers } from '../../../../src/protocol/round/draw-members.ts'
+import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
 import { firsts, Table } from '../table.ts'
 
 const terms = (size: number, assumedFaulty: number, epsilon = 1e-3, rounds = 1000) => ({
@@ -23,7 +14,7 @@ const terms = (size: number, assumedFaulty: number, epsilon = 1e-3, rounds = 100
 })
 
 describe('rule 13, sample', () => {
-  it('draws as many as it is to, each once, sorted, the same for everybody (property)', () => {
+  it('draws the given number of members, each once, sorted, the same for every peer (property)', () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 1, max: 300 }), fc.nat(300), (text, members, count) => {
         const drawn = drawMembers('trainers', digestOf(text), members, count)
@@ -35,7 +26,7 @@ describe('rule 13, sample', () => {
     )
   })
 
-  it('draws everybody about as often', () => {
+  it('draws every member about as often', () => {
     const times = new Array<number>(20).fill(0)
     for (let round = 0; round < 2000; round++)
       for (const index of drawMembers('committee', digestOf(`round ${round}`), 20, 5)) times[index]!++
@@ -46,49 +37,12 @@ describe('rule 13, sample', () => {
     )
   })
 
-  it('draws trainers and committee apart, and others in the next round', () => {
+  it('draws trainers and committee independently, and anew in the next round', () => {
     const seed = digestOf('seed')
     assert.notDeepEqual(drawMembers('trainers', seed, 100, 20), drawMembers('committee', seed, 100, 20))
     assert.notDeepEqual(
       drawMembers('trainers', seed, 100, 20),
       drawMembers('trainers', digestOf('next'), 100, 20)
-    )
-  })
-
-  it('knows the probability of a bad committee: small cases counted by hand', () => {
-    // 4 of 10, 3 faulty: more than one faulty in 4. C(3,2)C(7,2) + C(3,3)C(7,1) = 63 + 7 of C(10,4) = 210.
-    assert.ok(Math.abs(committeeFailure(10, terms(4, 0.3)) - 70 / 210) < 1e-12)
-    assert.equal(committeeFailure(10, terms(10, 0.3)), 0)
-    assert.equal(committeeFailure(10, terms(1, 0)), 0)
-    assert.ok(Math.abs(committeeFailure(10, terms(1, 0.3)) - 0.3) < 1e-12)
-  })
-
-  it('is refused unless its promise holds over all its rounds', () => {
-    assert.ok(isCommitteeSafe(10, terms(4, 0.3, 0.5, 1)))
-    assert.ok(!isCommitteeSafe(10, terms(4, 0.3, 0.5, 2)))
-    assert.match(describeCommittee(10, terms(4, 0.3)), /3 of them assumed faulty.*3\.33e-1/)
-    const { charter } = simulatedConsortium(40).signed
-    const make = (size: number, assumedFaulty: number) =>
-      checkCharter({ ...charter, committee: terms(size, assumedFaulty) })
-    assert.throws(() => make(20, 0.25), /too small/)
-    assert.doesNotThrow(() => make(20, 0.05))
-    assert.throws(() => make(41, 0.05), /larger than the membership/)
-  })
-
-  it('never errs towards the unsafe (property): the exact bound agrees with the printed probability', () => {
-    const given = fc.record({
-      members: fc.integer({ min: 4, max: 200 }),
-      size: fc.integer({ min: 1, max: 60 }),
-      faulty: fc.double({ min: 0, max: 0.33, noNaN: true }),
-      epsilon: fc.double({ min: 1e-9, max: 0.5, noNaN: true })
-    })
-    fc.assert(
-      fc.property(given, ({ members, size, faulty, epsilon }) => {
-        const asked = terms(size, faulty, epsilon, 10)
-        const union = committeeFailure(members, asked) * 10
-        if (isCommitteeSafe(members, asked)) assert.ok(union <= epsilon * (1 + 1e-9) + 1e-12)
-        else assert.ok(union > epsilon * (1 - 1e-6) - 1e-12)
-      })
     )
   })
 

@@ -3,9 +3,10 @@ import { Network } from '../../../../sim/network.ts'
 import { CALM, type Scenario, type Weather } from '../../../../sim/scenario.ts'
 import { simulatedManifest } from '../../../../sim/simulated-consortium.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
+import { countOf } from '../../../../src/protocol/state/slots.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -39,13 +40,13 @@ describe('a restart', () => {
     assert.deepEqual(after.state.valid, before.state.valid)
   })
 
-  it('can show what its word rests on: the certificates of its ready, the prevotes of its lock', () => {
+  it('can prove what its messages claim: the certificates of its ready, the prevotes of its lock', () => {
     const after = table.sitAgain(self, experienced().log)
     assert.equal(after.state.certificates.size, 4)
-    assert.equal(after.state.messages.get('prevote/0')?.size, 3, 'the quorum that locked it')
+    assert.equal(countOf(after.state, 'prevote', 0), 3, 'the quorum that locked it')
   })
 
-  it('trains again only where nothing tells that it had come further', () => {
+  it('trains again only if nothing shows that it had got further', () => {
     const { log } = experienced()
     assert.equal(table.sitAgain(self, []).done('train').length, 1)
     assert.equal(table.sitAgain(self, log.slice(0, 1)).done('train').length, 0)
@@ -61,7 +62,7 @@ describe('a restart', () => {
     assert.equal(after.state.valid, undefined)
   })
 
-  it('that lost its sealed rounds signs nothing anew in a round that its log still knows', () => {
+  it('that lost its sealed rounds signs nothing new in a round that its log still knows', () => {
     const alone = new Table(1)
     const first = alone.manifest(0)
     const built = { type: 'built', stack: first.id, model: first.id } as const
@@ -94,7 +95,7 @@ describe('a restart', () => {
     )
   })
 
-  it('at any record leaves a member that contradicts nothing, whatever it hears next', () => {
+  it('at any record leaves a member that contradicts nothing, whatever arrives next', () => {
     const { log } = experienced()
     const other = table.cut(manifests.slice(1))
     const otherId = cutId(table.context, other)
@@ -127,7 +128,7 @@ function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
     const { kind, slot, id } = table.read(record.envelope)
     assert.ok(
       equalBytes(said.get(`${kind}/${slot}`)!, id),
-      `another word in ${kind}/${slot} after record ${log.length}`
+      `another message in ${kind}/${slot} after record ${log.length}`
     )
   }
 }

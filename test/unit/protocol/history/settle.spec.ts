@@ -4,7 +4,8 @@ import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import { equalBytes } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { contextAfter } from '../../../../src/protocol/history/sealed-round.ts'
-import { cutId, cutOf, settle } from '../../../../src/protocol/messages/identifiers.ts'
+import { settle } from '../../../../src/protocol/history/settle.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)
@@ -44,14 +45,6 @@ describe('ids (rule 6)', () => {
     for (const other of others) assert.ok(!equalBytes(other.parent, next.parent))
     assert.ok(!equalBytes(cutId(table.context, cut), cutId({ ...table.context, parent: digestOf('x') }, cut)))
     assert.ok(!equalBytes(cutId(table.context, cut), cutId({ ...table.context, round: 2 }, cut)))
-  })
-
-  it('a cut has one order, whatever the order of finding', () => {
-    const found = [
-      { author: 2, id: manifests[1]!.id },
-      { author: 0, id: manifests[0]!.id }
-    ]
-    assert.deepEqual(cutOf(table.context, found), cut)
   })
 })
 

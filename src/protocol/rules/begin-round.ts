@@ -1,18 +1,22 @@
 import { equalBytes } from '../encoding/bytes.ts'
-import { cutId } from '../messages/identifiers.ts'
+import { cutId } from '../messages/cut.ts'
+import { VIEW_KINDS } from '../messages/header.ts'
 import { isKind, judge } from '../messages/judge.ts'
 import { decodeEnvelope, type Message } from '../messages/message.ts'
-import { acceptCertificate } from '../rules/endorse.ts'
-import { learnEvidence } from '../rules/evidence.ts'
-import { beginGathering } from '../rules/ready.ts'
-import { startView } from '../rules/vote.ts'
-import { type Draft, firstOf, isSilent, keep, startTimer } from './draft.ts'
-import type { LogRecord, SignedRecord } from './effects.ts'
+import { learnEvidence } from '../state/conviction.ts'
+import { type Draft, startTimer } from '../state/draft.ts'
+import type { LogRecord, SignedRecord } from '../state/effects.ts'
+import { keep } from '../state/keep.ts'
+import { isSilent } from '../state/say.ts'
+import { firstOf } from '../state/slots.ts'
+import { acceptCertificate } from './endorse.ts'
+import { beginGathering } from './ready.ts'
+import { startView } from './vote.ts'
 
 /**
- * Begins a round, or goes on with it where the log remembers it: all that this peer ever signed stands, its lock and its
- * valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. What others had said comes back by
- * sync, but for what its own word rests on: that is in the log.
+ * Begins a round, or goes on with one that the log remembers: everything that this peer signed stands, its lock and its
+ * valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. The others' messages come back by
+ * sync, except those that its own rest on, which are in the log.
  */
 export function beginRound(draft: Draft): void {
   const effects = [...draft.effects]
@@ -21,7 +25,7 @@ export function beginRound(draft: Draft): void {
     if (record.type === 'valid') restoreValid(draft, record)
     else if (record.type === 'signed') restoreSigned(draft, record, own)
   }
-  // What was logged was done then; only what follows is to be done now.
+  // The effects of logged messages were carried out then.
   draft.effects = effects
   if (draft.diverged) draft.effects.push({ type: 'rebuild', context: draft.context })
   const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
@@ -31,13 +35,13 @@ export function beginRound(draft: Draft): void {
   draft.effects.push(...own.map((message) => ({ type: 'broadcast', message }) as const))
 }
 
-/** What a trainer, or one who only votes, does first. */
+/** The first phase of a trainer, and of a member that only votes. */
 function beginTraining(draft: Draft): void {
   if (!draft.context.trainers.includes(draft.self) || isSilent(draft)) {
     beginGathering(draft)
     return
   }
-  // Who has to rebuild first trains if that is done in time.
+  // A member that has to rebuild first trains if it has done so in time.
   if (!draft.diverged) draft.effects.push({ type: 'train', context: draft.context })
   startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
 }
@@ -55,16 +59,12 @@ function restoreValid(draft: Draft, record: Extract<LogRecord, { type: 'valid' }
 function restoreSigned(draft: Draft, { envelope, certificates }: SignedRecord, own: Message[]): void {
   const judgement = judge(draft.context, decodeEnvelope(envelope), draft.verify)
   if (judgement.verdict !== 'accept' || judgement.message.author !== draft.self) return
-  // Views are taken as reached, or the bound on views ahead would drop what was said.
-  if (isVote(judgement.message)) draft.view = Math.max(draft.view, judgement.message.slot)
+  // Its view counts as reached, or the bound on views ahead would drop the message.
+  if (VIEW_KINDS.has(judgement.message.kind)) draft.view = Math.max(draft.view, judgement.message.slot)
   keep(draft, judgement.message)
   own.push(judgement.message)
   if (isKind(judgement.message, 'evidence')) learnEvidence(draft, judgement.message.body)
   for (const certificate of certificates ?? []) acceptCertificate(draft, certificate)
-}
-
-function isVote(message: Message): boolean {
-  return isKind(message, 'proposal') || isKind(message, 'prevote') || isKind(message, 'precommit')
 }
 
 function restoreView(draft: Draft, own: readonly Message[]): void {
@@ -81,6 +81,6 @@ function restoreView(draft: Draft, own: readonly Message[]): void {
   }
   if (draft.locked !== undefined && draft.valid !== undefined && draft.valid.view === draft.locked.view) {
     if (!equalBytes(draft.valid.id, draft.locked.id))
-      throw new Error('the log is locked on a cut other than its valid one')
+      throw new Error('the log is locked on another cut than its valid one')
   }
 }

@@ -1,33 +1,14 @@
-import { hex } from '../encoding/bytes.ts'
-import { hashCanonical } from '../encoding/canonical-cbor.ts'
-import type { Charter } from './charter.ts'
 import { maximumFaulty } from './quorum.ts'
 
-/**
- * Rule 13 *Sample*: `count` of the indices 0 … n − 1, drawn by the round's seed without repetition, ascending; all of
- * them where count is 0 or at least n. A partial shuffle: the i-th draw takes H(domain, {seed, draw: i}), read big-endian,
- * modulo what is left.
- */
-export function drawMembers(
-  domain: 'trainers' | 'committee',
-  seed: Uint8Array,
-  members: number,
-  count: number
-): number[] {
-  const indices = Array.from({ length: members }, (_, index) => index)
-  if (count === 0 || count >= members) return indices
-  for (let draw = 0; draw < count; draw++) {
-    const number = BigInt(`0x${hex(hashCanonical(domain, { seed, draw }))}`)
-    const taken = draw + Number(number % BigInt(members - draw))
-    const drawn = indices[taken]!
-    indices[taken] = indices[draw]!
-    indices[draw] = drawn
-  }
-  return indices.slice(0, count).sort((left, right) => left - right)
-}
-
 /** What a charter assumes of a committee that is smaller than its membership. */
-export type CommitteeTerms = NonNullable<Charter['committee']>
+export interface CommitteeTerms {
+  readonly size: number
+  /** Fraction of all members. */
+  readonly assumedFaulty: number
+  /** Most probability of a bad committee over all `rounds`. */
+  readonly epsilon: number
+  readonly rounds: number
+}
 
 /** C(n, k), exactly. */
 function choose(n: number, k: number): bigint {
@@ -38,7 +19,7 @@ function choose(n: number, k: number): bigint {
   return product
 }
 
-/** Ways to draw a committee that holds more than its f, of all ways: the upper tail of the hypergeometric distribution. */
+/** Ways to draw a committee with more than f faulty members, and all ways: the upper tail of the hypergeometric distribution. */
 function badDraws(members: number, faulty: number, committee: number): { bad: bigint; all: bigint } {
   let bad = 0n
   for (let drawn = maximumFaulty(committee) + 1; drawn <= Math.min(faulty, committee); drawn++)
@@ -46,10 +27,10 @@ function badDraws(members: number, faulty: number, committee: number): { bad: bi
   return { bad, all: choose(members, committee) }
 }
 
-/** Digits of a fraction that survive the way from exact integers to a number. */
+/** Digits of a fraction that are kept when exact integers become a number. */
 const SCALE = 10n ** 30n
 
-/** Members that are faulty by a charter's assumption: the fraction of all, rounded up. */
+/** Members that a charter assumes to be faulty: its fraction of all, rounded up. */
 function assumedFaulty(members: number, { assumedFaulty: fraction }: CommitteeTerms): number {
   return Math.min(members, Math.ceil(members * fraction))
 }
@@ -74,7 +55,7 @@ export function isCommitteeSafe(members: number, terms: CommitteeTerms): boolean
   return bad * BigInt(terms.rounds) * 2n ** 52n <= epsilon * all
 }
 
-/** What a committee promises, in words for whoever makes a charter. */
+/** What a committee guarantees, for the person who writes a charter. */
 export function describeCommittee(members: number, terms: CommitteeTerms): string {
   const probability = committeeFailure(members, terms)
   return (

@@ -1,8 +1,8 @@
-import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
+import { type Charter, genesisParent, type Member, type SignedCharter } from '../charter/charter.ts'
+import { maximumFaulty, quorumSize } from '../charter/quorum.ts'
+import { compareBytes, equalBytes } from '../encoding/bytes.ts'
 import { hashCanonical } from '../encoding/canonical-cbor.ts'
-import { type Charter, genesisParent, type Member, type SignedCharter } from './charter.ts'
-import { maximumFaulty, quorumSize } from './quorum.ts'
-import { drawMembers } from './sample.ts'
+import { drawMembers } from './draw-members.ts'
 
 /** A seal on which requests may still build, with the digest of the model that it left. */
 export interface RecentSeal {
@@ -10,13 +10,13 @@ export interface RecentSeal {
   readonly model: Uint8Array
 }
 
-/** A request that has taken effect, with the seal that it built on; kept for as long as that one is recent. */
+/** A request that has taken effect, with the seal that it built on; kept while that seal is recent. */
 export interface SpentRequest {
   readonly id: Uint8Array
   readonly seal: Uint8Array
 }
 
-/** What every member of a round knows before its first message: the terms under which its signatures are judged. */
+/** What every member of a round knows before its first message: the terms under which its messages are judged. */
 export interface RoundContext {
   readonly charter: Charter
   readonly charterId: Uint8Array
@@ -29,14 +29,14 @@ export interface RoundContext {
   readonly seed: Uint8Array
   /** The round's members, sorted by PeerId bytes; messages name them by their index here. */
   readonly members: readonly Member[]
-  /** The parent and those before it, oldest first. */
+  /** The parent and the seals before it, oldest first. */
   readonly recent: readonly RecentSeal[]
   readonly spent: readonly SpentRequest[]
-  /** Indices of the members who vote in this round: all, or the committee of rule 13 *Sample*; f and q are theirs. */
+  /** Indices of the members that vote in this round: all, or the committee of rule 13 *Sample*; f and q are theirs. */
   readonly voters: readonly number[]
   readonly faulty: number
   readonly quorum: number
-  /** Indices of the members who train in this round. */
+  /** Indices of the members that train in this round. */
   readonly trainers: readonly number[]
 }
 
@@ -65,7 +65,7 @@ export interface NextRound {
   readonly spent: readonly SpentRequest[]
 }
 
-/** The context of the round that follows. */
+/** The context of the next round. */
 export function followingContext(context: RoundContext, next: NextRound): RoundContext {
   return contextOf(context.charter, context.charterId, { round: context.round + 1, ...next })
 }
@@ -88,35 +88,4 @@ function contextOf(charter: Charter, id: Uint8Array, given: NextRound & { round:
 /** Index of a member in the round, or −1. */
 export function memberIndex(context: RoundContext, peer: Uint8Array): number {
   return context.members.findIndex((member) => equalBytes(member.peer, peer))
-}
-
-/** Rule 4 *Propose*: the proposer of a view is voters[(H(seed) + view) mod n], the hash read big-endian. */
-export function proposerOf(context: RoundContext, view: number): number {
-  const { voters } = context
-  return voters[Number((turnOf(context.seed) + BigInt(view)) % BigInt(voters.length))]!
-}
-
-/** By seed; a member asks for it with every proposal and vote of a round. */
-const turns = new WeakMap<Uint8Array, bigint>()
-
-function turnOf(seed: Uint8Array): bigint {
-  const known = turns.get(seed)
-  if (known !== undefined) return known
-  const turn = BigInt(`0x${hex(hashCanonical('proposer', seed))}`)
-  turns.set(seed, turn)
-  return turn
-}
-
-/** A 32-bit seed for what a member draws in this round: its fresh LoRA. Known to all, so that a training can be re-run. */
-export function trainingSeed(context: RoundContext, peer: Uint8Array): number {
-  return seedNumber(hashCanonical('training-seed', { seed: context.seed, peer }))
-}
-
-/** A 32-bit seed for the order in which a member goes through its documents, the same in all rounds. */
-export function documentSeed(context: RoundContext, peer: Uint8Array): number {
-  return seedNumber(hashCanonical('document-seed', { charter: context.charterId, peer }))
-}
-
-function seedNumber(hash: Uint8Array): number {
-  return new DataView(hash.buffer, hash.byteOffset).getUint32(0)
 }

@@ -1,19 +1,20 @@
-import { decodeCharter } from './charter/charter.ts'
-import { decodeCanonical, MalformedError } from './encoding/canonical-cbor.ts'
-import { verifyEd25519 } from './encoding/signature.ts'
-import { peekSealedRound } from './history/sealed-round.ts'
-import { certificateSchema } from './messages/bodies.ts'
-import { KINDS, type Kind } from './messages/header.ts'
-import { decodeEnvelope, MESSAGE_BYTES_MAX } from './messages/message.ts'
-import { decodeLogRecord } from './state/log-records.ts'
-import { decodeSyncAnswer, decodeSyncRequest } from './sync.ts'
+import { decodeCharter } from '../../src/protocol/charter/charter.ts'
+import { MESSAGE_BYTES_MAX } from '../../src/protocol/charter/limits.ts'
+import { decodeCanonical, MalformedError } from '../../src/protocol/encoding/canonical-cbor.ts'
+import { verifyEd25519 } from '../../src/protocol/encoding/signature.ts'
+import { peekSealedRound } from '../../src/protocol/history/sealed-round.ts'
+import { certificateSchema } from '../../src/protocol/messages/bodies.ts'
+import { KINDS, type Kind } from '../../src/protocol/messages/header.ts'
+import { decodeEnvelope } from '../../src/protocol/messages/message.ts'
+import { decodeLogRecord } from '../../src/protocol/state/log-records.ts'
+import { decodeSyncAnswer, decodeSyncRequest } from '../../src/protocol/sync.ts'
 
-/** What a decoder makes of bytes from outside: a value, or the reason why they are none. */
+/** Result of decoding bytes from outside: a value, or the reason why they are not valid. */
 export type Decoded =
   | { readonly value: unknown; readonly error?: undefined }
   | { readonly value?: undefined; readonly error: MalformedError }
 
-/** Everything that a peer reads and another may have written. */
+/** Everything that a peer decodes and another may have written. */
 export type DecoderName =
   | Kind
   | 'charter'
@@ -23,7 +24,7 @@ export type DecoderName =
   | 'syncAnswer'
   | 'logRecord'
 
-/** A decoder that gives a value for whatever bytes; what it throws all the same is a fault of the program. */
+/** A decoder that returns a result for any bytes; anything else that it throws is a bug. */
 function total(decode: (bytes: Uint8Array) => unknown): (bytes: Uint8Array) => Decoded {
   return (bytes) => {
     try {
@@ -49,8 +50,8 @@ const kinds = Object.fromEntries(KINDS.map((kind) => [kind, total(decodeKind(kin
 >
 
 /**
- * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in time that is bounded by
- * the size limit of the kind (rule 15 *Bounds*). The edge uses the functions behind them; a fuzzer uses these.
+ * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in a time bounded by the
+ * size limit of the kind (rule 15 *Bounds*). Peers call the functions behind them.
  */
 export const decoders: Readonly<Record<DecoderName, (bytes: Uint8Array) => Decoded>> = {
   ...kinds,

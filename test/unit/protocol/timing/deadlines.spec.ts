@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { step } from '../../../../src/protocol/machine.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
-import {
-  deadlinesOf,
-  gatherDeadline,
-  NO_DELAYS,
-  voteTimeout
-} from '../../../../src/protocol/rules/deadline.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
+import { deadlinesOf } from '../../../../src/protocol/rules/measure.ts'
 import type { PeerState } from '../../../../src/protocol/state/state.ts'
+import { gatherDeadline, voteTimeout } from '../../../../src/protocol/timing/deadlines.ts'
+import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
+import { NO_MOMENTS } from '../../../../src/protocol/timing/moments.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -56,12 +54,12 @@ function liveThrough(heard = everybody, certified = heard, late: readonly number
 }
 
 describe('rule 5: deadlines', () => {
-  it('are those of the charter while nothing was seen, and where there is no clock', () => {
+  it('are those of the charter before anything is measured, and without a clock', () => {
     const { state } = table.sit(self)
     assert.deepEqual(state.delays, NO_DELAYS)
     const { gatherMs, graceMs, proposeMs, voteMs } = timeouts
     assert.deepEqual(deadlinesOf(state), { gatherMs, graceMs, proposeMs, voteMs })
-    assert.equal(state.moments.size, 0)
+    assert.equal(state.moments, NO_MOMENTS)
   })
 
   it('follow what the decided view and the gathering took', () => {
@@ -69,7 +67,7 @@ describe('rule 5: deadlines', () => {
     assert.deepEqual(delays, { proposal: [120], vote: [60], gather: [700], grace: [0], doubled: 0 })
   })
 
-  it('do not follow a gathering that somebody who is there was left out of', () => {
+  it('do not follow a gathering from which a present member was left out', () => {
     const { delays } = liveThrough(
       everybody,
       everybody.filter((member) => member !== absent)
@@ -78,7 +76,7 @@ describe('rule 5: deadlines', () => {
     assert.deepEqual(delays.vote, [60])
   })
 
-  it('follow a gathering without somebody who is not there at all', () => {
+  it('follow a gathering from which only an absent member is missing', () => {
     const { delays } = liveThrough(everybody.filter((member) => member !== absent))
     assert.deepEqual(delays.gather, [700])
   })
@@ -102,7 +100,7 @@ describe('rule 5: deadlines', () => {
     )
   })
 
-  it('leave a vote’s time as it is that fits, and move it by a factor of 8 at most', () => {
+  it('leave a fitting time for a vote unchanged, and move it by a factor of 8 at most', () => {
     assert.equal(voteTimeout(1_000, []), 1_000)
     assert.equal(voteTimeout(1_000, [250]), 1_000)
     assert.equal(voteTimeout(1_000, [1]), 125)
@@ -114,14 +112,14 @@ describe('rule 5: deadlines', () => {
     assert.equal(voteTimeout(1_000, [9_000, 100, 9_000, 100, 100]), 400)
   })
 
-  it('let gathering take no longer than the charter says, and shorten it after three rounds only', () => {
+  it('let gathering take at most the charter’s time, and shorten it only after three rounds', () => {
     assert.equal(gatherDeadline(8_000, [100, 100], 0), 8_000)
     assert.equal(gatherDeadline(8_000, [100, 100, 100], 0), 1_000)
     assert.equal(gatherDeadline(8_000, [100, 900, 100], 0), 1_800)
     assert.equal(gatherDeadline(8_000, [100, 7_000, 100], 0), 8_000)
   })
 
-  it('give twice the time to gather where more manifests came too late than can be faulty, and take it back', () => {
+  it('double the time to gather when more manifests came too late than can be faulty, and halve it again', () => {
     assert.equal(liveThrough(everybody, []).delays.doubled, 0, 'without a manifest nothing came too late')
     const { delays } = liveThrough(everybody, [], [1, 2])
     assert.deepEqual([delays.doubled, delays.gather], [1, []])
