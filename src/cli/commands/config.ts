@@ -85,8 +85,8 @@ function checkCommand(): Command {
       'after',
       `
 Checks each setting, then what loam peer checks before it starts: the charter's
-limits, the training documents, the base model and the executor. The exit code is
-0 if all of them fit, otherwise 1.
+limits, the training documents, the base model and the executor. The exit code
+is 0 if all of them fit, otherwise 1.
 
 Examples:
   $ loam config check --home ~/.loam

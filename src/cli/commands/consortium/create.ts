@@ -31,7 +31,7 @@ export interface CreateOptions {
 
 /** `loam consortium create`: draws up a charter. */
 export function createCommand(): Command {
-  return new Command('create')
+  const command = new Command('create')
     .description('draw up and sign a charter')
     .requiredOption('--home <folder>', "the founder's home folder; its identity signs the charter")
     .requiredOption('--name <text>', 'name of the consortium')
@@ -43,6 +43,28 @@ export function createCommand(): Command {
       'minimum number of shards in a round (default: one more than the trainers that may be faulty)',
       integer('--min-shards', 1)
     )
+  addUpdateOptions(addVotingOptions(command))
+  return command
+    .requiredOption('--out <file>', 'charter file to write')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `
+The founder is a member as well; its own card is not needed.
+
+Example:
+  $ loam consortium create --home ~/.loam --name weather --member a.json \\
+      --member b.json --out charter.cbor`
+    )
+    .action(async (options: CreateOptions) => {
+      const { runCreate } = await import('./run-create.ts')
+      await runCreate(options)
+    })
+}
+
+/** Who trains and who votes, and how long a round may take. */
+function addVotingOptions(command: Command): Command {
+  return command
     .option(
       '--trainers <n>',
       'members that train in a round, drawn for each round (default: all)',
@@ -61,6 +83,26 @@ export function createCommand(): Command {
       integer('--committee-rounds', 1),
       1000
     )
+    .option(
+      '--train-seconds <n>',
+      `maximum training time of a round (default: ${CHARTER_DEFAULTS.timeouts.trainMs / 1000})`,
+      integer('--train-seconds', 1)
+    )
+    .option(
+      '--gather-seconds <n>',
+      `maximum time to wait for others' shards afterwards (default: ${CHARTER_DEFAULTS.timeouts.gatherMs / 1000})`,
+      integer('--gather-seconds', 1)
+    )
+    .option(
+      '--retain <n>',
+      `rounds for which the blocks of a sealed round are served (default: ${CHARTER_DEFAULTS.retain})`,
+      integer('--retain', 1)
+    )
+}
+
+/** What updates may be, and what they count. */
+function addUpdateOptions(command: Command): Command {
+  return command
     .option(
       '--max-rank <n>',
       `maximum LoRA rank of a member (default: ${CHARTER_DEFAULTS.maximumRank})`,
@@ -86,36 +128,6 @@ export function createCommand(): Command {
         .choices(SHARD_DTYPES)
         .default('f32')
     )
-    .option(
-      '--train-seconds <n>',
-      `maximum training time of a round (default: ${CHARTER_DEFAULTS.timeouts.trainMs / 1000})`,
-      integer('--train-seconds', 1)
-    )
-    .option(
-      '--gather-seconds <n>',
-      `maximum time to wait for others' shards afterwards (default: ${CHARTER_DEFAULTS.timeouts.gatherMs / 1000})`,
-      integer('--gather-seconds', 1)
-    )
-    .option(
-      '--retain <n>',
-      `rounds for which the blocks of a sealed round are served (default: ${CHARTER_DEFAULTS.retain})`,
-      integer('--retain', 1)
-    )
-    .requiredOption('--out <file>', 'charter file to write')
-    .option('--json', 'print one JSON object')
-    .addHelpText(
-      'after',
-      `
-The founder is a member as well; its own card is not needed.
-
-Example:
-  $ loam consortium create --home ~/.loam --name weather --member a.json \\
-      --member b.json --out charter.cbor`
-    )
-    .action(async (options: CreateOptions) => {
-      const { runCreate } = await import('./run-create.ts')
-      await runCreate(options)
-    })
 }
 
 function fraction(value: string): number {

@@ -134,7 +134,10 @@ describe('choice scorer', () => {
         /q\.jsonl:2: has neither a context nor a question/
       )
       await assert.rejects(read({ ...fits, choices: ['a'] }), /q\.jsonl:1: "choices"/)
-      await assert.rejects(read({ ...fits, answer: 'D' }), /q\.jsonl:1: the answer D is none of 3 choices/)
+      await assert.rejects(
+        read({ ...fits, answer: 'D' }),
+        /q\.jsonl:1: the answer D is not one of the 3 choices/
+      )
       await assert.rejects(read({ ...fits, answer: 'the first' }), /q\.jsonl:1: "answer"/)
       await assert.rejects(read(), /holds no questions/)
     } finally {
