@@ -91,20 +91,14 @@ describe('a peer that joins a running network by an invite', function () {
   let base: string
 
   before(async () => {
-    // Some 24 blocks, which take three quarters of a second from four members that each send 8 MiB in one.
-    base = await makeOtherBase({
-      hiddenSize: 384,
-      intermediateSize: 1536,
-      heads: 6,
-      keyValueHeads: 6,
-      headSize: 64
-    })
+    // Some 27 blocks, which take most of a second from four members that each send 8 MiB in one.
+    base = await makeOtherBase(24 * MIB)
     network = await PeerNetwork.prepare(
       4,
       {
         retain: RETAIN,
-        // A busy machine must not leave the newcomer out of every cut.
-        timeouts: { gatherMs: 30_000, graceMs: 6_000 }
+        // While one of the five is away, each round waits for it this long.
+        timeouts: { gatherMs: 5_000, graceMs: 1_500 }
       },
       base
     )
@@ -137,8 +131,9 @@ describe('a peer that joins a running network by an invite', function () {
     newcomer = network.add({ ...prepared.peers[1]!, home, peerId: String(asked.peerId) })
     // With the invite's addresses alone; before it is let in nobody speaks to it, so it waits for the base model.
     const started = network.startAlone(newcomer)
-    for (const index of [0, 1, 2])
-      await json('members', 'admit', home.joinRequest, '--home', homeOf(index).folder)
+    await Promise.all(
+      [0, 1, 2].map((index) => json('members', 'admit', home.joinRequest, '--home', homeOf(index).folder))
+    )
     const { charter } = await readCharter(home.charter)
     const wanted = await blocksOf(base, charter)
     const held = () => heldBlocks(home.basePartial, charter, wanted)

@@ -1,20 +1,22 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { decodeSafetensors, encodeSafetensors } from '../../../src/formats/index.ts'
 import type { Home } from '../../../src/node/home/home.ts'
 import { makeTinyBase } from '../../support/tiny-base.ts'
-import type { TINY_CONFIG } from '../../unit/model/tiny-llama.ts'
 import { splitWeights } from '../../unit/node/split-weights.ts'
 
 /**
  * A random base model in two weight files that is not the shipped one, in a folder of its own, with what the shipped one's
  * lacks: tokens of its own at both ends, a chat template, and files that no charter covers.
  *
- * @param shape other sizes than those of the tiny Llama
+ * @param maskBytes of a tensor beside the parameters, as GPT-2's masks are: many blocks for little work
  */
-export async function makeOtherBase(shape: Partial<typeof TINY_CONFIG> = {}): Promise<string> {
-  const folder = makeTinyBase(await mkdtemp(join(tmpdir(), 'loam-other-base-')), shape)
+export async function makeOtherBase(maskBytes = 0): Promise<string> {
+  const folder = makeTinyBase(await mkdtemp(join(tmpdir(), 'loam-other-base-')))
   await splitWeights(folder, 2)
+  if (maskBytes > 0) await addMask(join(folder, 'model-00001-of-00002.safetensors'), maskBytes)
   await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: 0, max_length: 64 }))
   await writeFile(join(folder, 'special_tokens_map.json'), '{ "eos_token": "<|endoftext|>" }\n')
   await writeFile(
@@ -23,6 +25,13 @@ export async function makeOtherBase(shape: Partial<typeof TINY_CONFIG> = {}): Pr
   )
   await writeFile(join(folder, 'README.md'), 'a model that knows nothing\n')
   return folder
+}
+
+async function addMask(path: string, bytes: number): Promise<void> {
+  const { tensors } = decodeSafetensors(await readFile(path))
+  const data = new Float32Array(Uint8Array.from(randomBytes(bytes)).buffer)
+  tensors.set('attn.mask', { shape: [data.length], data })
+  await writeFile(path, encodeSafetensors(tensors))
 }
 
 /** A home's settings without the folder of the base model. @returns that folder */

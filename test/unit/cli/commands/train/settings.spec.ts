@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadTrainSettings } from '../../../../../src/cli/commands/train/train-settings.ts'
+import { loadTrainSettings } from '../../../../../src/cli/commands/train/settings.ts'
 import { openTrainingLog } from '../../../../../src/cli/commands/train/training-log.ts'
 import { progressText } from '../../../../../src/cli/commands/train/training-progress.ts'
 
@@ -29,17 +29,23 @@ describe('loam train: settings, log and progress', () => {
 
   it('names the setting that is missing or does not fit', async () => {
     const refused: [Record<string, unknown>, RegExp][] = [
-      [{ data: 'd' }, /: --out is missing$/],
+      [{ data: 'd' }, /--out is missing: it must be a path/],
       [{ data: 'd', out: 'o', steps: 1, epochs: 1 }, /--epochs: set steps or epochs, not both/],
       [{ data: 'd', out: 'o', evalEvery: 5 }, /--eval-every: needs examples that are not trained on/],
       [{ data: 'd', out: 'o', heldOut: 0.1, patience: 2 }, /--patience: counts evaluations/],
       [{ data: 'd', out: 'o', heldOut: 0.1, evalData: 'e' }, /--eval-data: set heldOut or evalData/]
     ]
     for (const [flags, message] of refused) await assert.rejects(loadTrainSettings(undefined, flags), message)
-    await writeFile(path('c.json'), JSON.stringify({ data: 'd', out: 'o', rnak: 16 }))
-    await assert.rejects(loadTrainSettings(path('c.json'), {}), /c\.json: settings: .*rnak/)
+    await writeFile(path('c.json'), JSON.stringify({ data: 'd', out: 'o', rnk: 16 }))
+    await assert.rejects(
+      loadTrainSettings(path('c.json'), {}),
+      /c\.json: there is no setting rnk; did you mean rank\?/
+    )
     await writeFile(path('c.json'), JSON.stringify({ data: 'd', out: 'o', rank: -1 }))
-    await assert.rejects(loadTrainSettings(path('c.json'), {}), /c\.json: rank: /)
+    await assert.rejects(
+      loadTrainSettings(path('c.json'), {}),
+      /c\.json: rank must be a positive integer, got -1/
+    )
     await writeFile(path('c.json'), '[')
     await assert.rejects(loadTrainSettings(path('c.json'), {}), /must hold one JSON object/)
     await assert.rejects(loadTrainSettings(path('missing.json'), {}), /there is no config file/)
