@@ -44,6 +44,8 @@ export async function checkDefault({ folder, tarball, run }: Installing): Promis
   const { stdout } = await run(folder, 'npx', 'loam', ...testnet)
   const { rounds } = JSON.parse(stdout.trim().split('\n').at(-1)!) as { rounds: readonly unknown[] }
   assert.equal(rounds.length, 1)
+  const log = await readFile(join(folder, 'network', 'peer-0', 'daemon.log'), 'utf8')
+  assert.match(log, /training without the native engine/)
   await run(folder, 'npx', 'loam', 'verify', 'network/peer-0', '--against', 'network/peer-1')
   return size
 }
@@ -74,12 +76,35 @@ export async function checkWithoutEngines(
   const size = await boundedSize(folder, WITHOUT_ENGINES_BYTES_MAX)
   for (const help of HELP) await run(folder, 'npx', 'loam', ...help)
   await requireExports(folder, run)
-  await run(folder, 'npx', 'loam', 'consortium', 'inspect', join(network, 'charter.cbor'))
+  const charter = join(network, 'charter.cbor')
+  await run(folder, 'npx', 'loam', 'consortium', 'inspect', charter)
   await run(folder, 'npx', 'loam', 'verify', join(network, 'peer-0'))
-  const { code, stderr } = await tryToRun(folder, 'npx', 'loam', 'testnet', '--peers', '2', '--rounds', '1')
-  assert.equal(code, 1)
-  assert.match(stderr, /onnxruntime-web is not installed.*loam doctor/)
+  const relay = [
+    'relay',
+    '--home',
+    'relay',
+    '--charter',
+    charter,
+    '--listen',
+    '/ip4/127.0.0.1/tcp/0',
+    '--upnp'
+  ]
+  await requireRefusal(tryToRun, folder, relay, /UPnP needs the optional package/)
+  const testnet = ['testnet', '--peers', '2', '--rounds', '1']
+  await requireRefusal(tryToRun, folder, testnet, /onnxruntime-web is not installed.*loam doctor/)
   return size
+}
+
+/** A command that needs what is not installed says so. */
+async function requireRefusal(
+  tryToRun: RunCommand,
+  folder: string,
+  command: readonly string[],
+  reason: RegExp
+): Promise<void> {
+  const { code, stderr } = await tryToRun(folder, 'npx', 'loam', ...command)
+  assert.equal(code, 1)
+  assert.match(stderr, reason)
 }
 
 /** Every entry of `exports` can be imported. */

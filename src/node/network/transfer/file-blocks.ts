@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import {
   blockListDigest,
@@ -7,6 +6,8 @@ import {
   type ListedFile,
   sha256Hex
 } from '../../../formats/index.ts'
+import { hashCanonical } from '../../../protocol/encoding/canonical-cbor.ts'
+import { hex } from '../../../protocol/index.ts'
 import type { Log } from '../../storage/index.ts'
 import { isMissing, messageOf } from '../../storage/peer-error.ts'
 
@@ -21,7 +22,7 @@ interface Place extends FileBlock {
  * @param digest of the file's block list, hex
  */
 export function wholeFileMark(digest: string): string {
-  return createHash('sha256').update(`loam/whole-file/1\0${digest}`).digest('hex')
+  return hex(hashCanonical('whole-file', Buffer.from(digest, 'hex')))
 }
 
 /** Blocks that lie in files, each at its offset: what is served so is not on the disk twice. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { choiceReport } from '../../../../src/cli/commands/eval/eval-choices.ts'
+import { choiceReport } from '../../../../src/cli/commands/eval/choice-report.ts'
 import { readMultipleChoice } from '../../../../src/data/index.ts'
 import { choiceRow } from '../../../../src/model/evaluate/choice-scorer.ts'
 import {

@@ -46,7 +46,7 @@ describe('LoRA settings', () => {
     refused({ rank: 0 }, /the rank of model.layers.0.self_attn.v_proj is 0/)
     refused({ alpha: Number.NaN }, /alpha of .*q_proj is NaN/)
     refused({ dropout: 1 }, /dropout is 1, not a number from 0 to below 1/)
-    refused({ rankPattern: { up_proj: 4 } }, /up_proj fits none of the target modules/)
+    refused({ rankPattern: { up_proj: 4 } }, /up_proj matches none of the target modules/)
   })
 
   it('mean the same in training and in the merge', async () => {
