@@ -29,7 +29,7 @@ export function runScenario(scenario: Scenario): SeedResult {
   return failure === undefined ? { ...result, cpuMs } : { ...result, cpuMs, failure }
 }
 
-/** Draws a scenario from its seed and runs it; `rounds` are as many as the draw says unless told otherwise. */
+/** Draws a scenario from its seed and runs it. @param rounds that it seals at least; by default the number drawn */
 export function runSeed(seed: number, rounds?: number): SeedResult {
   return runScenario(drawScenario(seed, rounds))
 }

@@ -1,13 +1,13 @@
 import { peerOf, verifyEd25519 } from '../src/protocol/encoding/signature.ts'
-import { cutId } from '../src/protocol/messages/identifiers.ts'
+import { cutId } from '../src/protocol/messages/cut.ts'
 import { signMessage } from '../src/protocol/messages/message.ts'
 import type { SignedRecord } from '../src/protocol/state/effects.ts'
 import { Table } from '../test/unit/protocol/table.ts'
 import type { Violation } from './watch.ts'
 
 /**
- * Situations of one member alone, for rules that a consortium with at most f faulty members never gets to: the last line
- * of defence where more are, and the judge of signatures, which simulated consortia replace.
+ * Situations of one member alone, for rules that never come into play with at most f faulty members: the last line of defence
+ * against more, and the verifier of signatures, which simulated consortia replace.
  */
 export const seatSituations: Readonly<Record<string, () => Violation | undefined>> = {
   'attest-again': attestsAgain,
@@ -39,7 +39,7 @@ function attestsAgain(): Violation | undefined {
     : undefined
 }
 
-/** Under the neutral element as a key, R = B·0 and s = 0 fit every message: nobody may count as its signer. */
+/** Under the neutral element as a key, R = B·0 and s = 0 fit every message: it must not count as a signer. */
 function acceptsSmallOrder(): Violation | undefined {
   const neutral = Uint8Array.from({ length: 32 }, (_, index) => (index === 0 ? 1 : 0))
   const signature = Uint8Array.from([...neutral, ...new Uint8Array(32)])

@@ -9,16 +9,16 @@ export interface SweepOptions {
   readonly mutant?: string | undefined
   /** Processes that share the seeds. */
   readonly jobs: number
-  /** Whether to stop at the first failure: a mutant needs to be caught once. */
+  /** Whether to stop at the first failure: a mutant needs to be killed only once. */
   readonly untilFailure?: boolean
   /** Rounds that every seed seals at least. */
   readonly rounds?: number | undefined
-  /** Seeds that ran before and need not run again. */
+  /** Seeds of an earlier run, which are skipped. */
   readonly done?: ReadonlySet<number>
   readonly onResult?: (result: SeedResult) => void
 }
 
-/** What a worker process is told. */
+/** The seeds of one worker process. */
 export interface Assignment {
   readonly seeds: readonly number[]
   readonly rounds: number | undefined
@@ -61,7 +61,7 @@ function inProcess(assignment: Assignment, take: (result: SeedResult) => void): 
   return new Promise((resolve, reject) => {
     const worker = fork(new URL('./sweep-worker.js', import.meta.url), {
       serialization: 'advanced',
-      // Simulations make and drop many small objects: a larger young generation collects them more cheaply.
+      // Simulations create many short-lived objects: a larger young generation collects them at less cost.
       execArgv: ['--max-semi-space-size=64']
     })
     worker.on('message', (message: SeedResult | 'done') => {

@@ -1,6 +1,6 @@
 import { Network } from '../../sim/network.ts'
 import type { Scenario } from '../../sim/scenario.ts'
-import type { Kind } from '../../src/protocol/messages/bodies.ts'
+import type { Kind } from '../../src/protocol/messages/header.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
 import type { CostRow } from './cost-row.ts'
 

@@ -45,7 +45,7 @@ interface Measured {
   readonly stepSeconds?: number
 }
 
-/** Peak memory that issue 3 allows for a LoRA step. */
+/** Most memory that a LoRA step may take. */
 const LIMIT_MB = 12_000
 
 async function work(task: Task): Promise<Measured> {

@@ -6,7 +6,7 @@ import type { House } from './house.ts'
 import { linkFaults } from './link-faults.ts'
 import { pathFaults } from './path-faults.ts'
 import { quoteFaults, testNameFaults } from './quote-faults.ts'
-import { scriptFaults } from './script-faults.ts'
+import { scriptFaults, undocumentedScripts } from './script-faults.ts'
 import { settingFaults, undocumentedCommands } from './setting-faults.ts'
 
 /** Everything that documents say of paths, scripts, commands, flags, defaults and messages, and the tree denies. */
@@ -22,7 +22,7 @@ export function findFaults(documents: readonly Document[], house: House): Fault[
     ...testNameFaults(document, house),
     ...homeFaults(document)
   ])
-  return [...faults, ...undocumentedCommands(documents, house)]
+  return [...faults, ...undocumentedCommands(documents, house), ...undocumentedScripts(documents, house)]
 }
 
 /** A fault as editors find it: `file:line: what`. */

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import type { Command } from 'commander'
-import { createProgram } from '../../src/cli/program.ts'
+import { createProgram } from '../../src/cli/commands/program.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { type Document, readDocument } from './document.ts'
 

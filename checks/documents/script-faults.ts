@@ -18,6 +18,17 @@ export function scriptFaults(document: Document, house: House): Fault[] {
   return [...bare, ...faulty]
 }
 
+/** Scripts of package.json that the contributors' table of scripts leaves out. */
+export function undocumentedScripts(documents: readonly Document[], { scripts }: House): Fault[] {
+  const path = 'CONTRIBUTING.md'
+  const shown = documents
+    .filter((document) => document.path === path)
+    .flatMap((document) => commandLinesOf(document).map(({ words: [, verb, name] }) => name ?? verb))
+  return Object.keys(scripts)
+    .filter((name) => !shown.includes(name))
+    .map((name) => ({ path, line: 1, what: `npm run ${name} is not shown` }))
+}
+
 function faultsOf({ words }: CommandLine, { scripts, sources }: House): string[] {
   const [, verb, name, ...rest] = words.filter((word) => word !== '--silent')
   if (verb !== 'run') return verb === 'test' && scripts.test === undefined ? ['there is no npm test'] : []

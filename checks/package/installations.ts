@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/package-root.ts'
 import { type FolderSize, folderSize } from './folder-size.ts'
@@ -33,6 +33,7 @@ export async function checkDefault({ folder, tarball, run }: Installing): Promis
   const size = await boundedSize(folder, DEFAULT_BYTES_MAX)
   for (const help of HELP) await run(folder, 'npx', 'loam', ...help)
   await requireExports(folder, run)
+  await requireTypes(folder, run)
   const { executors, warnings } = await doctor(folder, run)
   assert.equal(defaultOf(executors), 'onnxruntime-web')
   assert.match(
@@ -43,6 +44,8 @@ export async function checkDefault({ folder, tarball, run }: Installing): Promis
   const { stdout } = await run(folder, 'npx', 'loam', ...testnet)
   const { rounds } = JSON.parse(stdout.trim().split('\n').at(-1)!) as { rounds: readonly unknown[] }
   assert.equal(rounds.length, 1)
+  const log = await readFile(join(folder, 'network', 'peer-0', 'daemon.log'), 'utf8')
+  assert.match(log, /training without the native engine/)
   await run(folder, 'npx', 'loam', 'verify', 'network/peer-0', '--against', 'network/peer-1')
   return size
 }
@@ -73,12 +76,35 @@ export async function checkWithoutEngines(
   const size = await boundedSize(folder, WITHOUT_ENGINES_BYTES_MAX)
   for (const help of HELP) await run(folder, 'npx', 'loam', ...help)
   await requireExports(folder, run)
-  await run(folder, 'npx', 'loam', 'consortium', 'inspect', join(network, 'charter.cbor'))
+  const charter = join(network, 'charter.cbor')
+  await run(folder, 'npx', 'loam', 'consortium', 'inspect', charter)
   await run(folder, 'npx', 'loam', 'verify', join(network, 'peer-0'))
-  const { code, stderr } = await tryToRun(folder, 'npx', 'loam', 'testnet', '--peers', '2', '--rounds', '1')
-  assert.equal(code, 1)
-  assert.match(stderr, /onnxruntime-web is not installed.*loam doctor/)
+  const relay = [
+    'relay',
+    '--home',
+    'relay',
+    '--charter',
+    charter,
+    '--listen',
+    '/ip4/127.0.0.1/tcp/0',
+    '--upnp'
+  ]
+  await requireRefusal(tryToRun, folder, relay, /UPnP needs the optional package/)
+  const testnet = ['testnet', '--peers', '2', '--rounds', '1']
+  await requireRefusal(tryToRun, folder, testnet, /onnxruntime-web is not installed.*loam doctor/)
   return size
+}
+
+/** A command that needs what is not installed says so. */
+async function requireRefusal(
+  tryToRun: RunCommand,
+  folder: string,
+  command: readonly string[],
+  reason: RegExp
+): Promise<void> {
+  const { code, stderr } = await tryToRun(folder, 'npx', 'loam', ...command)
+  assert.equal(code, 1)
+  assert.match(stderr, reason)
 }
 
 /** Every entry of `exports` can be imported. */
@@ -89,6 +115,24 @@ async function requireExports(folder: string, run: RunCommand): Promise<void> {
   const names = Object.keys(exports).filter((name) => name !== './package.json')
   const imports = names.map((name) => `await import('loam-net${name.slice(1)}')`)
   await run(folder, 'node', '--input-type=module', '--eval', imports.join('; '))
+}
+
+/** What somebody writes who watches a peer; a type that is missing would be `any`, which fits everything. */
+const CONSUMER = `import { type ControlClient, connectControl, homeAt, type StatusView } from 'loam-net/control'
+import { decodeSafetensors } from 'loam-net/formats'
+const control: ControlClient = await connectControl(homeAt('/srv/loam'))
+const { round } = await control.get<StatusView>('/v1/status')
+// @ts-expect-error a number
+const text: string = round
+console.log(text, decodeSafetensors)
+`
+
+/** The types of what is exported are found, by this clone's compiler. */
+async function requireTypes(folder: string, run: RunCommand): Promise<void> {
+  await writeFile(join(folder, 'consumer.mts'), CONSUMER)
+  const compiler = join(packageRoot(), 'node_modules', 'typescript', 'bin', 'tsc')
+  const settings = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2023', '--module', 'nodenext']
+  await run(folder, 'node', compiler, ...settings, '--types', 'node', 'consumer.mts')
 }
 
 async function boundedSize(folder: string, maximum: number): Promise<FolderSize> {

@@ -22,7 +22,7 @@ interface Options {
   readonly json: boolean
 }
 
-const options = new Command('check-peft')
+const options = new Command('npm run check -- peft')
   .description(
     "Compares per-token log-probabilities of an adapter in Hugging Face's PEFT with Loam's, and runs the README's example."
   )

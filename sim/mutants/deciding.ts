@@ -18,7 +18,7 @@ export const DECIDING_MUTANTS = {
     find: 'if (listed.length !== union.length || listed.some((author, index) => author !== union[index]))',
     replace: 'if (union.length < 0)',
     invariant: 'union',
-    seed: 3
+    seed: 1
   },
   'ready-count': {
     rule: '4 Propose',
@@ -27,7 +27,7 @@ export const DECIDING_MUTANTS = {
     find: 'body.readies.length !== context.quorum',
     replace: 'body.readies.length === 0',
     invariant: 'union',
-    seed: 3
+    seed: 1
   },
   void: {
     rule: '4 Propose',
@@ -50,11 +50,11 @@ export const DECIDING_MUTANTS = {
   proposer: {
     rule: '4 Propose',
     says: 'the same member proposes in every view',
-    file: 'charter/round-context.ts',
-    find: 'turnOf(context.seed) + BigInt(view)',
-    replace: 'turnOf(context.seed) + BigInt(view) * 0n',
+    file: 'round/proposer.ts',
+    find: 'firstTurn(seed) + BigInt(view)',
+    replace: 'firstTurn(seed) + BigInt(view) * 0n',
     invariant: 'stall',
-    seed: 3
+    seed: 1
   },
   repeat: {
     rule: '4 Propose',
@@ -63,7 +63,7 @@ export const DECIDING_MUTANTS = {
     find: 'if (valid !== undefined) {',
     replace: 'if (valid !== undefined && draft.view < 0) {',
     invariant: 'stall',
-    seed: 11
+    seed: 1
   },
   lock: {
     rule: '5 Vote',
@@ -105,7 +105,7 @@ export const DECIDING_MUTANTS = {
       precommit(draft, bodiless)
     } else if (isAgainst || isOver) precommit(draft, null)`,
     invariant: 'body',
-    seed: 3
+    seed: 19
   },
   jump: {
     rule: '5 Vote',
@@ -114,7 +114,7 @@ export const DECIDING_MUTANTS = {
     find: 'if (reached !== undefined && reached > draft.view) startView(draft, reached)',
     replace: 'if (reached === -1) startView(draft, reached)',
     invariant: 'stall',
-    seed: 1
+    seed: 20
   },
   'commit-view': {
     rule: '5 Vote',
@@ -137,16 +137,16 @@ export const DECIDING_MUTANTS = {
   'vote-time': {
     rule: 'Deadlines',
     says: 'milliseconds that votes took are waited for as seconds',
-    file: 'rules/deadline.ts',
-    find: 'return Math.min(Math.max(4 * lowerMedian(seen), set / DEADLINE_RANGE), set * DEADLINE_RANGE)',
-    replace: 'return Math.max(set, ...seen.map((delay) => 1_000 * delay))',
+    file: 'timing/deadlines.ts',
+    find: 'return Math.min(Math.max(4 * lowerMedian(measured), set / DEADLINE_RANGE), set * DEADLINE_RANGE)',
+    replace: 'return Math.max(set, ...measured.map((delay) => 1_000 * delay))',
     invariant: 'stall',
-    seed: 6
+    seed: 1
   },
   'gather-time': {
     rule: 'Deadlines',
     says: 'certificates are waited for without end',
-    file: 'rules/deadline.ts',
+    file: 'timing/deadlines.ts',
     find: 'const longest = set * 2 ** doubled',
     replace: 'return Number.POSITIVE_INFINITY\n  const longest = set * 2 ** doubled',
     invariant: 'stall',
@@ -155,7 +155,7 @@ export const DECIDING_MUTANTS = {
   'speak-once': {
     rule: '5 Vote',
     says: 'a member may send another message where it sent one before',
-    file: 'state/draft.ts',
+    file: 'state/say.ts',
     find: 'if (keptOf(draft, kind, slot, draft.self).length > 0) return',
     replace: '',
     invariant: 'evidence',
@@ -164,7 +164,7 @@ export const DECIDING_MUTANTS = {
   persist: {
     rule: 'What is persisted, and when',
     says: 'a message is sent before it is in the log',
-    file: 'state/draft.ts',
+    file: 'state/say.ts',
     find: "draft.effects.push({ type: 'persist', record }, { type: 'broadcast', message })",
     replace: "draft.effects.push({ type: 'broadcast', message }, { type: 'persist', record })",
     invariant: 'equivocation',

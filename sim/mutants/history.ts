@@ -5,7 +5,7 @@ export const HISTORY_MUTANTS = {
   ids: {
     rule: '6 Ids',
     says: "a seal's id covers the signatures that were collected",
-    file: 'messages/identifiers.ts',
+    file: 'history/settle.ts',
     find: "const parent = hashCanonical('seal', {",
     replace: "const parent = hashCanonical('seal', {\n    attestations: (seal as Seal).attestations ?? null,",
     invariant: 'seal-agreement',
@@ -18,7 +18,7 @@ export const HISTORY_MUTANTS = {
     find: 'hex(encodeCanonical(body))',
     replace: 'hex(encodeCanonical(body.cut))',
     invariant: 'seal-agreement',
-    seed: 8
+    seed: 1
   },
   'attest-again': {
     rule: '8 Attest',
@@ -32,7 +32,7 @@ export const HISTORY_MUTANTS = {
   rebuild: {
     rule: '8 Attest',
     says: 'a member with a wrong build goes on from it',
-    file: 'machine.ts',
+    file: 'rules/advance.ts',
     find: 'diverged = !isSealed',
     replace: 'diverged = !isSealed && isSealed',
     invariant: 'model',
@@ -45,12 +45,12 @@ export const HISTORY_MUTANTS = {
     find: 'if (request.round !== context.round || !equalBytes(request.parent, context.parent))',
     replace: 'if (request.round > 0)',
     invariant: 'stall',
-    seed: 2
+    seed: 1
   },
   bounds: {
     rule: '15 Bounds',
     says: 'any number of distinct messages is kept',
-    file: 'state/draft.ts',
+    file: 'state/keep.ts',
     find: 'const isFull = kept.length >= DISTINCT_MAX',
     replace: 'const isFull = false',
     invariant: 'bounds',
@@ -59,7 +59,7 @@ export const HISTORY_MUTANTS = {
   early: {
     rule: '15 Bounds',
     says: 'any number of envelopes of the next round is kept',
-    file: 'machine.ts',
+    file: 'rules/hear.ts',
     find: 'if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return',
     replace: 'if (held + bytes.length > EARLY_BYTES_MAX) return',
     invariant: 'bounds',
@@ -77,10 +77,10 @@ export const HISTORY_MUTANTS = {
   'lost-log': {
     rule: '17 Lost log',
     says: 'a member that lost its log signs at once',
-    file: 'state/draft.ts',
+    file: 'state/say.ts',
     find: 'return context.round <= silentThrough',
     replace: 'return context.round < 0 * silentThrough',
     invariant: 'equivocation',
-    seed: 8
+    seed: 9
   }
 } as const satisfies Readonly<Record<string, Mutant>>

@@ -21,7 +21,6 @@ export async function loadSubject(mutant?: string): Promise<Subject> {
   if (MUTANTS[mutant] === undefined)
     throw new RangeError(`unknown mutant ${mutant}; known: ${Object.keys(MUTANTS).join(', ')}`)
   if (!isRegistered) {
-    isRegistered = true
     const root = new URL('../../', import.meta.url)
     const compiled = compileMutants(MUTANTS)
     const data: LoaderData = {
@@ -32,6 +31,7 @@ export async function loadSubject(mutant?: string): Promise<Subject> {
       })
     }
     register(new URL('./loader.js', import.meta.url), { data })
+    isRegistered = true
   }
   return await import(new URL(`../subject.js?mutant=${mutant}`, import.meta.url).href)
 }

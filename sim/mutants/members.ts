@@ -45,7 +45,7 @@ export const MEMBER_MUTANTS = {
     find: 'if (!samePlace || equalBytes(first.header.payload, second.header.payload)) return undefined',
     replace: 'if (samePlace || !samePlace) return undefined',
     invariant: 'unaccused',
-    seed: 2
+    seed: 1
   },
   admit: {
     rule: '11 Membership',
@@ -69,9 +69,9 @@ export const MEMBER_MUTANTS = {
     rule: '11 Membership',
     says: 'a membership request may take effect again',
     file: 'messages/membership.ts',
-    find: "if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'is spent'",
+    find: "if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has taken effect before'",
     replace: '',
     invariant: 'spent',
-    seed: 4
+    seed: 1
   }
 } as const satisfies Readonly<Record<string, Mutant>>

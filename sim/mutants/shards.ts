@@ -41,9 +41,9 @@ export const SHARD_MUTANTS = {
   samples: {
     rule: '9 Weights',
     says: 'a manifest may claim any number of documents',
-    file: 'rules/validate.ts',
-    find: 'manifest.samples > charter.sampleCap',
-    replace: 'manifest.samples < 0',
+    file: 'rules/weights.ts',
+    find: 'samples > sampleCap',
+    replace: 'samples < 0',
     invariant: 'samples',
     seed: 1
   },

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import '../node/network/core/promise-polyfill.ts'
 import { type Command, CommanderError } from 'commander'
-import { createProgram } from './program.ts'
+import { createProgram } from './commands/program.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
-import { NotFittingError } from './terminal/usage-error.ts'
+import { UsageError } from './terminal/usage-error.ts'
 
 /** Commander ends the process by itself unless every command is told not to. */
 function overrideExits(command: Command): void {
@@ -18,7 +18,7 @@ async function main(): Promise<number> {
     await program.parseAsync()
     return Number(process.exitCode ?? EXIT.done)
   } catch (error) {
-    if (error instanceof NotFittingError) {
+    if (error instanceof UsageError) {
       printError(error)
       return EXIT.usage
     }

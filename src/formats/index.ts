@@ -19,6 +19,7 @@ export {
   type ListedFile,
   readBlockList
 } from './digest/block-list.ts'
+export { fileDigest } from './digest/file-digest.ts'
 export { modelDigest, sha256Hex, stackDigest } from './digest/tensors-digest.ts'
 export {
   decodeElements,

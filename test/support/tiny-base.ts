@@ -11,12 +11,11 @@ export const SHIPPED_BASE = join(packageRoot(), 'models', 'loam-base-1m')
  * Writes a random Llama of some 30,000 weights with the shipped tokenizer: training and scoring take milliseconds, for
  * tests in which the network is what is tried and not the model.
  *
- * @param shape other sizes than those of the tiny Llama
  * @returns `folder`
  */
-export function makeTinyBase(folder: string, shape: Partial<typeof TINY_CONFIG> = {}): string {
+export function makeTinyBase(folder: string): string {
   const { vocabularySize } = parseModelConfig(readJsonObject(join(SHIPPED_BASE, 'config.json')))
-  const config = { ...TINY_CONFIG, ...shape, vocabularySize, bosId: 0, eosId: 0 }
+  const config = { ...TINY_CONFIG, vocabularySize, bosId: 0, eosId: 0 }
   saveBaseModel(folder, {
     config,
     weights: initialiseModel(config, 11),

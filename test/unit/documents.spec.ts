@@ -115,6 +115,13 @@ describe('the documents', function () {
     assert.match(faultsIn(text.replaceAll('`votes.wal`', ''), path).join('\n'), /lacks votes\.wal/)
   })
 
+  it('would be caught with a script or a command that none of them shows', () => {
+    const more = { ...house, scripts: { ...house.scripts, dance: 'node dance.js' } }
+    assert.match(findFaults(documents, more).map(faultText).join(), /npm run dance is not shown/)
+    const fewer = documents.map(({ path, text }) => readDocument(path, text.replaceAll('loam doctor', 'it')))
+    assert.match(findFaults(fewer, house).map(faultText).join(), /no document shows loam doctor/)
+  })
+
   it('name the line', () => {
     assert.match(faultsIn('one\n\ntwo `src/nowhere.ts` three').join(), /^docs\/planted\.md:3: /)
   })

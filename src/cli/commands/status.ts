@@ -17,13 +17,14 @@ const WATCH_MS = 1_000
 /** `loam status`: what a running peer does. */
 export function statusCommand(): Command {
   return askingDaemon(new Command('status'))
-    .description('show what a running peer does: round, phase, connections, last sealed round')
-    .option('--watch', 'look again every second until Ctrl-C')
+    .description('show what a running peer is doing: round, phase, connections, last sealed round')
+    .option('--watch', 'update every second until Ctrl-C')
     .addHelpText(
       'after',
       `
-While the peer fetches its base model, that is shown. Exit code 0 when the peer is ready (in a round, connected to a quorum, not behind), else 1: a script needs no more.
-With --watch and --json each look is a line.
+While the peer fetches its base model, the progress of that is shown. The exit
+code is 0 if the peer is ready (in a round, connected to a quorum, not behind),
+otherwise 1. With --watch and --json, each update is one line.
 
 Examples:
   $ loam status --home ~/.loam

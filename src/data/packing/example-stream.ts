@@ -47,7 +47,8 @@ interface Piece {
 export function createExampleStream(options: ExampleStreamOptions): ExampleStream {
   const { examples, packing, batchSize, sequenceLength, seed } = options
   for (const [name, size] of Object.entries({ batchSize, sequenceLength }))
-    if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`${name} ${size} is no count`)
+    if (!Number.isSafeInteger(size) || size < 1)
+      throw new RangeError(`${name} must be a positive integer, got ${size}`)
   // One stream number that no epoch has: the examples' order is drawn apart from the rows'.
   const order = Array.from(seededPermutation(examples.length, combineSeeds(seed, -1)))
   const whole = packing === 'across' ? joinExamples(examples, order) : examples

@@ -35,9 +35,9 @@ export interface BatchStream {
 export function createBatchStream(options: BatchStreamOptions): BatchStream {
   const { batchSize, sequenceLength, seed } = options
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
-    throw new RangeError(`batch size ${batchSize} is no count`)
+    throw new RangeError(`batchSize must be a positive integer, got ${batchSize}`)
   if (!Number.isSafeInteger(sequenceLength) || sequenceLength < 1) {
-    throw new RangeError(`sequence length ${sequenceLength} is no count`)
+    throw new RangeError(`sequenceLength must be a positive integer, got ${sequenceLength}`)
   }
   const tokens = layEndToEnd(options)
   if (tokens.length < 2) throw new RangeError('a corpus needs at least two tokens to train on')

@@ -106,7 +106,7 @@ async function* readJsonLines(path: string): AsyncGenerator<SourcedRecord> {
 
 async function* readJson(path: string): AsyncGenerator<SourcedRecord> {
   if ((await stat(path)).size > JSON_BYTES_MAX)
-    throw new DataError(`${path} has more than 512 MiB: write it as JSONL, one record a line`)
+    throw new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
   const text = decodeUtf8(await readFile(path), path)
   const json = parseJson(text, path)
   const records = Array.isArray(json) ? json : [json]
@@ -135,7 +135,7 @@ function parseJson(text: string, source: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new DataError(`${source}: no JSON (${error instanceof Error ? error.message : error})`)
+    throw new DataError(`${source}: not valid JSON (${error instanceof Error ? error.message : error})`)
   }
 }
 
@@ -143,6 +143,6 @@ function decodeUtf8(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw new DataError(`${path} is no UTF-8 text`)
+    throw new DataError(`${path} is not UTF-8 text`)
   }
 }

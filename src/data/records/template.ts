@@ -15,7 +15,7 @@ export type RecordTemplate = Readonly<z.infer<typeof recordTemplateSchema>>
  */
 export function applyTemplate(template: RecordTemplate, record: unknown): ExampleContent {
   if (typeof record !== 'object' || record === null || Array.isArray(record))
-    throw new Error('expected an object, whose keys the template names')
+    throw new Error('expected an object with the keys that the template names')
   const fields = record as Readonly<Record<string, unknown>>
   if ('text' in template) return { kind: 'text', text: fill(template.text, fields) }
   return {

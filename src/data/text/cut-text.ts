@@ -7,7 +7,7 @@
  */
 export function cutText(text: string, maximumCharacters: number): string[] {
   if (maximumCharacters < 2)
-    throw new RangeError(`a piece needs at least 2 characters, not ${maximumCharacters}`)
+    throw new RangeError(`a piece needs at least 2 characters, got ${maximumCharacters}`)
   const pieces: string[] = []
   let rest = text.trim()
   while (rest.length > maximumCharacters) {

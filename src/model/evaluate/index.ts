@@ -24,6 +24,7 @@ export {
   type ScoreOptions,
   type TokenScore
 } from './evaluator.ts'
+export { createLossEvaluator, type LossEvaluator, type LossEvaluatorOptions } from './loss-evaluator.ts'
 export {
   createSequenceScorer,
   overlappingWindows,

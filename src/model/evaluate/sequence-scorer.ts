@@ -49,25 +49,6 @@ export function createSequenceScorer({ length: fixed, ...options }: SequenceScor
     throw new Error(`a sequence of ${inputs + 1} tokens is longer than a row of ${length}`)
   }
 
-  const run = async (
-    sequences: readonly ArrayLike<number>[],
-    length: number,
-    parameters: ReadonlyMap<string, FeedValue>
-  ): Promise<Float32Array[]> => {
-    const inputIds = new Int32Array(rows * length)
-    const targetIds = new Int32Array(rows * length)
-    for (const [row, sequence] of sequences.entries()) {
-      for (let index = 0; index < sequence.length; index++) {
-        const id = sequence[index]!
-        if (index < sequence.length - 1) inputIds[row * length + index] = id
-        if (index > 0) targetIds[row * length + index - 1] = id
-      }
-    }
-    const scorer = await scorerOf(length)
-    const all = await scorer.run({ inputIds, targetIds }, parameters)
-    return sequences.map((sequence, row) => all.slice(row * length, row * length + sequence.length - 1))
-  }
-
   return {
     async prepare(length) {
       await scorerOf(rowLength(length))
@@ -85,12 +66,17 @@ export function createSequenceScorer({ length: fixed, ...options }: SequenceScor
         onRun?.(start)
         const length = lengths[order[start]!]!
         const same = order.slice(start, start + rows).filter((index) => lengths[index] === length)
-        const scored = await run(
-          same.map((index) => sequences[index]!),
-          length,
+        const scorer = await scorerOf(length)
+        const all = await scorer.run(
+          fillRows(
+            same.map((index) => sequences[index]!),
+            rows,
+            length
+          ),
           parameters
         )
-        for (const [place, index] of same.entries()) results[index] = scored[place]!
+        for (const [row, index] of same.entries())
+          results[index] = all.slice(row * length, row * length + sequences[index]!.length - 1)
         start += same.length
       }
       onRun?.(order.length)
@@ -102,6 +88,22 @@ export function createSequenceScorer({ length: fixed, ...options }: SequenceScor
       for (const scorer of scorers) await (await scorer).dispose()
     }
   }
+}
+
+/** Sequences as rows: all tokens but the last are read, all but the first are targets; the rest is 0. */
+function fillRows(
+  sequences: readonly ArrayLike<number>[],
+  rows: number,
+  length: number
+): { readonly inputIds: Int32Array; readonly targetIds: Int32Array } {
+  const inputIds = new Int32Array(rows * length)
+  const targetIds = new Int32Array(rows * length)
+  for (const [row, sequence] of sequences.entries())
+    for (let index = 1; index < sequence.length; index++) {
+      inputIds[row * length + index - 1] = sequence[index - 1]!
+      targetIds[row * length + index - 1] = sequence[index]!
+    }
+  return { inputIds, targetIds }
 }
 
 /** The smallest power of two that is at least `count`, from LENGTH_MIN on. */

@@ -74,7 +74,7 @@ export async function requireWorking(executor: Executor): Promise<void> {
   ])
   const [found] = (await compiled.run(feeds)).get('y')!
   await compiled.dispose()
-  if (found !== 11) throw new Error(`it computes 1·3 + 2·4 = ${found}`)
+  if (found !== 11) throw new Error(`it computed 1·3 + 2·4 = ${found}`)
 }
 
 function asUnavailable(candidate: ExecutorDevice, error: unknown): ExecutorUnavailableError {

@@ -85,26 +85,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
       `a context of ${context} tokens does not fit the model's ${config.maxPositions} positions`
     )
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const compiled = new Map<string, CompiledShape>()
-  let disposed = false
-
-  const compile = async (shape: DecodingShape): Promise<CompiledShape> => {
-    if (disposed) throw new Error('the decoder has been disposed')
-    const key = `${shape.length}x${shape.capacity}`
-    let entry = compiled.get(key)
-    if (!entry) {
-      const { graph, windows } = decodingGraph(config, shape)
-      entry = { ...shape, graph: await executor.compile(graph), windows }
-    }
-    compiled.delete(key)
-    compiled.set(key, entry)
-    for (const [oldest, { graph: unused }] of compiled) {
-      if (compiled.size <= COMPILED_MAX) break
-      compiled.delete(oldest)
-      await unused.dispose()
-    }
-    return entry
-  }
+  const shapes = createCompiledShapes(config, executor)
   const exclusively = oneAtATime((work: () => Promise<Float32Array>) => work())
 
   const start = (weights: TensorMap): DecodedText => {
@@ -116,7 +97,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
     const run = async (ids: readonly number[]): Promise<Float32Array> => {
       const held = cache.length
       const length = ids.length === 1 ? 1 : Math.min(powerOfTwo(ids.length), config.maxPositions)
-      const shape = await compile({ length, capacity: cache.length === 0 ? 0 : cache.capacity })
+      const shape = await shapes.get({ length, capacity: cache.length === 0 ? 0 : cache.capacity })
       const feeds = new Map<string, FeedValue>(base)
       if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)
       const inputIds = new Int32Array(length)
@@ -154,7 +135,33 @@ export function createDecoder(options: DecoderOptions): Decoder {
   return {
     context,
     start,
-    dispose: async () => {
+    dispose: () => shapes.dispose()
+  }
+}
+
+/** Decoding graphs as shapes come up; of many, the latest stay. */
+function createCompiledShapes(config: ModelConfig, executor: Executor) {
+  const compiled = new Map<string, CompiledShape>()
+  let disposed = false
+  return {
+    async get(shape: DecodingShape): Promise<CompiledShape> {
+      if (disposed) throw new Error('the decoder has been disposed')
+      const key = `${shape.length}x${shape.capacity}`
+      let entry = compiled.get(key)
+      if (!entry) {
+        const { graph, windows } = decodingGraph(config, shape)
+        entry = { ...shape, graph: await executor.compile(graph), windows }
+      }
+      compiled.delete(key)
+      compiled.set(key, entry)
+      for (const [oldest, { graph: unused }] of compiled) {
+        if (compiled.size <= COMPILED_MAX) break
+        compiled.delete(oldest)
+        await unused.dispose()
+      }
+      return entry
+    },
+    async dispose(): Promise<void> {
       disposed = true
       const graphs = [...compiled.values()]
       compiled.clear()

@@ -80,8 +80,8 @@ export async function readCheckpoint(
   if (differing.length > 0) {
     const [key] = differing as [string]
     throw new CheckpointError(
-      `${path} is of a run with other settings (${differing.join(', ')}: ${JSON.stringify(header.settings[key])} then, ` +
-        `${JSON.stringify(settings[key])} now): give those again, or another --out`
+      `${path} is from a run with other settings (${differing.join(', ')}: ${JSON.stringify(header.settings[key])} then, ` +
+        `${JSON.stringify(settings[key])} now): use those again, or another --out`
     )
   }
   const ofRun = [...tensors].filter(([name]) => !name.startsWith(BEST))
@@ -99,7 +99,7 @@ function decode(path: string, bytes: Uint8Array) {
     return { tensors, header: headerSchema.parse(JSON.parse(metadata.checkpoint ?? '')) }
   } catch {
     throw new CheckpointError(
-      `${path} is no checkpoint of this version, or is damaged: remove it to begin anew`
+      `${path} is damaged or not a checkpoint of this version: remove it to start over`
     )
   }
 }

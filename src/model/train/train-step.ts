@@ -76,7 +76,9 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
   const { config, trainable, batchSize, sequenceLength } = options
   for (const size of [batchSize, sequenceLength]) {
     if (!Number.isInteger(size) || size < 1)
-      throw new Error(`a batch of ${batchSize} x ${sequenceLength} tokens cannot be`)
+      throw new Error(
+        `batchSize and sequenceLength must be positive integers, got ${batchSize} and ${sequenceLength}`
+      )
   }
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
   const builder = new GraphBuilder()

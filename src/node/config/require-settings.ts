@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import { parseModelConfig } from '../../model/families/index.ts'
-import { checkTrainingData, loadTokenizer } from '../../model/index.ts'
+import { checkCorpus, loadTokenizer } from '../../model/index.ts'
 import type { Charter } from '../../protocol/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
 import { requireExecutor } from './require-executor.ts'
@@ -15,7 +15,7 @@ import { alphaOf, type PeerConfig } from './schema.ts'
  */
 export async function requireOwnSettings(config: PeerConfig, charter: Charter): Promise<void> {
   requireWithin('rank', config.adapter.rank, charter.rank)
-  requireWithin('alpha', alphaOf(config), charter.alpha)
+  requireWithin('alpha', alphaOf(config.adapter), charter.alpha)
   await requireExecutor(config.training)
   requireDocumentsThere(config)
   const { heldOut } = config.validation
@@ -65,7 +65,7 @@ async function requireDocuments(config: PeerConfig): Promise<void> {
   const { data, model } = config
   const path = requireDocumentsThere(config)
   try {
-    await checkTrainingData({ ...data, data: path, folder: model, tokenizer: loadTokenizer(model) })
+    await checkCorpus(path, data, { folder: model, tokenizer: loadTokenizer(model) })
   } catch (error) {
     throw new PeerError(`the training documents cannot be used: ${messageOf(error)}`)
   }

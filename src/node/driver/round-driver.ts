@@ -9,6 +9,7 @@ import {
   judge,
   type LogRecord,
   MalformedError,
+  NO_MESSAGES,
   type PeerEvent,
   type PeerState,
   restore,
@@ -90,7 +91,7 @@ export class RoundDriver {
     const begun = restore(rounds.head, messageLog.records, this.#environment())
     this.#state = begun.state
     // What `restore` brings back was in the log; what it signs anew is sent only after the effects have logged it.
-    this.#durable = { ...begun.state, messages: new Map(), certificates: new Map() }
+    this.#durable = { ...begun.state, messages: NO_MESSAGES, certificates: new Map() }
     this.#queue.push(() => begun)
   }
 

@@ -39,7 +39,7 @@ export async function trainRound(
       data: config.data,
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.adapter.rank,
-      alpha: alphaOf(config),
+      alpha: alphaOf(config.adapter),
       rankStabilised: context.charter.rankStabilised,
       training: config.training,
       seed: trainingSeed(context, peer),

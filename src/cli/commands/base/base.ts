@@ -3,8 +3,9 @@ import type { SettingValues } from '../../../node/config/index.ts'
 import { homeAt } from '../../../node/home/home.ts'
 import { PeerError } from '../../../node/storage/peer-error.ts'
 import { OUT_OF_TIME, untilInterrupted } from '../../options/control-command.ts'
+import { positiveNumber } from '../../options/parsers.ts'
 import { addFlagsOf, settingDefaults, settingsOfFlags } from '../../options/setting-flags.ts'
-import { type OutputOptions, positiveNumber, printProgress, printResult } from '../../terminal/output.ts'
+import { type OutputOptions, printProgress, printResult } from '../../terminal/output.ts'
 import { sayBaseProgress, verdictText } from './base-progress-text.ts'
 
 interface FetchFlags extends OutputOptions {
@@ -92,7 +93,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
       }).catch((error: unknown) => {
         if (!stopped.aborted) throw error
         const why = stopped.reason === OUT_OF_TIME ? `not whole after ${flags.minutes} minute(s)` : 'stopped'
-        throw new PeerError(`${why}; what was fetched is kept, and the next call goes on with it`)
+        throw new PeerError(`${why}; what was fetched is kept, and the next call continues`)
       })
     const { baseDigest, hex } = await import('../../../protocol/index.ts')
     const { files } = charter.charter.base

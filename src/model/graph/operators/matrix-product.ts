@@ -82,6 +82,6 @@ function transposedProduct(a: GraphNode, dy: GraphNode, transposeA: boolean, alp
 
 function matrixShape({ shape }: GraphNode, transposed: boolean): readonly [number, number] {
   const [rows, columns] = shape.slice(-2)
-  if (rows === undefined || columns === undefined) throw new Error(`MatMul: [${shape}] is no matrix`)
+  if (rows === undefined || columns === undefined) throw new Error(`MatMul: [${shape}] is not a matrix`)
   return transposed ? [columns, rows] : [rows, columns]
 }

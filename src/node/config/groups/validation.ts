@@ -12,7 +12,7 @@ export const validationSettings = z.strictObject({
   }),
   heldOutTokens: setting(z.number().int().min(16).max(65_536).default(1_024), {
     description: 'how much of it is measured with every update, from its beginning',
-    accepts: 'a whole number from 16 to 65536',
+    accepts: 'an integer from 16 to 65536',
     unit: 'tokens'
   }),
   heldOutTimeout: setting(duration({ min: 1 }).default(60), {

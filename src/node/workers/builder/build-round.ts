@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { pipe } from 'it-pipe'
 import { BlockListHash, blockListDigest, safetensorsChunks, stackDigest } from '../../../formats/index.ts'
 import { openBaseWeights, openModuleWeights } from '../../../model/index.ts'
 import { writeFileAtomic } from '../../storage/atomic-file.ts'
@@ -24,8 +25,11 @@ export async function buildRound(store: BlockStore, job: BuildJob, threads: Merg
   try {
     await mkdir(dirname(job.modelPath), { recursive: true })
     const hash = new BlockListHash()
-    const chunks = mergedModelChunks(weights, job.modules, stack.adapter, threads)
-    await writeFileAtomic(job.modelPath, hashed(chunks, hash))
+    await pipe(
+      mergedModelChunks(weights, job.modules, stack.adapter, threads),
+      (chunks) => hashed(chunks, hash),
+      (chunks) => writeFileAtomic(job.modelPath, chunks)
+    )
     await writeFileAtomic(job.stackPath, safetensorsChunks(stack.tensors))
     const list = hash.list()
     const model = Buffer.from(blockListDigest(list)).toString('hex')

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { LoraPair } from '../../../adapter/index.ts'
+import { fileStamp } from '../../../data/index.ts'
 import {
   chooseExecutor,
   createUpdateEvaluator,
@@ -45,7 +46,7 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
   }
 
   const idsOf = async ({ text, tokens, baseFolder }: MeasuringJob): Promise<readonly number[]> => {
-    const key = JSON.stringify([text, tokens, baseFolder])
+    const key = JSON.stringify([await fileStamp([text]), tokens, baseFolder])
     if (read?.key !== key) {
       const { tokenizer } = base.describe(baseFolder)
       const ids = encodeText(tokenizer, await beginningOf(text, tokens * BYTES_A_TOKEN))

@@ -11,7 +11,7 @@ import { packageRoot } from '../../../../src/package-root.ts'
 const script = (name: string, ...args: string[]) =>
   promisify(execFile)(
     process.execPath,
-    [join(packageRoot(), 'dist/scripts/experiments', `${name}.js`), ...args],
+    [join(packageRoot(), 'dist/lab/experiments', `${name}.js`), ...args],
     { maxBuffer: 64 * 1024 * 1024 }
   )
 
