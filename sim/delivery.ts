@@ -74,7 +74,8 @@ export class Delivery {
         event(to, { type: 'message', message: judgement.message })
       }
       if (judgement.verdict === 'early') event(to, { type: 'early', author: envelope.header.author, bytes })
-      if (judgement.verdict === 'reject' && isHonest(to) && this.#isHonestWord(envelope))
+      const isRefused = judgement.verdict === 'reject' || judgement.verdict === 'fault'
+      if (isRefused && isHonest(to) && this.#isHonestWord(envelope))
         watch.note('rejected', `${to.name} rejected an honest ${envelope.kind}: ${judgement.reason}`)
     } catch (error) {
       if (!(error instanceof MalformedError)) watch.note('throw', `${to.name}: ${(error as Error).stack}`)

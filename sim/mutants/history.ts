@@ -60,8 +60,8 @@ export const HISTORY_MUTANTS = {
     rule: '15 Bounds',
     says: 'any number of envelopes of the next round is kept',
     file: 'rules/hear.ts',
-    find: 'if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return',
-    replace: 'if (held + bytes.length > EARLY_BYTES_MAX) return',
+    find: 'if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return early',
+    replace: 'if (held + bytes.length > EARLY_BYTES_MAX) return early',
     invariant: 'bounds',
     seed: 1
   },
