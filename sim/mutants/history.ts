@@ -65,6 +65,15 @@ export const HISTORY_MUTANTS = {
     invariant: 'bounds',
     seed: 1
   },
+  blame: {
+    rule: 'Messages',
+    says: 'a peer is charged for every faulty message that it passes on',
+    file: 'messages/judge.ts',
+    find: 'message } : blameAuthor(fault)',
+    replace: 'message } : reject(fault)',
+    invariant: 'shut-out',
+    seed: 1
+  },
   'catch-up': {
     rule: '16 Catch-up',
     says: 'a sealed round is followed without a quorum of attestations',
