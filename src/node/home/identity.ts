@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
@@ -14,7 +14,7 @@ import {
 } from '../../protocol/index.ts'
 import { createSecret, EMPTY_LOG } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
-import { homeAt } from './home.ts'
+import { type Home, homeAt } from './home.ts'
 
 const identitySchema = z.strictObject({
   version: z.literal(1),
@@ -46,11 +46,12 @@ export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
 /**
  * Reads the identity at `path`, or makes one there with mode 600. An identity that exists is never overwritten.
  *
- * @throws {PeerError} when the file is damaged
+ * @throws {PeerError} when the file is damaged, or is gone from a home that a peer has used
  */
 export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   const known = await loadIdentity(path)
   if (known !== undefined) return known
+  await requireNoHistory(homeAt(dirname(path)))
   // First the log: an identity without one is taken for a peer that lost it (rule 17).
   await createSecret(homeAt(dirname(path)).writeAheadLog, EMPTY_LOG)
   await createSecret(
@@ -59,6 +60,22 @@ export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   )
   // Read back: should another process have been faster, both have the same.
   return (await loadIdentity(path))!
+}
+
+/** A home in which a peer took part in rounds belongs to a key: another one would be a stranger to the consortium. */
+async function requireNoHistory(home: Home): Promise<void> {
+  const logBytes = await stat(home.writeAheadLog).then(
+    ({ size }) => size,
+    () => 0
+  )
+  const rounds = await readdir(home.rounds).catch(() => [])
+  const signs: string[] = []
+  if (logBytes > EMPTY_LOG.length) signs.push(`${home.writeAheadLog} holds what a key has signed`)
+  if (rounds.length > 0) signs.push(`${home.rounds} holds ${rounds.length} round(s)`)
+  if (signs.length === 0) return
+  throw new PeerError(
+    `the key of this home is gone: ${signs.join(', and ')}, but there is no ${home.identity}. Restore that file from a backup. No new key is made here, since it would not be a member; to begin anew with another key, use another home folder`
+  )
 }
 
 /**

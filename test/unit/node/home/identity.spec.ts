@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Home } from '../../../../src/node/home/home.ts'
 import { loadIdentity, loadOrCreateIdentity, memberCard } from '../../../../src/node/home/identity.ts'
 import { PeerError } from '../../../../src/node/storage/peer-error.ts'
@@ -25,6 +26,23 @@ describe('an identity', () => {
       (await readdir(home.folder)).filter((name) => name.startsWith('identity')),
       ['identity.json']
     )
+  })
+
+  it('is not made anew in a home that a peer has used: the error says what to restore', async () => {
+    await loadOrCreateIdentity(home.identity)
+    await rm(home.identity)
+    await loadOrCreateIdentity(home.identity)
+    await rm(home.identity)
+    await appendFile(home.writeAheadLog, 'a record')
+    await assert.rejects(loadOrCreateIdentity(home.identity), (error: Error) => {
+      assert(error instanceof PeerError)
+      assert.match(error.message, /key of this home is gone.*votes\.wal.*Restore that file from a backup/)
+      return true
+    })
+    await rm(home.writeAheadLog)
+    await mkdir(join(home.rounds, '1'), { recursive: true })
+    await assert.rejects(loadOrCreateIdentity(home.identity), /holds 1 round\(s\)/)
+    assert.equal(await loadIdentity(home.identity), undefined, 'nothing was made')
   })
 
   it('is one, whoever is first, when two make it in the same instant', async () => {
