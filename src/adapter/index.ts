@@ -28,10 +28,12 @@ export {
   weightOf
 } from './merge/merge.ts'
 export { clipAdapter, clipToMedian } from './norm/clip.ts'
+export { factorFault, factorNorm, factorNormBound } from './norm/factor-bounds.ts'
 export { updateNorm } from './norm/norm.ts'
 export { AdapterError } from './pair/adapter-error.ts'
 export { allFinite, checkAdapter, checkPair, isFinitePair } from './pair/check-adapter.ts'
 export type { LoraAdapter, LoraPair } from './pair/lora-adapter.ts'
+export { loraScale } from './pair/lora-scale.ts'
 export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './peft/adapter-file.ts'
 export { adapterFromTensors, adapterTensors } from './peft/adapter-tensors.ts'
 export {
@@ -60,7 +62,6 @@ export {
 } from './shard/shard.ts'
 export { concatenateAdapters } from './stack/concatenate.ts'
 export {
-  loraScale,
   type Stack,
   type StackMember,
   type StackOptions,

@@ -2,7 +2,8 @@ import { compareStrings } from '../../formats/compare-strings.ts'
 import type { Tensor } from '../../formats/tensor.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import { checkAdapter } from '../pair/check-adapter.ts'
-import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
+import type { LoraAdapter } from '../pair/lora-adapter.ts'
+import { loraScale } from '../pair/lora-scale.ts'
 import { adapterTensors } from '../peft/adapter-tensors.ts'
 import { joinAndCheck, type WeightedPair } from './join-pairs.ts'
 import { type MemberWeights, memberCounts, shares } from './weights.ts'
@@ -34,11 +35,6 @@ export interface Stack {
   readonly ranks: ReadonlyMap<string, number>
   /** False when some coefficient or element is NaN or infinite: the round is void then (rule 7). */
   readonly finite: boolean
-}
-
-/** The scale s of a pair: alpha / rank, or alpha / √rank for rsLoRA. */
-export function loraScale({ rank, alpha }: Pick<LoraPair, 'rank' | 'alpha'>, rsLora = false): number {
-  return alpha / (rsLora ? Math.sqrt(rank) : rank)
 }
 
 /**

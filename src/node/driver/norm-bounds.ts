@@ -21,8 +21,8 @@ export async function saveNorms(
 }
 
 /**
- * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, else its absolute
- * cap. A median of zero says nothing about the next update.
+ * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, and never more than
+ * its absolute cap. A median of zero says nothing about the next update.
  *
  * @throws {PeerError} when the file that holds the medians is damaged
  */
@@ -35,7 +35,9 @@ export async function normBounds(home: Home, charter: Charter, round: number): P
       const bounds = Object.entries(medians).filter(([, median]) => median > 0)
       return {
         absolute,
-        byModule: Object.fromEntries(bounds.map(([module, median]) => [module, factor * median]))
+        byModule: Object.fromEntries(
+          bounds.map(([module, median]) => [module, Math.min(factor * median, absolute)])
+        )
       }
     } catch (error) {
       if (isMissing(error)) continue

@@ -31,6 +31,11 @@ describe('norm bounds', () => {
     assert.deepEqual(await normBounds(home, charter, 3), { absolute: 1000, byModule: { q: 20, v: 30 } })
   })
 
+  it('are never above the absolute cap', async () => {
+    await saveNorms(home, 1, { q: 101, v: 100 })
+    assert.deepEqual((await normBounds(home, charter, 2)).byModule, { q: 1000, v: 1000 })
+  })
+
   it('say nothing of a module whose median is zero', async () => {
     await saveNorms(home, 1, { q: 0, v: 3 })
     assert.deepEqual((await normBounds(home, charter, 2)).byModule, { v: 30 })
