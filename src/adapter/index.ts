@@ -27,7 +27,7 @@ export {
   mergePairInPlace,
   weightOf
 } from './merge/merge.ts'
-export { clipAdapter, clipToMedian } from './norm/clip.ts'
+export { clipAdapter, clipFactors, clipToMedian, medianNorm } from './norm/clip.ts'
 export { factorFault, factorNorm, factorNormBound } from './norm/factor-bounds.ts'
 export { updateNorm } from './norm/norm.ts'
 export { AdapterError } from './pair/adapter-error.ts'
@@ -67,4 +67,4 @@ export {
   type StackOptions,
   stackAdapters
 } from './stack/stack.ts'
-export { cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'
+export { type Clip, cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'

@@ -119,6 +119,7 @@ export function buildJob(
     sources: manifests.map((manifest) => sourceOf(context, manifest)),
     rankStabilised: charter.rankStabilised,
     weights: memberWeights(context),
+    clip: charter.clip ?? 'none',
     normCap: charter.norm.absolute,
     baseFolder: config.model,
     modules: charter.base.modules.map(({ module }) => module),

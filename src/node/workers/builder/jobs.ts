@@ -1,4 +1,4 @@
-import type { MemberWeights, ShardDtype } from '../../../adapter/index.ts'
+import type { Clip, MemberWeights, ShardDtype } from '../../../adapter/index.ts'
 import type { ListedFile } from '../../../formats/index.ts'
 import type { ManifestShard } from '../../../protocol/index.ts'
 
@@ -35,6 +35,8 @@ export interface BuildJob {
   readonly rankStabilised: boolean
   /** What each source counts. */
   readonly weights: MemberWeights
+  /** Whether updates are held to the cut's median norm. */
+  readonly clip: Clip
   /** The charter's absolute norm cap: a source whose factors are beyond it is left out, whoever endorsed it. */
   readonly normCap: number
   /** Folder of the base model and the modules that may be adapted. */

@@ -1,4 +1,11 @@
-import { factorFault, type LoraPair, type Stack, stackAdapters, updateNorm } from '../../../adapter/index.ts'
+import {
+  factorFault,
+  type LoraPair,
+  medianNorm,
+  type Stack,
+  stackAdapters,
+  updateNorm
+} from '../../../adapter/index.ts'
 import { compareStrings, FormatError, type Tensor } from '../../../formats/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import type { BuildJob, LeftOut, ShardSource } from './jobs.ts'
@@ -13,7 +20,7 @@ export interface StackedCut extends Pick<Stack, 'adapter' | 'tensors' | 'finite'
   readonly leftOut: readonly LeftOut[]
 }
 
-type StackJob = Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weights' | 'normCap'>
+type StackJob = Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weights' | 'clip' | 'normCap'>
 
 /**
  * Stacks a cut module by module: in memory are the stack and one module's shards. Modules are independent, and a member's
@@ -42,7 +49,7 @@ export async function stackCut(store: BlockStore, job: StackJob): Promise<Stacke
 /** @param faults takes the sources that have to be left out: what is returned is of no use then */
 async function stackSources(
   store: BlockStore,
-  { sources, modules, rankStabilised, weights, normCap }: StackJob,
+  { sources, modules, rankStabilised, weights, clip, normCap }: StackJob,
   faults: Map<ShardSource, string>
 ): Promise<Omit<StackedCut, 'leftOut'>> {
   const pairs: LoraPair[] = []
@@ -64,11 +71,13 @@ async function stackSources(
     }
     const present = members.flatMap(({ adapter }) => adapter.pairs)
     if (missing.length > 0 || faults.size > 0 || present.length === 0) continue
-    const outcome = stackAdapters(members, { rsLora: rankStabilised, weights })
+    const norms = new Map(present.map((pair) => [pair, updateNorm(pair, rankStabilised)]))
+    const normOf = (pair: LoraPair) => norms.get(pair)!
+    const outcome = stackAdapters(members, { rsLora: rankStabilised, weights, clip, normOf })
     pairs.push(...outcome.adapter.pairs)
     for (const [name, tensor] of outcome.tensors) tensors.set(name, tensor)
     finite &&= outcome.finite
-    medianNorms[module] = lowerMedian(present.map((pair) => updateNorm(pair, rankStabilised)))
+    medianNorms[module] = medianNorm([...norms.values()])
   }
   if (missing.length > 0) throw new MissingBlocksError(missing)
   return { adapter: { pairs }, tensors, finite, medianNorms }
@@ -92,9 +101,4 @@ async function soundPair(
     if (error instanceof FormatError) return error.message
     throw error
   }
-}
-
-function lowerMedian(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[Math.floor((sorted.length - 1) / 2)]!
 }

@@ -56,6 +56,7 @@ describe('the builder', () => {
     sources,
     rankStabilised: false,
     weights: 'samples',
+    clip: 'none',
     normCap: 1e3,
     baseFolder: MODEL,
     modules: member.charter.charter.base.modules.map(({ module }) => module),

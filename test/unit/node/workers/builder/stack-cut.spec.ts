@@ -82,6 +82,7 @@ describe('aggregating a cut from its blocks', () => {
           modules: MODULES,
           weights: 'samples',
           rankStabilised: false,
+          clip: 'none',
           normCap: 1e3
         })
         const whole = stackAdapters(members.map((each) => received(each, dtype)))
@@ -99,7 +100,14 @@ describe('aggregating a cut from its blocks', () => {
     const sources: ShardSource[] = []
     for (const each of members) sources.push(await sourceOf(each, 'f32'))
     const of = async (weights: MemberWeights) => {
-      const job = { sources, modules: MODULES, rankStabilised: false, weights, normCap: 1e3 }
+      const job = {
+        sources,
+        modules: MODULES,
+        rankStabilised: false,
+        weights,
+        clip: 'none' as const,
+        normCap: 1e3
+      }
       return stackDigest((await stackCut(store, job)).tensors)
     }
     const fixed = new Map(['01', '02', '03'].map((author, k) => [author, [1, 5, 2][k]!]))
@@ -110,10 +118,37 @@ describe('aggregating a cut from its blocks', () => {
     await assert.rejects(of(new Map([['01', 1]])), /no weight is given for author 02/)
   })
 
+  it('clips as the job says, with the bits of the whole at once', async () => {
+    const members = [member(1, 2), member(2, 4), member(3, 1)]
+    const sources: ShardSource[] = []
+    for (const each of members) sources.push(await sourceOf(each, 'f32'))
+    const job = {
+      sources,
+      modules: MODULES,
+      rankStabilised: false,
+      weights: 'samples',
+      normCap: 1e3
+    } as const
+    const [clipped, plain] = await Promise.all(
+      (['median', 'none'] as const).map((clip) => stackCut(store, { ...job, clip }))
+    )
+    assert.equal(
+      stackDigest(clipped!.tensors),
+      stackDigest(stackAdapters(members, { clip: 'median' }).tensors)
+    )
+    assert.notEqual(stackDigest(clipped!.tensors), stackDigest(plain!.tensors))
+  })
+
   it('leaves out a member whose shard has more or fewer blocks than its shape has, or longer ones', async () => {
     const [sound, bad] = [await sourceOf(member(1, 2), 'f32'), await sourceOf(member(2, 2), 'f32')]
     const [first, ...others] = bad.shards
-    const job = { modules: MODULES, rankStabilised: false, weights: 'samples', normCap: 1e3 } as const
+    const job = {
+      modules: MODULES,
+      rankStabilised: false,
+      weights: 'samples',
+      clip: 'none',
+      normCap: 1e3
+    } as const
     const alone = await stackCut(store, { ...job, sources: [sound] })
     const long = new Uint8Array(4096)
     await store.put(sha256Hex(long), long)
@@ -152,7 +187,13 @@ describe('aggregating a cut from its blocks', () => {
           }))
         }
       }
-      const job = { modules: MODULES, rankStabilised: false, weights: 'samples', normCap: 1e3 } as const
+      const job = {
+        modules: MODULES,
+        rankStabilised: false,
+        weights: 'samples',
+        clip: 'none',
+        normCap: 1e3
+      } as const
       const sources = []
       for (const each of [honest[0]!, attack, honest[1]!]) sources.push(await sourceOf(each, 'f32'))
       const cut = await stackCut(store, { ...job, sources })
