@@ -9,19 +9,18 @@ import type { NormBounds } from '../workers/builder/jobs.ts'
 const normsSchema = z.record(z.string(), z.number().min(0))
 
 /** Keeps the median norms of a sealed cut, by module: the measure for the rounds after it. */
-export async function saveNorms(
-  home: Home,
-  round: number,
-  medianNorms: Readonly<Record<string, number>>
-): Promise<void> {
+export async function saveNorms(home: Home, round: number, medianNorms: MedianNorms): Promise<void> {
   await writeFileAtomic(
     roundFiles(home, round).norms,
     new TextEncoder().encode(`${JSON.stringify(medianNorms)}\n`)
   )
 }
 
+/** Median norms of a cut, by module. */
+type MedianNorms = Readonly<Record<string, number>>
+
 /** Cuts whose medians are looked at. */
-const CUTS = 5
+export const NORM_CUTS = 5
 
 /**
  * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
@@ -31,25 +30,27 @@ const CUTS = 5
  * @throws {PeerError} when a file that holds the medians is damaged
  */
 export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
-  const { factor, absolute } = charter.norm
-  const least = new Map<string, number>()
-  let cuts = 0
-  for (let sealed = round - 1; sealed > 0 && cuts < CUTS; sealed--) {
+  const cuts: MedianNorms[] = []
+  for (let sealed = round - 1; sealed > 0 && cuts.length < NORM_CUTS; sealed--) {
     const medians = await readNorms(roundFiles(home, sealed).norms)
-    if (medians === undefined) continue
-    cuts++
-    for (const [module, median] of Object.entries(medians))
-      if (median > 0) least.set(module, Math.min(median, least.get(module) ?? median))
+    if (medians !== undefined) cuts.push(medians)
   }
-  return {
-    absolute,
-    byModule: Object.fromEntries(
-      [...least].map(([module, median]) => [module, Math.min(factor * median, absolute)])
-    )
-  }
+  return boundsByMedians(charter.norm, cuts)
 }
 
-async function readNorms(path: string): Promise<Readonly<Record<string, number>> | undefined> {
+/** The bounds that follow from the medians of some cuts. */
+export function boundsByMedians(
+  { factor, absolute }: Charter['norm'],
+  cuts: readonly MedianNorms[]
+): NormBounds {
+  const least = new Map<string, number>()
+  for (const [module, median] of cuts.flatMap((medians) => Object.entries(medians)))
+    if (median > 0) least.set(module, Math.min(median, least.get(module) ?? median))
+  const bounds = [...least].map(([module, median]) => [module, Math.min(factor * median, absolute)] as const)
+  return { absolute, byModule: Object.fromEntries(bounds) }
+}
+
+async function readNorms(path: string): Promise<MedianNorms | undefined> {
   try {
     return normsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
   } catch (error) {
