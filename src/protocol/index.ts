@@ -31,7 +31,13 @@ export { decodeInvite, encodeInvite, INVITE_BYTES_MAX, type Invite } from './cha
 export { describeResilience, maximumFaulty, quorumSize } from './charter/quorum.ts'
 export { createRevealChain, type RevealChain } from './charter/reveal-chain.ts'
 export { compareBytes, equalBytes, hex } from './encoding/bytes.ts'
-export { encodeCanonical, MalformedError } from './encoding/canonical-cbor.ts'
+export {
+  byteString,
+  decodeCanonical,
+  encodeCanonical,
+  hashCanonical,
+  MalformedError
+} from './encoding/canonical-cbor.ts'
 export { createSigner, type Signer, type Verify, verifyEd25519 } from './encoding/signature.ts'
 export { describeConflict, isSameSeal, signedTwice } from './history/conflicting-seals.ts'
 export {
@@ -44,7 +50,7 @@ export {
 export { type Environment, restore, type Step, start, step } from './machine.ts'
 export type { ChangeRequest, Manifest, ManifestShard, Seal } from './messages/bodies.ts'
 export { cutId, isVoid } from './messages/cut.ts'
-export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
+export { isValidCertificate, type Judgement, judge } from './messages/judge.ts'
 export { requestFault, requestId, type SignedRequest, signRequest } from './messages/membership.ts'
 export { decodeEnvelope, type Message } from './messages/message.ts'
 export { genesisContext, memberIndex, type RoundContext } from './round/context.ts'
@@ -57,7 +63,7 @@ export { memberWeights } from './rules/weights.ts'
 export { type Effect, type LogRecord, UNKNOWN_ROUND } from './state/effects.ts'
 export type { HeldOutLoss, PeerEvent } from './state/events.ts'
 export { decodeLogRecord, encodeLogRecord, roundOfRecord } from './state/log-records.ts'
-export { keptOf, messagesOf, NO_MESSAGES, slotOf } from './state/slots.ts'
+export { messagesOf, NO_MESSAGES, slotOf } from './state/slots.ts'
 export { isHeld, type PeerState, type Phase } from './state/state.ts'
 export {
   answerSync,

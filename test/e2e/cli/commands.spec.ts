@@ -96,13 +96,11 @@ describe('the loam command', function () {
   })
 
   it('scores alike on every executor that runs everywhere, and ends', async () => {
-    const scores = []
-    for (const executor of ['onnxruntime', 'onnxruntime-web', 'tfjs'])
-      scores.push(
-        lastLine<{ nats: number; tokens: number }>(
-          await loam('eval', '--text', path('text.txt'), '--executor', executor, '--json')
-        )
-      )
+    const executors = ['onnxruntime', 'onnxruntime-web', 'tfjs']
+    const outcomes = await Promise.all(
+      executors.map((executor) => loam('eval', '--text', path('text.txt'), '--executor', executor, '--json'))
+    )
+    const scores = outcomes.map((outcome) => lastLine<{ nats: number; tokens: number }>(outcome))
     for (const { nats, tokens } of scores) {
       assert.equal(tokens, scores[0]!.tokens)
       assert.ok(Math.abs(nats - scores[0]!.nats) < 1e-4, `${nats} and ${scores[0]!.nats}`)
@@ -153,7 +151,8 @@ describe('the loam command', function () {
       [['--text', path('text.txt'), '--model', folder], /holds no base model/],
       [['--text', path('text.txt'), '--context', '100000'], /longer than the model's/]
     ]
-    for (const [flags, message] of refused) assertFails(await loam('eval', ...flags), 1, message)
+    const outcomes = await Promise.all(refused.map(([flags]) => loam('eval', ...flags)))
+    for (const [index, outcome] of outcomes.entries()) assertFails(outcome, 1, refused[index]![1])
   })
 
   describe('with a consortium of its own', () => {
