@@ -28,6 +28,7 @@ const EVENT_TYPES = [
   'bootstrap',
   'incompatible',
   'heldOut',
+  'leftOut',
   'halted',
   'log'
 ] as const

@@ -93,6 +93,11 @@ const charterSchema = z
      * When absent, by their numbers of training documents.
      */
     weights: z.union([z.literal('uniform'), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)]).optional(),
+    /**
+     * Updates are clipped, module by module, to the median norm of the cut, and weights capped tighter (rule 9). When
+     * absent, updates count as they are.
+     */
+    clip: z.literal('median').optional(),
     /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
     norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
     /**
