@@ -15,12 +15,12 @@ export interface TestnetOptions extends ExecutorChoice {
   readonly rounds: number
   /** LoRA ranks, given to the peers in turn. */
   readonly ranks: readonly number[]
-  /** Optimizer steps a round. */
+  /** Optimizer steps per round. */
   readonly steps: number
   readonly batchSize: number
   readonly sequenceLength: number
   readonly learningRate: number
-  /** Element format in which shards travel; f32 where it is not given. */
+  /** Element format in which shards travel; f32 if not given. */
   readonly dtype?: ShardDtype
   /** Threads of each trainer. */
   readonly threads: number
@@ -88,7 +88,7 @@ export const TESTNET_SETTINGS: readonly Setting[] = Object.entries<z.ZodType>(se
   describeSetting(key, schema)
 )
 
-/** Settings of a testnet where none are given: under five minutes on two cores. */
+/** Settings of a testnet if none are given: under five minutes on two cores. */
 export const TESTNET_DEFAULTS = testnetDefaults()
 
 function testnetDefaults() {

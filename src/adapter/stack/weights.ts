@@ -5,7 +5,7 @@ export type Clip = 'median' | 'none'
 
 /**
  * What the members of a cut count: `samples` (rule 9: their documents, capped by the lower median), `uniform` (one
- * each), or whole numbers that a charter fixes, by the author's bytes in lowercase hex.
+ * each), or integers that a charter fixes, by the author's bytes in lowercase hex.
  */
 export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
 
@@ -32,7 +32,7 @@ function clippedCap(median: number, members: number): number {
 }
 
 /**
- * p_k = n_k / Σ n: whole numbers, then one float64 division each.
+ * p_k = n_k / Σ n: integers, then one float64 division each.
  *
  * @throws {AdapterError} when Σ n is beyond exact integers
  */
@@ -53,7 +53,7 @@ export function coefficients(samples: readonly number[]): number[] {
 }
 
 /**
- * The whole numbers n_k that a cut's shares are made of.
+ * The integers n_k that a cut's shares are made of.
  *
  * @throws {AdapterError} when a count is no positive safe integer, a member has none, or there is no member
  */

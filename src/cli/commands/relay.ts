@@ -20,7 +20,7 @@ interface RelayFlags {
   json?: boolean
 }
 
-/** Addresses that a relay listens on where none are given. */
+/** Addresses that a relay listens on if none are given. */
 const LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws', '/ip6/::/tcp/4001'] as const
 
 /** How often to look whether there is something new to say, milliseconds. */

@@ -7,7 +7,7 @@ import { applyTemplate, type RecordTemplate } from './template.ts'
 
 /** How records are understood. */
 export interface ReadExamplesOptions {
-  /** What all records are; told by each file's first record where it is absent. */
+  /** What all records are; told by each file's first record if absent. */
   readonly format?: RecordFormat
   /** Makes text or prompt and completion of any record; goes before `format`. */
   readonly template?: RecordTemplate

@@ -13,7 +13,7 @@ export interface SourcedRecord {
   readonly source: string
 }
 
-/** A plain text is cut into documents of at most this many characters, at empty lines where there are any. */
+/** A plain text is cut into documents of at most this many characters, at empty lines if there are any. */
 const TEXT_DOCUMENT_CHARACTERS = 8_000
 /** A JSON file is parsed as a whole: a larger one belongs into JSONL. */
 const JSON_BYTES_MAX = 512 * 1024 * 1024

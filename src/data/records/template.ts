@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ExampleContent } from './example.ts'
 
-/** A template of one's own: texts with the record's keys in braces, `{question}`; `{{` and `}}` are braces. */
+/** A user-defined template: texts with the record's keys in braces, `{question}`; `{{` and `}}` are braces. */
 export const recordTemplateSchema = z.union([
   z.strictObject({ text: z.string() }),
   z.strictObject({ prompt: z.string(), completion: z.string() })

@@ -1,5 +1,5 @@
 /**
- * Cuts a long text into pieces of at most `maximumCharacters`, at an empty line where there is one, else at the end of
+ * Cuts a long text into pieces of at most `maximumCharacters`, at an empty line if there is one, else at the end of
  * a sentence, else at a space, else mid-word. Pieces have about equal lengths, and joined by nothing but white space
  * they are the text again.
  *

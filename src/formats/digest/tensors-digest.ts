@@ -17,7 +17,7 @@ export function stackDigest(tensors: TensorMap): string {
 
 /**
  * Digest of a merged model: SHA-256 of the block list of the canonical safetensors file of its target modules in float32,
- * so that whoever fetches the file can check it block by block.
+ * so that a peer fetching the file can check it block by block.
  *
  * @param modules weights by module name, as in `LoraPair.module`; the file's keys are `<module>.weight`
  */

@@ -19,7 +19,7 @@ const endSchema = z.looseObject({ eos_token_id: ids })
 export interface GenerationDefaults {
   /** Tokens that end a text: those of generation_config.json, else those of config.json. */
   readonly stopIds: readonly number[]
-  /** 0 where the makers do not sample; undefined where they say nothing. */
+  /** 0 where the makers do not sample; undefined if they say nothing. */
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
@@ -27,7 +27,7 @@ export interface GenerationDefaults {
 }
 
 /**
- * Reads a folder's generation_config.json, where there is one.
+ * Reads a folder's generation_config.json, if there is one.
  *
  * @param configJson contents of config.json
  * @throws {Error} when the file is malformed

@@ -16,7 +16,7 @@ export interface SaveBaseModelOptions {
   readonly tokenizerJson: object
   /** Contents of tokenizer_config.json. */
   readonly tokenizerConfigJson: object
-  /** Element format of model.safetensors; F32 where it is absent. */
+  /** Element format of model.safetensors; F32 if absent. */
   readonly dtype?: SafetensorsDtype
 }
 

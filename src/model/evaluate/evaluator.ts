@@ -13,7 +13,7 @@ const WINDOWS_A_RUN = 4
 /** What an evaluator is compiled for. */
 export interface EvaluatorOptions {
   readonly config: ModelConfig
-  /** Tokens a window, at least 2. */
+  /** Tokens per window, at least 2. */
   readonly context: number
   readonly threads?: number
   readonly executor?: Executor
@@ -24,7 +24,7 @@ export interface ScoreOptions {
   readonly weights: TensorMap
   /** Merged into the weights, in float32, before scoring. */
   readonly adapter?: LoraAdapter
-  /** Whether the adapter's scale is alpha / √rank; not where it is absent. */
+  /** Whether the adapter's scale is alpha / √rank; not if absent. */
   readonly rsLora?: boolean
   readonly ids: ArrayLike<number>
   /** Stops between two runs of the graph. */
@@ -47,7 +47,7 @@ export interface Score {
   readonly perToken: readonly TokenScore[]
 }
 
-/** Scores texts under one architecture, with whatever weights. */
+/** Scores texts under one architecture, with any weights. */
 export interface Evaluator {
   /**
    * Cuts `ids` into windows of `context` tokens that do not overlap, and scores each token but a window's first.

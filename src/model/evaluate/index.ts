@@ -1,5 +1,5 @@
 /**
- * What a model gives to text: per token, per choice, per packed batch, and with an update that somebody else trained. All
+ * What a model gives to text: per token, per choice, per packed batch, and with an update trained by another member. All
  * of it runs the one graph of `target-scorer.ts`.
  *
  * @example

@@ -11,9 +11,9 @@ import { declareWeights } from '../weights/held-weights.ts'
 export interface LogProbabilityOptions {
   /** Whether a token sees its own packed document only: `segments` and `restarts` are inputs too. */
   readonly isolateDocuments?: boolean
-  /** How base weights are fed; `f32` where it is absent. */
+  /** How base weights are fed; `f32` if absent. */
   readonly baseFormat?: BaseFormat
-  /** Adapted modules, whose factors are fed as in training; none where it is absent. */
+  /** Adapted modules, whose factors are fed as in training; none if absent. */
   readonly lora?: LoraSettings
 }
 

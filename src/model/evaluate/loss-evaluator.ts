@@ -16,9 +16,9 @@ export interface LossEvaluatorOptions {
   readonly sequenceLength: number
   /** Whether a token sees its own packed document only. */
   readonly isolateDocuments?: boolean
-  /** The adapters that it is to measure; the base alone where it is absent. */
+  /** The adapters that it is to measure; the base alone if absent. */
   readonly lora?: LoraSettings
-  /** How base weights are held; `f32` where it is absent. */
+  /** How base weights are held; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   readonly threads?: number
   readonly executor?: Executor
@@ -29,7 +29,7 @@ export interface LossEvaluator {
   /**
    * Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats.
    *
-   * @param adapter of the modules and ranks that the evaluator was built for; the base alone where it is absent
+   * @param adapter of the modules and ranks that the evaluator was built for; the base alone if absent
    * @throws {Error} when weights or adapter do not fit
    */
   loss(stream: ExampleStream, weights: TensorMap | HeldWeights, adapter?: LoraAdapter): Promise<number>

@@ -7,7 +7,7 @@ const LENGTH_MIN = 32
 
 /** What a sequence scorer is made for. */
 export interface SequenceScorerOptions extends Omit<TargetScorerOptions, 'length' | 'isolateDocuments'> {
-  /** Tokens that a row reads; where it is absent, graphs of several lengths are compiled as they are needed. */
+  /** Tokens that a row reads; if absent, graphs of several lengths are compiled as they are needed. */
   readonly length?: number
 }
 

@@ -8,9 +8,9 @@ import { type LogProbabilityOptions, logProbabilityGraph } from './log-probabili
 export interface TargetScorerOptions extends LogProbabilityOptions {
   readonly config: ModelConfig
   readonly executor: Executor
-  /** Rows a run. */
+  /** Rows per run. */
   readonly rows: number
-  /** Tokens a row. */
+  /** Tokens per row. */
   readonly length: number
 }
 

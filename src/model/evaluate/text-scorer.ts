@@ -5,14 +5,14 @@ import type { Executor } from '../executor/index.ts'
 import { encodeText } from '../tokenizer/tokenizer.ts'
 import { createEvaluator, type Score } from './evaluator.ts'
 
-/** Longest window where none is asked for: what small models were trained on. */
+/** Longest window by default: what small models were trained on. */
 const DEFAULT_CONTEXT_MAX = 256
 
 /** How to score. */
 export interface TextScorerOptions {
-  /** Tokens a window; the model's maximum, at most 256, unless given. */
+  /** Tokens per window; the model's maximum, at most 256, unless given. */
   readonly context?: number
-  /** Threads of the executor where none is given. */
+  /** Threads of the executor if none is given. */
   readonly threads?: number
   readonly executor?: Executor
 }
@@ -22,7 +22,7 @@ export interface TextScore extends Score {
   readonly bytes: number
 }
 
-/** Scores texts under one base model, with whatever adapters. */
+/** Scores texts under one base model, with any adapters. */
 export interface TextScorer {
   /** The base's parameters, which an adapter is applied to. */
   readonly weights: TensorMap

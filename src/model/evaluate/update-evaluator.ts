@@ -30,14 +30,14 @@ export interface UpdateLossOptions {
   readonly weights: HeldWeights
   /** The text, as token ids; the first one is not scored. */
   readonly ids: ArrayLike<number>
-  /** Other people's factors, of any ranks; none for the weights as they are. */
+  /** Another member's factors, of any ranks; none for the weights as they are. */
   readonly update?: LoraAdapter | undefined
   /** Asked between two runs of the graph; throws to stop. */
   readonly check: () => void
 }
 
 /**
- * Measures what an update that somebody else trained does to the loss, without merging it: its factors run beside the
+ * Measures what an update trained by another member does to the loss, without merging it: its factors run beside the
  * weights, which may be held in few bits and are not copied.
  */
 export interface UpdateEvaluator {

@@ -8,7 +8,7 @@ import { createTfjsExecutor, type TfjsDevice } from './tfjs/index.ts'
 
 /** How an executor is made. */
 export interface ExecutorSettings {
-  /** Threads inside one operator, where the executor has a say in it; 1 where it is absent. */
+  /** Threads inside one operator, where the executor has a say in it; 1 if absent. */
   readonly threads?: number
 }
 

@@ -8,7 +8,7 @@ export interface Unavailability {
   readonly reason: string
   /** What to do about it, a sentence; it ends where the command goes on. */
   readonly remedy: string
-  /** The command that installs what is missing, where there is one. */
+  /** The command that installs what is missing, if there is one. */
   readonly install?: string
 }
 

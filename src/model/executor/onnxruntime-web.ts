@@ -9,7 +9,7 @@ type WebTensor = InstanceType<OnnxRuntimeWeb['Tensor']>
 /** How onnxruntime-web runs a graph. */
 export interface OnnxRuntimeWebOptions {
   /**
-   * Threads inside one operator; 1 where it is absent. The first graph compiled in a process decides for all, as its
+   * Threads inside one operator; 1 if absent. The first graph compiled in a process decides for all, as its
    * WebAssembly memory is made once. The results do not depend on it.
    */
   readonly threads?: number

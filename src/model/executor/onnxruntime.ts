@@ -12,9 +12,9 @@ export type OnnxRuntimeDevice = Extract<DeviceName, 'cpu' | 'webgpu' | 'cuda'>
 
 /** How onnxruntime runs a graph. */
 export interface OnnxRuntimeOptions {
-  /** Threads inside one operator; 1 where it is absent. The results do not depend on it. */
+  /** Threads inside one operator; 1 if absent. The results do not depend on it. */
   readonly threads?: number
-  /** `cpu` where it is absent. */
+  /** `cpu` if absent. */
   readonly device?: OnnxRuntimeDevice
 }
 

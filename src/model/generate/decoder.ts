@@ -32,7 +32,7 @@ export interface DecoderOptions {
   readonly context?: number
 }
 
-/** A text longer than the model can look back on. */
+/** A text longer than the model can attend to. */
 export class ContextLengthError extends Error {
   override readonly name = 'ContextLengthError'
 }

@@ -13,7 +13,7 @@ export function loraNames(module: string): { readonly A: string; readonly B: str
 /**
  * Declares the graph inputs of every adapted module's factors.
  *
- * @param dropoutRows tokens of a batch, where what A reads has dropout masks to be fed; none where it is absent
+ * @param dropoutRows tokens of a batch, where what A reads has dropout masks to be fed; none if absent
  */
 export function declareLora(
   builder: GraphBuilder,

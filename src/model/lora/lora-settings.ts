@@ -11,9 +11,9 @@ export interface LoraSettings {
   readonly rankPattern?: Readonly<Record<string, number>>
   /** Other alphas by pattern (PEFT's `alpha_pattern`). */
   readonly alphaPattern?: Readonly<Record<string, number>>
-  /** Whether the scale is alpha / √rank instead of alpha / rank; not where it is absent. */
+  /** Whether the scale is alpha / √rank instead of alpha / rank; not if absent. */
   readonly rsLora?: boolean
-  /** Probability with which an element of what A reads is dropped in training; 0 where it is absent. */
+  /** Probability with which an element of what A reads is dropped in training; 0 if absent. */
   readonly dropout?: number
 }
 

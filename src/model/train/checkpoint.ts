@@ -23,7 +23,7 @@ export interface Checkpoint {
   readonly best?: TensorMap | undefined
 }
 
-/** A checkpoint that cannot be gone on from. */
+/** A checkpoint that cannot be resumed. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
@@ -61,7 +61,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
 /**
  * Reads a checkpoint of a run with these settings.
  *
- * @returns undefined where there is none
+ * @returns undefined if there is none
  * @throws {CheckpointError} when it is damaged, or of a run with other settings; the message names them
  */
 export async function readCheckpoint(

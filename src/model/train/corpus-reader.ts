@@ -14,7 +14,7 @@ import { loadChatTemplate } from '../tokenizer/chat-template.ts'
 
 /** How a run's data are understood. */
 export interface CorpusSettings {
-  /** What all records are; told by each file's first record where it is absent. */
+  /** What all records are; told by each file's first record if absent. */
   readonly format?: RecordFormat | undefined
   /** Makes text or prompt and completion of any record; goes before `format`. */
   readonly template?: RecordTemplate | undefined

@@ -30,7 +30,7 @@ export interface TrainStepOptions {
   readonly isolateDocuments?: boolean
   /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
   readonly recompute?: boolean
-  /** How frozen base weights are fed; `f32` where it is absent. */
+  /** How frozen base weights are fed; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   /** Threads of the default executor. */
   readonly threads?: number
@@ -53,7 +53,7 @@ export interface TrainStep {
    * One step; it changes no parameter. Steps must not overlap.
    *
    * @param parameters every weight of the model by its Hugging Face name (or as `holdWeights` gives them), and the LoRA
-   *   factors where there are any
+   *   factors if there are any
    * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over
    *   several batches where their gradients are added up
    * @param draw of the dropout masks, where the LoRA has dropout; without one nothing is dropped
@@ -70,7 +70,7 @@ export interface TrainStep {
 /**
  * Builds and compiles a training step for batches of one size.
  *
- * @throws {Error} when a size is not a positive whole number, or a target module does not exist
+ * @throws {Error} when a size is not a positive integer, or a target module does not exist
  */
 export async function createTrainStep(options: TrainStepOptions): Promise<TrainStep> {
   const { config, trainable, batchSize, sequenceLength } = options

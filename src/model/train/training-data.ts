@@ -20,7 +20,7 @@ const HELD_OUT_STREAM = 0x686f6c64
 export interface TrainingDataOptions extends CorpusSettings, CorpusModel {
   /** File or folder. */
   readonly data: string
-  /** Where it is absent, text goes across rows, and everything else is laid out in isolation. */
+  /** If absent, text goes across rows, and everything else is laid out in isolation. */
   readonly packing?: Packing | undefined
   readonly batchSize: number
   readonly sequenceLength: number

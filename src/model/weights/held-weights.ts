@@ -87,7 +87,7 @@ export function loadHeldWeights(folder: string, config: ModelConfig, format: Bas
 
 /**
  * Puts the weights of a file of merged modules (`model.safetensors` of a round) in the places of those held. Arrays of
- * float32 are overwritten, the others made anew one by one: beside what is held, a few MiB are needed.
+ * float32 are overwritten, the others remade one by one: beside what is held, a few MiB are needed.
  *
  * @returns `held` with the file's weights
  * @throws {UnsupportedModelError} when the file has a tensor that is none of the model's, or one of another shape; part of

@@ -43,7 +43,7 @@ export interface GivenSettings extends KnownSettings {
   readonly file: string | undefined
 }
 
-/** The value of a setting among others; undefined where it is not given. */
+/** The value of a setting among others; undefined if not given. */
 export function valueAt(settings: object, key: string): unknown {
   let value: unknown = settings
   for (const part of key.split('.')) {

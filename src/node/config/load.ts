@@ -28,7 +28,7 @@ export interface SettingLayers {
   readonly flags?: SettingValues
   /** Under all else. */
   readonly defaults?: SettingValues
-  /** Where secrets are; `process.env` where it is not given. */
+  /** Where secrets are; `process.env` if not given. */
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 

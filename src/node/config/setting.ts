@@ -7,7 +7,7 @@ export interface SettingNotes {
   /** What it takes, to go after "must be". */
   readonly accepts: string
   readonly unit?: string
-  /** What holds where it is not given and has no default value. */
+  /** What holds if not given and has no default value. */
   readonly absent?: string
   /** Whether it has to be given. */
   readonly isRequired?: boolean
@@ -52,7 +52,7 @@ export interface Setting extends SettingNotes {
   readonly key: string
   readonly kind: SettingKind
   readonly schema: z.ZodType
-  /** Its value where it is not given; undefined where that is said in `absent`. */
+  /** Its value if not given; undefined where that is said in `absent`. */
   readonly defaultValue: unknown
 }
 

@@ -30,11 +30,47 @@ export async function requireModelFile(
   stallMs = STALL_MS
 ): Promise<void> {
   const { modelFile } = rounds
-  if (modelFile === undefined || existsSync(modelFile)) return
+  if (modelFile === undefined) return
+  // Training and building may both need it: one fetches, and the other goes on if that one is stopped.
+  for (let other = underWay.get(modelFile); other !== undefined; other = underWay.get(modelFile)) {
+    await settled(other, signal)
+    signal.throwIfAborted()
+  }
+  if (existsSync(modelFile)) return
+  const fetching = fetchModel({ exchange, log }, modelFile, modelDigest, base.modules, signal, stallMs)
+  const ended = fetching.catch(() => undefined).finally(() => underWay.delete(modelFile))
+  underWay.set(modelFile, ended)
+  await fetching
+}
+
+/** Fetches of this process that end by themselves, by the file that they fetch; they never reject. */
+const underWay = new Map<string, Promise<void>>()
+
+/** Resolves when a promise that never rejects has resolved, or the signal is aborted. */
+function settled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    signal.addEventListener('abort', done)
+    if (signal.aborted) done()
+    void promise.then(done)
+  })
+}
+
+async function fetchModel(
+  { exchange, log }: Pick<CheckpointClient, 'exchange' | 'log'>,
+  modelFile: string,
+  modelDigest: Uint8Array,
+  modules: RoundContext['charter']['base']['modules'],
+  signal: AbortSignal,
+  stallMs: number
+): Promise<void> {
   const digest = hex(modelDigest)
   log.info({ model: digest }, 'the merged modules are fetched as a checkpoint')
   await mkdir(dirname(modelFile), { recursive: true })
-  const bytes = modelFileBytes(base.modules)
+  const bytes = modelFileBytes(modules)
   const isServed = () => exchange.providersOf(digest).length > 0
   const [file] = await whileServed(isServed, stallMs, signal, (together) =>
     exchange.fetchFiles([{ path: modelFile, bytes, digest }], { signal: together })

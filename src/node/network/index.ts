@@ -29,7 +29,6 @@ export { type Handshake, Handshakes, type HandshakesOptions } from './peers/hand
 export { withDeadline } from './requests/deadline.ts'
 export { NetworkError, type NetworkErrorCode } from './requests/network-error.ts'
 export {
-  ANSWER_BYTES_PER_SECOND,
   isMalformed,
   REQUEST_LIMITS,
   type RequestHandler,

@@ -126,7 +126,11 @@ describe('a base model from members', function () {
         'tokenizer_config.json'
       ]
     )
-    const members = [await member('one'), await member('two'), await member('three')]
+    const serving = { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: 16 * MIB }
+    const members = await Promise.all(['one', 'two', 'three'].map((name) => member(name, { serving })))
+    own = await exchangeOf(asker, home().basePartial)
+    const [{ blocks }] = files as [BaseFile]
+    await until(() => own!.providersOf(hex(blocks)).length === 3)
     await fetch()
     await fits()
     const lists = files.length * 32 + (WEIGHT_BLOCKS - 1) * 32

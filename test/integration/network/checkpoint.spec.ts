@@ -118,6 +118,18 @@ describe('a checkpoint of the merged modules', function () {
     assert(received < MODEL.length, `${received}`)
   })
 
+  it('is fetched once where training and building need it, also when the first of them is stopped', async () => {
+    await member('one')
+    const stopping = new AbortController()
+    const [first, second, third] = [fetch(undefined, stopping.signal), fetch(), fetch()]
+    stopping.abort()
+    await assert.rejects(first)
+    await Promise.all([second, third])
+    assert.deepEqual(await readFile(target()), Buffer.from(MODEL))
+    const received = asker.traffic.totals().get('blocks')?.received ?? 0
+    assert(received <= MODEL.length + 4 * 32, `${received}`)
+  })
+
   it('is had already where its file is there', async () => {
     await mkdir(dirname(target()), { recursive: true })
     await writeFile(target(), MODEL)

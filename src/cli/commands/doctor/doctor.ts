@@ -8,7 +8,7 @@ interface DoctorFlags {
   json?: boolean
 }
 
-/** `loam doctor`: what this machine has, how its peer is reached, and what somebody has to do. */
+/** `loam doctor`: what this machine has, how its peer is reached, and what an operator has to do. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
     .description('show what can compute here, how a peer reaches others, what is missing and what to do')

@@ -74,7 +74,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const report = (said: PeerReport) => {
     if (said.type === 'sealed') sealed.push(said)
     if (said.type === 'halted') halted = true
-    // The channel may close at any moment: whoever watches is gone, and `disconnect` follows.
+    // The channel may close at any moment: the watcher is gone, and `disconnect` follows.
     if (process.send !== undefined && process.connected)
       process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)

@@ -36,7 +36,7 @@ import { round, trainingReport, trainingReportText } from './training-report.ts'
 /** What lies in the folder of a run beside the adapter. */
 const LOG_FILE = 'training-log.jsonl'
 const CHECKPOINT_FILE = 'checkpoint.safetensors'
-/** Share of the steps over which the learning rate rises where nothing is said. */
+/** Share of the steps over which the learning rate rises by default. */
 const DEFAULT_WARMUP_SHARE = 0.05
 
 /** What to do with a checkpoint that is there already, and how to print the result. */

@@ -56,7 +56,7 @@ export function trainingReportText(report: TrainingReport): string {
   ].join('\n')
 }
 
-/** `value` with so many decimal places. */
+/** `value` rounded to `digits` decimal places. */
 export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }

@@ -18,7 +18,7 @@ export function isolatedDocuments(builder: GraphBuilder, batch: number, length: 
 /**
  * What {@link isolatedDocuments} is fed with.
  *
- * @param segments number of each token's document in its row, [batch · length]; one document a row where it is absent
+ * @param segments number of each token's document in its row, [batch · length]; one document a row if absent
  */
 export function isolationFeeds(
   segments: Float32Array | undefined,
@@ -32,7 +32,7 @@ export function isolationFeeds(
   ]
 }
 
-/** Positions that begin anew where the segment changes, row by row. */
+/** Positions that start over where the segment changes, row by row. */
 export function restartedPositions(segments: Float32Array, length: number): Int32Array {
   const positions = new Int32Array(segments.length)
   for (let index = 1; index < segments.length; index++)

@@ -10,7 +10,7 @@ export interface MatMulOptions {
   /** Read `a` with its last two axes swapped. */
   readonly transposeA?: boolean
   readonly transposeB?: boolean
-  /** Factor on the product; 1 where it is absent. */
+  /** Factor on the product; 1 if absent. */
   readonly alpha?: number
 }
 

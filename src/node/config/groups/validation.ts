@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { setting } from '../setting.ts'
 import { ACCEPTS_DURATION, duration } from '../units.ts'
 
-/** The check of others' updates on text of one's own (rule 2 *Validate*): advice, or a veto where the charter says so. */
+/** The check of others' updates on one's own text (rule 2 *Validate*): advice, or a veto where the charter says so. */
 export const validationSettings = z.strictObject({
   heldOut: setting(z.string().min(1).optional(), {
     description: 'text that training never sees: the loss on it is measured with each update of others',

@@ -74,6 +74,7 @@ export async function fetchFiles(
       options,
       wanted.map(({ path }) => basename(path)).join(', ')
     )
+    partials?.delete(partial)
     await partial.finish()
     const fields = { files: wanted.length, blocks: blocks.length, earlierBlocks }
     log.info({ ...fields, brought: Object.fromEntries(brought) }, 'fetched files are whole')

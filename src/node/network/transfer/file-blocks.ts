@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import {
   blockListDigest,
@@ -38,9 +39,16 @@ export class FileBlocks {
     this.#log = log
   }
 
-  /** Adds a file that was found whole. @returns the digest of its block list, hex */
+  /**
+   * Adds a file that was found whole, in place of one that had its path before. Files that are no longer there, as pruned
+   * models are not, go.
+   *
+   * @returns the digest of its block list, hex
+   */
   add(file: ListedFile): string {
-    const digest = Buffer.from(blockListDigest(file.list)).toString('hex')
+    const digest = hex(blockListDigest(file.list))
+    for (const { path } of this.#files.values())
+      if (path === file.path || !existsSync(path)) this.#remove(path)
     this.#files.set(digest, file)
     for (const block of fileBlocks(file.bytes, file.list))
       this.#places.set(block.digest, { ...block, path: file.path })
@@ -67,7 +75,6 @@ export class FileBlocks {
     return undefined
   }
 
-  /** A file that was removed, as an old model is, is no longer served. */
   #remove(path: string): void {
     for (const [digest, place] of this.#places) if (place.path === path) this.#places.delete(digest)
     for (const [digest, file] of this.#files) if (file.path === path) this.#files.delete(digest)

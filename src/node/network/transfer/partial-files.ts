@@ -79,8 +79,13 @@ export class PartialFiles {
   async getToServe(digest: string): Promise<Uint8Array | undefined> {
     if (!this.#held.has(digest)) return undefined
     const [place] = this.#places.get(digest)!
-    const bytes = await readBytes(place!.file.handle, place!.offset, place!.bytes)
-    return sha256Hex(bytes) === digest ? bytes : undefined
+    try {
+      const bytes = await readBytes(place!.file.handle, place!.offset, place!.bytes)
+      return sha256Hex(bytes) === digest ? bytes : undefined
+    } catch {
+      // Closed meanwhile: the file is whole, or given up.
+      return undefined
+    }
   }
 
   /**

@@ -75,7 +75,7 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
 /** More than a token takes in any language's text; what is read of a file beyond the tokens that count is small. */
 const BYTES_A_TOKEN = 16
 
-/** At most so many bytes of a text file; half a character at the end is dropped. */
+/** At most `bytes` bytes of a text file; half a character at the end is dropped. */
 async function beginningOf(path: string, bytes: number): Promise<string> {
   const file = await open(path, 'r')
   try {

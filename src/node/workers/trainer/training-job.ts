@@ -27,7 +27,7 @@ export interface TrainingJob {
   readonly localPath: string
   /** Element format in which the shards travel, as the charter has it. */
   readonly dtype: ShardDtype
-  /** What this peer's last stacked shards left out, where there is such a file; what these leave out goes to `residualPath`. */
+  /** What this peer's last stacked shards left out, if there is such a file; what these leave out goes to `residualPath`. */
   readonly residualFile: string | undefined
   readonly residualPath: string
 }

@@ -163,7 +163,7 @@ describe('the export of the adapter', function () {
 
   it('refuses what is not there, or is not what was sealed', () =>
     inHome(async (home, run) => {
-      await assert.rejects(run(home, 'peft'), /not the home of a peer/)
+      await assert.rejects(run(home, 'peft'), /is not the home of a peer/)
       await sealedHome(home, 1)
       await writeFile(roundFiles(home, 1).model, 'damaged')
       await assert.rejects(run(home, 'merged'), /not the model that was sealed/)
