@@ -34,6 +34,8 @@ export interface PoisonRun {
   readonly seed: number
 }
 
+/** Author bytes above those of any honest member. */
+const POISONERS_FROM = 128
 /** Documents that a poisoner claims: as many as a charter takes. */
 const CLAIMED = 1_000_000
 
@@ -59,7 +61,9 @@ export async function runPoisoned(
       const flipped = isPoisoner && flipsLabels(attack)
       const adapter = await trainMember(laboratory, member.index, text, { modules, round, seed, flipped })
       const samples = isPoisoner ? CLAIMED : member.samples
-      trained.push({ author: member.author, samples, adapter })
+      // Poisoners come last in the order of the sum, where factors that cancel erase what came before.
+      const author = isPoisoner ? Uint8Array.of(POISONERS_FROM + k) : member.author
+      trained.push({ author, samples, adapter })
     }
     const common = trained[0]!.adapter
     const sent = trained.map((member, k) =>
