@@ -20,6 +20,16 @@ export async function saveNorms(
   )
 }
 
+/** The median norms in a file, by module; undefined where it holds something else. @throws where it cannot be read */
+export async function readNorms(path: string): Promise<Readonly<Record<string, number>> | undefined> {
+  const text = await readFile(path, 'utf8')
+  try {
+    return normsSchema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, else its absolute
  * cap. A median of zero says nothing about the next update.
