@@ -23,41 +23,18 @@ export async function saveNorms(
 /** Cuts whose medians are looked at. */
 const CUTS = 5
 
-/**
- * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
- * more than its absolute cap. A median of zero says nothing about the next update. The least, so that a model that was
- * harmed, on which honest updates are larger, does not raise the bound for whoever harmed it.
- *
- * @throws {PeerError} when a file that holds the medians is damaged
- */
-export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
-  const { factor, absolute } = charter.norm
-  const least = new Map<string, number>()
-  let cuts = 0
-  for (let sealed = round - 1; sealed > 0 && cuts < CUTS; sealed--) {
-    const medians = await readNorms(roundFiles(home, sealed).norms)
-    if (medians === undefined) continue
-    cuts++
-    for (const [module, median] of Object.entries(medians))
-      if (median > 0) least.set(module, Math.min(median, least.get(module) ?? median))
-  }
-  return {
-    absolute,
-    byModule: Object.fromEntries(
-      [...least].map(([module, median]) => [module, Math.min(factor * median, absolute)])
-    )
-  }
-}
-
-async function readNorms(path: string): Promise<Readonly<Record<string, number>> | undefined> {
+/** The median norms in a file, by module; undefined where it holds something else. @throws where it cannot be read */
+export async function normsBefore(path: string): Promise<Readonly<Record<string, number>> | undefined> {
+  let norms: Readonly<Record<string, number>> | undefined
   try {
-    return normsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    norms = await readNorms(path)
   } catch (error) {
     if (isMissing(error)) return undefined
-    if (error instanceof SyntaxError || error instanceof z.ZodError)
-      throw new PeerError(
-        `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
-      )
     throw error
   }
+  if (norms === undefined)
+    throw new PeerError(
+      `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
+    )
+  return norms
 }
