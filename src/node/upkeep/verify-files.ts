@@ -175,7 +175,9 @@ async function normsFault(
     sources: sealedRound.manifests.map((manifest) => sourceOf(context, manifest)),
     modules: charter.base.modules.map(({ module }) => module),
     rankStabilised: charter.rankStabilised,
-    weights: memberWeights(context)
+    weights: memberWeights(context),
+    clip: charter.clip ?? 'none',
+    normCap: charter.norm.absolute
   })
   for (const module of new Set([...Object.keys(medianNorms), ...Object.keys(norms)])) {
     const [kept, computed] = [norms[module], medianNorms[module]]
