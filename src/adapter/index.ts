@@ -27,7 +27,6 @@ export {
   mergePairInPlace,
   weightOf
 } from './merge/merge.ts'
-export { clipAdapter, clipFactors, clipToMedian, medianNorm } from './norm/clip.ts'
 export { factorFault, factorNorm, factorNormBound } from './norm/factor-bounds.ts'
 export { updateNorm } from './norm/norm.ts'
 export { AdapterError } from './pair/adapter-error.ts'
@@ -60,6 +59,7 @@ export {
   shardByteLength,
   shardFromPair
 } from './shard/shard.ts'
+export { clipAdapter, clipFactors, clipToMedian, medianNorm } from './stack/clip.ts'
 export { concatenateAdapters } from './stack/concatenate.ts'
 export {
   type Stack,

@@ -1,12 +1,12 @@
 import { compareStrings } from '../../formats/compare-strings.ts'
 import type { Tensor } from '../../formats/tensor.ts'
-import { clipFactors } from '../norm/clip.ts'
 import { updateNorm } from '../norm/norm.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import { checkAdapter } from '../pair/check-adapter.ts'
 import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
 import { loraScale } from '../pair/lora-scale.ts'
 import { adapterTensors } from '../peft/adapter-tensors.ts'
+import { clipFactors } from './clip.ts'
 import { joinAndCheck, type WeightedPair } from './join-pairs.ts'
 import { type Clip, type MemberWeights, memberCounts, shares } from './weights.ts'
 

@@ -8,6 +8,12 @@ import type { NormBounds } from '../workers/builder/jobs.ts'
 
 const normsSchema = z.record(z.string(), z.number().min(0))
 
+/** Median norms of a cut, by module. */
+type MedianNorms = Readonly<Record<string, number>>
+
+/** Cuts whose medians are looked at. */
+export const NORM_CUTS = 5
+
 /** Keeps the median norms of a sealed cut, by module: the measure for the rounds after it. */
 export async function saveNorms(home: Home, round: number, medianNorms: MedianNorms): Promise<void> {
   await writeFileAtomic(
@@ -16,11 +22,15 @@ export async function saveNorms(home: Home, round: number, medianNorms: MedianNo
   )
 }
 
-/** Median norms of a cut, by module. */
-type MedianNorms = Readonly<Record<string, number>>
-
-/** Cuts whose medians are looked at. */
-export const NORM_CUTS = 5
+/** The median norms in a file, by module; undefined where it holds something else. @throws where it cannot be read */
+export async function readNorms(path: string): Promise<MedianNorms | undefined> {
+  const text = await readFile(path, 'utf8')
+  try {
+    return normsSchema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
@@ -32,7 +42,7 @@ export const NORM_CUTS = 5
 export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
   const cuts: MedianNorms[] = []
   for (let sealed = round - 1; sealed > 0 && cuts.length < NORM_CUTS; sealed--) {
-    const medians = await readNorms(roundFiles(home, sealed).norms)
+    const medians = await normsOf(roundFiles(home, sealed).norms)
     if (medians !== undefined) cuts.push(medians)
   }
   return boundsByMedians(charter.norm, cuts)
@@ -50,15 +60,18 @@ export function boundsByMedians(
   return { absolute, byModule: Object.fromEntries(bounds) }
 }
 
-async function readNorms(path: string): Promise<MedianNorms | undefined> {
+/** The norms of a round; undefined where it left none. */
+async function normsOf(path: string): Promise<MedianNorms | undefined> {
+  let norms: MedianNorms | undefined
   try {
-    return normsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+    norms = await readNorms(path)
   } catch (error) {
     if (isMissing(error)) return undefined
-    if (error instanceof SyntaxError || error instanceof z.ZodError)
-      throw new PeerError(
-        `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
-      )
     throw error
   }
+  if (norms === undefined)
+    throw new PeerError(
+      `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
+    )
+  return norms
 }

@@ -47,7 +47,8 @@ export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
   return [...wanted.values()]
 }
 
-function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
+/** A manifest's content as the builder takes it. */
+export function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
   return { author: members[author]!.peer, samples: body.samples, dtype: body.dtype, shards: body.shards }
 }
 

@@ -1,6 +1,6 @@
+import { updateNorm } from '../norm/norm.ts'
 import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
-import type { StackMember } from '../stack/stack.ts'
-import { updateNorm } from './norm.ts'
+import type { StackMember } from './stack.ts'
 
 /**
  * An adapter with every module's ‖ΔW‖ held to a bound: B is scaled down where it is above, by one float32 factor. A

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { clipAdapter, clipToMedian, medianNorm } from '../../../../src/adapter/norm/clip.ts'
 import { updateNorm } from '../../../../src/adapter/norm/norm.ts'
+import { clipAdapter, clipToMedian, medianNorm } from '../../../../src/adapter/stack/clip.ts'
 import { cut } from '../arbitraries.ts'
 
 describe('clipping', () => {
