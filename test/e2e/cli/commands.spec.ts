@@ -193,8 +193,10 @@ describe('the loam command', function () {
       assert.equal(made.members.length, 2)
       assertFails(await create(...out, ...card), 1, /exists already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
-      const read = lastLine<{ id: string; weights: unknown }>(seen)
-      assert.deepEqual([read.id, read.weights], [made.id, 'samples'])
+      const read = lastLine<{ id: string; weights: unknown; clip: string }>(seen)
+      assert.deepEqual([read.id, read.weights, read.clip], [made.id, 'samples', 'median'])
+      const plain = await create('--out', path('plain.cbor'), ...card, '--clip', 'none', '--json')
+      assert.equal(lastLine<{ clip: string }>(plain).clip, 'none')
       const weights = { [made.members[0]!]: 3 }
       const flags = ['--out', path('weighted.cbor'), ...card, '--weights', `${made.members[0]}=3`, '--json']
       assert.deepEqual(lastLine<{ weights: unknown }>(await create(...flags)).weights, weights)
