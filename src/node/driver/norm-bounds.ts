@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rename } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Charter } from '../../protocol/index.ts'
 import { type Home, roundFiles } from '../home/home.ts'
+import type { Log } from '../log/log.ts'
 import { writeFileAtomic } from '../storage/atomic-file.ts'
-import { isMissing, PeerError } from '../storage/peer-error.ts'
 import type { NormBounds } from '../workers/builder/jobs.ts'
 
 const normsSchema = z.record(z.string(), z.number().min(0))
@@ -32,28 +33,30 @@ export async function readNorms(path: string): Promise<Readonly<Record<string, n
 
 /**
  * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, else its absolute
- * cap. A median of zero says nothing about the next update.
- *
- * @throws {PeerError} when the file that holds the medians is damaged
+ * cap. A median of zero says nothing about the next update. A damaged file of medians is moved aside, and those of an
+ * earlier round are the measure.
  */
-export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
+export async function normBounds(
+  home: Home,
+  charter: Charter,
+  round: number,
+  log: Pick<Log, 'warn'>
+): Promise<NormBounds> {
   const { factor, absolute } = charter.norm
   for (let sealed = round - 1; sealed > 0; sealed--) {
     const path = roundFiles(home, sealed).norms
-    try {
-      const medians = normsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
-      const bounds = Object.entries(medians).filter(([, median]) => median > 0)
-      return {
-        absolute,
-        byModule: Object.fromEntries(bounds.map(([module, median]) => [module, factor * median]))
-      }
-    } catch (error) {
-      if (isMissing(error)) continue
-      if (error instanceof SyntaxError || error instanceof z.ZodError)
-        throw new PeerError(
-          `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
-        )
-      throw error
+    if (!existsSync(path)) continue
+    const medians = await readNorms(path)
+    if (medians === undefined) {
+      const aside = `${path}.damaged`
+      await rename(path, aside)
+      log.warn({ path: aside }, 'the norms of a round were damaged; the file is moved aside')
+      continue
+    }
+    const bounds = Object.entries(medians).filter(([, median]) => median > 0)
+    return {
+      absolute,
+      byModule: Object.fromEntries(bounds.map(([module, median]) => [module, factor * median]))
     }
   }
   return { absolute, byModule: {} }
