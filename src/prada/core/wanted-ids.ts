@@ -1,0 +1,58 @@
+import { NOISE_MAX } from './gumbel-noise.ts'
+import { highestIds } from './remote-row.ts'
+import { goesBefore, noiseOf, type Scoring, scaledScore } from './scoring.ts'
+
+/** How many ids to ask for before the remote's answer is known. */
+export interface WantedLimits {
+  /** Top k of the request. */
+  readonly topK: number
+  /** Most ids to ask for. */
+  readonly most: number
+  /** Ids are asked for whose score may come within this of the expected winner's, nats over the temperature. */
+  readonly margin: number
+}
+
+/**
+ * Ids that could win a position, chosen from what is known before the trip: `expected`, a row like the one that the
+ * remote is going to send (the base proxy's), says where the top k will end and about how high the winner will be;
+ * offset and noise are exact. An id outside the expected top k counts with the most that it could have.
+ *
+ * Whatever is chosen, the decision stays exact: a bad choice costs another trip.
+ *
+ * @param expected logits or log-probabilities up to a constant, [at least the vocabulary's size]
+ * @returns ids in ascending order, at most `limits.most`
+ */
+export function wantedIds(expected: Float32Array, scoring: Scoring, limits: WantedLimits): number[] {
+  const size = scoring.offset.length
+  if (limits.most === 0) return []
+  const row = expected.subarray(0, size)
+  const top = highestIds(row, limits.topK)
+  const told = new Set(top)
+  const least = Math.min(row[top.at(-1)!]!, logTail(row, told))
+  const noise = noiseOf(scoring)
+  const most = scoring.settings.temperature === 0 ? 0 : NOISE_MAX
+
+  let winner = Number.NEGATIVE_INFINITY
+  for (const id of top) winner = Math.max(winner, scaledScore(scoring, row[id]!, id) + noise(id))
+  const found: { id: number; score: number }[] = []
+  for (let id = 0; id < size; id++) {
+    const scaled = scaledScore(scoring, told.has(id) ? row[id]! : least, id)
+    if (scaled + most < winner - limits.margin) continue
+    const score = scaled + noise(id)
+    if (score >= winner - limits.margin) found.push({ id, score })
+  }
+  found.sort((a, b) => (goesBefore(a.score, a.id, b.score, b.id) ? -1 : 1))
+  return found
+    .slice(0, limits.most)
+    .map(({ id }) => id)
+    .sort((a, b) => a - b)
+}
+
+/** Logarithm of what a row has outside of `told`, in the row's own constant. */
+function logTail(row: Float32Array, told: ReadonlySet<number>): number {
+  let highest = Number.NEGATIVE_INFINITY
+  for (const value of row) if (value > highest) highest = value
+  let sum = 0
+  for (const [id, value] of row.entries()) if (!told.has(id)) sum += Math.exp(value - highest)
+  return highest + Math.log(sum)
+}
