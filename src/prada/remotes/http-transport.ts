@@ -74,7 +74,12 @@ export function createHttpTransport({
         }
       })
       asking.on('socket', meter.watch)
-      asking.on('response', resolve).on('error', reject).end(body?.bytes)
+      asking.on('response', (response) => {
+        // Whoever reads it hears of an error; an answer that nobody reads any more may break.
+        response.on('error', () => undefined)
+        resolve(response)
+      })
+      asking.on('error', reject).end(body?.bytes)
     }).catch((error: unknown) => {
       throw asTransportError(error, signal)
     })
@@ -157,7 +162,7 @@ export function createHttpTransport({
 function leave(response: IncomingMessage, rest: number): void {
   if (response.readableEnded || response.destroyed) return
   if (rest > DRAIN_BYTES_MAX) response.destroy()
-  else response.on('error', () => undefined).resume()
+  else response.resume()
 }
 
 /** Counts what sockets have carried, those that are closed included. */

@@ -87,8 +87,7 @@ async function* continueText(
   counter: StatisticsCounter,
   onStart: (text: RemoteText) => void
 ): AsyncGenerator<PradaToken, PradaEnd> {
-  const stopping = new AbortController()
-  const signal = request.signal ? AbortSignal.any([request.signal, stopping.signal]) : stopping.signal
+  const signal = request.signal ?? new AbortController().signal
   signal.throwIfAborted()
   const remoteText = await components.remote.start(components.vocabularySize, signal)
   onStart(remoteText)
@@ -103,7 +102,6 @@ async function* continueText(
     }
     return 'length'
   } finally {
-    stopping.abort(new Error('the text has ended'))
     await loop.settled()
     await remoteText.close()
   }
