@@ -1,6 +1,6 @@
 import { decide, type ScaledId } from './decide.ts'
 import { NOISE_MAX } from './gumbel-noise.ts'
-import { type KnownScores, knownScores, otherMass, SUM_SLACK, wholeRow } from './known-scores.ts'
+import { drawnBound, type KnownScores, knownScores, otherMass, SUM_SLACK, wholeRow } from './known-scores.ts'
 import type { PartialRow } from './remote-row.ts'
 import { goesBefore, isFiltered, noiseOf, type Scoring, scaledScore } from './scoring.ts'
 
@@ -56,8 +56,9 @@ export function judge(row: PartialRow, scoring: Scoring): Verdict {
   const rivals: ScaledId[] = []
   for (const other of scores.others) {
     if (best !== undefined && other.scaled + most < best.scaled) continue
-    if (!border.admits(other)) continue
-    const score = other.scaled + noise(other.id)
+    const drawn = drawnBound(scores.drawBound, scoring, other.id)
+    if ((best !== undefined && drawn < best.scaled) || !border.admits(other)) continue
+    const score = Math.min(other.scaled + noise(other.id), drawn)
     if (beats(score, other.id)) rivals.push({ id: other.id, scaled: score })
   }
   rivals.sort(byScore)
@@ -108,28 +109,17 @@ function knownBefore(known: readonly ScaledId[], { id, scaled }: ScaledId): numb
   return low
 }
 
-/** For every known rank, how many others may go before it and the most that they have together, relative to `reference`. */
-function othersBefore(
-  { known, others }: KnownScores,
-  reference: number
-): { counts: Float64Array; masses: Float64Array } {
-  const counts = new Float64Array(known.length + 1)
-  const masses = new Float64Array(known.length + 1)
-  for (const other of others) {
-    const rank = knownBefore(known, other)
-    counts[rank]!++
-    masses[rank]! += Math.exp(other.scaled - reference)
-  }
-  for (let rank = 1; rank <= known.length; rank++) {
-    counts[rank]! += counts[rank - 1]!
-    masses[rank]! += masses[rank - 1]!
-  }
-  return { counts, masses }
+/** For every known rank, how many others may go before it. */
+function othersBefore({ known, others }: KnownScores): Uint32Array {
+  const counts = new Uint32Array(known.length + 1)
+  for (const other of others) counts[knownBefore(known, other)]!++
+  for (let rank = 1; rank <= known.length; rank++) counts[rank]! += counts[rank - 1]!
+  return counts
 }
 
 function topKBorder(scores: KnownScores, { settings: { topK } }: Scoring): Border {
   if (topK === undefined) return NO_BORDER
-  const { counts } = othersBefore(scores, scores.known[0]!.scaled)
+  const counts = othersBefore(scores)
   return {
     ofKnown(rank) {
       if (rank >= topK) return 'out'
@@ -149,7 +139,7 @@ function topPBorder(scores: KnownScores, scoring: Scoring, tail: number): Border
   if (topP === 1) return NO_BORDER
   const { known } = scores
   const reference = known[0]!.scaled
-  const { counts, masses } = othersBefore(scores, reference)
+  const counts = othersBefore(scores)
   const limited = topK !== undefined && topK <= known.length
   // The total is that of top-k's ids, which are known where no other id can be among them.
   if (topK !== undefined && !(limited && counts[topK - 1] === 0) && scores.others.length > 0)
@@ -159,12 +149,12 @@ function topPBorder(scores: KnownScores, scoring: Scoring, tail: number): Border
   for (const [rank, { scaled }] of known.entries())
     before[rank + 1] = before[rank]! + Math.exp(scaled - reference)
   const total = before[counted.length]!
-  const most = limited ? 0 : otherMass(scores, scoring, tail, reference)
-  const outFrom = topP * (total + most) * (1 + SUM_SLACK)
+  const mass = otherMass(scores, scoring, tail, reference)
+  const outFrom = topP * (total + (limited ? 0 : mass.all)) * (1 + SUM_SLACK)
   return {
     ofKnown(rank) {
       if (before[rank]! >= outFrom) return 'out'
-      const others = limited ? 0 : Math.min(most, masses[rank]! * (1 + SUM_SLACK))
+      const others = limited ? 0 : mass.ofHighest(counts[rank]!)
       return before[rank]! + others * (1 - topP) < topP * total * (1 - SUM_SLACK) ? 'in' : 'maybe'
     },
     admits: (other) => !limited && before[knownBefore(known, other)]! < outFrom
@@ -206,7 +196,7 @@ export function logProbability(row: PartialRow, scoring: Scoring, id: number): I
   const scores = knownScores(row, plain)
   const reference = scores.known[0]?.scaled ?? 0
   const knownMass = scores.known.reduce((sum, { scaled }) => sum + Math.exp(scaled - reference), 0)
-  const most = otherMass(scores, plain, row.tail, reference)
+  const most = otherMass(scores, plain, row.tail, reference).all
   const own = scaledScore(plain, row.values[place]!, id) - reference
   return { low: own - Math.log(knownMass + most), high: own - Math.log(knownMass) }
 }

@@ -29,8 +29,9 @@ export {
   partialRow,
   type RemoteRow,
   type RowRequest,
-  remoteRow
+  remoteRow,
+  type SharedDraw
 } from './remote-row.ts'
-export { checkDrawSettings, type DrawSettings, logitsOffset, type Scoring } from './scoring.ts'
+export { checkDrawSettings, type DrawSettings, isFiltered, logitsOffset, type Scoring } from './scoring.ts'
 export { requireSameVocabulary, type Vocabulary, VocabularyError } from './vocabulary.ts'
 export { type WantedLimits, wantedIds } from './wanted-ids.ts'

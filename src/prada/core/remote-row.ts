@@ -1,4 +1,5 @@
 import { float16ToFloat32, float32ToFloat16 } from '../../formats/elements/half-floats.ts'
+import { NOISE_MAX, type Noise } from './gumbel-noise.ts'
 
 /** How a log-probability crosses the line. */
 export type Precision = 'float16' | 'float32'
@@ -9,6 +10,18 @@ export type Precision = 'float16' | 'float32'
  */
 export type RemoteRow = Float32Array
 
+/**
+ * The noise of a draw that the remote knows too. It can then tell the ids that are likeliest to win: those with the highest
+ * value / T + G, before the offset that it does not know.
+ */
+export interface SharedDraw {
+  /** Ids to tell. */
+  readonly count: number
+  /** Above 0. */
+  readonly temperature: number
+  readonly noise: Noise
+}
+
 /** What a remote tells of one position. */
 export interface PartialRow {
   /** Ids that are known, with their values in the same order. */
@@ -18,6 +31,11 @@ export interface PartialRow {
   readonly least: number
   /** Sum of exp(value) over all other ids, rounded up to a float32; 0 only where no other id has a probability. */
   readonly tail: number
+  /**
+   * As many ids with the highest value / T + G are among the known ones; 0 where the remote did not know the noise. No
+   * other id has more than the lowest of them.
+   */
+  readonly drawn: number
 }
 
 /** How a row is asked for. */
@@ -26,6 +44,8 @@ export interface RowRequest {
   readonly topK: number
   /** Further ids to tell; ascending, without repeats. */
   readonly wanted?: readonly number[]
+  /** Further ids to tell, the likeliest to win. */
+  readonly draw?: SharedDraw
 }
 
 /**
@@ -52,16 +72,15 @@ export function remoteRow(logits: ArrayLike<number>, size: number, precision: Pr
   return row
 }
 
-/** The part of a row that is asked for. Of equal values at the border the lowest ids are told. */
-export function partialRow(row: RemoteRow, { topK, wanted = [] }: RowRequest): PartialRow {
+/**
+ * The part of a row that is asked for: the top k, highest first, then those of the draw that are not among them, then
+ * those of the wanted ones. Of equal values at a border the lowest ids are told.
+ */
+export function partialRow(row: RemoteRow, { topK, wanted = [], draw }: RowRequest): PartialRow {
   const top = highestIds(row, topK)
   const known = new Set(top)
-  const ids = [...top]
-  for (const id of wanted)
-    if (!known.has(id)) {
-      known.add(id)
-      ids.push(id)
-    }
+  for (const id of draw === undefined ? [] : drawnIds(row, draw)) known.add(id)
+  for (const id of wanted) known.add(id)
   let tail = 0
   let possible = false
   for (let id = 0; id < row.length; id++) {
@@ -69,13 +88,32 @@ export function partialRow(row: RemoteRow, { topK, wanted = [] }: RowRequest): P
     possible = true
     tail += Math.exp(row[id]!)
   }
-  const values = ids.map((id) => row[id]!)
+  const ids = [...known]
   return {
     ids,
-    values,
+    values: ids.map((id) => row[id]!),
     least: possible ? row[top.at(-1)!]! : Number.NEGATIVE_INFINITY,
-    tail: possible ? roundedUp(tail) : 0
+    tail: possible ? roundedUp(tail) : 0,
+    drawn: draw?.count ?? 0
   }
+}
+
+/** The ids that are likeliest to win a draw, best first. */
+export function drawnIds(row: RemoteRow, { count, temperature, noise }: SharedDraw): number[] {
+  const scores = new Float64Array(row.length).fill(Number.NEGATIVE_INFINITY)
+  // A lower bound of the last place that counts: noise is costly, and most ids cannot get there.
+  const place = highestIds(row, count).reduce(
+    (lowest, id) => Math.min(lowest, drawScore(row[id]!, id, temperature, noise)),
+    Number.POSITIVE_INFINITY
+  )
+  for (let id = 0; id < row.length; id++)
+    if (row[id]! / temperature + NOISE_MAX >= place) scores[id] = drawScore(row[id]!, id, temperature, noise)
+  return highestIds(scores, count)
+}
+
+/** value / T + G. */
+export function drawScore(value: number, id: number, temperature: number, noise: Noise): number {
+  return value / temperature + noise(id)
 }
 
 /** The k ids with the highest values, highest first, of equal ones the lowest id first. */

@@ -1,11 +1,14 @@
 import { NOISE_MAX } from './gumbel-noise.ts'
-import { highestIds } from './remote-row.ts'
+import { drawnBound } from './known-scores.ts'
+import { drawnIds, drawScore, highestIds } from './remote-row.ts'
 import { goesBefore, noiseOf, type Scoring, scaledScore } from './scoring.ts'
 
 /** How many ids to ask for before the remote's answer is known. */
 export interface WantedLimits {
   /** Top k of the request. */
   readonly topK: number
+  /** Ids that the remote tells because it knows the noise; 0 where it does not. */
+  readonly drawn: number
   /** Most ids to ask for. */
   readonly most: number
   /** Ids are asked for whose score may come within this of the expected winner's, nats over the temperature. */
@@ -15,7 +18,8 @@ export interface WantedLimits {
 /**
  * Ids that could win a position, chosen from what is known before the trip: `expected`, a row like the one that the
  * remote is going to send (the base proxy's), says where the top k will end and about how high the winner will be;
- * offset and noise are exact. An id outside the expected top k counts with the most that it could have.
+ * offset and noise are exact. An id that
+ * is not expected to be told counts with the most that it could have.
  *
  * Whatever is chosen, the decision stays exact: a bad choice costs another trip.
  *
@@ -30,15 +34,24 @@ export function wantedIds(expected: Float32Array, scoring: Scoring, limits: Want
   const told = new Set(top)
   const least = Math.min(row[top.at(-1)!]!, logTail(row, told))
   const noise = noiseOf(scoring)
+  const { temperature } = scoring.settings
+  let drawBound = Number.POSITIVE_INFINITY
+  if (limits.drawn > 0 && temperature > 0) {
+    const drawn = drawnIds(row, { count: limits.drawn, temperature, noise })
+    for (const id of drawn) told.add(id)
+    drawBound = drawScore(row[drawn.at(-1)!]!, drawn.at(-1)!, temperature, noise)
+  }
   const most = scoring.settings.temperature === 0 ? 0 : NOISE_MAX
 
   let winner = Number.NEGATIVE_INFINITY
-  for (const id of top) winner = Math.max(winner, scaledScore(scoring, row[id]!, id) + noise(id))
+  for (const id of told) winner = Math.max(winner, scaledScore(scoring, row[id]!, id) + noise(id))
   const found: { id: number; score: number }[] = []
   for (let id = 0; id < size; id++) {
     const scaled = scaledScore(scoring, told.has(id) ? row[id]! : least, id)
     if (scaled + most < winner - limits.margin) continue
-    const score = scaled + noise(id)
+    const drawn = told.has(id) ? Number.POSITIVE_INFINITY : drawnBound(drawBound, scoring, id)
+    if (drawn < winner - limits.margin) continue
+    const score = Math.min(scaled + noise(id), drawn)
     if (score >= winner - limits.margin) found.push({ id, score })
   }
   found.sort((a, b) => (goesBefore(a.score, a.id, b.score, b.id) ? -1 : 1))

@@ -27,6 +27,7 @@ const descriptionSchema = z.object({
     topKMax: z.int().min(1).max(VOCABULARY_MAX),
     wantedMax: count(VOCABULARY_MAX),
     rows: z.boolean(),
+    noise: z.boolean(),
     drafts: z.boolean(),
     draftsMax: count(TEXT_MAX),
     context: z.int().min(1).max(TEXT_MAX)

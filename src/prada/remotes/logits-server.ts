@@ -79,7 +79,7 @@ function createText(
 
   /** One request and its answer, without another try. */
   async function* exchange(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
-    const { ids, positions, topK, precision, draft } = request
+    const { ids, positions, topK, precision, noise, draft } = request
     // A position's row comes only with its token's pass.
     const truncateAt = Math.min(commonPrefix(held, ids), ids.length - positions.length)
     held = held.slice(0, truncateAt)
@@ -89,6 +89,7 @@ function createText(
       topK,
       precision,
       positions,
+      drawn: noise?.drawn ?? 0,
       drafts: draft?.count ?? 0,
       from
     }
@@ -99,6 +100,7 @@ function createText(
       topK,
       precision,
       positions,
+      ...(noise && { noise }),
       ...(draft && { draft })
     })
     const reader = createAnswerReader(expected)

@@ -1,5 +1,5 @@
 import type { Precision, Vocabulary } from '../core/index.ts'
-import type { PositionRecord, PositionRequest, RemoteDraft } from '../wire/index.ts'
+import type { PositionRecord, PositionRequest, RemoteDraft, SharedNoise } from '../wire/index.ts'
 
 /** What a remote can be asked for. */
 export interface RemoteCapabilities {
@@ -9,6 +9,8 @@ export interface RemoteCapabilities {
   readonly wantedMax: number
   /** Whether whole rows can be asked for. */
   readonly rows: boolean
+  /** Whether the remote can make the device's noise, and tell the ids that are likeliest to win. */
+  readonly noise: boolean
   /** Whether the remote drafts tokens itself. */
   readonly drafts: boolean
   /** Most drafts a trip, whoever makes them. */
@@ -25,6 +27,7 @@ export interface TripRequest {
   readonly positions: readonly PositionRequest[]
   readonly topK: number
   readonly precision: Precision
+  readonly noise?: SharedNoise
   /** Records of the positions behind drafts follow; only with one position, and where the remote drafts. */
   readonly draft?: RemoteDraft
 }

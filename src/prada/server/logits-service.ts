@@ -107,10 +107,11 @@ export function createLogitsService(
       signal.throwIfAborted()
       const asked = positions[index] ?? []
       const row = remoteRow(logits[index]!, size, precision)
+      const draw = drawOf(request, request.truncateAt + ids.length - positions.length + 1 + index)
       const body: PositionRecord =
         asked === 'row'
           ? { kind: 'row', row }
-          : { kind: 'part', part: partialRow(row, { topK, wanted: asked }) }
+          : { kind: 'part', part: partialRow(row, { topK, wanted: asked, ...(draw && { draw }) }) }
       const drafting =
         draft !== undefined && index >= positions.length - 1 && index < positions.length - 1 + drafts
       if (!drafting) {
@@ -140,9 +141,12 @@ export function createLogitsService(
       throw new ServiceError('full', 'the server has no room for more tokens', limits.expiryMs)
     allowance.take(client, positions.length + (draft?.count ?? 0))
     const from = truncateAt + ids.length - positions.length + 1
+    let told = 0
     let pending: Uint8Array[] = [encodeAnswerHeader({ digest, from })]
     for await (const record of records(request, session, signal)) {
-      pending.push(encodeRecord(record, { ...request, vocabularySize: session.vocabularySize }))
+      const asked = positions[told++] ?? []
+      const shape = { ...request, drawn: request.noise?.drawn ?? 0, vocabularySize: session.vocabularySize }
+      pending.push(encodeRecord(record, shape, asked === 'row' ? [] : asked))
       // A drafted record took a pass of its own: the device can go on with it.
       if (draft === undefined && byteCount(pending) < PIECE_BYTES) continue
       yield joined(pending)
@@ -159,6 +163,7 @@ export function createLogitsService(
         topKMax: limits.topKMax,
         wantedMax: limits.wantedMax,
         rows: limits.rows,
+        noise: true,
         drafts: true,
         draftsMax: Math.max(0, Math.min(limits.tokensPerRequest - 1, model.context - 1)),
         context: model.context
@@ -209,6 +214,13 @@ function draftFrom(
   })
 }
 
+/** What the device's noise lets the remote say of a position. */
+function drawOf({ noise }: VerifyRequest, position: number): SharedDraw | undefined {
+  if (noise === undefined) return undefined
+  const { seed, stream, temperature, drawn } = noise
+  return { count: drawn, temperature, noise: gumbelNoise(seed, position, stream) }
+}
+
 function checkRequest(
   request: VerifyRequest,
   { text }: Session,
@@ -221,8 +233,9 @@ function checkRequest(
       'unknown-session',
       `the session has ${text.length} tokens, not ${truncateAt}: open another`
     )
-  if (topK > limits.topKMax)
-    throw new ServiceError('refused', `at most the top ${limits.topKMax} are told, not ${topK}`)
+  const ranked = Math.max(topK, request.noise?.drawn ?? 0)
+  if (ranked > limits.topKMax)
+    throw new ServiceError('refused', `at most the top ${limits.topKMax} are told, not ${ranked}`)
   for (const position of positions) {
     if (position === 'row' && !limits.rows) throw new ServiceError('refused', 'whole rows are not told here')
     if (position !== 'row' && position.length > limits.wantedMax)

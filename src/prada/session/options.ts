@@ -10,8 +10,13 @@ export interface PradaSettings {
   readonly drafter: DrafterName
   /** Drafts a trip; `auto` measures what is best. */
   readonly draftLength: 'auto' | number
-  /** Ids that every record tells by rank; `rows` asks for whole rows. */
+  /** Ids that every record tells, the likeliest; `rows` asks for whole rows. */
   readonly topK: number | 'rows'
+  /**
+   * Whether the remote is told the noise, so that it tells the ids that are likeliest to win the draw. It then knows the
+   * seed; where it does not, far more positions stay open.
+   */
+  readonly shareNoise: boolean
   /** Most ids a position to ask for in advance; 0 keeps them from the remote, at the cost of trips. */
   readonly wantedMax: number
   /** Ids are asked for in advance that may come within this of the expected winner's score, nats. */
@@ -26,6 +31,7 @@ export const DEFAULT_PRADA_SETTINGS: PradaSettings = {
   drafter: 'adapted',
   draftLength: 'auto',
   topK: 8,
+  shareNoise: true,
   wantedMax: 32,
   wantedMargin: 1,
   precision: 'float16',

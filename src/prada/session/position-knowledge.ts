@@ -53,7 +53,8 @@ export function joined(before: Knowledge | undefined, record: PositionRecord): K
       ids: [...known.keys()],
       values: [...known.values()],
       least: Math.min(before.part.least, record.part.least),
-      tail: Math.min(before.part.tail, record.part.tail)
+      tail: Math.min(before.part.tail, record.part.tail),
+      drawn: Math.max(before.part.drawn, record.part.drawn)
     }
   }
 }

@@ -7,7 +7,7 @@ import { NotExactError, type PradaRequest, type PradaSettings, type PradaToken }
 import { joined, type Knowledge, logProbabilityOf, verdictOf } from './position-knowledge.ts'
 import { createPositionScorings, type PositionScorings } from './positions.ts'
 import { createStatistics, type PradaStatistics, type StatisticsCounter } from './statistics.ts'
-import { type OpenQuestion, positionRequest, questionPosition, remoteDraftTrip } from './trip.ts'
+import { type OpenQuestion, positionRequest, questionPosition, rankCounts, remoteDraftTrip } from './trip.ts'
 
 /** The consortium's two models on the device. */
 export interface Proxy {
@@ -214,22 +214,24 @@ class TripLoop {
   /** Drafts, and everything that can be known of their positions before the trip. */
   async #prepare(signal: AbortSignal): Promise<PreparedTrip> {
     const text = [...this.#text]
-    const { draftLength, topK, precision } = this.#settings
+    const { draftLength, precision } = this.#settings
     const { capabilities } = this.#components.remote
     const wanted = draftLength === 'auto' ? this.#length.next() : draftLength
     // The last place is for the token that follows the drafts.
     const count = Math.max(0, Math.min(wanted, capabilities.draftsMax, this.left - 1))
     const drafts = this.#drafter === undefined ? [] : await this.#draft(text, count, signal)
-    const rank = topK === 'rows' ? 1 : topK
+    const counts = rankCounts(this.#settings, this.#request, capabilities)
     const ids = [...text, ...drafts]
     const scorings = await this.#scoringsOf(ids, text.length)
     const base = await this.#logits.base.behind(ids, text.length)
     const positions = scorings.map((scoring, index) => {
       const known = index === 0 && this.#question !== undefined
       const asked = known ? questionPosition(this.#question!, capabilities, scoring.offset.length) : undefined
-      return asked ?? positionRequest(this.#settings, capabilities, scoring, base[index]!)
+      return asked ?? positionRequest(this.#settings, capabilities, counts, scoring, base[index]!)
     })
-    const trip = { ids, positions, topK: rank, precision }
+    const { seed, stream = 0, temperature } = this.#request
+    const noise = { seed, stream, temperature, drawn: counts.drawn }
+    const trip = { ids, positions, topK: counts.topK, precision, ...(counts.drawn > 0 && { noise }) }
     return {
       drafts,
       trip: this.#drafter === undefined ? remoteDraftTrip(this.#request, trip, count) : trip,

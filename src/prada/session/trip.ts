@@ -1,4 +1,4 @@
-import { type Scoring, wantedIds } from '../core/index.ts'
+import { isFiltered, type Scoring, wantedIds } from '../core/index.ts'
 import type { RemoteCapabilities, TripRequest } from '../remotes/remote.ts'
 import type { PositionRequest } from '../wire/index.ts'
 import type { PradaRequest, PradaSettings } from './options.ts'
@@ -32,22 +32,45 @@ export function questionPosition(
   return undefined
 }
 
+/** How many ids every record of a trip tells. */
+export interface RankCounts {
+  /** By rank. */
+  readonly topK: number
+  /** By what they may win; 0 where the noise is not shared. */
+  readonly drawn: number
+}
+
+/** Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. */
+const TOP_BESIDE_DRAWN = 1
+
+export function rankCounts(
+  { topK, shareNoise }: PradaSettings,
+  request: PradaRequest,
+  capabilities: RemoteCapabilities
+): RankCounts {
+  if (topK === 'rows') return { topK: 1, drawn: 0 }
+  if (request.temperature === 0 || !shareNoise || !capabilities.noise) return { topK, drawn: 0 }
+  const ranked = isFiltered(request) || request.logProbabilities === true
+  return { topK: ranked ? topK : TOP_BESIDE_DRAWN, drawn: topK }
+}
+
 /** What to ask of a position before anything is known of it. */
 export function positionRequest(
   settings: PradaSettings,
   capabilities: RemoteCapabilities,
+  counts: RankCounts,
   scoring: Scoring,
   expected: Float32Array
 ): PositionRequest {
   if (settings.topK === 'rows') return 'row'
   const most = Math.min(settings.wantedMax, capabilities.wantedMax)
-  return wantedIds(expected, scoring, { topK: settings.topK, most, margin: settings.wantedMargin })
+  return wantedIds(expected, scoring, { ...counts, most, margin: settings.wantedMargin })
 }
 
 /** A trip on which the remote drafts. */
 export function remoteDraftTrip(
   request: PradaRequest,
-  trip: Pick<TripRequest, 'ids' | 'positions' | 'topK' | 'precision'>,
+  trip: Omit<TripRequest, 'draft'>,
   count: number
 ): TripRequest {
   const { temperature, topK, topP, minP, seed, stream = 0 } = request

@@ -26,6 +26,7 @@ export {
   type PositionRequest,
   type RemoteDraft,
   type RequestLimits,
+  type SharedNoise,
   sessionOf,
   type VerifyRequest
 } from './verify-request.ts'

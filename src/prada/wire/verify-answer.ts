@@ -28,6 +28,8 @@ export interface Expectation {
   readonly topK: number
   readonly precision: Precision
   readonly positions: readonly PositionRequest[]
+  /** Ids that the remote tells because it knows the noise; 0 where it is absent. */
+  readonly drawn?: number
   /** Drafts that were asked for; 0 where it is absent. */
   readonly drafts?: number
   /** Tokens before the first record's token. */
@@ -43,14 +45,17 @@ export function encodeAnswerHeader({ digest, from }: AnswerHeader): Uint8Array {
 }
 
 /**
- * A record: 0 and all values of a row; or k, the top ids in ascending order, their values, the values of those ids that
- * were asked for and are not among them, and the tail. Then the draft, where one was asked for.
+ * A record: 0 and all values of a row; or k, the top ids in ascending order and their values; where the noise was shared
+ * the number of further drawn ids, these and their values alike; the values of those ids that were asked for and have not
+ * been told; and the tail. Then the draft, where one was asked for.
  *
- * @param part of `partialRow`: its first `min(topK, size)` ids are the top ones, the rest those asked for
+ * @param part of `partialRow`: its first `min(topK, size)` ids are the top ones
+ * @param wanted ids that were asked for at this position
  */
 export function encodeRecord(
   record: PositionRecord,
-  { topK, vocabularySize, precision }: Pick<Expectation, 'topK' | 'vocabularySize' | 'precision'>
+  { topK, vocabularySize, precision, drawn = 0 }: RecordShape,
+  wanted: readonly number[]
 ): Uint8Array {
   const writer = createByteWriter()
   if (record.kind === 'row') {
@@ -59,21 +64,36 @@ export function encodeRecord(
   } else {
     const { ids, values, tail } = record.part
     const count = Math.min(topK, vocabularySize)
-    const top = ids
-      .slice(0, count)
-      .map((id, place) => ({ id, value: values[place]! }))
-      .sort((a, b) => a.id - b.id)
-    writer.varint(count)
-    writer.ascending(top.map(({ id }) => id))
-    writer.values(
-      top.map(({ value }) => value),
-      precision
-    )
-    writer.values(values.slice(count), precision)
+    const asked = new Set(wanted)
+    const told = ids.map((id, place): Told => ({ id, value: values[place]!, asked: asked.has(id) }))
+    const list = (entries: readonly Told[]): void => {
+      const ascending = entries.toSorted((a, b) => a.id - b.id)
+      writer.varint(ascending.length)
+      writer.ascending(ascending.map(({ id }) => id))
+      writer.values(valuesOf(ascending), precision)
+    }
+    list(told.slice(0, count))
+    const further = told.slice(count)
+    if (drawn > 0) list(further.filter((entry) => !entry.asked))
+    const ofAsked = further.filter((entry) => entry.asked)
+    writer.values(valuesOf(ofAsked.sort((a, b) => a.id - b.id)), precision)
     writer.float32(tail)
   }
   if (record.draft !== undefined) writer.varint(record.draft)
   return writer.done()
+}
+
+/** What an encoder has to know of the request. */
+export type RecordShape = Pick<Expectation, 'topK' | 'vocabularySize' | 'precision' | 'drawn'>
+
+interface Told {
+  readonly id: number
+  readonly value: number
+  readonly asked: boolean
+}
+
+function valuesOf(entries: readonly Told[]): number[] {
+  return entries.map(({ value }) => value)
 }
 
 /** Reads an answer as it comes in. */
@@ -148,9 +168,9 @@ export function answerBytesMax(expected: Expectation): number {
   const width = expected.precision === 'float16' ? 2 : 4
   const row = 1 + expected.vocabularySize * width
   const top = Math.min(expected.topK, expected.vocabularySize)
-  const drafts = expected.drafts ?? 0
+  const { drafts = 0, drawn = 0 } = expected
   const ofPosition = (position: PositionRequest): number =>
-    8 + (position === 'row' ? row : 4 + top * (4 + width) + position.length * width + 4)
+    16 + (position === 'row' ? row : (top + drawn) * (4 + width) + position.length * width)
   const positions = [...expected.positions, ...Array.from({ length: drafts }, (): PositionRequest => [])]
   return 1 + DIGEST_BYTES + 8 + positions.reduce((sum, position) => sum + ofPosition(position), 0)
 }
@@ -175,14 +195,13 @@ function readHeader(reader: ByteReader, from: number): AnswerHeader {
 }
 
 function readRecord(reader: ByteReader, expected: Expectation, index: number): PositionRecord {
-  const { vocabularySize, topK, precision, positions, drafts = 0 } = expected
+  const { vocabularySize, topK, positions, drafts = 0 } = expected
   // Behind drafts nothing was asked for but the top k.
   const asked = positions[index] ?? []
   const count = reader.varint(vocabularySize)
   const told = asked === 'row' ? 0 : Math.min(topK, vocabularySize)
   if (count !== told) throw new WireError(`a record has ${count} ids, ${told} were asked for`)
-  const body =
-    asked === 'row' ? readRow(reader, expected) : readPart(reader, vocabularySize, count, asked, precision)
+  const body = asked === 'row' ? readRow(reader, expected) : readPart(reader, expected, count, asked)
   const drafted = index >= positions.length - 1 && index < positions.length - 1 + drafts
   return drafted ? { ...body, draft: reader.varint(vocabularySize - 1) } : body
 }
@@ -198,31 +217,35 @@ function readRow(
 
 function readPart(
   reader: ByteReader,
-  size: number,
+  { vocabularySize: size, precision, drawn = 0 }: Expectation,
   count: number,
-  wanted: readonly number[],
-  precision: Precision
+  wanted: readonly number[]
 ): { readonly kind: 'part'; readonly part: PartialRow } {
   const top = reader.ascending(count, size)
   const topValues = reader.values(count, precision)
   checkValues(topValues)
-  const known = new Set(top)
-  const further = wanted.filter((id) => !known.has(id))
-  const furtherValues = reader.values(further.length, precision)
-  const tail = reader.float32()
   const least = topValues.reduce((lowest, value) => Math.min(lowest, value), 0)
-  for (const [place, value] of furtherValues.entries())
-    if (!(value <= least))
-      throw new WireError(`id ${further[place]} has ${value}, above the lowest of the top ${count}`)
-  const others = size - count - further.length
-  checkTail(tail, others, least)
+  const further = reader.ascending(drawn > 0 ? reader.varint(drawn) : 0, size)
+  const known = new Set([...top, ...further])
+  if (known.size < count + further.length) throw new WireError('an id is told twice')
+  const furtherValues = reader.values(further.length, precision)
+  const asked = wanted.filter((id) => !known.has(id))
+  const askedValues = reader.values(asked.length, precision)
+  const tail = reader.float32()
+  const ids = [...top, ...further, ...asked]
+  for (const value of [...furtherValues, ...askedValues])
+    if (!(value <= least)) throw new WireError(`a value is ${value}, above the lowest of the top ${count}`)
+  if (ids.length < Math.min(drawn, size))
+    throw new WireError(`${ids.length} ids are told, ${drawn} were drawn`)
+  checkTail(tail, size - ids.length, least)
   return {
     kind: 'part',
     part: {
-      ids: [...top, ...further],
-      values: [...topValues, ...furtherValues],
+      ids,
+      values: [...topValues, ...furtherValues, ...askedValues],
       least: tail === 0 ? Number.NEGATIVE_INFINITY : least,
-      tail
+      tail,
+      drawn
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Precision } from '../core/remote-row.ts'
 import { checkDrawSettings, type DrawSettings } from '../core/scoring.ts'
-import { createByteReader } from './byte-reader.ts'
+import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { createByteWriter } from './byte-writer.ts'
 import { SESSION_BYTES, TEXT_MAX, VOCABULARY_MAX, WIRE_VERSION } from './constants.ts'
 import { WireError } from './wire-error.ts'
@@ -14,6 +14,16 @@ export interface RemoteDraft {
   readonly settings: DrawSettings
   readonly seed: number
   readonly stream: number
+}
+
+/** The noise of the device's draws, so that the remote can tell the ids that are likeliest to win. */
+export interface SharedNoise {
+  readonly seed: number
+  readonly stream: number
+  /** Above 0. */
+  readonly temperature: number
+  /** Ids that every record tells, those with the highest value / T + G. */
+  readonly drawn: number
 }
 
 /**
@@ -31,6 +41,7 @@ export interface VerifyRequest {
   readonly topK: number
   /** One a position, for the last positions of `ids`; at least one, at most as many as `ids`. */
   readonly positions: readonly PositionRequest[]
+  readonly noise?: SharedNoise
   /** Records of the positions behind drafts follow; only with one position. */
   readonly draft?: RemoteDraft
 }
@@ -45,11 +56,16 @@ export interface RequestLimits {
 
 const FLOAT32_FLAG = 1
 const DRAFT_FLAG = 2
+const NOISE_FLAG = 4
 
 export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   const writer = createByteWriter()
   writer.byte(WIRE_VERSION)
-  writer.byte((request.precision === 'float32' ? FLOAT32_FLAG : 0) | (request.draft ? DRAFT_FLAG : 0))
+  writer.byte(
+    (request.precision === 'float32' ? FLOAT32_FLAG : 0) |
+      (request.draft ? DRAFT_FLAG : 0) |
+      (request.noise ? NOISE_FLAG : 0)
+  )
   writer.bytes(request.session)
   writer.varint(request.truncateAt)
   writer.varint(request.ids.length)
@@ -60,6 +76,13 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
     // 0 asks for the row, n + 1 for n ids.
     writer.varint(position === 'row' ? 0 : position.length + 1)
     if (position !== 'row') writer.ascending(position)
+  }
+  if (request.noise) {
+    const { seed, stream, temperature, drawn } = request.noise
+    writer.varint(seed)
+    writer.varint(stream)
+    writer.float64(temperature)
+    writer.varint(drawn)
   }
   if (request.draft) {
     const { count, settings, seed, stream } = request.draft
@@ -87,7 +110,7 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   const reader = createByteReader(bytes)
   readVersion(reader.byte())
   const flags = reader.byte()
-  if (flags > (FLOAT32_FLAG | DRAFT_FLAG)) throw new WireError(`flags ${flags} are unknown`)
+  if (flags > (FLOAT32_FLAG | DRAFT_FLAG | NOISE_FLAG)) throw new WireError(`flags ${flags} are unknown`)
   const session = reader.bytes(SESSION_BYTES).slice()
   const truncateAt = reader.varint(TEXT_MAX)
   const count = atLeastOne(reader.varint(limits.tokens), 'ids')
@@ -98,14 +121,33 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
     const wanted = reader.varint(limits.vocabularySize + 1)
     return wanted === 0 ? 'row' : reader.ascending(wanted - 1, limits.vocabularySize)
   })
+  const noise = flags & NOISE_FLAG ? readNoise(reader) : undefined
   const draft = flags & DRAFT_FLAG ? readDraft(reader, limits.tokens - count) : undefined
   if (draft && positionCount > 1) throw new WireError('drafts follow one position, not several')
   reader.end()
   const precision = flags & FLOAT32_FLAG ? 'float32' : 'float16'
-  return { session, truncateAt, ids, precision, topK, positions, ...(draft && { draft }) }
+  return {
+    session,
+    truncateAt,
+    ids,
+    precision,
+    topK,
+    positions,
+    ...(noise && { noise }),
+    ...(draft && { draft })
+  }
 }
 
-function readDraft(reader: ReturnType<typeof createByteReader>, most: number): RemoteDraft {
+function readNoise(reader: ByteReader): SharedNoise {
+  const seed = reader.varint(Number.MAX_SAFE_INTEGER)
+  const stream = reader.varint(2 ** 32 - 1)
+  const temperature = reader.float64()
+  if (!(temperature > 0)) throw new WireError(`noise at temperature ${temperature} has no meaning`)
+  checked(() => checkDrawSettings({ temperature }))
+  return { seed, stream, temperature, drawn: atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids') }
+}
+
+function readDraft(reader: ByteReader, most: number): RemoteDraft {
   const count = reader.varint(most)
   const seed = reader.varint(Number.MAX_SAFE_INTEGER)
   const stream = reader.varint(2 ** 32 - 1)
@@ -114,12 +156,16 @@ function readDraft(reader: ReturnType<typeof createByteReader>, most: number): R
   const topP = reader.float64()
   const minP = reader.float64()
   const settings = { temperature, ...(topK > 0 && { topK }), topP, minP }
+  checked(() => checkDrawSettings(settings))
+  return { count, settings, seed, stream }
+}
+
+function checked(check: () => void): void {
   try {
-    checkDrawSettings(settings)
+    check()
   } catch (error) {
     throw new WireError((error as Error).message)
   }
-  return { count, settings, seed, stream }
 }
 
 function readVersion(version: number): void {

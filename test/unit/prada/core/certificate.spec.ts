@@ -10,8 +10,11 @@ import {
   type Noise,
   partialRow,
   remoteRow,
+  type Scoring,
+  type SharedDraw,
   wantedIds
 } from '../../../../src/prada/core/index.ts'
+import { drawnIds, drawScore } from '../../../../src/prada/core/remote-row.ts'
 import { anySettings, randomLogits, randomPosition, SETTINGS } from '../arbitraries.ts'
 
 const seeds = fc.nat(2 ** 31)
@@ -99,6 +102,27 @@ describe('certificate', () => {
     )
   })
 
+  it('holds for every id that was not drawn, and settles most draws', () => {
+    const certain = { alone: 0, drawn: 0 }
+    const positions = 400
+    for (let seed = 0; seed < positions; seed++) {
+      const { row, scoring } = randomPosition(seed, 300, { temperature: 1 })
+      const small = { ...scoring, offset: scoring.offset.map((value) => value / 4) }
+      const draw = drawOf(small, 8)!
+      const part = partialRow(row, { topK: 1, draw })
+      const least = Math.min(...drawnIds(row, draw).map((id) => drawScore(row[id]!, id, 1, draw.noise)))
+      for (const [id, value] of row.entries())
+        assert.ok(part.ids.includes(id) || drawScore(value, id, 1, draw.noise) <= least)
+      const verdict = judge(part, small)
+      if (verdict.kind === 'certain') {
+        certain.drawn++
+        assert.equal(verdict.id, decide(row, small))
+      }
+      if (judge(partialRow(row, { topK: 8 }), small).kind === 'certain') certain.alone++
+    }
+    assert.ok(certain.drawn > 0.8 * positions && certain.drawn > 1.5 * certain.alone, JSON.stringify(certain))
+  })
+
   it('gives log-probabilities as intervals that hold, and as points from a whole row', () => {
     fc.assert(
       fc.property(seeds, sizes, fc.integer({ min: 1, max: 12 }), (seed, size, topK) => {
@@ -129,7 +153,7 @@ describe('the ids asked for in advance', () => {
       const { row, scoring } = randomPosition(seed, 200, settings)
       const random = createSeededRandom(seed)
       const expected = row.map((value) => value + random.normal() * 0.3)
-      const wanted = wantedIds(expected, scoring, { topK: 8, most: 24, margin: 1 })
+      const wanted = wantedIds(expected, scoring, { topK: 8, drawn: 0, most: 24, margin: 1 })
       assert.ok(wanted.length <= 24 && wanted.every((id, place) => place === 0 || id > wanted[place - 1]!))
       positions++
       if (judge(partialRow(row, { topK: 8 }), scoring).kind === 'certain') plain++
@@ -137,7 +161,7 @@ describe('the ids asked for in advance', () => {
     }
     assert.ok(helped > plain + positions / 10, `${plain} of ${positions} without, ${helped} with them`)
     const { row, scoring } = randomPosition(1, 20, { temperature: 1 })
-    assert.deepEqual(wantedIds(row, scoring, { topK: 2, most: 0, margin: 1 }), [])
+    assert.deepEqual(wantedIds(row, scoring, { topK: 2, drawn: 0, most: 0, margin: 1 }), [])
   })
 })
 
@@ -169,6 +193,10 @@ describe('decision', () => {
       assert.ok(g < 26.1, `G ${g}`)
     })
 })
+
+function drawOf({ settings: { temperature }, noise }: Scoring, count: number): SharedDraw | undefined {
+  return temperature === 0 ? undefined : { count, temperature, noise }
+}
 
 function drawAt(position: number): Noise {
   return gumbelNoise(99, position)

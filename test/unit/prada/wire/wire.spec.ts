@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createSeededRandom } from '../../../../src/data/order/seeded-random.ts'
-import { type Precision, partialRow, remoteRow } from '../../../../src/prada/core/index.ts'
+import { gumbelNoise, type Precision, partialRow, remoteRow } from '../../../../src/prada/core/index.ts'
 import {
   answerBytesMax,
   createAnswerReader,
@@ -40,6 +40,15 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
     precision: precisions,
     topK: fc.integer({ min: 1, max: 2 ** 22 }),
     positions: fc.array(positionRequests, { minLength: 1, maxLength: 30 }),
+    noise: fc.option(
+      plainRecord({
+        seed: fc.maxSafeNat(),
+        stream: fc.nat(2 ** 32 - 1),
+        temperature: fc.double({ min: 0.001, max: 100, noNaN: true }),
+        drawn: fc.integer({ min: 1, max: 1_000 })
+      }),
+      { nil: undefined }
+    ),
     draft: fc.option(
       plainRecord({
         count: fc.nat(10),
@@ -54,9 +63,10 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
       { nil: undefined }
     )
   })
-  .map(({ draft, ...rest }) => ({
+  .map(({ draft, noise, ...rest }) => ({
     ...rest,
     positions: rest.positions.slice(0, draft ? 1 : rest.ids.length),
+    ...(noise && { noise }),
     ...(draft && { draft })
   }))
 
@@ -112,35 +122,43 @@ function randomAnswer(seed: number, precision: Precision): Answer {
       return Array.from({ length: vocabularySize }, (_, id) => id).filter(() => random.uniform() < 0.05)
     }
   )
-  const expected = { vocabularySize, topK, precision, positions, drafts, from: random.nextUint32() % 1_000 }
+  const drawn = random.uniform() < 0.5 ? 1 + (random.nextUint32() % 12) : 0
+  const from = random.nextUint32() % 1_000
+  const expected = { vocabularySize, topK, precision, positions, drafts, drawn, from }
   const records = Array.from({ length: positions.length + drafts }, (_, index): PositionRecord => {
     const row = remoteRow(randomLogits(random, vocabularySize, 5), vocabularySize, precision)
     const asked = positions[index] ?? []
     const body =
       asked === 'row'
         ? ({ kind: 'row', row } as const)
-        : ({ kind: 'part', part: partialRow(row, { topK, wanted: asked }) } as const)
+        : ({
+            kind: 'part',
+            part: partialRow(row, {
+              topK,
+              wanted: asked,
+              ...(drawn > 0 && { draw: { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) } })
+            })
+          } as const)
     return index < drafts ? { ...body, draft: random.nextUint32() % vocabularySize } : body
   })
   const digest = Uint8Array.from({ length: DIGEST_BYTES }, () => random.nextUint32() % 256)
   const bytes = Buffer.concat([
     encodeAnswerHeader({ digest, from: expected.from }),
-    ...records.map((record) => encodeRecord(record, expected))
+    ...records.map((record, index) => encodeRecord(record, expected, idsAsked(positions[index])))
   ])
   return { expected, records, bytes: new Uint8Array(bytes) }
 }
 
-/** The same record with its top ids in ascending order, as the wire has them. */
-function inWireOrder(record: PositionRecord, { topK, vocabularySize }: Expectation): PositionRecord {
+function idsAsked(position: PositionRequest | undefined): readonly number[] {
+  return position === undefined || position === 'row' ? [] : position
+}
+
+/** A record whose known ids stand in ascending order: which list of the wire an id was in does not matter. */
+function inOrder(record: PositionRecord): PositionRecord {
   if (record.kind === 'row') return record
   const { ids, values } = record.part
-  const count = Math.min(topK, vocabularySize)
-  const top = ids.slice(0, count).map((id, place) => [id, values[place]!] as const)
-  const pairs = [
-    ...top.sort(([a], [b]) => a - b),
-    ...ids.slice(count).map((id, place) => [id, values[count + place]!] as const)
-  ]
-  const part = { ...record.part, ids: pairs.map(([id]) => id), values: pairs.map(([, value]) => value) }
+  const places = [...ids.keys()].sort((a, b) => ids[a]! - ids[b]!)
+  const part = { ...record.part, ids: places.map((at) => ids[at]!), values: places.map((at) => values[at]!) }
   return { ...record, part }
 }
 
@@ -155,10 +173,7 @@ describe('an answer on the wire', () => {
         for (let from = 0; from < bytes.length; from += size)
           read.push(...reader.push(bytes.subarray(from, from + size)))
         reader.end()
-        assert.deepEqual(
-          read,
-          records.map((record) => inWireOrder(record, expected))
-        )
+        assert.deepEqual(read.map(inOrder), records.map(inOrder))
       })
     )
   })
@@ -215,7 +230,7 @@ describe('an answer on the wire', () => {
     from: 3
   }
   const header = encodeAnswerHeader({ digest: new Uint8Array(DIGEST_BYTES), from: 3 })
-  const good = { ids: [1, 2, 4], values: [0, -1, -2], least: -1, tail: 0.25 }
+  const good = { ids: [1, 2, 4], values: [0, -1, -2], least: -1, tail: 0.25, drawn: 0 }
   const lies: Record<string, Partial<typeof good>> = {
     'a value above the highest': { values: [0.5, -1, -2] },
     'no highest value': { values: [-1, -2, -3] },
@@ -236,19 +251,19 @@ describe('an answer on the wire', () => {
     return records
   }
   it('is taken when it does not lie', () => {
-    assert.deepEqual(read(encodeRecord({ kind: 'part', part: good }, expected)), [
+    assert.deepEqual(read(encodeRecord({ kind: 'part', part: good }, expected, [4])), [
       { kind: 'part', part: good }
     ])
   })
   for (const [name, lie] of Object.entries(lies))
     it(`is refused: ${name}`, () => {
       const part = { ...good, ...lie }
-      assert.throws(() => read(encodeRecord({ kind: 'part', part }, expected)), WireError)
+      assert.throws(() => read(encodeRecord({ kind: 'part', part }, expected, [4])), WireError)
     })
   it('is refused with another k, another place, and more than was asked for', () => {
     const other = { ...expected, topK: 3 }
-    assert.throws(() => read(encodeRecord({ kind: 'part', part: good }, other)), /2 were asked for/)
-    const record = encodeRecord({ kind: 'part', part: good }, expected)
+    assert.throws(() => read(encodeRecord({ kind: 'part', part: good }, other, [4])), /2 were asked for/)
+    const record = encodeRecord({ kind: 'part', part: good }, expected, [4])
     assert.throws(() => read(new Uint8Array([...record, ...record])), /follow the last record/)
     const reader = createAnswerReader({ ...expected, from: 4 })
     assert.throws(() => reader.push(header), /begins behind 3 tokens, not 4/)
