@@ -11,8 +11,10 @@ export type Verdict =
       readonly kind: 'uncertain'
       /** The best of the known ids, the likeliest answer; undefined where none has a probability. */
       readonly guess: number | undefined
-      /** Ids whose values are missing, those that matter most first; at least one. */
-      readonly ask: readonly number[]
+      /** Ids that could win, those with the highest bounds first. */
+      readonly rivals: readonly number[]
+      /** Whether it is open what the filters leave: any id's value may matter then. */
+      readonly borderOpen: boolean
     }
 
 /** A known id that a filter may or may not leave. */
@@ -64,10 +66,12 @@ export function judge(row: PartialRow, scoring: Scoring): Verdict {
   rivals.sort(byScore)
   const unsettled = maybes.some(({ id, scaled }) => beats(scaled, id))
   if (best !== undefined && rivals.length === 0 && !unsettled) return { kind: 'certain', id: best.id }
-  // Where the border itself is in doubt, the ids that could move it furthest settle it.
-  const movers = unsettled || best === undefined ? [...scores.others].sort(byScore) : []
-  const ask = [...new Set([...rivals, ...movers].map(({ id }) => id))]
-  return { kind: 'uncertain', guess: guess?.id, ask }
+  return {
+    kind: 'uncertain',
+    guess: guess?.id,
+    rivals: rivals.map(({ id }) => id),
+    borderOpen: unsettled || best === undefined
+  }
 }
 
 function byScore(a: ScaledId, b: ScaledId): number {

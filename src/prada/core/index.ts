@@ -34,4 +34,4 @@ export {
 } from './remote-row.ts'
 export { checkDrawSettings, type DrawSettings, isFiltered, logitsOffset, type Scoring } from './scoring.ts'
 export { requireSameVocabulary, type Vocabulary, VocabularyError } from './vocabulary.ts'
-export { type WantedLimits, wantedIds } from './wanted-ids.ts'
+export { borderIds, type WantedLimits, wantedIds } from './wanted-ids.ts'

@@ -61,6 +61,25 @@ export function wantedIds(expected: Float32Array, scoring: Scoring, limits: Want
     .sort((a, b) => a - b)
 }
 
+/**
+ * Ids whose values would settle what the filters leave, as far as can be expected: those with the highest combined scores
+ * of which nothing is known.
+ *
+ * @param expected as in `wantedIds`
+ * @returns at most `most` ids, highest first
+ */
+export function borderIds(
+  expected: Float32Array,
+  scoring: Scoring,
+  known: ReadonlySet<number>,
+  most: number
+): number[] {
+  const scores = Float64Array.from(scoring.offset, (_, id) =>
+    known.has(id) ? Number.NEGATIVE_INFINITY : scaledScore(scoring, expected[id]!, id)
+  )
+  return highestIds(scores, most).filter((id) => !known.has(id))
+}
+
 /** Logarithm of what a row has outside of `told`, in the row's own constant. */
 function logTail(row: Float32Array, told: ReadonlySet<number>): number {
   let highest = Number.NEGATIVE_INFINITY

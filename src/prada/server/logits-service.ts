@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { decide, gumbelNoise, partialRow, type RemoteRow, remoteRow, type Vocabulary } from '../core/index.ts'
+import {
+  decide,
+  gumbelNoise,
+  partialRow,
+  type RemoteRow,
+  remoteRow,
+  type SharedDraw,
+  type Vocabulary
+} from '../core/index.ts'
 import type { TokenModel } from '../models/index.ts'
 import type { RemoteCapabilities } from '../remotes/remote.ts'
 import {

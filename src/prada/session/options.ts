@@ -32,7 +32,7 @@ export const DEFAULT_PRADA_SETTINGS: PradaSettings = {
   draftLength: 'auto',
   topK: 8,
   shareNoise: true,
-  wantedMax: 32,
+  wantedMax: 16,
   wantedMargin: 1,
   precision: 'float16',
   requireExact: true

@@ -7,7 +7,14 @@ import { NotExactError, type PradaRequest, type PradaSettings, type PradaToken }
 import { joined, type Knowledge, logProbabilityOf, verdictOf } from './position-knowledge.ts'
 import { createPositionScorings, type PositionScorings } from './positions.ts'
 import { createStatistics, type PradaStatistics, type StatisticsCounter } from './statistics.ts'
-import { type OpenQuestion, positionRequest, questionPosition, rankCounts, remoteDraftTrip } from './trip.ts'
+import {
+  askFurther,
+  type OpenQuestion,
+  type PreparedPosition,
+  positionRequest,
+  rankCounts,
+  remoteDraftTrip
+} from './trip.ts'
 
 /** The consortium's two models on the device. */
 export interface Proxy {
@@ -107,12 +114,12 @@ async function* continueText(
   }
 }
 
-/** Positions of a trip with what is known of them before it. */
+/** A trip with what is known of its positions before it. */
 interface PreparedTrip {
   readonly drafts: readonly number[]
   readonly trip: TripRequest
-  /** Scoring of the position behind the text and the first `index` drafts. */
-  scoringAt(index: number): Scoring
+  /** The position behind the text, and those behind the drafts that the device made. */
+  readonly positions: readonly PreparedPosition[]
 }
 
 /** The trips of one text, and what goes from one to the next. */
@@ -188,7 +195,7 @@ class TripLoop {
       for (let next = await first; !next.done; next = await answer.next()) {
         if (next.value.draft !== undefined) drafts.push(next.value.draft)
         const draft = drafts[judged]
-        const token = this.#settle(next.value, await this.#scoringOf(prepared, drafts, judged))
+        const token = this.#settle(next.value, await this.#positionOf(prepared, drafts, judged))
         open = token === undefined
         if (token === undefined) break
         judged++
@@ -222,20 +229,19 @@ class TripLoop {
     const drafts = this.#drafter === undefined ? [] : await this.#draft(text, count, signal)
     const counts = rankCounts(this.#settings, this.#request, capabilities)
     const ids = [...text, ...drafts]
-    const scorings = await this.#scoringsOf(ids, text.length)
-    const base = await this.#logits.base.behind(ids, text.length)
-    const positions = scorings.map((scoring, index) => {
-      const known = index === 0 && this.#question !== undefined
-      const asked = known ? questionPosition(this.#question!, capabilities, scoring.offset.length) : undefined
-      return asked ?? positionRequest(this.#settings, capabilities, counts, scoring, base[index]!)
-    })
+    const prepared = await this.#positionsOf(ids, text.length)
+    const positions = prepared.map((position, index) =>
+      index === 0 && this.#question !== undefined
+        ? this.#question.asked
+        : positionRequest(this.#settings, capabilities, counts, position)
+    )
     const { seed, stream = 0, temperature } = this.#request
     const noise = { seed, stream, temperature, drawn: counts.drawn }
     const trip = { ids, positions, topK: counts.topK, precision, ...(counts.drawn > 0 && { noise }) }
     return {
       drafts,
       trip: this.#drafter === undefined ? remoteDraftTrip(this.#request, trip, count) : trip,
-      scoringAt: (index) => scorings[index]!
+      positions: prepared
     }
   }
 
@@ -250,20 +256,28 @@ class TripLoop {
     return drafts
   }
 
-  async #scoringsOf(ids: readonly number[], from: number): Promise<Scoring[]> {
+  async #positionsOf(ids: readonly number[], from: number): Promise<PreparedPosition[]> {
     // Two models, two threads.
     const [adapted, base] = await Promise.all([
       this.#logits.adapted.behind(ids, from),
       this.#logits.base.behind(ids, from)
     ])
-    return adapted.map((row, index) => this.#scorings.of(ids.slice(0, from + index), row, base[index]!))
+    return adapted.map((row, index) => ({
+      scoring: this.#scorings.of(ids.slice(0, from + index), row, base[index]!),
+      expected: base[index]!
+    }))
   }
 
-  /** The scoring of a position; behind drafts of the remote it can only be made when they have come. */
-  async #scoringOf(prepared: PreparedTrip, drafts: readonly number[], index: number): Promise<Scoring> {
-    if (prepared.trip.draft === undefined || index === 0) return prepared.scoringAt(index)
-    const ids = [...prepared.trip.ids, ...drafts.slice(0, index)]
-    return (await this.#scoringsOf(ids, ids.length))[0]!
+  /** A position of a trip; behind drafts of the remote it can only be prepared when they have come. */
+  async #positionOf(
+    { trip, positions }: PreparedTrip,
+    drafts: readonly number[],
+    index: number
+  ): Promise<PreparedPosition> {
+    const known = positions[index]
+    if (known !== undefined) return known
+    const ids = [...trip.ids, ...drafts.slice(0, index)]
+    return (await this.#positionsOf(ids, ids.length))[0]!
   }
 
   /** Drafts of the next trip, in case that this one's are all accepted. */
@@ -276,23 +290,23 @@ class TripLoop {
   }
 
   /** The token of the first open position, or undefined where the answer leaves it open. */
-  #settle(record: PositionRecord, scoring: Scoring): PradaToken | undefined {
-    const { capabilities } = this.#components.remote
+  #settle(record: PositionRecord, position: PreparedPosition): PradaToken | undefined {
+    const { capabilities, name } = this.#components.remote
+    const { scoring } = position
     const knowledge = joined(this.#knowledge, record)
     const verdict = verdictOf(knowledge, scoring)
     if (verdict.kind === 'certain') return this.#token(knowledge, scoring, verdict.id, true)
     const answers = (this.#question?.answers ?? 0) + 1
     if (answers === 1) this.#counter.uncertain++
-    const question = { ask: verdict.ask, answers, guess: verdict.guess }
-    if (questionPosition(question, capabilities, scoring.offset.length) !== undefined) {
-      this.#question = question
+    const known = knowledge.kind === 'part' ? knowledge.part.ids : []
+    const asked = askFurther(verdict, capabilities, position, known, answers)
+    if (asked !== undefined) {
+      this.#question = { asked, answers, guess: verdict.guess }
       this.#knowledge = knowledge
       return undefined
     }
     if (this.#settings.requireExact || verdict.guess === undefined)
-      throw new NotExactError(
-        `${this.#components.remote.name} cannot tell enough to settle token ${this.#text.length}: ${verdict.ask.length} ids are in doubt`
-      )
+      throw new NotExactError(`${name} cannot tell enough to be certain of token ${this.#text.length}`)
     this.#counter.inexact++
     return this.#token(knowledge, scoring, verdict.guess, false)
   }

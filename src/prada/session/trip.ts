@@ -1,12 +1,11 @@
-import { isFiltered, type Scoring, wantedIds } from '../core/index.ts'
+import { borderIds, isFiltered, type Scoring, type Verdict, wantedIds } from '../core/index.ts'
 import type { RemoteCapabilities, TripRequest } from '../remotes/remote.ts'
 import type { PositionRequest } from '../wire/index.ts'
 import type { PradaRequest, PradaSettings } from './options.ts'
 
 /** What has to be told of the first position before it can be settled. */
 export interface OpenQuestion {
-  /** Ids whose values are missing, those that matter most first. */
-  readonly ask: readonly number[]
+  readonly asked: PositionRequest
   /** Answers that left the position open. */
   readonly answers: number
   /** The likeliest token. */
@@ -14,22 +13,41 @@ export interface OpenQuestion {
 }
 
 /** Answers after which a whole row is asked for, where that is possible. */
-const ANSWERS_BEFORE_ROW = 2
+const ANSWERS_BEFORE_ROW = 3
+/** Ids asked for where it is open what the filters leave, and how many times as many where it stays open. */
+const BORDER_IDS = 64
+const BORDER_GROWTH = 4
 /** Bytes that an id costs both ways, about: a distance going up, a float16 coming down. */
 const WANTED_BYTES = 3.5
 
-/** What to ask of a position that an answer left open; undefined where the remote cannot tell more. */
-export function questionPosition(
-  question: OpenQuestion,
-  capabilities: RemoteCapabilities,
-  size: number
+/**
+ * What to ask of a position that an answer left open; undefined where the remote cannot tell more.
+ *
+ * @param known ids whose values are known
+ * @param expected logits like the remote's
+ * @param answers answers that left it open
+ */
+export function askFurther(
+  verdict: Extract<Verdict, { kind: 'uncertain' }>,
+  { rows, wantedMax }: RemoteCapabilities,
+  { scoring, expected }: PreparedPosition,
+  known: readonly number[],
+  answers: number
 ): PositionRequest | undefined {
-  const { rows, wantedMax } = capabilities
-  const all = question.ask.length
-  const rowIsCheaper = all * WANTED_BYTES > 2 * size
-  if (rows && (rowIsCheaper || all > wantedMax || question.answers >= ANSWERS_BEFORE_ROW)) return 'row'
-  if (wantedMax > 0) return ascending(question.ask.slice(0, wantedMax))
-  return undefined
+  const most = BORDER_IDS * BORDER_GROWTH ** (answers - 1)
+  const border = verdict.borderOpen ? borderIds(expected, scoring, new Set(known), most) : []
+  const ask = new Set([...verdict.rivals, ...border])
+  const rowIsCheaper = ask.size * WANTED_BYTES > 2 * scoring.offset.length
+  if (rows && (rowIsCheaper || ask.size > wantedMax || answers >= ANSWERS_BEFORE_ROW)) return 'row'
+  if (wantedMax === 0) return undefined
+  return [...ask].slice(0, wantedMax).sort((a, b) => a - b)
+}
+
+/** All that is known of a position before the remote has answered. */
+export interface PreparedPosition {
+  readonly scoring: Scoring
+  /** The base proxy's logits, which the remote's are expected to be like. */
+  readonly expected: Float32Array
 }
 
 /** How many ids every record of a trip tells. */
@@ -40,7 +58,10 @@ export interface RankCounts {
   readonly drawn: number
 }
 
-/** Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. */
+/**
+ * Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. Where one does,
+ * twice the top k are told by rank, and half of it by what they may win: the border needs more than the winner.
+ */
 const TOP_BESIDE_DRAWN = 1
 
 export function rankCounts(
@@ -49,9 +70,10 @@ export function rankCounts(
   capabilities: RemoteCapabilities
 ): RankCounts {
   if (topK === 'rows') return { topK: 1, drawn: 0 }
+  const most = capabilities.topKMax
   if (request.temperature === 0 || !shareNoise || !capabilities.noise) return { topK, drawn: 0 }
-  const ranked = isFiltered(request) || request.logProbabilities === true
-  return { topK: ranked ? topK : TOP_BESIDE_DRAWN, drawn: topK }
+  if (isFiltered(request)) return { topK: Math.min(2 * topK, most), drawn: Math.ceil(topK / 2) }
+  return { topK: request.logProbabilities === true ? topK : TOP_BESIDE_DRAWN, drawn: topK }
 }
 
 /** What to ask of a position before anything is known of it. */
@@ -59,8 +81,7 @@ export function positionRequest(
   settings: PradaSettings,
   capabilities: RemoteCapabilities,
   counts: RankCounts,
-  scoring: Scoring,
-  expected: Float32Array
+  { scoring, expected }: PreparedPosition
 ): PositionRequest {
   if (settings.topK === 'rows') return 'row'
   const most = Math.min(settings.wantedMax, capabilities.wantedMax)
@@ -81,8 +102,4 @@ export function remoteDraftTrip(
     ...(minP !== undefined && { minP })
   }
   return { ...trip, draft: { count, settings, seed, stream } }
-}
-
-function ascending(ids: readonly number[]): number[] {
-  return ids.toSorted((a, b) => a - b)
 }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { createSeededRandom } from '../../../../src/data/order/seeded-random.ts'
 import {
   allowedIds,
+  borderIds,
   decide,
   gumbelNoise,
   judge,
@@ -68,8 +69,10 @@ describe('certificate', () => {
               assert.equal(verdict.id, truth)
               return
             }
-            assert.ok(verdict.ask.length > 0 && verdict.ask.every((id) => !wanted.has(id)))
-            for (const id of verdict.ask.slice(0, 5)) wanted.add(id)
+            assert.ok(verdict.borderOpen || verdict.rivals.length > 0)
+            const border = verdict.borderOpen ? borderIds(row, scoring, wanted, 5) : []
+            assert.ok([...verdict.rivals, ...border].every((id) => !wanted.has(id)))
+            for (const id of [...verdict.rivals.slice(0, 5), ...border]) wanted.add(id)
             assert.ok(asked <= size)
           }
         }
