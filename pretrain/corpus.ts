@@ -1,9 +1,5 @@
-import {
-  documentTokens,
-  loadPretrainingDocuments,
-  type TextDocument,
-  type TextTokenizer
-} from '../src/data/index.ts'
+import { documentTokens, type TextDocument, type TextTokenizer } from '../src/data/index.ts'
+import { loadPretrainingDocuments } from './corpora/index.ts'
 import { splitPretraining } from './pretraining-split.ts'
 
 /** The pretraining text, parted. */

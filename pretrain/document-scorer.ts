@@ -1,8 +1,8 @@
 import type { TensorMap } from '../src/formats/tensor.ts'
-import { logProbabilityGraph } from '../src/model/evaluate/inference-graph.ts'
-import { createOnnxRuntimeExecutor, type FeedValue, type ModelConfig } from '../src/model/index.ts'
+import { parameterFeeds } from '../src/model/evaluate/parameter-feeds.ts'
+import { createSequenceScorer, overlappingWindows } from '../src/model/evaluate/sequence-scorer.ts'
+import { createOnnxRuntimeExecutor, type ModelConfig } from '../src/model/index.ts'
 import type { TokenSequences } from './kneser-ney.ts'
-import { scoringBatches } from './scoring-batches.ts'
 
 /** Rows a run: enough to keep the processor busy. */
 const ROWS = 8
@@ -23,30 +23,18 @@ export interface DocumentScorer {
  */
 export async function createDocumentScorer(config: ModelConfig, threads: number): Promise<DocumentScorer> {
   const executor = createOnnxRuntimeExecutor({ threads })
-  const compiled = await executor.compile(logProbabilityGraph(config, ROWS, config.maxPositions))
+  const scorer = createSequenceScorer({ config, executor, rows: ROWS, length: config.maxPositions })
   return {
     score: async (weights, sequences) => {
-      const parameters: [string, FeedValue][] = Array.from(weights, ([name, { data }]) => [name, data])
-      let sum = 0
-      let tokens = 0
-      for (const { inputIds, targetIds, targetWeights } of scoringBatches(
-        sequences,
-        ROWS,
-        config.maxPositions
-      )) {
-        const ids: [string, FeedValue][] = [
-          ['inputIds', inputIds],
-          ['targetIds', targetIds]
-        ]
-        const outputs = await compiled.run(new Map([...parameters, ...ids]))
-        outputs.get('logProbabilities')!.forEach((logProbability, index) => {
-          if (targetWeights[index] !== 1) return
-          sum -= logProbability
-          tokens++
-        })
+      const windows = sequences.flatMap((sequence) => overlappingWindows(sequence, config.maxPositions))
+      const scores = await scorer.score(windows, parameterFeeds(weights))
+      let [sum, tokens] = [0, 0]
+      for (const window of scores) {
+        for (const logProbability of window) sum -= logProbability
+        tokens += window.length
       }
       return { nats: sum / tokens, tokens }
     },
-    dispose: () => compiled.dispose()
+    dispose: () => scorer.dispose()
   }
 }

@@ -12,7 +12,7 @@ interface EvaluateOptions {
   readonly json: boolean
 }
 
-const program = new Command('evaluate')
+const program = new Command('npm run pretrain -- evaluate')
   .description(
     'Measures the shipped base model on held-out pretraining documents beside a unigram and an interpolated ' +
       'Kneser-Ney bigram over the same tokens.'
@@ -23,7 +23,7 @@ const program = new Command('evaluate')
   .option('--json', 'print one JSON object', false)
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run pretrain:evaluate\n  npm run --silent pretrain:evaluate -- --domains --json'
+    '\nExamples:\n  npm run pretrain -- evaluate\n  npm run --silent pretrain -- evaluate --domains --json'
   )
 
 /** No colours and no lines between rows: the tables are quoted in documents. */

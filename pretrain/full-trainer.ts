@@ -7,7 +7,7 @@ import { type AdamWSettings, createAdamW } from '../src/model/train/adamw.ts'
 import { clippingFactor, globalNorm } from '../src/model/train/gradient-clipping.ts'
 import { createTrainStep } from '../src/model/train/train-step.ts'
 import { restoreTensors, stateTensors, type TrainerState } from '../src/model/train/trainer-state.ts'
-import { checkWeights } from '../src/model/weights/base-model.ts'
+import { checkWeights } from '../src/model/weights/check-weights.ts'
 
 /** How a whole model is trained. */
 export interface FullTrainerOptions {

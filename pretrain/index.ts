@@ -2,8 +2,8 @@
  * How the project's own base model is made: tokenizer, training, yardsticks, model card.
  *
  * ```sh
- * npm run pretrain            # trains models/loam-base-1m again
- * npm run pretrain:evaluate   # unigram, bigram, model
+ * npm run pretrain                # trains models/loam-base-1m again
+ * npm run pretrain -- evaluate    # unigram, bigram, model
  * ```
  */
 

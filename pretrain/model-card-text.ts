@@ -41,7 +41,7 @@ The base model that Loam's networks fine-tune: a Llama of ${measured.parameters.
 engine from public-domain text that ships through npm. It exists so that a network on one machine trains a real model on
 real text within minutes. It is far too small to be useful for anything else.
 
-Every figure below is printed by a script: \`npm run pretrain:evaluate -- --domains\` measures them again,
+Every figure below is printed by a script: \`npm run pretrain -- evaluate --domains\` measures them again,
 \`pretrain/model-card.ts\` wrote this page.
 
 ## How well it predicts

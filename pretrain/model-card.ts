@@ -14,7 +14,7 @@ interface CardOptions {
   readonly threads: number
 }
 
-const program = new Command('model-card')
+const program = new Command('npm run pretrain -- card')
   .description(
     "Measures a model folder again and writes its README.md from the measurements and the run's training.json."
   )

@@ -31,7 +31,7 @@ interface PretrainOptions {
   readonly checkpointEvery: number
 }
 
-const program = new Command('pretrain')
+const program = new Command('npm run pretrain --')
   .description(
     'Pretrains the base model from the text packages, all sixteen domains held out: learns the tokenizer, trains, writes ' +
       'a Hugging Face folder.'

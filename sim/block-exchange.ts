@@ -1,26 +1,27 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
-import type { HeldOutLoss } from '../src/protocol/rules/validate.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
+import { isRetained } from '../src/protocol/rules/retain.ts'
+import type { HeldOutLoss } from '../src/protocol/state/events.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { World } from './world.ts'
 
 const FETCH_RETRY_MS = 200
 const FETCH_RETRY_MAX_MS = 2_000
-/** Nobody takes a checkpoint here: blocks last as long as the sealed rounds by which others catch up. */
+/** No simulated member takes a checkpoint: blocks are kept as long as the sealed rounds that others catch up with. */
 const OWED_ROUNDS_MIN = 32
 
-/** Who has the blocks of which manifest, and who serves whom. */
+/** Which copies hold the blocks of which manifest, and which copies serve which others. */
 export class BlockExchange {
   readonly #world: World
-  /** Who has all blocks of a manifest, by its id in hex. */
+  /** Copies that hold all blocks of a manifest, by its id in hex. */
   readonly #providers = new Map<string, { round: number; copies: Set<Copy> }>()
 
   constructor(world: World) {
     this.#world = world
   }
 
-  /** Gets blocks from whoever has them and serves them, as often as it takes. */
+  /** Fetches blocks from a copy that holds and serves them, and retries until it succeeds. */
   fetch(copy: Copy, manifest: Message<'manifest'>): void {
     const { scenario, queue, random, event } = this.#world
     const { life } = copy
@@ -53,7 +54,7 @@ export class BlockExchange {
     return { before: 4, after: author?.behaviours.has('trains-harm') ? 9 : 3.9 }
   }
 
-  /** Rule 1: whether a copy may vouch for a manifest: all of its blocks are here, and nothing is wrong with them. */
+  /** Rule 1: whether a copy may endorse a manifest: it holds all of its blocks, and they are valid. */
   mayVouch(copy: Copy, manifest: Uint8Array, author: Uint8Array, round: number): boolean {
     const by = this.#world.copies.find(({ peer }) => equalBytes(peer, author))
     const holds = isOwn(copy, by, round) || this.#providers.get(hex(manifest))?.copies.has(copy) === true
@@ -63,14 +64,13 @@ export class BlockExchange {
     return holds && this.#faultOf(by) === undefined && !isHarmful
   }
 
-  /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes to anybody. */
-  prune(copy: Copy, { round, rules, charter }: RoundContext): void {
+  /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes. */
+  prune(copy: Copy, { round, charter }: RoundContext): void {
     for (const held of this.#providers.values())
-      if (!rules.isRetained(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN)))
-        held.copies.delete(copy)
+      if (!isRetained(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN))) held.copies.delete(copy)
   }
 
-  /** Drops what nobody is owed any more. */
+  /** Drops blocks that are no longer owed. */
   forgetBefore(round: number): void {
     for (const [id, held] of this.#providers) if (held.round < round) this.#providers.delete(id)
   }
@@ -108,7 +108,7 @@ export class BlockExchange {
   }
 }
 
-/** Whether a copy made the blocks itself, and still has the disk that they are on. */
+/** Whether a copy made the blocks itself and has not lost its disk since. */
 function isOwn(copy: Copy, author: Copy | undefined, round: number): boolean {
   return author?.person === copy.person && round > copy.lostIn
 }

@@ -1,6 +1,6 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import type { Environment } from '../src/protocol/machine.ts'
 import type { MembershipChange } from '../src/protocol/messages/bodies.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import type { Effect, LogRecord } from '../src/protocol/state/effects.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import type { Behaviour } from './scenario.ts'
@@ -11,10 +11,10 @@ export interface KeptRound {
   readonly context: RoundContext
 }
 
-/** A copy of a member's software: its state, what it has on its disk, and how it fares. Twins are two of them. */
+/** A copy of a member's software: its state, what is on its disk, and how it behaves. Twins are two copies of one member. */
 export interface Copy {
   readonly name: string
-  /** Place among the people of the simulation, for good; its index in a round may differ. */
+  /** Fixed index among the people of the simulation; its index in a round may differ. */
   readonly person: number
   readonly twin: 0 | 1
   readonly peer: Uint8Array
@@ -26,31 +26,31 @@ export interface Copy {
   readonly clock: number
   log: LogRecord[]
   sealed: Map<number, KeptRound>
-  /** The context of the round that it begins after a restart. */
+  /** The context of the round in which it starts again after a restart. */
   context: RoundContext
-  /** Digest of the model that it really has. */
+  /** Digest of the model that it actually holds. */
   model: Uint8Array
   /** Digest of what it built in this round, until that is sealed. */
   built: Uint8Array | undefined
   /** Undefined while it is down. */
   state: PeerState | undefined
-  /** Grows with every crash: what was under way before is lost. */
+  /** Incremented by every crash: work of an earlier life is lost. */
   life: number
-  /** Effects of this round that were carried out. */
+  /** Number of effects of this round that were carried out. */
   effects: number
-  /** Whose turn it is to be asked by sync. */
+  /** Index of the next copy to ask by sync. */
   turn: number
   /** Latest attested round of others, by PeerId in hex (rule 17). */
   told: Map<string, number>
-  /** Membership changes that it saw sealed, the latest. */
+  /** The latest membership changes that it saw sealed. */
   changes: readonly MembershipChange[]
   /** Latest round in which it lost its disk. */
   lostIn: number
-  /** Round until whose begin it is away; 0 where it is not. */
+  /** The round at whose start it comes back; 0 when it is not away. */
   awayUntil: number
 }
 
-/** Whether a copy keeps the rules. */
+/** Whether a copy follows the protocol. */
 export function isHonest({ isFaulty }: Copy): boolean {
   return !isFaulty
 }

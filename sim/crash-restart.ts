@@ -41,7 +41,7 @@ export class CrashRestart {
     this.#world.watch.forgot(copy)
   }
 
-  /** Starts who was away until this round. */
+  /** Starts the copies that were away until this round. */
   comeBack(round: number): void {
     for (const copy of this.#world.copies) {
       if (copy.awayUntil === 0 || copy.awayUntil > round) continue
@@ -56,7 +56,7 @@ export class CrashRestart {
     copy.state = undefined
   }
 
-  /** The disk is gone, but for the key: an empty log that says so (rule 17), and the charter. */
+  /** The disk is lost except for the key and the charter; the new log says so (rule 17). */
   #lose(copy: Copy): void {
     copy.lostIn = copy.state?.context.round ?? copy.lostIn
     copy.log = [{ type: 'silent', through: UNKNOWN_ROUND }]
@@ -69,7 +69,7 @@ export class CrashRestart {
   restart(copy: Copy): void {
     if (copy.awayUntil > 0) return
     copy.life++
-    // The shell begins a round only from the model that was sealed, built again where it has to be.
+    // The shell begins a round only from the sealed model, and rebuilds it if necessary.
     copy.model = copy.context.modelDigest
     copy.built = undefined
     try {

@@ -8,7 +8,7 @@ import { stageOf, type World } from './world.ts'
 
 const PESTER_EVERY_MS = 700
 
-/** Carries messages: late, twice, in another order, or not at all, as the round's weather and its script have it. */
+/** Carries messages: late, twice, in another order, or not at all, as the round's weather and its script decide. */
 export class Delivery {
   readonly #world: World
 
@@ -16,7 +16,7 @@ export class Delivery {
     this.#world = world
   }
 
-  /** Lets a faulty copy send what nobody asked for, now and then. */
+  /** Makes a faulty copy send unsolicited messages now and then. */
   beginPestering(copy: Copy): void {
     this.#world.queue.later(this.#world.random.between(0, PESTER_EVERY_MS), () => this.#pester(copy))
   }
@@ -35,7 +35,7 @@ export class Delivery {
     }
   }
 
-  /** What a faulty member sends to one receiver: as the script has it, where the round has one. */
+  /** What a faulty member sends to one receiver: decided by the round's script, if it has one. */
   #words(copy: Copy, message: Message, to: Copy): readonly Uint8Array[] {
     const { stages, random } = this.#world
     const script = stages.get(message.header.round)?.script
@@ -61,7 +61,7 @@ export class Delivery {
     if (random.chance(duplication)) queue.later(random.between(...delay), deliver)
   }
 
-  /** What a copy's envelopeCheck makes of bytes. */
+  /** Runs a copy's envelope check on bytes, and lets the copy take in what is accepted. */
   receive(to: Copy, bytes: Uint8Array): void {
     const { state } = to
     if (state === undefined) return
@@ -81,7 +81,7 @@ export class Delivery {
     }
   }
 
-  /** Whether an honest member really said this: a forgery in its name is rightly rejected. */
+  /** Whether an honest member really sent this: a forgery in its name is rightly rejected. */
   #isHonestWord({ header, bytes }: Envelope): boolean {
     const { stages, honest } = this.#world
     return (stages.get(header.round)?.messages ?? []).some(

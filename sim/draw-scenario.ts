@@ -14,9 +14,9 @@ import { SeededRandom } from './seeded-random.ts'
 
 /** Rounds that a seed seals. */
 const ROUNDS = 5
-/** Trainers of a large consortium in a round: every one more costs n² endorsements. */
+/** Trainers of a large consortium in a round: each additional one costs n² endorsements. */
 const TRAINERS_OF_MANY = 5
-/** One seed of so many has real Ed25519 signatures, and edges that share nothing. */
+/** One seed in this number has real Ed25519 signatures, and an envelope check of its own for each receiver. */
 const REAL_EVERY = 25
 
 /** Plans of the adversary, each of which needs the lock, the proof or the count of votes to be exactly right. */
@@ -34,12 +34,12 @@ const PLANS: readonly (readonly Act[])[] = [
   ['half-lock', 'break-without-polka']
 ]
 
-/** What is drawn by itself, and what shows only where a charter asks for it. */
+/** Behaviours that are drawn separately, or that only have an effect under certain charters. */
 const APART: ReadonlySet<Behaviour> = new Set(['twin', 'silent', 'trains-harm'])
 
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
-/** Votes that take long beside their growth: who climbs every view alone is late, who jumps is not. */
+/** Vote times that are long compared with their growth: a member that goes through every view is late, one that jumps is not. */
 const OUTRUN_TIMEOUTS = { proposeMs: 200, voteMs: 4_000, growthMs: 10 }
 const OUTRUN_HEAL_MS = 400_000
 
@@ -120,12 +120,12 @@ function drawBehaviours(random: SeededRandom): Behaviour[] {
   return drawSome(among.length, random.between(1, 4), random).map((index) => among[index]!)
 }
 
-/** Now and then one or two who ask to join. */
+/** Sometimes one or two peers ask to join. */
 function drawJoins(members: number, random: SeededRandom): Partial<Scenario> {
   if (members > 13 || !random.chance(0.2)) return {}
   const joiners = random.between(1, 2)
   const changes = Array.from({ length: joiners }, (_, index): MembershipPlan => {
-    // Some have the word of too few.
+    // Some are supported by too few members.
     const by = random.chance(0.2) ? { by: [0] } : {}
     return { round: random.between(1, 3), type: 'join', person: members + index, ...by }
   })
@@ -133,8 +133,8 @@ function drawJoins(members: number, random: SeededRandom): Partial<Scenario> {
 }
 
 /**
- * What costs the honest members one of theirs for a while, where a quorum is left all the same: somebody leaves, is put
- * out, is away and comes back, loses its disk, or computes wrongly.
+ * Events that cost the honest members one of their number for a while, if a quorum remains: a member leaves, is evicted, is
+ * away and comes back, loses its disk, or computes wrongly.
  */
 function drawSpare(
   members: number,

@@ -1,13 +1,13 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { hex } from '../src/protocol/encoding/bytes.ts'
 import type { Verify } from '../src/protocol/encoding/signature.ts'
 import { type Judgement, judge } from '../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Envelope, type Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 
-/** What a member's envelopeCheck makes of bytes. */
+/** A member's envelope check. */
 export interface EnvelopeCheck {
   readonly verify: Verify
-  /** Notes a message that was just made: an envelopeCheck that shares its work need not read it again. */
+  /** Notes a message that was just made: a check that shares its work need not decode it again. */
   know(message: Message): void
   decode(bytes: Uint8Array): Envelope
   judge(context: RoundContext, envelope: Envelope): Judgement
@@ -23,7 +23,7 @@ export function plainCheck(verify: Verify): EnvelopeCheck {
   }
 }
 
-/** Both are pure functions: members in the same context judge the same bytes once between them. */
+/** Both are pure functions: members in the same context share one judgement of the same bytes. */
 export function memoisedCheck(verify: Verify): EnvelopeCheck {
   const envelopes = new WeakMap<Uint8Array, Envelope>()
   const judgements = new WeakMap<Envelope, Map<string, Judgement>>()

@@ -4,7 +4,7 @@ interface Entry {
   readonly run: () => void
 }
 
-/** What is to happen in virtual time: earliest first, and in the order of its coming where times are equal. */
+/** Future events in virtual time: the earliest first, and in order of insertion when times are equal. */
 export class EventQueue {
   readonly #heap: Entry[] = []
   #order = 0
@@ -23,7 +23,7 @@ export class EventQueue {
     }
   }
 
-  /** Runs what comes next; false where nothing is left. */
+  /** Runs the next event. @returns false when none is left */
   runNext(): boolean {
     const heap = this.#heap
     const first = heap[0]

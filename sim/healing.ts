@@ -4,12 +4,12 @@ import { patience } from './patience.ts'
 import type { RoundStage } from './round-stage.ts'
 import type { World } from './world.ts'
 
-/** Ends the bad weather of a round, and sees that the round ends in time after it. */
+/** Ends the bad weather of a round, and checks that the round ends in time afterwards. */
 export class Healing {
   readonly #world: World
   readonly #crashes: CrashRestart
   readonly #limits = new Map<number, { from: number; milliseconds: number }>()
-  /** How near a round came to its limit of time, 0 to 1. */
+  /** How close a round came to its time limit, 0 to 1. */
   strain = 0
 
   constructor(world: World, crashes: CrashRestart) {
@@ -32,7 +32,7 @@ export class Healing {
     const { round } = stage.context
     this.#limits.set(round, { from: queue.now, milliseconds })
     queue.later(milliseconds, () => {
-      // All sealed it, which may be so long ago that nothing else is remembered of it.
+      // Everybody sealed it, possibly so long ago that nothing else about it is remembered.
       if (!this.#limits.has(round)) return
       const late = this.#late(round).map(({ name }) => name)
       if (late.length > 0)
@@ -45,7 +45,7 @@ export class Healing {
     return this.#world.honest.filter((copy) => copy.awayUntil === 0 && done?.has(copy) !== true)
   }
 
-  /** Notes how long a round took, once nobody is waited for any more; who is away by plan is not. */
+  /** Notes how long a round took, once all members have sealed it except those that are away by plan. */
   sealed(round: number): void {
     const limit = this.#limits.get(round)
     if (limit === undefined || this.#late(round).length > 0) return

@@ -4,7 +4,7 @@ import type { Signer, Verify } from '../src/protocol/encoding/signature.ts'
 
 /**
  * Signatures without asymmetric keys, for simulations that need hundreds of thousands of them. Ideal because the
- * simulated faulty members are given only their own signer: nobody can make a tag in another's name.
+ * simulated faulty members are given only their own signer: none can make a tag in another's name.
  */
 export function idealSigner(peer: Uint8Array): Signer {
   return { peer, sign: (message) => tag(peer, message) }

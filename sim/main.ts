@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { drawScenario } from './draw-scenario.ts'
 import { mutantTable } from './mutant-table.ts'
-import { MUTANTS } from './mutants.ts'
+import { loadSubject, MUTANTS } from './mutants/index.ts'
 import { histogram, replayOf, summarise } from './report.ts'
 import { appendResult, readResults } from './results-file.ts'
-import { runScenario, type SeedResult } from './run-seed.ts'
+import type { SeedResult } from './run-seed.ts'
 import { shrink } from './shrink.ts'
 import { sweep } from './sweep.ts'
 
@@ -26,40 +26,41 @@ interface Options {
 
 function wholeNumber(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('must be a whole number, 1 or more')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 
 function mutantName(text: string): string {
   if (MUTANTS[text] !== undefined) return text
-  throw new InvalidArgumentError(`there are: ${Object.keys(MUTANTS).join(', ')}`)
+  throw new InvalidArgumentError(`known mutants: ${Object.keys(MUTANTS).join(', ')}`)
 }
 
-const program = new Command('sim')
-  .description('Runs whole consortia in virtual time, each made from a seed, and tells what went wrong.')
+const program = new Command('npm run sim --')
+  .description(
+    'Runs whole consortia in virtual time, each drawn from a seed, and reports violated invariants.'
+  )
   .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
   .option('--from <seed>', 'the first seed', wholeNumber, 1)
-  .option('--mutate <rule>', 'break one rule: the sweep has to show it', mutantName)
+  .option('--mutate <rule>', 'run a mutant, with one rule broken: the sweep has to show it', mutantName)
   .option(
     '--mutants',
-    'break every rule in turn, each in its own situation, and print the runs that it survives',
+    'run every mutant in its own situation, and print the number of runs until it is killed',
     false
   )
   .option('--drawn', 'with --mutants: in drawn seeds, at most --seeds of them', false)
-  .option('--shrink <seed>', 'make the scenario of a failing seed as simple as it will be', wholeNumber)
-  .option('--out <file>', 'with --shrink: the file that it is written to')
+  .option('--shrink <seed>', 'simplify the scenario of a failing seed', wholeNumber)
+  .option('--out <file>', 'with --shrink: the file to write it to')
   .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
   .option('--rounds <n>', 'rounds that every seed seals at least', wholeNumber)
   .option(
     '--results <file>',
-    'keep what came of every seed, or mutant, there, and go on where a run before stopped'
+    'append the result of every seed, or mutant, and resume where an earlier run stopped'
   )
-  .option('--document <file>', 'with --mutants: write the table between its marks in this file, too')
+  .option('--document <file>', 'with --mutants: also write the table between its marks in this file')
   .option('--json', 'one JSON object as the last line', false)
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out test/sim/scenarios/lock.json'
+    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out sim/scenarios/lock.json'
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
@@ -108,13 +109,14 @@ async function runSweep({
   return summary.failures.length === 0
 }
 
-function runShrink({ shrink: seed, mutate, rounds, out }: Options): boolean {
+async function runShrink({ shrink: seed, mutate, rounds, out }: Options): Promise<boolean> {
+  const { runScenario } = await loadSubject(mutate)
   const scenario = drawScenario(seed!, rounds)
-  if (runScenario(scenario, mutate).failure === undefined) {
-    tell(`seed ${seed} does not fail: there is nothing to shrink`)
+  if (runScenario(scenario).failure === undefined) {
+    tell(`seed ${seed} does not fail: nothing to shrink`)
     return true
   }
-  const result = shrink(scenario, mutate, ({ members, rounds: left, faulty }) =>
+  const result = await shrink(scenario, mutate, ({ members, rounds: left, faulty }) =>
     tell(`simpler: ${members} members, ${faulty.length} faulty, ${left} rounds`)
   )
   const text = `${JSON.stringify(result, null, 2)}\n`
@@ -124,6 +126,6 @@ function runShrink({ shrink: seed, mutate, rounds, out }: Options): boolean {
   return false
 }
 
-if (options.shrink !== undefined) process.exit(runShrink(options) ? 0 : 1)
+if (options.shrink !== undefined) process.exit((await runShrink(options)) ? 0 : 1)
 const isFine = options.mutants ? await mutantTable(options, tell) : await runSweep(options)
 process.exitCode = isFine ? 0 : 1

@@ -1,16 +1,16 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import type { ChangeRequest } from '../src/protocol/messages/bodies.ts'
+import type { SignedRequest } from '../src/protocol/messages/membership.ts'
 import { signRequest } from '../src/protocol/messages/membership.ts'
-import type { SignedRequest } from '../src/protocol/state/state.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { type Copy, isHonest } from './copy.ts'
 import type { MembershipPlan } from './scenario.ts'
 import type { World } from './world.ts'
 
-/** Rounds that a request has time to come true. */
+/** Rounds within which a request may take effect. */
 const EXPIRY_ROUNDS = 20
-const WISH_AFTER_MS = 50
+const REQUEST_AFTER_MS = 50
 
-/** Rule 11: tells members, when a round begins, who is to come and who is to go. */
+/** Rule 11: tells members, when a round begins, which peers are to join and to leave. */
 export class MembershipPlans {
   readonly #world: World
   readonly #requests = new Map<MembershipPlan, SignedRequest>()
@@ -19,13 +19,13 @@ export class MembershipPlans {
     this.#world = world
   }
 
-  /** What the operator of a copy wants in the round that it begins. */
+  /** Lets the operator of a copy make the requests of the round that it begins. */
   begin(copy: Copy, context: RoundContext): void {
     if (!isHonest(copy)) return
     for (const plan of this.#world.scenario.changes ?? []) {
       if (plan.round !== context.round || !this.#asks(copy, plan)) continue
       const signedRequest = this.#requestOf(plan, context)
-      this.#world.happen(copy, WISH_AFTER_MS, { type: 'membershipRequest', signedRequest })
+      this.#world.happen(copy, REQUEST_AFTER_MS, { type: 'membershipRequest', signedRequest })
     }
   }
 
@@ -35,7 +35,7 @@ export class MembershipPlans {
       : person !== subject && (by === undefined || by.includes(person))
   }
 
-  /** The same request for all who ask. */
+  /** The same request for all members that make it. */
   #requestOf(plan: MembershipPlan, context: RoundContext): SignedRequest {
     const known = this.#requests.get(plan)
     if (known !== undefined) return known

@@ -1,46 +1,42 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { judgesOf, MUTANTS } from './mutants.ts'
+import { loadSubject, MUTANTS } from './mutants/index.ts'
 import { appendResult, readResults } from './results-file.ts'
-import { runScenario, type SeedResult } from './run-seed.ts'
-import { seatSituations } from './seat-situations.ts'
+import type { SeedResult } from './run-seed.ts'
 import { SITUATION_SEEDS, situations } from './situations.ts'
 import { sweep } from './sweep.ts'
-import type { Violation } from './watch.ts'
 
-/** How one mutant fared. */
+/** Result of one mutant. */
 export interface MutantResult {
   readonly mutant: string
-  /** Seeds that ran until it was caught. */
+  /** Seeds that ran until it was killed. */
   readonly seeds: number
   /** The seed that ran first. */
   readonly from: number
   readonly caught?: Pick<SeedResult, 'seed' | 'failure'> | undefined
 }
 
-/** Runs every mutant in its own situation until a run shows it. */
-export function runSituations(onResult: (result: MutantResult) => void = () => {}): MutantResult[] {
-  return Object.keys(MUTANTS).map((mutant) => {
+/** Runs every mutant in its own situation, from the first seed on, until a run shows it. */
+export async function runSituations(
+  onResult: (result: MutantResult) => void = () => {}
+): Promise<MutantResult[]> {
+  const results: MutantResult[] = []
+  for (const mutant of Object.keys(MUTANTS)) {
+    const { runSituation } = await loadSubject(mutant)
     let caught: Pick<SeedResult, 'seed' | 'failure'> | undefined
     let seed = 0
     const most = situations[mutant] === undefined ? 1 : SITUATION_SEEDS
     while (caught === undefined && seed < most) {
-      const failure = runSituation(mutant, ++seed, mutant)
+      const failure = runSituation(mutant, ++seed)
       if (failure !== undefined) caught = { seed, failure }
     }
     const result = { mutant, seeds: seed, from: 1, caught }
+    results.push(result)
     onResult(result)
-    return result
-  })
+  }
+  return results
 }
 
-/** What goes wrong in the situation made for a mutant, under the sound rules or under broken ones. */
-export function runSituation(situation: string, seed: number, mutant?: string): Violation | undefined {
-  const scenario = situations[situation]
-  if (scenario !== undefined) return runScenario(scenario(seed), mutant).failure
-  return seatSituations[situation]!(judgesOf(mutant))
-}
-
-/** Which drawn seeds, in how many processes, and what a run before knows already. */
+/** Which drawn seeds to run, in how many processes, and the results of an earlier run. */
 interface DrawnOptions {
   readonly seeds: number
   readonly from: number
@@ -54,7 +50,7 @@ export async function runMutants(
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
   const results: MutantResult[] = []
-  // What only a single member's situation can show never shows in a run within f.
+  // Mutants that only a single member's situation shows never show in a run with at most f faulty members.
   for (const mutant of Object.keys(situations)) {
     const before = known.find(
       (result) =>
@@ -78,20 +74,20 @@ async function runDrawn(
   return { mutant, seeds: caught === undefined ? run.length : caught.seed - from + 1, from, caught }
 }
 
-/** What `npm run sim -- --mutants` is asked for. */
+/** Options of `npm run sim -- --mutants`. */
 export interface MutantTableOptions {
   readonly seeds: number
   readonly from: number
   readonly jobs: number
   readonly json: boolean
   readonly drawn: boolean
-  /** File of earlier results, which this run goes on from; drawn seeds only. */
+  /** File of earlier results, from which this run resumes; drawn seeds only. */
   readonly results?: string
-  /** Document whose table is written anew. */
+  /** Document whose table is rewritten. */
   readonly document?: string
 }
 
-/** Runs the mutants, prints their table and writes it into the document, if one is named; whether all were caught. */
+/** Runs the mutants, prints their table and writes it into the document, if one is named. @returns whether all were killed */
 export async function mutantTable(
   options: MutantTableOptions,
   tell: (text: string) => void
@@ -100,10 +96,14 @@ export async function mutantTable(
   const note = (result: MutantResult) => {
     const { mutant, seeds, caught } = result
     if (file !== undefined && drawn) appendResult(file, result)
-    tell(`${mutant}: ${caught === undefined ? `survived ${seeds} seeds` : `caught at seed ${caught.seed}`}`)
+    const recorded = MUTANTS[mutant]!.seed
+    const hint = drawn || caught?.seed === recorded ? '' : `; recorded is seed ${recorded}`
+    tell(
+      `${mutant}: ${caught === undefined ? `survived ${seeds} seeds` : `killed at seed ${caught.seed}`}${hint}`
+    )
   }
   const known = file === undefined ? [] : readResults<MutantResult>(file, ({ mutant }) => mutant)
-  const results = drawn ? await runMutants({ ...options, known }, note) : runSituations(note)
+  const results = drawn ? await runMutants({ ...options, known }, note) : await runSituations(note)
   const table = tableOf(results)
   const survivors = results.filter(({ caught }) => caught === undefined).map(({ mutant }) => mutant)
   if (document !== undefined) writeInto(document, drawn ? 'drawn' : 'situations', table)
@@ -113,18 +113,19 @@ export async function mutantTable(
 
 function tableOf(results: readonly MutantResult[]): string {
   const rows = results.map(({ mutant, seeds, caught }) => {
-    const by = caught?.failure?.invariant ?? '**not caught**'
+    const by = caught?.failure?.invariant ?? '**not killed**'
     return `| \`${mutant}\` | ${MUTANTS[mutant]!.says} | ${by} | ${caught === undefined ? `> ${seeds}` : seeds} |`
   })
-  return ['| mutant | what is broken | caught by | seeds needed |', '|---|---|---|---|', ...rows].join('\n')
+  return ['| mutant | what is broken | killed by | seeds needed |', '|---|---|---|---|', ...rows].join('\n')
 }
 
-/** Puts a table between the marks of that name. */
+/** Replaces the table between the marks of that name. */
 function writeInto(document: string, mark: string, table: string): void {
   const text = readFileSync(document, 'utf8')
   const [start, end] = [`<!-- ${mark} -->\n`, '<!-- end -->']
   const from = text.indexOf(start) + start.length
   const to = text.indexOf(end, from)
-  if (!text.includes(start) || to < 0) throw new Error(`${document} has no marks ${start.trim()} and ${end}`)
+  if (!text.includes(start) || to < 0)
+    throw new Error(`${document} lacks the marks ${start.trim()} and ${end}`)
   writeFileSync(document, `${text.slice(0, from)}\n${table}\n\n${text.slice(to)}`)
 }

@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto'
 import type { RevealChain } from '../src/protocol/charter/reveal-chain.ts'
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import { type Signer, verifyEd25519 } from '../src/protocol/encoding/signature.ts'
 import { contextAfter, encodeSealedRound } from '../src/protocol/history/sealed-round.ts'
 import { type Environment, type Step, start, step } from '../src/protocol/machine.ts'
-import { isVoid } from '../src/protocol/messages/identifiers.ts'
-import { type RoundRules, soundRules } from '../src/protocol/round-rules.ts'
+import { isVoid } from '../src/protocol/messages/cut.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import type { Effect } from '../src/protocol/state/effects.ts'
 import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
@@ -32,27 +31,27 @@ export type { Observer } from './world.ts'
 
 /** Steps of a copy between two looks at its memory. */
 const BOUNDS_EVERY = 16
-/** Most steps of a round, by members squared: more is a loop that virtual time does not end. */
+/** Most steps of a round, by members squared: more means a loop that never ends in virtual time. */
 const STEPS_MAX = 100_000
 /** Membership changes that a faulty copy remembers. */
 const CHANGES_KEPT = 8
-/** Rounds for which sealed rounds and blocks are kept after all have them: nobody is away for longer. */
+/** Rounds for which sealed rounds and blocks are kept after all members have them: no member is away for longer. */
 const KEPT_ROUNDS = 32
 
-/** What came of a run. */
+/** Result of a run. */
 export interface Outcome {
   readonly violations: readonly Violation[]
   /** Rounds that every honest member sealed. */
   readonly rounds: number
   readonly voidRounds: number
-  /** Highest view that an honest member reached, and how far a round was from its limit of time, 0 to 1. */
+  /** Highest view that an honest member reached, and how close a round came to its time limit, 0 to 1. */
   readonly highestView: number
   readonly strain: number
   readonly virtualMs: number
   readonly steps: number
 }
 
-/** A consortium in virtual time: every step of every member, in an order that the scenario alone decides. */
+/** A consortium in virtual time: every step of every member, in an order that follows from the scenario alone. */
 export class Network implements World {
   readonly scenario: Scenario
   readonly observer: Observer
@@ -79,16 +78,15 @@ export class Network implements World {
   #done = 0
 
   /**
-   * @param rules of the honest members; broken ones where the simulator is to show that it sees it
-   * @param observer of what is sent and reached, for measurements
+   * @param observer told of what is sent and reached, for measurements
    */
-  constructor(scenario: Scenario, rules: RoundRules = soundRules, observer: Observer = {}) {
+  constructor(scenario: Scenario, observer: Observer = {}) {
     this.scenario = scenario
     this.observer = observer
     this.random = new SeededRandom(scenario.seed)
     const verify = scenario.signatures === 'real' ? verifyEd25519 : verifyIdeal
     this.envelopeCheck = scenario.signatures === 'real' ? plainCheck(verify) : memoisedCheck(verify)
-    const { copies, chains, outsider, genesis } = peopleOf(scenario, rules, verify)
+    const { copies, chains, outsider, genesis } = peopleOf(scenario, verify)
     this.copies = copies
     this.honest = copies.filter(isHonest)
     this.chains = chains
@@ -103,7 +101,7 @@ export class Network implements World {
     this.#plans = new MembershipPlans(this)
   }
 
-  /** Starts everybody. */
+  /** Starts all copies. */
   begin(): void {
     for (const copy of this.copies) {
       this.#sync.begin(copy)
@@ -112,7 +110,7 @@ export class Network implements World {
     }
   }
 
-  /** Runs until every honest member sealed all rounds, or something happened that must not. */
+  /** Runs until every honest member has sealed all rounds, or an invariant is violated. */
   run(): Outcome {
     const { rounds } = this.scenario
     this.begin()
@@ -144,7 +142,7 @@ export class Network implements World {
     }
   }
 
-  /** What a copy steps with: its clock runs as fast as its timers do. */
+  /** The environment of a copy's step: its clock runs at the same speed as its timers. */
   #environmentOf({ environment, clock }: Copy): Environment {
     environment.now = Math.round(this.queue.now / clock)
     return environment
@@ -179,7 +177,7 @@ export class Network implements World {
     }
   }
 
-  /** What the checker sees of a step, which may go through several rounds. */
+  /** Shows a step to the checker; it may go through several rounds. */
   #look(copy: Copy, before: RoundContext, state: PeerState, effects: readonly Effect[]): void {
     let context = before
     const { watch } = this
@@ -200,7 +198,7 @@ export class Network implements World {
     if (state.committed !== undefined) watch.committed(copy.name, state)
   }
 
-  /** The first honest member to begin a round raises its curtain. */
+  /** The first honest member that begins a round opens its stage. */
   #begin(copy: Copy, context: RoundContext): void {
     if (copy.state !== undefined) copy.effects = 0
     const { weather, absences = [] } = this.scenario
@@ -276,17 +274,14 @@ export class Network implements World {
     }
   }
 
-  /** Rule 1: an honest member vouches only for what it has, and finds nothing wrong with. */
+  /** Rule 1: an honest member endorses only blocks that it holds and finds valid. */
   #checkVouched(copy: Copy, { message }: Extract<Effect, { type: 'broadcast' }>): void {
     const { manifest } = message.body as { manifest: Uint8Array }
     const author = copy.state?.context.members[message.slot]?.peer
     const { round } = message.header
     if (author === undefined || copy.state?.context.round !== round) return
     if (!this.#blocks.mayVouch(copy, manifest, author, round))
-      this.watch.note(
-        'endorsed',
-        `${copy.name} vouched for blocks that it does not hold, or that are not valid`
-      )
+      this.watch.note('endorsed', `${copy.name} endorsed blocks that it does not hold, or that are not valid`)
   }
 
   #train(copy: Copy, context: RoundContext): void {
@@ -304,7 +299,7 @@ export class Network implements World {
     const { round } = context
     const next = contextAfter(context, sealedRound)
     copy.sealed.set(round, { bytes: encodeSealedRound(sealedRound), context })
-    // The very context of the state where that is the next: much is kept by it.
+    // The identical context object if the state is in the next round: caches are keyed by it.
     copy.context = copy.state?.context.round === next.round ? copy.state.context : next
     copy.model = copy.built ?? copy.model
     copy.built = undefined

@@ -1,29 +1,29 @@
-import { deadlinesOf } from '../src/protocol/rules/deadline.ts'
+import { deadlinesOf } from '../src/protocol/rules/measure.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import type { Copy } from './copy.ts'
 import type { RoundStage } from './round-stage.ts'
 import type { Scenario } from './scenario.ts'
 
-/** Time that a member takes at most to get the blocks of a round, once somebody serves them, and to build. */
+/** Most time that a member needs to fetch the blocks of a round, once a member serves them, and to build. */
 const REPLAY_MS = 3_000
-/** How far a member's deadlines may be from the charter's (`docs/protocol.md`, "Deadlines"). */
+/** How far a member's deadlines may differ from the charter's, as a factor (`docs/protocol.md`, "Deadlines"). */
 const DEADLINE_RANGE = 8
 
-/** How long a round may still take once it healed, and which view the honest members may come to. */
+/** How long a round may still take once it has healed, and up to which view. */
 export interface Patience {
   readonly milliseconds: number
   readonly view: number
 }
 
 /**
- * What rounds are promised to need once their messages come (`docs/protocol.md`, "Why rounds end"), from what the honest
- * members are at when the round heals: nothing is waited for that is behind all of them.
+ * The time within which a round must end once its messages arrive (`docs/protocol.md`, "Why rounds end"), given where the
+ * honest members are when it heals: phases that all of them have left are not counted.
  *
- * - Everybody has asked everybody after `copies × syncEveryMs`. Who is behind does so for every round, and builds it.
- * - Somebody is not deciding yet: its timers of training and gathering run out at the latest.
- * - Until all have asked, views may pass in vain, each at least as long as its precommit timer. Views count from where
+ * - Every copy has asked every other after `copies × syncEveryMs`. A copy that is behind does so for every round, and builds it.
+ * - If a member is not deciding yet, its timers of training and gathering expire at the latest.
+ * - Until all have asked, views may pass without a decision, each at least as long as its precommit timer. Views count once
  *   timeouts are longer than three delays. Then proposers take turns: at most f faulty ones, an honest one; and as many
- *   again, should a faulty one have given a lock meanwhile to somebody whom it left out before.
+ *   again, if a faulty one has meanwhile given a lock to a member that it left out before.
  */
 export function patience(scenario: Scenario, stage: RoundStage, copies: readonly Copy[]): Patience {
   const { timeouts, calmDelay, syncEveryMs, clocks } = scenario
@@ -54,7 +54,7 @@ export function patience(scenario: Scenario, stage: RoundStage, copies: readonly
   return { milliseconds: Math.ceil(endMs + sum * slowest), view: last }
 }
 
-/** The shortest and the longest that a deadline is among members, as far as they may move it from the charter's. */
+/** The shortest and the longest deadline among members, within the range in which deadlines may move. */
 function deadlineRange(timeouts: Scenario['timeouts'], states: readonly PeerState[]) {
   const own = states.map(deadlinesOf)
   type Name = 'gatherMs' | 'proposeMs' | 'voteMs'

@@ -1,13 +1,12 @@
 import type { RevealChain } from '../src/protocol/charter/reveal-chain.ts'
-import { genesisContext, type RoundContext } from '../src/protocol/charter/round-context.ts'
 import { createSigner, peerOf, type Signer, type Verify } from '../src/protocol/encoding/signature.ts'
-import type { RoundRules } from '../src/protocol/round-rules.ts'
+import { genesisContext, type RoundContext } from '../src/protocol/round/context.ts'
 import type { Copy } from './copy.ts'
 import { idealSigner } from './ideal-signatures.ts'
 import type { Behaviour, Scenario } from './scenario.ts'
 import { CHAIN_LENGTH, digestOf, simulatedConsortium } from './simulated-consortium.ts'
 
-/** Everybody in a simulation: the charter's members by the order of their PeerIds, then those who will ask to join. */
+/** All people in a simulation: the charter's members in the order of their PeerIds, then the peers that will ask to join. */
 export interface People {
   readonly copies: Copy[]
   readonly chains: readonly RevealChain[]
@@ -15,7 +14,7 @@ export interface People {
   readonly genesis: RoundContext
 }
 
-export function peopleOf(scenario: Scenario, rules: RoundRules, verify: Verify): People {
+export function peopleOf(scenario: Scenario, verify: Verify): People {
   const { seed, members, joiners = 0, faulty, clocks } = scenario
   const signerOf = (index: number | 'outsider') => {
     const secret = digestOf(`key ${seed} ${index}`)
@@ -31,10 +30,10 @@ export function peopleOf(scenario: Scenario, rules: RoundRules, verify: Verify):
     },
     signerOf,
     joiners,
-    // Rounds that are under way when the last has been sealed by all need a reveal too.
+    // Rounds in progress when all have sealed the last one need a reveal too.
     scenario.rounds < CHAIN_LENGTH / 2 ? CHAIN_LENGTH : 2 * scenario.rounds
   )
-  const genesis = genesisContext(signed, rules)
+  const genesis = genesisContext(signed)
   const behavioursOf = new Map(faulty.map(({ member, behaviours }) => [member, new Set(behaviours)]))
   const copies: Copy[] = []
   for (const [person, { signer }] of people.entries()) {
@@ -47,7 +46,7 @@ export function peopleOf(scenario: Scenario, rules: RoundRules, verify: Verify):
         peer: signer.peer,
         isFaulty: behavioursOf.has(person),
         behaviours,
-        environment: { signer, verify, rules, now: 0 },
+        environment: { signer, verify, now: 0 },
         clock: clocks[person] ?? 1,
         log: [],
         sealed: new Map(),

@@ -13,7 +13,7 @@ interface Heard {
 
 const VIEW_KINDS: ReadonlySet<string> = new Set(['proposal', 'prevote', 'precommit'])
 
-/** Against whom a member holds proof of having signed two things in one place, by what it heard. */
+/** The members against which a copy holds proof of two different messages in one kind and slot, by what it heard. */
 export class Proofs {
   readonly #heard = new Map<Copy, Heard>()
   readonly #against = new Map<Copy, Set<string>>()
@@ -25,7 +25,7 @@ export class Proofs {
       return
     }
     const { kind, slot, author, header } = message
-    // Of views far ahead a member need not keep what it heard.
+    // A member need not keep messages of views far ahead.
     if (VIEW_KINDS.has(kind) && slot > Math.max(view, 0) + 1) return
     const known = this.#heard.get(copy)
     const heard = known?.parent === context.parent ? known : { parent: context.parent, ids: new Map() }

@@ -10,13 +10,13 @@ export interface SweepSummary {
   readonly failures: readonly { seed: number; invariant: string; replay: string }[]
 }
 
-/** The line that runs a seed again. */
+/** The command that runs a seed again. */
 export function replayOf(seed: number, mutant?: string, rounds?: number): string {
   const mutate = mutant === undefined ? '' : ` --mutate ${mutant}`
   return `npm run sim -- --from ${seed} --seeds 1${rounds === undefined ? '' : ` --rounds ${rounds}`}${mutate}`
 }
 
-/** Sums a sweep up. */
+/** Summarises a sweep. */
 export function summarise(results: readonly SeedResult[], mutant?: string, rounds?: number): SweepSummary {
   const failed = results.filter(({ failure }) => failure !== undefined)
   const stalls = failed.filter(({ failure }) => failure!.invariant === 'stall').length
@@ -33,7 +33,7 @@ export function summarise(results: readonly SeedResult[], mutant?: string, round
   }
 }
 
-/** How many seeds had how many members, how many of them faulty, and what the runs were like. */
+/** A table of the seeds by number of members. */
 export function histogram(results: readonly SeedResult[]): string {
   const table = new Table({
     head: ['members', 'seeds', 'with f faulty', 'rounds', 'void', 'highest view', 'CPU s'],
@@ -65,6 +65,6 @@ export function histogram(results: readonly SeedResult[]): string {
     `ten members or more: ${share(results.filter(({ members }) => members >= 10).length, results.length)}`,
     `forty members: ${share(results.filter(({ members }) => members === 40).length, results.length)}`,
     `f faulty, of those with four or more: ${share(full.length, large.length)}`,
-    `closest to the limit of time: ${share(Math.max(0, ...results.map(({ strain }) => strain)), 1)}`
+    `closest to the time limit: ${share(Math.max(0, ...results.map(({ strain }) => strain)), 1)}`
   ].join('\n')
 }

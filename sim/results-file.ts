@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 
 /**
- * What runs before left, one JSON object a line, the last of each key; a last line that was being written when its run
+ * Results of earlier runs, one JSON object per line, the last of each key; a last line that was being written when its run
  * stopped is left out.
  */
 export function readResults<Result>(file: string, keyOf: (result: Result) => unknown): Result[] {

@@ -1,6 +1,6 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { hex } from '../src/protocol/encoding/bytes.ts'
 import type { Envelope, Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { ScriptRunner } from './adversary/script.ts'
 import type { Copy } from './copy.ts'
 import type { Weather } from './scenario.ts'
@@ -19,7 +19,7 @@ export class RoundStage {
   readonly #indices = new Map<string, number>()
   readonly #held: (() => void)[] = []
   healed = false
-  /** Views that honest members may reach before it counts as a stall; none while the round has not healed. */
+  /** Highest view that honest members may reach before it counts as a stall; unlimited until the round has healed. */
   viewLimit = Number.POSITIVE_INFINITY
 
   constructor(
@@ -63,7 +63,7 @@ export class RoundStage {
     return this.healed || this.script === undefined || this.script.passesCertificate(author)
   }
 
-  /** Changes when something may pass that did not before. */
+  /** Changes when something may pass that could not before. */
   get openness(): number {
     return this.healed ? -1 : (this.script?.openness ?? 0)
   }
@@ -75,7 +75,7 @@ export class RoundStage {
     return sideOf(from, view, partition, partitionByView) !== sideOf(to, view, partition, partitionByView)
   }
 
-  /** Keeps a delivery for the time when the round heals. */
+  /** Keeps a delivery until the round heals. */
   hold(deliver: () => void): void {
     if (!this.weather.losesHeld) this.#held.push(deliver)
   }

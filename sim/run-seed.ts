@@ -1,5 +1,4 @@
 import { drawScenario } from './draw-scenario.ts'
-import { rulesOf } from './mutants.ts'
 import { Network } from './network.ts'
 import type { Scenario } from './scenario.ts'
 import type { Violation } from './watch.ts'
@@ -17,10 +16,10 @@ export interface SeedResult {
   readonly failure?: Violation
 }
 
-/** Runs a scenario under the rules, one of them broken where a mutant is named. */
-export function runScenario(scenario: Scenario, mutant?: string): SeedResult {
+/** Runs a scenario. */
+export function runScenario(scenario: Scenario): SeedResult {
   const before = process.cpuUsage()
-  const outcome = new Network(scenario, rulesOf(mutant)).run()
+  const outcome = new Network(scenario).run()
   const { user, system } = process.cpuUsage(before)
   const { seed, members, faulty } = scenario
   const { rounds, voidRounds, highestView, strain } = outcome
@@ -30,7 +29,7 @@ export function runScenario(scenario: Scenario, mutant?: string): SeedResult {
   return failure === undefined ? { ...result, cpuMs } : { ...result, cpuMs, failure }
 }
 
-/** Draws a scenario from its seed and runs it; `rounds` are as many as the draw says unless told otherwise. */
-export function runSeed(seed: number, mutant?: string, rounds?: number): SeedResult {
-  return runScenario(drawScenario(seed, rounds), mutant)
+/** Draws a scenario from its seed and runs it. @param rounds that it seals at least; by default the number drawn */
+export function runSeed(seed: number, rounds?: number): SeedResult {
+  return runScenario(drawScenario(seed, rounds))
 }

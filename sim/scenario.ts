@@ -2,9 +2,9 @@ import type { Charter } from '../src/protocol/charter/charter.ts'
 
 /** How a faulty member departs from the protocol; several at once are allowed. */
 export const BEHAVIOURS = [
-  /** Says nothing at all. */
+  /** Sends nothing at all. */
   'silent',
-  /** Speaks to, and serves, only some. */
+  /** Sends to, and serves, only some members. */
   'selective',
   /** Runs as two live copies of one identity. */
   'twin',
@@ -24,18 +24,18 @@ export const BEHAVIOURS = [
   'proposes-oversized',
   /** Claims more documents than the charter allows. */
   'claims-samples',
-  /** Publishes manifests with a reveal that is none. */
+  /** Publishes manifests with a reveal that is not on its chain. */
   'reveals-wrongly',
   /** Makes proposals from fewer readies than a quorum. */
   'proposes-few',
   /** Puts membership changes of earlier cuts into its own. */
   'replays-changes',
-  /** Answers those who ask with sealed rounds that faulty members alone signed. */
+  /** Answers sync with sealed rounds that faulty members alone signed. */
   'gives-false-rounds',
-  /** Shards that hold what no honest member endorses. */
+  /** Shards that no honest member endorses. */
   'trains-nonsense',
   'trains-harm',
-  /** Sends old messages of anybody again. */
+  /** Repeats old messages of any member. */
   'replays',
   /** Makes messages in others' names, from outsiders, and on other parents. */
   'forges',
@@ -54,10 +54,10 @@ export interface FaultyMember {
 /** Stops a member in the middle of its work. */
 export interface Crash {
   readonly member: number
-  /** How many of its effects in the round are still carried out; the one after may be a half-written record. */
+  /** Number of its effects in the round that are still carried out; the next one may be a half-written record. */
   readonly afterEffects: number
   readonly downMs: number
-  /** Whether the log, and with it all that the member knew, is gone when it comes back. */
+  /** Whether the log, and with it everything that the member knew, is lost when it comes back. */
   readonly losesLog: boolean
 }
 
@@ -67,19 +67,19 @@ export type Act =
   | 'hide-polka'
   /** A cut is locked by some, and one member alone sees the precommits that decide it. */
   | 'lock'
-  /** A cut is locked by some, and no one sees it decided. */
+  /** A cut is locked by some, and no member sees it decided. */
   | 'half-lock'
   /** Proposals are held back: the view ends with nothing. */
   | 'starve'
-  /** The same, and one honest member hears nothing of it: the others leave it views behind. */
+  /** The same, and one honest member hears nothing of it, so that it falls views behind the others. */
   | 'outrun'
-  /** A faulty proposer proposes another cut, freshly. */
+  /** A faulty proposer makes a fresh proposal of another cut. */
   | 'break-fresh'
   /** A faulty proposer repeats another cut, as valid in a view where it had no quorum. */
   | 'break-without-polka'
   /** A faulty proposer repeats the cut of the hidden quorum, which is older than the lock. */
   | 'break-with-old-polka'
-  /** A faulty proposer puts a manifest that nobody certified into its cut. */
+  /** A faulty proposer puts a manifest without a certificate into its cut. */
   | 'smuggle'
 
 /** A plan for the views of a round; acts that need a faulty proposer wait, starving, for one. */
@@ -87,7 +87,7 @@ export interface Script {
   readonly acts: readonly Act[]
   /** What the faulty members do with their votes once the acts are over. */
   readonly afterwards: 'silent' | 'loyal'
-  /** Draws who is the witness of a lock, and who locks. */
+  /** Draws which member is the witness of a lock, and which members lock. */
   readonly draw: number
 }
 
@@ -103,7 +103,7 @@ export interface Weather {
   readonly losesHeld: boolean
   /** Side of every member (of a twin's first copy; the second is on the other side), or none. */
   readonly partition?: readonly number[]
-  /** Sides are drawn anew for every view from this number, where given. */
+  /** If given, sides are drawn again for every view, from this number. */
   readonly partitionByView?: number
   readonly script?: Script
   readonly crashes: readonly Crash[]
@@ -111,7 +111,7 @@ export interface Weather {
   readonly untrained: readonly number[]
 }
 
-/** Messages come, nobody crashes, and everybody trains. */
+/** Messages arrive, no member crashes, and every member trains. */
 export const CALM: Weather = {
   healMs: 120_000,
   delay: [5, 60],
@@ -122,17 +122,17 @@ export const CALM: Weather = {
   untrained: []
 }
 
-/** Rule 11: somebody who is to come or to go, from a round on. */
+/** Rule 11: a peer that is to join or to leave, from a round on. */
 export interface MembershipPlan {
   readonly round: number
   readonly type: 'join' | 'leave' | 'evict'
   /** Joining people come after the members: `members`, `members + 1` and so on. */
   readonly person: number
-  /** Who asks for it, where not every honest member does. */
+  /** Members that ask for it, if not every honest member does. */
   readonly by?: readonly number[]
 }
 
-/** A run, whole: the same scenario gives the same run. */
+/** Everything that a run depends on: the same scenario gives the same run. */
 export interface Scenario {
   readonly seed: number
   readonly members: number
@@ -141,24 +141,24 @@ export interface Scenario {
   readonly minShards: number
   readonly timeouts: Charter['timeouts']
   readonly faulty: readonly FaultyMember[]
-  /** By round, from the first; the last one stays. */
+  /** By round, from the first; the last one applies to all later rounds. */
   readonly weather: readonly Weather[]
   /** One-way delay once a round has healed, milliseconds. */
   readonly calmDelay: readonly [number, number]
   /** How fast every member's clock runs. */
   readonly clocks: readonly number[]
   readonly syncEveryMs: number
-  /** How long a training takes, milliseconds, and how long fetches and builds do, where other than usual. */
+  /** How long a training takes, milliseconds, and how long fetches and builds do, if not as usual. */
   readonly trainMs?: readonly [number, number]
   readonly workMs?: readonly [number, number]
-  /** People who are in no charter, and follow until they are let in. */
+  /** People that are not in the charter, and follow until they are admitted. */
   readonly joiners?: number
   readonly changes?: readonly MembershipPlan[]
-  /** Members who are down from the begin of one round to the begin of another. */
+  /** Members that are down from the start of one round to the start of another. */
   readonly absences?: readonly { readonly member: number; readonly from: number; readonly until: number }[]
-  /** Members whose machine computes wrongly in a round. */
+  /** Members whose builds are wrong in a round. */
   readonly miscomputes?: readonly { readonly member: number; readonly round: number }[]
-  /** Whether sealed rounds are kept to the end, and not only for as long as somebody may need them. */
+  /** Whether sealed rounds are kept to the end, and not only while a member may need them. */
   readonly keepsAll?: boolean
   readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee' | 'heldOutVeto' | 'retain'>>
 }

@@ -1,22 +1,21 @@
-import { peerOf } from '../src/protocol/encoding/signature.ts'
-import { cutId } from '../src/protocol/messages/identifiers.ts'
+import { peerOf, verifyEd25519 } from '../src/protocol/encoding/signature.ts'
+import { cutId } from '../src/protocol/messages/cut.ts'
 import { signMessage } from '../src/protocol/messages/message.ts'
 import type { SignedRecord } from '../src/protocol/state/effects.ts'
 import { Table } from '../test/unit/protocol/table.ts'
-import type { Judges } from './mutants.ts'
 import type { Violation } from './watch.ts'
 
 /**
- * Situations of one member alone, for rules that a consortium with at most f faulty members never gets to: the last line
- * of defence where more are, and the judge of signatures, which simulated consortia replace.
+ * Situations of one member alone, for rules that never come into play with at most f faulty members: the last line of defence
+ * against more, and the verifier of signatures, which simulated consortia replace.
  */
-export const seatSituations: Readonly<Record<string, (judges: Judges) => Violation | undefined>> = {
+export const seatSituations: Readonly<Record<string, () => Violation | undefined>> = {
   'attest-again': attestsAgain,
   'small-order': acceptsSmallOrder
 }
 
 /** A member that attested one cut comes back, and more than f faulty ones let it commit another. */
-function attestsAgain({ rules }: Judges): Violation | undefined {
+function attestsAgain(): Violation | undefined {
   const table = new Table(4)
   const self = 0
   const { context } = table
@@ -24,7 +23,7 @@ function attestsAgain({ rules }: Judges): Violation | undefined {
   const body = { cut: before, stack: context.parent, model: context.parent }
   const said = signMessage(context, table.environment(self).signer, 'attestation', 0, body)
   const log: SignedRecord[] = [{ type: 'signed', envelope: said.bytes }]
-  const seat = table.sitAgain(self, log, context, rules)
+  const seat = table.sitAgain(self, log)
   const cut = table.cut([])
   const id = cutId(context, cut)
   const others = [1, 2, 3]
@@ -40,10 +39,12 @@ function attestsAgain({ rules }: Judges): Violation | undefined {
     : undefined
 }
 
-/** Under the neutral element as a key, R = B·0 and s = 0 fit every message: nobody may count as its signer. */
-function acceptsSmallOrder({ verify }: Judges): Violation | undefined {
+/** Under the neutral element as a key, R = B·0 and s = 0 fit every message: it must not count as a signer. */
+function acceptsSmallOrder(): Violation | undefined {
   const neutral = Uint8Array.from({ length: 32 }, (_, index) => (index === 0 ? 1 : 0))
   const signature = Uint8Array.from([...neutral, ...new Uint8Array(32)])
-  const fits = ['one word', 'another'].filter((text) => verify(peerOf(neutral), Buffer.from(text), signature))
+  const fits = ['one word', 'another'].filter((text) =>
+    verifyEd25519(peerOf(neutral), Buffer.from(text), signature)
+  )
   return fits.length > 1 ? { invariant: 'forgery', text: 'one signature fits two messages' } : undefined
 }

@@ -1,8 +1,8 @@
-import { runScenario } from './run-seed.ts'
+import { loadSubject } from './mutants/index.ts'
 import { CALM, type Scenario, type Weather } from './scenario.ts'
 import type { Invariant } from './watch.ts'
 
-/** A scenario that shows a violation, as a file keeps it. */
+/** A scenario that shows a violation, as stored in a file. */
 export interface ShrunkScenario {
   readonly mutant: string | null
   readonly invariant: Invariant
@@ -10,24 +10,24 @@ export interface ShrunkScenario {
 }
 
 /**
- * Makes a failing scenario as simple as it will be: takes away one thing after the other for as long as the run still
- * violates the same invariant.
+ * Simplifies a failing scenario: removes one thing after another while the run still violates the same invariant.
  *
  * @throws {RangeError} for a scenario that does not fail
  */
-export function shrink(
+export async function shrink(
   scenario: Scenario,
   mutant: string | undefined,
   onStep: (scenario: Scenario) => void = () => {}
-): ShrunkScenario {
-  const invariant = runScenario(scenario, mutant).failure?.invariant
+): Promise<ShrunkScenario> {
+  const { runScenario } = await loadSubject(mutant)
+  const invariant = runScenario(scenario).failure?.invariant
   if (invariant === undefined) throw new RangeError(`seed ${scenario.seed} does not fail`)
   let least = scenario
   for (let isSmaller = true; isSmaller; ) {
     isSmaller = false
     for (const simpler of simplerOnes(least)) {
       if (JSON.stringify(simpler) === JSON.stringify(least)) continue
-      if (runScenario(simpler, mutant).failure?.invariant !== invariant) continue
+      if (runScenario(simpler).failure?.invariant !== invariant) continue
       least = simpler
       isSmaller = true
       onStep(least)
@@ -37,7 +37,7 @@ export function shrink(
   return { mutant: mutant ?? null, invariant, scenario: least }
 }
 
-/** Scenarios with one thing less, the largest first. */
+/** Scenarios with one thing removed, the largest first. */
 function* simplerOnes(scenario: Scenario): Generator<Scenario> {
   const { rounds, weather, faulty, clocks, members } = scenario
   if (rounds > 1) yield { ...scenario, rounds: 1, weather: weather.slice(0, 1) }
@@ -54,7 +54,7 @@ function* simplerOnes(scenario: Scenario): Generator<Scenario> {
       if (behaviours.length > 0)
         yield { ...scenario, faulty: replaced(faulty, index, { ...member, behaviours }) }
   const isNamed = faulty.some(({ member }) => member === members - 1)
-  // With more than f faulty members the sound rules promise nothing, and the scenario would show nothing.
+  // With more than f faulty members the protocol guarantees nothing, and the scenario would show nothing.
   const isTolerated = faulty.length <= Math.floor((members - 2) / 3)
   if (members > 1 && isTolerated && !isNamed && (scenario.joiners ?? 0) === 0)
     yield { ...scenario, members: members - 1 }

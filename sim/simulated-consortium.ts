@@ -2,20 +2,22 @@ import { createHash } from 'node:crypto'
 import { shardByteLength } from '../src/adapter/shard/shard.ts'
 import { type Charter, charterId, type SignedCharter } from '../src/protocol/charter/charter.ts'
 import { createRevealChain, type RevealChain } from '../src/protocol/charter/reveal-chain.ts'
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { compareBytes, equalBytes } from '../src/protocol/encoding/bytes.ts'
 import { peerOf, type Signer } from '../src/protocol/encoding/signature.ts'
 import type { Manifest } from '../src/protocol/messages/bodies.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { idealSigner } from './ideal-signatures.ts'
 
-/** Rounds that a simulated chain lasts, unless a run needs more. */
+/** Length of a simulated reveal chain, in rounds, unless a run needs more. */
 export const CHAIN_LENGTH = 256
 const MODULE = { module: 'model.layers.0.self_attn.q_proj', inFeatures: 8, outFeatures: 8 }
 
 export const digestOf = (text: string): Uint8Array =>
   Uint8Array.from(createHash('sha256').update(text).digest())
 
-/** Somebody with a made-up key. */
+const BASE_FILES = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']
+
+/** A peer with a made-up key. */
 export interface Person {
   readonly signer: Signer
   readonly peer: Uint8Array
@@ -23,8 +25,8 @@ export interface Person {
 }
 
 /**
- * A consortium of `count` members with made-up keys: its charter, and everybody with signer and reveal chain, the members
- * in the order of their PeerIds, and after them those who are not in the charter.
+ * A consortium of `count` members with made-up keys: its charter, and the signer and reveal chain of every peer: the
+ * members in the order of their PeerIds, then the peers that are not in the charter.
  */
 export function simulatedConsortium(
   count: number,
@@ -44,9 +46,7 @@ export function simulatedConsortium(
     name: 'simulated',
     members: members.map(({ peer, chain }) => ({ peer, anchor: chain.anchor })),
     base: {
-      config: digestOf('config'),
-      tokenizer: digestOf('tokenizer'),
-      weights: digestOf('weights'),
+      files: BASE_FILES.map((path) => ({ path, bytes: 1, blocks: digestOf(path) })),
       modelDigest: digestOf('model'),
       modules: [MODULE]
     },
@@ -76,7 +76,7 @@ export function simulatedConsortium(
 
 const chains = new Map<string, RevealChain>()
 
-/** Chains take long to make, and whose they are is of no matter. */
+/** Chains take long to compute, and consortia may share them. */
 function chainOf(index: number, length: number): RevealChain {
   const key = `${index} ${length}`
   const known = chains.get(key)

@@ -17,7 +17,7 @@ const TIMEOUTS = {
   growthMs: 200
 }
 
-/** Four members, one of them faulty, for one round; the seed says who proposes when. */
+/** Four members, one of them faulty, for one round; the seed decides who proposes when. */
 function small(seed: number, weather: Partial<Weather>, behaviours: readonly Behaviour[]): Scenario {
   return {
     ...drawScenario(1),
@@ -40,7 +40,7 @@ function small(seed: number, weather: Partial<Weather>, behaviours: readonly Beh
 
 const script = (...acts: Act[]) => ({ script: { acts, afterwards: 'silent', draw: 1 } }) as const
 
-/** A situation that shows a mutant, as a scenario of one round; no scenario knows of any mutant. */
+/** A situation that shows a mutant, as a scenario; no scenario knows of any mutant. */
 export const situations: Record<string, (seed: number) => Scenario> = {
   lock: (seed) => small(seed, script('lock', 'break-fresh'), ['replays']),
   proof: (seed) => small(seed, script('lock', 'break-without-polka'), ['replays']),
@@ -134,5 +134,5 @@ function crashing(seed: number, losesLog: boolean): Scenario {
   return { ...small(seed, { crashes, delay: [5, 900], healMs: 30_000 }, []), faulty: [] }
 }
 
-/** Seeds that a situation is given; most show on the first. */
-export const SITUATION_SEEDS = 12
+/** Most seeds that are tried for a situation; most mutants show on the first. */
+export const SITUATION_SEEDS = 48

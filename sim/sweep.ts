@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
-import { runSeed, type SeedResult } from './run-seed.ts'
+import { loadSubject } from './mutants/index.ts'
+import type { SeedResult } from './run-seed.ts'
 
 /** What to run. */
 export interface SweepOptions {
@@ -8,16 +9,16 @@ export interface SweepOptions {
   readonly mutant?: string | undefined
   /** Processes that share the seeds. */
   readonly jobs: number
-  /** Whether to stop at the first failure: a mutant needs to be caught once. */
+  /** Whether to stop at the first failure: a mutant needs to be killed only once. */
   readonly untilFailure?: boolean
   /** Rounds that every seed seals at least. */
   readonly rounds?: number | undefined
-  /** Seeds that ran before and need not run again. */
+  /** Seeds of an earlier run, which are skipped. */
   readonly done?: ReadonlySet<number>
   readonly onResult?: (result: SeedResult) => void
 }
 
-/** What a worker process is told. */
+/** The seeds of one worker process. */
 export interface Assignment {
   readonly seeds: readonly number[]
   readonly rounds: number | undefined
@@ -40,15 +41,17 @@ export async function sweep(options: SweepOptions): Promise<SeedResult[]> {
     mutant,
     untilFailure
   }))
-  if (jobs === 1) for (const result of carryOut(assignments[0]!)) take(result)
+  if (jobs === 1) for await (const result of carryOut(assignments[0]!)) take(result)
   else await Promise.all(assignments.map((assignment) => inProcess(assignment, take)))
   return results.sort((left, right) => left.seed - right.seed)
 }
 
 /** Runs the seeds of one assignment, one after the other. */
-export function* carryOut({ seeds, rounds, mutant, untilFailure }: Assignment): Generator<SeedResult> {
+export async function* carryOut(assignment: Assignment): AsyncGenerator<SeedResult> {
+  const { seeds, rounds, mutant, untilFailure } = assignment
+  const { runSeed } = await loadSubject(mutant)
   for (const seed of seeds) {
-    const result = runSeed(seed, mutant, rounds)
+    const result = runSeed(seed, rounds)
     yield result
     if (untilFailure && result.failure !== undefined) return
   }
@@ -58,7 +61,7 @@ function inProcess(assignment: Assignment, take: (result: SeedResult) => void): 
   return new Promise((resolve, reject) => {
     const worker = fork(new URL('./sweep-worker.js', import.meta.url), {
       serialization: 'advanced',
-      // Simulations make and drop many small objects: a larger young generation collects them more cheaply.
+      // Simulations create many short-lived objects: a larger young generation collects them at less cost.
       execArgv: ['--max-semi-space-size=64']
     })
     worker.on('message', (message: SeedResult | 'done') => {

@@ -1,4 +1,3 @@
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { hex } from '../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../src/protocol/encoding/canonical-cbor.ts'
 import {
@@ -6,9 +5,10 @@ import {
   encodeSealedRound,
   peekSealedRound
 } from '../src/protocol/history/sealed-round.ts'
-import { cutId, cutOf } from '../src/protocol/messages/identifiers.ts'
+import { cutId, cutOf } from '../src/protocol/messages/cut.ts'
 import { isValidCertificate } from '../src/protocol/messages/judge.ts'
 import { signMessage } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import { latestAttested, silenceNeeded } from '../src/protocol/rules/lost-log.ts'
 import { UNKNOWN_ROUND } from '../src/protocol/state/effects.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
@@ -24,7 +24,7 @@ import type { Delivery } from './delivery.ts'
 import type { RoundStage } from './round-stage.ts'
 import { stageOf, type World } from './world.ts'
 
-/** How soon a copy asks again while it is behind and gets on. */
+/** How soon a copy asks again while it is behind and makes progress. */
 const AGAIN_MS = 20
 
 /** Rules 14, 16 and 17: every copy asks the others in turn for what it lacks. */
@@ -32,7 +32,7 @@ export class SyncExchange {
   readonly #world: World
   readonly #delivery: Delivery
   readonly #requests = new WeakMap<PeerState, SyncRequest>()
-  /** Pairs of states between which there was nothing to give, with how open the round was then. */
+  /** Pairs of states that had nothing to give to each other, with the openness of the round at that time. */
   readonly #even = new WeakMap<PeerState, WeakMap<PeerState, number>>()
 
   constructor(world: World, delivery: Delivery) {
@@ -66,7 +66,7 @@ export class SyncExchange {
     this.#recollect(copy, other, copy.state)
     if (other.behaviours.has('gives-false-rounds') && random.chance(0.5))
       this.#adopt(copy, other, this.#falseRound(stage?.context ?? copy.context))
-    // Any event may be the one before which it stops.
+    // A copy may crash at any event.
     if (copy.state === undefined || other.state === undefined) return
     const { round } = copy.state.context
     const kept = other.sealed.get(round)
@@ -74,7 +74,7 @@ export class SyncExchange {
     else if (round === other.state.context.round) this.#exchange(copy, other, copy.state, other.state, stage)
   }
 
-  /** Rule 17 *Lost log*: notes how far another is. A liar tells a very large number, or none. */
+  /** Rule 17 *Lost log*: notes how far another copy is. A liar tells a very large number, or none. */
   #recollect(copy: Copy, other: Copy, state: PeerState): void {
     if (state.silentThrough !== UNKNOWN_ROUND) return
     copy.told.set(hex(other.peer), isHonest(other) ? latestAttested(other.state!) : 1_000_000_000)
@@ -82,7 +82,7 @@ export class SyncExchange {
     if (through !== undefined) this.#world.event(copy, { type: 'recollected', through })
   }
 
-  /** Rule 16 *Catch-up*: takes over a round that others sealed, or finds out who lies. */
+  /** Rule 16 *Catch-up*: takes over a round that others sealed, or refuses a false one. */
   #adopt(copy: Copy, other: Copy, bytes: Uint8Array): void {
     const { envelopeCheck, event, watch } = this.#world
     if (copy.state === undefined || copy.state.sealedRound !== undefined) return

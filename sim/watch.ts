@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import { bitsOf, compareBytes, equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../src/protocol/history/sealed-round.ts'
 import type { Certificate } from '../src/protocol/messages/bodies.ts'
-import { cutId, isVoid } from '../src/protocol/messages/identifiers.ts'
+import { cutId, isVoid } from '../src/protocol/messages/cut.ts'
 import { isKind } from '../src/protocol/messages/judge.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
+import { allSlots } from '../src/protocol/state/slots.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import type { Copy } from './copy.ts'
 import { Proofs } from './proofs.ts'
 
-/** What must never happen, by name. */
+/** Invariants, by name. */
 export type Invariant =
   | 'agreement'
   | 'seal-agreement'
@@ -50,7 +51,7 @@ const EARLY_MAX = 8
 /** Most offenders that one cut convicts. */
 const CONVICTED_MAX = 8
 
-/** What is remembered of a round while it matters. */
+/** What is remembered of a recent round. */
 interface RoundRecord {
   /** Ids of what honest members said, by person, kind and slot. */
   readonly said: Map<string, string>
@@ -58,13 +59,13 @@ interface RoundRecord {
   readonly certified: Map<number, string>
   committed: string | undefined
   sealed: string | undefined
-  /** Who was named in readies by which honest members. */
+  /** Authors named in readies, with the honest members that named them. */
   readonly named: Map<number, Set<number>>
 }
 
 /**
- * Sees all that the honest members say, take in and do, which no member does, and notes what must never happen. It knows
- * the protocol's promises, not its code, and nothing of which rule may be broken.
+ * Sees everything that the honest members send, accept and do, which no member does, and notes violated invariants. It knows
+ * the protocol's guarantees, not its code, and does not know whether a mutant runs.
  */
 export class Watch {
   readonly violations: Violation[] = []
@@ -73,10 +74,10 @@ export class Watch {
   readonly #fulfilled = new Set<string>()
   readonly #proofs = new Proofs()
   readonly #honest: ReadonlyMap<string, number>
-  /** Messages that were looked at, with the parent that they were taken in for. */
+  /** Messages that were checked, with the parent that they were accepted for. */
   readonly #known = new WeakMap<Message, Uint8Array>()
 
-  /** @param honest people who keep the rules, by PeerId in hex */
+  /** @param honest people that follow the protocol, by PeerId in hex */
   constructor(honest: ReadonlyMap<string, number>) {
     this.#honest = honest
   }
@@ -104,12 +105,12 @@ export class Watch {
     for (const known of this.#rounds.keys()) if (known <= round) this.#rounds.delete(known)
   }
 
-  /** A copy stopped: what it knew and had not written down is gone. */
+  /** A copy stopped: what it knew and had not logged is lost. */
   forgot(copy: Copy): void {
     this.#proofs.forget(copy)
   }
 
-  /** Rules 1, 3, 5 and 8: one word in each place, before and after a crash. */
+  /** Rules 1, 3, 5 and 8: one message per kind and slot, before and after a crash. */
   said(copy: Copy, message: Message): void {
     const { kind, slot, header } = message
     const { said, named } = this.#round(header.round)
@@ -117,7 +118,10 @@ export class Watch {
     const before = said.get(key)
     const id = hex(message.id)
     if (before !== undefined && before !== id)
-      this.note('equivocation', `${copy.person} said two things in ${kind}/${slot} of round ${header.round}`)
+      this.note(
+        'equivocation',
+        `${copy.person} sent two messages of ${kind}/${slot} in round ${header.round}`
+      )
     said.set(key, id)
     if (isKind(message, 'ready')) {
       for (const author of bitsOf(message.body.certified))
@@ -127,7 +131,7 @@ export class Watch {
     if (isKind(message, 'precommit') && before === undefined) this.#precommitted(copy, message)
   }
 
-  /** Rule 5: whoever precommits a cut holds it, and can show it to others. */
+  /** Rule 5: a member that precommits a cut holds it, and can give it to others. */
   #precommitted({ state, name }: Copy, { body, header }: Message<'precommit'>): void {
     if (body.cut === null || state?.context.round !== header.round) return
     const { cut } = body
@@ -135,7 +139,7 @@ export class Watch {
       this.note('body', `${name} precommitted a cut in round ${header.round} that it does not hold`)
   }
 
-  /** Rule 10: whoever proposes accuses everybody against whom it holds proof. */
+  /** Rule 10: a proposer accuses every member against which it holds proof. */
   #proposed(copy: Copy, { body, header }: Message<'proposal'>): void {
     const context = copy.state?.context
     if (body.validView >= 0 || context?.round !== header.round) return
@@ -148,11 +152,11 @@ export class Watch {
     }
   }
 
-  /** What an honest member took in as true: nobody else can speak for an honest one, or for another round. */
+  /** An honest member accepted a message: no other member can send it for an honest one, or for another round. */
   accepted(copy: Copy, state: PeerState, message: Message): void {
     this.#proofs.heard(copy, state, message)
     const { context } = state
-    // Most members take in the same messages for the same round.
+    // Most members accept the same messages for the same round.
     if (this.#known.get(message) === context.parent) return
     this.#known.set(message, context.parent)
     const { header, kind, slot } = message
@@ -160,19 +164,19 @@ export class Watch {
     if (!context.members.some(({ peer }) => equalBytes(peer, header.author)))
       this.note(
         'membership',
-        `${name} took in a ${kind} of somebody who is no member of round ${header.round}`
+        `${name} accepted a ${kind} from a peer that is not a member of round ${header.round}`
       )
     if (!equalBytes(header.parent, context.parent))
-      this.note('parent', `${name} took in a ${kind} of round ${header.round} that builds on another parent`)
+      this.note('parent', `${name} accepted a ${kind} of round ${header.round} that builds on another parent`)
     const person = this.#honest.get(hex(header.author))
     if (
       person !== undefined &&
       this.#round(header.round).said.get(`${person} ${kind}/${slot}`) !== hex(message.id)
     )
-      this.note('forgery', `${name} took in a ${kind}/${slot} that honest member ${person} never said`)
+      this.note('forgery', `${name} accepted a ${kind}/${slot} that honest member ${person} never sent`)
   }
 
-  /** Rule 1: a quorum of members said so, and never for two manifests of one author. */
+  /** Rule 1: a certificate has a quorum, and no author has two certified manifests. */
   certified(name: string, context: RoundContext, { author, manifest, endorsements }: Certificate): void {
     const { certified } = this.#round(context.round)
     const before = certified.get(author)
@@ -183,7 +187,7 @@ export class Watch {
       this.note('certified-only', `${name} holds a certificate of ${author} without a quorum`)
   }
 
-  /** Agreement on the cut; what is in it is certified, and what enough members named is in it. */
+  /** Agreement on the cut; everything in it is certified, and everything that enough members named is in it. */
   committed(name: string, { context, committed }: PeerState): void {
     if (committed === undefined) return
     const { round } = context
@@ -205,13 +209,13 @@ export class Watch {
       if (record.certified.get(author) !== hex(entry.manifest))
         this.note(
           'certified-only',
-          `round ${round} stacks a manifest of ${author} that nobody honest saw certified`
+          `round ${round} stacks a manifest of ${author} that no honest member saw certified`
         )
     }
     this.#checkUnion(context, cut.entries)
   }
 
-  /** Rule 4: what n − q + 1 honest voters named is in the cut, unless that is too little to be stacked. */
+  /** Rule 4: what n − q + 1 honest voters named is in the cut, unless these are too few to be stacked. */
   #checkUnion(context: RoundContext, entries: readonly { author: Uint8Array }[]): void {
     const { round, members, voters, charter, trainers } = context
     const many = voters.length - safeQuorum(voters.length)
@@ -231,10 +235,10 @@ export class Watch {
     const id = [seal.cut, seal.stack ?? new Uint8Array(), seal.model, next.parent].map(hex).join(' ')
     const before = record.sealed
     if (before !== undefined && before !== id)
-      this.note('seal-agreement', `round ${round}: ${name} sealed something else than others`)
+      this.note('seal-agreement', `round ${round}: ${name} sealed another result than others`)
     record.sealed = id
     if (new Set(seal.attestations.map(({ member }) => member)).size < safeQuorum(context.voters.length))
-      this.note('seal-agreement', `round ${round}: the seal of ${name} is no quorum`)
+      this.note('seal-agreement', `round ${round}: the seal of ${name} lacks a quorum`)
     if (before !== undefined) return
     if ((isVoid(cut) || seal.stack === null) && !equalBytes(seal.model, context.modelDigest))
       this.note('void', `round ${round} was void and changed the model`)
@@ -256,7 +260,7 @@ export class Watch {
     }
   }
 
-  /** Rules 10 and 11: who comes and goes, and by whose word. */
+  /** Rules 10 and 11: who joins and leaves, and with whose signatures. */
   #checkMembership({ round, members }: RoundContext, { cut }: SealedRound, next: RoundContext): void {
     const quorum = safeQuorum(members.length)
     const isMember = new Set(members.map(({ peer }) => hex(peer)))
@@ -288,25 +292,25 @@ export class Watch {
       this.note('membership', `round ${round + 1} has other members than sealed`)
   }
 
-  /** Rule 10: nobody honest is ever accused. */
+  /** Rule 10: no honest member is ever accused. */
   accused(name: string, first: Message, second: Message): void {
     const person = this.#honest.get(hex(first.header.author))
     if (person !== undefined)
       this.note('evidence', `${name} holds ${first.kind} and ${second.kind} against honest member ${person}`)
   }
 
-  /** Rule 15: memory and log stay within what the members, and the views that were really reached, explain. */
+  /** Rule 15: memory and log are bounded by the number of members and the views that were actually reached. */
   bounded(name: string, state: PeerState, records: number): void {
     const members = state.context.members.length
     for (const [author, kept] of state.early)
       if (kept.length > EARLY_MAX)
         this.note('bounds', `${name} keeps ${kept.length} envelopes of the next round of ${author}`)
     let messages = 0
-    for (const [key, slot] of state.messages) {
-      for (const [author, kept] of slot) {
+    for (const { kind, slot, byAuthor } of allSlots(state)) {
+      for (const [author, kept] of byAuthor) {
         messages += kept.length
         if (kept.length > KEPT_A_SLOT)
-          this.note('bounds', `${name} keeps ${kept.length} messages of member ${author} in ${key}`)
+          this.note('bounds', `${name} keeps ${kept.length} messages of member ${author} in ${kind}/${slot}`)
       }
     }
     const views = Math.max(0, state.view) + 2
@@ -317,7 +321,7 @@ export class Watch {
   }
 }
 
-/** ⌊(n+f)/2⌋ + 1, written again: the checker takes nothing from the rules that it checks. */
+/** ⌊(n+f)/2⌋ + 1, repeated here: the checker uses nothing of the protocol that it checks. */
 export function safeQuorum(members: number): number {
   return Math.floor((members + Math.floor((members - 1) / 3)) / 2) + 1
 }

@@ -1,8 +1,8 @@
 import type { RevealChain } from '../src/protocol/charter/reveal-chain.ts'
-import type { RoundContext } from '../src/protocol/charter/round-context.ts'
 import type { Signer } from '../src/protocol/encoding/signature.ts'
 import type { Step } from '../src/protocol/machine.ts'
 import type { Message } from '../src/protocol/messages/message.ts'
+import type { RoundContext } from '../src/protocol/round/context.ts'
 import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { Copy } from './copy.ts'
 import type { EnvelopeCheck } from './envelope-check.ts'
@@ -12,7 +12,7 @@ import type { Scenario } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Watch } from './watch.ts'
 
-/** Looks on; nothing in a run depends on it. */
+/** Observes a run; nothing in the run depends on it. */
 export interface Observer {
   /** A message that a member broadcasts, at a virtual time in milliseconds. */
   sent?(message: Message, at: number): void
@@ -33,18 +33,18 @@ export interface World {
   readonly honest: readonly Copy[]
   /** By person. */
   readonly chains: readonly RevealChain[]
-  /** A key of somebody who is never a member. */
+  /** A key that never belongs to a member. */
   readonly outsider: Signer
   readonly genesis: RoundContext
-  /** By round, those that some honest member began and that are not long over. */
+  /** By round; those that an honest member began and that are recent. */
   readonly stages: Map<number, RoundStage>
-  /** Who sealed a round, ever. */
+  /** Copies that sealed a round. */
   readonly finished: Map<number, Set<Copy>>
   /** Lets something happen to a copy now. */
   event(copy: Copy, event: PeerEvent): void
   /** Lets something happen to this life of a copy after a while. */
   happen(copy: Copy, milliseconds: number, event: PeerEvent): void
-  /** Takes over what a step came to, and makes its effects true. */
+  /** Takes over the state of a step and carries out its effects. */
   carryOut(copy: Copy, step: Step): void
 }
 

@@ -7,6 +7,7 @@
  */
 export * as adapter from './adapter/index.ts'
 export * as data from './data/index.ts'
+export * as formats from './formats/index.ts'
 export * as model from './model/index.ts'
 export * as node from './node/index.ts'
 export * as protocol from './protocol/index.ts'

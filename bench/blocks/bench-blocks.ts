@@ -8,7 +8,7 @@ import { wideAreaObstacle } from './wide-area/wide-area-lab.ts'
 const PARTS = ['a', 'b', 'c', 'd'] as const
 type Part = (typeof PARTS)[number]
 
-const program = new Command('bench:blocks')
+const program = new Command('npm run bench -- blocks')
   .description(
     'Moves blocks between real processes on this machine: a pair beside a bare stream of the same stack and TCP, swarms ' +
       'of peers that all publish, the same on slow lines (Linux, root), and the memory of a peer that receives a lot.'
@@ -21,8 +21,8 @@ const program = new Command('bench:blocks')
     'after',
     `
 Examples:
-  npm run bench:blocks
-  npm run bench:blocks -- --part a --json`
+  npm run bench -- blocks
+  npm run bench -- blocks --part a --json`
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()

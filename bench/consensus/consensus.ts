@@ -24,7 +24,7 @@ interface Options {
   readonly json: boolean
 }
 
-const program = new Command('bench:consensus')
+const program = new Command('npm run bench -- consensus')
   .description(
     'Counts what a round of the protocol costs a member, in simulated consortia without faults and in real daemons.'
   )
@@ -46,10 +46,10 @@ Everything takes some ten minutes, most of them for 100 members and 16 processes
 five delays from the last certificate to the seal, or where a committee's costs are not flat.
 
 Examples:
-  $ npm run bench:consensus -- --json --report docs/results
-  $ npm run bench:consensus -- --mode simulated --members 4,7,10
-  $ npm run bench:consensus -- --mode committee --members 100,1000
-  $ npm run bench:consensus -- --mode processes --members 4 --rounds 3`
+  $ npm run bench -- consensus --json --report docs/results
+  $ npm run bench -- consensus --mode simulated --members 4,7,10
+  $ npm run bench -- consensus --mode committee --members 100,1000
+  $ npm run bench -- consensus --mode processes --members 4 --rounds 3`
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()

@@ -61,7 +61,7 @@ export function costReport(rows: readonly CostRow[], { flat, faults }: Verdict, 
   const sections = [
     `# What a round's agreement costs
 
-Written by \`npm run bench:consensus -- --report docs/results\`. Control messages alone: manifests, endorsements, readies,
+Written by \`npm run bench -- consensus --report docs/results\`. Control messages alone: manifests, endorsements, readies,
 proposals, votes, attestations. Blocks are in [blocks.md](blocks.md). Each figure is what one member **receives** in one
 round, but for *sent*.
 

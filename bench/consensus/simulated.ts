@@ -1,6 +1,6 @@
 import { Network } from '../../sim/network.ts'
 import type { Scenario } from '../../sim/scenario.ts'
-import type { Kind } from '../../src/protocol/messages/bodies.ts'
+import type { Kind } from '../../src/protocol/messages/header.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
 import type { CostRow } from './cost-row.ts'
 
@@ -45,7 +45,7 @@ export function measureSimulated(
     shown = performance.now()
     onProgress(`${members} members: round ${round} of ${rounds}, ${whole.messages} messages sent`)
   }
-  const outcome = new Network(scenarioOf(consortium), undefined, {
+  const outcome = new Network(scenarioOf(consortium), {
     sent(message, at) {
       const { round } = message.header
       if (round > rounds) return

@@ -38,7 +38,7 @@ interface ExecutorRow extends ExecutorDevice {
 }
 
 const shapes = benchShapes()
-const program = new Command('bench:executors')
+const program = new Command('npm run bench -- executors')
   .description(
     'Times the same LoRA training step (rank 8 on q and v, random weights) on every executor that works here, in ' +
       'processes that take turns.'
@@ -54,8 +54,8 @@ const program = new Command('bench:executors')
     'after',
     `
 Examples:
-  npm run bench:executors
-  npm run bench:executors -- --shape 15M --threads 2 --json`
+  npm run bench -- executors
+  npm run bench -- executors --shape 15M --threads 2 --json`
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()

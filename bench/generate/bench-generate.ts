@@ -39,7 +39,7 @@ interface GenerateRow {
 }
 
 const options = parseBench<BenchOptions>(
-  new Command('bench:generate')
+  new Command('npm run bench -- generate')
     .description(
       'Times greedy generation with a cache of keys and values beside PyTorch, in processes that take turns.'
     )
@@ -49,7 +49,7 @@ const options = parseBench<BenchOptions>(
     .option('--prompt <n>', 'tokens to start from', positiveInteger, 16)
     .option('--tokens <n>', 'tokens to make', positiveInteger, 128)
     .option('--no-torch', 'leave PyTorch out'),
-  ['npm run bench:generate', 'npm run bench:generate -- --shape shipped --threads 1 --json']
+  ['npm run bench -- generate', 'npm run bench -- generate --shape shipped --threads 1 --json']
 )
 const say = options.json ? console.error : console.log
 const torch = options.torch ? await findTorch() : undefined

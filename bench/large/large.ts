@@ -45,7 +45,7 @@ interface Measured {
   readonly stepSeconds?: number
 }
 
-/** Peak memory that issue 3 allows for a LoRA step. */
+/** Most memory that a LoRA step may take. */
 const LIMIT_MB = 12_000
 
 async function work(task: Task): Promise<Measured> {
@@ -90,7 +90,7 @@ async function work(task: Task): Promise<Measured> {
 
 async function main(): Promise<void> {
   const options = parseBench<BenchOptions>(
-    new Command('bench:large')
+    new Command('npm run bench -- large')
       .description(
         'Loads a folder of 1.1 thousand million random weights (the shape of TinyLlama, BF16) and takes one LoRA step on ' +
           'it, for every form in which base weights are held, each in a process of its own; prints the peak memory of each.'
@@ -100,7 +100,7 @@ async function main(): Promise<void> {
       .option('--tokens <n>', 'tokens of the step', positiveInteger, 128)
       .option('--threads <n>', 'threads', positiveInteger, 2)
       .option('--folder <path>', 'the folder to load, written where it is not there; kept'),
-    ['npm run bench:large', 'npm run bench:large -- --layers 4 --formats int4 --json']
+    ['npm run bench -- large', 'npm run bench -- large --layers 4 --formats int4 --json']
   )
   const { formats, tokens, threads } = options
   const say = options.json ? console.error : console.log

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { loadMobyDick } from '../../src/data/corpora/index.ts'
+import { loadDomain } from '../../src/data/index.ts'
 import { createBatchStream } from '../../src/data/packing/packing.ts'
 import {
   BASE_FORMATS,
@@ -57,7 +57,7 @@ async function work(task: Task): Promise<Measured> {
   const { config, tokenizer } = base ?? loadBaseModel(join(packageRoot(), 'models/loam-base-1m'))
   const shape = base ? config : SHAPE_110M
   const weights = loadHeldWeights(folder, shape, format)
-  const texts = loadMobyDick().map(({ text }) => text)
+  const texts = (await loadDomain('moby-dick')).documents.map(({ text }) => text)
   const documents = texts.slice(HELD_OUT_DOCUMENTS)
   const stream = createBatchStream({
     documents,
@@ -101,7 +101,7 @@ async function work(task: Task): Promise<Measured> {
 
 async function main(): Promise<void> {
   const options = parseBench<BenchOptions>(
-    new Command('bench:memory')
+    new Command('npm run bench -- memory')
       .description(
         'What each form of the base weights, and computing layers again, cost and save. On the shipped model: the loss of ' +
           "the base as it is held beside float32's, and the held-out loss of an adapter that was trained on it. On 110 " +
@@ -111,7 +111,7 @@ async function main(): Promise<void> {
       .option('--batch <n>', 'rows of a batch of the large shape', positiveInteger, 4)
       .option('--tokens <n>', 'tokens of a row', positiveInteger, 256)
       .option('--threads <n>', 'threads', positiveInteger, 2),
-    ['npm run bench:memory', 'npm run bench:memory -- --steps 10 --batch 2 --json']
+    ['npm run bench -- memory', 'npm run bench -- memory --steps 10 --batch 2 --json']
   )
   const { steps, batch, tokens, threads } = options
   const say = options.json ? console.error : console.log

@@ -30,7 +30,7 @@ interface Peaks {
 }
 
 const options = parseBench<{ layers: number; rounds: number; formats: readonly BaseFormat[] }>(
-  new Command('bench:peer-memory')
+  new Command('npm run bench -- peer-memory')
     .description(
       'Runs a peer, a consortium of its own, for some rounds on random weights, and watches the resident memory of the ' +
         'daemon (which stacks and merges) and of its trainer together. The same peer on the shipped model, which is small, ' +
@@ -39,7 +39,7 @@ const options = parseBench<{ layers: number; rounds: number; formats: readonly B
     .option('--layers <n>', 'layers of the 110M shape', positiveInteger, 12)
     .option('--rounds <n>', 'rounds to watch', positiveInteger, 3)
     .option('--formats <list>', 'forms of the base weights, with commas', baseFormats, ['f32', 'int8']),
-  ['npm run bench:peer-memory', 'npm run bench:peer-memory -- --layers 4 --formats f32 --json']
+  ['npm run bench -- peer-memory', 'npm run bench -- peer-memory --layers 4 --formats f32 --json']
 )
 const say = options.json ? console.error : console.log
 const folder = mkdtempSync(join(tmpdir(), 'loam-peer-memory-'))

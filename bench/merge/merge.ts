@@ -1,19 +1,21 @@
-/**
- * Speed of the canonical merge beside the machine's BLAS (whose fused instructions it forgoes), and of the stack beside
- * a plain copy, in one run. One thread is measured in processor time, two on the wall's clock, for which the machine has
- * to be quiet.
- *
- * Usage: npm run bench:merge -- [--json]
- */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
+import { Command } from 'commander'
+import { parseBench } from '../support/options.ts'
 import { runJson } from '../support/run-json.ts'
 import { type BlasSpeed, blasSpeed } from './blas.ts'
 import type { BuilderMemory } from './builder.ts'
 import { kernelRoof, roofOf } from './kernel-roof.ts'
 import { mergeSpeed, type RoundSpeed } from './merge-speed.ts'
 import { cachedStackSpeed, freshStackSpeed, type StackSpeed, stackSpeed } from './stack-speed.ts'
+
+const { json } = parseBench(
+  new Command('npm run bench -- merge').description(
+    "Times the canonical merge beside the machine's BLAS (whose fused instructions it forgoes), and the stack beside a plain copy, in one run. One thread is measured in processor time, two on the wall's clock, for which the machine has to be quiet."
+  ),
+  ['npm run bench -- merge', 'npm run bench -- merge --json']
+)
 
 const FEATURES = 4096
 const RANKS = [16, 64, 160]
@@ -135,7 +137,7 @@ function inProcess<Result>(file: string, numbers: readonly number[]): Result {
 
 say('stacking ...')
 const stack = { ...stackSpeed(), cached: cachedStackSpeed(), fresh: freshStackSpeed() }
-if (process.argv.includes('--json')) {
+if (json) {
   console.log(JSON.stringify({ rows, stack, roof, sideBySide: apart }))
 } else {
   const table = new Table({ head: ['shape', 'rank', 'threads', 'GFLOP/s', 'BLAS', 'ratio'] })

@@ -17,7 +17,7 @@ interface BenchOptions {
 }
 
 const options = parseBench<BenchOptions>(
-  new Command('bench:train')
+  new Command('npm run bench -- train')
     .description(
       'Times a LoRA training step (rank 8 on q and v, Adam, frozen base weights) beside the same step in PyTorch, in ' +
         'processes that take turns, and checks that both compute the same losses. A Python with PyTorch is looked for in ' +
@@ -27,7 +27,11 @@ const options = parseBench<BenchOptions>(
     .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
     .option('--runs <n>', 'processes a side', positiveInteger, 5)
     .option('--no-torch', 'leave PyTorch out'),
-  ['npm run bench:train', 'npm run bench:train -- --shape 15M --threads 2', 'npm run bench:train -- --json']
+  [
+    'npm run bench -- train',
+    'npm run bench -- train --shape 15M --threads 2',
+    'npm run bench -- train --json'
+  ]
 )
 const say = options.json ? console.error : console.log
 const torch = options.torch ? await findTorch() : undefined

@@ -14,7 +14,7 @@ import { flops, isLarge, type Product, productsOfStep } from './products.ts'
 import { type BenchShape, shapeNamed, shapeOption } from './shapes.ts'
 
 const options = parseBench<{ shape: BenchShape; threads: readonly number[]; runs: number }>(
-  new Command('bench:roofline')
+  new Command('npm run bench -- roofline')
     .description(
       'What a LoRA step could take at best: the floating-point operations of its matrix products, the rates at which ' +
         'onnxruntime (MLAS) and PyTorch (OpenBLAS) compute those very shapes here, and both whole steps beside them. Of ' +
@@ -23,7 +23,7 @@ const options = parseBench<{ shape: BenchShape; threads: readonly number[]; runs
     .addOption(shapeOption().default(shapeNamed('110M'), '110M'))
     .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
     .option('--runs <n>', 'processes a side', positiveInteger, 3),
-  ['npm run bench:roofline', 'npm run bench:roofline -- --shape 15M --threads 1 --json']
+  ['npm run bench -- roofline', 'npm run bench -- roofline --shape 15M --threads 1 --json']
 )
 const { shape } = options
 const say = options.json ? console.error : console.log

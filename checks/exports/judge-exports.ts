@@ -30,7 +30,7 @@ interface JudgeOptions {
   readonly json: boolean
 }
 
-const program = new Command('judge-exports')
+const program = new Command('npm run check -- exports')
   .description(
     "Exports a home's adapter in every form and compares per-token log-probabilities with Loam's, in llama.cpp and PyTorch."
   )
@@ -45,7 +45,7 @@ const program = new Command('judge-exports')
     'after',
     `
 Example:
-  $ node dist/checks/exports/judge-exports.js --home out/peer-0 \\
+  $ npm run check -- exports --home out/peer-0 \\
       --node-llama-cpp /opt/llama/node_modules/node-llama-cpp --python /usr/bin/python3`
   )
 
@@ -124,7 +124,7 @@ async function pytorchScores(
   try {
     const file = join(folder, 'ids.json')
     await writeFile(file, JSON.stringify(ids))
-    const script = join(packageRoot(), 'scripts', 'judges', 'pytorch.py')
+    const script = join(packageRoot(), 'checks', 'exports', 'pytorch.py')
     const { stdout } = await promisify(execFile)(
       python,
       [script, model, file, ...(adapter === undefined ? [] : [adapter])],

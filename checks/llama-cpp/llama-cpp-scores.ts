@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { loadMobyDick } from '../../src/data/corpora/index.ts'
+import { loadDomain } from '../../src/data/index.ts'
 import { ggufModule, ggufRows } from '../../src/formats/gguf/llama-names.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type GgufValue, ggufChunks } from '../../src/formats/index.ts'
@@ -13,7 +13,7 @@ import { llamaCppScores } from '../exports/llama-cpp.ts'
 /** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
 const TOLERANCE = 1e-4
 
-const program = new Command('llama-cpp-scores')
+const program = new Command('npm run check -- llama-cpp')
   .description('Compares per-token log-probabilities of a text under a base model with those of llama.cpp.')
   .requiredOption('--node-llama-cpp <folder>', 'the package node-llama-cpp, which is no dependency of Loam')
   .option(
@@ -28,7 +28,7 @@ const program = new Command('llama-cpp-scores')
     'after',
     `
 Example:
-  $ node dist/checks/llama-cpp/llama-cpp-scores.js --node-llama-cpp /opt/llama/node_modules/node-llama-cpp`
+  $ npm run check -- llama-cpp --node-llama-cpp /opt/llama/node_modules/node-llama-cpp`
   )
 
 interface Options {
@@ -45,7 +45,7 @@ async function compare(options: Options): Promise<void> {
   if (config.family === 'gpt2') throw new Error('only models of the Llama family are compared')
   const text =
     options.text === undefined
-      ? loadMobyDick().find(({ id }) => id.includes('chapter-1/'))!.text
+      ? (await loadDomain('moby-dick')).documents.find(({ id }) => id.includes('chapter-1/'))!.text
       : readFileSync(options.text, 'utf8')
   const start = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
   const ids = [...start, ...tokenizer.encode(text)].slice(0, Number(options.tokens))
@@ -105,7 +105,7 @@ const tokenizerSchema = z.looseObject({
 function metadataOf(base: BaseModel, config: LlamaConfig): Map<string, GgufValue> {
   const { vocab } = tokenizerSchema.parse(readJsonObject(join(base.folder, 'tokenizer.json'))).model
   if (!('<0x0A>' in vocab))
-    throw new Error('the tokenizer has no byte tokens: see npm run judge:exports for it')
+    throw new Error('the tokenizer has no byte tokens: see npm run check -- exports for it')
   const tokens = Array.from({ length: config.vocabularySize }, (_, id) => `<unused ${id}>`)
   for (const [token, id] of Object.entries(vocab)) tokens[id] = token
   const count = (value: number): GgufValue => ({ type: 'uint32', value })

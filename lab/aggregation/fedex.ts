@@ -1,6 +1,6 @@
 import { mergePairInPlace } from '../../src/adapter/merge/merge.ts'
-import { joinPairs } from '../../src/adapter/pair/join-pairs.ts'
 import type { LoraAdapter, LoraPair } from '../../src/adapter/pair/lora-adapter.ts'
+import { joinPairs } from '../../src/adapter/stack/join-pairs.ts'
 import { type StackMember, stackAdapters } from '../../src/adapter/stack/stack.ts'
 import type { Tensor } from '../../src/formats/tensor.ts'
 import type { Aggregate, AggregationRule } from './aggregation-rule.ts'

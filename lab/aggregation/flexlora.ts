@@ -1,4 +1,4 @@
-import { pairFromSvd, productSvd } from '../../src/adapter/linear-algebra/product-svd.ts'
+import { pairFromSvd, productSvd } from '../../src/adapter/low-rank/product-svd.ts'
 import { stackAdapters } from '../../src/adapter/stack/stack.ts'
 import type { AggregationRule } from './aggregation-rule.ts'
 import { makeAggregate } from './make-aggregate.ts'

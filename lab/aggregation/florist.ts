@@ -1,4 +1,4 @@
-import { pairFromSvd, productSvd, tailEnergy } from '../../src/adapter/linear-algebra/product-svd.ts'
+import { pairFromSvd, productSvd, tailEnergy } from '../../src/adapter/low-rank/product-svd.ts'
 import { AdapterError } from '../../src/adapter/pair/adapter-error.ts'
 import type { LoraPair } from '../../src/adapter/pair/lora-adapter.ts'
 import { stackAdapters } from '../../src/adapter/stack/stack.ts'

@@ -1,4 +1,4 @@
-import { productSvd } from '../../src/adapter/linear-algebra/product-svd.ts'
+import { productSvd } from '../../src/adapter/low-rank/product-svd.ts'
 import type { LoraAdapter, LoraPair } from '../../src/adapter/pair/lora-adapter.ts'
 import type { Aggregate, AggregationOptions, AggregationRule, RoundStart } from './aggregation-rule.ts'
 import { NEGLIGIBLE } from './florist.ts'

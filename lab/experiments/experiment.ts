@@ -27,7 +27,7 @@ interface ExperimentOptions {
   readonly json: boolean
 }
 
-const program = new Command('experiment')
+const program = new Command('npm run lab -- experiment')
   .description(
     'Compares the aggregation rules without a network, with the engine that peers train with: ten members of unlike text.'
   )
@@ -48,10 +48,10 @@ Writes ${RESULTS_FILE}, a line a run, experiment.md and plots. Runs that are in 
 interrupted experiment goes on after its last whole run. Seeds decide all; two machines differ in rounding alone.
 
 Examples:
-  $ npm run experiment -- --quick
-  $ npm run experiment                         about an hour and a half on one idle core
-  $ npm run experiment -- --render
-  $ npm run experiment -- --model ~/smollm --rounds 3 --seeds 1 --out smollm-results`
+  $ npm run lab -- experiment --quick
+  $ npm run lab -- experiment                         about an hour and a half on one idle core
+  $ npm run lab -- experiment --render
+  $ npm run lab -- experiment --model ~/smollm --rounds 3 --seeds 1 --out smollm-results`
   )
 
 try {

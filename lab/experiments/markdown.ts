@@ -36,7 +36,7 @@ function introduction({ header, runs }: ReportData): string {
   const hours = runs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600
   return `# The aggregation rules compared
 
-Written by \`npm run experiment\` from [experiment.jsonl](experiment.jsonl): ${runs.length} runs, up to ${seeds} seeds,
+Written by \`npm run lab -- experiment\` from [experiment.jsonl](experiment.jsonl): ${runs.length} runs, up to ${seeds} seeds,
 ${hours.toFixed(2)} hours of one core. No network: the same engine, rules and merge that the peers run.
 
 | setting | value |

@@ -22,14 +22,14 @@ interface ScaleOptions {
   readonly json: boolean
 }
 
-const program = new Command('scale')
+const program = new Command('npm run lab -- scale')
   .description('Measures what a round costs a member as the consortium grows: bytes, memory, seconds.')
   .option('--members <list>', 'sizes of the consortium', counts, [10, 100, 1000])
   .option('--trainers <n>', 'members that train in a round, where not all do', (text) => counts(text)[0]!, 10)
   .option('--out <folder>', 'where table and plot go', 'docs/results')
   .option('--quick', 'tiny modules: a second', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
-  .addHelpText('after', '\nExample:\n  $ npm run scale -- --members 10,100,1000')
+  .addHelpText('after', '\nExample:\n  $ npm run lab -- scale --members 10,100,1000')
 
 await scale(program.parse().opts<ScaleOptions>())
 
@@ -78,7 +78,7 @@ function markdown(
 ): string {
   return `# What a round costs as the consortium grows
 
-Written by \`npm run scale\`. Shape of ${shape.name}: ${shape.layers} layers, q and v adapted, ranks 64, 32, 16, 16, 8, 8,
+Written by \`npm run lab -- scale\`. Shape of ${shape.name}: ${shape.layers} layers, q and v adapted, ranks 64, 32, 16, 16, 8, 8,
 4, 4, 4, 4 in turn. One layer's aggregation and merge is measured, one thread, and counted ${shape.layers} times; memory is
 that of one module. In a mesh without a server every member fetches the shards of all trainers (*shards*); *outcome* is what a
 member would fetch that trusts others to aggregate.

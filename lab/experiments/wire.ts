@@ -32,7 +32,7 @@ const SEED = 1
 const MEMBERS = 4
 const RANKS = [16, 8, 4, 2]
 
-const program = new Command('wire')
+const program = new Command('npm run lab -- wire')
   .description('the bytes of shards in every dtype, and the held-out loss after the same rounds')
   .option('--rounds <n>', 'rounds', Number, 5)
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)

@@ -44,7 +44,7 @@ export function leakMarkdown(rows: readonly LeakRow[], model: string): string {
     `| ${row.view} | ${row.rank} | ${row.steps} | ${row.documents} | ${row.runs} | ${interval(row.auc)} | ${interval(row.truePositives)} | ${row.ownGain.toFixed(3)} | ${row.otherGain.toFixed(3)} |`
   return `# What a shard leaks of its author's text
 
-Written by \`npm run leak\`; do not edit. Base model: ${model}.
+Written by \`npm run lab -- leak\`; do not edit. Base model: ${model}.
 
 An attacker has the base model, one member's shard (or the exported adapter), and a document. It wants to know: was this document trained on? It scores the document by how much the shard lowers its loss, nats a token, against the base alone (the base's loss is what calibrates it: a document that is easy for every model is no evidence). Documents that were trained on are set against others of the same domain that were not. The trainer is a peer's: ${TRAINING.batchSize} rows of ${TRAINING.sequenceLength} tokens a step, learning rate ${TRAINING.learningRate}, ${TRAINING.targetModules.join(' and ')}, alpha ${TRAINING.alphaPerRank} times the rank. "Stack" is four members with a domain each.
 

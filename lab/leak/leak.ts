@@ -17,7 +17,7 @@ interface LeakOptions {
 
 const RUNS_FILE = 'leak.jsonl'
 
-const program = new Command('leak')
+const program = new Command('npm run lab -- leak')
   .description("Measures what a shard leaks of its author's text: membership inference on a trained adapter.")
   .option('--model <folder>', 'base model (default: the model that Loam ships)')
   .option('--seeds <n>', 'runs of each kind', count, 4)
@@ -31,9 +31,9 @@ const program = new Command('leak')
 Writes ${RUNS_FILE}, a line a run, and leak.md. Runs that are in the file are not made again.
 
 Examples:
-  $ npm run leak -- --quick
-  $ npm run leak                  about ten minutes on an idle core
-  $ npm run leak -- --render`
+  $ npm run lab -- leak --quick
+  $ npm run lab -- leak                  about ten minutes on an idle core
+  $ npm run lab -- leak --render`
   )
 
 try {

@@ -4,7 +4,7 @@ import { type NatResult, type NatVariant, runVariant } from './variants.ts'
 
 const VARIANTS: readonly NatVariant[] = ['relay', 'member']
 
-const program = new Command('nat')
+const program = new Command('npm run lab -- nat')
   .description(
     'Real peers behind two routers that let nothing in, in network namespaces that this makes and removes: do they vote and get all blocks?'
   )
@@ -20,8 +20,8 @@ const program = new Command('nat')
 Needs Linux, root, ip and nft; without them it is skipped, says why, and exits with 0.
 
 Examples:
-  $ npm run nat
-  $ npm run nat -- --variant relay --rounds 3 --json`
+  $ npm run lab -- nat
+  $ npm run lab -- nat --variant relay --rounds 3 --json`
   )
   .parse()
 

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { EXIT, printProgress, printResult, wholeNumber } from '../../src/cli/terminal/output.ts'
+import { integer } from '../../src/cli/options/parsers.ts'
+import { EXIT, printProgress, printResult } from '../../src/cli/terminal/output.ts'
 import { runSoak } from './run-soak.ts'
 import { judgeTenths, meanOf, type TenthHoldings } from './verdict.ts'
 
@@ -13,11 +14,11 @@ interface SoakFlags {
   json?: boolean
 }
 
-const command = new Command('soak')
+const command = new Command('npm run lab -- soak')
   .description('run peers on this machine for many short rounds, and see whether they hold more and more')
-  .option('--peers <n>', 'peers', wholeNumber('--peers', 2, 8), 4)
-  .option('--rounds <n>', 'rounds', wholeNumber('--rounds', 10), 300)
-  .option('--samples <n>', 'readings of /metrics a tenth', wholeNumber('--samples', 1), 6)
+  .option('--peers <n>', 'peers', integer('--peers', 2, 8), 4)
+  .option('--rounds <n>', 'rounds', integer('--rounds', 10), 300)
+  .option('--samples <n>', 'readings of /metrics a tenth', integer('--samples', 1), 6)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText(
     'after',
@@ -26,8 +27,8 @@ The second tenth of the run is compared with the last, peer by peer: memory of t
 disk, may grow by a tenth; open files, timers and handles by a tenth and four. Seals stay on disk by design and are shown
 apart. Exit code 1 when something grew more, or the run failed.
 
-  $ npm run soak
-  $ npm run soak -- --rounds 40 --json`
+  $ npm run lab -- soak
+  $ npm run lab -- soak --rounds 40 --json`
   )
   .action(soak)
 

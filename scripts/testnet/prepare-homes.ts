@@ -18,13 +18,15 @@ const TARGET_MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up
  * grows with the square of their number.
  */
 const GATHER_MS_A_PAIR = 2_000
+/** Trainers that share a busy machine end far apart. Gathering is over before the deadline where nobody is missing. */
+const GATHER_MS_MIN = 30_000
 const GRACE_MS_A_PAIR = 250
 
 /** Deadlines that suit a testnet of so many peers. */
 function timeoutsFor(peers: number): Charter['timeouts'] {
   return {
     trainMs: 600_000,
-    gatherMs: GATHER_MS_A_PAIR * peers ** 2,
+    gatherMs: Math.max(GATHER_MS_MIN, GATHER_MS_A_PAIR * peers ** 2),
     graceMs: GRACE_MS_A_PAIR * peers ** 2,
     proposeMs: 3_000,
     voteMs: 2_000,

@@ -1,8 +1,9 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
+import { integer } from '../../src/cli/options/parsers.ts'
 import { baseModelFolder } from '../../src/cli/options/shipped-model.ts'
-import { printProgress, printResult, wholeNumber } from '../../src/cli/terminal/output.ts'
+import { printProgress, printResult } from '../../src/cli/terminal/output.ts'
 import { PEERS_MAX, TESTNET_DEFAULTS } from './options.ts'
 import { prepareTestnet } from './prepare-homes.ts'
 
@@ -19,8 +20,8 @@ const ROUNDS = 1_000_000
 const command = new Command('prepare')
   .description('make the homes of a network whose peers run elsewhere: keys, texts, settings, charter')
   .requiredOption('--out <folder>', 'where the homes go: peer-0, peer-1 and so on; must hold none yet')
-  .option('--peers <n>', 'peers', wholeNumber('--peers', 1, PEERS_MAX), 3)
-  .option('--port <n>', 'port on which each peer listens', wholeNumber('--port', 1, 65_535), 4001)
+  .option('--peers <n>', 'peers', integer('--peers', 1, PEERS_MAX), 3)
+  .option('--port <n>', 'port on which each peer listens', integer('--port', 1, 65_535), 4001)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText(
     'after',

@@ -66,7 +66,7 @@ async function standaloneJob(
     data: config.data,
     modules: context.charter.base.modules.map(({ module }) => module),
     rank,
-    alpha: alphaOf(config),
+    alpha: alphaOf(config.adapter),
     rankStabilised: context.charter.rankStabilised,
     training: { ...config.training, steps: options.rounds * options.steps },
     seed: trainingSeed(context, peer),

@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { chooseExecutor } from '../../src/model/index.ts'
 import { exportPeft } from '../../src/node/export/export-adapter.ts'
 import { evaluateLosses } from './evaluate-losses.ts'
 import { createDisplay, type Display } from './live-table.ts'
@@ -32,6 +33,8 @@ export async function runTestnet(
   let views: readonly PeerView[] = []
   const display = createDisplay(stream, () => views)
   display.say(`Loam testnet in ${options.folder}`)
+  // What is missing shows before anything is made.
+  await chooseExecutor({ ...options, onFallback: display.say })
   const prepared = await prepareTestnet(options, display.say)
   signal.throwIfAborted()
   const run = new NetworkRun(prepared, display.change, display.say)

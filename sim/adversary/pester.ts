@@ -1,11 +1,11 @@
-import type { RoundContext } from '../../src/protocol/charter/round-context.ts'
 import { encodeCanonical } from '../../src/protocol/encoding/canonical-cbor.ts'
 import { headerFor, type Message, signMessage } from '../../src/protocol/messages/message.ts'
+import type { RoundContext } from '../../src/protocol/round/context.ts'
 import type { Copy } from '../copy.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 import { digestOf } from '../simulated-consortium.ts'
 
-/** What a pest may draw on: all that was said in the round, and a key of somebody who is no member. */
+/** What a faulty member may use: everything that was sent in the round, and a key that belongs to no member. */
 export interface Overheard {
   readonly context: RoundContext
   readonly messages: readonly Message[]
@@ -14,13 +14,13 @@ export interface Overheard {
 
 const FLOOD_MESSAGES = 6
 
-/** Signs what travels. */
+/** Signs a message and returns its envelope. */
 type Sign = (...what: Parameters<typeof signMessage<'prevote' | 'precommit'>>) => Uint8Array
 
 /**
  * What a faulty member sends now and then without being asked: replays, forgeries, floods.
  *
- * @param know told of every message whose form is right, since it was just made
+ * @param know told of every well-formed message that was made here
  */
 export function pester(
   copy: Copy,
@@ -58,7 +58,7 @@ export function pester(
   return sent
 }
 
-/** A word in an honest member's name, one by an outsider, and one that builds on another parent. */
+/** A message in an honest member's name, one by an outsider, and one that builds on another parent. */
 function forgeries(
   { environment }: Copy,
   context: RoundContext,

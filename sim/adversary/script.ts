@@ -1,25 +1,27 @@
-import { proposerOf, type RoundContext } from '../../src/protocol/charter/round-context.ts'
 import { bitmapOf, bitsOf } from '../../src/protocol/encoding/bytes.ts'
-import type { Body, CarriedReady, Cut, Kind, Proposal } from '../../src/protocol/messages/bodies.ts'
-import { cutId, cutOf } from '../../src/protocol/messages/identifiers.ts'
+import type { Body, CarriedReady, Cut, Proposal } from '../../src/protocol/messages/bodies.ts'
+import { cutId, cutOf } from '../../src/protocol/messages/cut.ts'
+import type { Kind } from '../../src/protocol/messages/header.ts'
 import { isKind } from '../../src/protocol/messages/judge.ts'
 import { type Envelope, type Message, signMessage } from '../../src/protocol/messages/message.ts'
+import type { RoundContext } from '../../src/protocol/round/context.ts'
+import { proposerOf } from '../../src/protocol/round/proposer.ts'
 import type { Copy } from '../copy.ts'
 import type { Act, Script } from '../scenario.ts'
 import { SeededRandom } from '../seeded-random.ts'
 
-/** What a script sees and may do: everything that was said, the honest members' views, the faulty members' keys. */
+/** What a script sees and may do: everything that was sent, the honest members' views, and the faulty members' keys. */
 export interface Scene {
   readonly context: RoundContext
   /** The first copy of every member, by its index in the round. */
   readonly copies: ReadonlyMap<number, Copy>
-  /** What was broadcast in the round so far, by whomever. */
+  /** All messages that were broadcast in the round so far. */
   readonly messages: readonly Message[]
   /** Delivers to one member at once. */
   inject(to: Copy, bytes: Uint8Array): void
 }
 
-/** Views that a plan starves until a faulty member's turn; where that is farther off, the plan ends. */
+/** Views that a plan starves until a faulty member's turn; if that is farther off, the plan ends. */
 const WAIT_MAX_VIEWS = 5
 
 const BREAKS: ReadonlySet<Act> = new Set<Act>([
@@ -30,24 +32,24 @@ const BREAKS: ReadonlySet<Act> = new Set<Act>([
 ])
 
 /**
- * The adversary of one round: it decides which words of whom arrive at whom while the round has not healed, and it speaks
- * for all faulty members. It knows who proposes next, and follows a plan of one act a view that makes honest members lock
+ * The adversary of one round: it decides which messages of which members arrive at which others until the round heals, and it
+ * speaks for all faulty members. It knows who proposes next, and follows a plan of one act a view that makes honest members lock
  * different things, or nothing, at different times.
  *
- * One faulty author, the hidden one, shows its manifest to so few honest members that only the faulty ones' endorsements
+ * One faulty author, the hidden one, shows its manifest to just enough honest members that only the faulty ones' endorsements
  * complete its certificate: so the adversary has two cuts that it can make valid, one with the hidden author and one
- * without, and says which one comes when.
+ * without, and decides when each is used.
  */
 export class ScriptRunner {
   readonly #scene: Scene
   readonly #script: Script
   readonly #faulty: readonly number[]
   readonly #honest: readonly number[]
-  /** The faulty author whose certificate is kept back. */
+  /** The faulty author whose certificate is withheld. */
   readonly #hidden: number
   /** Honest members that are shown the hidden manifest. */
   readonly #shown: ReadonlySet<number>
-  /** The honest member that alone sees what decides. */
+  /** The only honest member that sees what decides. */
   readonly #witness: number
   readonly #lockers: ReadonlySet<number>
   readonly #acts = new Map<number, Act>()
@@ -77,7 +79,7 @@ export class ScriptRunner {
     this.#last = this.#plan()
   }
 
-  /** Gives every view its act; those that need a faulty proposer come where there is one. */
+  /** Gives every view its act; acts that need a faulty proposer come in its views. */
   #plan(): number {
     let view = 0
     for (const act of this.#script.acts) {
@@ -100,12 +102,12 @@ export class ScriptRunner {
     return this.#over
   }
 
-  /** Changes when something may pass that did not before. */
+  /** Changes when something may pass that could not before. */
   get openness(): number {
     return (this.#over ? 2 : 0) + (this.#released ? 1 : 0)
   }
 
-  /** Whether a word of `author` may arrive at `to` now. */
+  /** Whether a message of `author` may arrive at `to` now. */
   passes({ kind, header, body }: Envelope, author: number, to: number): boolean {
     if (this.#over || this.#faulty.includes(to)) return true
     if (this.#faulty.includes(author)) return this.#passesFaulty(kind, header.slot, author, to)
@@ -161,7 +163,7 @@ export class ScriptRunner {
     return -1
   }
 
-  /** Looks at the honest members after one of them moved, and speaks for the faulty ones where its time has come. */
+  /** Looks at the honest members after one of them made a step, and speaks for the faulty ones when it is time. */
   observe(): void {
     if (this.#over || this.#faulty.length === 0) return
     let highest = -1
@@ -197,7 +199,7 @@ export class ScriptRunner {
         kept: this.#faulty.map((member) => [member, this.#vote(member, 'prevote', view, id)])
       })
       this.#voteAll(view, null)
-      // What was hidden is the cut without the hidden author; whoever proposes next names it too.
+      // The hidden quorum was for the cut without the hidden author; the next proposer names that author too.
       this.#release()
     } else if (act === 'lock' || act === 'half-lock') this.#lock(view, act === 'lock' ? id : null, id)
     else this.#voteAll(view, id)

@@ -1,8 +1,10 @@
 import { bitmapOf, bitsOf, equalBytes } from '../../src/protocol/encoding/bytes.ts'
-import type { Body, CarriedReady, Cut, Kind, Proposal } from '../../src/protocol/messages/bodies.ts'
-import { cutId, cutOf } from '../../src/protocol/messages/identifiers.ts'
+import type { Body, CarriedReady, Cut, Proposal } from '../../src/protocol/messages/bodies.ts'
+import { cutId, cutOf } from '../../src/protocol/messages/cut.ts'
+import type { Kind } from '../../src/protocol/messages/header.ts'
 import { isKind } from '../../src/protocol/messages/judge.ts'
 import { type Message, signMessage } from '../../src/protocol/messages/message.ts'
+import { keptOf, slotOf, slotsOf } from '../../src/protocol/state/slots.ts'
 import type { PeerState } from '../../src/protocol/state/state.ts'
 import type { Copy } from '../copy.ts'
 import type { Behaviour } from '../scenario.ts'
@@ -13,8 +15,8 @@ import { digestOf } from '../simulated-consortium.ts'
 const CUTS_MAX = 8
 
 /**
- * What a faulty member sends to one receiver where its software would send `message`. All of it passes the envelopeCheck, unless
- * it means not to; it has only its own key.
+ * What a faulty member sends to one receiver where its software would send `message`. All of it passes the envelope check, except
+ * deliberate forgeries; a faulty member has only its own key.
  *
  * @returns envelopes
  */
@@ -49,8 +51,9 @@ function liesOf(
   }
   if (isKind(message, 'endorsement') && equivocates('endorsement')) {
     // For every manifest of the author that it knows.
-    const known = state.messages.get('manifest/0')?.get(message.slot) ?? []
-    return known.map(({ id }) => sign('endorsement', message.slot, { manifest: id }))
+    return keptOf(state, 'manifest', 0, message.slot).map(({ id }) =>
+      sign('endorsement', message.slot, { manifest: id })
+    )
   }
   if (isKind(message, 'ready') && equivocates('ready')) {
     const some = bitsOf(message.body.certified).filter(() => random.chance(0.5))
@@ -105,7 +108,7 @@ function falseProposal(
     return { cut, validView: random.between(0, slot - 1), readies: [] }
   }
   if (behaviours.has('proposes-oversized') && random.chance(0.8)) {
-    const known = [...(state.messages.get('manifest/0') ?? [])]
+    const known = [...(slotOf(state, 'manifest', 0)?.byAuthor ?? [])]
     const all = known.map(([author, [manifest]]) => ({ author, id: manifest!.id }))
     return { ...body, cut: { ...body.cut, entries: cutOf(context, all).entries } }
   }
@@ -116,8 +119,8 @@ function falseProposal(
 function otherProposal(state: PeerState, random: SeededRandom): Proposal | undefined {
   const { context, certificates } = state
   const readies: CarriedReady[] = []
-  for (const [member, [message]] of state.messages.get('ready/0') ?? []) {
-    const { body, signature } = message as Message<'ready'>
+  for (const [member, [message]] of slotOf(state, 'ready', 0)?.byAuthor ?? []) {
+    const { body, signature } = message!
     if (bitsOf(body.certified).every((author) => certificates.has(author)))
       readies.push({ member, certified: body.certified, signature })
   }
@@ -132,13 +135,8 @@ function otherProposal(state: PeerState, random: SeededRandom): Proposal | undef
 
 /** Cuts that were proposed so far in the round, the first few. */
 function cutsOf(state: PeerState): Cut[] {
-  const cuts: Cut[] = []
-  for (const [key, slot] of state.messages) {
-    if (!key.startsWith('proposal/')) continue
-    for (const kept of slot.values())
-      for (const { body } of kept) if (cuts.length < CUTS_MAX) cuts.push((body as Proposal).cut)
-  }
-  return cuts
+  const proposals = slotsOf(state, 'proposal').flatMap(({ byAuthor }) => [...byAuthor.values()].flat())
+  return proposals.slice(0, CUTS_MAX).map(({ body }) => body.cut)
 }
 
 function pick<T>(values: readonly T[], random: SeededRandom): T {

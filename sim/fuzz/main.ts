@@ -4,12 +4,11 @@ import { wireTargets } from './targets.ts'
 
 function wholeNumber(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('must be a whole number, 1 or more')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 
-const program = new Command('fuzz')
+const program = new Command('npm run fuzz --')
   .description(
     'Feeds every decoder of the wire with random and damaged bytes: each is read or refused, nothing else.'
   )
@@ -28,7 +27,7 @@ const options = program.opts<{ inputs: number; seed: number; kind?: string; json
 const all = wireTargets()
 const targets = all.filter(({ kind }) => options.kind === undefined || kind === options.kind)
 if (targets.length === 0) {
-  console.error(`there is no kind ${options.kind}; there are: ${all.map(({ kind }) => kind).join(', ')}`)
+  console.error(`unknown kind ${options.kind}; known: ${all.map(({ kind }) => kind).join(', ')}`)
   process.exit(2)
 }
 const results = targets.map((target) => {

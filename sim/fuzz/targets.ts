@@ -36,7 +36,7 @@ export function wireTargets(): Target[] {
   const sealed: Uint8Array[] = []
   const states: PeerState[] = []
   const networks = SEEDS.map((seed) => {
-    const network: Network = new Network(drawScenario(seed), undefined, {
+    const network: Network = new Network(drawScenario(seed), {
       sent({ kind, header, bytes }) {
         if (header.round !== 1) return
         const known = envelopes.get(kind) ?? []

@@ -17,7 +17,8 @@
 export { ggufLora } from './gguf/gguf-lora.ts'
 export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
-export { pairFromSvd, productSvd, tailEnergy } from './linear-algebra/product-svd.ts'
+export { type LimitedAdapter, limitRank } from './low-rank/limit-rank.ts'
+export { pairFromSvd, productSvd, tailEnergy } from './low-rank/product-svd.ts'
 export {
   checkMerge,
   type MergedModules,
@@ -30,8 +31,6 @@ export { clipAdapter, clipToMedian } from './norm/clip.ts'
 export { updateNorm } from './norm/norm.ts'
 export { AdapterError } from './pair/adapter-error.ts'
 export { allFinite, checkAdapter, checkPair, isFinitePair } from './pair/check-adapter.ts'
-export { concatenateAdapters } from './pair/concatenate.ts'
-export { type LimitedAdapter, limitRank } from './pair/limit-rank.ts'
 export type { LoraAdapter, LoraPair } from './pair/lora-adapter.ts'
 export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './peft/adapter-file.ts'
 export { adapterFromTensors, adapterTensors } from './peft/adapter-tensors.ts'
@@ -59,6 +58,7 @@ export {
   shardByteLength,
   shardFromPair
 } from './shard/shard.ts'
+export { concatenateAdapters } from './stack/concatenate.ts'
 export {
   loraScale,
   type Stack,

@@ -1,76 +1,9 @@
 #!/usr/bin/env node
 import '../node/network/core/promise-polyfill.ts'
-import { Command, CommanderError } from 'commander'
-import { packageVersion } from '../package-root.ts'
-import { adapterCommand } from './commands/adapter.ts'
-import { baseCommand } from './commands/base/base.ts'
-import { configCommand } from './commands/config.ts'
-import { consortiumCommand } from './commands/consortium/consortium.ts'
-import { doctorCommand } from './commands/doctor/doctor.ts'
-import { evalCommand } from './commands/eval/eval.ts'
-import { generateCommand } from './commands/generate.ts'
-import { identityCommand } from './commands/identity.ts'
-import { inviteCommand } from './commands/invite.ts'
-import { joinCommand } from './commands/join.ts'
-import { logsCommand } from './commands/logs.ts'
-import { membersCommand } from './commands/members.ts'
-import { peerCommand } from './commands/peer/peer.ts'
-import { peersCommand } from './commands/peers.ts'
-import { relayCommand } from './commands/relay.ts'
-import { roundsCommand } from './commands/rounds.ts'
-import { statusCommand } from './commands/status.ts'
-import { testnetCommand } from './commands/testnet.ts'
-import { trainCommand } from './commands/train/train.ts'
-import { verifyCommand } from './commands/verify.ts'
-import { NotFittingError } from './options/usage-error.ts'
+import { type Command, CommanderError } from 'commander'
+import { createProgram } from './commands/program.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
-
-/** The `loam` command with all that hangs under it. */
-export function createProgram(): Command {
-  const program = new Command('loam')
-    .description('LoRA over a mesh: fine-tune one language model together, without a server')
-    .version(packageVersion())
-    .showHelpAfterError('(loam --help shows what there is)')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  $ loam testnet                          a whole network on this machine
-  $ loam identity --home ~/.loam          who this peer is; makes a key the first time
-  $ loam peer --home ~/.loam              take part
-  $ loam status --home ~/.loam            what a running peer does
-  $ loam join INVITE --home ~/.loam       ask to be let into a consortium
-  $ loam train --data FILE --out DIR      fine-tune on this machine alone
-  $ loam doctor                           what can compute on this machine
-  $ loam COMMAND --help                   a command's options, with examples
-
-Exit codes: 0 done, 1 failed, 2 wrong usage (no command at all, too). LOAM_DEBUG=1 adds the stack to an error.`
-    )
-  for (const command of [
-    testnetCommand(),
-    peerCommand(),
-    relayCommand(),
-    configCommand(),
-    statusCommand(),
-    peersCommand(),
-    roundsCommand(),
-    logsCommand(),
-    identityCommand(),
-    consortiumCommand(),
-    inviteCommand(),
-    joinCommand(),
-    baseCommand(),
-    membersCommand(),
-    verifyCommand(),
-    adapterCommand(),
-    trainCommand(),
-    generateCommand(),
-    evalCommand(),
-    doctorCommand()
-  ])
-    program.addCommand(command)
-  return program
-}
+import { UsageError } from './terminal/usage-error.ts'
 
 /** Commander ends the process by itself unless every command is told not to. */
 function overrideExits(command: Command): void {
@@ -85,7 +18,7 @@ async function main(): Promise<number> {
     await program.parseAsync()
     return Number(process.exitCode ?? EXIT.done)
   } catch (error) {
-    if (error instanceof NotFittingError) {
+    if (error instanceof UsageError) {
       printError(error)
       return EXIT.usage
     }

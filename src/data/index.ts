@@ -1,5 +1,5 @@
 /**
- * Real text for training: corpora from npm, sixteen domains that differ, splits and packing.
+ * Text for training: the testnet's sixteen domains, records in common formats, splits and packing.
  *
  * ```ts
  * const { documents } = await loadDomain('moby-dick')
@@ -11,14 +11,14 @@
  * ```
  */
 
-export * from './corpora/index.ts'
 export {
-  CORPUS_LICENCE,
   DOMAIN_NAMES,
   type Domain,
   type DomainDescription,
+  type DomainLine,
   type DomainName,
   describeDomain,
+  domainsFile,
   isDomainName,
   loadDomain
 } from './domains.ts'
@@ -38,9 +38,8 @@ export {
   documentTokens
 } from './packing/packing.ts'
 export type { TrainingBatch } from './packing/training-batch.ts'
-export { loadPretrainingDocuments } from './pretraining-documents.ts'
 export * from './records/index.ts'
 export { type MultipleChoice, readMultipleChoice } from './records/multiple-choice.ts'
+export { cutText } from './text/cut-text.ts'
 export type { TextDocument } from './text/document.ts'
-export { contentDigest, cutText, normaliseWhitespace, unwrapParagraphs } from './text/text-cleaning.ts'
 export type { TextTokenizer } from './text/text-tokenizer.ts'

@@ -8,6 +8,18 @@
  * ```
  */
 export { compareStrings } from './compare-strings.ts'
+export {
+  BlockListHash,
+  blockListBytes,
+  blockListDigest,
+  FILE_BLOCK_BYTES,
+  type FileBlock,
+  fileBlocks,
+  LISTED_FILE_BYTES_MAX,
+  type ListedFile,
+  readBlockList
+} from './digest/block-list.ts'
+export { fileDigest } from './digest/file-digest.ts'
 export { modelDigest, sha256Hex, stackDigest } from './digest/tensors-digest.ts'
 export {
   decodeElements,

@@ -15,60 +15,17 @@
  */
 
 export { createSeededRandom, type SeededRandom } from '../data/order/seeded-random.ts'
-export { applyAdapter } from './evaluate/apply-adapter.ts'
-export {
-  type ChoiceScorer,
-  type ChoiceScorerOptions,
-  type ChoiceScores,
-  createChoiceScorer
-} from './evaluate/choice-scorer.ts'
-export {
-  createEvaluator,
-  type Evaluator,
-  type EvaluatorOptions,
-  type Score,
-  type ScoreOptions,
-  type TokenScore
-} from './evaluate/evaluator.ts'
-export {
-  createTextScorer,
-  type TextScore,
-  type TextScorer,
-  type TextScorerOptions
-} from './evaluate/text-scorer.ts'
-export {
-  createUpdateEvaluator,
-  type UpdateEvaluator,
-  type UpdateEvaluatorOptions,
-  type UpdateLossOptions
-} from './evaluate/update-evaluator.ts'
+export * from './base-model/index.ts'
+export * from './evaluate/index.ts'
 export * from './executor/index.ts'
 export * from './families/gpt2/index.ts'
 export * from './families/index.ts'
 export * from './families/llama/index.ts'
 export type { SequenceNodes } from './families/shared/sequence-nodes.ts'
-export type { GenerationDefaults } from './generate/generation-defaults.ts'
 export * from './generate/index.ts'
 export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
+export * from './lora/index.ts'
 export { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
-export { createTextTokenizer, loadTokenizer } from './tokenizer/tokenizer.ts'
+export { createTextTokenizer, encodeText, loadTokenizer } from './tokenizer/tokenizer.ts'
 export * from './train/index.ts'
-export { BASE_FORMATS, type BaseFormat } from './weights/base-format.ts'
-export {
-  type BaseModel,
-  type BaseModelDescription,
-  checkpointTensors,
-  checkWeights,
-  describeBaseModel,
-  loadBaseModel,
-  type SaveBaseModelOptions,
-  saveBaseModel
-} from './weights/base-model.ts'
-export {
-  type HeldWeights,
-  heldBytes,
-  holdWeights,
-  loadHeldWeights,
-  replaceHeldWeights
-} from './weights/held-weights.ts'
-export { type LinearWeights, openBaseWeights, openModuleWeights } from './weights/linear-weights.ts'
+export * from './weights/index.ts'

@@ -73,13 +73,14 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   started.push(await lockHome(home))
   const member = await readMember(options)
   const { identity, rounds } = member
-  const config = await completeSettings(options, member, telling.report)
-  await requireSealedModel(rounds, log)
+  const { config, base } = await completeSettings(options, member, telling.report)
+  const model = await requireSealedModel(rounds, log)
   await normBounds(home, member.charter.charter, rounds.head.round)
   const messageLog = await openOwnLog(home, member.isLogLost, log, started)
   const blocks = await BlockStore.open(home.folder, logs.of('blocks'))
   const running: Running = { options, config, member, telling, started }
-  const parts = await startNetwork(running, blocks, messageLog)
+  const files = [...(config.blocks.serveBase ? base.files : []), ...(model === undefined ? [] : [model])]
+  const parts = await startNetwork(running, blocks, messageLog, files)
   await startServices(running, parts)
   const handshakes = await startHandshakes(running, parts.components.host)
   await startControl(running, parts, handshakes)

@@ -10,6 +10,13 @@
  */
 
 export {
+  type BaseFile,
+  baseDigest,
+  baseFileBytesMax,
+  isBaseFileName,
+  modelFileBytes
+} from './charter/base-files.ts'
+export {
   type Charter,
   charterId,
   checkCharter,
@@ -19,29 +26,19 @@ export {
   type Member,
   type SignedCharter
 } from './charter/charter.ts'
-export {
-  decodeInvite,
-  encodeInvite,
-  INVITE_BYTES_MAX,
-  type Invite,
-  type InviteTerms
-} from './charter/invite.ts'
-export { manifestBytesMax, stackedMax } from './charter/limits.ts'
+export { committeeFailure, describeCommittee } from './charter/committee.ts'
+export { decodeInvite, encodeInvite, INVITE_BYTES_MAX, type Invite } from './charter/invite.ts'
 export { describeResilience, maximumFaulty, quorumSize } from './charter/quorum.ts'
-export { createRevealChain, REVEAL_CHAIN_LENGTH, type RevealChain } from './charter/reveal-chain.ts'
+export { createRevealChain, type RevealChain } from './charter/reveal-chain.ts'
+export { compareBytes, equalBytes, hex } from './encoding/bytes.ts'
 export {
-  documentSeed,
-  genesisContext,
-  memberIndex,
-  proposerOf,
-  type RoundContext,
-  trainingSeed
-} from './charter/round-context.ts'
-export { committeeFailure, describeCommittee, isCommitteeSafe } from './charter/sample.ts'
-export { type Decoded, type DecoderName, decoders } from './decoders.ts'
-export { bitsOf, compareBytes, equalBytes, hex } from './encoding/bytes.ts'
-export { encodeCanonical, MalformedError } from './encoding/canonical-cbor.ts'
-export { createSigner, publicKeyOf, type Signer, type Verify, verifyEd25519 } from './encoding/signature.ts'
+  byteString,
+  decodeCanonical,
+  encodeCanonical,
+  hashCanonical,
+  MalformedError
+} from './encoding/canonical-cbor.ts'
+export { createSigner, type Signer, type Verify, verifyEd25519 } from './encoding/signature.ts'
 export { describeConflict, isSameSeal, signedTwice } from './history/conflicting-seals.ts'
 export {
   contextAfter,
@@ -51,27 +48,23 @@ export {
   type SealedRound
 } from './history/sealed-round.ts'
 export { type Environment, restore, type Step, start, step } from './machine.ts'
-export type {
-  Certificate,
-  ChangeRequest,
-  Cut,
-  Evidence,
-  Kind,
-  Manifest,
-  ManifestShard,
-  Seal
-} from './messages/bodies.ts'
-export { cutId, isVoid } from './messages/identifiers.ts'
-export { isKind, isValidCertificate, type Judgement, judge } from './messages/judge.ts'
-export { requestFault, requestId, signRequest } from './messages/membership.ts'
-export { decodeEnvelope, type Envelope, MESSAGE_BYTES_MAX, type Message } from './messages/message.ts'
-export { type RoundRules, soundRules } from './round-rules.ts'
+export type { ChangeRequest, Manifest, ManifestShard, Seal } from './messages/bodies.ts'
+export { cutId, isVoid } from './messages/cut.ts'
+export { isValidCertificate, type Judgement, judge } from './messages/judge.ts'
+export { requestFault, requestId, type SignedRequest, signRequest } from './messages/membership.ts'
+export { decodeEnvelope, type Message } from './messages/message.ts'
+export { genesisContext, memberIndex, type RoundContext } from './round/context.ts'
+export { documentSeed, trainingSeed } from './round/training-seeds.ts'
+export { checkpointDistance } from './rules/catch-up.ts'
 export { latestAttested, silenceNeeded } from './rules/lost-log.ts'
-export { blocksOf, type HeldOutLoss, heldOutFault, manifestFault } from './rules/validate.ts'
+export { isRetained } from './rules/retain.ts'
+export { blocksOf, heldOutFault, manifestFault } from './rules/validate.ts'
+export { memberWeights } from './rules/weights.ts'
 export { type Effect, type LogRecord, UNKNOWN_ROUND } from './state/effects.ts'
-export type { PeerEvent } from './state/events.ts'
+export type { HeldOutLoss, PeerEvent } from './state/events.ts'
 export { decodeLogRecord, encodeLogRecord, roundOfRecord } from './state/log-records.ts'
-export type { PeerState, Phase, SignedRequest } from './state/state.ts'
+export { messagesOf, NO_MESSAGES, slotOf } from './state/slots.ts'
+export { isHeld, type PeerState, type Phase } from './state/state.ts'
 export {
   answerSync,
   decodeSyncAnswer,

@@ -1,46 +1,37 @@
-import { memberIndex, type RoundContext, withRules } from './charter/round-context.ts'
-import { equalBytes, hex } from './encoding/bytes.ts'
+import { equalBytes } from './encoding/bytes.ts'
 import type { Signer, Verify } from './encoding/signature.ts'
-import { describeConflict, isSameSeal } from './history/conflicting-seals.ts'
-import { contextAfter, type SealedRound } from './history/sealed-round.ts'
-import type { Kind, Manifest } from './messages/bodies.ts'
-import { offenderOf } from './messages/evidence.ts'
-import { sameDigest } from './messages/identifiers.ts'
-import { isKind, judge } from './messages/judge.ts'
-import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message, signMessage } from './messages/message.ts'
-import type { RoundRules } from './round-rules.ts'
+import type { Kind } from './messages/header.ts'
+import type { RoundContext } from './round/context.ts'
+import { advance, comeBack } from './rules/advance.ts'
 import { attest, build, seal } from './rules/attest.ts'
-import { acceptCertificate, certify, endorse, fetchManifests } from './rules/endorse.ts'
-import { learnEvidence, spreadEvidence } from './rules/evidence.ts'
-import { noteRequest, openRequests, voteOnMembership } from './rules/membership-vote.ts'
+import { beginRound } from './rules/begin-round.ts'
+import { adopt, followThrough } from './rules/catch-up.ts'
+import { acceptCertificate, certify, endorse, fetchManifests, takeBlocks } from './rules/endorse.ts'
+import { spreadEvidence } from './rules/evidence.ts'
+import { hear, keepEarly } from './rules/hear.ts'
+import { recollect } from './rules/lost-log.ts'
+import { noteRequest, voteOnMembership } from './rules/membership-vote.ts'
 import { propose } from './rules/propose.ts'
+import { publish } from './rules/publish.ts'
 import { beginGathering, sayReady } from './rules/ready.ts'
-import { heldOutFault, manifestFault } from './rules/validate.ts'
-import { commit, commitTo, startView, vote } from './rules/vote.ts'
-import { beginRound } from './state/begin-round.ts'
-import { countOf, type Draft, halt, hold, keep, say } from './state/draft.ts'
-import { type Effect, type LogRecord, UNKNOWN_ROUND } from './state/effects.ts'
+import { beginDeciding, commit, vote } from './rules/vote.ts'
+import { type Draft, halt } from './state/draft.ts'
+import type { Effect, LogRecord } from './state/effects.ts'
 import type { PeerEvent } from './state/events.ts'
-import { isNeeded } from './state/needed.ts'
 import { initialState, type PeerState, stateOf } from './state/state.ts'
 
-/** Bytes of next-round envelopes that are kept of one author: a manifest, a proposal, and small ones. */
-const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
-
-/** What a peer brings to every step: its key and the judge of signatures. */
+/** What a peer brings to every step: its key and the verifier of signatures. */
 export interface Environment {
   readonly signer: Signer
   readonly verify: Verify
-  /** Rules other than the context's: the simulator breaks one at a time. */
-  readonly rules?: RoundRules
   /**
    * The own clock at this step, in whole milliseconds, from any start; it never goes back. Deadlines follow what it shows
-   * (rule 5 *Vote*); without one they are the charter's.
+   * (rule 5 *Vote*); without a clock they are the charter's.
    */
   readonly now?: number
 }
 
-/** A state and what is to be done to make it true outside. */
+/** A state, and what the shell has to do for it. */
 export interface Step {
   readonly state: PeerState
   readonly effects: readonly Effect[]
@@ -52,8 +43,8 @@ export function start(context: RoundContext, environment: Environment): Step {
 }
 
 /**
- * Begins after a restart, from what the log kept. A peer that lost sealed rounds may begin before rounds that its log
- * still knows: when it comes to one of them again, it goes on there and signs nothing anew.
+ * Begins after a restart, from what the log kept. A peer that lost sealed rounds may begin before rounds that its log still
+ * knows: when it reaches one of them again, it goes on there and signs nothing new.
  *
  * @param records the log's records, oldest first
  */
@@ -62,9 +53,7 @@ export function restore(
   records: readonly LogRecord[],
   environment: Environment
 ): Step {
-  const { rules, signer } = environment
-  const ruled = rules === undefined ? context : withRules(context, rules)
-  const state = initialState(ruled, signer.peer, records)
+  const state = initialState(context, environment.signer.peer, records)
   const draft: Draft = { ...state, ...environment, effects: [] }
   beginRound(draft)
   applyRules(draft)
@@ -72,15 +61,15 @@ export function restore(
 }
 
 /**
- * The round protocol: one event in, the next state and its effects out. Pure; signatures come from the environment's
- * deterministic signer. The effects are to be carried out in their order.
+ * The round protocol: takes one event, and returns the next state and its effects, to be carried out in their order. Pure;
+ * signatures come from the environment's deterministic signer.
  */
 export function step(state: PeerState, event: PeerEvent, environment: Environment): Step {
   if (state.halted !== undefined) return { state, effects: [] }
   const { signer, verify, now } = environment
   const draft: Draft = { ...state, signer, verify, now, effects: [] }
   take(draft, event)
-  // The rules ran to their end in the step before: where nothing changed since, nothing follows.
+  // In the step before, the rules ran until nothing changed: without a change there is nothing to do.
   const isHeard = draft.messages !== state.messages
   if (draft.effects.length > 0 || hasChanged(state, draft, draft.messages)) applyRules(draft)
   else if (!isHeard) return { state, effects: [] }
@@ -88,17 +77,14 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
   return finish(draft)
 }
 
-type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
-
 function finish(draft: Draft): Step {
   return { state: stateOf(draft), effects: draft.effects }
 }
 
+/** Takes an event in; the rules act on it afterwards. */
 function take(draft: Draft, event: PeerEvent): void {
   switch (event.type) {
     case 'message':
-      // The round may have ended between the judgement and this step.
-      if (!isOfRound(draft, event.message.header)) break
       hear(draft, event.message)
       break
     case 'early':
@@ -110,24 +96,14 @@ function take(draft: Draft, event: PeerEvent): void {
     case 'sealedRound':
       adopt(draft, event.sealedRound)
       break
-    case 'trained':
-      if (event.round !== draft.context.round || draft.phase !== 'training') break
-      publish(draft, event.manifest)
-      beginGathering(draft)
-      break
-    case 'trainingFailed':
-      if (event.round === draft.context.round && draft.phase === 'training') beginGathering(draft)
+    case 'behind':
+      followThrough(draft, event.through)
       break
     case 'blocksHeld':
       takeBlocks(draft, event)
       break
-    case 'built':
-      if (draft.committed === undefined || !equalBytes(event.cut, draft.committed.id)) break
-      draft.building = false
-      draft.built = { stack: event.stack, model: event.model }
-      break
     case 'rebuilt':
-      if (draft.diverged && equalBytes(event.model, draft.context.modelDigest)) comeBack(draft)
+      comeBack(draft, event.model)
       break
     case 'recollected':
       recollect(draft, event.through)
@@ -138,89 +114,29 @@ function take(draft: Draft, event: PeerEvent): void {
     case 'membershipRequest':
       noteRequest(draft, event.signedRequest)
       break
-    case 'timeout':
-      if (event.round !== draft.context.round) break
-      draft.expired = new Set(draft.expired).add(event.timer)
-      if (event.timer === 'train' && draft.phase === 'training') {
-        draft.effects.push({ type: 'cancelTraining' })
-        beginGathering(draft)
-      }
+    default:
+      takeWork(draft, event)
       break
   }
 }
 
-/** Keeps a message within the bounds; of evidence the first about an offender is enough. */
-function hear(draft: Draft, message: Message): void {
-  if (isKind(message, 'evidence')) {
-    if (draft.evidence.has(hex(offenderOf(message.body)))) return
-    learnEvidence(draft, message.body)
-  }
-  keep(draft, message, (one) => isNeeded(draft, one))
-}
+type WorkEvent = Extract<PeerEvent, { type: 'trained' | 'trainingFailed' | 'built' | 'timeout' }>
 
-/** Rule 2 *Validate*: notes whether what is held now may be endorsed. */
-function takeBlocks(draft: Draft, { manifest, fault, heldOut }: BlocksHeld): void {
-  if (draft.holdings.get(hex(manifest)) !== 'fetching') return
-  const reason = fault ?? heldOutFault(draft.context, heldOut)
-  hold(draft, manifest, reason === undefined ? 'valid' : 'invalid')
-  if (reason !== undefined) draft.effects.push({ type: 'refused', manifest, reason })
-}
-
-/** Signs the own manifest, unless others would have to refuse it: too long a message would be held against its sender. */
-function publish(draft: Draft, manifest: Manifest): void {
-  const { bytes } = signMessage(draft.context, draft.signer, 'manifest', 0, manifest)
-  const reason =
-    bytes.length > MESSAGE_BYTES_MAX
-      ? `the manifest takes ${bytes.length} bytes, a message at most ${MESSAGE_BYTES_MAX}: adapt fewer modules or a lower rank`
-      : manifestFault(draft.context, draft.self, manifest)
-  if (reason === undefined) say(draft, 'manifest', 0, manifest)
-  else draft.effects.push({ type: 'unpublished', reason })
-}
-
-/** Rule 8 *Attest*: the sealed model is here again; who is still in time trains. */
-function comeBack(draft: Draft): void {
-  draft.diverged = false
-  if (draft.phase === 'training') draft.effects.push({ type: 'train', context: draft.context })
-}
-
-/** Ends a silence of unknown length: from now on its last round is known, and logged. */
-function recollect(draft: Draft, through: number): void {
-  if (draft.silentThrough !== UNKNOWN_ROUND) return
-  draft.silentThrough = through
-  draft.effects.push({ type: 'persist', record: { type: 'silent', through } })
-}
-
-/** Takes over a seal that others made: this peer builds what was sealed and follows. */
-function adopt(draft: Draft, sealedRound: SealedRound): void {
-  const { seal, cut, manifests } = sealedRound
-  if (!isOfRound(draft, seal)) return
-  if (draft.sealedRound !== undefined) {
-    const known = draft.sealedRound.seal
-    if (!isSameSeal(known, seal)) halt(draft, describeConflict(draft.context, known, seal))
+/** Takes in what came of the own work, and of time. */
+function takeWork(draft: Draft, event: WorkEvent): void {
+  if (event.type === 'built') {
+    if (draft.committed === undefined || !equalBytes(event.cut, draft.committed.id)) return
+    draft.building = false
+    draft.built = { stack: event.stack, model: event.model }
     return
   }
-  if (draft.committed !== undefined && !equalBytes(draft.committed.id, seal.cut)) {
-    halt(
-      draft,
-      `round ${seal.round} was sealed with cut ${hex(seal.cut)}, but ${hex(draft.committed.id)} was committed`
-    )
-    return
-  }
-  draft.sealedRound = sealedRound
-  for (const manifest of manifests) keep(draft, manifest, () => true)
-  if (draft.committed === undefined) commitTo(draft, seal.cut, cut)
-}
-
-function isOfRound({ context }: Draft, { round, parent }: { round: number; parent: Uint8Array }): boolean {
-  return round === context.round && equalBytes(parent, context.parent)
-}
-
-function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
-  const kept = draft.early.get(hex(author)) ?? []
-  const held = kept.reduce((sum, { length }) => sum + length, 0)
-  if (!draft.context.rules.keepsEarly(kept.length) || held + bytes.length > EARLY_BYTES_MAX) return
-  if (kept.some((known) => equalBytes(known, bytes))) return
-  draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
+  if (event.round !== draft.context.round) return
+  if (event.type === 'timeout') draft.expired = new Set(draft.expired).add(event.timer)
+  if (draft.phase !== 'training') return
+  if (event.type === 'timeout' && event.timer !== 'train') return
+  if (event.type === 'timeout') draft.effects.push({ type: 'cancelTraining' })
+  if (event.type === 'trained') publish(draft, event.manifest)
+  beginGathering(draft)
 }
 
 /** A rule, and the kinds of messages that may give it something to do. */
@@ -243,7 +159,7 @@ const RULES: readonly Rule[] = [
   [advance, []]
 ]
 
-/** Runs every rule, in their order, until none changes anything: each does its part once, and only when its time has come. */
+/** Runs all rules, in their order, until none changes anything: each acts once, when its time has come. */
 function applyRules(draft: Draft): void {
   for (let before: Draft | undefined; before === undefined || hasChanged(before, draft, before.messages); ) {
     before = { ...draft }
@@ -255,10 +171,10 @@ function applyRules(draft: Draft): void {
 }
 
 /**
- * Lets the rules act that read messages of this kind, where one message is all that is new since all of them last ran:
- * most messages change nothing, and until a rule that reads their kind does something, no other has anything to do.
+ * Runs the rules that read messages of this kind, when one message is all that is new since all rules ran last: most
+ * messages change nothing, and until a rule that reads their kind acts, no other has anything to do.
  *
- * @returns whether one of them did something, so that all have to run again; they go on where it left off
+ * @returns whether one of them acted, so that all have to run again; they go on where it left off
  */
 function readAlone(before: PeerState, draft: Draft, kind: Kind): boolean {
   const { messages } = draft
@@ -272,52 +188,10 @@ function readAlone(before: PeerState, draft: Draft, kind: Kind): boolean {
   return isChanged
 }
 
-/** Whether anything differs from what it was before, when its messages were these. */
+/** Whether anything differs from `before`, whose messages count as `messages`. */
 function hasChanged(before: PeerState, after: Draft, messages: PeerState['messages']): boolean {
   if (after.messages !== messages) return true
   for (const key in before)
     if (before[key as keyof PeerState] !== after[key as keyof PeerState] && key !== 'messages') return true
   return false
-}
-
-/** `deciding` starts at q readies (rule 3 *Ready*). */
-function beginDeciding(draft: Draft): void {
-  if (draft.view >= 0 || draft.committed !== undefined) return
-  if (countOf(draft, 'ready', 0) < draft.context.quorum) return
-  if (draft.phase === 'training') draft.effects.push({ type: 'cancelTraining' })
-  draft.phase = 'deciding'
-  startView(draft, 0)
-}
-
-/**
- * Goes on to the next round once the round is sealed and the own build is done. Where that is not the sealed one, this
- * member goes on voting, and has to rebuild (rule 8 *Attest*); while it does, it follows without a build.
- */
-function advance(draft: Draft): void {
-  const { sealedRound, built, context } = draft
-  if (sealedRound === undefined || (built === undefined && !draft.diverged)) return
-  let { diverged } = draft
-  if (built !== undefined) {
-    const { stack, model } = sealedRound.seal
-    const isSealed = sameDigest(built.stack, stack) && equalBytes(built.model, model)
-    diverged = !context.rules.mayGoOnFrom(isSealed)
-    if (diverged) draft.effects.push({ type: 'diverged', context, sealedRound, built: built.model })
-  }
-  draft.effects.push({ type: 'sealed', context, sealedRound })
-  const next = contextAfter(context, sealedRound)
-  const { early, remembered, evidence, requests, silentThrough, delays } = draft
-  Object.assign(draft, initialState(next, draft.signer.peer, remembered))
-  draft.evidence = new Map(
-    [...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0)
-  )
-  draft.silentThrough = silentThrough
-  draft.diverged = diverged
-  draft.delays = delays
-  draft.requests = requests
-  draft.requests = openRequests(draft)
-  beginRound(draft)
-  for (const bytes of [...early.values()].flat()) {
-    const judgement = judge(next, decodeEnvelope(bytes), draft.verify)
-    if (judgement.verdict === 'accept') hear(draft, judgement.message)
-  }
 }

@@ -1,11 +1,14 @@
 import { z } from 'zod'
-import { digestSchema, MEMBERS_MAX, VOTERS_MAX } from './charter/charter.ts'
+import { MESSAGE_BYTES_MAX, VOTERS_MAX } from './charter/limits.ts'
 import { bitmapOf, equalBytes, hasBit } from './encoding/bytes.ts'
 import { byteString, decodeCanonical, encodeCanonical } from './encoding/canonical-cbor.ts'
-import { bodySchemas, type Certificate, certificateSchema, type Kind } from './messages/bodies.ts'
-import { MESSAGE_BYTES_MAX } from './messages/message.ts'
-import { manifestOf } from './state/draft.ts'
+import { groupBy } from './encoding/group-by.ts'
+import { counterSchema, digestSchema, positiveSchema } from './encoding/schemas.ts'
+import { type Certificate, certificateSchema, membersBitmapSchema } from './messages/bodies.ts'
+import { KINDS } from './messages/header.ts'
+import { memberIndex } from './round/context.ts'
 import { completeAuthors } from './state/needed.ts'
+import { allSlots, manifestOf, type Slot } from './state/slots.ts'
 import type { PeerState } from './state/state.ts'
 
 /** Most bytes of a sync request. */
@@ -15,26 +18,24 @@ export const SYNC_ANSWER_BYTES_MAX = 5 * 1024 * 1024
 /** Most bytes of messages in one answer; the rest comes with the next. */
 const ANSWER_PAYLOAD_BYTES_MAX = 1024 * 1024
 const SLOTS_MAX = 1024
-/** Bytes of the slots that are told: with `wanted` full, a request still stays under its bound. */
+/** Bytes of the slots in a request, so that it stays under its bound even with `wanted` full. */
 const OWN_SLOTS_BYTES_MAX = 48 * 1024
 /** Bytes of a slot around its bitmap. */
 const SLOT_BYTES = 43
 
-const membersBitmap = byteString().refine((bytes) => bytes.length <= MEMBERS_MAX / 8, 'is too long a bitmap')
-
 const requestSchema = z.strictObject({
   version: z.literal(1),
   charter: digestSchema,
-  round: z.number().int().positive(),
+  round: positiveSchema,
   parent: digestSchema,
-  certified: membersBitmap,
-  /** Whose messages the asker holds, by kind and slot. */
+  certified: membersBitmapSchema,
+  /** The authors of whose messages the asker needs no more, by kind and slot. */
   have: z
     .array(
       z.strictObject({
-        kind: z.enum(Object.keys(bodySchemas) as [Kind, ...Kind[]]),
+        kind: z.enum(KINDS),
         slot: z.number().int().min(0),
-        members: membersBitmap
+        members: membersBitmapSchema
       })
     )
     .max(SLOTS_MAX),
@@ -45,28 +46,28 @@ const requestSchema = z.strictObject({
 const answerSchema = z.strictObject({
   version: z.literal(1),
   /** Round that the answerer is in. */
-  round: z.number().int().positive(),
+  round: positiveSchema,
   /** Latest round that the answerer attested (rule 17 *Lost log*). */
-  attested: z.number().int().min(0),
-  /** Sealed rounds from the asker's on, as bytes, where the asker is behind. */
+  attested: counterSchema,
+  /** Sealed rounds from the asker's on, encoded, if the asker is behind. */
   sealedRounds: z.array(byteString()).max(64),
   certificates: z.array(certificateSchema).max(VOTERS_MAX),
   messages: z.array(byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX)).max(65_536)
 })
 
-/** What a peer says it has (rule 14 *Sync*). */
+/** What a peer holds of its round (rule 14 *Sync*). */
 export type SyncRequest = z.infer<typeof requestSchema>
-/** What the other gives to fill the gaps. */
+/** What another peer adds to it. */
 export type SyncAnswer = z.infer<typeof answerSchema>
 
-/** Rule 14 *Sync*: what this peer holds of its round, so that another can tell what it lacks. */
+/** Rule 14 *Sync*: what this peer holds of its round, from which another can tell what it lacks. */
 export function syncRequest(state: PeerState): SyncRequest {
   const { context } = state
-  const have = [...state.messages.keys()].map((key) => {
-    const [kind, number] = key.split('/') as [Kind, string]
-    const slot = Number(number)
-    return { kind, slot, members: bitmapOf(context.members.length, completeAuthors(state, kind, slot)) }
-  })
+  const have = allSlots(state).map(({ kind, slot }) => ({
+    kind,
+    slot,
+    members: bitmapOf(context.members.length, completeAuthors(state, kind, slot))
+  }))
   return {
     version: 1,
     charter: context.charterId,
@@ -87,7 +88,7 @@ function ownSlotsMax(members: number): number {
 function wantedManifests(state: PeerState): Uint8Array[] {
   const certified = [...state.certificates.values()].map(({ author, manifest }) => ({ author, manifest }))
   const decided = (state.committed?.cut.entries ?? []).map(({ author: peer, manifest }) => ({
-    author: state.context.members.findIndex((member) => equalBytes(member.peer, peer)),
+    author: memberIndex(state.context, peer),
     manifest
   }))
   const lacking = [...certified, ...decided].filter(
@@ -96,7 +97,7 @@ function wantedManifests(state: PeerState): Uint8Array[] {
   return lacking.map(({ manifest }) => manifest).slice(0, VOTERS_MAX)
 }
 
-/** What `state` holds of the asker's own round that the asker lacks, within the bound on an answer. */
+/** Rule 14 *Sync*: what `state` holds of the asker's round and the asker lacks, within the bound on an answer. */
 export function answerSync(
   state: PeerState,
   request: SyncRequest
@@ -109,30 +110,41 @@ export function answerSync(
     bytes += size
     return bytes <= ANSWER_PAYLOAD_BYTES_MAX
   }
-  const uncertified = [...state.certificates.values()].filter(
-    ({ author }) => !hasBit(request.certified, author)
+  const certificates = [...state.certificates.values()].filter(
+    ({ author, endorsements }) => !hasBit(request.certified, author) && within(endorsements.length * 80)
   )
-  const certificates = context.rules
-    .syncGives(uncertified)
-    .filter(({ endorsements }) => within(endorsements.length * 80))
-  const had = new Map(request.have.map(({ kind, slot, members }) => [`${kind}/${slot}`, members]))
-  const messages: Uint8Array[] = []
-  for (const [key, slot] of state.messages) {
-    const [kind, number] = key.split('/') as [Kind, string]
-    const isCertified = state.certificates.has(Number(number)) || hasBit(request.certified, Number(number))
-    if (kind === 'endorsement' && isCertified) continue
-    const members = had.get(key) ?? new Uint8Array()
-    for (const [author, kept] of slot) {
-      const isHad = hasBit(members, author)
-      if (isHad && request.wanted.length === 0) continue
-      const lacked = kept.filter(
-        ({ id }) => !isHad || request.wanted.some((wanted) => equalBytes(wanted, id))
-      )
-      for (const message of context.rules.syncGives(lacked))
-        if (within(message.bytes.length)) messages.push(message.bytes)
-    }
-  }
+  const held = membersHeld(request)
+  const messages = allSlots(state)
+    .filter((slot) => !isCertified(state, request, slot))
+    .flatMap((slot) => lackedOf(slot, held(slot), request))
+    .filter((message) => within(message.length))
   return { certificates, messages }
+}
+
+/** Whether a slot holds endorsements that a certificate stands for. */
+function isCertified({ certificates }: PeerState, { certified }: SyncRequest, { kind, slot }: Slot): boolean {
+  return kind === 'endorsement' && (certificates.has(slot) || hasBit(certified, slot))
+}
+
+/** Looks up a slot in a request: a bitmap of the authors of whose messages the asker needs no more. */
+function membersHeld({ have }: SyncRequest): (slot: Slot) => Uint8Array {
+  const byKind = groupBy(have, ({ kind }) => kind)
+  const bitmaps = new Map(
+    [...byKind].map(([kind, slots]) => [kind, new Map(slots.map(({ slot, members }) => [slot, members]))])
+  )
+  return ({ kind, slot }) => bitmaps.get(kind)?.get(slot) ?? new Uint8Array()
+}
+
+/** The messages of a slot that the asker lacks, or wants because the round depends on them. */
+function lackedOf({ byAuthor }: Slot, held: Uint8Array, { wanted }: SyncRequest): Uint8Array[] {
+  const lacked: Uint8Array[] = []
+  for (const [author, kept] of byAuthor) {
+    const isHeld = hasBit(held, author)
+    if (isHeld && wanted.length === 0) continue
+    for (const { id, bytes } of kept)
+      if (!isHeld || wanted.some((one) => equalBytes(one, id))) lacked.push(bytes)
+  }
+  return lacked
 }
 
 /** The bytes of a request. */

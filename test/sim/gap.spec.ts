@@ -4,16 +4,16 @@ import { Network } from '../../sim/network.ts'
 import { CALM, type MembershipPlan, type Scenario } from '../../sim/scenario.ts'
 import { TrustedChain } from '../../src/node/catch-up/trusted-chain.ts'
 import type { Invite } from '../../src/protocol/charter/invite.ts'
-import type { RoundContext } from '../../src/protocol/charter/round-context.ts'
 import { equalBytes } from '../../src/protocol/encoding/bytes.ts'
 import { contextAfter, decodeSealedRound } from '../../src/protocol/history/sealed-round.ts'
 import { restore, step } from '../../src/protocol/machine.ts'
+import type { RoundContext } from '../../src/protocol/round/context.ts'
 import type { PeerEvent } from '../../src/protocol/state/events.ts'
 import { temporaryHome } from '../unit/node/temporary-home.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
 const LATER = [4, 5, 6, 7]
-/** Who knows the founders, is down all the while, and then asks to be let in. */
+/** The peer that knows the founders, is down all the time, and then asks to be admitted. */
 const AWAY = 8
 /** Rounds that it misses: more than any member keeps shards for. */
 const BACK_IN = 19
@@ -40,7 +40,7 @@ function gap(seed: number): Scenario {
     changes: [...changes, { round: BACK_IN, type: 'join', person: AWAY }],
     absences: [
       { member: AWAY, from: 1, until: BACK_IN },
-      // Who has left is off for good.
+      // A member that has left stays off.
       ...FOUNDERS.map((member) => ({ member, from: BACK_IN - 2, until: BACK_IN + 1_000 }))
     ],
     keepsAll: true,
@@ -60,7 +60,7 @@ function run(scenario: Scenario, people: readonly number[]): Network {
   return network
 }
 
-/** The sealed rounds that somebody holds, in order. */
+/** The sealed rounds that a copy holds, in order. */
 function historyOf(network: Network, person: number): Uint8Array[] {
   const { sealed } = network.copies[person]!
   return Array.from({ length: ROUNDS }, (_, index) => sealed.get(index + 1)!.bytes)
@@ -91,13 +91,13 @@ describe('a gap over which every member changed', function () {
     judged = contexts(network, history)
   })
 
-  it('is one: nobody of the first round is in the last', () => {
+  it('is one: no member of the first round is in the last', () => {
     const last = judged[BACK_IN]!
     for (const { peer } of network.genesis.members) assert(!isMember(last, peer))
     for (const person of LATER) assert(isMember(last, network.copies[person]!.peer))
   })
 
-  it('is replayed by whoever was away from the first round on; it is let in, and in a later cut', () => {
+  it('is replayed by a peer that was away from the first round on; it is admitted, and is in a later cut', () => {
     const { peer, sealed } = network.copies[AWAY]!
     assert(isMember(judged[ROUNDS]!, peer))
     const { cut } = decodeSealedRound(
@@ -145,7 +145,7 @@ describe('a gap over which every member changed', function () {
   })
 
   it('is believed from an invite only with its seal: what the founders sign after they left is found out, and the next is asked', async () => {
-    // The same keys and charter; only that nobody ever came or went.
+    // The same keys and charter, but no member ever joined or left.
     const forged = historyOf(
       run({ ...gap(1), joiners: 0, changes: [], absences: [] }, FOUNDERS),
       FOUNDERS[0]!

@@ -1,24 +1,35 @@
 import assert from 'node:assert/strict'
-import { runSituation } from '../../sim/mutant-table.ts'
-import { MUTANTS } from '../../sim/mutants.ts'
+import { applyMutant, loadSubject, MUTANTS } from '../../sim/mutants/index.ts'
 import { seatSituations } from '../../sim/seat-situations.ts'
 import { SITUATION_SEEDS, situations } from '../../sim/situations.ts'
 
-describe('a broken rule', () => {
-  const all = { ...situations, ...seatSituations }
-
-  it('is each in a situation of its own', () => {
-    assert.deepEqual(Object.keys(all).sort(), Object.keys(MUTANTS).sort())
+describe('a mutant of the protocol', () => {
+  it('has a situation of its own', () => {
+    assert.deepEqual(Object.keys({ ...situations, ...seatSituations }).sort(), Object.keys(MUTANTS).sort())
   })
 
-  for (const mutant of Object.keys(all)) {
-    it(`${mutant}: is seen, and the sound rules stand in the same runs`, function () {
+  it('is refused when its text is missing from the source, or ambiguous', () => {
+    const mutant = { ...MUTANTS.lock!, find: 'one', replace: 'two' }
+    assert.equal(applyMutant('lock', mutant, 'zero one'), 'zero two')
+    assert.throws(() => applyMutant('lock', mutant, 'zero'), /mutant lock no longer applies.*found 0 times/s)
+    assert.throws(() => applyMutant('lock', mutant, 'one one'), /found 2 times/)
+  })
+
+  it('is refused when it is unknown', async () => {
+    await assert.rejects(loadSubject('nonsense'), /unknown mutant nonsense; known: quorum, /)
+  })
+
+  for (const [name, { invariant, seed: recorded }] of Object.entries(MUTANTS)) {
+    it(`${name}: is killed, and the protocol as it is stands in the same runs`, async function () {
       this.timeout(120_000)
-      for (let seed = 1; seed <= SITUATION_SEEDS; seed++) {
-        assert.equal(runSituation(mutant, seed), undefined, `sound, seed ${seed}`)
-        if (runSituation(mutant, seed, mutant) !== undefined) return
+      const sound = await loadSubject()
+      const mutant = await loadSubject(name)
+      for (let run = 0; run < SITUATION_SEEDS; run++) {
+        const seed = 1 + ((recorded - 1 + run) % SITUATION_SEEDS)
+        assert.equal(sound.runSituation(name, seed), undefined, `without the mutant, seed ${seed}`)
+        if (mutant.runSituation(name, seed)?.invariant === invariant) return
       }
-      assert.fail(`not seen in ${SITUATION_SEEDS} runs`)
+      assert.fail(`survives ${SITUATION_SEEDS} runs: none violates ${invariant}`)
     })
   }
 })

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import type { Copy } from '../../sim/copy.ts'
 import { Watch } from '../../sim/watch.ts'
 import { hex } from '../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../src/protocol/messages/cut.ts'
 import { Table } from '../unit/protocol/table.ts'
 
-describe('what the checker promises of a cut', () => {
+describe('the checker of a cut', () => {
   const committee = { size: 4, assumedFaulty: 0.1, epsilon: 1, rounds: 1 }
   const table = new Table(10, { committee })
   const { context } = table
-  /** Commits an empty cut after so many voters have named the same author. */
+  /** Commits an empty cut after `naming` voters have named the same author. */
   const violations = (naming: number) => {
     const watch = new Watch(new Map(context.members.map(({ peer }, person) => [hex(peer), person])))
     for (const person of context.voters.slice(0, naming)) {

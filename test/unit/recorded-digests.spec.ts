@@ -11,7 +11,13 @@ import {
   shardFromPair,
   stackAdapters
 } from '../../src/adapter/index.ts'
-import { modelDigest, stackDigest, type Tensor } from '../../src/formats/index.ts'
+import {
+  encodeSafetensors,
+  modelDigest,
+  sha256Hex,
+  stackDigest,
+  type Tensor
+} from '../../src/formats/index.ts'
 
 /**
  * What may never change by accident: digests that were recorded once and that every later version reaches again. A
@@ -20,7 +26,9 @@ import { modelDigest, stackDigest, type Tensor } from '../../src/formats/index.t
 const RECORDED = {
   blocks: 'd882144ebabee5310114efe16ef7d16307237f74cf6253bc2ed1e422e2523d26',
   stack: '128154b9a5018bb05e8daa09a2d6eed4cfa5d785c074b1674def17e17401091f',
+  /** SHA-256 of the merged model's canonical file, and of that file's block list, which is what a seal names. */
   model: '80862983e8c43a096e0a43cb65f40973af851c54a5ea3888bbbd77ed661d6101',
+  sealedModel: '4fb813e4346aa766dab927d12d1d10bcfd2ffc8c872eac36b69d8b1305553fab',
   training: '277fff099a0600cf8b2f2423ccd2f87310dc406ad5977823d945fd942db8aebe'
 }
 
@@ -74,7 +82,10 @@ describe('recorded digests', () => {
     const base = new Map<string, Tensor>(
       MODULES.map((module, index) => [module, { shape: [OUT, IN], data: numbers(77 + index, OUT * IN) }])
     )
-    assert.equal(modelDigest(mergeAdapter(base, stack.adapter).modules), RECORDED.model)
+    const { modules } = mergeAdapter(base, stack.adapter)
+    const file = new Map([...modules].map(([module, weight]) => [`${module}.weight`, weight]))
+    assert.equal(sha256Hex(encodeSafetensors(file)), RECORDED.model)
+    assert.equal(modelDigest(modules), RECORDED.sealedModel)
   })
 
   it('of a LoRA training run with a fixed seed', async () => {

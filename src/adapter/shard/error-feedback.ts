@@ -1,6 +1,6 @@
-import { pairFromSvd, productSvd } from '../linear-algebra/product-svd.ts'
-import { joinPairs } from '../pair/join-pairs.ts'
+import { pairFromSvd, productSvd } from '../low-rank/product-svd.ts'
 import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
+import { joinPairs } from '../stack/join-pairs.ts'
 import { loraScale } from '../stack/stack.ts'
 import { pairFromBlocks, type Shard, type ShardDtype, shardFromPair } from './shard.ts'
 

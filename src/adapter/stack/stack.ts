@@ -2,9 +2,9 @@ import { compareStrings } from '../../formats/compare-strings.ts'
 import type { Tensor } from '../../formats/tensor.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import { checkAdapter } from '../pair/check-adapter.ts'
-import { joinAndCheck, type WeightedPair } from '../pair/join-pairs.ts'
 import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
 import { adapterTensors } from '../peft/adapter-tensors.ts'
+import { joinAndCheck, type WeightedPair } from './join-pairs.ts'
 import { type MemberWeights, memberCounts, shares } from './weights.ts'
 
 /** One manifest of the cut, as the stack sees it. */

@@ -2,7 +2,7 @@ import { AdapterError } from '../pair/adapter-error.ts'
 
 /**
  * What the members of a cut count: `samples` (rule 9: their documents, at most twice the lower median), `uniform` (one
- * each), or whole numbers that a charter fixes, by the author's bytes in lowercase hex.
+ * each), or integers that a charter fixes, by the author's bytes in lowercase hex.
  */
 export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
 
@@ -20,7 +20,7 @@ export function cappedSamples(samples: readonly number[]): number[] {
 }
 
 /**
- * p_k = n_k / Σ n: whole numbers, then one float64 division each.
+ * p_k = n_k / Σ n: integers, then one float64 division each.
  *
  * @throws {AdapterError} when Σ n is beyond exact integers
  */
@@ -41,7 +41,7 @@ export function coefficients(samples: readonly number[]): number[] {
 }
 
 /**
- * The whole numbers n_k that a cut's shares are made of.
+ * The integers n_k that a cut's shares are made of.
  *
  * @throws {AdapterError} when a count is no positive safe integer, a member has none, or there is no member
  */

@@ -3,9 +3,10 @@ import { Command, Option } from 'commander'
 import type { ElementFormat } from '../../formats/index.ts'
 import type { ExportFormat, RoundSpan } from '../../node/export/export-adapter.ts'
 import { homeAt } from '../../node/home/home.ts'
+import { integer } from '../options/parsers.ts'
 import { baseModelFolder, homeModelFolder, SHIPPED_MODEL } from '../options/shipped-model.ts'
-import { NotFittingError } from '../options/usage-error.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { printResult } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 
 interface ExportFlags {
   home: string
@@ -36,35 +37,39 @@ export function adapterCommand(): Command {
 
 function exportCommand(): Command {
   return new Command('export')
-    .description("write the consortium's adapter, all sealed rounds in one, for other tools")
+    .description("write the consortium's adapter, all sealed rounds in one, for use with other tools")
     .requiredOption('--home <folder>', "a peer's home folder")
     .addOption(
-      new Option('--format <format>', 'form to write')
+      new Option('--format <format>', 'format to write')
         .choices(['peft', 'gguf', 'merged', 'merged-gguf'])
         .default('peft')
     )
-    .requiredOption('--out <folder>', 'where it goes')
+    .requiredOption('--out <folder>', 'folder to write')
     .option('--rounds <a..b>', 'only these rounds (default: all)', parseRounds)
     .option(
       '--max-rank <n>',
-      'largest rank: the nearest adapter of that rank, its error printed',
-      wholeNumber('--max-rank', 1, 65_536)
+      'maximum rank: writes the nearest adapter of that rank and prints the error',
+      integer('--max-rank', 1, 65_536)
     )
     .addOption(dtypeOption())
-    .option('--model <folder>', 'base model folder (default: the model that Loam ships); not needed for peft')
-    .option('--base-name <name>', 'what the files call the base model', SHIPPED_MODEL)
+    .option(
+      '--model <folder>',
+      'folder of the base model (default: the model that Loam ships); not used by peft'
+    )
+    .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
     .addHelpText(
       'after',
       `
 Formats:
-  peft         adapter_config.json and adapter_model.safetensors, for PEFT and the tools around it
+  peft         adapter_config.json and adapter_model.safetensors, for PEFT
   gguf         adapter.gguf, for llama.cpp's --lora
   merged       a Hugging Face folder: the base with the adapter in its weights
   merged-gguf  model.gguf, the same for llama.cpp (byte-level BPE tokenizers)
 
-The scale is folded into the weights: other tools compute exactly the global model. Several rounds are one adapter, their
-ranks added up; --max-rank makes it smaller and says what is lost.
+The scale is folded into the weights, so other tools compute exactly the global
+model. Several rounds become one adapter whose rank is the sum of theirs;
+--max-rank makes it smaller and prints the error.
 
 Examples:
   $ loam adapter export --home ~/.loam --format peft --out adapter
@@ -77,17 +82,18 @@ Examples:
 
 function importCommand(): Command {
   return new Command('import')
-    .description('check a PEFT adapter folder against a base model, and merge it into a base to start from')
+    .description('check a PEFT adapter folder against a base model, and merge it into one to start from')
     .argument('<folder>', 'PEFT adapter folder')
-    .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
-    .option('--out <folder>', 'write the base with the adapter in its weights here')
+    .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
+    .option('--out <folder>', 'write the base with the adapter merged into its weights here')
     .addOption(dtypeOption())
     .option('--json', 'print one JSON object: { "modules", "ranks", "scales", "baseModel", "folder" }')
     .addHelpText(
       'after',
       `
-Without --out the adapter is only checked: keys, shapes, ranks and scales against the model. With it, the folder that is
-written is a base model: a consortium that is created on it starts from the adapter.
+Without --out, the adapter is only checked against the model: keys, shapes,
+ranks and scales. With --out, the folder written is a base model: a consortium
+created on it starts from the adapter.
 
 Examples:
   $ loam adapter import ~/downloads/some-lora
@@ -142,5 +148,5 @@ function parseRounds(text: string): RoundSpan {
   const first = Number(match?.[1])
   const last = Number(match?.[2] ?? match?.[1])
   if (match !== null && first >= 1 && last >= first && Number.isSafeInteger(last)) return { first, last }
-  throw new NotFittingError(`--rounds must be one round or a span such as 1..3, not ${JSON.stringify(text)}`)
+  throw new UsageError(`--rounds must be one round or a span such as 1..3, got ${JSON.stringify(text)}`)
 }

@@ -11,22 +11,23 @@ interface ConfigFlags extends OutputOptions {
 /** `loam config`: what a peer's settings are, and whether they fit. */
 export function configCommand(): Command {
   return new Command('config')
-    .description("a peer's settings: what holds and where it comes from, and whether it fits")
+    .description("show or check a peer's settings")
     .addCommand(printCommand())
     .addCommand(checkCommand())
 }
 
 function printCommand(): Command {
   const command = new Command('print')
-    .description('print every setting with its value and where that came from')
+    .description('print every setting with its value and the source of the value')
     .requiredOption('--home <folder>', "the peer's home folder")
   return addSettingFlags(command)
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-The flags are those of loam peer: give them to see what they would change. A value comes from: default, file
-(HOME/peer.json), environment (secrets only, which are not printed), flag.
+The flags are those of loam peer: use them to see what they would change.
+Sources of a value: default, file (HOME/peer.json), environment (secrets only,
+which are not printed), flag.
 
 Examples:
   $ loam config print --home ~/.loam
@@ -38,7 +39,7 @@ Examples:
 async function runPrint(command: Command, flags: ConfigFlags): Promise<void> {
   const { effectiveSettings, SETTINGS, valueAt } = await import('../../node/config/index.ts')
   const home = homeAt(flags.home)
-  const { config, sources, remarks } = await effectiveSettings(home, {
+  const { config, sources } = await effectiveSettings(home, {
     flags: settingsOfFlags(command, { ...flags }),
     defaults: settingDefaults(flags.home)
   })
@@ -53,7 +54,6 @@ async function runPrint(command: Command, flags: ConfigFlags): Promise<void> {
       absent: absent ?? null
     }
   })
-  for (const remark of remarks) printProgress(`note: ${remark}`)
   const result = {
     file: existsSync(home.config) ? home.config : null,
     settings: Object.fromEntries(
@@ -84,8 +84,9 @@ function checkCommand(): Command {
     .addHelpText(
       'after',
       `
-Checks each setting, then what loam peer checks before it starts: the charter's limits, the training documents, the base
-model, the executor. Exit code 0 when all is well, else 1.
+Checks each setting, then what loam peer checks before it starts: the charter's
+limits, the training documents, the base model and the executor. The exit code
+is 0 if all of them fit, otherwise 1.
 
 Examples:
   $ loam config check --home ~/.loam
@@ -100,16 +101,16 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
   const home = homeAt(flags.home)
   const settings = settingsOfFlags(command, { ...flags })
   const faults: { key: string; message: string }[] = []
-  let remarks: readonly string[] = []
+  const remarks: string[] = []
   try {
     const effective = await effectiveSettings(home, {
       flags: settings,
       defaults: settingDefaults(flags.home)
     })
-    remarks = effective.remarks
     if (existsSync(home.charter)) {
       const { readCharter } = await import('../../node/home/charter-file.ts')
-      const { isCharterBase } = await import('../../node/base/require-base.ts')
+      const { charterBaseAt } = await import('../../node/base/require-base.ts')
+      const { requireCharterBase } = await import('../../node/consortium/charter-base.ts')
       const { requireOwnSettings, requireSettings } = await import('../../node/config/require-settings.ts')
       const { config, sources } = effective
       const { charter } = await readCharter(home.charter)
@@ -117,14 +118,16 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
       if (
         sources.get('model') === 'default' &&
         !existsSync(home.base) &&
-        !(await isCharterBase(config.model, charter))
+        (await charterBaseAt(config.model, charter)) === undefined
       )
-        remarks = [
-          ...remarks,
+        remarks.push(
           'the base model is not here: loam peer will fetch it from members; what depends on it was not checked'
-        ]
-      else await requireSettings(config, charter)
-    } else remarks = [...remarks, `${home.folder} has no charter yet: its limits were not checked`]
+        )
+      else {
+        await requireCharterBase(config.model, charter)
+        await requireSettings(config)
+      }
+    } else remarks.push(`${home.folder} has no charter yet: its limits were not checked`)
   } catch (error) {
     if (!(error instanceof PeerError)) throw error
     faults.push(...(error instanceof SettingsError ? error.faults : [{ key: '', message: error.message }]))

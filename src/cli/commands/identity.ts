@@ -6,13 +6,13 @@ import { printResult } from '../terminal/output.ts'
 /** `loam identity`: who the peer of a home is. */
 export function identityCommand(): Command {
   return new Command('identity')
-    .description('print the member card of a home; makes the key the first time, and never overwrites one')
+    .description('print the member card of a home; creates the key if there is none, never overwrites one')
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--json', 'print one JSON object: { "peerId", "anchor" }')
     .addHelpText(
       'after',
       `
-The card holds no secret: send it to whoever draws up the charter.
+The card contains no secret: send it to the founder, who draws up the charter.
 
 Example:
   $ loam identity --home ~/.loam --json > card.json`

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 
 interface InviteOptions {
   home: string
@@ -21,20 +22,22 @@ export function inviteCommand(): Command {
     .requiredOption('--home <folder>', "a member's home folder")
     .option(
       '--address <address...>',
-      'where this peer can be reached, each ending in /p2p/PEERID (default: where it last listened, and the others)'
+      'addresses of this peer, each ending in /p2p/PEERID (default: where it last listened, and known addresses of other members)'
     )
-    .option('--days <n>', 'days for which it is valid', wholeNumber('--days', 1, 3650), INVITE_DAYS)
-    .option('--out <file>', 'where the invite goes (default: as text on standard output)')
+    .option('--days <n>', 'number of days it is valid', integer('--days', 1, 3650), INVITE_DAYS)
+    .option('--out <file>', 'invite file to write (default: print it as text)')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-An invite lets nobody in: it tells a candidate what is true and where to knock. A quorum of members admits
-the request that loam join makes of it. Anybody may read it; who changes it is found out.
+An invite admits nobody by itself: it gives a candidate the charter, a seal to
+trust and addresses to dial. loam join turns it into a request that a quorum of
+members has to admit. It contains no secret, and changes to it are detected.
 
 Examples:
   $ loam invite --home ~/.loam --out weather.invite
-  $ loam invite --home ~/.loam --address /dns4/lab.example/tcp/4001/p2p/12D3KooW... --days 2`
+  $ loam invite --home ~/.loam --days 2 \\
+      --address /dns4/lab.example/tcp/4001/p2p/12D3KooW...`
     )
     .action(invite)
 }
@@ -48,14 +51,14 @@ async function invite({ home: path, address, days, out, ...options }: InviteOpti
   const { writeFileAtomic } = await import('../../node/storage/index.ts')
   const { readFile } = await import('node:fs/promises')
   if (out !== undefined && existsSync(out))
-    throw new Error(`${out} is there already: choose another name with --out`)
+    throw new Error(`${out} exists already: choose another name with --out`)
   const home = homeAt(path)
   const charter = await readCharter(home.charter)
   const { head } = await openRoundStore(home, charter)
   const identity = await loadIdentity(home.identity)
   if (identity === undefined || memberIndex(head, identity.signer.peer) < 0)
     throw new Error(
-      `the peer of ${home.folder} is no member before round ${head.round}: only a member can invite`
+      `the peer of ${home.folder} is not a member as of round ${head.round}: only a member can invite`
     )
   const bootstrap = await inviteAddresses(home, identity.peerId, address)
   const terms = {

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import type { JoinState } from '../../node/membership/join-consortium.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 
 interface JoinOptions {
   home: string
@@ -12,17 +13,18 @@ interface JoinOptions {
 /** `loam join`: make a home of an invite, and ask to be let in. */
 export function joinCommand(): Command {
   return new Command('join')
-    .description('make a home of an invite and a request to join; run it again to see how far it is')
-    .argument('<invite>', 'file that a member made with loam invite, or its text')
+    .description('create a home and a request to join from an invite; run it again to see the progress')
+    .argument('<invite>', 'file that a member created with loam invite, or its text')
     .requiredOption('--home <folder>', 'home folder of the new peer')
-    .option('--rounds <n>', 'rounds in which the request may take effect', wholeNumber('--rounds', 1))
+    .option('--rounds <n>', 'number of rounds in which the request may take effect', integer('--rounds', 1))
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-It checks the invite and its charter, makes the key, and writes HOME/join-request.json, which a quorum of
-members has to admit. A peer that is started meanwhile waits, follows the history from the charter on, and
-refuses one without the seal that the invite names.
+Checks the invite and its charter, creates a key, and writes
+HOME/join-request.json, which a quorum of members has to admit. A peer started
+in the meantime waits and follows the history from the charter on; it refuses a
+history without the seal that the invite names.
 
 Examples:
   $ loam join weather.invite --home ~/.loam
@@ -51,7 +53,7 @@ function describe(state: JoinState): string {
     `peer id    ${state.peerId}`,
     `invited by ${invite.inviter}, valid until ${invite.expires}`,
     `trusts     seal ${invite.seal} of round ${invite.round}`,
-    `base       weights ${state.baseWeights}: loam peer fetches it from members; --model takes your own`,
+    `base       ${state.base}: loam peer fetches it from members; --model takes your own`,
     `next       ${next}`
   ].join('\n')
 }

@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander'
 import { LOG_LEVELS, LOG_TOPICS } from '../../node/log/levels.ts'
 import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
-import { NotFittingError } from '../options/usage-error.ts'
-import { commaSeparated, EXIT, printProgress, printResult, wholeNumber } from '../terminal/output.ts'
+import { commaSeparated, integer } from '../options/parsers.ts'
+import { EXIT, printProgress, printResult } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 
 interface LogsFlags extends ControlFlags {
   follow?: boolean
@@ -18,15 +19,16 @@ type LogLine = Readonly<Record<string, unknown>>
 export function logsCommand(): Command {
   return askingDaemon(new Command('logs'))
     .description("show the last lines of a running peer's log")
-    .option('-f, --follow', 'go on with what comes, until Ctrl-C or the end of the daemon')
-    .option('-n, --lines <n>', 'how many', wholeNumber('--lines', 0, 1_000), 20)
+    .option('-f, --follow', 'print new lines as they come, until Ctrl-C or the peer stops')
+    .option('-n, --lines <n>', 'number of lines', integer('--lines', 0, 1_000), 20)
     .addOption(new Option('--level <level>', 'only from this level on').choices(LOG_LEVELS))
     .option('--topic <topics>', `only these: ${LOG_TOPICS.join(', ')}`, topics)
     .addHelpText(
       'after',
       `
-Only what the daemon's own --log-level lets through is there. All of it is in HOME/daemon.log. With --json the lines come
-as the daemon writes them; with --follow each is a line of standard output, else they are the member "lines" of one object.
+Shows only what the peer's own --log-level lets through; the whole log is in
+HOME/daemon.log. With --json, lines are printed as the peer writes them: one per
+line with --follow, otherwise in the "lines" array of one object.
 
 Examples:
   $ loam logs --home ~/.loam -f
@@ -35,13 +37,13 @@ Examples:
     .action(runLogs)
 }
 
-/** @throws {NotFittingError} for a topic that there is not */
+/** @throws {UsageError} for a topic that there is not */
 function topics(text: string): string[] {
   const given = commaSeparated(text)
   const unknown = given.find((topic) => !(LOG_TOPICS as readonly string[]).includes(topic))
   if (unknown === undefined && given.length > 0) return given
-  throw new NotFittingError(
-    `--topic must be of ${LOG_TOPICS.join(', ')}, not ${JSON.stringify(unknown ?? text)}`
+  throw new UsageError(
+    `--topic must be one of ${LOG_TOPICS.join(', ')}, got ${JSON.stringify(unknown ?? text)}`
   )
 }
 

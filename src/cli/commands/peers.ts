@@ -16,8 +16,13 @@ export function peersCommand(): Command {
     .addHelpText(
       'after',
       `
-"link" is who dialled ("in", "out"), or "relay" where a relay is between; "ms" the round trip of the last handshakes, and
-"said" how long ago that was; "score" is gossip's, below 0 for who misbehaved. "round" is what that member last said; "cut" its rank in the last sealed round, "-" where it had no part.
+Columns:
+  link   who dialled (in, out), or relay for a relayed connection
+  ms     round-trip time of the last handshakes
+  said   time since the last handshake
+  score  gossip score; below 0 for peers that misbehave
+  round  round that the member last reported
+  cut    the member's rank in the last sealed round; - if it had no part in it
 
 Examples:
   $ loam peers --home ~/.loam

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
-import { EXIT, positiveNumber, printProgress, printResult, wholeNumber } from '../terminal/output.ts'
+import { integer, positiveNumber } from '../options/parsers.ts'
+import { EXIT, printProgress, printResult } from '../terminal/output.ts'
 import { stopSignal, surviveStrayErrors } from './peer/daemon-process.ts'
 
 interface RelayFlags {
@@ -19,41 +20,38 @@ interface RelayFlags {
   json?: boolean
 }
 
+/** Addresses that a relay listens on if none are given. */
+const LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws', '/ip6/::/tcp/4001'] as const
+
 /** How often to look whether there is something new to say, milliseconds. */
 const STATUS_MS = 2_000
 
 /** `loam relay`: carries connections between members that can only dial out. */
 export function relayCommand(): Command {
   return new Command('relay')
-    .description('run a relay and bootstrap node: it carries connections between members, and never votes')
+    .description('run a relay and bootstrap node: carries connections between members, never votes')
     .requiredOption('--home <folder>', "the relay's home folder, with an identity of its own")
-    .option('--charter <file>', "the consortium's charter: its members are carried; needed the first time")
-    .option(
-      '--allow <peerid...>',
-      'PeerIds that are carried too, instead of a charter or beside it; see below for who joins later',
-      []
+    .option('--charter <file>', "the consortium's charter, whose members are carried; needed the first time")
+    .option('--allow <peerid...>', 'PeerIds to carry in addition to, or without, a charter', [])
+    .addOption(
+      new Option('--listen <address...>', 'addresses to listen on').default([...LISTEN], LISTEN.join(', '))
     )
-    .option('--listen <address...>', 'addresses to listen on', [
-      '/ip4/0.0.0.0/tcp/4001',
-      '/ip4/0.0.0.0/tcp/4002/ws',
-      '/ip6/::/tcp/4001'
-    ])
-    .option('--announce <address...>', 'outside addresses to tell members, beside those listened on', [])
+    .option('--announce <address...>', 'external addresses to announce in addition to those listened on', [])
     .option('--upnp', 'ask the router to forward the port', false)
     .option(
       '--reservations <n>',
-      'members that can be reached through it at once',
-      wholeNumber('--reservations', 1, 4096),
+      'maximum number of members reachable through it at a time',
+      integer('--reservations', 1, 4096),
       256
     )
     .option(
       '--connection-megabytes <x>',
-      'cut a carried connection off after so much (default: never, or large blocks would not pass)',
+      'close a carried connection after this much traffic (default: never)',
       positiveNumber('--connection-megabytes')
     )
     .option(
       '--connection-minutes <x>',
-      'cut a carried connection off after so long (default: never)',
+      'close a carried connection after this time (default: never)',
       positiveNumber('--connection-minutes')
     )
     .addOption(
@@ -64,17 +62,21 @@ export function relayCommand(): Command {
     .addHelpText(
       'after',
       `
-Who joins later is carried once HOME/allowed has a line with the PeerId; it is read again when it changes. Who is taken
-out of it is hung up on.
+To carry peers that join later, add their PeerIds to HOME/allowed, one per line;
+the file is read again when it changes. Peers that are removed from it are
+disconnected.
 
-Put it on a machine that all members can dial. What it carries is encrypted from member to member. Members name it
-with --relay ADDRESS, or in peer.json; they need no other bootstrap address then. Stop it with Ctrl-C or SIGTERM.
+Run it on a machine that all members can dial. The traffic it carries is
+encrypted end to end. Members set it with --relay ADDRESS or in peer.json, and
+then need no other bootstrap address. Stop it with Ctrl-C or SIGTERM.
 
 Examples:
   $ loam relay --home ~/.loam-relay --charter charter.cbor
   $ echo 12D3KooW... >> ~/.loam-relay/allowed
-  $ loam relay --home ~/.loam-relay --listen /ip4/0.0.0.0/tcp/4001 --announce /dns4/relay.example.org/tcp/4001
-  $ loam peer --home ~/.loam --relay /dns4/relay.example.org/tcp/4001/p2p/12D3KooW...`
+  $ loam relay --home ~/.loam-relay --listen /ip4/0.0.0.0/tcp/4001 \\
+      --announce /dns4/relay.example.org/tcp/4001
+  $ loam peer --home ~/.loam \\
+      --relay /dns4/relay.example.org/tcp/4001/p2p/12D3KooW...`
     )
     .action(runRelay)
 }

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import type { RoundView } from '../../node/control/index.ts'
 import { askingDaemon, type ControlFlags, daemonOf } from '../options/control-command.ts'
-import { printResult, wholeNumber } from '../terminal/output.ts'
+import { integer } from '../options/parsers.ts'
+import { printResult } from '../terminal/output.ts'
 import { sizeText, table } from '../terminal/table.ts'
 
 interface RoundsFlags extends ControlFlags {
@@ -12,14 +13,15 @@ interface RoundsFlags extends ControlFlags {
 /** `loam rounds`: what was sealed. */
 export function roundsCommand(): Command {
   return askingDaemon(new Command('rounds'))
-    .description('list sealed rounds of a running peer, the youngest first')
-    .option('--limit <n>', 'how many', wholeNumber('--limit', 1, 1_000), 20)
-    .option('--before <round>', 'only those before this round', wholeNumber('--before', 1))
+    .description('list sealed rounds of a running peer, the latest first')
+    .option('--limit <n>', 'number of rounds', integer('--limit', 1, 1_000), 20)
+    .option('--before <round>', 'only those before this round', integer('--before', 1))
     .addHelpText(
       'after',
       `
-Times are seconds in each phase, known for rounds that were sealed while this daemon ran. Digests are the beginnings of
-those that loam verify and the other members show.
+Times are seconds in each phase, known only for rounds sealed since this peer
+was started. Digests are abbreviated: loam verify and the other members show
+the same ones in full.
 
 Examples:
   $ loam rounds --home ~/.loam

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
+import type { BaseProgress } from '../../node/base/base-progress.ts'
 import type { ControlClient, StatusView } from '../../node/control/index.ts'
 import { homeAt } from '../../node/home/home.ts'
 import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
@@ -16,13 +17,14 @@ const WATCH_MS = 1_000
 /** `loam status`: what a running peer does. */
 export function statusCommand(): Command {
   return askingDaemon(new Command('status'))
-    .description('show what a running peer does: round, phase, connections, last sealed round')
-    .option('--watch', 'look again every second until Ctrl-C')
+    .description('show what a running peer is doing: round, phase, connections, last sealed round')
+    .option('--watch', 'update every second until Ctrl-C')
     .addHelpText(
       'after',
       `
-While the peer fetches its base model, that is shown. Exit code 0 when the peer is ready (in a round, connected to a quorum, not behind), else 1: a script needs no more.
-With --watch and --json each look is a line.
+While the peer fetches its base model, the progress of that is shown. The exit
+code is 0 if the peer is ready (in a round, connected to a quorum, not behind),
+otherwise 1. With --watch and --json, each update is one line.
 
 Examples:
   $ loam status --home ~/.loam
@@ -66,13 +68,8 @@ export interface StartingView {
   readonly phase: 'fetching-base'
   readonly home: string
   readonly pid: number
-  /** The file on its way: `config`, `tokenizer` or `weights`; `total` is 0 until a member has said. */
-  readonly base: {
-    readonly file: string
-    readonly done: number
-    readonly total: number
-    readonly connected: number
-  }
+  /** Bytes of its files that are here, of all; members that are connected, and those that have all of it. */
+  readonly base: BaseProgress
 }
 
 async function startingView(folder: string): Promise<StartingView | undefined> {
@@ -87,11 +84,11 @@ async function startingView(folder: string): Promise<StartingView | undefined> {
 
 /** As {@link statusText}, for a peer that is starting. */
 export function startingText({ reasons, home, pid, base }: StartingView): string {
-  const { file, done, total, connected } = base
-  const far = total === 0 ? 'nobody who has it is here' : `${sizeText(done)} of ${sizeText(total)}`
+  const { done, total, connected, providers } = base
+  const from = providers === 0 ? 'nobody who has it is here' : `from ${providers} members`
   const lines = [
     ['ready', `no: ${reasons[0]}`],
-    ['base model', `${file}, ${far}`],
+    ['base model', `${sizeText(done)} of ${sizeText(total)}, ${from}`],
     ['connected', `${connected} members`],
     ['process', String(pid)],
     ['home', home]

@@ -12,18 +12,16 @@ interface VerifyOptions {
 /** `loam verify`: derive a home's history again. */
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description(
-      "derive a home's whole history again from the charter: the digest, or the first thing that is wrong"
-    )
+    .description("replay a home's whole history from the charter: print its digest, or the first fault")
     .argument('<home>', 'home folder of a peer')
-    .option('--trust <round:seal>', 'a seal that the history must hold, as an invite names it', trustedSeal)
-    .option('--against <home>', "another member's home, which must tell the same history")
+    .option('--trust <round:seal>', 'a seal that the history must contain, as in an invite', trustedSeal)
+    .option('--against <home>', "another member's home, which must hold the same history")
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-Exit code 0 where everything holds, 1 where something does not. Where two homes hold different seals of one
-round, the members who signed both are named.
+The exit code is 0 if everything is valid, otherwise 1. If two homes hold
+different seals of one round, the members that signed both are named.
 
 Examples:
   $ loam verify ~/.loam

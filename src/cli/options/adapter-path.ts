@@ -17,7 +17,7 @@ export async function readAdapterPath(path: string): Promise<LoraAdapter> {
   try {
     return decodeAdapterFile(await readFile(path)).adapter
   } catch (error) {
-    if (error instanceof FormatError) throw new Error(`${path} is no adapter: ${error.message}`)
+    if (error instanceof FormatError) throw new Error(`${path} is not an adapter: ${error.message}`)
     throw error
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '../../model/executor/choice.ts'
 import type { Executor } from '../../model/index.ts'
 import { printProgress } from '../terminal/output.ts'
-import { NotFittingError } from './usage-error.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 
 /** What `executorOption` and `deviceOption` give a command. */
 export interface ExecutorFlags {
@@ -34,13 +34,13 @@ export function deviceOption(): Option {
 /**
  * Checks that the executor has the device, before anything is loaded.
  *
- * @throws {NotFittingError}
+ * @throws {UsageError}
  */
 export function requireExecutorChoice({ executor, device }: ExecutorFlags): ExecutorChoice {
   try {
     candidatesFor({ executor, device })
   } catch (error) {
-    throw new NotFittingError((error as Error).message)
+    throw new UsageError((error as Error).message)
   }
   return { executor, device }
 }
@@ -48,7 +48,7 @@ export function requireExecutorChoice({ executor, device }: ExecutorFlags): Exec
 /**
  * The executor that the flags ask for, ready to compile; says so on standard error where the usual one does not work.
  *
- * @throws {NotFittingError} when the executor has no such device
+ * @throws {UsageError} when the executor has no such device
  * @throws {ExecutorUnavailableError} when it cannot be used on this machine
  */
 export async function executorFromFlags(

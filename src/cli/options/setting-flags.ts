@@ -2,52 +2,69 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import {
+  defaultText,
   SETTINGS,
   type Setting,
   type SettingValues,
   settingOf,
-  valueOfText
+  valueOfText,
+  withUnit
 } from '../../node/config/index.ts'
-import { defaultText, withUnit } from '../../node/config/reference.ts'
 import { homeAt } from '../../node/home/home.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 import { baseModelFolder, homeModelFolder } from './shipped-model.ts'
-import { NotFittingError } from './usage-error.ts'
 
-/** Flags of a command that {@link addSettingFlags} was called with, as commander gives them. */
+/** Flags of a command that {@link addFlags} was called with, as commander gives them. */
 export type SettingFlags = Readonly<Record<string, unknown>>
 
-/** Gives a command the flags of single settings. */
-export function addFlagsOf(command: Command, ...keys: readonly string[]): Command {
-  for (const key of keys) for (const option of optionsOf(settingOf(key))) command.addOption(option)
+/** Gives a command the flags of settings: names, help, checks and defaults are those of the schema. */
+export function addFlags(command: Command, settings: readonly Setting[]): Command {
+  for (const setting of settings) for (const option of optionsOf(setting)) command.addOption(option)
   return command
 }
 
-/** Gives a command every setting's flag, and `--set` for those without one; all from the schema. */
+/** Gives a command the flags of some of a peer's settings. */
+export function addFlagsOf(command: Command, ...keys: readonly string[]): Command {
+  return addFlags(command, keys.map(settingOf))
+}
+
+/** Gives a command the flags of all of a peer's settings, and `--set` for those without one. */
 export function addSettingFlags(command: Command): Command {
-  for (const setting of SETTINGS) for (const option of optionsOf(setting)) command.addOption(option)
-  return command.addOption(
-    new Option('--set <key=value...>', 'any setting by its name in peer.json (loam config print lists them)')
+  return addFlags(command, SETTINGS).addOption(
+    new Option('--set <key=value...>', 'any setting by its name in peer.json; loam config print lists them')
   )
 }
 
-/**
- * What the flags set, by the settings' keys.
- *
- * @throws {NotFittingError} for a `--set` that names no setting
- */
-export function settingsOfFlags(command: Command, flags: SettingFlags): SettingValues {
+/** The settings that were given as flags, by key. */
+export function givenFlags(
+  command: Command,
+  flags: SettingFlags,
+  settings: readonly Setting[]
+): Record<string, unknown> {
   const values: Record<string, unknown> = {}
-  for (const assignment of (flags.set as string[] | undefined) ?? []) {
-    const [, key, text] = /^([^=]+)=(.*)$/s.exec(assignment) ?? []
-    if (key === undefined) throw new NotFittingError(`--set ${assignment} is no KEY=VALUE`)
-    values[key] = fromText(knownSetting(key), text!)
-  }
-  for (const setting of SETTINGS) {
+  for (const setting of settings) {
     const [option] = optionsOf(setting)
     if (option === undefined || command.getOptionValueSource(option.attributeName()) !== 'cli') continue
     values[setting.key] = flags[option.attributeName()]
   }
   return values
+}
+
+/**
+ * The settings of a peer that the flags give, by key. Paths are made absolute: a peer may run in another folder than the
+ * command that started it.
+ *
+ * @throws {UsageError} for a `--set` that names no setting, or whose value does not fit
+ */
+export function settingsOfFlags(command: Command, flags: SettingFlags): SettingValues {
+  const values: Record<string, unknown> = {}
+  for (const assignment of (flags.set as string[] | undefined) ?? []) {
+    const [, key, text] = /^([^=]+)=(.*)$/s.exec(assignment) ?? []
+    if (key === undefined) throw new UsageError(`--set needs KEY=VALUE, got ${JSON.stringify(assignment)}`)
+    values[key] = fromText(knownSetting(key), text!)
+  }
+  Object.assign(values, givenFlags(command, flags, SETTINGS))
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, absolute(key, value)]))
 }
 
 /** What a peer's settings are where neither its file nor a flag says it. */
@@ -59,37 +76,51 @@ export function settingDefaults(homeFolder: string): SettingValues {
 function optionsOf(setting: Setting): Option[] {
   const { flag, kind } = setting
   if (flag === undefined) return []
-  const described = `${withUnit(setting)} (default: ${defaultText(setting)})`
-  if (kind === 'boolean')
-    return [
-      new Option(flag, described),
-      new Option(flag.replace('--', '--no-'), `not: ${setting.description}`)
-    ]
-  const option = new Option(flag, described)
-  return kind === 'list' ? [option] : [option.argParser((text) => fromText(setting, text))]
+  const option = new Option(flag, helpOf(setting))
+  if (kind === 'boolean') return [option, new Option(flag.replace('--', '--no-'), `turn off ${flag}`)]
+  return isRepeated(setting) ? [option] : [option.argParser((text) => fromText(setting, text))]
 }
 
-/** @throws {NotFittingError} when the text does not fit the setting */
+function helpOf(setting: Setting): string {
+  const { kind, accepts, isRequired } = setting
+  const notes = [
+    ...(kind === 'choice' ? [accepts] : []),
+    isRequired === true ? 'required' : `default: ${defaultText(setting)}`
+  ]
+  return `${withUnit(setting)} (${notes.join('; ')})`
+}
+
+/** Whether a flag takes the elements of a list one by one; the schema then says which does not fit. */
+function isRepeated({ kind, flag }: Setting): boolean {
+  return kind === 'list' && flag?.includes('...') !== false
+}
+
+/** @throws {UsageError} when the text does not fit the setting */
 function fromText(setting: Setting, text: string): unknown {
-  const { key, accepts, flag, schema } = setting
+  const { key, accepts, flag, schema, secretFrom } = setting
   const name = flag?.split(' ')[0] ?? `--set ${key}`
-  if (setting.secretFrom !== undefined)
-    throw new NotFittingError(`${key} is a secret: set ${setting.secretFrom} in the environment instead`)
+  if (secretFrom !== undefined)
+    throw new UsageError(`${key} is a secret: set ${secretFrom} in the environment instead`)
   const value = valueOfText(schema, text)
-  if (setting.kind !== 'list' && !schema.safeParse(value).success)
-    throw new NotFittingError(`${name} must be ${accepts}, not ${JSON.stringify(text)}`)
-  if (key === 'model') return baseModelFolder(text)
-  if (key === 'data.chatTemplate') return existsSync(text) ? resolve(text) : value
-  return PATH_KEYS.has(key) ? resolve(text) : value
+  if (!isRepeated(setting) && !schema.safeParse(value).success)
+    throw new UsageError(`${name} must be ${accepts}, got ${JSON.stringify(text)}`)
+  return value
 }
 
-/** Settings that are paths on this machine: a daemon may run elsewhere than where its flags were given. */
+/** Settings of a peer that are paths. */
 const PATH_KEYS: ReadonlySet<string> = new Set(['documents', 'control.socket', 'validation.heldOut'])
+
+function absolute(key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  if (key === 'model') return baseModelFolder(value)
+  const isPath = PATH_KEYS.has(key) || (key === 'data.chatTemplate' && existsSync(value))
+  return isPath ? resolve(value) : value
+}
 
 function knownSetting(key: string): Setting {
   try {
     return settingOf(key)
   } catch (error) {
-    throw new NotFittingError((error as Error).message)
+    throw new UsageError((error as Error).message)
   }
 }

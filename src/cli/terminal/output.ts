@@ -1,5 +1,3 @@
-import { NotFittingError } from '../options/usage-error.ts'
-
 /** Exit codes of every command. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const
 
@@ -35,43 +33,4 @@ export function tolerateClosedOutput(): void {
     process.exit()
   })
   process.stderr.on('error', () => undefined)
-}
-
-/**
- * Parses an option that must be a whole number in a range.
- *
- * @throws {NotFittingError}
- */
-export function wholeNumber(
-  name: string,
-  minimum: number,
-  maximum = Number.MAX_SAFE_INTEGER
-): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= minimum && value <= maximum) return value
-    const range = maximum === Number.MAX_SAFE_INTEGER ? `from ${minimum}` : `from ${minimum} to ${maximum}`
-    throw new NotFittingError(`${name} must be a whole number ${range}, not ${JSON.stringify(text)}`)
-  }
-}
-
-/**
- * Parses an option that must be a positive number.
- *
- * @throws {NotFittingError}
- */
-export function positiveNumber(name: string): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value
-    throw new NotFittingError(`${name} must be a positive number, not ${JSON.stringify(text)}`)
-  }
-}
-
-/** Splits a list given as `a,b,c`. */
-export function commaSeparated(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
 }

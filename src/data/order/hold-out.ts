@@ -28,7 +28,7 @@ export function splitDocuments(documents: readonly TextDocument[], options: Spli
   const { seed, heldOutShare = 0.1, minimumDocuments = 2, maximumCharacters = 48_000 } = options
   if (documents.length <= minimumDocuments) {
     throw new RangeError(
-      `cannot hold ${minimumDocuments} of ${documents.length} documents out and still train`
+      `cannot hold out ${minimumDocuments} of ${documents.length} documents and still train`
     )
   }
   const wanted = Math.min(

@@ -1,6 +1,6 @@
 /** A seeded source of random numbers: equal seeds give equal numbers on every machine. */
 export interface SeededRandom {
-  /** A whole number in [0, 2^32). */
+  /** An integer in [0, 2^32). */
   nextUint32(): number
   /** Uniform in [0, 1), in steps of 2^-32. */
   uniform(): number
@@ -12,7 +12,7 @@ export interface SeededRandom {
  * xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state mixed
  * from the seed by a Weyl counter and a 32-bit finaliser. Normal numbers by Marsaglia's polar method.
  *
- * @param seed a whole number from 0 to 2^53 − 1, or bytes, all of which count
+ * @param seed an integer from 0 to 2^53 − 1, or bytes, all of which count
  */
 export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
   const state = new Uint32Array(4)

@@ -15,9 +15,9 @@ export type Packing = (typeof PACKINGS)[number]
 export interface ExampleStreamOptions {
   readonly examples: readonly TokenizedExample[]
   readonly packing: Packing
-  /** Rows a batch. */
+  /** Rows per batch. */
   readonly batchSize: number
-  /** Tokens a row. */
+  /** Tokens per row. */
   readonly sequenceLength: number
   readonly seed: number
 }
@@ -26,9 +26,9 @@ export interface ExampleStreamOptions {
 export interface ExampleStream {
   /** Batch number `index` (from 0): depends on the options and `index` alone, so that a run can resume anywhere. */
   nextBatch(index: number): TrainingBatch
-  /** Rows an epoch. */
+  /** Rows per epoch. */
   readonly rows: number
-  /** Targets an epoch. */
+  /** Targets per epoch. */
   readonly targets: number
 }
 
@@ -40,14 +40,15 @@ interface Piece {
 }
 
 /**
- * Rows of examples for next-token training, in an order drawn anew for every epoch; a batch may span two epochs.
+ * Rows of examples for next-token training, in an order redrawn for every epoch; a batch may span two epochs.
  *
- * @throws {RangeError} when there is nothing to learn, or a size is not a positive whole number
+ * @throws {RangeError} when there is nothing to learn, or a size is not a positive integer
  */
 export function createExampleStream(options: ExampleStreamOptions): ExampleStream {
   const { examples, packing, batchSize, sequenceLength, seed } = options
   for (const [name, size] of Object.entries({ batchSize, sequenceLength }))
-    if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`${name} ${size} is no count`)
+    if (!Number.isSafeInteger(size) || size < 1)
+      throw new RangeError(`${name} must be a positive integer, got ${size}`)
   // One stream number that no epoch has: the examples' order is drawn apart from the rows'.
   const order = Array.from(seededPermutation(examples.length, combineSeeds(seed, -1)))
   const whole = packing === 'across' ? joinExamples(examples, order) : examples

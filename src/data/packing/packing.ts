@@ -7,7 +7,7 @@ export interface BatchStreamOptions {
   /** Texts, or their tokens where they are at hand. */
   readonly documents: readonly string[] | readonly (readonly number[])[]
   readonly tokenizer: TextTokenizer
-  /** Rows a batch. */
+  /** Rows per batch. */
   readonly batchSize: number
   /** Scored tokens a row. */
   readonly sequenceLength: number
@@ -18,7 +18,7 @@ export interface BatchStreamOptions {
 export interface BatchStream {
   /** Batch number `step` (from 0): depends on the options and `step` alone, so that a run can resume anywhere. */
   nextBatch(step: number): TrainingBatch
-  /** Rows an epoch. */
+  /** Rows per epoch. */
   readonly rows: number
   /** Tokens of the corpus, document starts included. */
   readonly tokens: number
@@ -35,9 +35,9 @@ export interface BatchStream {
 export function createBatchStream(options: BatchStreamOptions): BatchStream {
   const { batchSize, sequenceLength, seed } = options
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
-    throw new RangeError(`batch size ${batchSize} is no count`)
+    throw new RangeError(`batchSize must be a positive integer, got ${batchSize}`)
   if (!Number.isSafeInteger(sequenceLength) || sequenceLength < 1) {
-    throw new RangeError(`sequence length ${sequenceLength} is no count`)
+    throw new RangeError(`sequenceLength must be a positive integer, got ${sequenceLength}`)
   }
   const tokens = layEndToEnd(options)
   if (tokens.length < 2) throw new RangeError('a corpus needs at least two tokens to train on')

@@ -1,7 +1,7 @@
 /** One batch of next-token prediction, as the engine is fed. All arrays are row-major [batch, sequence]. */
 export interface TrainingBatch {
   readonly batchSize: number
-  /** Tokens a row. */
+  /** Tokens per row. */
   readonly sequenceLength: number
   readonly inputIds: Int32Array
   /** The token that follows each input token; any id where its weight is 0. */

@@ -10,8 +10,10 @@
  */
 export { alpacaPrompt } from './alpaca-prompt.ts'
 export { type ChatMessage, DataError, type ExampleContent, type TrainingExample } from './example.ts'
+export { fileStamp } from './file-stamp.ts'
 export { RECORD_FORMATS, type RecordFormat } from './formats.ts'
 export { type ExampleSet, type ReadExamplesOptions, readExamples } from './read-examples.ts'
+export { dataFiles } from './record-files.ts'
 export type { RecordTemplate } from './template.ts'
 export {
   type RenderChat,

@@ -20,7 +20,7 @@ const schema = z
     choices: z.array(z.string().min(1)).min(2),
     answer: z.union([
       z.int().nonnegative(),
-      z.string().regex(/^\s*([A-Za-z]|\d+)\s*$/, 'is no index and no letter')
+      z.string().regex(/^\s*([A-Za-z]|\d+)\s*$/, 'is neither an index nor a letter')
     ])
   })
   .refine(
@@ -47,7 +47,9 @@ export async function readMultipleChoice(path: string): Promise<MultipleChoice[]
     const { context, question, choices } = parsed.data
     const answer = answerIndex(parsed.data.answer)
     if (answer >= choices.length)
-      throw new DataError(`${source}: the answer ${parsed.data.answer} is none of ${choices.length} choices`)
+      throw new DataError(
+        `${source}: the answer ${parsed.data.answer} is not one of the ${choices.length} choices`
+      )
     questions.push({ context: context ?? `Question: ${question}\nAnswer:`, choices, answer, source })
   }
   if (questions.length === 0) throw new DataError(`${path} holds no questions`)

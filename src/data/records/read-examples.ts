@@ -1,12 +1,13 @@
+import { pipe } from 'it-pipe'
 import { z } from 'zod'
 import { DataError, type ExampleContent, type TrainingExample } from './example.ts'
 import { detectFormat, formatKeys, parseRecord, RECORD_FORMATS, type RecordFormat } from './formats.ts'
-import { dataFiles, readRecords } from './record-files.ts'
+import { dataFiles, readRecords, type SourcedRecord } from './record-files.ts'
 import { applyTemplate, type RecordTemplate } from './template.ts'
 
 /** How records are understood. */
 export interface ReadExamplesOptions {
-  /** What all records are; told by each file's first record where it is absent. */
+  /** What all records are; told by each file's first record if absent. */
   readonly format?: RecordFormat
   /** Makes text or prompt and completion of any record; goes before `format`. */
   readonly template?: RecordTemplate
@@ -31,17 +32,29 @@ export async function readExamples(path: string, options: ReadExamplesOptions = 
   const examples: TrainingExample[] = []
   const formats = new Set<string>()
   for (const file of files) {
-    let format = options.format
-    for await (const { record, source } of readRecords(file)) {
-      if (options.template === undefined) format ??= requireFormat(record, source)
-      formats.add(options.template ? 'template' : format!)
-      const content = understand(record, source, options.template, format)
-      const label = labelOf(record)
-      examples.push({ content, source, ...(label === undefined ? {} : { label }) })
+    const found = pipe(readRecords(file), (records) => toExamples(records, options))
+    for await (const { example, format } of found) {
+      examples.push(example)
+      formats.add(format)
     }
   }
   if (examples.length === 0) throw new DataError(`${path} holds no documents`)
   return { examples, files, format: [...formats].join(', ') }
+}
+
+/** Understands one file's records; where no format is given, the first record tells that of all. */
+async function* toExamples(
+  records: AsyncIterable<SourcedRecord>,
+  { template, format: given }: ReadExamplesOptions
+): AsyncGenerator<{ readonly example: TrainingExample; readonly format: string }> {
+  let format = given
+  for await (const { record, source } of records) {
+    if (template === undefined) format ??= requireFormat(record, source)
+    const content = understand(record, source, template, format)
+    const label = labelOf(record)
+    const example = { content, source, ...(label === undefined ? {} : { label }) }
+    yield { example, format: template ? 'template' : format! }
+  }
 }
 
 function requireFormat(record: unknown, source: string): RecordFormat {

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse } from 'csv-parse'
-import { cutText } from '../text/text-cleaning.ts'
+import { cutText } from '../text/cut-text.ts'
 import { DataError } from './example.ts'
 
 /** One record of a file and where it stands. */
@@ -13,7 +13,7 @@ export interface SourcedRecord {
   readonly source: string
 }
 
-/** A plain text is cut into documents of at most this many characters, at empty lines where there are any. */
+/** A plain text is cut into documents of at most this many characters, at empty lines if there are any. */
 const TEXT_DOCUMENT_CHARACTERS = 8_000
 /** A JSON file is parsed as a whole: a larger one belongs into JSONL. */
 const JSON_BYTES_MAX = 512 * 1024 * 1024
@@ -106,7 +106,7 @@ async function* readJsonLines(path: string): AsyncGenerator<SourcedRecord> {
 
 async function* readJson(path: string): AsyncGenerator<SourcedRecord> {
   if ((await stat(path)).size > JSON_BYTES_MAX)
-    throw new DataError(`${path} has more than 512 MiB: write it as JSONL, one record a line`)
+    throw new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
   const text = decodeUtf8(await readFile(path), path)
   const json = parseJson(text, path)
   const records = Array.isArray(json) ? json : [json]
@@ -135,7 +135,7 @@ function parseJson(text: string, source: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new DataError(`${source}: no JSON (${error instanceof Error ? error.message : error})`)
+    throw new DataError(`${source}: not valid JSON (${error instanceof Error ? error.message : error})`)
   }
 }
 
@@ -143,6 +143,6 @@ function decodeUtf8(bytes: Uint8Array, path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw new DataError(`${path} is no UTF-8 text`)
+    throw new DataError(`${path} is not UTF-8 text`)
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ExampleContent } from './example.ts'
 
-/** A template of one's own: texts with the record's keys in braces, `{question}`; `{{` and `}}` are braces. */
+/** A user-defined template: texts with the record's keys in braces, `{question}`; `{{` and `}}` are braces. */
 export const recordTemplateSchema = z.union([
   z.strictObject({ text: z.string() }),
   z.strictObject({ prompt: z.string(), completion: z.string() })
@@ -15,7 +15,7 @@ export type RecordTemplate = Readonly<z.infer<typeof recordTemplateSchema>>
  */
 export function applyTemplate(template: RecordTemplate, record: unknown): ExampleContent {
   if (typeof record !== 'object' || record === null || Array.isArray(record))
-    throw new Error('expected an object, whose keys the template names')
+    throw new Error('expected an object with the keys that the template names')
   const fields = record as Readonly<Record<string, unknown>>
   if ('text' in template) return { kind: 'text', text: fill(template.text, fields) }
   return {

@@ -55,15 +55,15 @@ function markTexts({ content, source }: TrainingExample, options: TokenizeExampl
   const { renderChat } = options
   if (renderChat === undefined)
     throw new DataError(
-      `${source}: conversations need a chat template, which the model's tokenizer_config.json lacks: ` +
-        'give one with --chat-template (a file, or chatml)'
+      `${source}: conversations need a chat template, and the model has none: ` +
+        'set one with --chat-template (a file, or chatml)'
     )
   try {
     return markAnswers(content.messages, renderChat)
   } catch (error) {
     if (error instanceof DataError) throw error
     throw new DataError(
-      `${source}: the chat template fails: ${error instanceof Error ? error.message : error}`
+      `${source}: the chat template failed: ${error instanceof Error ? error.message : error}`
     )
   }
 }
@@ -75,7 +75,7 @@ function markAnswers(messages: readonly ChatMessage[], render: RenderChat): Mark
     const before = render(messages.slice(0, index), { addGenerationPrompt: true })
     const after = render(messages.slice(0, index + 1), { addGenerationPrompt: false })
     if (!after.startsWith(before))
-      throw new Error('a conversation with its answer does not begin as the one that asks for it')
+      throw new Error('a conversation with its answer does not begin like the one without it')
     return [{ before, after }]
   })
   const text = render(messages, { addGenerationPrompt: false })

@@ -26,7 +26,7 @@ export function float32ToFloat16(value: number): number {
   // 65520 is half-way between the largest binary16 and the next step: it rounds (to even) to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00
   if (magnitude < 0x38800000) {
-    // Below 2^-14 the result is subnormal: a whole number of 2^-24, and the scaling is exact in float64.
+    // Below 2^-14 the result is subnormal: an integer multiple of 2^-24, and the scaling is exact in float64.
     return sign | roundTiesToEven(Math.abs(value) * 2 ** 24)
   }
   const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1)

@@ -33,7 +33,7 @@ interface TensorInfo {
  */
 export function decodeGguf(bytes: Uint8Array): GgufFile {
   const reader = createReader(bytes)
-  if (reader.number('uint32') !== GGUF_MAGIC) throw new FormatError('this is no GGUF file')
+  if (reader.number('uint32') !== GGUF_MAGIC) throw new FormatError('not a GGUF file')
   const version = reader.number('uint32')
   if (version !== GGUF_VERSION)
     throw new FormatError(`the GGUF file has version ${version}; only ${GGUF_VERSION} is read`)
@@ -55,7 +55,7 @@ export function decodeGguf(bytes: Uint8Array): GgufFile {
   for (const { name, shape, format, offset } of infos) {
     const begin = start + offset
     const end = begin + shape.reduce((product, extent) => product * extent, ELEMENT_FORMAT_BYTES[format])
-    if (!(end <= bytes.length)) throw new FormatError(`tensor ${quote(name)} lies outside the GGUF file`)
+    if (!(end <= bytes.length)) throw new FormatError(`tensor ${quote(name)} is outside the GGUF file`)
     if (tensors.has(name)) throw new FormatError(`the GGUF file has the tensor ${quote(name)} twice`)
     tensors.set(name, { shape, data: decodeElements(bytes.subarray(begin, end), format) })
   }
@@ -113,7 +113,7 @@ function createReader(bytes: Uint8Array) {
     const count = number('uint64')
     if (of === 'string') return { type, of, value: list(count, 8, string) }
     if (of === 'bool') return { type, of, value: list(count, 1, bool) }
-    if (of === 'array') throw new FormatError('arrays of arrays are not read from GGUF files')
+    if (of === 'array') throw new FormatError('arrays of arrays in GGUF files are not supported')
     return { type, of, value: list(count, ggufNumberBytes(of), () => number(of)) }
   }
   return { number, string, value, position: () => position }

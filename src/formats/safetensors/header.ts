@@ -104,7 +104,7 @@ function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
   } catch (error) {
     throw new SafetensorsError(`the header is not JSON in UTF-8: ${(error as Error).message.slice(0, 200)}`)
   }
-  if (!isObject(value)) throw new SafetensorsError('the header is no JSON object')
+  if (!isObject(value)) throw new SafetensorsError('the header is not a JSON object')
   refuseDuplicateKeys(text)
   return value
 }
@@ -133,19 +133,19 @@ function refuseDuplicateKeys(json: string): void {
 }
 
 function checkMetadata(value: unknown): Record<string, string> {
-  if (!isObject(value)) throw new SafetensorsError(`${METADATA_KEY} is no JSON object`)
+  if (!isObject(value)) throw new SafetensorsError(`${METADATA_KEY} is not a JSON object`)
   // No prototype: a key named `__proto__` stays a plain entry.
   const metadata: Record<string, string> = Object.create(null)
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string')
-      throw new SafetensorsError(`${METADATA_KEY} entry ${quote(key)} is no string`)
+      throw new SafetensorsError(`${METADATA_KEY} entry ${quote(key)} is not a string`)
     metadata[key] = text
   }
   return metadata
 }
 
 function checkEntry(name: string, value: unknown, dataStart: number, fileLength: number): SafetensorsEntry {
-  if (!isObject(value)) throw new SafetensorsError(`tensor ${quote(name)} is described by no JSON object`)
+  if (!isObject(value)) throw new SafetensorsError(`tensor ${quote(name)} is not described by a JSON object`)
   const keys = Object.keys(value).sort(compareStrings)
   if (keys.length !== TENSOR_KEYS.length || keys.some((key, i) => key !== TENSOR_KEYS[i])) {
     throw new SafetensorsError(`tensor ${quote(name)} must have exactly the keys ${TENSOR_KEYS.join(', ')}`)
@@ -160,8 +160,7 @@ function checkEntry(name: string, value: unknown, dataStart: number, fileLength:
     throw new SafetensorsError(`tensor ${quote(name)} has bad data_offsets`)
   const begin = dataStart + offsets[0]!
   const end = dataStart + offsets[1]!
-  if (begin > end || end > fileLength)
-    throw new SafetensorsError(`tensor ${quote(name)} lies outside the file`)
+  if (begin > end || end > fileLength) throw new SafetensorsError(`tensor ${quote(name)} is outside the file`)
   let length = elementBytes
   for (const extent of shape) {
     length *= extent

@@ -2,15 +2,13 @@ import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
 import type { MultipleChoice } from '../../data/records/multiple-choice.ts'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
-import type { CompiledGraph, Executor, FeedValue } from '../executor/index.ts'
+import type { Executor } from '../executor/index.ts'
 import type { ModelConfig } from '../families/index.ts'
-import { applyAdapter } from './apply-adapter.ts'
-import { logProbabilityGraph } from './inference-graph.ts'
+import { parameterFeeds } from './parameter-feeds.ts'
+import { createSequenceScorer } from './sequence-scorer.ts'
 
 /** Choices scored in one run. */
 const ROWS_A_RUN = 8
-/** Shortest row that a graph is compiled for; longer ones double it. */
-const LENGTH_MIN = 32
 
 /** What a choice scorer is compiled for. */
 export interface ChoiceScorerOptions {
@@ -57,70 +55,23 @@ interface Row {
  * of which the context's own come first; a context that is too long loses its beginning.
  */
 export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorerOptions): ChoiceScorer {
-  const compiled = new Map<number, CompiledGraph>()
-
-  const graphOf = async (length: number): Promise<CompiledGraph> => {
-    const known = compiled.get(length)
-    if (known) return known
-    const graph = await executor.compile(logProbabilityGraph(config, ROWS_A_RUN, length))
-    compiled.set(length, graph)
-    return graph
-  }
-
-  const rowLength = ({ ids }: Row): number => {
-    let length = LENGTH_MIN
-    while (length < ids.length - 1) length *= 2
-    return Math.min(length, config.maxPositions)
-  }
-
-  const run = async (
-    rows: readonly Row[],
-    length: number,
-    feeds: Map<string, FeedValue>
-  ): Promise<number[]> => {
-    const inputIds = new Int32Array(ROWS_A_RUN * length)
-    const targetIds = new Int32Array(ROWS_A_RUN * length)
-    for (const [place, { ids }] of rows.entries()) {
-      inputIds.set(ids.slice(0, -1), place * length)
-      targetIds.set(ids.slice(1), place * length)
-    }
-    feeds.set('inputIds', inputIds).set('targetIds', targetIds)
-    const all = (await (await graphOf(length)).run(feeds)).get('logProbabilities')!
-    return rows.map(({ ids, scored }, place) => {
-      const end = place * length + ids.length - 1
-      return all.subarray(end - scored, end).reduce((sum, value) => sum + value, 0)
-    })
-  }
-
+  const scorer = createSequenceScorer({ config, executor, rows: ROWS_A_RUN })
   return {
     async score(questions, weights, { adapter, onProgress } = {}) {
-      const applied = adapter ? applyAdapter(weights, adapter) : weights
-      const feeds = new Map<string, FeedValue>([...applied].map(([name, { data }]) => [name, data]))
       const rows = questions.flatMap(({ context, choices, source }) =>
         choices.map((choice) => choiceRow(tokenizer, config.maxPositions, context, choice, source))
       )
-      const logProbabilities = new Array<number>(rows.length).fill(0)
-      // Rows of one length together, the longest first: what does not fit into memory shows at once.
-      const order = rows
-        .map((_, index) => index)
-        .sort((a, b) => rowLength(rows[b]!) - rowLength(rows[a]!) || a - b)
-      for (let start = 0; start < order.length; ) {
-        const length = rowLength(rows[order[start]!]!)
-        const same = order
-          .slice(start, start + ROWS_A_RUN)
-          .filter((index) => rowLength(rows[index]!) === length)
-        const sums = await run(
-          same.map((index) => rows[index]!),
-          length,
-          feeds
-        )
-        for (const [place, index] of same.entries()) logProbabilities[index] = sums[place]!
-        start += same.length
-        onProgress?.(start, order.length)
-      }
+      const scores = await scorer.score(
+        rows.map(({ ids }) => ids),
+        parameterFeeds(weights, adapter),
+        (done) => onProgress?.(done, rows.length)
+      )
       let next = 0
       return questions.map(({ choices }) => {
-        const own = choices.map(() => logProbabilities[next++]!)
+        const own = choices.map(() => {
+          const { scored } = rows[next]!
+          return scores[next++]!.slice(-scored).reduce((sum, value) => sum + value, 0)
+        })
         const by = (length: (choice: string) => number): number =>
           largest(own.map((sum, index) => sum / length(choices[index]!)))
         return {
@@ -131,10 +82,7 @@ export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorer
         }
       })
     },
-    dispose: async () => {
-      for (const graph of compiled.values()) await graph.dispose()
-      compiled.clear()
-    }
+    dispose: () => scorer.dispose()
   }
 }
 

@@ -1,11 +1,11 @@
 import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
-import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
+import { createOnnxRuntimeExecutor, type Executor } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
 import type { ModelConfig } from '../families/index.ts'
-import { checkWeights } from '../weights/base-model.ts'
-import { applyAdapter } from './apply-adapter.ts'
-import { logProbabilityGraph } from './inference-graph.ts'
+import { checkWeights } from '../weights/check-weights.ts'
+import { parameterFeeds } from './parameter-feeds.ts'
+import { createSequenceScorer } from './sequence-scorer.ts'
 
 /** Windows scored in one run. */
 const WINDOWS_A_RUN = 4
@@ -13,7 +13,7 @@ const WINDOWS_A_RUN = 4
 /** What an evaluator is compiled for. */
 export interface EvaluatorOptions {
   readonly config: ModelConfig
-  /** Tokens a window, at least 2. */
+  /** Tokens per window, at least 2. */
   readonly context: number
   readonly threads?: number
   readonly executor?: Executor
@@ -24,7 +24,7 @@ export interface ScoreOptions {
   readonly weights: TensorMap
   /** Merged into the weights, in float32, before scoring. */
   readonly adapter?: LoraAdapter
-  /** Whether the adapter's scale is alpha / √rank; not where it is absent. */
+  /** Whether the adapter's scale is alpha / √rank; not if absent. */
   readonly rsLora?: boolean
   readonly ids: ArrayLike<number>
   /** Stops between two runs of the graph. */
@@ -47,7 +47,7 @@ export interface Score {
   readonly perToken: readonly TokenScore[]
 }
 
-/** Scores texts under one architecture, with whatever weights. */
+/** Scores texts under one architecture, with any weights. */
 export interface Evaluator {
   /**
    * Cuts `ids` into windows of `context` tokens that do not overlap, and scores each token but a window's first.
@@ -59,56 +59,36 @@ export interface Evaluator {
   dispose(): Promise<void>
 }
 
-/** Builds and compiles the scoring graph once. */
+/**
+ * Builds and compiles the scoring graph once.
+ *
+ * @throws {Error} when the context is shorter than 2 tokens, or longer than the model takes
+ */
 export async function createEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
   const { config, context } = options
   if (!Number.isInteger(context) || context < 2)
-    throw new Error(`a context of ${context} tokens scores nothing`)
+    throw new Error(`context must be an integer of at least 2 tokens, got ${context}`)
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const length = context - 1
-  const compiled = await executor.compile(logProbabilityGraph(config, WINDOWS_A_RUN, length))
-  const inputIds = new Int32Array(WINDOWS_A_RUN * length)
-  const targetIds = new Int32Array(WINDOWS_A_RUN * length)
+  const scorer = createSequenceScorer({ config, executor, rows: WINDOWS_A_RUN, length: context - 1 })
+  await scorer.prepare(context - 1)
 
   const score = async ({ weights, adapter, rsLora, ids, signal }: ScoreOptions): Promise<Score> => {
     checkWeights(config, weights, 'the weights')
-    const applied = adapter ? applyAdapter(weights, adapter, rsLora) : weights
-    const feeds = new Map<string, FeedValue>([...applied].map(([name, { data }]) => [name, data]))
-    feeds.set('inputIds', inputIds).set('targetIds', targetIds)
+    const feeds = parameterFeeds(weights, adapter, rsLora)
+    const all = Array.from(ids)
+    const windows: number[][] = []
+    for (let start = 0; start < all.length; start += context) windows.push(all.slice(start, start + context))
+    const scores = await scorer.score(windows, feeds, () => signal?.throwIfAborted())
     const perToken: TokenScore[] = []
     let sum = 0
-    for (let start = 0; start < ids.length; start += WINDOWS_A_RUN * context) {
-      signal?.throwIfAborted()
-      const tokens = Array.from(
-        { length: Math.min(WINDOWS_A_RUN * context, ids.length - start) },
-        (_, index) => checkId(ids[start + index]!, config)
-      )
-      inputIds.fill(0)
-      targetIds.fill(0)
-      for (const [index, id] of tokens.entries()) {
-        const slot = slotOf(index, context)
-        if (index % context > 0) targetIds[slot] = id
-        if (index % context < length) inputIds[slot + 1] = id
-      }
-      const logProbabilities = (await compiled.run(feeds)).get('logProbabilities')!
-      for (const [index, id] of tokens.entries()) {
-        const logProb = index % context === 0 ? null : logProbabilities[slotOf(index, context)]!
+    for (const [window, ids] of windows.entries())
+      for (const [index, id] of ids.entries()) {
+        const logProb = index === 0 ? null : scores[window]![index - 1]!
         perToken.push({ id, logProb })
         sum -= logProb ?? 0
       }
-    }
-    const tokens = perToken.reduce((count, { logProb }) => count + (logProb === null ? 0 : 1), 0)
+    const tokens = all.length - windows.length
     return { nats: sum / tokens, tokens, perToken }
   }
-  return { score: oneAtATime(score), dispose: () => compiled.dispose() }
-}
-
-/** Where the target of the token at `index` lies in the [window, context − 1] arrays; −1 of its row for a first token. */
-function slotOf(index: number, context: number): number {
-  return Math.floor(index / context) * (context - 1) + (index % context) - 1
-}
-
-function checkId(id: number, { vocabularySize }: ModelConfig): number {
-  if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return id
-  throw new Error(`token id ${id} lies outside the vocabulary of ${vocabularySize}`)
+  return { score: oneAtATime(score), dispose: () => scorer.dispose() }
 }

@@ -3,12 +3,11 @@ import type { ExampleStream } from '../../data/packing/example-stream.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
 import type { ModelConfig } from '../families/index.ts'
-import { RESTARTS, restartedPositions, SEGMENTS } from '../families/shared/isolated-documents.ts'
-import { loraFeeds, loraNames } from '../lora/lora-nodes.ts'
-import { type LoraSettings, loraModules } from '../lora/lora-settings.ts'
+import { loraFeeds, zeroFactors } from '../lora/lora-nodes.ts'
+import type { LoraSettings } from '../lora/lora-settings.ts'
 import type { BaseFormat } from '../weights/base-format.ts'
 import { baseFeeds, type HeldWeights } from '../weights/held-weights.ts'
-import { logProbabilityGraph } from './inference-graph.ts'
+import { createTargetScorer } from './target-scorer.ts'
 
 /** What a loss evaluator is compiled for. */
 export interface LossEvaluatorOptions {
@@ -17,9 +16,9 @@ export interface LossEvaluatorOptions {
   readonly sequenceLength: number
   /** Whether a token sees its own packed document only. */
   readonly isolateDocuments?: boolean
-  /** The adapters that it is to measure; the base alone where it is absent. */
+  /** The adapters that it is to measure; the base alone if absent. */
   readonly lora?: LoraSettings
-  /** How base weights are held; `f32` where it is absent. */
+  /** How base weights are held; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   readonly threads?: number
   readonly executor?: Executor
@@ -30,7 +29,7 @@ export interface LossEvaluator {
   /**
    * Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats.
    *
-   * @param adapter of the modules and ranks that the evaluator was built for; the base alone where it is absent
+   * @param adapter of the modules and ranks that the evaluator was built for; the base alone if absent
    * @throws {Error} when weights or adapter do not fit
    */
   loss(stream: ExampleStream, weights: TensorMap | HeldWeights, adapter?: LoraAdapter): Promise<number>
@@ -41,27 +40,21 @@ export interface LossEvaluator {
 export async function createLossEvaluator(options: LossEvaluatorOptions): Promise<LossEvaluator> {
   const { config, batchSize, sequenceLength, isolateDocuments = false, lora, baseFormat = 'f32' } = options
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const graph = logProbabilityGraph(config, batchSize, sequenceLength, {
-    ...{ isolateDocuments, baseFormat },
+  const scorer = await createTargetScorer({
+    ...{ config, executor, isolateDocuments, baseFormat, rows: batchSize, length: sequenceLength },
     ...(lora && { lora })
   })
-  const compiled = await executor.compile(graph)
-  const base = lora ? withoutUpdate(config, lora) : new Map<string, FeedValue>()
+  const base = lora ? zeroFactors(config, lora) : new Map<string, FeedValue>()
   return {
     async loss(stream, weights, adapter) {
       if (adapter && !lora) throw new Error('the evaluator was built for the base alone')
       const factors = adapter ? loraFeeds(adapter) : base
-      const feeds = new Map([...baseFeeds(config, weights, baseFormat), ...factors])
+      const parameters = new Map([...baseFeeds(config, weights, baseFormat), ...factors])
       let sum = 0
       let count = 0
       for (let index = 0; index * batchSize < stream.rows; index++) {
         const batch = stream.nextBatch(index)
-        feeds.set('inputIds', batch.inputIds).set('targetIds', batch.targetIds)
-        if (isolateDocuments) {
-          const segments = batch.segments ?? new Float32Array(batch.inputIds.length)
-          feeds.set(SEGMENTS, segments).set(RESTARTS, restartedPositions(segments, sequenceLength))
-        }
-        const logProbabilities = (await compiled.run(feeds)).get('logProbabilities')!
+        const logProbabilities = await scorer.run(batch, parameters)
         // The last batch goes on into the next epoch: those rows have been counted.
         const rows = Math.min(batchSize, stream.rows - index * batchSize)
         for (let place = 0; place < rows * sequenceLength; place++) {
@@ -73,16 +66,6 @@ export async function createLossEvaluator(options: LossEvaluatorOptions): Promis
       }
       return sum / count
     },
-    dispose: () => compiled.dispose()
+    dispose: () => scorer.dispose()
   }
-}
-
-/** Factors whose product is zero. */
-function withoutUpdate(config: ModelConfig, lora: LoraSettings): Map<string, FeedValue> {
-  const feeds = new Map<string, FeedValue>()
-  for (const { module, rank, inFeatures, outFeatures } of loraModules(config, lora)) {
-    const names = loraNames(module)
-    feeds.set(names.A, new Float32Array(rank * inFeatures)).set(names.B, new Float32Array(outFeatures * rank))
-  }
-  return feeds
 }

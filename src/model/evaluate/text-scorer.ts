@@ -1,17 +1,18 @@
 import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
+import { loadBaseModel } from '../base-model/base-model.ts'
 import type { Executor } from '../executor/index.ts'
-import { loadBaseModel } from '../weights/base-model.ts'
+import { encodeText } from '../tokenizer/tokenizer.ts'
 import { createEvaluator, type Score } from './evaluator.ts'
 
-/** Longest window where none is asked for: what small models were trained on. */
+/** Longest window by default: what small models were trained on. */
 const DEFAULT_CONTEXT_MAX = 256
 
 /** How to score. */
 export interface TextScorerOptions {
-  /** Tokens a window; the model's maximum, at most 256, unless given. */
+  /** Tokens per window; the model's maximum, at most 256, unless given. */
   readonly context?: number
-  /** Threads of the executor where none is given. */
+  /** Threads of the executor if none is given. */
   readonly threads?: number
   readonly executor?: Executor
 }
@@ -21,11 +22,11 @@ export interface TextScore extends Score {
   readonly bytes: number
 }
 
-/** Scores texts under one base model, with whatever adapters. */
+/** Scores texts under one base model, with any adapters. */
 export interface TextScorer {
   /** The base's parameters, which an adapter is applied to. */
   readonly weights: TensorMap
-  /** Scores `text`, BOS first where the tokenizer has one (DESIGN: nats per scored token). */
+  /** Scores `text`, BOS first where the tokenizer has one. */
   score(text: string, adapter?: LoraAdapter): Promise<TextScore>
   dispose(): Promise<void>
 }
@@ -46,14 +47,9 @@ export async function createTextScorer(folder: string, options: TextScorerOption
   return {
     weights,
     async score(text, adapter) {
-      const ids = tokenizer.encode(text)
-      const scored = tokenizer.bosId === undefined ? ids : [tokenizer.bosId, ...ids]
-      if (scored.length < 2) throw new Error('the text has no token to score')
-      const score = await evaluator.score({
-        weights,
-        ids: scored,
-        ...(adapter === undefined ? {} : { adapter })
-      })
+      const ids = encodeText(tokenizer, text)
+      if (ids.length < 2) throw new Error('the text has no token to score')
+      const score = await evaluator.score({ weights, ids, ...(adapter && { adapter }) })
       return { ...score, bytes: Buffer.byteLength(text) }
     },
     dispose: () => evaluator.dispose()

@@ -13,7 +13,7 @@ export type ExecutorName = keyof typeof EXECUTOR_DEVICES
 
 export const EXECUTOR_NAMES = Object.keys(EXECUTOR_DEVICES) as [ExecutorName, ...ExecutorName[]]
 
-/** What somebody asked for: an executor, a device, both or nothing. */
+/** What was asked for: an executor, a device, both or nothing. */
 export interface ExecutorChoice {
   readonly executor?: ExecutorName | undefined
   readonly device?: DeviceName | undefined

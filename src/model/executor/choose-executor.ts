@@ -8,13 +8,13 @@ import { createTfjsExecutor, type TfjsDevice } from './tfjs/index.ts'
 
 /** How an executor is made. */
 export interface ExecutorSettings {
-  /** Threads inside one operator, where the executor has a say in it; 1 where it is absent. */
+  /** Threads inside one operator, where the executor has a say in it; 1 if absent. */
   readonly threads?: number
 }
 
 /** What to choose, and whom to tell. */
 export interface ChooseExecutorOptions extends ExecutorChoice, ExecutorSettings {
-  /** Told why the preferred executor was passed over, where nobody asked for one. */
+  /** Told what computes in place of the preferred executor and why, where nobody asked for one. */
   readonly onFallback?: (reason: string) => void
 }
 
@@ -32,7 +32,10 @@ export async function chooseExecutor(options: ChooseExecutorOptions = {}): Promi
       const executor = createExecutor(candidate, options)
       await requireWorking(executor)
       const nothingAsked = options.executor === undefined && options.device === undefined
-      if (nothingAsked && refusals[0]) options.onFallback?.(refusals[0].message)
+      if (nothingAsked && refusals[0])
+        options.onFallback?.(
+          `computing with ${candidate.executor} on ${candidate.device}, which is slower: ${refusals[0].message}`
+        )
       return executor
     } catch (error) {
       refusals.push(asUnavailable(candidate, error))
@@ -71,7 +74,7 @@ export async function requireWorking(executor: Executor): Promise<void> {
   ])
   const [found] = (await compiled.run(feeds)).get('y')!
   await compiled.dispose()
-  if (found !== 11) throw new Error(`it computes 1·3 + 2·4 = ${found}`)
+  if (found !== 11) throw new Error(`it computed 1·3 + 2·4 = ${found}`)
 }
 
 function asUnavailable(candidate: ExecutorDevice, error: unknown): ExecutorUnavailableError {
@@ -88,7 +91,7 @@ function noneWorks(
     ({ executor, device }, index) => `${executor} on ${device}: ${refusals[index]!.reason}`
   )
   return new ExecutorUnavailableError(candidates[0]!, {
-    reason: `nothing that was asked for works here (${reasons.join('; ')})`,
+    reason: `no executor that fits works here (${reasons.join('; ')})`,
     remedy: 'What to install is shown by',
     install: 'loam doctor'
   })

@@ -1,4 +1,6 @@
 import type { ExecutorDevice } from './choice.ts'
+import { type InstallOptions, installCommand } from './install-command.ts'
+import { packageVersion } from './package-version.ts'
 
 /** Why an executor cannot be used, and what helps. */
 export interface Unavailability {
@@ -6,7 +8,7 @@ export interface Unavailability {
   readonly reason: string
   /** What to do about it, a sentence; it ends where the command goes on. */
   readonly remedy: string
-  /** The command that installs what is missing, where there is one. */
+  /** The command that installs what is missing, if there is one. */
   readonly install?: string
 }
 
@@ -27,6 +29,20 @@ export class ExecutorUnavailableError extends Error implements Unavailability {
     this.reason = reason
     this.remedy = remedy
     if (install !== undefined) this.install = install
+  }
+}
+
+/** Why an npm package that computes was not loaded, and what installs it. */
+export function unavailablePackage(
+  name: string,
+  cause: unknown,
+  { needs, ...install }: InstallOptions & { readonly needs?: string } = {}
+): Unavailability {
+  const missing = packageVersion(name) === undefined
+  return {
+    reason: missing ? `${name} is not installed` : `${name} does not load (${firstLineOf(cause)})`,
+    remedy: `${needs === undefined ? '' : `${needs}. `}${missing ? 'Install it' : 'Install it again'}`,
+    install: installCommand(name, install)
   }
 }
 

@@ -57,8 +57,8 @@ export function feedFor(graph: Graph, feeds: Feeds, name: string): FeedValue {
   return value
 }
 
-/** @throws {Error} unless `threads` is a whole number from 1 on */
+/** @throws {Error} unless `threads` is a positive integer */
 export function requireThreads(threads: number): void {
   if (!Number.isInteger(threads) || threads < 1)
-    throw new Error(`threads must be a whole number from 1 on, not ${threads}`)
+    throw new Error(`threads must be a positive integer, got ${threads}`)
 }

@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/index.ts'
 import { type CompiledGraph, type Executor, type Feeds, feedFor, requireThreads } from './executor.ts'
-import { ExecutorUnavailableError, firstLineOf } from './executor-error.ts'
+import { ExecutorUnavailableError, unavailablePackage } from './executor-error.ts'
 import { onnxInputName, serialiseOnnx } from './onnx/index.ts'
 
 type OnnxRuntimeWeb = typeof import('onnxruntime-web')
@@ -9,7 +9,7 @@ type WebTensor = InstanceType<OnnxRuntimeWeb['Tensor']>
 /** How onnxruntime-web runs a graph. */
 export interface OnnxRuntimeWebOptions {
   /**
-   * Threads inside one operator; 1 where it is absent. The first graph compiled in a process decides for all, as its
+   * Threads inside one operator; 1 if absent. The first graph compiled in a process decides for all, as its
    * WebAssembly memory is made once. The results do not depend on it.
    */
   readonly threads?: number
@@ -42,11 +42,7 @@ function loadOnnxRuntimeWeb(threads: number): Promise<OnnxRuntimeWeb> {
       loaded = undefined
       throw new ExecutorUnavailableError(
         { executor: 'onnxruntime-web', device: 'wasm' },
-        {
-          reason: `the package onnxruntime-web does not load (${firstLineOf(cause)})`,
-          remedy: 'Install it again',
-          install: 'npm ci'
-        },
+        unavailablePackage('onnxruntime-web', cause),
         { cause }
       )
     }

@@ -1,7 +1,7 @@
 import { elementCount, type Graph } from '../graph/index.ts'
 import type { DeviceName } from './choice.ts'
 import { type CompiledGraph, type Executor, type Feeds, feedFor, requireThreads } from './executor.ts'
-import { ExecutorUnavailableError, firstLineOf } from './executor-error.ts'
+import { ExecutorUnavailableError, firstLineOf, unavailablePackage } from './executor-error.ts'
 import { onnxInputName, serialiseOnnx } from './onnx/index.ts'
 
 type OnnxRuntime = typeof import('onnxruntime-node')
@@ -12,9 +12,9 @@ export type OnnxRuntimeDevice = Extract<DeviceName, 'cpu' | 'webgpu' | 'cuda'>
 
 /** How onnxruntime runs a graph. */
 export interface OnnxRuntimeOptions {
-  /** Threads inside one operator; 1 where it is absent. The results do not depend on it. */
+  /** Threads inside one operator; 1 if absent. The results do not depend on it. */
   readonly threads?: number
-  /** `cpu` where it is absent. */
+  /** `cpu` if absent. */
   readonly device?: OnnxRuntimeDevice
 }
 
@@ -39,13 +39,11 @@ async function loadOnnxRuntime(device: OnnxRuntimeDevice): Promise<OnnxRuntime> 
   } catch (cause) {
     throw new ExecutorUnavailableError(
       { executor: 'onnxruntime', device },
-      {
-        reason: `onnxruntime-node does not load on ${process.platform}-${process.arch} (${firstLineOf(cause)})`,
-        remedy:
-          'It needs Linux with glibc 2.28 or later, Windows, or macOS on Apple silicon, and everywhere else ' +
-          '--executor onnxruntime-web takes its place; where it should load, install again',
-        install: 'npm ci'
-      },
+      unavailablePackage('onnxruntime-node', cause, {
+        needs:
+          'It needs Linux with glibc 2.28 or later, Windows, or macOS on Apple silicon; elsewhere ' +
+          'onnxruntime-web takes its place'
+      }),
       { cause }
     )
   }

@@ -67,7 +67,7 @@ function regularExpression(source: string): RegExp {
     return new RegExp(`^(?:${source})$`)
   } catch (cause) {
     throw new Error(
-      `/${source}/ is no regular expression: ${cause instanceof Error ? cause.message : cause}`,
+      `/${source}/ is not a regular expression: ${cause instanceof Error ? cause.message : cause}`,
       {
         cause
       }

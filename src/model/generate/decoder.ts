@@ -7,7 +7,8 @@ import {
 } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
 import type { ModelConfig } from '../families/index.ts'
-import { checkWeights } from '../weights/base-model.ts'
+import { checkTokenId } from '../tokenizer/token-id.ts'
+import { checkWeights } from '../weights/check-weights.ts'
 import { type DecodingShape, decodingGraph, maskName, PLACEMENT } from './decoding-graph.ts'
 import { createKeyValueCache } from './key-value-cache.ts'
 
@@ -19,8 +20,10 @@ const LENGTH_MAX = 256
 const LENGTH_MIN = 8
 /** Fewest rows of a repeatable run. */
 const RUN_MIN = 2
+/** Repeatable runs up to this many tokens give the logits behind each, so that few shapes have to be compiled. */
+const ALL_ROWS_MAX = 32
 /** Compiled graphs kept; the one unused for longest is freed. */
-const COMPILED_MAX = 8
+const COMPILED_MAX = 12
 /** Score of a position that may not be looked at: its softmax weight is exactly 0. */
 const MASKED_SCORE = -1e9
 
@@ -39,7 +42,7 @@ export interface DecoderOptions {
   readonly repeatable?: boolean
 }
 
-/** A text longer than the model can look back on. */
+/** A text longer than the model can attend to. */
 export class ContextLengthError extends Error {
   override readonly name = 'ContextLengthError'
 }
@@ -102,26 +105,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
   if (repeatable && (options.threads ?? 1) > 1)
     throw new Error(`a repeatable decoder computes on one thread, not ${options.threads}`)
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
-  const compiled = new Map<string, CompiledShape>()
-  let disposed = false
-
-  const compile = async (shape: DecodingShape): Promise<CompiledShape> => {
-    if (disposed) throw new Error('the decoder has been disposed')
-    const key = `${shape.length}x${shape.capacity}x${shape.rows}`
-    let entry = compiled.get(key)
-    if (!entry) {
-      const { graph, windows } = decodingGraph(config, shape)
-      entry = { ...shape, graph: await executor.compile(graph), windows }
-    }
-    compiled.delete(key)
-    compiled.set(key, entry)
-    for (const [oldest, { graph: unused }] of compiled) {
-      if (compiled.size <= COMPILED_MAX) break
-      compiled.delete(oldest)
-      await unused.dispose()
-    }
-    return entry
-  }
+  const shapes = createCompiledShapes(config, executor)
   const exclusively = oneAtATime((work: () => Promise<Float32Array[]>) => work())
 
   const start = (weights: TensorMap): DecodedText => {
@@ -134,7 +118,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
     const run = async (ids: readonly number[], count: number): Promise<Float32Array[]> => {
       const held = cache.length
       if (repeatable) cache.reserve(held + ids.length)
-      const shape = await compile(runShape(ids.length, count, held))
+      const shape = await shapes.get(runShape(ids.length, count, held))
       const { length, rows = 1, placed } = shape
       const feeds = new Map<string, FeedValue>(base)
       if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)
@@ -164,12 +148,9 @@ export function createDecoder(options: DecoderOptions): Decoder {
         return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length) }
       }
       // One row is multiplied by other code than several are, which sums in another order.
-      return {
-        length: powerOfTwo(tokens, RUN_MIN),
-        capacity,
-        rows: powerOfTwo(count, RUN_MIN),
-        placed: true
-      }
+      const length = powerOfTwo(tokens, RUN_MIN)
+      const rows = length <= ALL_ROWS_MAX ? length : powerOfTwo(count, ALL_ROWS_MAX)
+      return { length, capacity, rows, placed: true }
     }
 
     /** Appends all of `added`; logits behind the last `count`. */
@@ -212,7 +193,33 @@ export function createDecoder(options: DecoderOptions): Decoder {
   return {
     context,
     start,
-    dispose: async () => {
+    dispose: () => shapes.dispose()
+  }
+}
+
+/** Decoding graphs as shapes come up; of many, the latest stay. */
+function createCompiledShapes(config: ModelConfig, executor: Executor) {
+  const compiled = new Map<string, CompiledShape>()
+  let disposed = false
+  return {
+    async get(shape: DecodingShape): Promise<CompiledShape> {
+      if (disposed) throw new Error('the decoder has been disposed')
+      const key = `${shape.length}x${shape.capacity}x${shape.rows}`
+      let entry = compiled.get(key)
+      if (!entry) {
+        const { graph, windows } = decodingGraph(config, shape)
+        entry = { ...shape, graph: await executor.compile(graph), windows }
+      }
+      compiled.delete(key)
+      compiled.set(key, entry)
+      for (const [oldest, { graph: unused }] of compiled) {
+        if (compiled.size <= COMPILED_MAX) break
+        compiled.delete(oldest)
+        await unused.dispose()
+      }
+      return entry
+    },
+    async dispose(): Promise<void> {
       disposed = true
       const graphs = [...compiled.values()]
       compiled.clear()
@@ -225,12 +232,6 @@ function contextError(length: number, context: number): ContextLengthError {
   return new ContextLengthError(
     `a text of ${length} tokens is longer than the context of ${context}: shorten the prompt`
   )
-}
-
-/** Refuses an id that no row of the embedding table has. */
-export function checkTokenId(id: number, { vocabularySize }: ModelConfig): void {
-  if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return
-  throw new Error(`token id ${id} lies outside the vocabulary of ${vocabularySize}`)
 }
 
 /** The smallest power of two that is at least `count`, from `least` on. */

@@ -29,7 +29,7 @@ export function cacheNames(
   }
 }
 
-/** Name of the mask [length, capacity + length] for layers that look back on `window` keys, all where it is absent. */
+/** Name of the mask [length, capacity + length] for layers that attend to `window` keys, all if absent. */
 export function maskName(window?: number): string {
   return window === undefined ? 'mask' : `mask.${window}`
 }

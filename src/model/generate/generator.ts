@@ -16,7 +16,7 @@ export interface GenerateOptions extends SamplingSettings {
   readonly ids: readonly number[]
   /** Most tokens to add; the text ends before where the context is full. */
   readonly maxTokens: number
-  /** 0 where it is absent. */
+  /** 0 if absent. */
   readonly seed?: number
   /** Tokens that end the text; they are not returned. */
   readonly stopIds?: readonly number[]

@@ -2,11 +2,11 @@ import type { SeededRandom } from '../../data/order/seeded-random.ts'
 
 /** How the next token is drawn. */
 export interface SamplingSettings {
-  /** Divides the logits; 0 takes the likeliest token. 1 where it is absent. */
+  /** Divides the logits; 0 takes the likeliest token. 1 if absent. */
   readonly temperature?: number
-  /** Only the k likeliest tokens; all where it is absent. */
+  /** Only the k likeliest tokens; all if absent. */
   readonly topK?: number
-  /** Only the likeliest tokens that together reach this probability; 1 where it is absent. */
+  /** Only the likeliest tokens that together reach this probability; 1 if absent. */
   readonly topP?: number
 }
 

@@ -9,7 +9,7 @@ export function numberAttribute({ attributes }: Provider, name: string): number 
   return value
 }
 
-/** The flag that an operator was given under `name`; false where there is none. */
+/** The flag that an operator was given under `name`; false if there is none. */
 export function flagAttribute({ attributes }: Provider, name: string): boolean {
   return attributes[name] === true
 }

@@ -9,8 +9,7 @@ import { add } from './operators/elementwise.ts'
  * @throws {Error} when a target does not influence the loss, or an operator between them has no gradient
  */
 export function gradients(loss: GraphNode, targets: readonly GraphNode[]): GraphNode[] {
-  if (loss.shape.length > 0)
-    throw new Error(`only a scalar can be differentiated, not a value of shape [${loss.shape}]`)
+  if (loss.shape.length > 0) throw new Error(`only a scalar can be differentiated, got shape [${loss.shape}]`)
   return gradientsFrom(loss, loss.builder.scalar(1), targets).map((gradient, index) => {
     const target = targets[index]!
     if (!gradient) throw new Error(`the loss does not depend on node ${target.id} (${target.operator.name})`)

@@ -1,7 +1,7 @@
 import type { Attributes, ConstantValues, DataType, Graph, GraphNode } from './graph.ts'
 import type { Operator } from './operator.ts'
-import { constantOperator, inputOperator } from './operators/source.ts'
 import { elementCount } from './shape.ts'
+import { constantOperator, inputOperator } from './source.ts'
 
 /** Constants up to this many elements are shared when their contents are equal. */
 const SHARED_CONSTANT_ELEMENTS = 64

@@ -25,7 +25,7 @@ export function recomputed(
       targets.filter((_, index) => wanted[index])
     )
     const [dx, ...others] = targets.map((_, index) => (wanted[index] ? found.shift() : undefined))
-    // Whatever goes on from dx waits for the other gradients, so that this layer's values are freed before the next.
+    // Whatever continues from dx waits for the other gradients, so that this layer's values are freed before the next.
     const done = others.filter((gradient) => gradient !== undefined)
     return [dx && after(dx, done), ...others]
   })

@@ -13,7 +13,7 @@ export function loraNames(module: string): { readonly A: string; readonly B: str
 /**
  * Declares the graph inputs of every adapted module's factors.
  *
- * @param dropoutRows tokens of a batch, where what A reads has dropout masks to be fed; none where it is absent
+ * @param dropoutRows tokens of a batch, where what A reads has dropout masks to be fed; none if absent
  */
 export function declareLora(
   builder: GraphBuilder,
@@ -44,4 +44,14 @@ export function loraFeeds({ pairs }: LoraAdapter): Map<string, FeedValue> {
       ]
     })
   )
+}
+
+/** Factors whose product is zero, as they are fed: the base alone. */
+export function zeroFactors(config: ModelConfig, settings: LoraSettings): Map<string, Float32Array> {
+  const feeds = new Map<string, Float32Array>()
+  for (const { module, rank, inFeatures, outFeatures } of loraModules(config, settings)) {
+    const names = loraNames(module)
+    feeds.set(names.A, new Float32Array(rank * inFeatures)).set(names.B, new Float32Array(outFeatures * rank))
+  }
+  return feeds
 }

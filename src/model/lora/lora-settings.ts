@@ -11,9 +11,9 @@ export interface LoraSettings {
   readonly rankPattern?: Readonly<Record<string, number>>
   /** Other alphas by pattern (PEFT's `alpha_pattern`). */
   readonly alphaPattern?: Readonly<Record<string, number>>
-  /** Whether the scale is alpha / √rank instead of alpha / rank; not where it is absent. */
+  /** Whether the scale is alpha / √rank instead of alpha / rank; not if absent. */
   readonly rsLora?: boolean
-  /** Probability with which an element of what A reads is dropped in training; 0 where it is absent. */
+  /** Probability with which an element of what A reads is dropped in training; 0 if absent. */
   readonly dropout?: number
 }
 
@@ -35,7 +35,8 @@ export interface LoraModule {
  */
 export function loraModules(config: ModelConfig, settings: LoraSettings): LoraModule[] {
   const { rsLora = false, dropout = 0 } = settings
-  if (!(dropout >= 0 && dropout < 1)) throw new Error(`dropout is ${dropout}, not a number from 0 to below 1`)
+  if (!(dropout >= 0 && dropout < 1))
+    throw new Error(`dropout must be at least 0 and below 1, got ${dropout}`)
   const modules = linearModules(config)
   const targets = expandTargetModules(config, settings.targetModules)
   const rankOf = byPattern(targets, settings.rankPattern, settings.rank)
@@ -43,9 +44,9 @@ export function loraModules(config: ModelConfig, settings: LoraSettings): LoraMo
   return targets.map((module) => {
     const [rank, alpha] = [rankOf(module), alphaOf(module)]
     if (!Number.isSafeInteger(rank) || rank < 1)
-      throw new Error(`the rank of ${module} is ${rank}, not a count`)
+      throw new Error(`the rank of ${module} must be a positive integer, got ${rank}`)
     if (!(alpha > 0 && Number.isFinite(alpha)))
-      throw new Error(`alpha of ${module} is ${alpha}, not a positive number`)
+      throw new Error(`alpha of ${module} must be a positive number, got ${alpha}`)
     const { inFeatures, outFeatures } = modules.get(module)!
     return { module, inFeatures, outFeatures, rank, alpha, scale: loraScale({ rank, alpha }, rsLora) }
   })
@@ -62,6 +63,6 @@ function byPattern(
     value
   }))
   const idle = matchers.find(({ fits }) => !targets.some(fits))
-  if (idle) throw new Error(`the pattern ${idle.pattern} fits none of the target modules`)
+  if (idle) throw new Error(`the pattern ${idle.pattern} matches none of the target modules`)
   return (module) => matchers.find(({ fits }) => fits(module))?.value ?? otherwise
 }

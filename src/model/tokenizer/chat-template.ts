@@ -51,7 +51,7 @@ export function createChatTemplate(
  * chat_template.jinja.
  *
  * @param override a name in `CHAT_TEMPLATES`, or a file with a template, in place of the folder's own
- * @returns undefined where the folder has none
+ * @returns undefined if the folder has none
  * @throws {Error} when a file is missing or malformed
  */
 export function loadChatTemplate(folder: string, override?: string): RenderChat | undefined {

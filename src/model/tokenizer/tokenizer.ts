@@ -52,3 +52,9 @@ export function createTextTokenizer(tokenizerJson: object, configJson: object): 
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })
   }
 }
+
+/** A whole text's tokens, with the token that begins texts before them where the tokenizer has one. */
+export function encodeText(tokenizer: TextTokenizer, text: string): number[] {
+  const ids = tokenizer.encode(text)
+  return tokenizer.bosId === undefined ? ids : [tokenizer.bosId, ...ids]
+}

@@ -12,7 +12,7 @@ export interface AdamWSettings {
 /** One update of all parameters. */
 export interface AdamWUpdate {
   readonly learningRate: number
-  /** Factor on every gradient, as clipping wants it; 1 where it is absent. */
+  /** Factor on every gradient, as clipping wants it; 1 if absent. */
   readonly gradientScale?: number
 }
 

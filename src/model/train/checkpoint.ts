@@ -23,7 +23,7 @@ export interface Checkpoint {
   readonly best?: TensorMap | undefined
 }
 
-/** A checkpoint that cannot be gone on from. */
+/** A checkpoint that cannot be resumed. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
@@ -61,7 +61,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
 /**
  * Reads a checkpoint of a run with these settings.
  *
- * @returns undefined where there is none
+ * @returns undefined if there is none
  * @throws {CheckpointError} when it is damaged, or of a run with other settings; the message names them
  */
 export async function readCheckpoint(
@@ -80,8 +80,8 @@ export async function readCheckpoint(
   if (differing.length > 0) {
     const [key] = differing as [string]
     throw new CheckpointError(
-      `${path} is of a run with other settings (${differing.join(', ')}: ${JSON.stringify(header.settings[key])} then, ` +
-        `${JSON.stringify(settings[key])} now): give those again, or another --out`
+      `${path} is from a run with other settings (${differing.join(', ')}: ${JSON.stringify(header.settings[key])} then, ` +
+        `${JSON.stringify(settings[key])} now): use those again, or another --out`
     )
   }
   const ofRun = [...tensors].filter(([name]) => !name.startsWith(BEST))
@@ -99,7 +99,7 @@ function decode(path: string, bytes: Uint8Array) {
     return { tensors, header: headerSchema.parse(JSON.parse(metadata.checkpoint ?? '')) }
   } catch {
     throw new CheckpointError(
-      `${path} is no checkpoint of this version, or is damaged: remove it to begin anew`
+      `${path} is damaged or not a checkpoint of this version: remove it to start over`
     )
   }
 }

@@ -17,7 +17,7 @@ export interface EarlyStopState {
 }
 
 /**
- * @param patience evaluations without a new best that are borne; never stops where it is absent
+ * @param patience evaluations without a new best that are borne; never stops if absent
  * @param state what an earlier one remembered
  */
 export function createEarlyStop(

@@ -11,17 +11,16 @@
  * ```
  */
 
-export {
-  createLossEvaluator,
-  type LossEvaluator,
-  type LossEvaluatorOptions
-} from '../evaluate/loss-evaluator.ts'
-export type { DropoutDraw } from '../lora/dropout.ts'
-export { initialiseLora, type LoraInitOptions } from '../lora/lora-init.ts'
-export { loraNames } from '../lora/lora-nodes.ts'
-export { type LoraModule, type LoraSettings, loraModules } from '../lora/lora-settings.ts'
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
 export { CheckpointError } from './checkpoint.ts'
+export {
+  type Corpus,
+  type CorpusModel,
+  type CorpusReader,
+  type CorpusSettings,
+  checkCorpus,
+  createCorpusReader
+} from './corpus-reader.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
 export {
   type LocalTrainingOptions,
@@ -49,10 +48,4 @@ export {
   type TrainStepOptions
 } from './train-step.ts'
 export type { TrainerState } from './trainer-state.ts'
-export {
-  checkTrainingData,
-  type DataSettings,
-  loadTrainingData,
-  type TrainingData,
-  type TrainingDataOptions
-} from './training-data.ts'
+export { loadTrainingData, type TrainingData, type TrainingDataOptions } from './training-data.ts'

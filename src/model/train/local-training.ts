@@ -26,7 +26,7 @@ export interface HeldOutOptions {
   readonly stream: ExampleStream
   /** Built for the trainer's LoRA and form of the base weights. */
   readonly evaluator: LossEvaluator
-  /** Updates between two evaluations; only before the first and after the last where it is absent. */
+  /** Updates between two evaluations; only before the first and after the last if absent. */
   readonly every?: number | undefined
   /** Evaluations without a new lowest loss after which training stops and the best adapter is taken. */
   readonly patience?: number | undefined
@@ -35,9 +35,9 @@ export interface HeldOutOptions {
 /** Where checkpoints are kept. */
 export interface CheckpointOptions {
   readonly path: string
-  /** Updates between two checkpoints; only when training is stopped where it is absent. */
+  /** Updates between two checkpoints; only when training is stopped if absent. */
   readonly every?: number | undefined
-  /** Whether to go on from the checkpoint that is there. */
+  /** Whether to resume from the checkpoint that is there. */
   readonly resume: boolean
   /** All that the run depends on: a checkpoint with other settings is refused. */
   readonly settings: Readonly<Record<string, unknown>>
@@ -49,12 +49,12 @@ export interface LocalTrainingOptions extends LoraRunOptions {
   readonly stream: ExampleStream
   /** Updates to make. */
   readonly steps: number
-  /** Batches whose gradients make one update; 1 where it is absent. */
+  /** Batches whose gradients make one update; 1 if absent. */
   readonly accumulation?: number
   readonly schedule: ScheduleSettings
   readonly heldOut?: HeldOutOptions | undefined
   readonly checkpoint?: CheckpointOptions | undefined
-  /** Told once the run is set up: the step of the checkpoint that it goes on from, if it does. */
+  /** Told once the run is set up: the step of the checkpoint that it continues from, if it does. */
   readonly onStart?: (resumedAt: number | undefined) => void
   readonly onStep?: (step: TrainingStep) => void
   readonly onHeldOut?: (step: number, loss: number) => void
@@ -78,9 +78,9 @@ export interface LocalTrainingResult {
 
 /**
  * Trains a LoRA adapter on this machine's examples alone. Batches depend on the step and the seed only, so that a run
- * which goes on from a checkpoint ends with the bits of one that never stopped.
+ * which continues from a checkpoint ends with the bits of one that never stopped.
  *
- * @throws {CheckpointError} when the checkpoint to go on from is damaged or of a run with other settings
+ * @throws {CheckpointError} when the checkpoint to resume from is damaged or of a run with other settings
  * @throws {Error} when the loss is no longer finite
  * @throws the signal's reason, when it aborts
  */

@@ -25,7 +25,7 @@ export interface LoraTrainerOptions extends LoraSettings {
   readonly isolateDocuments?: boolean
   /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
   readonly recompute?: boolean
-  /** How base weights are held while a run lasts; `f32` where it is absent. */
+  /** How base weights are held while a run lasts; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   readonly threads?: number
   readonly executor?: Executor
@@ -46,7 +46,7 @@ export interface LoraRunOptions {
   readonly weights: TensorMap | HeldWeights
   readonly seed: number | Uint8Array
   readonly optimizer?: AdamWSettings
-  /** Limit of the gradients' global norm; 1 where it is absent, Infinity for none. */
+  /** Limit of the gradients' global norm; 1 if absent, Infinity for none. */
   readonly clipNorm?: number
 }
 
@@ -75,7 +75,7 @@ export interface LoraRun {
   /** The state without a copy: write it out before the next step. */
   state(): TrainerState
   /**
-   * Goes on from a state.
+   * Continues from a state.
    *
    * @throws {Error} when a tensor is missing or has another shape
    */
@@ -103,7 +103,7 @@ export interface LoraTrainingResult {
   readonly tokens: number
 }
 
-/** Trains LoRA adapters of one shape on one model, again and again, with whatever base weights. */
+/** Trains LoRA adapters of one shape on one model, again and again, with any base weights. */
 export interface LoraTrainer {
   /**
    * Starts a run that the caller drives.

@@ -3,9 +3,9 @@ export interface ScheduleSettings {
   readonly kind: 'constant' | 'cosine'
   /** Highest learning rate. */
   readonly learningRate: number
-  /** Steps over which it rises linearly from 0; 0 where it is absent. */
+  /** Steps over which it rises linearly from 0; 0 if absent. */
   readonly warmupSteps?: number
-  /** For `cosine`: share of the highest rate at the end; 0 where it is absent. */
+  /** For `cosine`: share of the highest rate at the end; 0 if absent. */
   readonly finalShare?: number
 }
 

@@ -8,16 +8,12 @@ import {
   parameterShapes
 } from '../families/index.ts'
 import { crossEntropy } from '../families/llama/index.ts'
-import {
-  isolatedDocuments,
-  RESTARTS,
-  restartedPositions,
-  SEGMENTS
-} from '../families/shared/isolated-documents.ts'
+import { isolatedDocuments, isolationFeeds } from '../families/shared/isolated-documents.ts'
 import { cast, elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
 import { type DropoutDraw, drawDropout, dropoutName } from '../lora/dropout.ts'
 import { declareLora, loraNames } from '../lora/lora-nodes.ts'
 import type { LoraSettings } from '../lora/lora-settings.ts'
+import { checkTokenId } from '../tokenizer/token-id.ts'
 import type { BaseFormat } from '../weights/base-format.ts'
 import { declareWeights, type WeightNodes } from '../weights/held-weights.ts'
 
@@ -34,7 +30,7 @@ export interface TrainStepOptions {
   readonly isolateDocuments?: boolean
   /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
   readonly recompute?: boolean
-  /** How frozen base weights are fed; `f32` where it is absent. */
+  /** How frozen base weights are fed; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   /** Threads of the default executor. */
   readonly threads?: number
@@ -57,7 +53,7 @@ export interface TrainStep {
    * One step; it changes no parameter. Steps must not overlap.
    *
    * @param parameters every weight of the model by its Hugging Face name (or as `holdWeights` gives them), and the LoRA
-   *   factors where there are any
+   *   factors if there are any
    * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over
    *   several batches where their gradients are added up
    * @param draw of the dropout masks, where the LoRA has dropout; without one nothing is dropped
@@ -74,13 +70,15 @@ export interface TrainStep {
 /**
  * Builds and compiles a training step for batches of one size.
  *
- * @throws {Error} when a size is not a positive whole number, or a target module does not exist
+ * @throws {Error} when a size is not a positive integer, or a target module does not exist
  */
 export async function createTrainStep(options: TrainStepOptions): Promise<TrainStep> {
   const { config, trainable, batchSize, sequenceLength } = options
   for (const size of [batchSize, sequenceLength]) {
     if (!Number.isInteger(size) || size < 1)
-      throw new Error(`a batch of ${batchSize} x ${sequenceLength} tokens cannot be`)
+      throw new Error(
+        `batchSize and sequenceLength must be positive integers, got ${batchSize} and ${sequenceLength}`
+      )
   }
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
   const builder = new GraphBuilder()
@@ -121,10 +119,9 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
         normalised[index] = batch.targetWeights[index]! / divisor
       const feeds = new Map<string, FeedValue>(values)
       feeds.set('inputIds', batch.inputIds).set('targetIds', batch.targetIds).set('targetWeights', normalised)
-      if (options.isolateDocuments) {
-        const segments = batch.segments ?? new Float32Array(normalised.length)
-        feeds.set(SEGMENTS, segments).set(RESTARTS, restartedPositions(segments, sequenceLength))
-      }
+      if (options.isolateDocuments)
+        for (const [name, data] of isolationFeeds(batch.segments, batchSize, sequenceLength))
+          feeds.set(name, data)
       for (const [name, mask] of masks) feeds.set(name, draw ? mask : mask.fill(1))
       if (draw && trainable.kind === 'lora') drawDropout(masks.values(), trainable.dropout ?? 0, draw)
       const results = await compiled.run(feeds)
@@ -177,11 +174,7 @@ function checkBatch(batch: TrainingBatch, { batchSize, sequenceLength, config }:
     if (length !== wanted) throw new Error(`the batch's ${name} has ${length} elements instead of ${wanted}`)
   }
   for (const ids of [batch.inputIds, batch.targetIds]) {
-    for (const id of ids) {
-      if (id < 0 || id >= config.vocabularySize) {
-        throw new Error(`token id ${id} lies outside the vocabulary of ${config.vocabularySize}`)
-      }
-    }
+    for (const id of ids) checkTokenId(id, config)
   }
 }
 

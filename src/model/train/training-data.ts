@@ -3,41 +3,25 @@ import {
   createExampleStream,
   type ExampleStream,
   type Packing,
-  type RecordFormat,
-  type RecordTemplate,
-  readExamples,
   seededPermutation,
-  type TextTokenizer,
-  type TokenizedExample,
-  type TrainingExample,
-  tokenizeExample
+  type TokenizedExample
 } from '../../data/index.ts'
-import { loadChatTemplate } from '../tokenizer/chat-template.ts'
+import {
+  type CorpusModel,
+  type CorpusReader,
+  type CorpusSettings,
+  createCorpusReader
+} from './corpus-reader.ts'
 
 /** A stream number that neither epochs nor examples' orders have. */
 const HELD_OUT_STREAM = 0x686f6c64
 
-/** How a run's data are understood. */
-export interface DataSettings {
-  /** What all records are; told by each file's first record where it is absent. */
-  readonly format?: RecordFormat | undefined
-  /** Makes text or prompt and completion of any record; goes before `format`. */
-  readonly template?: RecordTemplate | undefined
-  /** A named chat template or a file with one, in place of the model's own. */
-  readonly chatTemplate?: string | undefined
-  /** `completions`: prompts are read but not learned. */
-  readonly loss: 'completions' | 'all'
-  /** Where it is absent, text goes across rows, and everything else is laid out in isolation. */
-  readonly packing?: Packing | undefined
-}
-
 /** What a run trains on. */
-export interface TrainingDataOptions extends DataSettings {
+export interface TrainingDataOptions extends CorpusSettings, CorpusModel {
   /** File or folder. */
   readonly data: string
-  /** The base model's folder, for its chat template. */
-  readonly folder: string
-  readonly tokenizer: TextTokenizer
+  /** If absent, text goes across rows, and everything else is laid out in isolation. */
+  readonly packing?: Packing | undefined
   readonly batchSize: number
   readonly sequenceLength: number
   /** Of the examples' order, and of what is held out. */
@@ -58,25 +42,28 @@ export interface TrainingData {
   readonly heldOutExamples: number
   readonly format: string
   /** SHA-256 of all tokens and weights, trained and held out: whether a checkpoint is of the same data. */
-  readonly digest: string
+  digest(): string
 }
+
+type Examples = readonly (readonly TokenizedExample[])[]
 
 /**
  * Reads, tokenizes and packs the data of a run.
  *
+ * @param reader keeps what it has read for the next run
  * @throws {DataError} naming file and line of what does not fit
  * @throws {RangeError} when nothing is left to train on
  */
-export async function loadTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
-  const { batchSize, sequenceLength, seed } = options
-  const { examples, format } = await readTrainingExamples(options.data, options)
-  const other =
-    options.evalData === undefined ? undefined : await readTrainingExamples(options.evalData, options)
+export async function loadTrainingData(
+  options: TrainingDataOptions,
+  reader: CorpusReader = createCorpusReader()
+): Promise<TrainingData> {
+  const { batchSize, sequenceLength, seed, data, evalData } = options
+  const { examples, isText, format } = await reader.read(data, options, options)
+  const other = evalData === undefined ? undefined : await reader.read(evalData, options, options)
   const { train, heldOut } = other ? { train: examples, heldOut: other.examples } : holdOut(examples, options)
-  const tokenize = exampleTokenizer(options)
-  const packing =
-    options.packing ?? (examples.every(({ content }) => content.kind === 'text') ? 'across' : 'isolated')
-  const [trained, kept] = [train.flatMap(tokenize), heldOut.flatMap(tokenize)]
+  const packing = options.packing ?? (isText ? 'across' : 'isolated')
+  const [trained, kept] = [train.flat(), heldOut.flat()]
   const shape = { packing, batchSize, sequenceLength, seed }
   return {
     stream: createExampleStream({ examples: trained, ...shape }),
@@ -85,51 +72,18 @@ export async function loadTrainingData(options: TrainingDataOptions): Promise<Tr
     examples: train.length,
     heldOutExamples: heldOut.length,
     format,
-    digest: digestOf([...trained, ...kept])
+    digest: () => digestOf([...trained, ...kept])
   }
 }
 
-/**
- * Reads data once from end to end, to find what does not fit before anything is started; of conversations the first is
- * put into the chat template.
- *
- * @throws {DataError} naming file and line
- */
-export async function checkTrainingData(
-  options: Pick<TrainingDataOptions, keyof DataSettings | 'data' | 'folder' | 'tokenizer'>
-): Promise<void> {
-  const { examples } = await readTrainingExamples(options.data, options)
-  const conversation = examples.find(({ content }) => content.kind === 'chat')
-  if (conversation) exampleTokenizer(options)(conversation)
-}
-
-function readTrainingExamples(
-  data: string,
-  { format, template }: DataSettings
-): ReturnType<typeof readExamples> {
-  return readExamples(data, { ...(format && { format }), ...(template && { template }) })
-}
-
-function exampleTokenizer({
-  folder,
-  tokenizer,
-  loss,
-  chatTemplate
-}: DataSettings & Pick<TrainingDataOptions, 'folder' | 'tokenizer'>): (
-  example: TrainingExample
-) => TokenizedExample[] {
-  const renderChat = loadChatTemplate(folder, chatTemplate)
-  return (example) => tokenizeExample(example, { tokenizer, loss, ...(renderChat && { renderChat }) })
-}
-
 function holdOut(
-  examples: readonly TrainingExample[],
+  examples: Examples,
   { heldOut, seed }: Pick<TrainingDataOptions, 'heldOut' | 'seed'>
-): { train: readonly TrainingExample[]; heldOut: readonly TrainingExample[] } {
+): { train: Examples; heldOut: Examples } {
   if (heldOut === undefined) return { train: examples, heldOut: [] }
   const count = Math.max(1, Math.round(examples.length * heldOut))
   if (count >= examples.length)
-    throw new RangeError(`cannot hold ${count} of ${examples.length} examples out and still train`)
+    throw new RangeError(`cannot hold out ${count} of ${examples.length} examples and still train`)
   const chosen = new Set(seededPermutation(examples.length, seed ^ HELD_OUT_STREAM).subarray(0, count))
   return {
     train: examples.filter((_, index) => !chosen.has(index)),

@@ -13,10 +13,10 @@ import {
   withGradient
 } from '../graph/index.ts'
 import type { BaseFormat } from './base-format.ts'
-import { checkWeights, misfit, visitWeights } from './base-model.ts'
+import { checkShape, checkWeights } from './check-weights.ts'
+import { openParameters } from './parameter-files.ts'
 import { blockSize, createQuantiser } from './quantise.ts'
-import { transposed } from './transposed.ts'
-import { type FileTensor, visitWeightFile } from './weight-file.ts'
+import { type FileTensor, openWeightFile } from './weight-file.ts'
 
 /** Base weights in the form in which a graph is fed with them. */
 export interface HeldWeights {
@@ -44,7 +44,7 @@ export function holdWeights(config: ModelConfig, weights: TensorMap, format: Bas
   for (const [name, held] of heldForms(config, format)) {
     const tensor = weights.get(name)
     if (!tensor) throw new Error(`the weights have no ${name}`)
-    holdTensor(feeds, name, held, tensor)
+    hold(feeds, name, held, inMemory(tensor))
   }
   return { format, feeds }
 }
@@ -76,18 +76,18 @@ export function baseFeeds(
 export function loadHeldWeights(folder: string, config: ModelConfig, format: BaseFormat): HeldWeights {
   const feeds = new Map<string, FeedValue>()
   const forms = heldForms(config, format)
-  visitWeights(folder, config, (name, tensor, transpose) => {
-    const held = forms.get(name)!
-    if (!transpose && held.as !== 'f32') return holdPieces(feeds, name, held, tensor)
-    const read = { shape: tensor.shape, data: tensor.read() }
-    holdTensor(feeds, name, held, transpose ? transposed(read) : read)
-  })
+  const { tensors, close } = openParameters(folder, config)
+  try {
+    for (const [name, tensor] of tensors) hold(feeds, name, forms.get(name)!, tensor)
+  } finally {
+    close()
+  }
   return { format, feeds }
 }
 
 /**
  * Puts the weights of a file of merged modules (`model.safetensors` of a round) in the places of those held. Arrays of
- * float32 are overwritten, the others made anew one by one: beside what is held, a few MiB are needed.
+ * float32 are overwritten, the others remade one by one: beside what is held, a few MiB are needed.
  *
  * @returns `held` with the file's weights
  * @throws {UnsupportedModelError} when the file has a tensor that is none of the model's, or one of another shape; part of
@@ -98,14 +98,17 @@ export function replaceHeldWeights(held: HeldWeights, config: ModelConfig, path:
   const feeds = new Map(held.feeds)
   const shapes = parameterShapes(config)
   const forms = heldForms(config, format)
-  visitWeightFile(path, (tensor) => {
-    const { name } = tensor
-    const shape = shapes.get(name)
-    if (`${tensor.shape}` !== `${shape}`) throw misfit(path, name, tensor.shape, shape ?? [])
-    const form = forms.get(name)!
-    if (form.as === 'f32') tensor.readInto(feeds.get(name) as Float32Array)
-    else holdPieces(feeds, name, form, tensor)
-  })
+  const { tensors, close } = openWeightFile(path)
+  try {
+    for (const [name, tensor] of tensors) {
+      checkShape(path, name, tensor.shape, shapes.get(name))
+      const form = forms.get(name)!
+      if (form.as === 'f32') tensor.readInto(feeds.get(name) as Float32Array)
+      else hold(feeds, name, form, tensor)
+    }
+  } finally {
+    close()
+  }
   return { format, feeds }
 }
 
@@ -164,32 +167,33 @@ function heldForms(config: ModelConfig, format: BaseFormat): Map<string, Held> {
   return forms
 }
 
-function holdTensor(feeds: Map<string, FeedValue>, name: string, held: Held, { shape, data }: Tensor): void {
-  if (held.as === 'f32') feeds.set(name, data)
-  else {
-    holdPieces(feeds, name, held, { name, shape, readPieces: (use) => use(data, 0) })
-  }
+/** What holding reads of a tensor in memory or in a file. */
+type Source = Pick<FileTensor, 'shape' | 'read' | 'readPieces'>
+
+function inMemory({ shape, data }: Tensor): Source {
+  return { shape, read: () => data, readPieces: (use) => use(data, 0) }
 }
 
-function holdPieces(
-  feeds: Map<string, FeedValue>,
-  name: string,
-  held: Held,
-  { shape, readPieces }: Pick<FileTensor, 'name' | 'shape' | 'readPieces'>
-): void {
-  const elements = shape.reduce((product, extent) => product * extent, 1)
-  if (held.as === 'f32' || held.as === 'f16') {
+function hold(feeds: Map<string, FeedValue>, name: string, held: Held, source: Source): void {
+  if (held.as === 'f32') {
+    feeds.set(name, source.read())
+    return
+  }
+  const elements = source.shape.reduce((product, extent) => product * extent, 1)
+  if (held.as === 'f16') {
     const bits = new Uint16Array(elements)
-    readPieces((piece, start) => {
+    source.readPieces((piece, start) => {
       for (let index = 0; index < piece.length; index++) bits[start + index] = float32ToFloat16(piece[index]!)
     })
     if (!bits.every((value) => Number.isFinite(float16ToFloat32(value))))
-      throw new Error(`${name} has elements beyond float16's range: hold the base weights as f32 or int8`)
+      throw new Error(
+        `${name} has elements outside the range of float16: hold the base weights as f32 or int8`
+      )
     feeds.set(name, bits)
     return
   }
   const quantiser = createQuantiser(elements, held.as, held.block)
-  readPieces((piece, start) => quantiser.put(piece, start))
+  source.readPieces((piece, start) => quantiser.put(piece, start))
   feeds.set(name, quantiser.packed)
   feeds.set(scalesName(name), quantiser.scales)
 }

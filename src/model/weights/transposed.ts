@@ -1,4 +1,5 @@
 import type { Tensor } from '../../formats/tensor.ts'
+import type { FileTensor } from './weight-file.ts'
 
 /** Rows and columns copied at a time, so that both sides stay in the processor's cache. */
 const TILE = 32
@@ -17,4 +18,36 @@ export function transposed({ shape, data }: Tensor): Tensor {
     }
   }
   return { shape: [columns, rows], data: result }
+}
+
+/** The matrix of an open file that was transposed last: modules are read by rows one after the other. */
+export interface LatestMatrix {
+  of?: FileTensor
+  data?: Float32Array
+}
+
+/**
+ * A matrix in a file with its two axes swapped. Each of its rows is scattered over the whole matrix in the file, so the
+ * one that is being read by rows is held in memory, in `latest`.
+ */
+export function transposedFileTensor(tensor: FileTensor, latest: LatestMatrix): FileTensor {
+  const { name, format } = tensor
+  const read = (): Float32Array => transposed({ shape: tensor.shape, data: tensor.read() }).data
+  return {
+    name,
+    format,
+    shape: tensor.shape.toReversed(),
+    read,
+    readInto: (target) => target.set(read()),
+    readPieces: (use) => use(read(), 0),
+    readRange(target, start) {
+      if (latest.of !== tensor) {
+        latest.data = read()
+        latest.of = tensor
+      }
+      const part = latest.data!.subarray(start, start + target.length)
+      if (part.length < target.length) throw new Error(`${name} ends before element ${start + target.length}`)
+      target.set(part)
+    }
+  }
 }

@@ -39,9 +39,11 @@ export interface WeightFile {
 }
 
 /**
- * Opens a safetensors file; elements are read when they are asked for.
+ * Opens a safetensors file. Elements are read when they are asked for, straight into their arrays: no copy of the file is
+ * ever in memory.
  *
- * @throws {SafetensorsError} when the file is damaged
+ * @returns tensors in the order of the data
+ * @throws {SafetensorsError} when the file is damaged; a tensor that is neither F32 nor F16 nor BF16 throws when it is read
  */
 export function openWeightFile(path: string): WeightFile {
   const file = openSync(path, 'r')
@@ -51,22 +53,6 @@ export function openWeightFile(path: string): WeightFile {
   } catch (error) {
     closeSync(file)
     throw error
-  }
-}
-
-/**
- * Calls `visit` with the tensors of a safetensors file, in the order of the data. Elements are read when they are asked
- * for, straight into their arrays: no copy of the file is ever in memory.
- *
- * @throws {SafetensorsError} when the file is damaged
- * @throws {Error} naming a tensor that is neither F32 nor F16 nor BF16, when it is read
- */
-export function visitWeightFile(path: string, visit: (tensor: FileTensor) => void): void {
-  const { tensors, close } = openWeightFile(path)
-  try {
-    for (const tensor of tensors.values()) visit(tensor)
-  } finally {
-    close()
   }
 }
 

@@ -3,19 +3,28 @@ import { z } from 'zod'
 import type { Home } from '../home/home.ts'
 import { runningDaemon } from '../home/process-lock.ts'
 import { writeFileAtomic } from '../storage/index.ts'
-import { BASE_FILES } from './base-protocol.ts'
-import type { BaseProgress } from './fetch-file.ts'
 
 /** Between two notes, milliseconds. */
 const NOTE_MS = 1_000
 
 const progressSchema = z.strictObject({
   pid: z.number().int(),
-  file: z.enum(BASE_FILES),
   done: z.number(),
   total: z.number(),
-  connected: z.number()
+  connected: z.number(),
+  providers: z.number()
 })
+
+/** How far the fetching of a base model is. */
+export interface BaseProgress {
+  /** Bytes of its files that are here, of all. */
+  readonly done: number
+  readonly total: number
+  /** Members that are connected. */
+  readonly connected: number
+  /** Those of them that tell that they have all of it. */
+  readonly providers: number
+}
 
 /** Notes in the home how far the fetching of its base is, for `loam status`: there is no control API before it is done. */
 export class BaseProgressFile {
@@ -27,11 +36,11 @@ export class BaseProgressFile {
     this.#home = home
   }
 
-  note({ file, done, total, connected }: BaseProgress): void {
+  note(progress: BaseProgress): void {
     const now = performance.now()
     if (now - this.#noted < NOTE_MS) return
     this.#noted = now
-    const text = `${JSON.stringify({ pid: process.pid, file, done, total, connected })}\n`
+    const text = `${JSON.stringify({ pid: process.pid, ...progress })}\n`
     this.#writing = this.#writing.then(async () => {
       // A full disk is told of by what fills it.
       await writeFileAtomic(this.#home.baseProgress, new TextEncoder().encode(text)).catch(() => undefined)

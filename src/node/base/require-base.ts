@@ -1,25 +1,42 @@
 import { existsSync } from 'node:fs'
-import type { Charter } from '../../protocol/index.ts'
+import type { ListedFile } from '../../formats/index.ts'
+import { type Charter, hex } from '../../protocol/index.ts'
+import type { PeerConfig } from '../config/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import type { Home } from '../home/home.ts'
 import { createHandshakes, createQuietHost, type HostIdentity } from '../membership/quiet-host.ts'
 import { listen } from '../network/host/listen.ts'
-import type { BootstrapVerdict } from '../network/index.ts'
+import {
+  BLOCK_SERVER_LIMITS,
+  type BootstrapVerdict,
+  type FetchProgress,
+  startBlockExchange
+} from '../network/index.ts'
 import { loadAddresses } from '../network/peers/known-addresses.ts'
+import { BlockStore } from '../storage/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
-import { BaseProgressFile } from './base-progress.ts'
+import { type BaseProgress, BaseProgressFile } from './base-progress.ts'
 import { fetchBase } from './fetch-base.ts'
-import type { BaseProgress } from './fetch-file.ts'
 
 /** How to get a base that nobody has given. */
 export interface BaseSearch extends HostIdentity {
   readonly home: Home
   readonly charter: Charter
+  readonly blocks: PeerConfig['blocks']
   readonly progress: (progress: BaseProgress) => void
   /** Told of each address to begin with that does not answer, and when it does. */
   readonly onVerdict: (verdict: BootstrapVerdict) => void
   readonly signal: AbortSignal
 }
+
+/** A folder that holds the charter's base model, and the charter's files in it. */
+export interface BaseFolder {
+  readonly folder: string
+  readonly files: readonly ListedFile[]
+}
+
+/** Between two looks at how far it is, milliseconds. */
+const PROGRESS_MS = 500
 
 /**
  * The folder of the charter's base model: the one that the settings have by default, where it fits, else `HOME/base`, into
@@ -28,65 +45,91 @@ export interface BaseSearch extends HostIdentity {
  * @param model the settings' folder
  * @throws {PeerError} when `HOME/base` is there and damaged, or the fetching cannot go on
  */
-export async function requireBase(search: BaseSearch, model: string): Promise<string> {
+export async function requireBase(search: BaseSearch, model: string): Promise<BaseFolder> {
   const { home, charter } = search
-  if (await hasFetchedBase(home, charter)) return home.base
-  if (await isCharterBase(model, charter)) return model
-  await fetchBaseFromMembers(search)
-  return home.base
+  const fetched = await fetchedBase(home, charter)
+  if (fetched !== undefined) return { folder: home.base, files: fetched }
+  const own = await charterBaseAt(model, charter)
+  if (own !== undefined) return { folder: model, files: own }
+  return { folder: home.base, files: await fetchBaseFromMembers(search) }
 }
 
 /**
- * Whether `HOME/base` is there.
+ * The charter's files in `HOME/base`; undefined where it is not there.
  *
  * @throws {PeerError} when it is there and not the charter's
  */
-export async function hasFetchedBase(home: Home, charter: Charter): Promise<boolean> {
-  if (!existsSync(home.base)) return false
+export async function fetchedBase(home: Home, charter: Charter): Promise<ListedFile[] | undefined> {
+  if (!existsSync(home.base)) return undefined
   try {
-    await requireCharterBase(home.base, charter)
-    return true
+    return await requireCharterBase(home.base, charter)
   } catch (error) {
-    throw new PeerError(`${messageOf(error)}; remove ${home.base} to have it fetched again`)
+    throw new PeerError(
+      `${messageOf(error)}; rename ${home.base} to ${home.basePartial} to have what is damaged fetched again`
+    )
   }
 }
 
 /**
- * Fetches the charter's base model into `HOME/base`, with a host of its own. Waits for members until `signal` ends it; what
- * is there by then is gone on with by the next call.
+ * Fetches the charter's base model into `HOME/base`, with a host of its own, which gives what it has got to others who
+ * fetch. Waits for members until `signal` ends it; the next call continues with what is there by then.
  *
  * @throws {PeerError} when it cannot listen, or the fetching cannot go on
  */
-export async function fetchBaseFromMembers(search: BaseSearch): Promise<void> {
-  const { home, charter, charterId, log, signal, onVerdict } = search
+export async function fetchBaseFromMembers(search: BaseSearch): Promise<ListedFile[]> {
+  const { home, charter, blocks, log, signal, onVerdict } = search
   log.info({ folder: home.base }, 'the base model is fetched from members')
   const host = await createQuietHost(search)
   const handshakes = createHandshakes(host, search, { onVerdict })
   const noted = new BaseProgressFile(home)
-  const progress = (far: BaseProgress) => {
-    noted.note(far)
-    search.progress(far)
-  }
+  const total = charter.base.files.reduce((sum, { bytes }) => sum + bytes, 0)
+  const first = hex(charter.base.files[0]!.blocks)
+  let done = 0
+  let looking: NodeJS.Timeout | undefined
+  let endExchange = async () => {}
   try {
     host.addAddresses(await loadAddresses(home, log))
     await listen(host, search.network.listen)
+    const store = await BlockStore.open(home.basePartial, log)
+    const exchange = await startBlockExchange(host, store, log, {
+      serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: blocks.uploadLimit },
+      sharesPartial: blocks.serveBase,
+      zstd: blocks.zstd
+    })
+    endExchange = () => exchange.stop()
     await handshakes.start()
-    const client = { host, charterId, log, refused: new Set<string>(), progress }
-    await fetchBase(client, home, charter.base, signal)
+    const tell = () => {
+      const providers = exchange.providersOf(first).length
+      const progress = { done, total, connected: host.peers().length, providers }
+      noted.note(progress)
+      search.progress(progress)
+    }
+    tell()
+    looking = setInterval(tell, PROGRESS_MS)
+    const onProgress = ({ bytesHeld }: FetchProgress) => {
+      done = bytesHeld
+    }
+    const fetched = await fetchBase(exchange, home, charter.base.files, onProgress, signal)
+    done = total
+    tell()
+    const received = host.traffic.totals().get('blocks')?.received ?? 0
+    log.info({ bytes: total, received }, 'the base model is whole')
+    return fetched
   } finally {
+    clearInterval(looking)
     await handshakes.stop()
+    await endExchange()
     await host.stop()
     await noted.end()
   }
 }
 
-/** Whether a folder holds the charter's base model. */
-export async function isCharterBase(folder: string, charter: Charter): Promise<boolean> {
+/** The charter's files in a folder that holds its base model; undefined where it does not. */
+export async function charterBaseAt(folder: string, charter: Charter): Promise<ListedFile[] | undefined> {
   try {
-    await requireCharterBase(folder, charter)
-    return true
+    return await requireCharterBase(folder, charter)
   } catch (error) {
-    if (error instanceof PeerError) return false
+    if (error instanceof PeerError) return undefined
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import {
   answerSync,
+  checkpointDistance,
   contextAfter,
   decodeSealedRound,
   decodeSyncAnswer,
@@ -28,7 +29,6 @@ import {
 } from '../../protocol/index.ts'
 import type { DriverComponents } from '../driver/components.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
-import { roundsThatAreFar } from '../driver/shard-work.ts'
 import { readCharter } from '../home/charter-file.ts'
 import { readSealedRounds } from '../home/round-store.ts'
 import { isBeforeInvite } from '../membership/invite-files.ts'
@@ -131,6 +131,7 @@ export class SyncService {
     const answer = await this.#request(peer, asked)
     await this.#takeMessages(answer, asked.round, peer)
     await this.#proveAhead(answer)
+    this.#tellBehind()
     const gained = await this.#takeSealedRounds(answer, peer)
     this.#recollect(peer, answer.attested)
     return gained
@@ -169,6 +170,8 @@ export class SyncService {
           await this.#yield()
         }
       }
+      // The members of these rounds may all have left; their seals are as good as the invite's.
+      this.#driver.happen({ type: 'behind', through: invite.round })
       for await (const sealedRound of chain.rounds(() => this.#driver.state.context)) {
         this.#driver.happen({ type: 'sealedRound', sealedRound })
         await this.#driver.roundAfter(sealedRound.seal.round, this.#stopped.signal)
@@ -231,7 +234,7 @@ export class SyncService {
   async #proveAhead({ sealedRounds, round }: SyncAnswer): Promise<void> {
     const { heads, environment } = this.#components
     let { context } = this.#driver.state
-    const far = roundsThatAreFar(context)
+    const far = checkpointDistance(context)
     if (sealedRounds.length < far || heads.ahead(context) - context.round >= far) return
     for (const bytes of sealedRounds) {
       // Another history is looked into where it is followed.
@@ -240,6 +243,16 @@ export class SyncService {
       await this.#yield()
     }
     heads.prove(context.round, round)
+  }
+
+  /**
+   * Rule 16 *Catch-up*: tells the protocol through which round the others are too far ahead for every round to be built. The
+   * model of the round at which this peer arrives is fetched, and checked against its sealed digest.
+   */
+  #tellBehind(): void {
+    const { context, historyThrough } = this.#driver.state
+    const through = this.#components.heads.ahead(context) - checkpointDistance(context)
+    if (through >= context.round && through > historyThrough) this.#driver.happen({ type: 'behind', through })
   }
 
   /**

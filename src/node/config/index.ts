@@ -9,18 +9,25 @@
  * ```
  */
 export {
-  type EffectiveSettings,
-  effectiveSettings,
-  loadPeerConfig,
+  faultsOf,
+  type GivenSettings,
   type SettingFault,
   type SettingSource,
   SettingsError,
+  valueAt
+} from './faults.ts'
+export { adapterSettings } from './groups/adapter.ts'
+export { dataSettings } from './groups/data.ts'
+export { TRAINING_DEFAULTS, trainingSettings } from './groups/training.ts'
+export {
+  type EffectiveSettings,
+  effectiveSettings,
+  loadPeerConfig,
   type SettingValues,
   settingOf,
-  valueAt,
   withoutSecrets
 } from './load.ts'
-export { settingsReference } from './reference.ts'
+export { defaultText, settingsReference, withUnit } from './reference.ts'
 export {
   alphaOf,
   type ControlConfig,
@@ -29,7 +36,13 @@ export {
   type PeerConfig,
   peerConfigSchema,
   SETTINGS,
-  type Setting,
   type TrainingConfig
 } from './schema.ts'
-export { valueOfText } from './setting.ts'
+export { describeSetting, renoted, type Setting, setting, valueOfText } from './setting.ts'
+export {
+  NON_NEGATIVE_INTEGER,
+  NON_NEGATIVE_NUMBER,
+  POSITIVE_INTEGER,
+  POSITIVE_NUMBER,
+  SHARE
+} from './units.ts'

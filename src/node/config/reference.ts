@@ -1,4 +1,5 @@
-import { SETTINGS, type Setting } from './schema.ts'
+import { SETTINGS } from './schema.ts'
+import type { Setting } from './setting.ts'
 
 /** All settings as a Markdown table, for docs/configuration.md. */
 export function settingsReference(): string {

@@ -2,9 +2,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import { parseModelConfig } from '../../model/families/index.ts'
-import { checkTrainingData, loadTokenizer } from '../../model/index.ts'
+import { checkCorpus, loadTokenizer } from '../../model/index.ts'
 import type { Charter } from '../../protocol/index.ts'
-import { requireCharterBase } from '../consortium/charter-base.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
 import { requireExecutor } from './require-executor.ts'
 import { alphaOf, type PeerConfig } from './schema.ts'
@@ -16,7 +15,7 @@ import { alphaOf, type PeerConfig } from './schema.ts'
  */
 export async function requireOwnSettings(config: PeerConfig, charter: Charter): Promise<void> {
   requireWithin('rank', config.adapter.rank, charter.rank)
-  requireWithin('alpha', alphaOf(config), charter.alpha)
+  requireWithin('alpha', alphaOf(config.adapter), charter.alpha)
   await requireExecutor(config.training)
   requireDocumentsThere(config)
   const { heldOut } = config.validation
@@ -27,13 +26,12 @@ export async function requireOwnSettings(config: PeerConfig, charter: Charter): 
 }
 
 /**
- * Checks, before anything is started, that a peer with these settings and this base model can take part: what the others
+ * Checks, before anything is started, that a peer with these settings and the charter's base model can take part: what the others
  * would refuse in every round is an error now.
  *
  * @throws {PeerError} naming what does not fit and what to do
  */
-export async function requireSettings(config: PeerConfig, charter: Charter): Promise<void> {
-  await requireCharterBase(config.model, charter)
+export async function requireSettings(config: PeerConfig): Promise<void> {
   await requireDocuments(config)
   requireSequenceLength(config)
 }
@@ -67,7 +65,7 @@ async function requireDocuments(config: PeerConfig): Promise<void> {
   const { data, model } = config
   const path = requireDocumentsThere(config)
   try {
-    await checkTrainingData({ ...data, data: path, folder: model, tokenizer: loadTokenizer(model) })
+    await checkCorpus(path, data, { folder: model, tokenizer: loadTokenizer(model) })
   } catch (error) {
     throw new PeerError(`the training documents cannot be used: ${messageOf(error)}`)
   }

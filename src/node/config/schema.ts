@@ -9,7 +9,8 @@ import { networkSettings } from './groups/network.ts'
 import { storageSettings } from './groups/storage.ts'
 import { trainingSettings } from './groups/training.ts'
 import { validationSettings } from './groups/validation.ts'
-import { kindOf, notesOf, type SettingKind, type SettingNotes, setting } from './setting.ts'
+import { describeSetting, type Setting, setting } from './setting.ts'
+import { POSITIVE_INTEGER } from './units.ts'
 
 /** What a peer works on. */
 const ownSettings = {
@@ -27,7 +28,7 @@ const ownSettings = {
   }),
   rounds: setting(z.number().int().positive().optional(), {
     description: 'last round to train in; afterwards only serve',
-    accepts: 'a whole number from 1',
+    accepts: POSITIVE_INTEGER,
     absent: 'no end',
     flag: '--rounds <n>'
   })
@@ -69,41 +70,21 @@ export type ControlConfig = PeerConfig['control']
 export type MetricsConfig = PeerConfig['metrics']
 export type DataConfig = PeerConfig['data']
 
-/** One setting with all that is known of it. */
-export interface Setting extends SettingNotes {
-  /** Its place in `peer.json`: `network.listen`. */
-  readonly key: string
-  readonly kind: SettingKind
-  readonly schema: z.ZodType
-  /** Its value where it is not given; undefined where that is said in `absent`. */
-  readonly defaultValue: unknown
-}
-
 /** All settings, in the order of the schema. */
 export const SETTINGS: readonly Setting[] = [
-  ...Object.entries(ownSettings).map(([key, schema]) => describe(key, schema)),
+  ...Object.entries(ownSettings).map(([key, schema]) => describeSetting(key, schema)),
   ...Object.entries(groups).flatMap(([group, { shape }]) =>
-    Object.entries<z.ZodType>(shape).map(([name, schema]) => describe(`${group}.${name}`, schema))
+    Object.entries<z.ZodType>(shape).map(([name, schema]) => describeSetting(`${group}.${name}`, schema))
   )
 ]
 
 /** Names of the groups. */
 export const GROUP_NAMES: readonly string[] = Object.keys(groups)
 
-function describe(key: string, schema: z.ZodType): Setting {
-  return {
-    key,
-    schema,
-    kind: kindOf(schema),
-    defaultValue: schema.safeParse(undefined).data,
-    ...notesOf(schema)
-  }
-}
-
-/** Alpha where the settings give none: the papers' 2r. */
+/** Alpha where the settings give none: twice the rank, as in LoRA's and FLoRA's experiments. */
 const ALPHA_PER_RANK = 2
 
-/** LoRA alpha of a peer. */
-export function alphaOf({ adapter: { rank, alpha } }: Pick<PeerConfig, 'adapter'>): number {
+/** The LoRA alpha of an adapter's settings. */
+export function alphaOf({ rank, alpha }: PeerConfig['adapter']): number {
   return alpha ?? ALPHA_PER_RANK * rank
 }

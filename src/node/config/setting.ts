@@ -7,8 +7,10 @@ export interface SettingNotes {
   /** What it takes, to go after "must be". */
   readonly accepts: string
   readonly unit?: string
-  /** What holds where it is not given and has no default value. */
+  /** What holds if not given and has no default value. */
   readonly absent?: string
+  /** Whether it has to be given. */
+  readonly isRequired?: boolean
   /** Its flag, as commander writes it: `--rank <n>`; without one only `--set` reaches it. */
   readonly flag?: string
   /** A secret: only this environment variable gives it, neither a file nor a flag. */
@@ -17,21 +19,56 @@ export interface SettingNotes {
 
 const registry = z.registry<SettingNotes>()
 
-/** Makes a schema a setting; last, since what is derived from a schema does not inherit its notes. */
+/**
+ * Makes a schema a setting; last, since what is derived from a schema does not inherit its notes.
+ *
+ * @throws {Error} for a schema that is a setting already
+ */
 export function setting<Schema extends z.ZodType>(schema: Schema, notes: SettingNotes): Schema {
+  if (registry.has(schema)) throw new Error(`one schema for two settings: ${notes.description}`)
   registry.add(schema, notes)
   return schema
 }
 
-/** The notes of a setting. @throws {Error} for a schema that is none: every key of `peer.json` has them */
+/** The notes of a setting. @throws {Error} for a schema without notes */
 export function notesOf(schema: z.ZodType): SettingNotes {
   const notes = registry.get(schema)
-  if (notes === undefined) throw new Error('a key of peer.json without notes: make it a setting')
+  if (notes === undefined) throw new Error('a key without notes: wrap its schema in setting()')
   return notes
 }
 
+/**
+ * The same check, with other notes: where one setting means the same in two commands, but not in the same words.
+ *
+ * @throws {Error} for a schema without notes
+ */
+export function renoted<Schema extends z.ZodType>(schema: Schema, notes: Partial<SettingNotes>): Schema {
+  return setting(schema.clone() as Schema, { ...notesOf(schema), ...notes })
+}
+
+/** One setting with all that is known of it. */
+export interface Setting extends SettingNotes {
+  /** Its place among the settings: `network.listen`. */
+  readonly key: string
+  readonly kind: SettingKind
+  readonly schema: z.ZodType
+  /** Its value if not given; undefined where that is said in `absent`. */
+  readonly defaultValue: unknown
+}
+
+/** A setting as a record. @throws {Error} for a schema without notes */
+export function describeSetting(key: string, schema: z.ZodType): Setting {
+  return {
+    key,
+    schema,
+    kind: kindOf(schema),
+    defaultValue: schema.safeParse(undefined).data,
+    ...notesOf(schema)
+  }
+}
+
 /** How text (a flag's) becomes a setting's value. */
-export type SettingKind = 'number' | 'boolean' | 'list' | 'text'
+export type SettingKind = 'number' | 'boolean' | 'list' | 'choice' | 'text'
 
 /** The kind of a setting's schema, whatever default it is wrapped in. */
 export function kindOf(schema: z.ZodType): SettingKind {
@@ -40,6 +77,7 @@ export function kindOf(schema: z.ZodType): SettingKind {
   if (schema instanceof z.ZodNumber) return 'number'
   if (schema instanceof z.ZodBoolean) return 'boolean'
   if (schema instanceof z.ZodArray) return 'list'
+  if (schema instanceof z.ZodEnum) return 'choice'
   return 'text'
 }
 
@@ -55,6 +93,7 @@ export function valueOfText(schema: z.ZodType, text: string): unknown {
         .split(',')
         .map((part) => part.trim())
         .filter((part) => part !== '')
+    case 'choice':
     case 'text':
       return text
   }

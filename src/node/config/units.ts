@@ -15,6 +15,12 @@ const BYTES: Readonly<Record<string, number>> = {
   TiB: 2 ** 40
 }
 
+/** What counts take, for a setting's notes. */
+export const POSITIVE_INTEGER = 'a positive integer'
+export const NON_NEGATIVE_INTEGER = 'a non-negative integer'
+export const POSITIVE_NUMBER = 'a positive number'
+export const NON_NEGATIVE_NUMBER = 'a non-negative number'
+export const SHARE = 'a number of at least 0 and below 1'
 /** What {@link duration} takes, for a setting's notes. */
 export const ACCEPTS_DURATION = 'a time such as 90, "90 s", "15 min" or "1 h"'
 /** What {@link byteSize} takes, for a setting's notes. */

@@ -1,24 +1,30 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { modelDigest, type Tensor } from '../../formats/index.ts'
+import {
+  blockListDigest,
+  type ListedFile,
+  modelDigest,
+  readBlockList,
+  type Tensor
+} from '../../formats/index.ts'
 import { type BaseModel, expandTargetModules } from '../../model/index.ts'
-import { type Charter, equalBytes, hex } from '../../protocol/index.ts'
+import { type BaseFile, baseFileBytesMax, type Charter, equalBytes, hex } from '../../protocol/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
+import { coveredFiles } from './base-folder.ts'
 
 /** What a charter says of the base model. */
 export type CharterBase = Charter['base']
 
 /**
- * Describes a base model for a charter: digests of its files, and the modules that members may adapt.
+ * Describes a base model for a charter: its files, and the modules that members may adapt.
  *
  * @param targetModules full module names or endings such as `q_proj`
+ * @throws {PeerError} where the folder has a file that a charter cannot cover
  */
 export async function describeBase(base: BaseModel, targetModules: readonly string[]): Promise<CharterBase> {
   const modules = expandTargetModules(base.config, targetModules)
   return {
-    ...(await fileDigests(base.folder)),
+    files: await describeFiles(base.folder),
     modelDigest: Buffer.from(modelDigest(moduleWeights(base, modules)), 'hex'),
     modules: modules.map((module) => {
       const [outFeatures, inFeatures] = weightOf(base, module).shape as [number, number]
@@ -38,36 +44,43 @@ function weightOf(base: BaseModel, module: string): Tensor {
   return weight
 }
 
-async function fileDigests(folder: string): Promise<Pick<CharterBase, 'config' | 'tokenizer' | 'weights'>> {
-  const weightFiles = (await readdir(folder)).filter((name) => name.endsWith('.safetensors')).sort()
-  return {
-    config: await digestOfFiles([join(folder, 'config.json')]),
-    tokenizer: await digestOfFiles([join(folder, 'tokenizer.json')]),
-    weights: await digestOfFiles(weightFiles.map((name) => join(folder, name)))
+/** The files that a charter covers in a model's folder. @throws {PeerError} as {@link coveredFiles} */
+export async function describeFiles(folder: string): Promise<BaseFile[]> {
+  const files: BaseFile[] = []
+  for (const path of await coveredFiles(folder)) {
+    const { size } = await stat(join(folder, path))
+    if (size === 0 || size > baseFileBytesMax(path))
+      throw new PeerError(
+        `${join(folder, path)} has ${size} bytes: a charter covers files of 1 to ${baseFileBytesMax(path)} bytes`
+      )
+    const { bytes, list } = await readBlockList(join(folder, path))
+    files.push({ path, bytes, blocks: blockListDigest(list) })
   }
-}
-
-async function digestOfFiles(paths: readonly string[]): Promise<Uint8Array> {
-  const hash = createHash('sha256')
-  for (const path of paths) for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
-  return hash.digest()
+  return files
 }
 
 /**
- * Checks that the base model in a folder is the one the charter names.
+ * Checks that the base model in a folder is the one that the charter names.
  *
- * @throws {PeerError} naming the file that is missing or differs
+ * @returns the charter's files, as they are served
+ * @throws {PeerError} naming the file that is missing, differs, or is not the charter's
  */
-export async function requireCharterBase(folder: string, charter: Charter): Promise<void> {
-  for (const file of ['config.json', 'tokenizer.json']) {
-    if (!existsSync(join(folder, file)))
-      throw new PeerError(`${folder} holds no base model (no ${file}): set --model to its folder`)
+export async function requireCharterBase(folder: string, { base }: Charter): Promise<ListedFile[]> {
+  const fault = (reason: string) => new PeerError(`${folder} is not the consortium's base model: ${reason}`)
+  const found = new Set(await coveredFiles(folder))
+  for (const { path } of base.files) if (!found.delete(path)) throw fault(`it has no ${path}`)
+  for (const path of found) throw fault(`it has ${path}, which the charter's does not have: move it away`)
+  for (const { path, bytes } of base.files) {
+    const { size } = await stat(join(folder, path))
+    if (size !== bytes) throw fault(`its ${path} has ${size} bytes, the charter's ${bytes}`)
   }
-  const digests = await fileDigests(folder)
-  for (const file of ['config', 'tokenizer', 'weights'] as const) {
-    if (!equalBytes(digests[file], charter.base[file]))
-      throw new PeerError(
-        `${folder} is not the consortium's base model: its ${file} digest is ${hex(digests[file])}, the charter's ${hex(charter.base[file])}`
-      )
+  const listed: ListedFile[] = []
+  for (const { path, blocks } of base.files) {
+    const file = await readBlockList(join(folder, path))
+    const digest = blockListDigest(file.list)
+    if (!equalBytes(digest, blocks))
+      throw fault(`its ${path} differs (block list ${hex(digest)}, the charter's ${hex(blocks)})`)
+    listed.push(file)
   }
+  return listed
 }

@@ -5,6 +5,7 @@ import { type Charter, checkCharter, compareBytes, maximumFaulty } from '../../p
 import type { MemberCard } from '../home/identity.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { describeBase } from './charter-base.ts'
+import { CHARTER_DEFAULTS } from './charter-defaults.ts'
 
 /** What a founder decides; the rest has a default. Times are milliseconds. */
 export interface CharterTerms {
@@ -33,23 +34,12 @@ export interface CharterTerms {
   readonly retain?: number
 }
 
-/** Times that suit a network over the open internet and rounds of some minutes. */
-const DEFAULT_TIMEOUTS: Charter['timeouts'] = {
-  trainMs: 30 * 60_000,
-  gatherMs: 5 * 60_000,
-  graceMs: 10_000,
-  proposeMs: 5_000,
-  voteMs: 3_000,
-  growthMs: 2_000
-}
-const DEFAULT_MAXIMUM_RANK = 64
 /** Alpha is mostly once or twice the rank; beyond this the step, not the adapter, is too large. */
 const ALPHA_PER_RANK_MAX = 8
 const SAMPLE_CAP = 1_000_000
 /** An honest update's norm differs little between members; ten medians leave room for unlike data. */
 const NORM_FACTOR = 10
 const NORM_ABSOLUTE = 1_000
-const RETAIN_ROUNDS = 64
 
 /**
  * Draws up a charter.
@@ -64,7 +54,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
       anchor: Uint8Array.from(Buffer.from(anchor, 'hex'))
     }))
     .sort((left, right) => compareBytes(left.peer, right.peer))
-  const maximumRank = terms.maximumRank ?? DEFAULT_MAXIMUM_RANK
+  const maximumRank = terms.maximumRank ?? CHARTER_DEFAULTS.maximumRank
   return checkCharter({
     version: 1,
     name: terms.name,
@@ -83,8 +73,8 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     ...(terms.weights === undefined ? {} : { weights: charterWeights(terms.weights) }),
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
     heldOutVeto: terms.heldOutMargin === undefined ? false : { margin: terms.heldOutMargin },
-    timeouts: { ...DEFAULT_TIMEOUTS, ...terms.timeouts },
-    retain: terms.retain ?? RETAIN_ROUNDS
+    timeouts: { ...CHARTER_DEFAULTS.timeouts, ...terms.timeouts },
+    retain: terms.retain ?? CHARTER_DEFAULTS.retain
   })
 }
 

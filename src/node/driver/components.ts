@@ -18,7 +18,7 @@ export interface DriverComponents {
   readonly environment: Environment
   readonly config: PeerConfig
   readonly host: NetworkHost
-  readonly exchange: Pick<BlockExchange, 'fetchAll' | 'publish'>
+  readonly exchange: Pick<BlockExchange, 'fetchAll' | 'publish' | 'fetchFiles' | 'serveFile' | 'providersOf'>
   readonly messageLog: MessageLog
   readonly rounds: RoundStore
   readonly trainer: Trainer

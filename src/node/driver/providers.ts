@@ -1,5 +1,5 @@
 import type { PeerId } from '@libp2p/interface'
-import { isKind, type Message, type PeerState } from '../../protocol/index.ts'
+import { type Message, messagesOf, type PeerState } from '../../protocol/index.ts'
 
 /** Who of the connected has all of a manifest's blocks: its author and its endorsers. */
 export function providersOf(
@@ -10,9 +10,7 @@ export function providersOf(
   const providers = new Set<number>([manifest.author])
   for (const member of state.certificates.get(manifest.author)?.endorsements ?? [])
     providers.add(member.member)
-  for (const kept of state.messages.get(`endorsement/${manifest.author}`)?.values() ?? []) {
-    for (const message of kept) if (isKind(message, 'endorsement')) providers.add(message.author)
-  }
+  for (const { author } of messagesOf(state, 'endorsement', manifest.author)) providers.add(author)
   const peers = new Set([...providers].map((index) => peerKey(state.context.members[index]!.peer)))
   return connected.filter((peer) => peers.has(peerKey(peer.toMultihash().bytes)))
 }

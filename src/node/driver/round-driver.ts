@@ -9,13 +9,13 @@ import {
   judge,
   type LogRecord,
   MalformedError,
+  NO_MESSAGES,
   type PeerEvent,
   type PeerState,
   restore,
   type Step,
   step
 } from '../../protocol/index.ts'
-import { type Deviation, rebuildModel, setAsideBuild } from '../catch-up/rebuild-model.ts'
 import { roundSummary, shardCounts } from '../home/round-summary.ts'
 import { removeRequest } from '../membership/request-files.ts'
 import type { GossipVerdict } from '../network/index.ts'
@@ -25,6 +25,7 @@ import type { DriverComponents } from './components.ts'
 import { EventQueue } from './event-queue.ts'
 import { HeldOutCheck } from './held-out-check.ts'
 import { PhaseClock } from './phase-clock.ts'
+import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
 
@@ -90,7 +91,7 @@ export class RoundDriver {
     const begun = restore(rounds.head, messageLog.records, this.#environment())
     this.#state = begun.state
     // What `restore` brings back was in the log; what it signs anew is sent only after the effects have logged it.
-    this.#durable = { ...begun.state, messages: new Map(), certificates: new Map() }
+    this.#durable = { ...begun.state, messages: NO_MESSAGES, certificates: new Map() }
     this.#queue.push(() => begun)
   }
 

@@ -1,21 +1,21 @@
 import { setMaxListeners } from 'node:events'
-import { blockLengths, type MemberWeights, shardByteLength } from '../../adapter/index.ts'
+import { blockLengths, shardByteLength } from '../../adapter/index.ts'
 import {
   type Effect,
   hex,
   isVoid,
   type Manifest,
   type Message,
+  memberWeights,
   type PeerEvent,
   type PeerState,
   type RoundContext
 } from '../../protocol/index.ts'
-import { requireModelFile } from '../catch-up/model-checkpoint.ts'
 import { roundFiles } from '../home/home.ts'
-import { isBeforeInvite } from '../membership/invite-files.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
 import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../workers/builder/jobs.ts'
 import type { DriverComponents } from './components.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
 import { authorOf, providersOf } from './providers.ts'
 
@@ -43,24 +43,6 @@ function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest
   return { author: members[author]!.peer, samples: body.samples, dtype: body.dtype, shards: body.shards }
 }
 
-/** Rounds behind at which a member takes a checkpoint of the model in place of every round's shards. */
-const CHECKPOINT_AFTER_ROUNDS = 16
-
-/** Rounds behind from which on a member takes a checkpoint: what is older may be pruned everywhere. */
-export function roundsThatAreFar({ charter }: RoundContext): number {
-  return Math.min(CHECKPOINT_AFTER_ROUNDS, charter.retain)
-}
-
-/**
- * Whether a sealed round is followed without being built: the others are so far ahead that its shards may be pruned. The
- * model of the round that this peer ends at is fetched and checked against its sealed digest.
- */
-function isSkipped({ heads, invite }: DriverComponents, { context, sealedRound }: PeerState): boolean {
-  // The members of such a round may all be gone; its seal is as good as the invite's.
-  if (sealedRound !== undefined && isBeforeInvite(invite, context)) return true
-  return sealedRound !== undefined && heads.ahead(context) - context.round >= roundsThatAreFar(context)
-}
-
 /** Gets a manifest's blocks and judges them; the event that the protocol waits for. */
 export async function fetchManifest(
   components: DriverComponents,
@@ -69,7 +51,6 @@ export async function fetchManifest(
   signal: AbortSignal
 ): Promise<Extract<PeerEvent, { type: 'blocksHeld' }>> {
   const { context } = stateNow()
-  if (isSkipped(components, stateNow())) return { type: 'blocksHeld', manifest: message.id, fault: undefined }
   const bounds = await normBounds(components.home, context.charter, context.round)
   const source = sourceOf(context, message)
   const { rankStabilised } = context.charter
@@ -88,17 +69,13 @@ export async function buildCut(
 ): Promise<PeerEvent> {
   const unchanged = { type: 'built', cut: cutId, stack: null, model: context.modelDigest } as const
   if (isVoid(cut)) return unchanged
-  const { sealedRound } = stateNow()
-  if (sealedRound !== undefined && isSkipped(components, stateNow())) {
-    const { stack, model } = sealedRound.seal
-    return { ...unchanged, stack, model }
-  }
-  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  await requireModelFile(components, context, signal)
   const { round } = context
   const job = buildJob(components, context, manifests, components.rounds.modelFile)
   const built = await withBlocks(components, stateNow, manifests, signal, () => components.builder.build(job))
   if (!built.finite) return unchanged
   await saveNorms(components.home, round, built.medianNorms)
+  components.exchange.serveFile(built.modelFile)
   return { ...unchanged, ...digestsOf(built) }
 }
 
@@ -126,17 +103,6 @@ export function buildJob(
     stackPath: files.stack,
     modelPath: files.model
   }
-}
-
-/** Rule 9 *Weights*: what the members of a round count, as the charter has it. */
-export function memberWeights({
-  charter,
-  members
-}: Pick<RoundContext, 'charter' | 'members'>): MemberWeights {
-  const { weights = 'samples' } = charter
-  if (!Array.isArray(weights)) return weights
-  const fixed = new Map(weights.map(({ peer, weight }) => [hex(peer), weight]))
-  return new Map(members.map(({ peer }) => [hex(peer), fixed.get(hex(peer)) ?? 1]))
 }
 
 function digestsOf({ stack, model }: BuiltFiles): { stack: Uint8Array; model: Uint8Array } {

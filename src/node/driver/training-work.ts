@@ -9,12 +9,12 @@ import {
   type RoundContext,
   trainingSeed
 } from '../../protocol/index.ts'
-import { requireModelFile } from '../catch-up/model-checkpoint.ts'
 import { alphaOf } from '../config/index.ts'
 import { roundFiles } from '../home/home.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import type { TrainingProgress, TrainingResult } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { requireModelFile } from './model-checkpoint.ts'
 import { wantedBlocks } from './shard-work.ts'
 
 /** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */
@@ -28,7 +28,7 @@ export async function trainRound(
   const { peer } = identity.signer
   if (config.documents === undefined)
     throw new PeerError('no training documents are set (documents in peer.json, --data)')
-  await requireModelFile({ ...components, charterId: context.charterId }, context, signal)
+  await requireModelFile(components, context, signal)
   const residualFile = await residualBefore(components, context)
   const result = await trainer.train(
     {
@@ -39,7 +39,7 @@ export async function trainRound(
       data: config.data,
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.adapter.rank,
-      alpha: alphaOf(config),
+      alpha: alphaOf(config.adapter),
       rankStabilised: context.charter.rankStabilised,
       training: config.training,
       seed: trainingSeed(context, peer),
@@ -59,6 +59,8 @@ export async function trainRound(
       { file: residualFile, reason: result.residualFault },
       'what the last shards left out is not made up for'
     )
+  if (result.fallback !== undefined)
+    log.warn({ reason: result.fallback }, 'training without the native engine')
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
   return { type: 'trained', round: context.round, manifest }

@@ -85,14 +85,14 @@ export interface GlobalAdapter {
  * @throws {PeerError} when no such round was stacked, or a stack is not the one that was sealed
  */
 export async function globalAdapter(home: Home, span?: RoundSpan): Promise<GlobalAdapter> {
-  const rounds: number[] = []
+  return sumOfStacks(home, await stackedRounds(home, span))
+}
+
+async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise<GlobalAdapter> {
   const stacks: LoraAdapter[] = []
-  for (const { context, sealedRound } of await stackedRounds(home, span)) {
-    const path = roundFiles(home, context.round).stack
-    stacks.push(await readStack(path, hex(sealedRound.seal.stack!)))
-    rounds.push(context.round)
-  }
-  return { adapter: concatenateAdapters(stacks), rounds }
+  for (const { context, sealedRound } of stacked)
+    stacks.push(await readStack(roundFiles(home, context.round).stack, hex(sealedRound.seal.stack!)))
+  return { adapter: concatenateAdapters(stacks), rounds: stacked.map(({ context }) => context.round) }
 }
 
 /**
@@ -102,7 +102,8 @@ export async function globalAdapter(home: Home, span?: RoundSpan): Promise<Globa
  */
 export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
   const { format, folder, baseName, maxRank, dtype = 'F32' } = options
-  const { adapter: exact, rounds } = await globalAdapter(home, options.rounds)
+  const stacked = await stackedRounds(home, options.rounds)
+  const { adapter: exact, rounds } = await sumOfStacks(home, stacked)
   const { adapter, error } = maxRank === undefined ? { adapter: exact, error: 0 } : limitRank(exact, maxRank)
   const rank = Math.max(...adapter.pairs.map((pair) => pair.rank))
   const exported = { folder, format, rounds, rank, error }
@@ -110,14 +111,15 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
     await writePeftFolder(folder, adapter, baseName, dtype)
     return exported
   }
-  await requireCharterBase(options.baseFolder, (await readCharter(home.charter)).charter)
+  await requireCharterBase(options.baseFolder, stacked[0]!.context.charter)
   const base = loadBaseModel(options.baseFolder)
   if (format === 'gguf') {
     const file = ggufLora(adapter, ggufArchitecture(base), `${baseName}-lora`)
     await writeGguf(folder, GGUF_ADAPTER_FILE, file, dtype)
     return exported
   }
-  const sealed = maxRank === undefined ? await sealedModel(home, options.rounds) : undefined
+  const isFromGenesis = (options.rounds?.first ?? 1) === 1
+  const sealed = maxRank === undefined && isFromGenesis ? await sealedModel(home, stacked.at(-1)!) : undefined
   const weights = sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base, sealed)
   if (format === 'merged') await writeModelFolder(folder, base, weights, dtype)
   else {
@@ -134,12 +136,10 @@ export function exportPeft(home: Home, folder: string, baseModel: string): Promi
 
 async function stackedRounds(home: Home, span: RoundSpan | undefined): Promise<JudgedRound[]> {
   if (!existsSync(home.charter))
-    throw new PeerError(`${home.folder} is no home of a peer: it holds no charter.cbor`)
+    throw new PeerError(`${home.folder} is not the home of a peer: it has no charter.cbor`)
   const sealed = await readSealedRounds(home, await readCharter(home.charter))
   if (span !== undefined && span.last > sealed.length)
-    throw new PeerError(
-      `${home.folder} has ${sealed.length} sealed round(s): round ${span.last} is not there`
-    )
+    throw new PeerError(`${home.folder} has ${sealed.length} sealed round(s): there is no round ${span.last}`)
   const { first, last } = span ?? { first: 1, last: sealed.length }
   const stacked = sealed.slice(first - 1, last).filter(({ sealedRound }) => sealedRound.seal.stack !== null)
   if (stacked.length > 0) return stacked
@@ -158,12 +158,10 @@ async function readStack(path: string, digest: string): Promise<LoraAdapter> {
 }
 
 /**
- * The target modules that were sealed at the end of a span that begins with the first round: the bits that every member
- * holds, where base plus concatenated stacks would round once instead of once a round. Undefined for another span.
+ * The target modules that a round sealed: of a span that begins with the first round these are the bits that every member
+ * holds, where base plus concatenated stacks would round once instead of once a round.
  */
-async function sealedModel(home: Home, span: RoundSpan | undefined): Promise<TensorMap | undefined> {
-  if (span !== undefined && span.first !== 1) return undefined
-  const { context, sealedRound } = (await stackedRounds(home, span)).at(-1)!
+async function sealedModel(home: Home, { context, sealedRound }: JudgedRound): Promise<TensorMap> {
   const path = roundFiles(home, context.round).model
   try {
     const { tensors } = decodeSafetensors(await readFile(path))

@@ -14,10 +14,10 @@ const CONTROL_TOKEN = 3
 
 const tokenizerSchema = z.looseObject({
   model: z.looseObject({
-    type: z.literal('BPE', 'only byte-level BPE tokenizers are written into GGUF'),
+    type: z.literal('BPE', 'only byte-level BPE tokenizers can be written as GGUF'),
     vocab: z.record(z.string(), z.int().nonnegative()),
     merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
-    byte_fallback: z.literal(false, 'a tokenizer with byte fallback is not written into GGUF').nullish()
+    byte_fallback: z.literal(false, 'a tokenizer with byte fallback cannot be written as GGUF').nullish()
   }),
   added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string(), special: z.boolean() })).nullish(),
   pre_tokenizer: z.unknown()
@@ -37,7 +37,7 @@ export function ggufArchitecture(base: Pick<BaseModel, 'config' | 'folder'>): Gg
 function llamaConfig({ config, folder }: Pick<BaseModel, 'config' | 'folder'>): LlamaConfig {
   if (config.family === undefined || config.family === 'llama') return config
   throw new PeerError(
-    `${folder} is of the family ${config.family}; into GGUF go Llama, Mistral and Qwen models`
+    `${folder} is of the family ${config.family}; only Llama, Mistral and Qwen models can be written as GGUF`
   )
 }
 
@@ -79,7 +79,7 @@ function modelMetadata(base: BaseModel, { name }: GgufArchitecture): [string, Gg
   const config = llamaConfig(base)
   if (config.ropeScaling !== undefined || config.windows?.some((window) => window !== null) === true)
     throw new PeerError(
-      `${base.folder}: a model with scaled RoPE or sliding windows is not written into GGUF; its adapter is (--format gguf)`
+      `${base.folder}: a model with scaled RoPE or sliding windows cannot be written as GGUF; its adapter can (--format gguf)`
     )
   const fields: [string, GgufValue][] = [
     ['block_count', count(config.layers)],
@@ -104,7 +104,7 @@ async function tokenizerMetadata({ folder, config }: BaseModel): Promise<[string
   if (!parsed.success) throw new PeerError(`${path}: ${z.prettifyError(parsed.error)}`)
   const { model, added_tokens, pre_tokenizer } = parsed.data
   if (!JSON.stringify(pre_tokenizer ?? null).includes('"ByteLevel"'))
-    throw new PeerError(`${path}: only byte-level BPE tokenizers are written into GGUF`)
+    throw new PeerError(`${path}: only byte-level BPE tokenizers can be written as GGUF`)
   // Ids beyond the tokenizer's, which a padded embedding has, must have names too.
   const tokens = Array.from({ length: config.vocabularySize }, (_, id) => `<unused-${id}>`)
   const types = tokens.map(() => CONTROL_TOKEN)

@@ -17,7 +17,7 @@ const TORCH_TYPES: Readonly<Record<ElementFormat, string>> = {
   BF16: 'bfloat16'
 }
 const CONFIG_FILE = 'config.json'
-/** Weights, in whatever form, are written anew; a folder's model card tells of another model. */
+/** Weights, in any form, are rewritten; a folder's model card tells of another model. */
 const NOT_COPIED =
   /\.(safetensors|bin|gguf|h5|msgpack|pt|pth|onnx)$|\.index\.json$|^README\.md$|^training\.json$/
 

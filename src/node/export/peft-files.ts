@@ -25,7 +25,7 @@ export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
     return { pairs: adapter.pairs.map((pair) => ({ ...pair, alpha: pair.alpha * Math.sqrt(pair.rank) })) }
   } catch (error) {
     if (isMissing(error))
-      throw new PeerError(`${folder} is no PEFT adapter folder: ${(error as Error).message}`)
+      throw new PeerError(`${folder} is not a PEFT adapter folder: ${(error as Error).message}`)
     if (error instanceof FormatError || error instanceof SyntaxError)
       throw new PeerError(`${folder}: ${error.message}`)
     throw error

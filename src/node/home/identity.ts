@@ -5,8 +5,13 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { z } from 'zod'
-import { hashCanonical } from '../../protocol/encoding/canonical-cbor.ts'
-import { createRevealChain, createSigner, type RevealChain, type Signer } from '../../protocol/index.ts'
+import {
+  createRevealChain,
+  createSigner,
+  hashCanonical,
+  type RevealChain,
+  type Signer
+} from '../../protocol/index.ts'
 import { createSecret, EMPTY_LOG } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { homeAt } from './home.ts'

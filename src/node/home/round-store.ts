@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename } from 'node:fs/promises'
-import { fileDigest } from '../../formats/digest/file-digest.ts'
+import { blockListDigest, type ListedFile, readBlockList } from '../../formats/index.ts'
 import {
   contextAfter,
   decodeSealedRound,
@@ -116,12 +116,19 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
 /**
  * Checks that the model on the disk is the one that was sealed: everything after would be built on it in vain. One that
  * is missing is fetched from another member when it is needed; one that is damaged is put aside, and is missing.
+ *
+ * @returns the file, as it is served; undefined where it is not there
  */
-export async function requireSealedModel({ head, modelFile }: RoundStore, log: Log): Promise<void> {
-  if (modelFile === undefined || !existsSync(modelFile)) return
-  if (equalBytes(await fileDigest(modelFile), head.modelDigest)) return
+export async function requireSealedModel(
+  { head, modelFile }: RoundStore,
+  log: Log
+): Promise<ListedFile | undefined> {
+  if (modelFile === undefined || !existsSync(modelFile)) return undefined
+  const file = await readBlockList(modelFile)
+  if (equalBytes(blockListDigest(file.list), head.modelDigest)) return file
   await rename(modelFile, `${modelFile}.wrong`)
   log.warn({ file: modelFile }, 'is not the model that was sealed: it is fetched from another member')
+  return undefined
 }
 
 /** The newest model file of the rounds before `round`: what that round's build began from; undefined for the base. */

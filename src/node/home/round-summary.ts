@@ -1,4 +1,11 @@
-import { hex, type PeerState, type RoundContext, type SealedRound } from '../../protocol/index.ts'
+import {
+  hex,
+  isHeld,
+  type PeerState,
+  type RoundContext,
+  type SealedRound,
+  slotOf
+} from '../../protocol/index.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { CutEntry, ProgressReport, RoundSummary } from './peer-report.ts'
 
@@ -17,13 +24,10 @@ export function roundSummary(context: RoundContext, { seal, manifests }: SealedR
 export function shardCounts(state: PeerState): Pick<ProgressReport, 'shardsHeld' | 'shardsKnown'> {
   let shardsHeld = 0
   let shardsKnown = 0
-  for (const kept of state.messages.get('manifest/0')?.values() ?? []) {
-    const [manifest] = kept
-    if (manifest?.kind !== 'manifest') continue
-    const { length } = (manifest.body as { shards: unknown[] }).shards
-    const holding = state.holdings.get(hex(manifest.id))
+  for (const [manifest] of slotOf(state, 'manifest', 0)?.byAuthor.values() ?? []) {
+    const { length } = manifest!.body.shards
     shardsKnown += length
-    if (holding === 'valid' || holding === 'invalid') shardsHeld += length
+    if (isHeld(state, manifest!.id)) shardsHeld += length
   }
   return { shardsHeld, shardsKnown }
 }

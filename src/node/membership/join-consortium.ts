@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import {
+  baseDigest,
   consortiumCid,
   equalBytes,
   hex,
@@ -34,7 +35,7 @@ export interface JoinState {
   readonly members: number
   readonly quorum: number
   /** SHA-256 of the base model's weights, hex. */
-  readonly baseWeights: string
+  readonly base: string
   readonly invite: {
     readonly inviter: string
     readonly round: number
@@ -79,7 +80,7 @@ export async function joinConsortium(
     expiry: request.request.expiry,
     members: head.members.length,
     quorum: head.quorum,
-    baseWeights: hex(charter.charter.base.weights),
+    base: hex(baseDigest(charter.charter.base.files)),
     invite: {
       inviter: peerIdText(invite.inviter),
       round: invite.round,

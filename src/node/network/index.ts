@@ -29,7 +29,6 @@ export { type Handshake, Handshakes, type HandshakesOptions } from './peers/hand
 export { withDeadline } from './requests/deadline.ts'
 export { NetworkError, type NetworkErrorCode } from './requests/network-error.ts'
 export {
-  ANSWER_BYTES_PER_SECOND,
   isMalformed,
   REQUEST_LIMITS,
   type RequestHandler,
@@ -43,9 +42,12 @@ export {
   BLOCKS_PROTOCOL,
   type BlockExchange,
   type BlockExchangeOptions,
+  type BlockServerLimits,
   type FetchAllOptions,
   type FetchProgress,
+  PARTIAL_ENDING,
   startBlockExchange,
   UploadLimit,
-  type WantedBlock
+  type WantedBlock,
+  type WantedFile
 } from './transfer/index.ts'

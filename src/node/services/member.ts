@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import type { Invite, SignedCharter } from '../../protocol/index.ts'
-import { requireBase } from '../base/require-base.ts'
+import { type BaseFolder, requireBase } from '../base/require-base.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { requireOwnSettings, requireSettings } from '../config/require-settings.ts'
+import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
 import { type Identity, loadOrCreateIdentity } from '../home/identity.ts'
@@ -53,19 +54,22 @@ export async function completeSettings(
   { home, config, logs, fetchBase }: PeerOptions,
   member: Member,
   report: Telling['report']
-): Promise<PeerConfig> {
+): Promise<{ config: PeerConfig; base: BaseFolder }> {
   const charter = member.charter.charter
   const search = {
     ...hostIdentity(member, config.network, logs.of('network')),
     home,
     charter,
+    blocks: config.blocks,
     onVerdict: verdictReport(report)
   }
-  const model =
-    fetchBase === undefined ? config.model : await requireBase({ ...search, ...fetchBase }, config.model)
-  const complete: PeerConfig = { ...config, model }
-  await requireSettings(complete, charter)
-  return complete
+  const base =
+    fetchBase === undefined
+      ? { folder: config.model, files: await requireCharterBase(config.model, charter) }
+      : await requireBase({ ...search, ...fetchBase }, config.model)
+  const complete: PeerConfig = { ...config, model: base.folder }
+  await requireSettings(complete)
+  return { config: complete, base }
 }
 
 export function verdictReport(report: Telling['report']): (verdict: BootstrapVerdict) => void {

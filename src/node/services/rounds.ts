@@ -1,13 +1,12 @@
+import type { ListedFile } from '../../formats/index.ts'
 import { consortiumCid, verifyEd25519 } from '../../protocol/index.ts'
-import { serveBase } from '../base/serve-base.ts'
-import { serveCheckpoints } from '../catch-up/model-checkpoint.ts'
 import { SyncService } from '../catch-up/sync-service.ts'
 import type { DriverComponents } from '../driver/components.ts'
 import { Heads } from '../driver/heads.ts'
 import { RoundDriver } from '../driver/round-driver.ts'
 import type { MessageLog } from '../home/message-log.ts'
 import { listen } from '../network/host/listen.ts'
-import { BLOCK_SERVER_LIMITS, createHost, startBlockExchange, UploadLimit } from '../network/index.ts'
+import { BLOCK_SERVER_LIMITS, createHost, startBlockExchange } from '../network/index.ts'
 import { AddressExchange } from '../network/peers/address-exchange.ts'
 import { AddressKeeper, loadAddresses } from '../network/peers/known-addresses.ts'
 import type { BlockStore } from '../storage/index.ts'
@@ -22,15 +21,18 @@ export interface DriverParts {
   readonly driver: RoundDriver
   /** Starts the driver; only then does gossip reach it. */
   readonly start: () => void
-  /** A cap on what is sent of blocks and base together, where the settings have one. */
-  readonly upload: UploadLimit | undefined
 }
 
-/** Starts the host and the exchange of blocks, and the driver of the rounds on them. */
+/**
+ * Starts the host and the exchange of blocks, and the driver of the rounds on them.
+ *
+ * @param files whole files that are served from the start: the base model's, and the model of the last sealed round
+ */
 export async function startNetwork(
   { options: { home, logs }, config, member, telling, started }: Running,
   blocks: BlockStore,
-  messageLog: MessageLog
+  messageLog: MessageLog,
+  files: readonly ListedFile[]
 ): Promise<DriverParts> {
   const { charter, identity, rounds, invite, known } = member
   const networkLog = logs.of('network')
@@ -57,13 +59,12 @@ export async function startNetwork(
   const builder = startBuilder(home.folder, logs.of('building'))
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
   await listen(host, config.network.listen)
-  const uploadBytesPerSecond = config.blocks.uploadLimit
-  const upload = uploadBytesPerSecond === undefined ? undefined : new UploadLimit(uploadBytesPerSecond)
   const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
-    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond, upload },
+    serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: config.blocks.uploadLimit },
     zstd: config.blocks.zstd
   })
   started.push(() => exchange.stop())
+  for (const file of files) exchange.serveFile(file)
   const components: DriverComponents = {
     home,
     identity,
@@ -85,13 +86,13 @@ export async function startNetwork(
     driver.start()
     listening = driver
   }
-  return { components, driver, start, upload }
+  return { components, driver, start }
 }
 
 /** Starts the rounds, and what members ask of each other beside them. */
 export async function startServices(
-  { options: { home, logs }, config, member: { charter }, started }: Running,
-  { components, driver, start, upload }: DriverParts
+  { options: { home, logs }, member: { charter }, started }: Running,
+  { components, driver, start }: DriverParts
 ): Promise<void> {
   const { host } = components
   const networkLog = logs.of('network')
@@ -104,12 +105,6 @@ export async function startServices(
   started.push(() =>
     Promise.all([requests.stop(), sync.stop(), addresses.stop(), driver.stop(), keeper.stop()])
   )
-  await serveCheckpoints(host, home, charter.id, networkLog)
-  if (config.blocks.serveBase)
-    await serveBase(host, config.model, charter.id, networkLog, {
-      upload,
-      uploadBytesPerSecond: config.blocks.uploadLimit
-    })
   await sync.start()
   await addresses.start()
   keeper.start()

@@ -1,5 +1,5 @@
 import { packageVersion } from '../../package-root.ts'
-import type { BaseProgress } from '../base/fetch-file.ts'
+import type { BaseProgress } from '../base/base-progress.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { Observer } from '../control/index.ts'
 import type { Home } from '../home/home.ts'

@@ -1,4 +1,4 @@
-import { blocksOf, hex, isKind } from '../../protocol/index.ts'
+import { blocksOf, hex, messagesOf } from '../../protocol/index.ts'
 import type { PeerConfig } from '../config/index.ts'
 import type { RoundDriver } from '../driver/round-driver.ts'
 import type { Home } from '../home/home.ts'
@@ -47,10 +47,7 @@ async function pruneHome(
   log: Log
 ): Promise<void> {
   try {
-    const manifests = [...(state.messages.get('manifest/0')?.values() ?? [])].flat()
-    const inUse = new Set(
-      manifests.flatMap((message) => (isKind(message, 'manifest') ? blocksOf(message.body).map(hex) : []))
-    )
+    const inUse = new Set(messagesOf(state, 'manifest', 0).flatMap(({ body }) => blocksOf(body).map(hex)))
     const pruned = await prune(home, blocks, rounds, {
       inUse,
       now: Date.now(),

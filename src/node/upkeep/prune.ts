@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { isRetained } from '../../protocol/index.ts'
 import { wantedBlocks } from '../driver/shard-work.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import type { RoundStore } from '../home/round-store.ts'
@@ -38,11 +39,11 @@ export async function prune(
   sealed: SealedRounds,
   { inUse, now, keepYoungMs, keepStacks = Number.POSITIVE_INFINITY }: PruneTerms
 ): Promise<Pruned> {
-  const { charter, rules, round: next } = sealed.head
-  const isRetained = (round: number) => rules.isRetained(round, next, charter.retain)
+  const { charter, round: next } = sealed.head
+  const isOwed = (round: number) => isRetained(round, next, charter.retain)
   const owed = new Set<string>()
   for await (const { context, sealedRound } of sealed.owed()) {
-    if (!isRetained(context.round)) continue
+    if (!isOwed(context.round)) continue
     for (const { body } of sealedRound.manifests)
       for (const { digest } of wantedBlocks(body)) owed.add(digest)
   }
@@ -58,7 +59,7 @@ export async function prune(
     if (round === sealed.modelRound || round >= next) continue
     const { folder, local, model, stack, norms } = roundFiles(home, round)
     const unwanted = [
-      ...(isRetained(round) ? [] : [local, model]),
+      ...(isOwed(round) ? [] : [local, model]),
       ...(round >= next - keepStacks ? [] : [stack, norms])
     ]
     if (unwanted.length === 0) continue

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
+import { fileDigest } from '../../formats/digest/file-digest.ts'
+import { blockListDigest, readBlockList } from '../../formats/index.ts'
 import {
   contextAfter,
   decodeSealedRound,
@@ -143,14 +144,11 @@ async function damagedFile(home: Home, { context, sealedRound }: JudgedRound): P
   const { stack, model } = sealedRound.seal
   const files = roundFiles(home, context.round)
   if (stack === null) return undefined
-  for (const [path, digest] of [
-    [files.stack, stack],
-    [files.model, model]
-  ] as const) {
-    if (!existsSync(path)) continue
-    const hash = createHash('sha256')
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
-    if (!equalBytes(hash.digest(), digest)) return `${path} is not what was sealed`
+  if (existsSync(files.stack) && !equalBytes(await fileDigest(files.stack), stack))
+    return `${files.stack} is not what was sealed`
+  if (existsSync(files.model)) {
+    const { list } = await readBlockList(files.model)
+    if (!equalBytes(blockListDigest(list), model)) return `${files.model} is not what was sealed`
   }
   return undefined
 }

@@ -3,44 +3,35 @@ import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { z } from 'zod'
 import { SHARD_DTYPES } from '../../adapter/shard/shard.ts'
+import { LISTED_FILE_BYTES_MAX } from '../../formats/digest/block-list.ts'
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import {
-  byteString,
   decodeCanonical,
   encodeCanonical,
   hashCanonical,
   MalformedError,
   withDomain
 } from '../encoding/canonical-cbor.ts'
-import { isSmallOrder, publicKeyOf, type Signer, type Verify } from '../encoding/signature.ts'
-import { stackedMax } from './limits.ts'
-import { describeCommittee, isCommitteeSafe } from './sample.ts'
+import {
+  digestSchema,
+  memberPeerSchema,
+  peerSchema,
+  positiveSchema,
+  signatureSchema
+} from '../encoding/schemas.ts'
+import type { Signer, Verify } from '../encoding/signature.ts'
+import { baseFilesSchema, modelFileBytes } from './base-files.ts'
+import { describeCommittee, isCommitteeSafe } from './committee.ts'
+import { CHARTER_BYTES_MAX, MEMBERS_MAX, VOTERS_MAX } from './limits.ts'
+import { stackedMax } from './manifest-size.ts'
 
-/** Most members that vote (rule 15 *Bounds*): a control message then stays under 64 KiB. */
-export const VOTERS_MAX = 256
-/** Most members, where a committee votes for them (rule 13 *Sample*). */
-export const MEMBERS_MAX = 4096
-/** Most bytes of a charter file. */
-export const CHARTER_BYTES_MAX = 1024 * 1024
 const DAG_CBOR_CODE = 0x71
 const SHA2_256_CODE = 0x12
 
-export const digestSchema = byteString(32)
-export const signatureSchema = byteString(64)
-export const peerSchema = byteString().refine(
-  (bytes) => publicKeyOf(bytes) !== undefined,
-  'must be the PeerId of an Ed25519 key'
-)
-/** Rule 18 *One verifier*. */
-export const memberPeerSchema = peerSchema.refine((bytes) => {
-  const key = publicKeyOf(bytes)
-  return key === undefined || !isSmallOrder(key)
-}, 'a key of small order is refused')
-const positive = z.number().int().positive()
-/** Bounds that keep every size that a manifest leads to an exact number. */
-const features = positive.max(2 ** 24)
-const rank = positive.max(2 ** 16)
-const milliseconds = positive.max(7 * 24 * 3_600_000)
+/** Bounds within which every size that follows from a manifest is an exact number. */
+const features = positiveSchema.max(2 ** 24)
+const rank = positiveSchema.max(2 ** 16)
+const milliseconds = positiveSchema.max(7 * 24 * 3_600_000)
 
 const memberSchema = z.strictObject({
   /** PeerId, as multihash bytes. */
@@ -60,8 +51,8 @@ const moduleSchema = z
 
 const fixedWeightSchema = z.strictObject({
   peer: memberPeerSchema,
-  /** What its shard counts beside the others'. */
-  weight: positive.max(2 ** 40)
+  /** Weight of its shard, relative to the others'. */
+  weight: positiveSchema.max(2 ** 40)
 })
 
 const charterSchema = z
@@ -70,11 +61,8 @@ const charterSchema = z
     name: z.string().min(1).max(200),
     members: z.array(memberSchema).min(1).max(MEMBERS_MAX),
     base: z.strictObject({
-      /** SHA-256 of config.json, tokenizer.json and model.safetensors. */
-      config: digestSchema,
-      tokenizer: digestSchema,
-      weights: digestSchema,
-      /** Digest of the adaptable modules before the first round (DESIGN §4). */
+      files: baseFilesSchema,
+      /** Digest of the adaptable modules before the first round. */
       modelDigest: digestSchema,
       modules: z.array(moduleSchema).min(1).max(4096)
     }),
@@ -88,28 +76,28 @@ const charterSchema = z
     /** How many members vote, drawn by the seed; null means all. */
     committee: z
       .strictObject({
-        size: positive.max(VOTERS_MAX),
+        size: positiveSchema.max(VOTERS_MAX),
         assumedFaulty: z.number().min(0).max(1),
         epsilon: z.number().positive().max(1),
-        rounds: positive
+        rounds: positiveSchema
       })
       .nullable(),
-    /** Fewest certified shards that are stacked; below it the round is void. */
-    minShards: positive,
+    /** Fewest certified shards that are stacked; with fewer the round is void. */
+    minShards: positiveSchema,
     rank: z.strictObject({ min: rank, max: rank }),
     alpha: z.strictObject({ min: z.number().positive(), max: z.number().positive() }),
     /** Largest number of training documents that counts (rule 9 *Weights*). */
-    sampleCap: positive.max(2 ** 40),
+    sampleCap: positiveSchema.max(2 ** 40),
     /**
-     * What shards count (rule 9): `uniform` all the same, or fixed for the members that are named, and 1 for the others.
-     * Not there: by samples.
+     * How shards are weighted (rule 9): `uniform`, all the same; or fixed for the members listed, and 1 for the others.
+     * When absent, by their numbers of training documents.
      */
     weights: z.union([z.literal('uniform'), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)]).optional(),
     /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
     norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
     /**
      * Whether the held-out check may keep a member from endorsing (rule 2 *Validate*): by how many nats per token an update
-     * may raise the loss on the member's own held-out text; false where the check is advice only.
+     * may raise the loss on the member's own held-out text; false when the check is advice only.
      */
     heldOutVeto: z.union([z.literal(false), z.strictObject({ margin: z.number().min(0).max(100) })]),
     timeouts: z.strictObject({
@@ -118,57 +106,71 @@ const charterSchema = z
       graceMs: milliseconds,
       proposeMs: milliseconds,
       voteMs: milliseconds,
-      /** What every view adds to the two before. */
+      /** What every view adds to proposeMs and voteMs. */
       growthMs: milliseconds
     }),
     /** Rounds after the seal during which blocks are still served. */
     retain: z.number().int().min(1).max(1_000_000)
   })
   .superRefine((charter, context) => {
-    const wrong = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message })
-    for (let index = 1; index < charter.members.length; index++) {
-      if (compareBytes(charter.members[index - 1]!.peer, charter.members[index]!.peer) >= 0)
-        wrong('members', 'must be sorted by PeerId bytes, each once')
-    }
-    for (let index = 1; index < charter.base.modules.length; index++) {
-      if (charter.base.modules[index - 1]!.module >= charter.base.modules[index]!.module)
-        wrong('base', 'modules must be sorted by name, each once')
-    }
-    const fixed = Array.isArray(charter.weights) ? charter.weights : []
-    const peers = new Set(charter.members.map(({ peer }) => hex(peer)))
-    for (let index = 0; index < fixed.length; index++) {
-      const { peer } = fixed[index]!
-      if (index > 0 && compareBytes(fixed[index - 1]!.peer, peer) >= 0)
-        wrong('weights', 'must be sorted by PeerId bytes, each once')
-      if (!peers.has(hex(peer))) wrong('weights', 'name somebody who is no member')
-    }
-    if (charter.rank.min > charter.rank.max) wrong('rank', 'min is above max')
-    if (charter.alpha.min > charter.alpha.max) wrong('alpha', 'min is above max')
-    if (charter.minShards > charter.members.length) wrong('minShards', 'is more than there are members')
-    if (charter.trainers > charter.members.length) wrong('trainers', 'is more than there are members')
-    const { members, committee } = charter
-    const trainers = charter.trainers === 0 ? members.length : charter.trainers
-    const atOnce = Math.min(VOTERS_MAX, stackedMax(charter))
-    if (committee === null && members.length > VOTERS_MAX)
-      wrong('members', `are more than ${VOTERS_MAX}: a committee has to vote for them`)
-    if (trainers > atOnce)
-      wrong(
-        'trainers',
-        `are ${trainers}, but a sealed round holds at most ${atOnce} manifests of so many modules`
-      )
-    if (charter.minShards > trainers) wrong('minShards', 'is more than there are trainers in a round')
-    if (committee !== null && committee.size > members.length)
-      wrong('committee', 'is larger than the membership')
-    else if (committee !== null && !isCommitteeSafe(members.length, committee))
-      wrong(
-        'committee',
-        `is too small for its epsilon of ${committee.epsilon}: ${describeCommittee(members.length, committee)}`
-      )
+    for (const [field, message] of [...listFaults(charter), ...boundFaults(charter)])
+      context.addIssue({ code: 'custom', path: [field], message })
   })
 
 /** The terms of a consortium, version 1. Its CID is the consortium's id. */
 export type Charter = z.infer<typeof charterSchema>
+type Fault = readonly [field: keyof Charter, message: string]
+
+/** What is wrong with the order of a charter's lists, and with whom they name. */
+function listFaults({ members, base, weights }: Charter): Fault[] {
+  const faults: Fault[] = []
+  if (!isAscending(members, (left, right) => compareBytes(left.peer, right.peer)))
+    faults.push(['members', 'must be sorted by PeerId bytes, each once'])
+  if (!isAscending(base.modules, (left, right) => (left.module < right.module ? -1 : 1)))
+    faults.push(['base', 'modules must be sorted by name, each once'])
+  const fixed = Array.isArray(weights) ? weights : []
+  if (!isAscending(fixed, (left, right) => compareBytes(left.peer, right.peer)))
+    faults.push(['weights', 'must be sorted by PeerId bytes, each once'])
+  const peers = new Set(members.map(({ peer }) => hex(peer)))
+  if (fixed.some(({ peer }) => !peers.has(hex(peer))))
+    faults.push(['weights', 'names a peer that is not a member'])
+  return faults
+}
+
+function isAscending<T>(values: readonly T[], compare: (left: T, right: T) => number): boolean {
+  return values.every((value, index) => index === 0 || compare(values[index - 1]!, value) < 0)
+}
+
+/** Which of a charter's numbers contradict each other. */
+function boundFaults(charter: Charter): Fault[] {
+  const { members, committee, rank, alpha, minShards } = charter
+  const faults: Fault[] = []
+  if (modelFileBytes(charter.base.modules) > LISTED_FILE_BYTES_MAX)
+    faults.push(['base', 'modules have more than 32 GiB of weights in float32: adapt fewer'])
+  if (rank.min > rank.max) faults.push(['rank', 'min is above max'])
+  if (alpha.min > alpha.max) faults.push(['alpha', 'min is above max'])
+  if (minShards > members.length) faults.push(['minShards', 'is larger than the number of members'])
+  if (charter.trainers > members.length) faults.push(['trainers', 'is larger than the number of members'])
+  const trainers = charter.trainers === 0 ? members.length : charter.trainers
+  const trainersMax = Math.min(VOTERS_MAX, stackedMax(charter))
+  if (committee === null && members.length > VOTERS_MAX)
+    faults.push(['members', `more than ${VOTERS_MAX} members need a committee that votes for them`])
+  if (trainers > trainersMax)
+    faults.push([
+      'trainers',
+      `${trainers} train in a round, but a sealed round holds at most ${trainersMax} manifests of this number of modules`
+    ])
+  if (minShards > trainers) faults.push(['minShards', 'is larger than the number of trainers in a round'])
+  if (committee !== null && committee.size > members.length)
+    faults.push(['committee', 'is larger than the membership'])
+  else if (committee !== null && !isCommitteeSafe(members.length, committee))
+    faults.push([
+      'committee',
+      `is too small for its epsilon of ${committee.epsilon}: ${describeCommittee(members.length, committee)}`
+    ])
+  return faults
+}
+
 /** A member of the round: who it is and where its reveal chain stands. */
 export type Member = z.infer<typeof memberSchema>
 
@@ -189,9 +191,9 @@ export interface SignedCharter {
 }
 
 /**
- * Checks the terms of a charter that somebody drew up.
+ * Checks the terms of a charter.
  *
- * @throws {MalformedError} naming the field that does not fit
+ * @throws {MalformedError} naming the field that is wrong
  */
 export function checkCharter(charter: Charter): Charter {
   let bytes: Uint8Array
@@ -203,22 +205,22 @@ export function checkCharter(charter: Charter): Charter {
   return decodeCanonical(bytes, charterSchema, CHARTER_BYTES_MAX)
 }
 
-/** SHA-256 of the charter's canonical bytes. Its signatures are no part of it. */
+/** SHA-256 of the charter's canonical bytes, without its signatures. */
 export function charterId(charter: Charter): Uint8Array {
-  // Over the plain DAG-CBOR block, without our domain prefix, so that any IPLD tool can check the CID.
+  // Over the plain DAG-CBOR block, without a domain prefix, so that any IPLD tool can check the CID.
   return createHash('sha256').update(encodeCanonical(charter)).digest()
 }
 
-/** The consortium's id as people see it: a CIDv1 of dag-cbor and sha2-256, in base32. */
+/** The consortium's id as shown to people: a CIDv1 of dag-cbor and sha2-256, in base32. */
 export function consortiumCid(id: Uint8Array): string {
   return CID.createV1(DAG_CBOR_CODE, createDigest(SHA2_256_CODE, id)).toString()
 }
 
 /**
- * Signs a charter and gives the bytes of a charter file.
+ * Signs a charter and returns the bytes of a charter file.
  *
  * @param signers members of the charter, at least one
- * @throws {MalformedError} when the charter does not fit or a signer is no member
+ * @throws {MalformedError} when the charter is not valid or a signer is not a member
  */
 export function encodeCharter(charter: Charter, signers: readonly Signer[]): Uint8Array {
   checkCharter(charter)
@@ -231,9 +233,9 @@ export function encodeCharter(charter: Charter, signers: readonly Signer[]): Uin
 }
 
 /**
- * Reads and judges a charter file.
+ * Decodes a charter file and verifies it.
  *
- * @throws {MalformedError} when it is damaged, does not fit, or a signature is missing or wrong
+ * @throws {MalformedError} when it is damaged or not valid, or a signature is missing or wrong
  */
 export function decodeCharter(bytes: Uint8Array, verify: Verify): SignedCharter {
   const outer = decodeCanonical(bytes, signedCharterSchema, CHARTER_BYTES_MAX)
@@ -251,9 +253,9 @@ function requireSigners(charter: Charter, signatures: readonly { peer: Uint8Arra
   if (signatures.length === 0) throw new MalformedError('no member signed the charter')
   for (const [index, { peer }] of signatures.entries()) {
     if (!charter.members.some((member) => equalBytes(member.peer, peer)))
-      throw new MalformedError(`signed by ${hex(peer)}, who is no member`)
+      throw new MalformedError(`signed by ${hex(peer)}, which is not a member`)
     if (index > 0 && compareBytes(signatures[index - 1]!.peer, peer) >= 0)
-      throw new MalformedError('signatures must be sorted by PeerId bytes, one a member')
+      throw new MalformedError('signatures must be sorted by PeerId bytes, one per member')
   }
 }
 
@@ -261,7 +263,7 @@ function signedBytes(id: Uint8Array): Uint8Array {
   return withDomain('charter', id)
 }
 
-/** The parent that the first round builds on, in place of a seal. */
+/** The parent of the first round, in place of a seal. */
 export function genesisParent(id: Uint8Array): Uint8Array {
   return hashCanonical('genesis', id)
 }

@@ -6,50 +6,45 @@ import {
   MalformedError,
   withDomain
 } from '../encoding/canonical-cbor.ts'
+import { digestSchema, memberPeerSchema, signatureSchema } from '../encoding/schemas.ts'
 import type { Signer, Verify } from '../encoding/signature.ts'
-import {
-  CHARTER_BYTES_MAX,
-  decodeCharter,
-  digestSchema,
-  memberPeerSchema,
-  type SignedCharter,
-  signatureSchema
-} from './charter.ts'
+import { decodeCharter, type SignedCharter } from './charter.ts'
+import { CHARTER_BYTES_MAX } from './limits.ts'
 
-/** Most bytes of an invite: a charter, and little beside it. */
+/** Most bytes of an invite: a charter, and little else. */
 export const INVITE_BYTES_MAX = CHARTER_BYTES_MAX + 64 * 1024
 const ADDRESSES_MAX = 64
 
 const termsSchema = z.strictObject({
   version: z.literal(1),
   /** The charter file, whole. */
-  charter: byteString().refine((bytes) => bytes.length <= CHARTER_BYTES_MAX, 'is too long a charter'),
-  /** The last sealed round that the inviter knows, 0 before the first; the id of its seal, and the model it left. */
+  charter: byteString().refine((bytes) => bytes.length <= CHARTER_BYTES_MAX, 'the charter is too long'),
+  /** The last sealed round that the inviter knows, 0 before the first; the id of its seal, and the resulting model. */
   round: z.number().int().min(0),
   seal: digestSchema,
   model: digestSchema,
   /** Where members can be reached, each ending in `/p2p/<PeerId>`. */
   bootstrap: z.array(z.string().min(1).max(512)).max(ADDRESSES_MAX),
-  /** Seconds since 1970 after which nobody is to begin with it. */
+  /** Seconds since 1970 until which it may be used. */
   expires: z.number().int().positive(),
   inviter: memberPeerSchema
 })
 const inviteSchema = z.strictObject({ terms: termsSchema, signature: signatureSchema })
 
-/** What a member tells a candidate: the consortium, a seal to trust, and where to begin. */
+/** What a member gives to a candidate: the consortium, a seal to trust, and addresses to begin with. */
 export type InviteTerms = z.infer<typeof termsSchema>
-/** An invite that was judged. */
+/** A verified invite. */
 export type Invite = InviteTerms & { readonly signedCharter: SignedCharter }
 
-/** Signs an invite in the name of a member and gives its bytes. */
+/** Signs an invite as a member and returns its bytes. */
 export function encodeInvite(terms: Omit<InviteTerms, 'version' | 'inviter'>, signer: Signer): Uint8Array {
   const whole: InviteTerms = { version: 1, ...terms, inviter: signer.peer }
   return encodeCanonical({ terms: whole, signature: signer.sign(signedBytes(whole)) })
 }
 
 /**
- * Reads and judges an invite: its form, its charter, and the signature. Whether who signed it is a member is known only
- * after its round has been reached.
+ * Decodes an invite and verifies its charter and signature. Whether the inviter is a member is known only once the
+ * invite's round has been reached.
  *
  * @throws {MalformedError}
  */

@@ -8,14 +8,14 @@ export function maximumFaulty(members: number): number {
 }
 
 /**
- * Members whose equal word is binding, q = ⌊(n+f)/2⌋ + 1. For every n: q ≤ n − f, 2q − n > f and q ≥ f + 1
+ * Members whose agreement is binding, q = ⌊(n+f)/2⌋ + 1. For every n: q ≤ n − f, 2q − n > f and q ≥ f + 1
  * (`docs/protocol.md`, Quorums).
  */
 export function quorumSize(members: number): number {
   return Math.floor((members + maximumFaulty(members)) / 2) + 1
 }
 
-/** What a consortium of this size survives, in words for whoever makes a charter. */
+/** Which faults a consortium of this size tolerates, for the person who writes a charter. */
 export function describeResilience(members: number): string {
   if (members <= 2)
     return `${members} member(s): survives no crash; every member must be there in every round`

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
 import { equalBytes } from '../encoding/bytes.ts'
 
-/** Reveals that one chain holds: rounds in which a member may be stacked before it must join anew. */
+/** Reveals that one chain holds: rounds in which a member may be stacked before it must join again. */
 export const REVEAL_CHAIN_LENGTH = 65_536
 const LINK_BYTES = 32
 
-/** A member's hash chain (rule 12 *Seed*): its end is shown at the join, then one preimage more with every cut. */
+/** A member's hash chain (rule 12 *Seed*): its end is published at the join, then one more preimage with every cut. */
 export interface RevealChain {
   /** The chain's end. */
   readonly anchor: Uint8Array
-  /** The element whose hash is `anchor`; undefined where the chain is used up or `anchor` is not on it. */
+  /** The element whose hash is `anchor`; undefined when the chain is used up or `anchor` is not on it. */
   before(anchor: Uint8Array): Uint8Array | undefined
 }
 
@@ -17,7 +17,7 @@ function hashOf(value: Uint8Array): Uint8Array {
   return createHash('sha256').update(value).digest()
 }
 
-/** Whether `reveal` is the preimage that comes before `anchor` on its author's chain (rule 12 *Seed*). */
+/** Whether `reveal` precedes `anchor` on its author's chain (rule 12 *Seed*). */
 export function isNextReveal(anchor: Uint8Array, reveal: Uint8Array): boolean {
   return reveal.length === LINK_BYTES && equalBytes(hashOf(reveal), anchor)
 }
@@ -25,11 +25,11 @@ export function isNextReveal(anchor: Uint8Array, reveal: Uint8Array): boolean {
 /**
  * The chain that starts at a secret of 32 bytes: 65,536 hashes (about 60 ms) and 2 MiB, made once.
  *
- * @throws {RangeError} when the secret is of another length
+ * @throws {RangeError} when the secret has another length
  */
 export function createRevealChain(secret: Uint8Array, length = REVEAL_CHAIN_LENGTH): RevealChain {
   if (secret.length !== LINK_BYTES)
-    throw new RangeError(`a chain starts at ${LINK_BYTES} bytes, not ${secret.length}`)
+    throw new RangeError(`the secret of a reveal chain must have ${LINK_BYTES} bytes, got ${secret.length}`)
   const links = new Uint8Array((length + 1) * LINK_BYTES)
   const link = (index: number) => links.subarray(index * LINK_BYTES, (index + 1) * LINK_BYTES)
   links.set(secret)
@@ -37,7 +37,7 @@ export function createRevealChain(secret: Uint8Array, length = REVEAL_CHAIN_LENG
   return {
     anchor: link(length).slice(),
     before(anchor) {
-      // Backwards: a chain is used from its end, so the place is near it for thousands of rounds.
+      // Backwards: a chain is used from its end, so for thousands of rounds the position is near it.
       for (let index = length; index > 0; index--)
         if (equalBytes(link(index), anchor)) return link(index - 1).slice()
       return undefined

@@ -3,9 +3,14 @@ import { equals } from 'uint8arrays/equals'
 
 export { compare as compareBytes, equals as equalBytes }
 
-/** Lowercase hex of `bytes`: how ids are keyed in memory and shown to people. */
+/** Lowercase hex of `bytes`: the form in which ids are map keys and are shown to people. */
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+/** Whether two optional digests are the same. */
+export function sameDigest(left: Uint8Array | null, right: Uint8Array | null): boolean {
+  return left === right || (left !== null && right !== null && equals(left, right))
 }
 
 /** A bitmap of `size` bits with the given bits set; bit i is bit (i mod 8) of byte ⌊i/8⌋. */

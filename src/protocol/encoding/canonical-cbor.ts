@@ -12,7 +12,7 @@ export function byteString(length?: number): ZodType<Uint8Array> {
   return z.custom<Uint8Array>(fits, length === undefined ? 'must be bytes' : `must be ${length} bytes`)
 }
 
-/** Bytes that are not what they should be; the message says what was wrong. */
+/** Bytes that do not decode to what was expected; the message says why. */
 export class MalformedError extends Error {
   override name = 'MalformedError'
 }
@@ -21,8 +21,8 @@ export class MalformedError extends Error {
  * Decodes deterministic DAG-CBOR to a checked type. dag-cbor's decoder accepts unsorted keys and half floats, so the
  * value is encoded again and must give the same bytes.
  *
- * @param limit most bytes that are looked at
- * @throws {MalformedError} for anything but the one canonical encoding of a value that fits `schema`
+ * @param limit most bytes that are decoded
+ * @throws {MalformedError} unless `bytes` are the canonical encoding of a value that fits `schema`
  */
 export function decodeCanonical<T>(bytes: Uint8Array, schema: ZodType<T>, limit: number): T {
   if (bytes.byteLength > limit)
@@ -48,7 +48,7 @@ export function hashCanonical(domain: string, value: unknown): Uint8Array {
   return hashEncoded(domain, encode(value))
 }
 
-/** The same over a value that is encoded already. */
+/** Like {@link hashCanonical}, of a value that is already encoded. */
 export function hashEncoded(domain: string, encoded: Uint8Array): Uint8Array {
   return new Uint8Array(hash('sha256', withDomain(domain, encoded), 'buffer'))
 }
@@ -62,10 +62,10 @@ export function withDomain(domain: string, encoded: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** By domain: there are as many as are written in this code. */
+/** By domain: the domains are literals in this code, so their number is bounded. */
 const prefixes = new Map<string, Uint8Array>()
 
-/** The bytes that stand before everything that is hashed or signed for `domain`. */
+/** The bytes that precede everything that is hashed or signed for `domain`. */
 function domainPrefix(domain: string): Uint8Array {
   const known = prefixes.get(domain)
   if (known !== undefined) return known

@@ -1,13 +1,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { equalBytes, hex } from './bytes.ts'
 
-/** Who signs: the PeerId (multihash bytes of an Ed25519 key) and the signing function, which is deterministic. */
+/** A PeerId (multihash bytes of an Ed25519 key) with its signing function, which is deterministic. */
 export interface Signer {
   readonly peer: Uint8Array
   sign(message: Uint8Array): Uint8Array
 }
 
-/** The judge of signatures that the protocol is given: real Ed25519 in a peer, an ideal one in long simulations. */
+/** Verifies a signature: real Ed25519 in a peer, ideal signatures in long simulations. */
 export type Verify = (peer: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
 
 /** An Ed25519 PeerId: identity multihash (00), 36 bytes, of a protobuf key of type 1 (08 01) with 32 bytes (12 20). */
@@ -17,7 +17,7 @@ const SPKI_PREFIX = Uint8Array.from([0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0
 const PKCS8_PREFIX = Uint8Array.from([
   0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20
 ])
-/** Key objects are dear to make (about 20 µs) and a consortium has at most 256 members. */
+/** A key object takes about 20 µs to make, and at most 256 members vote. */
 const KEY_CACHE_MAX = 1024
 
 /**
@@ -34,7 +34,7 @@ const SMALL_ORDER = new Set([
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f'
 ])
 
-/** The 32 bytes of the Ed25519 key inside a PeerId, or undefined where it is no Ed25519 PeerId. */
+/** The 32 bytes of the Ed25519 key inside a PeerId, or undefined for any other PeerId. */
 export function publicKeyOf(peer: Uint8Array): Uint8Array | undefined {
   const fits =
     peer.length === PEER_PREFIX.length + PUBLIC_KEY_BYTES &&
@@ -47,7 +47,7 @@ export function peerOf(publicKey: Uint8Array): Uint8Array {
   return Uint8Array.from([...PEER_PREFIX, ...publicKey])
 }
 
-/** Whether a raw public key is of small order and must be refused at the door. */
+/** Whether a raw public key is of small order and must be refused. */
 export function isSmallOrder(publicKey: Uint8Array): boolean {
   const cleared = Uint8Array.from(publicKey)
   cleared[31]! &= 0x7f
@@ -70,8 +70,8 @@ function keyOf(peer: Uint8Array): KeyObject | undefined {
 }
 
 /**
- * Rule 18 *One verifier*: the single place where Ed25519 signatures are judged (RFC 8032, cofactorless, one at a time).
- * Never throws: what is no key or no signature is simply not valid.
+ * Rule 18 *One verifier*: the only place where Ed25519 signatures are verified (RFC 8032, cofactorless, one at a time).
+ * Never throws: a malformed key or signature is not valid.
  */
 export const verifyEd25519: Verify = (peer, message, signature) => {
   const key = signature.length === 64 ? keyOf(peer) : undefined
@@ -84,7 +84,7 @@ export const verifyEd25519: Verify = (peer, message, signature) => {
  * @throws {RangeError} when the seed is not 32 bytes
  */
 export function createSigner(seed: Uint8Array): Signer {
-  if (seed.length !== 32) throw new RangeError(`an Ed25519 seed has 32 bytes, not ${seed.length}`)
+  if (seed.length !== 32) throw new RangeError(`an Ed25519 seed must have 32 bytes, got ${seed.length}`)
   const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
   return { peer: peerOf(spki.subarray(SPKI_PREFIX.length)), sign: (message) => sign(null, message, key) }

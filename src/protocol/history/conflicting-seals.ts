@@ -1,9 +1,9 @@
-import type { RoundContext } from '../charter/round-context.ts'
 import { equalBytes, hex } from '../encoding/bytes.ts'
 import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import type { Seal } from '../messages/bodies.ts'
+import type { RoundContext } from '../round/context.ts'
 
-/** Whether two seals of one round seal the same: signatures apart. */
+/** Whether two seals of one round agree in all but their signatures. */
 export function isSameSeal(one: Seal, other: Seal): boolean {
   return equalBytes(whatIsSealed(one), whatIsSealed(other))
 }
@@ -13,8 +13,8 @@ function whatIsSealed({ round, parent, cut, stack, model }: Seal): Uint8Array {
 }
 
 /**
- * Rule 16 *Catch-up*: the members who signed for both of two different seals of one round; more than f, if both are
- * valid, since two quorums share more than f members.
+ * Rule 16 *Catch-up*: the members that signed both of two different seals of one round. If both are valid these are more
+ * than f, since two quorums share more than f members.
  *
  * @returns their PeerIds, in the order of the members
  */
@@ -26,11 +26,11 @@ export function signedTwice({ members }: RoundContext, one: Seal, other: Seal): 
     .flatMap(({ member }) => members[member]?.peer ?? [])
 }
 
-/** What a person is told of two seals of one round. */
+/** A description of two conflicting seals of one round, for a person. */
 export function describeConflict(context: RoundContext, one: Seal, other: Seal, name = hex): string {
   const twice = signedTwice(context, one, other).map(name)
   return (
     `round ${one.round} was sealed twice, with model ${hex(one.model)} and cut ${hex(one.cut)}, and with model ` +
-    `${hex(other.model)} and cut ${hex(other.cut)}; signed for both: ${twice.join(', ') || 'nobody'}`
+    `${hex(other.model)} and cut ${hex(other.cut)}; both were signed by: ${twice.join(', ') || 'nobody'}`
   )
 }

@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import { VOTERS_MAX } from '../charter/charter.ts'
-import { SEALED_ROUND_BYTES_MAX } from '../charter/limits.ts'
-import { followingContext, type RoundContext } from '../charter/round-context.ts'
+import { MESSAGE_BYTES_MAX, SEALED_ROUND_BYTES_MAX, VOTERS_MAX } from '../charter/limits.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { byteString, decodeCanonical, encodeCanonical, MalformedError } from '../encoding/canonical-cbor.ts'
 import type { Verify } from '../encoding/signature.ts'
 import { type Cut, cutSchema, type Seal, sealSchema } from '../messages/bodies.ts'
+import { cutId } from '../messages/cut.ts'
 import { cutEvidenceFault } from '../messages/evidence.ts'
-import { cutId, settle } from '../messages/identifiers.ts'
 import { isKind, isValidSeal, judge } from '../messages/judge.ts'
 import { cutMembershipFault } from '../messages/membership.ts'
-import { decodeEnvelope, MESSAGE_BYTES_MAX, type Message } from '../messages/message.ts'
+import { decodeEnvelope, type Message } from '../messages/message.ts'
+import { followingContext, type RoundContext } from '../round/context.ts'
+import { settle } from './settle.ts'
 
 const sealedRoundSchema = z.strictObject({
   seal: sealSchema,
@@ -19,29 +19,29 @@ const sealedRoundSchema = z.strictObject({
   manifests: z.array(byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX)).max(VOTERS_MAX)
 })
 
-/** All that a member needs in order to rebuild a sealed round, but for the blocks. */
+/** All that a member needs to rebuild a sealed round, except the blocks. */
 export interface SealedRound {
   readonly seal: Seal
   readonly cut: Cut
   readonly manifests: readonly Message<'manifest'>[]
 }
 
-/** The bytes of a sealed round, as it is kept and sent. */
+/** The bytes of a sealed round, as stored and sent. */
 export function encodeSealedRound({ seal, cut, manifests }: SealedRound): Uint8Array {
   return encodeCanonical({ seal, cut, manifests: manifests.map(({ bytes }) => bytes) })
 }
 
-/** Round and parent that a sealed round claims, without judging it: to find the context that judges it. */
+/** Round and parent that a sealed round claims, unverified: to find the context that it is verified with. */
 export function peekSealedRound(bytes: Uint8Array): { round: number; parent: Uint8Array } {
   const { seal } = decodeCanonical(bytes, sealedRoundSchema, SEALED_ROUND_BYTES_MAX)
   return { round: seal.round, parent: seal.parent }
 }
 
 /**
- * Reads a sealed round and judges all of it by the members of its round: the seal's quorum, the cut behind its id, and
- * every manifest of the cut.
+ * Decodes a sealed round and verifies all of it by the members of its round: the seal's quorum, the cut, and every manifest
+ * of the cut.
  *
- * @throws {MalformedError} saying what does not hold
+ * @throws {MalformedError} naming what is wrong
  */
 export function decodeSealedRound(context: RoundContext, bytes: Uint8Array, verify: Verify): SealedRound {
   const {
@@ -51,10 +51,10 @@ export function decodeSealedRound(context: RoundContext, bytes: Uint8Array, veri
   } = decodeCanonical(bytes, sealedRoundSchema, SEALED_ROUND_BYTES_MAX)
   if (!isValidSeal(context, seal, verify))
     throw new MalformedError(
-      `the seal of round ${seal.round} is no quorum of round ${context.round}'s members`
+      `the seal of round ${seal.round} is not signed by a quorum of round ${context.round}'s members`
     )
   if (!equalBytes(cutId(context, cut), seal.cut))
-    throw new MalformedError('the cut is not the one that was sealed')
+    throw new MalformedError('the cut is not the one that the seal names')
   const fault =
     cutEvidenceFault(context, cut.evidence, verify) ?? cutMembershipFault(context, cut.membership, verify)
   if (fault !== undefined) throw new MalformedError(`the sealed cut: ${fault}`)

@@ -1,51 +1,55 @@
 import { z } from 'zod'
 import { SHARD_DTYPES } from '../../adapter/shard/shard.ts'
+import { MEMBERS_MAX, VOTERS_MAX } from '../charter/limits.ts'
+import { byteString } from '../encoding/canonical-cbor.ts'
 import {
+  counterSchema,
   digestSchema,
-  MEMBERS_MAX,
   memberPeerSchema,
   peerSchema,
-  signatureSchema,
-  VOTERS_MAX
-} from '../charter/charter.ts'
-import { byteString } from '../encoding/canonical-cbor.ts'
+  positiveSchema,
+  signatureSchema
+} from '../encoding/schemas.ts'
 import { type Kind, signedHeaderSchema } from './header.ts'
 
-export type { Kind } from './header.ts'
-
-const index = z
+/** Index of a member in its round. */
+const indexSchema = z
   .number()
   .int()
   .min(0)
   .max(MEMBERS_MAX - 1)
-const counter = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-const bitmap = byteString().refine((bytes) => bytes.length <= MEMBERS_MAX / 8, 'is too long a bitmap')
+
+/** A set of a round's members. */
+export const membersBitmapSchema = byteString().refine(
+  (bytes) => bytes.length <= MEMBERS_MAX / 8,
+  'the bitmap is too long'
+)
 
 /** One module's pair as a manifest announces it. */
 export const shardSchema = z.strictObject({
   module: z.string().min(1).max(200),
-  rank: z.number().int().positive(),
+  rank: positiveSchema,
   alpha: z.number().positive(),
-  inFeatures: z.number().int().positive(),
-  outFeatures: z.number().int().positive(),
+  inFeatures: positiveSchema,
+  outFeatures: positiveSchema,
   /** SHA-256 of every block, in order. */
   blocks: z.array(digestSchema).min(1).max(4096)
 })
 
 export const manifestSchema = z.strictObject({
   /** Training documents, n_k. */
-  samples: z.number().int().positive(),
+  samples: positiveSchema,
   dtype: z.enum(SHARD_DTYPES),
   shards: z.array(shardSchema).min(1).max(4096),
-  totalBytes: z.number().int().positive(),
+  totalBytes: positiveSchema,
   /** The author's next hash chain element (rule 12 *Seed*). */
   reveal: digestSchema
 })
 
 export const endorsementSchema = z.strictObject({ manifest: digestSchema })
 
-/** A bitmap over the round's members: whose certificates the signer holds. */
-export const readySchema = z.strictObject({ certified: bitmap })
+/** The authors whose certificates the signer holds. */
+export const readySchema = z.strictObject({ certified: membersBitmapSchema })
 
 export const attestationSchema = z.strictObject({
   cut: digestSchema,
@@ -63,20 +67,20 @@ export const evidenceSchema = z.strictObject({
   attested: z.array(attestationSchema).max(2)
 })
 
-/** Rule 11 *Membership*: somebody who is to come or to go. */
+/** Rule 11 *Membership*: a peer that is to join or to leave. */
 export const changeRequestSchema = z.strictObject({
   type: z.enum(['join', 'leave', 'evict']),
   peer: memberPeerSchema,
   /** End of a joining peer's reveal chain; null for the others. */
   anchor: digestSchema.nullable(),
-  /** A recent seal, and the digest of the model that it left: the request grows old with it. */
+  /** A recent seal, and the digest of the model that it left: the request lapses when the seal is no longer recent. */
   seal: digestSchema,
   model: digestSchema,
   /** Last round whose cut may hold it. */
-  expiry: z.number().int().positive()
+  expiry: positiveSchema
 })
 
-/** A member's word for a request; a leave needs the leaver's alone. */
+/** A member's vote for a request; to leave, the leaver's alone is enough. */
 export const membershipVoteSchema = z.strictObject({
   request: changeRequestSchema,
   /** Signature of the peer that joins or leaves; null for an eviction. */
@@ -85,14 +89,14 @@ export const membershipVoteSchema = z.strictObject({
   admit: signatureSchema.nullable()
 })
 
-/** A request with all the signatures that it needs. */
+/** A request with the signatures that it needs. */
 export const membershipChangeSchema = z.strictObject({
   request: changeRequestSchema,
   own: signatureSchema.nullable(),
-  admits: z.array(z.strictObject({ member: index, signature: signatureSchema })).max(VOTERS_MAX)
+  admits: z.array(z.strictObject({ member: indexSchema, signature: signatureSchema })).max(VOTERS_MAX)
 })
 
-/** The value that a round decides: what is stacked, who comes and goes, who is convicted. */
+/** The value that a round decides: what is stacked, who joins and leaves, who is convicted. */
 export const cutSchema = z.strictObject({
   entries: z.array(z.strictObject({ author: peerSchema, manifest: digestSchema })).max(VOTERS_MAX),
   /** Sorted by peer, each once. */
@@ -102,8 +106,8 @@ export const cutSchema = z.strictObject({
 })
 
 export const carriedReadySchema = z.strictObject({
-  member: index,
-  certified: bitmap,
+  member: indexSchema,
+  certified: membersBitmapSchema,
   signature: signatureSchema
 })
 
@@ -115,10 +119,10 @@ export const proposalSchema = z.strictObject({
   readies: z.array(carriedReadySchema).max(VOTERS_MAX)
 })
 
-/** A vote for a cut, or for none. */
+/** A vote for a cut, or against all (null). */
 export const voteSchema = z.strictObject({ cut: digestSchema.nullable() })
 
-/** Body by kind of message; what stands behind a kind's slot is told in `docs/protocol.md`. */
+/** Body by kind of message; `docs/protocol.md` says what the slot of each kind means. */
 export const bodySchemas = {
   manifest: manifestSchema,
   endorsement: endorsementSchema,
@@ -131,24 +135,24 @@ export const bodySchemas = {
   'membership-vote': membershipVoteSchema
 } as const satisfies Record<Kind, z.ZodType>
 
-const indexedSignature = z.strictObject({ member: index, signature: signatureSchema })
+const indexedSignature = z.strictObject({ member: indexSchema, signature: signatureSchema })
 
-/** A quorum of endorsements of one manifest. Carries no signature of its own. */
+/** A quorum of endorsements of one manifest. Has no signature of its own. */
 export const certificateSchema = z.strictObject({
-  author: index,
+  author: indexSchema,
   manifest: digestSchema,
   endorsements: z.array(indexedSignature).min(1).max(VOTERS_MAX)
 })
 
-/** A quorum of equal attestations. Carries no signature of its own. */
+/** A quorum of equal attestations. Has no signature of its own. */
 export const sealSchema = z.strictObject({
-  round: counter,
+  round: counterSchema,
   parent: digestSchema,
   cut: digestSchema,
   stack: digestSchema.nullable(),
   model: digestSchema,
   attestations: z
-    .array(z.strictObject({ member: index, attempt: counter, signature: signatureSchema }))
+    .array(z.strictObject({ member: indexSchema, attempt: counterSchema, signature: signatureSchema }))
     .min(1)
     .max(VOTERS_MAX)
 })

@@ -1,15 +1,15 @@
-import { memberIndex, type RoundContext } from '../charter/round-context.ts'
 import { compareBytes, equalBytes } from '../encoding/bytes.ts'
 import type { Verify } from '../encoding/signature.ts'
+import { memberIndex, type RoundContext } from '../round/context.ts'
 import type { Attestation, Evidence } from './bodies.ts'
 import { type Header, payloadOf, type SignedHeader, signedHeaderBytes } from './header.ts'
 import type { Message } from './message.ts'
 
-/** Most offenders that one cut convicts: with that many a proposal of the largest consortium fits its envelope. */
+/** Most offenders that one cut convicts, so that a proposal of the largest consortium fits into its envelope. */
 export const EVIDENCE_MAX = 8
 
 /** Whether two headers are of one author, kind, round and parent. */
-function isOneTurn(first: Header, second: Header): boolean {
+function isSameTurn(first: Header, second: Header): boolean {
   return (
     equalBytes(first.charter, second.charter) &&
     first.kind === second.kind &&
@@ -19,20 +19,20 @@ function isOneTurn(first: Header, second: Header): boolean {
   )
 }
 
-/** Whether both are attestations that name different cuts: which is wrong in any two attempts (rule 8 *Attest*). */
+/** Whether both are attestations that name different cuts, which no two attempts may (rule 8 *Attest*). */
 function attestsTwoCuts(first: Message, second: Message): boolean {
   const [one, other] = [first.body as Attestation, second.body as Attestation]
   return first.kind === 'attestation' && second.kind === 'attestation' && !equalBytes(one.cut, other.cut)
 }
 
 /**
- * Rule 10 *Evidence*: what two messages prove against their author: that it signed two different things for one kind,
- * round, slot and parent, or attested two cuts; undefined where they prove nothing.
+ * Rule 10 *Evidence*: the proof that an author signed two different messages for one kind, round, slot and parent, or
+ * attested two cuts; undefined when two messages do not contradict each other.
  */
-export function evidenceOf(first: Message, second: Message, { rules }: RoundContext): Evidence | undefined {
+export function evidenceOf(first: Message, second: Message): Evidence | undefined {
   const twoCuts = attestsTwoCuts(first, second)
-  const samePlace = isOneTurn(first.header, second.header) && (first.slot === second.slot || twoCuts)
-  if (!rules.convicts(samePlace, equalBytes(first.header.payload, second.header.payload))) return undefined
+  const samePlace = isSameTurn(first.header, second.header) && (first.slot === second.slot || twoCuts)
+  if (!samePlace || equalBytes(first.header.payload, second.header.payload)) return undefined
   const [low, high] = [first, second].sort((left, right) =>
     compareBytes(left.header.payload, right.header.payload)
   ) as [Message, Message]
@@ -44,16 +44,16 @@ function signedHeaderOf({ header, signature }: Message): SignedHeader {
   return { header, signature }
 }
 
-/** The member that evidence is about. */
+/** PeerId of the member that evidence convicts. */
 export function offenderOf({ first }: Evidence): Uint8Array {
   return first.header.author
 }
 
 /**
- * Whether evidence convicts a member of this round. Two signatures of the offender are all that it rests on: whoever
- * signs once in a place can never be accused, whoever accuses.
+ * Whether evidence convicts a member of this round. It rests on two signatures of the offender alone, so a member that
+ * signs once per kind and slot can never be convicted.
  *
- * @returns why it does not, or undefined
+ * @returns why it does not convict, or undefined
  */
 export function evidenceFault(
   context: RoundContext,
@@ -63,15 +63,15 @@ export function evidenceFault(
   const { header } = first
   if (!equalBytes(header.charter, context.charterId)) return 'is about another consortium'
   if (header.round > context.round) return 'is about a later round'
-  if (memberIndex(context, header.author) < 0) return 'is about somebody who is no member'
-  if (!isOneTurn(header, second.header)) return 'its headers are of different turns'
+  if (memberIndex(context, header.author) < 0) return 'is about a peer that is not a member'
+  if (!isSameTurn(header, second.header)) return 'its headers differ in author, kind, round or parent'
   if (compareBytes(header.payload, second.header.payload) >= 0)
     return 'its headers do not differ, or are not sorted'
   const isProven =
     header.slot === second.header.slot ? attested.length === 0 : provesTwoCuts(first, second, attested)
-  if (!isProven) return 'its headers are no contradiction'
+  if (!isProven) return 'its headers do not contradict each other'
   const isSigned = [first, second].every((signed) =>
-    context.rules.isSigned(verify, header.author, signedHeaderBytes(signed.header), signed.signature)
+    verify(header.author, signedHeaderBytes(signed.header), signed.signature)
   )
   return isSigned ? undefined : 'a signature is not valid'
 }
@@ -88,13 +88,14 @@ function provesTwoCuts(first: SignedHeader, second: SignedHeader, attested: read
   )
 }
 
-/** Why the evidence in a cut is not what it must be: sorted by offender, each once, each valid; undefined if it is. */
+/** What is wrong with the evidence in a cut, which must be valid, sorted by offender, each once; or undefined. */
 export function cutEvidenceFault(
   context: RoundContext,
   evidence: readonly Evidence[],
   verify: Verify
 ): string | undefined {
-  if (evidence.length > EVIDENCE_MAX) return `convicts ${evidence.length} at once`
+  if (evidence.length > EVIDENCE_MAX)
+    return `convicts ${evidence.length} members at once, at most ${EVIDENCE_MAX} are allowed`
   for (const [index, item] of evidence.entries()) {
     if (index > 0 && compareBytes(offenderOf(evidence[index - 1]!), offenderOf(item)) >= 0)
       return 'its evidence is not sorted by offender, or accuses one twice'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { digestSchema, peerSchema, signatureSchema } from '../charter/charter.ts'
 import { encodeCanonical, hashCanonical, hashEncoded, withDomain } from '../encoding/canonical-cbor.ts'
+import { digestSchema, peerSchema, positiveSchema, signatureSchema } from '../encoding/schemas.ts'
 
 /** Everything that a member may sign in a round. */
 export const KINDS = [
@@ -17,11 +17,14 @@ export const KINDS = [
 
 export type Kind = (typeof KINDS)[number]
 
+/** Kinds whose slot is a view. */
+export const VIEW_KINDS: ReadonlySet<Kind> = new Set(['proposal', 'prevote', 'precommit'])
+
 export const headerSchema = z.strictObject({
   charter: digestSchema,
   kind: z.enum(KINDS),
-  round: z.number().int().positive(),
-  /** View, attempt or member that makes the message one of its kind in its round; 0 where there is just one. */
+  round: positiveSchema,
+  /** View, attempt or member index that distinguishes the messages of a kind in a round; 0 for kinds sent once a round. */
   slot: z.number().int().min(0),
   parent: digestSchema,
   author: peerSchema,
@@ -29,7 +32,7 @@ export const headerSchema = z.strictObject({
   payload: digestSchema
 })
 
-/** What is signed: small whatever the body, so that two conflicting headers are evidence by themselves. */
+/** What is signed: small whatever the body's size, so that two conflicting headers are evidence by themselves. */
 export type Header = z.infer<typeof headerSchema>
 
 export const signedHeaderSchema = z.strictObject({ header: headerSchema, signature: signatureSchema })
@@ -42,7 +45,7 @@ export function signedHeaderBytes(header: Header): Uint8Array {
   return withDomain('message', encodedHeader(header))
 }
 
-/** Headers are values: signature and id are both over the same bytes. */
+/** Headers are values, and signature and id are both over the same bytes. */
 const encodedHeaders = new WeakMap<Header, Uint8Array>()
 
 function encodedHeader(header: Header): Uint8Array {

@@ -1,23 +1,26 @@
-import { memberIndex, proposerOf, type RoundContext } from '../charter/round-context.ts'
 import { bitsOf, compareBytes, equalBytes } from '../encoding/bytes.ts'
 import type { Verify } from '../encoding/signature.ts'
-import type { Body, CarriedReady, Certificate, Kind, Seal } from './bodies.ts'
+import { memberIndex, type RoundContext } from '../round/context.ts'
+import { proposerOf } from '../round/proposer.ts'
+import type { Body, CarriedReady, Certificate, Seal } from './bodies.ts'
 import { cutEvidenceFault, evidenceFault, offenderOf } from './evidence.ts'
+import type { Kind } from './header.ts'
+import { messageId, signedHeaderBytes } from './header.ts'
 import { cutMembershipFault, isRequestSignedBy, requestFault } from './membership.ts'
-import { type Envelope, headerFor, type Message, messageId, signedHeaderBytes } from './message.ts'
+import { type Envelope, headerFor, type Message } from './message.ts'
 
-/** Most attempts at one attestation that are listened to (rule 8 *Attest*). */
+/** Most attempts at one attestation that are accepted (rule 8 *Attest*). */
 export const ATTEMPTS_MAX = 16
 
 /** Membership votes that a member may cast in one round (rule 11 *Membership*). */
 export const MEMBERSHIP_VOTE_SLOTS = 8
 
-/** What the edge makes of an envelope. Only `accept` reaches the state machine. */
+/** Result of the envelope check. Only what is accepted reaches the state machine. */
 export type Judgement =
   | { readonly verdict: 'accept'; readonly message: Message }
-  /** Of the round after this one: kept unread until that round begins. */
+  /** Of the next round: kept until that round begins. */
   | { readonly verdict: 'early' }
-  /** True for somebody, of no use here: another round, another parent, an unknown signer. Nobody is punished. */
+  /** Possibly valid elsewhere, of no use here: another round, another parent, an unknown signer. Its sender is not penalised. */
   | { readonly verdict: 'ignore'; readonly reason: string }
   /** No honest peer sends or forwards this. */
   | { readonly verdict: 'reject'; readonly reason: string }
@@ -26,20 +29,20 @@ const ignore = (reason: string): Judgement => ({ verdict: 'ignore', reason })
 const reject = (reason: string): Judgement => ({ verdict: 'reject', reason })
 
 /**
- * Judges an envelope by the members of its own round: who may say this, for which slot, and whether the signature holds.
- * Every signature is verified here, once, and nowhere after.
+ * The envelope check: judges an envelope by the members of its round: whether its author may send this, for which slot, and
+ * whether the signature is valid. Every signature is verified here, once, and not again after.
  */
 export function judge(context: RoundContext, envelope: Envelope, verify: Verify): Judgement {
   const { header } = envelope
   if (!equalBytes(header.charter, context.charterId)) return reject('is of another consortium')
   if (header.round < context.round || header.round > context.round + 1)
     return ignore(`is of round ${header.round}, this is round ${context.round}`)
-  const author = context.rules.signerIndex(context.members, header.author)
-  if (author < 0) return ignore('its author is no member of this round')
-  if (!context.rules.isSigned(verify, header.author, signedHeaderBytes(header), envelope.signature))
+  const author = memberIndex(context, header.author)
+  if (author < 0) return ignore('its author is not a member of this round')
+  if (!verify(header.author, signedHeaderBytes(header), envelope.signature))
     return reject('its signature is not valid')
   if (header.round === context.round + 1) return { verdict: 'early' }
-  if (!context.rules.isOfParent(header.parent, context.parent)) return ignore('builds on another parent')
+  if (!equalBytes(header.parent, context.parent)) return ignore('builds on another parent')
   const message: Message = { ...envelope, id: messageId(header), author, slot: header.slot }
   const fault = faultOf(context, message, verify)
   return fault === undefined ? { verdict: 'accept', message } : reject(fault)
@@ -50,7 +53,7 @@ export function isKind<K extends Kind>(message: Message, kind: K): message is Me
   return message.kind === kind
 }
 
-/** Kinds that members without a vote may send; of membership votes only one to leave. */
+/** Kinds that members without a vote may send; of membership votes only the one to leave. */
 const VOTELESS_KINDS: ReadonlySet<Kind> = new Set(['manifest', 'evidence', 'membership-vote'])
 
 function faultOf(context: RoundContext, message: Message, verify: Verify): string | undefined {
@@ -58,18 +61,20 @@ function faultOf(context: RoundContext, message: Message, verify: Verify): strin
     return 'its author does not vote in this round'
   if (isKind(message, 'proposal')) return proposalFault(context, message, verify)
   if (isKind(message, 'endorsement'))
-    return context.trainers.includes(message.slot) ? undefined : 'endorses somebody who does not train'
+    return context.trainers.includes(message.slot) ? undefined : 'endorses a member that does not train'
   if (isKind(message, 'evidence')) return evidenceMessageFault(context, message, verify)
   if (isKind(message, 'membership-vote')) return membershipVoteFault(context, message, verify)
   if (isKind(message, 'attestation'))
-    return message.slot < ATTEMPTS_MAX ? undefined : 'is one attempt too many'
+    return message.slot < ATTEMPTS_MAX
+      ? undefined
+      : `is attempt ${message.slot + 1}, at most ${ATTEMPTS_MAX} are allowed`
   if (isKind(message, 'manifest') || isKind(message, 'ready')) {
-    if (message.slot !== 0) return 'has a slot where there is just one'
+    if (message.slot !== 0) return `has slot ${message.slot}, but its kind has slot 0 alone`
     if (isKind(message, 'manifest'))
       return context.trainers.includes(message.author) ? undefined : 'its author does not train in this round'
     return isTrainersBitmap(context, message.body.certified)
       ? undefined
-      : 'its bitmap is of another length, or names somebody who does not train'
+      : 'its bitmap has the wrong length, or names a member that does not train'
   }
   return undefined
 }
@@ -81,7 +86,9 @@ function evidenceMessageFault(
 ): string | undefined {
   const fault = evidenceFault(context, body, verify)
   if (fault !== undefined) return `its evidence ${fault}`
-  return memberIndex(context, offenderOf(body)) === slot ? undefined : 'its slot is not that of the offender'
+  return memberIndex(context, offenderOf(body)) === slot
+    ? undefined
+    : 'its slot is not the index of the offender'
 }
 
 function membershipVoteFault(
@@ -92,10 +99,12 @@ function membershipVoteFault(
   const { request, own, admit } = body
   const isOwnLeave = request.type === 'leave' && equalBytes(request.peer, header.author)
   if (!isOwnLeave && !context.voters.includes(author)) return 'its author does not vote in this round'
-  if (slot >= MEMBERSHIP_VOTE_SLOTS) return 'is one membership vote too many'
+  if (slot >= MEMBERSHIP_VOTE_SLOTS)
+    return `is membership vote ${slot + 1}, at most ${MEMBERSHIP_VOTE_SLOTS} are allowed in a round`
   const fault = requestFault(context, request, own, verify)
   if (fault !== undefined) return `its request ${fault}`
-  if ((admit === null) !== (request.type === 'leave')) return 'has a signature where none belongs, or none'
+  if ((admit === null) !== (request.type === 'leave'))
+    return 'has a signature for the request that it must not have, or lacks one'
   return admit === null || isRequestSignedBy(context, request, header.author, admit, verify)
     ? undefined
     : 'its signature for the request is not valid'
@@ -115,19 +124,19 @@ function proposalFault(
 ): string | undefined {
   const { body, slot } = message
   if (proposerOf(context, slot) !== message.author) return `its author does not propose in view ${slot}`
-  if (body.validView >= slot) return 'is valid only in a later view than its own'
+  if (body.validView >= slot) return 'claims that its cut was valid in its own view or a later one'
   const authors = body.cut.entries.map((entry) => entry.author)
   if (!isSorted(authors, compareBytes)) return 'its cut is not sorted by author'
   if (authors.some((author) => !context.trainers.includes(memberIndex(context, author))))
-    return 'its cut names somebody who does not train'
+    return 'its cut names a member that does not train'
   const fault =
     cutEvidenceFault(context, body.cut.evidence, verify) ??
     cutMembershipFault(context, body.cut.membership, verify)
   if (fault !== undefined) return fault
   if (body.validView >= 0)
-    return body.readies.length === 0 ? undefined : 'carries readies with a repeated cut'
-  if (!context.rules.isReadyCount(body.readies.length, context.quorum))
-    return `carries ${body.readies.length} readies, not ${context.quorum}`
+    return body.readies.length === 0 ? undefined : 'carries readies, which a repeated cut does not need'
+  if (body.readies.length !== context.quorum)
+    return `carries ${body.readies.length} readies, ${context.quorum} are required`
   if (!isSorted(body.readies, (left, right) => left.member - right.member))
     return 'its readies are not sorted'
   return body.readies.every((ready) => isValidReady(context, ready, verify))
@@ -153,12 +162,7 @@ export function isSignedBy<K extends Kind>(
   return (
     member !== undefined &&
     context.voters.includes(index) &&
-    context.rules.isSigned(
-      verify,
-      member.peer,
-      signedHeaderBytes(headerFor(context, kind, slot, member.peer, body)),
-      signature
-    )
+    verify(member.peer, signedHeaderBytes(headerFor(context, kind, slot, member.peer, body)), signature)
   )
 }
 
@@ -175,12 +179,12 @@ function isValidReady(context: RoundContext, ready: CarriedReady, verify: Verify
   )
 }
 
-/** Whether a certificate is a quorum of this round's members' endorsements of one manifest. */
+/** Whether a certificate holds endorsements of one manifest by a quorum of this round's members. */
 export function isValidCertificate(context: RoundContext, certificate: Certificate, verify: Verify): boolean {
   const { author, manifest, endorsements } = certificate
   return (
     context.trainers.includes(author) &&
-    context.rules.isCertificate(endorsements.length, context.quorum) &&
+    endorsements.length >= context.quorum &&
     isSorted(endorsements, (left, right) => left.member - right.member) &&
     endorsements.every(({ member, signature }) =>
       isSignedBy(context, member, 'endorsement', author, { manifest }, signature, verify)
@@ -188,13 +192,13 @@ export function isValidCertificate(context: RoundContext, certificate: Certifica
   )
 }
 
-/** Whether a seal of this round is a quorum of this round's members' equal attestations. */
+/** Whether a seal holds equal attestations by a quorum of this round's members. */
 export function isValidSeal(context: RoundContext, seal: Seal, verify: Verify): boolean {
   const { cut, stack, model, attestations } = seal
   return (
     seal.round === context.round &&
     equalBytes(seal.parent, context.parent) &&
-    context.rules.isSeal(attestations.length, context.quorum) &&
+    attestations.length >= context.quorum &&
     isSorted(attestations, (left, right) => left.member - right.member) &&
     attestations.every(
       ({ member, attempt, signature }) =>

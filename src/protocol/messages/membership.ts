@@ -1,17 +1,18 @@
-import { MEMBERS_MAX, type Member, VOTERS_MAX } from '../charter/charter.ts'
-import { stackedMax } from '../charter/limits.ts'
-import { memberIndex, type RoundContext } from '../charter/round-context.ts'
+import { MEMBERS_MAX, VOTERS_MAX } from '../charter/limits.ts'
+import { stackedMax } from '../charter/manifest-size.ts'
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import { hashCanonical, withDomain } from '../encoding/canonical-cbor.ts'
 import type { Signer, Verify } from '../encoding/signature.ts'
-import type { ChangeRequest, Cut, MembershipChange } from './bodies.ts'
-import { offenderOf } from './evidence.ts'
-import type { Message } from './message.ts'
+import { memberIndex, type RoundContext } from '../round/context.ts'
+import type { ChangeRequest, MembershipChange } from './bodies.ts'
 
-/** Seals, counted back from a round's parent, on which a request may build: it grows old with them. */
-export const RECENT_SEALS = 64
+/** A request with the candidate's or leaver's signature; null for an eviction. */
+export interface SignedRequest {
+  readonly request: ChangeRequest
+  readonly own: Uint8Array | null
+}
 
-/** Rule 11 *Membership*: id of a request; everything that is signed for it is signed over this. */
+/** Rule 11 *Membership*: id of a request, over which all signatures for it are made. */
 export function requestId(charterId: Uint8Array, request: ChangeRequest): Uint8Array {
   return hashCanonical('membership', { charter: charterId, request })
 }
@@ -20,12 +21,12 @@ function signedBytes(id: Uint8Array): Uint8Array {
   return withDomain('admission', id)
 }
 
-/** Signs a request: the candidate or leaver for itself, or a member that supports it. */
+/** Signs a request, as the candidate, the leaver, or a member that supports it. */
 export function signRequest(charterId: Uint8Array, request: ChangeRequest, signer: Signer): Uint8Array {
   return signer.sign(signedBytes(requestId(charterId, request)))
 }
 
-/** Whether `peer` signed a request. */
+/** Whether `signature` is that of `peer` over a request. */
 export function isRequestSignedBy(
   context: RoundContext,
   request: ChangeRequest,
@@ -33,12 +34,11 @@ export function isRequestSignedBy(
   signature: Uint8Array,
   verify: Verify
 ): boolean {
-  const id = requestId(context.charterId, request)
-  return context.rules.isSigned(verify, peer, signedBytes(id), signature)
+  return verify(peer, signedBytes(requestId(context.charterId, request)), signature)
 }
 
 /**
- * Why a request cannot take effect in this round, whoever signed it; undefined where it can.
+ * Why a request cannot take effect in this round, regardless of who supports it; undefined when it can.
  *
  * @param own signature of the candidate or the leaver; null for an eviction
  */
@@ -53,25 +53,39 @@ export function requestFault(
   const isRecent = context.recent.some(
     (recent) => equalBytes(recent.seal, seal) && equalBytes(recent.model, model)
   )
-  if (!isRecent) return 'builds on no recent seal of this consortium'
-  if (context.rules.isSpent(context.spent, requestId(context.charterId, request))) return 'is spent'
+  if (!isRecent) return 'does not build on a recent seal of this consortium'
+  const id = requestId(context.charterId, request)
+  if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has taken effect before'
   const isMember = memberIndex(context, peer) >= 0
-  if (isMember === (type === 'join')) return isMember ? 'is of a member already' : 'is about no member'
-  if ((anchor === null) === (type === 'join')) return 'has an anchor where none belongs, or none'
-  if ((own === null) !== (type === 'evict')) return 'has a signature of its own where none belongs, or none'
+  if (isMember === (type === 'join'))
+    return isMember ? 'is from a peer that is already a member' : 'is not about a member'
+  if ((anchor === null) === (type === 'join')) return 'has an anchor that it must not have, or lacks one'
+  if ((own === null) !== (type === 'evict'))
+    return 'has a signature of its subject that it must not have, or lacks one'
   if (own !== null && !isRequestSignedBy(context, request, peer, own, verify))
     return 'its signature is not valid'
   return undefined
+}
+
+/** Rule 11 *Membership*: whether a request has enough signatures of members: a quorum; to leave, none are needed. */
+export function isAdmitted({ quorum }: RoundContext, { type }: ChangeRequest, admits: number): boolean {
+  return type === 'leave' || admits >= quorum
+}
+
+/** Rule 11 *Membership*: how many may join in one cut. */
+export function joinsMax({ faulty }: RoundContext): number {
+  return Math.max(1, faulty)
 }
 
 function changeFault(context: RoundContext, change: MembershipChange, verify: Verify): string | undefined {
   const { request, own, admits } = change
   const fault = requestFault(context, request, own, verify)
   if (fault !== undefined) return fault
-  if (request.type === 'leave') return admits.length === 0 ? undefined : 'a leave needs nobody'
+  if (request.type === 'leave')
+    return admits.length === 0 ? undefined : 'has signatures of members, which a leave does not need'
   const isSorted = admits.every(({ member }, index) => index === 0 || admits[index - 1]!.member < member)
   if (!isSorted) return 'its signatures are not sorted by member'
-  if (!context.rules.isAdmitted(admits.length, context.quorum)) return 'is not signed by a quorum'
+  if (!isAdmitted(context, request, admits.length)) return 'is not signed by a quorum'
   const isSigned = admits.every(({ member, signature }) => {
     const signer = context.members[member]
     return (
@@ -83,13 +97,13 @@ function changeFault(context: RoundContext, change: MembershipChange, verify: Ve
   return isSigned ? undefined : 'is not signed by members of this round'
 }
 
-/** Most members that the consortium may grow to: rounds must stay small enough to be sealed and voted on. */
+/** Most members that the consortium may grow to, so that rounds stay small enough to be voted on and sealed. */
 function membersMax({ charter }: RoundContext): number {
   const voters = charter.committee === null ? VOTERS_MAX : MEMBERS_MAX
   return charter.trainers === 0 ? Math.min(voters, VOTERS_MAX, stackedMax(charter)) : voters
 }
 
-/** Why the membership changes of a cut are not what they must be; undefined if they are. */
+/** What is wrong with the membership changes of a cut, or undefined. */
 export function cutMembershipFault(
   context: RoundContext,
   changes: readonly MembershipChange[],
@@ -98,39 +112,14 @@ export function cutMembershipFault(
   const isSorted = changes.every(
     ({ request }, index) => index === 0 || compareBytes(changes[index - 1]!.request.peer, request.peer) < 0
   )
-  if (!isSorted) return 'its membership changes are not sorted by peer, or change one twice'
+  if (!isSorted) return 'its membership changes are not sorted by peer, or name one twice'
   const joins = changes.filter(({ request }) => request.type === 'join').length
-  if (joins > context.rules.joinsAtMost(context.faulty)) return `lets ${joins} join at once`
+  if (joins > joinsMax(context)) return `lets ${joins} join at once, at most ${joinsMax(context)} may`
   if (joins > 0 && context.members.length + joins > membersMax(context))
-    return `makes more than ${membersMax(context)} members`
+    return `leads to more than ${membersMax(context)} members`
   for (const change of changes) {
     const fault = changeFault(context, change, verify)
     if (fault !== undefined) return `its membership change of ${hex(change.request.peer)} ${fault}`
   }
   return undefined
-}
-
-/**
- * The next round's members: without those whom the cut convicts, or who leave or are evicted; with those who join; and
- * every stacked author's chain one reveal further. Never empty: then nobody goes.
- */
-export function nextMembers(
-  context: RoundContext,
-  cut: Pick<Cut, 'membership' | 'evidence'>,
-  manifests: readonly Pick<Message<'manifest'>, 'author' | 'body'>[]
-): Member[] {
-  const revealed: Member[] = context.members.map((member, index) => {
-    const stacked = manifests.find(({ author }) => author === index)
-    return stacked === undefined ? member : { peer: member.peer, anchor: stacked.body.reveal }
-  })
-  const gone = [
-    ...cut.evidence.map(offenderOf),
-    ...cut.membership.filter(({ request }) => request.type !== 'join').map(({ request }) => request.peer)
-  ]
-  const joined = cut.membership
-    .filter(({ request }) => request.type === 'join')
-    .map(({ request }) => ({ peer: request.peer, anchor: request.anchor! }))
-  const remaining = revealed.filter(({ peer }) => !gone.some((other) => equalBytes(other, peer)))
-  const members = remaining.length + joined.length > 0 ? [...remaining, ...joined] : revealed
-  return members.sort((left, right) => compareBytes(left.peer, right.peer))
 }

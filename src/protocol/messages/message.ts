@@ -1,15 +1,25 @@
 import { z } from 'zod'
-import { signatureSchema } from '../charter/charter.ts'
-import { KIND_BYTES_MAX, MESSAGE_BYTES_MAX } from '../charter/limits.ts'
-import type { RoundContext } from '../charter/round-context.ts'
+import { MESSAGE_BYTES_MAX } from '../charter/limits.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { decodeCanonical, encodeCanonical, MalformedError } from '../encoding/canonical-cbor.ts'
+import { signatureSchema } from '../encoding/schemas.ts'
 import type { Signer } from '../encoding/signature.ts'
+import type { RoundContext } from '../round/context.ts'
 import { type Body, bodySchemas } from './bodies.ts'
 import { type Header, headerSchema, type Kind, messageId, payloadOf, signedHeaderBytes } from './header.ts'
 
-export { MESSAGE_BYTES_MAX } from '../charter/limits.ts'
-export { type Header, messageId, signedHeaderBytes } from './header.ts'
+/** Most bytes of an envelope by its kind: only manifests and proposals are long. */
+export const KIND_BYTES_MAX: Readonly<Record<Kind, number>> = {
+  manifest: MESSAGE_BYTES_MAX,
+  proposal: MESSAGE_BYTES_MAX,
+  endorsement: 1024,
+  ready: 2048,
+  prevote: 1024,
+  precommit: 1024,
+  attestation: 1024,
+  evidence: 4096,
+  'membership-vote': 2048
+}
 
 const envelopeSchema = z.strictObject({
   version: z.literal(1),
@@ -18,13 +28,13 @@ const envelopeSchema = z.strictObject({
   signature: signatureSchema
 })
 
-/** A message whose form is right; nobody has judged its signature yet. */
+/** A well-formed message whose signature is not verified yet. */
 export interface Envelope<K extends Kind = Kind> {
   readonly kind: K
   readonly header: Header
   readonly body: Body<K>
   readonly signature: Uint8Array
-  /** The whole as it travels. */
+  /** The encoded envelope. */
   readonly bytes: Uint8Array
 }
 
@@ -70,7 +80,7 @@ export function signMessage<K extends Kind>(
   return signHeader(context, signer, headerFor(context, kind, slot, signer.peer, body), body)
 }
 
-/** Signs a header that was made for a body: the signature is what costs. */
+/** Signs a header that was made for a body. */
 export function signHeader<K extends Kind>(
   context: RoundContext,
   signer: Signer,
@@ -85,9 +95,9 @@ export function signHeader<K extends Kind>(
 }
 
 /**
- * Reads an envelope's form: canonical encoding, known version and kind, a body that fits and is the one signed for.
+ * Decodes an envelope: canonical encoding, known version and kind, a body of that kind whose hash is in the header.
  *
- * @throws {MalformedError} saying what does not fit
+ * @throws {MalformedError} naming what is wrong
  */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const envelope = decodeCanonical(bytes, envelopeSchema, MESSAGE_BYTES_MAX)

@@ -1,14 +1,16 @@
-import { memberIndex } from '../charter/round-context.ts'
-import { equalBytes, hex } from '../encoding/bytes.ts'
+import { equalBytes, hex, sameDigest } from '../encoding/bytes.ts'
 import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import { groupBy } from '../encoding/group-by.ts'
 import type { Attestation, Seal } from '../messages/bodies.ts'
-import { sameDigest } from '../messages/identifiers.ts'
 import { ATTEMPTS_MAX } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
-import { type Draft, firstOf, halt, isHeld, manifestOf, messagesOf, say } from '../state/draft.ts'
+import { memberIndex } from '../round/context.ts'
+import { type Draft, halt } from '../state/draft.ts'
+import { say } from '../state/say.ts'
+import { firstOf, manifestOf, messagesOf } from '../state/slots.ts'
+import { followsHistory, isHeld } from '../state/state.ts'
 
-/** The committed cut's manifests in its order, once all are here with all their blocks. */
+/** The committed cut's manifests in its order, once all of them are here with all their blocks. */
 function manifestsOfCut(draft: Draft): Message<'manifest'>[] | undefined {
   const manifests: Message<'manifest'>[] = []
   for (const { author, manifest: id } of draft.committed?.cut.entries ?? []) {
@@ -19,9 +21,10 @@ function manifestsOfCut(draft: Draft): Message<'manifest'>[] | undefined {
   return manifests
 }
 
-/** Asks for the stack as soon as all that the cut names is held. */
+/** Asks for the stack as soon as everything in the cut is held. */
 export function build(draft: Draft): void {
-  if (draft.committed === undefined || draft.building || draft.built !== undefined || draft.diverged) return
+  if (draft.committed === undefined || draft.building || draft.built !== undefined) return
+  if (draft.diverged || followsHistory(draft)) return
   const manifests = manifestsOfCut(draft)
   if (manifests === undefined) return
   draft.building = true
@@ -30,8 +33,8 @@ export function build(draft: Draft): void {
 }
 
 /**
- * Rule 8 *Attest*: signs the digests that were built. One who attested other digests before (its log knows) corrects
- * itself in the next attempt; the cut never differs.
+ * Rule 8 *Attest*: signs the digests that were built. A member that attested other digests before, as its log shows,
+ * corrects itself in the next attempt; the cut never differs.
  */
 export function attest(draft: Draft): void {
   if (draft.committed === undefined || draft.built === undefined) return
@@ -40,7 +43,7 @@ export function attest(draft: Draft): void {
   const body: Attestation = { cut: draft.committed.id, ...draft.built }
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const said = firstOf(draft, 'attestation', attempt, draft.self)
-    if (said !== undefined && !draft.context.rules.mayAttest(said.body.cut, body.cut)) {
+    if (said !== undefined && !equalBytes(said.body.cut, body.cut)) {
       halt(draft, `${hex(body.cut)} is committed, but this peer attested ${hex(said.body.cut)} before`)
       return
     }
@@ -66,13 +69,12 @@ function latestAttestations(draft: Draft): Map<number, Message<'attestation'>> {
   return latest
 }
 
-/** A quorum of equal attestations is the seal; all heard and no quorum is a fault that a person must look at. */
+/** A quorum of equal attestations is the seal. When all members attested and no quorum agrees, a person has to look. */
 export function seal(draft: Draft): void {
   if (draft.sealedRound !== undefined || draft.committed === undefined) return
   const latest = latestAttestations(draft)
   if (latest.size < draft.context.quorum) return
-  const { attestedAlike } = draft.context.rules
-  const groups = groupBy(latest.values(), ({ body }) => hex(encodeCanonical(attestedAlike(body))))
+  const groups = groupBy(latest.values(), ({ body }) => hex(encodeCanonical(body)))
   const agreed = [...groups.values()].find((group) => group.length >= draft.context.quorum)
   if (agreed === undefined) {
     if (latest.size === draft.context.voters.length)

@@ -2,17 +2,23 @@ import { equalBytes, hex } from '../encoding/bytes.ts'
 import { groupBy } from '../encoding/group-by.ts'
 import type { Certificate } from '../messages/bodies.ts'
 import type { Message } from '../messages/message.ts'
-import { countOf, type Draft, hold, keptOf, manifestOf, messagesOf, sign } from '../state/draft.ts'
-import type { PeerState } from '../state/state.ts'
-import { noteCertificate } from './deadline.ts'
-import { manifestFault } from './validate.ts'
+import { type Draft, hold } from '../state/draft.ts'
+import type { PeerEvent } from '../state/events.ts'
+import { requiredManifestId } from '../state/needed.ts'
+import { sign } from '../state/say.ts'
+import { countOf, keptOf, manifestOf, messagesOf } from '../state/slots.ts'
+import { followsHistory } from '../state/state.ts'
+import { noteCertificate } from './measure.ts'
+import { heldOutFault, manifestFault } from './validate.ts'
+
+type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
 
 /**
- * Asks for the blocks of every manifest that is worth it: the first one seen of an author if it is valid on paper, and
- * whichever one is certified or in the committed cut, whatever this peer thinks of it (rule 1 *Endorse once*: a
- * certificate overrides one's own refusal to fetch).
+ * Asks for the blocks of an author's first manifest, if the manifest alone is valid, and of any that is certified or in the
+ * committed cut, even if this peer finds it not valid (rule 1 *Endorse once*: a certificate overrides a refusal to fetch).
  */
 export function fetchManifests(draft: Draft): void {
+  if (followsHistory(draft)) return
   for (const author of draft.context.trainers) {
     const required = requiredManifest(draft, author)
     for (const wanted of candidates(draft, author, [])) {
@@ -26,7 +32,7 @@ export function fetchManifests(draft: Draft): void {
   }
 }
 
-/** The author's manifests that are worth fetching and endorsing: the one that the round depends on, else the first. */
+/** The author's manifests to fetch and endorse: the one that the round depends on, or else the first. */
 function candidates(
   draft: Draft,
   author: number,
@@ -34,14 +40,7 @@ function candidates(
 ): readonly Message<'manifest'>[] {
   const required = requiredManifest(draft, author)
   const manifests = required === undefined ? keptOf(draft, 'manifest', 0, author) : [required]
-  return draft.context.rules.endorsable(manifests, endorsed)
-}
-
-/** Id of the author's manifest that the round may depend on: certified, or in the committed cut. */
-export function requiredManifestId(draft: PeerState, author: number): Uint8Array | undefined {
-  const peer = draft.context.members[author]!.peer
-  const entry = draft.committed?.cut.entries.find((candidate) => equalBytes(candidate.author, peer))
-  return entry?.manifest ?? draft.certificates.get(author)?.manifest
+  return endorsed.length > 0 ? [] : manifests.slice(0, 1)
 }
 
 function requiredManifest(draft: Draft, author: number): Message<'manifest'> | undefined {
@@ -50,33 +49,33 @@ function requiredManifest(draft: Draft, author: number): Message<'manifest'> | u
 }
 
 /**
- * Rule 1 *Endorse once*: signs for a manifest whose blocks are all durable and valid, at most one an author (the slot of
- * an endorsement is its author's index). After the commit no word changes anything.
+ * Rule 1 *Endorse once*: endorses a manifest whose blocks are all durable and valid, at most one per author (the slot of an
+ * endorsement is the author's index). After the commit an endorsement would change nothing.
  */
 export function endorse(draft: Draft): void {
   if (draft.committed !== undefined) return
   for (const author of draft.context.trainers) {
     const said = keptOf(draft, 'endorsement', author, draft.self)
     for (const manifest of candidates(draft, author, said)) {
-      if (!draft.context.rules.isVouchable(draft.holdings.get(hex(manifest.id)))) continue
+      if (draft.holdings.get(hex(manifest.id)) !== 'valid') continue
       if (said.some(({ body }) => equalBytes(body.manifest, manifest.id))) continue
-      // One that is there only because it is certified may have been refused on paper.
+      // A manifest that was fetched only because it is certified may be one that this peer refuses.
       if (manifestFault(draft.context, author, manifest.body) === undefined)
         sign(draft, 'endorsement', author, { manifest: manifest.id })
     }
   }
 }
 
-/** Makes a certificate of every quorum of endorsements. Two of one author cannot both have one (rule 1, 2q − n > f). */
+/** Makes a certificate of every quorum of endorsements. No two manifests of an author can have one (rule 1, 2q − n > f). */
 export function certify(draft: Draft): void {
+  const { quorum } = draft.context
   for (const author of draft.context.trainers) {
     if (draft.certificates.has(author)) continue
-    // Every endorsement of every member makes one step; most of the steps can tell by the count.
-    if (!draft.context.rules.isCertificate(countOf(draft, 'endorsement', author), draft.context.quorum))
-      continue
+    // Every endorsement makes a step; in most of them the count alone shows that there is no quorum.
+    if (countOf(draft, 'endorsement', author) < quorum) continue
     const byManifest = groupBy(messagesOf(draft, 'endorsement', author), ({ body }) => hex(body.manifest))
     for (const endorsements of byManifest.values()) {
-      if (!draft.context.rules.isCertificate(endorsements.length, draft.context.quorum)) continue
+      if (endorsements.length < quorum) continue
       const sorted = endorsements.toSorted((left, right) => left.author - right.author)
       acceptCertificate(draft, {
         author,
@@ -93,4 +92,12 @@ export function acceptCertificate(draft: Draft, certificate: Certificate): void 
   draft.certificates = new Map(draft.certificates).set(certificate.author, certificate)
   noteCertificate(draft)
   draft.effects.push({ type: 'certified', certificate })
+}
+
+/** Rule 2 *Validate*: notes whether a manifest whose blocks are held now may be endorsed. */
+export function takeBlocks(draft: Draft, { manifest, fault, heldOut }: BlocksHeld): void {
+  if (draft.holdings.get(hex(manifest)) !== 'fetching') return
+  const reason = fault ?? heldOutFault(draft.context, heldOut)
+  hold(draft, manifest, reason === undefined ? 'valid' : 'invalid')
+  if (reason !== undefined) draft.effects.push({ type: 'refused', manifest, reason })
 }

@@ -1,29 +1,12 @@
-import { memberIndex } from '../charter/round-context.ts'
-import { compareBytes, hex } from '../encoding/bytes.ts'
+import { compareBytes } from '../encoding/bytes.ts'
 import type { Evidence } from '../messages/bodies.ts'
-import { EVIDENCE_MAX, evidenceOf, offenderOf } from '../messages/evidence.ts'
-import type { Message } from '../messages/message.ts'
-import { type Draft, say } from '../state/draft.ts'
+import { EVIDENCE_MAX, offenderOf } from '../messages/evidence.ts'
+import { memberIndex } from '../round/context.ts'
+import type { Draft } from '../state/draft.ts'
+import { say } from '../state/say.ts'
 import type { PeerState } from '../state/state.ts'
 
-/** Notes what two messages prove, once an offender. */
-export function convict(draft: Draft, first: Message, second: Message): void {
-  const evidence = evidenceOf(first, second, draft.context)
-  if (evidence === undefined) return
-  if (!draft.equivocators.has(first.author)) {
-    draft.equivocators = new Set(draft.equivocators).add(first.author)
-    draft.effects.push({ type: 'equivocation', first, second })
-  }
-  learnEvidence(draft, evidence)
-}
-
-/** Keeps evidence, the first about an offender; it stays until a cut has convicted it. */
-export function learnEvidence(draft: Draft, evidence: Evidence): void {
-  const key = hex(offenderOf(evidence))
-  if (!draft.evidence.has(key)) draft.evidence = new Map(draft.evidence).set(key, evidence)
-}
-
-/** Tells the others of every offender among this round's members, once a round. Nobody accuses itself. */
+/** Rule 10 *Evidence*: tells the others of every offender among this round's members, once a round; nobody accuses itself. */
 export function spreadEvidence(draft: Draft): void {
   if (draft.committed !== undefined) return
   for (const evidence of draft.evidence.values()) {
@@ -32,7 +15,7 @@ export function spreadEvidence(draft: Draft): void {
   }
 }
 
-/** What a proposer puts into a fresh cut: all that it knows about this round's members, within the bound. */
+/** Evidence for a fresh cut: everything known about this round's members, within the bound. */
 export function evidenceForCut(state: PeerState): Evidence[] {
   return [...state.evidence.values()]
     .filter((evidence) => memberIndex(state.context, offenderOf(evidence)) >= 0)

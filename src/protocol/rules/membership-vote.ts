@@ -1,34 +1,43 @@
 import { compareBytes, equalBytes, hex } from '../encoding/bytes.ts'
 import type { ChangeRequest, MembershipChange } from '../messages/bodies.ts'
 import { MEMBERSHIP_VOTE_SLOTS } from '../messages/judge.ts'
-import { requestFault, requestId, signRequest } from '../messages/membership.ts'
+import {
+  isAdmitted,
+  joinsMax,
+  requestFault,
+  requestId,
+  type SignedRequest,
+  signRequest
+} from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
-import { type Draft, keptOf, messagesOf, say } from '../state/draft.ts'
-import type { PeerState, SignedRequest } from '../state/state.ts'
+import type { Draft } from '../state/draft.ts'
+import { say } from '../state/say.ts'
+import { keptOf, messagesOf } from '../state/slots.ts'
+import type { PeerState } from '../state/state.ts'
 
 /** Most changes of the membership that one proposal carries. */
 const CHANGES_MAX = 8
 
-/** Rule 11 *Membership*: notes what this member's operator wants, within the number of membership votes that a round takes. */
+/** Rule 11 *Membership*: notes a request of this member's operator, within the number of membership votes of a round. */
 export function noteRequest(draft: Draft, wanted: SignedRequest): void {
   const id = hex(requestId(draft.context.charterId, wanted.request))
   if (draft.requests.has(id)) return
   const reason =
     draft.requests.size < MEMBERSHIP_VOTE_SLOTS
       ? requestFault(draft.context, wanted.request, wanted.own, draft.verify)
-      : `is one too many: ${MEMBERSHIP_VOTE_SLOTS} are open`
+      : `${MEMBERSHIP_VOTE_SLOTS} requests are open already`
   if (reason === undefined) draft.requests = new Map(draft.requests).set(id, wanted)
   else draft.effects.push({ type: 'requestRefused', signedRequest: wanted, reason })
 }
 
-/** Wishes that can still come true in a round. */
+/** Requests that can still take effect. */
 export function openRequests({ context, requests, verify }: Draft): Map<string, SignedRequest> {
   return new Map(
     [...requests].filter(([, { request, own }]) => requestFault(context, request, own, verify) === undefined)
   )
 }
 
-/** Signs for every request once a round, until a cut has applied it or it has expired. */
+/** Votes for every request, once a round, until a cut has applied it or it has expired. */
 export function voteOnMembership(draft: Draft): void {
   if (draft.self < 0 || draft.committed !== undefined || draft.requests.size === 0) return
   const { charterId } = draft.context
@@ -39,19 +48,19 @@ export function voteOnMembership(draft: Draft): void {
   const said = slots.map((message) => message && hex(requestId(charterId, message.body.request)))
   for (const [id, { request, own }] of draft.requests) {
     const free = said.indexOf(undefined)
-    if (said.includes(id) || free < 0 || !mayAsk(draft, request)) continue
+    if (said.includes(id) || free < 0 || !mayVoteFor(draft, request)) continue
     said[free] = id
     const admit = request.type === 'leave' ? null : signRequest(charterId, request, draft.signer)
     say(draft, 'membership-vote', free, { request, own, admit })
   }
 }
 
-/** Voters ask for anything; others only to leave. */
-function mayAsk({ context, self }: PeerState, { type, peer }: ChangeRequest): boolean {
+/** Voters may vote for any request; other members for their own leave alone. */
+function mayVoteFor({ context, self }: PeerState, { type, peer }: ChangeRequest): boolean {
   return context.voters.includes(self) || (type === 'leave' && equalBytes(peer, context.members[self]!.peer))
 }
 
-/** What a proposer may put into a fresh cut: the requests that enough members signed for in this round. */
+/** Membership changes for a fresh cut: the requests that enough members voted for in this round. */
 export function changesForCut(state: PeerState): MembershipChange[] {
   const { context } = state
   const found = new Map<string, { change: MembershipChange; admits: Map<number, Uint8Array> }>()
@@ -66,9 +75,7 @@ export function changesForCut(state: PeerState): MembershipChange[] {
   }
   const { quorum } = context
   const changes = [...found.values()]
-    .filter(
-      ({ change, admits }) => change.request.type === 'leave' || context.rules.isAdmitted(admits.size, quorum)
-    )
+    .filter(({ change, admits }) => isAdmitted(context, change.request, admits.size))
     .map(({ change, admits }) => ({
       ...change,
       admits: [...admits]
@@ -86,14 +93,14 @@ function allMembershipVotes(state: PeerState): Message<'membership-vote'>[] {
   ).flat()
 }
 
-/** One change a peer, and no more joins than a cut may hold. */
+/** One change per peer, and no more joins than a cut may hold. */
 function withinLimits({ context }: PeerState, changes: readonly MembershipChange[]): MembershipChange[] {
   const chosen: MembershipChange[] = []
   let joins = 0
   for (const change of changes) {
     if (chosen.some(({ request }) => equalBytes(request.peer, change.request.peer))) continue
     const isJoin = change.request.type === 'join'
-    if (isJoin && joins >= context.rules.joinsAtMost(context.faulty)) continue
+    if (isJoin && joins >= joinsMax(context)) continue
     if (isJoin) joins++
     chosen.push(change)
   }

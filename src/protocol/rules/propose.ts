@@ -1,21 +1,24 @@
-import { memberIndex, proposerOf } from '../charter/round-context.ts'
-import { bitsOf, hasBit } from '../encoding/bytes.ts'
+import { MESSAGE_BYTES_MAX } from '../charter/limits.ts'
+import { bitsOf, equalBytes, hasBit } from '../encoding/bytes.ts'
 import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import type { CarriedReady, Cut, Proposal } from '../messages/bodies.ts'
-import { cutOf } from '../messages/identifiers.ts'
-import { MESSAGE_BYTES_MAX } from '../messages/message.ts'
-import { type Draft, messagesOf, say } from '../state/draft.ts'
+import { cutOf } from '../messages/cut.ts'
+import { memberIndex } from '../round/context.ts'
+import { proposerOf } from '../round/proposer.ts'
+import type { Draft } from '../state/draft.ts'
+import { say } from '../state/say.ts'
+import { messagesOf } from '../state/slots.ts'
 import { evidenceForCut } from './evidence.ts'
 import { changesForCut } from './membership-vote.ts'
 
 /**
- * Rule 4 *Propose*: in its view the proposer repeats the cut that is valid, or makes a fresh one from exactly q readies
- * whose certificates it holds. Until it has those it waits; the view's timer runs.
+ * Rule 4 *Propose*: in its view the proposer repeats the valid cut, or makes a fresh one from exactly q readies whose
+ * certificates it holds. Until it has those it waits, while the view's timer runs.
  */
 export function propose(draft: Draft): void {
   if (draft.committed !== undefined || draft.step !== 'propose' || draft.view < 0) return
   if (proposerOf(draft.context, draft.view) !== draft.self) return
-  const valid = draft.context.rules.toRepeat(draft.valid)
+  const { valid } = draft
   if (valid !== undefined) {
     say(draft, 'proposal', draft.view, { cut: valid.cut, validView: valid.view, readies: [] })
     return
@@ -25,7 +28,7 @@ export function propose(draft: Draft): void {
   say(draft, 'proposal', draft.view, freshProposal(draft, readies))
 }
 
-/** The q readies that say most, among those whose every certificate is held here. */
+/** The q readies that name most authors, among those of which all certificates are held here. */
 function usableReadies(draft: Draft): CarriedReady[] | undefined {
   const usable = messagesOf(draft, 'ready', 0).filter(({ body }) =>
     bitsOf(body.certified).every((author) => draft.certificates.has(author))
@@ -42,7 +45,7 @@ function usableReadies(draft: Draft): CarriedReady[] | undefined {
     .sort((left, right) => left.member - right.member)
 }
 
-/** Trainers whom at least one of the readies calls certified. */
+/** Trainers that at least one of the readies names. */
 export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly CarriedReady[]): number[] {
   return draft.context.trainers.filter((author) => readies.some(({ certified }) => hasBit(certified, author)))
 }
@@ -50,7 +53,7 @@ export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly Carried
 /** Bytes of a proposal's envelope around its body. */
 const ENVELOPE_BYTES_MAX = 1024
 
-/** Evidence and membership changes, as many as the envelope takes beside the entries: the rest comes with a later cut. */
+/** With evidence and membership changes as far as they fit into the envelope; the rest comes with a later cut. */
 function freshProposal(draft: Draft, readies: readonly CarriedReady[]): Proposal {
   const evidence = evidenceForCut(draft)
   const membership = changesForCut(draft)
@@ -76,28 +79,29 @@ function cutFrom(
   )
 }
 
-/** The authors that readies make a cut stack: their union, or none where it is too small. */
+/** The authors that a cut with these readies stacks: their union, or none when it is too small. */
 function authorsOf({ context }: Draft, readies: readonly CarriedReady[]): number[] {
   const union = unionOf({ context }, readies)
-  return context.rules.isTooFew(union.length, Math.min(context.charter.minShards, context.trainers.length))
-    ? []
-    : union
+  return union.length < Math.min(context.charter.minShards, context.trainers.length) ? [] : union
 }
 
 /**
- * Whether a fresh proposal keeps rule 4: its list is exactly the union of its readies, or empty where that is below
- * `minShards` (a void round), and every entry is certified. A certificate that is not here yet may still come.
+ * Whether a fresh proposal follows rule 4: its entries are exactly the union of its readies, or none when that is smaller
+ * than `minShards` (a void round), and every entry is certified. A certificate that is missing here may still arrive.
  */
 export function judgeFreshProposal(
   draft: Draft,
   { cut, readies }: Proposal
 ): 'valid' | 'invalid' | 'waiting' {
-  const { rules } = draft.context
   const listed = cut.entries.map(({ author }) => memberIndex(draft.context, author))
-  if (!rules.isUnion(listed, authorsOf(draft, readies))) return 'invalid'
-  const opinions = cut.entries.map(({ manifest }, index) =>
-    rules.certificateSays(draft.certificates.get(listed[index]!)?.manifest, manifest)
-  )
-  if (opinions.includes('invalid')) return 'invalid'
-  return opinions.includes('waiting') ? 'waiting' : 'valid'
+  const union = authorsOf(draft, readies)
+  if (listed.length !== union.length || listed.some((author, index) => author !== union[index]))
+    return 'invalid'
+  const certified = listed.map((author) => draft.certificates.get(author)?.manifest)
+  const isOther = cut.entries.some(({ manifest }, index) => {
+    const known = certified[index]
+    return known !== undefined && !equalBytes(known, manifest)
+  })
+  if (isOther) return 'invalid'
+  return certified.includes(undefined) ? 'waiting' : 'valid'
 }

@@ -1,10 +1,12 @@
 import { bitmapOf } from '../encoding/bytes.ts'
-import { countOf, type Draft, say, startTimer } from '../state/draft.ts'
-import { deadlinesOf, noteMoment } from './deadline.ts'
+import { type Draft, startTimer } from '../state/draft.ts'
+import { say } from '../state/say.ts'
+import { countOf } from '../state/slots.ts'
+import { deadlinesOf, noteMoment } from './measure.ts'
 
 /**
  * Rule 3 *Ready*: one bitmap of the certificates held, sent at the earliest of: every trainer certified; the gather
- * deadline; `grace` after f+1 readies; q readies.
+ * deadline; `grace` after f + 1 readies; q readies.
  */
 export function sayReady(draft: Draft): void {
   const { trainers, members, faulty, quorum } = draft.context
@@ -25,7 +27,7 @@ export function sayReady(draft: Draft): void {
     )
 }
 
-/** `gathering` begins with the own manifest or when the time to train is over; from then on the gather deadline runs. */
+/** `gathering` begins with the own manifest or when the time to train is over; the gather deadline runs from then on. */
 export function beginGathering(draft: Draft): void {
   if (draft.phase === 'training') draft.phase = 'gathering'
   noteMoment(draft, 'gathering')

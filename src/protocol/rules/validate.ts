@@ -1,20 +1,23 @@
 import { blockCount, shardByteLength } from '../../adapter/shard/shard.ts'
-import type { RoundContext } from '../charter/round-context.ts'
+import { isNextReveal } from '../charter/reveal-chain.ts'
 import { hex } from '../encoding/bytes.ts'
 import type { Manifest, ManifestShard } from '../messages/bodies.ts'
+import type { RoundContext } from '../round/context.ts'
+import type { HeldOutLoss } from '../state/events.ts'
+import { samplesFault } from './weights.ts'
 
 /**
- * Rule 2 *Validate*, as far as the manifest alone tells: shapes, rank, alpha, samples and sizes within the charter, and
- * the author's next reveal. What the blocks hold is judged where they arrive.
+ * Rule 2 *Validate*, of the manifest alone: shapes, rank, alpha, samples and sizes within the charter, and the author's next
+ * reveal. The content of the blocks is validated where they arrive.
  *
  * @returns why no honest member endorses it, or undefined
  */
 export function manifestFault(context: RoundContext, author: number, manifest: Manifest): string | undefined {
   const { charter } = context
   if (manifest.dtype !== charter.dtype) return `dtype ${manifest.dtype} is not the charter's ${charter.dtype}`
-  if (!context.rules.isSampleCount(manifest.samples, charter.sampleCap))
-    return `${manifest.samples} samples are above the charter's cap`
-  if (!context.rules.isReveal(context.members[author]!.anchor, manifest.reveal))
+  const samples = samplesFault(charter, manifest)
+  if (samples !== undefined) return samples
+  if (!isNextReveal(context.members[author]!.anchor, manifest.reveal))
     return 'its reveal is not the next of its chain'
   let total = 0
   for (const [index, shard] of manifest.shards.entries()) {
@@ -26,12 +29,12 @@ export function manifestFault(context: RoundContext, author: number, manifest: M
   }
   return total === manifest.totalBytes
     ? undefined
-    : `announces ${manifest.totalBytes} bytes where its ranks give ${total}`
+    : `announces ${manifest.totalBytes} bytes, its ranks give ${total}`
 }
 
 function shardFault({ charter }: RoundContext, shard: ManifestShard): string | undefined {
   const known = charter.base.modules.find(({ module }) => module === shard.module)
-  if (known === undefined) return 'is no module of the charter'
+  if (known === undefined) return 'is not a module of the charter'
   if (known.inFeatures !== shard.inFeatures || known.outFeatures !== shard.outFeatures)
     return `shape ${shard.outFeatures}×${shard.inFeatures} is not the base's ${known.outFeatures}×${known.inFeatures}`
   const { rank, alpha } = charter
@@ -42,33 +45,26 @@ function shardFault({ charter }: RoundContext, shard: ManifestShard): string | u
   const expected = blockCount(shardByteLength({ ...shard, dtype: charter.dtype }))
   return shard.blocks.length === expected
     ? undefined
-    : `${shard.blocks.length} blocks where its rank gives ${expected}`
-}
-
-/** Mean losses on a member's own held-out text, nats per token. */
-export interface HeldOutLoss {
-  /** Of the model that the round starts from. */
-  readonly before: number
-  /** Of that model with one update merged into it, at its full scale. */
-  readonly after: number
+    : `has ${shard.blocks.length} blocks, its rank gives ${expected}`
 }
 
 /**
- * Rule 2 *Validate*, the held-out check: a veto where the charter makes it one, else advice. A member that measured nothing
- * refuses nothing by it.
+ * Rule 2 *Validate*, the held-out check: a veto if the charter makes it one, or else advice. A member that measured nothing
+ * refuses nothing.
  *
  * @returns why this member does not endorse the update, or undefined
  */
 export function heldOutFault(
-  { charter, rules }: Pick<RoundContext, 'charter' | 'rules'>,
+  { charter }: Pick<RoundContext, 'charter'>,
   loss: HeldOutLoss | undefined
 ): string | undefined {
   if (charter.heldOutVeto === false || loss === undefined) return undefined
   const { margin } = charter.heldOutVeto
   const { before, after } = loss
-  return rules.raisesTooMuch(before, after, margin)
-    ? `it raises the held-out loss from ${before} to ${after}, by more than the charter's ${margin}`
-    : undefined
+  // A loss that is not a number is not within the margin either.
+  return after - before <= margin
+    ? undefined
+    : `it raises the held-out loss from ${before} to ${after}, by more than the charter's ${margin}`
 }
 
 /** Digests of all blocks of a manifest, each once, in order. */

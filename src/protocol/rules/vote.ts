@@ -1,18 +1,13 @@
-import { proposerOf } from '../charter/round-context.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import type { Cut, Proposal } from '../messages/bodies.ts'
-import { cutId } from '../messages/identifiers.ts'
-import {
-  countOf,
-  type Draft,
-  keptOf,
-  messagesOf,
-  say,
-  startTimer,
-  tallyOf,
-  votesFor
-} from '../state/draft.ts'
-import { deadlinesOf, noteDelays, noteMoment } from './deadline.ts'
+import { cutId } from '../messages/cut.ts'
+import { VIEW_KINDS } from '../messages/header.ts'
+import { proposerOf } from '../round/proposer.ts'
+import { type Draft, startTimer } from '../state/draft.ts'
+import { say } from '../state/say.ts'
+import { allSlots, countOf, keptOf, messagesOf, slotsOf } from '../state/slots.ts'
+import { tallyOf, votesFor } from '../state/tally.ts'
+import { deadlinesOf, noteDelays, noteViewMoment } from './measure.ts'
 import { judgeFreshProposal } from './propose.ts'
 
 /**
@@ -31,36 +26,28 @@ export function vote(draft: Draft): void {
 export function startView(draft: Draft, view: number): void {
   draft.view = view
   draft.step = 'propose'
-  noteMoment(draft, `view/${view}`)
-  const { growthMs } = draft.context.charter.timeouts
-  const { proposeMs } = deadlinesOf(draft)
-  startTimer(draft, `propose/${view}`, draft.context.rules.viewTimeout(proposeMs, growthMs, view))
+  noteViewMoment(draft, 'began')
+  startTimer(draft, `propose/${view}`, viewTimeout(draft, deadlinesOf(draft).proposeMs))
+}
+
+/** How long a timer of the current view runs, milliseconds. */
+function viewTimeout({ view, context }: Draft, milliseconds: number): number {
+  return milliseconds + view * context.charter.timeouts.growthMs
 }
 
 /** f+1 members in higher views: jump (line 55). */
 function jump(draft: Draft): void {
   const highest = new Map<number, number>()
-  for (const [key, slot] of draft.messages) {
-    if (!key.startsWith('pre') && !key.startsWith('proposal/')) continue
-    const view = viewOf(key)
-    if (view <= draft.view) continue
-    for (const author of slot.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, view))
+  for (const { kind, slot: view, byAuthor } of allSlots(draft)) {
+    if (!VIEW_KINDS.has(kind) || view <= draft.view) continue
+    for (const author of byAuthor.keys()) highest.set(author, Math.max(highest.get(author) ?? -1, view))
   }
   if (highest.size === 0) return
-  const { rules, faulty } = draft.context
-  const reached = rules.jumpTo(
-    [...highest.values()].sort((left, right) => right - left),
-    faulty
-  )
-  if (reached > draft.view) startView(draft, reached)
+  const reached = [...highest.values()].sort((left, right) => right - left)[draft.context.faulty]
+  if (reached !== undefined && reached > draft.view) startView(draft, reached)
 }
 
-/** The view of the key of a proposal's or a vote's slot. */
-function viewOf(key: string): number {
-  return Number(key.slice(key.indexOf('/') + 1))
-}
-
-/** What its proposer proposed in a view, with the ids of the cuts: one proposal, or a faulty member's two. */
+/** The proposals of a view's proposer, with the ids of their cuts: one, or a faulty member's two. */
 function proposalsOf(draft: Draft, view: number): { proposal: Proposal; id: Uint8Array }[] {
   return keptOf(draft, 'proposal', view, proposerOf(draft.context, view)).map(({ body }) => ({
     proposal: body,
@@ -68,36 +55,38 @@ function proposalsOf(draft: Draft, view: number): { proposal: Proposal; id: Uint
   }))
 }
 
-/** Prevotes for the view's proposal (lines 22 and 28), or for none when the proposer took too long (line 57). */
+/** Prevotes for the view's proposal (lines 22 and 28), or against it when the proposer took too long (line 57). */
 function prevote(draft: Draft): void {
   if (draft.step !== 'propose') return
   const current = proposalsOf(draft, draft.view)[0]
   const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
   if (opinion === 'waiting' && !draft.expired.has(`propose/${draft.view}`)) return
-  if (opinion === 'for') noteMoment(draft, `prevoted/${draft.view}`)
+  if (opinion === 'for') noteViewMoment(draft, 'prevoted')
   say(draft, 'prevote', draft.view, { cut: opinion === 'for' ? current!.id : null })
   draft.step = 'prevote'
 }
 
 function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'against' | 'waiting' {
-  const { locked, view, context } = draft
-  const { rules, quorum } = context
-  if (proposal.validView >= 0) {
-    if (!rules.isProven(votesFor(draft, 'prevote', proposal.validView, id), quorum)) return 'waiting'
-    return rules.mayPrevoteRepeated(locked, id, proposal.validView) ? 'for' : 'against'
+  const { locked, view } = draft
+  const { quorum } = draft.context
+  const { validView } = proposal
+  const isUnlocked = locked === undefined || equalBytes(locked.id, id)
+  if (validView >= 0) {
+    if (votesFor(draft, 'prevote', validView, id) < quorum) return 'waiting'
+    return isUnlocked || locked.view <= validView ? 'for' : 'against'
   }
-  // A quorum of prevotes holds an honest member that checked the readies: their certificates need not be waited for.
+  // A quorum of prevotes includes an honest member that checked the readies: their certificates need not be here.
   const checked = votesFor(draft, 'prevote', view, id) >= quorum
   const judgement = checked ? 'valid' : judgeFreshProposal(draft, proposal)
   if (judgement === 'waiting') return 'waiting'
-  return judgement === 'valid' && rules.mayPrevoteFresh(locked, id) ? 'for' : 'against'
+  return judgement === 'valid' && isUnlocked ? 'for' : 'against'
 }
 
 /** Precommits what a quorum prevoted (line 36), or none (lines 44 and 61). */
 function lock(draft: Draft): void {
   const { view, context } = draft
   if (draft.step === 'propose') return
-  // Any of the view's proposals: the first that came here need not be the one that the others saw.
+  // Any of the view's proposals: the first that arrived here need not be the one that the others prevoted.
   const agreed = proposalsOf(draft, view).find(
     ({ id }) => votesFor(draft, 'prevote', view, id) >= context.quorum
   )
@@ -108,22 +97,10 @@ function lock(draft: Draft): void {
       precommit(draft, agreed.id)
     }
   } else if (draft.step === 'prevote') {
-    const bodiless = context.rules.mayPrecommit(false) ? quorumOfPrevotes(draft) : undefined
-    if (bodiless !== undefined) {
-      draft.locked = { view, id: bodiless }
-      precommit(draft, bodiless)
-    } else if (
-      votesFor(draft, 'prevote', view, null) >= context.quorum ||
-      draft.expired.has(`prevote/${view}`)
-    )
-      precommit(draft, null)
+    const isAgainst = votesFor(draft, 'prevote', view, null) >= context.quorum
+    const isOver = draft.expired.has(`prevote/${view}`)
+    if (isAgainst || isOver) precommit(draft, null)
   }
-}
-
-/** The cut that a quorum prevoted in this view, whether or not its body is here. */
-function quorumOfPrevotes(draft: Draft): Uint8Array | undefined {
-  const cuts = messagesOf(draft, 'prevote', draft.view).flatMap(({ body }) => body.cut ?? [])
-  return cuts.find((cut) => votesFor(draft, 'prevote', draft.view, cut) >= draft.context.quorum)
 }
 
 function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
@@ -139,40 +116,38 @@ function makeValid(draft: Draft, view: number, id: Uint8Array, cut: Cut): void {
 }
 
 function precommit(draft: Draft, cut: Uint8Array | null): void {
-  if (cut !== null) noteMoment(draft, `precommitted/${draft.view}`)
+  if (cut !== null) noteViewMoment(draft, 'precommitted')
   say(draft, 'precommit', draft.view, { cut })
   draft.step = 'precommit'
 }
 
 /**
- * Starts the timers of line 34 and line 47; the latter's end begins the next view (line 65). It is the charter's, the
- * same for everybody: a member whose own time were shorter would be gone from each view before the others come.
+ * Starts the timers of line 34 and line 47; the end of the latter begins the next view (line 65). It follows the charter
+ * alone, the same for every member: a member with a shorter time would leave each view before the others reach it.
  */
 function startVoteTimers(draft: Draft): void {
-  const { quorum, charter, rules } = draft.context
-  const { voteMs, growthMs } = charter.timeouts
+  const { quorum, charter } = draft.context
   const { view } = draft
-  const lasting = (base: number) => rules.viewTimeout(base, growthMs, view)
   if (draft.step === 'prevote' && countOf(draft, 'prevote', view) >= quorum)
-    startTimer(draft, `prevote/${view}`, lasting(deadlinesOf(draft).voteMs))
-  if (countOf(draft, 'precommit', view) >= quorum) startTimer(draft, `precommit/${view}`, lasting(voteMs))
+    startTimer(draft, `prevote/${view}`, viewTimeout(draft, deadlinesOf(draft).voteMs))
+  if (countOf(draft, 'precommit', view) >= quorum)
+    startTimer(draft, `precommit/${view}`, viewTimeout(draft, charter.timeouts.voteMs))
   if (draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
 }
 
-/** A quorum of precommits for one cut whose body is here, in whatever view: it is decided (line 49). */
+/** A quorum of precommits, in any view, for a cut whose body is here: it is decided (line 49). */
 export function commit(draft: Draft): void {
   if (draft.committed !== undefined) return
-  const { quorum, rules } = draft.context
-  const views: number[] = []
-  for (const [key, slot] of draft.messages)
-    if (key.startsWith('precommit/') && slot.size >= quorum) views.push(viewOf(key))
+  const { quorum } = draft.context
+  const views = slotsOf(draft, 'precommit')
+    .filter(({ byAuthor }) => byAuthor.size >= quorum)
+    .map(({ slot }) => slot)
   const isAgreed = (view: number) =>
     tallyOf(draft, 'precommit', view).some(({ cut, votes }) => cut !== null && votes >= quorum)
-  const counted = rules.commitViews(views, draft.view).filter(isAgreed)
+  const counted = views.filter(isAgreed)
   if (counted.length === 0) return
-  const proposals = [...draft.messages].filter(([key]) => key.startsWith('proposal/'))
-  const cuts = proposals.flatMap(([, slot]) =>
-    [...slot.values()].flat().map(({ body }) => (body as Proposal).cut)
+  const cuts = slotsOf(draft, 'proposal').flatMap(({ byAuthor }) =>
+    [...byAuthor.values()].flat().map(({ body }) => body.cut)
   )
   for (const cut of draft.valid === undefined ? cuts : [draft.valid.cut, ...cuts]) {
     const id = cutId(draft.context, cut)
@@ -183,9 +158,18 @@ export function commit(draft: Draft): void {
   }
 }
 
-/** Takes a cut as decided; training for this round has lost its purpose. */
+/** Takes a cut as decided; training for this round ends. */
 export function commitTo(draft: Draft, id: Uint8Array, cut: Cut): void {
   if (draft.phase === 'training') draft.effects.push({ type: 'cancelTraining' })
   draft.committed = { id, cut }
   draft.phase = 'stacking'
+}
+
+/** `deciding` begins with q readies (rule 3 *Ready*). */
+export function beginDeciding(draft: Draft): void {
+  if (draft.view >= 0 || draft.committed !== undefined) return
+  if (countOf(draft, 'ready', 0) < draft.context.quorum) return
+  if (draft.phase === 'training') draft.effects.push({ type: 'cancelTraining' })
+  draft.phase = 'deciding'
+  startView(draft, 0)
 }

@@ -1,13 +1,13 @@
-import type { RoundContext } from '../charter/round-context.ts'
 import type { SealedRound } from '../history/sealed-round.ts'
 import type { Certificate, Cut } from '../messages/bodies.ts'
+import type { SignedRequest } from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
-import type { SignedRequest } from './state.ts'
+import type { RoundContext } from '../round/context.ts'
 
 /** What must be durable before the effects after it are carried out. */
 export type LogRecord = SignedRecord | ValidRecord | SilentRecord
 
-/** Last round of a silence whose end is not known yet. */
+/** End of a silence that is not known yet. */
 export const UNKNOWN_ROUND = Number.MAX_SAFE_INTEGER
 
 /** Rule 17 *Lost log*: this peer lost its log and signs nothing up to and including a round. */
@@ -16,7 +16,7 @@ export interface SilentRecord {
   readonly through: number
 }
 
-/** An own message, with what it claims to hold: a ready's certificates, so that a restarted peer can still show them. */
+/** An own message, with what it claims to hold: a ready's certificates, so that a restarted peer can still prove them. */
 export interface SignedRecord {
   readonly type: 'signed'
   readonly envelope: Uint8Array
@@ -24,8 +24,8 @@ export interface SignedRecord {
 }
 
 /**
- * The cut that is valid, and locked where a precommit of the same view follows (rule 5 *Vote*), with the envelopes of the
- * prevotes that made it so: nobody votes for a lock that cannot be shown, and others may have lost them too.
+ * The valid cut, which is locked if a precommit of the same view follows (rule 5 *Vote*), with the envelopes of the prevotes
+ * that made it valid: nobody votes for a cut whose validity is not proven, and the others may have lost these prevotes.
  */
 export interface ValidRecord {
   readonly type: 'valid'
@@ -35,7 +35,7 @@ export interface ValidRecord {
   readonly prevotes: readonly Uint8Array[]
 }
 
-/** What the shell is to do, in this order. */
+/** What the shell has to do. Effects are carried out in their order. */
 export type Effect =
   | { readonly type: 'persist'; readonly record: LogRecord }
   | { readonly type: 'broadcast'; readonly message: Message }
@@ -53,8 +53,8 @@ export type Effect =
       readonly manifests: readonly Message<'manifest'>[]
     }
   /**
-   * The own build is not what a quorum sealed; what it wrote is worth nothing. Comes before `sealed`, and `rebuild` after
-   * it (rule 8 *Attest*).
+   * The own build is not what a quorum sealed, and its files are wrong. Comes before `sealed`; `rebuild` comes after it
+   * (rule 8 *Attest*).
    */
   | {
       readonly type: 'diverged'
@@ -64,11 +64,11 @@ export type Effect =
     }
   /** Get the model that the round starts from, whose digest is `context.modelDigest`, then report `rebuilt`. */
   | { readonly type: 'rebuild'; readonly context: RoundContext }
-  /** The own manifest is one that others would refuse: it was not signed, and the round goes on without it. */
+  /** The own manifest was not signed, because the others would refuse it; the round goes on without it. */
   | { readonly type: 'unpublished'; readonly reason: string }
   /** This member does not endorse a manifest whose blocks it holds (rule 2 *Validate*). */
   | { readonly type: 'refused'; readonly manifest: Uint8Array; readonly reason: string }
-  /** What the operator wants of the membership cannot be in this round. */
+  /** A membership request of the operator cannot take effect in this round. */
   | { readonly type: 'requestRefused'; readonly signedRequest: SignedRequest; readonly reason: string }
   | { readonly type: 'certified'; readonly certificate: Certificate }
   | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }

@@ -1,10 +1,17 @@
 import type { SealedRound } from '../history/sealed-round.ts'
 import type { Certificate, Manifest } from '../messages/bodies.ts'
+import type { SignedRequest } from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
-import type { HeldOutLoss } from '../rules/validate.ts'
-import type { SignedRequest } from './state.ts'
 
-/** What can happen to a peer. The shell has judged everything that came from outside. */
+/** Mean losses on a member's own held-out text, nats per token. */
+export interface HeldOutLoss {
+  /** Of the model that the round starts from. */
+  readonly before: number
+  /** Of that model with one update merged into it, at its full scale. */
+  readonly after: number
+}
+
+/** What can happen to a peer. The shell has verified everything that came from outside. */
 export type PeerEvent =
   /** A message that `judge` accepted. */
   | { readonly type: 'message'; readonly message: Message }
@@ -19,8 +26,8 @@ export type PeerEvent =
   /** Own training failed; the round goes on without it. */
   | { readonly type: 'trainingFailed'; readonly round: number; readonly reason: string }
   /**
-   * Every block of a manifest is durable; `fault` tells why its content is not valid, where it is not, `heldOut` what the
-   * update did to this member's held-out loss, where that was measured and may count (rule 2 *Validate*).
+   * Every block of a manifest is durable. `fault` says why its content is not valid, if it is not; `heldOut` what the update
+   * did to this member's held-out loss, if that was measured and may count (rule 2 *Validate*).
    */
   | {
       readonly type: 'blocksHeld'
@@ -35,12 +42,14 @@ export type PeerEvent =
       readonly stack: Uint8Array | null
       readonly model: Uint8Array
     }
-  /** Rule 8 *Attest*: the model with this digest is here, built anew or fetched. */
+  /** Rule 8 *Attest*: the model with this digest is held, rebuilt or fetched. */
   | { readonly type: 'rebuilt'; readonly model: Uint8Array }
-  /** Rule 17 *Lost log*: a quorum told how far it is; see `silenceNeeded`. */
+  /** Rule 16 *Catch-up*: rounds up to this one are followed by their seals alone; see `historyThrough`. */
+  | { readonly type: 'behind'; readonly through: number }
+  /** Rule 17 *Lost log*: enough members told their latest attested round; see `silenceNeeded`. */
   | { readonly type: 'recollected'; readonly through: number }
   /** Two valid seals of an earlier round were found; `reason` names who signed both. */
   | { readonly type: 'conflict'; readonly reason: string }
-  /** The operator wants somebody to come or to go (rule 11 *Membership*). */
+  /** The operator asks for a change of the membership (rule 11 *Membership*). */
   | { readonly type: 'membershipRequest'; readonly signedRequest: SignedRequest }
   | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

@@ -1,15 +1,15 @@
 import { z } from 'zod'
-import { VOTERS_MAX } from '../charter/charter.ts'
+import { MESSAGE_BYTES_MAX, VOTERS_MAX } from '../charter/limits.ts'
 import { byteString, decodeCanonical, encodeCanonical } from '../encoding/canonical-cbor.ts'
+import { counterSchema } from '../encoding/schemas.ts'
 import { certificateSchema, cutSchema } from '../messages/bodies.ts'
-import { decodeEnvelope, MESSAGE_BYTES_MAX } from '../messages/message.ts'
+import { decodeEnvelope } from '../messages/message.ts'
 import type { LogRecord } from './effects.ts'
 
 /** Most bytes of one record: a ready with the certificates of all trainers. */
 export const LOG_RECORD_BYTES_MAX = 16 * 1024 * 1024
 
-const counter = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-const envelope = byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX, 'is too long an envelope')
+const envelope = byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX, 'the envelope is too long')
 
 const logRecordSchema = z.discriminatedUnion('type', [
   z.strictObject({
@@ -19,12 +19,12 @@ const logRecordSchema = z.discriminatedUnion('type', [
   }),
   z.strictObject({
     type: z.literal('valid'),
-    round: counter,
-    view: counter,
+    round: counterSchema,
+    view: counterSchema,
     cut: cutSchema,
     prevotes: z.array(envelope).max(2 * VOTERS_MAX)
   }),
-  z.strictObject({ type: z.literal('silent'), through: counter })
+  z.strictObject({ type: z.literal('silent'), through: counterSchema })
 ])
 
 /** The bytes of a record of the write-ahead log. */
@@ -32,7 +32,7 @@ export function encodeLogRecord(record: LogRecord): Uint8Array {
   return encodeCanonical(record)
 }
 
-/** @throws {MalformedError} for bytes that are no record */
+/** @throws {MalformedError} when the bytes are not a record */
 export function decodeLogRecord(bytes: Uint8Array): LogRecord {
   return decodeCanonical(bytes, logRecordSchema, LOG_RECORD_BYTES_MAX) as LogRecord
 }

@@ -1,40 +1,44 @@
-import { equalBytes } from '../encoding/bytes.ts'
-import type { Kind, Vote } from '../messages/bodies.ts'
-import { cutId } from '../messages/identifiers.ts'
+import { equalBytes, sameDigest } from '../encoding/bytes.ts'
+import { cutId } from '../messages/cut.ts'
+import type { Kind } from '../messages/header.ts'
 import { isKind } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
-import { requiredManifestId } from '../rules/endorse.ts'
-import { tallyOf, votesFor } from './draft.ts'
+import { messagesOf, slotOf } from './slots.ts'
 import type { PeerState } from './state.ts'
+import { tallyOf, type VoteKind, votesFor } from './tally.ts'
 
 /*
- * A faulty member says one thing to some and another to others. Where its one word completed a quorum, whoever heard the
- * other has to get that word too, or the honest members cannot follow each other. A quorum holds at least q − f honest
- * votes, which all the honest hear: a cut with so many votes here, of members not known to contradict themselves, may have
- * a quorum elsewhere. Who is known to is not honest, and not counted. Then at most two cuts of a view are looked for, and
- * two places an author are enough, however many words a liar has.
+ * A faulty member may send different messages to different members. If one of them completed a quorum, those that heard the
+ * other need it too, or the honest members cannot follow each other. A quorum contains at least q − f honest votes, which
+ * all honest members hear. So a cut with this number of votes here, from members not known to contradict themselves, may
+ * have a quorum elsewhere; members known to contradict themselves are not honest, and are not counted. Then at most two
+ * cuts of a view are in question, and two places per author are enough, however many messages a faulty member sends.
  */
 
-/** Cuts that may have a quorum of a view's votes elsewhere, whether or not they have one here. */
-export function likelyCuts(state: PeerState, kind: 'prevote' | 'precommit', view: number): Uint8Array[] {
+/** Id of the author's manifest that the round may depend on: in the committed cut, or certified. */
+export function requiredManifestId(state: PeerState, author: number): Uint8Array | undefined {
+  const peer = state.context.members[author]!.peer
+  const entry = state.committed?.cut.entries.find((candidate) => equalBytes(candidate.author, peer))
+  return entry?.manifest ?? state.certificates.get(author)?.manifest
+}
+
+/** Cuts that may have a quorum of a view's votes at some member, here or elsewhere. */
+export function likelyCuts(state: PeerState, kind: VoteKind, view: number): Uint8Array[] {
   const { quorum, faulty } = state.context
   return tallyOf(state, kind, view, state.equivocators).flatMap(({ cut, votes }) =>
     cut === null || votes < quorum - faulty ? [] : [cut]
   )
 }
 
-/** Cuts that may have been agreed on in a view, and whose body no proposal of that view gives here. */
+/** Cuts that may have been agreed on in a view, and that are in no proposal of that view here. */
 function bodilessCuts(state: PeerState, view: number): Uint8Array[] {
   const likely = [...likelyCuts(state, 'prevote', view), ...likelyCuts(state, 'precommit', view)]
   if (likely.length === 0) return []
-  const proposals = [
-    ...(state.messages.get(`proposal/${view}`)?.values() ?? [])
-  ].flat() as Message<'proposal'>[]
-  const held = proposals.map(({ body }) => cutId(state.context, body.cut))
+  const held = messagesOf(state, 'proposal', view).map(({ body }) => cutId(state.context, body.cut))
   return likely.filter((cut) => !held.some((id) => equalBytes(id, cut)))
 }
 
-/** Whether the round may depend on a message whose author already said other things in its place. */
+/** Whether the round may depend on a message whose author sent others in the same kind and slot before. */
 export function isNeeded(state: PeerState, message: Message): boolean {
   const { slot, author } = message
   if (isKind(message, 'manifest')) {
@@ -52,12 +56,9 @@ export function isNeeded(state: PeerState, message: Message): boolean {
   return false
 }
 
-/**
- * Authors of whose messages in a kind and slot this peer needs no more: those that it tells others of (rule 14 *Sync*).
- */
+/** Authors of whose messages in a kind and slot this peer needs no more (rule 14 *Sync*). */
 export function completeAuthors(state: PeerState, kind: Kind, slot: number): number[] {
-  const held = state.messages.get(`${kind}/${slot}`) ?? new Map<number, readonly Message[]>()
-  const authors = [...held.keys()]
+  const authors = [...(slotOf(state, kind, slot)?.byAuthor.keys() ?? [])]
   // One piece of evidence about an offender is enough.
   if (kind === 'evidence') return state.context.members.map((_, index) => index)
   if (kind === 'proposal') return bodilessCuts(state, slot).length > 0 ? [] : authors
@@ -65,11 +66,8 @@ export function completeAuthors(state: PeerState, kind: Kind, slot: number): num
   const open = likelyCuts(state, kind, slot).filter(
     (cut) => votesFor(state, kind, slot, cut) < state.context.quorum
   )
-  const isFor = ({ body }: Message, cut: Uint8Array) => {
-    const vote = body as Vote
-    return vote.cut !== null && equalBytes(vote.cut, cut)
-  }
+  const votes = slotOf(state, kind, slot)?.byAuthor
   return authors.filter((author) =>
-    open.every((cut) => held.get(author)?.some((message) => isFor(message, cut)))
+    open.every((cut) => votes?.get(author)?.some(({ body }) => sameDigest(body.cut, cut)))
   )
 }

@@ -1,33 +1,26 @@
-import { memberIndex, type RoundContext } from '../charter/round-context.ts'
+import { hex } from '../encoding/bytes.ts'
 import type { SealedRound } from '../history/sealed-round.ts'
-import type { Certificate, ChangeRequest, Cut, Evidence } from '../messages/bodies.ts'
-import type { Message } from '../messages/message.ts'
-import { type Delays, NO_DELAYS } from '../rules/deadline.ts'
+import type { Certificate, Cut, Evidence } from '../messages/bodies.ts'
+import type { SignedRequest } from '../messages/membership.ts'
+import { memberIndex, type RoundContext } from '../round/context.ts'
+import { type Delays, NO_DELAYS } from '../timing/delays.ts'
+import { type Moments, NO_MOMENTS } from '../timing/moments.ts'
 import type { LogRecord } from './effects.ts'
+import { NO_MESSAGES, type Slots } from './slots.ts'
 
-/** Where a peer stands in its round (DESIGN §5). */
+/** Where a peer stands in its round (`docs/protocol.md`, "Phases"). */
 export type Phase = 'training' | 'gathering' | 'deciding' | 'stacking' | 'sealing'
 
-/** What a peer has of a manifest's blocks: on their way; there and valid; there and not valid; not wanted. */
+/** State of a manifest's blocks: on their way; held and valid; held and not valid; not wanted. */
 export type Holding = 'fetching' | 'valid' | 'invalid' | 'refused'
-
-/** Verified messages of one kind and slot by author; at most two distinct ones each (rule 15 *Bounds*). */
-export type Slot = ReadonlyMap<number, readonly Message[]>
-
-/** What a member's operator wants of the membership, with the candidate's or leaver's signature. */
-export interface SignedRequest {
-  readonly request: ChangeRequest
-  readonly own: Uint8Array | null
-}
 
 /** A peer's whole protocol state in one round, as a value. */
 export interface PeerState {
   readonly context: RoundContext
-  /** Own index among the members, or −1 for one who only watches. */
+  /** Own index among the members, or −1 for a peer that is not a member of the round. */
   readonly self: number
   readonly phase: Phase
-  /** By `<kind>/<slot>`. */
-  readonly messages: ReadonlyMap<string, Slot>
+  readonly messages: Slots
   /** By author. */
   readonly certificates: ReadonlyMap<number, Certificate>
   /** By manifest id in hex. */
@@ -37,36 +30,40 @@ export interface PeerState {
   readonly step: 'propose' | 'prevote' | 'precommit'
   readonly locked: { readonly view: number; readonly id: Uint8Array } | undefined
   readonly valid: { readonly view: number; readonly id: Uint8Array; readonly cut: Cut } | undefined
-  /** Timers that were set, and those that ran out. */
+  /** Timers that were started, and those that expired. */
   readonly timers: ReadonlySet<string>
   readonly expired: ReadonlySet<string>
   readonly committed: { readonly id: Uint8Array; readonly cut: Cut } | undefined
   readonly building: boolean
   readonly built: { readonly stack: Uint8Array | null; readonly model: Uint8Array } | undefined
-  /** The seal, made here or received, that waits for the own build. */
+  /** The sealed round, sealed here or received, until the own build is done. */
   readonly sealedRound: SealedRound | undefined
   /** Envelopes of the next round by author. */
   readonly early: ReadonlyMap<string, readonly Uint8Array[]>
   /** What is proven against members, by PeerId in hex, until a cut has convicted them. */
   readonly evidence: ReadonlyMap<string, Evidence>
-  /** By id of the request in hex; kept until they are fulfilled or too old. */
+  /** What the operator asks for, by id of the request in hex; kept until it takes effect or lapses. */
   readonly requests: ReadonlyMap<string, SignedRequest>
   /** Rule 17 *Lost log*: last round in which this peer signs nothing; 0 where its log is whole. */
   readonly silentThrough: number
   /**
-   * Rule 8 *Attest*: whether the model that this round starts from is not here, since the own build was not the sealed
-   * one; until it is rebuilt, this member neither trains nor builds nor attests.
+   * Rule 8 *Attest*: whether this peer lacks the model that this round starts from, because its own build was not the
+   * sealed one; until it is rebuilt, this member neither trains nor builds nor attests.
    */
   readonly diverged: boolean
-  /** When things happened in this round, milliseconds by the own clock; empty where there is none. */
-  readonly moments: ReadonlyMap<string, number>
-  /** What the deadlines follow. */
+  /**
+   * Rule 16 *Catch-up*: last round of the history that this peer follows by seals alone, without blocks and builds, since
+   * the others are far ahead; 0 when there is none.
+   */
+  readonly historyThrough: number
+  readonly moments: Moments
+  /** What the deadlines follow (`docs/protocol.md`, "Deadlines"). */
   readonly delays: Delays
-  /** Members who contradicted themselves in this round. */
+  /** Members that contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
-  /** The log's records at the last start: rounds that come again after a loss of sealed rounds go on from them. */
+  /** The log's records at the last start: rounds that are repeated after sealed rounds were lost go on from them. */
   readonly remembered: readonly LogRecord[]
-  /** Why this peer stopped, where it did. */
+  /** Why this peer stopped, if it did. */
   readonly halted: string | undefined
 }
 
@@ -80,7 +77,7 @@ export function initialState(
     context,
     self: memberIndex(context, peer),
     phase: 'training',
-    messages: new Map(),
+    messages: NO_MESSAGES,
     certificates: new Map(),
     holdings: new Map(),
     view: -1,
@@ -99,14 +96,15 @@ export function initialState(
     requests: new Map(),
     silentThrough: remembered.findLast((record) => record.type === 'silent')?.through ?? 0,
     diverged: false,
-    moments: new Map(),
+    historyThrough: 0,
+    moments: NO_MOMENTS,
     delays: NO_DELAYS,
     equivocators: new Set(),
     halted: undefined
   }
 }
 
-/** The state alone, of whatever holds it and more: named one by one, since it is made with every step. */
+/** The state of a draft: its fields are named one by one, since this runs in every step. */
 export function stateOf(draft: PeerState): PeerState {
   return {
     context: draft.context,
@@ -130,10 +128,22 @@ export function stateOf(draft: PeerState): PeerState {
     requests: draft.requests,
     silentThrough: draft.silentThrough,
     diverged: draft.diverged,
+    historyThrough: draft.historyThrough,
     moments: draft.moments,
     delays: draft.delays,
     equivocators: draft.equivocators,
     remembered: draft.remembered,
     halted: draft.halted
   }
+}
+
+/** Rule 16 *Catch-up*: whether the sealed round is followed by its seal alone, without its blocks and without a build. */
+export function followsHistory({ context, sealedRound, historyThrough }: PeerState): boolean {
+  return sealedRound !== undefined && context.round <= historyThrough
+}
+
+/** Whether every block of a manifest is held, valid or not. */
+export function isHeld(state: PeerState, manifest: Uint8Array): boolean {
+  const holding = state.holdings.get(hex(manifest))
+  return holding === 'valid' || holding === 'invalid'
 }

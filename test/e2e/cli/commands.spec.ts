@@ -95,13 +95,11 @@ describe('the loam command', function () {
   })
 
   it('scores alike on every executor that runs everywhere, and ends', async () => {
-    const scores = []
-    for (const executor of ['onnxruntime', 'onnxruntime-web', 'tfjs'])
-      scores.push(
-        lastLine<{ nats: number; tokens: number }>(
-          await loam('eval', '--text', path('text.txt'), '--executor', executor, '--json')
-        )
-      )
+    const executors = ['onnxruntime', 'onnxruntime-web', 'tfjs']
+    const outcomes = await Promise.all(
+      executors.map((executor) => loam('eval', '--text', path('text.txt'), '--executor', executor, '--json'))
+    )
+    const scores = outcomes.map((outcome) => lastLine<{ nats: number; tokens: number }>(outcome))
     for (const { nats, tokens } of scores) {
       assert.equal(tokens, scores[0]!.tokens)
       assert.ok(Math.abs(nats - scores[0]!.nats) < 1e-4, `${nats} and ${scores[0]!.nats}`)
@@ -145,14 +143,15 @@ describe('the loam command', function () {
     assert.equal(lastLine<Score>(await loam('eval', '--text', path('letter'), '--json')).tokens, 1)
     const refused: [string[], RegExp][] = [
       [['--text', path('empty')], /is empty/],
-      [['--text', path('binary')], /is no UTF-8 text/],
+      [['--text', path('binary')], /is not UTF-8 text/],
       [['--text', path('missing')], /there is no text file/],
       [['--text', folder], /is a folder/],
-      [['--text', path('text.txt'), '--adapter', path('missing')], /is no PEFT adapter folder/],
+      [['--text', path('text.txt'), '--adapter', path('missing')], /is not a PEFT adapter folder/],
       [['--text', path('text.txt'), '--model', folder], /holds no base model/],
       [['--text', path('text.txt'), '--context', '100000'], /longer than the model's/]
     ]
-    for (const [flags, message] of refused) assertFails(await loam('eval', ...flags), 1, message)
+    const outcomes = await Promise.all(refused.map(([flags]) => loam('eval', ...flags)))
+    for (const [index, outcome] of outcomes.entries()) assertFails(outcome, 1, refused[index]![1])
   })
 
   describe('with a consortium of its own', () => {
@@ -176,10 +175,13 @@ describe('the loam command', function () {
       const card = ['--member', path('card.json')]
       const refused: [string[], RegExp][] = [
         [[...out, '--member', path('missing.json')], /there is no member card .*missing\.json/],
-        [[...out, '--member', path('broken.json')], /broken\.json is no member card/],
-        [[...out, '--member', path('wrong.json')], /wrong\.json is no member card/],
-        [[...out, ...card, ...card], /give every member's card once/],
-        [['--out', path('nowhere', 'charter.cbor'), ...card], /the folder .*nowhere for --out is not there/],
+        [[...out, '--member', path('broken.json')], /broken\.json is not a member card/],
+        [[...out, '--member', path('wrong.json')], /wrong\.json is not a member card/],
+        [[...out, ...card, ...card], /give each member.s card once/],
+        [
+          ['--out', path('nowhere', 'charter.cbor'), ...card],
+          /the folder .*nowhere for --out does not exist/
+        ],
         [[...out, ...card, '--min-shards', '9'], /minShards/],
         [[...out, ...card, '--modules', 'nonsense'], /nonsense/],
         [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is no PeerId/]
@@ -188,7 +190,7 @@ describe('the loam command', function () {
       assert(!existsSync(path('charter.cbor')))
       const made = lastLine<{ id: string; members: string[] }>(await create(...out, ...card, '--json'))
       assert.equal(made.members.length, 2)
-      assertFails(await create(...out, ...card), 1, /is there already/)
+      assertFails(await create(...out, ...card), 1, /exists already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
       const read = lastLine<{ id: string; weights: unknown }>(seen)
       assert.deepEqual([read.id, read.weights], [made.id, 'samples'])
@@ -222,7 +224,7 @@ describe('the loam command', function () {
 
     it('has nothing to export before a round is sealed', async () => {
       const out = ['--out', path('adapter')]
-      assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /is no home of a peer/)
+      assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /is not the home of a peer/)
       assertFails(await peer('--charter', path('charter.cbor'), '--rank', '65'), 1, /rank 65 is outside/)
       assertFails(await loam('adapter', 'export', '--home', home(), ...out), 1, /no sealed round/)
       assert(!existsSync(path('adapter')))
@@ -240,12 +242,12 @@ describe('the loam command', function () {
       const { port } = server.address() as { port: number }
       const refused: [string[], RegExp][] = [
         [['--data', path('missing.jsonl')], /there are no training documents at .*missing\.jsonl/],
-        [['--data', path('bad.jsonl')], /bad\.jsonl:2: no JSON/],
+        [['--data', path('bad.jsonl')], /bad\.jsonl:2: not valid JSON/],
         [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
         [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
         [['--alpha', '100000'], /alpha 100000 is outside/],
         [['--model', folder], /holds no base model/],
-        [['--bootstrap', 'nonsense'], /--bootstrap nonsense is no multiaddr/],
+        [['--bootstrap', 'nonsense'], /--bootstrap nonsense is not a multiaddr/],
         [['--bootstrap', '/ip4/127.0.0.1/tcp/1'], /must end in \/p2p\/PEERID/],
         [['--listen', `/ip4/127.0.0.1/tcp/${port}`], /cannot listen on .*EADDRINUSE/],
         [['--charter', path('card.json')], /card\.json is no valid charter/]
@@ -260,7 +262,7 @@ describe('the loam command', function () {
     })
 
     it('names the file in a home that is damaged, and leaves it as it is', async () => {
-      const names = { 'votes.wal': /is no log/, 'peer.json': /mend it/, 'charter.cbor': /no valid charter/ }
+      const names = { 'votes.wal': /is no log/, 'peer.json': /fix it/, 'charter.cbor': /no valid charter/ }
       for (const [name, message] of Object.entries(names)) {
         const file = path('home', name)
         const before = existsSync(file) ? await readFile(file) : undefined

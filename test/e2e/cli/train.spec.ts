@@ -157,7 +157,7 @@ describe('loam train, generate and eval --choices', function () {
     }
     assert(kills >= 2, 'the run was over before it could be killed')
     const outcome = await train('killed', ...flags, '--resume')
-    assert.match(outcome.stderr, /going on from step \d+/)
+    assert.match(outcome.stderr, /continuing from step \d+/)
     const resumed = lastLine<Report>(outcome)
     assert.equal(resumed.adapterDigest, whole.adapterDigest)
     assert.deepEqual([resumed.loss, resumed.heldOutLoss], [whole.loss, whole.heldOutLoss])
@@ -173,9 +173,9 @@ describe('loam train, generate and eval --choices', function () {
     assertFails(
       await train('killed', ...flags),
       1,
-      /holds the checkpoint of an earlier run: go on with --resume/
+      /holds the checkpoint of an earlier run: continue it with --resume/
     )
-    assertFails(await train('killed', '--steps', '30', '--resume'), 1, /of a run with other settings/)
+    assertFails(await train('killed', '--steps', '30', '--resume'), 1, /from a run with other settings/)
     const elsewhere = await train('killed', ...flags, '--resume', '--executor', 'onnxruntime-web')
     assertFails(elsewhere, 1, /other settings \(executor: "onnxruntime" then, "onnxruntime-web" now\)/)
   })
@@ -216,7 +216,7 @@ describe('loam train, generate and eval --choices', function () {
     })
     const [code] = await once(child, 'close')
     assert.equal(code, 1, stderr)
-    assert.match(stderr, /^error: stopped; a checkpoint is in .*: go on with --resume$/m)
+    assert.match(stderr, /^error: stopped; a checkpoint is in .*: continue with --resume$/m)
     assert(existsSync(path('stopped', 'checkpoint.safetensors')))
   })
 
@@ -231,7 +231,7 @@ describe('loam train, generate and eval --choices', function () {
     const refused: [string[], number, RegExp][] = [
       [['train', ...out], 2, /--data is missing/],
       [['train', ...data], 2, /--out is missing/],
-      [['train', ...data, ...out, '--rank', '0'], 2, /--rank must be a whole number from 1/],
+      [['train', ...data, ...out, '--rank', '0'], 2, /--rank must be a positive integer, got "0"/],
       [['train', ...data, ...out, '--steps', '2', '--epochs', '1'], 2, /steps or epochs/],
       [
         ['train', ...data, ...out, '--sequence-length', '257'],
@@ -244,7 +244,7 @@ describe('loam train, generate and eval --choices', function () {
         /no linear module of the model is called nonsense/
       ],
       [['train', '--data', path('missing'), ...out], 1, /there is no data at/],
-      [['train', '--data', path('bad.jsonl'), ...out], 1, /bad\.jsonl:2: no JSON/],
+      [['train', '--data', path('bad.jsonl'), ...out], 1, /bad\.jsonl:2: not valid JSON/],
       [
         ['train', '--data', path('chat.jsonl'), ...out],
         1,
@@ -252,13 +252,13 @@ describe('loam train, generate and eval --choices', function () {
       ],
       [['train', ...data, ...out, '--model', folder], 1, /holds no base model/],
       [['generate'], 2, /required option '--prompt/],
-      [['generate', '--prompt', 'a', '--top-p', '1.5'], 2, /--top-p must be a share/],
+      [['generate', '--prompt', 'a', '--top-p', '1.5'], 2, /--top-p must be a number above 0 and at most 1/],
       [['generate', '--prompt', 'a', '--system', 'b'], 2, /--system needs --chat/],
       [['generate', '--prompt', 'a', '--chat'], 1, /has no chat template/],
       [['generate', '--prompt', 'a', '--context', '257'], 1, /does not fit the model's 256 positions/],
       [['generate', '--prompt', 'word '.repeat(400)], 1, /leaves no room in the context of 256/],
-      [['generate', '--prompt', 'a', '--adapter', path('missing')], 1, /is no PEFT adapter folder/],
-      [['generate', '--prompt', 'a', '--adapter', path('data.jsonl')], 1, /data\.jsonl is no adapter/],
+      [['generate', '--prompt', 'a', '--adapter', path('missing')], 1, /is not a PEFT adapter folder/],
+      [['generate', '--prompt', 'a', '--adapter', path('data.jsonl')], 1, /data\.jsonl is not an adapter/],
       [['eval'], 2, /--text FILE or --choices FILE/],
       [['eval', '--choices', path('missing')], 1, /there is no file/],
       [['eval', '--choices', path('data.jsonl')], 1, /data\.jsonl:1: "choices"/]

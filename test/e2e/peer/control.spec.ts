@@ -67,8 +67,9 @@ describe('a running peer and those who look at it', function () {
   })
 
   it('says what to start where no daemon runs', async () => {
-    for (const command of ['status', 'peers', 'rounds', 'logs']) {
-      const { code, stdout, stderr } = await at(command, '--json')
+    const commands = ['status', 'peers', 'rounds', 'logs']
+    const outcomes = await Promise.all(commands.map((command) => at(command, '--json')))
+    for (const { code, stdout, stderr } of outcomes) {
       assert.deepEqual([code, stdout], [1, ''])
       assert.match(stderr, /no daemon runs in .*: start it with loam peer --home /)
     }
@@ -149,8 +150,8 @@ describe('a running peer and those who look at it', function () {
       before.rounds.map(({ round, modelDigest }) => [round, modelDigest]),
       [[1, network.watches[0]!.sealed.find(({ round }) => round === 1)!.modelDigest]]
     )
-    for (const command of ['status', 'peers', 'rounds']) {
-      const outcome = await at(command)
+    const commands = ['status', 'peers', 'rounds']
+    for (const outcome of await Promise.all(commands.map((command) => at(command)))) {
       assert.equal(outcome.code, 0, outcome.stderr)
       assertNarrow(outcome)
     }

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { StartingView } from '../../../src/cli/commands/status.ts'
+import { readCharter } from '../../../src/node/home/charter-file.ts'
 import { LOAM, lastLine, loam } from '../cli/loam.ts'
 import { forgetModel, makeOtherBase } from './other-base.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
@@ -43,9 +44,11 @@ describe('a peer without the base model', function () {
     while (!/nothing listens on port 1\n.*what to do/.test(said)) await once(lines, 'line')
     const status = await loam('status', '--home', home.folder, '--json')
     assert.equal(status.code, 1)
+    const { charter } = await readCharter(home.charter)
+    const total = charter.base.files.reduce((sum, { bytes }) => sum + bytes, 0)
     const { ready, phase, base } = lastLine<StartingView>(status)
     assert.deepEqual({ ready, phase }, { ready: false, phase: 'fetching-base' })
-    assert.deepEqual(base, { file: 'config', done: 0, total: 0, connected: 0 })
+    assert.deepEqual(base, { done: 0, total, connected: 0, providers: 0 })
     const busy = await loam(...fetchArgs(home.folder, nobody))
     assert.match(busy.stderr, /is in use by the daemon with process id/)
     child.kill('SIGINT')
@@ -64,28 +67,35 @@ describe('a peer without the base model', function () {
     assert.equal(checked.code, 0, checked.stderr)
     assert.match(checked.stderr, /loam peer will fetch it from members/)
     await network.start(0, 1, 2)
-    // Half of the weights are there from a call that broke off.
+    // Half of the weights are there from a call that broke off, and a file that does not belong there.
     const args = fetchArgs(home.folder, network.watches[0]!.addresses[0]!)
     await mkdir(home.basePartial, { recursive: true })
-    const first = await readFile(join(folder, 'model-00001-of-00002.safetensors'))
-    await writeFile(join(home.basePartial, 'weights.partial'), first)
+    const first = 'model-00001-of-00002.safetensors'
+    await copyFile(join(folder, first), join(home.basePartial, `${first}.partial`))
+    await writeFile(join(home.basePartial, 'weights.partial'), 'of another version')
     const fetched = lastLine<{ folder: string; fetched: boolean }>(await loam(...args))
     assert.deepEqual([fetched.folder, fetched.fetched], [home.base, true])
-    const whole = /"file":"weights"[^}]*"earlierBytes":(\d+)/.exec(await network.log(3))
-    assert.equal(Number(whole?.[1]), first.length)
+    const [, earlier] = /"files":8,"blocks":\d+,"earlierBlocks":(\d+)/.exec(await network.log(3)) ?? []
+    assert.equal(Number(earlier), 1)
     await network.start(3)
     await network.until(() =>
       network.watches[0]!.sealed.some(({ cut }) => cut.some((entry) => entry.peerId === peerId))
     )
     assert(agree(network.watches))
-    assert.deepEqual((await readdir(home.base)).sort(), [
+    const names = (await readdir(home.base)).sort()
+    assert.deepEqual(names, [
+      'chat_template.jinja',
       'config.json',
+      'generation_config.json',
       'model-00001-of-00002.safetensors',
       'model-00002-of-00002.safetensors',
       'model.safetensors.index.json',
+      'special_tokens_map.json',
       'tokenizer.json',
       'tokenizer_config.json'
     ])
+    for (const name of names)
+      assert.deepEqual(await readFile(join(home.base, name)), await readFile(join(folder, name)), name)
     assert(!existsSync(home.basePartial))
   })
 

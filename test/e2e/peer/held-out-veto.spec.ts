@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
+import { SHIPPED_BASE } from '../../support/tiny-base.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const EVERYBODY = [0, 1, 2, 3]
@@ -11,7 +12,12 @@ describe('a charter with a held-out veto, and one member whose update does harm'
   let network: PeerNetwork
 
   before(async () => {
-    network = await PeerNetwork.prepare(4, { heldOutMargin: 0.5, timeouts: { gatherMs: 8_000 } })
+    // A model that has learned something: harm shows in its loss alone.
+    network = await PeerNetwork.prepare(
+      4,
+      { heldOutMargin: 0.5, timeouts: { gatherMs: 8_000 } },
+      SHIPPED_BASE
+    )
     const { home } = network.prepared.peers[POISONED]!
     const settings = JSON.parse(await readFile(home.config, 'utf8'))
     // It trains, signs and serves as the others do; only what it learned is far off.

@@ -1,28 +1,37 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readJsonObject } from '../../../src/formats/hugging-face/read-json.ts'
-import { initialiseModel, parseModelConfig, saveBaseModel } from '../../../src/model/index.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../../src/formats/index.ts'
 import type { Home } from '../../../src/node/home/home.ts'
-import { packageRoot } from '../../../src/package-root.ts'
-import { TINY_CONFIG } from '../../unit/model/tiny-llama.ts'
+import { makeTinyBase } from '../../support/tiny-base.ts'
 import { splitWeights } from '../../unit/node/split-weights.ts'
 
-const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')
-
-/** A small base model in two weight files that is not the shipped one, in a folder of its own. */
-export async function makeOtherBase(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'loam-other-base-'))
-  const { vocabularySize } = parseModelConfig(readJsonObject(join(SHIPPED, 'config.json')))
-  const config = { ...TINY_CONFIG, vocabularySize, bosId: 0, eosId: 0 }
-  saveBaseModel(folder, {
-    config,
-    weights: initialiseModel(config, 11),
-    tokenizerJson: readJsonObject(join(SHIPPED, 'tokenizer.json')),
-    tokenizerConfigJson: readJsonObject(join(SHIPPED, 'tokenizer_config.json'))
-  })
+/**
+ * A random base model in two weight files that is not the shipped one, in a folder of its own, with what the shipped one's
+ * lacks: tokens of its own at both ends, a chat template, and files that no charter covers.
+ *
+ * @param maskBytes of a tensor beside the parameters, as GPT-2's masks are: many blocks for little work
+ */
+export async function makeOtherBase(maskBytes = 0): Promise<string> {
+  const folder = makeTinyBase(await mkdtemp(join(tmpdir(), 'loam-other-base-')))
   await splitWeights(folder, 2)
+  if (maskBytes > 0) await addMask(join(folder, 'model-00001-of-00002.safetensors'), maskBytes)
+  await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: 0, max_length: 64 }))
+  await writeFile(join(folder, 'special_tokens_map.json'), '{ "eos_token": "<|endoftext|>" }\n')
+  await writeFile(
+    join(folder, 'chat_template.jinja'),
+    '{% for message in messages %}{{ message.content }}{% endfor %}'
+  )
+  await writeFile(join(folder, 'README.md'), 'a model that knows nothing\n')
   return folder
+}
+
+async function addMask(path: string, bytes: number): Promise<void> {
+  const { tensors } = decodeSafetensors(await readFile(path))
+  const data = new Float32Array(Uint8Array.from(randomBytes(bytes)).buffer)
+  tensors.set('attn.mask', { shape: [data.length], data })
+  await writeFile(path, encodeSafetensors(tensors))
 }
 
 /** A home's settings without the folder of the base model. @returns that folder */

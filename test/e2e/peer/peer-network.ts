@@ -17,7 +17,7 @@ import type {
   ProgressReport,
   SealedReport
 } from '../../../src/node/home/peer-report.ts'
-import { packageRoot } from '../../../src/package-root.ts'
+import { makeTinyBase } from '../../support/tiny-base.ts'
 
 /** Documents of each peer: enough for a few short steps. */
 const DOCUMENTS = 12
@@ -48,11 +48,15 @@ export class PeerNetwork {
     this.watches = prepared.peers.map(newWatch)
   }
 
-  /** Prepares homes and charter with few and short steps; nothing is started yet. */
+  /**
+   * Prepares homes and charter with few and short steps; nothing is started yet.
+   *
+   * @param model folder of the base model; a tiny one is made where none is given
+   */
   static async prepare(
     peers: number,
-    terms: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin'> = {},
-    model = join(packageRoot(), 'models', 'loam-base-1m')
+    { dtype, ...terms }: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin' | 'dtype'> = {},
+    model?: string
   ): Promise<PeerNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'loam-peers-'))
     const options = {
@@ -60,10 +64,11 @@ export class PeerNetwork {
       peers,
       rounds: 1000,
       ...SHORT_TRAINING,
-      model,
+      ...(dtype === undefined ? {} : { dtype }),
+      model: model ?? makeTinyBase(join(folder, 'base')),
       folder
     }
-    const timeouts = { gatherMs: 4_000, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
+    const timeouts = { gatherMs: 1_500, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
     const prepared = await prepareTestnet(options, () => {}, {
       ...terms,
       timeouts: { ...timeouts, ...terms.timeouts }

@@ -279,7 +279,7 @@ describe('the exchange of blocks', function () {
     const fetcher = await exchangeOf(asker)
     const fetch = (bytes: number) =>
       fetcher.fetchAll([{ digest: blocks[0]!.digest, bytes }], () => ids(provider), { signal: never })
-    await assert.rejects(fetch(999), /has 1000 bytes, not what its manifest says/)
+    await assert.rejects(fetch(999), /has 1000 bytes, not the 999 that its manifest or block list says/)
     await assert.rejects(fetch(BLOCK_BYTES_MAX + 1), /cannot have/)
     await rm(join(asker.home, 'blocks'), { recursive: true })
     await assert.rejects(fetch(1000), StoreError)

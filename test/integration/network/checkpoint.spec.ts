@@ -1,90 +1,139 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { sha256Hex } from '../../../src/formats/index.ts'
-import { fetchCheckpoint, serveCheckpoints } from '../../../src/node/catch-up/model-checkpoint.ts'
+import { blockListDigest, encodeSafetensors, readBlockList } from '../../../src/formats/index.ts'
+import { requireModelFile } from '../../../src/node/driver/model-checkpoint.ts'
 import { homeAt, roundFiles } from '../../../src/node/home/home.ts'
-import {
-  ANSWER_BYTES_PER_SECOND,
-  REQUEST_LIMITS,
-  type RequestLimits
-} from '../../../src/node/network/index.ts'
+import { type BlockExchange, startBlockExchange } from '../../../src/node/network/index.ts'
+import { BlockStore } from '../../../src/node/storage/index.ts'
+import type { RoundContext } from '../../../src/protocol/index.ts'
 import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
 
-const CHARTER = new Uint8Array(32).fill(3)
-/** Two and a half pieces. */
-const MODEL = Buffer.alloc(2.5 * 1024 * 1024, 'the merged modules ')
-const DIGEST = Buffer.from(sha256Hex(MODEL), 'hex')
+const MODULE = { module: 'model.layers.0.mlp.down_proj', inFeatures: 768, outFeatures: 1024 }
+/** Of three mebibytes and a header: four blocks. */
+const MODEL = encodeSafetensors(
+  new Map([
+    [
+      `${MODULE.module}.weight`,
+      { shape: [1024, 768], data: new Float32Array(Uint8Array.from(randomBytes(4 * 1024 * 768)).buffer) }
+    ]
+  ])
+)
 
 describe('a checkpoint of the merged modules', function () {
   this.timeout(30_000)
   let folder: string
   let asker: TestHost
+  let exchange: BlockExchange
+  let stops: (() => Promise<void>)[]
+  let digest: Uint8Array
 
-  /** A member that serves these bytes, or nothing, as the model of round 7. */
-  const member = async (name: string, bytes?: Uint8Array, limits?: Partial<RequestLimits>) => {
-    const home = homeAt(join(folder, name))
-    const { model } = roundFiles(home, 7)
+  const exchangeOf = async (host: TestHost, name: string) => {
+    const started = await startBlockExchange(
+      host,
+      await BlockStore.open(join(folder, name), host.log),
+      host.log
+    )
+    stops.push(() => started.stop())
+    return started
+  }
+  /** A member that serves the model of round 7, or has changed it since. */
+  const member = async (name: string, change?: (bytes: Buffer) => void) => {
+    const { model } = roundFiles(homeAt(join(folder, name)), 7)
     await mkdir(dirname(model), { recursive: true })
-    if (bytes !== undefined) await writeFile(model, bytes)
+    await writeFile(model, MODEL)
+    const file = await readBlockList(model)
+    digest = blockListDigest(file.list)
     const host = await startHost({ bootstrap: [asker] })
-    await serveCheckpoints(host, home, CHARTER, host.log, limits)
+    const serving = await exchangeOf(host, name)
+    serving.serveFile(file)
+    if (change !== undefined) {
+      const bytes = Buffer.from(MODEL)
+      change(bytes)
+      await writeFile(model, bytes)
+    }
+    await until(() => asker.peers().some((peer) => peer.equals(host.peerId)))
+    return host
   }
   const target = () => roundFiles(homeAt(join(folder, 'asker')), 7).model
-  const fetch = (bytesMax = 2 * MODEL.length) =>
-    fetchCheckpoint(
-      { host: asker, charterId: CHARTER, log: asker.log },
-      target(),
-      DIGEST,
-      bytesMax,
-      AbortSignal.timeout(20_000)
+  const fetch = (stallMs?: number, signal = AbortSignal.timeout(20_000)) =>
+    requireModelFile(
+      { exchange, rounds: { modelFile: target() }, log: asker.log },
+      {
+        modelDigest: digest,
+        charter: { base: { modules: [MODULE] } } as unknown as RoundContext['charter']
+      },
+      signal,
+      stallMs
     )
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'loam-checkpoint-'))
+    stops = []
     asker = await startHost({})
+    exchange = await exchangeOf(asker, 'asker')
   })
   afterEach(async () => {
+    for (const stop of stops) await stop()
     await stopHosts()
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('comes from whoever has the sealed bits: a liar is found out, and another is asked', async () => {
-    const wrong = Buffer.from(MODEL)
-    wrong[MODEL.length - 1]! ^= 1
-    await member('liar', wrong)
-    await member('without')
-    await until(() => asker.peers().length === 2)
-    await assert.rejects(fetch(), /nobody who is connected has the model of round 7/)
-    assert.ok(!existsSync(target()) && !existsSync(`${target()}.partial`))
-    assert.ok(asker.log.messages.some((message) => message.includes('not what was sealed')))
-    await member('honest', MODEL)
-    await until(() => asker.peers().length === 3)
+  it('comes from several members, block by block, and is served from then on', async () => {
+    await member('one', (bytes) => bytes.fill(0, 0, 100))
+    await member('two', (bytes) => bytes.fill(0, bytes.length - 100))
     await fetch()
-    assert.deepEqual(await readFile(target()), MODEL)
+    assert.deepEqual(await readFile(target()), Buffer.from(MODEL))
+    const hosts = asker.peers().length
+    assert.equal(hosts, 2)
+    const third = await startHost({ bootstrap: [asker] })
+    const other = await exchangeOf(third, 'third')
+    await until(() => other.providersOf(Buffer.from(digest).toString('hex')).length === 1)
   })
 
-  it('comes whole where it is longer than what is answered at once', async () => {
-    const perSecond = 2 * 1024 * 1024
-    // An asker's pace lets it be a quarter of a second ahead.
-    const answerRate = { burst: perSecond / 4, perSecond }
-    await member('slow', MODEL, { answerRate })
-    await until(() => asker.peers().length === 1)
-    // All that is answered at once is a piece and a half: without a pace the second breaks it off.
-    const client = { host: asker, charterId: CHARTER, log: asker.log }
-    const signal = AbortSignal.timeout(20_000)
-    const bytesPerSecond = (answerRate.perSecond * 7) / 8
-    await fetchCheckpoint({ ...client, bytesPerSecond }, target(), DIGEST, MODEL.length, signal)
-    assert.deepEqual(await readFile(target()), MODEL)
-    assert(ANSWER_BYTES_PER_SECOND < REQUEST_LIMITS.answerRate.perSecond)
+  it('is told to be nowhere where nobody has it, and what came before is not lost', async () => {
+    await member('damaged', (bytes) => bytes.fill(0, bytes.length - 100))
+    const stopping = new AbortController()
+    const fetching = fetch(undefined, stopping.signal)
+    const partial = `${target()}.partial`
+    const first = () => readFile(partial).catch(() => Buffer.alloc(0))
+    const begins = Buffer.from(MODEL).subarray(0, 1024 * 1024)
+    await until(async () => (await first()).subarray(0, begins.length).equals(begins))
+    stopping.abort()
+    await assert.rejects(fetching)
+    assert(!existsSync(target()) && existsSync(partial))
+    await stopHosts()
+    stops = []
+    asker = await startHost({})
+    exchange = await exchangeOf(asker, 'asker')
+    await assert.rejects(fetch(100), /nobody who is connected has the model with digest/)
+    await member('whole')
+    await fetch()
+    assert.deepEqual(await readFile(target()), Buffer.from(MODEL))
+    assert(!existsSync(partial))
+    const received = asker.traffic.totals().get('blocks')?.received ?? 0
+    assert(received < MODEL.length, `${received}`)
   })
 
-  it('is broken off where it is longer than any model of the charter', async () => {
-    await member('flood', MODEL)
-    await until(() => asker.peers().length === 1)
-    await assert.rejects(fetch(MODEL.length - 1), /nobody/)
-    assert.ok(asker.log.messages.some((message) => message.includes('where at most')))
+  it('is fetched once where training and building need it, also when the first of them is stopped', async () => {
+    await member('one')
+    const stopping = new AbortController()
+    const [first, second, third] = [fetch(undefined, stopping.signal), fetch(), fetch()]
+    stopping.abort()
+    await assert.rejects(first)
+    await Promise.all([second, third])
+    assert.deepEqual(await readFile(target()), Buffer.from(MODEL))
+    const received = asker.traffic.totals().get('blocks')?.received ?? 0
+    assert(received <= MODEL.length + 4 * 32, `${received}`)
+  })
+
+  it('is had already where its file is there', async () => {
+    await mkdir(dirname(target()), { recursive: true })
+    await writeFile(target(), MODEL)
+    digest = blockListDigest((await readBlockList(target())).list)
+    await fetch()
   })
 })

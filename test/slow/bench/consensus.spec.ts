@@ -16,7 +16,7 @@ function bench(...args: string[]): Promise<{ code: unknown; stdout: string; stde
   )
 }
 
-describe('npm run bench:consensus', () => {
+describe('npm run bench -- consensus', () => {
   let folder: string
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'loam-cost-'))

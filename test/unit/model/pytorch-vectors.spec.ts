@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { TrainingBatch } from '../../../src/data/packing/training-batch.ts'
 import type { Tensor } from '../../../src/formats/tensor.ts'
-import { logProbabilityGraph } from '../../../src/model/evaluate/inference-graph.ts'
+import { logProbabilityGraph } from '../../../src/model/evaluate/log-probability-graph.ts'
 import { createOnnxRuntimeExecutor } from '../../../src/model/executor/index.ts'
 import {
   checkpointTensors,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { loadStateOfTheUnion } from '../../../pretrain/corpora/index.ts'
 import { tokenizeDocuments } from '../../../pretrain/corpus.ts'
 import { createDocumentScorer, kneserNeyBigram, meanNats } from '../../../pretrain/index.ts'
-import { loadDomain, loadStateOfTheUnion } from '../../../src/data/index.ts'
+import { loadDomain } from '../../../src/data/index.ts'
 import { loadBaseModel } from '../../../src/model/index.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { Tokenizer } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { BYTE_CHARACTERS } from '../../../pretrain/byte-alphabet.ts'
+import { loadStateOfTheUnion } from '../../../pretrain/corpora/index.ts'
 import { tokenizerFiles, trainBytePairEncoding } from '../../../pretrain/index.ts'
 import { END_OF_TEXT, END_OF_TEXT_ID } from '../../../pretrain/tokenizer-files.ts'
-import { loadStateOfTheUnion } from '../../../src/data/index.ts'
 
 describe('scripts/pretrain/train-byte-pair-encoding', () => {
   const speeches = loadStateOfTheUnion((year) => year === 1862).map(({ text }) => text)

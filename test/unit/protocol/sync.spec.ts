@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { digestOf } from '../../../sim/simulated-consortium.ts'
 import { bitsOf } from '../../../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../../../src/protocol/encoding/canonical-cbor.ts'
+import { type Kind, VIEW_KINDS } from '../../../src/protocol/messages/header.ts'
 import type { Message } from '../../../src/protocol/messages/message.ts'
+import { countOf, NO_MESSAGES, type Slots, withKept } from '../../../src/protocol/state/slots.ts'
 import {
   answerSync,
   decodeSyncAnswer,
@@ -101,26 +103,26 @@ describe('rule 14, sync', () => {
       assert.ok(messages.reduce((sum, { length }) => sum + length, 0) <= 1024 * 1024)
       asker.hear(...messages.map((bytes) => many.read(bytes)))
     }
-    assert.equal(asker.state.messages.get('manifest/0')?.size, 40)
+    assert.equal(countOf(asker.state, 'manifest', 0), 40)
     assert.ok(turns >= 3, `${turns} turns`)
   })
 
   it('asks within its bound in the largest consortium and after hundreds of views', () => {
     const large = new Table(256)
     const seat = large.sit(0)
-    const slot = new Map(firsts(256).map((member) => [member, []]))
-    const views = firsts(400).flatMap((view) =>
-      ['proposal', 'prevote', 'precommit'].map((kind) => `${kind}/${view * 1e9}`)
-    )
+    const heard = (messages: Slots, kind: Kind, slot: number) =>
+      withKept(messages, kind, slot, slot % 256, [large.said(1, 'prevote', 0, { cut: null }) as Message])
+    let messages = NO_MESSAGES
+    for (const author of firsts(256)) messages = heard(messages, 'endorsement', author)
+    for (const view of firsts(400))
+      for (const kind of VIEW_KINDS) messages = heard(messages, kind, view * 1e9)
     const certificates = new Map(
       firsts(256).map((author) => [author, large.certificate(large.manifest(1), [])])
     )
     const renamed = [...certificates].map(([author, made]) => [author, { ...made, author }] as const)
     const state = {
       ...seat.state,
-      messages: new Map(
-        [...firsts(256).map((author) => `endorsement/${author}`), ...views].map((key) => [key, slot])
-      ),
+      messages,
       certificates: new Map(renamed)
     }
     const bytes = encodeSyncRequest(syncRequest(state))

@@ -2,12 +2,13 @@ import { idealSigner, verifyIdeal } from '../../../sim/ideal-signatures.ts'
 import { simulatedConsortium, simulatedManifest } from '../../../sim/simulated-consortium.ts'
 import type { Charter } from '../../../src/protocol/charter/charter.ts'
 import type { RevealChain } from '../../../src/protocol/charter/reveal-chain.ts'
-import { genesisContext, proposerOf, type RoundContext } from '../../../src/protocol/charter/round-context.ts'
 import { type Environment, restore, type Step, start, step } from '../../../src/protocol/machine.ts'
-import type { Body, Certificate, Cut, Kind } from '../../../src/protocol/messages/bodies.ts'
+import type { Body, Certificate, Cut } from '../../../src/protocol/messages/bodies.ts'
+import type { Kind } from '../../../src/protocol/messages/header.ts'
 import { isKind, judge } from '../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Message, signMessage } from '../../../src/protocol/messages/message.ts'
-import type { RoundRules } from '../../../src/protocol/round-rules.ts'
+import { genesisContext, type RoundContext } from '../../../src/protocol/round/context.ts'
+import { proposerOf } from '../../../src/protocol/round/proposer.ts'
 import type { Effect, LogRecord } from '../../../src/protocol/state/effects.ts'
 import type { PeerEvent } from '../../../src/protocol/state/events.ts'
 import type { PeerState } from '../../../src/protocol/state/state.ts'
@@ -27,7 +28,7 @@ export class Table {
     return { signer: idealSigner(this.context.members[member]!.peer), verify: verifyIdeal }
   }
 
-  /** What `author` signs, as it comes out of the edge: an honest judge accepted it. */
+  /** A message that `author` signs, after the envelope check. */
   said<K extends Kind>(
     author: number,
     kind: K,
@@ -38,14 +39,15 @@ export class Table {
     const { bytes } = signMessage(context, this.environment(author).signer, kind, slot, body)
     const judgement = judge(context, decodeEnvelope(bytes), verifyIdeal)
     if (judgement.verdict !== 'accept' || !isKind(judgement.message, kind))
-      throw new Error(`the edge says: ${JSON.stringify(judgement)}`)
+      throw new Error(`the envelope check says: ${JSON.stringify(judgement)}`)
     return judgement.message
   }
 
-  /** What comes out of the edge for bytes from outside. */
+  /** The message in bytes from outside, after the envelope check. */
   read(bytes: Uint8Array): Message {
     const judgement = judge(this.context, decodeEnvelope(bytes), verifyIdeal)
-    if (judgement.verdict !== 'accept') throw new Error(`the edge says: ${JSON.stringify(judgement)}`)
+    if (judgement.verdict !== 'accept')
+      throw new Error(`the envelope check says: ${JSON.stringify(judgement)}`)
     return judgement.message
   }
 
@@ -106,8 +108,8 @@ export class Table {
   }
 
   /** A member that comes back from its log. */
-  sitAgain(member: number, log: readonly LogRecord[], context = this.context, rules?: RoundRules): Seat {
-    const environment = { ...this.environment(member), ...(rules && { rules }) }
+  sitAgain(member: number, log: readonly LogRecord[], context = this.context): Seat {
+    const environment = this.environment(member)
     return new Seat(environment, restore(context, log, environment), [...log])
   }
 }

@@ -160,7 +160,7 @@ export function narrowFloat16(full: usize, half: usize, count: usize): void {
     const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1))
     const rounded = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff)), odd)
     let result = i32x4.shr_u(i32x4.sub(rounded, i32x4.splat(0x38000000)), 13)
-    // Below 2^-14 the result is a whole number of 2^-24, which is the last place of a float32 at 0.5: adding rounds.
+    // Below 2^-14 the result is an integer multiple of 2^-24, which is the last place of a float32 at 0.5: adding rounds.
     const subnormal = i32x4.sub(f32x4.add(magnitude, f32x4.splat(0.5)), i32x4.splat(0x3f000000))
     result = v128.bitselect(subnormal, result, i32x4.lt_s(magnitude, i32x4.splat(0x38800000)))
     // 65520 is half-way between the largest binary16 and the next step: it rounds (to even) to infinity.
@@ -351,7 +351,7 @@ function areFinite(at: usize, count: usize): bool {
   return !hasInfinity(largest)
 }
 
-/** Bits of |values|: as whole numbers they are ordered as the magnitudes, with infinity and then NaN above all. */
+/** Bits of |values|: as integers they are ordered as the magnitudes, with infinity and then NaN above all. */
 function magnitude(values: v128): v128 {
   return v128.and(values, i32x4.splat(0x7fffffff))
 }

@@ -1,26 +1,27 @@
-import type { BaseProgress } from '../../../node/base/fetch-file.ts'
+import type { BaseProgress } from '../../../node/base/base-progress.ts'
 import { printProgress } from '../../terminal/output.ts'
 
 /** Time between two lines on the base model that is being fetched. */
 const BASE_PROGRESS_MS = 5_000
 
-/** Says how far the base model is, every few seconds and at the end of each file. */
+/** Says how far the base model is, every few seconds and at the end. */
 export function sayBaseProgress(): (progress: BaseProgress) => void {
   let said = Number.NEGATIVE_INFINITY
   return (progress) => {
     const now = performance.now()
     const { done, total } = progress
-    if (now - said < BASE_PROGRESS_MS && (total === 0 || done < total)) return
+    if (now - said < BASE_PROGRESS_MS && done < total) return
     said = now
     printProgress(baseProgressText(progress))
   }
 }
 
 /** How far the fetching of a base model is, in one line. */
-export function baseProgressText({ file, done, total, connected }: BaseProgress): string {
-  return total === 0
-    ? `the base model is not here: waiting for a member that has it (${connected} connected; or stop, and set --model to its folder)`
-    : `base model, ${file}: ${megabytes(done)} of ${megabytes(total)} MB from ${connected} connected member(s)`
+export function baseProgressText({ done, total, connected, providers }: BaseProgress): string {
+  const far = `${megabytes(done)} of ${megabytes(total)} MB`
+  return providers === 0 && done < total
+    ? `the base model is not here: waiting for a member that has it (${far} here, ${connected} connected; or stop, and set --model to its folder)`
+    : `base model: ${far} from ${providers} member(s)`
 }
 
 /** A verdict on an address to begin with, and what to do about it. */

@@ -3,8 +3,9 @@ import type { SettingValues } from '../../../node/config/index.ts'
 import { homeAt } from '../../../node/home/home.ts'
 import { PeerError } from '../../../node/storage/peer-error.ts'
 import { OUT_OF_TIME, untilInterrupted } from '../../options/control-command.ts'
+import { positiveNumber } from '../../options/parsers.ts'
 import { addFlagsOf, settingDefaults, settingsOfFlags } from '../../options/setting-flags.ts'
-import { type OutputOptions, positiveNumber, printProgress, printResult } from '../../terminal/output.ts'
+import { type OutputOptions, printProgress, printResult } from '../../terminal/output.ts'
 import { sayBaseProgress, verdictText } from './base-progress-text.ts'
 
 interface FetchFlags extends OutputOptions {
@@ -32,11 +33,12 @@ function fetchCommand(): Command {
       'give up when it is not whole after so long (default: never)',
       positiveNumber('--minutes')
     )
-    .option('--json', 'print one JSON object: { "folder", "fetched", "digests" }')
+    .option('--json', 'print one JSON object: { "folder", "fetched", "digest", "files" }')
     .addHelpText(
       'after',
       `
-loam peer does the same when it starts without a base. Every file is checked by the charter's digest. Stopped with
+loam peer does the same when it starts without a base. It comes from all members
+that have it, and every block is checked by the charter. Stopped with
 Ctrl-C or broken off, it goes on where it was when it is called again; loam status tells how far it is. Members answer
 members only: who asked to join is served once a quorum has admitted it, and this waits until then.
 
@@ -58,7 +60,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
   const { lockHome } = await import('../../../node/home/process-lock.ts')
   const { hostIdentity } = await import('../../../node/membership/quiet-host.ts')
   const { letHeapGrow } = await import('../../../node/upkeep/heap-growth.ts')
-  const { fetchBaseFromMembers, hasFetchedBase } = await import('../../../node/base/require-base.ts')
+  const { fetchBaseFromMembers, fetchedBase } = await import('../../../node/base/require-base.ts')
   letHeapGrow()
   const home = homeAt(flags.home)
   const stopped = untilInterrupted(flags.minutes)
@@ -72,7 +74,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
   try {
     const opened = await openHome(home, config.network)
     const { charter } = opened
-    const isThere = await hasFetchedBase(home, charter.charter)
+    const isThere = (await fetchedBase(home, charter.charter)) !== undefined
     const logs = createLogs({
       path: home.log,
       levels: parseLogLevels(config.log.level)!,
@@ -84,26 +86,22 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
         ...hostIdentity(opened, config.network, logs.of('network')),
         home,
         charter: charter.charter,
+        blocks: config.blocks,
         progress: sayBaseProgress(),
         onVerdict: (verdict) => printProgress(verdictText(verdict)),
         signal: stopped
       }).catch((error: unknown) => {
         if (!stopped.aborted) throw error
         const why = stopped.reason === OUT_OF_TIME ? `not whole after ${flags.minutes} minute(s)` : 'stopped'
-        throw new PeerError(`${why}; what was fetched is kept, and the next call goes on with it`)
+        throw new PeerError(`${why}; what was fetched is kept, and the next call continues`)
       })
-    const { config: configDigest, tokenizer, weights } = charter.charter.base
-    const digests = Object.fromEntries(
-      Object.entries({ config: configDigest, tokenizer, weights }).map(([name, digest]) => [
-        name,
-        Buffer.from(digest).toString('hex')
-      ])
-    )
+    const { baseDigest, hex } = await import('../../../protocol/index.ts')
+    const { files } = charter.charter.base
+    const digest = hex(baseDigest(files))
     printResult(
-      { folder: home.base, fetched: !isThere, digests },
+      { folder: home.base, fetched: !isThere, digest, files: files.map(({ path }) => path) },
       flags,
-      () =>
-        `${home.base} holds the base model${isThere ? ' already' : ''}; its weights are ${digests.weights}`
+      () => `${home.base} holds the base model${isThere ? ' already' : ''}, ${digest}`
     )
   } finally {
     await unlock()

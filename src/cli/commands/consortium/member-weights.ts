@@ -1,4 +1,4 @@
-import { NotFittingError } from '../../options/usage-error.ts'
+import { UsageError } from '../../terminal/usage-error.ts'
 
 /** What shards count, as `--weights` says it: undefined by samples, all the same, or by PeerId. */
 export type WeightsOption = 'uniform' | ReadonlyMap<string, number> | undefined
@@ -6,7 +6,7 @@ export type WeightsOption = 'uniform' | ReadonlyMap<string, number> | undefined
 /**
  * Reads `samples`, `uniform`, or weights by PeerId as `PEERID=3,PEERID=1`.
  *
- * @throws {NotFittingError} for anything else, or a PeerId twice
+ * @throws {UsageError} for anything else, or a PeerId twice
  */
 export function memberWeightsOption(text: string): WeightsOption {
   if (text === 'samples') return undefined
@@ -15,10 +15,10 @@ export function memberWeightsOption(text: string): WeightsOption {
   for (const part of text.split(',')) {
     const [, peerId, digits] = /^\s*(\w+)=([1-9]\d{0,12})\s*$/.exec(part) ?? []
     if (peerId === undefined || digits === undefined)
-      throw new NotFittingError(
-        `--weights must be samples, uniform, or PEERID=N,PEERID=N with whole numbers from 1 on, not ${JSON.stringify(text)}`
+      throw new UsageError(
+        `--weights must be samples, uniform, or PEERID=N,PEERID=N with positive integers, got ${JSON.stringify(text)}`
       )
-    if (weights.has(peerId)) throw new NotFittingError(`--weights names ${peerId} twice`)
+    if (weights.has(peerId)) throw new UsageError(`--weights names ${peerId} twice`)
     weights.set(peerId, Number(digits))
   }
   return weights

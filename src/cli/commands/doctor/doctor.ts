@@ -8,33 +8,35 @@ interface DoctorFlags {
   json?: boolean
 }
 
-/** `loam doctor`: what this machine has, how its peer is reached, and what somebody has to do. */
+/** `loam doctor`: what this machine has, how its peer is reached, and what an operator has to do. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
-    .description('show what can compute here, how a peer reaches the others, what is missing and what to do')
-    .option('--home <folder>', 'home of the peer whose network and disk are looked at', '.')
+    .description('show what can compute here, how a peer reaches others, what is missing and what to do')
+    .option('--home <folder>', 'home of the peer whose network and disk are examined', '.')
     .addOption(
-      new Option('--only <section>', 'look at one thing only').choices(['machine', 'executors', 'network'])
+      new Option('--only <section>', 'examine one thing only').choices(['machine', 'executors', 'network'])
     )
   return addFlagsOf(command, 'network.listen', 'network.bootstrap', 'network.relays')
     .option('--json', 'print one JSON object: { "machine", "executors", "network", "warnings", "actions" }')
     .addHelpText(
       'after',
       `
-Every executor computes a small product in a process of its own. The network is looked at where HOME is a peer's: its
-daemon is asked or, where none runs, a host with the home's identity dials the addresses of HOME/peer.json, with the
-flags over them. Exit code 1 when there is something that somebody has to do ("actions"), else 0.
+Each executor computes a small product in its own process. If HOME is the home
+of a peer, its network is examined: by asking the running peer, or else by
+dialling the addresses in HOME/peer.json (or the flags) with the identity of the
+home. The exit code is 1 if there is something to do ("actions"), otherwise 0.
 
 Examples:
   $ loam doctor
   $ loam doctor --home ~/.loam --json
-  $ loam doctor --home ~/.loam --only network --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...`
+  $ loam doctor --home ~/.loam --only network \\
+      --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...`
     )
     .action((flags: DoctorFlags) => examine(command, flags))
 }
 
 async function examine(command: Command, flags: DoctorFlags): Promise<void> {
-  const { doctorSections, wrap } = await import('./index.ts')
+  const { doctorSections, wrap } = await import('./sections.ts')
   const settings = settingsOfFlags(command, { ...flags })
   if (process.stderr.isTTY) printProgress('looking; this takes up to half a minute ...')
   const result: Record<string, unknown> = {}

@@ -21,9 +21,21 @@ export const executorsSection: DoctorSection = {
     return {
       result: probes.map((each) => ({ ...each, default: isDefault(each) })),
       text: [table(probes, isDefault), ...probes.filter(({ works }) => !works).map(advice)].join('\n'),
+      warnings: slowerDefault(probes, standard),
       actions: standard === undefined ? ['No executor works here: nothing can be trained or scored.'] : []
     }
   }
+}
+
+/** What the default is slower than, where the preferred executor is missing. */
+function slowerDefault(probes: readonly ExecutorProbe[], standard: ExecutorDevice | undefined): string[] {
+  const preferred = candidatesFor({})[0]!
+  if (standard === undefined || same(standard, preferred)) return []
+  const { install } = probes.find((each) => same(each, preferred))!
+  return [
+    `${standard.executor} computes here, several times slower than ${preferred.executor}` +
+      (install === undefined ? '.' : `, which is installed by: ${install}`)
+  ]
 }
 
 function same(a: ExecutorDevice, b: ExecutorDevice): boolean {
@@ -48,9 +60,11 @@ function table(probes: readonly ExecutorProbe[], isDefault: (probe: ExecutorProb
 /** What is missing, and the command that installs it on a line of its own, to be copied. */
 function advice({ executor, device, reason = '', remedy = '', install }: ExecutorProbe): string {
   const said = wrap(`${reason}. ${remedy}${install === undefined ? '.' : ':'}`, '  ')
-  // Too long for a line of 80 columns, it goes on in the next, so that it can still be copied.
-  const command = install?.replace(/ /, install.length > 76 ? ' \\\n      ' : ' ')
-  return ['', `${executor} on ${device}`, said, ...(command === undefined ? [] : [`    ${command}`])].join(
-    '\n'
-  )
+  const command = install === undefined ? [] : [foldCommand(install)]
+  return ['', `${executor} on ${device}`, said, ...command].join('\n')
+}
+
+/** A command that is too long for a line of 80 columns goes on in the next, so that it can still be copied. */
+function foldCommand(command: string): string {
+  return wrap(command, '    ').replaceAll('\n', ' \\\n  ')
 }

@@ -20,7 +20,10 @@ export const networkSection: DoctorSection = {
   async examine(options) {
     const home = homeAt(options.home)
     if (!existsSync(home.charter))
-      return { result: null, text: wrap(`network  not looked at: ${home.folder} is no peer's home (--home)`) }
+      return {
+        result: null,
+        text: wrap(`network  not looked at: ${home.folder} is not the home of a peer (--home)`)
+      }
     try {
       return networkFindings(await viewOf(home, options))
     } catch (error) {

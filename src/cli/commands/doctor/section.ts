@@ -15,7 +15,7 @@ export interface Findings {
   readonly text: string
   /** What keeps Loam, or a part of it, from working well, in whole sentences. */
   readonly warnings?: readonly string[]
-  /** What somebody has to do before it works. */
+  /** What an operator has to do before it works. */
   readonly actions?: readonly string[]
 }
 

@@ -29,16 +29,16 @@ export function peerCommand(): Command {
     .addHelpText(
       'after',
       `
-Without --model the shipped model is used if it is the charter's; else the charter's is fetched from members
-into HOME/base.
+Without --model, a peer uses the model that Loam ships if the charter names it;
+otherwise it fetches the charter's from members into HOME/base.
 
-Settings come from HOME/peer.json; flags go over them (loam config print shows what holds). Stop it with Ctrl-C or
-SIGTERM.
+Settings come from HOME/peer.json; flags override it (loam config print shows
+the result). Stop the peer with Ctrl-C or SIGTERM.
 
 Examples:
   $ loam peer --home ~/.loam --charter charter.cbor --data notes.jsonl --rank 8
   $ loam peer --home ~/.loam --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
-  $ loam peer --home ~/.loam --log-level info,network=debug --set training.warmupSteps=10`
+  $ loam peer --home ~/.loam --log-level debug --set log.keepFiles=9`
     )
     .action((flags: PeerFlags) => runPeer(flags, settingsOfFlags(command, { ...flags })))
 }
@@ -55,7 +55,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   const stopped = stopSignal()
   await createHomeFolders(home)
   if (flags.charter !== undefined) await adoptCharter(home, flags.charter)
-  const { config, sources, remarks } = await effectiveSettings(home, {
+  const { config, sources } = await effectiveSettings(home, {
     flags: settings,
     defaults: settingDefaults(flags.home)
   })
@@ -68,14 +68,13 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
     ...config.log
   })
   const log = logs.of('peer')
-  for (const remark of remarks) log.info({ remark }, 'a remark on the settings')
   surviveStrayErrors(log)
   const sealed: SealedReport[] = []
   let halted = false
   const report = (said: PeerReport) => {
     if (said.type === 'sealed') sealed.push(said)
     if (said.type === 'halted') halted = true
-    // The channel may close at any moment: whoever watches is gone, and `disconnect` follows.
+    // The channel may close at any moment: the watcher is gone, and `disconnect` follows.
     if (process.send !== undefined && process.connected)
       process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)

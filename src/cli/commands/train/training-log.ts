@@ -6,7 +6,7 @@ export interface TrainingLog {
 }
 
 /**
- * Opens a log. One that goes on from step `resumedAt` keeps what was logged up to there; without it the log begins anew.
+ * Opens a log. One that continues from step `resumedAt` keeps what was logged up to there; without it the log starts over.
  */
 export function openTrainingLog(path: string, resumedAt?: number): TrainingLog {
   const known = resumedAt !== undefined && existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []

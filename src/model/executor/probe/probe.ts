@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { ExecutorDevice } from '../choice.ts'
 import type { Unavailability } from '../executor-error.ts'
-import { packageVersion } from './package-version.ts'
+import { packageVersion } from '../package-version.ts'
 import type { ProbeAnswer } from './probe-process.ts'
 
 /** How long an executor may take to compute a small graph, milliseconds: graphics drivers start slowly. */

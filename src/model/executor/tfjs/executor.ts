@@ -6,7 +6,7 @@ import { type LoadedTfjs, loadTfjs, type TfjsDevice } from './load-tfjs.ts'
 
 /** How TensorFlow.js runs a graph. */
 export interface TfjsOptions {
-  /** `wasm` where it is absent. Neither `wasm` nor `cpu` has more than one thread in Node.js. */
+  /** `wasm` if absent. Neither `wasm` nor `cpu` has more than one thread in Node.js. */
   readonly device?: TfjsDevice
 }
 

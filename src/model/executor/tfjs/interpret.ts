@@ -70,7 +70,7 @@ function computationOf(node: GraphNode): Step['compute'] {
 /** A node computed by the graph of its parts. */
 function takenApart(node: GraphNode): Step['compute'] {
   const { operator } = node
-  if (!operator.decompose) throw new Error(`tfjs has no form of the operator ${operator.name}`)
+  if (!operator.decompose) throw new Error(`the operator is not implemented for tfjs: ${operator.name}`)
   const builder = new GraphBuilder()
   const inputs = node.inputs.map(({ shape, dtype }, index) => builder.input(`${index}`, shape, dtype))
   const y = operator.decompose(inputs, node.attributes)

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { DeviceName } from '../choice.ts'
-import { ExecutorUnavailableError, firstLineOf } from '../executor-error.ts'
+import { ExecutorUnavailableError, unavailablePackage } from '../executor-error.ts'
 
 /** The functions of tfjs-core, which every TensorFlow.js package shares. */
 export type Tfjs = typeof import('@tensorflow/tfjs-core')
@@ -16,8 +16,13 @@ export interface LoadedTfjs {
   readonly backend: string
 }
 
-/** Packages that bring TensorFlow's own library; npm installs neither, as their set-up downloads it. */
-const NATIVE_PACKAGES = { cuda: '@tensorflow/tfjs-node-gpu', native: '@tensorflow/tfjs-node' } as const
+/** The package of each device. Those that bring TensorFlow's own library download it when they are set up. */
+const PACKAGES = {
+  cuda: '@tensorflow/tfjs-node-gpu',
+  native: '@tensorflow/tfjs-node',
+  wasm: '@tensorflow/tfjs-backend-wasm',
+  cpu: '@tensorflow/tfjs-backend-cpu'
+} as const satisfies Record<TfjsDevice, string>
 
 const loading = new Map<TfjsDevice, Promise<LoadedTfjs>>()
 
@@ -35,41 +40,17 @@ export function loadTfjs(device: TfjsDevice): Promise<LoadedTfjs> {
 }
 
 async function loadNative(device: 'cuda' | 'native'): Promise<LoadedTfjs> {
-  const name = NATIVE_PACKAGES[device]
-  const unavailable = (reason: string, cause: unknown) =>
-    new ExecutorUnavailableError(
-      { executor: 'tfjs', device },
-      {
-        reason,
-        remedy:
-          device === 'cuda'
-            ? 'It needs Node.js 20 or 22, an NVIDIA card, CUDA 11.2 and cuDNN 8.1, and is installed by'
-            : 'It needs Node.js 20 or 22, and is installed by',
-        install: `npm install --no-save --ignore-scripts=false ${name}@4.22.0`
-      },
-      { cause }
-    )
   let tf: Tfjs
   try {
-    const module = (await import(name)) as Tfjs & { readonly default?: Tfjs }
+    const module = (await import(PACKAGES[device])) as Tfjs & { readonly default?: Tfjs }
     tf = module.default ?? module
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND'
-    throw unavailable(
-      missing ? `${name} is not installed` : `${name} does not load (${firstLineOf(cause)})`,
-      cause
-    )
+    throw unavailable(device, cause)
   }
-  return ready(tf, 'tensorflow', () => unavailable(`${name} does not start`, undefined))
+  return ready(tf, device, 'tensorflow')
 }
 
 async function loadBundled(device: 'wasm' | 'cpu'): Promise<LoadedTfjs> {
-  const unavailable = (reason: string, cause: unknown) =>
-    new ExecutorUnavailableError(
-      { executor: 'tfjs', device },
-      { reason, remedy: 'Install it again', install: 'npm ci' },
-      { cause }
-    )
   let tf: Tfjs
   try {
     tf = await import('@tensorflow/tfjs-core')
@@ -82,12 +63,27 @@ async function loadBundled(device: 'wasm' | 'cpu'): Promise<LoadedTfjs> {
       setWasmPaths(join(dirname(entry), '/'))
     }
   } catch (cause) {
-    throw unavailable(`TensorFlow.js does not load (${firstLineOf(cause)})`, cause)
+    throw unavailable(device, cause)
   }
-  return ready(tf, device, () => unavailable(`its ${device} backend does not start`, undefined))
+  return ready(tf, device, device)
 }
 
-async function ready(tf: Tfjs, backend: string, failure: () => Error): Promise<LoadedTfjs> {
-  if (!(await tf.setBackend(backend))) throw failure()
+function unavailable(device: TfjsDevice, cause: unknown): ExecutorUnavailableError {
+  const withScripts = device === 'cuda' || device === 'native'
+  const needs = {
+    cuda: 'It needs Node.js 20 or 22, an NVIDIA card, CUDA 11.2 and cuDNN 8.1',
+    native: 'It needs Node.js 20 or 22',
+    wasm: undefined,
+    cpu: undefined
+  }[device]
+  const told = unavailablePackage(PACKAGES[device], cause, {
+    withScripts,
+    ...(needs !== undefined && { needs })
+  })
+  return new ExecutorUnavailableError({ executor: 'tfjs', device }, told, { cause })
+}
+
+async function ready(tf: Tfjs, device: TfjsDevice, backend: string): Promise<LoadedTfjs> {
+  if (!(await tf.setBackend(backend))) throw unavailable(device, new Error('its backend does not start'))
   return { tf, backend }
 }

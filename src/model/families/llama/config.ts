@@ -5,22 +5,22 @@ import { parseRopeScaling, type RopeScaling, ropeScalingJson, ropeSettings } fro
 
 /** Shape and constants of a model of the Llama family. */
 export interface LlamaConfig extends CommonConfig {
-  /** Llama where it is absent. */
+  /** Llama if absent. */
   readonly family?: 'llama'
   readonly intermediateSize: number
   readonly normEpsilon: number
   readonly ropeTheta: number
-  /** None where it is absent. */
+  /** None if absent. */
   readonly ropeScaling?: RopeScaling
   /** Whether q, k and v have biases. */
   readonly attentionBias: boolean
   /** Whether the attention's output projection has a bias. */
   readonly outputBias: boolean
-  /** Whether the feed-forward projections have biases; not where it is absent. */
+  /** Whether the feed-forward projections have biases; not if absent. */
   readonly feedForwardBias?: boolean
-  /** Whether every head's queries and keys are normalised before they are rotated (Qwen3); not where it is absent. */
+  /** Whether every head's queries and keys are normalised before they are rotated (Qwen3); not if absent. */
   readonly queryKeyNorm?: boolean
-  /** Keys that the queries of each layer look back on, themselves included; null for all. All where it is absent. */
+  /** Keys that the queries of each layer attend to, themselves included; null for all. All if absent. */
   readonly windows?: readonly (number | null)[]
 }
 

@@ -22,9 +22,9 @@ const MASKED_SCORE = -1e9
 /** Queries are taken in blocks of this many positions, each against the keys up to its end only. */
 const BLOCK_POSITIONS = 128
 
-/** What a query may not look back on. */
+/** What a query may not attend to. */
 export interface AttentionLimits {
-  /** Keys that it sees at most, itself included; all where it is absent. */
+  /** Keys that it sees at most, itself included; all if absent. */
   readonly window?: number | undefined
   /** Number of each token's packed document, float32 [batch, length]: a token sees its own document only. */
   readonly segments?: GraphNode | undefined
@@ -98,7 +98,7 @@ function part(x: GraphNode, axis: number, start: number, end: number): GraphNode
 }
 
 /**
- * Mask [batch, 1, 1, end − start, end − first] that is 0 where query and key stand in one segment. Segments are whole numbers:
+ * Mask [batch, 1, 1, end − start, end − first] that is 0 where query and key stand in one segment. Segments are integers:
  * the square of the difference of unequal ones is at least 1.
  */
 function segmentMask(segments: GraphNode, start: number, first: number, end: number): GraphNode {

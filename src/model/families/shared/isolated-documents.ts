@@ -3,8 +3,8 @@ import { causalAttention } from './attention.ts'
 import type { SequenceNodes } from './sequence-nodes.ts'
 
 /** Graph inputs of rows that hold several documents: each token's document, and its position in it. */
-export const SEGMENTS = 'segments'
-export const RESTARTS = 'restarts'
+const SEGMENTS = 'segments'
+const RESTARTS = 'restarts'
 
 /** Lets every token of packed rows see its own document only, and counts learned positions from its beginning. */
 export function isolatedDocuments(builder: GraphBuilder, batch: number, length: number): SequenceNodes {
@@ -15,7 +15,24 @@ export function isolatedDocuments(builder: GraphBuilder, batch: number, length: 
   }
 }
 
-/** Positions that begin anew where the segment changes, row by row. */
+/**
+ * What {@link isolatedDocuments} is fed with.
+ *
+ * @param segments number of each token's document in its row, [batch · length]; one document a row if absent
+ */
+export function isolationFeeds(
+  segments: Float32Array | undefined,
+  batch: number,
+  length: number
+): [string, Float32Array | Int32Array][] {
+  const numbers = segments ?? new Float32Array(batch * length)
+  return [
+    [SEGMENTS, numbers],
+    [RESTARTS, restartedPositions(numbers, length)]
+  ]
+}
+
+/** Positions that start over where the segment changes, row by row. */
 export function restartedPositions(segments: Float32Array, length: number): Int32Array {
   const positions = new Int32Array(segments.length)
   for (let index = 1; index < segments.length; index++)

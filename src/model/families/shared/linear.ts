@@ -2,7 +2,7 @@ import { add, cast, type GraphNode, gatherRows, matMul, multiply, recomputed } f
 import type { ModelNodes } from './model-nodes.ts'
 
 /**
- * y = x Wᵀ + bias + scale · B A (x ∘ dropout), with whatever of these the module has.
+ * y = x Wᵀ + bias + scale · B A (x ∘ dropout), with those of these that the module has.
  *
  * @param x [rows, inFeatures]
  * @returns [rows, outFeatures]

@@ -8,7 +8,7 @@ export interface LoraNodes {
   /** [outFeatures, rank] */
   readonly B: GraphNode
   readonly scale: number
-  /** Factors [rows, inFeatures] on what A reads: 0 or 1 / (1 − p); no dropout where it is absent. */
+  /** Factors [rows, inFeatures] on what A reads: 0 or 1 / (1 − p); no dropout if absent. */
   readonly dropout?: GraphNode
 }
 

@@ -63,7 +63,7 @@ export const gatherOperators = {
     name: 'GatherElements',
     infer: ([x, indices]) => {
       if (!sameShape(x!.shape.slice(0, -1), indices!.shape)) {
-        throw new Error(`GatherElements: one index a row wanted, got [${indices!.shape}] for [${x!.shape}]`)
+        throw new Error(`GatherElements needs one index per row, got [${indices!.shape}] for [${x!.shape}]`)
       }
       return { shape: indices!.shape, dtype: x!.dtype }
     },

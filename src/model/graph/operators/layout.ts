@@ -139,7 +139,7 @@ export function reshape(x: GraphNode, shape: readonly number[]): GraphNode {
 export function transpose(x: GraphNode, permutation: readonly number[]): GraphNode {
   const ordered = permutation.toSorted((a, b) => a - b)
   if (ordered.length !== x.shape.length || ordered.some((axis, index) => axis !== index)) {
-    throw new Error(`Transpose: [${permutation}] is no permutation of the axes of [${x.shape}]`)
+    throw new Error(`Transpose: [${permutation}] is not a permutation of the axes of [${x.shape}]`)
   }
   if (ordered.every((axis) => permutation[axis] === axis)) return x
   if (x.operator.name === 'Transpose') {
@@ -156,7 +156,7 @@ export function transpose(x: GraphNode, permutation: readonly number[]): GraphNo
 export function slice(x: GraphNode, axis: number, start: number, end: number): GraphNode {
   const at = normaliseAxis(axis, x.shape.length)
   if (start < 0 || end <= start || end > x.shape[at]!) {
-    throw new Error(`Slice: ${start} to ${end} lies outside axis ${axis} of [${x.shape}]`)
+    throw new Error(`Slice: ${start} to ${end} is outside axis ${axis} of [${x.shape}]`)
   }
   return x.builder.apply(layoutOperators.Slice, [x], { axis: at, start, end })
 }

@@ -10,7 +10,7 @@ export interface MatMulOptions {
   /** Read `a` with its last two axes swapped. */
   readonly transposeA?: boolean
   readonly transposeB?: boolean
-  /** Factor on the product; 1 where it is absent. */
+  /** Factor on the product; 1 if absent. */
   readonly alpha?: number
 }
 
@@ -82,6 +82,6 @@ function transposedProduct(a: GraphNode, dy: GraphNode, transposeA: boolean, alp
 
 function matrixShape({ shape }: GraphNode, transposed: boolean): readonly [number, number] {
   const [rows, columns] = shape.slice(-2)
-  if (rows === undefined || columns === undefined) throw new Error(`MatMul: [${shape}] is no matrix`)
+  if (rows === undefined || columns === undefined) throw new Error(`MatMul: [${shape}] is not a matrix`)
   return transposed ? [columns, rows] : [rows, columns]
 }

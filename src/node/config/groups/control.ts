@@ -13,7 +13,7 @@ export const controlSettings = z.strictObject({
   }),
   port: setting(z.number().int().min(0).max(65_535).default(0), {
     description: 'its TCP port on 127.0.0.1; 0 takes a free one',
-    accepts: 'a whole number from 0 to 65535',
+    accepts: 'an integer from 0 to 65535',
     flag: '--control-port <n>'
   }),
   socket: setting(z.string().min(1).max(100).optional(), {

@@ -24,7 +24,7 @@ export const logSettings = z.strictObject({
   }),
   keepFiles: setting(z.number().int().min(0).max(100).default(ROTATION_DEFAULTS.keepFiles), {
     description: 'older files that stay: daemon.log.1 is the youngest',
-    accepts: 'a whole number from 0 to 100',
+    accepts: 'an integer from 0 to 100',
     unit: 'files'
   })
 })

@@ -4,7 +4,7 @@ import { REACH_DEFAULTS } from '../reach.ts'
 import { setting } from '../setting.ts'
 
 const address = z.string().refine(isMultiaddr, {
-  error: ({ input }) => `${String(input)} is no multiaddr such as /ip4/192.0.2.7/tcp/4001`
+  error: ({ input }) => `${String(input)} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001`
 })
 const peerAddress = address.refine(endsInPeerId, {
   error: ({ input }) => `${String(input)} must end in /p2p/PEERID: the peer prints it when it starts`

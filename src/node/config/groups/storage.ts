@@ -17,7 +17,7 @@ export const storageSettings = z.strictObject({
   }),
   keepStacks: setting(z.number().int().min(1).optional(), {
     description: 'rounds whose stacks stay on disk; loam adapter export needs those of the rounds it exports',
-    accepts: 'a whole number from 1',
+    accepts: 'a positive integer',
     unit: 'rounds',
     absent: 'all of them',
     flag: '--keep-stacks <n>'

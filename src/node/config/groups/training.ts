@@ -2,75 +2,88 @@ import { z } from 'zod'
 import { DEVICE_NAMES, EXECUTOR_NAMES } from '../../../model/executor/choice.ts'
 import { BASE_FORMATS } from '../../../model/weights/base-format.ts'
 import { setting } from '../setting.ts'
+import {
+  NON_NEGATIVE_INTEGER,
+  NON_NEGATIVE_NUMBER,
+  POSITIVE_INTEGER,
+  POSITIVE_NUMBER,
+  SHARE
+} from '../units.ts'
 
-const FROM_ONE = 'a whole number from 1'
-const POSITIVE = 'a positive number'
-
-/** How this peer trains in each round. */
+/**
+ * How an adapter is trained: the settings of a peer, of which `loam train` and `loam testnet` take theirs, with the same
+ * checks and defaults.
+ */
 export const trainingSettings = z.strictObject({
   steps: setting(z.number().int().positive().default(40), {
-    description: 'optimizer steps a round',
-    accepts: FROM_ONE,
+    description: 'optimizer steps per round',
+    accepts: POSITIVE_INTEGER,
     flag: '--steps <n>'
   }),
   batchSize: setting(z.number().int().positive().default(8), {
-    description: 'rows a step',
-    accepts: FROM_ONE,
+    description: 'rows per batch',
+    accepts: POSITIVE_INTEGER,
     flag: '--batch-size <n>'
   }),
   sequenceLength: setting(z.number().int().min(2).default(128), {
     description: 'length of a row',
-    accepts: 'a whole number from 2',
+    accepts: 'an integer of at least 2',
     unit: 'tokens',
     flag: '--sequence-length <n>'
   }),
   learningRate: setting(z.number().positive().default(3e-3), {
     description: 'peak learning rate',
-    accepts: POSITIVE,
+    accepts: POSITIVE_NUMBER,
     flag: '--learning-rate <x>'
   }),
   warmupSteps: setting(z.number().int().min(0).default(4), {
-    description: 'steps in which the learning rate rises to its peak',
-    accepts: 'a whole number from 0'
+    description: 'steps over which the learning rate rises to its peak',
+    accepts: NON_NEGATIVE_INTEGER,
+    flag: '--warmup-steps <n>'
   }),
   clipNorm: setting(z.number().positive().default(1), {
-    description: 'largest norm of a step’s gradient',
-    accepts: POSITIVE
+    description: 'limit of the global gradient norm',
+    accepts: POSITIVE_NUMBER,
+    flag: '--clip-norm <x>'
   }),
   weightDecay: setting(z.number().min(0).default(0), {
     description: 'weight decay of AdamW',
-    accepts: 'a number from 0'
+    accepts: NON_NEGATIVE_NUMBER,
+    flag: '--weight-decay <x>'
   }),
   dropout: setting(z.number().min(0).lt(1).default(0), {
-    description: 'share of what the adapter reads that is dropped in a step',
-    accepts: 'a number from 0 to below 1',
-    flag: '--dropout <share>'
+    description: 'dropout probability on the input of the LoRA layers',
+    accepts: SHARE,
+    flag: '--dropout <p>'
   }),
   recompute: setting(z.boolean().default(false), {
-    description: 'keep of each layer its input only and compute it again: less memory, a slower step',
+    description: 'recompute activations in the backward pass: less memory, slower steps',
     accepts: 'true or false',
     flag: '--recompute'
   }),
   baseFormat: setting(z.enum(BASE_FORMATS).default('f32'), {
-    description: 'how the trainer holds the base weights; what is merged and sealed stays float32',
+    description: 'how frozen base weights are held while training; merged weights stay float32',
     accepts: `one of ${BASE_FORMATS.join(', ')}`,
     flag: '--base-format <format>'
   }),
-  threads: setting(z.number().int().positive().default(1), {
-    description: 'threads of the trainer',
-    accepts: FROM_ONE,
+  threads: setting(z.number().int().positive().max(256).default(1), {
+    description: 'threads used for training',
+    accepts: 'an integer from 1 to 256',
     flag: '--threads <n>'
   }),
   executor: setting(z.enum(EXECUTOR_NAMES).optional(), {
-    description: 'what computes; loam doctor shows what works',
+    description: 'what computes; see loam doctor',
     accepts: `one of ${EXECUTOR_NAMES.join(', ')}`,
     absent: 'the best that works here',
     flag: '--executor <name>'
   }),
   device: setting(z.enum(DEVICE_NAMES).optional(), {
-    description: 'where it computes',
+    description: 'where it computes; see loam doctor',
     accepts: `one of ${DEVICE_NAMES.join(', ')}`,
-    absent: 'the processor',
+    absent: 'the CPU',
     flag: '--device <name>'
   })
 })
+
+/** The values of training settings that are not given. */
+export const TRAINING_DEFAULTS = trainingSettings.parse({})

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { setting } from '../setting.ts'
 import { ACCEPTS_DURATION, duration } from '../units.ts'
 
-/** The check of others' updates on text of one's own (rule 2 *Validate*): advice, or a veto where the charter says so. */
+/** The check of others' updates on one's own text (rule 2 *Validate*): advice, or a veto where the charter says so. */
 export const validationSettings = z.strictObject({
   heldOut: setting(z.string().min(1).optional(), {
     description: 'text that training never sees: the loss on it is measured with each update of others',
@@ -12,7 +12,7 @@ export const validationSettings = z.strictObject({
   }),
   heldOutTokens: setting(z.number().int().min(16).max(65_536).default(1_024), {
     description: 'how much of it is measured with every update, from its beginning',
-    accepts: 'a whole number from 16 to 65536',
+    accepts: 'an integer from 16 to 65536',
     unit: 'tokens'
   }),
   heldOutTimeout: setting(duration({ min: 1 }).default(60), {

@@ -14,7 +14,6 @@ import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { uPnPNAT } from '@libp2p/upnp-nat'
 import { circuitRelayAddressesLast } from '@libp2p/utils'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
@@ -22,6 +21,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
 import type { ReachOptions } from '../../config/reach.ts'
 import { guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX, type PeerLimits } from '../limits/index.ts'
+import { loadUpnp } from './load-upnp.ts'
 import { DHT_DATASTORE_PREFIX, RecordlessDatastore } from './recordless-datastore.ts'
 
 /** What every libp2p node of Loam is made of, be it a peer's or a relay's. */
@@ -90,8 +90,12 @@ export interface RelayTransport extends Transport {
   }
 }
 
-/** Options for `createLibp2p`, without gossip and gater; and its inner parts, which are there once it is created. */
-export function libp2pParts(options: PartsOptions): {
+/**
+ * Options for `createLibp2p`, without gossip and gater; and its inner parts, which are there once it is created.
+ *
+ * @throws {PeerError} when the package for UPnP is asked for and not installed
+ */
+export async function libp2pParts(options: PartsOptions): Promise<{
   readonly parts: Pick<
     Libp2pOptions,
     | 'start'
@@ -106,9 +110,9 @@ export function libp2pParts(options: PartsOptions): {
     | 'connectionMonitor'
     | 'nodeInfo'
   >
-  readonly services: ReturnType<typeof servicesOf>['services']
+  readonly services: Awaited<ReturnType<typeof servicesOf>>['services']
   readonly internals: () => Internals
-} {
+}> {
   const { reach } = options
   let relayTransport: RelayTransport | undefined
   const relaying = (components: CircuitRelayTransportComponents) => {
@@ -117,7 +121,7 @@ export function libp2pParts(options: PartsOptions): {
     ) as RelayTransport
     return relayTransport
   }
-  const { services, addressManager } = servicesOf(options)
+  const { services, addressManager } = await servicesOf(options)
   return {
     parts: {
       start: false,
@@ -169,7 +173,7 @@ function reservationListeners({ relayClient, relays }: ReachOptions): string[] {
   return Array(Math.min(RESERVATIONS_WANTED_MAX, Math.max(1, relays.length))).fill('/p2p-circuit')
 }
 
-function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
+async function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMITS }: PartsOptions) {
   let manager: AddressManager | undefined
   const services = {
     // First: it guards what is registered after it.
@@ -184,7 +188,7 @@ function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMITS }: 
     },
     ...(reach.autoNat ? { autoNat: autoNAT() } : {}),
     ...(reach.holePunching && reach.relayClient ? { holePunching: dcutr() } : {}),
-    ...(reach.upnp ? { upnp: uPnPNAT() } : {}),
+    ...(reach.upnp ? { upnp: (await loadUpnp())() } : {}),
     ...(reach.relayServer ? { relay: relayServer(relayLimits) } : {}),
     ...(reach.dht
       ? {

@@ -179,7 +179,7 @@ async function createNode(
   limits: PeerLimits,
   isRelay: (peerId: PeerId) => boolean
 ): Promise<{ libp2p: Libp2p<Services>; internals: () => Internals }> {
-  const { parts, services, internals } = libp2pParts({
+  const { parts, services, internals } = await libp2pParts({
     privateKey,
     listen,
     reach,

@@ -59,7 +59,7 @@ const RELAY_STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'
 export async function createRelay(options: RelayOptions): Promise<RelayNode> {
   const { privateKey, listen, announce, upnp, limits: relayLimits, isAllowed, log } = options
   const limits = new PeerLimits({ hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason), log })
-  const { parts, services, internals } = libp2pParts({
+  const { parts, services, internals } = await libp2pParts({
     privateKey,
     listen,
     limits,

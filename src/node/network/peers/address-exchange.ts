@@ -1,6 +1,11 @@
 import { z } from 'zod'
-import { byteString, decodeCanonical } from '../../../protocol/encoding/canonical-cbor.ts'
-import { encodeCanonical, equalBytes, MalformedError } from '../../../protocol/index.ts'
+import {
+  byteString,
+  decodeCanonical,
+  encodeCanonical,
+  equalBytes,
+  MalformedError
+} from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
 import { messageOf } from '../../storage/peer-error.ts'
 import type { NetworkNode } from '../core/network-host.ts'

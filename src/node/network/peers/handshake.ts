@@ -1,7 +1,6 @@
 import type { PeerId } from '@libp2p/interface'
 import { z } from 'zod'
-import { byteString, decodeCanonical } from '../../../protocol/encoding/canonical-cbor.ts'
-import { encodeCanonical, hex } from '../../../protocol/index.ts'
+import { byteString, decodeCanonical, encodeCanonical, hex } from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
 import type { NetworkNode } from '../core/network-host.ts'
 import { registerRequestHandler, request } from '../requests/request-response.ts'

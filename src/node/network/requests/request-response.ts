@@ -35,9 +35,6 @@ export const REQUEST_LIMITS = {
   answerRate: { burst: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 }
 } satisfies Partial<RequestLimits>
 
-/** Fastest that somebody may take a long file piece by piece: a little below what an asker is answered with in a second. */
-export const ANSWER_BYTES_PER_SECOND = (REQUEST_LIMITS.answerRate.perSecond * 7) / 8
-
 /** How to ask. */
 export interface RequestOptions {
   readonly timeoutMs: number

@@ -53,11 +53,14 @@ export class Availability {
   readonly #told = new Map<string, Set<string>>()
   readonly #frameRate = new TokenBuckets(FRAME_RATE)
   readonly #stopped = new AbortController()
+  readonly #lasting: () => readonly string[]
   /** Called when a peer has told something new. */
   onNews: () => void = () => undefined
 
-  constructor(host: NetworkHost, log: Log) {
+  /** @param lasting digests that every neighbour is told, however many blocks came after them */
+  constructor(host: NetworkHost, log: Log, lasting: () => readonly string[] = () => []) {
     this.#host = host
+    this.#lasting = lasting
     this.#log = log
     // Every neighbour's stream listens to it: Node's warning of a leak would be wrong.
     setMaxListeners(0, this.#stopped.signal)
@@ -89,7 +92,7 @@ export class Availability {
   /** Tells the neighbours of blocks that this peer has got. */
   announce(digests: readonly string[]): void {
     for (const digest of digests) {
-      const prefix = digest.slice(0, 2 * PREFIX_BYTES)
+      const prefix = prefixOf(digest)
       remember(this.#own, prefix)
       for (const { untold } of this.#neighbours.values()) remember(untold, prefix)
     }
@@ -99,7 +102,7 @@ export class Availability {
 
   /** Peers that have told that they have a block. */
   providers(digest: string): ReadonlySet<string> {
-    return this.#providers.get(digest.slice(0, 2 * PREFIX_BYTES)) ?? NOBODY
+    return this.#providers.get(prefixOf(digest)) ?? NOBODY
   }
 
   /** Peers that have told of any block. */
@@ -115,7 +118,7 @@ export class Availability {
     if (this.#neighbours.has(key) || this.#stopped.signal.aborted || !this.#host.isMember(peerId)) return
     const neighbour: Neighbour = {
       peerId,
-      untold: new Set(this.#own),
+      untold: this.#allOwn(),
       stream: undefined,
       sending: false,
       failures: 0,
@@ -123,6 +126,13 @@ export class Availability {
     }
     this.#neighbours.set(key, neighbour)
     this.#schedule(neighbour, gatherMs(this.#neighbours.size))
+  }
+
+  /** All that a neighbour is to know; what lasts comes last, which is remembered longest. */
+  #allOwn(): Set<string> {
+    const prefixes = new Set(this.#own)
+    for (const digest of this.#lasting()) remember(prefixes, prefixOf(digest))
+    return prefixes
   }
 
   #leave(key: string): void {
@@ -164,7 +174,7 @@ export class Availability {
       neighbour.stream = undefined
       neighbour.failures++
       // What was told before may be lost with the stream.
-      for (const prefix of this.#own) remember(untold, prefix)
+      for (const prefix of this.#allOwn()) remember(untold, prefix)
       this.#log.debug({ peer: peerId.toString(), error: String(error) }, 'news of blocks could not be told')
     }
     neighbour.sending = false
@@ -227,6 +237,10 @@ export class Availability {
 /** How long news waits for more news where so many are to hear it, milliseconds: about forty frames go out a second. */
 export function gatherMs(neighbours: number): number {
   return Math.min(GATHER_MS_MAX, Math.max(GATHER_MS_MIN, neighbours * GATHER_MS_PER_NEIGHBOUR))
+}
+
+function prefixOf(digest: string): string {
+  return digest.slice(0, 2 * PREFIX_BYTES)
 }
 
 const NOBODY: ReadonlySet<string> = new Set()

@@ -1,10 +1,14 @@
 import type { PeerId } from '@libp2p/interface'
+import type { ListedFile } from '../../../formats/index.ts'
 import type { BlockStore, Log } from '../../storage/index.ts'
 import type { NetworkHost } from '../core/network-host.ts'
 import { Availability } from './availability.ts'
 import { loadCompression } from './compression.ts'
+import { type FetchFilesOptions, fetchFiles, type WantedFile } from './fetch-files.ts'
 import { type FetchAllOptions, type FetchLimits, FetchManager, type WantedBlock } from './fetch-manager.ts'
+import { FileBlocks, wholeFileMark } from './file-blocks.ts'
 import { OwnBlocks } from './own-blocks.ts'
+import type { PartialFiles } from './partial-files.ts'
 import { BLOCK_SERVER_LIMITS, type BlockServerLimits, serveBlocks } from './server.ts'
 
 /** Limits of both directions. */
@@ -15,9 +19,11 @@ export interface BlockExchangeOptions {
   readonly onSent?: (digest: string, bytes: number) => void
   /** Whether blocks are asked for in zstd, and given so to whoever asks for that. */
   readonly zstd?: boolean
+  /** Whether blocks of a file are given to others before all of it is here; they are unless this is false. */
+  readonly sharesPartial?: boolean
 }
 
-/** A peer's part in the exchange of shard blocks. */
+/** A peer's part in the exchange of blocks. */
 export interface BlockExchange {
   /** See {@link FetchManager.fetchAll}. */
   fetchAll(
@@ -27,6 +33,12 @@ export interface BlockExchange {
   ): Promise<void>
   /** Tells the others of blocks that this peer has made and stored; each is then sent as seldom as can be. */
   publish(digests: readonly string[]): void
+  /** Serves a whole file's blocks out of the file, and tells the others that all of it is here. */
+  serveFile(file: ListedFile): void
+  /** See {@link fetchFiles}. */
+  fetchFiles(wanted: readonly WantedFile[], options: FetchFilesOptions): Promise<ListedFile[]>
+  /** Connected peers that tell that they have all of a file. @param digest of its block list, hex */
+  providersOf(digest: string): PeerId[]
   stop(): Promise<void>
 }
 
@@ -35,27 +47,57 @@ export async function startBlockExchange(
   host: NetworkHost,
   store: BlockStore,
   log: Log,
-  { serving = BLOCK_SERVER_LIMITS, fetching = {}, onSent, zstd = false }: BlockExchangeOptions = {}
+  {
+    serving = BLOCK_SERVER_LIMITS,
+    fetching = {},
+    onSent,
+    zstd = false,
+    sharesPartial = true
+  }: BlockExchangeOptions = {}
 ): Promise<BlockExchange> {
   const compression = zstd ? await loadCompression() : undefined
   const own = new OwnBlocks()
-  const availability = new Availability(host, log)
+  const files = new FileBlocks(log)
+  const partials = sharesPartial ? new Set<PartialFiles>() : undefined
+  const availability = new Availability(host, log, () => files.marks())
   const fetcher = new FetchManager(host, store, availability, log, { ...fetching, compression })
   const refusal = (digest: string, asker: string) => {
     const providers = availability.providers(digest)
     return own.refusal(digest, asker, providers.size - (providers.has(asker) ? 1 : 0), performance.now())
   }
-  const stopServing = await serveBlocks(host, store, log, { limits: serving, refusal, onSent, compression })
+  const getToServe = async (digest: string) => {
+    for (const source of [files, ...(partials ?? [])]) {
+      const block = await source.getToServe(digest)
+      if (block !== undefined) return block
+    }
+    return store.getToServe(digest)
+  }
+  const limits = { limits: serving, refusal, onSent, compression }
+  const stopServing = await serveBlocks(host, { getToServe }, log, limits)
   await availability.start(await store.list())
-  return {
+  const exchange: BlockExchange = {
     fetchAll: (wanted, providers, options) => fetcher.fetchAll(wanted, providers, options),
     publish(digests) {
       own.publish(digests)
       availability.announce(digests)
+    },
+    serveFile(file) {
+      availability.announce([wholeFileMark(files.add(file))])
+    },
+    fetchFiles: (wanted, options) =>
+      fetchFiles(
+        { exchange, store, log, partials, announce: (held) => availability.announce(held) },
+        wanted,
+        options
+      ),
+    providersOf(digest) {
+      const providers = availability.providers(wholeFileMark(digest))
+      return host.peers().filter((peerId) => providers.has(peerId.toString()))
     },
     async stop() {
       await stopServing()
       await availability.stop()
     }
   }
+  return exchange
 }

@@ -27,12 +27,21 @@ export interface FetchProgress {
   readonly bytesWanted: number
 }
 
+/** Where fetched blocks are kept. */
+export type BlockSink = Pick<BlockStore, 'has' | 'putVerified' | 'flush'>
+
 /** How to fetch. */
 export interface FetchAllOptions {
   readonly signal: AbortSignal
   /** Who made the blocks: its line is spared where others have them. */
   readonly author?: PeerId | undefined
   readonly onProgress?: (progress: FetchProgress) => void
+  /** Where the blocks go; the peer's store where it is not given. */
+  readonly into?: BlockSink
+  /** Whether the neighbours are told of each block that came; they are unless this is false. */
+  readonly isTold?: boolean
+  /** Told of each block that a provider brought. */
+  readonly onBlock?: (bytes: number, provider: string) => void
 }
 
 /** What the fetch manager may use. */
@@ -48,11 +57,18 @@ export interface FetchLimits {
 /** One call of `fetchAll`. */
 interface Job extends FetchJob {
   readonly providers: () => readonly PeerId[]
+  readonly sink: BlockSink
+  readonly isTold: boolean
+  /** Pending blocks that are not looked for yet, with their lengths. */
+  readonly queue: WantedBlock[]
   readonly fetched: string[]
-  readonly progress: () => void
+  /** Notes a block that came. */
+  readonly came: (bytes: number, provider: string) => void
   readonly finish: (failure?: Error) => void
 }
 
+/** Blocks of a job that are looked for at the same time: every choice goes through all of them. */
+const SOUGHT_AT_ONCE = 512
 /** How often to look for new providers, and for those whose time has come, when nothing else happens. */
 const LOOK_AGAIN_MS = 200
 /** Every look goes through all that is wanted: many small blocks that come one after the other share one. */
@@ -105,7 +121,7 @@ export class FetchManager {
       compression: this.#limits.compression,
       take: (provider) => this.#wanted.take(provider, this.#sharers, performance.now()),
       isWanted: (digest) => this.#wanted.get(digest) !== undefined,
-      keep: (digest, bytes) => this.#keep(digest, bytes),
+      keep: (digest, bytes, provider) => this.#keep(digest, bytes, provider),
       changed: () => this.#wake()
     }
     availability.onNews = () => this.#wake()
@@ -121,50 +137,64 @@ export class FetchManager {
   async fetchAll(
     wanted: readonly WantedBlock[],
     providers: () => readonly PeerId[],
-    { signal, author, onProgress }: FetchAllOptions
+    { signal, author, onProgress, onBlock, into: sink = this.#store, isTold = true }: FetchAllOptions
   ): Promise<void> {
     const all = new Map(wanted.map(({ digest, bytes }) => [digest, bytes]))
     for (const [digest, bytes] of all)
       if (!(bytes > 0 && bytes <= BLOCK_BYTES_MAX))
         throw new NetworkError('protocol', `block ${digest} cannot have ${bytes} bytes`)
     const pending = new Set<string>()
-    for (const digest of all.keys()) if (!(await this.#store.has(digest))) pending.add(digest)
+    for (const digest of all.keys()) if (!(await sink.has(digest))) pending.add(digest)
     const fetched: string[] = []
     let finish: (failure?: Error) => void = () => undefined
     const finished = new Promise<void>((resolve, reject) => {
       finish = (failure) => (failure === undefined ? resolve() : reject(failure))
     })
+    const progress = new JobProgress(all, pending, onProgress)
     const job: Job = {
       pending,
       certain: new Map(),
       author: author?.toString(),
       providers,
+      sink,
+      isTold,
+      queue: shuffled([...pending], Math.random).map((digest) => ({ digest, bytes: all.get(digest)! })),
       fetched,
-      progress: progressOf(all, pending, onProgress),
+      came(bytes, provider) {
+        progress.came(bytes)
+        onBlock?.(bytes, provider)
+      },
       finish
     }
     const onAbort = () =>
       finish(new NetworkError('aborted', `${pending.size} blocks were not fetched: given up`))
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      job.progress()
+      progress.tell()
       if (pending.size > 0) {
         if (signal.aborted) onAbort()
-        this.#begin(job, all)
+        this.#begin(job)
         await finished
       }
-      await this.#store.flush(fetched)
+      await sink.flush(fetched)
     } finally {
       signal.removeEventListener('abort', onAbort)
       await this.#end(job)
     }
   }
 
-  #begin(job: Job, lengths: ReadonlyMap<string, number>): void {
+  #begin(job: Job): void {
     this.#jobs.add(job)
-    for (const digest of job.pending) this.#wanted.add(digest, lengths.get(digest)!, job)
+    for (let sought = 0; sought < SOUGHT_AT_ONCE; sought++) this.#seekNext(job)
     this.#lookingAgain ??= setInterval(() => this.#wake(), LOOK_AGAIN_MS)
     this.#wake()
+  }
+
+  /** Begins to look for a job's next block, where it has one. */
+  #seekNext(job: Job): void {
+    let next = job.queue.pop()
+    while (next !== undefined && !job.pending.has(next.digest)) next = job.queue.pop()
+    if (next !== undefined) this.#wanted.add(next.digest, next.bytes, job)
   }
 
   /** Ends a job, and with it every stream that brings nothing that is still wanted. */
@@ -218,49 +248,77 @@ export class FetchManager {
     }
   }
 
-  async #keep(digest: string, bytes: Uint8Array): Promise<void> {
+  async #keep(digest: string, bytes: Uint8Array, provider: string): Promise<void> {
     const want = this.#wanted.get(digest)
     if (want === undefined) return
-    const jobs = [...want.jobs] as Job[]
+    const jobs = [...this.#jobs].filter(({ pending }) => pending.has(digest))
     try {
-      // The digest is right: it is the manifest that is wrong, so no provider could ever satisfy it.
+      // The digest is right: it is whoever named the block that is wrong, so no provider could ever satisfy it.
       if (bytes.length !== want.bytes)
         throw new NetworkError(
           'protocol',
-          `block ${digest} has ${bytes.length} bytes, not what its manifest says`
+          `block ${digest} has ${bytes.length} bytes, not the ${want.bytes} that its manifest or block list says`
         )
-      await this.#store.putVerified(digest, bytes)
+      for (const sink of new Set(jobs.map((job) => job.sink))) await sink.putVerified(digest, bytes)
     } catch (error) {
       if (!(error instanceof StoreError || error instanceof NetworkError)) throw error
       for (const job of jobs) job.finish(error)
       return
     }
     this.#wanted.remove(digest)
-    this.#availability.announce([digest])
+    if (jobs.some(({ isTold }) => isTold)) this.#availability.announce([digest])
     for (const job of jobs) {
       job.fetched.push(digest)
-      if (!job.pending.delete(digest)) continue
-      job.progress()
+      job.pending.delete(digest)
+      this.#seekNext(job)
+      job.came(bytes.length, provider)
       if (job.pending.size === 0) job.finish()
     }
   }
 }
 
-/** Tells how far a job is, from what is pending at the time. */
-function progressOf(
-  all: ReadonlyMap<string, number>,
-  pending: ReadonlySet<string>,
-  onProgress: FetchAllOptions['onProgress']
-): () => void {
-  if (onProgress === undefined) return () => undefined
-  const sum = (digests: Iterable<string>) =>
-    [...digests].reduce((total, digest) => total + all.get(digest)!, 0)
-  const bytesWanted = sum(all.keys())
-  return () =>
-    onProgress({
+/** How far a job is. */
+class JobProgress {
+  readonly #onProgress: FetchAllOptions['onProgress']
+  #progress: FetchProgress
+
+  constructor(
+    all: ReadonlyMap<string, number>,
+    pending: ReadonlySet<string>,
+    onProgress: FetchAllOptions['onProgress']
+  ) {
+    this.#onProgress = onProgress
+    let bytesWanted = 0
+    let bytesHeld = 0
+    for (const [digest, bytes] of all) {
+      bytesWanted += bytes
+      if (!pending.has(digest)) bytesHeld += bytes
+    }
+    this.#progress = {
       blocksHeld: all.size - pending.size,
       blocksWanted: all.size,
-      bytesHeld: bytesWanted - sum(pending),
+      bytesHeld,
       bytesWanted
-    })
+    }
+  }
+
+  tell(): void {
+    this.#onProgress?.(this.#progress)
+  }
+
+  /** Notes a block that came. */
+  came(bytes: number): void {
+    const { blocksHeld, bytesHeld, ...wanted } = this.#progress
+    this.#progress = { ...wanted, blocksHeld: blocksHeld + 1, bytesHeld: bytesHeld + bytes }
+    this.tell()
+  }
+}
+
+/** So that peers that want the same blocks begin with different ones. */
+function shuffled<T>(items: T[], random: () => number): T[] {
+  for (let last = items.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1))
+    ;[items[last], items[other]] = [items[other]!, items[last]!]
+  }
+  return items
 }

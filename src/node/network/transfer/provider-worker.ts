@@ -25,7 +25,7 @@ export interface FetchTools {
   readonly take: (provider: string) => Want[]
   readonly isWanted: (digest: string) => boolean
   /** Stores a block. Never rejects: what goes wrong ends the jobs that wait for it. */
-  readonly keep: (digest: string, bytes: Uint8Array) => Promise<void>
+  readonly keep: (digest: string, bytes: Uint8Array, provider: string) => Promise<void>
   /** Tells the manager that there may be something new to do. */
   readonly changed: () => void
 }
@@ -175,7 +175,7 @@ export class ProviderWorker {
   }
 
   async #keep(session: BlockSession, want: Want, bytes: Uint8Array): Promise<void> {
-    await this.#tools.keep(want.digest, bytes)
+    await this.#tools.keep(want.digest, bytes, this.#name)
     session.recycle(bytes)
     this.#answered(want)
   }

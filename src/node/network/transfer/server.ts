@@ -36,8 +36,6 @@ export interface BlockServerLimits {
   readonly frameTimeoutMs: number
   /** Bytes a second to all askers together, piece by piece in turn; undefined for no cap. */
   readonly uploadBytesPerSecond?: number | undefined
-  /** That cap, where what else is sent counts too. */
-  readonly upload?: UploadLimit | undefined
 }
 
 /** What the server may ask before it sends a block. */
@@ -83,7 +81,7 @@ export async function serveBlocks(
   log: Log,
   { limits = BLOCK_SERVER_LIMITS, refusal, onSent, compression }: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
-  const upload = limits.upload ?? new UploadLimit(limits.uploadBytesPerSecond)
+  const upload = new UploadLimit(limits.uploadBytesPerSecond)
   const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
   const { requestsPerPeer } = limits
   const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { safetensorsChunks, stackDigest } from '../../../formats/index.ts'
+import { pipe } from 'it-pipe'
+import { BlockListHash, blockListDigest, safetensorsChunks, stackDigest } from '../../../formats/index.ts'
 import { openBaseWeights, openModuleWeights } from '../../../model/index.ts'
 import { writeFileAtomic } from '../../storage/atomic-file.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
@@ -24,12 +24,17 @@ export async function buildRound(store: BlockStore, job: BuildJob, threads: Merg
     job.modelFile === undefined ? openBaseWeights(job.baseFolder) : openModuleWeights(job.modelFile)
   try {
     await mkdir(dirname(job.modelPath), { recursive: true })
-    const hash = createHash('sha256')
-    const chunks = mergedModelChunks(weights, job.modules, stack.adapter, threads)
-    await writeFileAtomic(job.modelPath, hashed(chunks, hash))
+    const hash = new BlockListHash()
+    await pipe(
+      mergedModelChunks(weights, job.modules, stack.adapter, threads),
+      (chunks) => hashed(chunks, hash),
+      (chunks) => writeFileAtomic(job.modelPath, chunks)
+    )
     await writeFileAtomic(job.stackPath, safetensorsChunks(stack.tensors))
-    const digests = { stack: stackDigest(stack.tensors), model: hash.digest('hex') }
-    return { type: 'built', finite: true, ...digests, medianNorms }
+    const list = hash.list()
+    const model = Buffer.from(blockListDigest(list)).toString('hex')
+    const modelFile = { path: job.modelPath, bytes: hash.bytes, list }
+    return { type: 'built', finite: true, stack: stackDigest(stack.tensors), model, modelFile, medianNorms }
   } catch (error) {
     if (error instanceof NotFiniteError) return { type: 'built', finite: false }
     throw error
@@ -40,7 +45,7 @@ export async function buildRound(store: BlockStore, job: BuildJob, threads: Merg
 
 async function* hashed(
   chunks: AsyncIterable<Uint8Array>,
-  hash: { update(chunk: Uint8Array): unknown }
+  hash: BlockListHash
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of chunks) {
     hash.update(chunk)

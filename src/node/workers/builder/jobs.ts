@@ -1,4 +1,5 @@
 import type { MemberWeights, ShardDtype } from '../../../adapter/index.ts'
+import type { ListedFile } from '../../../formats/index.ts'
 import type { ManifestShard } from '../../../protocol/index.ts'
 
 /** A manifest's content as a job needs it; plain data, so that it can cross into a worker. */
@@ -62,9 +63,11 @@ export type Built = BuiltFiles | { readonly type: 'built'; readonly finite: fals
 export interface BuiltFiles {
   readonly type: 'built'
   readonly finite: true
-  /** Hex digests of the files. */
+  /** Digest of the stack's file, hex. */
   readonly stack: string
+  /** Digest of the block list of the model's file, hex. */
   readonly model: string
+  readonly modelFile: ListedFile
   /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
   readonly medianNorms: Readonly<Record<string, number>>
 }

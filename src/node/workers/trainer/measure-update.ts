@@ -1,6 +1,12 @@
 import { open } from 'node:fs/promises'
 import type { LoraPair } from '../../../adapter/index.ts'
-import { chooseExecutor, createUpdateEvaluator, type UpdateEvaluator } from '../../../model/index.ts'
+import { fileStamp } from '../../../data/index.ts'
+import {
+  chooseExecutor,
+  createUpdateEvaluator,
+  encodeText,
+  type UpdateEvaluator
+} from '../../../model/index.ts'
 import type { HeldOutLoss } from '../../../protocol/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import { readPair, shardMemory } from '../builder/read-pair.ts'
@@ -40,12 +46,11 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
   }
 
   const idsOf = async ({ text, tokens, baseFolder }: MeasuringJob): Promise<readonly number[]> => {
-    const key = JSON.stringify([text, tokens, baseFolder])
+    const key = JSON.stringify([await fileStamp([text]), tokens, baseFolder])
     if (read?.key !== key) {
       const { tokenizer } = base.describe(baseFolder)
-      const ids = tokenizer.encode(await beginningOf(text, tokens * BYTES_A_TOKEN))
-      const first = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
-      read = { key, ids: [...first, ...ids].slice(0, tokens + 1) }
+      const ids = encodeText(tokenizer, await beginningOf(text, tokens * BYTES_A_TOKEN))
+      read = { key, ids: ids.slice(0, tokens + 1) }
     }
     return read.ids
   }
@@ -70,7 +75,7 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
 /** More than a token takes in any language's text; what is read of a file beyond the tokens that count is small. */
 const BYTES_A_TOKEN = 16
 
-/** At most so many bytes of a text file; half a character at the end is dropped. */
+/** At most `bytes` bytes of a text file; half a character at the end is dropped. */
 async function beginningOf(path: string, bytes: number): Promise<string> {
   const file = await open(path, 'r')
   try {

@@ -9,6 +9,7 @@ import {
 import {
   type BaseModelDescription,
   chooseExecutor,
+  createCorpusReader,
   createLoraTrainer,
   type LoraTrainer,
   loadTrainingData
@@ -19,7 +20,7 @@ import { messageOf } from '../../storage/peer-error.ts'
 import type { HeldBase } from './held-base.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
-/** What is kept from one round to the next: the base weights in memory, once, and the compiled step. */
+/** What is kept from one round to the next: the base weights in memory, the compiled step, and the tokens of the documents. */
 export interface TrainingSession {
   /** Trains one round and puts its shards into the store; `local.safetensors` comes last. */
   train(
@@ -33,6 +34,8 @@ export interface TrainingSession {
 /** A session without a compiled step yet. */
 export function createTrainingSession(base: HeldBase): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
+  const corpora = createCorpusReader()
+  let fallback: string | undefined
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -49,7 +52,14 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
       const before = compiled
       compiled = undefined
       await before?.trainer.dispose()
-      const chosen = await chooseExecutor({ executor, device, threads })
+      const chosen = await chooseExecutor({
+        executor,
+        device,
+        threads,
+        onFallback: (reason) => {
+          fallback = reason
+        }
+      })
       compiled = { key, trainer: await createLoraTrainer({ config, ...lora, ...shape, executor: chosen }) }
     }
     return compiled.trainer
@@ -59,15 +69,15 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
     async train(job, store, onProgress, signal) {
       const { training } = job
       const description = base.describe(job.baseFolder)
-      const data = await loadTrainingData({
-        ...job.data,
-        data: job.documents,
-        folder: job.baseFolder,
-        tokenizer: description.tokenizer,
-        batchSize: training.batchSize,
-        sequenceLength: training.sequenceLength,
-        seed: job.documentSeed
-      })
+      const { batchSize, sequenceLength } = training
+      const data = await loadTrainingData(
+        {
+          ...job.data,
+          ...{ data: job.documents, folder: job.baseFolder, tokenizer: description.tokenizer },
+          ...{ batchSize, sequenceLength, seed: job.documentSeed }
+        },
+        corpora
+      )
       const trainer = await trainerFor(description, data.packing === 'isolated', job)
       // Nothing of a training that is over may replace weights that others use now.
       signal.throwIfAborted()
@@ -82,26 +92,37 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
         onStep: onProgress,
         signal
       })
-      const residual = await readResidual(job.residualFile)
-      const sent = sendAdapter(adapter, job.dtype, residual.adapter, job.rankStabilised)
-      const shards: TrainedShard[] = []
-      let totalBytes = 0
-      for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
-        for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
-        shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
-        totalBytes += byteLength
-      }
-      await store.flush(shards.flatMap(({ blocks }) => blocks))
-      await mkdir(dirname(job.localPath), { recursive: true })
-      const samples = data.examples
-      if (sent.residual.pairs.length > 0) {
-        await mkdir(dirname(job.residualPath), { recursive: true })
-        await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
-      }
-      await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
-      return { samples, shards, totalBytes, residualFault: residual.fault }
+      const said = fallback
+      fallback = undefined
+      return { ...(await publish(adapter, data.examples, job, store)), fallback: said }
     }
   }
+}
+
+/** Puts an adapter's shards into the store and its files into the home. */
+async function publish(
+  adapter: LoraAdapter,
+  samples: number,
+  job: TrainingJob,
+  store: BlockStore
+): Promise<TrainingResult> {
+  const residual = await readResidual(job.residualFile)
+  const sent = sendAdapter(adapter, job.dtype, residual.adapter, job.rankStabilised)
+  const shards: TrainedShard[] = []
+  let totalBytes = 0
+  for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
+    for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
+    shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
+    totalBytes += byteLength
+  }
+  await store.flush(shards.flatMap(({ blocks }) => blocks))
+  await mkdir(dirname(job.localPath), { recursive: true })
+  if (sent.residual.pairs.length > 0) {
+    await mkdir(dirname(job.residualPath), { recursive: true })
+    await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
+  }
+  await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
+  return { samples, shards, totalBytes, residualFault: residual.fault }
 }
 
 /** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */

@@ -21,7 +21,7 @@ export interface Trainer {
   /**
    * Trains one round.
    *
-   * @throws when the signal aborts, the training fails or the trainer process dies; the next call starts it anew
+   * @throws when the signal aborts, the training fails or the trainer process dies; the next call restarts it
    */
   train(
     job: TrainingJob,
@@ -166,7 +166,7 @@ function ask<Result>(
   })
 }
 
-/** Sends where there is somebody; a channel that closes meanwhile is told to `onError`, never thrown. */
+/** Sends if the process is connected; a channel that closes meanwhile is told to `onError`, never thrown. */
 function send(child: ChildProcess, request: TrainerRequest, onError: (error: Error) => void): void {
   if (!child.connected) return
   child.send(request, (error) => {

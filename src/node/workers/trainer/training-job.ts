@@ -27,7 +27,7 @@ export interface TrainingJob {
   readonly localPath: string
   /** Element format in which the shards travel, as the charter has it. */
   readonly dtype: ShardDtype
-  /** What this peer's last stacked shards left out, where there is such a file; what these leave out goes to `residualPath`. */
+  /** What this peer's last stacked shards left out, if there is such a file; what these leave out goes to `residualPath`. */
   readonly residualFile: string | undefined
   readonly residualPath: string
 }
@@ -57,6 +57,8 @@ export interface TrainingResult {
   readonly totalBytes: number
   /** Why `residualFile` could not be made up for; undefined where it was, or there is none. */
   readonly residualFault?: string | undefined
+  /** What computed in place of the preferred executor, and why; only of the first round after the choice was made. */
+  readonly fallback?: string | undefined
 }
 
 /** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */

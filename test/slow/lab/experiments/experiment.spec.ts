@@ -11,11 +11,11 @@ import { packageRoot } from '../../../../src/package-root.ts'
 const script = (name: string, ...args: string[]) =>
   promisify(execFile)(
     process.execPath,
-    [join(packageRoot(), 'dist/scripts/experiments', `${name}.js`), ...args],
+    [join(packageRoot(), 'dist/lab/experiments', `${name}.js`), ...args],
     { maxBuffer: 64 * 1024 * 1024 }
   )
 
-describe('npm run experiment and npm run scale', function () {
+describe('npm run lab -- experiment and npm run lab -- scale', function () {
   this.timeout(300_000)
   let folder: string
   before(async () => {

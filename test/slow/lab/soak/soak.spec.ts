@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { runSoak } from '../../../../lab/soak/run-soak.ts'
 import { judgeTenths } from '../../../../lab/soak/verdict.ts'
 
-describe('npm run soak, in short', function () {
+describe('npm run lab -- soak, in short', function () {
   this.timeout(240_000)
 
   it('reads what real peers hold, tenth by tenth; files, timers and handles are flat', async () => {

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { householderQr } from '../../../../src/adapter/linear-algebra/householder-qr.ts'
 import { jacobiSvd } from '../../../../src/adapter/linear-algebra/jacobi-svd.ts'
 import { dot, type Matrix, multiply, transpose } from '../../../../src/adapter/linear-algebra/matrix.ts'
-import { pairFromSvd, productSvd, tailEnergy } from '../../../../src/adapter/linear-algebra/product-svd.ts'
+import { pairFromSvd, productSvd, tailEnergy } from '../../../../src/adapter/low-rank/product-svd.ts'
 import { packageRoot } from '../../../../src/package-root.ts'
 import { oneElementPair, ordinaryFloat, pairOf } from '../arbitraries.ts'
 

@@ -36,6 +36,6 @@ describe('data/split/hold-out', () => {
   })
 
   it('refuses a corpus that would leave nothing to train on', () => {
-    assert.throws(() => splitDocuments(documents([1, 1]), { seed: 1 }), /cannot hold 2 of 2 documents out/)
+    assert.throws(() => splitDocuments(documents([1, 1]), { seed: 1 }), /cannot hold out 2 of 2 documents/)
   })
 })

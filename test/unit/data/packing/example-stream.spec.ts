@@ -111,7 +111,7 @@ describe('data/example-stream', () => {
     assert.throws(() => createExampleStream({ ...options, examples: [lone] }), /nothing to learn/)
     assert.throws(
       () => createExampleStream({ ...options, examples: [], sequenceLength: 0 }),
-      /sequenceLength 0/
+      /sequenceLength must be a positive integer, got 0/
     )
   })
 })

@@ -108,7 +108,7 @@ describe('data/packing', () => {
     assert.deepEqual([...stream.nextBatch(0).targetWeights], [1, 1, 1, 0, 0, 0, 0, 0])
   })
 
-  it('refuses sizes that are no counts and a corpus without a target', () => {
+  it('refuses sizes that are not positive integers, and a corpus without a target', () => {
     const options = { documents: ['abc'], tokenizer: characters, batchSize: 1, sequenceLength: 8, seed: 1 }
     assert.throws(() => createBatchStream({ ...options, batchSize: 0 }), RangeError)
     assert.throws(() => createBatchStream({ ...options, sequenceLength: 1.5 }), RangeError)

@@ -119,7 +119,7 @@ describe('data/records', () => {
 
   it('names file and line of what does not fit', async () => {
     const refused: [string, string, RegExp, ReadExamplesOptions?][] = [
-      ['a.jsonl', '{"text":"a"}\n\n{"text":\n', /a\.jsonl:3: no JSON/],
+      ['a.jsonl', '{"text":"a"}\n\n{"text":\n', /a\.jsonl:3: not valid JSON/],
       ['b.jsonl', '{"text":"a"}\n{"text":7}\n', /b\.jsonl:2: as text, "text":/],
       ['c.jsonl', '{"title":"a"}\n', /c\.jsonl:1: expected an object with the keys of a known format/],
       ['d.jsonl', '{"instruction":"a","output":" "}\n', /d\.jsonl:1: as alpaca, "output": must not be empty/],
@@ -136,6 +136,6 @@ describe('data/records', () => {
     await mkdir(path('empty'))
     await assert.rejects(readExamples(path('empty')), /holds no data/)
     await writeFile(path('k.txt'), Uint8Array.of(0xff, 0xfe))
-    await assert.rejects(readExamples(path('k.txt')), /is no UTF-8 text/)
+    await assert.rejects(readExamples(path('k.txt')), /is not UTF-8 text/)
   })
 })

@@ -100,7 +100,7 @@ describe('safetensors', () => {
     ['a header length beyond every bound', new Uint8Array(8).fill(255), /at most/],
     ['bad JSON', fileOf('{"a":'), /not JSON/],
     ['bad UTF-8', fileOf(Uint8Array.of(0x22, 0xff, 0x22)), /not JSON/],
-    ['an array', fileOf('[]'), /no JSON object/],
+    ['an array', fileOf('[]'), /not a JSON object/],
     [
       'a key twice',
       fileOf(`{"a":${entry(0, 4, '[1]')},"\\u0061" :${entry(0, 4, '[1]')}}`, four),
@@ -126,7 +126,7 @@ describe('safetensors', () => {
     ['overlap', fileOf(`{"a":${entry(0, 4, '[1]')},"b":${entry(0, 4, '[1]')}}`, four), /overlaps/],
     ['a hole', fileOf(`{"a":${entry(4, 8, '[1]')}}`, new Uint8Array(8)), /4 bytes in front of "a"/],
     ['trailing bytes', fileOf(`{"a":${entry(0, 4, '[1]')}}`, new Uint8Array(5)), /1 bytes at the end/],
-    ['metadata that is no string', fileOf('{"__metadata__":{"rank":8}}'), /"rank" is no string/]
+    ['metadata that is no string', fileOf('{"__metadata__":{"rank":8}}'), /"rank" is not a string/]
   ]
   for (const [what, file, message] of refused) {
     it(`refuses ${what}`, () => {

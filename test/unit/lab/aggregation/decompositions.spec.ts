@@ -11,7 +11,7 @@ import {
   rankOfEnergy,
   roundBytes
 } from '../../../../lab/aggregation/index.ts'
-import { productSvd, tailEnergy } from '../../../../src/adapter/linear-algebra/product-svd.ts'
+import { productSvd, tailEnergy } from '../../../../src/adapter/low-rank/product-svd.ts'
 import { bitsOf, cut } from '../../adapter/arbitraries.ts'
 import { errorPerTerm } from './cut-norms.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { choiceReport } from '../../../../src/cli/commands/eval/eval-choices.ts'
+import { choiceReport } from '../../../../src/cli/commands/eval/choice-report.ts'
 import { readMultipleChoice } from '../../../../src/data/index.ts'
 import { choiceRow } from '../../../../src/model/evaluate/choice-scorer.ts'
 import {
@@ -134,7 +134,10 @@ describe('choice scorer', () => {
         /q\.jsonl:2: has neither a context nor a question/
       )
       await assert.rejects(read({ ...fits, choices: ['a'] }), /q\.jsonl:1: "choices"/)
-      await assert.rejects(read({ ...fits, answer: 'D' }), /q\.jsonl:1: the answer D is none of 3 choices/)
+      await assert.rejects(
+        read({ ...fits, answer: 'D' }),
+        /q\.jsonl:1: the answer D is not one of the 3 choices/
+      )
       await assert.rejects(read({ ...fits, answer: 'the first' }), /q\.jsonl:1: "answer"/)
       await assert.rejects(read(), /holds no questions/)
     } finally {

@@ -166,7 +166,10 @@ describe('evaluator', () => {
       () => applyAdapter(weights, renamed),
       /layers.9.self_attn.q_proj \[16,16\] is not in the model/
     )
-    await assert.rejects(createEvaluator({ config: TINY_CONFIG, context: 1 }), /scores nothing/)
+    await assert.rejects(
+      createEvaluator({ config: TINY_CONFIG, context: 1 }),
+      /context must be an integer of at least 2 tokens, got 1/
+    )
     assert.equal((await evaluator.score({ weights, ids: [4] })).tokens, 0)
   })
 })

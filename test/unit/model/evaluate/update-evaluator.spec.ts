@@ -87,7 +87,7 @@ describe('the evaluator of updates', () => {
     const other = updateOf(1, 'model.layers.1.self_attn.q_proj')
     await assert.rejects(
       evaluator.loss({ weights: held, ids: idsOf(9), update: other, check }),
-      /no update may adapt model\.layers\.1/
+      /an update must not adapt model\.layers\.1/
     )
     await evaluator.dispose()
   })

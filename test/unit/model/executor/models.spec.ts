@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TrainingBatch } from '../../../../src/data/packing/training-batch.ts'
 import type { TensorMap } from '../../../../src/formats/tensor.ts'
-import { logProbabilityGraph } from '../../../../src/model/evaluate/inference-graph.ts'
+import { logProbabilityGraph } from '../../../../src/model/evaluate/log-probability-graph.ts'
 import {
   createDecoder,
   createLoraTrainer,

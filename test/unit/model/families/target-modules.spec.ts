@@ -35,6 +35,6 @@ describe('target modules', () => {
       () => expand('q_proj', 'nonsense'),
       /called nonsense; there are q_proj, .* \(and all-linear\)/
     )
-    assert.throws(() => expand('/(/'), /\/\(\/ is no regular expression/)
+    assert.throws(() => expand('/(/'), /\/\(\/ is not a regular expression/)
   })
 })

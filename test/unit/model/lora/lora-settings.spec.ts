@@ -43,10 +43,10 @@ describe('LoRA settings', () => {
   it('refuse numbers that cannot be, and patterns for nothing', () => {
     const refused = (change: object, message: RegExp): void =>
       assert.throws(() => loraModules(TINY_CONFIG, { ...SETTINGS, ...change }), message)
-    refused({ rank: 0 }, /the rank of model.layers.0.self_attn.v_proj is 0/)
-    refused({ alpha: Number.NaN }, /alpha of .*q_proj is NaN/)
-    refused({ dropout: 1 }, /dropout is 1, not a number from 0 to below 1/)
-    refused({ rankPattern: { up_proj: 4 } }, /up_proj fits none of the target modules/)
+    refused({ rank: 0 }, /the rank of model.layers.0.self_attn.v_proj must be a positive integer, got 0/)
+    refused({ alpha: Number.NaN }, /alpha of .*q_proj must be a positive number, got NaN/)
+    refused({ dropout: 1 }, /dropout must be at least 0 and below 1, got 1/)
+    refused({ rankPattern: { up_proj: 4 } }, /up_proj matches none of the target modules/)
   })
 
   it('mean the same in training and in the merge', async () => {

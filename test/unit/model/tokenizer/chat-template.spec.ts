@@ -71,7 +71,7 @@ describe('chat template', () => {
       () => learned(conversation, "{{ raise_exception('roles must alternate') }}"),
       /a\.jsonl:1: .*roles must alternate/
     )
-    assert.throws(() => learned(conversation, '{{ messages | length }}'), /a\.jsonl:1: .*does not begin as/)
+    assert.throws(() => learned(conversation, '{{ messages | length }}'), /a\.jsonl:1: .*does not begin like/)
   })
 
   it('completions end with EOS, texts do not; prompts are not learned', () => {

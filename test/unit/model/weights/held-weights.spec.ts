@@ -192,7 +192,7 @@ describe('held base weights', () => {
   it('are refused where they cannot be', async () => {
     const weights = largeWeights(TINY_CONFIG)
     weights.get('model.embed_tokens.weight')!.data[3] = 1e6
-    assert.throws(() => holdWeights(TINY_CONFIG, weights, 'f16'), /embed_tokens.weight has elements beyond/)
+    assert.throws(() => holdWeights(TINY_CONFIG, weights, 'f16'), /embed_tokens.weight has elements outside/)
     const step = { config: TINY_CONFIG, trainable: { kind: 'all' }, batchSize: 1, sequenceLength: 2 } as const
     await assert.rejects(
       createTrainStep({ ...step, baseFormat: 'int8' }),

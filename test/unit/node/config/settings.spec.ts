@@ -28,9 +28,12 @@ describe('the schema of the settings', () => {
     assert(help.includes('--no-mdns'))
   })
 
-  it('is what docs/configuration.md shows (npm run docs:settings writes it)', () => {
+  it('is what docs/configuration.md shows (npm run check -- settings writes it)', () => {
     const text = readFileSync(join(packageRoot(), 'docs', 'configuration.md'), 'utf8')
-    assert(text.includes(settingsReference()), 'docs/configuration.md is out of date: npm run docs:settings')
+    assert(
+      text.includes(settingsReference()),
+      'docs/configuration.md is out of date: npm run check -- settings'
+    )
   })
 
   it('knows a host and a port', () => {

@@ -23,6 +23,7 @@ const BUILT = {
   finite: true,
   stack: 'ab'.repeat(32),
   model: 'cd'.repeat(32),
+  modelFile: { path: 'nowhere', bytes: 0, list: new Uint8Array() },
   medianNorms: {}
 } as const
 

@@ -2,26 +2,22 @@ import assert from 'node:assert/strict'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import { Heads } from '../../../../src/node/driver/heads.ts'
 import {
-  buildCut,
   fetchManifest,
   ImpossibleManifestError,
-  memberWeights,
   wantedBlocks
 } from '../../../../src/node/driver/shard-work.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
 import { type BlockExchange, NetworkError } from '../../../../src/node/network/index.ts'
 import {
-  type Charter,
   type Environment,
   genesisContext,
   type Manifest,
   type PeerState,
   start,
-  step,
   verifyEd25519
 } from '../../../../src/protocol/index.ts'
 import { type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
-import { type OneMember, oneMember, sealRound, smallManifest, smallPair } from '../one-member.ts'
+import { type OneMember, oneMember, smallManifest, smallPair } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
 const never = new AbortController().signal
@@ -44,24 +40,6 @@ describe('the work on shards', () => {
     message = signMessage(context, member.identity.signer, 'manifest', 0, manifest)
   })
   afterEach(() => remove())
-
-  it('count what the charter says, and 1 where it names nobody', () => {
-    const context = genesisContext(member.charter)
-    const [own] = context.members
-    const joined = { ...own!, peer: Uint8Array.from([...own!.peer.subarray(0, -1), 7]) }
-    const members = [own!, joined]
-    const of = (weights?: Charter['weights']) =>
-      memberWeights({ members, charter: { ...context.charter, ...(weights && { weights }) } })
-    assert.equal(of(), 'samples')
-    assert.equal(of('uniform'), 'uniform')
-    assert.deepEqual(
-      of([{ peer: own!.peer, weight: 5 }]),
-      new Map([
-        [Buffer.from(own!.peer).toString('hex'), 5],
-        [Buffer.from(joined.peer).toString('hex'), 1]
-      ])
-    )
-  })
 
   /** Fetches and judges the manifest; the builder finds blocks missing for the first `missing` times. */
   const fetchWith = (fetchAll: BlockExchange['fetchAll'], missing = 0, signal = never) => {
@@ -104,26 +82,6 @@ describe('the work on shards', () => {
     await assert.rejects(fetchWith(wrongLength), ImpossibleManifestError)
     const full = () => Promise.reject(new Error('the disk is full'))
     await assert.rejects(fetchWith(full), { name: 'Error', message: 'the disk is full' })
-  })
-
-  it('follows a sealed round without its shards where f + 1 members are far ahead, and only then', async () => {
-    const digests = { stack: Buffer.alloc(32, 1), model: Buffer.alloc(32, 2) }
-    const { context } = state
-    const sealedRound = sealRound(member, context, digests)
-    const adopted = step(state, { type: 'sealedRound', sealedRound }, environment).state
-    const heads = new Heads()
-    const components = { home, heads, rounds: {}, host: { peers: () => [] } } as unknown as DriverComponents
-    const { cut, manifests, seal } = sealedRound
-    const build = { type: 'build', context, cut, cutId: seal.cut, manifests } as const
-    const { peer } = context.members[0]!
-    heads.note(peer, context.round + 15)
-    await assert.rejects(buildCut(components, () => adopted, build, never))
-    heads.note(peer, context.round + 16)
-    const built = { type: 'built', cut: seal.cut, ...digests }
-    assert.deepEqual(await buildCut(components, () => adopted, build, never), built)
-    const held = { type: 'blocksHeld', manifest: manifests[0]!.id, fault: undefined }
-    assert.deepEqual(await fetchManifest(components, () => adopted, manifests[0]!, never), held)
-    await assert.rejects(buildCut(components, () => state, build, never))
   })
 
   it('ends with its round, and hears of it only once', async () => {

@@ -40,6 +40,9 @@ export async function soloComponents({
     host,
     exchange: {
       publish: () => undefined,
+      serveFile: () => undefined,
+      providersOf: () => [],
+      fetchFiles: () => Promise.reject(new Error('not reached')),
       fetchAll: (_wanted, _holders, { signal }) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason), { once: true })

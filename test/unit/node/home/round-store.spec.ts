@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { sha256Hex } from '../../../../src/formats/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
 import {
   openRoundStore,
@@ -9,6 +8,7 @@ import {
   requireSealedModel
 } from '../../../../src/node/home/round-store.ts'
 import { PeerError } from '../../../../src/node/storage/peer-error.ts'
+import { listedDigest } from '../../formats/digest/listed-digest.ts'
 import { memoryLog } from '../memory-log.ts'
 import { type OneMember, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
@@ -31,7 +31,7 @@ describe('the round store', () => {
     const store = await openRoundStore(home, member.charter)
     const context = store.head
     const stack = Buffer.alloc(32, context.round)
-    const digests = { stack, model: Buffer.from(sha256Hex(model), 'hex') }
+    const digests = { stack, model: listedDigest(model) }
     await store.save(context, sealRound(member, context, digests))
     await writeFile(roundFiles(home, context.round).model, model)
     return store

@@ -6,6 +6,7 @@ import { roundFiles } from '../../../../src/node/home/home.ts'
 import { openRoundStore } from '../../../../src/node/home/round-store.ts'
 import { BlockStore } from '../../../../src/node/storage/index.ts'
 import { prune, type SealedRounds } from '../../../../src/node/upkeep/prune.ts'
+import { listedDigest } from '../../formats/digest/listed-digest.ts'
 import { memoryLog } from '../memory-log.ts'
 import { oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
@@ -27,7 +28,7 @@ describe('pruning', () => {
     const model = Buffer.from('the model')
     for (let round = 1; round <= 4; round++) {
       const store = await openRoundStore(home, member.charter)
-      const digests = { stack: Buffer.alloc(32, round), model: Buffer.from(sha256Hex(model), 'hex') }
+      const digests = { stack: Buffer.alloc(32, round), model: listedDigest(model) }
       await store.save(store.head, sealRound(member, store.head, digests))
       for (const path of [roundFiles(home, round).model, roundFiles(home, round).stack])
         await writeFile(path, model)

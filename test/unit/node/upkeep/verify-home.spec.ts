@@ -4,6 +4,7 @@ import { sha256Hex } from '../../../../src/formats/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
 import { openRoundStore } from '../../../../src/node/home/round-store.ts'
 import { verifyHome } from '../../../../src/node/upkeep/verify-home.ts'
+import { listedDigest } from '../../formats/digest/listed-digest.ts'
 import { type OneMember, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
@@ -28,7 +29,10 @@ describe('verifying a home', () => {
     const context = store.head
     const digest = (text: string) => Buffer.from(sha256Hex(Buffer.from(text)), 'hex')
     const stack = `stack of ${model}`
-    await store.save(context, sealRound(member, context, { stack: digest(stack), model: digest(model) }))
+    await store.save(
+      context,
+      sealRound(member, context, { stack: digest(stack), model: listedDigest(Buffer.from(model)) })
+    )
     await writeFile(roundFiles(at, context.round).model, model)
     await writeFile(roundFiles(at, context.round).stack, stack)
     return Buffer.from(store.head.parent).toString('hex')
@@ -41,7 +45,7 @@ describe('verifying a home', () => {
     const found = await verifyHome(home)
     assert.equal(found.wrong, null)
     assert.deepEqual([found.rounds, found.seal, found.filesChecked], [2, last, 2])
-    assert.equal(found.modelDigest, sha256Hex(Buffer.from('two')))
+    assert.equal(found.modelDigest, listedDigest(Buffer.from('two')).toString('hex'))
     await rm(roundFiles(home, 1).model)
     assert.deepEqual([(await verifyHome(home)).wrong, (await verifyHome(home)).filesChecked], [null, 1])
   })

@@ -32,7 +32,7 @@ const charter: Charter = {
 const file = encodeCharter(charter, signers.slice(0, 2))
 const signature = new Uint8Array(64)
 
-/** A file with this in the charter's place, under a signature that nobody gets to judge. */
+/** A file with this in the charter's place, under a signature that is never verified. */
 function fileOf(value: unknown): Uint8Array {
   return encodeCanonical({ charter: value, signatures: [{ peer: signers[0]!.peer, signature }] })
 }
@@ -50,7 +50,7 @@ describe('a charter', function () {
     )
   })
 
-  it('has the CID that any IPLD tool computes, whoever signed it', async () => {
+  it('has the CID that any IPLD tool computes, regardless of who signed it', async () => {
     const cid = CID.createV1(dagCbor.code, await sha256.digest(dagCbor.encode(charter)))
     assert.equal(consortiumCid(charterId(charter)), cid.toString())
     assert.deepEqual(
@@ -81,7 +81,7 @@ describe('a charter', function () {
       [[{ peer: first, weight: 0 }], /weights/],
       [[{ peer: first, weight: 2 ** 40 + 1 }], /weights/],
       [[{ peer: first, weight: 1.5 }], /weights/],
-      [[{ peer: stranger, weight: 1 }], /no member/],
+      [[{ peer: stranger, weight: 1 }], /not a member/],
       [
         [
           { peer: second, weight: 1 },
@@ -121,7 +121,7 @@ describe('a charter', function () {
     )
   })
 
-  it('is refused as malformed whatever stands in the place of any of its fields', () => {
+  it('is refused as malformed with any other value in any of its fields', () => {
     const values = [
       null,
       true,
@@ -170,7 +170,7 @@ describe('a charter', function () {
       assert.throws(() => checkCharter({ ...charter, members: [member] }), /key of small order/)
   })
 
-  it('refuses numbers that could lead a manifest to inexact sizes, and what is no data', () => {
+  it('refuses numbers that could make the size of a manifest inexact, and values that DAG-CBOR cannot encode', () => {
     const [module] = charter.base.modules
     const wide = { ...charter.base, modules: [{ ...module!, inFeatures: 2 ** 52 }] }
     assert.throws(() => checkCharter({ ...charter, rank: { min: 1, max: 2 ** 50 } }), MalformedError)
@@ -181,16 +181,16 @@ describe('a charter', function () {
     )
     assert.throws(
       () => checkCharter({ ...charter, trainers: charter.members.length + 1 }),
-      /than there are members/
+      /larger than the number of members/
     )
-    assert.throws(() => checkCharter({ ...charter, minShards: 5 }), /more than there are/)
+    assert.throws(() => checkCharter({ ...charter, minShards: 5 }), /larger than the number of members/)
   })
 
   it('needs the signature of a member, and takes one of each', () => {
     const stranger = createSigner(new Uint8Array(32).fill(9))
     assert.throws(() => encodeCharter(charter, []), MalformedError)
-    assert.throws(() => encodeCharter(charter, [stranger]), /no member/)
-    assert.throws(() => encodeCharter(charter, [signers[0]!, signers[0]!]), /one a member/)
+    assert.throws(() => encodeCharter(charter, [stranger]), /not a member/)
+    assert.throws(() => encodeCharter(charter, [signers[0]!, signers[0]!]), /one per member/)
     const forger: Signer = { peer: signers[0]!.peer, sign: (message) => stranger.sign(message) }
     assert.throws(() => decodeCharter(encodeCharter(charter, [forger]), verifyEd25519), /is not valid/)
   })

@@ -41,7 +41,7 @@ describe('an invite', () => {
     })
   })
 
-  it('is refused with a charter that nobody signed, though the invite is', () => {
+  it('is refused with an unsigned charter, even if the invite is signed', () => {
     const other = encodeInvite({ ...terms, charter: Uint8Array.from(charter).fill(1, 40, 50) }, signers[1]!)
     assert.throws(() => decodeInvite(other, verifyEd25519), { name: 'MalformedError' })
   })

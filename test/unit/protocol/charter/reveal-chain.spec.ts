@@ -23,6 +23,6 @@ describe('a reveal chain', () => {
     assert.equal(chain.before(new Uint8Array(32)), undefined)
     assert.ok(!isNextReveal(chain.anchor, chain.anchor))
     assert.ok(!isNextReveal(chain.anchor, new Uint8Array(31)))
-    assert.throws(() => createRevealChain(new Uint8Array(31)), /32 bytes, not 31/)
+    assert.throws(() => createRevealChain(new Uint8Array(31)), /32 bytes, got 31/)
   })
 })

@@ -6,7 +6,7 @@ import {
   signedTwice
 } from '../../../../src/protocol/history/conflicting-seals.ts'
 import type { Seal } from '../../../../src/protocol/messages/bodies.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)
@@ -24,7 +24,7 @@ function seal(model: string, members: readonly number[]): Seal {
 }
 
 describe('two seals of one round (rule 16)', () => {
-  it('are the same whoever signed', () => {
+  it('are the same regardless of who signed', () => {
     assert.ok(isSameSeal(seal('a', [0, 1, 2]), seal('a', [1, 2, 3])))
     assert.deepEqual(signedTwice(table.context, seal('a', [0, 1, 2]), seal('a', [1, 2, 3])), [])
   })
@@ -35,7 +35,7 @@ describe('two seals of one round (rule 16)', () => {
     assert.deepEqual(signedTwice(table.context, one, other), peers)
     assert.match(
       describeConflict(table.context, one, other),
-      /round 1 was sealed twice.*signed for both: 0024[0-9a-f]+, 0024/
+      /round 1 was sealed twice.*both were signed by: 0024[0-9a-f]+, 0024/
     )
   })
 

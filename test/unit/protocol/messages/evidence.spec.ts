@@ -3,11 +3,13 @@ import fc from 'fast-check'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
+import { settle } from '../../../../src/protocol/history/settle.ts'
 import type { Evidence } from '../../../../src/protocol/messages/bodies.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { cutEvidenceFault, evidenceFault, evidenceOf } from '../../../../src/protocol/messages/evidence.ts'
-import { cutId, settle } from '../../../../src/protocol/messages/identifiers.ts'
 import { isKind, judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
+import { countOf } from '../../../../src/protocol/state/slots.ts'
 import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -15,22 +17,22 @@ const vote = (author: number, view: number, cut: string, on = table) =>
   on.said(author, 'prevote', view, { cut: digestOf(cut) }) as Message
 
 function convicted(author: number, on = table): Evidence {
-  return evidenceOf(vote(author, 0, 'a', on), vote(author, 0, 'b', on), on.context)!
+  return evidenceOf(vote(author, 0, 'a', on), vote(author, 0, 'b', on))!
 }
 
 describe('rule 10, evidence', () => {
   it('is two different words in one place, whichever came first, and convicts their author', () => {
     const [one, other] = [vote(2, 3, 'a'), vote(2, 3, 'b')]
-    const evidence = evidenceOf(one, other, table.context)!
-    assert.deepEqual(evidence, evidenceOf(other, one, table.context))
+    const evidence = evidenceOf(one, other)!
+    assert.deepEqual(evidence, evidenceOf(other, one))
     assert.equal(evidenceFault(table.context, evidence, verifyIdeal), undefined)
-    assert.equal(evidenceOf(one, one, table.context), undefined)
-    assert.equal(evidenceOf(one, vote(2, 4, 'b'), table.context), undefined)
-    assert.equal(evidenceOf(one, vote(1, 3, 'b'), table.context), undefined)
+    assert.equal(evidenceOf(one, one), undefined)
+    assert.equal(evidenceOf(one, vote(2, 4, 'b')), undefined)
+    assert.equal(evidenceOf(one, vote(1, 3, 'b')), undefined)
   })
 
-  it('is small, whatever was signed', () => {
-    const evidence = evidenceOf(table.manifest(1), table.manifest(1, { samples: 7 }), table.context)!
+  it('is small, regardless of what was signed', () => {
+    const evidence = evidenceOf(table.manifest(1), table.manifest(1, { samples: 7 }))!
     const message = table.said(0, 'evidence', 1, evidence)
     assert.ok(message.bytes.length < 2048, `${message.bytes.length} bytes`)
   })
@@ -42,21 +44,21 @@ describe('rule 10, evidence', () => {
         stack: null,
         model: digestOf(model)
       }) as Message
-    assert.equal(evidenceOf(attest(0, 'a', 'm'), attest(1, 'a', 'n'), table.context), undefined)
-    const evidence = evidenceOf(attest(0, 'a', 'm'), attest(2, 'b', 'm'), table.context)!
+    assert.equal(evidenceOf(attest(0, 'a', 'm'), attest(1, 'a', 'n')), undefined)
+    const evidence = evidenceOf(attest(0, 'a', 'm'), attest(2, 'b', 'm'))!
     assert.equal(evidenceFault(table.context, evidence, verifyIdeal), undefined)
     assert.equal(
       evidenceFault(table.context, { ...evidence, attested: [] }, verifyIdeal),
-      'its headers are no contradiction'
+      'its headers do not contradict each other'
     )
     const same = { ...evidence, attested: [evidence.attested[0]!, evidence.attested[0]!] }
-    assert.equal(evidenceFault(table.context, same, verifyIdeal), 'its headers are no contradiction')
+    assert.equal(evidenceFault(table.context, same, verifyIdeal), 'its headers do not contradict each other')
     const seat = table.sit(0)
     seat.hear(attest(0, 'a', 'm'), attest(2, 'b', 'm'))
     assert.equal(seat.said('evidence').length, 1)
   })
 
-  it('is gossiped once by whoever sees it, learnt by others, and put into the next fresh cut', () => {
+  it('is gossiped once by every member that sees it, learnt by others, and put into the next fresh cut', () => {
     const seat = table.sit(table.proposer(0))
     const offender = (table.proposer(0) + 1) % 4
     const manifests = firsts(4).map((author) => table.manifest(author))
@@ -64,7 +66,7 @@ describe('rule 10, evidence', () => {
     seat.hear(table.said(reporter, 'evidence', offender, convicted(offender)))
     assert.equal(seat.said('evidence').length, 1)
     seat.hear(table.said((reporter + 1) % 4, 'evidence', offender, convicted(offender)))
-    assert.equal(seat.state.messages.get(`evidence/${offender}`)?.size, 2, 'the reporter and the own')
+    assert.equal(countOf(seat.state, 'evidence', offender), 2, 'the reporter and the own')
     seat.learn(...manifests.map((manifest) => table.certificate(manifest)))
     seat.hear(...firsts(4).map((member) => table.ready(member, firsts(4))))
     const [proposal] = seat.said('proposal')
@@ -73,7 +75,7 @@ describe('rule 10, evidence', () => {
     assert.equal(judge(table.context, decodeEnvelope(proposal.bytes), verifyIdeal).verdict, 'accept')
   })
 
-  it('puts the offender out from the next round on, and leaves nobody alone', () => {
+  it('excludes the offender from the next round on, but never all members', () => {
     const seal = { cut: digestOf('cut'), stack: null, model: table.context.modelDigest }
     const { members } = settle(table.context, seal, [], { membership: [], evidence: [convicted(2)] })
     assert.deepEqual(
@@ -87,7 +89,7 @@ describe('rule 10, evidence', () => {
     )
   })
 
-  it('gives one cut id whatever signatures prove it, and another with other headers', () => {
+  it('gives the same cut id with any signatures, and another with other headers', () => {
     const cut = { entries: [], membership: [], evidence: [convicted(1)] }
     const resigned = structuredClone(convicted(1))
     resigned.first.signature[0]! ^= 1
@@ -108,10 +110,10 @@ describe('rule 10, evidence', () => {
       cut: null
     })
     const strange = { header: stranger.header, signature: stranger.signature }
-    assert.match(fault({ first: strange, second: strange, attested: [] })!, /no member/)
+    assert.match(fault({ first: strange, second: strange, attested: [] })!, /not a member/)
   })
 
-  it('cannot be made against one who signs once in a place, whatever is put together (property)', () => {
+  it('cannot be made against a member that signs once per kind and slot, from any combination (property)', () => {
     const words = fc.record({
       kind: fc.constantFrom('prevote' as const, 'precommit' as const, 'endorsement' as const),
       slot: fc.nat(3),
@@ -128,10 +130,10 @@ describe('rule 10, evidence', () => {
             : (signMessage(context, signer, kind, slot, { cut: digestOf(text) }) as Message)
         )
         for (const one of messages)
-          for (const other of messages) assert.equal(evidenceOf(one, other, context), undefined)
+          for (const other of messages) assert.equal(evidenceOf(one, other), undefined)
         const [one, other] = [messages[a % messages.length], messages[b % messages.length]]
         if (one === undefined || other === undefined) return
-        // Whoever wants to accuse has only what was signed, and may change anything in it.
+        // An accuser has only what was signed, and may change anything in it.
         const changed = structuredClone(other.header)
         changed.payload[bit % 32]! ^= 1 << (bit % 8)
         const pairs = [
@@ -158,6 +160,6 @@ describe('rule 10, evidence', () => {
     const again = table.sitAgain(0, seat.log)
     assert.equal(again.state.evidence.size, 1)
     assert.ok(again.said('evidence').every((message) => isKind(message, 'evidence')))
-    assert.equal(again.log.length, seat.log.length, 'nothing is signed anew')
+    assert.equal(again.log.length, seat.log.length, 'nothing is signed again')
   })
 })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import type { RoundContext } from '../../../../src/protocol/charter/round-context.ts'
-import type { Body, Kind } from '../../../../src/protocol/messages/bodies.ts'
+import type { Body } from '../../../../src/protocol/messages/bodies.ts'
+import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import {
   isValidCertificate,
   isValidSeal,
@@ -10,6 +10,7 @@ import {
   judge
 } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, signMessage } from '../../../../src/protocol/messages/message.ts'
+import type { RoundContext } from '../../../../src/protocol/round/context.ts'
 import { firsts, Table } from '../table.ts'
 
 const table = new Table(7)
@@ -18,7 +19,7 @@ const manifest = table.manifest(1)
 const cut = table.cut([manifest])
 const first = table.proposer(0)
 
-/** What the edge says of anything that a member signs. */
+/** What the envelope check says of anything that a member signs. */
 function judged<K extends Kind>(
   author: number,
   kind: K,
@@ -41,13 +42,13 @@ function assertVerdict(judgement: Judgement, verdict: Judgement['verdict'], reas
 
 const vote = { cut: digestOf('cut') }
 
-describe('the edge', () => {
-  it('ignores what is of no use and punishes nobody for it', () => {
+describe('the envelope check', () => {
+  it('ignores what is of no use, and penalises no sender for it', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { round: 9 }), 'ignore', /round 9/)
     assertVerdict(judged(0, 'prevote', 0, vote, { parent: digestOf('other') }), 'ignore', /another parent/)
     const stranger = idealSigner(new Table(9).context.members.find(({ peer }) => !isMember(peer))!.peer)
     const { bytes } = signMessage(context, stranger, 'prevote', 0, vote)
-    assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'ignore', /no member/)
+    assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'ignore', /not a member/)
   })
 
   it('keeps what is of the next round for later, if a member signed it', () => {
@@ -57,7 +58,7 @@ describe('the edge', () => {
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
-  it('rejects another consortium and a signature by somebody else', () => {
+  it('rejects another consortium, and a signature by another key', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { charterId: digestOf('other') }), 'reject', /consortium/)
     const { bytes } = signMessage(context, forger(0), 'prevote', 0, vote)
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
@@ -69,10 +70,10 @@ describe('the edge', () => {
     assertVerdict(judged(1, 'endorsement', 7, { manifest: manifest.id }), 'reject', /does not train/)
     const attestation = { cut: digestOf('cut'), stack: null, model: digestOf('model') }
     assert.equal(judged(1, 'attestation', 15, attestation).verdict, 'accept')
-    assertVerdict(judged(1, 'attestation', 16, attestation), 'reject', /too many/)
+    assertVerdict(judged(1, 'attestation', 16, attestation), 'reject', /attempt 17, at most 16/)
   })
 
-  it('rejects a manifest or an endorsement where somebody does not train', () => {
+  it('rejects a manifest or an endorsement of a member that does not train', () => {
     const few = { ...context, trainers: [0, 2] }
     const said = (kind: 'manifest' | 'endorsement') =>
       kind === 'manifest' ? manifest : table.said(0, 'endorsement', 1, { manifest: manifest.id })
@@ -80,7 +81,7 @@ describe('the edge', () => {
       assertVerdict(judge(few, decodeEnvelope(said(kind).bytes), verifyIdeal), 'reject', /not train/)
   })
 
-  it('rejects a ready whose bitmap is of another length or names nobody', () => {
+  it('rejects a ready whose bitmap has another length or names a non-member', () => {
     assertVerdict(judged(1, 'ready', 0, { certified: new Uint8Array(2) }), 'reject', /bitmap/)
     assertVerdict(judged(1, 'ready', 0, { certified: Uint8Array.of(0x80) }), 'reject', /bitmap/)
     assert.equal(judged(1, 'ready', 0, { certified: Uint8Array.of(0x7f) }).verdict, 'accept')
@@ -92,7 +93,7 @@ describe('the edge', () => {
   })
 })
 
-describe('a proposal at the edge', () => {
+describe('the envelope check of a proposal', () => {
   const fresh = table.proposal(0, cut).body
   const rejects = (body: Body<'proposal'>, reason: RegExp, view = 0) =>
     assertVerdict(judged(table.proposer(view), 'proposal', view, body), 'reject', reason)
@@ -104,8 +105,8 @@ describe('a proposal at the edge', () => {
   })
 
   it('has a valid view before its own, and then no readies', () => {
-    rejects({ ...fresh, validView: 0, readies: [] }, /later view/)
-    rejects({ ...fresh, validView: 0 }, /readies with a repeated cut/, 1)
+    rejects({ ...fresh, validView: 0, readies: [] }, /in its own view or a later one/)
+    rejects({ ...fresh, validView: 0 }, /a repeated cut does not need/, 1)
     assert.equal(
       judged(table.proposer(1), 'proposal', 1, { ...fresh, validView: 0, readies: [] }).verdict,
       'accept'
@@ -114,10 +115,10 @@ describe('a proposal at the edge', () => {
 
   it('carries exactly q readies, sorted, each signed by its member', () => {
     const { readies } = fresh
-    rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, not 5/)
+    rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, 5 are required/)
     const sixth = table.ready(5, [1])
     const six = [...readies, { member: 5, certified: sixth.body.certified, signature: sixth.signature }]
-    rejects({ ...fresh, readies: six }, /6 readies, not 5/)
+    rejects({ ...fresh, readies: six }, /6 readies, 5 are required/)
     rejects({ ...fresh, readies: readies.toReversed() }, /not sorted/)
     rejects({ ...fresh, readies: [readies[0]!, ...readies.slice(0, 4)] }, /not sorted/)
     rejects(
@@ -162,7 +163,7 @@ describe('a certificate', () => {
     assert.ok(isValid({ endorsements: table.certificate(manifest, [0, 2, 4, 5, 6]).endorsements }))
   })
 
-  it('is nothing below a quorum, unsorted, with a member twice, or with a forged or foreign word', () => {
+  it('is not valid below a quorum, unsorted, with a member twice, or with a forged or foreign message', () => {
     assert.ok(!isValid({ endorsements: endorsements.slice(1) }))
     assert.ok(!isValid({ endorsements: endorsements.toReversed() }))
     assert.ok(!isValid({ endorsements: [endorsements[0]!, ...endorsements.slice(0, 4)] }))
@@ -186,7 +187,7 @@ describe('a seal', () => {
   const isValid = (changes: Partial<typeof made>) =>
     isValidSeal(context, { ...made, ...changes }, verifyIdeal)
 
-  it('is a quorum of equal attestations, whatever their attempts', () => {
+  it('is a quorum of equal attestations of any attempts', () => {
     assert.ok(isValid({}))
   })
 
@@ -207,7 +208,7 @@ function isMember(peer: Uint8Array): boolean {
   return context.members.some((member) => Buffer.compare(member.peer, peer) === 0)
 }
 
-/** Somebody who signs in another's name with a key of its own. */
+/** A signer that signs in another's name with its own key. */
 function forger(member: number) {
   const own = idealSigner(digestOf('own key'))
   return { peer: context.members[member]!.peer, sign: own.sign }

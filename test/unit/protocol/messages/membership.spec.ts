@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { followingContext, type RoundContext } from '../../../../src/protocol/charter/round-context.ts'
 import { peerOf } from '../../../../src/protocol/encoding/signature.ts'
+import { RECENT_SEALS, settle } from '../../../../src/protocol/history/settle.ts'
 import type { ChangeRequest, Cut, MembershipChange } from '../../../../src/protocol/messages/bodies.ts'
-import { cutId, settle } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
 import {
   cutMembershipFault,
-  RECENT_SEALS,
   requestFault,
   requestId,
   signRequest
 } from '../../../../src/protocol/messages/membership.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
+import { followingContext, type RoundContext } from '../../../../src/protocol/round/context.ts'
 import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -69,7 +69,7 @@ describe('rule 11, membership', () => {
     assert.equal(table.context.members.length, 4)
   })
 
-  it('refuses fewer signatures, a signature twice, of nobody, or of another request', () => {
+  it('refuses fewer signatures, a signature twice, of a non-member, or of another request', () => {
     assert.match(fault(change(join(), [0, 1]))!, /quorum/)
     const twice = change(join(), [0, 1, 1])
     assert.match(fault(twice)!, /sorted/)
@@ -94,8 +94,8 @@ describe('rule 11, membership', () => {
     assert.match(why(join({ seal: digestOf('no seal') }))!, /recent/)
     assert.match(why(join({ model: digestOf('no model') }))!, /recent/)
     assert.match(why(join({ anchor: null }))!, /anchor/)
-    assert.match(why(request('join', table.context.members[1]!.peer))!, /member already/)
-    assert.match(why(request('leave', newcomer))!, /no member/)
+    assert.match(why(request('join', table.context.members[1]!.peer))!, /already a member/)
+    assert.match(why(request('leave', newcomer))!, /not about a member/)
     const elsewhere = { ...table.context, charterId: digestOf('another consortium') }
     assert.match(requestFault(elsewhere, join(), ownOf(join()), verifyIdeal)!, /not valid/)
   })
@@ -112,7 +112,7 @@ describe('rule 11, membership', () => {
       })
     )
     assert.equal(left.members.length, 4)
-    assert.match(cutMembershipFault(left, [change(join(), [0, 1, 2])], verifyIdeal)!, /spent/)
+    assert.match(cutMembershipFault(left, [change(join(), [0, 1, 2])], verifyIdeal)!, /taken effect before/)
   })
 
   it('keeps no more of the past than the recent seals, and then the request is too old anyway', () => {
@@ -212,8 +212,8 @@ describe('rule 11, membership', () => {
       admit: signRequest(table.context.charterId, join(), signer)
     }
     assert.doesNotThrow(() => table.said(1, 'membership-vote', 0, body))
-    assert.throws(() => table.said(1, 'membership-vote', 8, body), /too many/)
+    assert.throws(() => table.said(1, 'membership-vote', 8, body), /membership vote 9, at most 8/)
     assert.throws(() => table.said(2, 'membership-vote', 0, body), /not valid/)
-    assert.throws(() => table.said(1, 'membership-vote', 0, { ...body, admit: null }), /none/)
+    assert.throws(() => table.said(1, 'membership-vote', 0, { ...body, admit: null }), /lacks one/)
   })
 })

@@ -2,16 +2,12 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { MESSAGE_BYTES_MAX } from '../../../../src/protocol/charter/limits.ts'
 import { encodeCanonical, MalformedError } from '../../../../src/protocol/encoding/canonical-cbor.ts'
-import type { Kind } from '../../../../src/protocol/messages/bodies.ts'
+import type { Kind } from '../../../../src/protocol/messages/header.ts'
+import { messageId } from '../../../../src/protocol/messages/header.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
-import {
-  decodeEnvelope,
-  type Envelope,
-  MESSAGE_BYTES_MAX,
-  messageId,
-  signMessage
-} from '../../../../src/protocol/messages/message.ts'
+import { decodeEnvelope, type Envelope, signMessage } from '../../../../src/protocol/messages/message.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)
@@ -27,7 +23,7 @@ const everyKind = [
   table.said(0, 'attestation', 1, attestation)
 ]
 
-/** Whether an honest edge would let the bytes through; anything thrown must be a MalformedError. */
+/** Whether the envelope check would accept the bytes; anything thrown must be a MalformedError. */
 function isAccepted(bytes: Uint8Array): boolean {
   try {
     return judge(table.context, decodeEnvelope(bytes), verifyIdeal).verdict === 'accept'
@@ -124,7 +120,7 @@ describe('an envelope', function () {
     )
   })
 
-  it('is refused where it is not in the one canonical encoding', () => {
+  it('is refused unless it is in canonical encoding', () => {
     const { bytes } = everyKind[1]!
     const { header, body, signature } = decodeEnvelope(bytes)
     const whole = { version: 1, header, body, signature }

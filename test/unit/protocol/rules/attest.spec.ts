@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { proposerOf } from '../../../../src/protocol/charter/round-context.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { decodeSealedRound, encodeSealedRound } from '../../../../src/protocol/history/sealed-round.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
+import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
 import { type Seat, Table } from '../table.ts'
 
@@ -250,9 +250,12 @@ describe('a seal that others made', () => {
     const { seal, manifests } = sealedRound()
     const refuses = (changed: SealedRound, reason: RegExp) =>
       assert.throws(() => decodeSealedRound(table.context, encodeSealedRound(changed), verifyIdeal), reason)
-    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one that was sealed/)
+    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one that the seal names/)
     refuses({ seal, cut, manifests: [] }, /missing/)
     refuses({ seal, cut, manifests: [table.manifest(2)] }, /not the one in the cut/)
-    refuses({ seal: { ...seal, attestations: seal.attestations.slice(1) }, cut, manifests }, /no quorum/)
+    refuses(
+      { seal: { ...seal, attestations: seal.attestations.slice(1) }, cut, manifests },
+      /not signed by a quorum/
+    )
   })
 })

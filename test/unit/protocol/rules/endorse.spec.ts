@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
+import { keptOf } from '../../../../src/protocol/state/slots.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -24,7 +25,7 @@ describe('rule 1, endorse once', () => {
     assert.deepEqual([said?.slot, said?.body.manifest], [1, one.id])
   })
 
-  it('logs its word before it sends it', () => {
+  it('logs an endorsement before it sends it', () => {
     const seat = table.sit(0)
     seat.hear(one)
     seat.holds(one)
@@ -58,7 +59,7 @@ describe('rule 1, endorse once', () => {
     assert.deepEqual(seat.said('endorsement'), [])
   })
 
-  it('gets what is certified, whatever it thought of it', () => {
+  it('fetches what is certified, even if it refused it before', () => {
     const refused = table.manifest(2, { totalBytes: 1 })
     const seat = table.sit(0)
     seat.hear(refused)
@@ -73,7 +74,7 @@ describe('rule 1, endorse once', () => {
     seat.learn(table.certificate(other, [1, 2, 3]))
     seat.hear(other)
     assert.deepEqual(fetched(seat).at(-1)?.id, other.id)
-    assert.equal(seat.state.messages.get('manifest/0')?.get(1)?.length, 2)
+    assert.equal(keptOf(seat.state, 'manifest', 0, 1).length, 2)
   })
 
   it('is silent after the commit', () => {

@@ -32,14 +32,14 @@ describe('rule 17, lost-log', () => {
     assert.equal(silenceNeeded(table.sit(0).state, told({ 1: 0, 2: 0, 3: 0 })), undefined)
   })
 
-  it('believes no round that it has not followed to, so that nobody silences it for ever', () => {
+  it('does not believe in rounds that it has not reached, so that no member silences it for ever', () => {
     const { state } = table.sitAgain(0, lost)
     assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0, 3: 1e9 })), undefined)
     const later = { ...state, context: { ...state.context, round: 5 } }
     assert.equal(silenceNeeded(later, told({ 1: 4, 2: 4, 3: 5 })), 6)
   })
 
-  it('asks all others where there are fewer than q, and nobody where it is alone', () => {
+  it('asks all others when they are fewer than q, and nobody when it is alone', () => {
     const two = new Table(2)
     const peer = hex(two.context.members[1]!.peer)
     assert.equal(silenceNeeded(two.sitAgain(0, lost).state, new Map([[peer, 0]])), 1)

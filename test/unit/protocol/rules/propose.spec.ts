@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { bitsOf } from '../../../../src/protocol/encoding/bytes.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judgeFreshProposal } from '../../../../src/protocol/rules/propose.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
@@ -34,7 +34,7 @@ describe('rule 4, propose', () => {
     assert.deepEqual(seat.said('proposal')[0]?.body.cut, table.cut([manifests[1]!]))
   })
 
-  it('leaves out a ready that names what nobody can show', () => {
+  it('leaves out a ready that names an author without a certificate', () => {
     const seat = table.sit(proposer)
     seat.learn(certificates[1]!)
     seat.hear(table.ready(others[0]!, [1, 3]), table.ready(others[1]!, [1]), table.ready(others[2]!, [1]))

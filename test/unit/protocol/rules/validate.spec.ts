@@ -3,8 +3,9 @@ import fc from 'fast-check'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
 import type { Manifest, ManifestShard } from '../../../../src/protocol/messages/bodies.ts'
 import { bodySchemas } from '../../../../src/protocol/messages/bodies.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
-import { blocksOf, type HeldOutLoss, manifestFault } from '../../../../src/protocol/rules/validate.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
+import { blocksOf, manifestFault } from '../../../../src/protocol/rules/validate.ts'
+import type { HeldOutLoss } from '../../../../src/protocol/state/events.ts'
 import { Table } from '../table.ts'
 
 const table = new Table(4)
@@ -23,9 +24,9 @@ describe('a manifest on paper (rule 2)', () => {
     assert.match(faultOf({ reveal: digestOf('made up') })!, /reveal/)
     assert.match(faultOf({ reveal: table.manifest(2).body.reveal })!, /reveal/)
     assert.match(faultOf({ dtype: 'int8' })!, /dtype int8 is not the charter's f32/)
-    assert.match(faultOf({ totalBytes: body.totalBytes + 1 })!, /where its ranks give/)
+    assert.match(faultOf({ totalBytes: body.totalBytes + 1 })!, /its ranks give/)
     assert.match(faultOf({ shards: [shard, shard] })!, /sorted/)
-    assert.match(faultOfShard({ module: 'model.unknown' })!, /no module/)
+    assert.match(faultOfShard({ module: 'model.unknown' })!, /not a module/)
     assert.match(faultOfShard({ inFeatures: 9 })!, /shape/)
     assert.match(faultOfShard({ outFeatures: 9 })!, /shape/)
     assert.match(faultOfShard({ rank: 65 })!, /rank 65/)
@@ -43,14 +44,11 @@ describe('a manifest on paper (rule 2)', () => {
       const context = { ...table.context, charter: { ...table.context.charter, dtype } }
       assert.equal(manifestFault(context, 1, { ...body, dtype, totalBytes }), undefined)
       for (const other of [totalBytes - 1, totalBytes + 1, 4 * elements])
-        assert.match(
-          manifestFault(context, 1, { ...body, dtype, totalBytes: other })!,
-          /where its ranks give/
-        )
+        assert.match(manifestFault(context, 1, { ...body, dtype, totalBytes: other })!, /its ranks give/)
     }
   })
 
-  it('never throws, whatever numbers a manifest holds and whatever a charter allows', () => {
+  it('never throws, for any numbers in a manifest and any charter', () => {
     const { charter } = table.context
     const wide = { ...charter, rank: { min: 1, max: 2 ** 16 }, sampleCap: 2 ** 40 }
     wide.base = { ...charter.base, modules: [{ ...shard, inFeatures: 2 ** 24, outFeatures: 2 ** 24 }] }
@@ -101,7 +99,7 @@ describe('the held-out check (rule 2)', () => {
     return seat
   }
 
-  it('refuses where the loss rises by more than the margin, or is no number, and says why', () => {
+  it('refuses when the loss rises by more than the margin, or is not a number, and says why', () => {
     for (const after of [4.26, 100, Number.NaN, Number.POSITIVE_INFINITY]) {
       const seat = measured(veto, { before: 4, after })
       assert.deepEqual(seat.said('endorsement'), [], `${after}`)

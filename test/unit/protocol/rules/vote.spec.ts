@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
-import { cutId } from '../../../../src/protocol/messages/identifiers.ts'
+import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
-import { NO_DELAYS } from '../../../../src/protocol/rules/deadline.ts'
+import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
+import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
@@ -71,7 +72,7 @@ describe('rule 5, vote: prevotes', () => {
     seat.timeout('propose/0')
     assert.deepEqual(voted(seat, 'prevote'), { 0: null })
     seat.hear(table.proposal(0, cut))
-    assert.deepEqual(voted(seat, 'prevote'), { 0: null }, 'a word stands')
+    assert.deepEqual(voted(seat, 'prevote'), { 0: null }, 'a vote stands')
   })
 
   it('need no certificates where a quorum prevoted already', () => {
@@ -82,7 +83,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id) })
   })
 
-  it('of one who is locked: for the same cut, not for another fresh one', () => {
+  it('of a locked member: for the same cut, not for another fresh one', () => {
     const same = locked()
     same.hear(table.proposal(1, cut))
     assert.deepEqual(voted(same, 'prevote'), { 0: hex(id), 1: hex(id) })
@@ -104,7 +105,7 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: null, 1: hex(id) })
   })
 
-  it('of one who is locked: for another cut that was valid at or after the lock', () => {
+  it('of a locked member: for another cut that was valid at or after the lock', () => {
     const seat = locked()
     seat.timeout('propose/1')
     seat.hear(...votes('prevote', 1, otherId), ...votes('precommit', 1, null))
@@ -116,7 +117,7 @@ describe('rule 5, vote: prevotes', () => {
     if (member !== self) assert.equal(voted(seat, 'prevote')[2], hex(otherId))
   })
 
-  it('of one who is locked: not for another cut that was valid before the lock', () => {
+  it('of a locked member: not for another cut that was valid before the lock', () => {
     const seat = deciding()
     seat.timeout('propose/0')
     seat.hear(...votes('prevote', 0, otherId), ...votes('precommit', 0, null))
@@ -151,7 +152,7 @@ describe('rule 5, vote: lock and precommit', () => {
     seat.timeout('prevote/0')
     assert.deepEqual(voted(seat, 'precommit'), { 0: null })
     seat.hear(table.proposal(0, cut))
-    assert.deepEqual(voted(seat, 'precommit'), { 0: null }, 'a word stands')
+    assert.deepEqual(voted(seat, 'precommit'), { 0: null }, 'a vote stands')
     assert.equal(seat.state.locked, undefined)
     assert.equal(hex(seat.state.valid!.id), hex(id), 'but it is valid, and repeated when the turn comes')
   })
@@ -190,7 +191,7 @@ describe('rule 5, vote: views', () => {
     assert.equal(seat.state.view, 5)
   })
 
-  it('one faulty member in the last view there is harms nobody', () => {
+  it('one faulty member in the last possible view does no harm', () => {
     const seat = deciding()
     seat.hear(table.said(others[0]!, 'prevote', Number.MAX_SAFE_INTEGER, { cut: null }))
     assert.equal(seat.state.view, 0)
@@ -212,7 +213,7 @@ describe('rule 5, vote: views', () => {
     assert.equal(seat.state.view, 1)
   })
 
-  it('begin when the charter says, whatever delays the member saw: the others have to be there', () => {
+  it('begin when the charter says, regardless of the delays that the member measured: the others have to be there', () => {
     const seat = deciding()
     const { voteMs } = table.context.charter.timeouts
     seat.state = { ...seat.state, delays: { ...NO_DELAYS, vote: [1] } }
@@ -301,7 +302,7 @@ describe('a member that says different things to different members', () => {
     assert.ok(seat.state.committed !== undefined && equalBytes(seat.state.committed.id, id))
   })
 
-  it('is accused once in a round and takes two places, whatever it says', () => {
+  it('is accused once in a round and takes two places, however much it sends', () => {
     const seat = deciding()
     for (let view = 0; view < 60; view++) {
       for (const said of [id, otherId, null]) {
@@ -310,8 +311,8 @@ describe('a member that says different things to different members', () => {
       }
     }
     assert.equal(seat.done('equivocation').length, 1)
-    const kept = [...seat.state.messages].filter(([key]) => key.startsWith('pre'))
-    const held = kept.flatMap(([, slot]) => [...(slot.get(liar) ?? [])])
+    const kept = [...slotsOf(seat.state, 'prevote'), ...slotsOf(seat.state, 'precommit')]
+    const held = kept.flatMap(({ byAuthor }) => [...(byAuthor.get(liar) ?? [])])
     assert.ok(held.length <= 2 * 2 * 2, 'the views near, and the highest one')
     assert.ok(kept.length <= 2 * 2)
   })

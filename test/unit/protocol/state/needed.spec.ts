@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { keptOf } from '../../../../src/protocol/state/draft.ts'
 import { isNeeded, likelyCuts } from '../../../../src/protocol/state/needed.ts'
+import { keptOf } from '../../../../src/protocol/state/slots.ts'
 import { Table } from '../table.ts'
 
 describe('rule 14: the votes that a round may depend on', () => {

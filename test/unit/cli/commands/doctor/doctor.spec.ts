@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { doctorSections, wrap } from '../../../../../src/cli/commands/doctor/index.ts'
 import { isOlder } from '../../../../../src/cli/commands/doctor/machine.ts'
+import { doctorSections, wrap } from '../../../../../src/cli/commands/doctor/sections.ts'
 import { ALL_EXECUTORS } from '../../../../../src/model/index.ts'
 
 interface Found {

@@ -33,7 +33,7 @@ describe('the network in loam doctor', () => {
     after(remove)
     const { result, text, actions } = await networkSection.examine({ home: home.folder, settings: {} })
     assert.equal(result, null)
-    assert.match(text.replace(/\s+/g, ' '), /is no peer's home/)
+    assert.match(text.replace(/\s+/g, ' '), /is not the home of a peer/)
     assert.equal(actions, undefined)
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   concatenateAdapters,
@@ -125,6 +125,26 @@ describe('the trainer', function () {
     assert.notDeepEqual(reseeded.shards, first.shards)
   })
 
+  it('trains on documents that were added since the last round, and on the same tokens where none were', async () => {
+    const blocks = async () =>
+      (await trainer.train(job(), () => {}, never)).shards.map((shard) => shard.blocks)
+    const first = await blocks()
+    assert.deepEqual(await blocks(), first)
+    await appendFile(
+      home.documents,
+      `${JSON.stringify({ text: 'The wind rose in the night. '.repeat(9) })}\n`
+    )
+    const { samples, shards } = await trainer.train(job(), () => {}, never)
+    assert.equal(samples, 13)
+    assert.notDeepEqual(
+      shards.map((shard) => shard.blocks),
+      first
+    )
+    const other = createTrainer()
+    assert.deepEqual((await other.train(job(), () => {}, never)).shards, shards)
+    await other.stop()
+  })
+
   it('measures what an update does to held-out text, beside a training, and from the round’s own weights', async () => {
     const trained = await trainer.train(job(), () => {}, never)
     const text = join(home.folder, 'heldout.txt')
@@ -147,6 +167,9 @@ describe('the trainer', function () {
     assert(alone.before > 0 && alone.before < 20)
     assert(alone.after < alone.before, 'text like the trained one becomes likelier')
     assert.equal((await trainer.measure(measuring({ before: 3 }), never)).before, 3)
+    await writeFile(text, 'Quarterly figures follow below. '.repeat(12))
+    assert.notEqual((await trainer.measure(measuring(), never)).before, alone.before, 'the text was changed')
+    await writeFile(text, sentence.repeat(9))
     const scorer = await createTextScorer(MODEL, { context: 65 })
     const { adapter } = decodeAdapterFile(await readFile(roundFiles(home, 1).local))
     const reference = await scorer.score(sentence.repeat(9), adapter)

@@ -1,0 +1,34 @@
+import { runNamed } from '../scripts/build/run-named.ts'
+
+runNamed({
+  room: 'check',
+  url: import.meta.url,
+  programs: {
+    exports: {
+      summary: 'llama.cpp and PyTorch compute with exported adapters',
+      file: './exports/judge-exports.js'
+    },
+    'llama-cpp': { summary: 'llama.cpp scores a text as Loam does', file: './llama-cpp/llama-cpp-scores.js' },
+    merge: { summary: 'this machine merges to the committed digests', file: './kernel/check-merge.js' },
+    arm64: {
+      summary: 'Node.js for arm64 merges to the committed digests, emulated',
+      file: './kernel/check-arm64.js'
+    },
+    peft: {
+      summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
+      file: './peft/check-peft.js'
+    },
+    documents: {
+      summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
+      file: './documents/check-documents.js'
+    },
+    package: {
+      summary: 'the packed package installs by default settings, and works',
+      file: './package/check-package.js'
+    },
+    settings: {
+      summary: 'write the table of settings into docs/configuration.md',
+      file: './documents/settings.js'
+    }
+  }
+})

@@ -1,0 +1,23 @@
+import { runNamed } from '../scripts/build/run-named.ts'
+
+runNamed({
+  room: 'lab',
+  url: import.meta.url,
+  programs: {
+    experiment: {
+      summary: 'aggregation rules compared without a network',
+      file: './experiments/experiment.js'
+    },
+    wire: {
+      summary: 'bytes of shards as f32, bf16 and int8, and the loss that follows',
+      file: './experiments/wire.js'
+    },
+    scale: { summary: 'what a round costs as the consortium grows', file: './experiments/scale.js' },
+    leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
+    nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
+    soak: {
+      summary: 'peers over hundreds of short rounds: memory, files, timers, disk',
+      file: './soak/soak.js'
+    }
+  }
+})

@@ -1,0 +1,22 @@
+import { createRequire } from 'node:module'
+
+const require = createRequire(import.meta.url)
+
+/**
+ * The whole of an npm text package (a CommonJS function that returns an array), read when first asked for: these
+ * packages hold up to 90 MB, which a process that trains on something else should not pay for.
+ *
+ * @throws {Error} when the package is not installed
+ */
+export function loadPackageData(name: string): unknown[] {
+  let load: unknown
+  try {
+    load = require(name)
+  } catch (cause) {
+    throw new Error(`the text package ${name} is not installed: run npm ci in a clone of Loam`, { cause })
+  }
+  const data: unknown = typeof load === 'function' ? load() : undefined
+  if (!Array.isArray(data))
+    throw new Error(`the text package ${name} returned no array: is its version right?`)
+  return data
+}

@@ -1,0 +1,37 @@
+import { register } from 'node:module'
+import { compileMutants } from './compile.ts'
+import type { LoaderData } from './loader.ts'
+
+/** The simulator with the protocol that it runs. */
+export type Subject = typeof import('../subject.ts')
+
+let isRegistered = false
+
+/**
+ * The simulator over the protocol as it is, or over a copy of it in which a mutant is compiled: a second set of modules in
+ * this process.
+ *
+ * @throws {RangeError} for a name that is not a mutant's
+ * @throws {Error} when a mutant no longer applies to the sources
+ */
+export async function loadSubject(mutant?: string): Promise<Subject> {
+  if (mutant === undefined) return await import('../subject.ts')
+  // Imported here, not above: the list is not needed for sound runs.
+  const { MUTANTS } = await import('./index.ts')
+  if (MUTANTS[mutant] === undefined)
+    throw new RangeError(`unknown mutant ${mutant}; known: ${Object.keys(MUTANTS).join(', ')}`)
+  if (!isRegistered) {
+    const root = new URL('../../', import.meta.url)
+    const compiled = compileMutants(MUTANTS)
+    const data: LoaderData = {
+      root: root.href,
+      mutants: [...compiled].map(([name, source]) => {
+        const file = MUTANTS[name]!.file.replace(/\.ts$/, '.js')
+        return { name, url: new URL(`src/protocol/${file}`, root).href, source }
+      })
+    }
+    register(new URL('./loader.js', import.meta.url), { data })
+    isRegistered = true
+  }
+  return await import(new URL(`../subject.js?mutant=${mutant}`, import.meta.url).href)
+}

@@ -1,0 +1,10 @@
+import { runScenario } from './run-seed.ts'
+import { seatSituations } from './seat-situations.ts'
+import { situations } from './situations.ts'
+import type { Violation } from './watch.ts'
+
+/** What goes wrong in the situation that is made for a mutant; nothing does with the protocol as it is. */
+export function runSituation(situation: string, seed: number): Violation | undefined {
+  const scenario = situations[situation]
+  return scenario === undefined ? seatSituations[situation]!() : runScenario(scenario(seed)).failure
+}

@@ -1,0 +1,36 @@
+import { AdapterError } from '../pair/adapter-error.ts'
+import { checkAdapter } from '../pair/check-adapter.ts'
+import type { LoraAdapter } from '../pair/lora-adapter.ts'
+import { pairFromSvd, productSvd, tailEnergy } from './product-svd.ts'
+
+/** An adapter of smaller rank, and what it lost. */
+export interface LimitedAdapter {
+  readonly adapter: LoraAdapter
+  /** ‖ΔW − ΔW'‖ / ‖ΔW‖ over all modules, Frobenius norms; 0 where no module was above the rank. */
+  readonly error: number
+}
+
+/**
+ * The nearest adapter whose modules have at most a rank (Eckart and Young), by an SVD that never forms ΔW. Modules of
+ * that rank or less stay as they are, bit for bit.
+ *
+ * @param adapter of scale 1
+ * @throws {AdapterError} when a module's alpha differs from its rank, or the rank is no count
+ */
+export function limitRank(adapter: LoraAdapter, maxRank: number): LimitedAdapter {
+  if (!Number.isSafeInteger(maxRank) || maxRank < 1)
+    throw new AdapterError(`a largest rank of ${maxRank} is no count`)
+  let lost = 0
+  let whole = 0
+  const pairs = checkAdapter(adapter).pairs.map((pair) => {
+    const { module, rank, alpha } = pair
+    if (alpha !== rank)
+      throw new AdapterError(`${module}: alpha ${alpha} ≠ rank ${rank}; fold the scale into A first`)
+    const svd = productSvd(pair)
+    whole += tailEnergy(svd.sigma, 0)
+    if (rank <= maxRank) return pair
+    lost += tailEnergy(svd.sigma, maxRank)
+    return pairFromSvd(module, svd, maxRank)
+  })
+  return { adapter: { pairs }, error: lost === 0 ? 0 : Math.sqrt(lost / whole) }
+}

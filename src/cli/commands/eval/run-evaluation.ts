@@ -1,0 +1,95 @@
+import { readFile, stat } from 'node:fs/promises'
+import { readMultipleChoice } from '../../../data/index.ts'
+import { createChoiceScorer, createTextScorer, loadBaseModel } from '../../../model/index.ts'
+import { readAdapterPath } from '../../options/adapter-path.ts'
+import { executorFromFlags } from '../../options/executor-options.ts'
+import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
+import { printResult } from '../../terminal/output.ts'
+import { UsageError } from '../../terminal/usage-error.ts'
+import { choiceReport } from './choice-report.ts'
+import type { EvalOptions } from './eval.ts'
+
+/** Scores a text or questions and prints the result. */
+export async function runEvaluation(options: EvalOptions): Promise<void> {
+  if ((options.text === undefined) === (options.choices === undefined))
+    throw new UsageError('give either --text FILE or --choices FILE')
+  if (options.choices !== undefined) return evaluateChoices(options, options.choices)
+  const text = await readText(options.text!)
+  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
+  const folder = baseModelFolder(options.model)
+  requireBaseModel(folder)
+  const { context, threads } = options
+  const executor = await executorFromFlags(options)
+  const scorer = await createTextScorer(folder, {
+    threads,
+    executor,
+    ...(context !== undefined && { context })
+  })
+  const score = await scorer.score(text, adapter).finally(() => scorer.dispose())
+  const result = {
+    nats: score.nats,
+    tokens: score.tokens,
+    bytes: score.bytes,
+    ...(options.perToken === true ? { perToken: score.perToken } : {})
+  }
+  printResult(result, options, () => {
+    const bitsPerByte = (score.nats * score.tokens) / score.bytes / Math.LN2
+    const lines = [
+      `nats per token  ${score.nats.toFixed(4)}`,
+      `tokens scored   ${score.tokens}`,
+      `bytes           ${score.bytes} (${bitsPerByte.toFixed(4)} bits per byte)`
+    ]
+    if (options.perToken === true)
+      for (const { id, logProb } of score.perToken)
+        lines.push(`${String(id).padStart(8)}  ${logProb?.toFixed(6) ?? '-'}`)
+    return lines.join('\n')
+  })
+}
+
+async function evaluateChoices(options: EvalOptions, file: string): Promise<void> {
+  if (options.context !== undefined || options.perToken === true)
+    throw new UsageError('--context and --per-token need --text')
+  await requireFile(file)
+  const questions = await readMultipleChoice(file)
+  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
+  const folder = baseModelFolder(options.model)
+  requireBaseModel(folder)
+  const { config, tokenizer, weights } = loadBaseModel(folder)
+  const scorer = createChoiceScorer({ config, tokenizer, executor: await executorFromFlags(options) })
+  const scores = await scorer.score(questions, weights, { adapter }).finally(() => scorer.dispose())
+  const report = choiceReport(questions, scores)
+  printResult(report, options, () => {
+    const line = (share: number, error: number | null): string =>
+      `${share.toFixed(4)}${error === null ? '' : ` ± ${error.toFixed(4)}`}`
+    return [
+      `questions  ${report.questions}`,
+      `acc        ${line(report.acc, report.acc_stderr)}`,
+      `acc_norm   ${line(report.acc_norm, report.acc_norm_stderr)}`,
+      `acc_bytes  ${line(report.acc_bytes, report.acc_bytes_stderr)}`
+    ].join('\n')
+  })
+}
+
+async function requireFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) throw new Error(`there is no file ${path}`)
+  if (found.isDirectory()) throw new Error(`${path} is a folder, not a file`)
+}
+
+/** Files are read into memory as a whole: a larger one is a mistake, or is better scored in parts. */
+const TEXT_BYTES_MAX = 1024 * 1024 * 1024
+
+/** The text of a file, every byte of it. */
+async function readText(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) throw new Error(`there is no text file ${path}`)
+  if (found.isDirectory()) throw new Error(`${path} is a folder, not a text file`)
+  if (found.size > TEXT_BYTES_MAX) throw new Error(`${path} has more than 1 GiB: score it in parts`)
+  const bytes = await readFile(path)
+  if (bytes.length === 0) throw new Error(`${path} is empty: there is nothing to score`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw new Error(`${path} is not UTF-8 text`)
+  }
+}

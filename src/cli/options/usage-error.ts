@@ -1,6 +1,0 @@
-import { InvalidArgumentError } from 'commander'
-
-/** A flag or argument that does not fit: the command is not run and exits with 2. */
-export class NotFittingError extends InvalidArgumentError {
-  override name = 'NotFittingError'
-}

@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
+import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import type { Tensor } from '../../formats/tensor.ts'
+import { type ModelConfig, parseModelConfig, UnsupportedModelError } from '../families/index.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import { openParameters } from '../weights/parameter-files.ts'
+import { type GenerationDefaults, loadGenerationDefaults } from './generation-defaults.ts'
+
+/** A base model's folder without its weights. */
+export interface BaseModelDescription {
+  readonly folder: string
+  readonly config: ModelConfig
+  readonly tokenizer: TextTokenizer
+  /** What the folder says of generating text. */
+  readonly generation: GenerationDefaults
+}
+
+/** A base model read from a Hugging Face folder. */
+export interface BaseModel extends BaseModelDescription {
+  /** Every parameter in float32, by its Hugging Face name; weights of linear modules are [out, in] in every family. */
+  readonly weights: Map<string, Tensor>
+}
+
+/**
+ * Loads config.json, tokenizer.json, tokenizer_config.json, generation_config.json (where it is) and model.safetensors
+ * (or its shards) from a folder; F32, F16 and BF16 weights become float32. The weights are streamed: memory stays at
+ * their float32 size and a few MiB.
+ *
+ * @throws {UnsupportedModelError} when the model is of another kind, or a tensor is missing or of another shape
+ * @throws {Error} when a file is missing or malformed
+ */
+export function loadBaseModel(folder: string): BaseModel {
+  const description = describeBaseModel(folder)
+  return { ...description, weights: loadWeights(folder, description.config) }
+}
+
+/**
+ * Reads all of a folder but its weights.
+ *
+ * @throws {UnsupportedModelError} when the model is of another kind
+ * @throws {Error} when a file is missing or malformed
+ */
+export function describeBaseModel(folder: string): BaseModelDescription {
+  const configJson = readJsonObject(join(folder, 'config.json'))
+  const config = parseModelConfig(configJson)
+  const tokenizer = loadTokenizer(folder)
+  if (tokenizer.vocabularySize > config.vocabularySize) {
+    throw new UnsupportedModelError(
+      `the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, but config.json, vocab_size is ${config.vocabularySize}`
+    )
+  }
+  const generation = loadGenerationDefaults(folder, configJson)
+  return { folder, config, tokenizer, generation }
+}
+
+function loadWeights(folder: string, config: ModelConfig): Map<string, Tensor> {
+  const { tensors, close } = openParameters(folder, config)
+  try {
+    return new Map(
+      [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, data: tensor.read() }] as const)
+    )
+  } finally {
+    close()
+  }
+}

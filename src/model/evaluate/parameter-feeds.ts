@@ -1,0 +1,14 @@
+import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
+import type { FeedValue } from '../executor/index.ts'
+import { applyAdapter } from './apply-adapter.ts'
+
+/** What a scoring graph without LoRA is fed with: float32 weights, an adapter merged into them if there is one. */
+export function parameterFeeds(
+  weights: TensorMap,
+  adapter?: LoraAdapter,
+  rsLora = false
+): Map<string, FeedValue> {
+  const applied = adapter === undefined ? weights : applyAdapter(weights, adapter, rsLora)
+  return new Map([...applied].map(([name, { data }]) => [name, data]))
+}

@@ -1,0 +1,9 @@
+/**
+ * Refuses an id that the embedding table has no row for.
+ *
+ * @throws {Error} naming the id
+ */
+export function checkTokenId(id: number, { vocabularySize }: { readonly vocabularySize: number }): void {
+  if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return
+  throw new Error(`token id ${id} is outside the vocabulary of ${vocabularySize}`)
+}

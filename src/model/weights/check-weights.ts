@@ -1,0 +1,35 @@
+import type { TensorMap } from '../../formats/tensor.ts'
+import { type ModelConfig, parameterShapes, UnsupportedModelError } from '../families/index.ts'
+
+/**
+ * Checks that `weights` hold every parameter of the model in its shape.
+ *
+ * @param source what holds them, for the message
+ * @throws {UnsupportedModelError} naming the tensor and both shapes
+ */
+export function checkWeights(config: ModelConfig, weights: TensorMap, source: string): void {
+  for (const [name, shape] of parameterShapes(config))
+    checkShape(source, name, weights.get(name)?.shape, shape)
+}
+
+/**
+ * Checks one tensor.
+ *
+ * @param found its shape; undefined where it is missing
+ * @param wanted the shape that config.json asks for; undefined where the model has no such parameter
+ * @throws {UnsupportedModelError} naming the tensor and both shapes
+ */
+export function checkShape(
+  source: string,
+  name: string,
+  found: readonly number[] | undefined,
+  wanted: readonly number[] | undefined
+): void {
+  if (wanted === undefined) throw new UnsupportedModelError(`${source}: the model has no parameter ${name}`)
+  if (found === undefined)
+    throw new UnsupportedModelError(`${source}: ${name} is missing, config.json asks for [${wanted}]`)
+  if (`${found}` !== `${wanted}`)
+    throw new UnsupportedModelError(
+      `${source}: ${name} has shape [${found}], config.json asks for [${wanted}]`
+    )
+}

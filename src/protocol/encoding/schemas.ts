@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { byteString } from './canonical-cbor.ts'
+import { isSmallOrder, publicKeyOf } from './signature.ts'
+
+/** A SHA-256 digest: 32 bytes. */
+export const digestSchema = byteString(32)
+/** An Ed25519 signature: 64 bytes. */
+export const signatureSchema = byteString(64)
+
+/** PeerId of an Ed25519 key, as multihash bytes. */
+export const peerSchema = byteString().refine(
+  (bytes) => publicKeyOf(bytes) !== undefined,
+  'must be the PeerId of an Ed25519 key'
+)
+
+/** PeerId of a member (rule 18 *One verifier*). */
+export const memberPeerSchema = peerSchema.refine((bytes) => {
+  const key = publicKeyOf(bytes)
+  return key === undefined || !isSmallOrder(key)
+}, 'a key of small order is refused')
+
+/** An integer from 1 on. */
+export const positiveSchema = z.number().int().positive()
+/** An integer from 0 on: a round, a view, a slot. */
+export const counterSchema = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)

@@ -1,0 +1,47 @@
+import { equalBytes, sameDigest } from '../encoding/bytes.ts'
+import { contextAfter } from '../history/sealed-round.ts'
+import { memberIndex } from '../round/context.ts'
+import type { Draft } from '../state/draft.ts'
+import { followsHistory, initialState } from '../state/state.ts'
+import { beginRound } from './begin-round.ts'
+import { hearEarly } from './hear.ts'
+import { openRequests } from './membership-vote.ts'
+
+/**
+ * Goes on to the next round once the round is sealed and the own build is done. If the build is not the sealed one, this
+ * member goes on voting, and has to rebuild (rule 8 *Attest*); until then it follows without a build. Nor does it build a
+ * round that is far behind the others (rule 16 *Catch-up*).
+ */
+export function advance(draft: Draft): void {
+  const { sealedRound, built, context } = draft
+  if (sealedRound === undefined) return
+  if (built === undefined && !draft.diverged && !followsHistory(draft)) return
+  let { diverged } = draft
+  if (built !== undefined) {
+    const { stack, model } = sealedRound.seal
+    const isSealed = sameDigest(built.stack, stack) && equalBytes(built.model, model)
+    diverged = !isSealed
+    if (diverged) draft.effects.push({ type: 'diverged', context, sealedRound, built: built.model })
+  }
+  draft.effects.push({ type: 'sealed', context, sealedRound })
+  const next = contextAfter(context, sealedRound)
+  const { early, remembered, evidence, requests, silentThrough, historyThrough, delays } = draft
+  Object.assign(draft, initialState(next, draft.signer.peer, remembered), {
+    silentThrough,
+    historyThrough,
+    diverged,
+    delays,
+    requests,
+    evidence: new Map([...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0))
+  })
+  draft.requests = openRequests(draft)
+  beginRound(draft)
+  hearEarly(draft, early)
+}
+
+/** Rule 8 *Attest*: the sealed model is held again; a member that is still in time trains. */
+export function comeBack(draft: Draft, model: Uint8Array): void {
+  if (!draft.diverged || !equalBytes(model, draft.context.modelDigest)) return
+  draft.diverged = false
+  if (draft.phase === 'training') draft.effects.push({ type: 'train', context: draft.context })
+}

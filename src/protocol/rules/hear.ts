@@ -1,0 +1,50 @@
+import { MESSAGE_BYTES_MAX } from '../charter/limits.ts'
+import { equalBytes, hex } from '../encoding/bytes.ts'
+import { offenderOf } from '../messages/evidence.ts'
+import { isKind, judge } from '../messages/judge.ts'
+import { decodeEnvelope, type Message } from '../messages/message.ts'
+import { learnEvidence } from '../state/conviction.ts'
+import type { Draft } from '../state/draft.ts'
+import { keep } from '../state/keep.ts'
+import { isNeeded } from '../state/needed.ts'
+
+/** Envelopes of the next round that are kept of one author until that round begins. */
+const EARLY_MAX = 8
+/** Bytes of these envelopes: a manifest, a proposal, and small ones. */
+const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
+
+/** Whether a header or a seal is of the current round. */
+export function isOfRound(
+  { context }: Draft,
+  { round, parent }: { readonly round: number; readonly parent: Uint8Array }
+): boolean {
+  return round === context.round && equalBytes(parent, context.parent)
+}
+
+/** Takes in a message of the round, within the bounds of rule 15; of evidence the first about an offender is enough. */
+export function hear(draft: Draft, message: Message): void {
+  // The round may have ended since the message was judged.
+  if (!isOfRound(draft, message.header)) return
+  if (isKind(message, 'evidence')) {
+    if (draft.evidence.has(hex(offenderOf(message.body)))) return
+    learnEvidence(draft, message.body)
+  }
+  keep(draft, message, (one) => isNeeded(draft, one))
+}
+
+/** Keeps an envelope of the next round, undecoded, within the bounds of rule 15. */
+export function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
+  const kept = draft.early.get(hex(author)) ?? []
+  const held = kept.reduce((sum, { length }) => sum + length, 0)
+  if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return
+  if (kept.some((known) => equalBytes(known, bytes))) return
+  draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
+}
+
+/** Takes in the envelopes that arrived before their round began. */
+export function hearEarly(draft: Draft, early: Draft['early']): void {
+  for (const bytes of [...early.values()].flat()) {
+    const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)
+    if (judgement.verdict === 'accept') hear(draft, judgement.message)
+  }
+}

@@ -1,0 +1,54 @@
+import { memberIndex } from '../round/context.ts'
+import type { Draft } from '../state/draft.ts'
+import { allSlots, firstOf } from '../state/slots.ts'
+import type { PeerState } from '../state/state.ts'
+import { type Deadlines, deadlinesAfter } from '../timing/deadlines.ts'
+import { delaysAfter } from '../timing/delays.ts'
+import { type ViewMoments, withMoment, withViewMoment } from '../timing/moments.ts'
+
+/*
+ * Where the rules touch the clock: they report what happens, and ask for their deadlines. What is made of the times is in
+ * `timing/`. Without a clock nothing is measured.
+ */
+
+/** The charter's times, adapted to the delays that this member measured. */
+export function deadlinesOf({ context, delays }: Pick<PeerState, 'context' | 'delays'>): Deadlines {
+  return deadlinesAfter(delays, context.charter.timeouts)
+}
+
+export function noteMoment(draft: Draft, moment: 'gathering' | 'readies'): void {
+  if (draft.now !== undefined) draft.moments = withMoment(draft.moments, moment, draft.now)
+}
+
+/** Notes what happens in the current view. */
+export function noteViewMoment(draft: Draft, moment: keyof ViewMoments): void {
+  if (draft.now !== undefined) draft.moments = withViewMoment(draft.moments, draft.view, moment, draft.now)
+}
+
+/** Notes that a certificate arrived: the last one before the commit counts. */
+export function noteCertificate(draft: Draft): void {
+  if (draft.now === undefined || draft.committed !== undefined) return
+  draft.moments = { ...draft.moments, certified: draft.now }
+}
+
+/** At the commit: takes the delays of this round into account for the next ones. */
+export function noteDelays(draft: Draft): void {
+  const { now, moments, view, delays, context } = draft
+  if (now === undefined) return
+  const absent = absentTrainers(draft)
+  const isHeard = (trainer: number) => allSlots(draft).some(({ byAuthor }) => byAuthor.has(trainer))
+  const late = absent.filter((trainer) => firstOf(draft, 'manifest', 0, trainer) !== undefined)
+  draft.delays = delaysAfter(delays, {
+    moments,
+    view,
+    now,
+    isComplete: !absent.some(isHeard),
+    isCutShort: late.length > context.faulty
+  })
+}
+
+/** Trainers that are not in the committed cut. */
+function absentTrainers({ context, committed }: PeerState): number[] {
+  const stacked = new Set((committed?.cut.entries ?? []).map(({ author }) => memberIndex(context, author)))
+  return context.trainers.filter((trainer) => !stacked.has(trainer))
+}

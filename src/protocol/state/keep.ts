@@ -1,0 +1,66 @@
+import { equalBytes } from '../encoding/bytes.ts'
+import { VIEW_KINDS } from '../messages/header.ts'
+import { ATTEMPTS_MAX } from '../messages/judge.ts'
+import type { Message } from '../messages/message.ts'
+import { convict } from './conviction.ts'
+import type { Draft } from './draft.ts'
+import { allSlots, keptOf, withKept } from './slots.ts'
+
+/** Most distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
+const DISTINCT_MAX = 2
+
+/**
+ * Keeps a verified message within the bounds of rule 15, and convicts its author when it contradicts another.
+ *
+ * @param isNeeded whether the round may depend on a message: it is then kept even if its author has used up its places, and
+ *   takes the place of a message on which nothing depends
+ */
+export function keep(
+  draft: Draft,
+  message: Message,
+  isNeeded: (message: Message) => boolean = () => false
+): void {
+  const { kind, slot, author } = message
+  const kept = keptOf(draft, kind, slot, author)
+  if (kept.some(({ id }) => equalBytes(id, message.id))) return
+  accuse(draft, message)
+  const isFull = kept.length >= DISTINCT_MAX
+  if (isFull && !isNeeded(message)) return
+  if (!makeRoomAhead(draft, message)) return
+  const others = isFull ? withoutOne(kept, isNeeded) : kept
+  draft.messages = withKept(draft.messages, kind, slot, author, [...others, message])
+}
+
+/** Drops the last message on which nothing depends, or the last of all. */
+function withoutOne(kept: readonly Message[], isNeeded: (message: Message) => boolean): readonly Message[] {
+  const spare = kept.findLastIndex((message) => !isNeeded(message))
+  return kept.toSpliced(spare, 1)
+}
+
+/** Convicts the author of a message when a kept message contradicts it (rule 10 *Evidence*). */
+function accuse(draft: Draft, message: Message): void {
+  if (draft.equivocators.has(message.author)) return
+  const places = message.kind === 'attestation' ? ATTEMPTS_MAX : 1
+  for (let place = 0; place < places; place++) {
+    const slot = message.kind === 'attestation' ? place : message.slot
+    const [first] = keptOf(draft, message.kind, slot, message.author)
+    if (first !== undefined) convict(draft, first, message)
+  }
+}
+
+/**
+ * Of views beyond the next, one message per author and kind is kept: that of the highest view (rule 15 *Bounds*). It shows
+ * that its author is there; sync brings what this peer missed once it has jumped.
+ *
+ * @returns whether the message may be kept
+ */
+function makeRoomAhead(draft: Draft, { kind, slot, author }: Message): boolean {
+  const nearest = Math.max(draft.view, 0) + 1
+  if (!VIEW_KINDS.has(kind) || slot <= nearest) return true
+  for (const held of allSlots(draft)) {
+    if (held.kind !== kind || held.slot <= nearest || !held.byAuthor.has(author)) continue
+    if (held.slot > slot) return false
+    if (held.slot < slot) draft.messages = withKept(draft.messages, kind, held.slot, author, [])
+  }
+  return true
+}

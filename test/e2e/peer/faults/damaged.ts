@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
+import { open, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sha256Hex } from '../../../../src/formats/index.ts'
+import { readCharter } from '../../../../src/node/home/charter-file.ts'
+import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
+import { readSealedRounds } from '../../../../src/node/home/round-store.ts'
+import { hex } from '../../../../src/protocol/index.ts'
+import { agree, type PeerNetwork } from '../peer-network.ts'
+
+const EVERYBODY = [0, 1, 2, 3]
+/** Whose blocks are damaged, and whose model. */
+const BLOCKS = 2
+const MODEL = 1
+
+/** Changes one bit of a file in place, as a failing disk does. */
+async function flipBit(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    const { size } = await file.stat()
+    const byte = Buffer.alloc(1)
+    // The last float's exponent: a change that no sum rounds away.
+    await file.read(byte, 0, 1, size - 1)
+    byte[0]! ^= 1
+    await file.write(byte, 0, 1, size - 1)
+  } finally {
+    await file.close()
+  }
+}
+
+/** The newest round of a home that has a file, and that file. */
+function newest(
+  home: Home,
+  name: 'stack' | 'model' | 'residual'
+): { round: number; path: string } | undefined {
+  const rounds = readdirSync(home.rounds).map(Number)
+  const round = Math.max(0, ...rounds.filter((each) => existsSync(roundFiles(home, each)[name])))
+  return round === 0 ? undefined : { round, path: roundFiles(home, round)[name] }
+}
+
+/** Damages files of members. */
+export function damagedFiles(network: () => PeerNetwork): void {
+  describe('a peer with damaged files', () => {
+    it('fetches the blocks again, rebuilds the round and agrees, where blocks of a stack are', async () => {
+      const { peers } = network().prepared
+      const { home } = peers[BLOCKS]!
+      await network().until(() => network().watches[BLOCKS]!.sealed.some(({ cut }) => cut.length > 1))
+      await network().kill(BLOCKS)
+      assert(
+        peers.some((peer) => newest(peer.home, 'residual') !== undefined),
+        'nobody makes up for the rounding'
+      )
+      const { round, path } = newest(home, 'stack')!
+      const stack = await readFile(path)
+      const rounds = await readSealedRounds(home, await readCharter(home.charter))
+      const { sealedRound } = rounds.find(({ context }) => context.round === round)!
+      const blocks = sealedRound.manifests.flatMap(({ body }) =>
+        body.shards.flatMap((shard) => shard.blocks.map(hex))
+      )
+      assert(blocks.length > 0)
+      for (const name of blocks) {
+        const bytes = await readFile(join(home.blocks, name))
+        bytes[7]! ^= 1
+        await writeFile(join(home.blocks, name), bytes)
+      }
+      // Without the sealed round it has to stack it once more, from blocks that are all damaged.
+      for (const each of readdirSync(home.rounds).map(Number))
+        if (each >= round) await rm(roundFiles(home, each).folder, { recursive: true })
+
+      await network().startAlone(BLOCKS)
+      const reached = Math.max(...EVERYBODY.map((index) => network().lastSealed(index))) + 1
+      await network().untilSealed(reached, ...EVERYBODY)
+      assert.deepEqual(await readFile(path), stack)
+      for (const name of blocks) assert.equal(sha256Hex(await readFile(join(home.blocks, name))), name)
+      assert(agree(network().watches))
+    })
+
+    it('votes on, gets the sealed model again, and is in a later cut, where its model is', async () => {
+      const { home, peerId } = network().prepared.peers[MODEL]!
+      const { sealed } = network().watches[MODEL]!
+      const diverged = /"round":(\d+),"built":"[0-9a-f]{64}".*the own build is not what the others sealed/
+      let match: RegExpExecArray | null = null
+      while (match === null) {
+        await flipBit(newest(home, 'model')!.path)
+        // The build under way may have read the file before, or a new one is there already: then it is done again.
+        await network().untilSealed(network().lastSealed(MODEL) + 2, MODEL)
+        match = diverged.exec(await network().log(MODEL))
+      }
+      const round = Number(match[1])
+      await network().until(() =>
+        sealed.some((report) => report.round > round && report.cut.some((entry) => entry.peerId === peerId))
+      )
+      const log = await network().log(MODEL)
+      assert.match(log, /the checkpoint has the sealed digest/)
+      assert(agree(network().watches))
+      assert.equal(log.match(/the own build is not what the others sealed/g)!.length, 1)
+    })
+  })
+}

@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { cutOf } from '../../../../src/protocol/messages/cut.ts'
+import { Table } from '../table.ts'
+
+const table = new Table(4)
+const manifests = [table.manifest(0), table.manifest(2)]
+
+describe('a cut', () => {
+  it('has one order, whatever the order in which its manifests are found', () => {
+    const found = [
+      { author: 2, id: manifests[1]!.id },
+      { author: 0, id: manifests[0]!.id }
+    ]
+    assert.deepEqual(cutOf(table.context, found), table.cut(manifests))
+  })
+})

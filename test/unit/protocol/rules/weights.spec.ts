@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import type { Charter } from '../../../../src/protocol/charter/charter.ts'
+import { hex } from '../../../../src/protocol/encoding/bytes.ts'
+import { memberWeights, samplesFault } from '../../../../src/protocol/rules/weights.ts'
+import { Table } from '../table.ts'
+
+describe('rule 9, weights', () => {
+  const { context } = new Table(2)
+  const { charter, members } = context
+
+  it('are those of the charter, and 1 for members that it does not list', () => {
+    const of = (weights?: Charter['weights']) =>
+      memberWeights({ members, charter: { ...charter, ...(weights && { weights }) } })
+    const [one, other] = members.map(({ peer }) => peer)
+    assert.equal(of(), 'samples')
+    assert.equal(of('uniform'), 'uniform')
+    assert.deepEqual(
+      of([{ peer: one!, weight: 5 }]),
+      new Map([
+        [hex(one!), 5],
+        [hex(other!), 1]
+      ])
+    )
+  })
+
+  it("allow numbers of training documents up to the charter's cap", () => {
+    assert.equal(samplesFault(charter, { samples: charter.sampleCap }), undefined)
+    assert.match(
+      samplesFault(charter, { samples: charter.sampleCap + 1 })!,
+      /above the charter's cap of 1000000/
+    )
+  })
+})
