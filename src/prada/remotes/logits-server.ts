@@ -79,7 +79,7 @@ function createText(
 
   /** One request and its answer, without another try. */
   async function* exchange(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
-    const { ids, positions, topK, precision, noise, draft } = request
+    const { ids, positions, topK, firstTopK, precision, noise, draft } = request
     // A position's row comes only with its token's pass.
     const truncateAt = Math.min(commonPrefix(held, ids), ids.length - positions.length)
     held = held.slice(0, truncateAt)
@@ -87,6 +87,7 @@ function createText(
     const expected: Expectation = {
       vocabularySize,
       topK,
+      ...(firstTopK !== undefined && { firstTopK }),
       precision,
       positions,
       drawn: noise?.drawn ?? 0,
@@ -98,6 +99,7 @@ function createText(
       truncateAt,
       ids: ids.slice(truncateAt),
       topK,
+      ...(firstTopK !== undefined && { firstTopK }),
       precision,
       positions,
       ...(noise && { noise }),

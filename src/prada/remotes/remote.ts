@@ -26,6 +26,8 @@ export interface TripRequest {
   /** What is asked of the positions behind the last tokens of `ids`; at least one, at most as many as `ids`. */
   readonly positions: readonly PositionRequest[]
   readonly topK: number
+  /** In place of `topK` for the first position. */
+  readonly firstTopK?: number
   readonly precision: Precision
   readonly noise?: SharedNoise
   /** Records of the positions behind drafts follow; only with one position, and where the remote drafts. */

@@ -101,7 +101,7 @@ export function createLogitsService(
     session: Session,
     signal: AbortSignal
   ): AsyncGenerator<PositionRecord, void> {
-    const { ids, positions, draft, precision, topK } = request
+    const { ids, positions, draft, precision } = request
     const { text, vocabularySize: size } = session
     const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> =>
       queue.run(session.client, signal, work)
@@ -119,7 +119,10 @@ export function createLogitsService(
       const body: PositionRecord =
         asked === 'row'
           ? { kind: 'row', row }
-          : { kind: 'part', part: partialRow(row, { topK, wanted: asked, ...(draw && { draw }) }) }
+          : {
+              kind: 'part',
+              part: partialRow(row, { topK: topKAt(request, index), wanted: asked, ...(draw && { draw }) })
+            }
       const drafting =
         draft !== undefined && index >= positions.length - 1 && index < positions.length - 1 + drafts
       if (!drafting) {
@@ -153,7 +156,12 @@ export function createLogitsService(
     let pending: Uint8Array[] = [encodeAnswerHeader({ digest, from })]
     for await (const record of records(request, session, signal)) {
       const asked = positions[told++] ?? []
-      const shape = { ...request, drawn: request.noise?.drawn ?? 0, vocabularySize: session.vocabularySize }
+      const shape = {
+        topK: topKAt(request, told - 1),
+        drawn: request.noise?.drawn ?? 0,
+        precision: request.precision,
+        vocabularySize: session.vocabularySize
+      }
       pending.push(encodeRecord(record, shape, asked === 'row' ? [] : asked))
       // A drafted record took a pass of its own: the device can go on with it.
       if (draft === undefined && byteCount(pending) < PIECE_BYTES) continue
@@ -222,6 +230,10 @@ function draftFrom(
   })
 }
 
+function topKAt({ topK, firstTopK }: VerifyRequest, index: number): number {
+  return index === 0 ? (firstTopK ?? topK) : topK
+}
+
 /** What the device's noise lets the remote say of a position. */
 function drawOf({ noise }: VerifyRequest, position: number): SharedDraw | undefined {
   if (noise === undefined) return undefined
@@ -241,7 +253,7 @@ function checkRequest(
       'unknown-session',
       `the session has ${text.length} tokens, not ${truncateAt}: open another`
     )
-  const ranked = Math.max(topK, request.noise?.drawn ?? 0)
+  const ranked = Math.max(topK, request.firstTopK ?? 0, request.noise?.drawn ?? 0)
   if (ranked > limits.topKMax)
     throw new ServiceError('refused', `at most the top ${limits.topKMax} are told, not ${ranked}`)
   for (const position of positions) {

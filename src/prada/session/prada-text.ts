@@ -232,12 +232,20 @@ class TripLoop {
     const prepared = await this.#positionsOf(ids, text.length)
     const positions = prepared.map((position, index) =>
       index === 0 && this.#question !== undefined
-        ? this.#question.asked
+        ? this.#question.further.position
         : positionRequest(this.#settings, capabilities, counts, position)
     )
     const { seed, stream = 0, temperature } = this.#request
     const noise = { seed, stream, temperature, drawn: counts.drawn }
-    const trip = { ids, positions, topK: counts.topK, precision, ...(counts.drawn > 0 && { noise }) }
+    const firstTopK = this.#question?.further.topK
+    const trip = {
+      ids,
+      positions,
+      topK: counts.topK,
+      precision,
+      ...(firstTopK !== undefined && { firstTopK }),
+      ...(counts.drawn > 0 && { noise })
+    }
     return {
       drafts,
       trip: this.#drafter === undefined ? remoteDraftTrip(this.#request, trip, count) : trip,
@@ -299,9 +307,9 @@ class TripLoop {
     const answers = (this.#question?.answers ?? 0) + 1
     if (answers === 1) this.#counter.uncertain++
     const known = knowledge.kind === 'part' ? knowledge.part.ids : []
-    const asked = askFurther(verdict, capabilities, position, known, answers)
-    if (asked !== undefined) {
-      this.#question = { asked, answers, guess: verdict.guess }
+    const further = askFurther(verdict, capabilities, position, known, answers)
+    if (further !== undefined) {
+      this.#question = { further, answers, guess: verdict.guess }
       this.#knowledge = knowledge
       return undefined
     }

@@ -3,10 +3,17 @@ import type { RemoteCapabilities, TripRequest } from '../remotes/remote.ts'
 import type { PositionRequest } from '../wire/index.ts'
 import type { PradaRequest, PradaSettings } from './options.ts'
 
-/** What has to be told of the first position before it can be settled. */
+/** What is to be asked of a position that an answer left open. */
+export interface Further {
+  readonly position: PositionRequest
+  /** Ids to tell by rank, where more of them are wanted than of other positions. */
+  readonly topK?: number
+}
+
+/** A position that an answer left open. */
 export interface OpenQuestion {
-  readonly asked: PositionRequest
-  /** Answers that left the position open. */
+  readonly further: Further
+  /** Answers that left it open. */
   readonly answers: number
   /** The likeliest token. */
   readonly guess: number | undefined
@@ -14,33 +21,42 @@ export interface OpenQuestion {
 
 /** Answers after which a whole row is asked for, where that is possible. */
 const ANSWERS_BEFORE_ROW = 3
-/** Ids asked for where it is open what the filters leave, and how many times as many where it stays open. */
-const BORDER_IDS = 64
-const BORDER_GROWTH = 4
-/** Bytes that an id costs both ways, about: a distance going up, a float16 coming down. */
+/** Ids asked for by rank where it is open what the filters leave, and how many times as many where it stays open. */
+const BORDER_RANKS = 64
+const BORDER_GROWTH = 8
+/** Bytes that an id costs both ways by number (a distance going up, a float16 coming down) and by rank, about. */
 const WANTED_BYTES = 3.5
+const RANK_BYTES = 4
 
 /**
  * What to ask of a position that an answer left open; undefined where the remote cannot tell more.
  *
  * @param known ids whose values are known
- * @param expected logits like the remote's
  * @param answers answers that left it open
  */
 export function askFurther(
-  verdict: Extract<Verdict, { kind: 'uncertain' }>,
-  { rows, wantedMax }: RemoteCapabilities,
+  { rivals, borderOpen }: Extract<Verdict, { kind: 'uncertain' }>,
+  { rows, wantedMax, topKMax }: RemoteCapabilities,
   { scoring, expected }: PreparedPosition,
   known: readonly number[],
   answers: number
-): PositionRequest | undefined {
-  const most = BORDER_IDS * BORDER_GROWTH ** (answers - 1)
-  const border = verdict.borderOpen ? borderIds(expected, scoring, new Set(known), most) : []
-  const ask = new Set([...verdict.rivals, ...border])
-  const rowIsCheaper = ask.size * WANTED_BYTES > 2 * scoring.offset.length
-  if (rows && (rowIsCheaper || ask.size > wantedMax || answers >= ANSWERS_BEFORE_ROW)) return 'row'
+): Further | undefined {
+  const rowBytes = 2 * scoring.offset.length
+  const topK = borderOpen ? BORDER_RANKS * BORDER_GROWTH ** (answers - 1) : 0
+  // With more of the likeliest ids told, most rivals go.
+  const byNumber = borderOpen ? rivals.slice(0, BORDER_RANKS) : rivals
+  const bytes = byNumber.length * WANTED_BYTES + topK * RANK_BYTES
+  const tooMany = byNumber.length > wantedMax || topK > topKMax
+  if (rows && (bytes > rowBytes || tooMany || answers >= ANSWERS_BEFORE_ROW)) return { position: 'row' }
+  if (borderOpen && topK <= topKMax && topK < scoring.offset.length)
+    return { position: ascending(byNumber.slice(0, wantedMax)), topK }
   if (wantedMax === 0) return undefined
-  return [...ask].slice(0, wantedMax).sort((a, b) => a - b)
+  const border = borderOpen ? borderIds(expected, scoring, new Set(known), wantedMax) : []
+  return { position: ascending([...new Set([...rivals, ...border])].slice(0, wantedMax)) }
+}
+
+function ascending(ids: readonly number[]): number[] {
+  return ids.toSorted((a, b) => a - b)
 }
 
 /** All that is known of a position before the remote has answered. */

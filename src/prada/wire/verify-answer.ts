@@ -26,6 +26,8 @@ export interface AnswerHeader {
 export interface Expectation {
   readonly vocabularySize: number
   readonly topK: number
+  /** In place of `topK` for the first record. */
+  readonly firstTopK?: number
   readonly precision: Precision
   readonly positions: readonly PositionRequest[]
   /** Ids that the remote tells because it knows the noise; 0 where it is absent. */
@@ -167,7 +169,7 @@ export function createAnswerReader(expected: Expectation): AnswerReader {
 export function answerBytesMax(expected: Expectation): number {
   const width = expected.precision === 'float16' ? 2 : 4
   const row = 1 + expected.vocabularySize * width
-  const top = Math.min(expected.topK, expected.vocabularySize)
+  const top = Math.min(Math.max(expected.topK, expected.firstTopK ?? 0), expected.vocabularySize)
   const { drafts = 0, drawn = 0 } = expected
   const ofPosition = (position: PositionRequest): number =>
     16 + (position === 'row' ? row : (top + drawn) * (4 + width) + position.length * width)
@@ -195,7 +197,8 @@ function readHeader(reader: ByteReader, from: number): AnswerHeader {
 }
 
 function readRecord(reader: ByteReader, expected: Expectation, index: number): PositionRecord {
-  const { vocabularySize, topK, positions, drafts = 0 } = expected
+  const { vocabularySize, positions, drafts = 0 } = expected
+  const topK = index === 0 ? (expected.firstTopK ?? expected.topK) : expected.topK
   // Behind drafts nothing was asked for but the top k.
   const asked = positions[index] ?? []
   const count = reader.varint(vocabularySize)

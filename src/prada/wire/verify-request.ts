@@ -41,6 +41,8 @@ export interface VerifyRequest {
   readonly topK: number
   /** One a position, for the last positions of `ids`; at least one, at most as many as `ids`. */
   readonly positions: readonly PositionRequest[]
+  /** Ids that the first record tells in place of `topK`, where an answer before left that position open. */
+  readonly firstTopK?: number
   readonly noise?: SharedNoise
   /** Records of the positions behind drafts follow; only with one position. */
   readonly draft?: RemoteDraft
@@ -57,6 +59,8 @@ export interface RequestLimits {
 const FLOAT32_FLAG = 1
 const DRAFT_FLAG = 2
 const NOISE_FLAG = 4
+const FIRST_TOP_K_FLAG = 8
+const ALL_FLAGS = 15
 
 export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   const writer = createByteWriter()
@@ -64,13 +68,15 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   writer.byte(
     (request.precision === 'float32' ? FLOAT32_FLAG : 0) |
       (request.draft ? DRAFT_FLAG : 0) |
-      (request.noise ? NOISE_FLAG : 0)
+      (request.noise ? NOISE_FLAG : 0) |
+      (request.firstTopK ? FIRST_TOP_K_FLAG : 0)
   )
   writer.bytes(request.session)
   writer.varint(request.truncateAt)
   writer.varint(request.ids.length)
   for (const id of request.ids) writer.varint(id)
   writer.varint(request.topK)
+  if (request.firstTopK) writer.varint(request.firstTopK)
   writer.varint(request.positions.length)
   for (const position of request.positions) {
     // 0 asks for the row, n + 1 for n ids.
@@ -110,12 +116,14 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   const reader = createByteReader(bytes)
   readVersion(reader.byte())
   const flags = reader.byte()
-  if (flags > (FLOAT32_FLAG | DRAFT_FLAG | NOISE_FLAG)) throw new WireError(`flags ${flags} are unknown`)
+  if (flags > ALL_FLAGS) throw new WireError(`flags ${flags} are unknown`)
   const session = reader.bytes(SESSION_BYTES).slice()
   const truncateAt = reader.varint(TEXT_MAX)
   const count = atLeastOne(reader.varint(limits.tokens), 'ids')
   const ids = Array.from({ length: count }, () => reader.varint(limits.vocabularySize - 1))
   const topK = atLeastOne(reader.varint(VOCABULARY_MAX), 'top-k')
+  const firstTopK =
+    flags & FIRST_TOP_K_FLAG ? atLeastOne(reader.varint(VOCABULARY_MAX), 'first top-k') : undefined
   const positionCount = atLeastOne(reader.varint(count), 'positions')
   const positions = Array.from({ length: positionCount }, (): PositionRequest => {
     const wanted = reader.varint(limits.vocabularySize + 1)
@@ -133,6 +141,7 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
     precision,
     topK,
     positions,
+    ...(firstTopK !== undefined && { firstTopK }),
     ...(noise && { noise }),
     ...(draft && { draft })
   }

@@ -39,6 +39,7 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
     ids: fc.array(fc.nat(LIMITS.vocabularySize - 1), { minLength: 1, maxLength: 30 }),
     precision: precisions,
     topK: fc.integer({ min: 1, max: 2 ** 22 }),
+    firstTopK: fc.option(fc.integer({ min: 1, max: 2 ** 22 }), { nil: undefined }),
     positions: fc.array(positionRequests, { minLength: 1, maxLength: 30 }),
     noise: fc.option(
       plainRecord({
@@ -63,9 +64,10 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
       { nil: undefined }
     )
   })
-  .map(({ draft, noise, ...rest }) => ({
+  .map(({ draft, noise, firstTopK, ...rest }) => ({
     ...rest,
     positions: rest.positions.slice(0, draft ? 1 : rest.ids.length),
+    ...(firstTopK !== undefined && { firstTopK }),
     ...(noise && { noise }),
     ...(draft && { draft })
   }))
@@ -124,7 +126,8 @@ function randomAnswer(seed: number, precision: Precision): Answer {
   )
   const drawn = random.uniform() < 0.5 ? 1 + (random.nextUint32() % 12) : 0
   const from = random.nextUint32() % 1_000
-  const expected = { vocabularySize, topK, precision, positions, drafts, drawn, from }
+  const firstTopK = 1 + (random.nextUint32() % 12)
+  const expected = { vocabularySize, topK, firstTopK, precision, positions, drafts, drawn, from }
   const records = Array.from({ length: positions.length + drafts }, (_, index): PositionRecord => {
     const row = remoteRow(randomLogits(random, vocabularySize, 5), vocabularySize, precision)
     const asked = positions[index] ?? []
@@ -134,7 +137,7 @@ function randomAnswer(seed: number, precision: Precision): Answer {
         : ({
             kind: 'part',
             part: partialRow(row, {
-              topK,
+              topK: index === 0 ? firstTopK : topK,
               wanted: asked,
               ...(drawn > 0 && { draw: { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) } })
             })
@@ -144,7 +147,9 @@ function randomAnswer(seed: number, precision: Precision): Answer {
   const digest = Uint8Array.from({ length: DIGEST_BYTES }, () => random.nextUint32() % 256)
   const bytes = Buffer.concat([
     encodeAnswerHeader({ digest, from: expected.from }),
-    ...records.map((record, index) => encodeRecord(record, expected, idsAsked(positions[index])))
+    ...records.map((record, index) =>
+      encodeRecord(record, { ...expected, topK: index === 0 ? firstTopK : topK }, idsAsked(positions[index]))
+    )
   ])
   return { expected, records, bytes: new Uint8Array(bytes) }
 }
