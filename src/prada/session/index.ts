@@ -3,10 +3,12 @@
  *
  * @example
  * ```ts
+ * const components = pairProxy({ base, adapted }, vocabulary, remote)
  * const text = startPradaText(components, DEFAULT_PRADA_SETTINGS, { ids, maxTokens: 50, temperature: 1, seed: 7 })
  * for await (const { id, exact } of text.tokens) use(id)
  * ```
  */
+export { type PradaComponents, type Proxy, pairProxy } from './components.ts'
 export { naiveTokens } from './naive.ts'
 export {
   DEFAULT_PRADA_SETTINGS,
@@ -16,11 +18,5 @@ export {
   type PradaSettings,
   type PradaToken
 } from './options.ts'
-export {
-  type PradaComponents,
-  type PradaEnd,
-  type PradaText,
-  type Proxy,
-  startPradaText
-} from './prada-text.ts'
+export { type PradaEnd, type PradaText, startPradaText } from './prada-text.ts'
 export type { PradaStatistics } from './statistics.ts'

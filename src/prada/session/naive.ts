@@ -1,9 +1,9 @@
 import { decide } from '../core/index.ts'
 import { createTextLogits } from '../models/index.ts'
 import { RemoteError } from '../remotes/remote.ts'
+import type { PradaComponents } from './components.ts'
 import type { PradaRequest, PradaSettings } from './options.ts'
 import { createPositionScorings } from './positions.ts'
-import type { PradaComponents } from './prada-text.ts'
 
 /**
  * The naive way: one trip and one whole row a token, no drafts. What the session gives must be this, token by token.

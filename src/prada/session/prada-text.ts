@@ -1,7 +1,8 @@
 import { createDraftLength, DRAFTS_MAX, type DraftLength, type Scoring } from '../core/index.ts'
-import { createTextLogits, type TextLogits, type TokenModel } from '../models/index.ts'
-import { type Remote, RemoteError, type RemoteText, type TripRequest } from '../remotes/remote.ts'
+import { createTextLogits, type TextLogits } from '../models/index.ts'
+import { RemoteError, type RemoteText, type TripRequest } from '../remotes/remote.ts'
 import type { PositionRecord } from '../wire/index.ts'
+import type { PradaComponents } from './components.ts'
 import { createDrafter, type Drafter } from './drafter.ts'
 import { NotExactError, type PradaRequest, type PradaSettings, type PradaToken } from './options.ts'
 import { joined, type Knowledge, logProbabilityOf, verdictOf } from './position-knowledge.ts'
@@ -15,22 +16,6 @@ import {
   rankCounts,
   remoteDraftTrip
 } from './trip.ts'
-
-/** The consortium's two models on the device. */
-export interface Proxy {
-  readonly base: TokenModel
-  readonly adapted: TokenModel
-}
-
-/** What a text is made with. */
-export interface PradaComponents {
-  readonly proxy: Proxy
-  readonly remote: Remote
-  /** Ids that proxy and remote share: those of the proxy's vocabulary. */
-  readonly vocabularySize: number
-  /** Milliseconds; only lengths of time matter. */
-  readonly now: () => number
-}
 
 /** Why a text ended: at a stop token, or because there was room for no more. */
 export type PradaEnd = 'stop' | 'length'

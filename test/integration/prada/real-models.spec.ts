@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { initialiseLlama } from '../../../src/model/index.ts'
-import { type DrawSettings, requireSameVocabulary } from '../../../src/prada/core/index.ts'
-import { connectLogitsServer, createHttpTransport, type Remote } from '../../../src/prada/remotes/index.ts'
+import type { DrawSettings } from '../../../src/prada/core/index.ts'
+import { connectLogitsServer, createHttpTransport } from '../../../src/prada/remotes/index.ts'
 import {
   DEFAULT_PRADA_SETTINGS,
   naiveTokens,
   type PradaComponents,
   type PradaSettings,
   type PradaStatistics,
+  pairProxy,
   startPradaText
 } from '../../../src/prada/session/index.ts'
 import { type LogitsApp, listen } from './logits-app.ts'
@@ -47,16 +48,13 @@ describe('real models over HTTP', () => {
     describe(name, () => {
       let app: LogitsApp
       let transport: ReturnType<typeof createHttpTransport>
-      let remote: Remote
       let components: PradaComponents
 
       before(async () => {
         app = await listen(start())
         transport = createHttpTransport({ url: app.url })
-        remote = await connectLogitsServer(transport)
-        requireSameVocabulary(vocabulary, remote.vocabulary)
-        const vocabularySize = vocabulary.tokens.length
-        components = { proxy, remote, vocabularySize, now: () => performance.now() }
+        const remote = await connectLogitsServer(transport)
+        components = pairProxy(proxy, vocabulary, remote)
       })
       after(async () => {
         transport.dispose()

@@ -11,6 +11,7 @@ import {
   type Noise,
   partialRow,
   remoteRow,
+  roundingDeviation,
   type Scoring,
   type SharedDraw,
   wantedIds
@@ -204,3 +205,17 @@ function drawOf({ settings: { temperature }, noise }: Scoring, count: number): S
 function drawAt(position: number): Noise {
   return gumbelNoise(99, position)
 }
+
+describe('rounding', () => {
+  it('moves a distribution by no more than its bound', () => {
+    fc.assert(
+      fc.property(seeds, sizes, (seed, size) => {
+        const logits = randomLogits(createSeededRandom(seed), size, 5)
+        const half = roundingDeviation(logits, size, 'float16')
+        assert.ok(half.totalVariation <= Math.tanh(half.epsilon / 2) + 1e-12)
+        assert.ok(half.epsilon <= 0.02)
+        assert.ok(roundingDeviation(logits, size, 'float32').epsilon < 1e-5)
+      })
+    )
+  })
+})
