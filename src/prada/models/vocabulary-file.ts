@@ -8,8 +8,8 @@ const tokenizerSchema = z.looseObject({
     byte_fallback: z.boolean().nullish()
   }),
   added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).nullish(),
-  pre_tokenizer: z.unknown(),
-  decoder: z.unknown()
+  pre_tokenizer: z.unknown().optional(),
+  decoder: z.unknown().optional()
 })
 
 /** SentencePiece's sign for a space. */

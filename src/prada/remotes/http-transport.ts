@@ -1,21 +1,9 @@
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
-import { Agent as TlsAgent, request as tlsRequest } from 'node:https'
-import type { Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { SESSION_BYTES, TEXT_MAX, VOCABULARY_MAX } from '../wire/index.ts'
-import { type LogitsTransport, TransportError, type TransportFault } from './logits-transport.ts'
+import { asTransportError, createHttpExchange, type HttpTransportOptions } from './http-exchange.ts'
+import { type LogitsTransport, TransportError } from './logits-transport.ts'
 
-/** Where a logits server listens. */
-export interface HttpTransportOptions {
-  /** `http://host:port` or `https://…`, with a path before `/v1` where there is one. */
-  readonly url: string
-  readonly apiKey?: string
-}
-
-/** Longest answer in JSON, bytes: a vocabulary. */
-const JSON_BYTES_MAX = 64 * 2 ** 20
-/** Longest error that is read, bytes. */
-const ERROR_BYTES_MAX = 16_384
 /** Up to this many bytes an unwanted rest is read and dropped; a longer one costs the connection. */
 const DRAIN_BYTES_MAX = 2 ** 20
 
@@ -45,71 +33,22 @@ const sessionSchema = z.object({
     .length(2 * SESSION_BYTES)
     .regex(/^[0-9a-f]*$/)
 })
-const errorSchema = z.object({ error: z.string(), fault: z.string().optional() })
 
 /** A logits server over HTTP. Connections are kept; one is enough, but a request need not wait for an unwanted answer. */
-export function createHttpTransport({
-  url,
-  apiKey
-}: HttpTransportOptions): LogitsTransport & { dispose(): void } {
-  const base = new URL(url.endsWith('/') ? url : `${url}/`)
-  if (!['http:', 'https:'].includes(base.protocol)) throw new Error(`${url} is not an http or https address`)
-  const secure = base.protocol === 'https:'
-  const agent = new (secure ? TlsAgent : Agent)({ keepAlive: true, maxSockets: 4 })
-  const meter = createMeter()
-
-  const send = async (
-    method: string,
-    path: string,
-    body: { readonly type: string; readonly bytes: Uint8Array } | undefined,
-    signal: AbortSignal
-  ): Promise<IncomingMessage> => {
-    const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const asking = (secure ? tlsRequest : httpRequest)(new URL(path, base), {
-        method,
-        agent,
-        signal,
-        headers: {
-          ...(body && { 'content-type': body.type, 'content-length': body.bytes.length }),
-          ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` })
-        }
-      })
-      asking.on('socket', meter.watch)
-      asking.on('response', (response) => {
-        // Whoever reads it hears of an error; an answer that nobody reads any more may break.
-        response.on('error', () => undefined)
-        resolve(response)
-      })
-      asking.on('error', reject).end(body?.bytes)
-    }).catch((error: unknown) => {
-      throw asTransportError(error, signal)
-    })
-    const code = response.statusCode ?? 0
-    if (code >= 200 && code < 300) return response
-    throw await refusalOf(response, signal)
-  }
-  const json = async <Value>(
-    response: IncomingMessage,
-    schema: z.ZodType<Value>,
-    signal: AbortSignal
-  ): Promise<Value> => {
-    const bytes = await readAll(response, JSON_BYTES_MAX, signal)
-    const parsed = schema.safeParse(parseJson(bytes))
-    if (parsed.success) return parsed.data
-    throw new TransportError(
-      'garbage',
-      `an answer that is none of a logits server: ${z.prettifyError(parsed.error).slice(0, 500)}`
-    )
-  }
-
+export function createHttpTransport(options: HttpTransportOptions): LogitsTransport & { dispose(): void } {
+  const exchange = createHttpExchange(options)
   return {
-    address: base.href,
+    address: exchange.address,
     async describe(signal) {
-      return json(await send('GET', 'v1/logits/model', undefined, signal), descriptionSchema, signal)
+      return exchange.json(
+        await exchange.send('GET', 'v1/logits/model', undefined, signal),
+        descriptionSchema,
+        signal
+      )
     },
     async vocabulary(signal) {
-      const response = await send('GET', 'v1/logits/vocabulary', undefined, signal)
-      const { type, bosId, eosId, tokens } = await json(response, vocabularySchema, signal)
+      const response = await exchange.send('GET', 'v1/logits/vocabulary', undefined, signal)
+      const { type, bosId, eosId, tokens } = await exchange.json(response, vocabularySchema, signal)
       const bytes = tokens.map((token) =>
         token === null ? undefined : new Uint8Array(Buffer.from(token, 'base64'))
       )
@@ -117,11 +56,11 @@ export function createHttpTransport({
     },
     async open(vocabularySize, signal) {
       const body = { type: 'application/json', bytes: Buffer.from(JSON.stringify({ vocabularySize })) }
-      const response = await send('POST', 'v1/logits/sessions', body, signal)
-      return Buffer.from((await json(response, sessionSchema, signal)).session, 'hex')
+      const response = await exchange.send('POST', 'v1/logits/sessions', body, signal)
+      return Buffer.from((await exchange.json(response, sessionSchema, signal)).session, 'hex')
     },
     async *verify(request, bytesMax, signal) {
-      const response = await send(
+      const response = await exchange.send(
         'POST',
         'v1/logits/verify',
         { type: 'application/octet-stream', bytes: request },
@@ -144,18 +83,18 @@ export function createHttpTransport({
       }
     },
     async close(session, signal) {
-      const response = await send(
+      const response = await exchange.send(
         'DELETE',
         `v1/logits/sessions/${Buffer.from(session).toString('hex')}`,
         undefined,
         signal
       )
-      await readAll(response, ERROR_BYTES_MAX, signal)
+      await exchange.drop(response, signal)
     },
     get traffic() {
-      return meter.traffic()
+      return exchange.traffic
     },
-    dispose: () => agent.destroy()
+    dispose: () => exchange.dispose()
   }
 }
 
@@ -164,89 +103,4 @@ function leave(response: IncomingMessage, rest: number): void {
   if (response.readableEnded || response.destroyed) return
   if (rest > DRAIN_BYTES_MAX) response.destroy()
   else response.resume()
-}
-
-/** Counts what sockets have carried, those that are closed included. */
-function createMeter(): {
-  watch(socket: Socket): void
-  traffic(): { sent: number; received: number }
-} {
-  const open = new Set<Socket>()
-  let [sent, received] = [0, 0]
-  return {
-    watch(socket) {
-      if (open.has(socket)) return
-      open.add(socket)
-      socket.once('close', () => {
-        open.delete(socket)
-        sent += socket.bytesWritten
-        received += socket.bytesRead
-      })
-    },
-    traffic() {
-      const sockets = [...open]
-      return {
-        sent: sockets.reduce((sum, socket) => sum + socket.bytesWritten, sent),
-        received: sockets.reduce((sum, socket) => sum + socket.bytesRead, received)
-      }
-    }
-  }
-}
-
-async function readAll(response: IncomingMessage, most: number, signal: AbortSignal): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of response) {
-      bytes += (chunk as Buffer).length
-      if (bytes > most) throw new TransportError('garbage', `an answer of more than ${most} bytes`)
-      chunks.push(chunk as Buffer)
-    }
-  } catch (error) {
-    throw asTransportError(error, signal)
-  }
-  return Buffer.concat(chunks)
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-async function refusalOf(response: IncomingMessage, signal: AbortSignal): Promise<TransportError> {
-  const code = response.statusCode ?? 0
-  const parsed = errorSchema.safeParse(parseJson(await readAll(response, ERROR_BYTES_MAX, signal)))
-  const told = parsed.success ? parsed.data : { error: 'no reason given', fault: undefined }
-  const retryAfterMs = retryAfter(response)
-  return new TransportError(faultOf(code, told.fault), `${code}, ${told.error.slice(0, 500)}`, {
-    ...(retryAfterMs !== undefined && { retryAfterMs })
-  })
-}
-
-function faultOf(code: number, fault: string | undefined): TransportFault {
-  if (fault === 'unknown-session') return 'unknown-session'
-  if (code === 429 || code === 503) return 'busy'
-  return 'refused'
-}
-
-/** `retry-after-ms`, else `retry-after` in seconds or as a date; milliseconds. */
-function retryAfter({ headers }: IncomingMessage): number | undefined {
-  const exact = Number(headers['retry-after-ms'] ?? Number.NaN)
-  if (exact >= 0) return exact
-  const text = headers['retry-after']
-  if (text === undefined) return undefined
-  const seconds = Number(text)
-  const wait = Number.isNaN(seconds) ? Date.parse(text) - Date.now() : seconds * 1_000
-  return wait >= 0 ? wait : undefined
-}
-
-function asTransportError(error: unknown, signal: AbortSignal): unknown {
-  if (error instanceof TransportError) return error
-  // Node wraps an abort: the deadline, or whatever the caller gave, is what has to be told.
-  if (signal.aborted) return signal.reason
-  const message = error instanceof Error ? error.message : String(error)
-  return new TransportError('unreachable', message, { cause: error })
 }

@@ -7,7 +7,8 @@
  * requireSameVocabulary(vocabulary, remote.vocabulary)
  * ```
  */
-export { createHttpTransport, type HttpTransportOptions } from './http-transport.ts'
+export type { HttpTransportOptions } from './http-exchange.ts'
+export { createHttpTransport } from './http-transport.ts'
 export { connectLogitsServer, type LogitsRemoteOptions } from './logits-server.ts'
 export { type LogitsTransport, TransportError, type TransportFault } from './logits-transport.ts'
 export {

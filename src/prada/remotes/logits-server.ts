@@ -10,7 +10,14 @@ import {
   WireError
 } from '../wire/index.ts'
 import { type LogitsTransport, type ServerDescription, TransportError } from './logits-transport.ts'
-import { type Remote, RemoteError, type RemoteFault, type RemoteText, type TripRequest } from './remote.ts'
+import {
+  type Remote,
+  RemoteError,
+  type RemoteFault,
+  type RemoteText,
+  type Traffic,
+  type TripRequest
+} from './remote.ts'
 
 /** How long and how often a logits server is asked. */
 export interface LogitsRemoteOptions {
@@ -52,58 +59,119 @@ export async function connectLogitsServer(
       draftsMax: Math.min(description.capabilities.draftsMax, PART_TOKENS - 1)
     },
     vocabulary,
-    start: async (vocabularySize, outer) =>
-      createText(
-        transport,
-        description,
-        settings,
-        vocabularySize,
-        await ask((each) => transport.open(vocabularySize, each), outer)
-      )
+    start: async (vocabularySize, outer) => {
+      const session = await ask((each) => transport.open(vocabularySize, each), outer)
+      return new LogitsServerText({ transport, description, settings, vocabularySize }, session)
+    }
   }
 }
 
 type Settings = Required<LogitsRemoteOptions>
 
-function createText(
-  transport: LogitsTransport,
-  description: ServerDescription,
-  settings: Settings,
-  vocabularySize: number,
-  firstSession: Uint8Array
-): RemoteText {
-  let session = firstSession
+/** A server as its texts see it. */
+interface Server {
+  readonly transport: LogitsTransport
+  readonly description: ServerDescription
+  readonly settings: Settings
+  readonly vocabularySize: number
+}
+
+/** One text on a logits server. */
+class LogitsServerText implements RemoteText {
+  readonly #server: Server
+  readonly #before: Traffic
+  #session: Uint8Array
   /** What the server certainly holds of the text. */
-  let held: readonly number[] = []
-  const before = transport.traffic
+  #held: readonly number[] = []
+
+  constructor(server: Server, session: Uint8Array) {
+    this.#server = server
+    this.#session = session
+    this.#before = server.transport.traffic
+  }
+
+  get traffic(): Traffic {
+    const { sent, received } = this.#server.transport.traffic
+    return { sent: sent - this.#before.sent, received: received - this.#before.received }
+  }
+
+  async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
+    const { settings, transport } = this.#server
+    let told = 0
+    for (let tries = 1; ; tries++) {
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)])
+      const answer = this.#attempt(request, deadline)
+      try {
+        let place = 0
+        for await (const record of answer) {
+          place++
+          // The same question has the same answer: what was told before a break is not told again.
+          if (place <= told) continue
+          told++
+          yield record
+        }
+        return
+      } catch (error) {
+        signal.throwIfAborted()
+        if (tries >= settings.attempts || !isPassing(error))
+          throw asRemoteError(transport.address, settings, error)
+        await pause(error, settings, signal)
+      } finally {
+        await answer.return(undefined)
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#server.transport.close(this.#session, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined)
+  }
+
+  async *#attempt(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
+    const { transport, vocabularySize } = this.#server
+    try {
+      await this.#sendBeginning(request, signal)
+      yield* this.#exchange(request, signal)
+    } catch (error) {
+      if (!(error instanceof TransportError && error.fault === 'unknown-session')) throw error
+      // Expired, or the server was started anew: all it takes is the text once more.
+      this.#session = await transport.open(vocabularySize, signal)
+      this.#held = []
+      throw error
+    }
+  }
+
+  /** Sends what the server has not yet of a long prompt, all but the last part. */
+  async #sendBeginning(
+    { ids, positions, draft, precision }: TripRequest,
+    signal: AbortSignal
+  ): Promise<void> {
+    for (;;) {
+      const known = Math.min(commonPrefix(this.#held, ids), ids.length - positions.length)
+      if (ids.length - known + (draft?.count ?? 0) <= PART_TOKENS) return
+      const part = { ids: ids.slice(0, known + PART_TOKENS), positions: [[]], topK: 1, precision }
+      for await (const _ of this.#exchange(part, signal)) break
+    }
+  }
 
   /** One request and its answer, without another try. */
-  async function* exchange(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
-    const { ids, positions, topK, firstTopK, precision, noise, draft } = request
+  async *#exchange(trip: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
+    const { transport, description, vocabularySize } = this.#server
+    const { ids, positions, draft, noise } = trip
     // A position's row comes only with its token's pass.
-    const truncateAt = Math.min(commonPrefix(held, ids), ids.length - positions.length)
-    held = held.slice(0, truncateAt)
-    const from = ids.length - positions.length + 1
+    const truncateAt = Math.min(commonPrefix(this.#held, ids), ids.length - positions.length)
+    this.#held = this.#held.slice(0, truncateAt)
     const expected: Expectation = {
+      ...trip,
       vocabularySize,
-      topK,
-      ...(firstTopK !== undefined && { firstTopK }),
-      precision,
-      positions,
       drawn: noise?.drawn ?? 0,
       drafts: draft?.count ?? 0,
-      from
+      from: ids.length - positions.length + 1
     }
     const bytes = encodeVerifyRequest({
-      session,
+      ...trip,
+      session: this.#session,
       truncateAt,
-      ids: ids.slice(truncateAt),
-      topK,
-      ...(firstTopK !== undefined && { firstTopK }),
-      precision,
-      positions,
-      ...(noise && { noise }),
-      ...(draft && { draft })
+      ids: ids.slice(truncateAt)
     })
     const reader = createAnswerReader(expected)
     const chunks = transport.verify(bytes, answerBytesMax(expected), signal)
@@ -113,7 +181,7 @@ function createText(
         for (const record of reader.push(chunk)) {
           requireSameModel(description, reader.header!.digest)
           // The server has read all of the text before it tells of any position.
-          held = [...ids, ...drafted]
+          this.#held = [...ids, ...drafted]
           if (record.draft !== undefined) drafted.push(record.draft)
           yield record
         }
@@ -122,70 +190,6 @@ function createText(
       reader.end()
     } finally {
       await chunks.return(undefined)
-    }
-  }
-
-  /** Sends what the server has not yet of a long prompt, all but the last part. */
-  async function sendBeginning(request: TripRequest, signal: AbortSignal): Promise<void> {
-    const { ids, positions, draft, precision } = request
-    for (;;) {
-      const known = Math.min(commonPrefix(held, ids), ids.length - positions.length)
-      if (ids.length - known + (draft?.count ?? 0) <= PART_TOKENS) return
-      const part: TripRequest = {
-        ids: ids.slice(0, known + PART_TOKENS),
-        positions: [[]],
-        topK: 1,
-        precision
-      }
-      for await (const _ of exchange(part, signal)) break
-    }
-  }
-
-  async function* attempt(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
-    try {
-      await sendBeginning(request, signal)
-      yield* exchange(request, signal)
-    } catch (error) {
-      if (!(error instanceof TransportError && error.fault === 'unknown-session')) throw error
-      // Expired, or the server was started anew: all it takes is the text once more.
-      session = await transport.open(vocabularySize, signal)
-      held = []
-      throw error
-    }
-  }
-
-  return {
-    get traffic() {
-      const { sent, received } = transport.traffic
-      return { sent: sent - before.sent, received: received - before.received }
-    },
-    async *trip(request, signal) {
-      let told = 0
-      for (let tries = 1; ; tries++) {
-        const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)])
-        const answer = attempt(request, deadline)
-        try {
-          let place = 0
-          for await (const record of answer) {
-            place++
-            // The same question has the same answer: what was told before a break is not told again.
-            if (place <= told) continue
-            told++
-            yield record
-          }
-          return
-        } catch (error) {
-          signal.throwIfAborted()
-          if (tries >= settings.attempts || !isPassing(error))
-            throw asRemoteError(transport.address, settings, error)
-          await pause(error, settings, signal)
-        } finally {
-          await answer.return(undefined)
-        }
-      }
-    },
-    async close() {
-      await transport.close(session, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined)
     }
   }
 }
