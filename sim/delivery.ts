@@ -1,16 +1,29 @@
 import { equalBytes } from '../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../src/protocol/encoding/canonical-cbor.ts'
+import type { Judgement } from '../src/protocol/messages/judge.ts'
 import type { Envelope, Message } from '../src/protocol/messages/message.ts'
-import { pester } from './adversary/pester.ts'
+import { withEarly } from '../src/protocol/rules/hear.ts'
+import { faultyMessages, pester } from './adversary/pester.ts'
 import { utter } from './adversary/utter.ts'
 import { type Copy, isHonest } from './copy.ts'
 import { stageOf, type World } from './world.ts'
 
 const PESTER_EVERY_MS = 700
 
+/** An envelope on its way. */
+export interface Arrival {
+  readonly bytes: Uint8Array
+  /** Who brings it: the author or a forwarder; nobody where a script puts it there. */
+  readonly from?: Copy
+  /** Gossip is the default. */
+  readonly way?: 'gossip' | 'sync'
+}
+
 /** Carries messages: late, twice, in another order, or not at all, as the round's weather and its script decide. */
 export class Delivery {
   readonly #world: World
+  /** What each copy has had by gossip before. */
+  readonly #seen = new WeakMap<Copy, WeakSet<Uint8Array>>()
 
   constructor(world: World) {
     this.#world = world
@@ -45,7 +58,7 @@ export class Delivery {
   #send(from: Copy, to: Copy, envelope: Envelope): void {
     const { random, queue, stages, scenario } = this.#world
     const stage = stages.get(envelope.header.round)
-    const deliver = () => this.receive(to, envelope.bytes)
+    const deliver = () => this.receive(to, { bytes: envelope.bytes, from })
     const calmly = () => queue.later(random.between(...scenario.calmDelay), deliver)
     if (stage === undefined || stage.healed) {
       calmly()
@@ -62,9 +75,10 @@ export class Delivery {
   }
 
   /** Runs a copy's envelope check on bytes, and lets the copy take in what is accepted. */
-  receive(to: Copy, bytes: Uint8Array): void {
+  receive(to: Copy, arrival: Arrival): void {
+    const { bytes } = arrival
     const { state } = to
-    if (state === undefined) return
+    if (state === undefined || !this.#isTaken(to, arrival)) return
     const { envelopeCheck, watch, event } = this.#world
     try {
       const envelope = envelopeCheck.decode(bytes)
@@ -73,12 +87,54 @@ export class Delivery {
         if (isHonest(to)) watch.accepted(to, state, judgement.message)
         event(to, { type: 'message', message: judgement.message })
       }
+      const isKept =
+        judgement.verdict === 'early' && withEarly(state.early, envelope.header.author, bytes) !== state.early
       if (judgement.verdict === 'early') event(to, { type: 'early', author: envelope.header.author, bytes })
-      if (judgement.verdict === 'reject' && isHonest(to) && this.#isHonestWord(envelope))
+      if (judgement.verdict === 'accept' || isKept) this.#forward(to, envelope, arrival)
+      this.#charge(to, envelope, judgement, arrival)
+      const isRefused = judgement.verdict === 'reject' || judgement.verdict === 'fault'
+      if (isRefused && isHonest(to) && this.#isHonestWord(envelope))
         watch.note('rejected', `${to.name} rejected an honest ${envelope.kind}: ${judgement.reason}`)
     } catch (error) {
-      if (!(error instanceof MalformedError)) watch.note('throw', `${to.name}: ${(error as Error).stack}`)
+      if (error instanceof MalformedError) this.#reject(to, arrival, error.message)
+      else watch.note('throw', `${to.name}: ${(error as Error).stack}`)
     }
+  }
+
+  /** Whether a copy looks at what arrives: gossip drops repetitions, and what comes from those who are shut out. */
+  #isTaken(to: Copy, { bytes, from, way }: Arrival): boolean {
+    const { scenario, neighbours } = this.#world
+    if (!scenario.gossips || from === undefined || way === 'sync') return true
+    if (!neighbours.hears(to, from)) return false
+    const seen = this.#seen.get(to) ?? new WeakSet()
+    this.#seen.set(to, seen)
+    if (seen.has(bytes)) return false
+    seen.add(bytes)
+    return true
+  }
+
+  /** Honest members pass on by gossip what they accept and keep. */
+  #forward(copy: Copy, envelope: Envelope, { from, way }: Arrival): void {
+    const { scenario, copies } = this.#world
+    if (!scenario.gossips || !isHonest(copy) || way === 'sync') return
+    for (const to of copies)
+      if (to !== copy && to !== from && !equalBytes(to.peer, envelope.header.author))
+        this.#send(copy, to, envelope)
+  }
+
+  /** Who answers for what a copy does not accept. */
+  #charge(to: Copy, { header }: Envelope, judgement: Judgement, arrival: Arrival): void {
+    const { scenario, copies, neighbours } = this.#world
+    if (!scenario.gossips) return
+    if (judgement.verdict === 'reject') this.#reject(to, arrival, judgement.reason)
+    if (judgement.verdict !== 'fault') return
+    const author = copies.find(({ peer }) => equalBytes(peer, header.author))
+    if (author !== undefined && author !== to) neighbours.blame(to, author, judgement.reason)
+  }
+
+  #reject(to: Copy, { from, way }: Arrival, reason: string): void {
+    const { scenario, neighbours } = this.#world
+    if (scenario.gossips && from !== undefined) neighbours.reject(to, from, way !== 'sync', reason)
   }
 
   /** Whether an honest member really sent this: a forgery in its name is rightly rejected. */
@@ -96,9 +152,15 @@ export class Delivery {
     const stage = stageOf(this.#world, copy)
     if (stage === undefined) return
     const { context, messages } = stage
+    const arrive = (to: Copy, bytes: Uint8Array) =>
+      queue.later(random.between(...scenario.calmDelay), () => this.receive(to, { bytes, from: copy }))
     for (const bytes of pester(copy, { context, messages, outsider }, random, envelopeCheck.know)) {
       const to = copies[random.between(0, copies.length - 1)]!
-      if (to !== copy) queue.later(random.between(...scenario.calmDelay), () => this.receive(to, bytes))
+      if (to !== copy) arrive(to, bytes)
     }
+    if (!copy.behaviours.has('errs-early')) return
+    const behind = copies.filter(({ state }) => state?.context.round === context.round - 1)
+    for (const bytes of faultyMessages(copy, context, random, envelopeCheck.know))
+      for (const to of behind) arrive(to, bytes)
   }
 }

@@ -16,6 +16,8 @@ import { SeededRandom } from './seeded-random.ts'
 const ROUNDS = 5
 /** Trainers of a large consortium in a round: each additional one costs n² endorsements. */
 const TRAINERS_OF_MANY = 5
+/** Most members that forward to each other: each message costs n² deliveries. */
+const GOSSIPING_MAX = 7
 /** One seed in this number has real Ed25519 signatures, and an envelope check of its own for each receiver. */
 const REAL_EVERY = 25
 
@@ -35,7 +37,7 @@ const PLANS: readonly (readonly Act[])[] = [
 ]
 
 /** Behaviours that are drawn separately, or that only have an effect under certain charters. */
-const APART: ReadonlySet<Behaviour> = new Set(['twin', 'silent', 'trains-harm'])
+const APART: ReadonlySet<Behaviour> = new Set(['twin', 'silent', 'trains-harm', 'errs-early'])
 
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
@@ -60,6 +62,7 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
     !isOutrun && random.chance(0.08) ? [800, 1_200] : [5, random.between(20, 120)]
   const spare = drawSpare(members, faulty, rounds, random)
   const joins = drawJoins(members, random)
+  const gossip = drawGossip(seed, members, faulty)
   const weather: Weather[] = []
   for (let round = 1; round <= ROUNDS; round++)
     weather.push(
@@ -83,7 +86,7 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
       graceMs: hasty ? 100 : 500,
       ...(isOutrun ? OUTRUN_TIMEOUTS : { proposeMs: 500, voteMs: 300, growthMs: 200 })
     },
-    faulty,
+    faulty: gossip.faulty ?? faulty,
     weather,
     calmDelay: calm,
     clocks: Array.from({ length: members + 2 }, () =>
@@ -92,6 +95,7 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
     syncEveryMs: members > 20 ? 1_500 : members >= 10 ? 1_000 : 600,
     ...joins,
     ...spare.parts,
+    ...gossip,
     changes: [...(joins.changes ?? []), ...(spare.parts.changes ?? [])]
   }
 }
@@ -118,6 +122,32 @@ function drawBehaviours(random: SeededRandom): Behaviour[] {
   if (random.chance(0.1)) return ['silent']
   const among = BEHAVIOURS.filter((behaviour) => !APART.has(behaviour))
   return drawSome(among.length, random.between(1, 4), random).map((index) => among[index]!)
+}
+
+/**
+ * In half of the small consortia members forward and judge each other, one honest member may be slow, and the faulty ones may
+ * set it against the others. Drawn from numbers of its own, so that the rest of a seed stays what it was.
+ */
+function drawGossip(seed: number, members: number, faulty: readonly FaultyMember[]): Partial<Scenario> {
+  const random = new SeededRandom(seed * 40_503 + 1)
+  for (let skipped = 0; skipped < 4; skipped++) random.next()
+  if (members > GOSSIPING_MAX || !random.chance(0.5)) return {}
+  const honest = Array.from({ length: members }, (_, index) => index).filter((index) =>
+    faulty.every(({ member }) => member !== index)
+  )
+  const slow = random.chance(0.6)
+    ? [{ member: honest[random.between(0, honest.length - 1)]!, buildMs: random.between(500, 3_000) }]
+    : []
+  const errs = random.chance(0.5)
+  return {
+    gossips: true,
+    slow,
+    faulty: faulty.map(({ member, behaviours }) =>
+      errs && !behaviours.includes('silent')
+        ? { member, behaviours: [...behaviours, 'errs-early' as const] }
+        : { member, behaviours }
+    )
+  }
 }
 
 /** Sometimes one or two peers ask to join. */

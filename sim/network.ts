@@ -18,6 +18,7 @@ import { EventQueue } from './event-queue.ts'
 import { Healing } from './healing.ts'
 import { verifyIdeal } from './ideal-signatures.ts'
 import { MembershipPlans } from './membership-plans.ts'
+import { Neighbours } from './neighbours.ts'
 import { peopleOf } from './people.ts'
 import { RoundStage } from './round-stage.ts'
 import type { Scenario } from './scenario.ts'
@@ -66,6 +67,7 @@ export class Network implements World {
   readonly genesis: RoundContext
   readonly stages = new Map<number, RoundStage>()
   readonly finished = new Map<number, Set<Copy>>()
+  readonly neighbours = new Neighbours(this)
   readonly #delivery: Delivery
   readonly #sync: SyncExchange
   readonly #blocks: BlockExchange
@@ -207,7 +209,7 @@ export class Network implements World {
         context,
         weather[Math.min(context.round, weather.length) - 1]!,
         this.copies,
-        (to, bytes) => this.queue.later(1, () => this.#delivery.receive(to, bytes))
+        (to, bytes) => this.queue.later(1, () => this.#delivery.receive(to, { bytes }))
       )
       this.stages.set(context.round, stage)
       this.#healing.watchOver(stage)
@@ -251,7 +253,8 @@ export class Network implements World {
         const model = isVoid(effect.cut) && !isWrong ? copy.model : sha256(copy.model, effect.cutId, salt)
         const stack = isVoid(effect.cut) ? null : sha256(model)
         const { life } = copy
-        this.queue.later(work(), () => {
+        const longer = scenario.slow?.find(({ member }) => member === copy.person)?.buildMs ?? 0
+        this.queue.later(work() + longer, () => {
           if (copy.life !== life || copy.state?.context !== effect.context) return
           copy.built = model
           this.event(copy, { type: 'built', cut: effect.cutId, stack, model })

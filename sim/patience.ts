@@ -38,14 +38,15 @@ export function patience(scenario: Scenario, stage: RoundStage, copies: readonly
   const reached = Math.max(0, ...here.map(({ view }) => view))
 
   const syncMs = copies.length * syncEveryMs * slowest
-  const levelMs = (behind + 1) * syncMs + behind * REPLAY_MS
+  const replayMs = REPLAY_MS + Math.max(0, ...(scenario.slow ?? []).map(({ buildMs }) => buildMs))
+  const levelMs = (behind + 1) * syncMs + behind * replayMs
   let view = reached
   for (let passed = 0; passed < levelMs; view++) passed += (timeouts.voteMs + view * growthMs) * fastest
   const shortestTimer = Math.min(shortest('proposeMs'), shortest('voteMs'))
   const grown = Math.ceil(Math.max(0, (3 * calmDelay[1]) / fastest - shortestTimer) / growthMs)
   const last = Math.max(view, grown) + 2 * faulty + 3
 
-  const endMs = levelMs + syncMs + 2 * REPLAY_MS
+  const endMs = levelMs + syncMs + 2 * replayMs
   const isTraining = here.length < honest.length || here.some(({ phase }) => phase === 'training')
   const isGathering = isTraining || here.some(({ view: one }) => one < 0)
   let sum = (isTraining ? timeouts.trainMs : 0) + (isGathering ? longest('gatherMs') : 0)

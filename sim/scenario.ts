@@ -41,6 +41,8 @@ export const BEHAVIOURS = [
   'forges',
   /** Sends many distinct messages: of one view, of views far ahead, of the next round. */
   'floods',
+  /** Signs what is faulty, and sends it to members that are a round behind: it does not show there, and they pass it on. */
+  'errs-early',
   'attests-false-digests'
 ] as const
 
@@ -160,5 +162,12 @@ export interface Scenario {
   readonly miscomputes?: readonly { readonly member: number; readonly round: number }[]
   /** Whether sealed rounds are kept to the end, and not only while a member may need them. */
   readonly keepsAll?: boolean
+  /**
+   * Whether members forward what they accept, keep scores of their neighbours and shut out who misbehaves, as the network
+   * does. Else everybody hears everybody, whatever they do.
+   */
+  readonly gossips?: boolean
+  /** By how much longer the builds of members take, milliseconds. */
+  readonly slow?: readonly { readonly member: number; readonly buildMs: number }[]
   readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee' | 'heldOutVeto' | 'retain'>>
 }

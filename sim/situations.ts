@@ -75,6 +75,12 @@ export const situations: Record<string, (seed: number) => Scenario> = {
   }),
   bounds: (seed) => small(seed, script('starve', 'starve', 'starve'), ['floods']),
   early: (seed) => small(seed, { healMs: 60_000 }, ['floods']),
+  blame: (seed) => ({
+    ...small(seed, {}, ['errs-early']),
+    rounds: 4,
+    gossips: true,
+    slow: [{ member: 3, buildMs: 3_000 }]
+  }),
   reveal: (seed) => small(seed, {}, ['reveals-wrongly']),
   samples: (seed) => small(seed, {}, ['claims-samples']),
   'speak-once': (seed) => small(seed, { healMs: 20_000, partition: [0, 0, 1, 1] }, ['equivocates-ready']),

@@ -62,6 +62,7 @@ export class SyncExchange {
     if (copy.state === undefined || other.state === undefined || other.behaviours.has('silent')) return
     const stage = stageOf(this.#world, copy)
     if (stage?.areParted(other, copy)) return
+    if (this.#world.scenario.gossips && !this.#world.neighbours.areConnected(copy, other)) return
     if (stage?.healed === false && random.chance(stage.weather.loss)) return
     this.#recollect(copy, other, copy.state)
     if (other.behaviours.has('gives-false-rounds') && random.chance(0.5))
@@ -130,7 +131,7 @@ export class SyncExchange {
     for (const bytes of messages) {
       if (stage !== undefined && !stage.passes(envelopeCheck.decode(bytes), other, copy)) continue
       arrived++
-      this.#delivery.receive(copy, bytes)
+      this.#delivery.receive(copy, { bytes, from: other, way: 'sync' })
     }
     if (arrived > 0 && copy.state !== own) return
     const even = this.#even.get(own) ?? new WeakMap<PeerState, number>()

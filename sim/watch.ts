@@ -35,6 +35,7 @@ export type Invariant =
   | 'bounds'
   | 'halt'
   | 'rejected'
+  | 'shut-out'
   | 'throw'
   | 'stall'
 

@@ -7,6 +7,7 @@ import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { Copy } from './copy.ts'
 import type { EnvelopeCheck } from './envelope-check.ts'
 import type { EventQueue } from './event-queue.ts'
+import type { Neighbours } from './neighbours.ts'
 import type { RoundStage } from './round-stage.ts'
 import type { Scenario } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -40,6 +41,7 @@ export interface World {
   readonly stages: Map<number, RoundStage>
   /** Copies that sealed a round. */
   readonly finished: Map<number, Set<Copy>>
+  readonly neighbours: Neighbours
   /** Lets something happen to a copy now. */
   event(copy: Copy, event: PeerEvent): void
   /** Lets something happen to this life of a copy after a while. */

@@ -13,6 +13,8 @@ export interface Overheard {
 }
 
 const FLOOD_MESSAGES = 6
+/** Enough for gossip's graylist, if they were held against one neighbour. */
+const FAULTY_MESSAGES = 4
 
 /** Signs a message and returns its envelope. */
 type Sign = (...what: Parameters<typeof signMessage<'prevote' | 'precommit'>>) => Uint8Array
@@ -81,4 +83,22 @@ function forgeries(
     sent.push(encodeCanonical({ version: 1, header, body, signature: like.signature }))
   }
   return sent
+}
+
+/**
+ * Validly signed messages of a faulty member that nobody accepts: some faults show to everybody, others only to those that
+ * know the round's members and proposers.
+ */
+export function faultyMessages(
+  { environment: { signer } }: Copy,
+  context: RoundContext,
+  random: SeededRandom,
+  know: (message: Message) => void
+): Uint8Array[] {
+  return Array.from({ length: FAULTY_MESSAGES }, (_, index) => {
+    const certified = new Uint8Array(2 + Math.ceil(context.members.length / 8)).fill(random.between(0, 255))
+    const message = signMessage(context, signer, 'ready', random.chance(0.5) ? 0 : 1 + index, { certified })
+    know(message as Message)
+    return message.bytes
+  })
 }

@@ -60,9 +60,18 @@ export const HISTORY_MUTANTS = {
     rule: '15 Bounds',
     says: 'any number of envelopes of the next round is kept',
     file: 'rules/hear.ts',
-    find: 'if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return',
-    replace: 'if (held + bytes.length > EARLY_BYTES_MAX) return',
+    find: 'if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return early',
+    replace: 'if (held + bytes.length > EARLY_BYTES_MAX) return early',
     invariant: 'bounds',
+    seed: 1
+  },
+  blame: {
+    rule: 'Messages',
+    says: 'a peer is charged for every faulty message that it passes on',
+    file: 'messages/judge.ts',
+    find: 'message } : blameAuthor(fault)',
+    replace: 'message } : reject(fault)',
+    invariant: 'shut-out',
     seed: 1
   },
   'catch-up': {

@@ -38,6 +38,7 @@ export {
   hashCanonical,
   MalformedError
 } from './encoding/canonical-cbor.ts'
+export { textSchema } from './encoding/schemas.ts'
 export { createSigner, type Signer, type Verify, verifyEd25519 } from './encoding/signature.ts'
 export { describeConflict, isSameSeal, signedTwice } from './history/conflicting-seals.ts'
 export {
@@ -52,10 +53,11 @@ export type { ChangeRequest, Manifest, ManifestShard, Seal } from './messages/bo
 export { cutId, isVoid } from './messages/cut.ts'
 export { isValidCertificate, type Judgement, judge } from './messages/judge.ts'
 export { requestFault, requestId, type SignedRequest, signRequest } from './messages/membership.ts'
-export { decodeEnvelope, type Message } from './messages/message.ts'
+export { decodeEnvelope, type Envelope, type Message } from './messages/message.ts'
 export { genesisContext, memberIndex, type RoundContext } from './round/context.ts'
 export { documentSeed, trainingSeed } from './round/training-seeds.ts'
 export { checkpointDistance } from './rules/catch-up.ts'
+export { type EarlyEnvelopes, withEarly } from './rules/hear.ts'
 export { latestAttested, silenceNeeded } from './rules/lost-log.ts'
 export { isRetained } from './rules/retain.ts'
 export { blocksOf, heldOutFault, manifestFault } from './rules/validate.ts'

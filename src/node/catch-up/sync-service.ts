@@ -212,10 +212,9 @@ export class SyncService {
       await this.#yield()
     }
     for (const [index, message] of messages.entries()) {
-      if (this.#driver.receive(message, peer.toString()) === 'reject') {
-        host.limits.report(peer, 'false', 'a message in an answer to sync')
-        return
-      }
+      const verdict = this.#driver.receive(message, peer.toString())
+      if (verdict === 'reject') host.limits.report(peer, 'false', 'a message in an answer to sync')
+      if (verdict === 'reject' || verdict === 'fault') return
       if (index % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await this.#yield()
     }
   }

@@ -1,14 +1,10 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  decodeEnvelope,
   type Effect,
   type Environment,
   hex,
-  type Judgement,
-  judge,
   type LogRecord,
-  MalformedError,
   NO_MESSAGES,
   type PeerEvent,
   type PeerState,
@@ -18,10 +14,10 @@ import {
 } from '../../protocol/index.ts'
 import { roundSummary, shardCounts } from '../home/round-summary.ts'
 import { removeRequest } from '../membership/request-files.ts'
-import type { GossipVerdict } from '../network/index.ts'
 import { messageOf } from '../storage/peer-error.ts'
 import type { TrainingProgress } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { type CheckedEnvelope, EnvelopeCheck } from './envelope-check.ts'
 import { EventQueue } from './event-queue.ts'
 import { HeldOutCheck } from './held-out-check.ts'
 import { PhaseClock } from './phase-clock.ts'
@@ -48,6 +44,7 @@ export class RoundDriver {
   readonly #queue: EventQueue<() => Step>
   readonly #clock: PhaseClock
   readonly #heldOut: HeldOutCheck
+  readonly #envelopes: EnvelopeCheck
   readonly #stopped = new AbortController()
   /** What the next event steps from. */
   #state!: PeerState
@@ -70,6 +67,7 @@ export class RoundDriver {
     this.#queue = new EventQueue((next) => this.#take(next))
     this.#clock = new PhaseClock(performance.now())
     this.#heldOut = new HeldOutCheck(components)
+    this.#envelopes = new EnvelopeCheck(components)
   }
 
   /**
@@ -110,22 +108,11 @@ export class RoundDriver {
    *
    * @param from who brought it, for the log
    */
-  receive(bytes: Uint8Array, from: string): GossipVerdict {
+  receive(bytes: Uint8Array, from: string): CheckedEnvelope['verdict'] {
     if (!this.#queue.hasRoom) return 'ignore'
-    const { context } = this.#state
-    let judgement: Judgement
-    try {
-      const envelope = decodeEnvelope(bytes)
-      judgement = judge(context, envelope, this.#components.environment.verify)
-      if (judgement.verdict === 'early') this.happen({ type: 'early', author: envelope.header.author, bytes })
-    } catch (error) {
-      if (!(error instanceof MalformedError)) throw error
-      judgement = { verdict: 'reject', reason: error.message }
-    }
-    if (judgement.verdict === 'accept') this.happen({ type: 'message', message: judgement.message })
-    if (judgement.verdict === 'reject')
-      this.#components.log.warn({ from, reason: judgement.reason }, 'a message was rejected')
-    return judgement.verdict === 'early' ? 'accept' : judgement.verdict
+    const { verdict, event } = this.#envelopes.check(this.#state.context, bytes, from)
+    if (event !== undefined) this.happen(event)
+    return verdict
   }
 
   /** Lets something happen to the protocol. */

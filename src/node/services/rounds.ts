@@ -47,8 +47,8 @@ export async function startNetwork(
     isAllowed: known.isAllowed,
     validateGossip: (bytes, from) => {
       const verdict = listening?.receive(bytes, from.toString()) ?? 'ignore'
-      if (verdict === 'reject') telling.metrics.noteRejected()
-      return verdict
+      if (verdict === 'reject' || verdict === 'fault') telling.metrics.noteRejected()
+      return verdict === 'fault' ? 'ignore' : verdict
     },
     onGossip: () => {},
     log: networkLog,

@@ -6,7 +6,7 @@ import {
   MalformedError,
   withDomain
 } from '../encoding/canonical-cbor.ts'
-import { digestSchema, memberPeerSchema, signatureSchema } from '../encoding/schemas.ts'
+import { digestSchema, memberPeerSchema, signatureSchema, textSchema } from '../encoding/schemas.ts'
 import type { Signer, Verify } from '../encoding/signature.ts'
 import { decodeCharter, type SignedCharter } from './charter.ts'
 import { CHARTER_BYTES_MAX } from './limits.ts'
@@ -24,7 +24,7 @@ const termsSchema = z.strictObject({
   seal: digestSchema,
   model: digestSchema,
   /** Where members can be reached, each ending in `/p2p/<PeerId>`. */
-  bootstrap: z.array(z.string().min(1).max(512)).max(ADDRESSES_MAX),
+  bootstrap: z.array(textSchema(512).min(1)).max(ADDRESSES_MAX),
   /** Seconds since 1970 until which it may be used. */
   expires: z.number().int().positive(),
   inviter: memberPeerSchema

@@ -55,15 +55,20 @@ export function offenderOf({ first }: Evidence): Uint8Array {
  *
  * @returns why it does not convict, or undefined
  */
-export function evidenceFault(
-  context: RoundContext,
+export function evidenceFault(context: RoundContext, evidence: Evidence, verify: Verify): string | undefined {
+  const { header } = evidence.first
+  if (!equalBytes(header.charter, context.charterId)) return 'is about another consortium'
+  if (header.round > context.round) return 'is about a later round'
+  if (memberIndex(context, header.author) < 0) return 'is about a peer that is not a member'
+  return contradictionFault(evidence, verify)
+}
+
+/** Why evidence proves nothing against its offender, member or not; undefined where it does. */
+export function contradictionFault(
   { first, second, attested }: Evidence,
   verify: Verify
 ): string | undefined {
   const { header } = first
-  if (!equalBytes(header.charter, context.charterId)) return 'is about another consortium'
-  if (header.round > context.round) return 'is about a later round'
-  if (memberIndex(context, header.author) < 0) return 'is about a peer that is not a member'
   if (!isSameTurn(header, second.header)) return 'its headers differ in author, kind, round or parent'
   if (compareBytes(header.payload, second.header.payload) >= 0)
     return 'its headers do not differ, or are not sorted'

@@ -1,4 +1,4 @@
-import { bitsOf, compareBytes, equalBytes } from '../encoding/bytes.ts'
+import { bitsOf, equalBytes } from '../encoding/bytes.ts'
 import type { Verify } from '../encoding/signature.ts'
 import { memberIndex, type RoundContext } from '../round/context.ts'
 import { proposerOf } from '../round/proposer.ts'
@@ -7,13 +7,11 @@ import { cutEvidenceFault, evidenceFault, offenderOf } from './evidence.ts'
 import type { Kind } from './header.ts'
 import { messageId, signedHeaderBytes } from './header.ts'
 import { cutMembershipFault, isRequestSignedBy, requestFault } from './membership.ts'
-import { type Envelope, headerFor, type Message } from './message.ts'
+import { type Envelope, headerFor, isKind, type Message } from './message.ts'
+import { ATTEMPTS_MAX, earlyFault, isSorted, staticFault } from './static-fault.ts'
 
-/** Most attempts at one attestation that are accepted (rule 8 *Attest*). */
-export const ATTEMPTS_MAX = 16
-
-/** Membership votes that a member may cast in one round (rule 11 *Membership*). */
-export const MEMBERSHIP_VOTE_SLOTS = 8
+export { isKind } from './message.ts'
+export { ATTEMPTS_MAX, MEMBERSHIP_VOTE_SLOTS } from './static-fault.ts'
 
 /** Result of the envelope check. Only what is accepted reaches the state machine. */
 export type Judgement =
@@ -22,11 +20,17 @@ export type Judgement =
   | { readonly verdict: 'early' }
   /** Possibly valid elsewhere, of no use here: another round, another parent, an unknown signer. Its sender is not penalised. */
   | { readonly verdict: 'ignore'; readonly reason: string }
-  /** No honest peer sends or forwards this. */
+  /**
+   * Validly signed, and no honest member signs it. This counts against its author, and never against a peer that passed it
+   * on: that one may be in another round, where the fault does not show.
+   */
+  | { readonly verdict: 'fault'; readonly reason: string }
+  /** No honest peer sends or forwards this, whatever round it is in. */
   | { readonly verdict: 'reject'; readonly reason: string }
 
 const ignore = (reason: string): Judgement => ({ verdict: 'ignore', reason })
 const reject = (reason: string): Judgement => ({ verdict: 'reject', reason })
+const blameAuthor = (reason: string): Judgement => ({ verdict: 'fault', reason })
 
 /**
  * The envelope check: judges an envelope by the members of its round: whether its author may send this, for which slot, and
@@ -41,16 +45,14 @@ export function judge(context: RoundContext, envelope: Envelope, verify: Verify)
   if (author < 0) return ignore('its author is not a member of this round')
   if (!verify(header.author, signedHeaderBytes(header), envelope.signature))
     return reject('its signature is not valid')
-  if (header.round === context.round + 1) return { verdict: 'early' }
+  if (header.round === context.round + 1) {
+    const fault = earlyFault(envelope, verify)
+    return fault === undefined ? { verdict: 'early' } : blameAuthor(fault)
+  }
   if (!equalBytes(header.parent, context.parent)) return ignore('builds on another parent')
   const message: Message = { ...envelope, id: messageId(header), author, slot: header.slot }
   const fault = faultOf(context, message, verify)
-  return fault === undefined ? { verdict: 'accept', message } : reject(fault)
-}
-
-/** Narrows a message to its kind. */
-export function isKind<K extends Kind>(message: Message, kind: K): message is Message<K> {
-  return message.kind === kind
+  return fault === undefined ? { verdict: 'accept', message } : blameAuthor(fault)
 }
 
 /** Kinds that members without a vote may send; of membership votes only the one to leave. */
@@ -59,23 +61,19 @@ const VOTELESS_KINDS: ReadonlySet<Kind> = new Set(['manifest', 'evidence', 'memb
 function faultOf(context: RoundContext, message: Message, verify: Verify): string | undefined {
   if (!VOTELESS_KINDS.has(message.kind) && !context.voters.includes(message.author))
     return 'its author does not vote in this round'
+  const fault = staticFault(message)
+  if (fault !== undefined) return fault
   if (isKind(message, 'proposal')) return proposalFault(context, message, verify)
   if (isKind(message, 'endorsement'))
     return context.trainers.includes(message.slot) ? undefined : 'endorses a member that does not train'
   if (isKind(message, 'evidence')) return evidenceMessageFault(context, message, verify)
   if (isKind(message, 'membership-vote')) return membershipVoteFault(context, message, verify)
-  if (isKind(message, 'attestation'))
-    return message.slot < ATTEMPTS_MAX
-      ? undefined
-      : `is attempt ${message.slot + 1}, at most ${ATTEMPTS_MAX} are allowed`
-  if (isKind(message, 'manifest') || isKind(message, 'ready')) {
-    if (message.slot !== 0) return `has slot ${message.slot}, but its kind has slot 0 alone`
-    if (isKind(message, 'manifest'))
-      return context.trainers.includes(message.author) ? undefined : 'its author does not train in this round'
+  if (isKind(message, 'manifest'))
+    return context.trainers.includes(message.author) ? undefined : 'its author does not train in this round'
+  if (isKind(message, 'ready'))
     return isTrainersBitmap(context, message.body.certified)
       ? undefined
       : 'its bitmap has the wrong length, or names a member that does not train'
-  }
   return undefined
 }
 
@@ -93,18 +91,14 @@ function evidenceMessageFault(
 
 function membershipVoteFault(
   context: RoundContext,
-  { author, body, header, slot }: Message<'membership-vote'>,
+  { author, body, header }: Message<'membership-vote'>,
   verify: Verify
 ): string | undefined {
   const { request, own, admit } = body
   const isOwnLeave = request.type === 'leave' && equalBytes(request.peer, header.author)
   if (!isOwnLeave && !context.voters.includes(author)) return 'its author does not vote in this round'
-  if (slot >= MEMBERSHIP_VOTE_SLOTS)
-    return `is membership vote ${slot + 1}, at most ${MEMBERSHIP_VOTE_SLOTS} are allowed in a round`
   const fault = requestFault(context, request, own, verify)
   if (fault !== undefined) return `its request ${fault}`
-  if ((admit === null) !== (request.type === 'leave'))
-    return 'has a signature for the request that it must not have, or lacks one'
   return admit === null || isRequestSignedBy(context, request, header.author, admit, verify)
     ? undefined
     : 'its signature for the request is not valid'
@@ -124,28 +118,19 @@ function proposalFault(
 ): string | undefined {
   const { body, slot } = message
   if (proposerOf(context, slot) !== message.author) return `its author does not propose in view ${slot}`
-  if (body.validView >= slot) return 'claims that its cut was valid in its own view or a later one'
   const authors = body.cut.entries.map((entry) => entry.author)
-  if (!isSorted(authors, compareBytes)) return 'its cut is not sorted by author'
   if (authors.some((author) => !context.trainers.includes(memberIndex(context, author))))
     return 'its cut names a member that does not train'
   const fault =
     cutEvidenceFault(context, body.cut.evidence, verify) ??
     cutMembershipFault(context, body.cut.membership, verify)
   if (fault !== undefined) return fault
-  if (body.validView >= 0)
-    return body.readies.length === 0 ? undefined : 'carries readies, which a repeated cut does not need'
+  if (body.validView >= 0) return undefined
   if (body.readies.length !== context.quorum)
     return `carries ${body.readies.length} readies, ${context.quorum} are required`
-  if (!isSorted(body.readies, (left, right) => left.member - right.member))
-    return 'its readies are not sorted'
   return body.readies.every((ready) => isValidReady(context, ready, verify))
     ? undefined
     : 'carries a forged ready'
-}
-
-function isSorted<T>(values: readonly T[], compare: (left: T, right: T) => number): boolean {
-  return values.every((value, index) => index === 0 || compare(values[index - 1]!, value) < 0)
 }
 
 /** Whether member `index` signed this body for this slot of the round. */

@@ -47,6 +47,13 @@ export interface Message<K extends Kind = Kind> extends Envelope<K> {
   readonly slot: number
 }
 
+/** Narrows a message or an envelope to its kind. */
+export function isKind<K extends Kind>(message: Message, kind: K): message is Message<K>
+export function isKind<K extends Kind>(envelope: Envelope, kind: K): envelope is Envelope<K>
+export function isKind(envelope: Envelope, kind: Kind): boolean {
+  return envelope.kind === kind
+}
+
 /** A header of one kind of message. */
 type HeaderOf<K extends Kind> = Header & { readonly kind: K }
 

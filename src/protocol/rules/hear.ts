@@ -7,6 +7,7 @@ import { learnEvidence } from '../state/conviction.ts'
 import type { Draft } from '../state/draft.ts'
 import { keep } from '../state/keep.ts'
 import { isNeeded } from '../state/needed.ts'
+import type { PeerState } from '../state/state.ts'
 
 /** Envelopes of the next round that are kept of one author until that round begins. */
 const EARLY_MAX = 8
@@ -32,17 +33,29 @@ export function hear(draft: Draft, message: Message): void {
   keep(draft, message, (one) => isNeeded(draft, one))
 }
 
-/** Keeps an envelope of the next round, undecoded, within the bounds of rule 15. */
-export function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
-  const kept = draft.early.get(hex(author)) ?? []
+/** Envelopes of the next round by author. */
+export type EarlyEnvelopes = PeerState['early']
+
+/**
+ * Rule 15 *Bounds*: the kept envelopes of the next round with one more. Only what is kept is forwarded.
+ *
+ * @returns the same map where the envelope is not kept: known already, or more than the bounds allow of its author
+ */
+export function withEarly(early: EarlyEnvelopes, author: Uint8Array, bytes: Uint8Array): EarlyEnvelopes {
+  const kept = early.get(hex(author)) ?? []
   const held = kept.reduce((sum, { length }) => sum + length, 0)
-  if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return
-  if (kept.some((known) => equalBytes(known, bytes))) return
-  draft.early = new Map(draft.early).set(hex(author), [...kept, bytes])
+  if (kept.length >= EARLY_MAX || held + bytes.length > EARLY_BYTES_MAX) return early
+  if (kept.some((known) => equalBytes(known, bytes))) return early
+  return new Map(early).set(hex(author), [...kept, bytes])
+}
+
+/** Keeps an envelope of the next round within the bounds of rule 15; it is judged again when that round begins. */
+export function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): void {
+  draft.early = withEarly(draft.early, author, bytes)
 }
 
 /** Takes in the envelopes that arrived before their round began. */
-export function hearEarly(draft: Draft, early: Draft['early']): void {
+export function hearEarly(draft: Draft, early: EarlyEnvelopes): void {
   for (const bytes of [...early.values()].flat()) {
     const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)
     if (judgement.verdict === 'accept') hear(draft, judgement.message)

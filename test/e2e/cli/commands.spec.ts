@@ -33,7 +33,7 @@ describe('the loam command', function () {
   it('shows help: 0 when asked for, 2 when no command is given', async () => {
     const asked = await loam('--help')
     assert.equal(asked.code, 0)
-    assert.match(asked.stdout, /Examples:.*Exit codes: 0 done, 1 failed, 2 wrong usage/s)
+    assert.match(asked.stdout, /Examples:.*Exit codes: 0 success, 1 failure, 2 incorrect usage/s)
     const bare = await loam()
     assert.equal(bare.code, 2)
     assert.match(bare.stderr, /Usage: loam/)
@@ -48,6 +48,7 @@ describe('the loam command', function () {
     for (const [index, { code, stdout }] of helps.entries()) {
       assert.equal(code, 0)
       assert.match(stdout, /Examples?:\n\s+\$ loam /, commands[index]!.join(' '))
+      for (const line of stdout.split('\n')) assert(line.length <= 80, line)
     }
   })
 

@@ -10,6 +10,7 @@ import type { GossipVerdict } from '../core/network-host.ts'
 import type { TrafficMeter } from '../core/traffic-meter.ts'
 import type { PeerLimits } from '../limits/index.ts'
 import { guardGossip } from './gossip-guard.ts'
+import { INVALID_MESSAGES, SCORE_THRESHOLDS } from './score.ts'
 
 /** Longest message that is published or accepted; control messages stay below 64 KiB, the rest is envelope. */
 export const GOSSIP_BYTES_MAX = 128 * 1024
@@ -83,15 +84,6 @@ export function gossipService(
   })
 }
 
-/** The implementation's defaults, written down: docs/security.md says what they add up to. */
-const SCORE_THRESHOLDS = {
-  gossipThreshold: -10,
-  publishThreshold: -50,
-  graylistThreshold: -80,
-  acceptPXThreshold: 10,
-  opportunisticGraftThreshold: 20
-}
-
 function scoreParams(topic: string, isMember: (peerId: PeerId) => boolean): Partial<PeerScoreParams> {
   return {
     // A graft too early, a promise of a message not kept.
@@ -107,9 +99,8 @@ function scoreParams(topic: string, isMember: (peerId: PeerId) => boolean): Part
     topics: {
       [topic]: createTopicScoreParams({
         topicWeight: 1,
-        // Three rejected messages within seconds are enough for the graylist (−80); it is forgotten in a minute.
-        invalidMessageDeliveriesWeight: -10,
-        invalidMessageDeliveriesDecay: 0.9,
+        invalidMessageDeliveriesWeight: INVALID_MESSAGES.weight,
+        invalidMessageDeliveriesDecay: INVALID_MESSAGES.decay,
         // Rounds are long silences between bursts: peers that have nothing to say are not punished.
         meshMessageDeliveriesWeight: 0,
         meshFailurePenaltyWeight: 0,

@@ -17,7 +17,7 @@ describe('norm bounds', () => {
     ;({ home, remove } = await temporaryHome())
     member = await oneMember(home)
     charter = { ...member.charter.charter, norm: { factor: 10, absolute: 1000 } }
-    for (const round of [1, 2, 3]) await mkdir(roundFiles(home, round).folder)
+    for (const round of [1, 2, 3, 4, 5, 6, 7]) await mkdir(roundFiles(home, round).folder)
   })
   afterEach(() => remove())
 
@@ -25,10 +25,18 @@ describe('norm bounds', () => {
     assert.deepEqual(await normBounds(home, charter, 1), { absolute: 1000, byModule: {} })
   })
 
-  it('are the factor times the medians of the last round before that was not void', async () => {
+  it('are the factor times the least median of the last five rounds that were not void', async () => {
     await saveNorms(home, 1, { q: 2, v: 3 })
-    await saveNorms(home, 3, { q: 100 })
     assert.deepEqual(await normBounds(home, charter, 3), { absolute: 1000, byModule: { q: 20, v: 30 } })
+    await saveNorms(home, 3, { q: 50 })
+    assert.deepEqual((await normBounds(home, charter, 4)).byModule, { q: 20, v: 30 })
+    for (const round of [4, 5, 6, 7]) await saveNorms(home, round, { q: 10 * round, v: 2 })
+    assert.deepEqual((await normBounds(home, charter, 8)).byModule, { q: 400, v: 20 })
+  })
+
+  it('are never above the absolute cap', async () => {
+    await saveNorms(home, 1, { q: 101, v: 100 })
+    assert.deepEqual((await normBounds(home, charter, 2)).byModule, { q: 1000, v: 1000 })
   })
 
   it('say nothing of a module whose median is zero', async () => {

@@ -58,32 +58,58 @@ describe('the envelope check', () => {
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
+  it('checks what is early as far as that goes without its round, and blames the author', () => {
+    const next = { round: 2, parent: digestOf('not known yet') }
+    const said = <K extends Kind>(kind: K, slot: number, body: Body<K>) => judged(1, kind, slot, body, next)
+    const ready = { certified: new Uint8Array(1) }
+    const attestation = { cut: digestOf('cut'), stack: null, model: digestOf('model') }
+    assertVerdict(said('manifest', 1, manifest.body), 'fault', /slot 0 alone/)
+    assertVerdict(said('ready', 7, ready), 'fault', /slot 0 alone/)
+    assertVerdict(said('endorsement', 4096, { manifest: manifest.id }), 'fault', /no member/)
+    assertVerdict(said('attestation', 16, attestation), 'fault', /attempt 17/)
+    const fresh = table.proposal(0, cut).body
+    assertVerdict(said('proposal', 0, { ...fresh, validView: 0 }), 'fault', /in its own view/)
+    assertVerdict(said('proposal', 0, { ...fresh, readies: fresh.readies.toReversed() }), 'fault', /sorted/)
+    const vote = (view: number) =>
+      signMessage(context, idealSigner(context.members[2]!.peer), 'prevote', view, { cut: null })
+    const evidence = { first: vote(0), second: vote(1), attested: [] }
+    const headers = {
+      first: { header: evidence.first.header, signature: evidence.first.signature },
+      second: { header: evidence.second.header, signature: evidence.second.signature },
+      attested: []
+    }
+    assertVerdict(said('evidence', 2, headers), 'fault', /its evidence/)
+    assert.equal(said('ready', 0, ready).verdict, 'early')
+    assert.equal(said('proposal', 0, fresh).verdict, 'early')
+    assert.equal(said('attestation', 15, attestation).verdict, 'early')
+  })
+
   it('rejects another consortium, and a signature by another key', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { charterId: digestOf('other') }), 'reject', /consortium/)
     const { bytes } = signMessage(context, forger(0), 'prevote', 0, vote)
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
-  it('rejects slots that do not exist', () => {
-    assertVerdict(judged(1, 'manifest', 1, manifest.body), 'reject', /slot/)
-    assertVerdict(judged(1, 'ready', 1, { certified: new Uint8Array(1) }), 'reject', /slot/)
-    assertVerdict(judged(1, 'endorsement', 7, { manifest: manifest.id }), 'reject', /does not train/)
+  it('holds slots that do not exist against the author', () => {
+    assertVerdict(judged(1, 'manifest', 1, manifest.body), 'fault', /slot/)
+    assertVerdict(judged(1, 'ready', 1, { certified: new Uint8Array(1) }), 'fault', /slot/)
+    assertVerdict(judged(1, 'endorsement', 7, { manifest: manifest.id }), 'fault', /does not train/)
     const attestation = { cut: digestOf('cut'), stack: null, model: digestOf('model') }
     assert.equal(judged(1, 'attestation', 15, attestation).verdict, 'accept')
-    assertVerdict(judged(1, 'attestation', 16, attestation), 'reject', /attempt 17, at most 16/)
+    assertVerdict(judged(1, 'attestation', 16, attestation), 'fault', /attempt 17, at most 16/)
   })
 
-  it('rejects a manifest or an endorsement of a member that does not train', () => {
+  it('blames the author of a manifest or an endorsement of a member that does not train', () => {
     const few = { ...context, trainers: [0, 2] }
     const said = (kind: 'manifest' | 'endorsement') =>
       kind === 'manifest' ? manifest : table.said(0, 'endorsement', 1, { manifest: manifest.id })
     for (const kind of ['manifest', 'endorsement'] as const)
-      assertVerdict(judge(few, decodeEnvelope(said(kind).bytes), verifyIdeal), 'reject', /not train/)
+      assertVerdict(judge(few, decodeEnvelope(said(kind).bytes), verifyIdeal), 'fault', /not train/)
   })
 
-  it('rejects a ready whose bitmap has another length or names a non-member', () => {
-    assertVerdict(judged(1, 'ready', 0, { certified: new Uint8Array(2) }), 'reject', /bitmap/)
-    assertVerdict(judged(1, 'ready', 0, { certified: Uint8Array.of(0x80) }), 'reject', /bitmap/)
+  it('blames the author of a ready whose bitmap has another length or names a non-member', () => {
+    assertVerdict(judged(1, 'ready', 0, { certified: new Uint8Array(2) }), 'fault', /bitmap/)
+    assertVerdict(judged(1, 'ready', 0, { certified: Uint8Array.of(0x80) }), 'fault', /bitmap/)
     assert.equal(judged(1, 'ready', 0, { certified: Uint8Array.of(0x7f) }).verdict, 'accept')
   })
 
@@ -96,12 +122,12 @@ describe('the envelope check', () => {
 describe('the envelope check of a proposal', () => {
   const fresh = table.proposal(0, cut).body
   const rejects = (body: Body<'proposal'>, reason: RegExp, view = 0) =>
-    assertVerdict(judged(table.proposer(view), 'proposal', view, body), 'reject', reason)
+    assertVerdict(judged(table.proposer(view), 'proposal', view, body), 'fault', reason)
 
   it('comes from the proposer of its view', () => {
     assert.equal(judged(first, 'proposal', 0, fresh).verdict, 'accept')
     assert.equal(judged(first, 'proposal', 7, fresh).verdict, 'accept', 'turns go round')
-    assertVerdict(judged((first + 1) % 7, 'proposal', 0, fresh), 'reject', /does not propose/)
+    assertVerdict(judged((first + 1) % 7, 'proposal', 0, fresh), 'fault', /does not propose/)
   })
 
   it('has a valid view before its own, and then no readies', () => {

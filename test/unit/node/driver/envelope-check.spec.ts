@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import type { PeerId } from '@libp2p/interface'
+import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { EnvelopeCheck } from '../../../../src/node/driver/envelope-check.ts'
+import type { NetworkHost } from '../../../../src/node/network/index.ts'
+import { peerIdText } from '../../../../src/node/storage/peer-id-text.ts'
+import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
+import { signMessage } from '../../../../src/protocol/messages/message.ts'
+import { genesisContext } from '../../../../src/protocol/round/context.ts'
+import { memoryLog } from '../memory-log.ts'
+
+const { signed, signers } = simulatedConsortium(4, {}, (index) => createSigner(digestOf(`edge ${index}`)))
+const context = genesisContext(signed)
+const next = { ...context, round: 2, parent: digestOf('not known yet') }
+const [self, liar] = [signers[0]!, signers[1]!]
+
+/** A check, and whom it charges. */
+function createCheck() {
+  const charged: string[] = []
+  const log = memoryLog()
+  const report = (peerId: PeerId, offence: string) => charged.push(`${offence} ${peerId}`)
+  const host = { limits: { report } } as unknown as NetworkHost
+  const check = new EnvelopeCheck({ environment: { signer: self, verify: verifyEd25519 }, host, log })
+  return { charged, log, take: (bytes: Uint8Array, of = context) => check.check(of, bytes, 'somebody') }
+}
+
+describe('the envelope check at the edge', () => {
+  it('blames the key that signed what no honest member signs, not who brought it, and names it once a round', () => {
+    const { take, charged, log } = createCheck()
+    for (const slot of [1, 2]) {
+      const { bytes } = signMessage(context, liar, 'ready', slot, { certified: new Uint8Array(1) })
+      assert.equal(take(bytes).verdict, 'fault')
+    }
+    const early = signMessage(next, liar, 'ready', 1, { certified: new Uint8Array(1) })
+    assert.equal(take(early.bytes).verdict, 'fault')
+    const name = peerIdText(liar.peer)
+    assert.deepEqual(charged, new Array(3).fill(`false ${name}`))
+    assert.equal(log.messages.filter((line) => line.includes('no honest member signs')).length, 1)
+  })
+
+  it('rejects what nobody passes on: what cannot be read, and a false signature', () => {
+    const { take, charged } = createCheck()
+    const forged = signMessage(context, { peer: liar.peer, sign: self.sign }, 'ready', 0, {
+      certified: new Uint8Array(1)
+    })
+    assert.equal(take(forged.bytes).verdict, 'reject')
+    assert.equal(take(Buffer.from('garbage')).verdict, 'reject')
+    assert.deepEqual(charged, [], 'the network charges who brought it')
+  })
+
+  it('forwards of the next round what is kept, eight envelopes of an author, and begins anew with each round', () => {
+    const { take } = createCheck()
+    const vote = (view: number, of = next) => signMessage(of, liar, 'prevote', view, { cut: null }).bytes
+    for (let view = 0; view < 8; view++) assert.equal(take(vote(view)).event?.type, 'early')
+    assert.deepEqual(take(vote(8)), { verdict: 'ignore' })
+    assert.deepEqual(take(vote(0)), { verdict: 'ignore' }, 'it is known')
+    const after = { ...next, round: 3 }
+    assert.equal(take(vote(0, after), next).verdict, 'accept')
+  })
+})
