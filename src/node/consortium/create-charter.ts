@@ -40,7 +40,7 @@ export interface CharterTerms {
 const ALPHA_PER_RANK_MAX = 8
 const SAMPLE_CAP = 1_000_000
 /** An honest update's norm differs little between members; ten medians leave room for unlike data. */
-const NORM_FACTOR = 10
+export const NORM_FACTOR = 10
 const NORM_ABSOLUTE = 1_000
 
 /**

@@ -9,15 +9,14 @@ import type { NormBounds } from '../workers/builder/jobs.ts'
 
 const normsSchema = z.record(z.string(), z.number().min(0))
 
+/** Median norms of a cut, by module. */
+type MedianNorms = Readonly<Record<string, number>>
+
 /** Cuts whose medians are looked at. */
-const CUTS = 5
+export const NORM_CUTS = 5
 
 /** Keeps the median norms of a sealed cut, by module: the measure for the rounds after it. */
-export async function saveNorms(
-  home: Home,
-  round: number,
-  medianNorms: Readonly<Record<string, number>>
-): Promise<void> {
+export async function saveNorms(home: Home, round: number, medianNorms: MedianNorms): Promise<void> {
   await writeFileAtomic(
     roundFiles(home, round).norms,
     new TextEncoder().encode(`${JSON.stringify(medianNorms)}\n`)
@@ -25,7 +24,7 @@ export async function saveNorms(
 }
 
 /** The median norms in a file, by module; undefined where it holds something else. @throws where it cannot be read */
-export async function readNorms(path: string): Promise<Readonly<Record<string, number>> | undefined> {
+export async function readNorms(path: string): Promise<MedianNorms | undefined> {
   const text = await readFile(path, 'utf8')
   try {
     return normsSchema.safeParse(JSON.parse(text)).data
@@ -37,8 +36,8 @@ export async function readNorms(path: string): Promise<Readonly<Record<string, n
 /**
  * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
  * more than its absolute cap. A median of zero says nothing about the next update. The least, so that a model that was
- * harmed, on which honest updates are larger, does not raise the bound for whoever harmed it. A damaged file of medians is
- * moved aside, and those of earlier rounds are the measure.
+ * harmed, on which honest updates are larger, does not raise the bound for whoever harmed it.
+ * A damaged file of medians is moved aside, and those of earlier rounds are the measure.
  */
 export async function normBounds(
   home: Home,
@@ -46,29 +45,28 @@ export async function normBounds(
   round: number,
   log: Pick<Log, 'warn'>
 ): Promise<NormBounds> {
-  const { factor, absolute } = charter.norm
-  const least = new Map<string, number>()
-  let cuts = 0
-  for (let sealed = round - 1; sealed > 0 && cuts < CUTS; sealed--) {
+  const cuts: MedianNorms[] = []
+  for (let sealed = round - 1; sealed > 0 && cuts.length < NORM_CUTS; sealed--) {
     const medians = await normsOf(roundFiles(home, sealed).norms, log)
-    if (medians === undefined) continue
-    cuts++
-    for (const [module, median] of Object.entries(medians))
-      if (median > 0) least.set(module, Math.min(median, least.get(module) ?? median))
+    if (medians !== undefined) cuts.push(medians)
   }
-  return {
-    absolute,
-    byModule: Object.fromEntries(
-      [...least].map(([module, median]) => [module, Math.min(factor * median, absolute)])
-    )
-  }
+  return boundsByMedians(charter.norm, cuts)
+}
+
+/** The bounds that follow from the medians of some cuts. */
+export function boundsByMedians(
+  { factor, absolute }: Charter['norm'],
+  cuts: readonly MedianNorms[]
+): NormBounds {
+  const least = new Map<string, number>()
+  for (const [module, median] of cuts.flatMap((medians) => Object.entries(medians)))
+    if (median > 0) least.set(module, Math.min(median, least.get(module) ?? median))
+  const bounds = [...least].map(([module, median]) => [module, Math.min(factor * median, absolute)] as const)
+  return { absolute, byModule: Object.fromEntries(bounds) }
 }
 
 /** The norms of a round; undefined where it left none, or none that can be read. */
-async function normsOf(
-  path: string,
-  log: Pick<Log, 'warn'>
-): Promise<Readonly<Record<string, number>> | undefined> {
+async function normsOf(path: string, log: Pick<Log, 'warn'>): Promise<MedianNorms | undefined> {
   if (!existsSync(path)) return undefined
   const norms = await readNorms(path)
   if (norms !== undefined) return norms

@@ -20,7 +20,7 @@ export async function validateShards(store: BlockStore, job: ValidateJob): Promi
       const pair = await readPair(store, shard, job.source.dtype, missing, memory)
       if (pair === undefined || fault !== undefined) continue
       const bound = job.bounds.byModule[pair.module] ?? job.bounds.absolute
-      fault = normFault(pair, bound, job.rankStabilised) ?? factorFault(pair, bound, job.rankStabilised)
+      fault = pairFault(pair, bound, job.rankStabilised)
     }
     if (missing.length > 0) throw new MissingBlocksError(missing)
     return fault
@@ -30,7 +30,9 @@ export async function validateShards(store: BlockStore, job: ValidateJob): Promi
   }
 }
 
-function normFault(pair: LoraPair, bound: number, rsLora: boolean): string | undefined {
+/** Why no honest member endorses a pair whose ΔW may have the norm `bound`, or undefined. */
+export function pairFault(pair: LoraPair, bound: number, rsLora = false): string | undefined {
   const norm = updateNorm(pair, rsLora)
-  return norm <= bound ? undefined : `${pair.module}: the update's norm ${norm} is above ${bound}`
+  if (!(norm <= bound)) return `${pair.module}: the update's norm ${norm} is above ${bound}`
+  return factorFault(pair, bound, rsLora)
 }
