@@ -1,3 +1,4 @@
+import { systemErrorText } from '../../node/storage/store-error.ts'
 import { printable } from './printable.ts'
 
 /** Exit codes of every command. */
@@ -26,7 +27,7 @@ export function printProgress(line: string): void {
 
 /** An error as one line on standard error, and its stack where `LOAM_DEBUG` is set. */
 export function printError(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = systemErrorText(error) ?? (error instanceof Error ? error.message : String(error))
   printProgress(`error: ${message.trim().replace(/\s*\n\s*/g, '; ')}`)
   if ((process.env.LOAM_DEBUG ?? '') !== '' && error instanceof Error) printProgress(error.stack ?? '')
 }

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rename } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Charter } from '../../protocol/index.ts'
 import { type Home, roundFiles } from '../home/home.ts'
+import type { Log } from '../log/log.ts'
 import { writeFileAtomic } from '../storage/atomic-file.ts'
-import { isMissing, PeerError } from '../storage/peer-error.ts'
 import type { NormBounds } from '../workers/builder/jobs.ts'
 
 const normsSchema = z.record(z.string(), z.number().min(0))
@@ -36,13 +37,17 @@ export async function readNorms(path: string): Promise<MedianNorms | undefined> 
  * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
  * more than its absolute cap. A median of zero says nothing about the next update. The least, so that a model that was
  * harmed, on which honest updates are larger, does not raise the bound for whoever harmed it.
- *
- * @throws {PeerError} when a file that holds the medians is damaged
+ * A damaged file of medians is moved aside, and those of earlier rounds are the measure.
  */
-export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
+export async function normBounds(
+  home: Home,
+  charter: Charter,
+  round: number,
+  log: Pick<Log, 'warn'>
+): Promise<NormBounds> {
   const cuts: MedianNorms[] = []
   for (let sealed = round - 1; sealed > 0 && cuts.length < NORM_CUTS; sealed--) {
-    const medians = await normsOf(roundFiles(home, sealed).norms)
+    const medians = await normsOf(roundFiles(home, sealed).norms, log)
     if (medians !== undefined) cuts.push(medians)
   }
   return boundsByMedians(charter.norm, cuts)
@@ -60,18 +65,13 @@ export function boundsByMedians(
   return { absolute, byModule: Object.fromEntries(bounds) }
 }
 
-/** The norms of a round; undefined where it left none. */
-async function normsOf(path: string): Promise<MedianNorms | undefined> {
-  let norms: MedianNorms | undefined
-  try {
-    norms = await readNorms(path)
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
-  if (norms === undefined)
-    throw new PeerError(
-      `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
-    )
-  return norms
+/** The norms of a round; undefined where it left none, or none that can be read. */
+async function normsOf(path: string, log: Pick<Log, 'warn'>): Promise<MedianNorms | undefined> {
+  if (!existsSync(path)) return undefined
+  const norms = await readNorms(path)
+  if (norms !== undefined) return norms
+  const aside = `${path}.damaged`
+  await rename(path, aside)
+  log.warn({ path: aside }, 'the norms of a round were damaged; the file is moved aside')
+  return undefined
 }

@@ -60,7 +60,7 @@ export async function fetchManifest(
   signal: AbortSignal
 ): Promise<Extract<PeerEvent, { type: 'blocksHeld' }>> {
   const { context } = stateNow()
-  const bounds = await normBounds(components.home, context.charter, context.round)
+  const bounds = await normBounds(components.home, context.charter, context.round, components.log)
   const source = sourceOf(context, message)
   const { rankStabilised } = context.charter
   const validated = await withBlocks(components, stateNow, [message], signal, () =>

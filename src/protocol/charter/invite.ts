@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { equalBytes } from '../encoding/bytes.ts'
 import {
   byteString,
   decodeCanonical,
@@ -43,8 +44,8 @@ export function encodeInvite(terms: Omit<InviteTerms, 'version' | 'inviter'>, si
 }
 
 /**
- * Decodes an invite and verifies its charter and signature. Whether the inviter is a member is known only once the
- * invite's round has been reached.
+ * Decodes an invite and verifies its charter and signature. Before the first round the inviter must be one of the
+ * charter's members; whether it is one later is known only once the invite's round has been reached.
  *
  * @throws {MalformedError}
  */
@@ -52,7 +53,13 @@ export function decodeInvite(bytes: Uint8Array, verify: Verify): Invite {
   const { terms, signature } = decodeCanonical(bytes, inviteSchema, INVITE_BYTES_MAX)
   if (!verify(terms.inviter, signedBytes(terms), signature))
     throw new MalformedError('the signature of the invite is not valid: it was changed')
-  return { ...terms, signedCharter: decodeCharter(terms.charter, verify) }
+  const signedCharter = decodeCharter(terms.charter, verify)
+  const isFounder = signedCharter.charter.members.some(({ peer }) => equalBytes(peer, terms.inviter))
+  if (terms.round === 0 && !isFounder)
+    throw new MalformedError(
+      "who signed it is not one of the charter's members, and nobody else has joined yet"
+    )
+  return { ...terms, signedCharter }
 }
 
 function signedBytes(terms: InviteTerms): Uint8Array {

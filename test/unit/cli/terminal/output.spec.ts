@@ -46,6 +46,28 @@ describe('what is printed for people', () => {
     )
   })
 
+  it('says of a bare system error what to do', () => {
+    for (const [code, advice] of [
+      ['ENOSPC', 'the disk is full: free some space'],
+      ['EROFS', 'the disk is read-only: choose another folder, or mount it for writing']
+    ]) {
+      const bare = Object.assign(new Error(`${code}: …, open '/h/a'`), {
+        code,
+        syscall: 'open',
+        path: '/h/a'
+      })
+      assert.equal(
+        written(() => printError(bare)),
+        `error: cannot use /h/a: ${advice}\n`
+      )
+    }
+    const other = Object.assign(new Error('EEXIST: …'), { code: 'EEXIST', syscall: 'open' })
+    assert.equal(
+      written(() => printError(other)),
+      'error: EEXIST: …\n'
+    )
+  })
+
   it('leaves every other text as it is', () => {
     const plain = 'Zürich — 東京 👩‍🔬\tx\n  second line'
     assert.equal(
