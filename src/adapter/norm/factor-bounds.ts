@@ -32,7 +32,7 @@ export function factorFault(pair: LoraPair, bound: number, rsLora = false): stri
   const scale = loraScale(pair, rsLora)
   if (!(scale >= 1 / ELEMENT_MAX && scale <= ELEMENT_MAX))
     return `${module}: the scale ${scale} is not between 2^-64 and 2^64`
-  const largest = Math.max(magnitude(A), scale * magnitude(A), magnitude(B))
+  const largest = Math.max(Math.max(1, scale) * magnitude(A), magnitude(B))
   if (!(largest <= ELEMENT_MAX))
     return `${module}: an element of the factors is as large as ${largest}, above 2^64`
   const norm = factorNorm(pair, rsLora)

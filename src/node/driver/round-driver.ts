@@ -15,6 +15,7 @@ import {
 import { roundSummary, shardCounts } from '../home/round-summary.ts'
 import { removeRequest } from '../membership/request-files.ts'
 import { messageOf } from '../storage/peer-error.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import type { TrainingProgress } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
 import { type CheckedEnvelope, EnvelopeCheck } from './envelope-check.ts'
@@ -24,6 +25,7 @@ import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
+import { logWaiting } from './waiting-log.ts'
 
 /** Waits before what failed is tried again, milliseconds. */
 export interface RetryDelays {
@@ -218,8 +220,14 @@ export class RoundDriver {
         log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')
         return
       case 'refused':
-        log.warn({ manifest: hex(effect.manifest), fault: effect.reason }, 'a manifest is not endorsed')
+        log.warn(
+          { peer: peerIdText(effect.author), manifest: hex(effect.manifest), fault: effect.reason },
+          'a manifest is not endorsed, and its author is not waited for in this round'
+        )
         return
+      case 'missed':
+      case 'awaitedAgain':
+        return logWaiting(log, effect)
       case 'requestRefused':
         log.warn({ reason: effect.reason }, 'a membership request cannot take effect, or has')
         return removeRequest(this.#components.home, this.#state.context.charterId, effect.signedRequest)

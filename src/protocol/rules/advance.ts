@@ -4,6 +4,7 @@ import { memberIndex } from '../round/context.ts'
 import type { Draft } from '../state/draft.ts'
 import { followsHistory, initialState } from '../state/state.ts'
 import { beginRound } from './begin-round.ts'
+import { countAbsences, countMisses } from './give-up.ts'
 import { hearEarly } from './hear.ts'
 import { openRequests } from './membership-vote.ts'
 
@@ -25,12 +26,16 @@ export function advance(draft: Draft): void {
   }
   draft.effects.push({ type: 'sealed', context, sealedRound })
   const next = contextAfter(context, sealedRound)
+  const misses = countMisses(draft, sealedRound.cut, next)
+  const absences = countAbsences(draft)
   const { early, remembered, evidence, requests, silentThrough, historyThrough, delays } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered), {
     silentThrough,
     historyThrough,
     diverged,
     delays,
+    misses,
+    absences,
     requests,
     evidence: new Map([...evidence].filter(([, { first }]) => memberIndex(next, first.header.author) >= 0))
   })

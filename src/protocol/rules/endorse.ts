@@ -24,10 +24,11 @@ export function fetchManifests(draft: Draft): void {
     for (const wanted of candidates(draft, author, [])) {
       const holding = draft.holdings.get(hex(wanted.id))
       if (holding !== undefined && !(holding === 'refused' && required !== undefined)) continue
-      const refused =
-        required === undefined && manifestFault(draft.context, author, wanted.body) !== undefined
-      hold(draft, wanted.id, refused ? 'refused' : 'fetching')
-      if (!refused) draft.effects.push({ type: 'fetch', message: wanted })
+      const fault = manifestFault(draft.context, author, wanted.body)
+      const isRefused = required === undefined && fault !== undefined
+      hold(draft, wanted.id, isRefused ? 'refused' : 'fetching')
+      if (isRefused) noteRefusal(draft, wanted, fault)
+      else draft.effects.push({ type: 'fetch', message: wanted })
     }
   }
 }
@@ -99,5 +100,10 @@ export function takeBlocks(draft: Draft, { manifest, fault, heldOut }: BlocksHel
   if (draft.holdings.get(hex(manifest)) !== 'fetching') return
   const reason = fault ?? heldOutFault(draft.context, heldOut)
   hold(draft, manifest, reason === undefined ? 'valid' : 'invalid')
-  if (reason !== undefined) draft.effects.push({ type: 'refused', manifest, reason })
+  const message = messagesOf(draft, 'manifest', 0).find(({ id }) => equalBytes(id, manifest))
+  if (reason !== undefined && message !== undefined) noteRefusal(draft, message, reason)
+}
+
+function noteRefusal(draft: Draft, { id, header }: Message<'manifest'>, reason: string): void {
+  draft.effects.push({ type: 'refused', author: header.author, manifest: id, reason })
 }

@@ -1,10 +1,11 @@
 import { memberIndex } from '../round/context.ts'
 import type { Draft } from '../state/draft.ts'
-import { allSlots, firstOf } from '../state/slots.ts'
+import { firstOf } from '../state/slots.ts'
 import type { PeerState } from '../state/state.ts'
 import { type Deadlines, deadlinesAfter } from '../timing/deadlines.ts'
 import { delaysAfter } from '../timing/delays.ts'
 import { type ViewMoments, withMoment, withViewMoment } from '../timing/moments.ts'
+import { isAwaited, isHeard } from './give-up.ts'
 
 /*
  * Where the rules touch the clock: they report what happens, and ask for their deadlines. What is made of the times is in
@@ -35,14 +36,13 @@ export function noteCertificate(draft: Draft): void {
 export function noteDelays(draft: Draft): void {
   const { now, moments, view, delays, context } = draft
   if (now === undefined) return
-  const absent = absentTrainers(draft)
-  const isHeard = (trainer: number) => allSlots(draft).some(({ byAuthor }) => byAuthor.has(trainer))
+  const absent = absentTrainers(draft).filter((trainer) => isAwaited(draft, trainer))
   const late = absent.filter((trainer) => firstOf(draft, 'manifest', 0, trainer) !== undefined)
   draft.delays = delaysAfter(delays, {
     moments,
     view,
     now,
-    isComplete: !absent.some(isHeard),
+    isComplete: !absent.some((trainer) => isHeard(draft, trainer)),
     isCutShort: late.length > context.faulty
   })
 }

@@ -2,11 +2,12 @@ import { bitmapOf } from '../encoding/bytes.ts'
 import { type Draft, startTimer } from '../state/draft.ts'
 import { say } from '../state/say.ts'
 import { countOf } from '../state/slots.ts'
+import { isAwaited, noteMissing } from './give-up.ts'
 import { deadlinesOf, noteMoment } from './measure.ts'
 
 /**
- * Rule 3 *Ready*: one bitmap of the certificates held, sent at the earliest of: every trainer certified; the gather
- * deadline; `grace` after f + 1 readies; q readies.
+ * Rule 3 *Ready*: one bitmap of the certificates held, sent at the earliest of: every trainer that is waited for certified;
+ * the gather deadline; `grace` after f + 1 readies; q readies.
  */
 export function sayReady(draft: Draft): void {
   const { trainers, members, faulty, quorum } = draft.context
@@ -16,8 +17,9 @@ export function sayReady(draft: Draft): void {
     noteMoment(draft, 'readies')
     startTimer(draft, 'grace', deadlinesOf(draft).graceMs)
   }
-  const complete = trainers.every((author) => draft.certificates.has(author))
-  if (complete || heard >= quorum || draft.expired.has('gather') || draft.expired.has('grace'))
+  const complete = trainers.every((author) => draft.certificates.has(author) || !isAwaited(draft, author))
+  if (complete || heard >= quorum || draft.expired.has('gather') || draft.expired.has('grace')) {
+    noteMissing(draft)
     say(
       draft,
       'ready',
@@ -25,6 +27,7 @@ export function sayReady(draft: Draft): void {
       { certified: bitmapOf(members.length, draft.certificates.keys()) },
       { certificates: [...draft.certificates.values()] }
     )
+  }
 }
 
 /** `gathering` begins with the own manifest or when the time to train is over; the gather deadline runs from then on. */

@@ -66,8 +66,23 @@ export type Effect =
   | { readonly type: 'rebuild'; readonly context: RoundContext }
   /** The own manifest was not signed, because the others would refuse it; the round goes on without it. */
   | { readonly type: 'unpublished'; readonly reason: string }
-  /** This member does not endorse a manifest whose blocks it holds (rule 2 *Validate*). */
-  | { readonly type: 'refused'; readonly manifest: Uint8Array; readonly reason: string }
+  /** This member does not endorse a manifest, by what it says or by its blocks (rule 2 *Validate*). */
+  | {
+      readonly type: 'refused'
+      readonly author: Uint8Array
+      readonly manifest: Uint8Array
+      readonly reason: string
+    }
+  /** Rule 3 *Ready*: an author was waited for in vain, for the `rounds`-th round running; after three it is not again. */
+  | {
+      readonly type: 'missed'
+      readonly author: Uint8Array
+      readonly isInvalid: boolean
+      readonly rounds: number
+      readonly isGivenUp: boolean
+    }
+  /** An author that was no longer waited for is stacked, and is waited for again. */
+  | { readonly type: 'awaitedAgain'; readonly author: Uint8Array }
   /** A membership request of the operator cannot take effect in this round. */
   | { readonly type: 'requestRefused'; readonly signedRequest: SignedRequest; readonly reason: string }
   | { readonly type: 'certified'; readonly certificate: Certificate }

@@ -59,6 +59,12 @@ export interface PeerState {
   readonly moments: Moments
   /** What the deadlines follow (`docs/protocol.md`, "Deadlines"). */
   readonly delays: Delays
+  /** Rule 3 *Ready*: authors that had announced a manifest and had no certificate when this member was ready. */
+  readonly missing: readonly number[] | undefined
+  /** Rounds running in which authors were missing and were not stacked, by PeerId in hex; for the own deadlines alone. */
+  readonly misses: ReadonlyMap<string, number>
+  /** Rounds running in which nothing of an author was heard, by PeerId in hex; for the own deadlines alone. */
+  readonly absences: ReadonlyMap<string, number>
   /** Members that contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
   /** The log's records at the last start: rounds that are repeated after sealed rounds were lost go on from them. */
@@ -99,6 +105,9 @@ export function initialState(
     historyThrough: 0,
     moments: NO_MOMENTS,
     delays: NO_DELAYS,
+    missing: undefined,
+    misses: new Map(),
+    absences: new Map(),
     equivocators: new Set(),
     halted: undefined
   }
@@ -131,6 +140,9 @@ export function stateOf(draft: PeerState): PeerState {
     historyThrough: draft.historyThrough,
     moments: draft.moments,
     delays: draft.delays,
+    missing: draft.missing,
+    misses: draft.misses,
+    absences: draft.absences,
     equivocators: draft.equivocators,
     remembered: draft.remembered,
     halted: draft.halted

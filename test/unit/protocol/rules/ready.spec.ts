@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { bitsOf } from '../../../../src/protocol/encoding/bytes.ts'
+import { bitsOf, hex } from '../../../../src/protocol/encoding/bytes.ts'
+import { isAwaited, MISSES_MAX } from '../../../../src/protocol/rules/give-up.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
 import { firsts, type Seat, Table } from '../table.ts'
 
@@ -15,6 +16,40 @@ describe('rule 3, ready', () => {
     assert.deepEqual(named(seat), [])
     seat.learn(certificates[0]!)
     assert.deepEqual(named(seat), [firsts(7)])
+  })
+
+  it('does not wait for an author whose manifest this member found invalid, on paper or by its blocks', () => {
+    const [liar, other] = [table.manifest(4), table.manifest(5, { samples: 10_000_000 })]
+    const seat = table.sit(0)
+    seat.hear(liar, other)
+    seat.learn(...[0, 1, 2, 3, 6].map((author) => certificates[author]!))
+    assert.deepEqual(named(seat), [])
+    seat.holds(liar, 'holds what is not finite')
+    assert.deepEqual(named(seat), [[0, 1, 2, 3, 6]])
+    const authors = seat.done('refused').map(({ author }) => author)
+    assert.deepEqual(authors, [table.context.members[5]!.peer, table.context.members[4]!.peer])
+  })
+
+  it('waits in vain for an author for three rounds, and for nobody less when more than f are missing', () => {
+    const seat = table.sit(0)
+    const name = (author: number) => hex(table.context.members[author]!.peer)
+    const waits = (misses: readonly number[]) => {
+      const state = { ...seat.state, misses: new Map(misses.map((author) => [name(author), MISSES_MAX])) }
+      return firsts(7).filter((author) => isAwaited(state, author))
+    }
+    assert.deepEqual(waits([]), firsts(7))
+    assert.deepEqual(waits([4]), [0, 1, 2, 3, 5, 6])
+    assert.deepEqual(waits([4, 5]), [0, 1, 2, 3, 6])
+    assert.deepEqual(waits([3, 4, 5]), firsts(7))
+  })
+
+  it('does not wait for an author that was silent for three rounds, until it is heard', () => {
+    const seat = table.sit(0)
+    const peer = hex(table.context.members[4]!.peer)
+    const gone = () => ({ ...seat.state, absences: new Map([[peer, MISSES_MAX]]) })
+    assert.ok(!isAwaited(gone(), 4))
+    seat.hear(table.ready(4, []))
+    assert.ok(isAwaited(gone(), 4))
   })
 
   it('is said at the gather deadline with what is certified', () => {

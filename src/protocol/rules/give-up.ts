@@ -1,0 +1,109 @@
+import { equalBytes, hex } from '../encoding/bytes.ts'
+import type { Cut } from '../messages/bodies.ts'
+import type { RoundContext } from '../round/context.ts'
+import type { Draft } from '../state/draft.ts'
+import { allSlots, firstOf } from '../state/slots.ts'
+import type { PeerState } from '../state/state.ts'
+
+/** Rounds running for which an author is waited for in vain before it is waited for no more. */
+export const MISSES_MAX = 3
+
+/**
+ * Rule 3 *Ready*: whether this member waits for an author's certificate: not for one whose manifest it has found invalid
+ * itself, nor for one of which nothing was heard for three rounds, nor for one that it has waited for in vain in three rounds
+ * running. More than f of these cannot all be faulty:
+ * then it waits for each of them. Its own judgement alone counts, and nothing that it signs says so: any author is stacked
+ * if it is certified in time.
+ */
+export function isAwaited(state: PeerState, author: number): boolean {
+  return !isFoundInvalid(state, author) && !isGone(state, author) && !givenUp(state).includes(author)
+}
+
+/** Whether nothing was heard of an author in three rounds running, nor in this one: its first message brings it back. */
+function isGone(state: PeerState, author: number): boolean {
+  const { absences, context } = state
+  const rounds = absences.get(hex(context.members[author]!.peer)) ?? 0
+  return rounds >= MISSES_MAX && !isHeard(state, author)
+}
+
+/** Whether any message of an author was heard in this round. */
+export function isHeard(state: PeerState, author: number): boolean {
+  return allSlots(state).some(({ byAuthor }) => byAuthor.has(author))
+}
+
+/** At the end of a round: rounds running in which authors were not heard, by a member that was there itself. */
+export function countAbsences(draft: Draft): PeerState['absences'] {
+  const { context, absences, missing, self } = draft
+  if (missing === undefined) return absences
+  const unheard = context.trainers.filter((author) => author !== self && !isHeard(draft, author))
+  return new Map(
+    unheard.map((author) => {
+      const name = hex(context.members[author]!.peer)
+      return [name, Math.min((absences.get(name) ?? 0) + 1, MISSES_MAX)]
+    })
+  )
+}
+
+function givenUp({ context, misses }: PeerState): readonly number[] {
+  if (misses.size === 0) return []
+  const authors = context.trainers.filter(
+    (author) => (misses.get(hex(context.members[author]!.peer)) ?? 0) >= MISSES_MAX
+  )
+  return authors.length > context.faulty ? [] : authors
+}
+
+function isFoundInvalid(state: PeerState, author: number): boolean {
+  const manifest = firstOf(state, 'manifest', 0, author)
+  const holding = manifest && state.holdings.get(hex(manifest.id))
+  return holding === 'invalid' || holding === 'refused'
+}
+
+/**
+ * With the own ready: notes the authors that announced a manifest and have no certificate now. Their blocks could not be
+ * had in time, or too few members found them valid.
+ */
+export function noteMissing(draft: Draft): void {
+  const { context, certificates, self } = draft
+  if (draft.missing !== undefined) return
+  draft.missing = context.trainers.filter(
+    (author) =>
+      author !== self && !certificates.has(author) && firstOf(draft, 'manifest', 0, author) !== undefined
+  )
+}
+
+/**
+ * At the end of a round: an author that is stacked begins anew; one that was missing has one more miss, unless more were
+ * missing than can be faulty, which says that the time to gather was too short.
+ *
+ * @returns the misses of the authors that are members after the round too
+ */
+export function countMisses(draft: Draft, { entries }: Cut, next: RoundContext): PeerState['misses'] {
+  const { context, misses } = draft
+  const isStacked = (peer: Uint8Array) => entries.some((entry) => equalBytes(entry.author, peer))
+  const unstacked = (draft.missing ?? []).filter((author) => !isStacked(context.members[author]!.peer))
+  const missing = unstacked.length > context.faulty ? [] : unstacked
+  const after = new Map(misses)
+  for (const [author, { peer }] of context.members.entries()) {
+    const name = hex(peer)
+    const before = misses.get(name) ?? 0
+    if (isStacked(peer)) {
+      after.delete(name)
+      if (before >= MISSES_MAX) draft.effects.push({ type: 'awaitedAgain', author: peer })
+    } else if (missing.includes(author)) {
+      after.set(name, Math.min(before + 1, MISSES_MAX))
+      const isInvalid = isFoundInvalid(draft, author)
+      if (before < MISSES_MAX) {
+        const rounds = before + 1
+        draft.effects.push({
+          type: 'missed',
+          author: peer,
+          isInvalid,
+          rounds,
+          isGivenUp: rounds === MISSES_MAX
+        })
+      }
+    }
+  }
+  const members = new Set(next.members.map(({ peer }) => hex(peer)))
+  return new Map([...after].filter(([name]) => members.has(name)))
+}

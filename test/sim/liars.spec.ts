@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { Network } from '../../sim/network.ts'
+import { type Behaviour, CALM } from '../../sim/scenario.ts'
+import { situations } from '../../sim/situations.ts'
+
+const ROUNDS = 9
+/** Rounds from which a member may learn whom not to wait for. */
+const LEARNED = 3
+const SEEDS = [1, 2, 3]
+/** Behaviours with which a manifest is not certified. */
+const LIARS: readonly Behaviour[] = [
+  'withholds-blocks',
+  'trains-nonsense',
+  'trains-harm',
+  'claims-samples',
+  'reveals-wrongly',
+  'equivocates-manifest'
+]
+
+/** Mean virtual milliseconds of a round, once members have learned. */
+function roundMs(behaviour?: Behaviour): number {
+  const total = SEEDS.reduce((sum, seed) => {
+    const sealedAt = new Map<number, number>()
+    const scenario = {
+      ...situations.quorum!(seed),
+      rounds: ROUNDS,
+      weather: [CALM],
+      gossips: true,
+      trainMs: [1_000, 1_000],
+      charter: { heldOutVeto: { margin: 0.5 } },
+      faulty: behaviour === undefined ? [] : [{ member: 3, behaviours: [behaviour] }]
+    } as const
+    const { violations } = new Network(scenario, {
+      sealed: (round, _bytes, at) => sealedAt.set(round, at)
+    }).run()
+    assert.deepEqual(violations, [])
+    return sum + sealedAt.get(ROUNDS)! - sealedAt.get(LEARNED)!
+  }, 0)
+  return total / SEEDS.length / (ROUNDS - LEARNED)
+}
+
+describe('a member whose manifests cannot be stacked', function () {
+  this.timeout(120_000)
+  const honestMs = roundMs()
+
+  for (const behaviour of LIARS)
+    it(`costs at most a tenth of a round after three rounds: ${behaviour}`, () => {
+      const ms = roundMs(behaviour)
+      assert.ok(ms <= 1.1 * honestMs, `${ms.toFixed(0)} ms a round, ${honestMs.toFixed(0)} without it`)
+    })
+})
