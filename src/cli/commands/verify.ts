@@ -56,7 +56,9 @@ const NAMED_MAX = 20
 function describe({ rounds, seal, modelDigest, members, files, wrong }: Verification): string {
   const { checked, absent, missing, logRecords } = files
   return [
-    wrong === null ? `holds       ${rounds} round(s)` : `wrong       round ${wrong.round}: ${wrong.reason}`,
+    wrong === null
+      ? `holds       ${rounds} round(s)`
+      : `wrong       ${wrong.round === null ? '' : `round ${wrong.round}: `}${wrong.reason}`,
     `sealed      ${rounds} round(s), the last seal is ${seal}`,
     `model       ${modelDigest}`,
     `members     ${members.length} now`,

@@ -21,7 +21,8 @@ import { FileChecks, type FilesChecked } from './verify-files.ts'
 
 /** The first thing in a home that does not hold. */
 export interface Wrong {
-  readonly round: number
+  /** Null for a missing file, and for the log, which belongs to no one round. */
+  readonly round: number | null
   readonly reason: string
   /** PeerIds of who signed two seals of the round. */
   readonly signedTwice: readonly string[]
@@ -101,11 +102,15 @@ export async function verifyHome(
   }
   if (trusted !== undefined && trusted.round >= context.round)
     return fault(`the history ends before the trusted seal of round ${trusted.round}`)
+  const ofNoRound = (reason: string): Verification => ({
+    ...conclude(undefined),
+    wrong: { round: null, reason, signedTwice: [] }
+  })
   const damaged = await files.checkRest()
-  if (damaged !== undefined) return fault(damaged)
+  if (damaged !== undefined) return ofNoRound(damaged)
   const [first, ...others] = files.result().missing
   if (first === undefined) return conclude(undefined)
-  return fault(`${first}${others.length > 0 ? ` and ${others.length} more file(s) are` : ' is'} missing`)
+  return ofNoRound(`${first}${others.length > 0 ? ` and ${others.length} more file(s) are` : ' is'} missing`)
 }
 
 /** The seal that the home's own invite names; a home before that round has nothing to compare yet. */

@@ -3,12 +3,15 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readAdapterPath } from '../../../../src/cli/options/adapter-path.ts'
 import { readExamples } from '../../../../src/data/index.ts'
 import { requireRegularFile } from '../../../../src/formats/files/regular-file.ts'
 import { readJsonObject } from '../../../../src/formats/hugging-face/read-json.ts'
 import { fileDigest, readBlockList } from '../../../../src/formats/index.ts'
 import { loadChatTemplate } from '../../../../src/model/index.ts'
 import { openWeightFile } from '../../../../src/model/weights/weight-file.ts'
+import { readCharter } from '../../../../src/node/home/charter-file.ts'
+import { readInvite } from '../../../../src/node/membership/invite-files.ts'
 
 describe('what is no regular file', () => {
   let folder: string
@@ -50,6 +53,16 @@ describe('what is no regular file', () => {
       await assert.rejects(readBlockList(path), /not a regular file/)
       await assert.rejects(fileDigest(path), /not a regular file/)
     }
+  })
+
+  it('is refused at once as a charter, an invite and an adapter', async () => {
+    for (const path of [await fifo('a'), await endless('b')]) {
+      await assert.rejects(readCharter(path), /not a regular file/)
+      await assert.rejects(readInvite(path), /not a regular file/)
+      await assert.rejects(readAdapterPath(path), /not a regular file/)
+    }
+    await fifo('adapter_config.json')
+    await assert.rejects(readAdapterPath(folder), /not a regular file/)
   })
 
   it('is refused at once as data, alone and in a folder', async () => {

@@ -87,7 +87,7 @@ describe('verifying a home', () => {
       await rm(path)
       const { wrong, files } = await verifyHome(home)
       assert.deepEqual(files.missing, [path])
-      assert.equal(wrong!.reason, `${path} is missing`)
+      assert.deepEqual([wrong!.round, wrong!.reason], [null, `${path} is missing`])
       await writeFile(path, kept)
     }
     for (const path of [last.stack, last.norms, last.model]) await rm(path)
