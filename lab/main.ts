@@ -13,6 +13,10 @@ runNamed({
       file: './experiments/wire.js'
     },
     scale: { summary: 'what a round costs as the consortium grows', file: './experiments/scale.js' },
+    poison: {
+      summary: 'what members that poison do to the loss, with and without each defence',
+      file: './poison/poison.js'
+    },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
     soak: {

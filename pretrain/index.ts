@@ -1,14 +1,27 @@
 /**
- * How the project's own base model is made: tokenizer, training, yardsticks, model card.
+ * How the project's own base model and its larger sibling are made: tokenizer, training, yardsticks, model cards.
  *
  * ```sh
  * npm run pretrain                # trains models/loam-base-1m again
- * npm run pretrain -- evaluate    # unigram, bigram, model
+ * npm run pretrain -- evaluate    # unigram, bigram, models side by side
  * ```
+ *
+ * The larger model begins as a widened copy of the base model and is trained on by PyTorch (`torch/train.py`) on the
+ * tokens that `export-tokens.ts` writes: the same split and tokenizer, and public-domain texts beside
+ * (`added-texts/`). `README.md` has the commands.
  */
 
 export { createDocumentScorer, type DocumentScorer } from './document-scorer.ts'
 export { type CountModel, kneserNeyBigram, meanNats, unigramModel } from './kneser-ney.ts'
-export { type DomainLoss, type Loss, type Measurement, measureDomains, measureModel } from './measure.ts'
+export {
+  type AddedTextLoss,
+  type DomainLoss,
+  type Loss,
+  type Measurement,
+  measureAddedTexts,
+  measureDomains,
+  measureModel,
+  measureModels
+} from './measure.ts'
 export { tokenizerFiles, writeTokenizerFiles } from './tokenizer-files.ts'
 export { type BytePairEncoding, trainBytePairEncoding } from './train-byte-pair-encoding.ts'

@@ -6,11 +6,18 @@ runNamed({
   fallback: 'run',
   programs: {
     run: { summary: 'train the shipped base model again', file: './pretrain.js' },
-    evaluate: { summary: 'score the base model beside n-gram models', file: './evaluate.js' },
+    evaluate: { summary: 'score models beside n-gram models', file: './evaluate.js' },
     domains: {
       summary: "write the text of the testnet's domains from its packages",
       file: './pack-domains.js'
     },
-    card: { summary: "write the base model's card", file: './model-card.js' }
+    card: { summary: "write a model's card", file: './model-card.js' },
+    texts: {
+      summary: 'fetch the texts that the larger model reads beside',
+      file: './added-texts/fetch-added-texts.js'
+    },
+    tokens: { summary: 'write all text as token files for PyTorch', file: './export-tokens.js' },
+    assemble: { summary: 'make a model folder of what PyTorch trained', file: './assemble.js' },
+    logits: { summary: 'write logits for PyTorch to compare', file: './dump-logits.js' }
   }
 })

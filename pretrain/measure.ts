@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DOMAIN_NAMES, type DomainName, loadDomain, splitDocuments } from '../src/data/index.ts'
 import { type BaseModel, loadBaseModel } from '../src/model/index.ts'
+import type { AddedSourceName } from './added-texts/index.ts'
 import { countBytes, loadPretrainingCorpus, tokenizeDocuments } from './corpus.ts'
+import { loadCorpusGroups } from './corpus-groups.ts'
 import { createDocumentScorer } from './document-scorer.ts'
 import { kneserNeyBigram, meanNats, unigramModel } from './kneser-ney.ts'
 
@@ -34,25 +38,72 @@ export interface DomainLoss extends Loss {
   readonly heldOutDocuments: number
 }
 
+/** A model's loss on the held-out part of one added source. */
+export interface AddedTextLoss extends Loss {
+  readonly source: AddedSourceName
+  readonly heldOutDocuments: number
+}
+
 /** Measures a model folder against the count models: about 25 seconds, most of it tokenizing. */
 export async function measureModel(folder: string, threads: number): Promise<Measurement> {
-  const base = loadBaseModel(folder)
-  const { tokenizer, weights, config } = base
+  const [measurement] = await measureModels([folder], threads)
+  return measurement!
+}
+
+/** Measures model folders on the same documents; those with one tokenizer share the count models. */
+export async function measureModels(folders: readonly string[], threads: number): Promise<Measurement[]> {
   const corpus = await loadPretrainingCorpus()
-  const train = tokenizeDocuments(corpus.train, tokenizer)
-  const heldOut = tokenizeDocuments(corpus.heldOut, tokenizer)
   const bytes = countBytes(corpus.heldOut)
-  const scorer = await createDocumentScorer(config, threads)
-  const model = withBits(await scorer.score(weights, heldOut), bytes)
-  await scorer.dispose()
-  const bigram = withBits(meanNats(kneserNeyBigram(train, config.vocabularySize), heldOut), bytes)
-  return {
-    parameters: countParameters(base),
-    unigram: withBits(meanNats(unigramModel(train, config.vocabularySize), heldOut), bytes),
-    bigram,
-    model,
-    margin: bigram.nats - model.nats
+  const measurements: Measurement[] = []
+  let known:
+    | (Pick<Measurement, 'unigram' | 'bigram'> & { tokenizer: string; heldOut: number[][] })
+    | undefined
+  for (const folder of folders) {
+    const base = loadBaseModel(folder)
+    const { config, weights } = base
+    const tokenizer = readFileSync(join(folder, 'tokenizer.json'), 'utf8')
+    if (known?.tokenizer !== tokenizer) {
+      const train = tokenizeDocuments(corpus.train, base.tokenizer)
+      const heldOut = tokenizeDocuments(corpus.heldOut, base.tokenizer)
+      const unigram = withBits(meanNats(unigramModel(train, config.vocabularySize), heldOut), bytes)
+      const bigram = withBits(meanNats(kneserNeyBigram(train, config.vocabularySize), heldOut), bytes)
+      known = { tokenizer, heldOut, unigram, bigram }
+    }
+    const scorer = await createDocumentScorer(config, threads)
+    const model = withBits(await scorer.score(weights, known.heldOut), bytes)
+    await scorer.dispose()
+    const { unigram, bigram } = known
+    measurements.push({
+      parameters: countParameters(base),
+      unigram,
+      bigram,
+      model,
+      margin: bigram.nats - model.nats
+    })
   }
+  return measurements
+}
+
+/**
+ * The model's loss on the held-out sections of the added texts.
+ *
+ * @param texts folder that they were fetched to
+ */
+export async function measureAddedTexts(
+  folder: string,
+  texts: string,
+  threads: number
+): Promise<AddedTextLoss[]> {
+  const { tokenizer, weights, config } = loadBaseModel(folder)
+  const scorer = await createDocumentScorer(config, threads)
+  const losses: AddedTextLoss[] = []
+  for (const { name, heldOut } of await loadCorpusGroups(texts)) {
+    if (name === 'base') continue
+    const loss = await scorer.score(weights, tokenizeDocuments(heldOut, tokenizer))
+    losses.push({ source: name, heldOutDocuments: heldOut.length, ...withBits(loss, countBytes(heldOut)) })
+  }
+  await scorer.dispose()
+  return losses
 }
 
 /** The model's loss on the held-out part of all 16 domains: what a network's members start from. */

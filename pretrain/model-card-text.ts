@@ -27,7 +27,6 @@ export function modelCard(
   const { config } = model
   const tokensSeen = recipe.steps * recipe.batchSize * recipe.sequenceLength
   const epochs = tokensSeen / corpus.trainTokens
-  const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(2)} MB`
   return `---
 license: [apache-2.0, mit]
 language: en
@@ -109,12 +108,13 @@ ${texts.map(({ beginning, continuation }) => quote(`**${beginning}**${continuati
 `
 }
 
-function lossRow(name: string, { nats, bitsPerByte }: Loss): string {
+/** A Markdown table row. */
+export function lossRow(name: string, { nats, bitsPerByte }: Loss): string {
   return `| ${name} | ${nats.toFixed(3)} | ${bitsPerByte.toFixed(3)} |`
 }
 
 /** Markdown quotation of a text, its own signs escaped. */
-function quote(text: string): string {
+export function quote(text: string): string {
   return text
     .replace(/[<>_`[\]|]/g, '\\$&')
     .split('\n')
@@ -122,14 +122,21 @@ function quote(text: string): string {
     .join('\n')
 }
 
-function fallOf({ finalShare, horizonSteps, cooldownSteps, steps }: TrainingRecord['recipe']): string {
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(2)} MB`
+}
+
+/** How the learning rate falls after its warm-up. */
+export function fallOf({ finalShare, horizonSteps, cooldownSteps, steps }: TrainingRecord['recipe']): string {
   const end = `${finalShare * 100} % of it`
+  if (horizonSteps === undefined)
+    return `then constant to step ${(steps - cooldownSteps).toLocaleString('en')}, then along a straight line to ${end}`
   if (cooldownSteps === 0) return `then a cosine to ${end} over ${horizonSteps} steps`
   return `then a cosine spread over ${horizonSteps} steps, left at step ${steps - cooldownSteps} for a straight line to ${end}`
 }
 
 function optionsOf({ steps, horizonSteps, cooldownSteps }: TrainingRecord['recipe']): string {
   const cooldown = cooldownSteps > 0 ? ` --cooldown ${cooldownSteps}` : ''
-  const horizon = horizonSteps === steps ? '' : ` --horizon ${horizonSteps}`
+  const horizon = horizonSteps === undefined || horizonSteps === steps ? '' : ` --horizon ${horizonSteps}`
   return `--steps ${steps}${horizon}${cooldown}`
 }

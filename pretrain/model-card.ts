@@ -1,9 +1,10 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { Command } from 'commander'
 import { parseLlamaConfig } from '../src/model/index.ts'
 import { packageRoot } from '../src/package-root.ts'
-import { measureDomains, measureModel } from './measure.ts'
+import { largerModelCard, type MeasuredModel } from './larger-model-card.ts'
+import { measureAddedTexts, measureDomains, measureModel, measureModels } from './measure.ts'
 import { modelCard } from './model-card-text.ts'
 import { positiveInteger } from './option-values.ts'
 import { sampleModel } from './samples.ts'
@@ -11,6 +12,7 @@ import { readTrainingRecord } from './training-record.ts'
 
 interface CardOptions {
   readonly model: string
+  readonly texts: string
   readonly threads: number
 }
 
@@ -19,19 +21,36 @@ const program = new Command('npm run pretrain -- card')
     "Measures a model folder again and writes its README.md from the measurements and the run's training.json."
   )
   .option('--model <folder>', 'folder that pretrain wrote', join(packageRoot(), 'models', 'loam-base-1m'))
+  .option('--texts <folder>', 'added texts, where the model was trained on them', '.loam/added-texts')
   .option('--threads <n>', 'threads of the executor', positiveInteger, 2)
-  .addHelpText('after', '\nExample:\n  node dist/pretrain/model-card.js --model models/loam-base-1m')
+  .addHelpText('after', '\nExample:\n  npm run pretrain -- card --model models/loam-base-1m')
 
-const { model, threads } = program.parse().opts<CardOptions>()
+const { model, texts, threads } = program.parse().opts<CardOptions>()
 const facts = {
   config: parseLlamaConfig(JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))),
   weightBytes: statSync(join(model, 'model.safetensors')).size
 }
-const measurement = await measureModel(model, threads)
-const domains = await measureDomains(model, threads)
+const record = readTrainingRecord(model)
 const samples = await sampleModel(model, threads)
-writeFileSync(
-  join(model, 'README.md'),
-  modelCard(facts, readTrainingRecord(model), measurement, domains, samples)
-)
-console.log(`wrote ${join(model, 'README.md')}`)
+const path = join(model, 'README.md')
+if (record.grownFrom === undefined) {
+  const measurement = await measureModel(model, threads)
+  writeFileSync(path, modelCard(facts, record, measurement, await measureDomains(model, threads), samples))
+} else {
+  const [larger, smaller] = await measureBoth([model, join(dirname(model), record.grownFrom.model)])
+  writeFileSync(path, largerModelCard(facts, record, larger, smaller, samples))
+}
+console.log(`wrote ${path}`)
+
+async function measureBoth(folders: readonly [string, string]): Promise<[MeasuredModel, MeasuredModel]> {
+  const [larger, smaller] = await measureModels(folders, threads)
+  const rest = async (folder: string): Promise<Omit<MeasuredModel, 'measurement'>> => ({
+    name: basename(folder),
+    domains: await measureDomains(folder, threads),
+    addedTexts: await measureAddedTexts(folder, texts, threads)
+  })
+  return [
+    { ...(await rest(folders[0])), measurement: larger! },
+    { ...(await rest(folders[1])), measurement: smaller! }
+  ]
+}

@@ -55,6 +55,8 @@ async function build(folder: string): Promise<BuilderMemory> {
   const threads = mergeThreads(count)
   const job = {
     type: 'build',
+    clip: 'none',
+    normCap: 1_000,
     sources,
     rankStabilised: false,
     weights: 'samples',

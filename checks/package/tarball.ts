@@ -7,7 +7,7 @@ import type { RunCommand } from './run-command.ts'
 const ALLOWED = [
   /^dist\/src\/.+\.(?:js|d\.ts)$/,
   /^dist\/scripts\/testnet\/.+\.(?:js|d\.ts)$/,
-  /^(?:corpora|deploy|docs|models)\//,
+  /^(?:corpora|deploy|docs|models\/loam-base-1m)\//,
   /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE-APACHE|LICENSE-MIT)$/
 ]
 /** What must not, although a folder that ships holds it. */

@@ -1,5 +1,5 @@
 import type { LoraAdapter, LoraPair } from '../../src/adapter/pair/lora-adapter.ts'
-import { loraScale } from '../../src/adapter/stack/stack.ts'
+import { loraScale } from '../../src/adapter/pair/lora-scale.ts'
 import type { Aggregate, AggregationOptions, RoundStart } from './aggregation-rule.ts'
 
 /** The base takes the whole update in; the member starts afresh. */

@@ -1,4 +1,4 @@
-import { type StackMember, updateNorm } from '../../src/adapter/index.ts'
+import { medianNorm, type StackMember, updateNorm } from '../../src/adapter/index.ts'
 
 /**
  * What the others do against a poisoned update: nothing, clip its norm, or not endorse it. `refuse` has a bound in the
@@ -23,12 +23,7 @@ export function medianNorms(members: readonly StackMember[]): MedianNorms {
   for (const { adapter } of members)
     for (const pair of adapter.pairs)
       norms.set(pair.module, [...(norms.get(pair.module) ?? []), updateNorm(pair)])
-  return new Map(
-    [...norms].map(([module, values]) => {
-      const sorted = values.sort((left, right) => left - right)
-      return [module, sorted[Math.floor((sorted.length - 1) / 2)]!]
-    })
-  )
+  return new Map([...norms].map(([module, values]) => [module, medianNorm(values)]))
 }
 
 /** Leaves out the members whose update a quorum of the honest would not endorse. */

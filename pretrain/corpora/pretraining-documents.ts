@@ -18,25 +18,32 @@ const TOLERATED_OVERLAP = 0.2
  * @returns about 10 MB, in the corpora's order; takes several seconds
  */
 export async function loadPretrainingDocuments(): Promise<TextDocument[]> {
-  const heldOutDigests = new Set<string>()
-  const heldOutLines = new Set<string>()
+  const isNew = await createDomainFilter()
+  return [...loadStateOfTheUnion((year) => !isDomainYear(year)), ...(await loadPretrainingMails())].filter(
+    isNew
+  )
+}
+
+/**
+ * A test for documents to pretrain on: false for one that repeats a domain's document or one that was asked about
+ * before, or more than a fifth of whose long lines stand in a domain.
+ */
+export async function createDomainFilter(): Promise<(document: TextDocument) => boolean> {
+  const knownDigests = new Set<string>()
+  const domainLines = new Set<string>()
   for (const name of DOMAIN_NAMES) {
     for (const { text } of (await loadDomain(name)).documents) {
-      heldOutDigests.add(contentDigest(text))
-      for (const line of tellingLines(text)) heldOutLines.add(line)
+      knownDigests.add(contentDigest(text))
+      for (const line of tellingLines(text)) domainLines.add(line)
     }
   }
-  const candidates = [
-    ...loadStateOfTheUnion((year) => !isDomainYear(year)),
-    ...(await loadPretrainingMails())
-  ]
-  return candidates.filter(({ text }) => {
+  return ({ text }) => {
     const digest = contentDigest(text)
-    if (heldOutDigests.has(digest)) return false
-    heldOutDigests.add(digest)
+    if (knownDigests.has(digest)) return false
+    knownDigests.add(digest)
     const lines = tellingLines(text)
-    return lines.filter((line) => heldOutLines.has(line)).length <= TOLERATED_OVERLAP * lines.length
-  })
+    return lines.filter((line) => domainLines.has(line)).length <= TOLERATED_OVERLAP * lines.length
+  }
 }
 
 async function loadPretrainingMails(): Promise<TextDocument[]> {

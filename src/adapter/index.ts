@@ -27,11 +27,12 @@ export {
   mergePairInPlace,
   weightOf
 } from './merge/merge.ts'
-export { clipAdapter, clipToMedian } from './norm/clip.ts'
+export { factorFault, factorNorm, factorNormBound } from './norm/factor-bounds.ts'
 export { updateNorm } from './norm/norm.ts'
 export { AdapterError } from './pair/adapter-error.ts'
 export { allFinite, checkAdapter, checkPair, isFinitePair } from './pair/check-adapter.ts'
 export type { LoraAdapter, LoraPair } from './pair/lora-adapter.ts'
+export { loraScale } from './pair/lora-scale.ts'
 export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './peft/adapter-file.ts'
 export { adapterFromTensors, adapterTensors } from './peft/adapter-tensors.ts'
 export {
@@ -58,12 +59,12 @@ export {
   shardByteLength,
   shardFromPair
 } from './shard/shard.ts'
+export { clipAdapter, clipFactors, clipToMedian, medianNorm } from './stack/clip.ts'
 export { concatenateAdapters } from './stack/concatenate.ts'
 export {
-  loraScale,
   type Stack,
   type StackMember,
   type StackOptions,
   stackAdapters
 } from './stack/stack.ts'
-export { cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'
+export { type Clip, cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'

@@ -30,6 +30,7 @@ export {
   widenElements
 } from './elements/element-formats.ts'
 export { float32Bytes } from './elements/little-endian.ts'
+export { requireRegularFile } from './files/regular-file.ts'
 export { FormatError } from './format-error.ts'
 export {
   type EncodeGgufOptions,

@@ -75,7 +75,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const { identity, rounds } = member
   const { config, base } = await completeSettings(options, member, telling.report)
   const model = await requireSealedModel(rounds, log)
-  await normBounds(home, member.charter.charter, rounds.head.round)
+  await normBounds(home, member.charter.charter, rounds.head.round, log)
   const messageLog = await openOwnLog(home, member.isLogLost, log, started)
   const blocks = await BlockStore.open(home.folder, logs.of('blocks'))
   const running: Running = { options, config, member, telling, started }

@@ -38,6 +38,7 @@ export {
   hashCanonical,
   MalformedError
 } from './encoding/canonical-cbor.ts'
+export { textSchema } from './encoding/schemas.ts'
 export { createSigner, type Signer, type Verify, verifyEd25519 } from './encoding/signature.ts'
 export { describeConflict, isSameSeal, signedTwice } from './history/conflicting-seals.ts'
 export {

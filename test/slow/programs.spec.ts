@@ -20,9 +20,10 @@ function run(room: string, ...args: string[]): Promise<Outcome> {
 }
 
 /** Programs that take no options, and do at once what they are for. */
-const WITHOUT_OPTIONS = new Set(
-  ['arm64', 'documents', 'merge', 'package', 'settings'].map((name) => `checks ${name}`)
-)
+const WITHOUT_OPTIONS = new Set([
+  ...['arm64', 'documents', 'merge', 'package', 'settings'].map((name) => `checks ${name}`),
+  'pretrain domains'
+])
 
 for (const room of ['bench', 'lab', 'checks', 'pretrain'])
   describe(`the programs of ${room}`, function () {

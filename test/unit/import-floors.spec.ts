@@ -12,6 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/formats'],
   ['src/adapter', 'src/data'],
   ['src/protocol', 'src/model'],
+  ['src/prada'],
   ['src/node'],
   ['scripts/testnet'],
   ['src/cli', 'src/index.ts', 'src/control.ts'],

@@ -29,6 +29,8 @@ const RECORDED = {
   /** SHA-256 of the merged model's canonical file, and of that file's block list, which is what a seal names. */
   model: '80862983e8c43a096e0a43cb65f40973af851c54a5ea3888bbbd77ed661d6101',
   sealedModel: '4fb813e4346aa766dab927d12d1d10bcfd2ffc8c872eac36b69d8b1305553fab',
+  /** The stack of the same adapters where updates are clipped to the cut's median norm, and weights capped tighter. */
+  clippedStack: '30215920cac8d2586086ad969e4ab1291457df4fcbce776b638199c8cce29ee9',
   training: '277fff099a0600cf8b2f2423ccd2f87310dc406ad5977823d945fd942db8aebe'
 }
 
@@ -86,6 +88,11 @@ describe('recorded digests', () => {
     const file = new Map([...modules].map(([module, weight]) => [`${module}.weight`, weight]))
     assert.equal(sha256Hex(encodeSafetensors(file)), RECORDED.model)
     assert.equal(modelDigest(modules), RECORDED.sealedModel)
+  })
+
+  it('of the stack of the same adapters, clipped', () => {
+    const { tensors } = stackAdapters(members, { clip: 'median' })
+    assert.equal(stackDigest(tensors), RECORDED.clippedStack)
   })
 
   it('of a LoRA training run with a fixed seed', async () => {

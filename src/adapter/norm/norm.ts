@@ -1,5 +1,5 @@
 import type { LoraPair } from '../pair/lora-adapter.ts'
-import { loraScale } from '../stack/stack.ts'
+import { loraScale } from '../pair/lora-scale.ts'
 
 /**
  * Frobenius norm of ΔW = s·B·A without building ΔW: ‖B·A‖² = Σ_kl (BᵀB)_kl (A·Aᵀ)_kl, two rank × rank Gram matrices in

@@ -1,7 +1,7 @@
 import { pairFromSvd, productSvd } from '../low-rank/product-svd.ts'
 import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
+import { loraScale } from '../pair/lora-scale.ts'
 import { joinPairs } from '../stack/join-pairs.ts'
-import { loraScale } from '../stack/stack.ts'
 import { pairFromBlocks, type Shard, type ShardDtype, shardFromPair } from './shard.ts'
 
 /** An adapter as it goes over the wire. */

@@ -1,11 +1,14 @@
 import { compareStrings } from '../../formats/compare-strings.ts'
 import type { Tensor } from '../../formats/tensor.ts'
+import { updateNorm } from '../norm/norm.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import { checkAdapter } from '../pair/check-adapter.ts'
 import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
+import { loraScale } from '../pair/lora-scale.ts'
 import { adapterTensors } from '../peft/adapter-tensors.ts'
+import { clipFactors } from './clip.ts'
 import { joinAndCheck, type WeightedPair } from './join-pairs.ts'
-import { type MemberWeights, memberCounts, shares } from './weights.ts'
+import { type Clip, type MemberWeights, memberCounts, shares } from './weights.ts'
 
 /** One manifest of the cut, as the stack sees it. */
 export interface StackMember {
@@ -22,6 +25,10 @@ export interface StackOptions {
   readonly rsLora?: boolean
   /** What the members count; `samples` unless given. */
   readonly weights?: MemberWeights
+  /** Whether updates are held to the cut's median norm; `none` unless given. */
+  readonly clip?: Clip
+  /** {@link updateNorm} of the pairs, where the caller has them. */
+  readonly normOf?: (pair: LoraPair) => number
 }
 
 /** The global adapter of a round. */
@@ -34,11 +41,6 @@ export interface Stack {
   readonly ranks: ReadonlyMap<string, number>
   /** False when some coefficient or element is NaN or infinite: the round is void then (rule 7). */
   readonly finite: boolean
-}
-
-/** The scale s of a pair: alpha / rank, or alpha / √rank for rsLoRA. */
-export function loraScale({ rank, alpha }: Pick<LoraPair, 'rank' | 'alpha'>, rsLora = false): number {
-  return alpha / (rsLora ? Math.sqrt(rank) : rank)
 }
 
 /**
@@ -58,18 +60,20 @@ export function sortedByAuthor(members: readonly StackMember[]): StackMember[] {
 
 /**
  * Stacks a cut (FLoRA, section 3): per module A = [c_1·A_1 ; … ; c_K·A_K], B = [B_1 | … | B_K] with
- * c_k = fround(p_k · s_k), in the unsigned order of the authors' bytes whatever order they came in. The same cut gives
+ * c_k = fround(p_k · s_k · min(1, median / ‖ΔW_k‖)) (without the last factor where nothing is clipped), in the unsigned order of the authors' bytes whatever order they came in. The same cut gives
  * the same bits on every machine. A member may lack modules: p_k divides by the whole cut all the same.
  *
  * @throws {AdapterError} for an empty cut, an author twice, a bad count, or shapes that differ between members
  */
 export function stackAdapters(members: readonly StackMember[], options: StackOptions = {}): Stack {
   const sorted = sortedByAuthor(members)
-  const part = shares(memberCounts(sorted, options.weights))
+  const part = shares(memberCounts(sorted, options.weights, options.clip))
+  const normOf = options.normOf ?? ((pair) => updateNorm(pair, options.rsLora))
+  const clipped = options.clip === 'median' ? clipFactors(sorted, normOf) : undefined
   const parts = new Map<string, WeightedPair[]>()
   for (const [k, member] of sorted.entries()) {
     for (const pair of checkAdapter(member.adapter).pairs) {
-      const coefficient = Math.fround(part[k]! * loraScale(pair, options.rsLora))
+      const coefficient = Math.fround(part[k]! * loraScale(pair, options.rsLora) * (clipped?.get(pair) ?? 1))
       const ofModule = parts.get(pair.module)
       if (ofModule === undefined) parts.set(pair.module, [{ pair, coefficient }])
       else ofModule.push({ pair, coefficient })

@@ -1,22 +1,34 @@
 import { AdapterError } from '../pair/adapter-error.ts'
 
+/** Whether a stack holds every member's update to the median norm of the cut, module by module, and caps weights tighter. */
+export type Clip = 'median' | 'none'
+
 /**
- * What the members of a cut count: `samples` (rule 9: their documents, at most twice the lower median), `uniform` (one
+ * What the members of a cut count: `samples` (rule 9: their documents, capped by the lower median), `uniform` (one
  * each), or integers that a charter fixes, by the author's bytes in lowercase hex.
  */
 export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
 
+/** Members up to which a clipped stack counts nobody more than the median: one of them may be a fault's whole quota. */
+const SMALL_CUT = 4
+
 /**
  * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by a number that
- * nobody can check. The lower median of an even count is the smaller of the two in the middle.
+ * nobody can check. The lower median of an even count is the smaller of the two in the middle. In a clipped stack the cap
+ * is ⌊1.5 · lower median⌋, and the lower median itself in a cut of at most 4.
  *
  * @throws {AdapterError} when a count is no positive safe integer, or there is none
  */
-export function cappedSamples(samples: readonly number[]): number[] {
+export function cappedSamples(samples: readonly number[], clip: Clip = 'none'): number[] {
   if (samples.length === 0) throw new AdapterError('a cut without members has no median')
   checkCounts(samples, 'samples')
   const median = [...samples].sort((a, b) => a - b)[Math.floor((samples.length - 1) / 2)]!
-  return samples.map((n) => Math.min(n, 2 * median))
+  const cap = clip === 'none' ? 2 * median : clippedCap(median, samples.length)
+  return samples.map((n) => Math.min(n, cap))
+}
+
+function clippedCap(median: number, members: number): number {
+  return members <= SMALL_CUT ? median : median + Math.floor(median / 2)
 }
 
 /**
@@ -47,9 +59,13 @@ export function coefficients(samples: readonly number[]): number[] {
  */
 export function memberCounts(
   members: readonly { readonly author: Uint8Array; readonly samples: number }[],
-  weights: MemberWeights = 'samples'
+  weights: MemberWeights = 'samples',
+  clip: Clip = 'none'
 ): number[] {
-  const samples = cappedSamples(members.map((member) => member.samples))
+  const samples = cappedSamples(
+    members.map((member) => member.samples),
+    clip
+  )
   if (weights === 'samples') return samples
   if (weights === 'uniform') return samples.map(() => 1)
   const counts = members.map(({ author }) => {

@@ -3,6 +3,7 @@ import { LOG_LEVELS, LOG_TOPICS } from '../../node/log/levels.ts'
 import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
 import { commaSeparated, integer } from '../options/parsers.ts'
 import { EXIT, printProgress, printResult } from '../terminal/output.ts'
+import { printableLine } from '../terminal/printable.ts'
 import { UsageError } from '../terminal/usage-error.ts'
 
 interface LogsFlags extends ControlFlags {
@@ -63,7 +64,7 @@ async function runLogs(flags: LogsFlags): Promise<void> {
     stopped
   )) {
     if (type === 'dropped') printProgress('note: too slow: some lines were left out; see HOME/daemon.log')
-    else process.stdout.write(`${flags.json === true ? JSON.stringify(data) : lineText(data as LogLine)}\n`)
+    else printResult(data as LogLine, flags, () => lineText(data as LogLine))
   }
   if (stopped.aborted) return
   printProgress('the daemon has ended')
@@ -80,13 +81,7 @@ export function lineText({ time, level, topic, msg, ...fields }: LogLine): strin
   )
   const name = LEVEL_NAMES[Number(level)] ?? String(level)
   // A field may hold what a stranger sent: nothing of it may steer the terminal.
-  return printable(`${at} ${name.padEnd(5)} ${String(topic ?? '').padEnd(8)} ${String(msg)}${rest.join('')}`)
-}
-
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) =>
-    JSON.stringify(character)
-      .slice(1, -1)
-      .replace(/^[^\\]$/u, '?')
+  return printableLine(
+    `${at} ${name.padEnd(5)} ${String(topic ?? '').padEnd(8)} ${String(msg)}${rest.join('')}`
   )
 }

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
 import { integer, positiveNumber } from '../options/parsers.ts'
-import { EXIT, printProgress, printResult } from '../terminal/output.ts'
+import { EXIT, printProgress, printResult, printText } from '../terminal/output.ts'
 import { stopSignal, surviveStrayErrors } from './peer/daemon-process.ts'
 
 interface RelayFlags {
@@ -116,7 +116,7 @@ async function runRelay(flags: RelayFlags): Promise<void> {
     log
   })
   // Without --json the status is the result, and goes to standard output.
-  const say = flags.json === true ? printProgress : (line: string) => void process.stdout.write(`${line}\n`)
+  const say = flags.json === true ? printProgress : (line: string) => printText(`${line}\n`)
   const addresses = relay.addresses()
   if (process.send !== undefined && process.connected)
     process.send(

@@ -20,7 +20,11 @@ export function verifyCommand(): Command {
     .addHelpText(
       'after',
       `
-The exit code is 0 if everything is valid, otherwise 1. If two homes hold
+Checked are the seals, the digests of stacks, models and owed blocks, the norms
+(recomputed where the round's blocks are there) and the log. What pruning removes
+is counted apart; every other missing file is named.
+
+The exit code is 0 if everything is valid and there, otherwise 1. If two homes hold
 different seals of one round, the members that signed both are named.
 
 Examples:
@@ -46,12 +50,26 @@ async function verify(path: string, { trust, against, json }: VerifyOptions): Pr
   if (result.wrong !== null) process.exitCode = EXIT.failed
 }
 
-function describe({ rounds, seal, modelDigest, members, filesChecked, wrong }: Verification): string {
+/** Missing files that are named without --json. */
+const NAMED_MAX = 20
+
+function describe({ rounds, seal, modelDigest, members, files, wrong }: Verification): string {
+  const { checked, absent, missing, logRecords } = files
   return [
-    wrong === null ? `holds       ${rounds} round(s)` : `wrong       round ${wrong.round}: ${wrong.reason}`,
+    wrong === null
+      ? `holds       ${rounds} round(s)`
+      : `wrong       ${wrong.round === null ? '' : `round ${wrong.round}: `}${wrong.reason}`,
     `sealed      ${rounds} round(s), the last seal is ${seal}`,
     `model       ${modelDigest}`,
     `members     ${members.length} now`,
-    `files       stack and model of ${filesChecked} round(s) have the sealed digests`
+    `files       ${checked.stacks} stack(s) and ${checked.models} model(s) have the sealed digests; ${checked.norms} table(s) of norms and ${checked.blocks} owed block(s) are whole`,
+    `log         ${logRecords === null ? 'none' : `${logRecords} record(s)`}`,
+    `absent      ${countsText(absent)}: pruned, or of rounds that were not built here`,
+    ...missing.slice(0, NAMED_MAX).map((path) => `missing     ${path}`),
+    ...(missing.length > NAMED_MAX ? [`missing     and ${missing.length - NAMED_MAX} more`] : [])
   ].join('\n')
+}
+
+function countsText({ stacks, models, norms, blocks }: Verification['files']['absent']): string {
+  return `${stacks} stack(s), ${models} model(s), ${norms} table(s) of norms, ${blocks} block(s)`
 }

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { decodeAdapterFile, type LoraAdapter, PEFT_WEIGHTS_FILE } from '../../adapter/index.ts'
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, requireRegularFile } from '../../formats/index.ts'
 import { readPeftFolder } from '../../node/export/peft-files.ts'
 
 /**
@@ -15,6 +15,7 @@ export async function readAdapterPath(path: string): Promise<LoraAdapter> {
   if (found === undefined || found.isDirectory()) return readPeftFolder(path)
   if (basename(path) === PEFT_WEIGHTS_FILE) return readPeftFolder(dirname(path))
   try {
+    requireRegularFile(path)
     return decodeAdapterFile(await readFile(path)).adapter
   } catch (error) {
     if (error instanceof FormatError) throw new Error(`${path} is not an adapter: ${error.message}`)

@@ -1,3 +1,5 @@
+import { printableLine } from './printable.ts'
+
 /** One column of a table. */
 export interface Column<Row> {
   readonly title: string
@@ -7,7 +9,10 @@ export interface Column<Row> {
 
 /** Rows in columns, two spaces apart, without a trailing space. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ of }) => of(row)))]
+  const cells = [
+    columns.map(({ title }) => title),
+    ...rows.map((row) => columns.map(({ of }) => printableLine(of(row))))
+  ]
   const widths = columns.map((_, index) => Math.max(...cells.map((row) => row[index]!.length)))
   const pad = (text: string, index: number) =>
     columns[index]!.align === 'right' ? text.padStart(widths[index]!) : text.padEnd(widths[index]!)

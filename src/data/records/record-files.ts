@@ -1,8 +1,9 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse } from 'csv-parse'
+import { requireRegularFile } from '../../formats/files/regular-file.ts'
 import { cutText } from '../text/cut-text.ts'
 import { DataError } from './example.ts'
 
@@ -45,7 +46,7 @@ export async function dataFiles(path: string): Promise<string[]> {
   if (!found.isDirectory()) return [path]
   const entries = await readdir(path, { recursive: true, withFileTypes: true })
   const files = entries
-    .filter((entry) => entry.isFile() && DATA_ENDINGS.includes(extname(entry.name).toLowerCase()))
+    .filter((entry) => !entry.isDirectory() && DATA_ENDINGS.includes(extname(entry.name).toLowerCase()))
     .map((entry) => join(entry.parentPath, entry.name))
     .filter(
       (file) =>
@@ -55,8 +56,11 @@ export async function dataFiles(path: string): Promise<string[]> {
           .some((part) => part.startsWith('.'))
     )
     .sort()
-  if (files.length === 0) throw new DataError(`${path} holds no data: looked for ${DATA_ENDINGS.join(', ')}`)
-  return files
+  // A folder behind a link is not searched, as those of dot files are not.
+  const kept = files.filter((file) => statSync(file, { throwIfNoEntry: false })?.isDirectory() !== true)
+  for (const file of kept) requireData(file)
+  if (kept.length === 0) throw new DataError(`${path} holds no data: looked for ${DATA_ENDINGS.join(', ')}`)
+  return kept
 }
 
 /**
@@ -66,9 +70,19 @@ export async function dataFiles(path: string): Promise<string[]> {
  * @throws {DataError} naming file and line, when the file is malformed
  */
 export async function* readRecords(path: string): AsyncGenerator<SourcedRecord> {
+  requireData(path)
   const reader =
     READERS[extname(path).toLowerCase()] ?? ((await beginsWithBrace(path)) ? readJsonLines : readText)
   yield* reader(path)
+}
+
+/** @throws {DataError} naming what is no regular file: a FIFO or a device has no end */
+function requireData(path: string): void {
+  try {
+    requireRegularFile(path)
+  } catch (error) {
+    throw new DataError(error instanceof Error ? error.message : String(error))
+  }
 }
 
 async function beginsWithBrace(path: string): Promise<boolean> {

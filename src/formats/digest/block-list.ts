@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { requireRegularFile } from '../files/regular-file.ts'
 
 /** Bytes of every block of a file but the last, which has what is left. */
 export const FILE_BLOCK_BYTES = 1024 * 1024
@@ -87,6 +88,7 @@ export interface ListedFile {
 
 /** Length and block list of a file, read a piece at a time. */
 export async function readBlockList(path: string): Promise<ListedFile> {
+  requireRegularFile(path)
   const hash = new BlockListHash()
   for await (const chunk of createReadStream(path, { highWaterMark: FILE_BLOCK_BYTES }))
     hash.update(chunk as Uint8Array)

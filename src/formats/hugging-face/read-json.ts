@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { requireRegularFile } from '../files/regular-file.ts'
 
 /**
  * Reads a file that holds a JSON object.
@@ -6,6 +7,7 @@ import { readFileSync } from 'node:fs'
  * @throws {Error} with the path, when the file is missing, no JSON, or JSON of something else
  */
 export function readJsonObject(path: string): object {
+  requireRegularFile(path)
   const text = readFileSync(path, 'utf8')
   let json: unknown
   try {

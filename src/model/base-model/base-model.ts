@@ -4,7 +4,7 @@ import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import type { Tensor } from '../../formats/tensor.ts'
 import { type ModelConfig, parseModelConfig, UnsupportedModelError } from '../families/index.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
-import { openParameters } from '../weights/parameter-files.ts'
+import { openParameters, requireFittingConfig } from '../weights/parameter-files.ts'
 import { type GenerationDefaults, loadGenerationDefaults } from './generation-defaults.ts'
 
 /** A base model's folder without its weights. */
@@ -38,12 +38,13 @@ export function loadBaseModel(folder: string): BaseModel {
 /**
  * Reads all of a folder but its weights.
  *
- * @throws {UnsupportedModelError} when the model is of another kind
+ * @throws {UnsupportedModelError} when the model is of another kind, or larger than its weight files
  * @throws {Error} when a file is missing or malformed
  */
 export function describeBaseModel(folder: string): BaseModelDescription {
   const configJson = readJsonObject(join(folder, 'config.json'))
   const config = parseModelConfig(configJson)
+  requireFittingConfig(folder, config)
   const tokenizer = loadTokenizer(folder)
   if (tokenizer.vocabularySize > config.vocabularySize) {
     throw new UnsupportedModelError(

@@ -1,6 +1,6 @@
 import { mergePair } from '../../adapter/merge/merge.ts'
 import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
-import { loraScale } from '../../adapter/stack/stack.ts'
+import { loraScale } from '../../adapter/pair/lora-scale.ts'
 import type { Tensor, TensorMap } from '../../formats/tensor.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { LoraAdapter, LoraPair } from '../../adapter/pair/lora-adapter.ts'
-import { loraScale } from '../../adapter/stack/stack.ts'
+import { loraScale } from '../../adapter/pair/lora-scale.ts'
 import type { Executor, FeedValue } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
 import type { ModelConfig } from '../families/index.ts'

@@ -39,3 +39,37 @@ export function cachedAttention(
     : matMul(weights, v)
   return reshape(y, q.shape)
 }
+
+/** A cache and where the new tokens go in it. */
+export interface PlacedNodes extends PastNodes {
+  /** One-hot [1, 1, capacity, length]: column j has its 1 at the place of new token j; none for a filling token. */
+  readonly placement: GraphNode
+}
+
+/**
+ * Attention of new tokens to a cache in which they have been put at their places. A token's scores, softmax and sum then
+ * run over the same places in the same order whichever run computed its neighbours: the result has the same bits
+ * however a text is cut into runs. A product with a one-hot matrix copies exactly; the cache has to be 0 at the places.
+ *
+ * @param q [batch, keyHeads, group, length, headSize]
+ * @param k keys of the new tokens [batch, keyHeads, length, headSize], and `v` alike
+ * @param mask added to the scores, [length, capacity]
+ * @returns [batch, keyHeads, group, length, headSize]
+ */
+export function placedAttention(
+  q: GraphNode,
+  k: GraphNode,
+  v: GraphNode,
+  { keys: pastKeys, values: pastValues, placement }: PlacedNodes,
+  mask: GraphNode
+): GraphNode {
+  const [batch, heads, group, length, headSize] = q.shape as [number, number, number, number, number]
+  const capacity = pastKeys.shape[2]!
+  const rows = reshape(q, [batch, heads, group * length, headSize])
+  const keys = add(pastKeys, matMul(placement, k))
+  const values = add(pastValues, matMul(placement, v))
+  const scores = matMul(rows, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) })
+  const masked = add(reshape(scores, [batch, heads, group, length, capacity]), mask)
+  const weights = reshape(softmax(masked), scores.shape)
+  return reshape(matMul(weights, values), q.shape)
+}

@@ -9,7 +9,7 @@ import { oneAtATime } from '../executor/one-at-a-time.ts'
 import type { ModelConfig } from '../families/index.ts'
 import { checkTokenId } from '../tokenizer/token-id.ts'
 import { checkWeights } from '../weights/check-weights.ts'
-import { type DecodingShape, decodingGraph, maskName } from './decoding-graph.ts'
+import { type DecodingShape, decodingGraph, maskName, PLACEMENT } from './decoding-graph.ts'
 import { createKeyValueCache } from './key-value-cache.ts'
 
 /** Smallest capacity of a cache, tokens; it doubles from there. */
@@ -18,8 +18,12 @@ const CACHE_BLOCK = 64
 const LENGTH_MAX = 256
 /** Fewest tokens of a run of more than one. */
 const LENGTH_MIN = 8
+/** Fewest rows of a repeatable run. */
+const RUN_MIN = 2
+/** Repeatable runs up to this many tokens give the logits behind each, so that few shapes have to be compiled. */
+const ALL_ROWS_MAX = 32
 /** Compiled graphs kept; the one unused for longest is freed. */
-const COMPILED_MAX = 8
+const COMPILED_MAX = 12
 /** Score of a position that may not be looked at: its softmax weight is exactly 0. */
 const MASKED_SCORE = -1e9
 
@@ -30,6 +34,12 @@ export interface DecoderOptions {
   readonly executor?: Executor
   /** Longest text, tokens; the model's maximum unless given. */
   readonly context?: number
+  /**
+   * Whether a token's logits have the same bits however the text is cut into runs: what speculative decoding needs to
+   * give the very tokens of decoding one by one. A run then has at least two tokens and is computed on one thread, as
+   * onnxruntime cuts a product's inner sums by the columns that a thread gets; false where it is absent.
+   */
+  readonly repeatable?: boolean
 }
 
 /** A text longer than the model can attend to. */
@@ -49,6 +59,14 @@ export interface DecodedText {
    * @throws {Error} when an id lies outside the vocabulary
    */
   append(ids: readonly number[]): Promise<Float32Array>
+  /**
+   * Appends tokens and gives the logits behind each of the last `count` of them.
+   *
+   * @param count at least 1, at most the number of `ids`
+   * @returns [count][vocabularySize], not overwritten
+   * @throws what `append` throws
+   */
+  appendRows(ids: readonly number[], count: number): Promise<Float32Array[]>
   /** Goes back to the first `length` tokens: what comes next replaces the rest. */
   truncate(length: number): void
 }
@@ -78,15 +96,17 @@ interface CompiledShape extends DecodingShape {
  * @throws {Error} when the context is longer than the model's
  */
 export function createDecoder(options: DecoderOptions): Decoder {
-  const { config } = options
+  const { config, repeatable = false } = options
   const context = options.context ?? config.maxPositions
   if (!Number.isInteger(context) || context < 1 || context > config.maxPositions)
     throw new Error(
       `a context of ${context} tokens does not fit the model's ${config.maxPositions} positions`
     )
+  if (repeatable && (options.threads ?? 1) > 1)
+    throw new Error(`a repeatable decoder computes on one thread, not ${options.threads}`)
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
   const shapes = createCompiledShapes(config, executor)
-  const exclusively = oneAtATime((work: () => Promise<Float32Array>) => work())
+  const exclusively = oneAtATime((work: () => Promise<Float32Array[]>) => work())
 
   const start = (weights: TensorMap): DecodedText => {
     checkWeights(config, weights, 'the weights')
@@ -94,10 +114,12 @@ export function createDecoder(options: DecoderOptions): Decoder {
     const { layers, keyValueHeads: keyHeads, headSize } = config
     const cache = createKeyValueCache({ layers, keyHeads, headSize }, CACHE_BLOCK)
 
-    const run = async (ids: readonly number[]): Promise<Float32Array> => {
+    /** Logits behind the last `count` of `ids`. */
+    const run = async (ids: readonly number[], count: number): Promise<Float32Array[]> => {
       const held = cache.length
-      const length = ids.length === 1 ? 1 : Math.min(powerOfTwo(ids.length), config.maxPositions)
-      const shape = await shapes.get({ length, capacity: cache.length === 0 ? 0 : cache.capacity })
+      if (repeatable) cache.reserve(held + ids.length)
+      const shape = await shapes.get(runShape(ids.length, count, held))
+      const { length, rows = 1, placed } = shape
       const feeds = new Map<string, FeedValue>(base)
       if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)
       const inputIds = new Int32Array(length)
@@ -105,27 +127,63 @@ export function createDecoder(options: DecoderOptions): Decoder {
       // Tokens that only fill the run up stand at the last position: no table has a row beyond it.
       const positions = Int32Array.from({ length }, (_, row) => held + Math.min(row, ids.length - 1))
       feeds.set('inputIds', inputIds).set('positions', positions)
-      feeds.set('last', Int32Array.of(ids.length - 1))
+      const first = ids.length - count
+      feeds.set(
+        'last',
+        Int32Array.from({ length: rows }, (_, row) => Math.min(first + row, ids.length - 1))
+      )
+      if (placed) feeds.set(PLACEMENT, placementOf(shape, held, ids.length))
       for (const window of shape.windows) feeds.set(maskName(window), decodingMask(shape, held, window))
       const outputs = await shape.graph.run(feeds)
       cache.append(outputs, length, ids.length)
-      return outputs.get('logits')!
+      const logits = outputs.get('logits')!
+      const size = config.vocabularySize
+      return Array.from({ length: count }, (_, row) => logits.subarray(row * size, (row + 1) * size))
+    }
+
+    const runShape = (tokens: number, count: number, held: number): DecodingShape => {
+      const capacity = repeatable || held > 0 ? cache.capacity : 0
+      if (!repeatable) {
+        const length = tokens === 1 ? 1 : Math.min(powerOfTwo(tokens), config.maxPositions)
+        return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length) }
+      }
+      // One row is multiplied by other code than several are, which sums in another order.
+      const length = powerOfTwo(tokens, RUN_MIN)
+      const rows = length <= ALL_ROWS_MAX ? length : powerOfTwo(count, ALL_ROWS_MAX)
+      return { length, capacity, rows, placed: true }
+    }
+
+    /** Appends all of `added`; logits behind the last `count`. */
+    const appendParts = async (added: readonly number[], count: number): Promise<Float32Array[]> => {
+      if (added.length === 0) throw new Error('no token was given to append')
+      if (!Number.isInteger(count) || count < 1 || count > added.length)
+        throw new RangeError(`the logits behind ${count} of ${added.length} tokens were asked for`)
+      for (const id of added) checkTokenId(id, config)
+      if (cache.length + added.length > context) throw contextError(cache.length + added.length, context)
+      const wanted: Float32Array[] = []
+      for (let from = 0; from < added.length; from += LENGTH_MAX) {
+        const part = added.slice(from, from + LENGTH_MAX)
+        const ofPart = Math.max(0, part.length - Math.max(0, added.length - count - from))
+        const logits = await run(part, Math.max(1, ofPart))
+        // A run's output is the executor's own, and lives until its next run.
+        if (ofPart > 0) wanted.push(...logits.map((row) => (count === 1 ? row : row.slice())))
+      }
+      return wanted
     }
 
     return {
       get length() {
         return cache.length
       },
-      append(ids) {
+      append: async (ids) => {
+        const added = [...ids]
+        return (await exclusively(() => appendParts(added, 1)))[0]!
+      },
+      appendRows(ids, count) {
         const added = [...ids]
         return exclusively(async () => {
-          if (added.length === 0) throw new Error('no token was given to append')
-          for (const id of added) checkTokenId(id, config)
-          if (cache.length + added.length > context) throw contextError(cache.length + added.length, context)
-          let logits: Float32Array | undefined
-          for (let from = 0; from < added.length; from += LENGTH_MAX)
-            logits = await run(added.slice(from, from + LENGTH_MAX))
-          return logits!
+          const rows = await appendParts(added, count)
+          return count === 1 ? rows.map((row) => row.slice()) : rows
         })
       },
       truncate: (length) => cache.truncate(length)
@@ -146,7 +204,7 @@ function createCompiledShapes(config: ModelConfig, executor: Executor) {
   return {
     async get(shape: DecodingShape): Promise<CompiledShape> {
       if (disposed) throw new Error('the decoder has been disposed')
-      const key = `${shape.length}x${shape.capacity}`
+      const key = `${shape.length}x${shape.capacity}x${shape.rows}`
       let entry = compiled.get(key)
       if (!entry) {
         const { graph, windows } = decodingGraph(config, shape)
@@ -176,28 +234,50 @@ function contextError(length: number, context: number): ContextLengthError {
   )
 }
 
-/** The smallest power of two that is at least `count`, from LENGTH_MIN on. */
-function powerOfTwo(count: number): number {
-  let power = LENGTH_MIN
+/** The smallest power of two that is at least `count`, from `least` on. */
+function powerOfTwo(count: number, least = LENGTH_MIN): number {
+  let power = least
   while (power < count) power *= 2
   return power
 }
 
+/** Where each of `count` new tokens behind `held` cached ones goes in the cache, one-hot [capacity, length]. */
+function placementOf({ length, capacity }: DecodingShape, held: number, count: number): Float32Array {
+  const placement = new Float32Array(capacity * length)
+  for (let token = 0; token < count; token++) placement[(held + token) * length + token] = 1
+  return placement
+}
+
 /**
  * Mask [length, capacity + length] of new tokens behind `held` cached ones: each sees the held tokens, itself and the new
- * ones before it, and of these only the last `window`.
+ * ones before it, and of these only the last `window`. Of a placed run [length, capacity]; tokens that fill it up see
+ * what lies behind the others, and nothing reads them.
  */
 export function decodingMask(
-  { length, capacity }: DecodingShape,
+  { length, capacity, placed = false }: DecodingShape,
   held: number,
   window = Number.POSITIVE_INFINITY
 ): Float32Array {
+  if (placed) return placedMask(length, capacity, held, window)
   const keys = capacity + length
   const mask = new Float32Array(length * keys).fill(MASKED_SCORE)
   for (let row = 0; row < length; row++) {
     const first = Math.max(0, held + row + 1 - window)
     if (first < held) mask.fill(0, row * keys + first, row * keys + held)
     mask.fill(0, row * keys + capacity + Math.max(0, first - held), row * keys + capacity + row + 1)
+  }
+  return mask
+}
+
+function placedMask(length: number, capacity: number, held: number, window: number): Float32Array {
+  const mask = new Float32Array(length * capacity).fill(MASKED_SCORE)
+  for (let row = 0; row < length; row++) {
+    const end = Math.min(capacity, held + row + 1)
+    mask.fill(
+      0,
+      row * capacity + Math.min(end - 1, Math.max(0, held + row + 1 - window)),
+      row * capacity + end
+    )
   }
   return mask
 }

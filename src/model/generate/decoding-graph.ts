@@ -1,6 +1,6 @@
 import { headParameter, hiddenStates, type ModelConfig, parameterShapes } from '../families/index.ts'
 import { type Graph, GraphBuilder, type GraphNode, gatherRows, matMul } from '../graph/index.ts'
-import { cachedAttention } from './cached-attention.ts'
+import { cachedAttention, type PastNodes, placedAttention } from './cached-attention.ts'
 
 /** Size of a decoding graph. */
 export interface DecodingShape {
@@ -8,7 +8,14 @@ export interface DecodingShape {
   readonly length: number
   /** Tokens that the cache which is fed has room for; 0 for none. */
   readonly capacity: number
+  /** Rows whose logits are returned; 1 where it is absent. */
+  readonly rows?: number
+  /** Whether attention reads new keys and values at their places in the cache; beside it where this is absent. */
+  readonly placed?: boolean
 }
+
+/** Name of the input that says where a placed run's tokens go: one-hot [1, 1, capacity, length]. */
+export const PLACEMENT = 'placement'
 
 /** Names under which a layer's cached keys and values are fed and its new ones returned. */
 export function cacheNames(
@@ -35,11 +42,15 @@ export interface DecodingGraph {
 
 /**
  * Graph of the next token's logits for tokens that follow cached ones. Inputs: `inputIds` (int32 [1, length]),
- * `positions` (int32 [length]), a mask for each kind of window, `last` (int32 [1], the row whose logits are wanted), the
+ * `positions` (int32 [length]), a mask for each kind of window, `last` (int32 [rows], the rows whose logits are wanted), the
  * parameters, and each layer's cached keys and values [1, keyHeads, capacity, headSize] unless `capacity` is 0. Outputs:
- * `logits` [1, vocabularySize] and each layer's new keys and values [1, keyHeads, length, headSize].
+ * `logits` [rows, vocabularySize] and each layer's new keys and values [1, keyHeads, length, headSize]. A placed graph is
+ * fed `placement` too, and its masks are [length, capacity].
  */
-export function decodingGraph(config: ModelConfig, { length, capacity }: DecodingShape): DecodingGraph {
+export function decodingGraph(
+  config: ModelConfig,
+  { length, capacity, rows = 1, placed = false }: DecodingShape
+): DecodingGraph {
   const builder = new GraphBuilder()
   const parameters = new Map(
     [...parameterShapes(config)].map(([name, shape]) => [name, builder.input(name, shape)])
@@ -47,21 +58,25 @@ export function decodingGraph(config: ModelConfig, { length, capacity }: Decodin
   const parameter = (name: string): GraphNode => parameters.get(name)!
   const masks = new Map<number | undefined, GraphNode>()
   const maskOf = (window?: number): GraphNode => {
-    const mask = masks.get(window) ?? builder.input(maskName(window), [length, capacity + length])
+    const keys = placed ? capacity : capacity + length
+    const mask = masks.get(window) ?? builder.input(maskName(window), [length, keys])
     masks.set(window, mask)
     return mask
   }
+  const placement = placed ? builder.input(PLACEMENT, [1, 1, capacity, length]) : undefined
   const outputs: Record<string, GraphNode> = {}
   const attend = (layer: number, q: GraphNode, k: GraphNode, v: GraphNode, window?: number): GraphNode => {
     const names = cacheNames(layer)
     const [, keyHeads, , headSize] = k.shape as [number, number, number, number]
     const shape = [1, keyHeads, capacity, headSize]
-    const past =
+    const past: PastNodes | undefined =
       capacity > 0
         ? { keys: builder.input(names.pastKeys, shape), values: builder.input(names.pastValues, shape) }
         : undefined
     outputs[names.newKeys] = k
     outputs[names.newValues] = v
+    if (placement !== undefined && past !== undefined)
+      return placedAttention(q, k, v, { ...past, placement }, maskOf(window))
     return cachedAttention(q, k, v, past, maskOf(window))
   }
   const positions = { node: builder.input('positions', [length], 'int32'), limit: capacity + length }
@@ -71,7 +86,7 @@ export function decodingGraph(config: ModelConfig, { length, capacity }: Decodin
     lora: new Map(),
     sequence: { positions, attend }
   })
-  const last = gatherRows(hidden, builder.input('last', [1], 'int32'))
+  const last = gatherRows(hidden, builder.input('last', [rows], 'int32'))
   outputs.logits = matMul(last, parameter(headParameter(config)), { transposeB: true })
   return { graph: builder.build(outputs), windows: [...masks.keys()] }
 }

@@ -28,7 +28,9 @@ export interface KeyValueCache {
   feeds(): Iterable<[string, FeedValue]>
   /** Takes the first `count` of `length` new tokens from a run's outputs. */
   append(outputs: ReadonlyMap<string, Float32Array>, length: number, count: number): void
-  /** Forgets all but the first `length` tokens. */
+  /** Makes room for `length` tokens. */
+  reserve(length: number): void
+  /** Forgets all but the first `length` tokens; their places are 0 again. */
   truncate(length: number): void
 }
 
@@ -68,6 +70,7 @@ export function createKeyValueCache(
       return capacity
     },
     feeds: () => arrays,
+    reserve: grow,
     append(outputs, fed, count) {
       grow(length + count)
       for (let layer = 0; layer < layers; layer++) {
@@ -85,6 +88,9 @@ export function createKeyValueCache(
     },
     truncate(wanted) {
       if (wanted < 0 || wanted > length) throw new RangeError(`cannot keep ${wanted} of ${length} tokens`)
+      for (const array of arrays.values())
+        for (let head = 0; head < keyHeads; head++)
+          array.fill(0, (head * capacity + wanted) * headSize, (head * capacity + length) * headSize)
       length = wanted
     }
   }

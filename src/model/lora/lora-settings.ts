@@ -1,4 +1,4 @@
-import { loraScale } from '../../adapter/stack/stack.ts'
+import { loraScale } from '../../adapter/pair/lora-scale.ts'
 import { expandTargetModules, linearModules, type ModelConfig, moduleMatcher } from '../families/index.ts'
 
 /** Which modules get LoRA factors, of which rank, and how these act. Biases are never trained. */

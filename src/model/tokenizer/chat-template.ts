@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { z } from 'zod'
 import type { RenderChat } from '../../data/records/tokenize-example.ts'
+import { requireRegularFile } from '../../formats/files/regular-file.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
@@ -79,7 +80,9 @@ function chosen(override: string): string {
 }
 
 function readTemplate(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  if (!existsSync(path)) return undefined
+  requireRegularFile(path)
+  return readFileSync(path, 'utf8')
 }
 
 function textOf(token: z.infer<typeof specialToken>): string | undefined {

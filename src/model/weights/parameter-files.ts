@@ -1,8 +1,14 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
-import { familyOf, linearModules, type ModelConfig, parameterShapes } from '../families/index.ts'
+import {
+  familyOf,
+  linearModules,
+  type ModelConfig,
+  parameterShapes,
+  UnsupportedModelError
+} from '../families/index.ts'
 import { checkShape } from './check-weights.ts'
 import { type LatestMatrix, transposedFileTensor } from './transposed.ts'
 import { type FileTensor, openWeightFile, type WeightFile } from './weight-file.ts'
@@ -50,6 +56,33 @@ export function openParameters(folder: string, config: ModelConfig): WeightFile 
     throw error
   }
   return { tensors, close }
+}
+
+/**
+ * Refuses a config that describes more than the folder's weight files have bytes for, before anything is made in its
+ * size. A folder without weight files passes.
+ *
+ * @throws {UnsupportedModelError} saying how much is described, and how much is there
+ */
+export function requireFittingConfig(folder: string, config: ModelConfig): void {
+  if (!existsSync(join(folder, WEIGHTS_FILE)) && !existsSync(join(folder, INDEX_FILE))) return
+  let bytes = 0
+  for (const file of weightFiles(folder))
+    bytes += statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0
+  const one = { ...config, layers: 1 }
+  let described = 0
+  for (const shape of parameterShapes(one).values()) described += elements(shape)
+  for (const { inFeatures, outFeatures } of linearModules(one).values())
+    described += (config.layers - 1) * inFeatures * outFeatures
+  // No format that is read has less than two bytes an element; one, so that such a format is named where it is read.
+  if (described > bytes)
+    throw new UnsupportedModelError(
+      `config.json describes at least ${described} weights, and the weight files of ${folder} have ${bytes} bytes: one of the two is of another model`
+    )
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1)
 }
 
 /** The names of a folder's weight files. */

@@ -6,6 +6,7 @@ import {
   widenElements
 } from '../../formats/elements/element-formats.ts'
 import { float32FromBytes, HOST_IS_LITTLE_ENDIAN } from '../../formats/elements/little-endian.ts'
+import { requireRegularFile } from '../../formats/files/regular-file.ts'
 import { parseSafetensorsHeader, type SafetensorsEntry } from '../../formats/safetensors/header.ts'
 import { type EncodeSafetensorsOptions, safetensorsChunks } from '../../formats/safetensors/safetensors.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
@@ -46,6 +47,7 @@ export interface WeightFile {
  * @throws {SafetensorsError} when the file is damaged; a tensor that is neither F32 nor F16 nor BF16 throws when it is read
  */
 export function openWeightFile(path: string): WeightFile {
+  requireRegularFile(path)
   const file = openSync(path, 'r')
   try {
     const tensors = readHeader(file).map((entry) => [entry.name, fileTensor(file, path, entry)] as const)

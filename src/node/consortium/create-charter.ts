@@ -1,5 +1,5 @@
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { ShardDtype } from '../../adapter/index.ts'
+import type { Clip, ShardDtype } from '../../adapter/index.ts'
 import type { BaseModel } from '../../model/index.ts'
 import { type Charter, checkCharter, compareBytes, maximumFaulty } from '../../protocol/index.ts'
 import type { MemberCard } from '../home/identity.ts'
@@ -29,6 +29,8 @@ export interface CharterTerms {
   readonly heldOutMargin?: number
   /** What shards count: `uniform` all the same, or by PeerId, and 1 for who is not named; not given: by samples. */
   readonly weights?: 'uniform' | ReadonlyMap<string, number>
+  /** Whether updates are clipped to the median norm of the cut; they are where it is not given. */
+  readonly clip?: Clip
   readonly timeouts?: Partial<Charter['timeouts']>
   /** Rounds after the seal during which blocks are served. */
   readonly retain?: number
@@ -38,7 +40,7 @@ export interface CharterTerms {
 const ALPHA_PER_RANK_MAX = 8
 const SAMPLE_CAP = 1_000_000
 /** An honest update's norm differs little between members; ten medians leave room for unlike data. */
-const NORM_FACTOR = 10
+export const NORM_FACTOR = 10
 const NORM_ABSOLUTE = 1_000
 
 /**
@@ -71,6 +73,7 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     alpha: { min: 1e-3, max: ALPHA_PER_RANK_MAX * maximumRank },
     sampleCap: SAMPLE_CAP,
     ...(terms.weights === undefined ? {} : { weights: charterWeights(terms.weights) }),
+    ...(terms.clip === 'none' ? {} : { clip: 'median' }),
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
     heldOutVeto: terms.heldOutMargin === undefined ? false : { margin: terms.heldOutMargin },
     timeouts: { ...CHARTER_DEFAULTS.timeouts, ...terms.timeouts },

@@ -1,4 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
 
 /** Whether an `authorization` header carries the token; takes equally long for whatever it carries. */
 export function hasToken(authorization: string | undefined, token: string): boolean {
@@ -18,6 +20,25 @@ const OWN_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]'])
  * sends its own name.
  */
 export function isOwnHost(host: string | undefined): boolean {
-  const name = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host ?? '')?.[1]
-  return name !== undefined && OWN_NAMES.has(name.toLowerCase())
+  const name = nameIn(host)
+  return name !== undefined && OWN_NAMES.has(name)
+}
+
+/**
+ * Whether a `host` header is one under which monitoring asks for the metrics: an IP address, this machine's name, a name
+ * without a dot, or one that the settings list. Every other name may be an attacker's that points here (DNS rebinding);
+ * addresses and names without a dot cannot be.
+ *
+ * @param listed names of `metrics.hosts`
+ */
+export function isMetricsHost(host: string | undefined, listed: readonly string[]): boolean {
+  const name = nameIn(host)
+  if (name === undefined || name === '') return false
+  if (isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) return true
+  return /^[a-z0-9_-]+$/.test(name) || [hostname(), ...listed].some((own) => own.toLowerCase() === name)
+}
+
+/** The name in a `host` header, in lower case, without the port; undefined where there is none. */
+function nameIn(host: string | undefined): string | undefined {
+  return /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host ?? '')?.[1]?.toLowerCase()
 }

@@ -2,8 +2,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { z } from 'zod'
 import { networkView } from '../diagnosis/index.ts'
 import type { ControlComponents } from './components.ts'
+import { ConnectionSlots } from './connection-slots.ts'
 import { EventStreams, STREAMS_MAX } from './event-streams.ts'
-import { hasToken, isOwnHost } from './guard.ts'
+import { hasToken, isMetricsHost, isOwnHost } from './guard.ts'
 import { type LogFilter, logFilterSchema, wantsLine } from './log-filter.ts'
 import { peerViews, readiness, roundViews, statusView } from './views.ts'
 
@@ -12,8 +13,8 @@ const BODY_BYTES_MAX = 1_024
 const HEADER_BYTES_MAX = 8_192
 /** Open connections at a time, streams included. */
 const CONNECTIONS_MAX = STREAMS_MAX + 48
-/** Longest a client may take to send its request, milliseconds. */
-const REQUEST_MS = 10_000
+/** Longest a client may take to send its request, and be idle between two, milliseconds. */
+const REQUEST_MS = 3_000
 
 const networkQuery = z.object({ look: z.stringbool().default(false) })
 const roundsQuery = z.object({
@@ -28,6 +29,7 @@ const EVENT_TYPES = [
   'bootstrap',
   'incompatible',
   'heldOut',
+  'leftOut',
   'halted',
   'log'
 ] as const
@@ -60,27 +62,46 @@ export interface ControlServer {
  *   `halted`, `log`, and
  *   `dropped` where the client was too slow
  *
- * @param token what clients must show; undefined where nothing but health and metrics is served, to everybody
+ * Connections that have not shown the token are few and short, so that there is room for those that have it.
+ *
+ * @param token what clients must show; undefined where nothing but health and metrics is served, to everybody that names
+ *   a host of `metrics.hosts`, or one that cannot be a stranger's
+ * @param requestMs other than usual in tests
  */
-export function createControlServer(components: ControlComponents, token: string | undefined): ControlServer {
+export function createControlServer(
+  components: ControlComponents,
+  token: string | undefined,
+  requestMs = REQUEST_MS
+): ControlServer {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_MS,
+    requestTimeout: requestMs,
+    keepAliveTimeout: requestMs,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
-    http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS }
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: requestMs,
+      connectionsCheckingInterval: Math.ceil(requestMs / 3)
+    }
   })
   app.server.maxConnections = CONNECTIONS_MAX
+  const slots = new ConnectionSlots(app.server)
   const streams = new EventStreams()
   app.addHook('onRequest', async (request, reply) => {
-    if (token === undefined || request.raw.socket.remoteAddress === undefined) return
+    if (request.raw.socket.remoteAddress === undefined) return
+    if (token === undefined) {
+      if (isMetricsHost(request.headers.host, components.config.metrics.hosts)) return
+      return reply.code(403).send({ error: 'the host header names an unknown host: add it to metrics.hosts' })
+    }
     if (!isOwnHost(request.headers.host))
       return reply.code(403).send({ error: 'the host header must name this machine: 127.0.0.1 or localhost' })
   })
   const guarded = {
     onRequest: async (request: FastifyRequest, reply: FastifyReply) => {
-      if (token === undefined || hasToken(request.headers.authorization, token)) return
+      if (token === undefined) return
+      if (hasToken(request.headers.authorization, token)) return slots.prove(request.raw.socket)
       return reply.code(401).header('www-authenticate', 'Bearer').send({
         error: 'a token is needed: authorization: Bearer TOKEN, from control.token in the home folder'
       })

@@ -76,7 +76,9 @@ async function fetchModel(
     exchange.fetchFiles([{ path: modelFile, bytes, digest }], { signal: together })
   ).catch((error: unknown) => {
     if (signal.aborted || !(error instanceof NobodyError)) throw error
-    throw new PeerError(`nobody who is connected has the model with digest ${digest}`)
+    throw new PeerError(
+      `${modelFile} is missing, the merged modules that the next round starts from, and no connected member has them (digest ${digest}): put the file back from a copy, or wait until a member that has it is connected`
+    )
   })
   exchange.serveFile(file!)
   log.info({ bytes }, 'the checkpoint has the sealed digest')

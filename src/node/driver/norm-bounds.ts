@@ -1,50 +1,77 @@
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rename } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Charter } from '../../protocol/index.ts'
 import { type Home, roundFiles } from '../home/home.ts'
+import type { Log } from '../log/log.ts'
 import { writeFileAtomic } from '../storage/atomic-file.ts'
-import { isMissing, PeerError } from '../storage/peer-error.ts'
 import type { NormBounds } from '../workers/builder/jobs.ts'
 
 const normsSchema = z.record(z.string(), z.number().min(0))
 
+/** Median norms of a cut, by module. */
+type MedianNorms = Readonly<Record<string, number>>
+
+/** Cuts whose medians are looked at. */
+export const NORM_CUTS = 5
+
 /** Keeps the median norms of a sealed cut, by module: the measure for the rounds after it. */
-export async function saveNorms(
-  home: Home,
-  round: number,
-  medianNorms: Readonly<Record<string, number>>
-): Promise<void> {
+export async function saveNorms(home: Home, round: number, medianNorms: MedianNorms): Promise<void> {
   await writeFileAtomic(
     roundFiles(home, round).norms,
     new TextEncoder().encode(`${JSON.stringify(medianNorms)}\n`)
   )
 }
 
-/**
- * Rule 2 *Validate*: an update may be the charter's factor times the median of the last non-void cut, else its absolute
- * cap. A median of zero says nothing about the next update.
- *
- * @throws {PeerError} when the file that holds the medians is damaged
- */
-export async function normBounds(home: Home, charter: Charter, round: number): Promise<NormBounds> {
-  const { factor, absolute } = charter.norm
-  for (let sealed = round - 1; sealed > 0; sealed--) {
-    const path = roundFiles(home, sealed).norms
-    try {
-      const medians = normsSchema.parse(JSON.parse(await readFile(path, 'utf8')))
-      const bounds = Object.entries(medians).filter(([, median]) => median > 0)
-      return {
-        absolute,
-        byModule: Object.fromEntries(bounds.map(([module, median]) => [module, factor * median]))
-      }
-    } catch (error) {
-      if (isMissing(error)) continue
-      if (error instanceof SyntaxError || error instanceof z.ZodError)
-        throw new PeerError(
-          `${path} is damaged: move it away, and the norms of an earlier round, or the charter's cap, are the measure`
-        )
-      throw error
-    }
+/** The median norms in a file, by module; undefined where it holds something else. @throws where it cannot be read */
+export async function readNorms(path: string): Promise<MedianNorms | undefined> {
+  const text = await readFile(path, 'utf8')
+  try {
+    return normsSchema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
   }
-  return { absolute, byModule: {} }
+}
+
+/**
+ * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
+ * more than its absolute cap. A median of zero says nothing about the next update. The least, so that a model that was
+ * harmed, on which honest updates are larger, does not raise the bound for whoever harmed it.
+ * A damaged file of medians is moved aside, and those of earlier rounds are the measure.
+ */
+export async function normBounds(
+  home: Home,
+  charter: Charter,
+  round: number,
+  log: Pick<Log, 'warn'>
+): Promise<NormBounds> {
+  const cuts: MedianNorms[] = []
+  for (let sealed = round - 1; sealed > 0 && cuts.length < NORM_CUTS; sealed--) {
+    const medians = await normsOf(roundFiles(home, sealed).norms, log)
+    if (medians !== undefined) cuts.push(medians)
+  }
+  return boundsByMedians(charter.norm, cuts)
+}
+
+/** The bounds that follow from the medians of some cuts. */
+export function boundsByMedians(
+  { factor, absolute }: Charter['norm'],
+  cuts: readonly MedianNorms[]
+): NormBounds {
+  const least = new Map<string, number>()
+  for (const [module, median] of cuts.flatMap((medians) => Object.entries(medians)))
+    if (median > 0) least.set(module, Math.min(median, least.get(module) ?? median))
+  const bounds = [...least].map(([module, median]) => [module, Math.min(factor * median, absolute)] as const)
+  return { absolute, byModule: Object.fromEntries(bounds) }
+}
+
+/** The norms of a round; undefined where it left none, or none that can be read. */
+async function normsOf(path: string, log: Pick<Log, 'warn'>): Promise<MedianNorms | undefined> {
+  if (!existsSync(path)) return undefined
+  const norms = await readNorms(path)
+  if (norms !== undefined) return norms
+  const aside = `${path}.damaged`
+  await rename(path, aside)
+  log.warn({ path: aside }, 'the norms of a round were damaged; the file is moved aside')
+  return undefined
 }

@@ -13,7 +13,15 @@ import {
 } from '../../protocol/index.ts'
 import { roundFiles } from '../home/home.ts'
 import { NetworkError, type WantedBlock } from '../network/index.ts'
-import type { BuildJob, BuiltFiles, JobResult, MissingBlocks, ShardSource } from '../workers/builder/jobs.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
+import type {
+  BuildJob,
+  BuiltFiles,
+  JobResult,
+  LeftOut,
+  MissingBlocks,
+  ShardSource
+} from '../workers/builder/jobs.ts'
 import type { DriverComponents } from './components.ts'
 import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
@@ -39,7 +47,8 @@ export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
   return [...wanted.values()]
 }
 
-function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
+/** A manifest's content as the builder takes it. */
+export function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
   return { author: members[author]!.peer, samples: body.samples, dtype: body.dtype, shards: body.shards }
 }
 
@@ -51,7 +60,7 @@ export async function fetchManifest(
   signal: AbortSignal
 ): Promise<Extract<PeerEvent, { type: 'blocksHeld' }>> {
   const { context } = stateNow()
-  const bounds = await normBounds(components.home, context.charter, context.round)
+  const bounds = await normBounds(components.home, context.charter, context.round, components.log)
   const source = sourceOf(context, message)
   const { rankStabilised } = context.charter
   const validated = await withBlocks(components, stateNow, [message], signal, () =>
@@ -73,10 +82,24 @@ export async function buildCut(
   const { round } = context
   const job = buildJob(components, context, manifests, components.rounds.modelFile)
   const built = await withBlocks(components, stateNow, manifests, signal, () => components.builder.build(job))
+  reportLeftOut(components, round, built.leftOut)
   if (!built.finite) return unchanged
   await saveNorms(components.home, round, built.medianNorms)
   components.exchange.serveFile(built.modelFile)
   return { ...unchanged, ...digestsOf(built) }
+}
+
+/** Names the members whose shards the stack does without, although the cut has them. */
+function reportLeftOut(
+  { log, report }: Pick<DriverComponents, 'log' | 'report'>,
+  round: number,
+  leftOut: readonly LeftOut[]
+): void {
+  for (const { author, reason } of leftOut) {
+    const peerId = peerIdText(author)
+    log.warn({ round, peerId, reason }, 'a member of the cut is left out of the stack')
+    report({ type: 'leftOut', round, peerId, reason })
+  }
 }
 
 /**
@@ -97,6 +120,8 @@ export function buildJob(
     sources: manifests.map((manifest) => sourceOf(context, manifest)),
     rankStabilised: charter.rankStabilised,
     weights: memberWeights(context),
+    clip: charter.clip ?? 'none',
+    normCap: charter.norm.absolute,
     baseFolder: config.model,
     modules: charter.base.modules.map(({ module }) => module),
     modelFile,

@@ -7,7 +7,7 @@ import {
   PEFT_CONFIG_FILE,
   PEFT_WEIGHTS_FILE
 } from '../../adapter/index.ts'
-import { type ElementFormat, FormatError } from '../../formats/index.ts'
+import { type ElementFormat, FormatError, requireRegularFile } from '../../formats/index.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 
@@ -18,6 +18,7 @@ import { isMissing, PeerError } from '../storage/peer-error.ts'
  */
 export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
   try {
+    for (const name of [PEFT_CONFIG_FILE, PEFT_WEIGHTS_FILE]) requireRegularFile(join(folder, name))
     const config = JSON.parse(await readFile(join(folder, PEFT_CONFIG_FILE), 'utf8'))
     const weights = await readFile(join(folder, PEFT_WEIGHTS_FILE))
     const { adapter, rsLora } = decodePeftFolder(config, weights)

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { requireRegularFile } from '../../formats/index.ts'
 import { decodeCharter, equalBytes, type SignedCharter, verifyEd25519 } from '../../protocol/index.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
@@ -12,6 +13,7 @@ import type { Home } from './home.ts'
  */
 export async function readCharter(path: string): Promise<SignedCharter> {
   try {
+    requireRegularFile(path)
     return decodeCharter(await readFile(path), verifyEd25519)
   } catch (error) {
     if (isMissing(error)) throw new PeerError(`there is no charter at ${path}`)

@@ -13,7 +13,7 @@ import {
   type Signer
 } from '../../protocol/index.ts'
 import { createSecret, EMPTY_LOG } from '../storage/index.ts'
-import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 import { type Home, homeAt } from './home.ts'
 
 const identitySchema = z.strictObject({
@@ -97,9 +97,15 @@ export async function loadIdentity(path: string): Promise<Identity | undefined> 
     return await identityFromSeed(seed)
   } catch (error) {
     throw new PeerError(
-      `${path} is no identity file (${(error as Error).message.split('\n')[0]}): restore it from a backup`
+      `${path} is not an identity file (${faultOf(error)}): restore it from a backup; nothing else has its key`
     )
   }
+}
+
+/** What is wrong with the file, in one line. */
+function faultOf(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return messageOf(error)
+  return error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; ')
 }
 
 /** What a founder needs of a member in order to write it into a charter; holds no secret. */

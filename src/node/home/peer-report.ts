@@ -73,6 +73,15 @@ export interface HeldOutReport {
   readonly isRefused: boolean
 }
 
+/** A member of the cut whose shards are not in the stack, because of what they hold (rule 7 *Build is total*). */
+export interface LeftOutReport {
+  readonly type: 'leftOut'
+  readonly round: number
+  readonly peerId: string
+  /** What is wrong with them, naming the module. */
+  readonly reason: string
+}
+
 /** What a peer tells whoever watches it. */
 export type PeerReport =
   | { readonly type: 'listening'; readonly peerId: string; readonly addresses: readonly string[] }
@@ -81,4 +90,5 @@ export type PeerReport =
   | { readonly type: 'halted'; readonly reason: string }
   | BootstrapReport
   | HeldOutReport
+  | LeftOutReport
   | { readonly type: 'incompatible'; readonly peerId: string; readonly reason: string }

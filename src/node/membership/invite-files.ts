@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { multiaddr } from '@multiformats/multiaddr'
+import { requireRegularFile } from '../../formats/index.ts'
 import {
   decodeInvite,
   equalBytes,
@@ -40,6 +41,7 @@ export async function readInvite(given: string): Promise<Uint8Array> {
   if (given.startsWith(TOKEN_PREFIX)) return tokenBytes(given)
   let bytes: Uint8Array
   try {
+    requireRegularFile(given)
     bytes = await readFile(given)
   } catch (error) {
     if (!isMissing(error)) throw new PeerError(`the invite ${given} cannot be read: ${messageOf(error)}`)

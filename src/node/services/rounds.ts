@@ -5,10 +5,11 @@ import type { DriverComponents } from '../driver/components.ts'
 import { Heads } from '../driver/heads.ts'
 import { RoundDriver } from '../driver/round-driver.ts'
 import type { MessageLog } from '../home/message-log.ts'
+import { withLastPorts } from '../network/host/last-port.ts'
 import { listen } from '../network/host/listen.ts'
 import { BLOCK_SERVER_LIMITS, createHost, startBlockExchange } from '../network/index.ts'
 import { AddressExchange } from '../network/peers/address-exchange.ts'
-import { AddressKeeper, loadAddresses } from '../network/peers/known-addresses.ts'
+import { AddressKeeper, loadAddresses, loadOwnAddresses } from '../network/peers/known-addresses.ts'
 import type { BlockStore } from '../storage/index.ts'
 import { startBuilder } from '../workers/builder/builder.ts'
 import { createTrainer } from '../workers/trainer/trainer.ts'
@@ -38,9 +39,10 @@ export async function startNetwork(
   const networkLog = logs.of('network')
   let listening: RoundDriver | undefined
   const isCounted = config.control.enabled || config.metrics.listen !== undefined
+  const addresses = await withLastPorts(config.network.listen, await loadOwnAddresses(home))
   const host = await createHost({
     privateKey: identity.privateKey,
-    listen: config.network.listen,
+    listen: addresses,
     bootstrap: known.bootstrap,
     reach: config.network,
     topic: `/loam/${consortiumCid(charter.id)}/1`,
@@ -58,7 +60,7 @@ export async function startNetwork(
   const trainer = createTrainer()
   const builder = startBuilder(home.folder, logs.of('building'))
   started.push(() => Promise.all([trainer.stop(), builder.stop(), host.stop()]))
-  await listen(host, config.network.listen)
+  await listen(host, addresses)
   const exchange = await startBlockExchange(host, blocks, logs.of('blocks'), {
     serving: { ...BLOCK_SERVER_LIMITS, uploadBytesPerSecond: config.blocks.uploadLimit },
     zstd: config.blocks.zstd

@@ -8,16 +8,29 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full: free some space',
+  EDQUOT: 'the disk quota is used up: free some space, or have it raised',
+  EACCES: 'permission denied: check who owns the folder',
+  EROFS: 'the disk is read-only: choose another folder, or mount it for writing',
+  EMFILE: 'too many open files: raise the limit (ulimit -n)',
+  ENFILE: 'too many open files on this machine: close other programs'
+}
+
+/**
+ * What a file system error that nobody wrapped says to people: the path and what to do; undefined for every other error,
+ * and for those of which nothing better is known than their own message.
+ */
+export function systemErrorText(error: unknown): string | undefined {
+  const advice = ADVICE[errorCode(error) ?? '']
+  if (advice === undefined || !(error instanceof Error) || !('syscall' in error)) return undefined
+  const { path, dest } = error as NodeJS.ErrnoException & { dest?: string }
+  return `cannot use ${dest ?? path ?? 'a file'}: ${advice}`
+}
+
 /** Wraps a file system error in a message that says what was being done and, where it is known, what to do. */
 export function storeError(doing: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error
-  const advice: Record<string, string> = {
-    ENOSPC: 'the disk is full: free some space',
-    EDQUOT: 'the disk quota is used up',
-    EACCES: 'permission denied: check who owns the folder',
-    EROFS: 'the disk is read-only',
-    EMFILE: 'too many open files: raise the limit (ulimit -n)'
-  }
-  const reason = advice[errorCode(error) ?? ''] ?? (error instanceof Error ? error.message : String(error))
+  const reason = ADVICE[errorCode(error) ?? ''] ?? (error instanceof Error ? error.message : String(error))
   return new StoreError(`${doing}: ${reason}`, { cause: error })
 }

@@ -64,6 +64,17 @@ export async function openWriteAheadLog(path: string, openFile: OpenFile = open)
   return log
 }
 
+/**
+ * The records of the log at `path`, without opening it for appends: the file stays as it is.
+ *
+ * @throws {StoreError} when the file is no log, or is damaged anywhere but in its tail
+ */
+export async function readWriteAheadLog(path: string): Promise<Pick<WriteAheadLog, 'records' | 'tornBytes'>> {
+  const bytes = await readFile(path)
+  const { records, end } = parseLog(bytes, path)
+  return { records, tornBytes: bytes.length - end }
+}
+
 class FileLog implements WriteAheadLog {
   readonly #path: string
   readonly tornBytes: number

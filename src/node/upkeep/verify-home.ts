@@ -1,7 +1,5 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { fileDigest } from '../../formats/digest/file-digest.ts'
-import { blockListDigest, readBlockList } from '../../formats/index.ts'
 import {
   contextAfter,
   decodeSealedRound,
@@ -19,10 +17,12 @@ import type { JudgedRound } from '../home/round-store.ts'
 import { loadInvite } from '../membership/invite-files.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
+import { FileChecks, type FilesChecked } from './verify-files.ts'
 
 /** The first thing in a home that does not hold. */
 export interface Wrong {
-  readonly round: number
+  /** Null for a missing file, and for the log, which belongs to no one round. */
+  readonly round: number | null
   readonly reason: string
   /** PeerIds of who signed two seals of the round. */
   readonly signedTwice: readonly string[]
@@ -38,6 +38,8 @@ export interface Verification {
   readonly members: readonly string[]
   /** Rounds whose stack and model are on the disk and have the sealed digests. */
   readonly filesChecked: number
+  /** Every kind of file, counted, and what is missing. */
+  readonly files: FilesChecked
   readonly wrong: Wrong | null
 }
 
@@ -51,7 +53,8 @@ export interface VerifyOptions {
 
 /**
  * Rule 16 *Catch-up*: derives a home's history again from its charter: every certificate of it, judged by the members of
- * its round; the digests of the stacks and models that are kept; and whether another home tells the same.
+ * its round; the digests of the stacks, models and owed blocks that are kept; the norms; the log of what was signed; and
+ * whether another home tells the same.
  *
  * @throws {PeerError} where the charter itself does not hold
  */
@@ -63,19 +66,20 @@ export async function verifyHome(
   const trusted = given ?? (await trustedByInvite(home))
   const told = against === undefined ? undefined : await readCharter(against.charter)
   let context = genesisContext(charter)
-  let filesChecked = 0
+  const last = await lastRound(home)
+  const files = new FileChecks(home, last + 1)
   const conclude = (wrong: Omit<Wrong, 'round'> | undefined): Verification => ({
     rounds: context.round - 1,
     seal: hex(context.parent),
     modelDigest: hex(context.modelDigest),
     members: context.members.map(({ peer }) => peerIdText(peer)),
-    filesChecked,
+    filesChecked: files.rounds,
+    files: files.result(),
     wrong: wrong === undefined ? null : { round: context.round, ...wrong }
   })
   const fault = (reason: string) => conclude({ reason, signedTwice: [] })
   if (told !== undefined && !equalBytes(told.id, charter.id))
     return fault(`${against!.folder} is a home of another consortium`)
-  const last = await lastRound(home)
   while (context.round <= last) {
     const { sealed } = roundFiles(home, context.round)
     let judged: JudgedRound
@@ -87,9 +91,8 @@ export async function verifyHome(
     }
     const conflict = against === undefined ? undefined : await conflictWith(judged, against)
     if (conflict !== undefined) return conclude(conflict)
-    const damaged = await damagedFile(home, judged)
+    const damaged = await files.checkRound(judged)
     if (damaged !== undefined) return fault(damaged)
-    if (existsSync(roundFiles(home, context.round).model)) filesChecked++
     const next = contextAfter(context, judged.sealedRound)
     if (trusted?.round === context.round && trusted.seal !== hex(next.parent))
       return fault(
@@ -99,7 +102,15 @@ export async function verifyHome(
   }
   if (trusted !== undefined && trusted.round >= context.round)
     return fault(`the history ends before the trusted seal of round ${trusted.round}`)
-  return conclude(undefined)
+  const ofNoRound = (reason: string): Verification => ({
+    ...conclude(undefined),
+    wrong: { round: null, reason, signedTwice: [] }
+  })
+  const damaged = await files.checkRest()
+  if (damaged !== undefined) return ofNoRound(damaged)
+  const [first, ...others] = files.result().missing
+  if (first === undefined) return conclude(undefined)
+  return ofNoRound(`${first}${others.length > 0 ? ` and ${others.length} more file(s) are` : ' is'} missing`)
 }
 
 /** The seal that the home's own invite names; a home before that round has nothing to compare yet. */
@@ -137,18 +148,4 @@ async function conflictWith(
   } catch (error) {
     return { reason: `${sealed} does not hold: ${messageOf(error)}`, signedTwice: [] }
   }
-}
-
-/** A kept stack or model whose digest is not the sealed one. */
-async function damagedFile(home: Home, { context, sealedRound }: JudgedRound): Promise<string | undefined> {
-  const { stack, model } = sealedRound.seal
-  const files = roundFiles(home, context.round)
-  if (stack === null) return undefined
-  if (existsSync(files.stack) && !equalBytes(await fileDigest(files.stack), stack))
-    return `${files.stack} is not what was sealed`
-  if (existsSync(files.model)) {
-    const { list } = await readBlockList(files.model)
-    if (!equalBytes(blockListDigest(list), model)) return `${files.model} is not what was sealed`
-  }
-  return undefined
 }

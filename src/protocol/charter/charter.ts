@@ -17,7 +17,8 @@ import {
   memberPeerSchema,
   peerSchema,
   positiveSchema,
-  signatureSchema
+  signatureSchema,
+  textSchema
 } from '../encoding/schemas.ts'
 import type { Signer, Verify } from '../encoding/signature.ts'
 import { baseFilesSchema, modelFileBytes } from './base-files.ts'
@@ -43,7 +44,7 @@ const memberSchema = z.strictObject({
 const moduleSchema = z
   .strictObject({
     /** Name in the base model, without `.weight`. */
-    module: z.string().min(1).max(200),
+    module: textSchema(200).min(1),
     inFeatures: features,
     outFeatures: features
   })
@@ -58,7 +59,7 @@ const fixedWeightSchema = z.strictObject({
 const charterSchema = z
   .strictObject({
     version: z.literal(1),
-    name: z.string().min(1).max(200),
+    name: textSchema(200).min(1),
     members: z.array(memberSchema).min(1).max(MEMBERS_MAX),
     base: z.strictObject({
       files: baseFilesSchema,
@@ -93,6 +94,11 @@ const charterSchema = z
      * When absent, by their numbers of training documents.
      */
     weights: z.union([z.literal('uniform'), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)]).optional(),
+    /**
+     * Updates are clipped, module by module, to the median norm of the cut, and weights capped tighter (rule 9). When
+     * absent, updates count as they are.
+     */
+    clip: z.literal('median').optional(),
     /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
     norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
     /**

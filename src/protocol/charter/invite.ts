@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { equalBytes } from '../encoding/bytes.ts'
 import {
   byteString,
   decodeCanonical,
@@ -6,7 +7,7 @@ import {
   MalformedError,
   withDomain
 } from '../encoding/canonical-cbor.ts'
-import { digestSchema, memberPeerSchema, signatureSchema } from '../encoding/schemas.ts'
+import { digestSchema, memberPeerSchema, signatureSchema, textSchema } from '../encoding/schemas.ts'
 import type { Signer, Verify } from '../encoding/signature.ts'
 import { decodeCharter, type SignedCharter } from './charter.ts'
 import { CHARTER_BYTES_MAX } from './limits.ts'
@@ -24,7 +25,7 @@ const termsSchema = z.strictObject({
   seal: digestSchema,
   model: digestSchema,
   /** Where members can be reached, each ending in `/p2p/<PeerId>`. */
-  bootstrap: z.array(z.string().min(1).max(512)).max(ADDRESSES_MAX),
+  bootstrap: z.array(textSchema(512).min(1)).max(ADDRESSES_MAX),
   /** Seconds since 1970 until which it may be used. */
   expires: z.number().int().positive(),
   inviter: memberPeerSchema
@@ -43,8 +44,8 @@ export function encodeInvite(terms: Omit<InviteTerms, 'version' | 'inviter'>, si
 }
 
 /**
- * Decodes an invite and verifies its charter and signature. Whether the inviter is a member is known only once the
- * invite's round has been reached.
+ * Decodes an invite and verifies its charter and signature. Before the first round the inviter must be one of the
+ * charter's members; whether it is one later is known only once the invite's round has been reached.
  *
  * @throws {MalformedError}
  */
@@ -52,7 +53,13 @@ export function decodeInvite(bytes: Uint8Array, verify: Verify): Invite {
   const { terms, signature } = decodeCanonical(bytes, inviteSchema, INVITE_BYTES_MAX)
   if (!verify(terms.inviter, signedBytes(terms), signature))
     throw new MalformedError('the signature of the invite is not valid: it was changed')
-  return { ...terms, signedCharter: decodeCharter(terms.charter, verify) }
+  const signedCharter = decodeCharter(terms.charter, verify)
+  const isFounder = signedCharter.charter.members.some(({ peer }) => equalBytes(peer, terms.inviter))
+  if (terms.round === 0 && !isFounder)
+    throw new MalformedError(
+      "who signed it is not one of the charter's members, and nobody else has joined yet"
+    )
+  return { ...terms, signedCharter }
 }
 
 function signedBytes(terms: InviteTerms): Uint8Array {

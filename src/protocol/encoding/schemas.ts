@@ -19,6 +19,21 @@ export const memberPeerSchema = peerSchema.refine((bytes) => {
   return key === undefined || !isSmallOrder(key)
 }, 'a key of small order is refused')
 
+/** Control characters, line and paragraph separators, and what turns the direction of text. */
+const STEERING = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u
+
+/**
+ * A text that others wrote and that people are shown.
+ *
+ * @param max UTF-16 code units
+ */
+export function textSchema(max: number) {
+  return z
+    .string()
+    .max(max)
+    .refine((text) => !STEERING.test(text), 'must not hold control characters')
+}
+
 /** An integer from 1 on. */
 export const positiveSchema = z.number().int().positive()
 /** An integer from 0 on: a round, a view, a slot. */

@@ -33,7 +33,7 @@ describe('the loam command', function () {
   it('shows help: 0 when asked for, 2 when no command is given', async () => {
     const asked = await loam('--help')
     assert.equal(asked.code, 0)
-    assert.match(asked.stdout, /Examples:.*Exit codes: 0 done, 1 failed, 2 wrong usage/s)
+    assert.match(asked.stdout, /Examples:.*Exit codes: 0 success, 1 failure, 2 incorrect usage/s)
     const bare = await loam()
     assert.equal(bare.code, 2)
     assert.match(bare.stderr, /Usage: loam/)
@@ -48,6 +48,7 @@ describe('the loam command', function () {
     for (const [index, { code, stdout }] of helps.entries()) {
       assert.equal(code, 0)
       assert.match(stdout, /Examples?:\n\s+\$ loam /, commands[index]!.join(' '))
+      for (const line of stdout.split('\n')) assert(line.length <= 80, line)
     }
   })
 
@@ -192,8 +193,10 @@ describe('the loam command', function () {
       assert.equal(made.members.length, 2)
       assertFails(await create(...out, ...card), 1, /exists already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
-      const read = lastLine<{ id: string; weights: unknown }>(seen)
-      assert.deepEqual([read.id, read.weights], [made.id, 'samples'])
+      const read = lastLine<{ id: string; weights: unknown; clip: string }>(seen)
+      assert.deepEqual([read.id, read.weights, read.clip], [made.id, 'samples', 'median'])
+      const plain = await create('--out', path('plain.cbor'), ...card, '--clip', 'none', '--json')
+      assert.equal(lastLine<{ clip: string }>(plain).clip, 'none')
       const weights = { [made.members[0]!]: 3 }
       const flags = ['--out', path('weighted.cbor'), ...card, '--weights', `${made.members[0]}=3`, '--json']
       assert.deepEqual(lastLine<{ weights: unknown }>(await create(...flags)).weights, weights)

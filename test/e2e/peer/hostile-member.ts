@@ -20,7 +20,10 @@ import { type Message, signMessage } from '../../../src/protocol/messages/messag
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** What is wrong with the blocks behind a manifest that is right on paper. */
-export type Trick = 'not finite' | 'too short' | 'never served'
+export type Trick = 'not finite' | 'too short' | 'never served' | 'cancels' | 'overflows'
+
+/** What A is filled with; 0.01 where the trick is not in the numbers. */
+const LARGE: Partial<Record<Trick, number>> = { cancels: 2 ** 40, overflows: 3e36 }
 
 /** A real member's identity on a real libp2p host, in hands that sign and send whatever they like. */
 export class HostileMember {
@@ -88,9 +91,12 @@ export class HostileMember {
     let totalBytes = 0
     const shards = context.charter.base.modules.map(({ module, inFeatures, outFeatures }) => {
       // Not the bytes of the manifest before: a block that is there already would not be fetched.
-      const filled = (length: number) => new Float32Array(length).fill(0.01 + context.round / 1024)
-      const pair = { module, rank: 1, alpha: 2, inFeatures, outFeatures }
-      const shard = shardFromPair({ ...pair, A: filled(inFeatures), B: filled(outFeatures) })
+      const size = (LARGE[trick] ?? 0.01) * (1 + context.round / 1024)
+      const rank = trick === 'cancels' ? 2 : 1
+      const pair = { module, rank, alpha: 2, inFeatures, outFeatures }
+      const A = new Float32Array(rank * inFeatures).fill(size)
+      const B = Float32Array.from({ length: rank * outFeatures }, (_, i) => columnOf(trick, i, size))
+      const shard = shardFromPair({ ...pair, A, B })
       totalBytes += shard.byteLength
       const blocks = shard.blocks.map(({ bytes }) => this.#spoil(bytes, trick))
       return { ...pair, blocks }
@@ -140,4 +146,10 @@ export class HostileMember {
       return encodeSyncAnswer({ ...answer, round: 999, sealedRounds: [Buffer.from('no round')] })
     return encodeSyncAnswer(answer)
   }
+}
+
+/** Element `i` of B: columns that cancel, or nothing beside numbers that overflow, or as A. */
+function columnOf(trick: Trick, i: number, size: number): number {
+  if (trick === 'cancels') return i % 2 === 0 ? 1 : -1
+  return trick === 'overflows' ? 0 : size
 }

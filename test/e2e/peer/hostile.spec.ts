@@ -119,6 +119,12 @@ describe('a hostile member among four', function () {
 
   it('gets no shard in that is not finite', () => attackWith('not finite', () => isLogged(/NaN or infinity/)))
 
+  it('gets no shard in whose factors cancel', () =>
+    attackWith('cancels', () => isLogged(/proj: the factors cancel or are too large/)))
+
+  it('gets no shard in whose factors overflow', () =>
+    attackWith('overflows', () => isLogged(/proj: an element of the factors is as large as/)))
+
   it('gets no shard in whose blocks are shorter than it says, and is not asked again and again', () =>
     attackWith('too short', () => isLogged(/fetching a manifest is given up/)))
 

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { TestnetReport } from '../../../scripts/testnet/index.ts'
-import { cappedSamples, decodeAdapterFile, type LoraPair, peftKey } from '../../../src/adapter/index.ts'
+import {
+  cappedSamples,
+  clipFactors,
+  decodeAdapterFile,
+  type LoraPair,
+  peftKey,
+  updateNorm
+} from '../../../src/adapter/index.ts'
 import { decodeSafetensors, sha256Hex } from '../../../src/formats/index.ts'
 import { homeAt, roundFiles } from '../../../src/node/home/home.ts'
 import { commandFile } from '../../../src/package-root.ts'
@@ -66,7 +73,7 @@ describe('loam testnet', function () {
     }
   })
 
-  it('stacks the sum of p_k s_k B_k A_k over the cut, recomputed in float64', async () => {
+  it('stacks the sum of p_k s_k B_k A_k over the cut, clipped to the median, recomputed in float64', async () => {
     for (const { round, cut } of report.rounds) {
       assert.equal(cut.length, 3)
       const locals = await Promise.all(
@@ -75,7 +82,9 @@ describe('loam testnet', function () {
           return decodeAdapterFile(await readFile(roundFiles(homeAt(home), round).local))
         })
       )
-      const counts = cappedSamples(locals.map(({ samples }) => samples))
+      const samples = locals.map((local) => local.samples)
+      const counts = cappedSamples(samples, 'median')
+      const clipped = clipFactors(locals, (pair) => updateNorm(pair))
       const total = counts.reduce((sum, count) => sum + count, 0)
       const stack = decodeSafetensors(
         await readFile(roundFiles(homeAt(report.peers[0]!.home), round).stack)
@@ -84,7 +93,8 @@ describe('loam testnet', function () {
         const expected = new Float64Array(outFeatures * inFeatures)
         for (const [index, { adapter }] of locals.entries()) {
           const pair = adapter.pairs.find((candidate) => candidate.module === module)!
-          addProduct(expected, (counts[index]! / total) * (pair.alpha / pair.rank), pair)
+          const scale = (pair.alpha / pair.rank) * clipped.get(pair)!
+          addProduct(expected, (counts[index]! / total) * scale, pair)
         }
         const A = stack.get(peftKey(module, 'A'))!
         const B = stack.get(peftKey(module, 'B'))!

@@ -32,26 +32,29 @@ export interface OneMember {
 }
 
 /** An identity's hash chain takes a second: each is made once. */
-const made = new Map<number, Promise<OneMember & { bytes: Uint8Array }>>()
+const made = new Map<string, Promise<OneMember & { bytes: Uint8Array }>>()
 
 /**
  * Writes the charter of a consortium of one into its home.
  *
  * @param seed another seed is another member, and another consortium
+ * @param retain rounds for which blocks and models are kept
  */
-export async function oneMember(home: Home, seed = 1): Promise<OneMember> {
-  const { bytes, ...member } = await (made.get(seed) ?? made.set(seed, make(seed)).get(seed)!)
+export async function oneMember(home: Home, seed = 1, retain = 64): Promise<OneMember> {
+  const key = `${seed}/${retain}`
+  const { bytes, ...member } = await (made.get(key) ?? made.set(key, make(seed, retain)).get(key)!)
   await writeFile(home.charter, bytes)
   return member
 }
 
-async function make(seed: number): Promise<OneMember & { bytes: Uint8Array }> {
+async function make(seed: number, retain: number): Promise<OneMember & { bytes: Uint8Array }> {
   const identity = await identityFromSeed(new Uint8Array(32).fill(seed))
   const terms = await createCharter({
     name: 'one',
     members: [memberCard(identity)],
     base: loadBaseModel(MODEL),
-    targetModules: ['q_proj']
+    targetModules: ['q_proj'],
+    retain
   })
   const bytes = encodeCharter(terms, [identity.signer])
   return { identity, charter: decodeCharter(bytes, verifyEd25519), bytes }

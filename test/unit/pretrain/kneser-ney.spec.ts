@@ -8,7 +8,7 @@ const corpora = fc.array(fc.array(fc.integer({ min: 0, max: VOCABULARY - 1 }), {
 })
 const tokens = Array.from({ length: VOCABULARY }, (_, id) => id)
 
-describe('scripts/pretrain/kneser-ney', () => {
+describe('pretrain/kneser-ney', () => {
   for (const [name, build] of [
     ['unigram', unigramModel],
     ['bigram', kneserNeyBigram]

@@ -6,7 +6,7 @@ import { loadStateOfTheUnion } from '../../../pretrain/corpora/index.ts'
 import { tokenizerFiles, trainBytePairEncoding } from '../../../pretrain/index.ts'
 import { END_OF_TEXT, END_OF_TEXT_ID } from '../../../pretrain/tokenizer-files.ts'
 
-describe('scripts/pretrain/train-byte-pair-encoding', () => {
+describe('pretrain/train-byte-pair-encoding', () => {
   const speeches = loadStateOfTheUnion((year) => year === 1862).map(({ text }) => text)
   const encoding = trainBytePairEncoding(speeches, 511)
   const { tokenizer: json, config } = tokenizerFiles(encoding, 256)

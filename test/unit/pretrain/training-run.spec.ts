@@ -27,7 +27,7 @@ const corpus = Array.from({ length: 8 }, (_, row) =>
   Array.from({ length: 40 }, (_, index) => 1 + ((row + index) % 20))
 )
 
-describe('scripts/pretrain/training-run', () => {
+describe('pretrain/training-run', () => {
   let work: string
   beforeEach(() => {
     work = mkdtempSync(join(tmpdir(), 'loam-pretrain-'))

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { Clip } from '../../../adapter/index.ts'
 import { SHARD_DTYPES, type ShardDtype } from '../../../adapter/shard/shard.ts'
 import { CHARTER_DEFAULTS } from '../../../node/consortium/charter-defaults.ts'
 import { commaSeparated, integer, positiveNumber } from '../../options/parsers.ts'
@@ -21,6 +22,7 @@ export interface CreateOptions {
   maxNorm?: number
   heldOutVeto?: number
   weights?: WeightsOption
+  clip: Clip
   dtype: ShardDtype
   trainSeconds?: number
   gatherSeconds?: number
@@ -122,6 +124,14 @@ function addUpdateOptions(command: Command): Command {
       '--weights <how>',
       "weights of members' updates: samples (the number of training documents they report, capped), uniform, or PEERID=N,PEERID=N with 1 for members not named (default: samples)",
       memberWeightsOption
+    )
+    .addOption(
+      new Option(
+        '--clip <how>',
+        "hold every member's update to the median norm of the round's updates, so that one member cannot outweigh the rest: median or none"
+      )
+        .choices(['median', 'none'])
+        .default('median')
     )
     .addOption(
       new Option('--dtype <dtype>', 'element format of shards on the wire')

@@ -39,6 +39,7 @@ export async function runCreate(options: CreateOptions): Promise<void> {
     targetModules: options.modules,
     maximumNorm: options.maxNorm ?? baseNorm(base, options.modules),
     dtype: options.dtype,
+    clip: options.clip,
     timeouts: Object.fromEntries(timeouts.map(([name, seconds]) => [name, seconds! * 1000])),
     ...(options.minShards === undefined ? {} : { minShards: options.minShards }),
     ...(options.trainers === undefined ? {} : { trainers: options.trainers }),

@@ -12,7 +12,7 @@ import {
 import { readAdapterPath } from '../../options/adapter-path.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
-import { printResult } from '../../terminal/output.ts'
+import { printResult, printText } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 
@@ -55,7 +55,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
       const { done, value } = await stream.next()
       if (!done) {
         whole += value
-        if (flags.json !== true) process.stdout.write(value)
+        if (flags.json !== true) printText(value)
         continue
       }
       const seconds = (performance.now() - started) / 1000

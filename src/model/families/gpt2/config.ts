@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { count, firstId, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
+import { count, firstId, layerCount, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
 import type { CommonConfig } from '../shared/model-family.ts'
 
 /** Shape and constants of a GPT-2. */
@@ -18,7 +18,7 @@ const configSchema = z.looseObject({
   model_type: z.string(),
   vocab_size: count,
   n_embd: count,
-  n_layer: count,
+  n_layer: layerCount,
   n_head: count,
   n_positions: count.nullish(),
   n_ctx: count.nullish(),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { count, firstId, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
+import { count, firstId, layerCount, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
 import type { CommonConfig } from '../shared/model-family.ts'
 import { parseRopeScaling, type RopeScaling, ropeScalingJson, ropeSettings } from '../shared/rope.ts'
 
@@ -35,7 +35,7 @@ const configSchema = z.looseObject({
   vocab_size: count,
   hidden_size: count,
   intermediate_size: count,
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   num_key_value_heads: count.nullish(),
   head_dim: count.nullish(),

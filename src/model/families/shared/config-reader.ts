@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { UnsupportedModelError } from './model-family.ts'
 
 export const count = z.number().int().positive()
+/** Number of layers: far above that of any model, and few enough to count them one by one. */
+export const layerCount = count.max(16_384)
 export const tokenId = z
   .union([z.number().int().nonnegative(), z.array(z.number().int().nonnegative())])
   .nullish()

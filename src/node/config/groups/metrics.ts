@@ -15,7 +15,12 @@ export const metricsSettings = z.strictObject({
       absent: 'only the control API serves them',
       flag: '--metrics-listen <host:port>'
     }
-  )
+  ),
+  hosts: setting(z.array(z.string().regex(/^[A-Za-z0-9._-]{1,253}$/)).default([]), {
+    description:
+      'names with a dot under which monitoring reaches that address; IP addresses and names without a dot always do',
+    accepts: 'a list of host names such as peer.example.org'
+  })
 })
 
 /** Host and port of `HOST:PORT`; undefined for what is none. */

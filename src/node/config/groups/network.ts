@@ -13,7 +13,8 @@ const peerAddress = address.refine(endsInPeerId, {
 /** How this peer is reached and finds the others. */
 export const networkSettings = z.strictObject({
   listen: setting(z.array(address).default(['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']), {
-    description: 'addresses to listen on; port 0 takes a free one, /ws at the end is for WebSocket',
+    description:
+      'addresses to listen on; port 0 takes a free one and keeps it, /ws at the end is for WebSocket',
     accepts: 'a list of multiaddrs such as /ip4/0.0.0.0/tcp/4001',
     flag: '--listen <address...>'
   }),

@@ -1,6 +1,6 @@
 import type { PeerId } from '@libp2p/interface'
 import { z } from 'zod'
-import { byteString, decodeCanonical, encodeCanonical, hex } from '../../../protocol/index.ts'
+import { byteString, decodeCanonical, encodeCanonical, hex, textSchema } from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
 import type { NetworkNode } from '../core/network-host.ts'
 import { registerRequestHandler, request } from '../requests/request-response.ts'
@@ -29,14 +29,15 @@ const LIMITS = {
 
 const common = {
   protocol: z.number().int().min(0),
-  software: z.string().max(64),
+  software: textSchema(64),
   /** Id of the consortium; empty for a relay that was given a list in place of a charter. */
   charter: byteString(32).or(byteString(0)),
   /** Milliseconds since 1970. */
   clock: z.number().int().min(0)
 }
-const requestSchema = z.looseObject(common)
-const answerSchema = z.looseObject({ ...common, observed: z.string().max(512) })
+/** What a node says first. */
+export const handshakeSchema = z.looseObject(common)
+const answerSchema = z.looseObject({ ...common, observed: textSchema(512) })
 
 /** What a node says of itself. */
 export interface OwnHandshake {
@@ -89,7 +90,7 @@ export function serveHandshakes(
   log: Log
 ): Promise<() => Promise<void>> {
   const answer = async (bytes: Uint8Array, from: PeerId) => {
-    const asked = decodeCanonical(bytes, requestSchema, FRAME_BYTES_MAX)
+    const asked = decodeCanonical(bytes, handshakeSchema, FRAME_BYTES_MAX)
     onHandshake(from, heard(asked))
     const seen = host.libp2p.getConnections(from).map(({ remoteAddr }) => remoteAddr)
     const observed = seen.find((address) => !isRelayed(address)) ?? seen[0]
@@ -134,7 +135,7 @@ function heard({
   protocol,
   software,
   charter
-}: z.infer<typeof requestSchema> | z.infer<typeof answerSchema>): PeerHandshake {
+}: z.infer<typeof handshakeSchema> | z.infer<typeof answerSchema>): PeerHandshake {
   return { protocol, software: printable(software), charter: hex(charter) }
 }
 

@@ -18,8 +18,8 @@ import { stackCut } from './stack-cut.ts'
  * @throws {MissingBlocksError} when blocks are not there, or are damaged
  */
 export async function buildRound(store: BlockStore, job: BuildJob, threads: MergeThreads): Promise<Built> {
-  const { medianNorms, ...stack } = await stackCut(store, job)
-  if (!stack.finite) return { type: 'built', finite: false }
+  const { medianNorms, leftOut, ...stack } = await stackCut(store, job)
+  if (!stack.finite) return { type: 'built', finite: false, leftOut }
   const weights =
     job.modelFile === undefined ? openBaseWeights(job.baseFolder) : openModuleWeights(job.modelFile)
   try {
@@ -34,9 +34,10 @@ export async function buildRound(store: BlockStore, job: BuildJob, threads: Merg
     const list = hash.list()
     const model = Buffer.from(blockListDigest(list)).toString('hex')
     const modelFile = { path: job.modelPath, bytes: hash.bytes, list }
-    return { type: 'built', finite: true, stack: stackDigest(stack.tensors), model, modelFile, medianNorms }
+    const stackFile = stackDigest(stack.tensors)
+    return { type: 'built', finite: true, stack: stackFile, model, modelFile, medianNorms, leftOut }
   } catch (error) {
-    if (error instanceof NotFiniteError) return { type: 'built', finite: false }
+    if (error instanceof NotFiniteError) return { type: 'built', finite: false, leftOut }
     throw error
   } finally {
     weights.close()

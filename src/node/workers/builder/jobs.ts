@@ -1,4 +1,4 @@
-import type { MemberWeights, ShardDtype } from '../../../adapter/index.ts'
+import type { Clip, MemberWeights, ShardDtype } from '../../../adapter/index.ts'
 import type { ListedFile } from '../../../formats/index.ts'
 import type { ManifestShard } from '../../../protocol/index.ts'
 
@@ -11,7 +11,10 @@ export interface ShardSource {
   readonly shards: readonly ManifestShard[]
 }
 
-/** Largest Frobenius norm of ΔW that is endorsed, by module; a module that is not named has the absolute cap. */
+/**
+ * Largest Frobenius norm of ΔW that is endorsed, by module; a module that is not named has the absolute cap, which no
+ * module's bound exceeds.
+ */
 export interface NormBounds {
   readonly absolute: number
   readonly byModule: Readonly<Record<string, number>>
@@ -32,6 +35,10 @@ export interface BuildJob {
   readonly rankStabilised: boolean
   /** What each source counts. */
   readonly weights: MemberWeights
+  /** Whether updates are held to the cut's median norm. */
+  readonly clip: Clip
+  /** The charter's absolute norm cap: a source whose factors are beyond it is left out, whoever endorsed it. */
+  readonly normCap: number
   /** Folder of the base model and the modules that may be adapted. */
   readonly baseFolder: string
   readonly modules: readonly string[]
@@ -56,8 +63,18 @@ export interface Validated {
   readonly fault: string | undefined
 }
 
+/** A source that a build left out (rule 7 *Build is total*): anybody with its blocks and the charter finds the same. */
+export interface LeftOut {
+  /** Bytes of the author's PeerId. */
+  readonly author: Uint8Array
+  /** What is wrong with its shards, naming the module. */
+  readonly reason: string
+}
+
 /** The outcome of a build; where a result was not finite nothing was written (rule 7 *Build is total*). */
-export type Built = BuiltFiles | { readonly type: 'built'; readonly finite: false }
+export type Built =
+  | BuiltFiles
+  | { readonly type: 'built'; readonly finite: false; readonly leftOut: readonly LeftOut[] }
 
 /** A stack and a model that were written. */
 export interface BuiltFiles {
@@ -70,6 +87,7 @@ export interface BuiltFiles {
   readonly modelFile: ListedFile
   /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
   readonly medianNorms: Readonly<Record<string, number>>
+  readonly leftOut: readonly LeftOut[]
 }
 
 export type JobResult = MissingBlocks | Validated | Built

@@ -1,30 +1,57 @@
-import { type LoraPair, type Stack, stackAdapters, updateNorm } from '../../../adapter/index.ts'
-import { compareStrings, type Tensor } from '../../../formats/index.ts'
+import {
+  factorFault,
+  type LoraPair,
+  medianNorm,
+  type Stack,
+  stackAdapters,
+  updateNorm
+} from '../../../adapter/index.ts'
+import { compareStrings, FormatError, type Tensor } from '../../../formats/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
-import type { BuildJob } from './jobs.ts'
+import type { BuildJob, LeftOut, ShardSource } from './jobs.ts'
 import { MissingBlocksError, readPair, shardMemory } from './read-pair.ts'
+import type { ReusedMemory } from './reused-memory.ts'
 
 /** The stack of a cut. */
 export interface StackedCut extends Pick<Stack, 'adapter' | 'tensors' | 'finite'> {
   /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
   readonly medianNorms: Readonly<Record<string, number>>
+  /** Who is not in the stack, in the order of the sources. */
+  readonly leftOut: readonly LeftOut[]
 }
+
+type StackJob = Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weights' | 'clip' | 'normCap'>
 
 /**
  * Stacks a cut module by module: in memory are the stack and one module's shards. Modules are independent, and a member's
  * share is that of the whole cut, so the bits are those of the whole cut at once.
  *
+ * A source whose shards cannot be read or whose factors are beyond the charter's cap is left out as a whole, and the rest
+ * is stacked as if it had never been in the cut (rule 7 *Build is total*). Whether it is depends on its own shards and the
+ * charter alone, so every peer leaves out the same. With nobody left the stack is not finite.
+ *
  * @throws {MissingBlocksError} naming every block that is not there, or is damaged
  */
-export async function stackCut(
+export async function stackCut(store: BlockStore, job: StackJob): Promise<StackedCut> {
+  const faults = new Map<ShardSource, string>()
+  const stacked = await stackSources(store, job, faults)
+  if (faults.size === 0) return { ...stacked, leftOut: [] }
+  const sources = job.sources.filter((source) => !faults.has(source))
+  const leftOut = [...job.sources].flatMap((source) => {
+    const reason = faults.get(source)
+    return reason === undefined ? [] : [{ author: source.author, reason }]
+  })
+  if (sources.length === 0)
+    return { adapter: { pairs: [] }, tensors: new Map(), finite: false, medianNorms: {}, leftOut }
+  return { ...(await stackSources(store, { ...job, sources }, new Map())), leftOut }
+}
+
+/** @param faults takes the sources that have to be left out: what is returned is of no use then */
+async function stackSources(
   store: BlockStore,
-  {
-    sources,
-    modules,
-    rankStabilised,
-    weights
-  }: Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weights'>
-): Promise<StackedCut> {
+  { sources, modules, rankStabilised, weights, clip, normCap }: StackJob,
+  faults: Map<ShardSource, string>
+): Promise<Omit<StackedCut, 'leftOut'>> {
   const pairs: LoraPair[] = []
   const tensors = new Map<string, Tensor>()
   const medianNorms: Record<string, number> = {}
@@ -34,25 +61,44 @@ export async function stackCut(
   let finite = true
   for (const module of [...modules].sort(compareStrings)) {
     const members = []
-    for (const [k, { author, samples, dtype, shards }] of sources.entries()) {
-      const shard = shards.find((candidate) => candidate.module === module)
-      const pair =
-        shard === undefined ? undefined : await readPair(store, shard, dtype, missing, memories[k]!)
-      members.push({ author, samples, adapter: { pairs: pair === undefined ? [] : [pair] } })
+    for (const [k, source] of sources.entries()) {
+      const pair = await soundPair(store, source, module, missing, memories[k]!, (read) =>
+        factorFault(read, normCap, rankStabilised)
+      )
+      if (typeof pair === 'string') faults.set(source, faults.get(source) ?? pair)
+      const ofModule = typeof pair === 'object' ? [pair] : []
+      members.push({ author: source.author, samples: source.samples, adapter: { pairs: ofModule } })
     }
     const present = members.flatMap(({ adapter }) => adapter.pairs)
-    if (missing.length > 0 || present.length === 0) continue
-    const outcome = stackAdapters(members, { rsLora: rankStabilised, weights })
+    if (missing.length > 0 || faults.size > 0 || present.length === 0) continue
+    const norms = new Map(present.map((pair) => [pair, updateNorm(pair, rankStabilised)]))
+    const normOf = (pair: LoraPair) => norms.get(pair)!
+    const outcome = stackAdapters(members, { rsLora: rankStabilised, weights, clip, normOf })
     pairs.push(...outcome.adapter.pairs)
     for (const [name, tensor] of outcome.tensors) tensors.set(name, tensor)
     finite &&= outcome.finite
-    medianNorms[module] = lowerMedian(present.map((pair) => updateNorm(pair, rankStabilised)))
+    medianNorms[module] = medianNorm([...norms.values()])
   }
   if (missing.length > 0) throw new MissingBlocksError(missing)
   return { adapter: { pairs }, tensors, finite, medianNorms }
 }
 
-function lowerMedian(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right)
-  return sorted[Math.floor((sorted.length - 1) / 2)]!
+/** A source's pair of one module; undefined where it has none, or blocks are missing; why it has to be left out. */
+async function soundPair(
+  store: BlockStore,
+  { shards, dtype }: ShardSource,
+  module: string,
+  missing: string[],
+  memory: ReusedMemory,
+  faultOf: (pair: LoraPair) => string | undefined
+): Promise<LoraPair | string | undefined> {
+  const shard = shards.find((candidate) => candidate.module === module)
+  if (shard === undefined) return undefined
+  try {
+    const pair = await readPair(store, shard, dtype, missing, memory)
+    return pair === undefined ? undefined : (faultOf(pair) ?? pair)
+  } catch (error) {
+    if (error instanceof FormatError) return error.message
+    throw error
+  }
 }

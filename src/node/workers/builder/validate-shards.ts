@@ -1,11 +1,12 @@
-import { updateNorm } from '../../../adapter/index.ts'
+import { factorFault, type LoraPair, updateNorm } from '../../../adapter/index.ts'
 import { FormatError } from '../../../formats/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import type { ValidateJob } from './jobs.ts'
 import { MissingBlocksError, readPair, shardMemory } from './read-pair.ts'
 
 /**
- * Rule 2 *Validate*, as far as the blocks tell: they hold finite values, and no module's update is larger than its bound.
+ * Rule 2 *Validate*, as far as the blocks tell: they hold finite values, no module's update is larger than its bound, and
+ * its factors are not so large that the merge would round them to something else.
  *
  * @returns why no honest member endorses it, or undefined
  * @throws {MissingBlocksError} when blocks are not there
@@ -18,9 +19,8 @@ export async function validateShards(store: BlockStore, job: ValidateJob): Promi
     for (const shard of job.source.shards) {
       const pair = await readPair(store, shard, job.source.dtype, missing, memory)
       if (pair === undefined || fault !== undefined) continue
-      const norm = updateNorm(pair, job.rankStabilised)
       const bound = job.bounds.byModule[pair.module] ?? job.bounds.absolute
-      if (!(norm <= bound)) fault = `${pair.module}: the update's norm ${norm} is above ${bound}`
+      fault = pairFault(pair, bound, job.rankStabilised)
     }
     if (missing.length > 0) throw new MissingBlocksError(missing)
     return fault
@@ -28,4 +28,11 @@ export async function validateShards(store: BlockStore, job: ValidateJob): Promi
     if (error instanceof FormatError) return error.message
     throw error
   }
+}
+
+/** Why no honest member endorses a pair whose ΔW may have the norm `bound`, or undefined. */
+export function pairFault(pair: LoraPair, bound: number, rsLora = false): string | undefined {
+  const norm = updateNorm(pair, rsLora)
+  if (!(norm <= bound)) return `${pair.module}: the update's norm ${norm} is above ${bound}`
+  return factorFault(pair, bound, rsLora)
 }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { factorNorm } from '../../../../src/adapter/norm/factor-bounds.ts'
+import { updateNorm } from '../../../../src/adapter/norm/norm.ts'
 import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
-import { loraScale, stackAdapters } from '../../../../src/adapter/stack/stack.ts'
+import { loraScale } from '../../../../src/adapter/pair/lora-scale.ts'
+import { medianNorm } from '../../../../src/adapter/stack/clip.ts'
+import { stackAdapters } from '../../../../src/adapter/stack/stack.ts'
 import { cappedSamples, coefficients } from '../../../../src/adapter/stack/weights.ts'
 import { stackDigest } from '../../../../src/formats/digest/tensors-digest.ts'
 import { bitsOf, cut } from '../arbitraries.ts'
@@ -35,6 +39,12 @@ describe('the cap on samples', () => {
     assert.deepEqual(cappedSamples([100, 1, 10]), [20, 1, 10])
     assert.deepEqual(cappedSamples([4, 1000, 3, 1000]), [4, 8, 3, 8])
     assert.deepEqual(cappedSamples([9, 10]), [9, 10])
+  })
+
+  it('is one and a half times that in a clipped stack, and the lower median in a cut of four', () => {
+    assert.deepEqual(cappedSamples([4, 1000, 3, 1000], 'median'), [4, 4, 3, 4])
+    assert.deepEqual(cappedSamples([5, 1000, 3, 1000, 7], 'median'), [5, 10, 3, 10, 7])
+    assert.deepEqual(cappedSamples([1, 1, 1, 9, 9], 'median'), [1, 1, 1, 1, 1])
   })
 
   it('refuses what is no count', () => {
@@ -77,6 +87,49 @@ describe('the FLoRA stack', () => {
         }
       )
     )
+  })
+
+  it('clipped, holds each member to the median norm of its module, in any order', () => {
+    fc.assert(
+      fc.property(cut, ({ members }) => {
+        const { adapter, tensors } = stackAdapters(members, { clip: 'median' })
+        const backwards = stackAdapters([...members].reverse(), { clip: 'median' })
+        assert.equal(stackDigest(backwards.tensors), stackDigest(tensors))
+        for (const joined of adapter.pairs) {
+          const given = members.flatMap(({ adapter: { pairs } }) =>
+            pairs.filter(({ module }) => module === joined.module)
+          )
+          const median = medianNorm(given.map((each) => updateNorm(each)))
+          const terms = given.reduce((sum, each) => sum + factorNorm(each), 0)
+          // Shares sum to 1 at most, so the whole is no larger than what one member may bring.
+          assert(updateNorm(joined) <= median * (1 + 1e-5) + 1e-6 * terms)
+        }
+      })
+    )
+  })
+
+  it('clipped, has the bits of the plain stack where nobody is above the median and weights are even', () => {
+    const members = [1, 2, 3].map((author) => ({
+      author: Uint8Array.of(author),
+      samples: 5,
+      adapter: { pairs: [pair('m', 1, 2, [1, 2], [author % 2 === 0 ? 0.5 : -0.5])] }
+    }))
+    const plain = stackDigest(stackAdapters(members).tensors)
+    assert.equal(stackDigest(stackAdapters(members, { clip: 'median' }).tensors), plain)
+  })
+
+  it('clipped, is the same whether a poisoner sends ten medians or a thousand', () => {
+    const of = (size: number) => {
+      const members = [1, 1, 1, -size].map((b, author) => ({
+        author: Uint8Array.of(author),
+        samples: author === 3 ? 1000 : 10,
+        adapter: { pairs: [pair('m', 1, 1, [1], [b])] }
+      }))
+      const { adapter } = stackAdapters(members, { clip: 'median' })
+      const { A, B, rank } = adapter.pairs[0]!
+      return Array.from({ length: rank }, (_, k) => A[k]! * B[k]!).reduce((sum, term) => sum + term)
+    }
+    for (const size of [1, 10, 1024]) assert(Math.abs(of(size) - 0.5) < 1e-6)
   })
 
   it('has B·A equal to Σ p_k s_k B_k A_k to 1e-6 of its terms', () => {

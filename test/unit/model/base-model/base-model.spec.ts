@@ -3,7 +3,12 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeSafetensors } from '../../../../src/formats/index.ts'
-import { initialiseLlama, loadBaseModel, saveBaseModel } from '../../../../src/model/index.ts'
+import {
+  describeBaseModel,
+  initialiseLlama,
+  loadBaseModel,
+  saveBaseModel
+} from '../../../../src/model/index.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
@@ -35,6 +40,35 @@ describe('base model folder', () => {
     assert.equal(model.weights.size, weights.size)
     for (const [name, tensor] of weights) assert.deepEqual(model.weights.get(name), tensor)
     assert.equal(model.tokenizer.decode(model.tokenizer.encode('hello')), 'hello')
+  })
+
+  it('is refused at once where config.json describes more than the weight files have bytes for', () => {
+    const keys = [
+      'num_hidden_layers',
+      'vocab_size',
+      'hidden_size',
+      'intermediate_size',
+      'num_attention_heads'
+    ]
+    for (const [key, value] of [
+      ...keys.map((name) => [name, 1e9] as const),
+      ['num_hidden_layers', 10_000] as const
+    ]) {
+      save()
+      edit('config.json', (json) => ({ ...json, [key]: value }))
+      assert.throws(() => describeBaseModel(folder), {
+        name: 'UnsupportedModelError',
+        message: /config\.json/
+      })
+    }
+    save()
+    edit('config.json', (json) => ({
+      ...json,
+      num_hidden_layers: 1e9,
+      model_type: 'mistral',
+      sliding_window: 2
+    }))
+    assert.throws(() => describeBaseModel(folder), /num_hidden_layers: Too big/)
   })
 
   it('comes back rounded from 16-bit formats', () => {

@@ -27,6 +27,18 @@ describe('tokenizer', () => {
     assert.throws(() => createTextTokenizer(BYTE_LEVEL_TOKENIZER, { bos_token: 3 }), /tokenizer_config.json/)
   })
 
+  it('refuses an id that its tables would need a billion places for', () => {
+    const [token] = BYTE_LEVEL_TOKENIZER.added_tokens
+    const added = { ...BYTE_LEVEL_TOKENIZER, added_tokens: [{ ...token, id: 1e9 }] }
+    const { model } = BYTE_LEVEL_TOKENIZER
+    const vocabulary = { ...BYTE_LEVEL_TOKENIZER, model: { ...model, vocab: { ...model.vocab, h: 1e9 } } }
+    for (const json of [added, vocabulary])
+      assert.throws(
+        () => createTextTokenizer(json, BYTE_LEVEL_CONFIG),
+        /the id 1000000000 of .* is not below/
+      )
+  })
+
   it('llama-style: stories260k, with byte fallback', function () {
     if (!existsSync(STORIES_FOLDER)) {
       console.log(`      skipped: there is no ${STORIES_FOLDER} (set LOAM_SHARED)`)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { hasToken, isOwnHost } from '../../../../src/node/control/guard.ts'
+import { hasToken, isMetricsHost, isOwnHost } from '../../../../src/node/control/guard.ts'
 
 describe('the guard of the control API', () => {
   it('takes the token as a bearer, and nothing else', () => {
@@ -16,6 +16,30 @@ describe('the guard of the control API', () => {
       'Basic secret'
     ])
       assert(!hasToken(header, 'secret'), header)
+  })
+
+  it('takes a host for the metrics that no stranger can have pointed here', () => {
+    const hosts = ['Peer.example.org']
+    for (const host of [
+      '127.0.0.1:9464',
+      '192.0.2.7',
+      '[2001:db8::1]:9464',
+      'localhost',
+      'peer-0:9464',
+      'peer.example.org:1'
+    ])
+      assert(isMetricsHost(host, hosts), host)
+    for (const host of [
+      undefined,
+      '',
+      ':80',
+      'evil.example',
+      'evil.example:9464',
+      '127.0.0.1.evil.example',
+      'example.org',
+      'a b'
+    ])
+      assert(!isMetricsHost(host, hosts), host)
   })
 
   it('knows the names of this machine from all others', () => {

@@ -24,7 +24,8 @@ const BUILT = {
   stack: 'ab'.repeat(32),
   model: 'cd'.repeat(32),
   modelFile: { path: 'nowhere', bytes: 0, list: new Uint8Array() },
-  medianNorms: {}
+  medianNorms: {},
+  leftOut: []
 } as const
 
 /** A disk that has room for some frames, then writes half of one and refuses, until there is room again. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { normBounds, saveNorms } from '../../../../src/node/driver/norm-bounds.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
-import { PeerError } from '../../../../src/node/storage/peer-error.ts'
 import type { Charter } from '../../../../src/protocol/index.ts'
+import { memoryLog } from '../memory-log.ts'
 import { type OneMember, oneMember } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
@@ -17,33 +17,47 @@ describe('norm bounds', () => {
     ;({ home, remove } = await temporaryHome())
     member = await oneMember(home)
     charter = { ...member.charter.charter, norm: { factor: 10, absolute: 1000 } }
-    for (const round of [1, 2, 3]) await mkdir(roundFiles(home, round).folder)
+    for (const round of [1, 2, 3, 4, 5, 6, 7]) await mkdir(roundFiles(home, round).folder)
   })
   afterEach(() => remove())
 
   it('are the absolute cap before the first round', async () => {
-    assert.deepEqual(await normBounds(home, charter, 1), { absolute: 1000, byModule: {} })
+    assert.deepEqual(await normBounds(home, charter, 1, memoryLog()), { absolute: 1000, byModule: {} })
   })
 
-  it('are the factor times the medians of the last round before that was not void', async () => {
+  it('are the factor times the least median of the last five rounds that were not void', async () => {
     await saveNorms(home, 1, { q: 2, v: 3 })
-    await saveNorms(home, 3, { q: 100 })
-    assert.deepEqual(await normBounds(home, charter, 3), { absolute: 1000, byModule: { q: 20, v: 30 } })
+    assert.deepEqual(await normBounds(home, charter, 3, memoryLog()), {
+      absolute: 1000,
+      byModule: { q: 20, v: 30 }
+    })
+    await saveNorms(home, 3, { q: 50 })
+    assert.deepEqual((await normBounds(home, charter, 4, memoryLog())).byModule, { q: 20, v: 30 })
+    for (const round of [4, 5, 6, 7]) await saveNorms(home, round, { q: 10 * round, v: 2 })
+    assert.deepEqual((await normBounds(home, charter, 8, memoryLog())).byModule, { q: 400, v: 20 })
+  })
+
+  it('are never above the absolute cap', async () => {
+    await saveNorms(home, 1, { q: 101, v: 100 })
+    assert.deepEqual((await normBounds(home, charter, 2, memoryLog())).byModule, { q: 1000, v: 1000 })
   })
 
   it('say nothing of a module whose median is zero', async () => {
     await saveNorms(home, 1, { q: 0, v: 3 })
-    assert.deepEqual((await normBounds(home, charter, 2)).byModule, { v: 30 })
+    assert.deepEqual((await normBounds(home, charter, 2, memoryLog())).byModule, { v: 30 })
   })
 
   for (const text of ['', 'null', '{"q":"1"}', '{"q":-1}']) {
-    it(`name the file that is damaged: ${JSON.stringify(text)}`, async () => {
-      await writeFile(roundFiles(home, 1).norms, text)
-      await assert.rejects(normBounds(home, charter, 2), (error: Error) => {
-        assert(error instanceof PeerError)
-        assert.match(error.message, /rounds.1.norms\.json is damaged: move it away/)
-        return true
-      })
+    it(`come from an earlier round where a file is damaged, which is moved aside: ${JSON.stringify(text)}`, async () => {
+      await saveNorms(home, 1, { q: 2 })
+      const { norms } = roundFiles(home, 2)
+      await writeFile(norms, text)
+      const log = memoryLog()
+      for (let again = 0; again < 2; again++)
+        assert.deepEqual((await normBounds(home, charter, 3, log)).byModule, { q: 20 })
+      assert.equal(await readFile(`${norms}.damaged`, 'utf8'), text)
+      assert.equal(log.messages.length, 1)
+      assert.match(log.messages[0]!, /damaged.*rounds.+2.+norms\.json\.damaged/)
     })
   }
 })

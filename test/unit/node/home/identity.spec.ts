@@ -68,7 +68,10 @@ describe('an identity', () => {
       await writeFile(home.identity, text)
       await assert.rejects(loadOrCreateIdentity(home.identity), (error: Error) => {
         assert(error instanceof PeerError)
-        assert.match(error.message, /identity\.json is no identity file .* restore it from a backup/)
+        assert.match(
+          error.message,
+          /identity\.json is not an identity file \([^[\]]{10,}\): restore it from a backup/
+        )
         return true
       })
       assert.equal(await readFile(home.identity, 'utf8'), text)

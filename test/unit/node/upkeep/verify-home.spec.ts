@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { shardFromPair, updateNorm } from '../../../../src/adapter/index.ts'
 import { sha256Hex } from '../../../../src/formats/index.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
+import { openMessageLog } from '../../../../src/node/home/message-log.ts'
 import { openRoundStore } from '../../../../src/node/home/round-store.ts'
 import { verifyHome } from '../../../../src/node/upkeep/verify-home.ts'
 import { listedDigest } from '../../formats/digest/listed-digest.ts'
-import { type OneMember, oneMember, sealRound } from '../one-member.ts'
+import { type OneMember, oneMember, sealRound, smallPair } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
+
+/** Rounds for which blocks and models are kept. */
+const RETAIN = 2
 
 describe('verifying a home', () => {
   let home: Home
@@ -19,8 +25,14 @@ describe('verifying a home', () => {
     home = one.home
     other = two.home
     removes = [one.remove, two.remove]
-    member = await oneMember(home)
-    await oneMember(other)
+    member = await oneMember(home, 1, RETAIN)
+    await oneMember(other, 1, RETAIN)
+    for (const { writeAheadLog } of [home, other]) {
+      const log = await openMessageLog(writeAheadLog)
+      await log.append({ type: 'silent', through: 0 })
+      await log.append({ type: 'silent', through: 1 })
+      await log.close()
+    }
   })
   afterEach(() => Promise.all(removes.map((remove) => remove())))
 
@@ -35,6 +47,12 @@ describe('verifying a home', () => {
     )
     await writeFile(roundFiles(at, context.round).model, model)
     await writeFile(roundFiles(at, context.round).stack, stack)
+    const pair = smallPair(member.charter)
+    const norms = { [pair.module]: updateNorm(pair, member.charter.charter.rankStabilised) }
+    await writeFile(roundFiles(at, context.round).norms, JSON.stringify(norms))
+    await mkdir(at.blocks, { recursive: true })
+    for (const { digest, bytes } of shardFromPair(pair).blocks)
+      await writeFile(join(at.blocks, digest), bytes)
     return Buffer.from(store.head.parent).toString('hex')
   }
 
@@ -46,8 +64,57 @@ describe('verifying a home', () => {
     assert.equal(found.wrong, null)
     assert.deepEqual([found.rounds, found.seal, found.filesChecked], [2, last, 2])
     assert.equal(found.modelDigest, listedDigest(Buffer.from('two')).toString('hex'))
+    assert.deepEqual(found.files.checked, { stacks: 2, models: 2, norms: 2, blocks: 1 })
+    assert.equal(found.files.logRecords, 2)
+  })
+
+  it('counts apart what pruning removes, and what a round that was not built here never had', async () => {
+    for (const model of ['one', 'two', 'three', 'four']) await seal(model)
     await rm(roundFiles(home, 1).model)
-    assert.deepEqual([(await verifyHome(home)).wrong, (await verifyHome(home)).filesChecked], [null, 1])
+    for (const path of [roundFiles(home, 2).stack, roundFiles(home, 2).norms]) await rm(path)
+    const { wrong, files, filesChecked } = await verifyHome(home)
+    assert.deepEqual([wrong, filesChecked, files.missing], [null, 2, []])
+    assert.deepEqual(files.absent, { stacks: 1, models: 1, norms: 1, blocks: 0 })
+    assert.deepEqual(files.checked, { stacks: 3, models: 3, norms: 3, blocks: 1 })
+  })
+
+  it('does not hold where a file is missing that nothing takes away, and names it', async () => {
+    for (const model of ['one', 'two', 'three', 'four']) await seal(model)
+    const block = join(home.blocks, (await readdir(home.blocks))[0]!)
+    const [first, third, last] = [roundFiles(home, 1), roundFiles(home, 3), roundFiles(home, 4)]
+    for (const path of [first.stack, first.norms, third.model, last.model, block, home.writeAheadLog]) {
+      const kept = await readFile(path)
+      await rm(path)
+      const { wrong, files } = await verifyHome(home)
+      assert.deepEqual(files.missing, [path])
+      assert.deepEqual([wrong!.round, wrong!.reason], [null, `${path} is missing`])
+      await writeFile(path, kept)
+    }
+    for (const path of [last.stack, last.norms, last.model]) await rm(path)
+    assert.deepEqual((await verifyHome(home)).files.missing, [last.model])
+  })
+
+  it('does not hold with norms, a block or the log altered', async () => {
+    for (const model of ['one', 'two', 'three', 'four']) await seal(model)
+    const block = join(home.blocks, (await readdir(home.blocks))[0]!)
+    const { norms } = roundFiles(home, 4)
+    const changes: [string, (bytes: Buffer) => Uint8Array, RegExp][] = [
+      [norms, (bytes) => Buffer.from(bytes.toString().replace(/:/, ':1000')), /blocks come to/],
+      [norms, () => Buffer.from('{"a":'), /holds no norms/],
+      [norms, () => Buffer.from('{}'), /no norm for/],
+      [block, (bytes) => bytes.fill(7, 0, 1), /a block of round 3, is damaged/],
+      [home.writeAheadLog, (bytes) => bytes.fill(7, 22, 23), /damaged at byte 8/],
+      [home.writeAheadLog, (bytes) => bytes.fill(7, bytes.length - 1), /no whole record/]
+    ]
+    for (const [path, change, reason] of changes) {
+      const kept = await readFile(path)
+      await writeFile(path, change(Buffer.from(kept)))
+      assert.match((await verifyHome(home)).wrong!.reason, reason)
+      // A check repairs nothing.
+      assert.notDeepEqual(await readFile(path), kept)
+      await writeFile(path, kept)
+    }
+    assert.equal((await verifyHome(home)).wrong, null)
   })
 
   it('names the first thing that is wrong: a seal, a gap, a stack, a model', async () => {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
-import { contentDigest, loadPretrainingDocuments } from '../../../../pretrain/corpora/index.ts'
+import {
+  contentDigest,
+  createDomainFilter,
+  loadPretrainingDocuments
+} from '../../../../pretrain/corpora/index.ts'
 import { DOMAIN_NAMES, type Domain, loadDomain, type TextDocument } from '../../../../src/data/index.ts'
 
 describe('pretrain/corpora/pretraining-documents', () => {
@@ -42,5 +46,34 @@ describe('pretrain/corpora/pretraining-documents', () => {
     )
     const leaks = mails.filter(({ text }) => /[\w.]+@\w+\.\w{2,}|https?:\/\//i.test(text)).map(({ id }) => id)
     assert.deepEqual(leaks, [])
+  })
+})
+
+describe('createDomainFilter', () => {
+  const lines = [
+    'The ferry left the island an hour before the storm reached it,',
+    'and those who had stayed behind counted themselves fortunate that',
+    'nobody had yet thought of asking them to row the others back home.'
+  ]
+  let isNew: Awaited<ReturnType<typeof createDomainFilter>>
+  let chapter: string
+  before(async () => {
+    isNew = await createDomainFilter()
+    chapter = (await loadDomain('moby-dick')).documents[3]!.text
+  })
+
+  it('refuses a document of a domain, however it is laid out', () => {
+    assert.equal(isNew({ id: 'copy', text: chapter }), false)
+    assert.equal(isNew({ id: 'wrapped', text: chapter.toUpperCase().replaceAll(' ', '\n') }), false)
+  })
+
+  it('refuses a text of whose long lines more than a fifth stand in a domain', () => {
+    const borrowed = chapter.split('\n').find((line) => line.length > 60)!
+    assert.equal(isNew({ id: 'borrower', text: [...lines, borrowed].join('\n') }), false)
+  })
+
+  it('lets the first of two equal texts pass that no domain holds', () => {
+    assert.equal(isNew({ id: 'first', text: lines.join('\n') }), true)
+    assert.equal(isNew({ id: 'second', text: lines.join(' ') }), false)
   })
 })

@@ -170,6 +170,15 @@ describe('a charter', function () {
       assert.throws(() => checkCharter({ ...charter, members: [member] }), /key of small order/)
   })
 
+  it('clips to the median, or leaves the field out', () => {
+    const { clip: _, ...plain } = charter
+    assert.equal(checkCharter(plain).clip, undefined)
+    const clipped = checkCharter({ ...plain, clip: 'median' })
+    assert.equal(clipped.clip, 'median')
+    assert.notDeepEqual(charterId(clipped), charterId(plain))
+    assert.throws(() => checkCharter({ ...plain, clip: 'none' } as unknown as Charter), /clip/)
+  })
+
   it('refuses numbers that could make the size of a manifest inexact, and values that DAG-CBOR cannot encode', () => {
     const [module] = charter.base.modules
     const wide = { ...charter.base, modules: [{ ...module!, inFeatures: 2 ** 52 }] }

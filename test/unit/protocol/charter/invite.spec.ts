@@ -41,6 +41,17 @@ describe('an invite', () => {
     })
   })
 
+  it('is refused before the first round where a stranger to the charter signed it', () => {
+    const first = { ...terms, round: 0 }
+    assert.equal(decodeInvite(encodeInvite(first, signers[2]!), verifyEd25519).round, 0)
+    assert.throws(() => decodeInvite(encodeInvite(first, signerOf('outsider')), verifyEd25519), {
+      name: 'MalformedError',
+      message: /not one of the charter's members/
+    })
+    // Later a member may have joined that the charter does not know.
+    assert.equal(decodeInvite(encodeInvite(terms, signerOf('outsider')), verifyEd25519).round, 3)
+  })
+
   it('is refused with an unsigned charter, even if the invite is signed', () => {
     const other = encodeInvite({ ...terms, charter: Uint8Array.from(charter).fill(1, 40, 50) }, signers[1]!)
     assert.throws(() => decodeInvite(other, verifyEd25519), { name: 'MalformedError' })

@@ -56,6 +56,8 @@ describe('the builder', () => {
     sources,
     rankStabilised: false,
     weights: 'samples',
+    clip: 'none',
+    normCap: 1e3,
     baseFolder: MODEL,
     modules: member.charter.charter.base.modules.map(({ module }) => module),
     modelFile: undefined,
@@ -133,9 +135,25 @@ describe('the builder', () => {
   })
 
   it('is void, and writes nothing, where the result is not finite', async () => {
-    const built = await builder.build(buildJob([await sourceOf(smallPair(member.charter, 3e38))]))
+    const source = await sourceOf(smallPair(member.charter, 3e38))
+    const built = await builder.build(buildJob([source]))
     assert(built.type === 'built' && !built.finite)
+    assert.deepEqual(
+      built.leftOut.map(({ author }) => author),
+      [source.author]
+    )
     await assert.rejects(readFile(roundFiles(home, 1).stack), /ENOENT/)
+  })
+
+  it('builds without a member whose factors would spoil the sum, and names it', async () => {
+    const pair = smallPair(member.charter)
+    const attack = { ...pair, A: pair.A.map(() => 2 ** 40), B: pair.B.map(() => 2 ** 40) }
+    const sound = await sourceOf(pair)
+    const alone = await builder.build(buildJob([sound]))
+    const built = await builder.build(buildJob([sound, await sourceOf(attack, 2)]))
+    assert(alone.type === 'built' && alone.finite && built.type === 'built' && built.finite)
+    assert.deepEqual([built.stack, built.model], [alone.stack, alone.model])
+    assert.match(built.leftOut[0]!.reason, new RegExp(`^${pair.module}: the factors cancel or are too large`))
   })
 
   it('says why a job failed, and does the next', async () => {

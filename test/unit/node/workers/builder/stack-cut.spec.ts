@@ -12,6 +12,7 @@ import { compareStrings, sha256Hex, stackDigest } from '../../../../../src/forma
 import { BlockStore } from '../../../../../src/node/storage/index.ts'
 import type { ShardSource } from '../../../../../src/node/workers/builder/jobs.ts'
 import { stackCut } from '../../../../../src/node/workers/builder/stack-cut.ts'
+import { validateShards } from '../../../../../src/node/workers/builder/validate-shards.ts'
 import { memoryLog } from '../../memory-log.ts'
 import { temporaryHome } from '../../temporary-home.ts'
 
@@ -80,7 +81,9 @@ describe('aggregating a cut from its blocks', () => {
           sources,
           modules: MODULES,
           weights: 'samples',
-          rankStabilised: false
+          rankStabilised: false,
+          clip: 'none',
+          normCap: 1e3
         })
         const whole = stackAdapters(members.map((each) => received(each, dtype)))
         assert.equal(stackDigest(cut.tensors), stackDigest(whole.tensors), `ranks ${ranks}`)
@@ -97,7 +100,14 @@ describe('aggregating a cut from its blocks', () => {
     const sources: ShardSource[] = []
     for (const each of members) sources.push(await sourceOf(each, 'f32'))
     const of = async (weights: MemberWeights) => {
-      const job = { sources, modules: MODULES, rankStabilised: false, weights }
+      const job = {
+        sources,
+        modules: MODULES,
+        rankStabilised: false,
+        weights,
+        clip: 'none' as const,
+        normCap: 1e3
+      }
       return stackDigest((await stackCut(store, job)).tensors)
     }
     const fixed = new Map(['01', '02', '03'].map((author, k) => [author, [1, 5, 2][k]!]))
@@ -108,16 +118,99 @@ describe('aggregating a cut from its blocks', () => {
     await assert.rejects(of(new Map([['01', 1]])), /no weight is given for author 02/)
   })
 
-  it('refuses a shard of more or fewer blocks than its shape has, or of longer ones', async () => {
-    const source = await sourceOf(member(1, 2), 'f32')
-    const [first, ...others] = source.shards
-    const none = { ...first!, blocks: [] }
-    const job = { modules: MODULES, rankStabilised: false, weights: 'samples' } as const
-    const of = (shard: typeof first) => ({ ...job, sources: [{ ...source, shards: [shard!, ...others] }] })
-    await assert.rejects(stackCut(store, of(none)), /0 blocks, not 1/)
+  it('clips as the job says, with the bits of the whole at once', async () => {
+    const members = [member(1, 2), member(2, 4), member(3, 1)]
+    const sources: ShardSource[] = []
+    for (const each of members) sources.push(await sourceOf(each, 'f32'))
+    const job = {
+      sources,
+      modules: MODULES,
+      rankStabilised: false,
+      weights: 'samples',
+      normCap: 1e3
+    } as const
+    const [clipped, plain] = await Promise.all(
+      (['median', 'none'] as const).map((clip) => stackCut(store, { ...job, clip }))
+    )
+    assert.equal(
+      stackDigest(clipped!.tensors),
+      stackDigest(stackAdapters(members, { clip: 'median' }).tensors)
+    )
+    assert.notEqual(stackDigest(clipped!.tensors), stackDigest(plain!.tensors))
+  })
+
+  it('leaves out a member whose shard has more or fewer blocks than its shape has, or longer ones', async () => {
+    const [sound, bad] = [await sourceOf(member(1, 2), 'f32'), await sourceOf(member(2, 2), 'f32')]
+    const [first, ...others] = bad.shards
+    const job = {
+      modules: MODULES,
+      rankStabilised: false,
+      weights: 'samples',
+      clip: 'none',
+      normCap: 1e3
+    } as const
+    const alone = await stackCut(store, { ...job, sources: [sound] })
     const long = new Uint8Array(4096)
     await store.put(sha256Hex(long), long)
-    const blocks = [Buffer.from(sha256Hex(long), 'hex')]
-    await assert.rejects(stackCut(store, of({ ...first!, blocks })), /a block holds 4096 bytes, not 352/)
+    for (const [blocks, reason] of [
+      [[], /0 blocks, not 1/],
+      [[Buffer.from(sha256Hex(long), 'hex')], /a block holds 4096 bytes, not 352/]
+    ] as const) {
+      const shards = [{ ...first!, blocks: [...blocks] }, ...others]
+      const cut = await stackCut(store, { ...job, sources: [sound, { ...bad, shards }] })
+      assert.equal(stackDigest(cut.tensors), stackDigest(alone.tensors))
+      assert.deepEqual(
+        cut.leftOut.map(({ author }) => author),
+        [bad.author]
+      )
+      assert.match(cut.leftOut[0]!.reason, reason)
+    }
   })
+
+  for (const [name, A, B, alpha] of [
+    ['whose factors cancel', [2 ** 40, 2 ** 40], [1, -1], 2],
+    ['that overflows in float32', [3e36, 3e36], [0, 0], 512],
+    ['with the largest float32 beside 0', [3.4e38, 0], [0, 3.4e38], 2]
+  ] as const) {
+    it(`leaves out a member ${name}, and stacks the others as if it had not been there`, async () => {
+      const honest = [member(1, 2), member(3, 1)]
+      const attack: StackMember = {
+        author: Uint8Array.of(2),
+        samples: 20,
+        adapter: {
+          pairs: SHAPES.map((shape) => ({
+            ...shape,
+            rank: 2,
+            alpha,
+            A: Float32Array.from({ length: 2 * shape.inFeatures }, (_, i) => A[i < shape.inFeatures ? 0 : 1]),
+            B: Float32Array.from({ length: 2 * shape.outFeatures }, (_, i) => B[i % 2]!)
+          }))
+        }
+      }
+      const job = {
+        modules: MODULES,
+        rankStabilised: false,
+        weights: 'samples',
+        clip: 'none',
+        normCap: 1e3
+      } as const
+      const sources = []
+      for (const each of [honest[0]!, attack, honest[1]!]) sources.push(await sourceOf(each, 'f32'))
+      const cut = await stackCut(store, { ...job, sources })
+      assert(cut.finite)
+      assert.equal(stackDigest(cut.tensors), stackDigest(stackAdapters(honest).tensors))
+      assert.deepEqual(
+        cut.leftOut.map(({ author }) => author),
+        [attack.author]
+      )
+      assert.match(cut.leftOut[0]!.reason, /^model\.layers\.0\.self_attn\.q_proj: /)
+      const source = sources[1]!
+      const bounds = { absolute: 1e3, byModule: {} }
+      const fault = await validateShards(store, { type: 'validate', source, rankStabilised: false, bounds })
+      assert.equal(fault, cut.leftOut[0]!.reason)
+      const none = await stackCut(store, { ...job, sources: [source] })
+      assert.equal(none.finite, false)
+      assert.equal(none.leftOut.length, 1)
+    })
+  }
 })

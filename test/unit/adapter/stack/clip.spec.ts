@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { clipAdapter, clipToMedian } from '../../../../src/adapter/norm/clip.ts'
 import { updateNorm } from '../../../../src/adapter/norm/norm.ts'
+import { clipAdapter, clipToMedian, medianNorm } from '../../../../src/adapter/stack/clip.ts'
 import { cut } from '../arbitraries.ts'
 
 describe('clipping', () => {
@@ -44,5 +44,16 @@ describe('clipping', () => {
       [1, -4, 2, 3]
     )
     assert.deepEqual(clipToMedian([...given].reverse(), 2), [...clipped].reverse())
+  })
+
+  it('takes the lower median of what is not 0', () => {
+    for (const [norms, median] of [
+      [[], 0],
+      [[0, 0], 0],
+      [[0, 0, 0, 3], 3],
+      [[4, 1, 3, 2], 2],
+      [[5, 0, 1, 9], 5]
+    ] as const)
+      assert.equal(medianNorm(norms), median)
   })
 })

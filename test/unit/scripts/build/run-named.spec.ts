@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { packageRoot } from '../../../../src/package-root.ts'
 
-const RUNNER = pathToFileURL(join(packageRoot(), 'dist', 'scripts', 'runner', 'run-named.js')).href
+const RUNNER = pathToFileURL(join(packageRoot(), 'dist', 'scripts', 'build', 'run-named.js')).href
 
 describe('npm run ROOM -- NAME', () => {
   let folder: string

@@ -1,0 +1,129 @@
+import { type LoraAdapter, mergeAdapter, type StackMember, stackAdapters } from '../../src/adapter/index.ts'
+import { combineSeeds } from '../../src/data/index.ts'
+import type { TensorMap } from '../../src/formats/index.ts'
+import { type BaseModel, expandTargetModules } from '../../src/model/index.ts'
+import { baseNorm } from '../../src/node/consortium/base-norm.ts'
+import { flipLabels } from '../experiments/attacks.ts'
+import { withModules } from '../experiments/federated-run.ts'
+import type { HeldOutScorer } from '../experiments/held-out.ts'
+import type { LocalTrainer } from '../experiments/local-training.ts'
+import type { ExperimentMember } from '../experiments/members.ts'
+import { adapterDigest, freshAdapter } from '../experiments/methods.ts'
+import type { ExperimentSettings } from '../experiments/settings.ts'
+import { flipsLabels, type PoisonAttack, poison } from './poison-attacks.ts'
+import { type PoisonDefence, startDefence } from './poison-defences.ts'
+
+/** What runs share: one model, compiled once. */
+export interface PoisonLaboratory {
+  readonly base: BaseModel
+  readonly settings: ExperimentSettings
+  readonly rank: number
+  readonly trainer: LocalTrainer
+  readonly scorer: HeldOutScorer
+  /** Adapters that were trained from the base itself: runs share their first round. */
+  readonly firstRounds: Map<string, LoraAdapter>
+}
+
+/** One run. */
+export interface PoisonRun {
+  /** The first of the members poison; the others are honest. */
+  readonly poisoners: number
+  readonly attack: PoisonAttack
+  readonly defence: PoisonDefence
+  readonly rounds: number
+  readonly seed: number
+}
+
+/** Author bytes above those of any honest member. */
+const POISONERS_FROM = 128
+/** Documents that a poisoner claims: as many as a charter takes. */
+const CLAIMED = 1_000_000
+
+/**
+ * Runs a federation in which some poison, and gives the weights of its last round. A round whose stack or merge is not
+ * finite, or in which nobody is endorsed, is void. Deterministic on one machine.
+ */
+export async function runPoisoned(
+  laboratory: PoisonLaboratory,
+  members: readonly ExperimentMember[],
+  { poisoners, attack, defence, rounds, seed }: PoisonRun,
+  onRound: (round: number) => void
+): Promise<TensorMap> {
+  const { base, settings } = laboratory
+  const names = expandTargetModules(base.config, settings.targetModules)
+  let modules: TensorMap = new Map(names.map((name) => [name, base.weights.get(`${name}.weight`)!]))
+  const defending = startDefence(defence, baseNorm(base, settings.targetModules))
+  for (let round = 1; round <= rounds; round++) {
+    const trained: StackMember[] = []
+    for (const [k, member] of members.entries()) {
+      const isPoisoner = k < poisoners
+      const text = isPoisoner && attack === 'targeted' ? members[poisoners]! : member
+      const flipped = isPoisoner && flipsLabels(attack)
+      const adapter = await trainMember(laboratory, member.index, text, { modules, round, seed, flipped })
+      const samples = isPoisoner ? CLAIMED : member.samples
+      // Poisoners come last in the order of the sum, where factors that cancel erase what came before.
+      const author = isPoisoner ? Uint8Array.of(POISONERS_FROM + k) : member.author
+      trained.push({ author, samples, adapter })
+    }
+    const common = trained[0]!.adapter
+    const sent = trained.map((member, k) =>
+      k < poisoners
+        ? {
+            ...member,
+            adapter: poison(member.adapter, attack, { round, boundOf: defending.boundOf, common })
+          }
+        : member
+    )
+    const cut = defending.endorsed(sent)
+    const merged = cut.length === 0 ? undefined : stackAndMerge(modules, cut, defending.clip)
+    if (merged !== undefined) {
+      modules = merged
+      defending.sealed(cut)
+    }
+    onRound(round)
+  }
+  return withModules(base.weights, modules)
+}
+
+function stackAndMerge(
+  modules: TensorMap,
+  cut: readonly StackMember[],
+  clip: 'median' | 'none'
+): TensorMap | undefined {
+  const stack = stackAdapters(cut, { clip })
+  if (!stack.finite) return undefined
+  const merged = mergeAdapter(modules, stack.adapter)
+  return merged.finite ? merged.modules : undefined
+}
+
+interface TrainingRound {
+  readonly modules: TensorMap
+  readonly round: number
+  readonly seed: number
+  readonly flipped: boolean
+}
+
+async function trainMember(
+  { base, settings, rank, trainer, firstRounds }: PoisonLaboratory,
+  index: number,
+  text: ExperimentMember,
+  { modules, round, seed, flipped }: TrainingRound
+): Promise<LoraAdapter> {
+  const start = freshAdapter(base, settings, rank, combineSeeds(combineSeeds(seed, round), index))
+  const key = [seed, index, text.index, flipped, adapterDigest(start)].join(' ')
+  const known = round === 1 ? firstRounds.get(key) : undefined
+  if (known !== undefined) return known
+  const session = trainer.begin(withModules(base.weights, modules), start)
+  try {
+    await session.advance(settings.stepsPerRound, (step) => {
+      const batch = text.batches.nextBatch((round - 1) * settings.stepsPerRound + step)
+      return flipped ? flipLabels(batch, base.config.vocabularySize) : batch
+    })
+  } catch (error) {
+    // On a ruined model training itself may diverge: that member then has nothing to send, as in a real round.
+    if (!(error instanceof Error && error.message.startsWith('training diverged'))) throw error
+    return start
+  }
+  if (round === 1) firstRounds.set(key, session.adapter)
+  return session.adapter
+}

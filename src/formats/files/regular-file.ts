@@ -1,0 +1,21 @@
+import { type Stats, statSync } from 'node:fs'
+import { FormatError } from '../format-error.ts'
+
+/**
+ * Refuses what is no regular file, before it is opened: a FIFO gives no end and no answer, a device no end either. Links
+ * are followed. A path at which there is nothing passes: whoever opens it says so.
+ *
+ * @throws {FormatError} naming the path and what it is
+ */
+export function requireRegularFile(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined || stats.isFile()) return
+  throw new FormatError(`${path} is ${kindOf(stats)}, not a regular file: put the file itself there`)
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a folder'
+  if (stats.isFIFO()) return 'a FIFO'
+  if (stats.isSocket()) return 'a socket'
+  return 'a device'
+}

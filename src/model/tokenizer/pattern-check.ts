@@ -1,0 +1,101 @@
+/** Most unbounded repeats in one alternative of a pattern: more may take more than the third power of a text's length. */
+const UNBOUNDED_MAX = 3
+
+/** A group that is open, or the whole pattern. */
+interface Frame {
+  /** Whether it holds a repeat, or a choice: repeated itself, it could match one text in exponentially many ways. */
+  isVariable: boolean
+  /** Unbounded repeats in the alternative under way, those in its groups included; the most of the alternatives before. */
+  unbounded: number
+  unboundedBefore: number
+}
+
+/**
+ * Why a regular expression of tokenizer.json may take for ever on some text; undefined where it does not. Refused are a
+ * repeated group that holds a repeat or a choice, as in `(a+)+$` and `(a|aa)*$`, and more than three unbounded repeats in
+ * one alternative. The patterns of GPT-2, Llama 3, Qwen, DeepSeek and their kin have neither. What is left takes at most
+ * polynomial time, which a long text may still make long.
+ *
+ * @param source in the syntax of Oniguruma, as Hugging Face writes it
+ */
+export function patternFault(source: string): string | undefined {
+  const stack: Frame[] = [newFrame()]
+  /** What a repeat would repeat: a group that was just closed, or something that matches in one way. */
+  let atom: Frame | undefined
+  for (let at = 0; at < source.length; ) {
+    const frame = stack.at(-1)!
+    const repeat = repeatAt(source, at)
+    if (repeat !== undefined) {
+      if (atom?.isVariable && repeat.max > 1) return 'a repeated group holds a repeat or a choice'
+      if (repeat.min !== repeat.max) frame.isVariable = true
+      if (repeat.max === Number.POSITIVE_INFINITY) frame.unbounded++
+      if (most(frame) > UNBOUNDED_MAX) return `more than ${UNBOUNDED_MAX} unbounded repeats follow each other`
+      at += repeat.length
+      atom = undefined
+      continue
+    }
+    atom = undefined
+    const character = source[at]!
+    if (character === '(') stack.push(newFrame())
+    else if (character === ')' && stack.length > 1) {
+      atom = stack.pop()!
+      const outer = stack.at(-1)!
+      outer.isVariable ||= atom.isVariable
+      outer.unbounded += most(atom)
+      if (most(outer) > UNBOUNDED_MAX) return `more than ${UNBOUNDED_MAX} unbounded repeats follow each other`
+    } else if (character === '|') {
+      frame.isVariable = true
+      frame.unboundedBefore = most(frame)
+      frame.unbounded = 0
+    }
+    at += character === '(' ? groupStart(source, at) : atomLength(source, at)
+  }
+  return undefined
+}
+
+/** Every regular expression in a part of tokenizer.json (`{ "Regex": "…" }`), wherever it stands. */
+export function patternsIn(part: unknown): string[] {
+  if (typeof part !== 'object' || part === null) return []
+  return Object.entries(part).flatMap(([key, value]) =>
+    key === 'Regex' && typeof value === 'string' ? [value] : patternsIn(value)
+  )
+}
+
+function newFrame(): Frame {
+  return { isVariable: false, unbounded: 0, unboundedBefore: 0 }
+}
+
+function most({ unbounded, unboundedBefore }: Frame): number {
+  return Math.max(unbounded, unboundedBefore)
+}
+
+/** The repeat that begins at `at`, with what makes it lazy or possessive. */
+function repeatAt(source: string, at: number): { min: number; max: number; length: number } | undefined {
+  const [whole, low, comma, high] = /^(?:[*+?]|\{(\d*)(,?)(\d*)\})[?+]?/.exec(source.slice(at, at + 32)) ?? []
+  if (whole === undefined) return undefined
+  const { length } = whole
+  if (whole[0] === '*') return { min: 0, max: Number.POSITIVE_INFINITY, length }
+  if (whole[0] === '+') return { min: 1, max: Number.POSITIVE_INFINITY, length }
+  if (whole[0] === '?') return { min: 0, max: 1, length }
+  if (low === '' && high === '') return undefined
+  const max = comma === '' ? Number(low) : high === '' ? Number.POSITIVE_INFINITY : Number(high)
+  return { min: Number(low), max, length }
+}
+
+/** Length of `(`, `(?:`, `(?i:`, `(?<=`, `(?<name>` and the like: their question mark is no repeat. */
+function groupStart(source: string, at: number): number {
+  return /^\((?:\?(?:<[=!]|[=!>:]|<\w+>|[a-zA-Z-]*:?))?/.exec(source.slice(at, at + 64))![0].length
+}
+
+/** Length of an escape, a class with the classes in it, or a character. */
+function atomLength(source: string, at: number): number {
+  if (source[at] === '\\') return /^\\(?:[pPxu]\{[^}]*\}|[\s\S]?)/.exec(source.slice(at))![0].length
+  if (source[at] !== '[') return 1
+  let depth = 0
+  for (let end = at; end < source.length; end++) {
+    if (source[end] === '\\') end++
+    else if (source[end] === '[') depth++
+    else if (source[end] === ']' && --depth === 0) return end + 1 - at
+  }
+  return source.length - at
+}

@@ -1,0 +1,31 @@
+import { sha256Hex, stackDigest } from '../../formats/digest/tensors-digest.ts'
+import type { TensorMap } from '../../formats/tensor.ts'
+import { createDecoder, type ModelConfig, modelConfigJson } from '../../model/index.ts'
+import type { TokenModel } from './token-model.ts'
+
+/** Weights that are to be run. */
+export interface DecoderModelOptions {
+  readonly config: ModelConfig
+  /** Adapters merged in. */
+  readonly weights: TensorMap
+  /** Longest text, tokens; the model's maximum unless given. */
+  readonly context?: number
+}
+
+/** A model of Loam's own families, decoded so that a prefix always has the same logits. */
+export function createDecoderModel({ config, weights, context }: DecoderModelOptions): TokenModel {
+  const decoder = createDecoder({ config, repeatable: true, ...(context !== undefined && { context }) })
+  return {
+    context: decoder.context,
+    vocabularySize: config.vocabularySize,
+    start: () => decoder.start(weights),
+    dispose: () => decoder.dispose()
+  }
+}
+
+/** SHA-256 over a model's configuration and weights, 64 hex digits: what makes its logits. */
+export function tokenModelDigest({ config, weights }: DecoderModelOptions): string {
+  return sha256Hex(
+    new TextEncoder().encode(`${JSON.stringify(modelConfigJson(config))}\n${stackDigest(weights)}`)
+  )
+}

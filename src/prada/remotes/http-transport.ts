@@ -1,0 +1,106 @@
+import type { IncomingMessage } from 'node:http'
+import { z } from 'zod'
+import { SESSION_BYTES, TEXT_MAX, VOCABULARY_MAX } from '../wire/index.ts'
+import { asTransportError, createHttpExchange, type HttpTransportOptions } from './http-exchange.ts'
+import { type LogitsTransport, TransportError } from './logits-transport.ts'
+
+/** Up to this many bytes an unwanted rest is read and dropped; a longer one costs the connection. */
+const DRAIN_BYTES_MAX = 2 ** 20
+
+const count = (most: number) => z.int().min(0).max(most)
+const descriptionSchema = z.object({
+  name: z.string().max(500),
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+  capabilities: z.object({
+    topKMax: z.int().min(1).max(VOCABULARY_MAX),
+    wantedMax: count(VOCABULARY_MAX),
+    rows: z.boolean(),
+    noise: z.boolean(),
+    drafts: z.boolean(),
+    draftsMax: count(TEXT_MAX),
+    context: z.int().min(1).max(TEXT_MAX)
+  })
+})
+const vocabularySchema = z.object({
+  type: z.string().max(100),
+  bosId: z.int().optional(),
+  eosId: z.int().optional(),
+  tokens: z.array(z.base64().nullable()).max(VOCABULARY_MAX)
+})
+const sessionSchema = z.object({
+  session: z
+    .string()
+    .length(2 * SESSION_BYTES)
+    .regex(/^[0-9a-f]*$/)
+})
+
+/** A logits server over HTTP. Connections are kept; one is enough, but a request need not wait for an unwanted answer. */
+export function createHttpTransport(options: HttpTransportOptions): LogitsTransport & { dispose(): void } {
+  const exchange = createHttpExchange(options)
+  return {
+    address: exchange.address,
+    async describe(signal) {
+      return exchange.json(
+        await exchange.send('GET', 'v1/logits/model', undefined, signal),
+        descriptionSchema,
+        signal
+      )
+    },
+    async vocabulary(signal) {
+      const response = await exchange.send('GET', 'v1/logits/vocabulary', undefined, signal)
+      const { type, bosId, eosId, tokens } = await exchange.json(response, vocabularySchema, signal)
+      const bytes = tokens.map((token) =>
+        token === null ? undefined : new Uint8Array(Buffer.from(token, 'base64'))
+      )
+      return { type, bosId, eosId, tokens: bytes }
+    },
+    async open(vocabularySize, signal) {
+      const body = { type: 'application/json', bytes: Buffer.from(JSON.stringify({ vocabularySize })) }
+      const response = await exchange.send('POST', 'v1/logits/sessions', body, signal)
+      return Buffer.from((await exchange.json(response, sessionSchema, signal)).session, 'hex')
+    },
+    async *verify(request, bytesMax, signal) {
+      const response = await exchange.send(
+        'POST',
+        'v1/logits/verify',
+        { type: 'application/octet-stream', bytes: request },
+        signal
+      )
+      let received = 0
+      try {
+        for await (const chunk of response.iterator({ destroyOnReturn: false })) {
+          received += (chunk as Buffer).length
+          if (received > bytesMax)
+            throw new TransportError('garbage', `an answer of more than ${bytesMax} bytes`)
+          yield chunk as Buffer
+        }
+        if (!response.complete) throw new TransportError('unreachable', 'the connection broke in mid-answer')
+      } catch (error) {
+        response.destroy()
+        throw asTransportError(error, signal)
+      } finally {
+        leave(response, bytesMax - received)
+      }
+    },
+    async close(session, signal) {
+      const response = await exchange.send(
+        'DELETE',
+        `v1/logits/sessions/${Buffer.from(session).toString('hex')}`,
+        undefined,
+        signal
+      )
+      await exchange.drop(response, signal)
+    },
+    get traffic() {
+      return exchange.traffic
+    },
+    dispose: () => exchange.dispose()
+  }
+}
+
+/** Leaves an answer whose rest is not wanted: the server ends it when the next request comes. */
+function leave(response: IncomingMessage, rest: number): void {
+  if (response.readableEnded || response.destroyed) return
+  if (rest > DRAIN_BYTES_MAX) response.destroy()
+  else response.resume()
+}

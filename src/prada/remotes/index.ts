@@ -1,0 +1,23 @@
+/**
+ * Black boxes behind one interface. Each declares what it can be asked for.
+ *
+ * @example
+ * ```ts
+ * const remote = await connectLogitsServer(createHttpTransport({ url: 'http://127.0.0.1:8080' }))
+ * requireSameVocabulary(vocabulary, remote.vocabulary)
+ * ```
+ */
+export type { HttpTransportOptions } from './http-exchange.ts'
+export { createHttpTransport } from './http-transport.ts'
+export { connectLogitsServer, type LogitsRemoteOptions } from './logits-server.ts'
+export { type LogitsTransport, TransportError, type TransportFault } from './logits-transport.ts'
+export {
+  type Remote,
+  type RemoteCapabilities,
+  RemoteError,
+  type RemoteFault,
+  type RemoteText,
+  type Traffic,
+  type TripRequest
+} from './remote.ts'
+export { createServiceTransport } from './service-transport.ts'

@@ -1,0 +1,109 @@
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { LogitsService } from './logits-service.ts'
+import { ServiceError, type ServiceFault } from './service-error.ts'
+
+const openSchema = z.strictObject({ vocabularySize: z.int().min(1) })
+const sessionSchema = z.object({ session: z.string().regex(/^[0-9a-f]{32}$/) })
+
+const STATUS: Readonly<Record<ServiceFault, number>> = {
+  malformed: 400,
+  'too-large': 413,
+  'unknown-session': 404,
+  refused: 403,
+  busy: 429,
+  full: 503
+}
+
+/** Type of requests and answers of the wire's kind. */
+export const LOGITS_TYPE = 'application/octet-stream'
+
+/**
+ * The logits server over HTTP:
+ *
+ * - `GET /v1/logits/model`: name, digest, what can be asked for; `GET /v1/logits/vocabulary`: ids as bytes
+ * - `POST /v1/logits/sessions` `{ vocabularySize }`, `DELETE /v1/logits/sessions/:session`
+ * - `POST /v1/logits/verify`: a request of the wire's kind, answered by its answer
+ *
+ * Errors are `{ error, fault }`, with `retry-after-ms` where trying again may help.
+ *
+ * @param clientOf names the client whose limits a request counts towards
+ */
+export function addLogitsRoutes(
+  app: FastifyInstance,
+  service: LogitsService,
+  clientOf: (request: FastifyRequest) => string
+): void {
+  void app.register(async (routes) => {
+    routes.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) =>
+      sendError(error, reply)
+    )
+    routes.addContentTypeParser(
+      LOGITS_TYPE,
+      { parseAs: 'buffer', bodyLimit: service.limits.requestBytes },
+      (_request, body, done) => done(null, body)
+    )
+    routes.get('/v1/logits/model', async () => service.description)
+    routes.get('/v1/logits/vocabulary', async () => {
+      const { tokens, ...rest } = service.vocabulary
+      const texts = Array.from(tokens, (token) =>
+        token === undefined ? null : Buffer.from(token).toString('base64')
+      )
+      return { ...rest, tokens: texts }
+    })
+    routes.post('/v1/logits/sessions', async (request, reply) => {
+      const { vocabularySize } = openSchema.parse(request.body)
+      return reply.code(201).send(service.open(clientOf(request), vocabularySize))
+    })
+    routes.delete('/v1/logits/sessions/:session', async (request, reply) => {
+      service.close(clientOf(request), sessionSchema.parse(request.params).session)
+      return reply.code(204).send()
+    })
+    routes.post('/v1/logits/verify', async (request, reply) => {
+      if (!Buffer.isBuffer(request.body))
+        throw new ServiceError('malformed', `the body must be ${LOGITS_TYPE}`)
+      return sendAnswer(reply, service, clientOf(request), request.body)
+    })
+  })
+}
+
+async function sendAnswer(
+  reply: FastifyReply,
+  service: LogitsService,
+  client: string,
+  body: Uint8Array
+): Promise<FastifyReply> {
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort(new Error('the client has hung up')))
+  const answer = service.verify(client, body, gone.signal)
+  const first = await answer.next()
+  const second = first.done ? first : await answer.next()
+  reply.raw.sendDate = false
+  reply.type(LOGITS_TYPE)
+  if (second.done) return reply.send(Buffer.from(first.value ?? []))
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    try {
+      yield first.value!
+      yield second.value!
+      yield* answer
+    } finally {
+      await answer.return(undefined)
+    }
+  }
+  return reply.send(Readable.from(pieces(), { objectMode: false }))
+}
+
+async function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): Promise<FastifyReply> {
+  if (error instanceof ServiceError) {
+    if (error.retryAfterMs !== undefined)
+      reply
+        .header('retry-after-ms', String(Math.ceil(error.retryAfterMs)))
+        .header('retry-after', String(Math.ceil(error.retryAfterMs / 1_000)))
+    return reply.code(STATUS[error.fault]).send({ error: error.message, fault: error.fault })
+  }
+  if (error instanceof z.ZodError)
+    return reply.code(400).send({ error: z.prettifyError(error), fault: 'malformed' })
+  const code = error.statusCode ?? 500
+  return reply.code(code).send({ error: error.message, fault: code < 500 ? 'malformed' : 'failed' })
+}

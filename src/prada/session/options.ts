@@ -1,0 +1,76 @@
+import type { DrawSettings, Interval, Precision } from '../core/index.ts'
+
+/** Who drafts: the adapted proxy, the base proxy, or the remote itself. */
+export type DrafterName = 'adapted' | 'base' | 'remote'
+
+/** How the device and a remote work on a text together. */
+export interface PradaSettings {
+  /** Strength of the logits offset; 0 is the remote alone. */
+  readonly alpha: number
+  readonly drafter: DrafterName
+  /** Drafts a trip; `auto` measures what is best. */
+  readonly draftLength: 'auto' | number
+  /** Ids that every record tells, the likeliest; `rows` asks for whole rows. */
+  readonly topK: number | 'rows'
+  /**
+   * Whether the remote is told the noise, so that it tells the ids that are likeliest to win the draw. It then knows the
+   * seed; where it does not, far more positions stay open.
+   */
+  readonly shareNoise: boolean
+  /** Most ids a position to ask for in advance; 0 keeps them from the remote, at the cost of trips. */
+  readonly wantedMax: number
+  /** Ids are asked for in advance that may come within this of the expected winner's score, nats. */
+  readonly wantedMargin: number
+  readonly precision: Precision
+  /** Whether a token that is not certain is an error; where it is not, such a token says so. */
+  readonly requireExact: boolean
+}
+
+export const DEFAULT_PRADA_SETTINGS: PradaSettings = {
+  alpha: 1,
+  drafter: 'adapted',
+  draftLength: 'auto',
+  topK: 8,
+  shareNoise: true,
+  wantedMax: 16,
+  wantedMargin: 1,
+  precision: 'float16',
+  requireExact: true
+}
+
+/** One text to continue. */
+export interface PradaRequest extends DrawSettings {
+  /** The beginning, at least one token. */
+  readonly ids: readonly number[]
+  /** Most tokens to add. */
+  readonly maxTokens: number
+  /** Whole number from 0 to 2^53 − 1. */
+  readonly seed: number
+  /** Which of several texts of one seed; 0 where it is absent. */
+  readonly stream?: number
+  /** Tokens that end the text; they are not returned. */
+  readonly stopIds?: readonly number[]
+  /** Added to the combined scores of single ids. */
+  readonly bias?: ReadonlyMap<number, number>
+  /** Taken from the scores of ids that were made before; 0 where it is absent. */
+  readonly presencePenalty?: number
+  /** Taken from an id's score for every time it was made before; 0 where it is absent. */
+  readonly frequencyPenalty?: number
+  /** Whether tokens come with the interval of their log-probability. */
+  readonly logProbabilities?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** A token of the combined distribution. */
+export interface PradaToken {
+  readonly id: number
+  /** Whether it is certainly the token that whole rows would give. */
+  readonly exact: boolean
+  /** Under the combined distribution at temperature 1, before filters; where it was asked for and is known. */
+  readonly logProbability?: Interval
+}
+
+/** A position that no answer of the remote can settle, where that is required. */
+export class NotExactError extends Error {
+  override readonly name = 'NotExactError'
+}

@@ -1,0 +1,60 @@
+import {
+  decide,
+  type Interval,
+  judge,
+  logProbability,
+  type PartialRow,
+  partialRow,
+  type RemoteRow,
+  type Scoring,
+  type Verdict
+} from '../core/index.ts'
+import { RemoteError } from '../remotes/remote.ts'
+import type { PositionRecord } from '../wire/index.ts'
+
+/** What several answers have told of one position. */
+export type Knowledge =
+  | { readonly kind: 'row'; readonly row: RemoteRow }
+  | { readonly kind: 'part'; readonly part: PartialRow }
+
+export function verdictOf(knowledge: Knowledge, scoring: Scoring): Verdict {
+  if (knowledge.kind === 'part') return judge(knowledge.part, scoring)
+  return { kind: 'certain', id: decide(knowledge.row, scoring) }
+}
+
+export function logProbabilityOf(knowledge: Knowledge, scoring: Scoring, id: number): Interval | undefined {
+  const part =
+    knowledge.kind === 'part' ? knowledge.part : partialRow(knowledge.row, { topK: knowledge.row.length })
+  return logProbability(part, scoring, id)
+}
+
+/**
+ * What two answers tell of a position together: both hold, so that the ids of both are known and each bound holds for
+ * what is left.
+ *
+ * @throws {RemoteError} `changed`, when they tell different values of an id
+ */
+export function joined(before: Knowledge | undefined, record: PositionRecord): Knowledge {
+  if (record.kind === 'row' || before === undefined) return record
+  if (before.kind === 'row') return before
+  const known = new Map(before.part.ids.map((id, place) => [id, before.part.values[place]!]))
+  for (const [place, id] of record.part.ids.entries()) {
+    const value = record.part.values[place]!
+    if ((known.get(id) ?? value) !== value)
+      throw new RemoteError(
+        'changed',
+        `the remote told two values of id ${id} at one position: it is not the model that it was`
+      )
+    known.set(id, value)
+  }
+  return {
+    kind: 'part',
+    part: {
+      ids: [...known.keys()],
+      values: [...known.values()],
+      least: Math.min(before.part.least, record.part.least),
+      tail: Math.min(before.part.tail, record.part.tail),
+      drawn: Math.max(before.part.drawn, record.part.drawn)
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { gumbelNoise, logitsOffset, type Scoring } from '../core/index.ts'
+import type { PradaRequest } from './options.ts'
+
+/** Makes the scorings of a text's positions. */
+export interface PositionScorings {
+  /**
+   * All that decides the token behind `before`, apart from the remote.
+   *
+   * @param before the whole text before the token
+   * @param adapted logits of the adapted proxy behind it, and `base` alike
+   */
+  of(before: readonly number[], adapted: Float32Array, base: Float32Array): Scoring
+  /** The same for drafting: bias and noise without an offset. */
+  ofDraft(before: readonly number[]): Scoring
+}
+
+/** @param size ids of the shared vocabulary */
+export function createPositionScorings(request: PradaRequest, alpha: number, size: number): PositionScorings {
+  const { temperature, topK, topP, minP, seed, stream = 0 } = request
+  const settings = {
+    temperature,
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(minP !== undefined && { minP })
+  }
+  const none = new Float32Array(size)
+  const biasOf = (before: readonly number[]): ReadonlyMap<number, number> | undefined => {
+    const { presencePenalty = 0, frequencyPenalty = 0, bias } = request
+    if (presencePenalty === 0 && frequencyPenalty === 0) return bias
+    const sums = new Map(bias)
+    const made = before.slice(request.ids.length)
+    for (const id of new Set(made)) sums.set(id, (sums.get(id) ?? 0) - presencePenalty)
+    for (const id of made) sums.set(id, sums.get(id)! - frequencyPenalty)
+    return sums
+  }
+  const scoring = (before: readonly number[], adapted: Float32Array, base: Float32Array): Scoring => ({
+    settings,
+    offset: logitsOffset(adapted, base, alpha, size, biasOf(before)),
+    noise: gumbelNoise(seed, before.length, stream)
+  })
+  return { of: scoring, ofDraft: (before) => scoring(before, none, none) }
+}
