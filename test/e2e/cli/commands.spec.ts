@@ -240,7 +240,7 @@ describe('the loam command', function () {
         { role: 'assistant', content: 'b' }
       ]
       await writeFile(path('chats.jsonl'), `${JSON.stringify({ messages })}\n`)
-      const server = createServer().listen(0, '127.0.0.1')
+      const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
       await once(server, 'listening')
       const { port } = server.address() as { port: number }
       const refused: [string[], RegExp][] = [

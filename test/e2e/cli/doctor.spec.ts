@@ -147,7 +147,7 @@ describe('loam doctor on the network', function () {
 
   it('tells of a clock that is wrong and a port that is taken, and goes on without it', async () => {
     const ahead = 'const now = Date.now; Date.now = () => now() + 3_600_000'
-    const server = createServer().listen(0, '127.0.0.1')
+    const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     const outcome = await loamWith(

@@ -12,12 +12,14 @@ const self: OwnHandshake = { charter: new Uint8Array(32).fill(1), software: 'loa
 
 describe('an address to begin with', function () {
   this.timeout(60_000)
+  const sockets: Socket[] = []
   const started: Handshakes[] = []
   const servers: Server[] = []
   afterEach(async () => {
     await Promise.all(started.splice(0).map((each) => each.stop()))
     await stopHosts()
     for (const server of servers.splice(0)) server.close()
+    for (const socket of sockets.splice(0)) socket.destroy()
   })
 
   async function shakeHands(host: TestHost, own: OwnHandshake = self, addresses: string[] = []) {
@@ -41,7 +43,10 @@ describe('an address to begin with', function () {
   const someone = async () => peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
 
   async function portOf(onSocket: (socket: Socket) => void): Promise<number> {
-    const server = createServer(onSocket)
+    const server = createServer((socket) => {
+      sockets.push(socket)
+      onSocket(socket)
+    })
     servers.push(server)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
