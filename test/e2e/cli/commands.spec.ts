@@ -185,7 +185,7 @@ describe('the loam command', function () {
         ],
         [[...out, ...card, '--min-shards', '9'], /minShards/],
         [[...out, ...card, '--modules', 'nonsense'], /nonsense/],
-        [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is no PeerId/]
+        [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is not a PeerId/]
       ]
       for (const [flags, message] of refused) assertFails(await create(...flags), 1, message)
       assert(!existsSync(path('charter.cbor')))
@@ -244,7 +244,7 @@ describe('the loam command', function () {
       await once(server, 'listening')
       const { port } = server.address() as { port: number }
       const refused: [string[], RegExp][] = [
-        [['--data', path('missing.jsonl')], /there are no training documents at .*missing\.jsonl/],
+        [['--data', path('missing.jsonl')], /training documents not found at .*missing\.jsonl/],
         [['--data', path('bad.jsonl')], /bad\.jsonl:2: not valid JSON/],
         [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
         [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
