@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Home } from '../home/home.ts'
 import { runningDaemon } from '../home/process-lock.ts'
-import { writeFileAtomic } from '../storage/index.ts'
+import { writeFileAtomic } from '../storage/atomic-file.ts'
 
 /** Time between two writes of the progress file, milliseconds. */
 const NOTE_MS = 1_000

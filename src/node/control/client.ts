@@ -3,8 +3,8 @@ import { type IncomingMessage, request } from 'node:http'
 import { z } from 'zod'
 import type { Home } from '../home/home.ts'
 import { runningDaemon } from '../home/process-lock.ts'
-import { errorCode } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { errorCode } from '../storage/store-error.ts'
 import { readToken } from './token.ts'
 
 /** Longest wait for an answer, milliseconds. A daemon on a busy machine answers late. */

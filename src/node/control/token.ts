@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { closeSecret, createSecret } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
+import { closeSecret, createSecret } from '../storage/secret-file.ts'
 
 /** Shorter ones were not made by this program. */
 const TOKEN_PATTERN = /^[\x21-\x7e]{32,256}$/

@@ -5,15 +5,12 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { z } from 'zod'
-import {
-  createRevealChain,
-  createSigner,
-  hashCanonical,
-  type RevealChain,
-  type Signer
-} from '../../protocol/index.ts'
-import { createSecret, EMPTY_LOG } from '../storage/index.ts'
+import { createRevealChain, type RevealChain } from '../../protocol/charter/reveal-chain.ts'
+import { hashCanonical } from '../../protocol/encoding/canonical-cbor.ts'
+import { createSigner, type Signer } from '../../protocol/encoding/signature.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
+import { createSecret } from '../storage/secret-file.ts'
+import { EMPTY_LOG } from '../storage/write-ahead-log.ts'
 import { type Home, homeAt } from './home.ts'
 
 const identitySchema = z.strictObject({

@@ -5,8 +5,8 @@ import { link, readFile, realpath, rename, rm, writeFile } from 'node:fs/promise
 import { createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { errorCode } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { errorCode } from '../storage/store-error.ts'
 import type { Home } from './home.ts'
 
 /** Attempts to take over the locks of dead processes, should several daemons start in the same instant. */
