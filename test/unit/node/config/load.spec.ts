@@ -61,7 +61,10 @@ describe("a peer's settings", () => {
     ['{"mdns":false}', /unknown setting mdns; did you mean network\.mdns/],
     ['{"ranks":4}', /peer\.json: unknown setting ranks; did you mean adapter\.rank\?/],
     ['{"training":{"stepz":4}}', /unknown setting training\.stepz; did you mean training\.steps\?/],
-    ['{"network":{"batch_size":4}}', /unknown setting network\.batch_size; did you mean training\.batchSize\?/],
+    [
+      '{"network":{"batch_size":4}}',
+      /unknown setting network\.batch_size; did you mean training\.batchSize\?/
+    ],
     ['{"zebra":{}}', /unknown setting zebra; loam config print lists all settings/],
     ['{"version":2}', /peer\.json: version: /],
     ['{"network":{"listen":["/ip4/1.2.3.4/tcp/1","nowhere"]}}', /network\.listen nowhere is not a multiaddr/],
