@@ -20,7 +20,6 @@ interface PeerFlags extends ExecutorFlags {
 /** `loam peer`: the daemon. */
 export function peerCommand(): Command {
   const command = new Command('peer')
-    .description('run a peer: train, exchange shards, vote and stack with the other members')
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--charter <file>', "the consortium's charter; needed the first time")
   return addSettingFlags(command)
