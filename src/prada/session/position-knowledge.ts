@@ -3,10 +3,13 @@ import {
   type Interval,
   isNearTie,
   judge,
+  type LikelyId,
+  likeliestIds,
   logProbability,
   type PartialRow,
   partialRow,
   type RemoteRow,
+  rowLogProbabilities,
   type Scoring,
   type Verdict
 } from '../core/index.ts'
@@ -26,19 +29,40 @@ export function verdictOf(knowledge: Knowledge, scoring: Scoring): Verdict {
   return { kind: 'certain', id: decide(knowledge.row, scoring) }
 }
 
-export function logProbabilityOf(knowledge: Knowledge, scoring: Scoring, id: number): Interval | undefined {
-  return logProbability(partOf(knowledge), scoring, id)
-}
-
 /** Whether another answer of the remote, up to `error` nats off, might give another token. */
 export function nearTie(knowledge: Knowledge, scoring: Scoring, id: number, error: number): boolean {
-  return error > 0 && isNearTie(partOf(knowledge), scoring, id, error)
+  if (error === 0) return false
+  const part =
+    knowledge.kind === 'part' ? knowledge.part : partialRow(knowledge.row, { topK: knowledge.row.length })
+  return isNearTie(part, scoring, id, error)
 }
 
-function partOf(knowledge: Knowledge): PartialRow {
-  return knowledge.kind === 'part'
-    ? knowledge.part
-    : partialRow(knowledge.row, { topK: knowledge.row.length })
+/** What is known of the probabilities behind a token. */
+export interface TokenProbabilities {
+  readonly logProbability?: Interval
+  readonly likeliest?: readonly LikelyId[]
+}
+
+/**
+ * The log-probability of a token under the combined distribution, and those of the likeliest ids where all are known.
+ *
+ * @param alternatives how many of the likeliest ids to tell of
+ */
+export function probabilitiesOf(
+  knowledge: Knowledge,
+  scoring: Scoring,
+  id: number,
+  alternatives: number
+): TokenProbabilities {
+  if (knowledge.kind === 'part') {
+    const interval = logProbability(knowledge.part, scoring, id)
+    return interval === undefined ? {} : { logProbability: interval }
+  }
+  const all = rowLogProbabilities(knowledge.row, scoring)
+  return {
+    logProbability: { low: all[id]!, high: all[id]! },
+    ...(alternatives > 0 && { likeliest: likeliestIds(all, alternatives) })
+  }
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   type PradaSettings,
   type PradaToken
 } from './options.ts'
-import { joined, type Knowledge, logProbabilityOf, nearTie, verdictOf } from './position-knowledge.ts'
+import { joined, type Knowledge, nearTie, probabilitiesOf, verdictOf } from './position-knowledge.ts'
 import { createPositionScorings, type PositionScorings } from './positions.ts'
 import { createStatistics, type PradaStatistics, type StatisticsCounter } from './statistics.ts'
 import {
@@ -337,9 +337,11 @@ class TripLoop {
   #token(knowledge: Knowledge, scoring: Scoring, id: number, exact: boolean): PradaToken {
     this.#question = undefined
     this.#knowledge = undefined
-    const logProbability = this.#request.logProbabilities
-      ? logProbabilityOf(knowledge, scoring, id)
-      : undefined
-    return { id, exact, ...(logProbability && { logProbability }) }
+    const { logProbabilities = false, alternatives = 0 } = this.#request
+    return {
+      id,
+      exact,
+      ...(logProbabilities && probabilitiesOf(knowledge, scoring, id, alternatives))
+    }
   }
 }
