@@ -3,6 +3,7 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import { requireTokenizerFiles } from './missing-tokenizer.ts'
 import { patternFault, patternsIn } from './pattern-check.ts'
 
 const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
@@ -22,6 +23,7 @@ const tokenizerConfigSchema = z.looseObject({ bos_token: specialToken, eos_token
  * @throws {Error} when a file is missing or malformed, or bos_token or eos_token is not in the vocabulary
  */
 export function loadTokenizer(folder: string): TextTokenizer {
+  requireTokenizerFiles(folder)
   return createTextTokenizer(
     readJsonObject(join(folder, 'tokenizer.json')),
     readJsonObject(join(folder, 'tokenizer_config.json'))
