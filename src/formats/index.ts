@@ -31,6 +31,7 @@ export {
 } from './elements/element-formats.ts'
 export { float32Bytes } from './elements/little-endian.ts'
 export { requireRegularFile } from './files/regular-file.ts'
+export { decodeUtf8, decodeUtf8Stream, readUtf8File, TextEncodingError } from './files/utf8-text.ts'
 export { FormatError } from './format-error.ts'
 export {
   type EncodeGgufOptions,

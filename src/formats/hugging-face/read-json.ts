@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { requireRegularFile } from '../files/regular-file.ts'
+import { readUtf8File } from '../files/utf8-text.ts'
 
 /**
  * Reads a file that holds a JSON object.
@@ -7,8 +6,7 @@ import { requireRegularFile } from '../files/regular-file.ts'
  * @throws {Error} with the path, when the file is missing, no JSON, or JSON of something else
  */
 export function readJsonObject(path: string): object {
-  requireRegularFile(path)
-  const text = readFileSync(path, 'utf8')
+  const text = readUtf8File(path)
   let json: unknown
   try {
     json = JSON.parse(text)
