@@ -2,11 +2,11 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
 import { decodeUtf8Stream, TextEncodingError } from '../../formats/files/utf8-text.ts'
+import { type JsonFault, jsonFault } from '../../formats/json/json-fault.ts'
 import { cutText } from '../text/cut-text.ts'
 import { readCsvRecords } from './csv-records.ts'
 import { dataEnding, isGzip, requireData } from './data-files.ts'
 import { DataError } from './example.ts'
-import { jsonFault } from './json-fault.ts'
 
 /** One record of a file and where it stands. */
 export interface SourcedRecord {
@@ -98,8 +98,9 @@ async function* readJsonLines(path: string, pieces: AsyncIterable<string>): Asyn
     const source = `${path}:${number}`
     try {
       yield { record: JSON.parse(line), source }
-    } catch (error) {
-      yield { record: undefined, source, fault: jsonFault(line, error) }
+    } catch {
+      const { column, reason } = faultOf(line)
+      yield { record: undefined, source, fault: `not valid JSON (column ${column}: ${reason})` }
     }
   }
 }
@@ -122,13 +123,20 @@ async function* readJson(path: string, pieces: AsyncIterable<string>): AsyncGene
   let json: unknown
   try {
     json = JSON.parse(text)
-  } catch (error) {
-    throw new DataError(`${path}: ${jsonFault(text, error)}`)
+  } catch {
+    const { line, column, reason } = faultOf(text)
+    throw new DataError(`${path}:${line}: not valid JSON (column ${column}: ${reason})`)
   }
   const records = Array.isArray(json) ? json : [json]
   // A parsed array has no lines: its elements are counted from 1.
   for (const [index, record] of records.entries())
     yield { record, source: Array.isArray(json) ? `${path}:record ${index + 1}` : path }
+}
+
+/** Where a text stops being JSON, without the piece of somebody's data that is there. */
+function faultOf(text: string): JsonFault {
+  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it does not parse' }
+  return { line, column, reason: reason.replace(/, found "(?:[^"\\]|\\.)*"/, '') }
 }
 
 async function whole(path: string, pieces: AsyncIterable<string>): Promise<string> {

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import { FormatError } from '../format-error.ts'
-import { requireRegularFile } from './regular-file.ts'
 
 /** Text in an encoding that Loam does not read; the message names the file, the line and what to do. */
 export class TextEncodingError extends FormatError {
@@ -57,17 +55,6 @@ export async function* decodeUtf8Stream(
   }
 }
 
-/**
- * The text of a UTF-8 file, without a byte order mark.
- *
- * @throws {TextEncodingError} with the line, when it is UTF-16 or no UTF-8
- * @throws {Error} when it cannot be read, or is no regular file
- */
-export function readUtf8File(path: string): string {
-  requireRegularFile(path)
-  return decodeUtf8(readFileSync(path), path)
-}
-
 /** UTF-16 by its byte order mark, or by the zero bytes that it gives the letters of English. */
 function requireNotUtf16(bytes: Uint8Array, name: string): void {
   const [first, second, third, fourth] = bytes
@@ -75,7 +62,9 @@ function requireNotUtf16(bytes: Uint8Array, name: string): void {
   const low = first !== 0 && second === 0 && third !== 0 && fourth === 0
   const high = first === 0 && second !== 0 && third === 0 && fourth !== 0
   if (marked || (bytes.length >= 4 && (low || high)))
-    throw new TextEncodingError(`${name}:1: is UTF-16, not UTF-8 text: save it as UTF-8`)
+    throw new TextEncodingError(
+      `${name}:1: is UTF-16, not UTF-8 text, as PowerShell's > writes it: save it as UTF-8`
+    )
 }
 
 /** The error for the first line that does not decode. @param line number of the bytes' first line */

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import type { ChatMessage } from '../../data/records/example.ts'
 import type { RenderChat } from '../../data/records/tokenize-example.ts'
-import { readUtf8File } from '../../formats/files/utf8-text.ts'
+import { readTextFile } from '../../formats/files/read-text.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import { compileJinja } from './jinja/template.ts'
 import { namedSpecialTokens, type SpecialTokens } from './special-tokens.ts'
@@ -107,16 +107,16 @@ export function chatTemplateSources(folder: string): ChatTemplateSources {
 function templateFiles(folder: string): Map<string, string> {
   const found = new Map<string, string>()
   const main = join(folder, 'chat_template.jinja')
-  if (existsSync(main)) found.set('default', readUtf8File(main))
+  if (existsSync(main)) found.set('default', readTextFile(main))
   const more = join(folder, 'additional_chat_templates')
   if (!existsSync(more)) return found
   for (const file of readdirSync(more).sort())
-    if (file.endsWith('.jinja')) found.set(basename(file, '.jinja'), readUtf8File(join(more, file)))
+    if (file.endsWith('.jinja')) found.set(basename(file, '.jinja'), readTextFile(join(more, file)))
   return found
 }
 
 function chosen(override: string): ChatTemplateSources {
-  const found = CHAT_TEMPLATES[override] ?? (existsSync(override) ? readUtf8File(override) : undefined)
+  const found = CHAT_TEMPLATES[override] ?? (existsSync(override) ? readTextFile(override) : undefined)
   if (found !== undefined) return new Map([['default', found]])
   throw new Error(
     `there is no chat template ${override}: name a file, or ${Object.keys(CHAT_TEMPLATES).join(', ')}`
