@@ -55,14 +55,17 @@ export function isHonest({ isFaulty }: Copy): boolean {
   return !isFaulty
 }
 
-/** Records that a log may drop once a round is sealed: those of that round and before. */
-export function isAfter(
+/** The records that a log keeps once a round is sealed: those of later rounds, and of silences the last. */
+export function withoutRound(
+  log: readonly LogRecord[],
   round: number,
-  record: LogRecord,
   roundOf: (envelope: Uint8Array) => number
-): boolean {
-  if (record.type === 'silent') return record.through > round
-  return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
+): LogRecord[] {
+  const silence = log.findLast((record) => record.type === 'silent')
+  return log.filter((record) => {
+    if (record.type === 'silent') return record === silence && record.through > round
+    return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
+  })
 }
 
 export type SealedEffect = Extract<Effect, { type: 'sealed' }>

@@ -10,7 +10,7 @@ import type { Effect } from '../src/protocol/state/effects.ts'
 import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import { BlockExchange } from './block-exchange.ts'
-import { type Copy, isAfter, isHonest, type SealedEffect } from './copy.ts'
+import { type Copy, isHonest, type SealedEffect, withoutRound } from './copy.ts'
 import { CrashRestart } from './crash-restart.ts'
 import { Delivery } from './delivery.ts'
 import { type EnvelopeCheck, memoisedCheck, plainCheck } from './envelope-check.ts'
@@ -306,8 +306,10 @@ export class Network implements World {
     copy.context = copy.state?.context.round === next.round ? copy.state.context : next
     copy.model = copy.built ?? copy.model
     copy.built = undefined
-    copy.log = copy.log.filter((record) =>
-      isAfter(round, record, (envelope) => this.envelopeCheck.decode(envelope).header.round)
+    copy.log = withoutRound(
+      copy.log,
+      round,
+      (envelope) => this.envelopeCheck.decode(envelope).header.round
     )
     if (copy.isFaulty) {
       copy.changes = [...copy.changes, ...sealedRound.cut.membership].slice(-CHANGES_KEPT)

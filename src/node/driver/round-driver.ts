@@ -241,6 +241,15 @@ export class RoundDriver {
         log.warn({ author, kind, slot }, 'a member signed two conflicting messages')
         return
       }
+      case 'contradicted': {
+        const { kind, slot, header } = effect.message
+        log.error(
+          { peer: peerIdText(header.author), kind, slot, round: header.round },
+          'a message signed with this peer’s own key is not in its log: another copy of this identity runs, or this home is an old copy. This peer signs nothing until it knows what was signed'
+        )
+        this.#components.report({ type: 'contradicted', round: header.round })
+        return
+      }
       case 'halt':
         this.#training.abort()
         log.error({ reason: effect.reason }, 'halted: a person has to look')
