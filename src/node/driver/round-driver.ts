@@ -58,6 +58,8 @@ export class RoundDriver {
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #onAdvance = new Set<() => void>()
   #bytesBefore = 0
+  /** What was trained while this peer is held back (rule 17 *Lost log*): its manifest is signed afterwards. */
+  #heldEvents: PeerEvent[] | undefined
   /** The last round whose own build was not what was sealed. */
   #deviation: Deviation | undefined
 
@@ -85,10 +87,15 @@ export class RoundDriver {
     return this.#queue.hasRoom
   }
 
-  /** Begins the round after the last sealed one, or goes on with it where the log says that it had begun. */
-  start(): void {
+  /**
+   * Begins the round after the last sealed one, or goes on with it where the log says that it had begun.
+   *
+   * @param heldBack whether nothing is signed until the event `released` (rule 17 *Lost log*)
+   */
+  start(heldBack = false): void {
     const { rounds, messageLog } = this.#components
-    const begun = restore(rounds.head, messageLog.records, this.#environment())
+    const begun = restore(rounds.head, messageLog.records, this.#environment(), heldBack)
+    if (heldBack) this.#heldEvents = []
     this.#state = begun.state
     // What `restore` brings back was in the log; what it signs anew is sent only after the effects have logged it.
     this.#durable = { ...begun.state, messages: NO_MESSAGES, certificates: new Map() }
@@ -119,6 +126,17 @@ export class RoundDriver {
 
   /** Lets something happen to the protocol. */
   happen(event: PeerEvent): void {
+    if (event.type === 'trained' && this.#heldEvents !== undefined) {
+      this.#heldEvents.push(event)
+      return
+    }
+    this.#push(event)
+    if (event.type !== 'released') return
+    for (const held of this.#heldEvents ?? []) this.#push(held)
+    this.#heldEvents = undefined
+  }
+
+  #push(event: PeerEvent): void {
     this.#queue.push(() => step(this.#state, event, this.#environment()))
   }
 

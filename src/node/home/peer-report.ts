@@ -87,7 +87,8 @@ export interface CopyReport {
   readonly type: 'copied'
   /** Whose copies: this peer's, or another member's. */
   readonly peerId: string
-  /** What to do, where this is the copy that stops: the younger of its own two. */
+  readonly isOwn: boolean
+  /** Why this copy stops and what to do, where it is the younger one of this peer. */
   readonly stops?: string
 }
 

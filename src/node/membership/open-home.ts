@@ -5,6 +5,7 @@ import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
 import { type Identity, loadIdentity } from '../home/identity.ts'
 import { openRoundStore, type RoundStore } from '../home/round-store.ts'
+import { createInstance, type Instance } from '../network/peers/instance.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { loadInvite } from './invite-files.ts'
 import { type KnownPeers, knownPeers } from './known-peers.ts'
@@ -13,6 +14,8 @@ import { type KnownPeers, knownPeers } from './known-peers.ts'
 export interface OpenHome {
   readonly charter: SignedCharter
   readonly identity: Identity
+  /** Which run of the identity this is, for whom it meets. */
+  readonly instance: Instance
   readonly rounds: RoundStore
   readonly known: KnownPeers
 }
@@ -31,5 +34,5 @@ export async function openHome(home: Home, network: PeerConfig['network']): Prom
   const charter = await readCharter(home.charter)
   const rounds = await openRoundStore(home, charter)
   const known = knownPeers(charter, rounds, await loadInvite(home), network)
-  return { charter, identity, rounds, known }
+  return { charter, identity, instance: createInstance(identity.signer, charter.id), rounds, known }
 }
