@@ -48,6 +48,15 @@ export interface Copy {
   lostIn: number
   /** The round at whose start it comes back; 0 when it is not away. */
   awayUntil: number
+  /** Ids of what it has said itself, in hex, of the present round and later ones. */
+  words: Set<string>
+  /** Rule 17: the latest round of which it heard a word of its own that it had not said; 0 when there was none. */
+  contradictedIn: number
+}
+
+/** Whether a copy minds words of its own that it has not said: liars sign beside their software all the time. */
+export function mindsOwnWords({ isFaulty, behaviours }: Copy): boolean {
+  return !isFaulty || behaviours.has('copied')
 }
 
 /** Whether a copy follows the protocol. */

@@ -292,7 +292,11 @@ export class SyncService {
   /** Rule 17 *Lost log*: notes how far another is, until enough have told how long this peer must keep silent. */
   #recollect(peer: PeerId, attested: number): void {
     const { state } = this.#driver
-    if (state.silentThrough !== UNKNOWN_ROUND) return
+    if (state.silentThrough !== UNKNOWN_ROUND) {
+      // What was told before says nothing about a silence that begins later.
+      this.#told.clear()
+      return
+    }
     this.#told.set(hex(peer.toMultihash().bytes), attested)
     const through = silenceNeeded(state, this.#told)
     if (through === undefined) return
