@@ -323,11 +323,7 @@ export class Network implements World {
     copy.context = copy.state?.context.round === next.round ? copy.state.context : next
     copy.model = copy.built ?? copy.model
     copy.built = undefined
-    copy.log = withoutRound(
-      copy.log,
-      round,
-      (envelope) => this.envelopeCheck.decode(envelope).header.round
-    )
+    copy.log = withoutRound(copy.log, round, (envelope) => this.envelopeCheck.decode(envelope).header.round)
     if (copy.isFaulty) {
       copy.changes = [...copy.changes, ...sealedRound.cut.membership].slice(-CHANGES_KEPT)
       return

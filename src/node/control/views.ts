@@ -1,6 +1,6 @@
 import { consortiumCid } from '../../protocol/index.ts'
-import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../home/peer-report.ts'
 import { type CopyView, copyViews } from '../diagnosis/network-view.ts'
+import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../home/peer-report.ts'
 import { isRelayed } from '../network/peers/peer-address.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { ControlComponents } from './components.ts'

@@ -35,7 +35,9 @@ function copies({ peerId: own, copies: seen }: NetworkView): NetworkFinding[] {
       ? action(
           `Another copy of this peer was running ${secondsAgo} s ago: they sign against each other and lose the membership. Find out where this home was copied to, and stop one of the two for good.`
         )
-      : warning(`Two copies of ${peerId} were running ${secondsAgo} s ago. Tell that lab to stop one of them.`)
+      : warning(
+          `Two copies of ${peerId} were running ${secondsAgo} s ago. Tell that lab to stop one of them.`
+        )
   )
 }
 

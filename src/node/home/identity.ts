@@ -62,8 +62,12 @@ export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   return (await loadIdentity(path))!
 }
 
-/** A home in which a peer took part in rounds belongs to a key: another one would be a stranger to the consortium. */
-async function requireNoHistory(home: Home): Promise<void> {
+/**
+ * A home in which a peer took part in rounds belongs to a key: another one would be a stranger to the consortium.
+ *
+ * @throws {PeerError} when the home has a history, and so has lost its key
+ */
+export async function requireNoHistory(home: Home): Promise<void> {
   const logBytes = await stat(home.writeAheadLog).then(
     ({ size }) => size,
     () => 0

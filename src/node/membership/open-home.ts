@@ -3,7 +3,7 @@ import type { SignedCharter } from '../../protocol/index.ts'
 import type { PeerConfig } from '../config/index.ts'
 import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
-import { type Identity, loadIdentity } from '../home/identity.ts'
+import { type Identity, loadIdentity, requireNoHistory } from '../home/identity.ts'
 import { openRoundStore, type RoundStore } from '../home/round-store.ts'
 import { createInstance, type Instance } from '../network/peers/instance.ts'
 import { PeerError } from '../storage/peer-error.ts'
@@ -29,8 +29,10 @@ export async function openHome(home: Home, network: PeerConfig['network']): Prom
   if (!existsSync(home.charter))
     throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
   const identity = await loadIdentity(home.identity)
-  if (identity === undefined)
+  if (identity === undefined) {
+    await requireNoHistory(home)
     throw new PeerError(`${home.folder} has no identity yet: loam identity --home ${home.folder} makes one`)
+  }
   const charter = await readCharter(home.charter)
   const rounds = await openRoundStore(home, charter)
   const known = knownPeers(charter, rounds, await loadInvite(home), network)

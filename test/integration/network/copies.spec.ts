@@ -57,10 +57,10 @@ describe('a copied identity', function () {
     const peerId = first.host.peerId.toString()
     for (const { copies } of all) assert(copies.every((copy) => copy.peerId === peerId))
     for (const { copies } of others) assert(copies.every(({ isOwn }) => !isOwn))
-    assert.deepEqual(
-      [first, second].map(({ copies }) => copies.some(({ isYounger }) => isYounger)).sort(),
-      [false, true]
-    )
+    assert.deepEqual([first, second].map(({ copies }) => copies.some(({ isYounger }) => isYounger)).sort(), [
+      false,
+      true
+    ])
     assert.equal(others[0]!.handshakes.copies().size, 1)
     assert.deepEqual(second.alone, [], 'nobody has told the second that it is alone')
   })

@@ -63,10 +63,7 @@ export class CopyWatch {
    *
    * @returns the proof of another live instance of the same identity, for that peer; undefined where there is none
    */
-  async heard(
-    peerId: PeerId,
-    instance: Uint8Array | undefined
-  ): Promise<CopyProof | undefined> {
+  async heard(peerId: PeerId, instance: Uint8Array | undefined): Promise<CopyProof | undefined> {
     if (instance === undefined) return undefined
     const peer = peerId.toString()
     const before = this.#last.get(peer)

@@ -1,6 +1,13 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import { z } from 'zod'
-import { byteString, decodeCanonical, encodeCanonical, equalBytes, hex, textSchema } from '../../../protocol/index.ts'
+import {
+  byteString,
+  decodeCanonical,
+  encodeCanonical,
+  equalBytes,
+  hex,
+  textSchema
+} from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
 import type { NetworkNode } from '../core/network-host.ts'
 import { registerRequestHandler, request } from '../requests/request-response.ts'
@@ -113,7 +120,8 @@ export function serveHandshakes(
     const asked = decodeCanonical(bytes, handshakeSchema, FRAME_BYTES_MAX)
     const copy = await onHandshake(from, heard(asked))
     const { instance } = self
-    const isOther = asked.other !== undefined && instance !== undefined && !equalBytes(asked.other, instance.id)
+    const isOther =
+      asked.other !== undefined && instance !== undefined && !equalBytes(asked.other, instance.id)
     const proof = isOther ? instance.prove(asked.other!) : undefined
     const seen = host.libp2p.getConnections(from).map(({ remoteAddr }) => remoteAddr)
     const observed = seen.find((address) => !isRelayed(address)) ?? seen[0]

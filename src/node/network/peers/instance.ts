@@ -62,7 +62,9 @@ export function createInstance(signer: Signer, charterId: Uint8Array): Instance 
 /** Whether a proof is signed with the key of `peer`, for this consortium. */
 export function isValidProof(peer: Uint8Array, charterId: Uint8Array, proof: CopyProof): boolean {
   const { signature, ...said } = proof
-  return !equalBytes(said.instance, said.other) && verifyEd25519(peer, signedBytes(charterId, said), signature)
+  return (
+    !equalBytes(said.instance, said.other) && verifyEd25519(peer, signedBytes(charterId, said), signature)
+  )
 }
 
 function signedBytes(charter: Uint8Array, said: Omit<CopyProof, 'signature'>): Uint8Array {

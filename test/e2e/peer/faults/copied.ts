@@ -43,7 +43,10 @@ export function copiedHome(network: () => PeerNetwork): void {
         .split('\n')
         .filter((line) => line.startsWith('error: '))
       assert.equal(errors.length, 1, started.standardError())
-      assert.match(errors[0]!, /another copy of this peer .* for longer: this one stops.* stop the other for good/)
+      assert.match(
+        errors[0]!,
+        /another copy of this peer .* for longer: this one stops.* stop the other for good/
+      )
       for (const index of OTHERS) assert(await says(index, OTHERS_SAY), `peer ${index}`)
       assert(await says(ORIGINAL, ORIGINAL_SAYS))
 

@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict'
-import {
-  createInstance,
-  isValidProof,
-  isYounger
-} from '../../../../../src/node/network/peers/instance.ts'
+import { createInstance, isValidProof, isYounger } from '../../../../../src/node/network/peers/instance.ts'
 import { createSigner } from '../../../../../src/protocol/index.ts'
 
 const signer = createSigner(new Uint8Array(32).fill(1))
