@@ -17,7 +17,6 @@ const WATCH_MS = 1_000
 /** `loam status`: what a running peer does. */
 export function statusCommand(): Command {
   return askingDaemon(new Command('status'))
-    .description('show what a running peer is doing: round, phase, connections, last sealed round')
     .option('--watch', 'update every second until Ctrl-C')
     .addHelpText(
       'after',

@@ -12,7 +12,7 @@ import {
 import { GROUP_NAMES, type PeerConfig, peerConfigSchema, SETTINGS } from './schema.ts'
 import type { Setting } from './setting.ts'
 
-/** The settings of `peer.json`, as faults are told of them. */
+/** The settings of `peer.json`, for messages about their faults. */
 const PEER_SETTINGS = {
   settings: SETTINGS,
   groups: GROUP_NAMES,
@@ -22,17 +22,17 @@ const PEER_SETTINGS = {
 /** Settings by key (`network.listen`). */
 export type SettingValues = Readonly<Record<string, unknown>>
 
-/** What settings are made of besides `peer.json`. */
+/** Sources of settings besides `peer.json`. */
 export interface SettingLayers {
-  /** Over all else; values that are undefined count as not given. */
+  /** Override everything else; undefined values count as not given. */
   readonly flags?: SettingValues
-  /** Under all else. */
+  /** Apply where nothing else gives a value. */
   readonly defaults?: SettingValues
-  /** Where secrets are; `process.env` if not given. */
+  /** Where secrets come from; `process.env` by default. */
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-/** The effective settings, and how they came about. */
+/** The effective settings, and where each came from. */
 export interface EffectiveSettings {
   readonly config: PeerConfig
   /** By key; every setting is in it. */
@@ -42,7 +42,7 @@ export interface EffectiveSettings {
 /**
  * The settings in a home's `peer.json`, with flags over them, defaults under them, and secrets from the environment.
  *
- * @throws {SettingsError} naming every setting that does not fit
+ * @throws {SettingsError} naming every invalid setting
  */
 export async function effectiveSettings(home: Home, layers: SettingLayers = {}): Promise<EffectiveSettings> {
   const { environment = process.env } = layers
@@ -80,7 +80,7 @@ export async function loadPeerConfig(
   return (await effectiveSettings(home, { flags, defaults })).config
 }
 
-/** The setting of a key. @throws {SettingsError} for one that there is not, with what was probably meant */
+/** The setting of a key. @throws {SettingsError} for an unknown key, with what was probably meant */
 export function settingOf(key: string): Setting {
   const found = SETTINGS.find((setting) => setting.key === key)
   if (found === undefined) throw new SettingsError([unknownKey(key, 'the flags', PEER_SETTINGS)])
@@ -102,7 +102,7 @@ async function readSettings(path: string): Promise<Record<string, unknown>> {
     throw unreadable(path, messageOf(error))
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw unreadable(path, 'it must hold one JSON object')
+    throw unreadable(path, 'it must contain one JSON object')
   return value as Record<string, unknown>
 }
 
@@ -124,7 +124,7 @@ function defined(values: SettingValues = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
 
-/** An environment without the settings' secrets, for a process that has no use for them. */
+/** The environment without the settings' secrets, for a process that does not need them. */
 export function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const names = new Set(SETTINGS.map(({ secretFrom }) => secretFrom))
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.has(name)))

@@ -17,7 +17,6 @@ export interface EvalOptions extends ExecutorFlags {
 /** `loam eval`: how well a model foresees a text. */
 export function evalCommand(): Command {
   return new Command('eval')
-    .description('score a text or multiple-choice questions under a model, with or without an adapter')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
     .option('--text <file>', 'UTF-8 text to score: mean nats per token')

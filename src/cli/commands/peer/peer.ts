@@ -21,7 +21,6 @@ interface PeerFlags extends ExecutorFlags {
 /** `loam peer`: the daemon. */
 export function peerCommand(): Command {
   const command = new Command('peer')
-    .description('run a peer: train, exchange shards, vote and stack with the other members')
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--charter <file>', "the consortium's charter; needed the first time")
   return addSettingFlags(command)
@@ -61,7 +60,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
     defaults: settingDefaults(flags.home)
   })
   if (!existsSync(home.charter))
-    throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
+    throw new PeerError(`${home.folder} has no charter yet: pass the consortium's with --charter FILE`)
   const logs = createLogs({
     path: home.log,
     levels: parseLogLevels(config.log.level)!,

@@ -200,6 +200,6 @@ async function readSettings(file: string): Promise<Record<string, unknown>> {
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(text))
   } catch {
-    throw new UsageError(`${file} must hold one JSON object of settings`)
+    throw new UsageError(`${file} must contain one JSON object of settings`)
   }
 }

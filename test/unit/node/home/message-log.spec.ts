@@ -55,7 +55,10 @@ describe('the message log', () => {
     const log = await openWriteAheadLog(home.writeAheadLog)
     await log.append(Buffer.from('no record'))
     await log.close()
-    await assert.rejects(openMessageLog(home.writeAheadLog), /holds a record that is none .*move it away/)
+    await assert.rejects(
+      openMessageLog(home.writeAheadLog),
+      /contains an invalid record .*move the file away/
+    )
   })
 
   it('tells how much of an unfinished record it cut off', async () => {
