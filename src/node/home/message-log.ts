@@ -31,13 +31,18 @@ export interface MessageLog {
  */
 export async function openMessageLog(path: string, isLost = false, openFile?: OpenFile): Promise<MessageLog> {
   const log = await openWriteAheadLog(path, openFile)
-  if (isLost) await log.append(encodeLogRecord({ type: 'silent', through: UNKNOWN_ROUND }))
-  return {
-    records: log.records.map((bytes) => recordOf(bytes, path)),
-    tornBytes: log.tornBytes,
-    append: (record) => log.append(encodeLogRecord(record)),
-    forgetBefore: (round) => log.retain((bytes) => roundOfRecord(decodeLogRecord(bytes)) >= round),
-    close: () => log.close()
+  try {
+    if (isLost) await log.append(encodeLogRecord({ type: 'silent', through: UNKNOWN_ROUND }))
+    return {
+      records: log.records.map((bytes) => recordOf(bytes, path)),
+      tornBytes: log.tornBytes,
+      append: (record) => log.append(encodeLogRecord(record)),
+      forgetBefore: (round) => log.retain((bytes) => roundOfRecord(decodeLogRecord(bytes)) >= round),
+      close: () => log.close()
+    }
+  } catch (error) {
+    await log.close()
+    throw error
   }
 }
 
