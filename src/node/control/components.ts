@@ -40,7 +40,7 @@ export interface ControlComponents {
     readonly control: ControlConfig
     readonly metrics: MetricsConfig
   }
-  /** Last round that the settings let this peer take part in. */
+  /** Last round in which the settings let this peer train. */
   readonly lastRound: number | undefined
   /** The trainer's process, where it runs. */
   readonly trainerPid: () => number | undefined

@@ -7,7 +7,7 @@ import type { Log } from '../storage/index.ts'
 import type { KnownPeers } from './known-peers.ts'
 import type { OpenHome } from './open-home.ts'
 
-/** Who a host of a home is, and whom it knows. */
+/** The identity of a home's host, and the peers that it knows. */
 export interface HostIdentity {
   readonly privateKey: PrivateKey
   readonly charterId: Uint8Array
@@ -25,7 +25,7 @@ export function hostIdentity(
   return { privateKey: identity.privateKey, charterId: charter.id, known, network, log }
 }
 
-/** A host with a peer's identity that takes no part in gossip: what it is not there to answer for, it does not pass on. */
+/** A host with a peer's identity that takes no part in gossip: it forwards nothing that it does not validate. */
 export function createQuietHost(
   { privateKey, charterId, known, network, log }: HostIdentity,
   listen: readonly string[] = network.listen
@@ -43,7 +43,7 @@ export function createQuietHost(
   })
 }
 
-/** Says handshake for a home's host, and judges the addresses that it begins with. */
+/** Handshakes for a home's host, and verdicts on its bootstrap addresses. */
 export function createHandshakes(
   host: NetworkHost,
   { charterId, known, network, log }: Omit<HostIdentity, 'privateKey'>,

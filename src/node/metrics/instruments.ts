@@ -6,10 +6,10 @@ export const PHASES: readonly Phase[] = ['training', 'gathering', 'deciding', 's
 /** Rounds take from a second to hours. */
 const SECONDS_BUCKETS = [0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 
-/** What a peer counts and measures. */
+/** The metrics of a peer. */
 export type Instruments = ReturnType<typeof createInstruments>
 
-/** Declares all metrics of a peer; those whose labels are known begin at 0. */
+/** Declares all metrics of a peer; those with known labels start at 0. */
 export function createInstruments(registry: Registry, version: string) {
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers: [registry] })

@@ -36,7 +36,7 @@ export async function readMember({ home, config, logs }: PeerOptions): Promise<M
   if (await closeSecret(home.identity))
     logs
       .of('peer')
-      .warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')
+      .warn({ file: home.identity }, 'a secret file was accessible to other users; its mode is now 600')
   const isLogLost = !existsSync(home.writeAheadLog)
   const rounds = await openRoundStore(home, charter)
   const invite = await loadInvite(home)

@@ -33,6 +33,7 @@ export {
   type SharedDraw
 } from './remote-row.ts'
 export { type RoundingDeviation, roundingDeviation } from './rounding.ts'
+export { type LikelyId, likeliestIds, rowLogProbabilities } from './row-log-probabilities.ts'
 export { checkDrawSettings, type DrawSettings, isFiltered, logitsOffset, type Scoring } from './scoring.ts'
 export { requireSameVocabulary, type Vocabulary, VocabularyError } from './vocabulary.ts'
 export { borderIds, type WantedLimits, wantedIds } from './wanted-ids.ts'

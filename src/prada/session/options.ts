@@ -1,4 +1,4 @@
-import type { DrawSettings, Interval, Precision } from '../core/index.ts'
+import type { DrawSettings, Interval, LikelyId, Precision } from '../core/index.ts'
 
 /** Who drafts: the adapted proxy, the base proxy, or the remote itself. */
 export type DrafterName = 'adapted' | 'base' | 'remote'
@@ -58,6 +58,8 @@ export interface PradaRequest extends DrawSettings {
   readonly frequencyPenalty?: number
   /** Whether tokens come with the interval of their log-probability. */
   readonly logProbabilities?: boolean
+  /** How many of the likeliest ids to tell of at every position whose row is known as a whole; 0 where it is absent. */
+  readonly alternatives?: number
   readonly signal?: AbortSignal
 }
 
@@ -68,6 +70,8 @@ export interface PradaToken {
   readonly exact: boolean
   /** Under the combined distribution at temperature 1, before filters; where it was asked for and is known. */
   readonly logProbability?: Interval
+  /** The likeliest ids of the position, where they were asked for and its row is known as a whole. */
+  readonly likeliest?: readonly LikelyId[]
 }
 
 /** A position that no answer of the remote can settle, where that is required. */

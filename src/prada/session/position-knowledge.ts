@@ -2,10 +2,12 @@ import {
   decide,
   type Interval,
   judge,
+  type LikelyId,
+  likeliestIds,
   logProbability,
   type PartialRow,
-  partialRow,
   type RemoteRow,
+  rowLogProbabilities,
   type Scoring,
   type Verdict
 } from '../core/index.ts'
@@ -22,10 +24,32 @@ export function verdictOf(knowledge: Knowledge, scoring: Scoring): Verdict {
   return { kind: 'certain', id: decide(knowledge.row, scoring) }
 }
 
-export function logProbabilityOf(knowledge: Knowledge, scoring: Scoring, id: number): Interval | undefined {
-  const part =
-    knowledge.kind === 'part' ? knowledge.part : partialRow(knowledge.row, { topK: knowledge.row.length })
-  return logProbability(part, scoring, id)
+/** What is known of the probabilities behind a token. */
+export interface TokenProbabilities {
+  readonly logProbability?: Interval
+  readonly likeliest?: readonly LikelyId[]
+}
+
+/**
+ * The log-probability of a token under the combined distribution, and those of the likeliest ids where all are known.
+ *
+ * @param alternatives how many of the likeliest ids to tell of
+ */
+export function probabilitiesOf(
+  knowledge: Knowledge,
+  scoring: Scoring,
+  id: number,
+  alternatives: number
+): TokenProbabilities {
+  if (knowledge.kind === 'part') {
+    const interval = logProbability(knowledge.part, scoring, id)
+    return interval === undefined ? {} : { logProbability: interval }
+  }
+  const all = rowLogProbabilities(knowledge.row, scoring)
+  return {
+    logProbability: { low: all[id]!, high: all[id]! },
+    ...(alternatives > 0 && { likeliest: likeliestIds(all, alternatives) })
+  }
 }
 
 /**

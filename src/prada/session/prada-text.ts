@@ -5,7 +5,7 @@ import type { PositionRecord } from '../wire/index.ts'
 import type { PradaComponents } from './components.ts'
 import { createDrafter, type Drafter } from './drafter.ts'
 import { NotExactError, type PradaRequest, type PradaSettings, type PradaToken } from './options.ts'
-import { joined, type Knowledge, logProbabilityOf, verdictOf } from './position-knowledge.ts'
+import { joined, type Knowledge, probabilitiesOf, verdictOf } from './position-knowledge.ts'
 import { createPositionScorings, type PositionScorings } from './positions.ts'
 import { createStatistics, type PradaStatistics, type StatisticsCounter } from './statistics.ts'
 import {
@@ -307,9 +307,11 @@ class TripLoop {
   #token(knowledge: Knowledge, scoring: Scoring, id: number, exact: boolean): PradaToken {
     this.#question = undefined
     this.#knowledge = undefined
-    const logProbability = this.#request.logProbabilities
-      ? logProbabilityOf(knowledge, scoring, id)
-      : undefined
-    return { id, exact, ...(logProbability && { logProbability }) }
+    const { logProbabilities = false, alternatives = 0 } = this.#request
+    return {
+      id,
+      exact,
+      ...(logProbabilities && probabilitiesOf(knowledge, scoring, id, alternatives))
+    }
   }
 }

@@ -59,7 +59,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
     defaults: settingDefaults(flags.home)
   })
   if (!existsSync(home.charter))
-    throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
+    throw new PeerError(`${home.folder} has no charter yet: pass the consortium's with --charter FILE`)
   const logs = createLogs({
     path: home.log,
     levels: parseLogLevels(config.log.level)!,

@@ -4,16 +4,16 @@ import { RECORD_FORMATS } from '../../../data/records/formats.ts'
 import { recordTemplateSchema } from '../../../data/records/template.ts'
 import { setting } from '../setting.ts'
 
-/** How this peer's training documents are understood: as `loam train` does. */
+/** How this peer's training documents are read; the same as in `loam train`. */
 export const dataSettings = z.strictObject({
   format: setting(z.enum(RECORD_FORMATS).optional(), {
-    description: 'what all records are',
+    description: 'format of the records',
     accepts: `one of ${RECORD_FORMATS.join(', ')}`,
-    absent: "what each file's first record says",
+    absent: "detected from each file's first record",
     flag: '--format <name>'
   }),
   template: setting(z.preprocess(fromJson, recordTemplateSchema.optional()), {
-    description: 'makes text, or prompt and completion, of records with other keys',
+    description: 'makes text, or prompt and completion, from records with other keys',
     accepts: 'an object like { "prompt": "Q: {question}", "completion": "{answer}" } or { "text": "{body}" }',
     absent: 'none'
   }),
@@ -24,19 +24,19 @@ export const dataSettings = z.strictObject({
     flag: '--chat-template <file>'
   }),
   loss: setting(z.enum(['completions', 'all']).default('completions'), {
-    description: 'what is learned of prompts and completions',
+    description: 'which part of prompts and completions to learn',
     accepts: 'completions or all',
     flag: '--loss <what>'
   }),
   packing: setting(z.enum(PACKINGS).optional(), {
-    description: 'how documents are laid into rows',
+    description: 'how documents are packed into rows',
     accepts: `one of ${PACKINGS.join(', ')}`,
     absent: 'across for text, else isolated',
     flag: '--packing <how>'
   })
 })
 
-/** An object that a flag gives is JSON. */
+/** A flag gives an object as JSON. */
 function fromJson(value: unknown): unknown {
   if (typeof value !== 'string') return value
   try {

@@ -103,7 +103,7 @@ async function diagnose(
   if (!options.admits(peerId))
     return say(
       'not-a-member',
-      `${peerId} is no member of this consortium`,
+      `${peerId} is not a member of this consortium`,
       'compare with loam consortium inspect; a relay belongs under relays (--relay)'
     )
   const isConnected = host.libp2p.getConnections(peerId).length > 0

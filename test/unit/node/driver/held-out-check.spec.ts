@@ -98,7 +98,7 @@ describe('the held-out check of a peer', () => {
   it('gives up what takes too long, and what fails: nothing is refused by it', async () => {
     const { judge } = checkAt(veto, 0.02)
     assert.equal((await judge(1)).heldOut, undefined)
-    assert.match(log.messages.join('\n'), /not measured.*no answer within 20 ms/)
+    assert.match(log.messages.join('\n'), /could not be measured.*no answer within 20 ms/)
     const other = checkAt(veto)
     const failing = other.judge(2)
     ;(await nextAsked(1)).fail(new Error('no memory'))
@@ -133,6 +133,6 @@ describe('the held-out check of a peer', () => {
     assert.equal((await judge(2)).heldOut, undefined)
     assert.equal(asked.length, 0)
     checkAt(veto)
-    assert.match(log.messages.join('\n'), /there is no held-out text: updates are judged without it/)
+    assert.match(log.messages.join('\n'), /this peer has no held-out text: updates are validated without it/)
   })
 })

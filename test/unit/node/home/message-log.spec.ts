@@ -56,7 +56,7 @@ describe('the message log', () => {
       file = await open(path, flags)
       return file
     })
-    await assert.rejects(opening, /holds a record that is none .*move it away/)
+    await assert.rejects(opening, /contains an invalid record .*move the file away/)
     assert.equal(file?.fd, -1)
   })
 
