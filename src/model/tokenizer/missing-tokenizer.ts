@@ -14,23 +14,18 @@ const OTHER_FORMS: readonly (readonly [string, readonly string[]])[] = [
 ]
 
 /**
- * Refuses a folder without tokenizer.json or tokenizer_config.json.
+ * Refuses a folder without tokenizer.json.
  *
- * @throws {Error} naming what is missing, what is there in its place, and how to convert it
+ * @throws {Error} naming what is there in its place, and how to convert it
  */
-export function requireTokenizerFiles(folder: string): void {
+export function requireTokenizerFile(folder: string): void {
   const names = existsSync(folder) ? new Set(readdirSync(folder)) : new Set<string>()
-  if (!names.has('tokenizer.json')) {
-    const other = OTHER_FORMS.map(([kind, files]) => [kind, files.filter((file) => names.has(file))] as const)
-    const [kind, files] = other.find(([, found]) => found.length > 0) ?? []
-    if (files === undefined)
-      throw new Error(`${join(folder, 'tokenizer.json')} is missing: copy it from where the model is`)
-    throw new Error(
-      `${folder} has no tokenizer.json, only ${files.join(' and ')} (${kind}), which is not read: ${CONVERT}`
-    )
-  }
-  if (!names.has('tokenizer_config.json'))
-    throw new Error(
-      `${join(folder, 'tokenizer_config.json')} is missing: copy it from where the model is, or write one that names bos_token and eos_token`
-    )
+  if (names.has('tokenizer.json')) return
+  const other = OTHER_FORMS.map(([kind, files]) => [kind, files.filter((file) => names.has(file))] as const)
+  const [kind, files] = other.find(([, found]) => found.length > 0) ?? []
+  if (files === undefined)
+    throw new Error(`${join(folder, 'tokenizer.json')} is missing: copy it from where the model is`)
+  throw new Error(
+    `${folder} has no tokenizer.json, only ${files.join(' and ')} (${kind}), which is not read: ${CONVERT}`
+  )
 }
