@@ -189,7 +189,7 @@ async function shakeHands(
   const ids = () => host.libp2p.getConnections(peerId).map(({ id }) => id)
   const before = new Set(ids())
   try {
-    const handshake = await requestHandshake(host, peerId, self, signal)
+    const handshake = await requestHandshake(host, peerId, self, { signal })
     const fault = incompatibility(self, handshake)
     if (fault === undefined) return say('answers', 'it answers', '', handshake)
     const isVersion = handshake.protocol !== (self.protocol ?? PROTOCOL_VERSION)
