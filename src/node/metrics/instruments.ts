@@ -26,6 +26,7 @@ export function createInstruments(registry: Registry, version: string) {
     view: gauge('loam_view', 'View of the current round; -1 before the cut is decided'),
     phase: gauge('loam_phase', 'Phase of the current round: 1 for the present one', ['phase']),
     halted: gauge('loam_halted', '1 when the peer has halted and needs an operator'),
+    copies: gauge('loam_copied_identities', 'Identities of which two copies ran in the last ten minutes'),
     step: gauge('loam_training_step', 'Training step of the current round'),
     steps: gauge('loam_training_steps', 'Training steps per round'),
     loss: gauge('loam_training_loss_nats', 'Loss of the last training step, nats per token'),

@@ -16,6 +16,8 @@ export interface MetricsSources {
   readonly host: Pick<NetworkHost, 'traffic' | 'peers'>
   readonly state: () => PeerState
   readonly trainerPid: () => number | undefined
+  /** Identities of which two copies ran of late. */
+  readonly copies: () => number
   /** Clients subscribed to events, and events dropped for slow ones. */
   readonly streams: () => { readonly open: number; readonly dropped: number }
 }
@@ -70,7 +72,7 @@ export function createMetrics(version: string): PeerMetrics {
 /** Collects the state of a running peer at each scrape. */
 function reader(
   instruments: Instruments,
-  { home, host, state, trainerPid, streams }: MetricsSources
+  { home, host, state, trainerPid, streams, copies }: MetricsSources
 ): () => Promise<void> {
   const { round, view, members, quorum, halted, phase, connected, trainer, disk } = instruments
   const usage = diskMeter(home)
@@ -84,6 +86,7 @@ function reader(
     members.set(context.members.length)
     quorum.set(context.quorum)
     halted.set(reason === undefined ? 0 : 1)
+    instruments.copies.set(copies())
     for (const one of PHASES) phase.set({ phase: one }, one === current ? 1 : 0)
     connected.set(host.peers().length)
     trainer.set(await residentBytes(trainerPid()))
