@@ -4,6 +4,7 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import { requireTokenizerFile } from './missing-tokenizer.ts'
 import { patternFault, patternsIn } from './pattern-check.ts'
 import { modelTokenIds, namedSpecialTokens, type TokenizerConfigs } from './special-tokens.ts'
 
@@ -29,6 +30,7 @@ const addingSchema = z.looseObject({
  * @throws {Error} when a file is missing or malformed, or a named token is not in the vocabulary
  */
 export function loadTokenizer(folder: string): TextTokenizer {
+  requireTokenizerFile(folder)
   const { config, ...more } = readTokenizerConfigs(folder)
   return createTextTokenizer(readJsonObject(join(folder, 'tokenizer.json')), config, more)
 }
