@@ -17,7 +17,7 @@ import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 
 /** Tokens generated where neither the flags nor the model's makers say anything. */
-const DEFAULT_MAX_TOKENS = 128
+export const DEFAULT_MAX_TOKENS = 128
 
 /** Generates text and prints it as it comes. */
 export async function runGeneration(flags: GenerateFlags): Promise<void> {
@@ -79,7 +79,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
 }
 
 /** The flags, else the model's own settings; a request for top-k or top-p is a request to sample. */
-function samplingSettings(flags: GenerateFlags, generation: SamplingSettings): SamplingSettings {
+export function samplingSettings(flags: GenerateFlags, generation: SamplingSettings): SamplingSettings {
   const topK = flags.topK ?? generation.topK
   const topP = flags.topP ?? generation.topP
   const sampled = flags.topK !== undefined || flags.topP !== undefined
@@ -87,7 +87,8 @@ function samplingSettings(flags: GenerateFlags, generation: SamplingSettings): S
   return { temperature, ...(topK !== undefined && { topK }), ...(topP !== undefined && { topP }) }
 }
 
-async function promptIds(
+/** Tokens of the prompt, in the chat template where that is asked for. */
+export async function promptIds(
   flags: GenerateFlags,
   folder: string,
   tokenizer: { readonly bosId: number | undefined; encode(text: string): number[] }
