@@ -99,9 +99,15 @@ export function requireRemoteFor(flags: PradaFlags): void {
   if (flags.shareNoise === false) throw new UsageError('--no-share-noise needs --remote')
 }
 
-/** What the flags say of the session, and the defaults for the rest. */
+/**
+ * What the flags say of the session, and the defaults for the rest.
+ *
+ * @throws {UsageError}
+ */
 export function pradaSettings(flags: PradaFlags, defaults: PradaSettings): PradaSettings {
   const { alpha, draft, draftLength, told, wanted, shareNoise, requireExact } = flags
+  if (draft === 'remote' && shareNoise === false)
+    throw new UsageError('--no-share-noise does not go with --draft remote: the remote drafts with the seed')
   return {
     ...defaults,
     ...(alpha !== undefined && { alpha }),
