@@ -82,7 +82,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const files = [...(config.blocks.serveBase ? base.files : []), ...(model === undefined ? [] : [model])]
   const parts = await startNetwork(running, blocks, messageLog, files)
   await startServices(running, parts)
-  const handshakes = await startHandshakes(running, parts.components.host)
+  const handshakes = await startHandshakes(running, parts)
   await startControl(running, parts, handshakes)
   const { host } = parts.components
   telling.report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })

@@ -115,6 +115,10 @@ export function statusText(status: StatusView): string {
       'connected',
       `${status.connectedMembers} of ${status.members - 1} other members; quorum ${status.quorum}`
     ],
+    ...status.copies.map(({ peerId, secondsAgo }): [string, string] => [
+      'two copies',
+      `of ${peerId === status.peerId ? 'this peer' : peerId} were running ${secondsAgo} s ago`
+    ]),
     ['last sealed', lastSealed === null ? 'none' : lastSealedText(lastSealed)],
     [
       'up',

@@ -12,6 +12,7 @@ import {
   type FetchProgress,
   startBlockExchange
 } from '../network/index.ts'
+import { copyAdvice } from '../network/peers/instance.ts'
 import { loadAddresses } from '../network/peers/known-addresses.ts'
 import { BlockStore } from '../storage/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
@@ -80,7 +81,13 @@ export async function fetchBaseFromMembers(search: BaseSearch): Promise<ListedFi
   const { home, charter, blocks, log, signal, onVerdict } = search
   log.info({ folder: home.base }, 'fetching the base model from members')
   const host = await createQuietHost(search)
-  const handshakes = createHandshakes(host, search, { onVerdict })
+  const copied = new AbortController()
+  const handshakes = createHandshakes(host, search, {
+    onVerdict,
+    onCopy({ peerId, isOwn, isYounger }) {
+      if (isOwn && isYounger) copied.abort(new PeerError(copyAdvice(peerId)))
+    }
+  })
   const noted = new BaseProgressFile(home)
   const total = charter.base.files.reduce((sum, { bytes }) => sum + bytes, 0)
   const first = hex(charter.base.files[0]!.blocks)
@@ -109,12 +116,20 @@ export async function fetchBaseFromMembers(search: BaseSearch): Promise<ListedFi
     const onProgress = ({ bytesHeld }: FetchProgress) => {
       done = bytesHeld
     }
-    const fetched = await fetchBase(exchange, home, charter.base.files, onProgress, signal)
+    const fetched = await fetchBase(
+      exchange,
+      home,
+      charter.base.files,
+      onProgress,
+      AbortSignal.any([signal, copied.signal])
+    )
     done = total
     tell()
     const received = host.traffic.totals().get('blocks')?.received ?? 0
     log.info({ bytes: total, received }, 'the base model is complete')
     return fetched
+  } catch (error) {
+    throw copied.signal.aborted ? copied.signal.reason : error
   } finally {
     clearInterval(looking)
     await handshakes.stop()

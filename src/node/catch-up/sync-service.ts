@@ -297,7 +297,11 @@ export class SyncService {
    */
   #recollect(peer: PeerId, attested: number): void {
     const { state } = this.#driver
-    if (state.silentThrough !== UNKNOWN_ROUND) return
+    if (state.silentThrough !== UNKNOWN_ROUND) {
+      // What was told before says nothing about a silence that begins later.
+      this.#told.clear()
+      return
+    }
     this.#told.set(hex(peer.toMultihash().bytes), attested)
     const through = silenceNeeded(state, this.#told)
     if (through === undefined) return

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readJsonObject } from '../../formats/index.ts'
 import type { Home } from '../home/home.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
 import {
@@ -46,7 +46,7 @@ export interface EffectiveSettings {
  */
 export async function effectiveSettings(home: Home, layers: SettingLayers = {}): Promise<EffectiveSettings> {
   const { environment = process.env } = layers
-  const file = await readSettings(home.config)
+  const file = readSettings(home.config)
   const flags = defined(layers.flags)
   const faults = [...secretsOutside(file, home.config), ...unknownFlags(flags)]
   let values = structuredClone(file)
@@ -87,28 +87,15 @@ export function settingOf(key: string): Setting {
   return found
 }
 
-async function readSettings(path: string): Promise<Record<string, unknown>> {
-  let text: string
+function readSettings(path: string): Record<string, unknown> {
   try {
-    text = await readFile(path, 'utf8')
+    return readJsonObject(path) as Record<string, unknown>
   } catch (error) {
     if (isMissing(error)) return {}
-    throw unreadable(path, messageOf(error))
+    const reason = messageOf(error).replace(path, 'it')
+    const message = `${path} cannot be read (${reason}): fix it, or move it away to start from the defaults`
+    throw new SettingsError([{ key: '', message }])
   }
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw unreadable(path, messageOf(error))
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw unreadable(path, 'it must contain one JSON object')
-  return value as Record<string, unknown>
-}
-
-function unreadable(path: string, reason: string): SettingsError {
-  const message = `${path} cannot be read (${reason}): fix it, or move it away to start from the defaults`
-  return new SettingsError([{ key: '', message }])
 }
 
 /** Sets a value in its group; a group that is not an object stays as it is, for the schema to refuse. */

@@ -26,7 +26,10 @@ export interface ControlComponents {
     | 'gossipScore'
     | 'reach'
   >
-  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers' | 'lookNow'>
+  readonly handshakes: Pick<
+    Handshakes,
+    'handshakes' | 'verdicts' | 'incompatiblePeers' | 'copies' | 'lookNow'
+  >
   readonly rounds: Pick<RoundStore, 'head' | 'summaries'>
   readonly driver: Pick<RoundDriver, 'state'>
   readonly heads: Heads

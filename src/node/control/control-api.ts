@@ -36,6 +36,7 @@ export async function startControlApi(components: ControlComponents): Promise<Co
     host,
     state: () => driver.state,
     trainerPid: components.trainerPid,
+    copies: () => components.handshakes.copies().size,
     streams: () => ({ open: sum(servers, 'open'), dropped: sum(servers, 'dropped') })
   })
   try {

@@ -31,6 +31,8 @@ const EVENT_TYPES = [
   'heldOut',
   'leftOut',
   'halted',
+  'copied',
+  'contradicted',
   'log'
 ] as const
 const eventsQuery = logFilterSchema.extend({
@@ -59,8 +61,8 @@ export interface ControlServer {
  * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all addresses are checked first, which takes
  *   seconds
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
- * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`,
- *   `misfit`, `heldOut`, `halted`, `log`, and `dropped` if the client was too slow
+ * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `incompatible`,
+ *   `heldOut`, `leftOut`, `halted`, `copied`, `contradicted`, `log`, and `dropped` where the client was too slow
  *
  * Connections that have not shown the token are limited in number and time, so that there is room for those that have.
  *

@@ -1,4 +1,5 @@
 import { consortiumCid } from '../../protocol/index.ts'
+import { type CopyView, copyViews } from '../diagnosis/network-view.ts'
 import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../home/peer-report.ts'
 import { isRelayed } from '../network/peers/peer-address.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
@@ -38,6 +39,8 @@ export interface StatusView extends Readiness {
   readonly shardsKnown: number
   readonly lastSealed: RoundSummary | null
   readonly halted: string | null
+  /** Identities of which two copies were found running in the last ten minutes, the own one or others'. */
+  readonly copies: readonly CopyView[]
   readonly memoryBytes: number
 }
 
@@ -79,12 +82,15 @@ export interface RoundView extends RoundSummary {
 /** Ready: in a round, connected to a quorum, and not behind. */
 export function readiness(components: ControlComponents): Readiness {
   const { driver, heads, lastRound } = components
-  const { context, halted, self } = driver.state
+  const { context, halted, self, heldBack, silentThrough } = driver.state
   const reasons: string[] = []
   const reachable = connectedMembers(components) + (self >= 0 ? 1 : 0)
   const ahead = heads.ahead(context)
   if (halted !== undefined) reasons.push(`halted: ${halted}`)
   if (self < 0) reasons.push('this peer is not a member of the round')
+  if (heldBack) reasons.push('it signs nothing until members have told that no other copy of it is running')
+  if (context.round <= silentThrough)
+    reasons.push('it signs nothing: it does not know what was signed with its key before')
   if (lastRound !== undefined && context.round > lastRound)
     reasons.push(`it only serves blocks: its settings end training after round ${lastRound}`)
   if (reachable < context.quorum)
@@ -126,6 +132,7 @@ export function statusView(components: ControlComponents): StatusView {
     shardsKnown: current?.shardsKnown ?? 0,
     lastSealed: rounds.summaries.at(-1) ?? null,
     halted: halted ?? null,
+    copies: copyViews(components.handshakes),
     memoryBytes: process.memoryUsage.rss()
   }
 }

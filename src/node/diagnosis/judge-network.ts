@@ -18,6 +18,7 @@ const PASSING: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable
 /** What to do about a network, most urgent first. */
 export function judgeNetwork(view: NetworkView): NetworkFinding[] {
   const findings = [
+    ...copies(view),
     ...listening(view),
     ...view.bootstrap.flatMap((each) => addressFinding(each, view)),
     ...connections(view),
@@ -26,6 +27,18 @@ export function judgeNetwork(view: NetworkView): NetworkFinding[] {
     ...view.incompatiblePeers.map(({ peerId, reason }) => warning(`${peerId} does not fit: ${reason}.`))
   ]
   return findings.sort((a, b) => Number(b.level === 'action') - Number(a.level === 'action'))
+}
+
+function copies({ peerId: own, copies: seen }: NetworkView): NetworkFinding[] {
+  return seen.map(({ peerId, secondsAgo }) =>
+    peerId === own
+      ? action(
+          `Another copy of this peer was running ${secondsAgo} s ago: they sign against each other and lose the membership. Find out where this home was copied to, and stop one of the two for good.`
+        )
+      : warning(
+          `Two copies of ${peerId} were running ${secondsAgo} s ago. Tell that lab to stop one of them.`
+        )
+  )
 }
 
 function listening({ listenFault, addresses, bootstrap }: NetworkView): NetworkFinding[] {

@@ -61,12 +61,29 @@ export interface NetworkView {
   }[]
   /** Connected peers of another version or consortium. */
   readonly incompatiblePeers: readonly { readonly peerId: string; readonly reason: string }[]
+  /** Identities of which two copies were found running in the last ten minutes, the own one or others'. */
+  readonly copies: readonly CopyView[]
+}
+
+/** An identity of which two copies ran at once. */
+export interface CopyView {
+  readonly peerId: string
+  /** Since the last sign of it. */
+  readonly secondsAgo: number
+}
+
+/** The identities of which two copies ran of late. */
+export function copyViews(handshakes: Pick<Handshakes, 'copies'>): CopyView[] {
+  return [...handshakes.copies()].map(([peerId, sinceMs]) => ({
+    peerId,
+    secondsAgo: Math.round(sinceMs / 1_000)
+  }))
 }
 
 /** What a view is made from. */
 export interface NetworkViewParts {
   readonly host: Pick<NetworkHost, 'peerId' | 'libp2p' | 'peers' | 'meshPeers' | 'reach'>
-  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers'>
+  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers' | 'copies'>
   readonly config: { readonly network: Pick<PeerConfig['network'], 'relays'> }
   readonly context: RoundContext
 }
@@ -112,7 +129,8 @@ export function networkView(
       aheadMs: clockAheadMs,
       roundTripMs
     })),
-    incompatiblePeers: [...handshakes.incompatiblePeers()].map(([peerId, reason]) => ({ peerId, reason }))
+    incompatiblePeers: [...handshakes.incompatiblePeers()].map(([peerId, reason]) => ({ peerId, reason })),
+    copies: copyViews(handshakes)
   }
 }
 

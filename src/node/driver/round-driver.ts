@@ -58,6 +58,8 @@ export class RoundDriver {
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #onAdvance = new Set<() => void>()
   #bytesBefore = 0
+  /** What was trained while this peer is held back (rule 17 *Lost log*): its manifest is signed afterwards. */
+  #heldEvents: PeerEvent[] | undefined
   /** The last round in which this peer's build diverged from the seal. */
   #deviation: Deviation | undefined
 
@@ -85,10 +87,15 @@ export class RoundDriver {
     return this.#queue.hasRoom
   }
 
-  /** Starts the round after the last sealed one, or resumes it if the log says that it had started. */
-  start(): void {
+  /**
+   * Starts the round after the last sealed one, or resumes it if the log says that it had started.
+   *
+   * @param heldBack whether nothing is signed until the event `released` (rule 17 *Lost log*)
+   */
+  start(heldBack = false): void {
     const { rounds, messageLog } = this.#components
-    const begun = restore(rounds.head, messageLog.records, this.#environment())
+    const begun = restore(rounds.head, messageLog.records, this.#environment(), heldBack)
+    if (heldBack) this.#heldEvents = []
     this.#state = begun.state
     // What `restore` returns was in the log; new signatures are sent only after the effects have logged them.
     this.#durable = { ...begun.state, messages: NO_MESSAGES, certificates: new Map() }
@@ -119,6 +126,17 @@ export class RoundDriver {
 
   /** Queues an event for the protocol. */
   happen(event: PeerEvent): void {
+    if (event.type === 'trained' && this.#heldEvents !== undefined) {
+      this.#heldEvents.push(event)
+      return
+    }
+    this.#push(event)
+    if (event.type !== 'released') return
+    for (const held of this.#heldEvents ?? []) this.#push(held)
+    this.#heldEvents = undefined
+  }
+
+  #push(event: PeerEvent): void {
     this.#queue.push(() => step(this.#state, event, this.#environment()))
   }
 
@@ -242,6 +260,15 @@ export class RoundDriver {
       case 'equivocation': {
         const { author, kind, slot } = effect.first
         log.warn({ author, kind, slot }, 'a member signed two conflicting messages')
+        return
+      }
+      case 'contradicted': {
+        const { kind, slot, header } = effect.message
+        log.error(
+          { peer: peerIdText(header.author), kind, slot, round: header.round },
+          'a message signed with this peer’s own key is not in its log: another copy of this identity runs, or this home is an old copy. This peer signs nothing until it knows what was signed'
+        )
+        this.#components.report({ type: 'contradicted', round: header.round })
         return
       }
       case 'halt':

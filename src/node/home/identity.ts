@@ -61,8 +61,10 @@ export async function loadOrCreateIdentity(path: string): Promise<Identity> {
 
 /**
  * A home that has taken part in rounds belongs to a key: with a new one the peer would be a stranger to the consortium.
+ *
+ * @throws {PeerError} when the home has a history, and so has lost its key
  */
-async function requireNoHistory(home: Home): Promise<void> {
+export async function requireNoHistory(home: Home): Promise<void> {
   const logBytes = await stat(home.writeAheadLog).then(
     ({ size }) => size,
     () => 0

@@ -82,12 +82,25 @@ export interface LeftOutReport {
   readonly reason: string
 }
 
+/** Two copies of one identity run at once. */
+export interface CopyReport {
+  readonly type: 'copied'
+  /** Whose copies: this peer's, or another member's. */
+  readonly peerId: string
+  readonly isOwn: boolean
+  /** Why this copy stops and what to do, where it is the younger one of this peer. */
+  readonly stops?: string
+}
+
 /** What a peer reports to its observers. */
 export type PeerReport =
   | { readonly type: 'listening'; readonly peerId: string; readonly addresses: readonly string[] }
   | ProgressReport
   | SealedReport
   | { readonly type: 'halted'; readonly reason: string }
+  | CopyReport
+  /** A message of this peer's own key is not in its log: it signs nothing until it knows what was signed (rule 17). */
+  | { readonly type: 'contradicted'; readonly round: number }
   | BootstrapReport
   | HeldOutReport
   | LeftOutReport

@@ -71,7 +71,7 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
     await serveHandshakes(
       node,
       { charter: charter?.id, software: `loam/${packageVersion()}` },
-      () => undefined,
+      async () => undefined,
       log
     )
     allowed.watch(() => {

@@ -13,6 +13,7 @@ import { loadInvite, requireTrustedSeal } from '../membership/invite-files.ts'
 import { type KnownPeers, knownPeers } from '../membership/known-peers.ts'
 import { hostIdentity } from '../membership/quiet-host.ts'
 import type { BootstrapVerdict } from '../network/index.ts'
+import { createInstance, type Instance } from '../network/peers/instance.ts'
 import { closeSecret, type Log } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import type { Ending, PeerOptions, Telling } from './running.ts'
@@ -21,6 +22,7 @@ import type { Ending, PeerOptions, Telling } from './running.ts'
 export interface Member {
   readonly charter: SignedCharter
   readonly identity: Identity
+  readonly instance: Instance
   readonly rounds: RoundStore
   readonly invite: Invite | undefined
   readonly known: KnownPeers
@@ -46,7 +48,8 @@ export async function readMember({ home, config, logs }: PeerOptions): Promise<M
     throw new PeerError(
       `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
-  return { charter, identity, rounds, invite, known, isLogLost }
+  const instance = createInstance(identity.signer, charter.id)
+  return { charter, identity, instance, rounds, invite, known, isLogLost }
 }
 
 /** The settings with the base model, which is fetched where need be. @throws {PeerError} when they do not fit the charter */

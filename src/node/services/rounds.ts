@@ -85,7 +85,7 @@ export async function startNetwork(
   }
   const driver = new RoundDriver(components)
   const start = () => {
-    driver.start()
+    driver.start(true)
     listening = driver
   }
   return { components, driver, start }

@@ -23,6 +23,7 @@ export {
   type TripCosts
 } from './draft-length.ts'
 export { gumbelNoise, NO_NOISE, NOISE_MAX, type Noise } from './gumbel-noise.ts'
+export { isNearTie } from './near-tie.ts'
 export {
   type PartialRow,
   type Precision,

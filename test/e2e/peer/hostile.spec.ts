@@ -153,7 +153,7 @@ describe('a hostile member among four', function () {
     for (const index of HONEST) {
       const lines = (await network.log(index))
         .split('\n')
-        .filter((line) => line.includes('is shut out for a while'))
+        .filter((line) => line.includes('is banned for repeated protocol violations'))
       assert.equal(lines.length, 1)
       assert(lines[0]!.includes(peerId))
     }

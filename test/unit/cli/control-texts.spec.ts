@@ -37,6 +37,7 @@ const status: StatusView = {
   shardsKnown: 9_000,
   lastSealed: { round: 2, cut: [], stackDigest: null, modelDigest: DIGEST },
   halted: null,
+  copies: [],
   memoryBytes: 123_456_789
 }
 

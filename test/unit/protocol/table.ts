@@ -108,9 +108,9 @@ export class Table {
   }
 
   /** A member that comes back from its log. */
-  sitAgain(member: number, log: readonly LogRecord[], context = this.context): Seat {
+  sitAgain(member: number, log: readonly LogRecord[], context = this.context, heldBack = false): Seat {
     const environment = this.environment(member)
-    return new Seat(environment, restore(context, log, environment), [...log])
+    return new Seat(environment, restore(context, log, environment, heldBack), [...log])
   }
 }
 

@@ -103,7 +103,7 @@ async function diagnose(
   if (!options.admits(peerId))
     return say(
       'not-a-member',
-      `${peerId} is no member of this consortium`,
+      `${peerId} is not a member of this consortium`,
       'compare with loam consortium inspect; a relay belongs under relays (--relay)'
     )
   const isConnected = host.libp2p.getConnections(peerId).length > 0
@@ -191,7 +191,7 @@ async function shakeHands(
   const ids = () => host.libp2p.getConnections(peerId).map(({ id }) => id)
   const before = new Set(ids())
   try {
-    const handshake = await requestHandshake(host, peerId, self, signal)
+    const handshake = await requestHandshake(host, peerId, self, { signal })
     const fault = incompatibility(self, handshake)
     if (fault === undefined) return say('answers', 'it answers', '', handshake)
     const isVersion = handshake.protocol !== (self.protocol ?? PROTOCOL_VERSION)

@@ -1,9 +1,17 @@
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import { z } from 'zod'
-import { byteString, decodeCanonical, encodeCanonical, hex, textSchema } from '../../../protocol/index.ts'
+import {
+  byteString,
+  decodeCanonical,
+  encodeCanonical,
+  equalBytes,
+  hex,
+  textSchema
+} from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
 import type { NetworkNode } from '../core/network-host.ts'
 import { registerRequestHandler, request } from '../requests/request-response.ts'
+import { type CopyProof, copyProofSchema, type Instance, instanceIdSchema } from './instance.ts'
 import { isRelayed } from './peer-address.ts'
 
 /**
@@ -33,17 +41,32 @@ const common = {
   /** Id of the consortium; empty for a relay that was given a list in place of a charter. */
   charter: byteString(32).or(byteString(0)),
   /** Milliseconds since 1970. */
-  clock: z.number().int().min(0)
+  clock: z.number().int().min(0),
+  /** Which run of the node this is; relays and earlier versions do not say. */
+  instance: instanceIdSchema.optional(),
+  /** What another live instance of the receiver's identity proves to it. */
+  copy: copyProofSchema.optional()
 }
 /** What a node says first. */
-export const handshakeSchema = z.looseObject(common)
-const answerSchema = z.looseObject({ ...common, observed: textSchema(512) })
+export const handshakeSchema = z.looseObject({
+  ...common,
+  /** An instance of the receiver's identity of which the sender has heard: the receiver is asked for proof. */
+  other: instanceIdSchema.optional()
+})
+const answerSchema = z.looseObject({
+  ...common,
+  observed: textSchema(512),
+  /** What the sender proves of the instance of its own identity of which it was asked. */
+  proof: copyProofSchema.optional()
+})
 
 /** What a node says of itself. */
 export interface OwnHandshake {
   readonly charter: Uint8Array | undefined
   /** Name and version: `loam/0.1.0`. */
   readonly software: string
+  /** Absent of a relay, which nobody mistakes for a member. */
+  readonly instance?: Instance
   /** Another version than one's own, for tests. */
   readonly protocol?: number
 }
@@ -54,6 +77,9 @@ export interface PeerHandshake {
   readonly software: string
   /** Hex; empty for a relay without a charter. */
   readonly charter: string
+  readonly instance: Uint8Array | undefined
+  /** What another live instance of this node's identity proves to it. */
+  readonly copy: CopyProof | undefined
 }
 
 /** An answer, and what follows from it. */
@@ -63,6 +89,7 @@ export interface HandshakeAnswer extends PeerHandshake {
   readonly roundTripMs: number
   /** Where the other side sees this node's connection come from. */
   readonly observed: string
+  readonly proof: CopyProof | undefined
 }
 
 /** How two nodes do not fit together, in plain words; undefined where they do. */
@@ -80,23 +107,45 @@ export function incompatibility(own: OwnHandshake, other: PeerHandshake): string
 /**
  * Answers handshakes.
  *
- * @param onHandshake told of everybody that asks
+ * @param onHandshake told of everybody that asks; gives what another live instance of the asker's identity proves to it
  * @returns a function that stops answering
  */
 export function serveHandshakes(
   host: NetworkNode,
   self: OwnHandshake,
-  onHandshake: (from: PeerId, handshake: PeerHandshake) => void,
+  onHandshake: (from: PeerId, handshake: PeerHandshake) => Promise<CopyProof | undefined>,
   log: Log
 ): Promise<() => Promise<void>> {
   const answer = async (bytes: Uint8Array, from: PeerId) => {
     const asked = decodeCanonical(bytes, handshakeSchema, FRAME_BYTES_MAX)
-    onHandshake(from, heard(asked))
+    const copy = await onHandshake(from, heard(asked))
+    const { instance } = self
+    const isOther =
+      asked.other !== undefined && instance !== undefined && !equalBytes(asked.other, instance.id)
+    const proof = isOther ? instance.prove(asked.other!) : undefined
     const seen = host.libp2p.getConnections(from).map(({ remoteAddr }) => remoteAddr)
     const observed = seen.find((address) => !isRelayed(address)) ?? seen[0]
-    return encodeCanonical({ ...said(self), observed: observed?.toString().slice(0, 512) ?? '' })
+    return encodeCanonical({
+      ...said(self, { proof, copy }),
+      observed: observed?.toString().slice(0, 512) ?? ''
+    })
   }
   return registerRequestHandler(host, HANDSHAKE_PROTOCOL, answer, LIMITS, log)
+}
+
+/** What else a handshake says, and by which way. */
+export interface HandshakeOptions extends Words {
+  readonly signal?: AbortSignal
+  /** Over this connection: two copies of an identity have one each. */
+  readonly connection?: Connection
+  readonly timeoutMs?: number
+}
+
+/** What a handshake says of copies of an identity. */
+interface Words {
+  readonly other?: Uint8Array | undefined
+  readonly proof?: CopyProof | undefined
+  readonly copy?: CopyProof | undefined
 }
 
 /**
@@ -108,13 +157,14 @@ export async function requestHandshake(
   host: NetworkNode,
   peer: PeerId,
   self: OwnHandshake,
-  signal?: AbortSignal
+  { signal, connection, timeoutMs = TIMEOUT_MS, ...words }: HandshakeOptions = {}
 ): Promise<HandshakeAnswer> {
   const begun = Date.now()
-  const asked = encodeCanonical(said(self))
+  const asked = encodeCanonical(said(self, words))
   const bytes = await request(host, peer, HANDSHAKE_PROTOCOL, asked, {
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     maxResponseBytes: FRAME_BYTES_MAX,
+    ...(connection === undefined ? {} : { connection }),
     ...(signal === undefined ? {} : { signal })
   })
   const ended = Date.now()
@@ -123,20 +173,30 @@ export async function requestHandshake(
     ...heard(answer),
     clockAheadMs: Math.round(answer.clock - (begun + ended) / 2),
     roundTripMs: ended - begun,
-    observed: printable(answer.observed)
+    observed: printable(answer.observed),
+    proof: answer.proof
   }
 }
 
-function said({ charter, software, protocol = PROTOCOL_VERSION }: OwnHandshake) {
-  return { protocol, software, charter: charter ?? new Uint8Array(0), clock: Date.now() }
+function said({ charter, software, instance, protocol = PROTOCOL_VERSION }: OwnHandshake, words: Words) {
+  const copies = Object.entries({ instance: instance?.id, ...words })
+  return {
+    protocol,
+    software,
+    charter: charter ?? new Uint8Array(0),
+    clock: Date.now(),
+    ...Object.fromEntries(copies.filter(([, value]) => value !== undefined))
+  }
 }
 
 function heard({
   protocol,
   software,
-  charter
+  charter,
+  instance,
+  copy
 }: z.infer<typeof handshakeSchema> | z.infer<typeof answerSchema>): PeerHandshake {
-  return { protocol, software: printable(software), charter: hex(charter) }
+  return { protocol, software: printable(software), charter: hex(charter), instance, copy }
 }
 
 /** What a peer says goes into logs and onto terminals. */

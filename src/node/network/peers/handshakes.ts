@@ -1,6 +1,7 @@
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import type { Log } from '../../log/log.ts'
 import type { NetworkHost } from '../core/network-host.ts'
+import { CopyWatch, type SeenCopy } from './copy-watch.ts'
 import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from './diagnose.ts'
 import {
   type HandshakeAnswer,
@@ -10,6 +11,7 @@ import {
   requestHandshake,
   serveHandshakes
 } from './handshake.ts'
+import type { CopyProof, Instance } from './instance.ts'
 
 /** How {@link Handshakes} works. */
 export interface HandshakesOptions {
@@ -20,6 +22,10 @@ export interface HandshakesOptions {
   readonly admits: (peerId: PeerId) => boolean
   readonly onVerdict: (verdict: BootstrapVerdict) => void
   readonly onIncompatible: (peerId: string, reason: string) => void
+  /** Two copies of an identity were found, this peer's or another's. */
+  readonly onCopy: (copy: SeenCopy) => void
+  /** A peer answered, and told of no other copy of this one. */
+  readonly onAlone: (peerId: string) => void
   readonly log: Log
 }
 
@@ -30,6 +36,10 @@ const LOOK_AGAIN_MS = 30_000
 /** How often a connected peer is shaken hands with again: clocks drift, and distances change. */
 const HANDSHAKE_AGAIN_MS = 60_000
 const PEERS_MAX = 1_024
+/** A live copy answers at once; a dead one's connection may linger, and whoever came after it waits for this answer. */
+const CONFRONT_MS = 1_500
+/** How soon a peer that told of another copy of this one is asked again: that copy may have stopped. */
+const ASK_AGAIN_MS = 2_000
 
 /** What a connected peer last answered. */
 export interface Handshake extends HandshakeAnswer {
@@ -49,12 +59,16 @@ export class Handshakes {
   readonly #incompatiblePeers = new Map<string, string>()
   readonly #verdicts = new Map<string, BootstrapVerdict>()
   readonly #handshakes = new Map<string, Handshake>()
+  readonly #copyWatch: CopyWatch | undefined
   #looking: Promise<void> | undefined
   #unserve: (() => Promise<void>) | undefined
 
   constructor(host: NetworkHost, options: HandshakesOptions) {
     this.#host = host
     this.#options = options
+    const { instance, charter } = options.self
+    this.#copyWatch =
+      instance === undefined || charter === undefined ? undefined : this.#watchCopies(instance, charter)
   }
 
   async start(): Promise<void> {
@@ -62,10 +76,10 @@ export class Handshakes {
     this.#unserve = await serveHandshakes(
       this.#host,
       self,
-      (from, handshake) => this.#judge(from, handshake),
+      (from, handshake) => this.#take(from, handshake),
       log
     )
-    this.#host.libp2p.addEventListener('peer:connect', this.#onConnect)
+    this.#host.libp2p.addEventListener('connection:open', this.#onConnection)
     this.#host.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
     void this.#handshakeWithAll()
     this.#later(HANDSHAKE_AGAIN_MS, () => this.#handshakeAgain())
@@ -75,7 +89,7 @@ export class Handshakes {
   async stop(): Promise<void> {
     this.#stopped.abort()
     for (const timer of this.#timers) clearTimeout(timer)
-    this.#host.libp2p.removeEventListener('peer:connect', this.#onConnect)
+    this.#host.libp2p.removeEventListener('connection:open', this.#onConnection)
     this.#host.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
     await this.#unserve?.()
   }
@@ -98,6 +112,11 @@ export class Handshakes {
     return this.#incompatiblePeers
   }
 
+  /** Identities of which two copies ran at once of late, with the milliseconds since. */
+  copies(): ReadonlyMap<string, number> {
+    return this.#copyWatch?.copies() ?? new Map()
+  }
+
   /** Looks at every configured address and shakes hands every connected peer now; within `DIAGNOSE_MS`. */
   lookNow(): Promise<void> {
     this.#looking ??= Promise.all([
@@ -109,7 +128,8 @@ export class Handshakes {
     return this.#looking
   }
 
-  #onConnect = ({ detail }: CustomEvent<PeerId>) => void this.#shakeHands(detail)
+  /** Every connection: that of a second copy is not the first to its PeerId. */
+  #onConnection = ({ detail }: CustomEvent<Connection>) => void this.#shakeHands(detail.remotePeer, detail)
   #onDisconnect = ({ detail }: CustomEvent<PeerId>) => void this.#handshakes.delete(detail.toString())
 
   #later(delayMs: number, work: () => Promise<void>): void {
@@ -130,17 +150,58 @@ export class Handshakes {
     await Promise.all(this.#host.libp2p.getPeers().map((peerId) => this.#shakeHands(peerId)))
   }
 
-  async #shakeHands(peerId: PeerId): Promise<void> {
+  async #shakeHands(peerId: PeerId, connection?: Connection): Promise<void> {
     const { self, log } = this.#options
+    const { signal } = this.#stopped
     try {
-      const handshake = await requestHandshake(this.#host, peerId, self, this.#stopped.signal)
-      this.#judge(peerId, handshake)
+      const words = { signal, ...(connection && { connection }) }
+      const handshake = await requestHandshake(this.#host, peerId, self, words)
+      const isAlone = handshake.copy === undefined || this.#copyWatch?.told(handshake.copy) !== true
+      await this.#take(peerId, { ...handshake, copy: undefined })
       // One that hung up meanwhile would stay for ever.
       if (this.#host.libp2p.getConnections(peerId).length > 0)
         this.#handshakes.set(peerId.toString(), { ...handshake, at: Date.now() })
+      if (isAlone) this.#options.onAlone(peerId.toString())
+      else this.#later(ASK_AGAIN_MS, () => this.#shakeHands(peerId))
     } catch (error) {
       log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not shake hands')
     }
+  }
+
+  /** @returns what another live instance of that peer's identity proves to it */
+  async #take(peerId: PeerId, handshake: PeerHandshake): Promise<CopyProof | undefined> {
+    this.#judge(peerId, handshake)
+    if (incompatibility(this.#options.self, handshake) !== undefined) return undefined
+    if (handshake.copy !== undefined) this.#copyWatch?.told(handshake.copy)
+    return this.#copyWatch?.heard(peerId, handshake.instance)
+  }
+
+  #watchCopies(own: Instance, charterId: Uint8Array): CopyWatch {
+    const connectionsOf = (peerId: PeerId) => this.#host.libp2p.getConnections(peerId)
+    const say = (peerId: PeerId, words: Parameters<typeof requestHandshake>[3]) =>
+      Promise.allSettled(
+        connectionsOf(peerId).map((connection) =>
+          requestHandshake(this.#host, peerId, this.#options.self, {
+            signal: this.#stopped.signal,
+            timeoutMs: CONFRONT_MS,
+            connection,
+            ...words
+          })
+        )
+      )
+    return new CopyWatch({
+      own,
+      charterId,
+      confront: async (peerId, other) => {
+        const answers = await say(peerId, { other })
+        return answers.flatMap((answer) =>
+          answer.status === 'fulfilled' && answer.value.proof !== undefined ? [answer.value.proof] : []
+        )
+      },
+      tell: (peerId, copy) => void say(peerId, { copy }),
+      isConnectedTwice: (peerId) => connectionsOf(peerId).length > 1,
+      onCopy: this.#options.onCopy
+    })
   }
 
   /** Told once, until it changes: a peer of another version knocks for as long as it runs. */

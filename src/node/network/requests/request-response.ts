@@ -1,5 +1,5 @@
 import '../core/promise-polyfill.ts'
-import type { PeerId, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { MalformedError } from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
@@ -40,6 +40,8 @@ export interface RequestOptions {
   readonly timeoutMs: number
   readonly maxResponseBytes: number
   readonly signal?: AbortSignal
+  /** The connection to ask over; any, or a new one, where none is given. */
+  readonly connection?: Connection
 }
 
 /** Room for the length prefix beside the largest frame. */
@@ -169,16 +171,17 @@ export async function request(
   peer: PeerId,
   protocol: string,
   bytes: Uint8Array,
-  { timeoutMs, maxResponseBytes, signal }: RequestOptions
+  { timeoutMs, maxResponseBytes, signal, connection }: RequestOptions
 ): Promise<Uint8Array> {
   const doing = `asking ${peer} on ${protocol}`
   let stream: Stream | undefined
   try {
     return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
-      stream = await host.libp2p.dialProtocol(peer, protocol, {
-        signal: deadline,
-        runOnLimitedConnection: true
-      })
+      const options = { signal: deadline, runOnLimitedConnection: true }
+      stream =
+        connection === undefined
+          ? await host.libp2p.dialProtocol(peer, protocol, options)
+          : await connection.newStream(protocol, options)
       // A deadline that passed while the stream was being opened has nobody left to close it.
       if (deadline.aborted) stream.abort(new Error('too late'))
       deadline.throwIfAborted()

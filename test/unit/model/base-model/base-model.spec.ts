@@ -124,7 +124,7 @@ describe('base model folder', () => {
     writeFileSync(join(folder, 'tokenizer.json'), '{')
     assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
     writeFileSync(join(folder, 'config.json'), '[]')
-    assert.throws(() => loadBaseModel(folder), /config.json does not hold a JSON object/)
+    assert.throws(() => loadBaseModel(folder), /config.json must contain one JSON object/)
   })
 
   it('is not written with weights that do not fit', () => {

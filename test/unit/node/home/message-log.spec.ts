@@ -44,7 +44,11 @@ describe('the message log', () => {
     await log.close()
     const again = await openMessageLog(home.writeAheadLog)
     assert.deepEqual(again.records.at(-1), { type: 'silent', through: 7 })
+    await again.forgetBefore(8)
     await again.close()
+    const whole = await openMessageLog(home.writeAheadLog)
+    assert.deepEqual(whole.records, [], 'else every later start would be silent again')
+    await whole.close()
   })
 
   it('refuses a record that is none, and says what to do', async () => {

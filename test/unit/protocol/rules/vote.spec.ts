@@ -77,7 +77,7 @@ describe('rule 5, vote: prevotes', () => {
 
   it('need no certificates where a quorum prevoted already', () => {
     const seat = table.sit(self)
-    seat.hear(...firsts(3).map((member) => table.ready(member, [])), table.proposal(0, cut))
+    seat.hear(...others.map((member) => table.ready(member, [])), table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'prevote'), {})
     seat.hear(...votes('prevote', 0, id))
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id) })
