@@ -24,12 +24,12 @@ const LOOK_MS = 2_000
 
 /** Connects a proxy to a remote, makes texts from both, and takes up what the consortium seals. */
 export async function openSteered(flags: ServeFlags, endpoint: Endpoint): Promise<Served> {
-  const proxy = await openProxyOf(flags)
-  const { remote, reconnect, dispose } = await openRemoteOf(flags)
   const settings = pradaSettings(
     { ...flags, ...(flags.topK !== undefined && { told: flags.topK }) },
     DEFAULT_PRADA_SETTINGS
   )
+  const proxy = await openProxyOf(flags)
+  const { remote, reconnect, dispose } = await openRemoteOf(flags)
   const name = flags.name ?? `${remote.name}+${proxy.name}`
   const sourceOf = (models: ProxyModels): TextSource =>
     createPradaSource({
@@ -67,7 +67,7 @@ function roundText({ sealed, models }: OpenProxy): string {
 /** Looks for seals until it is stopped. */
 function followSeals({ sealed }: OpenProxy, use: (models: ProxyModels) => void): () => Promise<void> {
   if (sealed === undefined) return async () => undefined
-  let looking: Promise<void> = Promise.resolve()
+  let looking: Promise<void> | undefined
   let said = ''
   const look = async (): Promise<void> => {
     try {
@@ -83,7 +83,9 @@ function followSeals({ sealed }: OpenProxy, use: (models: ProxyModels) => void):
     }
   }
   const timer = setInterval(() => {
-    looking = looking.then(look)
+    looking ??= look().finally(() => {
+      looking = undefined
+    })
   }, LOOK_MS)
   return async () => {
     clearInterval(timer)
