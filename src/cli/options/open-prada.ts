@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import type { TensorMap } from '../../formats/index.ts'
+import type { GenerationDefaults } from '../../model/index.ts'
 import { homeAt } from '../../node/home/home.ts'
 import {
   createProxy,
@@ -17,6 +18,7 @@ import {
   pairProxy,
   type Remote
 } from '../../prada/index.ts'
+import { printProgress } from '../terminal/output.ts'
 import { UsageError } from '../terminal/usage-error.ts'
 import { readAdapterPath } from './adapter-path.ts'
 import { type ExecutorFlags, executorFromFlags } from './executor-options.ts'
@@ -124,6 +126,22 @@ export function requireOneThread({ threads, device }: ExecutorFlags & { readonly
   if (threads > 1) throw new UsageError(`--threads ${threads} does not go with --remote: ${reason}`)
   if (device !== undefined && device !== 'cpu' && device !== 'wasm')
     throw new UsageError(`--device ${device} does not go with --remote: ${reason}`)
+}
+
+/** Says which of the makers' settings for generating do not hold here. */
+export function noteUnused({
+  unused,
+  repetitionPenalty = 1,
+  suppressIds = [],
+  beginSuppressIds = []
+}: GenerationDefaults): void {
+  if (unused !== undefined) printProgress(unused)
+  const others = [
+    ...(repetitionPenalty === 1 ? [] : ['repetition_penalty']),
+    ...(suppressIds.length === 0 ? [] : ['suppress_tokens']),
+    ...(beginSuppressIds.length === 0 ? [] : ['begin_suppress_tokens'])
+  ]
+  if (others.length > 0) printProgress(`generation_config.json: not used here: ${others.join(', ')}`)
 }
 
 /** Frees both models of a proxy. */

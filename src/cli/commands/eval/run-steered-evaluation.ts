@@ -1,5 +1,6 @@
+import { encodeText, type MultipleChoice } from '../../../data/index.ts'
 import { choiceRow, judgedChoices } from '../../../model/evaluate/choice-scorer.ts'
-import { encodeText, type TextScore, type TokenScore } from '../../../model/index.ts'
+import type { TextScore, TokenScore } from '../../../model/index.ts'
 import { type CombinedScorer, createCombinedScorer, DEFAULT_PRADA_SETTINGS } from '../../../prada/index.ts'
 import { untilInterrupted } from '../../options/control-command.ts'
 import {
@@ -89,15 +90,16 @@ async function scoreText(
 async function scoreChoices(
   scorer: CombinedScorer,
   { files }: OpenProxy,
-  questions: Awaited<ReturnType<typeof readQuestions>>,
+  questions: readonly MultipleChoice[],
   signal: AbortSignal
 ): Promise<ReturnType<typeof choiceReport>> {
   const judged = []
   let done = 0
-  for (const { context, choices, source } of questions) {
+  for (const question of questions) {
+    const { choices } = question
     const sums: number[] = []
     for (const choice of choices) {
-      const { ids, scored } = choiceRow(files.tokenizer, scorer.context, context, choice, source)
+      const { ids, scored } = choiceRow(files.tokenizer, scorer.context, question, choice)
       const scores = await scorer.score(ids, signal)
       sums.push(scores.slice(-scored).reduce((sum, value) => sum + value, 0))
       if (++done % CHOICES_A_LINE === 0) printProgress(`${done} choices scored`)

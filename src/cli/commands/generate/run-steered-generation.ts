@@ -1,7 +1,9 @@
 import { randomInt } from 'node:crypto'
+import { chooseSampling, type GenerationDefaults, madeMaxTokens } from '../../../model/index.ts'
 import {
   createPradaSource,
   DEFAULT_PRADA_SETTINGS,
+  type DrawSettings,
   type PradaSettings,
   type SourceText,
   textPieces
@@ -9,6 +11,7 @@ import {
 import {
   componentsOf,
   disposeModels,
+  noteUnused,
   type OpenProxy,
   openProxyOf,
   openRemoteOf,
@@ -18,7 +21,7 @@ import { pradaSettings } from '../../options/prada-options.ts'
 import { printResult, printText } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
-import { DEFAULT_MAX_TOKENS, promptIds, samplingSettings } from './run-generation.ts'
+import { DEFAULT_MAX_TOKENS, promptIds } from './run-generation.ts'
 
 /** Generates text from a remote that a proxy steers, and prints it as it comes. */
 export async function runSteeredGeneration(flags: GenerateFlags): Promise<void> {
@@ -50,7 +53,7 @@ async function generate(
   const { files } = proxy
   const { tokenizer, generation } = files
   const ids = await promptIds(flags, files.folder, tokenizer)
-  const { temperature = 1, ...filters } = samplingSettings(flags, generation)
+  const sampling = steeredSampling(flags, generation)
   const seed = flags.seed ?? randomInt(2 ** 32)
   const source = createPradaSource({
     components: componentsOf(proxy, remote),
@@ -66,10 +69,14 @@ async function generate(
     },
     dispose: async () => undefined
   })
-  const maxTokens = flags.maxTokens ?? generation.maxTokens ?? DEFAULT_MAX_TOKENS
+  const maxTokens = flags.maxTokens ?? madeMaxTokens(generation, ids.length) ?? DEFAULT_MAX_TOKENS
   const started = performance.now()
-  const text = source.start({ ids, maxTokens, seed, stream: 0, temperature, ...filters, signal })
-  const pieces = textPieces(text.tokens, { tokenizer, before: ids, stop: flags.stop ?? [] })
+  const text = source.start({ ids, maxTokens, seed, stream: 0, ...sampling, signal })
+  const pieces = textPieces(text.tokens, {
+    tokenizer,
+    before: ids,
+    stop: [...(flags.stop ?? []), ...(generation.stop ?? [])]
+  })
   let whole = ''
   for (;;) {
     const { done, value } = await pieces.next()
@@ -93,6 +100,18 @@ async function generate(
     // The text is out already; only its last line's end is missing.
     printResult(result, flags, () => '')
     return
+  }
+}
+
+/** The flags, else the makers' settings; says which of these do not hold here. */
+function steeredSampling(flags: GenerateFlags, generation: GenerationDefaults): DrawSettings {
+  const { temperature, topK, topP, minP } = chooseSampling(flags, generation)
+  noteUnused(generation)
+  return {
+    temperature,
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(minP !== undefined && { minP })
   }
 }
 

@@ -19,6 +19,7 @@ export function describeSource(
     tokenizer: files.tokenizer,
     tokens: files.vocabulary.tokens,
     renderChat: files.renderChat,
-    stopIds: files.generation.stopIds
+    stopIds: files.generation.stopIds,
+    ...(files.generation.stop !== undefined && { stop: files.generation.stop })
   }
 }

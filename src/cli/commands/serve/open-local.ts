@@ -1,5 +1,5 @@
 import { createLocalSource, createLogitsService, type Endpoint } from '../../../prada/index.ts'
-import { openModelOf } from '../../options/open-prada.ts'
+import { noteUnused, openModelOf } from '../../options/open-prada.ts'
 import { describeSource } from './describe-source.ts'
 import type { LateLogits } from './late-logits.ts'
 import type { Served } from './run-serve.ts'
@@ -12,6 +12,7 @@ export async function openLocal(
   logits: LateLogits | undefined
 ): Promise<Served> {
   const { files, weights, name: found } = await openModelOf(flags)
+  noteUnused(files.generation)
   const { model, digest } = files.open(weights)
   const name = flags.name ?? found
   logits?.begin(createLogitsService({ name, model, digest, vocabulary: files.vocabulary }, logits.limits))

@@ -9,6 +9,7 @@ import {
 import {
   componentsOf,
   disposeModels,
+  noteUnused,
   type OpenProxy,
   openProxyOf,
   openRemoteOf
@@ -29,6 +30,7 @@ export async function openSteered(flags: ServeFlags, endpoint: Endpoint): Promis
     DEFAULT_PRADA_SETTINGS
   )
   const proxy = await openProxyOf(flags)
+  noteUnused(proxy.files.generation)
   const { remote, reconnect, dispose } = await openRemoteOf(flags)
   const name = flags.name ?? `${remote.name}+${proxy.name}`
   const sourceOf = (models: ProxyModels): TextSource =>

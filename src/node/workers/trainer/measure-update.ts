@@ -1,12 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { LoraPair } from '../../../adapter/index.ts'
-import { fileStamp } from '../../../data/index.ts'
-import {
-  chooseExecutor,
-  createUpdateEvaluator,
-  encodeText,
-  type UpdateEvaluator
-} from '../../../model/index.ts'
+import { encodeText, fileStamp } from '../../../data/index.ts'
+import { chooseExecutor, createUpdateEvaluator, type UpdateEvaluator } from '../../../model/index.ts'
 import type { HeldOutLoss } from '../../../protocol/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import { readPair, shardMemory } from '../builder/read-pair.ts'

@@ -36,6 +36,8 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
   const corpora = createCorpusReader()
   let fallback: string | undefined
+  // A note on the data is told in the first round, and again when it changes.
+  const told = new Set<string>()
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -94,7 +96,9 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
       })
       const said = fallback
       fallback = undefined
-      return { ...(await publish(adapter, data.examples, job, store)), fallback: said }
+      const notes = data.notes.filter((note) => !told.has(note))
+      for (const note of notes) told.add(note)
+      return { ...(await publish(adapter, data.examples, job, store)), fallback: said, notes }
     }
   }
 }

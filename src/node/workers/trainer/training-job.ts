@@ -59,6 +59,8 @@ export interface TrainingResult {
   readonly residualFault?: string | undefined
   /** What computed in place of the preferred executor, and why; only of the first round after the choice was made. */
   readonly fallback?: string | undefined
+  /** What of the data is not trained on, or not as its author may think; told once. */
+  readonly notes?: readonly string[]
 }
 
 /** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */
