@@ -16,7 +16,9 @@ const program = new Command('npm run lab -- flood')
   .description(
     'One member of a real network sends valid messages that nobody needs: how much longer a round takes, and what a message costs the others. Rounds without and with the flood take turns. Linux only.'
   )
-  .addOption(new Option('--flood <how>', 'by gossip, or in answers to sync').choices(FLOODS).default('gossip'))
+  .addOption(
+    new Option('--flood <how>', 'by gossip, or in answers to sync').choices(FLOODS).default('gossip')
+  )
   .option('--honest <n>', 'honest members, beside the one that floods', wholeNumber, 3)
   .option('--rate <n>', 'messages a second', wholeNumber, 2_000)
   .option('--rounds <n>', 'rounds of each half of a pair', wholeNumber, 5)

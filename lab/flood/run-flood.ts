@@ -26,7 +26,7 @@ export interface FloodPair {
   readonly ratio: number
   /** Messages that the member sent to each of the others, a second. */
   readonly sentPerSecond: number
-  /** What a message costs each of the others in processor time beyond what the same time costs without, milliseconds. */
+  /** What a message costs each of the others in processor time beyond what as many rounds cost without, milliseconds. */
   readonly cpuMsPerMessage: number
   /** Most resident memory of a daemon at the end of each half, bytes. */
   readonly quietMemory: number
@@ -65,13 +65,12 @@ export async function runFlood(options: FloodOptions): Promise<FloodPair[]> {
     for (let pair = 1; pair <= pairs; pair++) {
       const quiet = await flooder.span(false)
       const flooded = await flooder.span(true)
-      const idleCpuMs = (quiet.cpuMs / quiet.seconds) * flooded.seconds
       found.push({
         quietSeconds: quiet.seconds / options.rounds,
         floodSeconds: flooded.seconds / options.rounds,
         ratio: flooded.seconds / quiet.seconds,
         sentPerSecond: flooded.sent / flooded.seconds,
-        cpuMsPerMessage: (flooded.cpuMs - idleCpuMs) / honest / Math.max(1, flooded.sent),
+        cpuMsPerMessage: (flooded.cpuMs - quiet.cpuMs) / honest / Math.max(1, flooded.sent),
         quietMemory: quiet.memory,
         floodMemory: flooded.memory,
         load: loadavg()[0]!
@@ -127,7 +126,10 @@ class Flooder {
         round = sealed
       }
       const due = Math.min(((performance.now() - began) / 1_000) * rate - sent, rate)
-      const batch = Array.from({ length: Math.max(0, Math.floor(due)) }, () => votes!.next().value as Uint8Array)
+      const batch = Array.from(
+        { length: Math.max(0, Math.floor(due)) },
+        () => votes!.next().value as Uint8Array
+      )
       if (flood === 'sync') this.#member.offered = batch.length > 0 ? batch : this.#member.offered
       else
         for (const bytes of batch) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type RoundContext, type Signer } from '../../src/protocol/index.ts'
+import type { RoundContext, Signer } from '../../src/protocol/index.ts'
 import { signMessage } from '../../src/protocol/messages/message.ts'
 
 /** Views that no round of a test reaches. */
