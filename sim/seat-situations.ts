@@ -2,7 +2,7 @@ import { peerOf, verifyEd25519 } from '../src/protocol/encoding/signature.ts'
 import { cutId } from '../src/protocol/messages/cut.ts'
 import { signMessage } from '../src/protocol/messages/message.ts'
 import type { SignedRecord } from '../src/protocol/state/effects.ts'
-import { Table } from '../test/unit/protocol/table.ts'
+import { Table } from './table.ts'
 import type { Violation } from './watch.ts'
 
 /**

@@ -31,8 +31,9 @@ export {
 } from './elements/element-formats.ts'
 export { float32Bytes } from './elements/little-endian.ts'
 export { notTheFileItself } from './files/not-the-file.ts'
-export { decodeText, readTextFile } from './files/read-text.ts'
+export { readTextFile } from './files/read-text.ts'
 export { requireRegularFile } from './files/regular-file.ts'
+export { decodeUtf8, decodeUtf8Stream, TextEncodingError } from './files/utf8-text.ts'
 export { FormatError } from './format-error.ts'
 export {
   type EncodeGgufOptions,
@@ -45,7 +46,9 @@ export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.
 export { decodeGguf } from './gguf/reader.ts'
 export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
+export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { parseJson } from './json/parse-json.ts'
+export { patternFault } from './patterns/pattern-check.ts'
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,

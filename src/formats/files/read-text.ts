@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { FormatError } from '../format-error.ts'
 import { notTheFileItself } from './not-the-file.ts'
 import { requireRegularFile } from './regular-file.ts'
+import { decodeUtf8 } from './utf8-text.ts'
 
 /**
  * Reads a text file in UTF-8, without its byte order mark.
@@ -14,29 +15,5 @@ export function readTextFile(path: string): string {
   const bytes = readFileSync(path)
   const standIn = notTheFileItself(bytes)
   if (standIn !== undefined) throw new FormatError(`${path} ${standIn}`)
-  return decodeText(bytes, path)
-}
-
-/**
- * Text in UTF-8, without its byte order mark.
- *
- * @param source the file, for the message
- * @throws {FormatError} when the bytes are UTF-16, or not UTF-8
- */
-export function decodeText(bytes: Uint8Array, source: string): string {
-  if (isUtf16(bytes))
-    throw new FormatError(`${source} is UTF-16, as PowerShell's > writes it: save it as UTF-8`)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new FormatError(`${source} is not UTF-8 text: save it as UTF-8`)
-  }
-}
-
-/** With its byte order mark, or recognised by the zero in one of the first two bytes of Latin text. */
-function isUtf16(bytes: Uint8Array): boolean {
-  const [first, second] = bytes
-  if (first === undefined || second === undefined) return false
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
-  return (first === 0) !== (second === 0)
+  return decodeUtf8(bytes, path)
 }

@@ -41,6 +41,10 @@ export interface TrainingData {
   readonly examples: number
   readonly heldOutExamples: number
   readonly format: string
+  /** Records that were passed over since they do not fit. */
+  readonly badRecords: number
+  /** What of the data is not trained on, or not as its author may think, as lines for people. */
+  readonly notes: readonly string[]
   /** SHA-256 of all tokens and weights, trained and held out: whether a checkpoint is of the same data. */
   digest(): string
 }
@@ -59,7 +63,7 @@ export async function loadTrainingData(
   reader: CorpusReader = createCorpusReader()
 ): Promise<TrainingData> {
   const { batchSize, sequenceLength, seed, data, evalData } = options
-  const { examples, isText, format } = await reader.read(data, options, options)
+  const { examples, isText, format, badRecords, notes } = await reader.read(data, options, options)
   const other = evalData === undefined ? undefined : await reader.read(evalData, options, options)
   const { train, heldOut } = other ? { train: examples, heldOut: other.examples } : holdOut(examples, options)
   const packing = options.packing ?? (isText ? 'across' : 'isolated')
@@ -72,6 +76,8 @@ export async function loadTrainingData(
     examples: train.length,
     heldOutExamples: heldOut.length,
     format,
+    badRecords: badRecords + (other?.badRecords ?? 0),
+    notes: [...new Set([...notes, ...(other?.notes ?? [])])],
     digest: () => digestOf([...trained, ...kept])
   }
 }

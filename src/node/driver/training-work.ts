@@ -61,6 +61,7 @@ export async function trainRound(
     )
   if (result.fallback !== undefined)
     log.warn({ reason: result.fallback }, 'training without the native engine')
+  for (const note of result.notes ?? []) log.info({ note }, 'training data')
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
   return { type: 'trained', round: context.round, manifest }

@@ -31,24 +31,29 @@ export interface MessageLog {
  */
 export async function openMessageLog(path: string, isLost = false, openFile?: OpenFile): Promise<MessageLog> {
   const log = await openWriteAheadLog(path, openFile)
-  if (isLost) await log.append(encodeLogRecord({ type: 'silent', through: UNKNOWN_ROUND }))
-  const records = log.records.map((bytes) => recordOf(bytes, path))
-  // A silence whose end became known is over with it: the record that began it counts no more.
-  let silentThrough = lastSilence(records)
-  return {
-    records,
-    tornBytes: log.tornBytes,
-    async append(record) {
-      await log.append(encodeLogRecord(record))
-      if (record.type === 'silent') silentThrough = record.through
-    },
-    forgetBefore: (round) =>
-      log.retain((bytes) => {
-        const record = decodeLogRecord(bytes)
-        if (record.type === 'silent' && record.through !== silentThrough) return false
-        return roundOfRecord(record) >= round
-      }),
-    close: () => log.close()
+  try {
+    if (isLost) await log.append(encodeLogRecord({ type: 'silent', through: UNKNOWN_ROUND }))
+    const records = log.records.map((bytes) => recordOf(bytes, path))
+    // A silence whose end became known is over with it: the record that began it counts no more.
+    let silentThrough = lastSilence(records)
+    return {
+      records,
+      tornBytes: log.tornBytes,
+      async append(record) {
+        await log.append(encodeLogRecord(record))
+        if (record.type === 'silent') silentThrough = record.through
+      },
+      forgetBefore: (round) =>
+        log.retain((bytes) => {
+          const record = decodeLogRecord(bytes)
+          if (record.type === 'silent' && record.through !== silentThrough) return false
+          return roundOfRecord(record) >= round
+        }),
+      close: () => log.close()
+    }
+  } catch (error) {
+    await log.close()
+    throw error
   }
 }
 

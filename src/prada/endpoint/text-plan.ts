@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { z } from 'zod'
+import { promptTokens as idsOfPrompt } from '../../model/generate/prompt-tokens.ts'
 import { refusal } from './endpoint-error.ts'
 import type { COMMON_KEYS } from './request-keys.ts'
 import type { TextRequest, TextSource } from './text-source.ts'
@@ -97,7 +98,7 @@ function biasOf(
 }
 
 /**
- * Tokens of a text, with the one that begins texts where the model has one.
+ * Tokens of a text, with what the tokenizer puts before every text.
  *
  * @throws {EndpointError} 400, for a text that has more tokens than the context by its length alone: it is not cut into
  * tokens, which takes long
@@ -111,7 +112,8 @@ export function promptTokens(source: TextSource, text: string, param: string): n
       `${param}: ${text.length} characters are more than the context of ${context} tokens has room for: shorten it`,
       'context_length_exceeded'
     )
-  const ids = tokenizer.encode(text)
-  // A chat template writes its own special tokens.
-  return tokenizer.bosId === undefined || ids[0] === tokenizer.bosId ? ids : [tokenizer.bosId, ...ids]
+  // An empty text is refused later on, with the others that cannot be continued.
+  if (text === '' && tokenizer.bosId === undefined) return []
+  // A chat template, or a client, may have written what texts begin with.
+  return idsOfPrompt(tokenizer, text, { isTemplated: true })
 }

@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { PACKINGS } from '../../../data/packing/example-stream.ts'
 import { RECORD_FORMATS } from '../../../data/records/formats.ts'
 import { recordTemplateSchema } from '../../../data/records/template.ts'
+import { TEMPLATE_DATE } from '../../../model/tokenizer/chat-template.ts'
 import { setting } from '../setting.ts'
+import { NON_NEGATIVE_INTEGER } from '../units.ts'
 
 /** How this peer's training documents are read; the same as in `loam train`. */
 export const dataSettings = z.strictObject({
@@ -23,6 +25,18 @@ export const dataSettings = z.strictObject({
     absent: "the model's own",
     flag: '--chat-template <file>'
   }),
+  templateDate: setting(z.string().refine(isDay, 'must be a day such as 2026-03-01').optional(), {
+    absent: TEMPLATE_DATE,
+    description: 'day that a chat template writes which writes the date, so that equal data give equal bits',
+    accepts: 'a day as YYYY-MM-DD',
+    flag: '--template-date <day>'
+  }),
+  skipBad: setting(z.number().int().nonnegative().optional(), {
+    absent: 'none',
+    description: 'records that may be passed over since they do not fit',
+    accepts: NON_NEGATIVE_INTEGER,
+    flag: '--skip-bad <n>'
+  }),
   loss: setting(z.enum(['completions', 'all']).default('completions'), {
     description: 'which part of prompts and completions to learn',
     accepts: 'completions or all',
@@ -35,6 +49,10 @@ export const dataSettings = z.strictObject({
     flag: '--packing <how>'
   })
 })
+
+function isDay(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`))
+}
 
 /** A flag gives an object as JSON. */
 function fromJson(value: unknown): unknown {

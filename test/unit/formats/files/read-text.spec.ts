@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { decodeText, readJsonObject } from '../../../../src/formats/index.ts'
+import { decodeUtf8, readJsonObject } from '../../../../src/formats/index.ts'
 
 describe('text files', () => {
   let folder: string
@@ -18,7 +18,7 @@ describe('text files', () => {
 
   it('are read without their byte order mark', () => {
     assert.deepEqual(readJsonObject(write('\uFEFF{"a": "é"}')), { a: 'é' })
-    assert.equal(decodeText(new TextEncoder().encode('plain'), 'x'), 'plain')
+    assert.equal(decodeUtf8(new TextEncoder().encode('plain'), 'x'), 'plain')
   })
 
   it('in other encodings are named', () => {
@@ -28,8 +28,11 @@ describe('text files', () => {
       Buffer.from(text, 'utf16le'),
       Buffer.from(text, 'utf16le').swap16()
     ])
-      assert.throws(() => readJsonObject(write(bytes)), /file\.json is UTF-16.*save it as UTF-8/)
-    assert.throws(() => readJsonObject(write(Buffer.from('{"a": "é"}', 'latin1'))), /file\.json is not UTF-8/)
+      assert.throws(() => readJsonObject(write(bytes)), /file\.json:1: is UTF-16.*save it as UTF-8/)
+    assert.throws(
+      () => readJsonObject(write(Buffer.from('{"a": "é"}', 'latin1'))),
+      /file\.json:1: is not UTF-8/
+    )
   })
 
   it('that stand in for another file are named with the cure', () => {

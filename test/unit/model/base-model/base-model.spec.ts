@@ -110,7 +110,7 @@ describe('base model folder', () => {
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(
       () => loadBaseModel(folder),
-      /down_proj.weight has shape \[16,24\], config.json asks for \[16,25\]/
+      /gate_proj.weight has shape \[24,16\], config.json asks for \[25,16\]/
     )
     save()
     edit('config.json', (json) => ({ ...json, tie_word_embeddings: false }))

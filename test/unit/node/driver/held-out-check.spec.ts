@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
+import { Table } from '../../../../sim/table.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import { HeldOutCheck } from '../../../../src/node/driver/held-out-check.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
 import type { PeerReport } from '../../../../src/node/home/peer-report.ts'
 import type { MeasuringJob } from '../../../../src/node/workers/trainer/training-job.ts'
 import type { HeldOutLoss } from '../../../../src/protocol/index.ts'
-import { Table } from '../../protocol/table.ts'
 import { memoryLog } from '../memory-log.ts'
 import { temporaryHome } from '../temporary-home.ts'
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, Table } from '../../../../sim/table.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { latestAttested, silenceNeeded } from '../../../../src/protocol/rules/lost-log.ts'
 import { type LogRecord, UNKNOWN_ROUND } from '../../../../src/protocol/state/effects.ts'
-import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
 const lost: LogRecord[] = [{ type: 'silent', through: UNKNOWN_ROUND }]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
@@ -6,7 +7,6 @@ import type { Message } from '../../../../src/protocol/messages/message.ts'
 import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const manifests = firsts(4).map((author) => table.manifest(author))
