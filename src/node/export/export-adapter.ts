@@ -22,11 +22,12 @@ import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
-import { writeFileAtomic } from '../storage/index.ts'
+import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
+import { requireRange } from './require-range.ts'
 import { sealedModules, withModules } from './sealed-model.ts'
 
 /** Export formats of the global adapter. */
@@ -55,6 +56,8 @@ export interface ExportOptions {
   readonly dtype?: ElementFormat | undefined
   /** Folder of the base model; not needed for `peft`. */
   readonly baseFolder: string
+  /** Whether what the folder contains is replaced; refused if absent. */
+  readonly overwrite?: boolean | undefined
   /** The base model's name in the files. */
   readonly baseName: string
 }
@@ -99,8 +102,9 @@ async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise
  * @throws {PeerError} when a round, the base model or the folder does not match
  */
 export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
-  const { format, folder, baseName, maxRank, dtype = 'F32' } = options
+  const { format, folder, baseName, maxRank, dtype = 'F32', overwrite } = options
   const stacked = await stackedRounds(home, options.rounds)
+  await requireFreeFolder(folder, overwrite)
   const { adapter: exact, rounds } = await sumOfStacks(home, stacked)
   const { adapter, error } = maxRank === undefined ? { adapter: exact, error: 0 } : limitRank(exact, maxRank)
   const rank = Math.max(...adapter.pairs.map((pair) => pair.rank))
@@ -123,7 +127,7 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
     maxRank === undefined && isFromGenesis ? await sealedModules(home, stacked.at(-1)!) : undefined
   const weights =
     sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base.weights, sealed)
-  if (format === 'merged') await writeModelFolder(folder, base, weights, dtype)
+  if (format === 'merged') await writeModelFolder(folder, base, weights, { dtype, overwrite })
   else {
     const file = await ggufModel(base, weights, `${baseName}-merged`, dtype)
     await writeGguf(folder, GGUF_MODEL_FILE, file, dtype)
@@ -162,6 +166,7 @@ async function readStack(path: string, digest: string): Promise<LoraAdapter> {
 }
 
 async function writeGguf(folder: string, name: string, file: GgufFile, dtype: ElementFormat): Promise<void> {
+  requireRange(file.tensors, dtype)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, name), ggufChunks(file, { format: ggufFormat(dtype) }))
 }
