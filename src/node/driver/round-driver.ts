@@ -117,9 +117,9 @@ export class RoundDriver {
    *
    * @param from the peer that forwarded it, for the log
    */
-  receive(bytes: Uint8Array, from: string): CheckedEnvelope['verdict'] {
+  receive(bytes: Uint8Array, from: string, way: 'gossip' | 'sync' = 'gossip'): CheckedEnvelope['verdict'] {
     if (!this.#queue.hasRoom) return 'ignore'
-    const { verdict, event } = this.#envelopes.check(this.#state.context, bytes, from)
+    const { verdict, event } = this.#envelopes.check(this.#state, bytes, from, way)
     if (event !== undefined) this.happen(event)
     return verdict
   }
