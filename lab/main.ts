@@ -17,6 +17,10 @@ runNamed({
       summary: 'what members that poison do to the loss, with and without each defence',
       file: './poison/poison.js'
     },
+    flood: {
+      summary: 'what valid messages that nobody needs cost the others, with real peers (Linux)',
+      file: './flood/flood.js'
+    },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
     soak: {

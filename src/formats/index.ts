@@ -29,6 +29,7 @@ export {
   isElementFormat,
   widenElements
 } from './elements/element-formats.ts'
+export { rangeFault } from './elements/element-range.ts'
 export { float32Bytes } from './elements/little-endian.ts'
 export { notTheFileItself } from './files/not-the-file.ts'
 export { readTextFile } from './files/read-text.ts'
@@ -46,7 +47,9 @@ export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.
 export { decodeGguf } from './gguf/reader.ts'
 export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
+export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { parseJson } from './json/parse-json.ts'
+export { patternFault } from './patterns/pattern-check.ts'
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,

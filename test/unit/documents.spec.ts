@@ -76,7 +76,7 @@ describe('the documents', function () {
       'a log line',
       '| message |\n|---|\n| `the peer jogs` |\n',
       /no source says "the peer jogs"/,
-      '| message |\n|---|\n| `the peer runs` |\n'
+      '| message |\n|---|\n| `the peer is running` |\n'
     ],
     [
       'a reason with gaps',

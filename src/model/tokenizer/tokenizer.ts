@@ -4,7 +4,8 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
-import { patternFault, patternsIn } from './pattern-check.ts'
+import { patternFault, patternsIn } from '../../formats/patterns/pattern-check.ts'
+import { requireTokenizerFile } from './missing-tokenizer.ts'
 import {
   modelTokenIds,
   namedSpecialTokens,
@@ -34,6 +35,7 @@ const addingSchema = z.looseObject({
  * @throws {Error} when a file is missing or malformed, or a named token is not in the vocabulary
  */
 export function loadTokenizer(folder: string): TextTokenizer {
+  requireTokenizerFile(folder)
   const { config, ...more } = readTokenizerConfigs(folder)
   return createTextTokenizer(readJsonObject(join(folder, 'tokenizer.json')), config, more)
 }

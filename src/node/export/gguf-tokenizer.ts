@@ -114,7 +114,8 @@ function pieceEntries(
   ])
   const scores = mergeScores(model, except) ?? refuse('its merges have an order that no scores give')
   const tokens = Object.entries(model.vocab)
-  const highest = Math.max(...tokens.map(([, id]) => id), ...added_tokens.map(({ id }) => id))
+  const allIds = [...tokens.map(([, id]) => id), ...added_tokens.map(({ id }) => id)]
+  const highest = allIds.reduce((most, id) => Math.max(most, id), 0)
   const byId = new Float32Array(highest + 1)
   for (const [token, id] of tokens) byId[id] = scores.get(token) ?? 0
   return [

@@ -16,11 +16,11 @@ import { createTrainer } from '../workers/trainer/trainer.ts'
 import { RequestService } from './request-service.ts'
 import type { Running } from './running.ts'
 
-/** The driver, and what it works with. */
+/** The driver and its components. */
 export interface DriverParts {
   readonly components: DriverComponents
   readonly driver: RoundDriver
-  /** Starts the driver; only then does gossip reach it. */
+  /** Starts the driver; gossip reaches it only afterwards. */
   readonly start: () => void
 }
 
@@ -53,6 +53,8 @@ export async function startNetwork(
       return verdict === 'fault' ? 'ignore' : verdict
     },
     onGossip: () => {},
+    trainers: () => listening?.state.context.trainers.length ?? charter.charter.members.length,
+    onExcess: (messages) => telling.metrics.noteDropped(messages),
     log: networkLog,
     metrics: isCounted ? telling.metrics : undefined
   })

@@ -1,5 +1,5 @@
 /**
- * A peer's home on disk: blocks by digest, a write-ahead log, files that are whole or absent.
+ * A peer's home on disk: blocks by digest, a write-ahead log, files that are complete or absent.
  *
  * @example
  * ```ts
@@ -13,6 +13,7 @@
 export type { Log } from '../log/log.ts'
 export { syncFolder, writeFileAtomic } from './atomic-file.ts'
 export { BlockStore } from './block-store.ts'
+export { removeReplaced, requireFreeFolder } from './free-folder.ts'
 export { closeSecret, createSecret } from './secret-file.ts'
 export { errorCode, StoreError, storeError } from './store-error.ts'
 export {

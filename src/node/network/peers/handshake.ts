@@ -15,9 +15,8 @@ import { type CopyProof, copyProofSchema, type Instance, instanceIdSchema } from
 import { isRelayed } from './peer-address.ts'
 
 /**
- * The one protocol that stays the same in all versions: two nodes tell each other which version they speak and to which
- * consortium they belong, what their clocks show, and where they see each other. Unknown fields are passed over, so that
- * later versions may say more.
+ * The one protocol that stays the same in all versions: two nodes exchange their protocol version, consortium, clock,
+ * and each other's observed address. Unknown fields are ignored, so that later versions can add some.
  */
 export const HANDSHAKE_PROTOCOL = '/loam/handshake/1'
 
@@ -38,7 +37,7 @@ const LIMITS = {
 const common = {
   protocol: z.number().int().min(0),
   software: textSchema(64),
-  /** Id of the consortium; empty for a relay that was given a list in place of a charter. */
+  /** Id of the consortium; empty for a relay with an allow list instead of a charter. */
   charter: byteString(32).or(byteString(0)),
   /** Milliseconds since 1970. */
   clock: z.number().int().min(0),
@@ -47,7 +46,7 @@ const common = {
   /** What another live instance of the receiver's identity proves to it. */
   copy: copyProofSchema.optional()
 }
-/** What a node says first. */
+/** A handshake request. */
 export const handshakeSchema = z.looseObject({
   ...common,
   /** An instance of the receiver's identity of which the sender has heard: the receiver is asked for proof. */
@@ -60,18 +59,18 @@ const answerSchema = z.looseObject({
   proof: copyProofSchema.optional()
 })
 
-/** What a node says of itself. */
+/** What a node states about itself. */
 export interface OwnHandshake {
   readonly charter: Uint8Array | undefined
   /** Name and version: `loam/0.1.0`. */
   readonly software: string
   /** Absent of a relay, which nobody mistakes for a member. */
   readonly instance?: Instance
-  /** Another version than one's own, for tests. */
+  /** Overrides the protocol version, for tests. */
   readonly protocol?: number
 }
 
-/** What another node has said. */
+/** What another node stated. */
 export interface PeerHandshake {
   readonly protocol: number
   readonly software: string
@@ -82,17 +81,17 @@ export interface PeerHandshake {
   readonly copy: CopyProof | undefined
 }
 
-/** An answer, and what follows from it. */
+/** An answer, and what was measured with it. */
 export interface HandshakeAnswer extends PeerHandshake {
-  /** How far the other clock is ahead, milliseconds; half a round trip is its uncertainty. */
+  /** The other clock's offset, milliseconds; half a round trip is its uncertainty. */
   readonly clockAheadMs: number
   readonly roundTripMs: number
-  /** Where the other side sees this node's connection come from. */
+  /** This node's address as observed by the other side. */
   readonly observed: string
   readonly proof: CopyProof | undefined
 }
 
-/** How two nodes do not fit together, in plain words; undefined where they do. */
+/** Why two nodes are incompatible; undefined if they are compatible. */
 export function incompatibility(own: OwnHandshake, other: PeerHandshake): string | undefined {
   const protocol = own.protocol ?? PROTOCOL_VERSION
   if (other.protocol !== protocol) {
@@ -107,8 +106,9 @@ export function incompatibility(own: OwnHandshake, other: PeerHandshake): string
 /**
  * Answers handshakes.
  *
- * @param onHandshake told of everybody that asks; gives what another live instance of the asker's identity proves to it
- * @returns a function that stops answering
+ * @param onHandshake called for every handshake request; returns the proof of another live instance of the asker's
+ * identity
+ * @returns a function that stops it
  */
 export function serveHandshakes(
   host: NetworkNode,
@@ -149,9 +149,9 @@ interface Words {
 }
 
 /**
- * Says handshake.
+ * Performs a handshake.
  *
- * @throws {NetworkError} when there is no answer
+ * @throws {NetworkError} when no answer arrives
  */
 export async function requestHandshake(
   host: NetworkNode,
@@ -199,7 +199,7 @@ function heard({
   return { protocol, software: printable(software), charter: hex(charter), instance, copy }
 }
 
-/** What a peer says goes into logs and onto terminals. */
+/** Others' text goes into logs and onto terminals. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?')
 }

@@ -13,10 +13,10 @@ import {
 } from './handshake.ts'
 import type { CopyProof, Instance } from './instance.ts'
 
-/** How {@link Handshakes} works. */
+/** Options of {@link Handshakes}. */
 export interface HandshakesOptions {
   readonly self: OwnHandshake
-  /** Addresses that a person configured: members to begin with, and relays. */
+  /** Configured addresses: bootstrap members and relays. */
   readonly addresses: readonly string[]
   /** Whether this node's own gater lets it dial a peer. */
   readonly admits: (peerId: PeerId) => boolean
@@ -29,11 +29,11 @@ export interface HandshakesOptions {
   readonly log: Log
 }
 
-/** Members that start together need a moment; with the longest diagnosis this stays below 15 seconds. */
+/** Members that start at the same time need a moment; with the longest diagnosis this stays below 15 seconds. */
 const FIRST_LOOK_MS = 2_000
-/** How often an address that does not answer is looked at again. */
+/** Interval at which an address that does not answer is diagnosed again. */
 const LOOK_AGAIN_MS = 30_000
-/** How often a connected peer is shaken hands with again: clocks drift, and distances change. */
+/** Interval of handshakes with a connected peer: clocks drift and round-trip times change. */
 const HANDSHAKE_AGAIN_MS = 60_000
 const PEERS_MAX = 1_024
 /** A live copy answers at once; a dead one's connection may linger, and whoever came after it waits for this answer. */
@@ -48,8 +48,8 @@ export interface Handshake extends HandshakeAnswer {
 }
 
 /**
- * Says handshake to every peer that connects and every minute from then on, and finds out why configured addresses do not
- * answer. It only tells: dialling goes on as before.
+ * Performs a handshake with every peer when it connects and every minute afterwards, and diagnoses configured addresses
+ * that do not answer. It only reports: dialling is not affected.
  */
 export class Handshakes {
   readonly #host: NetworkHost
@@ -94,12 +94,12 @@ export class Handshakes {
     await this.#unserve?.()
   }
 
-  /** What each connected peer last answered, by PeerId. */
+  /** The last answer of each connected peer, by PeerId. */
   handshakes(): ReadonlyMap<string, Handshake> {
     return this.#handshakes
   }
 
-  /** The last verdict on each configured address; undefined for one that is still being looked at. */
+  /** The last verdict on each configured address; undefined while it is being diagnosed. */
   verdicts(): { readonly address: string; readonly verdict: BootstrapVerdict | undefined }[] {
     return [...new Set(this.#options.addresses)].map((address) => ({
       address,
@@ -107,7 +107,7 @@ export class Handshakes {
     }))
   }
 
-  /** Why peers do not fit this one, by PeerId. */
+  /** Why peers are incompatible with this one, by PeerId. */
   incompatiblePeers(): ReadonlyMap<string, string> {
     return this.#incompatiblePeers
   }
@@ -117,7 +117,10 @@ export class Handshakes {
     return this.#copyWatch?.copies() ?? new Map()
   }
 
-  /** Looks at every configured address and shakes hands every connected peer now; within `DIAGNOSE_MS`. */
+  /**
+   * Diagnoses every configured address and performs a handshake with every connected peer now; takes at most
+   * `DIAGNOSE_MS`.
+   */
   lookNow(): Promise<void> {
     this.#looking ??= Promise.all([
       this.#handshakeWithAll(),
@@ -158,13 +161,13 @@ export class Handshakes {
       const handshake = await requestHandshake(this.#host, peerId, self, words)
       const isAlone = handshake.copy === undefined || this.#copyWatch?.told(handshake.copy) !== true
       await this.#take(peerId, { ...handshake, copy: undefined })
-      // One that hung up meanwhile would stay for ever.
+      // A peer that disconnected meanwhile would stay for ever.
       if (this.#host.libp2p.getConnections(peerId).length > 0)
         this.#handshakes.set(peerId.toString(), { ...handshake, at: Date.now() })
       if (isAlone) this.#options.onAlone(peerId.toString())
       else this.#later(ASK_AGAIN_MS, () => this.#shakeHands(peerId))
     } catch (error) {
-      log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not shake hands')
+      log.debug({ peer: peerId.toString(), error: String(error) }, 'a handshake failed')
     }
   }
 
@@ -204,7 +207,7 @@ export class Handshakes {
     })
   }
 
-  /** Told once, until it changes: a peer of another version knocks for as long as it runs. */
+  /** Reported once until it changes: a peer of another version retries for as long as it runs. */
   #judge(peerId: PeerId, handshake: PeerHandshake): void {
     const peer = peerId.toString()
     const reason = incompatibility(this.#options.self, handshake)
@@ -215,11 +218,11 @@ export class Handshakes {
     if (this.#incompatiblePeers.get(peer) === reason || this.#stopped.signal.aborted) return
     if (this.#incompatiblePeers.size >= PEERS_MAX) this.#incompatiblePeers.clear()
     this.#incompatiblePeers.set(peer, reason)
-    this.#options.log.warn({ peer, reason }, 'a peer does not fit this one')
+    this.#options.log.warn({ peer, reason }, 'an incompatible peer')
     this.#options.onIncompatible(peer, reason)
   }
 
-  /** Looks at an address until it answers. */
+  /** Diagnoses an address until it answers. */
   async #look(address: string): Promise<void> {
     const outcome = await this.#judgeAddress(address)
     if (outcome !== 'answers') this.#later(LOOK_AGAIN_MS, () => this.#look(address))
@@ -237,8 +240,8 @@ export class Handshakes {
       const level = outcome === 'answers' ? 'info' : 'warn'
       const said =
         outcome === 'answers'
-          ? 'an address answers now'
-          : 'an address to begin with does not serve; it is tried on'
+          ? 'a configured address answers again'
+          : 'a configured address does not work; dialling continues'
       log[level]({ address, outcome, reason, advice }, said)
       onVerdict(verdict)
     }
@@ -246,7 +249,7 @@ export class Handshakes {
   }
 }
 
-/** That all is well is worth a word only after it was not. */
+/** Success is reported only after a failure. */
 function isNews(before: BootstrapOutcome | undefined, now: BootstrapOutcome): boolean {
   return now !== 'answers' || before !== undefined
 }

@@ -22,46 +22,46 @@ import { ServingTurns } from './serving-turns.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { UploadLimit } from './upload-limit.ts'
 
-/** What the server gives at most. */
+/** Limits of the server. */
 export interface BlockServerLimits {
-  /** Requests answered at once, over all peers; each holds three blocks in memory. */
+  /** Concurrent requests over all peers; each holds three blocks in memory. */
   readonly requestsAtOnce: number
-  /** Requests of one peer answered at once. */
+  /** Concurrent requests per peer. */
   readonly requestsPerPeer: number
-  /** Streams of one peer. */
+  /** Streams per peer. */
   readonly streamsPerPeer: number
-  /** What a refused asker is told to wait. */
+  /** Delay given to a refused asker, milliseconds. */
   readonly retryAfterMs: number
-  /** How long an asker may take for each piece, milliseconds. */
+  /** Timeout of each piece, milliseconds. */
   readonly frameTimeoutMs: number
-  /** Bytes a second to all askers together, piece by piece in turn; undefined for no cap. */
+  /** Upload limit over all askers, bytes per second, shared piece by piece; undefined for none. */
   readonly uploadBytesPerSecond?: number | undefined
 }
 
-/** What the server may ask before it sends a block. */
+/** Hooks of the server. */
 export interface BlockServerOptions {
   readonly limits?: BlockServerLimits
   /**
-   * Whether an asker is sent away, because others can serve it: milliseconds after which it may come back, or undefined
-   * where the block is to be sent.
+   * Whether to refuse an asker because others can serve it: the delay in milliseconds after which it may return, or
+   * undefined to send the block.
    */
   readonly refusal?: (digest: string, asker: string) => number | undefined
-  /** Told of each block that went out whole, and its bytes. */
+  /** Called for each block that was sent completely, with its bytes. */
   readonly onSent?: ((digest: string, bytes: number) => void) | undefined
-  /** Given where blocks are sent compressed to whoever asks for that. */
+  /** Given if blocks may be sent compressed on request. */
   readonly compression?: Compression | undefined
 }
 
-/** A request that an asker may have sent already, and its first block, which is read while another is answered. */
+/** A pipelined request and its first block, which is read while the previous request is answered. */
 interface ComingRequest {
   readonly asked: Promise<BlockRequest>
   readonly first: Promise<Uint8Array | undefined>
 }
 
-/** How much later than told an asker may come back and still find the place that is kept for it. */
+/** Grace period after the given delay in which an asker's place is still kept, milliseconds. */
 const COMES_BACK_WITHIN_MS = 500
 
-/** Limits for a peer with an ordinary line. */
+/** Limits for an ordinary connection. */
 export const BLOCK_SERVER_LIMITS: BlockServerLimits = {
   requestsAtOnce: 16,
   requestsPerPeer: 2,
@@ -79,44 +79,131 @@ export async function serveBlocks(
   host: NetworkHost,
   store: Pick<BlockStore, 'getToServe'>,
   log: Log,
-  { limits = BLOCK_SERVER_LIMITS, refusal, onSent, compression }: BlockServerOptions = {}
+  options: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
-  const upload = new UploadLimit(limits.uploadBytesPerSecond)
-  const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
-  const { requestsPerPeer } = limits
-  const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
-  const turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
+  const server = new BlockServer(host, store, log, options)
+  await host.libp2p.handle(
+    BLOCKS_PROTOCOL,
+    (stream, connection) => server.serve(stream, connection.remotePeer),
+    { maxInboundStreams: server.limits.streamsPerPeer, runOnLimitedConnection: true }
+  )
+  return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
+}
 
-  /** @param first the first block, where it was read while another request was answered */
-  const answerRequest = async (
+class BlockServer {
+  readonly limits: BlockServerLimits
+  readonly #host: NetworkHost
+  readonly #store: Pick<BlockStore, 'getToServe'>
+  readonly #log: Log
+  readonly #options: BlockServerOptions
+  readonly #upload: UploadLimit
+  readonly #retryAfterMs: number
+  readonly #turns: ServingTurns
+
+  constructor(
+    host: NetworkHost,
+    store: Pick<BlockStore, 'getToServe'>,
+    log: Log,
+    options: BlockServerOptions
+  ) {
+    this.#host = host
+    this.#store = store
+    this.#log = log
+    this.#options = options
+    this.limits = options.limits ?? BLOCK_SERVER_LIMITS
+    this.#upload = new UploadLimit(this.limits.uploadBytesPerSecond)
+    const { requestsAtOnce, retryAfterMs } = boundsOf(this.limits)
+    this.#retryAfterMs = retryAfterMs
+    const { requestsPerPeer } = this.limits
+    const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
+    this.#turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
+  }
+
+  /** Answers the requests of one stream until it ends. */
+  async serve(stream: Stream, peerId: PeerId): Promise<void> {
+    if (!this.#host.isMember(peerId)) {
+      stream.abort(new NetworkError('protocol', 'blocks are for members only'))
+      return
+    }
+    const ended = new AbortController()
+    try {
+      await this.#answerRequests(stream, peerId.toString(), ended.signal)
+    } catch (error) {
+      ended.abort(error)
+      await this.#end(stream, peerId, error)
+    }
+  }
+
+  async #answerRequests(stream: Stream, peer: string, signal: AbortSignal): Promise<never> {
+    const frames = lpStream(stream, {
+      maxDataLength: REQUEST_BYTES_MAX,
+      maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
+    })
+    const writer = new StreamWriter(stream, this.limits.frameTimeoutMs)
+    // Reads ahead only for an asker that has a turn: a refused one costs no disk access.
+    let hasTurn = false
+    const comingRequest = (): ComingRequest => {
+      const asked = frames.read({ signal }).then((frame) => decodeBlockRequest(frame.subarray()))
+      const first = asked.then(({ digests }) => (hasTurn ? this.#store.getToServe(digests[0]!) : undefined))
+      // They are awaited only after the previous request has been answered.
+      for (const early of [asked, first]) early.catch(() => undefined)
+      return { asked, first }
+    }
+    for (let coming = comingRequest(); ; ) {
+      const { asked, first } = coming
+      const request = await withDeadline(
+        'waiting for a block request',
+        IDLE_TIMEOUT_MS,
+        undefined,
+        () => asked
+      )
+      hasTurn = this.#turns.begin(peer, performance.now())
+      coming = comingRequest()
+      if (!hasTurn) {
+        await this.#refuse(writer, request)
+        continue
+      }
+      try {
+        await this.#answer(writer, peer, request, first)
+      } finally {
+        hasTurn = false
+        this.#turns.end(peer)
+      }
+    }
+  }
+
+  /** @param first the first block, if it was read while the previous request was answered */
+  async #answer(
     writer: StreamWriter,
     peer: string,
     { digests, zstd }: BlockRequest,
     first: ComingRequest['first']
-  ) => {
+  ): Promise<void> {
+    const { refusal, onSent, compression } = this.#options
     // The next block is read from the disk while this one is sent.
-    let ahead = first.then((block) => block ?? store.getToServe(digests[0]!))
+    let ahead = first.then((block) => block ?? this.#store.getToServe(digests[0]!))
     for (const [index, digest] of digests.entries()) {
       const block = await ahead
-      if (index + 1 < digests.length) ahead = store.getToServe(digests[index + 1]!)
-      // Should this answer fail to go out, nobody waits for the next.
+      if (index + 1 < digests.length) ahead = this.#store.getToServe(digests[index + 1]!)
+      // If sending this answer fails, nobody awaits the next one.
       ahead.catch(() => undefined)
       const retryAfter = block === undefined ? undefined : refusal?.(digest, peer)
       if (block === undefined) await writer.write(encodeBlockAnswer({ status: 'missing' }))
       else if (retryAfter !== undefined)
         await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: retryAfter }))
       else {
-        await sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
+        await this.#sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
         onSent?.(digest, block.length)
       }
     }
   }
 
-  const sendAway = async (writer: StreamWriter, { digests }: BlockRequest) => {
-    for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
+  async #refuse(writer: StreamWriter, { digests }: BlockRequest): Promise<void> {
+    const answer = encodeBlockAnswer({ status: 'busy', retryAfterMs: this.#retryAfterMs })
+    for (const _ of digests) await writer.write(answer)
   }
 
-  const sendBlock = async (writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined) => {
+  async #sendBlock(writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined): Promise<void> {
     const { length } = block
     const header = encodeBlockAnswer({
       status: 'found',
@@ -126,80 +213,31 @@ export async function serveBlocks(
     const sent = packed ?? block
     for (let begin = 0; begin < sent.length; begin += PIECE_BYTES_SENT) {
       const piece = sent.subarray(begin, begin + PIECE_BYTES_SENT)
-      await upload.admit(piece.length)
+      await this.#upload.admit(piece.length)
       await writer.write(...(begin === 0 ? [header] : []), piece)
     }
-    host.traffic.add('blocks', 'sent', sent.length)
+    this.#host.traffic.add('blocks', 'sent', sent.length)
   }
 
-  const serve = async (stream: Stream, peerId: PeerId) => {
-    const peer = peerId.toString()
-    if (!host.isMember(peerId)) {
-      stream.abort(new NetworkError('protocol', 'blocks are for members'))
+  /** Ends a stream: gracefully if the asker closed it, otherwise by aborting it. */
+  async #end(stream: Stream, peerId: PeerId, error: unknown): Promise<void> {
+    if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') {
+      await stream
+        .close({ signal: AbortSignal.timeout(FRAME_TIMEOUT_MS) })
+        .catch((reason: Error) => stream.abort(reason))
       return
     }
-    const frames = lpStream(stream, {
-      maxDataLength: REQUEST_BYTES_MAX,
-      maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
-    })
-    const writer = new StreamWriter(stream, limits.frameTimeoutMs)
-    const ended = new AbortController()
-    // Only who has a turn has anything read ahead: whoever is sent away costs no disk.
-    let hasTurn = false
-    const comingRequest = (): ComingRequest => {
-      const asked = frames
-        .read({ signal: ended.signal })
-        .then((frame) => decodeBlockRequest(frame.subarray()))
-      const first = asked.then(({ digests }) => (hasTurn ? store.getToServe(digests[0]!) : undefined))
-      // Nobody waits for them before the request before it is answered.
-      for (const early of [asked, first]) early.catch(() => undefined)
-      return { asked, first }
-    }
-    try {
-      for (let coming = comingRequest(); ; ) {
-        const { asked, first } = coming
-        const request = await withDeadline(
-          'waiting for a request for blocks',
-          IDLE_TIMEOUT_MS,
-          undefined,
-          () => asked
-        )
-        hasTurn = turns.begin(peer, performance.now())
-        coming = comingRequest()
-        if (!hasTurn) {
-          await sendAway(writer, request)
-          continue
-        }
-        try {
-          await answerRequest(writer, peer, request, first)
-        } finally {
-          hasTurn = false
-          turns.end(peer)
-        }
-      }
-    } catch (error) {
-      ended.abort(error)
-      if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') {
-        await stream
-          .close({ signal: AbortSignal.timeout(FRAME_TIMEOUT_MS) })
-          .catch((reason: Error) => stream.abort(reason))
-        return
-      }
-      if (isMalformed(error))
-        host.limits.report(peerId, 'malformed', `a request for blocks: ${error.message}`)
-      log.debug({ peer, error: String(error) }, 'a stream of blocks ended early')
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
-    }
+    if (isMalformed(error))
+      this.#host.limits.report(peerId, 'malformed', `an invalid block request: ${error.message}`)
+    this.#log.debug({ peer: peerId.toString(), error: String(error) }, 'a block stream ended early')
+    stream.abort(error instanceof Error ? error : new Error(String(error)))
   }
-
-  await host.libp2p.handle(BLOCKS_PROTOCOL, (stream, connection) => serve(stream, connection.remotePeer), {
-    maxInboundStreams: limits.streamsPerPeer,
-    runOnLimitedConnection: true
-  })
-  return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
 }
 
-/** Under a cap no more requests are taken than whose pieces, in turn, come well before an asker's deadline. */
+/**
+ * Under an upload limit, only as many requests are accepted as can get their pieces in turn well before an asker's
+ * deadline.
+ */
 function boundsOf({
   requestsAtOnce,
   retryAfterMs,

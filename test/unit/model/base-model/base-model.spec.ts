@@ -110,7 +110,7 @@ describe('base model folder', () => {
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(
       () => loadBaseModel(folder),
-      /down_proj.weight has shape \[16,24\], config.json asks for \[16,25\]/
+      /gate_proj.weight has shape \[24,16\], config.json asks for \[25,16\]/
     )
     save()
     edit('config.json', (json) => ({ ...json, tie_word_embeddings: false }))
@@ -121,6 +121,9 @@ describe('base model folder', () => {
     save()
     edit('tokenizer_config.json', (json) => ({ ...json, bos_token: '<none>' }))
     assert.throws(() => loadBaseModel(folder), /bos_token <none>/)
+    writeFileSync(join(folder, 'adapter_config.json'), '{}')
+    assert.throws(() => loadBaseModel(folder), /holds a base model and adapter_config\.json.*--adapter/)
+    rmSync(join(folder, 'adapter_config.json'))
     writeFileSync(join(folder, 'tokenizer.json'), '{')
     assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
     writeFileSync(join(folder, 'config.json'), '[]')
