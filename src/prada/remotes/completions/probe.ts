@@ -148,7 +148,10 @@ async function mostTold(
     const count = told.incomplete ? topK : Math.min(topK, told.tokens.length)
     return { told, topKMax: Math.max(1, count) }
   }
-  throw new RemoteError('refused', 'the server tells no log-probabilities of the likeliest tokens')
+  throw new RemoteError(
+    'refused',
+    'the server tells no log-probabilities of the likeliest tokens: turn them on there (llama-cpp-python: --logits_all true)'
+  )
 }
 
 function requireUncut({ tokens }: ToldPosition, topKMax: number, size: number): void {
