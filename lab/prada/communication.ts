@@ -11,6 +11,7 @@ export interface CommunicationRow {
   readonly tokensPerTrip: number
   /** Share of the judged drafts that were accepted. */
   readonly acceptance: number
+  readonly tokensPerSecond: number
 }
 
 /** Makes texts with each drafter and sampling, and the default settings otherwise. */
@@ -25,6 +26,7 @@ export async function measureCommunication(
   for (const drafter of DRAFTERS)
     for (const { name, temperature, topP } of SAMPLINGS) {
       const sum = { tokens: 0, trips: 0, judged: 0, accepted: 0, bytes: 0 }
+      const begun = performance.now()
       for (const [seed, ids] of prompts.entries()) {
         const request = { ids, maxTokens: tokens, seed, temperature, ...(topP !== undefined && { topP }) }
         const { statistics } = await runSession(components, { drafter, alpha }, request)
@@ -39,7 +41,8 @@ export async function measureCommunication(
         sampling: name,
         bytesPerToken: sum.bytes / sum.tokens,
         tokensPerTrip: sum.tokens / sum.trips,
-        acceptance: sum.judged === 0 ? 0 : sum.accepted / sum.judged
+        acceptance: sum.judged === 0 ? 0 : sum.accepted / sum.judged,
+        tokensPerSecond: (1e3 * sum.tokens) / (performance.now() - begun)
       }
       rows.push(row)
       onRow(row)

@@ -90,14 +90,15 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
     `gap closed     ${spread(quality.map((run) => 100 * gapClosed(run, alpha)))} % of the way to central fine-tuning`,
     '',
     ...table(
-      ['drafter', 'sampling', 'bytes', 'of a row', 'per trip', 'accepted'],
+      ['drafter', 'sampling', 'bytes', 'of a row', 'per trip', 'accepted', 'tokens/s'],
       results.communication.map((row) => [
         row.drafter,
         row.sampling,
         row.bytesPerToken.toFixed(0),
         share(row.bytesPerToken),
         row.tokensPerTrip.toFixed(2),
-        `${(100 * row.acceptance).toFixed(0)} %`
+        `${(100 * row.acceptance).toFixed(0)} %`,
+        row.tokensPerSecond.toFixed(1)
       ])
     ),
     '',
