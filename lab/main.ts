@@ -17,6 +17,10 @@ runNamed({
       summary: 'what members that poison do to the loss, with and without each defence',
       file: './poison/poison.js'
     },
+    'held-out-margin': {
+      summary: 'what margin the held-out check needs: honest and poisoned updates on others\u2019 text',
+      file: './held-out-margin/held-out-margin.js'
+    },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
     soak: {

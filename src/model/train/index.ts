@@ -22,6 +22,7 @@ export {
   createCorpusReader
 } from './corpus-reader.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
+export { keptBackOf } from './kept-back.ts'
 export {
   type LocalTrainingOptions,
   type LocalTrainingResult,

@@ -25,8 +25,8 @@ export interface CharterTerms {
   readonly maximumNorm?: number
   /** Element format in which shards travel; f32 where it is not given. */
   readonly dtype?: ShardDtype
-  /** Nats per token by which an update may raise a member's held-out loss; not given: the check is advice (rule 2). */
-  readonly heldOutMargin?: number
+  /** Nats per token by which an update may raise a member's held-out loss (rule 2); false: the check is advice. */
+  readonly heldOutMargin?: number | false
   /** What shards count: `uniform` all the same, or by PeerId, and 1 for who is not named; not given: by samples. */
   readonly weights?: 'uniform' | ReadonlyMap<string, number>
   /** Whether updates are clipped to the median norm of the cut; they are where it is not given. */
@@ -75,10 +75,16 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     ...(terms.weights === undefined ? {} : { weights: charterWeights(terms.weights) }),
     ...(terms.clip === 'none' ? {} : { clip: 'median' }),
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
-    heldOutVeto: terms.heldOutMargin === undefined ? false : { margin: terms.heldOutMargin },
+    heldOutVeto: heldOutVeto(terms),
     timeouts: { ...CHARTER_DEFAULTS.timeouts, ...terms.timeouts },
     retain: terms.retain ?? CHARTER_DEFAULTS.retain
   })
+}
+
+function heldOutVeto({
+  heldOutMargin = CHARTER_DEFAULTS.heldOutMargin
+}: CharterTerms): Charter['heldOutVeto'] {
+  return heldOutMargin === false ? false : { margin: heldOutMargin }
 }
 
 function charterWeights(weights: NonNullable<CharterTerms['weights']>): NonNullable<Charter['weights']> {

@@ -11,6 +11,8 @@ export interface TrainingJob {
   /** File or folder of training documents, and how they are understood. */
   readonly documents: string
   readonly data: DataConfig
+  /** Tokens of them that training does not see, for the held-out check; undefined where that has other text, or none. */
+  readonly keptBack: number | undefined
   readonly modules: readonly string[]
   readonly rank: number
   readonly alpha: number
@@ -61,6 +63,11 @@ export interface TrainingResult {
   readonly fallback?: string | undefined
 }
 
+/** A file of text, or the part of the training documents that training does not see. */
+export type HeldOutText =
+  | { readonly file: string }
+  | { readonly documents: string; readonly data: DataConfig }
+
 /** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */
 export interface MeasuringJob {
   readonly baseFolder: string
@@ -75,8 +82,10 @@ export interface MeasuringJob {
   readonly dtype: ShardDtype
   readonly shards: readonly ManifestShard[]
   /** The held-out text, and how many tokens of it count. */
-  readonly text: string
+  readonly text: HeldOutText
   readonly tokens: number
+  /** Norms to which the update is clipped first, by module; a module without one is not clipped. */
+  readonly clip: Readonly<Record<string, number>>
   /** The loss without the update, where it was measured before. */
   readonly before: number | undefined
 }

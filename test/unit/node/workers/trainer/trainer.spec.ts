@@ -66,6 +66,7 @@ describe('the trainer', function () {
       modelFile: undefined,
       documents: home.documents,
       data: { loss: 'completions' },
+      keptBack: undefined,
       modules: ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.v_proj'],
       rank: 2,
       alpha: 4,
@@ -157,8 +158,9 @@ describe('the trainer', function () {
         ...shard,
         blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
       })),
-      text,
+      text: { file: text },
       tokens: 64,
+      clip: {},
       before: undefined,
       ...changes
     })
@@ -188,7 +190,7 @@ describe('the trainer', function () {
     const given = trainer.measure(measuring({ tokens: 65_536 }), other.signal)
     other.abort(new Error('too long'))
     await assert.rejects(given, /too long/)
-    await assert.rejects(trainer.measure(measuring({ text: '/nowhere' }), never), /nowhere/)
+    await assert.rejects(trainer.measure(measuring({ text: { file: '/nowhere' } }), never), /nowhere/)
     const lacking = measuring()
     await assert.rejects(
       trainer.measure({ ...lacking, shards: [{ ...lacking.shards[0]!, blocks: [Buffer.alloc(32)] }] }, never),
