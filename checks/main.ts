@@ -18,6 +18,10 @@ runNamed({
       summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
       file: './peft/check-peft.js'
     },
+    cases: {
+      summary: 'inputs after public bug reports through the real commands, where ../shared/cases is',
+      file: './cases/check-cases.js'
+    },
     documents: {
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { encodeText } from '../src/data/index.ts'
 import { createDecoder, loadBaseModel } from '../src/model/index.ts'
 import { loadPretrainingCorpus } from './corpus.ts'
 import { positiveInteger } from './option-values.ts'
@@ -36,8 +37,7 @@ const chosen = Array.from(
 const rows: Float32Array[] = []
 const written = []
 for (const { id, text } of chosen) {
-  const start = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
-  const ids = [...start, ...tokenizer.encode(text)].slice(0, config.maxPositions)
+  const ids = encodeText(tokenizer, text).slice(0, config.maxPositions)
   const decoded = decoder.start(weights)
   // One token a time: every position's logits are wanted, through the cache of keys and values.
   for (const token of ids) rows.push(Float32Array.from(await decoded.append([token])))

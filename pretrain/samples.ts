@@ -1,3 +1,4 @@
+import { encodeText } from '../src/data/index.ts'
 import { createGenerator, loadBaseModel } from '../src/model/index.ts'
 
 /** Beginnings of the shapes of text that the model was pretrained on. */
@@ -24,8 +25,7 @@ export async function sampleModel(folder: string, threads: number): Promise<Samp
   const stopIds = config.eosId === undefined ? [] : [config.eosId]
   const samples: Sample[] = []
   for (const beginning of BEGINNINGS) {
-    const start = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
-    const ids = [...start, ...tokenizer.encode(beginning)]
+    const ids = encodeText(tokenizer, beginning)
     const added = await generator.generate({
       ...SETTINGS,
       weights,

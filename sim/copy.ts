@@ -48,6 +48,15 @@ export interface Copy {
   lostIn: number
   /** The round at whose start it comes back; 0 when it is not away. */
   awayUntil: number
+  /** Ids of what it has said itself, in hex, of the present round and later ones. */
+  words: Set<string>
+  /** Rule 17: the latest round of which it heard a word of its own that it had not said; 0 when there was none. */
+  contradictedIn: number
+}
+
+/** Whether a copy minds words of its own that it has not said: liars sign beside their software all the time. */
+export function mindsOwnWords({ isFaulty, behaviours }: Copy): boolean {
+  return !isFaulty || behaviours.has('copied')
 }
 
 /** Whether a copy follows the protocol. */
@@ -55,14 +64,17 @@ export function isHonest({ isFaulty }: Copy): boolean {
   return !isFaulty
 }
 
-/** Records that a log may drop once a round is sealed: those of that round and before. */
-export function isAfter(
+/** The records that a log keeps once a round is sealed: those of later rounds, and of silences the last. */
+export function withoutRound(
+  log: readonly LogRecord[],
   round: number,
-  record: LogRecord,
   roundOf: (envelope: Uint8Array) => number
-): boolean {
-  if (record.type === 'silent') return record.through > round
-  return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
+): LogRecord[] {
+  const silence = log.findLast((record) => record.type === 'silent')
+  return log.filter((record) => {
+    if (record.type === 'silent') return record === silence && record.through > round
+    return (record.type === 'signed' ? roundOf(record.envelope) : record.round) > round
+  })
 }
 
 export type SealedEffect = Extract<Effect, { type: 'sealed' }>

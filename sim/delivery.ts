@@ -5,7 +5,7 @@ import type { Envelope, Message } from '../src/protocol/messages/message.ts'
 import { withEarly } from '../src/protocol/rules/hear.ts'
 import { faultyMessages, pester } from './adversary/pester.ts'
 import { utter } from './adversary/utter.ts'
-import { type Copy, isHonest } from './copy.ts'
+import { type Copy, isHonest, mindsOwnWords } from './copy.ts'
 import { stageOf, type World } from './world.ts'
 
 const PESTER_EVERY_MS = 700
@@ -37,6 +37,7 @@ export class Delivery {
   broadcast(copy: Copy, message: Message): void {
     const { watch, observer, queue, stages, copies, envelopeCheck } = this.#world
     if (isHonest(copy)) watch.said(copy, message)
+    if (mindsOwnWords(copy)) watch.spoke(copy, message)
     envelopeCheck.know(message)
     observer.sent?.(message, queue.now)
     stages.get(message.header.round)?.messages.push(message)
@@ -85,7 +86,9 @@ export class Delivery {
       const judgement = envelopeCheck.judge(state.context, envelope)
       if (judgement.verdict === 'accept') {
         if (isHonest(to)) watch.accepted(to, state, judgement.message)
-        event(to, { type: 'message', message: judgement.message })
+        const isOwn = equalBytes(envelope.header.author, to.peer)
+        if (isOwn && mindsOwnWords(to)) watch.heardOwn(to, judgement.message)
+        if (!isOwn || mindsOwnWords(to)) event(to, { type: 'message', message: judgement.message })
       }
       const isKept =
         judgement.verdict === 'early' && withEarly(state.early, envelope.header.author, bytes) !== state.early

@@ -37,7 +37,7 @@ const PLANS: readonly (readonly Act[])[] = [
 ]
 
 /** Behaviours that are drawn separately, or that only have an effect under certain charters. */
-const APART: ReadonlySet<Behaviour> = new Set(['twin', 'silent', 'trains-harm', 'errs-early'])
+const APART: ReadonlySet<Behaviour> = new Set(['twin', 'copied', 'silent', 'trains-harm', 'errs-early'])
 
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
@@ -86,7 +86,6 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
       graceMs: hasty ? 100 : 500,
       ...(isOutrun ? OUTRUN_TIMEOUTS : { proposeMs: 500, voteMs: 300, growthMs: 200 })
     },
-    faulty: gossip.faulty ?? faulty,
     weather,
     calmDelay: calm,
     clocks: Array.from({ length: members + 2 }, () =>
@@ -96,6 +95,7 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
     ...joins,
     ...spare.parts,
     ...gossip,
+    faulty: drawCopied(seed, gossip.faulty ?? faulty),
     changes: [...(joins.changes ?? []), ...(spare.parts.changes ?? [])]
   }
 }
@@ -148,6 +148,17 @@ function drawGossip(seed: number, members: number, faulty: readonly FaultyMember
         : { member, behaviours }
     )
   }
+}
+
+/** Half of the twins are homes that were copied. Drawn from numbers of its own, as above. */
+function drawCopied(seed: number, faulty: readonly FaultyMember[]): readonly FaultyMember[] {
+  const random = new SeededRandom(seed * 65_537 + 1)
+  for (let skipped = 0; skipped < 4; skipped++) random.next()
+  return faulty.map(({ member, behaviours }) =>
+    behaviours.includes('twin') && random.chance(0.5)
+      ? { member, behaviours: behaviours.map((each) => (each === 'twin' ? 'copied' : each)) }
+      : { member, behaviours }
+  )
 }
 
 /** Sometimes one or two peers ask to join. */

@@ -10,7 +10,7 @@ import type { Effect } from '../src/protocol/state/effects.ts'
 import type { PeerEvent } from '../src/protocol/state/events.ts'
 import type { PeerState } from '../src/protocol/state/state.ts'
 import { BlockExchange } from './block-exchange.ts'
-import { type Copy, isAfter, isHonest, type SealedEffect } from './copy.ts'
+import { type Copy, isHonest, type SealedEffect, withoutRound } from './copy.ts'
 import { CrashRestart } from './crash-restart.ts'
 import { Delivery } from './delivery.ts'
 import { type EnvelopeCheck, memoisedCheck, plainCheck } from './envelope-check.ts'
@@ -34,6 +34,9 @@ export type { Observer } from './world.ts'
 const BOUNDS_EVERY = 16
 /** Most steps of a round, by members squared: more means a loop that never ends in virtual time. */
 const STEPS_MAX = 100_000
+/** The round in which homes are copied, and how long after its beginning at most, milliseconds. */
+const COPIED_IN = 2
+const COPIED_AFTER_MS = 4_000
 /** Membership changes that a faulty copy remembers. */
 const CHANGES_KEPT = 8
 /** Rounds for which sealed rounds and blocks are kept after all members have them: no member is away for longer. */
@@ -108,6 +111,8 @@ export class Network implements World {
     for (const copy of this.copies) {
       this.#sync.begin(copy)
       if (copy.isFaulty) this.#delivery.beginPestering(copy)
+      // It does not exist yet.
+      if (copy.behaviours.has('copied') && copy.twin === 1) continue
       this.carryOut(copy, start(copy.context, this.#environmentOf(copy)))
     }
   }
@@ -216,9 +221,21 @@ export class Network implements World {
       this.#crashes.comeBack(context.round)
     }
     this.#plans.begin(copy, context)
+    if (copy.behaviours.has('copied') && copy.twin === 0 && context.round === COPIED_IN) this.#copyHome(copy)
     const absence = absences.find(({ member, from }) => member === copy.person && from === context.round)
     const isStillGone = absence !== undefined && !this.stages.has(absence.until)
     if (isStillGone) this.#crashes.leaveUntil(copy, absence.until)
+  }
+
+  /** Some time in this round a second copy of a member begins, from what is on the disk of the first. */
+  #copyHome(copy: Copy): void {
+    const second = this.copies.find(({ person, twin }) => person === copy.person && twin === 1)
+    if (second === undefined || second.state !== undefined) return
+    this.queue.later(this.random.between(0, COPIED_AFTER_MS), () => {
+      const { log, sealed, context, words } = copy
+      Object.assign(second, { log: [...log], sealed: new Map(sealed), context, words: new Set(words) })
+      this.#crashes.restart(second)
+    })
   }
 
   #effect(copy: Copy, effect: Effect): void {
@@ -306,9 +323,7 @@ export class Network implements World {
     copy.context = copy.state?.context.round === next.round ? copy.state.context : next
     copy.model = copy.built ?? copy.model
     copy.built = undefined
-    copy.log = copy.log.filter((record) =>
-      isAfter(round, record, (envelope) => this.envelopeCheck.decode(envelope).header.round)
-    )
+    copy.log = withoutRound(copy.log, round, (envelope) => this.envelopeCheck.decode(envelope).header.round)
     if (copy.isFaulty) {
       copy.changes = [...copy.changes, ...sealedRound.cut.membership].slice(-CHANGES_KEPT)
       return

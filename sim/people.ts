@@ -6,6 +6,10 @@ import { idealSigner } from './ideal-signatures.ts'
 import type { Behaviour, Scenario } from './scenario.ts'
 import { CHAIN_LENGTH, digestOf, simulatedConsortium } from './simulated-consortium.ts'
 
+function runsTwice(behaviours: ReadonlySet<Behaviour>): boolean {
+  return behaviours.has('twin') || behaviours.has('copied')
+}
+
 /** All people in a simulation: the charter's members in the order of their PeerIds, then the peers that will ask to join. */
 export interface People {
   readonly copies: Copy[]
@@ -38,7 +42,7 @@ export function peopleOf(scenario: Scenario, verify: Verify): People {
   const copies: Copy[] = []
   for (const [person, { signer }] of people.entries()) {
     const behaviours = behavioursOf.get(person) ?? new Set<Behaviour>()
-    for (const twin of behaviours.has('twin') ? ([0, 1] as const) : ([0] as const))
+    for (const twin of runsTwice(behaviours) ? ([0, 1] as const) : ([0] as const))
       copies.push({
         name: `${person}${twin === 0 ? '' : "'"}`,
         person,
@@ -60,7 +64,9 @@ export function peopleOf(scenario: Scenario, verify: Verify): People {
         told: new Map(),
         changes: [],
         lostIn: 0,
-        awayUntil: 0
+        awayUntil: 0,
+        words: new Set(),
+        contradictedIn: 0
       })
   }
   return { copies, chains: people.map(({ chain }) => chain), outsider: signerOf('outsider'), genesis }

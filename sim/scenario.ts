@@ -6,8 +6,10 @@ export const BEHAVIOURS = [
   'silent',
   /** Sends to, and serves, only some members. */
   'selective',
-  /** Runs as two live copies of one identity. */
+  /** Runs as two live copies of one identity, each from the beginning and with a log of its own, and sees nothing in it. */
   'twin',
+  /** Its home is copied in the second round, log included, and both copies follow the protocol. */
+  'copied',
   'equivocates-manifest',
   'equivocates-endorsement',
   'equivocates-ready',

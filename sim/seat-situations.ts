@@ -2,7 +2,7 @@ import { peerOf, verifyEd25519 } from '../src/protocol/encoding/signature.ts'
 import { cutId } from '../src/protocol/messages/cut.ts'
 import { signMessage } from '../src/protocol/messages/message.ts'
 import type { SignedRecord } from '../src/protocol/state/effects.ts'
-import { Table } from '../test/unit/protocol/table.ts'
+import { Table } from './table.ts'
 import type { Violation } from './watch.ts'
 
 /**
@@ -11,7 +11,8 @@ import type { Violation } from './watch.ts'
  */
 export const seatSituations: Readonly<Record<string, () => Violation | undefined>> = {
   'attest-again': attestsAgain,
-  'small-order': acceptsSmallOrder
+  'small-order': acceptsSmallOrder,
+  'held-back': signsAtOnce
 }
 
 /** A member that attested one cut comes back, and more than f faulty ones let it commit another. */
@@ -47,4 +48,14 @@ function acceptsSmallOrder(): Violation | undefined {
     verifyEd25519(peerOf(neutral), Buffer.from(text), signature)
   )
   return fits.length > 1 ? { invariant: 'forgery', text: 'one signature fits two messages' } : undefined
+}
+
+/** A member that has just begun does not know yet whether another copy of it runs: handshakes are code of the shell. */
+function signsAtOnce(): Violation | undefined {
+  const seat = new Table(4).sitAgain(0, [], undefined, true)
+  seat.timeout('train')
+  seat.timeout('gather')
+  return seat.done('broadcast').length > 0
+    ? { invariant: 'copied', text: 'a member signs before it has heard that it is the only copy' }
+    : undefined
 }

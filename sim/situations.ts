@@ -95,6 +95,8 @@ export const situations: Record<string, (seed: number) => Scenario> = {
   }),
   'catch-up': (seed) => small(seed, { delay: [200, 900], healMs: 20_000, loss: 0.5 }, ['gives-false-rounds']),
   persist: (seed) => crashing(seed, false),
+  'own-word': (seed) => ({ ...small(seed, {}, ['copied']), rounds: 5 }),
+  listen: (seed) => ({ ...small(seed, {}, ['copied']), rounds: 6 }),
   'lost-log': (seed) => crashing(seed, true),
   'vote-time': (seed) => {
     const slow = { ...CALM, delay: [300, 900] } as const

@@ -77,7 +77,10 @@ export class SyncExchange {
 
   /** Rule 17 *Lost log*: notes how far another copy is. A liar tells a very large number, or none. */
   #recollect(copy: Copy, other: Copy, state: PeerState): void {
-    if (state.silentThrough !== UNKNOWN_ROUND) return
+    if (state.silentThrough !== UNKNOWN_ROUND) {
+      copy.told.clear()
+      return
+    }
     copy.told.set(hex(other.peer), isHonest(other) ? latestAttested(other.state!) : 1_000_000_000)
     const through = silenceNeeded(state, copy.told)
     if (through !== undefined) this.#world.event(copy, { type: 'recollected', through })

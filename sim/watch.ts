@@ -21,6 +21,7 @@ export type Invariant =
   | 'body'
   | 'void'
   | 'equivocation'
+  | 'copied'
   | 'forgery'
   | 'membership'
   | 'parent'
@@ -130,6 +131,23 @@ export class Watch {
     }
     if (isKind(message, 'proposal') && before === undefined) this.#proposed(copy, message)
     if (isKind(message, 'precommit') && before === undefined) this.#precommitted(copy, message)
+  }
+
+  /** Rule 17: who has heard an own word that it had not said signs nothing in that round and the next. */
+  spoke(copy: Copy, { kind, header, id }: Message): void {
+    const word = hex(id)
+    if (copy.words.has(word)) return
+    copy.words.add(word)
+    if (copy.contradictedIn > 0 && header.round <= copy.contradictedIn + 1)
+      this.note(
+        'copied',
+        `${copy.name} signs a ${kind} of round ${header.round}: it has heard a word of its own of round ${copy.contradictedIn} that is not in its log`
+      )
+  }
+
+  /** A copy accepted a message of its own key. */
+  heardOwn(copy: Copy, { header, id }: Message): void {
+    if (!copy.words.has(hex(id))) copy.contradictedIn = Math.max(copy.contradictedIn, header.round)
   }
 
   /** Rule 5: a member that precommits a cut holds it, and can give it to others. */

@@ -35,7 +35,7 @@ const SOURCE_FOLDERS: ReadonlySet<string> = new Set([
 ])
 
 /** Reads the tree around this file. */
-export function readHouse(root: string = packageRoot()): House {
+export async function readHouse(root: string = packageRoot()): Promise<House> {
   const paths = new Set<string>()
   const sources = new Map<string, string>()
   const tests = new Map<string, string>()
@@ -51,7 +51,7 @@ export function readHouse(root: string = packageRoot()): House {
   }
   const { name, scripts, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const exported = Object.keys(exports).map((key) => (key === '.' ? name : `${name}/${key.slice(2)}`))
-  return { paths, sources, tests, scripts, exports: new Set(exported), program: createProgram() }
+  return { paths, sources, tests, scripts, exports: new Set(exported), program: await createProgram() }
 }
 
 /** The documents that are checked: those at the root, and all under docs/. */

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { encodeText } from '../../src/data/index.ts'
 import { ggufChunks } from '../../src/formats/index.ts'
 import { loadBaseModel } from '../../src/model/index.ts'
 import { ggufModel } from '../../src/node/export/gguf-model.ts'
@@ -91,6 +92,5 @@ export async function withGgufModel<T>(folder: string, use: (path: string) => Pr
 /** First tokens of a text, its beginning-of-sequence id before them. */
 export async function textIds(folder: string, textFile: string, count: number): Promise<number[]> {
   const { tokenizer } = loadBaseModel(folder)
-  const ids = tokenizer.encode(await readFile(textFile, 'utf8'))
-  return [...(tokenizer.bosId === undefined ? [] : [tokenizer.bosId]), ...ids].slice(0, count)
+  return encodeText(tokenizer, await readFile(textFile, 'utf8')).slice(0, count)
 }

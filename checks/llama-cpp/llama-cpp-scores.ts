@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { z } from 'zod'
-import { loadDomain } from '../../src/data/index.ts'
+import { encodeText, loadDomain } from '../../src/data/index.ts'
 import { ggufModule, ggufRows } from '../../src/formats/gguf/llama-names.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type GgufValue, ggufChunks } from '../../src/formats/index.ts'
@@ -47,8 +47,7 @@ async function compare(options: Options): Promise<void> {
     options.text === undefined
       ? (await loadDomain('moby-dick')).documents.find(({ id }) => id.includes('chapter-1/'))!.text
       : readFileSync(options.text, 'utf8')
-  const start = tokenizer.bosId === undefined ? [] : [tokenizer.bosId]
-  const ids = [...start, ...tokenizer.encode(text)].slice(0, Number(options.tokens))
+  const ids = encodeText(tokenizer, text).slice(0, Number(options.tokens))
   const evaluator = await createEvaluator({ config, context: ids.length })
   const { perToken, nats } = await evaluator.score({ weights, ids })
   await evaluator.dispose()

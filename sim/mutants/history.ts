@@ -91,5 +91,32 @@ export const HISTORY_MUTANTS = {
     replace: 'return context.round < 0 * silentThrough',
     invariant: 'equivocation',
     seed: 9
+  },
+  'own-word': {
+    rule: '17 Lost log',
+    says: 'a member that hears a word of its own that its log does not hold goes on signing',
+    file: 'rules/hear.ts',
+    find: '\n  hearOwn(draft, message)',
+    replace: '\n  if (draft.self < -1) hearOwn(draft, message)',
+    invariant: 'copied',
+    seed: 1
+  },
+  listen: {
+    rule: '17 Lost log',
+    says: 'a member that has heard such a word does not listen for a round before it signs again',
+    file: 'rules/lost-log.ts',
+    find: 'draft.isContradicted ? through + 1 : through',
+    replace: 'draft.isContradicted ? through : through',
+    invariant: 'copied',
+    seed: 1
+  },
+  'held-back': {
+    rule: '17 Lost log',
+    says: 'a member signs before it knows whether another copy of it is running',
+    file: 'state/say.ts',
+    find: 'return state.heldBack || isSilent(state)',
+    replace: 'return isSilent(state)',
+    invariant: 'copied',
+    seed: 1
   }
 } as const satisfies Readonly<Record<string, Mutant>>

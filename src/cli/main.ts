@@ -12,7 +12,7 @@ function overrideExits(command: Command): void {
 }
 
 async function main(): Promise<number> {
-  const program = createProgram()
+  const program = await createProgram(process.argv.slice(2))
   overrideExits(program)
   try {
     await program.parseAsync()

@@ -30,7 +30,10 @@ export {
   widenElements
 } from './elements/element-formats.ts'
 export { float32Bytes } from './elements/little-endian.ts'
+export { notTheFileItself } from './files/not-the-file.ts'
+export { readTextFile } from './files/read-text.ts'
 export { requireRegularFile } from './files/regular-file.ts'
+export { decodeUtf8, decodeUtf8Stream, TextEncodingError } from './files/utf8-text.ts'
 export { FormatError } from './format-error.ts'
 export {
   type EncodeGgufOptions,
@@ -41,6 +44,9 @@ export {
 } from './gguf/gguf.ts'
 export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.ts'
 export { decodeGguf } from './gguf/reader.ts'
+export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
+export { readJsonObject } from './hugging-face/read-json.ts'
+export { parseJson } from './json/parse-json.ts'
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,

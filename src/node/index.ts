@@ -1,5 +1,5 @@
 /**
- * The peer: its home on disk, its network, and the driver that carries the round protocol out.
+ * The peer: its home on disk, its network, and the driver that runs the round protocol.
  *
  * @example
  * ```ts

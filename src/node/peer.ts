@@ -17,18 +17,18 @@ export type { PeerOptions } from './services/running.ts'
 /** A running peer. */
 export interface Peer {
   readonly peerId: string
-  /** Hangs up, ends the trainer and closes the files; within 5 seconds, whatever it is doing. */
+  /** Closes connections, the trainer and files; takes at most 5 seconds, whatever the peer is doing. */
   stop(): Promise<void>
 }
 
-/** Longest {@link Peer.stop}, milliseconds: what does not end by then ends with the process, and nothing is lost. */
+/** Timeout of {@link Peer.stop}, milliseconds: parts still running end with the process, and nothing is lost. */
 const STOP_MS = 4_500
 
 /**
  * Starts a peer in its home: joins the network of the charter there and takes part in its rounds until it is stopped.
  *
- * @throws {PeerError} when something in its surroundings is not right; the message says what to do. What was started by
- *   then is ended
+ * @throws {PeerError} when a setting, a file or the network prevents the start; the message says what to do. Parts
+ * already started are stopped
  */
 export async function startPeer(options: PeerOptions): Promise<Peer> {
   const started: Ending[] = []
@@ -46,7 +46,7 @@ export async function startPeer(options: PeerOptions): Promise<Peer> {
   }
 }
 
-/** Ends the parts, the last started first; one that fails or hangs does not keep the others from ending. */
+/** Stops the parts in reverse order; one that fails or hangs does not prevent the others from stopping. */
 async function endAll(started: Ending[], log: Log): Promise<void> {
   const all = async () => {
     for (const ending of started.splice(0).reverse()) {
@@ -64,7 +64,7 @@ async function endAll(started: Ending[], log: Log): Promise<void> {
   }
 }
 
-/** Starts the parts one after the other, and notes how to end each. */
+/** Starts the parts in order, and records how to stop each. */
 async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const { home, logs } = options
   const log = logs.of('peer')
@@ -82,7 +82,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const files = [...(config.blocks.serveBase ? base.files : []), ...(model === undefined ? [] : [model])]
   const parts = await startNetwork(running, blocks, messageLog, files)
   await startServices(running, parts)
-  const handshakes = await startHandshakes(running, parts.components.host)
+  const handshakes = await startHandshakes(running, parts)
   await startControl(running, parts, handshakes)
   const { host } = parts.components
   telling.report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })
@@ -93,7 +93,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
       member: memberIndex(rounds.head, identity.signer.peer),
       round: rounds.head.round
     },
-    'the peer runs'
+    'the peer is running'
   )
   return identity.peerId
 }

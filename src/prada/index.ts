@@ -10,6 +10,7 @@
  * ```
  */
 export * from './core/index.ts'
+export * from './endpoint/index.ts'
 export * from './models/index.ts'
 export * from './remotes/index.ts'
 export * from './server/index.ts'

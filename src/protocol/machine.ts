@@ -9,7 +9,7 @@ import { adopt, followThrough } from './rules/catch-up.ts'
 import { acceptCertificate, certify, endorse, fetchManifests, takeBlocks } from './rules/endorse.ts'
 import { spreadEvidence } from './rules/evidence.ts'
 import { hear, keepEarly } from './rules/hear.ts'
-import { recollect } from './rules/lost-log.ts'
+import { recollect, release } from './rules/lost-log.ts'
 import { noteRequest, voteOnMembership } from './rules/membership-vote.ts'
 import { propose } from './rules/propose.ts'
 import { publish } from './rules/publish.ts'
@@ -47,13 +47,15 @@ export function start(context: RoundContext, environment: Environment): Step {
  * knows: when it reaches one of them again, it goes on there and signs nothing new.
  *
  * @param records the log's records, oldest first
+ * @param heldBack whether this peer signs nothing until the event `released` (rule 17 *Lost log*)
  */
 export function restore(
   context: RoundContext,
   records: readonly LogRecord[],
-  environment: Environment
+  environment: Environment,
+  heldBack = false
 ): Step {
-  const state = initialState(context, environment.signer.peer, records)
+  const state = { ...initialState(context, environment.signer.peer, records), heldBack }
   const draft: Draft = { ...state, ...environment, effects: [] }
   beginRound(draft)
   applyRules(draft)
@@ -107,6 +109,9 @@ function take(draft: Draft, event: PeerEvent): void {
       break
     case 'recollected':
       recollect(draft, event.through)
+      break
+    case 'released':
+      release(draft)
       break
     case 'conflict':
       halt(draft, event.reason)

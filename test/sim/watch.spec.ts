@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Copy } from '../../sim/copy.ts'
+import { Table } from '../../sim/table.ts'
 import { Watch } from '../../sim/watch.ts'
 import { hex } from '../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../src/protocol/messages/cut.ts'
-import { Table } from '../unit/protocol/table.ts'
 
 describe('the checker of a cut', () => {
   const committee = { size: 4, assumedFaulty: 0.1, epsilon: 1, rounds: 1 }

@@ -20,10 +20,9 @@ function run(room: string, ...args: string[]): Promise<Outcome> {
 }
 
 /** Programs that take no options, and do at once what they are for. */
-const WITHOUT_OPTIONS = new Set([
-  ...['arm64', 'documents', 'merge', 'package', 'settings'].map((name) => `checks ${name}`),
-  'pretrain domains'
-])
+const WITHOUT_OPTIONS = new Set(
+  ['arm64', 'documents', 'merge', 'package', 'settings'].map((name) => `checks ${name}`)
+)
 
 for (const room of ['bench', 'lab', 'checks', 'pretrain'])
   describe(`the programs of ${room}`, function () {

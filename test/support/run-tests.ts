@@ -19,8 +19,8 @@ const LANES: readonly (readonly string[])[] = [['e2e/peer/'], ['e2e/', 'integrat
 const MOCHA = createRequire(import.meta.url).resolve('mocha/bin/mocha.js')
 const TESTS = join(packageRoot(), 'dist', 'test')
 
-/** How long a process may take to end once its tests have, milliseconds: then it is ended, and the output says so. */
-const EXIT_MS = 15_000
+/** How long a process may take to say what keeps it from ending, milliseconds, after its tests: then it is ended. */
+const LATE_MS = 30_000
 
 /** Spec files of each lane that has some. */
 function lanesOf(folders: readonly string[]): string[][] {
@@ -35,32 +35,40 @@ function lanesOf(folders: readonly string[]): string[][] {
   return lanes.filter((files) => files.length > 0).map((files) => files.toSorted())
 }
 
-/** Runs one lane. @returns what it counted; an end of the process that no test accounts for is one failure */
+/**
+ * Runs one lane.
+ *
+ * @returns what it counted; a process that does not end by itself, or with a code that no test accounts for, is one
+ *   failure more
+ */
 async function runLane(files: readonly string[], relay: Relay): Promise<Counts> {
   const child = fork(MOCHA, [...files], { cwd: packageRoot(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   let counts: Counts = { passed: 0, failed: 0, skipped: 0, milliseconds: {} }
   let deadline: NodeJS.Timeout | undefined
-  let isLate = false
-  child.on('message', (message) => {
-    counts = message as Counts
-    deadline = setTimeout(() => {
-      isLate = true
-      child.kill('SIGKILL')
-    }, EXIT_MS)
+  let leftOpen: readonly string[] | undefined
+  const endLate = (what: readonly string[]) => {
+    leftOpen = what
+    child.kill('SIGKILL')
+  }
+  child.on('message', (message: Counts | { readonly leftOpen: readonly string[] }) => {
+    if ('leftOpen' in message) return endLate(message.leftOpen)
+    counts = message
+    deadline = setTimeout(endLate, LATE_MS, ['its thread is busy, and does not say with what'])
   })
   const output = relay.open()
   for (const stream of [child.stdout!, child.stderr!])
     stream.on('data', (bytes: Buffer) => output.write(bytes))
   const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
   clearTimeout(deadline)
-  if (isLate)
-    output.write(Buffer.from('\nwarning: a test left a timer or a handle open: its process was ended\n'))
-  else if (code !== 0 && counts.failed === 0) {
-    output.write(Buffer.from(`\nerror: mocha ended with ${signal ?? `exit code ${code}`}\n`))
-    counts = { ...counts, failed: 1 }
-  }
+  const fault =
+    leftOpen !== undefined
+      ? `a test left something open, and its process did not end:\n  ${leftOpen.join('\n  ')}`
+      : code !== 0 && counts.failed === 0
+        ? `mocha ended with ${signal ?? `exit code ${code}`}`
+        : undefined
+  if (fault !== undefined) output.write(Buffer.from(`\nerror: ${fault}\n`))
   output.end()
-  return counts
+  return fault === undefined ? counts : { ...counts, failed: counts.failed + 1 }
 }
 
 const lanes = lanesOf(process.argv.slice(2))

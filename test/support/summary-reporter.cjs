@@ -1,5 +1,8 @@
 const { reporters, Runner } = require('mocha')
 
+/** How long a process may take to end once its tests have, milliseconds, before it tells what keeps it. */
+const END_MS = 10_000
+
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END } = Runner.constants
 
 /** The spec reporter, which tells a parent process at the end what was counted, and how long each spec file took. */
@@ -16,9 +19,16 @@ class SummaryReporter extends reporters.Spec {
     runner.on(EVENT_HOOK_END, add)
     runner.once(EVENT_RUN_END, () => {
       const { passes: passed, failures: failed, pending: skipped } = this.stats
-      if (process.connected) process.send({ passed, failed, skipped, milliseconds })
+      if (!process.connected) return
+      process.send({ passed, failed, skipped, milliseconds })
+      setTimeout(tellWhatIsLeft, END_MS).unref()
     })
   }
+}
+
+async function tellWhatIsLeft() {
+  const { leftOpen } = await import('../../dist/test/support/left-open.js')
+  process.send({ leftOpen: leftOpen() })
 }
 
 module.exports = SummaryReporter

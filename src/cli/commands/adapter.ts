@@ -29,10 +29,7 @@ interface ImportFlags {
 
 /** `loam adapter`: take the global adapter out, bring another one in. */
 export function adapterCommand(): Command {
-  return new Command('adapter')
-    .description("work with the consortium's adapter")
-    .addCommand(exportCommand())
-    .addCommand(importCommand())
+  return new Command('adapter').addCommand(exportCommand()).addCommand(importCommand())
 }
 
 function exportCommand(): Command {

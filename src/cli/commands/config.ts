@@ -10,10 +10,7 @@ interface ConfigFlags extends OutputOptions {
 
 /** `loam config`: what a peer's settings are, and whether they fit. */
 export function configCommand(): Command {
-  return new Command('config')
-    .description("show or check a peer's settings")
-    .addCommand(printCommand())
-    .addCommand(checkCommand())
+  return new Command('config').addCommand(printCommand()).addCommand(checkCommand())
 }
 
 function printCommand(): Command {

@@ -6,7 +6,6 @@ import { printResult } from '../terminal/output.ts'
 /** `loam identity`: who the peer of a home is. */
 export function identityCommand(): Command {
   return new Command('identity')
-    .description('print the member card of a home; creates the key if there is none, never overwrites one')
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--json', 'print one JSON object: { "peerId", "anchor" }')
     .addHelpText(

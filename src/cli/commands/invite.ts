@@ -18,7 +18,6 @@ const INVITE_DAYS = 7
 /** `loam invite`: what a candidate needs, in one file or text. */
 export function inviteCommand(): Command {
   return new Command('invite')
-    .description('sign an invite: the charter, a seal to trust, and where members can be reached')
     .requiredOption('--home <folder>', "a member's home folder")
     .option(
       '--address <address...>',

@@ -13,7 +13,6 @@ interface JoinOptions {
 /** `loam join`: make a home of an invite, and ask to be let in. */
 export function joinCommand(): Command {
   return new Command('join')
-    .description('create a home and a request to join from an invite; run it again to see the progress')
     .argument('<invite>', 'file that a member created with loam invite, or its text')
     .requiredOption('--home <folder>', 'home folder of the new peer')
     .option('--rounds <n>', 'number of rounds in which the request may take effect', integer('--rounds', 1))

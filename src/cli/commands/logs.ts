@@ -19,7 +19,6 @@ type LogLine = Readonly<Record<string, unknown>>
 /** `loam logs`: the daemon's log. */
 export function logsCommand(): Command {
   return askingDaemon(new Command('logs'))
-    .description("show the last lines of a running peer's log")
     .option('-f, --follow', 'print new lines as they come, until Ctrl-C or the peer stops')
     .option('-n, --lines <n>', 'number of lines', integer('--lines', 0, 1_000), 20)
     .addOption(new Option('--level <level>', 'only from this level on').choices(LOG_LEVELS))

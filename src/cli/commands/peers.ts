@@ -11,7 +11,6 @@ interface PeersFlags extends ControlFlags {
 /** `loam peers`: the members as a running peer sees them. */
 export function peersCommand(): Command {
   return askingDaemon(new Command('peers'))
-    .description('list the members and other connected peers, as a running peer sees them')
     .option('--long', 'whole PeerIds, and addresses')
     .addHelpText(
       'after',

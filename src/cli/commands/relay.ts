@@ -29,7 +29,6 @@ const STATUS_MS = 2_000
 /** `loam relay`: carries connections between members that can only dial out. */
 export function relayCommand(): Command {
   return new Command('relay')
-    .description('run a relay and bootstrap node: carries connections between members, never votes')
     .requiredOption('--home <folder>', "the relay's home folder, with an identity of its own")
     .option('--charter <file>', "the consortium's charter, whose members are carried; needed the first time")
     .option('--allow <peerid...>', 'PeerIds to carry in addition to, or without, a charter', [])

@@ -13,7 +13,6 @@ interface RoundsFlags extends ControlFlags {
 /** `loam rounds`: what was sealed. */
 export function roundsCommand(): Command {
   return askingDaemon(new Command('rounds'))
-    .description('list sealed rounds of a running peer, the latest first')
     .option('--limit <n>', 'number of rounds', integer('--limit', 1, 1_000), 20)
     .option('--before <round>', 'only those before this round', integer('--before', 1))
     .addHelpText(

@@ -17,7 +17,6 @@ const WATCH_MS = 1_000
 /** `loam status`: what a running peer does. */
 export function statusCommand(): Command {
   return askingDaemon(new Command('status'))
-    .description('show what a running peer is doing: round, phase, connections, last sealed round')
     .option('--watch', 'update every second until Ctrl-C')
     .addHelpText(
       'after',
@@ -116,6 +115,10 @@ export function statusText(status: StatusView): string {
       'connected',
       `${status.connectedMembers} of ${status.members - 1} other members; quorum ${status.quorum}`
     ],
+    ...status.copies.map(({ peerId, secondsAgo }): [string, string] => [
+      'two copies',
+      `of ${peerId === status.peerId ? 'this peer' : peerId} were running ${secondsAgo} s ago`
+    ]),
     ['last sealed', lastSealed === null ? 'none' : lastSealedText(lastSealed)],
     [
       'up',

@@ -12,7 +12,6 @@ interface VerifyOptions {
 /** `loam verify`: derive a home's history again. */
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description("replay a home's whole history from the charter: print its digest, or the first fault")
     .argument('<home>', 'home folder of a peer')
     .option('--trust <round:seal>', 'a seal that the history must contain, as in an invite', trustedSeal)
     .option('--against <home>', "another member's home, which must hold the same history")

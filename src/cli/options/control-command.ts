@@ -17,7 +17,7 @@ export function askingDaemon(command: Command): Command {
 
 /** The daemon's control API. @throws {PeerError} when none runs there, with what to start */
 export async function daemonOf({ home }: ControlFlags): Promise<ControlClient> {
-  const { connectControl } = await import('../../node/control/index.ts')
+  const { connectControl } = await import('../../node/control/client.ts')
   return connectControl(homeAt(home))
 }
 

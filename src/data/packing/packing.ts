@@ -1,5 +1,5 @@
 import { combineSeeds, seededPermutation } from '../order/seeded-order.ts'
-import type { TextTokenizer } from '../text/text-tokenizer.ts'
+import { type TextTokenizer, textPrefix } from '../text/text-tokenizer.ts'
 import type { TrainingBatch } from './training-batch.ts'
 
 /** What a batch stream is made of. */
@@ -66,10 +66,10 @@ export function createBatchStream(options: BatchStreamOptions): BatchStream {
   }
 }
 
-/** Tokens of one document with its beginning-of-sequence id, where the tokenizer has one. */
+/** Tokens of one document, with what its tokenizer puts before and behind every text. */
 export function documentTokens(document: string | readonly number[], tokenizer: TextTokenizer): number[] {
   const ids = typeof document === 'string' ? tokenizer.encode(document) : document
-  return tokenizer.bosId === undefined ? [...ids] : [tokenizer.bosId, ...ids]
+  return [...textPrefix(tokenizer), ...ids, ...(tokenizer.suffix ?? [])]
 }
 
 function layEndToEnd({ documents, tokenizer, seed }: BatchStreamOptions): Int32Array {

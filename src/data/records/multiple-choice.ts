@@ -7,6 +7,8 @@ export interface MultipleChoice {
   /** What stands before the choices. */
   readonly context: string
   readonly choices: readonly string[]
+  /** What stands between the context and a choice; a space if absent. */
+  readonly delimiter?: string
   /** Place of the right choice. */
   readonly answer: number
   /** Where it stands, `file:line`. */
@@ -17,6 +19,7 @@ const schema = z
   .looseObject({
     context: z.string().optional(),
     question: z.string().optional(),
+    delimiter: z.string().optional(),
     choices: z.array(z.string().min(1)).min(2),
     answer: z.union([
       z.int().nonnegative(),
@@ -29,14 +32,15 @@ const schema = z
   )
 
 /**
- * Reads questions from JSONL: `context` (taken as it is) or `question` (put as "Question: …\nAnswer:"), `choices`, and
- * `answer` as an index from 0 or a letter from A.
+ * Reads questions from JSONL: `context` (taken as it is) or `question` (put as "Question: …\nAnswer:"), `choices`,
+ * `answer` as an index from 0 or a letter from A, and `delimiter`, a space if absent.
  *
  * @throws {DataError} naming file and line of what does not fit
  */
 export async function readMultipleChoice(path: string): Promise<MultipleChoice[]> {
   const questions: MultipleChoice[] = []
-  for await (const { record, source } of readRecords(path)) {
+  for await (const { record, source, fault } of readRecords(path)) {
+    if (fault !== undefined) throw new DataError(`${source}: ${fault}`)
     const parsed = schema.safeParse(record)
     if (!parsed.success) {
       const [issue] = parsed.error.issues
@@ -44,13 +48,19 @@ export async function readMultipleChoice(path: string): Promise<MultipleChoice[]
         `${source}: ${issue?.path.length ? `"${issue.path.join('.')}": ` : ''}${issue?.message}`
       )
     }
-    const { context, question, choices } = parsed.data
+    const { context, question, choices, delimiter = ' ' } = parsed.data
     const answer = answerIndex(parsed.data.answer)
     if (answer >= choices.length)
       throw new DataError(
         `${source}: the answer ${parsed.data.answer} is not one of the ${choices.length} choices`
       )
-    questions.push({ context: context ?? `Question: ${question}\nAnswer:`, choices, answer, source })
+    questions.push({
+      context: context ?? `Question: ${question}\nAnswer:`,
+      choices,
+      delimiter,
+      answer,
+      source
+    })
   }
   if (questions.length === 0) throw new DataError(`${path} holds no questions`)
   return questions

@@ -1,10 +1,11 @@
-import { createReadStream, statSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { extname, join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { parse } from 'csv-parse'
-import { requireRegularFile } from '../../formats/files/regular-file.ts'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createGunzip } from 'node:zlib'
+import { decodeUtf8Stream, TextEncodingError } from '../../formats/files/utf8-text.ts'
+import { type JsonFault, jsonFault } from '../../formats/json/json-fault.ts'
 import { cutText } from '../text/cut-text.ts'
+import { readCsvRecords } from './csv-records.ts'
+import { dataEnding, isGzip, requireData } from './data-files.ts'
 import { DataError } from './example.ts'
 
 /** One record of a file and where it stands. */
@@ -12,14 +13,16 @@ export interface SourcedRecord {
   readonly record: unknown
   /** `file:line` */
   readonly source: string
+  /** What is wrong with a record that could not be read at all, its place included. */
+  readonly fault?: string
 }
 
 /** A plain text is cut into documents of at most this many characters, at empty lines if there are any. */
 const TEXT_DOCUMENT_CHARACTERS = 8_000
-/** A JSON file is parsed as a whole: a larger one belongs into JSONL. */
-const JSON_BYTES_MAX = 512 * 1024 * 1024
+/** What is read as a whole: a larger JSON file belongs into JSONL, a larger text into several files. */
+const WHOLE_BYTES_MAX = 512 * 1024 * 1024
 
-type Reader = (path: string) => AsyncIterable<SourcedRecord>
+type Reader = (path: string, text: AsyncIterable<string>) => AsyncIterable<SourcedRecord>
 
 const READERS: Readonly<Record<string, Reader>> = {
   '.txt': readText,
@@ -27,72 +30,55 @@ const READERS: Readonly<Record<string, Reader>> = {
   '.jsonl': readJsonLines,
   '.ndjson': readJsonLines,
   '.json': readJson,
-  '.csv': (path) => readCsv(path, ','),
-  '.tsv': (path) => readCsv(path, '\t')
-}
-
-/** Endings of the files that a folder is searched for. */
-export const DATA_ENDINGS = Object.keys(READERS)
-
-/**
- * The data files that a path means: itself, or everything under a folder whose ending is known, in the order of their
- * names. Names that begin with a dot are passed over.
- *
- * @throws {DataError} when there is nothing
- */
-export async function dataFiles(path: string): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined)
-  if (found === undefined) throw new DataError(`there is no data at ${path}`)
-  if (!found.isDirectory()) return [path]
-  const entries = await readdir(path, { recursive: true, withFileTypes: true })
-  const files = entries
-    .filter((entry) => !entry.isDirectory() && DATA_ENDINGS.includes(extname(entry.name).toLowerCase()))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter(
-      (file) =>
-        !file
-          .slice(path.length)
-          .split(/[/\\]/)
-          .some((part) => part.startsWith('.'))
-    )
-    .sort()
-  // A folder behind a link is not searched, as those of dot files are not.
-  const kept = files.filter((file) => statSync(file, { throwIfNoEntry: false })?.isDirectory() !== true)
-  for (const file of kept) requireData(file)
-  if (kept.length === 0) throw new DataError(`${path} holds no data: looked for ${DATA_ENDINGS.join(', ')}`)
-  return kept
+  '.csv': readCsvRecords,
+  '.tsv': readCsvRecords
 }
 
 /**
  * The records of one file, by its ending: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array, rows
- * of a CSV by its header. A file of another ending is JSONL where it begins with a brace, else text.
+ * of a CSV by its header; any of them packed with gzip, too. A file of another ending is JSONL where it begins with a
+ * brace, else text. A line or row that cannot be read is a record with a `fault`.
  *
- * @throws {DataError} naming file and line, when the file is malformed
+ * @throws {DataError} naming file and line, when the file as a whole is malformed, or not UTF-8
  */
 export async function* readRecords(path: string): AsyncGenerator<SourcedRecord> {
   requireData(path)
-  const reader =
-    READERS[extname(path).toLowerCase()] ?? ((await beginsWithBrace(path)) ? readJsonLines : readText)
-  yield* reader(path)
+  const ending = dataEnding(path)
+  const reader = READERS[ending ?? ''] ?? ((await beginsWithBrace(path)) ? readJsonLines : readText)
+  try {
+    yield* reader(path, textOf(path))
+  } catch (error) {
+    if (error instanceof TextEncodingError) throw new DataError(error.message)
+    throw error
+  }
 }
 
-/** @throws {DataError} naming what is no regular file: a FIFO or a device has no end */
-function requireData(path: string): void {
+/** A file's text in pieces, unpacked, without a byte order mark. */
+async function* textOf(path: string): AsyncGenerator<string> {
+  const file = createReadStream(path)
+  if (!isGzip(path)) return yield* decodeUtf8Stream(file, path)
+  const unpacked = createGunzip()
+  file.once('error', (error) => unpacked.destroy(error))
   try {
-    requireRegularFile(path)
+    yield* decodeUtf8Stream(file.pipe(unpacked), path)
   } catch (error) {
-    throw new DataError(error instanceof Error ? error.message : String(error))
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'Z_BUF_ERROR') throw new DataError(`${path} is cut off: fetch it again`)
+    if (code?.startsWith('Z_')) throw new DataError(`${path} is not packed with gzip (${message})`)
+    throw error
+  } finally {
+    file.destroy()
   }
 }
 
 async function beginsWithBrace(path: string): Promise<boolean> {
   for await (const chunk of createReadStream(path, { start: 0, end: 1023, encoding: 'utf8' }))
-    return /^\s*\{/.test(chunk as string)
+    return /^\ufeff?\s*\{/.test(chunk as string)
   return false
 }
 
-async function* readText(path: string): AsyncGenerator<SourcedRecord> {
-  const text = decodeUtf8(await readFile(path), path)
+async function* readText(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
+  const text = await whole(path, pieces)
   let line = 1
   let [before, from] = [0, 0]
   for (const piece of cutText(text, TEXT_DOCUMENT_CHARACTERS)) {
@@ -104,59 +90,66 @@ async function* readText(path: string): AsyncGenerator<SourcedRecord> {
   }
 }
 
-async function* readJsonLines(path: string): AsyncGenerator<SourcedRecord> {
-  const lines = createInterface({
-    input: createReadStream(path, 'utf8'),
-    crlfDelay: Number.POSITIVE_INFINITY
-  })
+async function* readJsonLines(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
   let number = 0
-  for await (const line of lines) {
+  for await (const line of linesOf(pieces)) {
     number++
     if (line.trim() === '') continue
     const source = `${path}:${number}`
-    yield { record: parseJson(line, source), source }
+    try {
+      yield { record: JSON.parse(line), source }
+    } catch {
+      const { column, reason } = faultOf(line)
+      yield { record: undefined, source, fault: `not valid JSON (column ${column}: ${reason})` }
+    }
   }
 }
 
-async function* readJson(path: string): AsyncGenerator<SourcedRecord> {
-  if ((await stat(path)).size > JSON_BYTES_MAX)
-    throw new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
-  const text = decodeUtf8(await readFile(path), path)
-  const json = parseJson(text, path)
+/** Lines end at line feeds alone: JSON may hold other separators, such as U+2028, in its strings. */
+async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let open = ''
+  for await (const piece of pieces) {
+    const lines = piece.split('\n')
+    lines[0] = open + lines[0]!
+    open = lines.pop()!
+    yield* lines
+  }
+  if (open !== '') yield open
+}
+
+async function* readJson(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
+  if ((await stat(path)).size > WHOLE_BYTES_MAX) throw tooLarge(path)
+  const text = await whole(path, pieces)
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    const { line, column, reason } = faultOf(text)
+    throw new DataError(`${path}:${line}: not valid JSON (column ${column}: ${reason})`)
+  }
   const records = Array.isArray(json) ? json : [json]
   // A parsed array has no lines: its elements are counted from 1.
   for (const [index, record] of records.entries())
     yield { record, source: Array.isArray(json) ? `${path}:record ${index + 1}` : path }
 }
 
-async function* readCsv(path: string, delimiter: string): AsyncGenerator<SourcedRecord> {
-  const parser = createReadStream(path).pipe(
-    parse({ columns: true, delimiter, bom: true, info: true, skip_empty_lines: true })
-  )
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{
-      record: unknown
-      info: { lines: number }
-    }>)
-      yield { record, source: `${path}:${info.lines}` }
-  } catch (error) {
-    const { message, lines } = error as Error & { lines?: number }
-    throw new DataError(`${path}${lines === undefined ? '' : `:${lines}`}: ${message}`)
-  }
+/** Where a text stops being JSON, without the piece of somebody's data that is there. */
+function faultOf(text: string): JsonFault {
+  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it does not parse' }
+  return { line, column, reason: reason.replace(/, found "(?:[^"\\]|\\.)*"/, '') }
 }
 
-function parseJson(text: string, source: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new DataError(`${source}: not valid JSON (${error instanceof Error ? error.message : error})`)
+async function whole(path: string, pieces: AsyncIterable<string>): Promise<string> {
+  const parts: string[] = []
+  let length = 0
+  for await (const piece of pieces) {
+    parts.push(piece)
+    length += piece.length
+    if (length > WHOLE_BYTES_MAX) throw tooLarge(path)
   }
+  return parts.join('')
 }
 
-function decodeUtf8(bytes: Uint8Array, path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new DataError(`${path} is not UTF-8 text`)
-  }
+function tooLarge(path: string): DataError {
+  return new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
 }

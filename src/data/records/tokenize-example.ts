@@ -1,5 +1,8 @@
-import type { TextTokenizer } from '../text/text-tokenizer.ts'
-import { type ChatMessage, DataError, type TrainingExample } from './example.ts'
+import { type TextTokenizer, textPrefix, withPrefix } from '../text/text-tokenizer.ts'
+import { DataError, type TrainingExample } from './example.ts'
+import { type LeftOut, type RenderChat, renderConversation } from './render-conversation.ts'
+
+export type { RenderChat } from './render-conversation.ts'
 
 /** Tokens of an example and which of them are learned. */
 export interface TokenizedExample {
@@ -8,12 +11,6 @@ export interface TokenizedExample {
   readonly weights: Uint8Array
 }
 
-/** A conversation as text; `addGenerationPrompt` appends what an answer begins with. */
-export type RenderChat = (
-  messages: readonly ChatMessage[],
-  options: { addGenerationPrompt: boolean }
-) => string
-
 /** How examples become tokens. */
 export interface TokenizeExampleOptions {
   readonly tokenizer: TextTokenizer
@@ -21,7 +18,12 @@ export interface TokenizeExampleOptions {
   readonly loss: 'completions' | 'all'
   /** The tokenizer's chat template; without it conversations are refused. */
   readonly renderChat?: RenderChat
+  /** Told what of an example does not become what its author may think. */
+  onNote?(note: TokenizeNote): void
 }
+
+/** What a reader of data should know: parts that the template leaves out, markers that stand in a text. */
+export type TokenizeNote = LeftOut | 'special tokens'
 
 /** A text and the parts of it that are learned, as [start, end) in characters, in order. */
 interface MarkedText {
@@ -29,12 +31,14 @@ interface MarkedText {
   readonly learned: readonly (readonly [number, number])[]
   /** Whether the text brings its own special tokens, as chat templates do. */
   readonly templated: boolean
+  /** Whether it ends where its author stopped; a plain text may be cut anywhere. */
+  readonly isWhole: boolean
 }
 
 /**
- * Tokens of one example: BOS before it where the tokenizer has one and the text does not begin with it, EOS behind a
- * completion. A conversation is one example, or one for each answer where the template shows earlier turns otherwise
- * later on.
+ * Tokens of one example: what the tokenizer puts before every text, unless a template has written it already, and EOS
+ * behind a completion. A conversation is one example, or one for each answer where the template shows earlier turns
+ * otherwise later on.
  *
  * @throws {DataError} naming the example's place, when there is no chat template or it fails
  */
@@ -47,19 +51,20 @@ export function tokenizeExample(
 
 function markTexts({ content, source }: TrainingExample, options: TokenizeExampleOptions): MarkedText[] {
   if (content.kind === 'text')
-    return [{ text: content.text, learned: [[0, content.text.length]], templated: false }]
+    return [{ text: content.text, learned: [[0, content.text.length]], templated: false, isWhole: false }]
   if (content.kind === 'completion') {
     const text = content.prompt + content.completion
-    return [{ text, learned: [[content.prompt.length, text.length]], templated: false }]
+    return [{ text, learned: [[content.prompt.length, text.length]], templated: false, isWhole: true }]
   }
-  const { renderChat } = options
+  const { renderChat, onNote } = options
   if (renderChat === undefined)
     throw new DataError(
       `${source}: conversations need a chat template, and the model has none: ` +
         'set one with --chat-template (a file, or chatml)'
     )
   try {
-    return markAnswers(content.messages, renderChat)
+    const rendered = renderConversation(content, renderChat, onNote)
+    return rendered.map((marked) => ({ ...marked, templated: true, isWhole: false }))
   } catch (error) {
     if (error instanceof DataError) throw error
     throw new DataError(
@@ -68,45 +73,25 @@ function markTexts({ content, source }: TrainingExample, options: TokenizeExampl
   }
 }
 
-/** An answer is what the conversation up to it has more than the conversation before it and the answer's beginning. */
-function markAnswers(messages: readonly ChatMessage[], render: RenderChat): MarkedText[] {
-  const answers = messages.flatMap(({ role }, index) => {
-    if (role !== 'assistant') return []
-    const before = render(messages.slice(0, index), { addGenerationPrompt: true })
-    const after = render(messages.slice(0, index + 1), { addGenerationPrompt: false })
-    if (!after.startsWith(before))
-      throw new Error('a conversation with its answer does not begin like the one without it')
-    return [{ before, after }]
-  })
-  const text = render(messages, { addGenerationPrompt: false })
-  const consistent = answers.every(({ after }) => text.startsWith(after))
-  const span = ({ before, after }: { before: string; after: string }) =>
-    [before.length, after.length] as const
-  if (consistent) return [{ text, learned: answers.map(span), templated: true }]
-  return answers.map((answer) => ({ text: answer.after, learned: [span(answer)], templated: true }))
-}
-
 function tokenize(
-  { text, learned, templated }: MarkedText,
+  { text, learned, templated, isWhole }: MarkedText,
   options: TokenizeExampleOptions
 ): TokenizedExample {
-  const { tokenizer, loss } = options
-  const { bosId, eosId } = tokenizer
+  const { tokenizer, loss, onNote } = options
+  const { eosId, specialIds, suffix = [] } = tokenizer
   const body = tokenizer.encode(text)
+  if (!templated && specialIds && body.some((id) => specialIds.has(id))) onNote?.('special tokens')
   const weights: number[] = body.map(() => (loss === 'all' ? 1 : 0))
   if (loss === 'completions') {
     for (const [start, end] of learned) weights.fill(1, tokensUpTo(start), tokensUpTo(end))
   }
-  const ids = [...body]
-  if (bosId !== undefined && !(templated && ids[0] === bosId)) {
-    ids.unshift(bosId)
-    weights.unshift(0)
-  }
-  // A text may be cut anywhere and end nowhere; a completion ends where its author stopped.
-  const complete = learned.some(([start]) => start > 0) && !templated
-  if (complete && eosId !== undefined && ids.at(-1) !== eosId) {
-    ids.push(eosId)
-    weights.push(1)
+  const ids = templated ? withPrefix(tokenizer, body) : [...textPrefix(tokenizer), ...body]
+  const added = ids.length - body.length
+  weights.unshift(...Array.from({ length: added }, () => 0))
+  const end = templated ? [] : isWhole && eosId !== undefined ? [eosId] : suffix
+  if (end.some((id, index) => ids.at(index - end.length) !== id)) {
+    ids.push(...end)
+    weights.push(...end.map(() => 1))
   }
   weights[0] = 0
   return { ids: Int32Array.from(ids), weights: Uint8Array.from(weights) }

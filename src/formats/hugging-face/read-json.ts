@@ -1,22 +1,16 @@
-import { readFileSync } from 'node:fs'
-import { requireRegularFile } from '../files/regular-file.ts'
+import { readTextFile } from '../files/read-text.ts'
+import { FormatError } from '../format-error.ts'
+import { parseJson } from '../json/parse-json.ts'
 
 /**
- * Reads a file that holds a JSON object.
+ * Reads a file that holds a JSON object, in UTF-8 with or without a byte order mark.
  *
- * @throws {Error} with the path, when the file is missing, no JSON, or JSON of something else
+ * @throws {Error} with the path, when the file is missing, no JSON (with line and column), or JSON of something else
  */
 export function readJsonObject(path: string): object {
-  requireRegularFile(path)
-  const text = readFileSync(path, 'utf8')
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new Error(`${path} is not JSON: ${cause instanceof Error ? cause.message : cause}`, { cause })
-  }
+  const json = parseJson(readTextFile(path), path)
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new Error(`${path} does not hold a JSON object`)
+    throw new FormatError(`${path} must contain one JSON object`)
   }
   return json
 }

@@ -65,13 +65,14 @@ export function parseSafetensorsHeader(
   fileLength = bytes.length
 ): SafetensorsHeader {
   if (bytes.length < LENGTH_BYTES)
-    throw new SafetensorsError(`${bytes.length} bytes are too few for a safetensors file`)
+    throw new SafetensorsError(`${bytes.length} bytes are too few for a safetensors file: download it again`)
   const headerLength = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getBigUint64(0, true)
   if (headerLength > BigInt(maxHeaderBytes)) {
     throw new SafetensorsError(`the header claims ${headerLength} bytes; at most ${maxHeaderBytes} are read`)
   }
   const dataStart = LENGTH_BYTES + Number(headerLength)
-  if (dataStart > bytes.length) throw new SafetensorsError(`the header of ${headerLength} bytes is cut off`)
+  if (dataStart > bytes.length)
+    throw new SafetensorsError(`the header of ${headerLength} bytes is cut off: download the file again`)
 
   const header = parseJsonObject(bytes.subarray(LENGTH_BYTES, dataStart))
   let metadata: Record<string, string> = {}
@@ -160,7 +161,11 @@ function checkEntry(name: string, value: unknown, dataStart: number, fileLength:
     throw new SafetensorsError(`tensor ${quote(name)} has bad data_offsets`)
   const begin = dataStart + offsets[0]!
   const end = dataStart + offsets[1]!
-  if (begin > end || end > fileLength) throw new SafetensorsError(`tensor ${quote(name)} is outside the file`)
+  if (begin <= end && end > fileLength)
+    throw new SafetensorsError(
+      `tensor ${quote(name)} is outside the file, which is cut off at ${fileLength} bytes: download it again`
+    )
+  if (begin > end) throw new SafetensorsError(`tensor ${quote(name)} is outside the file`)
   let length = elementBytes
   for (const extent of shape) {
     length *= extent

@@ -46,13 +46,23 @@ export function describeBaseModel(folder: string): BaseModelDescription {
   const config = parseModelConfig(configJson)
   requireFittingConfig(folder, config)
   const tokenizer = loadTokenizer(folder)
-  if (tokenizer.vocabularySize > config.vocabularySize) {
-    throw new UnsupportedModelError(
-      `the tokenizer has ids up to ${tokenizer.vocabularySize - 1}, but config.json, vocab_size is ${config.vocabularySize}`
-    )
-  }
+  requireEmbeddedTokens(tokenizer, config)
   const generation = loadGenerationDefaults(folder, configJson)
   return { folder, config, tokenizer, generation }
+}
+
+/** A marker without a row in the embedding, such as an added padding token, does no harm until it is used. */
+function requireEmbeddedTokens(
+  { vocabularySize, tokenName, specialIds }: TextTokenizer,
+  config: ModelConfig
+): void {
+  for (let id = config.vocabularySize; id < vocabularySize; id++) {
+    const name = tokenName?.(id)
+    if (name === undefined || specialIds?.has(id) === true) continue
+    throw new UnsupportedModelError(
+      `the tokenizer has ids up to ${vocabularySize - 1}, but config.json, vocab_size is ${config.vocabularySize}: there is no row for ${JSON.stringify(name)}`
+    )
+  }
 }
 
 function loadWeights(folder: string, config: ModelConfig): Map<string, Tensor> {

@@ -9,5 +9,11 @@
  * ```
  */
 export { type BaseModel, type BaseModelDescription, describeBaseModel, loadBaseModel } from './base-model.ts'
-export type { GenerationDefaults } from './generation-defaults.ts'
+export {
+  chooseSampling,
+  type GenerationDefaults,
+  loadGenerationDefaults,
+  madeMaxTokens,
+  type SamplingWishes
+} from './generation-defaults.ts'
 export { checkpointTensors, type SaveBaseModelOptions, saveBaseModel } from './save-base-model.ts'

@@ -1,6 +1,6 @@
 import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
 import type { MultipleChoice } from '../../data/records/multiple-choice.ts'
-import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
+import { type TextTokenizer, withPrefix } from '../../data/text/text-tokenizer.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
 import type { Executor } from '../executor/index.ts'
 import type { ModelConfig } from '../families/index.ts'
@@ -51,15 +51,15 @@ interface Row {
 
 /**
  * Scores choices as lm-evaluation-harness does for `multiple_choice` tasks: the sum of the log-probabilities of a
- * choice's tokens behind the context. A choice follows after a space; the tokens are those of context and choice together,
- * of which the context's own come first; a context that is too long loses its beginning.
+ * choice's tokens behind the context. A choice follows after the delimiter; the tokens are those of context and choice
+ * together, of which the context's own come first; a context that is too long loses its beginning.
  */
 export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorerOptions): ChoiceScorer {
   const scorer = createSequenceScorer({ config, executor, rows: ROWS_A_RUN })
   return {
     async score(questions, weights, { adapter, onProgress } = {}) {
-      const rows = questions.flatMap(({ context, choices, source }) =>
-        choices.map((choice) => choiceRow(tokenizer, config.maxPositions, context, choice, source))
+      const rows = questions.flatMap((question) =>
+        question.choices.map((choice) => choiceRow(tokenizer, config.maxPositions, question, choice))
       )
       const scores = await scorer.score(
         rows.map(({ ids }) => ids),
@@ -86,31 +86,37 @@ export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorer
   }
 }
 
-/** Tokens of context and choice, and how many are the choice's. */
+/**
+ * Tokens of context and choice, and how many are the choice's, cut where lm-evaluation-harness cuts them
+ * (`TemplateLM._encode_pair`, version 0.4): spaces at the context's end belong to the choice; an empty context is the
+ * token that begins texts, or ends them.
+ */
 export function choiceRow(
   tokenizer: TextTokenizer,
   maxPositions: number,
-  context: string,
-  choice: string,
-  source: string
+  { context, delimiter = ' ', source }: Pick<MultipleChoice, 'context' | 'delimiter' | 'source'>,
+  choice: string
 ): Row {
-  // Spaces at the context's end belong to the choice's first token, as most vocabularies have it.
+  const encode = (text: string): number[] => [
+    ...withPrefix(tokenizer, tokenizer.encode(text)),
+    ...(tokenizer.suffix ?? [])
+  ]
   const kept = context.trimEnd()
-  const spaces = context.slice(kept.length)
-  const continuation = spaces + (spaces === '' && kept !== '' && !/^\s/.test(choice) ? ' ' : '') + choice
-  const before = kept === '' ? [] : tokenizer.encode(kept)
-  const whole = tokenizer.encode(kept + continuation)
-  const scored = whole.length - before.length
+  const continuation = context.slice(kept.length) + delimiter + choice
+  const before = kept === '' ? [] : encode(kept)
+  const whole = kept === '' ? tokenizer.encode(continuation) : encode(kept + continuation)
+  const own = whole.slice(before.length)
   const first = tokenizer.bosId ?? tokenizer.eosId
-  const ids = tokenizer.bosId !== undefined || before.length === 0 ? [first, ...whole] : whole
-  if (ids.some((id) => id === undefined))
+  if (before.length === 0 && first === undefined)
     throw new Error(`${source}: an empty context needs a tokenizer with a beginning or an end of texts`)
+  if (before.length === 0) before.push(own[0] === first ? own.shift()! : first!)
+  const scored = own.length
   if (scored < 1) throw new Error(`${source}: the choice ${JSON.stringify(choice)} has no token of its own`)
   if (scored > maxPositions)
     throw new Error(
       `${source}: a choice of ${scored} tokens is longer than the model's ${maxPositions} positions`
     )
-  return { ids: (ids as number[]).slice(-(maxPositions + 1)), scored }
+  return { ids: [...before, ...own].slice(-(maxPositions + 1)), scored }
 }
 
 function largest(values: readonly number[]): number {

@@ -1,8 +1,8 @@
 import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
+import { encodeText } from '../../data/text/text-tokenizer.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
 import { loadBaseModel } from '../base-model/base-model.ts'
 import type { Executor } from '../executor/index.ts'
-import { encodeText } from '../tokenizer/tokenizer.ts'
 import { createEvaluator, type Score } from './evaluator.ts'
 
 /** Longest window by default: what small models were trained on. */
@@ -26,7 +26,7 @@ export interface TextScore extends Score {
 export interface TextScorer {
   /** The base's parameters, which an adapter is applied to. */
   readonly weights: TensorMap
-  /** Scores `text`, BOS first where the tokenizer has one. */
+  /** Scores `text`, with what the tokenizer puts around every text. */
   score(text: string, adapter?: LoraAdapter): Promise<TextScore>
   dispose(): Promise<void>
 }

@@ -55,12 +55,14 @@ export async function createGenerator(options: GeneratorOptions): Promise<Genera
     const random = createSeededRandom(run.seed ?? 0)
     const text = decoder.start(run.weights)
     let next: readonly number[] = ids
+    const whole = [...ids]
     const limit = Math.min(maxTokens, context - ids.length)
     for (let made = 0; made < limit; made++) {
       run.signal?.throwIfAborted()
-      const id = sampleToken(await text.append(next), run, random)
+      const id = sampleToken(await text.append(next), run, random, { ids: whole, promptTokens: ids.length })
       if (stopIds.includes(id)) return 'stop'
       yield id
+      whole.push(id)
       next = [id]
     }
     return 'length'

@@ -26,6 +26,7 @@ export {
   type Generator,
   type GeneratorOptions
 } from './generator.ts'
+export { promptTokens } from './prompt-tokens.ts'
 export { type SamplingSettings, sampleToken } from './sampling.ts'
 export { createStopFilter, type StopFilter } from './stop-filter.ts'
 export { streamText, type TextStreamEnd, type TextStreamOptions } from './text-stream.ts'

@@ -1,23 +1,39 @@
 import type { SeededRandom } from '../../data/order/seeded-random.ts'
+import { adjustLogits, type LogitSettings, type TextSoFar } from './adjust-logits.ts'
 
 /** How the next token is drawn. */
-export interface SamplingSettings {
+export interface SamplingSettings extends LogitSettings {
   /** Divides the logits; 0 takes the likeliest token. 1 if absent. */
   readonly temperature?: number
   /** Only the k likeliest tokens; all if absent. */
   readonly topK?: number
   /** Only the likeliest tokens that together reach this probability; 1 if absent. */
   readonly topP?: number
+  /** Only tokens with at least this share of the likeliest one's probability; 0 if absent. */
+  readonly minP?: number
 }
 
-/** Draws a token id from logits. Equal logits are taken in the order of their ids. */
-export function sampleToken(logits: Float32Array, settings: SamplingSettings, random: SeededRandom): number {
-  const { temperature = 1, topK = logits.length, topP = 1 } = settings
+/**
+ * Draws a token id from logits, in the order of transformers: penalties and tokens that are not drawn, temperature, top-k,
+ * top-p, min-p. Equal logits are taken in the order of their ids.
+ *
+ * @param text what the logits stand behind, where a setting asks for it
+ */
+export function sampleToken(
+  given: Float32Array,
+  settings: SamplingSettings,
+  random: SeededRandom,
+  text: TextSoFar = { ids: [], promptTokens: 0 }
+): number {
+  const logits = adjustLogits(given, settings, text)
+  const { temperature = 1, topK = logits.length, topP = 1, minP = 0 } = settings
   const likeliest = logits.reduce((best, value, id) => (value > logits[best]! ? id : best), 0)
   if (temperature === 0) return likeliest
   const highest = logits[likeliest]!
   const share = (id: number): number => Math.exp((logits[id]! - highest) / temperature)
-  const { order, total } = candidates(logits, topK, topP, share)
+  const { order: drawn, total } = candidates(logits, topK, topP, share)
+  // The likeliest token's share is 1.
+  const order = minP > 0 ? drawn.filter((id) => share(id) >= minP) : drawn
   const shares = order.map(share)
   let kept = 0
   let count = 0

@@ -1,17 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { Template } from '@huggingface/jinja'
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
+import type { ChatMessage } from '../../data/records/example.ts'
 import type { RenderChat } from '../../data/records/tokenize-example.ts'
-import { requireRegularFile } from '../../formats/files/regular-file.ts'
+import { readTextFile } from '../../formats/files/read-text.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import { compileJinja } from './jinja/template.ts'
+import { namedSpecialTokens, type SpecialTokens } from './special-tokens.ts'
+import { readTokenizerConfigs } from './tokenizer.ts'
 
-const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
 const namedTemplate = z.looseObject({ name: z.string(), template: z.string() })
 const configSchema = z.looseObject({
-  chat_template: z.union([z.string(), z.array(namedTemplate)]).nullish(),
-  bos_token: specialToken,
-  eos_token: specialToken
+  chat_template: z.union([z.string(), z.array(namedTemplate)]).nullish()
 })
 
 /** Templates that have a name here, for models without one of their own. */
@@ -21,70 +21,104 @@ export const CHAT_TEMPLATES: Readonly<Record<string, string>> = {
     '{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}'
 }
 
-/** Tokens that templates write by name. */
-interface SpecialTokens {
-  readonly bosToken?: string
-  readonly eosToken?: string
+/**
+ * The day that a template writes where nothing else is asked for: the one that Llama 3's templates write without a clock.
+ * Training data that depended on the clock would not give the same bits twice.
+ */
+export const TEMPLATE_DATE = '2024-07-26'
+
+/** What a template can use beside the messages. */
+export interface ChatTemplateOptions {
+  /** Tokens by name, such as `bos_token`; a name without a token is undefined in the template. */
+  readonly specialTokens?: SpecialTokens
+  /** What a template that writes the date is told; `TEMPLATE_DATE` if absent. Asked only by templates that write it. */
+  readonly date?: () => Date
 }
 
+/** A folder's chat templates: most have one, named default. */
+export type ChatTemplateSources = ReadonlyMap<string, string>
+
 /**
- * A Jinja chat template as a function, rendered as Hugging Face's libraries do: blocks trimmed, `messages`,
- * `add_generation_prompt`, `bos_token` and `eos_token` at hand.
+ * A Jinja chat template as a function, rendered as transformers does: `messages`, `tools`, `add_generation_prompt` and the
+ * special tokens at hand, keys of a message that say nothing left out.
  *
+ * @param source one template, or several by name: `tool_use` is taken where there are tools, else `default`
  * @throws {Error} when the template is no Jinja
  */
 export function createChatTemplate(
-  source: string,
-  { bosToken = '', eosToken = '' }: SpecialTokens = {}
+  source: string | ChatTemplateSources,
+  { specialTokens = {}, date = () => new Date(`${TEMPLATE_DATE}T00:00:00Z`) }: ChatTemplateOptions = {}
 ): RenderChat {
-  const template = new Template(source)
-  return (messages, { addGenerationPrompt }) =>
-    template.render({
-      messages,
-      add_generation_prompt: addGenerationPrompt,
-      bos_token: bosToken,
-      eos_token: eosToken
-    })
+  const sources = typeof source === 'string' ? new Map([['default', source]]) : source
+  const compiled = new Map([...sources].map(([name, text]) => [name, compileJinja(text)]))
+  const tokens = Object.fromEntries(Object.entries(specialTokens).filter(([, token]) => token !== null))
+  return (messages, { addGenerationPrompt, tools }) => {
+    const template = (tools && compiled.get('tool_use')) ?? compiled.get('default')
+    if (template === undefined)
+      throw new Error(`there are templates named ${[...compiled.keys()].join(', ')}, but none named default`)
+    return template.render(
+      {
+        ...tokens,
+        messages: messages.map(templateMessage),
+        add_generation_prompt: addGenerationPrompt,
+        ...(tools && { tools })
+      },
+      date
+    )
+  }
+}
+
+function templateMessage({ role, content, extra }: ChatMessage): Record<string, unknown> {
+  return { role, ...(content !== undefined && { content }), ...extra }
 }
 
 /**
- * The chat template of a model's folder: `chat_template` in tokenizer_config.json (of several the one named default), or
- * chat_template.jinja.
+ * The chat template of a model's folder: chat_template.jinja, or `chat_template` in tokenizer_config.json; of several the
+ * one named default.
  *
  * @param override a name in `CHAT_TEMPLATES`, or a file with a template, in place of the folder's own
  * @returns undefined if the folder has none
  * @throws {Error} when a file is missing or malformed
  */
-export function loadChatTemplate(folder: string, override?: string): RenderChat | undefined {
-  const config = configSchema.safeParse(readJsonObject(join(folder, 'tokenizer_config.json')))
-  if (!config.success) throw new Error(`tokenizer_config.json: ${z.prettifyError(config.error)}`)
-  const { chat_template: named, bos_token, eos_token } = config.data
-  const own = Array.isArray(named) ? named.find(({ name }) => name === 'default')?.template : named
-  const source =
-    override === undefined ? (own ?? readTemplate(join(folder, 'chat_template.jinja'))) : chosen(override)
-  if (source === undefined) return undefined
-  const bosToken = textOf(bos_token)
-  const eosToken = textOf(eos_token)
-  return createChatTemplate(source, {
-    ...(bosToken !== undefined && { bosToken }),
-    ...(eosToken !== undefined && { eosToken })
-  })
+export function loadChatTemplate(
+  folder: string,
+  override?: string,
+  options: Pick<ChatTemplateOptions, 'date'> = {}
+): RenderChat | undefined {
+  const sources = override === undefined ? chatTemplateSources(folder) : chosen(override)
+  if (sources.size === 0) return undefined
+  const specialTokens = namedSpecialTokens(readTokenizerConfigs(folder))
+  return createChatTemplate(sources, { ...options, specialTokens })
 }
 
-function chosen(override: string): string {
-  const found = CHAT_TEMPLATES[override] ?? readTemplate(override)
-  if (found !== undefined) return found
+/** The chat templates of a model's folder by name; none if it has none. @throws {Error} when a file is malformed */
+export function chatTemplateSources(folder: string): ChatTemplateSources {
+  const path = join(folder, 'tokenizer_config.json')
+  const config = configSchema.safeParse(existsSync(path) ? readJsonObject(path) : {})
+  if (!config.success) throw new Error(`tokenizer_config.json: ${z.prettifyError(config.error)}`)
+  const own = config.data.chat_template ?? []
+  const files = templateFiles(folder)
+  if (files.size > 0) return files
+  if (typeof own === 'string') return new Map([['default', own]])
+  return new Map(own.map(({ name, template }) => [name, template]))
+}
+
+/** Files with templates go before those in tokenizer_config.json, in transformers too. */
+function templateFiles(folder: string): Map<string, string> {
+  const found = new Map<string, string>()
+  const main = join(folder, 'chat_template.jinja')
+  if (existsSync(main)) found.set('default', readTextFile(main))
+  const more = join(folder, 'additional_chat_templates')
+  if (!existsSync(more)) return found
+  for (const file of readdirSync(more).sort())
+    if (file.endsWith('.jinja')) found.set(basename(file, '.jinja'), readTextFile(join(more, file)))
+  return found
+}
+
+function chosen(override: string): ChatTemplateSources {
+  const found = CHAT_TEMPLATES[override] ?? (existsSync(override) ? readTextFile(override) : undefined)
+  if (found !== undefined) return new Map([['default', found]])
   throw new Error(
     `there is no chat template ${override}: name a file, or ${Object.keys(CHAT_TEMPLATES).join(', ')}`
   )
-}
-
-function readTemplate(path: string): string | undefined {
-  if (!existsSync(path)) return undefined
-  requireRegularFile(path)
-  return readFileSync(path, 'utf8')
-}
-
-function textOf(token: z.infer<typeof specialToken>): string | undefined {
-  return typeof token === 'object' ? token?.content : token
 }

@@ -1,41 +1,66 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import { requireTokenizerFile } from './missing-tokenizer.ts'
 import { patternFault, patternsIn } from './pattern-check.ts'
+import { modelTokenIds, namedSpecialTokens, type TokenizerConfigs } from './special-tokens.ts'
 
-const specialToken = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish()
 /** Ids that a tokenizer may have: far more than any. */
 const IDS_MAX = 2 ** 24
 const idsSchema = z.looseObject({
-  added_tokens: z.array(z.looseObject({ content: z.unknown(), id: z.unknown() })).nullish(),
+  added_tokens: z
+    .array(z.looseObject({ content: z.unknown(), id: z.unknown(), special: z.unknown() }))
+    .nullish(),
   model: z
     .looseObject({ vocab: z.union([z.array(z.unknown()), z.record(z.string(), z.unknown())]).nullish() })
-    .nullish()
+    .nullish(),
+  post_processor: z.unknown()
 })
-const tokenizerConfigSchema = z.looseObject({ bos_token: specialToken, eos_token: specialToken })
+const addingSchema = z.looseObject({
+  add_bos_token: z.boolean().nullish(),
+  add_eos_token: z.boolean().nullish()
+})
 
 /**
- * Loads a folder's tokenizer.json and tokenizer_config.json.
+ * Loads a folder's tokenizer.json, and what tokenizer_config.json, special_tokens_map.json and config.json say of it.
  *
- * @throws {Error} when a file is missing or malformed, or bos_token or eos_token is not in the vocabulary
+ * @throws {Error} when a file is missing or malformed, or a named token is not in the vocabulary
  */
 export function loadTokenizer(folder: string): TextTokenizer {
-  return createTextTokenizer(
-    readJsonObject(join(folder, 'tokenizer.json')),
-    readJsonObject(join(folder, 'tokenizer_config.json'))
-  )
+  requireTokenizerFile(folder)
+  const { config, ...more } = readTokenizerConfigs(folder)
+  return createTextTokenizer(readJsonObject(join(folder, 'tokenizer.json')), config, more)
+}
+
+/** Reads what a folder says of its tokenizer beside tokenizer.json. @throws {Error} when a file is missing or malformed */
+export function readTokenizerConfigs(folder: string): TokenizerConfigs {
+  const optional = (name: string): object | undefined =>
+    existsSync(join(folder, name)) ? readJsonObject(join(folder, name)) : undefined
+  return {
+    config: optional('tokenizer_config.json') ?? {},
+    specialTokensMap: optional('special_tokens_map.json'),
+    modelConfig: optional('config.json')
+  }
 }
 
 /**
- * A tokenizer from the contents of tokenizer.json and tokenizer_config.json.
+ * A tokenizer from the contents of tokenizer.json and of the files beside it. What it puts before and behind a text is
+ * what its post-processor does; `add_bos_token` and `add_eos_token` count where it has none, as in transformers 5.
  *
- * @throws {Error} when they are malformed, bos_token or eos_token is not in the vocabulary, or a pattern may take for ever
+ * @param config contents of tokenizer_config.json
+ * @param more contents of the other files, where they are at hand
+ * @throws {Error} when they are malformed, a named token is not in the vocabulary, or a pattern may take for ever
  */
-export function createTextTokenizer(tokenizerJson: object, configJson: object): TextTokenizer {
-  const config = tokenizerConfigSchema.safeParse(configJson)
-  if (!config.success) throw new Error(`tokenizer_config.json: ${z.prettifyError(config.error)}`)
+export function createTextTokenizer(
+  tokenizerJson: object,
+  config: object,
+  more: Omit<TokenizerConfigs, 'config'> = {}
+): TextTokenizer {
+  const files: TokenizerConfigs = { config, ...more }
+  const named = namedSpecialTokens(files)
   for (const pattern of patternsIn(tokenizerJson)) {
     const fault = patternFault(pattern)
     if (fault !== undefined)
@@ -44,30 +69,77 @@ export function createTextTokenizer(tokenizerJson: object, configJson: object): 
       )
   }
   requireSmallIds(tokenizerJson)
-  const tokenizer = new Tokenizer(tokenizerJson, configJson)
+  const tokenizer = new Tokenizer(tokenizerJson, config)
+  const ids = specialIds(tokenizer, named, files)
+  let highest = -1
+  for (const id of tokenizer.get_vocab(true).values()) highest = Math.max(highest, id)
+  return {
+    vocabularySize: highest + 1,
+    ...ids,
+    ...addedAround(tokenizer, tokenizerJson, config, ids),
+    specialIds: markersOf(tokenizer),
+    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),
+    decode: (ids) =>
+      ids.length === 0
+        ? ''
+        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    tokenName: (id) => tokenizer.id_to_token(id)
+  }
+}
+
+/** The ids that begin and end texts. @throws {Error} for a named token that the vocabulary does not have */
+function specialIds(
+  tokenizer: Tokenizer,
+  named: ReturnType<typeof namedSpecialTokens>,
+  { modelConfig }: TokenizerConfigs
+): { bosId: number | undefined; eosId: number | undefined } {
   const idOf = (key: 'bos_token' | 'eos_token'): number | undefined => {
-    const named = config.data[key]
-    const token = typeof named === 'object' ? named?.content : named
+    const token = named[key]
     if (!token) return undefined
     const id = tokenizer.token_to_id(token)
     if (id === undefined)
       throw new Error(`tokenizer_config.json names ${key} ${token}, which tokenizer.json does not have`)
     return id
   }
-  const bosId = idOf('bos_token')
-  const eosId = idOf('eos_token')
-  let highest = -1
-  for (const id of tokenizer.get_vocab(true).values()) highest = Math.max(highest, id)
+  const model = modelTokenIds(modelConfig)
+  const known = (id: number | undefined): number | undefined =>
+    id !== undefined && tokenizer.id_to_token(id) !== undefined ? id : undefined
   return {
-    vocabularySize: highest + 1,
-    bosId,
-    eosId,
-    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),
-    decode: (ids) =>
-      ids.length === 0
-        ? ''
-        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false })
+    // A tokenizer that says that it has no token for beginnings has none, whatever its model's config.json says (Qwen).
+    bosId: named.bos_token === undefined ? known(model.bos) : idOf('bos_token'),
+    eosId: idOf('eos_token') ?? known(model.eos)
   }
+}
+
+/** What the tokenizer puts before and behind a text. */
+function addedAround(
+  tokenizer: Tokenizer,
+  tokenizerJson: object,
+  config: object,
+  { bosId, eosId }: { readonly bosId: number | undefined; readonly eosId: number | undefined }
+): { prefix: readonly number[]; suffix: readonly number[] } {
+  if (idsSchema.parse(tokenizerJson).post_processor == null) {
+    const { add_bos_token, add_eos_token } = addingSchema.safeParse(config).data ?? {}
+    const added = (wanted: unknown, id: number | undefined): number[] =>
+      wanted === true && id !== undefined ? [id] : []
+    return { prefix: added(add_bos_token, bosId), suffix: added(add_eos_token, eosId) }
+  }
+  const plain = (text: string): number[] => tokenizer.encode(text, { add_special_tokens: false }).ids
+  const probe = PROBES.find((text) => plain(text).length > 0) ?? ''
+  const bare = plain(probe)
+  const { ids }: { ids: number[] } = tokenizer.encode(probe, { add_special_tokens: true })
+  const start = ids.findIndex((_, index) => bare.every((id, offset) => ids[index + offset] === id))
+  if (ids.length > 0 && start < 0)
+    throw new Error("tokenizer.json: its post_processor changes a text's own tokens, which Loam does not do")
+  return { prefix: ids.slice(0, start), suffix: ids.slice(start + bare.length) }
+}
+
+/** Texts of which every vocabulary for texts has one. */
+const PROBES = ['a', 'e', 'h', '0', '.', ' ', '\u00e9', '\u4e00']
+
+function markersOf(tokenizer: Tokenizer): ReadonlySet<number> {
+  const added = [...tokenizer.get_added_tokens_decoder()]
+  return new Set(added.filter(([, { special }]) => special).map(([id]) => id))
 }
 
 /** The tokenizer's tables have a place for every id up to the highest. @throws {Error} naming the token */
@@ -82,10 +154,4 @@ function requireSmallIds(tokenizerJson: object): void {
     throw new Error(
       `tokenizer.json: the id ${wrong[1]} of ${JSON.stringify(wrong[0])} is not below ${IDS_MAX}`
     )
-}
-
-/** A whole text's tokens, with the token that begins texts before them where the tokenizer has one. */
-export function encodeText(tokenizer: TextTokenizer, text: string): number[] {
-  const ids = tokenizer.encode(text)
-  return tokenizer.bosId === undefined ? ids : [tokenizer.bosId, ...ids]
 }

@@ -44,6 +44,10 @@ export interface TrainingData {
   readonly examples: number
   readonly heldOutExamples: number
   readonly format: string
+  /** Records that were passed over since they do not fit. */
+  readonly badRecords: number
+  /** What of the data is not trained on, or not as its author may think, as lines for people. */
+  readonly notes: readonly string[]
   /** SHA-256 of all tokens and weights, trained and held out: whether a checkpoint is of the same data. */
   digest(): string
 }
@@ -63,7 +67,7 @@ export async function loadTrainingData(
 ): Promise<TrainingData> {
   const { batchSize, sequenceLength, seed, data, evalData } = options
   const corpus = await reader.read(data, options, options)
-  const { isText, format } = corpus
+  const { isText, format, badRecords, notes } = corpus
   const { keptBack } = options
   const examples = keptBack === undefined ? corpus.examples : keptBackOf(corpus, keptBack).train
   const other = evalData === undefined ? undefined : await reader.read(evalData, options, options)
@@ -78,6 +82,8 @@ export async function loadTrainingData(
     examples: train.length,
     heldOutExamples: heldOut.length,
     format,
+    badRecords: badRecords + (other?.badRecords ?? 0),
+    notes: [...new Set([...notes, ...(other?.notes ?? [])])],
     digest: () => digestOf([...trained, ...kept])
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
@@ -10,7 +10,10 @@ import {
   UnsupportedModelError
 } from '../families/index.ts'
 import { checkShape } from './check-weights.ts'
+import { finiteTensor } from './finite-tensor.ts'
+import { parameterNames } from './tensor-names.ts'
 import { type LatestMatrix, transposedFileTensor } from './transposed.ts'
+import { unreadTensors } from './unread-tensors.ts'
 import { type FileTensor, openWeightFile, type WeightFile } from './weight-file.ts'
 
 /** The file that holds a model's weights, where one does. */
@@ -20,42 +23,111 @@ const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string())
 
 /**
  * Opens the weight files of a base model's folder: the one place that knows which files these are, which parameter a
- * tensor is, and that some families' checkpoints hold linear weights as [in, out]. What it gives is named and laid out
- * as `parameterShapes` has it; tensors that are no parameter of the model (masks, tied copies) are left out.
+ * tensor is, and that some families' checkpoints store linear weights as [in, out]. What it gives is named and laid out
+ * as `parameterShapes` has it. Every tensor is a parameter, a copy of the embedding as the head of a tied model, or known
+ * to change nothing.
  *
- * @throws {UnsupportedModelError} when a parameter is missing or of another shape
+ * @throws {UnsupportedModelError} when a parameter is missing or of another shape, or a tensor would be left out
  * @throws {SafetensorsError} when a file is damaged
- * @throws {Error} when there are no weight files
+ * @throws {Error} when there are no weight files; when a tensor is read that holds NaN or an infinity
  */
 export function openParameters(folder: string, config: ModelConfig): WeightFile {
-  const family = familyOf(config)
-  const shapes = parameterShapes(config)
-  const linear = new Set([...linearModules(config).keys()].map((module) => `${module}.weight`))
   const files: WeightFile[] = []
-  const latest: LatestMatrix = {}
   const close = (): void => {
     for (const file of files) file.close()
   }
-  const tensors = new Map<string, FileTensor>()
   try {
-    for (const file of weightFiles(folder)) {
-      const opened = openWeightFile(join(folder, file))
+    const found = weightFiles(folder).flatMap((file) => {
+      const path = join(folder, file)
+      const opened = openWeightFile(path)
       files.push(opened)
-      for (const tensor of opened.tensors.values()) {
-        const name = family.parameterName(tensor.name)
-        const shape = shapes.get(name)
-        if (shape === undefined || tensors.has(name)) continue
-        const isTransposed = family.fanInFanOut && linear.has(name)
-        checkShape(folder, tensor.name, tensor.shape, isTransposed ? shape.toReversed() : shape)
-        tensors.set(name, { ...(isTransposed ? transposedFileTensor(tensor, latest) : tensor), name })
-      }
-    }
-    for (const [name, shape] of shapes) checkShape(folder, name, tensors.get(name)?.shape, shape)
+      return [...opened.tensors.values()].map((tensor) => finiteTensor(tensor, path))
+    })
+    return { tensors: parametersAmong(found, folder, config), close }
   } catch (error) {
     close()
     throw error
   }
-  return { tensors, close }
+}
+
+/** The parameters among the tensors of a folder, by name and in their shapes. */
+function parametersAmong(
+  found: readonly FileTensor[],
+  folder: string,
+  config: ModelConfig
+): Map<string, FileTensor> {
+  const family = familyOf(config)
+  const shapes = parameterShapes(config)
+  const linear = new Set([...linearModules(config).keys()].map((module) => `${module}.weight`))
+  const latest: LatestMatrix = {}
+  const byName = byParameterName(found, folder, config)
+  const tensors = new Map<string, FileTensor>()
+  for (const [name, shape] of shapes) {
+    const tensor = byName.get(name)
+    byName.delete(name)
+    const isTransposed = family.fanInFanOut && linear.has(name)
+    const wanted = isTransposed ? shape.toReversed() : shape
+    checkShape(folder, tensor?.name ?? name, tensor?.shape, wanted)
+    tensors.set(name, { ...(isTransposed ? transposedFileTensor(tensor!, latest) : tensor!), name })
+  }
+  const unread = unreadTensors(
+    config,
+    [...byName].map(([name, { shape }]) => ({ name, shape }))
+  )
+  if (unread !== undefined) throw new UnsupportedModelError(`${folder}: ${unread}`)
+  return tensors
+}
+
+/** Tensors by the names of the parameters that they are; the head of a tied model is the embedding. */
+function byParameterName(
+  found: readonly FileTensor[],
+  folder: string,
+  config: ModelConfig
+): Map<string, FileTensor> {
+  const family = familyOf(config)
+  const nameOf = parameterNames(
+    family,
+    found.map(({ name }) => name)
+  )
+  const byName = new Map<string, FileTensor>()
+  for (const tensor of found) {
+    const name = nameOf(tensor.name)
+    const other = byName.get(name)
+    if (other !== undefined)
+      throw new UnsupportedModelError(
+        `${folder}: the weight files hold ${name} twice, as ${other.name} and as ${tensor.name}: remove the file that is not of this model`
+      )
+    byName.set(name, tensor)
+  }
+  const head = byName.get(OUTPUT_HEAD)
+  if (!config.tiedHead || head === undefined) return byName
+  byName.delete(OUTPUT_HEAD)
+  const embedding = byName.get(family.embedding)
+  if (embedding === undefined) byName.set(family.embedding, head)
+  else if (!sameElements(head, embedding))
+    throw new UnsupportedModelError(
+      `${folder}: config.json, tie_word_embeddings says that the head is the embedding, but ${head.name} in the weight files is another matrix than ${embedding.name}; transformers 5 computes with ${head.name}: set tie_word_embeddings to false to do the same, or remove ${head.name}`
+    )
+  return byName
+}
+
+/** Name of the head in all families. */
+const OUTPUT_HEAD = 'lm_head.weight'
+/** Elements compared at a time. */
+const COMPARED = 1 << 20
+
+function sameElements(left: FileTensor, right: FileTensor): boolean {
+  if (`${left.shape}` !== `${right.shape}`) return false
+  const count = elements(left.shape)
+  for (let start = 0; start < count; start += COMPARED) {
+    const [a, b] = [left, right].map((tensor) => {
+      const part = new Float32Array(Math.min(COMPARED, count - start))
+      tensor.readRange(part, start)
+      return part
+    })
+    if (!a!.every((value, index) => value === b![index])) return false
+  }
+  return true
 }
 
 /**
@@ -67,8 +139,12 @@ export function openParameters(folder: string, config: ModelConfig): WeightFile 
 export function requireFittingConfig(folder: string, config: ModelConfig): void {
   if (!existsSync(join(folder, WEIGHTS_FILE)) && !existsSync(join(folder, INDEX_FILE))) return
   let bytes = 0
-  for (const file of weightFiles(folder))
-    bytes += statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0
+  for (const file of weightFiles(folder)) {
+    const path = join(folder, file)
+    // Says by itself when the file is missing, cut off or another than was meant.
+    openWeightFile(path).close()
+    bytes += statSync(path).size
+  }
   const one = { ...config, layers: 1 }
   let described = 0
   for (const shape of parameterShapes(one).values()) described += elements(shape)
@@ -85,18 +161,43 @@ function elements(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 1)
 }
 
-/** The names of a folder's weight files. */
+/**
+ * The names of a folder's weight files.
+ *
+ * @throws {Error} when there are none, or one that the index names is missing
+ */
 export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, WEIGHTS_FILE))) return [WEIGHTS_FILE]
   const path = join(folder, INDEX_FILE)
-  if (!existsSync(path))
-    throw new Error(
-      `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}; weights in other formats (pytorch_model.bin) are not read`
-    )
+  if (!existsSync(path)) throw new Error(noWeights(folder))
   const index = indexSchema.safeParse(readJsonObject(path))
   if (!index.success) throw new Error(`${path}: ${z.prettifyError(index.error)}`)
   const files = [...new Set(Object.values(index.data.weight_map))].sort()
   const outside = files.find((file) => file !== basename(file))
   if (outside !== undefined) throw new Error(`${path} names ${outside}, which is not a file of the folder`)
   return files
+}
+
+/** Weights in other formats, and how they become safetensors. */
+const OTHER_WEIGHTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^pytorch_model.*\.bin$|\.(?:pt|pth)$/,
+    'load it in transformers and save it again, AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)'
+  ],
+  [/\.gguf$/, 'get the folder that the GGUF was made from'],
+  [/\.safetensors$/, `download ${WEIGHTS_FILE}, or ${INDEX_FILE} with all files that it names`],
+  [
+    /^(?:tf_model\.h5|flax_model\.msgpack)$/,
+    'load it in transformers with from_tf or from_flax and save it again'
+  ]
+]
+
+function noWeights(folder: string): string {
+  const names = existsSync(folder) ? readdirSync(folder).sort() : []
+  for (const [pattern, cure] of OTHER_WEIGHTS) {
+    const other = names.find((name) => pattern.test(name))
+    if (other !== undefined)
+      return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}, but ${other}, which is not read: ${cure}`
+  }
+  return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}: download the weights too`
 }

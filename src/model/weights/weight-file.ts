@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import {
   ELEMENT_FORMAT_BYTES,
   type ElementFormat,
@@ -6,8 +6,13 @@ import {
   widenElements
 } from '../../formats/elements/element-formats.ts'
 import { float32FromBytes, HOST_IS_LITTLE_ENDIAN } from '../../formats/elements/little-endian.ts'
+import { HEAD_BYTES, notTheFileItself } from '../../formats/files/not-the-file.ts'
 import { requireRegularFile } from '../../formats/files/regular-file.ts'
-import { parseSafetensorsHeader, type SafetensorsEntry } from '../../formats/safetensors/header.ts'
+import {
+  parseSafetensorsHeader,
+  type SafetensorsEntry,
+  SafetensorsError
+} from '../../formats/safetensors/header.ts'
 import { type EncodeSafetensorsOptions, safetensorsChunks } from '../../formats/safetensors/safetensors.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
 
@@ -48,9 +53,13 @@ export interface WeightFile {
  */
 export function openWeightFile(path: string): WeightFile {
   requireRegularFile(path)
+  if (!existsSync(path))
+    throw new SafetensorsError(`${path} is missing: download it, or copy it from where the model is`)
   const file = openSync(path, 'r')
   try {
-    const tensors = readHeader(file).map((entry) => [entry.name, fileTensor(file, path, entry)] as const)
+    const tensors = readHeader(file, path).map(
+      (entry) => [entry.name, fileTensor(file, path, entry)] as const
+    )
     return { tensors: new Map(tensors), close: () => closeSync(file) }
   } catch (error) {
     closeSync(file)
@@ -71,8 +80,19 @@ export function writeWeightFile(path: string, tensors: TensorMap, options: Encod
   }
 }
 
-function readHeader(file: number): readonly SafetensorsEntry[] {
+function readHeader(file: number, path: string): readonly SafetensorsEntry[] {
   const { size } = fstatSync(file)
+  const standIn = notTheFileItself(readBytes(file, new Uint8Array(Math.min(HEAD_BYTES, size)), 0))
+  if (standIn !== undefined) throw new SafetensorsError(`${path} ${standIn}`)
+  try {
+    return parseHeader(file, size)
+  } catch (error) {
+    if (error instanceof SafetensorsError) throw new SafetensorsError(`${path}: ${error.message}`)
+    throw error
+  }
+}
+
+function parseHeader(file: number, size: number): readonly SafetensorsEntry[] {
   const start = readBytes(file, new Uint8Array(Math.min(LENGTH_BYTES, size)), 0)
   const stated = start.length < LENGTH_BYTES ? 0n : new DataView(start.buffer).getBigUint64(0, true)
   const wanted = BigInt(LENGTH_BYTES) + stated

@@ -2,9 +2,9 @@ import { readFile, rm } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Home } from '../home/home.ts'
 import { runningDaemon } from '../home/process-lock.ts'
-import { writeFileAtomic } from '../storage/index.ts'
+import { writeFileAtomic } from '../storage/atomic-file.ts'
 
-/** Between two notes, milliseconds. */
+/** Time between two writes of the progress file, milliseconds. */
 const NOTE_MS = 1_000
 
 const progressSchema = z.strictObject({
@@ -15,18 +15,18 @@ const progressSchema = z.strictObject({
   providers: z.number()
 })
 
-/** How far the fetching of a base model is. */
+/** Progress of fetching a base model. */
 export interface BaseProgress {
-  /** Bytes of its files that are here, of all. */
+  /** Bytes fetched so far, and the total. */
   readonly done: number
   readonly total: number
-  /** Members that are connected. */
+  /** Connected members. */
   readonly connected: number
-  /** Those of them that tell that they have all of it. */
+  /** Connected members that announce the complete base model. */
   readonly providers: number
 }
 
-/** Notes in the home how far the fetching of its base is, for `loam status`: there is no control API before it is done. */
+/** Writes the progress of the fetch to the home, for `loam status`: the control API only starts afterwards. */
 export class BaseProgressFile {
   readonly #home: Home
   #noted = Number.NEGATIVE_INFINITY
@@ -42,7 +42,7 @@ export class BaseProgressFile {
     this.#noted = now
     const text = `${JSON.stringify({ pid: process.pid, ...progress })}\n`
     this.#writing = this.#writing.then(async () => {
-      // A full disk is told of by what fills it.
+      // A full disk is reported by the fetch itself.
       await writeFileAtomic(this.#home.baseProgress, new TextEncoder().encode(text)).catch(() => undefined)
     })
   }
@@ -53,13 +53,13 @@ export class BaseProgressFile {
   }
 }
 
-/** How far the process that fetches a home's base is; undefined where none does. */
+/** Progress of the process that is fetching a home's base model; undefined if there is none. */
 export async function readBaseProgress(home: Home): Promise<(BaseProgress & { pid: number }) | undefined> {
   try {
     const progress = progressSchema.parse(JSON.parse(await readFile(home.baseProgress, 'utf8')))
     return (await runningDaemon(home)) === progress.pid ? progress : undefined
   } catch {
-    // It is there for a few minutes, and may be gone between two looks.
+    // The file exists for a few minutes only, and may vanish between two reads.
     return undefined
   }
 }

@@ -8,18 +8,18 @@ import type { Home } from '../home/home.ts'
 import type { BlockExchange, FetchProgress } from '../network/index.ts'
 import { syncFolder } from '../storage/index.ts'
 
-/** Which file tells whether Loam runs the model: it is fetched before the others. */
+/** The file that tells whether Loam supports the model: it is fetched before the others. */
 const FIRST = 'config.json'
 
 /**
- * Fetches the charter's base model from members into `HOME/base`, which is there once all of it is. What an earlier call
- * left in `HOME/base.partial` counts. Waits for members until `signal` ends it.
+ * Fetches the charter's base model from members into `HOME/base`, which appears once it is complete. Resumes from what
+ * an earlier call left in `HOME/base.partial`. Waits for members until `signal` aborts.
  *
  * @param exchange whose block store is `HOME/base.partial`
  * @returns the files in `HOME/base`
- * @throws {PeerError} when there is no room, or a file is not as the charter names it
- * @throws {StoreError} when the disk does not take it
- * @throws {UnsupportedModelError} when the consortium's model is of no kind that Loam runs
+ * @throws {PeerError} when the disk has no room, or a file differs from the charter's
+ * @throws {StoreError} when a write fails
+ * @throws {UnsupportedModelError} when Loam does not support the consortium's model
  */
 export async function fetchBase(
   exchange: Pick<BlockExchange, 'fetchFiles'>,

@@ -12,19 +12,20 @@ import {
   type FetchProgress,
   startBlockExchange
 } from '../network/index.ts'
+import { copyAdvice } from '../network/peers/instance.ts'
 import { loadAddresses } from '../network/peers/known-addresses.ts'
 import { BlockStore } from '../storage/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
 import { type BaseProgress, BaseProgressFile } from './base-progress.ts'
 import { fetchBase } from './fetch-base.ts'
 
-/** How to get a base that nobody has given. */
+/** How to get a base model if the settings name none. */
 export interface BaseSearch extends HostIdentity {
   readonly home: Home
   readonly charter: Charter
   readonly blocks: PeerConfig['blocks']
   readonly progress: (progress: BaseProgress) => void
-  /** Told of each address to begin with that does not answer, and when it does. */
+  /** Called for each bootstrap address that does not answer, and again when it does. */
   readonly onVerdict: (verdict: BootstrapVerdict) => void
   readonly signal: AbortSignal
 }
@@ -35,15 +36,15 @@ export interface BaseFolder {
   readonly files: readonly ListedFile[]
 }
 
-/** Between two looks at how far it is, milliseconds. */
+/** Time between two progress checks, milliseconds. */
 const PROGRESS_MS = 500
 
 /**
- * The folder of the charter's base model: the one that the settings have by default, where it fits, else `HOME/base`, into
- * which it is fetched from members where it is not there.
+ * The folder of the charter's base model: the settings' default if it matches the charter, else `HOME/base`, into which
+ * it is fetched from members if missing.
  *
  * @param model the settings' folder
- * @throws {PeerError} when `HOME/base` is there and damaged, or the fetching cannot go on
+ * @throws {PeerError} when `HOME/base` is damaged, or fetching cannot continue
  */
 export async function requireBase(search: BaseSearch, model: string): Promise<BaseFolder> {
   const { home, charter } = search
@@ -55,9 +56,9 @@ export async function requireBase(search: BaseSearch, model: string): Promise<Ba
 }
 
 /**
- * The charter's files in `HOME/base`; undefined where it is not there.
+ * The charter's files in `HOME/base`; undefined if it does not exist.
  *
- * @throws {PeerError} when it is there and not the charter's
+ * @throws {PeerError} when it exists and differs from the charter's
  */
 export async function fetchedBase(home: Home, charter: Charter): Promise<ListedFile[] | undefined> {
   if (!existsSync(home.base)) return undefined
@@ -65,22 +66,28 @@ export async function fetchedBase(home: Home, charter: Charter): Promise<ListedF
     return await requireCharterBase(home.base, charter)
   } catch (error) {
     throw new PeerError(
-      `${messageOf(error)}; rename ${home.base} to ${home.basePartial} to have what is damaged fetched again`
+      `${messageOf(error)}; rename ${home.base} to ${home.basePartial} to fetch the damaged parts again`
     )
   }
 }
 
 /**
- * Fetches the charter's base model into `HOME/base`, with a host of its own, which gives what it has got to others who
- * fetch. Waits for members until `signal` ends it; the next call continues with what is there by then.
+ * Fetches the charter's base model into `HOME/base` over a host of its own, which also serves the blocks fetched so far
+ * to others. Waits for members until `signal` aborts; the next call resumes.
  *
- * @throws {PeerError} when it cannot listen, or the fetching cannot go on
+ * @throws {PeerError} when it cannot listen, or fetching cannot continue
  */
 export async function fetchBaseFromMembers(search: BaseSearch): Promise<ListedFile[]> {
   const { home, charter, blocks, log, signal, onVerdict } = search
-  log.info({ folder: home.base }, 'the base model is fetched from members')
+  log.info({ folder: home.base }, 'fetching the base model from members')
   const host = await createQuietHost(search)
-  const handshakes = createHandshakes(host, search, { onVerdict })
+  const copied = new AbortController()
+  const handshakes = createHandshakes(host, search, {
+    onVerdict,
+    onCopy({ peerId, isOwn, isYounger }) {
+      if (isOwn && isYounger) copied.abort(new PeerError(copyAdvice(peerId)))
+    }
+  })
   const noted = new BaseProgressFile(home)
   const total = charter.base.files.reduce((sum, { bytes }) => sum + bytes, 0)
   const first = hex(charter.base.files[0]!.blocks)
@@ -109,12 +116,20 @@ export async function fetchBaseFromMembers(search: BaseSearch): Promise<ListedFi
     const onProgress = ({ bytesHeld }: FetchProgress) => {
       done = bytesHeld
     }
-    const fetched = await fetchBase(exchange, home, charter.base.files, onProgress, signal)
+    const fetched = await fetchBase(
+      exchange,
+      home,
+      charter.base.files,
+      onProgress,
+      AbortSignal.any([signal, copied.signal])
+    )
     done = total
     tell()
     const received = host.traffic.totals().get('blocks')?.received ?? 0
-    log.info({ bytes: total, received }, 'the base model is whole')
+    log.info({ bytes: total, received }, 'the base model is complete')
     return fetched
+  } catch (error) {
+    throw copied.signal.aborted ? copied.signal.reason : error
   } finally {
     clearInterval(looking)
     await handshakes.stop()

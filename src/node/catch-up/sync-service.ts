@@ -46,17 +46,19 @@ import { TrustedChain } from './trusted-chain.ts'
 /** Protocol of rule 14 *Sync*. */
 export const SYNC_PROTOCOL = '/loam/sync/1'
 
-/** Time between two askings while nothing is missing, milliseconds. */
+/** Time between two requests while nothing is missing, milliseconds. */
 const INTERVAL_MS = 1_000
 const TIMEOUT_MS = 10_000
 /** How long to wait for a sealed round to be rebuilt before the next peer is asked, milliseconds. */
 const REBUILD_WAIT_MS = 5_000
-/** Messages that are judged before the event loop gets its turn: a signature takes 0.1 to 0.2 ms. */
+/** Messages validated before yielding to the event loop: a signature takes 0.1 to 0.2 ms. */
 const JUDGED_AT_ONCE = 64
-/** Sealed rounds in one answer together, bytes. */
+/** Total size of the sealed rounds in one answer, bytes. */
 const SEALED_BYTES_MAX = 3 * 1024 * 1024
 const SEALED_ROUNDS_MAX = 64
-/** Least time between two looks at a seal that may contradict one's own: each reads the whole history. */
+/**
+ * Minimum time between two examinations of a seal that may contradict this peer's own: each reads the whole history.
+ */
 const COMPARE_EVERY_MS = 60_000
 const LIMITS = {
   maxRequestBytes: SYNC_REQUEST_BYTES_MAX,
@@ -108,7 +110,7 @@ export class SyncService {
     }, milliseconds)
   }
 
-  /** Asks the next connected peer in turn; asks again at once while it is behind and gets on. */
+  /** Asks the connected peers in turn; asks again at once while this peer is behind and making progress. */
   async #ask(): Promise<void> {
     const peers = this.#components.host.peers()
     const peer = peers[this.#turn++ % Math.max(peers.length, 1)]
@@ -117,8 +119,8 @@ export class SyncService {
       if (peer !== undefined) gained = await this.#askPeer(peer)
     } catch (error) {
       if (peer !== undefined && isMalformed(error))
-        this.#components.host.limits.report(peer, 'false', `an answer to sync: ${messageOf(error)}`)
-      this.#components.log.debug({ peer: String(peer), error: messageOf(error) }, 'sync brought nothing')
+        this.#components.host.limits.report(peer, 'false', `an invalid sync response: ${messageOf(error)}`)
+      this.#components.log.debug({ peer: String(peer), error: messageOf(error) }, 'a sync request failed')
     }
     this.#schedule(gained ? 0 : INTERVAL_MS)
   }
@@ -150,10 +152,10 @@ export class SyncService {
   }
 
   /**
-   * Rule 16 *Catch-up*: hears the history up to the invite's seal from one member. Only where it holds that seal is it
-   * followed; else another is asked.
+   * Rule 16 *Catch-up*: gets the history up to the invite's seal from one member. It is followed only if it contains
+   * that seal; otherwise another member is asked.
    *
-   * @returns whether this peer has come to the invite's seal
+   * @returns whether this peer has reached the invite's seal
    */
   async #followInvite(peer: PeerId, invite: Invite): Promise<boolean> {
     const { home, environment, log } = this.#components
@@ -176,13 +178,13 @@ export class SyncService {
         this.#driver.happen({ type: 'sealedRound', sealedRound })
         await this.#driver.roundAfter(sealedRound.seal.round, this.#stopped.signal)
       }
-      log.info({ round: invite.round, seal: hex(invite.seal) }, 'the history holds the seal of the invite')
+      log.info({ round: invite.round, seal: hex(invite.seal) }, 'the history contains the seal of the invite')
       return true
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error
       log.warn(
         { peer: peer.toString(), error: messageOf(error) },
-        'a member told a history that is not that of the invite; another is asked'
+        "a member's history does not match the invite; asking another member"
       )
       return false
     } finally {
@@ -191,8 +193,8 @@ export class SyncService {
   }
 
   /**
-   * Takes what is new in an answer. An honest peer sends nothing that is not valid, so the first such piece ends it: a
-   * liar costs one check of a signature an answer.
+   * Applies what is new in an answer. An honest peer sends only valid pieces, so the first invalid one ends it: a
+   * faulty peer costs one signature check per answer.
    */
   async #takeMessages(
     { certificates, messages }: SyncAnswer,
@@ -203,17 +205,17 @@ export class SyncService {
     const { verify } = environment
     for (const certificate of certificates) {
       const { context, certificates: held } = this.#driver.state
-      // The round may have ended meanwhile: its certificates are not judged by the next one's members.
+      // The round may have ended meanwhile: the next round's members do not validate its certificates.
       if (!this.#driver.hasRoom || context.round !== askedRound) return
       if (held.has(certificate.author)) continue
       if (!isValidCertificate(context, certificate, verify))
-        throw new MalformedError('a certificate is not valid')
+        throw new MalformedError('an invalid certificate')
       this.#driver.happen({ type: 'certificate', round: context.round, certificate })
       await this.#yield()
     }
     for (const [index, message] of messages.entries()) {
       const verdict = this.#driver.receive(message, peer.toString())
-      if (verdict === 'reject') host.limits.report(peer, 'false', 'a message in an answer to sync')
+      if (verdict === 'reject') host.limits.report(peer, 'false', 'an invalid message in a sync response')
       if (verdict === 'reject' || verdict === 'fault') return
       if (index % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await this.#yield()
     }
@@ -225,8 +227,8 @@ export class SyncService {
   }
 
   /**
-   * Rule 16 *Catch-up*: whoever is far behind may know nobody who is still a member. Then the seals that it is given show
-   * how far the others are, each judged by the members that the one before left.
+   * Rule 16 *Catch-up*: a peer that is far behind may know no current member. Then the seals it receives show how far
+   * the others are, each validated by the members that the seal before it left.
    *
    * @throws {MalformedError} where one does not hold
    */
@@ -236,7 +238,7 @@ export class SyncService {
     const far = checkpointDistance(context)
     if (sealedRounds.length < far || heads.ahead(context) - context.round >= far) return
     for (const bytes of sealedRounds) {
-      // Another history is looked into where it is followed.
+      // A conflicting history is examined where it is followed.
       if (!equalBytes(peekSealedRound(bytes).parent, context.parent)) return
       context = contextAfter(context, decodeSealedRound(context, bytes, environment.verify))
       await this.#yield()
@@ -245,8 +247,8 @@ export class SyncService {
   }
 
   /**
-   * Rule 16 *Catch-up*: tells the protocol through which round the others are too far ahead for every round to be built. The
-   * model of the round at which this peer arrives is fetched, and checked against its sealed digest.
+   * Rule 16 *Catch-up*: tells the protocol up to which round to skip building, because the others are too far ahead.
+   * The model of the last skipped round is fetched and checked against its sealed digest.
    */
   #tellBehind(): void {
     const { context, historyThrough } = this.#driver.state
@@ -255,10 +257,10 @@ export class SyncService {
   }
 
   /**
-   * Follows sealed rounds one after the other: each is judged by the members that the one before left. Where rebuilding
-   * takes long, or a block cannot be had, it goes on in the driver, and the asking goes on here.
+   * Follows sealed rounds in order, each validated by the members that the round before it left. If rebuilding takes
+   * long or a block is unavailable, the driver continues in the background and this continues to ask.
    *
-   * @returns whether a round was gained
+   * @returns whether this peer advanced by a round
    */
   async #takeSealedRounds({ sealedRounds }: SyncAnswer, peer: PeerId): Promise<boolean> {
     let gained = false
@@ -289,10 +291,17 @@ export class SyncService {
     return gained
   }
 
-  /** Rule 17 *Lost log*: notes how far another is, until enough have told how long this peer must keep silent. */
+  /**
+   * Rule 17 *Lost log*: records how far another peer is, until enough have answered to know how long this peer must
+   * stay silent.
+   */
   #recollect(peer: PeerId, attested: number): void {
     const { state } = this.#driver
-    if (state.silentThrough !== UNKNOWN_ROUND) return
+    if (state.silentThrough !== UNKNOWN_ROUND) {
+      // What was told before says nothing about a silence that begins later.
+      this.#told.clear()
+      return
+    }
     this.#told.set(hex(peer.toMultihash().bytes), attested)
     const through = silenceNeeded(state, this.#told)
     if (through === undefined) return
@@ -301,12 +310,11 @@ export class SyncService {
   }
 
   /**
-   * Rule 16 *Catch-up*: two valid seals of one round mean that more than f members lied: this peer goes no further. Where
-   * another's history is not the own one, the round in which they part is looked for by halving, with as many questions
-   * as the number of rounds has binary digits.
+   * Rule 16 *Catch-up*: two valid seals of one round mean that more than f members are faulty: this peer halts. The
+   * round in which another's history diverges from its own is found by binary search.
    *
-   * @param round whose seal, or parent, is not the own one
-   * @throws {MalformedError} where what the other tells does not hold: a liar, and no conflict
+   * @param round whose seal or parent differs from this peer's
+   * @throws {MalformedError} when the other's history is invalid: a faulty peer, not a conflict
    */
   async #findParting(peer: PeerId, round: number): Promise<void> {
     const { home, environment } = this.#components
@@ -329,7 +337,7 @@ export class SyncService {
         const seal = await told(asked)
         return seal === undefined || !isSameSeal(own[asked - 1]!.sealedRound.seal, seal)
       } catch (error) {
-        // It builds on another parent: they parted before.
+        // It builds on another parent: they diverged earlier.
         if (error instanceof MalformedError) return true
         throw error
       }
@@ -353,7 +361,7 @@ export class SyncService {
     const asked = decodeSyncRequest(bytes)
     const { state } = this.#driver
     if (!equalBytes(asked.charter, state.context.charterId))
-      throw new MalformedError('asks for another consortium')
+      throw new MalformedError('a request for another consortium')
     const answer: SyncAnswer = {
       version: 1,
       round: state.context.round,
@@ -369,7 +377,7 @@ export class SyncService {
     let total = 0
     for (let next = round; next < head && sealed.length < SEALED_ROUNDS_MAX; next++) {
       const bytes = await this.#components.rounds.sealedBytes(next)
-      // The first goes out whatever its size, or nobody could ever follow a round that large.
+      // The first is sent whatever its size, or nobody could ever follow a round that large.
       if (bytes === undefined || (sealed.length > 0 && total + bytes.length > SEALED_BYTES_MAX)) break
       total += bytes.length
       sealed.push(bytes)
@@ -378,7 +386,7 @@ export class SyncService {
   }
 }
 
-/** The first sealed round that an asker is given: of one on another parent, also the one that parts it from here. */
+/** The first sealed round to send to an asker: if its parent differs, also the round in which it diverged. */
 function firstWanted({ round, parent }: SyncRequest, { context }: PeerState): number {
   const isApart = round === context.round && !equalBytes(parent, context.parent)
   return isApart ? Math.max(1, round - 1) : round

@@ -16,9 +16,10 @@ import { inviterFault } from '../membership/invite-files.ts'
 import { writeFileWhole } from '../storage/atomic-file.ts'
 
 /**
- * Rule 16 *Catch-up*: a history that one member tells, up to the seal that an invite names. Every round of it is judged by
- * its members, but members who have left could have signed another: nothing of it is believed before it holds that seal.
- * Until then it lies beside the home's own rounds, and goes with the member that told it.
+ * Rule 16 *Catch-up*: a history received from one member, up to the seal that an invite names. Each of its rounds is
+ * validated by that round's members, but members who have left could have signed a different one: none of it is trusted
+ * before it contains that seal. Until then it is kept apart from the home's own rounds, and is dropped with the member
+ * it came from.
  */
 export class TrustedChain {
   readonly #folder: string
@@ -27,7 +28,7 @@ export class TrustedChain {
   readonly #first: number
   #context: RoundContext
 
-  /** @param context of the first round that this home lacks */
+  /** @param context of the first round missing in this home */
   constructor(home: Home, invite: Invite, context: RoundContext, verify: Verify) {
     this.#folder = join(home.folder, 'untrusted')
     this.#invite = invite
@@ -36,25 +37,25 @@ export class TrustedChain {
     this.#verify = verify
   }
 
-  /** The round that is to be told next, and its parent. */
+  /** The round expected next, and its parent. */
   get wanted(): Pick<RoundContext, 'round' | 'parent'> {
     return this.#context
   }
 
-  /** Whether the invite's seal is in it. */
+  /** Whether it contains the invite's seal. */
   get isTrusted(): boolean {
     return this.#context.round > this.#invite.round
   }
 
-  /** Forgets what was told. */
+  /** Drops what was received. */
   async clear(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
   /**
-   * Takes the next sealed round.
+   * Adds the next sealed round.
    *
-   * @throws {MalformedError} where it does not hold, or is not what the invite names
+   * @throws {MalformedError} when it is invalid, or not the one that the invite names
    */
   async take(bytes: Uint8Array): Promise<void> {
     const sealedRound = decodeSealedRound(this.#context, bytes, this.#verify)
@@ -73,7 +74,7 @@ export class TrustedChain {
     this.#context = next
   }
 
-  /** The rounds that are trusted now, in order, each judged in the context that the one before left. */
+  /** The rounds that are trusted now, in order, each validated in the context that the one before left. */
   async *rounds(contextNow: () => RoundContext): AsyncGenerator<SealedRound> {
     if (!this.isTrusted) throw new Error('the invite’s seal has not been reached')
     for (let round = this.#first; round <= this.#invite.round; round++)

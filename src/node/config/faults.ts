@@ -6,15 +6,15 @@ import { suggest } from './suggest.ts'
 /** Where an effective setting came from. */
 export type SettingSource = 'default' | 'file' | 'environment' | 'flag'
 
-/** Something in the settings that does not fit. */
+/** One problem in the settings. */
 export interface SettingFault {
-  /** The setting; empty where the file as a whole is meant. */
+  /** The setting; empty if the file as a whole is meant. */
   readonly key: string
-  /** One line, with where it was given and what to do. */
+  /** One line that says where it was given and what to do. */
   readonly message: string
 }
 
-/** Settings that do not fit; the message has all faults. */
+/** Invalid settings; the message lists every problem. */
 export class SettingsError extends PeerError {
   override name = 'SettingsError'
   readonly faults: readonly SettingFault[]
@@ -34,7 +34,7 @@ export interface KnownSettings {
   readonly listedBy: string
 }
 
-/** Values that were given for some of them. */
+/** The values given. */
 export interface GivenSettings extends KnownSettings {
   readonly values: object
   /** By key. */
@@ -53,7 +53,7 @@ export function valueAt(settings: object, key: string): unknown {
   return value
 }
 
-/** What an issue of the schema means for the person who wrote the settings. */
+/** A schema issue in the words of the person who wrote the settings. */
 export function faultsOf(issue: z.core.$ZodIssue, given: GivenSettings): SettingFault[] {
   const { settings, groups, values, sources, file = 'the settings' } = given
   const path = issue.path.map(String)
@@ -71,7 +71,7 @@ export function faultsOf(issue: z.core.$ZodIssue, given: GivenSettings): Setting
   const name = givenAs(setting, sources.get(key), given.file)
   if (issue.code === 'custom' && issue.params?.isAboutSeveral === true)
     return [{ key, message: `${name}: ${issue.message}` }]
-  // A list says which of its elements is wrong, and why.
+  // A list names the element that is wrong, and why.
   if (path.length > key.split('.').length) return [{ key, message: `${name} ${issue.message}` }]
   const value = valueAt(values, key)
   if (value === undefined) return [{ key, message: `${name} is missing: it must be ${accepts}` }]
@@ -79,7 +79,7 @@ export function faultsOf(issue: z.core.$ZodIssue, given: GivenSettings): Setting
   return [{ key, message: `${name} must be ${accepts}${seen}` }]
 }
 
-/** A key that no setting has, with what was probably meant. */
+/** An unknown key, with what was probably meant. */
 export function unknownKey(
   key: string,
   where: string,
@@ -87,10 +87,10 @@ export function unknownKey(
 ): SettingFault {
   const meant = suggest(key, [...settings.map((setting) => setting.key), ...groups])
   const advice = meant === undefined ? `${listedBy} lists all settings` : `did you mean ${meant}?`
-  return { key, message: `${where}: there is no setting ${key}; ${advice}` }
+  return { key, message: `${where}: unknown setting ${key}; ${advice}` }
 }
 
-/** What a setting is called where it was given. */
+/** The name of a setting where it was given. */
 function givenAs(
   { key, flag, secretFrom }: Setting,
   source: SettingSource | undefined,

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readJsonObject } from '../../formats/index.ts'
 import type { Home } from '../home/home.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
 import {
@@ -12,7 +12,7 @@ import {
 import { GROUP_NAMES, type PeerConfig, peerConfigSchema, SETTINGS } from './schema.ts'
 import type { Setting } from './setting.ts'
 
-/** The settings of `peer.json`, as faults are told of them. */
+/** The settings of `peer.json`, for messages about their faults. */
 const PEER_SETTINGS = {
   settings: SETTINGS,
   groups: GROUP_NAMES,
@@ -22,17 +22,17 @@ const PEER_SETTINGS = {
 /** Settings by key (`network.listen`). */
 export type SettingValues = Readonly<Record<string, unknown>>
 
-/** What settings are made of besides `peer.json`. */
+/** Sources of settings besides `peer.json`. */
 export interface SettingLayers {
-  /** Over all else; values that are undefined count as not given. */
+  /** Override everything else; undefined values count as not given. */
   readonly flags?: SettingValues
-  /** Under all else. */
+  /** Apply where nothing else gives a value. */
   readonly defaults?: SettingValues
-  /** Where secrets are; `process.env` if not given. */
+  /** Where secrets come from; `process.env` by default. */
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-/** The effective settings, and how they came about. */
+/** The effective settings, and where each came from. */
 export interface EffectiveSettings {
   readonly config: PeerConfig
   /** By key; every setting is in it. */
@@ -42,11 +42,11 @@ export interface EffectiveSettings {
 /**
  * The settings in a home's `peer.json`, with flags over them, defaults under them, and secrets from the environment.
  *
- * @throws {SettingsError} naming every setting that does not fit
+ * @throws {SettingsError} naming every invalid setting
  */
 export async function effectiveSettings(home: Home, layers: SettingLayers = {}): Promise<EffectiveSettings> {
   const { environment = process.env } = layers
-  const file = await readSettings(home.config)
+  const file = readSettings(home.config)
   const flags = defined(layers.flags)
   const faults = [...secretsOutside(file, home.config), ...unknownFlags(flags)]
   let values = structuredClone(file)
@@ -80,35 +80,22 @@ export async function loadPeerConfig(
   return (await effectiveSettings(home, { flags, defaults })).config
 }
 
-/** The setting of a key. @throws {SettingsError} for one that there is not, with what was probably meant */
+/** The setting of a key. @throws {SettingsError} for an unknown key, with what was probably meant */
 export function settingOf(key: string): Setting {
   const found = SETTINGS.find((setting) => setting.key === key)
   if (found === undefined) throw new SettingsError([unknownKey(key, 'the flags', PEER_SETTINGS)])
   return found
 }
 
-async function readSettings(path: string): Promise<Record<string, unknown>> {
-  let text: string
+function readSettings(path: string): Record<string, unknown> {
   try {
-    text = await readFile(path, 'utf8')
+    return readJsonObject(path) as Record<string, unknown>
   } catch (error) {
     if (isMissing(error)) return {}
-    throw unreadable(path, messageOf(error))
+    const reason = messageOf(error).replace(path, 'it')
+    const message = `${path} cannot be read (${reason}): fix it, or move it away to start from the defaults`
+    throw new SettingsError([{ key: '', message }])
   }
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw unreadable(path, messageOf(error))
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw unreadable(path, 'it must hold one JSON object')
-  return value as Record<string, unknown>
-}
-
-function unreadable(path: string, reason: string): SettingsError {
-  const message = `${path} cannot be read (${reason}): fix it, or move it away to start from the defaults`
-  return new SettingsError([{ key: '', message }])
 }
 
 /** Sets a value in its group; a group that is not an object stays as it is, for the schema to refuse. */
@@ -124,7 +111,7 @@ function defined(values: SettingValues = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
 
-/** An environment without the settings' secrets, for a process that has no use for them. */
+/** The environment without the settings' secrets, for a process that does not need them. */
 export function withoutSecrets(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const names = new Set(SETTINGS.map(({ secretFrom }) => secretFrom))
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.has(name)))

@@ -1,9 +1,9 @@
 /**
- * By which ways a peer reaches the others and lets itself be reached. What is safe and free is on by default; what costs
- * traffic or opens a port on somebody's router is off.
+ * The ways in which a peer reaches others and can be reached. Safe and free ones are on by default; those that cost
+ * traffic or open a port on a router are off.
  */
 export interface ReachOptions {
-  /** Outside addresses to tell others, beside those that are listened on: a forwarded port, a proxy's name. */
+  /** Outside addresses to announce, beside those listened on: a forwarded port, a proxy's name. */
   readonly announce: readonly string[]
   /** Addresses of relays, each ending in `/p2p/<PeerId>`: they carry connections between members, and never vote. */
   readonly relays: readonly string[]
@@ -19,7 +19,7 @@ export interface ReachOptions {
   readonly relayServer: boolean
   /** Replace a relayed connection by a direct one where the routers permit (DCUtR). */
   readonly holePunching: boolean
-  /** Ask others whether this peer's addresses can be dialled from outside, and tell them about theirs. */
+  /** Ask others whether they can dial this peer's addresses, and do the same for them. */
   readonly autoNat: boolean
   /** Ask the router to forward a port (UPnP). */
   readonly upnp: boolean

@@ -20,7 +20,7 @@ export function withUnit({ description, unit }: Pick<Setting, 'description' | 'u
   return unit === undefined ? description : `${description} (${unit})`
 }
 
-/** What holds where a setting is not given, for people. */
+/** The default of a setting, for people. */
 export function defaultText({ defaultValue, absent }: Pick<Setting, 'defaultValue' | 'absent'>): string {
   if (defaultValue === undefined) return absent ?? 'none'
   if (Array.isArray(defaultValue)) return defaultValue.length === 0 ? 'none' : defaultValue.join(', ')

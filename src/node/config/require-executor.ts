@@ -4,8 +4,8 @@ import { messageOf, PeerError } from '../storage/peer-error.ts'
 import { withoutSecrets } from './load.ts'
 
 /**
- * Checks, in a process of its own, that an executor that is asked for computes on this machine. Where none is asked for
- * the trainer looks for the best one itself.
+ * Checks in a separate process that the requested executor works on this machine. If none is requested, the trainer
+ * picks the best one itself.
  *
  * @throws {PeerError} saying what is missing and what to do
  */
@@ -20,7 +20,7 @@ export async function requireExecutor({ executor, device }: ExecutorChoice): Pro
     const command = install === undefined ? '' : `: ${install}`
     reasons.push(`${candidate.executor} on ${candidate.device}: ${reason}. ${remedy}${command}`)
   }
-  throw new PeerError(`the trainer cannot compute with what was asked for (${reasons.join('; ')})`)
+  throw new PeerError(`the requested executor does not work on this machine (${reasons.join('; ')})`)
 }
 
 function candidatesOf(choice: ExecutorChoice): readonly ExecutorDevice[] {

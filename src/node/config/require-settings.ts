@@ -10,7 +10,7 @@ import { requireExecutor } from './require-executor.ts'
 import { alphaOf, type PeerConfig } from './schema.ts'
 
 /**
- * Checks, before a base model is fetched, what can be told without one.
+ * The checks that are possible before a base model is fetched.
  *
  * @throws {PeerError} naming what does not fit and what to do
  */
@@ -22,13 +22,13 @@ export async function requireOwnSettings(config: PeerConfig, charter: Charter): 
   const { heldOut } = config.validation
   if (heldOut !== undefined && heldOut !== NO_HELD_OUT && !existsSync(heldOut))
     throw new PeerError(
-      `there is no held-out text at ${heldOut}: give it with --held-out FILE, leave it out, or turn the check off with --held-out 0`
+      `held-out text not found at ${heldOut}: name it with --held-out FILE, leave the setting out, or turn the check off with --held-out 0`
     )
 }
 
 /**
- * Checks, before anything is started, that a peer with these settings and the charter's base model can take part: what the others
- * would refuse in every round is an error now.
+ * Checks, before anything is started, that a peer with these settings and the charter's base model can take part:
+ * anything the others would refuse in every round is an error now.
  *
  * @throws {PeerError} naming what does not fit and what to do
  */
@@ -44,7 +44,7 @@ function requireWithin(name: string, value: number, { min, max }: { min: number;
     )
 }
 
-/** Positions beyond the model's would fail in the first step, or train on what no member can use. */
+/** Positions beyond the model's would fail in the first step, or train something no member can use. */
 function requireSequenceLength({ model, training }: PeerConfig): void {
   const { maxPositions } = parseModelConfig(readJsonObject(join(model, 'config.json')))
   if (training.sequenceLength > maxPositions)
@@ -55,13 +55,13 @@ function requireSequenceLength({ model, training }: PeerConfig): void {
 
 /** @returns where they are */
 function requireDocumentsThere({ documents: path }: PeerConfig): string {
-  if (path === undefined) throw new PeerError('no training documents are set: give them with --data PATH')
+  if (path === undefined) throw new PeerError('no training documents configured: name them with --data PATH')
   if (!existsSync(path))
-    throw new PeerError(`there are no training documents at ${path}: give them with --data PATH`)
+    throw new PeerError(`training documents not found at ${path}: name them with --data PATH`)
   return path
 }
 
-/** Reads every line once: a fault on line 9,000 must not wait for the first round. */
+/** Reads every line once: an error on line 9,000 must not wait for the first round. */
 async function requireDocuments(config: PeerConfig): Promise<void> {
   const { data, model } = config
   const path = requireDocumentsThere(config)

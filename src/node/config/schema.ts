@@ -12,12 +12,12 @@ import { validationSettings } from './groups/validation.ts'
 import { describeSetting, type Setting, setting } from './setting.ts'
 import { POSITIVE_INTEGER } from './units.ts'
 
-/** What a peer works on. */
+/** What a peer trains, and on what. */
 const ownSettings = {
   model: setting(z.string().min(1), {
     description: 'folder of the base model',
     accepts: 'a path',
-    absent: "the model that Loam ships, or else the charter's, fetched into HOME/base",
+    absent: "the model that Loam ships if it is the charter's, else the charter's, fetched into HOME/base",
     flag: '--model <folder>'
   }),
   documents: setting(z.string().min(1).optional(), {
@@ -34,7 +34,7 @@ const ownSettings = {
   })
 }
 
-/** The groups of `peer.json`. A new setting goes into its group's file, and nowhere else: flags and documents follow. */
+/** The groups of `peer.json`. A new setting goes into its group's file only: flags and documents follow from it. */
 const groups = {
   data: dataSettings,
   adapter: adapterSettings,
@@ -81,7 +81,7 @@ export const SETTINGS: readonly Setting[] = [
 /** Names of the groups. */
 export const GROUP_NAMES: readonly string[] = Object.keys(groups)
 
-/** Alpha where the settings give none: twice the rank, as in LoRA's and FLoRA's experiments. */
+/** The default alpha: twice the rank, as in LoRA's and FLoRA's experiments. */
 const ALPHA_PER_RANK = 2
 
 /** The LoRA alpha of an adapter's settings. */

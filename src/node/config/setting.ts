@@ -1,19 +1,19 @@
 import { z } from 'zod'
 
-/** What people are told of a setting: `--help`, `loam config` and the reference in docs/ are made of it. */
+/** Description of a setting, from which `--help`, `loam config` and the reference in docs/ are generated. */
 export interface SettingNotes {
   /** One line, without a full stop. */
   readonly description: string
-  /** What it takes, to go after "must be". */
+  /** What it accepts, in a form that follows "must be". */
   readonly accepts: string
   readonly unit?: string
-  /** What holds if not given and has no default value. */
+  /** What applies when a setting without a default value is not given. */
   readonly absent?: string
   /** Whether it has to be given. */
   readonly isRequired?: boolean
-  /** Its flag, as commander writes it: `--rank <n>`; without one only `--set` reaches it. */
+  /** Its flag in commander's notation: `--rank <n>`; without one it can only be set by `--set`. */
   readonly flag?: string
-  /** A secret: only this environment variable gives it, neither a file nor a flag. */
+  /** The environment variable of a secret, which neither a file nor a flag may give. */
   readonly secretFrom?: string
 }
 
@@ -38,7 +38,7 @@ export function notesOf(schema: z.ZodType): SettingNotes {
 }
 
 /**
- * The same check, with other notes: where one setting means the same in two commands, but not in the same words.
+ * The same check with other notes, for a setting that two commands describe in different words.
  *
  * @throws {Error} for a schema without notes
  */
@@ -46,13 +46,13 @@ export function renoted<Schema extends z.ZodType>(schema: Schema, notes: Partial
   return setting(schema.clone() as Schema, { ...notesOf(schema), ...notes })
 }
 
-/** One setting with all that is known of it. */
+/** One setting and everything known about it. */
 export interface Setting extends SettingNotes {
   /** Its place among the settings: `network.listen`. */
   readonly key: string
   readonly kind: SettingKind
   readonly schema: z.ZodType
-  /** Its value if not given; undefined where that is said in `absent`. */
+  /** Its default value; undefined if `absent` describes it instead. */
   readonly defaultValue: unknown
 }
 
@@ -67,10 +67,10 @@ export function describeSetting(key: string, schema: z.ZodType): Setting {
   }
 }
 
-/** How text (a flag's) becomes a setting's value. */
+/** How a flag's text becomes a setting's value. */
 export type SettingKind = 'number' | 'boolean' | 'list' | 'choice' | 'text'
 
-/** The kind of a setting's schema, whatever default it is wrapped in. */
+/** The kind of a setting's schema, without the default around it. */
 export function kindOf(schema: z.ZodType): SettingKind {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
     return kindOf(schema.def.innerType as z.ZodType)
@@ -81,7 +81,9 @@ export function kindOf(schema: z.ZodType): SettingKind {
   return 'text'
 }
 
-/** A flag's text as what its setting's schema expects; text that fits no number stays text, for the schema to refuse. */
+/**
+ * A flag's text converted to the type of its schema; text that is not a number stays text, for the schema to refuse.
+ */
 export function valueOfText(schema: z.ZodType, text: string): unknown {
   switch (kindOf(schema)) {
     case 'number':

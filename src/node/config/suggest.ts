@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein'
 
-/** How far a name may be from what was meant: a third of its letters. */
+/** Maximum edit distance of a suggestion: a third of the name's letters. */
 const DISTANCE_PER_LETTER = 1 / 3
 
 /**
- * The name that was probably meant by one that is unknown; undefined where none is near. Of dotted names the last part
- * counts as well: `listn` and `net.listen` both mean `network.listen`.
+ * The known name closest to an unknown one; undefined if none is close. The last part of a dotted name is compared as
+ * well: `listn` and `net.listen` both mean `network.listen`.
  */
 export function suggest(unknown: string, names: readonly string[]): string | undefined {
   let best: { name: string; distance: number } | undefined
@@ -21,7 +21,7 @@ function apart(left: string, right: string): number {
   return distance(simple(left), simple(right))
 }
 
-/** Capitals, hyphens and underscores are no difference. */
+/** Case, hyphens and underscores are ignored. */
 function simple(name: string): string {
   return name.toLowerCase().replace(/[-_]/g, '')
 }

@@ -10,8 +10,9 @@ const INDEX = 'model.safetensors.index.json'
 const WEIGHTS_ENDING = '.safetensors'
 
 /**
- * Files of a model's folder that change nothing: texts about it; the tokenizer's parts, which tokenizer.json holds
- * all; the same weights in formats that are not read; code, which is never run; what images and sounds are prepared by.
+ * Files of a model folder that change nothing: texts about it; parts of the tokenizer, which tokenizer.json holds
+ * completely; the same weights in formats that are not read; code, which is never run; preprocessors of images and
+ * sound.
  */
 const WITHOUT_EFFECT: readonly RegExp[] = [
   /^\./,
@@ -23,14 +24,15 @@ const WITHOUT_EFFECT: readonly RegExp[] = [
   /\.(bin|gguf|ggml|onnx|pt|pth|ckpt|h5|msgpack|ot|tflite|npz|mlmodel|safetensors)$/,
   /\.(bin|h5|msgpack|pt)\.index\.json$/
 ]
-/** What loads itself into the model or the chat, where other programs open the folder. */
+/** Files that other programs load into the model or the chat when they open the folder. */
 const NEVER = /^adapter_|^additional_chat_templates$/
 
 /**
- * The names of the files in a model's folder that a charter covers, sorted: the weights that are loaded, config.json, and
- * all that makes tokens of text.
+ * The names of the files in a model's folder that a charter covers, sorted: the weights that are loaded, config.json,
+ * and everything that turns text into tokens.
  *
- * @throws {PeerError} where there is no model, or a file that could change what it computes and cannot be covered
+ * @throws {PeerError} when the folder has no model, or a file that could change what the model computes and cannot be
+ * covered
  */
 export async function coveredFiles(folder: string): Promise<string[]> {
   for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json'])
@@ -53,12 +55,13 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path)).isDirectory()
 }
 
-/** The weight files that are read, and their index where that names them. */
+/** The weight files that are read, and the index that names them. */
 function loadedWeights(folder: string): Set<string> {
   try {
     const names = weightFiles(folder)
     for (const name of names)
-      if (!isBaseFileName(name)) throw new Error(`${name} is no name for a weight file of a base model`)
+      if (!isBaseFileName(name))
+        throw new Error(`${name} is not a valid name for a weight file of a base model`)
     return new Set(names.length === 1 && names[0] === 'model.safetensors' ? names : [...names, INDEX])
   } catch (error) {
     throw new PeerError(`${folder} holds no base model: ${messageOf(error)}`)

@@ -12,14 +12,14 @@ import { type BaseFile, baseFileBytesMax, type Charter, equalBytes, hex } from '
 import { PeerError } from '../storage/peer-error.ts'
 import { coveredFiles } from './base-folder.ts'
 
-/** What a charter says of the base model. */
+/** What a charter says about the base model. */
 export type CharterBase = Charter['base']
 
 /**
  * Describes a base model for a charter: its files, and the modules that members may adapt.
  *
  * @param targetModules full module names or endings such as `q_proj`
- * @throws {PeerError} where the folder has a file that a charter cannot cover
+ * @throws {PeerError} when the folder has a file that a charter cannot cover
  */
 export async function describeBase(base: BaseModel, targetModules: readonly string[]): Promise<CharterBase> {
   const modules = expandTargetModules(base.config, targetModules)
@@ -60,10 +60,10 @@ export async function describeFiles(folder: string): Promise<BaseFile[]> {
 }
 
 /**
- * Checks that the base model in a folder is the one that the charter names.
+ * Checks that the base model in a folder is the charter's.
  *
- * @returns the charter's files, as they are served
- * @throws {PeerError} naming the file that is missing, differs, or is not the charter's
+ * @returns the charter's files, ready to be served
+ * @throws {PeerError} naming the file that is missing, different, or not in the charter
  */
 export async function requireCharterBase(folder: string, { base }: Charter): Promise<ListedFile[]> {
   const fault = (reason: string) => new PeerError(`${folder} is not the consortium's base model: ${reason}`)

@@ -1,6 +1,6 @@
-/** Terms of a charter that the founder does not state. */
+/** Defaults of a charter's terms. */
 export const CHARTER_DEFAULTS = {
-  /** Times that suit a network over the open internet and rounds of some minutes. */
+  /** Timings for a network over the open internet with rounds of some minutes. */
   timeouts: {
     trainMs: 30 * 60_000,
     gatherMs: 5 * 60_000,

@@ -7,47 +7,47 @@ import { PeerError } from '../storage/peer-error.ts'
 import { describeBase } from './charter-base.ts'
 import { CHARTER_DEFAULTS } from './charter-defaults.ts'
 
-/** What a founder decides; the rest has a default. Times are milliseconds. */
+/** What a founder decides; everything else has a default. Times are in milliseconds. */
 export interface CharterTerms {
   readonly name: string
   readonly members: readonly MemberCard[]
   readonly base: BaseModel
   /** Full module names or endings such as `q_proj`. */
   readonly targetModules: readonly string[]
-  /** Fewest shards that are stacked; where it is not given, one more than the trainers that may be faulty. */
+  /** Minimum number of stacked members; by default one more than the trainers that may be faulty. */
   readonly minShards?: number
-  /** Members that train in a round, drawn by the seed; 0, or not given: all. */
+  /** Members that train in a round, drawn by the seed; all if 0 or not given. */
   readonly trainers?: number
-  /** A committee that votes for all, drawn by the seed; not given: all vote. */
+  /** Size of the voting committee, drawn by the seed; all members vote if not given. */
   readonly committee?: Charter['committee']
   readonly maximumRank?: number
-  /** Largest Frobenius norm of a module's update in a round without a cut before it; 1,000 where it is not given. */
+  /** Largest Frobenius norm of a module's update in a round without a previous cut; 1,000 by default. */
   readonly maximumNorm?: number
-  /** Element format in which shards travel; f32 where it is not given. */
+  /** Element format of shards on the wire; f32 by default. */
   readonly dtype?: ShardDtype
-  /** Nats per token by which an update may raise a member's held-out loss (rule 2); false: the check is advice. */
+  /** Nats per token by which an update may raise a member's held-out loss (rule 2); the check only warns if false. */
   readonly heldOutMargin?: number | false
-  /** What shards count: `uniform` all the same, or by PeerId, and 1 for who is not named; not given: by samples. */
+  /** Weights of the members: `uniform`, or by PeerId with 1 for those not named; by samples if not given. */
   readonly weights?: 'uniform' | ReadonlyMap<string, number>
-  /** Whether updates are clipped to the median norm of the cut; they are where it is not given. */
+  /** Whether updates are clipped to the median norm of the cut; true by default. */
   readonly clip?: Clip
   readonly timeouts?: Partial<Charter['timeouts']>
   /** Rounds after the seal during which blocks are served. */
   readonly retain?: number
 }
 
-/** Alpha is mostly once or twice the rank; beyond this the step, not the adapter, is too large. */
+/** Alpha is usually once or twice the rank; beyond this bound the step size is the problem. */
 const ALPHA_PER_RANK_MAX = 8
 const SAMPLE_CAP = 1_000_000
-/** An honest update's norm differs little between members; ten medians leave room for unlike data. */
+/** Norms of honest updates differ little between members; ten medians leave room for very different data. */
 export const NORM_FACTOR = 10
 const NORM_ABSOLUTE = 1_000
 
 /**
  * Draws up a charter.
  *
- * @throws {PeerError} for a card that is none, or a member twice
- * @throws {MalformedError} for terms that do not fit together
+ * @throws {PeerError} for an invalid card, or a member listed twice
+ * @throws {MalformedError} for contradictory terms
  */
 export async function createCharter(terms: CharterTerms): Promise<Charter> {
   const members = terms.members
@@ -98,6 +98,6 @@ function peerBytes(peerId: string): Uint8Array {
   try {
     return peerIdFromString(peerId).toMultihash().bytes
   } catch {
-    throw new PeerError(`${JSON.stringify(peerId)} is no PeerId`)
+    throw new PeerError(`${JSON.stringify(peerId)} is not a PeerId`)
   }
 }

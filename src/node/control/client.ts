@@ -3,13 +3,13 @@ import { type IncomingMessage, request } from 'node:http'
 import { z } from 'zod'
 import type { Home } from '../home/home.ts'
 import { runningDaemon } from '../home/process-lock.ts'
-import { errorCode } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { errorCode } from '../storage/store-error.ts'
 import { readToken } from './token.ts'
 
-/** Longest wait for an answer, milliseconds. A daemon on a busy machine answers late. */
+/** Request timeout, milliseconds. A daemon on a busy machine answers late. */
 const ANSWER_MS = 20_000
-/** Longest answer, and longest event, bytes. */
+/** Maximum length of an answer and of an event, bytes. */
 const ANSWER_BYTES_MAX = 64 * 2 ** 20
 
 const placeSchema = z.object({
@@ -24,7 +24,7 @@ export interface ControlEvent {
   readonly data: unknown
 }
 
-/** Speaks to the control API of the daemon of a home. */
+/** Client of the control API of a home's daemon. */
 export interface ControlClient {
   /** @throws {PeerError} when the daemon refuses, is gone, or does not answer */
   get<Answer>(path: string): Promise<Answer>
@@ -37,7 +37,7 @@ export interface ControlClient {
 /**
  * Finds the control API of the daemon of a home.
  *
- * @throws {PeerError} when none runs there, with what to start
+ * @throws {PeerError} when none runs there, with the command that starts one
  */
 export async function connectControl(home: Home): Promise<ControlClient> {
   const place = await readPlace(home)
@@ -57,13 +57,14 @@ export async function connectControl(home: Home): Promise<ControlClient> {
       try {
         for await (const chunk of response.setEncoding('utf8')) {
           pending += chunk as string
-          if (pending.length > ANSWER_BYTES_MAX) throw new PeerError('the daemon sent an event without end')
+          if (pending.length > ANSWER_BYTES_MAX)
+            throw new PeerError('the daemon sent an event that is too long')
           const events = pending.split('\n\n')
           pending = events.pop()!
           for (const event of events) yield* eventOf(event)
         }
       } catch (error) {
-        // Its end is the end of the events, however it comes.
+        // The events end when the stream ends, for whatever reason.
         if (!signal.aborted && errorCode(error) !== 'ECONNRESET') throw error
       }
     }
@@ -88,7 +89,7 @@ async function tokenOf(home: Home): Promise<string> {
   }
 }
 
-/** Why there is nobody to ask. */
+/** Why no daemon can be asked. */
 async function noDaemon(home: Home): Promise<PeerError> {
   const pid = await runningDaemon(home)
   return new PeerError(
@@ -128,7 +129,7 @@ async function send(
   const answer = await readAll(response)
   if (response.statusCode === 401)
     throw new PeerError(
-      `the daemon in ${home.folder} refuses the token: it takes the one of LOAM_CONTROL_TOKEN when it started, else ${home.controlToken}`
+      `the daemon in ${home.folder} refuses the token: it expects the value of LOAM_CONTROL_TOKEN at its start, or else the one in ${home.controlToken}`
     )
   throw new PeerError(`the daemon answers ${response.statusCode} to ${path}: ${answer.slice(0, 500)}`)
 }
@@ -137,7 +138,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
   let text = ''
   for await (const chunk of response.setEncoding('utf8')) {
     text += chunk as string
-    if (text.length > ANSWER_BYTES_MAX) throw new PeerError('the daemon sent an answer without end')
+    if (text.length > ANSWER_BYTES_MAX) throw new PeerError('the daemon sent an answer that is too long')
   }
   return text
 }
@@ -149,6 +150,6 @@ function* eventOf(block: string): Generator<ControlEvent> {
     if (line.startsWith('event: ')) type = line.slice(7)
     if (line.startsWith('data: ')) data += line.slice(6)
   }
-  // A comment only says that the stream lives.
+  // A comment is only a heartbeat.
   if (type !== undefined) yield { type, data: JSON.parse(data) }
 }

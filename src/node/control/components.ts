@@ -26,7 +26,10 @@ export interface ControlComponents {
     | 'gossipScore'
     | 'reach'
   >
-  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers' | 'lookNow'>
+  readonly handshakes: Pick<
+    Handshakes,
+    'handshakes' | 'verdicts' | 'incompatiblePeers' | 'copies' | 'lookNow'
+  >
   readonly rounds: Pick<RoundStore, 'head' | 'summaries'>
   readonly driver: Pick<RoundDriver, 'state'>
   readonly heads: Heads
@@ -40,7 +43,7 @@ export interface ControlComponents {
     readonly control: ControlConfig
     readonly metrics: MetricsConfig
   }
-  /** Last round that the settings let this peer take part in. */
+  /** Last round in which the settings let this peer train. */
   readonly lastRound: number | undefined
   /** The trainer's process, where it runs. */
   readonly trainerPid: () => number | undefined

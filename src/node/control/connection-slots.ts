@@ -1,12 +1,12 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Connections at a time that have not shown the token. */
+/** Maximum number of connections that have not shown the token. */
 export const UNPROVEN_MAX = 16
 
 /**
- * Keeps a server's connections for clients that have the token: of those that have not shown it yet, the oldest is closed
- * when there are too many. A client that sends its request at once is served before its turn comes.
+ * Reserves a server's connections for clients with the token: when too many have not shown it yet, the oldest of them
+ * is closed. A client that sends its request at once is served before that.
  */
 export class ConnectionSlots {
   /** Oldest first. */

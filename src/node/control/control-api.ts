@@ -10,9 +10,9 @@ import { loadOrCreateToken } from './token.ts'
 
 const LOOPBACK = '127.0.0.1'
 
-/** A control API that listens. */
+/** A listening control API. */
 export interface ControlApi {
-  /** `http://127.0.0.1:PORT` or the path of a unix socket; undefined where it is turned off. */
+  /** `http://127.0.0.1:PORT` or the path of a unix socket; undefined if it is turned off. */
   readonly address: string | undefined
   stop(): Promise<void>
 }
@@ -20,7 +20,7 @@ export interface ControlApi {
 /**
  * Serves the control API as the settings say, and writes where it is to `HOME/control.json`.
  *
- * @throws {PeerError} when its port or socket cannot be had
+ * @throws {PeerError} when it cannot listen on its port or socket
  */
 export async function startControlApi(components: ControlComponents): Promise<ControlApi> {
   const { config, home, metrics, driver, host, log } = components
@@ -36,6 +36,7 @@ export async function startControlApi(components: ControlComponents): Promise<Co
     host,
     state: () => driver.state,
     trainerPid: components.trainerPid,
+    copies: () => components.handshakes.copies().size,
     streams: () => ({ open: sum(servers, 'open'), dropped: sum(servers, 'dropped') })
   })
   try {
@@ -44,7 +45,10 @@ export async function startControlApi(components: ControlComponents): Promise<Co
       const token =
         config.control.token ??
         (await loadOrCreateToken(home.controlToken, () =>
-          log.warn({ file: home.controlToken }, 'a secret file was open to others; it is closed to them now')
+          log.warn(
+            { file: home.controlToken },
+            'a secret file was accessible to other users; its mode is now 600'
+          )
         ))
       const server = createControlServer(components, token)
       servers.push(server)
@@ -59,7 +63,7 @@ export async function startControlApi(components: ControlComponents): Promise<Co
       servers.push(server)
       await listenAt(server, parseHostAndPort(config.metrics.listen)!, '--metrics-listen')
     }
-    if (address !== undefined) log.info({ address }, 'the control API listens')
+    if (address !== undefined) log.info({ address }, 'the control API is listening')
     return { address, stop }
   } catch (error) {
     await stop()
@@ -67,7 +71,7 @@ export async function startControlApi(components: ControlComponents): Promise<Co
   }
 }
 
-/** Sends what is reported and logged to the clients that listen. */
+/** Sends reports and log lines to the subscribed clients. */
 function feed({ observer, recent }: ControlComponents, { streams }: ControlServer): (() => void)[] {
   return [
     observer.listen((report: PeerReport) => streams.send(report.type, report)),
@@ -111,11 +115,11 @@ async function listenAt(
   }
 }
 
-/** The home's lock is ours: a socket that is left here is that of a daemon that died. */
+/** This process holds the home's lock: a socket left here belongs to a daemon that died. */
 async function removeDeadSocket(path: string): Promise<void> {
   try {
     if (!(await lstat(path)).isSocket())
-      throw new PeerError(`${path} is there and is no socket: set --control-socket to a free path`)
+      throw new PeerError(`${path} exists and is not a socket: set --control-socket to a free path`)
     await rm(path)
   } catch (error) {
     if (!isMissing(error)) throw error

@@ -1,15 +1,15 @@
 import type { ServerResponse } from 'node:http'
 
-/** Clients that may listen at a time. */
+/** Maximum number of subscribed clients. */
 export const STREAMS_MAX = 16
-/** What may wait in memory for one slow client, bytes; what comes on top is dropped. */
+/** Bytes that may be buffered for one slow client; events beyond that are dropped. */
 export const STREAM_BUFFER_MAX = 256 * 1024
-/** How often a client is told that the stream still lives, and a stalled one is looked for, milliseconds. */
+/** Interval of heartbeats and of the check for stalled clients, milliseconds. */
 const HEARTBEAT_MS = 15_000
-/** Heartbeats after which a client that takes nothing is hung up on. */
+/** Heartbeats after which a client that reads nothing is disconnected. */
 const STALLED_HEARTBEATS_MAX = 4
 
-/** What a client wants to hear. */
+/** What a client subscribes to. */
 export interface StreamFilter {
   wants(type: string, data: unknown): boolean
 }
@@ -17,32 +17,32 @@ export interface StreamFilter {
 interface Client {
   readonly response: ServerResponse
   readonly filter: StreamFilter
-  /** Events that it has lost and not been told of. */
+  /** Dropped events that have not been reported to it yet. */
   dropped: number
   stalled: number
 }
 
 /**
- * Server-sent events to the clients of the control API. Each gets its events as long as it takes them; one that does not
- * loses them and is told how many (`event: dropped`), and the daemon never waits.
+ * Server-sent events to the clients of the control API. A client that does not keep up loses events and is told how
+ * many (`event: dropped`); the daemon never waits.
  */
 export class EventStreams {
   readonly #clients = new Set<Client>()
   #heartbeat: NodeJS.Timeout | undefined
   #dropped = 0
 
-  /** Clients that listen. */
+  /** Number of subscribed clients. */
   get open(): number {
     return this.#clients.size
   }
 
-  /** Events that were dropped in all. */
+  /** Total number of dropped events. */
   get dropped(): number {
     return this.#dropped
   }
 
   /**
-   * Takes a response over as a stream of events; false where there are too many already.
+   * Turns a response into a stream of events; returns false if there are too many already.
    *
    * @param lines of the log, to begin with
    */
@@ -63,7 +63,7 @@ export class EventStreams {
     return true
   }
 
-  /** Sends an event to all who want it. */
+  /** Sends an event to every subscriber of its type. */
   send(type: string, data: unknown): void {
     let text: string | undefined
     for (const client of this.#clients) {

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 
-/** Whether an `authorization` header carries the token; takes equally long for whatever it carries. */
+/** Whether an `authorization` header carries the token, in constant time. */
 export function hasToken(authorization: string | undefined, token: string): boolean {
   const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? ''
   return timingSafeEqual(digest(given), digest(token))
@@ -12,12 +12,12 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** Names under which this machine reaches itself. */
+/** Names of the loopback interface. */
 const OWN_NAMES = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
 /**
- * Whether a `host` header names this machine. A web page whose name an attacker has made to point here (DNS rebinding)
- * sends its own name.
+ * Whether a `host` header names this machine. With DNS rebinding a web page reaches this server, but sends its own
+ * name.
  */
 export function isOwnHost(host: string | undefined): boolean {
   const name = nameIn(host)
@@ -25,9 +25,9 @@ export function isOwnHost(host: string | undefined): boolean {
 }
 
 /**
- * Whether a `host` header is one under which monitoring asks for the metrics: an IP address, this machine's name, a name
- * without a dot, or one that the settings list. Every other name may be an attacker's that points here (DNS rebinding);
- * addresses and names without a dot cannot be.
+ * Whether monitoring may ask for metrics under this `host` header: an IP address, this machine's name, a name without a
+ * dot, or one listed in the settings. Any other name may be an attacker's (DNS rebinding); addresses and names without
+ * a dot cannot be.
  *
  * @param listed names of `metrics.hosts`
  */
@@ -38,7 +38,7 @@ export function isMetricsHost(host: string | undefined, listed: readonly string[
   return /^[a-z0-9_-]+$/.test(name) || [hostname(), ...listed].some((own) => own.toLowerCase() === name)
 }
 
-/** The name in a `host` header, in lower case, without the port; undefined where there is none. */
+/** The name in a `host` header, in lower case, without the port; undefined if there is none. */
 function nameIn(host: string | undefined): string | undefined {
   return /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host ?? '')?.[1]?.toLowerCase()
 }

@@ -6,11 +6,11 @@ const NUMBERS: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn:
 
 const lineSchema = z.looseObject({ level: z.number(), topic: z.string().optional() })
 
-/** Which lines of the log somebody wants. */
+/** A selection of log lines. */
 export interface LogFilter {
   /** The lowest. */
   readonly level?: LogLevel | undefined
-  /** All where none is given. */
+  /** All topics if none is given. */
   readonly topics?: readonly LogTopic[] | undefined
 }
 
@@ -24,7 +24,7 @@ export const logFilterSchema = z.object({
     .optional()
 })
 
-/** Whether a line, as JSON, is one of those. */
+/** Whether a line, as JSON, matches a filter. */
 export function wantsLine({ level, topics }: LogFilter, line: unknown): boolean {
   const parsed = lineSchema.safeParse(line)
   if (!parsed.success) return false

@@ -3,7 +3,7 @@ import type { PeerReport, ProgressReport, SealedReport } from '../home/peer-repo
 /** Rounds of this run whose times are kept. */
 const ROUNDS_MAX = 1_000
 
-/** Remembers what a peer has reported, and tells who listens. */
+/** Remembers a peer's reports, and passes them on to listeners. */
 export class Observer {
   readonly #sealed = new Map<number, SealedReport>()
   readonly #listeners = new Set<(report: PeerReport) => void>()
@@ -19,7 +19,7 @@ export class Observer {
     for (const listener of this.#listeners) listener(report)
   }
 
-  /** What the peer last said that it does. */
+  /** The peer's last progress report. */
   get progress(): ProgressReport | undefined {
     return this.#progress
   }
@@ -29,7 +29,7 @@ export class Observer {
     return this.#sealed.get(round)
   }
 
-  /** Calls a listener with every report from now on. @returns ends that */
+  /** Calls a listener with every further report. @returns a function that stops it */
   listen(listener: (report: PeerReport) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -11,9 +11,9 @@ import { peerViews, readiness, roundViews, statusView } from './views.ts'
 /** No request carries a body. */
 const BODY_BYTES_MAX = 1_024
 const HEADER_BYTES_MAX = 8_192
-/** Open connections at a time, streams included. */
+/** Maximum number of open connections, streams included. */
 const CONNECTIONS_MAX = STREAMS_MAX + 48
-/** Longest a client may take to send its request, and be idle between two, milliseconds. */
+/** Timeout of a client's request, and of an idle connection, milliseconds. */
 const REQUEST_MS = 3_000
 
 const networkQuery = z.object({ look: z.stringbool().default(false) })
@@ -31,10 +31,12 @@ const EVENT_TYPES = [
   'heldOut',
   'leftOut',
   'halted',
+  'copied',
+  'contradicted',
   'log'
 ] as const
 const eventsQuery = logFilterSchema.extend({
-  /** Lines of the log to begin with, so that none falls between those and the next. */
+  /** Log lines to begin with, so that none is lost between these and the next. */
   lines: z.coerce.number().int().min(0).max(1_000).default(0),
   types: z
     .string()
@@ -52,20 +54,20 @@ export interface ControlServer {
 }
 
 /**
- * The control API. Everything but `/healthz` and `/readyz` asks for the token (`authorization: Bearer …`), and every
+ * The control API. Everything but `/healthz` and `/readyz` requires the token (`authorization: Bearer …`), and every
  * request must name this machine as its host, unless it comes through a unix socket.
  *
  * - `/healthz`, `/readyz`, `/metrics`
- * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all are looked at first, which takes seconds
+ * - `/v1/network?look=true`: reach, addresses, verdicts; with `look` all addresses are checked first, which takes
+ *   seconds
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
- * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `misfit`, `heldOut`,
- *   `halted`, `log`, and
- *   `dropped` where the client was too slow
+ * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `incompatible`,
+ *   `heldOut`, `leftOut`, `halted`, `copied`, `contradicted`, `log`, and `dropped` where the client was too slow
  *
- * Connections that have not shown the token are few and short, so that there is room for those that have it.
+ * Connections that have not shown the token are limited in number and time, so that there is room for those that have.
  *
- * @param token what clients must show; undefined where nothing but health and metrics is served, to everybody that names
- *   a host of `metrics.hosts`, or one that cannot be a stranger's
+ * @param token what clients must show; if undefined, only health and metrics are served, to anybody who names a host of
+ * `metrics.hosts` or one that cannot belong to an attacker
  * @param requestMs other than usual in tests
  */
 export function createControlServer(
@@ -93,7 +95,7 @@ export function createControlServer(
     if (request.raw.socket.remoteAddress === undefined) return
     if (token === undefined) {
       if (isMetricsHost(request.headers.host, components.config.metrics.hosts)) return
-      return reply.code(403).send({ error: 'the host header names an unknown host: add it to metrics.hosts' })
+      return reply.code(403).send({ error: 'unknown host in the host header: add it to metrics.hosts' })
     }
     if (!isOwnHost(request.headers.host))
       return reply.code(403).send({ error: 'the host header must name this machine: 127.0.0.1 or localhost' })
@@ -116,7 +118,7 @@ export function createControlServer(
     reply.type(components.metrics.contentType).send(await components.metrics.text())
   )
   if (token !== undefined) serveViews(app, components, streams, guarded)
-  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'there is no such page' }))
+  app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'not found' }))
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     if (error instanceof z.ZodError) return reply.code(400).send({ error: faultOf(error) })
     const code = error.statusCode ?? 500
@@ -162,7 +164,9 @@ function serveViews(
         (type !== 'log' || wantsLine({ level, topics: topic }, data))
     }
     if (streams.open >= STREAMS_MAX)
-      return reply.code(503).send({ error: `${STREAMS_MAX} clients listen already: close one of them` })
+      return reply
+        .code(503)
+        .send({ error: `${STREAMS_MAX} clients are subscribed already: close one of them` })
     reply.hijack()
     streams.add(reply.raw, filter, lastLines(components, lines, { level, topics: topic }))
   })

@@ -1,10 +1,11 @@
 import { consortiumCid } from '../../protocol/index.ts'
+import { type CopyView, copyViews } from '../diagnosis/network-view.ts'
 import type { CutEntry, PhaseTimes, ProgressReport, RoundSummary } from '../home/peer-report.ts'
 import { isRelayed } from '../network/peers/peer-address.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { ControlComponents } from './components.ts'
 
-/** Whether a peer does its part, and why not. */
+/** Whether a peer is ready, and why not. */
 export interface Readiness {
   readonly ready: boolean
   /** What is missing; empty when it is ready. */
@@ -20,11 +21,11 @@ export interface StatusView extends Readiness {
   readonly peerId: string
   readonly addresses: readonly string[]
   readonly consortium: { readonly id: string; readonly name: string }
-  /** Index among the members of the round; null for one who only watches. */
+  /** Index among the members of the round; null for an observer. */
   readonly member: number | null
   readonly members: number
   readonly quorum: number
-  /** Members with an open connection, without the peer itself. */
+  /** Connected members, not counting the peer itself. */
   readonly connectedMembers: number
   readonly uptimeSeconds: number
   readonly round: number
@@ -38,33 +39,35 @@ export interface StatusView extends Readiness {
   readonly shardsKnown: number
   readonly lastSealed: RoundSummary | null
   readonly halted: string | null
+  /** Identities of which two copies were found running in the last ten minutes, the own one or others'. */
+  readonly copies: readonly CopyView[]
   readonly memoryBytes: number
 }
 
 /** What `loam peers` shows of a peer. */
 export interface PeerView {
   readonly peerId: string
-  /** Index among the members of the round; null for a connected peer that is none, such as a relay. */
+  /** Index among the members of the round; null for a connected non-member, such as a relay. */
   readonly member: number | null
   readonly self: boolean
   readonly connected: boolean
   readonly direction: 'inbound' | 'outbound' | null
   readonly address: string | null
-  /** Whether the connection goes from machine to machine, or through a relay; null where there is none. */
+  /** Whether the connection is direct or relayed; null without a connection. */
   readonly way: 'direct' | 'relay' | null
-  /** Of the last handshakes, milliseconds; null before the first. */
+  /** Round-trip time of the last handshakes, milliseconds; null before the first. */
   readonly roundTripMs: number | null
-  /** Seconds since it last shaken hands with back; a connected peer does every minute. */
+  /** Seconds since the last handshake; a connected peer is asked every minute. */
   readonly handshakeSeconds: number | null
-  /** What it says that it runs: `loam/0.1.0`. */
+  /** Its software, in its own words: `loam/0.1.0`. */
   readonly software: string | null
-  /** Gossip's score; null for one that is not connected. */
+  /** Gossipsub score; null if it is not connected. */
   readonly score: number | null
-  /** The round that it last said it is in; null where it has not said. */
+  /** The round that it last reported; null if it never did. */
   readonly round: number | null
   readonly trainer: boolean
   readonly voter: boolean
-  /** Its part in the last sealed cut; null where it had none. */
+  /** Its part in the last sealed cut; null if it had none. */
   readonly lastCut: CutEntry | null
 }
 
@@ -79,19 +82,22 @@ export interface RoundView extends RoundSummary {
 /** Ready: in a round, connected to a quorum, and not behind. */
 export function readiness(components: ControlComponents): Readiness {
   const { driver, heads, lastRound } = components
-  const { context, halted, self } = driver.state
+  const { context, halted, self, heldBack, silentThrough } = driver.state
   const reasons: string[] = []
   const reachable = connectedMembers(components) + (self >= 0 ? 1 : 0)
   const ahead = heads.ahead(context)
   if (halted !== undefined) reasons.push(`halted: ${halted}`)
-  if (self < 0) reasons.push('this peer is no member of the round')
+  if (self < 0) reasons.push('this peer is not a member of the round')
+  if (heldBack) reasons.push('it signs nothing until members have told that no other copy of it is running')
+  if (context.round <= silentThrough)
+    reasons.push('it signs nothing: it does not know what was signed with its key before')
   if (lastRound !== undefined && context.round > lastRound)
-    reasons.push(`it only serves: its settings end with round ${lastRound}`)
+    reasons.push(`it only serves blocks: its settings end training after round ${lastRound}`)
   if (reachable < context.quorum)
     reasons.push(
-      `${reachable} of ${context.members.length} members are here, itself included; the quorum is ${context.quorum}`
+      `${reachable} of ${context.members.length} members connected, itself included; the quorum is ${context.quorum}`
     )
-  if (ahead > context.round) reasons.push(`it catches up: round ${context.round} of ${ahead}`)
+  if (ahead > context.round) reasons.push(`it is catching up: round ${context.round} of ${ahead}`)
   return { ready: reasons.length === 0, reasons }
 }
 
@@ -99,7 +105,7 @@ export function statusView(components: ControlComponents): StatusView {
   const { host, charter, driver, rounds, observer, version, home } = components
   const { context, self, halted, phase, view } = driver.state
   const progress = observer.progress
-  // What was reported of an earlier round says nothing about this one.
+  // Reports of an earlier round do not apply to this one.
   const current = progress?.round === context.round ? progress : undefined
   return {
     version,
@@ -126,6 +132,7 @@ export function statusView(components: ControlComponents): StatusView {
     shardsKnown: current?.shardsKnown ?? 0,
     lastSealed: rounds.summaries.at(-1) ?? null,
     halted: halted ?? null,
+    copies: copyViews(components.handshakes),
     memoryBytes: process.memoryUsage.rss()
   }
 }
@@ -170,7 +177,7 @@ export function peerViews(components: ControlComponents): PeerView[] {
   ]
 }
 
-/** The last `limit` sealed rounds below `before`, the youngest first. */
+/** The last `limit` sealed rounds before `before`, newest first. */
 export function roundViews(
   { rounds, observer }: Pick<ControlComponents, 'rounds' | 'observer'>,
   limit: number,

@@ -1,10 +1,10 @@
-/** Below this nobody has to do anything: invites and logs are all that clocks are used for between members. */
+/** Smaller differences need no action: between members, clocks matter for invites and logs only. */
 const SKEW_MS_MAX = 5_000
 
-/** How one clock was found. */
+/** One peer's clock as measured. */
 export interface ClockSample {
   readonly peerId: string
-  /** How far it is ahead of this machine's, milliseconds. */
+  /** Its offset from this machine's clock, milliseconds; positive if it is ahead. */
   readonly aheadMs: number
   readonly roundTripMs: number
 }
@@ -21,10 +21,7 @@ export type ClockVerdict =
   /** Single others differ from most. */
   | { readonly type: 'others'; readonly peers: readonly ClockSample[]; readonly aheadMs: number }
 
-/**
- * Judges by the majority: this machine's clock is one vote among the others'. What half a round trip could explain counts
- * as no difference.
- */
+/** Decides by majority, with this machine's clock as one vote. Differences within half a round trip do not count. */
 export function judgeClocks(samples: readonly ClockSample[]): ClockVerdict {
   if (samples.length === 0) return { type: 'unknown' }
   const sorted = samples.map(({ aheadMs }) => aheadMs).sort((a, b) => a - b)

@@ -16,21 +16,22 @@ import type { Log } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { type NetworkView, networkView } from './network-view.ts'
 
-/** What to look at the network with. */
+/** What is needed to examine the network. */
 export interface ExamineOptions {
   readonly home: Home
   readonly config: Pick<PeerConfig, 'network'>
   readonly log: Log
 }
 
-/** After the addresses to begin with have answered: time for known members to be dialled, and relays to reserve a place. */
+/** Time after the bootstrap addresses have answered for dialling known members and reserving a slot at relays. */
 const SETTLE_MS = 4_000
 const QUIET_MS = 1_000
 const LOOK_MS = 100
 
 /**
- * Looks at the network of a home in which no daemon runs: takes the home's lock, starts a host with the home's identity,
- * dials the addresses to begin with, and ends it again. Signs nothing, and takes part in nothing. Within 20 seconds.
+ * Examines the network of a home in which no daemon runs: takes the home's lock, starts a host with the home's
+ * identity, dials the bootstrap addresses, and stops it again. Signs nothing and takes no part in rounds. Ends within
+ * 20 seconds.
  *
  * @throws {PeerError} when there is no identity or charter, or a daemon runs in the home
  */
@@ -58,7 +59,7 @@ export async function examineNetwork({ home, config, log }: ExamineOptions): Pro
   }
 }
 
-/** Where the port is taken, the rest can be looked at without it. */
+/** If the port is in use, everything else can be examined without listening. */
 async function startQuietHost(
   who: HostIdentity
 ): Promise<{ readonly host: NetworkHost; readonly listenFault: string | null }> {
@@ -75,7 +76,7 @@ async function startQuietHost(
   }
 }
 
-/** Waits until all are there that can be: until nobody new has come for a while, and a relay that is wanted is there. */
+/** Waits until no new peer has connected for a while, and a configured relay has reserved a slot. */
 async function settle(host: NetworkHost, others: number, wantsRelay: boolean): Promise<void> {
   let [here, quietMs] = [-1, 0]
   for (let waited = 0; waited < SETTLE_MS; waited += LOOK_MS) {

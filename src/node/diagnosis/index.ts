@@ -1,5 +1,5 @@
 /**
- * What `loam doctor` tells of the network: how a peer is reached and whom it reaches, and what a person has to do.
+ * What `loam doctor` reports about the network: how a peer can be reached, whom it reaches, and what to do.
  *
  * @example
  * ```ts

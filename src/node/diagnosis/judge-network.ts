@@ -4,20 +4,21 @@ import { hostPortOf } from '../network/peers/tcp-probe.ts'
 import { judgeClocks } from './clocks.ts'
 import type { BootstrapView, NetworkView } from './network-view.ts'
 
-/** Something that a person should know, or has to do. */
+/** A finding that an operator should know about or act on. */
 export interface NetworkFinding {
-  /** An `action` is needed for the peer to do its part; a `warning` may pass. */
+  /** The peer cannot take part without an `action`; a `warning` may resolve itself. */
   readonly level: 'action' | 'warning'
-  /** What is the matter and what to do, in whole sentences. */
+  /** The problem and what to do, in whole sentences. */
   readonly text: string
 }
 
-/** Outcomes that may pass by themselves: the other side is off, or its network is. */
+/** Outcomes that may resolve themselves: the other side or its network is down. */
 const PASSING: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable', 'pending'])
 
-/** What a person has to do about a network, the most urgent first. */
+/** What to do about a network, most urgent first. */
 export function judgeNetwork(view: NetworkView): NetworkFinding[] {
   const findings = [
+    ...copies(view),
     ...listening(view),
     ...view.bootstrap.flatMap((each) => addressFinding(each, view)),
     ...connections(view),
@@ -28,6 +29,18 @@ export function judgeNetwork(view: NetworkView): NetworkFinding[] {
   return findings.sort((a, b) => Number(b.level === 'action') - Number(a.level === 'action'))
 }
 
+function copies({ peerId: own, copies: seen }: NetworkView): NetworkFinding[] {
+  return seen.map(({ peerId, secondsAgo }) =>
+    peerId === own
+      ? action(
+          `Another copy of this peer was running ${secondsAgo} s ago: they sign against each other and lose the membership. Find out where this home was copied to, and stop one of the two for good.`
+        )
+      : warning(
+          `Two copies of ${peerId} were running ${secondsAgo} s ago. Tell that lab to stop one of them.`
+        )
+  )
+}
+
 function listening({ listenFault, addresses, bootstrap }: NetworkView): NetworkFinding[] {
   if (listenFault !== null) return [action(`${sentence(listenFault)}`)]
   const places = addresses.flatMap(({ address, kind }) => (kind === 'transport' ? hostsOf(address) : []))
@@ -35,7 +48,7 @@ function listening({ listenFault, addresses, bootstrap }: NetworkView): NetworkF
   if (bootstrap.length > 0 && bootstrap.every(({ address }) => hostsOf(address).every(isLoopback))) return []
   return [
     warning(
-      'It listens on this machine only, so no other can dial it: set --listen /ip4/0.0.0.0/tcp/4001, or another port.'
+      'It listens on the loopback interface only, so no other machine can dial it: set --listen /ip4/0.0.0.0/tcp/4001, or another port.'
     )
   ]
 }
@@ -55,10 +68,10 @@ function connections({ members, bootstrap, mesh }: NetworkView): NetworkFinding[
   if (others === 0) return []
   if (connected === 0) {
     if (bootstrap.length > 0)
-      return [action('No member is connected: rounds wait until a quorum is. See the addresses above.')]
+      return [action('No member is connected: rounds wait for a quorum. See the addresses above.')]
     return [
       action(
-        'No member is connected, and no address to begin with is set: ask a member for the line that its peer prints at its start, and give it with --bootstrap ADDRESS.'
+        'No member is connected, and no bootstrap address is set: ask a member for the address that its peer prints at startup, and pass it with --bootstrap ADDRESS.'
       )
     ]
   }
@@ -66,7 +79,7 @@ function connections({ members, bootstrap, mesh }: NetworkView): NetworkFinding[
   if (connected + 1 < quorum)
     findings.push(
       warning(
-        `Only ${connected} other member(s) are connected; rounds wait until ${quorum} are there in all.`
+        `Only ${connected} other member(s) are connected; rounds wait for a quorum of ${quorum}, this peer included.`
       )
     )
   if (mesh !== null && mesh.length === 0)
@@ -78,7 +91,7 @@ function connections({ members, bootstrap, mesh }: NetworkView): NetworkFinding[
   return findings
 }
 
-/** Whether others can connect to this peer by itself, and what to open where they cannot. */
+/** Whether others can connect to this peer directly, and what to do if they cannot. */
 function wayIn(view: NetworkView): NetworkFinding[] {
   const { observed, autoNat, inbound, reservations, addresses, members } = view
   const outside = observed.find(({ isOwn }) => !isOwn)
@@ -90,21 +103,23 @@ function wayIn(view: NetworkView): NetworkFinding[] {
   const port = addresses.flatMap(({ address, kind }) => (kind === 'transport' ? portOf(address) : []))[0]
   const seen =
     outside === undefined
-      ? 'Others could not dial its public address back: a firewall is in the way.'
-      : `It is behind a router: others see it at ${hostsOf(outside.address)[0]}, which is no address of this machine, and nobody has dialled it.`
-  const ways = `Open TCP port ${port ?? 'of --listen'}${outside === undefined ? '' : ` and forward it to this machine, and tell the others with --announce /ip4/${hostsOf(outside.address)[0]}/tcp/${port ?? 'PORT'}`}; or let the router do it with --upnp; or name a relay with --relay ADDRESS (loam relay).`
+      ? 'Others could not dial its public address: a firewall is in the way.'
+      : `It is behind a router: others see it at ${hostsOf(outside.address)[0]}, which is not an address of this machine, and no peer has dialled it.`
+  const ways = `Open TCP port ${port ?? 'of --listen'}${outside === undefined ? '' : ` and forward it to this machine, and announce it with --announce /ip4/${hostsOf(outside.address)[0]}/tcp/${port ?? 'PORT'}`}; or let the router do it with --upnp; or name a relay with --relay ADDRESS (loam relay).`
   if (isAnnounced)
     return [
-      warning(`${seen} An outside address is announced: see that the port is forwarded to this machine.`)
+      warning(
+        `${seen} An outside address is announced: make sure that the port is forwarded to this machine.`
+      )
     ]
-  const text = `${seen} Members that are behind routers themselves cannot reach it. ${ways}`
-  // Who reaches everybody by its own dialling lacks nothing today.
+  const text = `${seen} Members behind routers cannot reach it. ${ways}`
+  // A peer that can dial everybody itself has no problem today.
   return [members.connected < members.others ? action(text) : warning(text)]
 }
 
 function clocks({ clocks }: NetworkView): NetworkFinding[] {
   const verdict = judgeClocks(clocks)
-  const set = 'Set it by NTP (timedatectl set-ntp true).'
+  const set = 'Synchronise it by NTP (timedatectl set-ntp true).'
   switch (verdict.type) {
     case 'own':
       return [
@@ -115,13 +130,13 @@ function clocks({ clocks }: NetworkView): NetworkFinding[] {
     case 'either':
       return [
         action(
-          `This machine's clock is ${apart(verdict.aheadMs)} of that of ${verdict.peerId}, and there is no third to say which is wrong. Compare both with NTP (timedatectl status).`
+          `This machine's clock is ${apart(verdict.aheadMs)} of that of ${verdict.peerId}, and no third clock tells which one is wrong. Compare both with NTP (timedatectl status).`
         )
       ]
     case 'others':
       return verdict.peers.map(({ peerId, aheadMs }) =>
         warning(
-          `The clock of ${peerId} is ${apart(-aheadMs)} of this machine's and of most others. Tell that lab.`
+          `The clock of ${peerId} is ${apart(-aheadMs)} of this machine's and of most others. Tell its operator.`
         )
       )
     default:
@@ -129,7 +144,7 @@ function clocks({ clocks }: NetworkView): NetworkFinding[] {
   }
 }
 
-/** How far this clock is from one that is `aheadMs` ahead of it. */
+/** The offset of this clock from one that is `aheadMs` ahead of it. */
 function apart(aheadMs: number): string {
   const seconds = Math.abs(aheadMs) / 1_000
   const text = seconds < 120 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`
@@ -144,7 +159,7 @@ function sentence(text: string): string {
   return /[.!?]$/.test(whole) ? whole : `${whole}.`
 }
 
-/** The host of an address; none where it leads through a relay or has no host. */
+/** The host of an address; none for a relayed address or one without a host. */
 function hostsOf(text: string): string[] {
   const address = multiaddr(text)
   const place = hostPortOf(address)

@@ -8,32 +8,32 @@ import { isRelayed } from '../network/peers/peer-address.ts'
 import { hostPortOf } from '../network/peers/tcp-probe.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 
-/** A configured address, and what became of it. */
+/** A configured address and the outcome of dialling it. */
 export interface BootstrapView {
   readonly address: string
   readonly use: 'bootstrap' | 'relay'
   /** `answers`, `refused`, `timeout` and so on; `pending` while it is being looked at. */
   readonly outcome: string
   readonly reason: string
-  /** Empty where nothing has to be done. */
+  /** Empty if there is nothing to do. */
   readonly advice: string
   readonly roundTripMs: number | null
 }
 
-/** How a peer is reached, and whom it reaches. */
+/** How a peer can be reached, and whom it reaches. */
 export interface NetworkView {
-  /** Whether a running daemon told it, or a host that was started for the look. */
+  /** Whether it comes from a running daemon, or from a host started for the examination. */
   readonly source: 'daemon' | 'own-host'
   readonly peerId: string
-  /** Other members of the round, how many of them are connected, and how many of all have to be there. */
+  /** Other members of the round, how many of them are connected, and the quorum. */
   readonly members: { readonly others: number; readonly connected: number; readonly quorum: number }
-  /** Addresses that it has; those not announced are not told to others. */
+  /** Its addresses; only announced ones are shared with others. */
   readonly addresses: readonly {
     readonly address: string
     readonly announced: boolean
     readonly kind: string
   }[]
-  /** Why it could not listen as the settings say; null where it does. */
+  /** Why it could not listen as configured; null if it does. */
   readonly listenFault: string | null
   /** Where others see its connections come from, and whether that is an address of this machine. */
   readonly observed: readonly {
@@ -41,19 +41,19 @@ export interface NetworkView {
     readonly address: string
     readonly isOwn: boolean
   }[]
-  /** Whether others, asked to, could dial it (AutoNAT); `unknown` where nobody outside could be asked. */
+  /** Whether others could dial it when asked to (AutoNAT); `unknown` if nobody outside could be asked. */
   readonly autoNat: 'reachable' | 'unreachable' | 'unknown'
-  /** Direct connections that others made to it. */
+  /** Direct inbound connections. */
   readonly inbound: number
   readonly outbound: number
-  /** Connections that go through a relay. */
+  /** Relayed connections. */
   readonly relayed: number
-  /** Relays that pass connections on to it. */
+  /** Relays through which it can be reached. */
   readonly reservations: readonly string[]
-  /** Members of the gossip mesh; null where it takes no part in gossip. */
+  /** Members of the gossip mesh; null if it takes no part in gossip. */
   readonly mesh: readonly string[] | null
   readonly bootstrap: readonly BootstrapView[]
-  /** How far the clocks of others are ahead of this machine's, milliseconds; half a round trip is the uncertainty. */
+  /** Offsets of others' clocks from this machine's, milliseconds; half a round trip is the uncertainty. */
   readonly clocks: readonly {
     readonly peerId: string
     readonly aheadMs: number
@@ -61,12 +61,29 @@ export interface NetworkView {
   }[]
   /** Connected peers of another version or consortium. */
   readonly incompatiblePeers: readonly { readonly peerId: string; readonly reason: string }[]
+  /** Identities of which two copies were found running in the last ten minutes, the own one or others'. */
+  readonly copies: readonly CopyView[]
 }
 
-/** What a view is taken of. */
+/** An identity of which two copies ran at once. */
+export interface CopyView {
+  readonly peerId: string
+  /** Since the last sign of it. */
+  readonly secondsAgo: number
+}
+
+/** The identities of which two copies ran of late. */
+export function copyViews(handshakes: Pick<Handshakes, 'copies'>): CopyView[] {
+  return [...handshakes.copies()].map(([peerId, sinceMs]) => ({
+    peerId,
+    secondsAgo: Math.round(sinceMs / 1_000)
+  }))
+}
+
+/** What a view is made from. */
 export interface NetworkViewParts {
   readonly host: Pick<NetworkHost, 'peerId' | 'libp2p' | 'peers' | 'meshPeers' | 'reach'>
-  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers'>
+  readonly handshakes: Pick<Handshakes, 'handshakes' | 'verdicts' | 'incompatiblePeers' | 'copies'>
   readonly config: { readonly network: Pick<PeerConfig['network'], 'relays'> }
   readonly context: RoundContext
 }
@@ -103,7 +120,7 @@ export function networkView(
       address,
       use: relays.has(address) ? 'relay' : 'bootstrap',
       outcome: verdict?.outcome ?? 'pending',
-      reason: verdict?.reason ?? 'it is being looked at',
+      reason: verdict?.reason ?? 'being checked',
       advice: verdict?.advice ?? '',
       roundTripMs: verdict?.handshake?.roundTripMs ?? null
     })),
@@ -112,11 +129,12 @@ export function networkView(
       aheadMs: clockAheadMs,
       roundTripMs
     })),
-    incompatiblePeers: [...handshakes.incompatiblePeers()].map(([peerId, reason]) => ({ peerId, reason }))
+    incompatiblePeers: [...handshakes.incompatiblePeers()].map(([peerId, reason]) => ({ peerId, reason })),
+    copies: copyViews(handshakes)
   }
 }
 
-/** Nothing for an address that leads through a relay: it says where the relay is. */
+/** Undefined for a relayed address: it says where the relay is. */
 function observation(peerId: string, address: string): NetworkView['observed'] {
   const parsed = multiaddr(address)
   const place = hostPortOf(parsed)

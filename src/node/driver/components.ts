@@ -11,7 +11,7 @@ import type { Builder } from '../workers/builder/builder.ts'
 import type { Trainer } from '../workers/trainer/trainer.ts'
 import type { Heads } from './heads.ts'
 
-/** What carries the round protocol's effects out. */
+/** What the round driver needs to carry out the protocol's effects. */
 export interface DriverComponents {
   readonly home: Home
   readonly identity: Identity
@@ -23,7 +23,7 @@ export interface DriverComponents {
   readonly rounds: RoundStore
   readonly trainer: Trainer
   readonly builder: Builder
-  /** The invite that this peer began with, where it did. */
+  /** The invite that this peer started from, if any. */
   readonly invite?: Invite | undefined
   /** How far the others say they are. */
   readonly heads: Heads

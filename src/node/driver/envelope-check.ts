@@ -15,23 +15,26 @@ import {
 } from '../../protocol/index.ts'
 import type { DriverComponents } from './components.ts'
 
-/** What becomes of an envelope from outside, and what it means for the round, where it is of use. */
+/** The verdict on an envelope from outside, and its event for the round if it is useful. */
 export interface CheckedEnvelope {
-  /** `accept`: forwarded. `fault`: dropped, and held against its author. `reject`: dropped, and held against who brought it. */
+  /**
+   * `accept`: forwarded. `fault`: dropped, and counted against its author. `reject`: dropped, and counted against the
+   * peer that forwarded it.
+   */
   readonly verdict: Exclude<Judgement['verdict'], 'early'>
   readonly event?: PeerEvent
 }
 
 /**
- * The envelope check at the edge of the peer. What is wrong with a message is held against the key that signed it; who
- * brought it is charged only for what no peer, in whatever round, passes on.
+ * The envelope check at the edge of the peer. Faults of a message count against the key that signed it; the peer that
+ * forwarded it is only charged for what no peer forwards in any round.
  */
 export class EnvelopeCheck {
   readonly #components: Pick<DriverComponents, 'environment' | 'host' | 'log'>
   #round = 0
-  /** What the protocol keeps of the next round once it comes to these envelopes: nothing else is forwarded. */
+  /** What the protocol keeps for the next round once it handles these envelopes: nothing else is forwarded. */
   #early: EarlyEnvelopes = new Map()
-  /** Authors that were named in this round; each is named once, or a liar could fill the log. */
+  /** Authors logged in this round; each is logged once, or a faulty member could fill the log. */
   #named = new Set<string>()
 
   constructor(components: Pick<DriverComponents, 'environment' | 'host' | 'log'>) {
@@ -41,7 +44,7 @@ export class EnvelopeCheck {
   /**
    * Checks an envelope.
    *
-   * @param from who brought it, for the log
+   * @param from the peer that forwarded it, for the log
    */
   check(context: RoundContext, bytes: Uint8Array, from: string): CheckedEnvelope {
     if (context.round !== this.#round) {
@@ -88,6 +91,6 @@ export class EnvelopeCheck {
     if (this.#named.has(hex(author))) return
     this.#named.add(hex(author))
     const fields = { peer: peerId.toString(), kind, round, reason }
-    log.warn(fields, 'a member signed a message that no honest member signs; it counts against that member')
+    log.warn(fields, 'protocol violation by a member: it signed an invalid message')
   }
 }

@@ -1,7 +1,7 @@
-/** Most events that wait for one that is being taken. */
+/** Maximum number of events waiting while one is handled. */
 const QUEUE_MAX = 16_384
 
-/** Takes events one after the other, each to its end before the next begins. What takes them handles its own errors. */
+/** Handles events strictly one after the other. The handler catches its own errors. */
 export class EventQueue<Event> {
   readonly #take: (event: Event) => Promise<void>
   readonly #waiting: Event[] = []
@@ -12,7 +12,7 @@ export class EventQueue<Event> {
     this.#take = take
   }
 
-  /** Whether there is room for events that may as well come again later. */
+  /** Whether there is room for events that can be repeated later. */
   get hasRoom(): boolean {
     return !this.#closed && this.#waiting.length < QUEUE_MAX
   }
@@ -23,7 +23,7 @@ export class EventQueue<Event> {
     this.#running ??= this.#drain()
   }
 
-  /** Drops what waits; resolves when the event that is being taken has come to its end. */
+  /** Drops waiting events; resolves when the current one has been handled. */
   async close(): Promise<void> {
     this.#closed = true
     this.#waiting.length = 0

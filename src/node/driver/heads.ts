@@ -1,6 +1,6 @@
 import { hex, type RoundContext } from '../../protocol/index.ts'
 
-/** Which round each member says it is in, from its sync answers. */
+/** The round that each member reports in its sync answers. */
 export class Heads {
   readonly #rounds = new Map<string, number>()
   #proved = { through: 0, claimed: 0 }
@@ -10,23 +10,23 @@ export class Heads {
     this.#rounds.set(hex(peer), round)
   }
 
-  /** The round that a member last said it is in. */
+  /** The round that a member last reported. */
   of(peer: Uint8Array): number | undefined {
     return this.#rounds.get(hex(peer))
   }
 
   /**
-   * Notes that the rounds before `through` are sealed, each by a quorum of the members that the one before left, and that
-   * whoever showed it claims to be in round `claimed`.
+   * Records that the rounds before `through` are sealed, each by a quorum of the members that the one before left, as
+   * shown by a peer that claims to be in round `claimed`.
    */
   prove(through: number, claimed: number): void {
     this.#proved = { through, claimed: Math.max(through, claimed) }
   }
 
   /**
-   * Rule 16 *Catch-up*: the round that f + 1 members of this round say they have reached, so an honest one has; the own
-   * round where too few say anything. Where all of them have left nobody says it; then seals that hold are the proof, and
-   * a larger claim counts only for the rounds that they cover.
+   * Rule 16 *Catch-up*: the round that f + 1 members of this round report to have reached, so that at least one of them
+   * is honest; this peer's own round if too few report. If all of them have left, valid seals are the proof, and a
+   * larger claim counts only for the rounds that they cover.
    */
   ahead({ members, faulty, round }: RoundContext): number {
     const told = members.flatMap(({ peer }) => this.#rounds.get(hex(peer)) ?? [])

@@ -18,13 +18,13 @@ import { lastNorms } from './norm-bounds.ts'
 type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
 
 /**
- * Rule 2 *Validate*, the held-out check: measures what each received update does to the loss on this peer's own text. It
- * runs in the trainer process, one update after the other, for as long as an endorsement may still follow; training and
- * votes do not wait for it. Where the charter makes it a veto, the endorsement does, within a deadline.
+ * Rule 2 *Validate*, the held-out check: measures what each received update does to the loss on this peer's own text.
+ * It runs in the trainer process, one update after the other, while an endorsement may still follow; training and votes
+ * do not wait for it. If the charter makes it a veto, the endorsement waits, up to a deadline.
  */
 export class HeldOutCheck {
   readonly #components: DriverComponents
-  /** Measurements of the round that is being gathered. */
+  /** Measurements of the round under way. */
   #gathering = new AbortController()
   #round = 0
   #before: number | undefined
@@ -38,7 +38,7 @@ export class HeldOutCheck {
     if (rounds.head.charter.heldOutVeto !== false && this.#text === undefined)
       log.warn(
         {},
-        'the charter makes the held-out check a veto, and there is no held-out text: updates are judged without it'
+        'the charter makes the held-out check a veto, but this peer has no held-out text: updates are validated without it'
       )
   }
 
@@ -48,7 +48,7 @@ export class HeldOutCheck {
     return heldOutText(config, home, rounds.head.charter)
   }
 
-  /** Ends the measurements of a round whose cut is committed, or that is over: nobody endorses any more. */
+  /** Ends the measurements of a round that has committed its cut or is over: no endorsement follows. */
   follow({ context, committed, halted }: PeerState): void {
     if (context.round !== this.#round) {
       this.#gathering.abort()
@@ -95,7 +95,7 @@ export class HeldOutCheck {
     return result
   }
 
-  /** Never rejects: what could not be measured refuses nothing. */
+  /** Never rejects: a failed measurement vetoes nothing. */
   async #measure(
     { author, body }: Message<'manifest'>,
     { context }: PeerState,
@@ -133,7 +133,7 @@ export class HeldOutCheck {
   #noteFault(error: string, where: { readonly round: number; readonly peerId: string }): void {
     const { log } = this.#components
     const level = error === this.#fault ? 'debug' : 'warn'
-    log[level]({ ...where, error }, 'an update is not measured on the held-out text')
+    log[level]({ ...where, error }, 'an update could not be measured on the held-out text')
     this.#fault = error
   }
 
@@ -146,7 +146,7 @@ export class HeldOutCheck {
     const text = this.#text
     if (text === undefined) throw new Error('the held-out text is gone')
     if (rounds.head.round !== round || (modelFile !== undefined && !existsSync(modelFile)))
-      throw new Error('the model that the round starts from is not here')
+      throw new Error('the model that the round starts from is missing')
     return {
       baseFolder: config.model,
       modelFile,

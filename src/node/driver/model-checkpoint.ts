@@ -6,22 +6,22 @@ import { hex, modelFileBytes, type RoundContext } from '../../protocol/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import type { DriverComponents } from './components.ts'
 
-/** How long nobody may have the model until the caller is told, milliseconds. */
+/** Time without a provider of the model after which the fetch fails, milliseconds. */
 const STALL_MS = 30_000
 
-/** What a checkpoint is fetched with. */
+/** What is needed to fetch a checkpoint. */
 export type CheckpointClient = Pick<DriverComponents, 'log'> & {
   readonly exchange: Pick<DriverComponents['exchange'], 'fetchFiles' | 'serveFile' | 'providersOf'>
   readonly rounds: Pick<DriverComponents['rounds'], 'modelFile'>
 }
 
 /**
- * Rule 16 *Catch-up*: gets the model that a round starts from, where this peer skipped building it, from all members that
- * have it. The sealed model digest is that of the file's block list, so every block is checked when it comes; what came
- * before a failure is kept.
+ * Rule 16 *Catch-up*: fetches the model that a round starts from, when this peer skipped building it, from all members
+ * that have it. The sealed model digest is the digest of the file's block list, so every block is checked on arrival;
+ * blocks fetched before a failure are kept.
  *
  * @param stallMs other than usual in tests
- * @throws {PeerError} when nobody who is connected has all of it for {@link STALL_MS}
+ * @throws {PeerError} when no connected member has all of it for {@link STALL_MS}
  */
 export async function requireModelFile(
   { exchange, rounds, log }: CheckpointClient,
@@ -31,7 +31,7 @@ export async function requireModelFile(
 ): Promise<void> {
   const { modelFile } = rounds
   if (modelFile === undefined) return
-  // Training and building may both need it: one fetches, and the other goes on if that one is stopped.
+  // Training and building may both need it: one fetches, and the other takes over if that one is stopped.
   for (let other = underWay.get(modelFile); other !== undefined; other = underWay.get(modelFile)) {
     await settled(other, signal)
     signal.throwIfAborted()
@@ -43,7 +43,7 @@ export async function requireModelFile(
   await fetching
 }
 
-/** Fetches of this process that end by themselves, by the file that they fetch; they never reject. */
+/** Running fetches of this process, by the file that they fetch; these promises never reject. */
 const underWay = new Map<string, Promise<void>>()
 
 /** Resolves when a promise that never rejects has resolved, or the signal is aborted. */
@@ -68,7 +68,7 @@ async function fetchModel(
   stallMs: number
 ): Promise<void> {
   const digest = hex(modelDigest)
-  log.info({ model: digest }, 'the merged modules are fetched as a checkpoint')
+  log.info({ model: digest }, 'fetching the merged modules as a checkpoint')
   await mkdir(dirname(modelFile), { recursive: true })
   const bytes = modelFileBytes(modules)
   const isServed = () => exchange.providersOf(digest).length > 0
@@ -77,7 +77,7 @@ async function fetchModel(
   ).catch((error: unknown) => {
     if (signal.aborted || !(error instanceof NobodyError)) throw error
     throw new PeerError(
-      `${modelFile} is missing, the merged modules that the next round starts from, and no connected member has them (digest ${digest}): put the file back from a copy, or wait until a member that has it is connected`
+      `${modelFile}, the merged modules that the next round starts from, is missing, and no connected member has it (digest ${digest}): restore the file from a copy, or wait for a member that has it`
     )
   })
   exchange.serveFile(file!)
@@ -88,7 +88,7 @@ class NobodyError extends Error {
   override name = 'NobodyError'
 }
 
-/** Ends a fetch when nobody has what is fetched, which is looked at after every span. */
+/** Aborts a fetch when a periodic check finds no provider. */
 async function whileServed(
   isServed: () => boolean,
   spanMs: number,

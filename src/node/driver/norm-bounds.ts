@@ -12,10 +12,10 @@ const normsSchema = z.record(z.string(), z.number().min(0))
 /** Median norms of a cut, by module. */
 type MedianNorms = Readonly<Record<string, number>>
 
-/** Cuts whose medians are looked at. */
+/** Number of cuts whose medians count. */
 export const NORM_CUTS = 5
 
-/** Keeps the median norms of a sealed cut, by module: the measure for the rounds after it. */
+/** Stores the median norms of a sealed cut, by module: later rounds are bounded by them. */
 export async function saveNorms(home: Home, round: number, medianNorms: MedianNorms): Promise<void> {
   await writeFileAtomic(
     roundFiles(home, round).norms,
@@ -23,7 +23,7 @@ export async function saveNorms(home: Home, round: number, medianNorms: MedianNo
   )
 }
 
-/** The median norms in a file, by module; undefined where it holds something else. @throws where it cannot be read */
+/** The median norms in a file, by module; undefined if it holds something else. @throws when it cannot be read */
 export async function readNorms(path: string): Promise<MedianNorms | undefined> {
   const text = await readFile(path, 'utf8')
   try {
@@ -34,10 +34,10 @@ export async function readNorms(path: string): Promise<MedianNorms | undefined> 
 }
 
 /**
- * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and never
- * more than its absolute cap. A median of zero says nothing about the next update. The least, so that a model that was
- * harmed, on which honest updates are larger, does not raise the bound for whoever harmed it.
- * A damaged file of medians is moved aside, and those of earlier rounds are the measure.
+ * Rule 2 *Validate*: an update may be the charter's factor times the least median of the last five non-void cuts, and
+ * never more than its absolute cap. A median of zero says nothing about the next update. The least, so that an attacker
+ * who damages the model, which makes honest updates larger, does not raise its own bound. A damaged file of medians is
+ * moved aside, and earlier rounds are used.
  */
 export async function normBounds(
   home: Home,
@@ -83,13 +83,13 @@ export function boundsByMedians(
   return { absolute, byModule: Object.fromEntries(bounds) }
 }
 
-/** The norms of a round; undefined where it left none, or none that can be read. */
+/** The norms of a round; undefined if it has none or they cannot be read. */
 async function normsOf(path: string, log: Pick<Log, 'warn'>): Promise<MedianNorms | undefined> {
   if (!existsSync(path)) return undefined
   const norms = await readNorms(path)
   if (norms !== undefined) return norms
   const aside = `${path}.damaged`
   await rename(path, aside)
-  log.warn({ path: aside }, 'the norms of a round were damaged; the file is moved aside')
+  log.warn({ path: aside }, 'the norms of a round were damaged; the file was moved aside')
   return undefined
 }

@@ -9,7 +9,7 @@ const NAMES: Readonly<Record<Phase, keyof PhaseTimes>> = {
   sealing: 'seal'
 }
 
-/** Adds up how long a round stays in each phase. Times are milliseconds of any steady clock. */
+/** Measures how long a round stays in each phase. Times are milliseconds of a monotonic clock. */
 export class PhaseClock {
   #phase: Phase = 'training'
   #since: number
@@ -19,7 +19,7 @@ export class PhaseClock {
     this.#since = now
   }
 
-  /** Notes that the peer is in `phase` from now on. */
+  /** Records the start of `phase`. */
   enter(phase: Phase, now: number): void {
     if (phase === this.#phase) return
     this.#times[NAMES[this.#phase]] += now - this.#since
@@ -27,7 +27,7 @@ export class PhaseClock {
     this.#since = now
   }
 
-  /** The finished round's times, rounded to whole milliseconds; the next round's begin. */
+  /** The finished round's times, rounded to whole milliseconds; starts over for the next round. */
   finish(now: number): PhaseTimes {
     this.#times[NAMES[this.#phase]] += now - this.#since
     const entries = Object.entries(this.#times).map(([name, milliseconds]) => [

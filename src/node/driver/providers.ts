@@ -1,7 +1,7 @@
 import type { PeerId } from '@libp2p/interface'
 import { type Message, messagesOf, type PeerState } from '../../protocol/index.ts'
 
-/** Who of the connected has all of a manifest's blocks: its author and its endorsers. */
+/** Connected peers that have all of a manifest's blocks: its author and its endorsers. */
 export function providersOf(
   state: PeerState,
   manifest: Message<'manifest'>,
@@ -15,7 +15,7 @@ export function providersOf(
   return connected.filter((peer) => peers.has(peerKey(peer.toMultihash().bytes)))
 }
 
-/** A manifest's author, where it is connected. */
+/** A manifest's author, if connected. */
 export function authorOf(
   state: PeerState,
   { author }: Message<'manifest'>,

@@ -10,16 +10,16 @@ import { requireModelFile } from './model-checkpoint.ts'
 import { saveNorms } from './norm-bounds.ts'
 import { buildJob } from './shard-work.ts'
 
-/** Ending of files that are kept for a person to look at, and that nothing reads. */
+/** Extension of files that are kept for inspection and never read. */
 const WRONG_ENDING = '.wrong'
 
-/** A round in which this peer built something else than what was sealed. */
+/** A round in which this peer's build differs from the seal. */
 export interface Deviation {
   readonly context: RoundContext
   readonly sealedRound: SealedRound
 }
 
-/** Puts away what a build wrote that is not what was sealed; a person may want to know what it was. */
+/** Moves a build that differs from the seal aside, for inspection. */
 export async function setAsideBuild(home: Home, round: number): Promise<void> {
   const { stack, model, norms } = roundFiles(home, round)
   for (const path of [stack, model, norms]) await setAside(path)
@@ -34,13 +34,13 @@ async function setAside(path: string): Promise<void> {
 }
 
 /**
- * Rule 8 *Attest*: gets the model that the round starts from after a build that was not the sealed one. What is on the
- * disk is not believed: if the model before is whole, the cut is stacked and merged once more, in case a read, the memory
- * or the disk failed; else, and where that fails too, another member's merged modules are fetched. All of it is held
- * against the sealed digest.
+ * Rule 8 *Attest*: restores the model that the round starts from after this peer's build diverged from the seal. The
+ * disk is not trusted: if the previous model is intact, the cut is stacked and merged again, in case a read, the memory
+ * or the disk failed; otherwise, or if that fails too, another member's merged modules are fetched. Every result is
+ * checked against the sealed digest.
  *
  * @returns the event that the protocol waits for
- * @throws when nobody who is connected has the model
+ * @throws when no connected member has the model
  */
 export async function rebuildModel(
   components: DriverComponents,
@@ -66,7 +66,7 @@ export async function rebuildModel(
   return done
 }
 
-/** Stacks and merges the cut of the deviation once more, from a model whose digest is looked at first. */
+/** Stacks and merges the diverged cut again, from a model whose digest is checked first. */
 async function stackAgain(
   components: DriverComponents,
   { context, sealedRound }: Deviation
@@ -74,7 +74,7 @@ async function stackAgain(
   const { home, builder, exchange, log } = components
   const before = modelFileBefore(home, context.round)
   if (before !== undefined && !(await isModel(before, context.modelDigest))) {
-    log.warn({ file: before }, 'the model that the build began from is damaged')
+    log.warn({ file: before }, 'the model that the build started from is damaged')
     await setAside(before)
     return false
   }
@@ -84,11 +84,11 @@ async function stackAgain(
   if (result.type === 'built' && result.finite && result.model === hex(sealedRound.seal.model)) {
     await saveNorms(home, round, result.medianNorms)
     exchange.serveFile(result.modelFile)
-    log.info({ round, model: result.model }, 'stacked again, with the sealed digest')
+    log.info({ round, model: result.model }, 'rebuilt with the sealed digest')
     return true
   }
   await setAsideBuild(home, round)
-  log.warn({ round }, 'stacked again, and it is not what was sealed')
+  log.warn({ round }, 'rebuilt, but the digest still differs from the seal')
   return false
 }
 

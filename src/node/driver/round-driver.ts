@@ -27,7 +27,7 @@ import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.t
 import { trainRound } from './training-work.ts'
 import { logWaiting } from './waiting-log.ts'
 
-/** Waits before what failed is tried again, milliseconds. */
+/** Retry delays, milliseconds. */
 export interface RetryDelays {
   /** A write to the log or of a sealed round. */
   readonly diskMs: number
@@ -38,8 +38,8 @@ export interface RetryDelays {
 const RETRY_DELAYS: RetryDelays = { diskMs: 2_000, workMs: 1_000 }
 
 /**
- * The imperative shell around the round protocol: takes events one at a time, carries the effects out in their order, and
- * brings back what comes of them. Nothing is sent before the log holds it.
+ * The imperative shell around the round protocol: handles events one at a time, carries out their effects in order, and
+ * feeds the results back as events. Nothing is sent before it is in the log.
  */
 export class RoundDriver {
   readonly #components: DriverComponents
@@ -48,9 +48,9 @@ export class RoundDriver {
   readonly #heldOut: HeldOutCheck
   readonly #envelopes: EnvelopeCheck
   readonly #stopped = new AbortController()
-  /** What the next event steps from. */
+  /** The state that the next event applies to. */
   #state!: PeerState
-  /** The last state whose effects are all carried out: every signature in it is in the log. */
+  /** The last state whose effects have all been carried out: every signature in it is in the log. */
   #durable!: PeerState
   #round = newRound()
   #training = new AbortController()
@@ -58,7 +58,9 @@ export class RoundDriver {
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #onAdvance = new Set<() => void>()
   #bytesBefore = 0
-  /** The last round whose own build was not what was sealed. */
+  /** What was trained while this peer is held back (rule 17 *Lost log*): its manifest is signed afterwards. */
+  #heldEvents: PeerEvent[] | undefined
+  /** The last round in which this peer's build diverged from the seal. */
   #deviation: Deviation | undefined
 
   readonly #delays: RetryDelays
@@ -73,29 +75,34 @@ export class RoundDriver {
   }
 
   /**
-   * The protocol's state as others may see it: nothing in it was signed and is not in the log yet. It lags behind while
-   * an event's effects are being carried out, for as long as a full disk takes.
+   * The protocol's state as others may see it: everything signed in it is in the log. It lags behind while an event's
+   * effects are carried out, as long as a full disk lasts.
    */
   get state(): PeerState {
     return this.#durable
   }
 
-  /** Whether there is room for what others tell; while the disk refuses, what waits must not pile up. */
+  /** Whether there is room for others' messages; while writes fail, waiting ones must not pile up. */
   get hasRoom(): boolean {
     return this.#queue.hasRoom
   }
 
-  /** Begins the round after the last sealed one, or goes on with it where the log says that it had begun. */
-  start(): void {
+  /**
+   * Starts the round after the last sealed one, or resumes it if the log says that it had started.
+   *
+   * @param heldBack whether nothing is signed until the event `released` (rule 17 *Lost log*)
+   */
+  start(heldBack = false): void {
     const { rounds, messageLog } = this.#components
-    const begun = restore(rounds.head, messageLog.records, this.#environment())
+    const begun = restore(rounds.head, messageLog.records, this.#environment(), heldBack)
+    if (heldBack) this.#heldEvents = []
     this.#state = begun.state
-    // What `restore` brings back was in the log; what it signs anew is sent only after the effects have logged it.
+    // What `restore` returns was in the log; new signatures are sent only after the effects have logged them.
     this.#durable = { ...begun.state, messages: NO_MESSAGES, certificates: new Map() }
     this.#queue.push(() => begun)
   }
 
-  /** Stops at once, in the middle of an event's effects too; what is not in the log was never sent. */
+  /** Stops at once, even in the middle of an event's effects; anything not in the log was never sent. */
   async stop(): Promise<void> {
     this.#stopped.abort()
     this.#round.abort()
@@ -106,9 +113,9 @@ export class RoundDriver {
   }
 
   /**
-   * Judges an envelope from outside and, where it is of use, lets it happen.
+   * Validates an envelope from outside and, if it is useful, queues it as an event.
    *
-   * @param from who brought it, for the log
+   * @param from the peer that forwarded it, for the log
    */
   receive(bytes: Uint8Array, from: string): CheckedEnvelope['verdict'] {
     if (!this.#queue.hasRoom) return 'ignore'
@@ -117,17 +124,28 @@ export class RoundDriver {
     return verdict
   }
 
-  /** Lets something happen to the protocol. */
+  /** Queues an event for the protocol. */
   happen(event: PeerEvent): void {
+    if (event.type === 'trained' && this.#heldEvents !== undefined) {
+      this.#heldEvents.push(event)
+      return
+    }
+    this.#push(event)
+    if (event.type !== 'released') return
+    for (const held of this.#heldEvents ?? []) this.#push(held)
+    this.#heldEvents = undefined
+  }
+
+  #push(event: PeerEvent): void {
     this.#queue.push(() => step(this.#state, event, this.#environment()))
   }
 
-  /** The key, the judge of signatures, and what the clock shows: deadlines follow the delays that it sees. */
+  /** The key, the signature verifier, and the current time: deadlines adapt to observed delays. */
   #environment(): Environment {
     return { ...this.#components.environment, now: Math.round(performance.now()) }
   }
 
-  /** Resolves when this peer is past `round`, and that is on the disk; rejects when the signal aborts. */
+  /** Resolves when this peer is past `round` and has stored it; rejects when the signal aborts. */
   roundAfter(round: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason)
     if (this.#durable.context.round > round) return Promise.resolve()
@@ -152,7 +170,7 @@ export class RoundDriver {
       this.#heldOut.follow(state)
       for (const effect of effects) {
         await this.#carryOutOrLog(effect)
-        // Nothing after it is done: what is in the log by now is sent at the next start.
+        // Nothing more is carried out: what is in the log is sent at the next start.
         if (this.#stopped.signal.aborted) return
       }
       this.#durable = state
@@ -160,11 +178,11 @@ export class RoundDriver {
       for (const check of this.#onAdvance) check()
       if (effects.length > 0) this.reportProgress()
     } catch (error) {
-      log.error({ error: messageOf(error) }, 'an event could not be taken')
+      log.error({ error: messageOf(error) }, 'an event could not be handled')
     }
   }
 
-  /** A fault in one effect must not keep the others from being done. Only `persist` has others depend on it: it waits. */
+  /** A failing effect must not prevent the others. Only `persist` is a precondition of others: it waits. */
   async #carryOutOrLog(effect: Effect): Promise<void> {
     try {
       await this.#carryOut(effect)
@@ -181,7 +199,7 @@ export class RoundDriver {
       case 'persist':
         return this.#persist(effect.record)
       case 'broadcast':
-        // Who does not hear it now gets it by sync.
+        // Peers that miss it get it by sync.
         host
           .publish(effect.message.bytes)
           .catch((error) => log.debug({ error: messageOf(error) }, 'not gossiped'))
@@ -209,7 +227,7 @@ export class RoundDriver {
             built: hex(effect.built),
             sealed: hex(effect.sealedRound.seal.model)
           },
-          'the own build is not what the others sealed: it is put aside and made anew; until then this peer votes, but neither trains nor attests'
+          'the build of this peer differs from the seal and is rebuilt; until then the peer votes, but neither trains nor attests'
         )
         return setAsideBuild(this.#components.home, effect.context.round)
       case 'rebuild':
@@ -217,7 +235,10 @@ export class RoundDriver {
           rebuildModel(this.#components, effect.context, this.#deviation, signal)
         )
       case 'unpublished':
-        log.error({ reason: effect.reason }, 'the own adapter is not announced: the others would refuse it')
+        log.error(
+          { reason: effect.reason },
+          'the adapter of this peer is not announced: the others would refuse it'
+        )
         return
       case 'refused':
         log.warn(
@@ -229,7 +250,7 @@ export class RoundDriver {
       case 'awaitedAgain':
         return logWaiting(log, effect)
       case 'requestRefused':
-        log.warn({ reason: effect.reason }, 'a membership request cannot take effect, or has')
+        log.warn({ reason: effect.reason }, 'a membership request has taken effect or no longer can')
         return removeRequest(this.#components.home, this.#state.context.charterId, effect.signedRequest)
       case 'certified':
         log.debug({ author: effect.certificate.author }, 'a manifest is certified')
@@ -241,15 +262,24 @@ export class RoundDriver {
         log.warn({ author, kind, slot }, 'a member signed two conflicting messages')
         return
       }
+      case 'contradicted': {
+        const { kind, slot, header } = effect.message
+        log.error(
+          { peer: peerIdText(header.author), kind, slot, round: header.round },
+          'a message signed with this peer’s own key is not in its log: another copy of this identity runs, or this home is an old copy. This peer signs nothing until it knows what was signed'
+        )
+        this.#components.report({ type: 'contradicted', round: header.round })
+        return
+      }
       case 'halt':
         this.#training.abort()
-        log.error({ reason: effect.reason }, 'halted: a person has to look')
+        log.error({ reason: effect.reason }, 'halted: an operator has to intervene')
         this.#components.report({ type: 'halted', reason: effect.reason })
         return
     }
   }
 
-  /** Does not return before the record is durable: on a full disk this peer falls silent, and loses nothing. */
+  /** Does not return before the record is durable: on a full disk this peer falls silent and loses nothing. */
   async #persist(record: LogRecord): Promise<void> {
     await this.#untilDone('the log cannot be written; nothing is sent until it can', () =>
       this.#components.messageLog.append(record)
@@ -260,10 +290,10 @@ export class RoundDriver {
     for (let isRefused = false; ; ) {
       try {
         await act()
-        if (isRefused) this.#components.log.info({}, 'the disk takes what is written again')
+        if (isRefused) this.#components.log.info({}, 'writes to the disk succeed again')
         return
       } catch (error) {
-        // Once: the log is on the same disk, as a rule.
+        // Once: the log is usually on the same disk.
         if (!isRefused) this.#components.log.error({ error: messageOf(error) }, warning)
         isRefused = true
         await sleep(this.#delays.diskMs, undefined, { signal: this.#stopped.signal })
@@ -271,7 +301,7 @@ export class RoundDriver {
     }
   }
 
-  /** Runs work of this round in the background until it brings its event, or the round is over. */
+  /** Runs work of this round in the background until it yields its event or the round is over. */
   #work(what: string, run: (signal: AbortSignal) => Promise<PeerEvent>): void {
     const { signal } = this.#round
     const attempt = async () => {
@@ -283,10 +313,10 @@ export class RoundDriver {
         } catch (error) {
           if (signal.aborted) return
           const fields = { error: messageOf(error) }
-          // No provider can ever bring what such a manifest describes.
+          // No provider can ever deliver what such a manifest describes.
           if (error instanceof ImpossibleManifestError)
-            return this.#components.log.warn(fields, `${what} is given up`)
-          this.#components.log.warn(fields, `${what} failed; trying again`)
+            return this.#components.log.warn(fields, `${what} is abandoned`)
+          this.#components.log.warn(fields, `${what} failed; retrying`)
           await sleep(this.#delays.workMs, undefined, { signal }).catch(() => undefined)
         }
       }
@@ -294,7 +324,7 @@ export class RoundDriver {
     void attempt()
   }
 
-  /** Whether this peer's share of rounds is done: from then on it only serves. */
+  /** Whether the last round to train in is over: from then on this peer only serves. */
   #isResting(round: number): boolean {
     return round > (this.#components.config.rounds ?? Number.POSITIVE_INFINITY)
   }
@@ -306,7 +336,7 @@ export class RoundDriver {
     const { signal } = this.#training
     const { round } = context
     const onProgress = (progress: TrainingProgress) => {
-      // A cancelled training still ends its step when the next round's has begun.
+      // A cancelled training finishes its current step, even if the next round's has started.
       if (signal.aborted) return
       this.#trainingProgress = progress
       this.reportProgress()
@@ -319,7 +349,7 @@ export class RoundDriver {
         if (signal.aborted) return
         this.#components.log.error(
           { round, error: messageOf(error) },
-          'training failed; the round goes on without it'
+          'training failed; the round continues without this adapter'
         )
         this.happen({ type: 'trainingFailed', round, reason: messageOf(error) })
       }
@@ -361,7 +391,7 @@ export class RoundDriver {
     log.info({ round: context.round, model: sealed.modelDigest, members: sealed.cut.length }, 'sealed')
   }
 
-  /** Tells whoever watches what this peer does now. */
+  /** Reports what this peer is doing. */
   reportProgress(): void {
     const state = this.#state
     const { round } = state.context
@@ -380,7 +410,7 @@ export class RoundDriver {
   }
 }
 
-/** Ends the work of a round; as many fetches listen to it as there are members. */
+/** Aborts the work of a round; every member's fetch listens to it. */
 function newRound(): AbortController {
   const controller = new AbortController()
   setMaxListeners(0, controller.signal)

@@ -27,14 +27,14 @@ import { requireModelFile } from './model-checkpoint.ts'
 import { normBounds, saveNorms } from './norm-bounds.ts'
 import { authorOf, providersOf } from './providers.ts'
 
-/** A manifest whose blocks nobody can bring: it gives them lengths that bytes with their digests do not have. */
+/** A manifest whose blocks nobody can deliver: it states lengths that bytes with those digests do not have. */
 export class ImpossibleManifestError extends Error {
   override name = 'ImpossibleManifestError'
 }
 
 type BuildEffect = Extract<Effect, { type: 'build' }>
 
-/** The blocks of a manifest, each once, with their exact lengths. */
+/** The distinct blocks of a manifest, with their exact lengths. */
 export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
   const wanted = new Map<string, WantedBlock>()
   for (const shard of shards) {
@@ -47,12 +47,12 @@ export function wantedBlocks({ shards, dtype }: Manifest): WantedBlock[] {
   return [...wanted.values()]
 }
 
-/** A manifest's content as the builder takes it. */
+/** A manifest's content in the builder's terms. */
 export function sourceOf({ members }: RoundContext, { author, body }: Message<'manifest'>): ShardSource {
   return { author: members[author]!.peer, samples: body.samples, dtype: body.dtype, shards: body.shards }
 }
 
-/** Gets a manifest's blocks and judges them; the event that the protocol waits for. */
+/** Fetches a manifest's blocks and validates them; returns the event that the protocol waits for. */
 export async function fetchManifest(
   components: DriverComponents,
   stateNow: () => PeerState,
@@ -69,7 +69,7 @@ export async function fetchManifest(
   return { type: 'blocksHeld', manifest: message.id, fault: validated.fault }
 }
 
-/** Stacks and merges the committed cut; the event that the protocol waits for. */
+/** Stacks and merges the committed cut; returns the event that the protocol waits for. */
 export async function buildCut(
   components: DriverComponents,
   stateNow: () => PeerState,
@@ -89,7 +89,7 @@ export async function buildCut(
   return { ...unchanged, ...digestsOf(built) }
 }
 
-/** Names the members whose shards the stack does without, although the cut has them. */
+/** Logs the members of the cut whose shards are left out of the stack. */
 function reportLeftOut(
   { log, report }: Pick<DriverComponents, 'log' | 'report'>,
   round: number,
@@ -135,10 +135,10 @@ function digestsOf({ stack, model }: BuiltFiles): { stack: Uint8Array; model: Ui
 }
 
 /**
- * Runs a job that reads blocks; what it does not find whole is fetched, as often as it takes.
+ * Runs a job that reads blocks, and fetches missing or damaged ones until it succeeds.
  *
  * @throws {ImpossibleManifestError}
- * @throws {StoreError} when the disk takes no more; nothing goes on in the background
+ * @throws {StoreError} when a write fails; nothing is left running in the background
  */
 async function withBlocks<R extends JobResult>(
   components: DriverComponents,
@@ -155,7 +155,7 @@ async function withBlocks<R extends JobResult>(
   }
 }
 
-/** Fetches the blocks of all manifests; when one fails the others are given up, so that a second attempt is alone. */
+/** Fetches the blocks of all manifests; when one fails the others are aborted, so that a retry runs alone. */
 async function fetchAll(
   { exchange, host }: DriverComponents,
   stateNow: () => PeerState,

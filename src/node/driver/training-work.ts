@@ -18,7 +18,7 @@ import { keptBackTokens } from './held-out-text.ts'
 import { requireModelFile } from './model-checkpoint.ts'
 import { wantedBlocks } from './shard-work.ts'
 
-/** Trains this peer's adapter of a round and announces it; the event that the protocol waits for. */
+/** Trains this peer's adapter of a round and announces it; returns the event that the protocol waits for. */
 export async function trainRound(
   components: DriverComponents,
   context: RoundContext,
@@ -28,7 +28,7 @@ export async function trainRound(
   const { home, identity, config, rounds, trainer, log } = components
   const { peer } = identity.signer
   if (config.documents === undefined)
-    throw new PeerError('no training documents are set (documents in peer.json, --data)')
+    throw new PeerError('no training documents configured (documents in peer.json, --data)')
   await requireModelFile(components, context, signal)
   const residualFile = await residualBefore(components, context)
   const result = await trainer.train(
@@ -59,18 +59,19 @@ export async function trainRound(
   if (result.residualFault !== undefined)
     log.warn(
       { file: residualFile, reason: result.residualFault },
-      'what the last shards left out is not made up for'
+      'the residual of the last shards is not applied'
     )
   if (result.fallback !== undefined)
     log.warn({ reason: result.fallback }, 'training without the native engine')
+  for (const note of result.notes ?? []) log.info({ note }, 'training data')
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))
   return { type: 'trained', round: context.round, manifest }
 }
 
 /**
- * What this peer's shards of the last round that stacked them left out. A round without them, or a void one, stacked
- * nothing of what was sent: what was residual before it is residual still. Older files are removed.
+ * The residual of this peer's shards in the last round that stacked them. A void round, or one without them, stacked
+ * nothing: the earlier residual still applies. Older files are removed.
  */
 async function residualBefore(
   { home, rounds, identity }: DriverComponents,
@@ -93,7 +94,7 @@ function manifestOf(
   const reveal = identity.revealChain.before(anchor)
   if (reveal === undefined)
     throw new PeerError(
-      `the reveal chain of this identity does not hold ${hex(anchor)}: it is used up, or not the one in the charter`
+      `the reveal chain of this identity does not contain ${hex(anchor)}: it is exhausted, or not the one in the charter`
     )
   return {
     samples: Math.min(samples, context.charter.sampleCap),

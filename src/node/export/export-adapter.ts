@@ -31,7 +31,7 @@ import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
 
-/** Forms in which the global adapter leaves Loam. */
+/** Export formats of the global adapter. */
 export const EXPORT_FORMATS = ['peft', 'gguf', 'merged', 'merged-gguf'] as const
 export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 
@@ -39,7 +39,7 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number]
 export const GGUF_ADAPTER_FILE = 'adapter.gguf'
 export const GGUF_MODEL_FILE = 'model.gguf'
 
-/** A span of rounds, both ends included. */
+/** An inclusive range of rounds. */
 export interface RoundSpan {
   readonly first: number
   readonly last: number
@@ -51,13 +51,13 @@ export interface ExportOptions {
   readonly folder: string
   /** All sealed rounds unless given. */
   readonly rounds?: RoundSpan | undefined
-  /** Largest rank of a module: the nearest adapter of that rank is written in place of the exact one. */
+  /** Maximum rank of a module: the nearest adapter of that rank is written instead of the exact one. */
   readonly maxRank?: number | undefined
   /** F32 unless given. */
   readonly dtype?: ElementFormat | undefined
   /** Folder of the base model; not needed for `peft`. */
   readonly baseFolder: string
-  /** What the files call the base model. */
+  /** The base model's name in the files. */
   readonly baseName: string
 }
 
@@ -73,7 +73,7 @@ export interface ExportedAdapter {
   readonly error: number
 }
 
-/** A consortium's adapter and the rounds that it sums up. */
+/** A consortium's adapter and the rounds that it sums. */
 export interface GlobalAdapter {
   readonly adapter: LoraAdapter
   readonly rounds: number[]
@@ -82,7 +82,7 @@ export interface GlobalAdapter {
 /**
  * The consortium's adapter over the sealed rounds of a home: their stacks one after the other, exactly.
  *
- * @throws {PeerError} when no such round was stacked, or a stack is not the one that was sealed
+ * @throws {PeerError} when no such round was stacked, or a stack differs from its seal
  */
 export async function globalAdapter(home: Home, span?: RoundSpan): Promise<GlobalAdapter> {
   return sumOfStacks(home, await stackedRounds(home, span))
@@ -98,7 +98,7 @@ async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise
 /**
  * Exports the consortium's adapter, or the model with it merged in.
  *
- * @throws {PeerError} when a round, the base model or the folder does not fit
+ * @throws {PeerError} when a round, the base model or the folder does not match
  */
 export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
   const { format, folder, baseName, maxRank, dtype = 'F32' } = options
@@ -139,7 +139,9 @@ async function stackedRounds(home: Home, span: RoundSpan | undefined): Promise<J
     throw new PeerError(`${home.folder} is not the home of a peer: it has no charter.cbor`)
   const sealed = await readSealedRounds(home, await readCharter(home.charter))
   if (span !== undefined && span.last > sealed.length)
-    throw new PeerError(`${home.folder} has ${sealed.length} sealed round(s): there is no round ${span.last}`)
+    throw new PeerError(
+      `${home.folder} has ${sealed.length} sealed round(s), so round ${span.last} does not exist`
+    )
   const { first, last } = span ?? { first: 1, last: sealed.length }
   const stacked = sealed.slice(first - 1, last).filter(({ sealedRound }) => sealedRound.seal.stack !== null)
   if (stacked.length > 0) return stacked
@@ -154,7 +156,7 @@ async function readStack(path: string, digest: string): Promise<LoraAdapter> {
   } catch (error) {
     if (!isMissing(error) && !(error instanceof FormatError)) throw error
   }
-  throw new PeerError(`${path} is missing or not the stack that was sealed: copy it from another member`)
+  throw new PeerError(`${path} is missing or differs from the sealed stack: copy it from another member`)
 }
 
 /**
@@ -170,7 +172,7 @@ async function sealedModel(home: Home, { context, sealedRound }: JudgedRound): P
   } catch (error) {
     if (!isMissing(error) && !(error instanceof FormatError)) throw error
   }
-  throw new PeerError(`${path} is missing or not the model that was sealed: copy it from another member`)
+  throw new PeerError(`${path} is missing or differs from the sealed model: copy it from another member`)
 }
 
 function withModules(base: BaseModel, modules: TensorMap): Map<string, Tensor> {

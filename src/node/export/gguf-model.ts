@@ -6,7 +6,7 @@ import type { ElementFormat, GgufFile, GgufValue, Tensor, TensorMap } from '../.
 import type { BaseModel, LlamaConfig } from '../../model/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 
-/** ggml's numbers of what most of a file is in. */
+/** ggml's identifiers of a file's main element format. */
 const FILE_TYPES: Readonly<Record<ElementFormat, number>> = { F32: 0, F16: 1, BF16: 32 }
 /** ggml's kinds of tokens. */
 const NORMAL_TOKEN = 1
@@ -26,7 +26,7 @@ const tokenizerSchema = z.looseObject({
 /**
  * The architecture by which llama.cpp knows a model.
  *
- * @throws {PeerError} for a family that is not written into GGUF
+ * @throws {PeerError} for a family without GGUF support
  */
 export function ggufArchitecture(base: Pick<BaseModel, 'config' | 'folder'>): GgufArchitecture {
   const { attentionBias, outputBias, queryKeyNorm, heads, keyValueHeads } = llamaConfig(base)
@@ -45,7 +45,7 @@ function llamaConfig({ config, folder }: Pick<BaseModel, 'config' | 'folder'>): 
  * A whole model as llama.cpp loads it, with its tokenizer.
  *
  * @param weights by Hugging Face name
- * @throws {PeerError} when its tokenizer is of a kind that is not written
+ * @throws {PeerError} when its kind of tokenizer is not supported
  */
 export async function ggufModel(
   base: BaseModel,
@@ -70,7 +70,7 @@ export async function ggufModel(
   return { metadata, tensors }
 }
 
-/** Norms and biases stay in float32: llama.cpp wants them so. */
+/** Norms and biases stay in float32, as llama.cpp requires. */
 export function ggufFormat(dtype: ElementFormat): (name: string, shape: readonly number[]) => ElementFormat {
   return (_name, shape) => (shape.length < 2 ? 'F32' : dtype)
 }

@@ -10,31 +10,31 @@ import { readPeftFolder } from './peft-files.ts'
 /** How to import. */
 export interface ImportOptions {
   readonly baseFolder: string
-  /** Where the base with the adapter in it goes; undefined for a check alone. */
+  /** Where to write the base with the adapter merged in; undefined to check only. */
   readonly out: string | undefined
   readonly dtype: ElementFormat
 }
 
-/** What was found, and written. */
+/** What was found and written. */
 export interface ImportedAdapter {
   readonly modules: readonly string[]
   /** Different ranks, ascending. */
   readonly ranks: readonly number[]
   /** Different scales (alpha / rank, or alpha / √rank for rsLoRA), ascending. */
   readonly scales: readonly number[]
-  /** What the adapter says it was made for. */
+  /** The base model that the adapter names. */
   readonly baseModel: string | undefined
   readonly folder: string | undefined
 }
 
 /**
- * Checks a PEFT folder against a base model, and writes the base with the adapter merged in: what a consortium that is
- * to start from the adapter is created on, since all its members must hold the same base.
+ * Checks a PEFT folder against a base model, and writes the base with the adapter merged in: a consortium that starts
+ * from an adapter is created on this, since all members must hold the same base.
  *
- * A consortium's rounds, exported and imported one by one, give the bytes of its merged model. Rounds that were exported
- * together are added to the weight at once: rounded once, where the consortium rounded once a round.
+ * A consortium's rounds, exported and imported one by one, give the bytes of its merged model. Rounds that were
+ * exported together are added to the weight at once: rounded once, where the consortium rounded once a round.
  *
- * @throws {PeerError} when the folder is no LoRA adapter or does not fit the model
+ * @throws {PeerError} when the folder is not a LoRA adapter, or does not fit the model
  */
 export async function importAdapter(folder: string, options: ImportOptions): Promise<ImportedAdapter> {
   const adapter = await readPeftFolder(folder)

@@ -17,7 +17,7 @@ const TORCH_TYPES: Readonly<Record<ElementFormat, string>> = {
   BF16: 'bfloat16'
 }
 const CONFIG_FILE = 'config.json'
-/** Weights, in any form, are rewritten; a folder's model card tells of another model. */
+/** Weights in any format are rewritten; the folder's model card describes another model. */
 const NOT_COPIED =
   /\.(safetensors|bin|gguf|h5|msgpack|pt|pth|onnx)$|\.index\.json$|^README\.md$|^training\.json$/
 
@@ -50,7 +50,7 @@ export async function writeModelFolder(
     await copyFile(join(base.folder, entry.name), join(folder, entry.name))
   }
   const config = JSON.parse(await readFile(join(base.folder, CONFIG_FILE), 'utf8')) as object
-  // Last: a folder with a config is a whole model.
+  // Last: a folder with a config counts as a complete model.
   await writeJson(join(folder, CONFIG_FILE), { ...config, torch_dtype: TORCH_TYPES[dtype] })
   return (await readdir(folder)).sort()
 }

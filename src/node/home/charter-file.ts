@@ -7,18 +7,18 @@ import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 import type { Home } from './home.ts'
 
 /**
- * Reads and judges a charter file.
+ * Reads and validates a charter file.
  *
- * @throws {PeerError} when it is missing, damaged or its signatures do not hold
+ * @throws {PeerError} when it is missing or damaged, or a signature is invalid
  */
 export async function readCharter(path: string): Promise<SignedCharter> {
   try {
     requireRegularFile(path)
     return decodeCharter(await readFile(path), verifyEd25519)
   } catch (error) {
-    if (isMissing(error)) throw new PeerError(`there is no charter at ${path}`)
+    if (isMissing(error)) throw new PeerError(`no charter found at ${path}`)
     throw new PeerError(
-      `${path} is no valid charter (${messageOf(error)}): get it again from the founder or another member`
+      `${path} is not a valid charter (${messageOf(error)}): get it again from the founder or another member`
     )
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 
-/** Where a peer keeps what is its own. Every path is absolute. */
+/** The paths of a peer's home folder; all are absolute. */
 export interface Home {
   readonly folder: string
   /** Secret key, mode 600. */
@@ -10,12 +10,12 @@ export interface Home {
   readonly config: string
   /** Process id of the last daemon, for people and scripts. */
   readonly pid: string
-  /** Which running daemon has the home. */
+  /** Names the running daemon that owns the home. */
   readonly lock: string
   readonly log: string
   /** Where the running daemon's control API is. */
   readonly control: string
-  /** What it asks for; a secret, mode 600. */
+  /** Its token; a secret, mode 600. */
   readonly controlToken: string
   /** Where members were last seen. */
   readonly addresses: string
@@ -23,28 +23,28 @@ export interface Home {
   /** Blocks by SHA-256. */
   readonly blocks: string
   readonly rounds: string
-  /** This peer's own request to join, where it made one. */
+  /** This peer's own request to join, if it made one. */
   readonly joinRequest: string
-  /** The invite that this peer began with, where it did: it names a seal that its history must hold. */
+  /** The invite that this peer started from, if any: it names a seal that the history must contain. */
   readonly invite: string
   /** Where this peer listened when it last ran. */
   readonly ownAddresses: string
-  /** Whom a relay carries beside its charter's founders: a PeerId a line. */
+  /** Peers that a relay serves beside its charter's founders: one PeerId per line. */
   readonly allowed: string
   /** Membership requests that the operator supports. */
   readonly membershipRequests: string
-  /** The base model, where it was fetched from members; while it is fetched, the other. */
+  /** The base model if it was fetched from members; the second path holds it during the fetch. */
   readonly base: string
   readonly basePartial: string
-  /** How far that is; there only meanwhile. */
+  /** Progress of that fetch; exists only during it. */
   readonly baseProgress: string
-  /** Text that this peer's training never sees. */
+  /** Text that this peer never trains on. */
   readonly heldOut: string
-  /** Training documents, one JSON object with a `text` a line. */
+  /** Training documents, one JSON object with a `text` per line. */
   readonly documents: string
 }
 
-/** The paths of a home folder. Touches no disk. */
+/** The paths of a home folder. Does not touch the disk. */
 export function homeAt(folder: string): Home {
   const inside = (name: string) => join(resolve(folder), name)
   return {
@@ -74,7 +74,7 @@ export function homeAt(folder: string): Home {
   }
 }
 
-/** A round's files: what was sent, what was stacked, what the model then was, and the seal over it. */
+/** A round's files: the adapter sent, the stack, the merged modules, and the seal. */
 export interface RoundFiles {
   readonly folder: string
   readonly local: string
@@ -82,7 +82,7 @@ export interface RoundFiles {
   readonly model: string
   readonly sealed: string
   readonly norms: string
-  /** What this peer's shards of the round left out of its update. */
+  /** The part of this peer's update that its shards of the round left out. */
   readonly residual: string
 }
 
@@ -100,7 +100,7 @@ export function roundFiles(home: Home, round: number): RoundFiles {
   }
 }
 
-/** Makes the folders of a home that are not there yet. */
+/** Creates the missing folders of a home. */
 export async function createHomeFolders(home: Home): Promise<void> {
   await mkdir(home.folder, { recursive: true, mode: 0o700 })
   for (const folder of [home.blocks, home.rounds]) await mkdir(folder, { recursive: true })

@@ -5,24 +5,21 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { z } from 'zod'
-import {
-  createRevealChain,
-  createSigner,
-  hashCanonical,
-  type RevealChain,
-  type Signer
-} from '../../protocol/index.ts'
-import { createSecret, EMPTY_LOG } from '../storage/index.ts'
+import { createRevealChain, type RevealChain } from '../../protocol/charter/reveal-chain.ts'
+import { hashCanonical } from '../../protocol/encoding/canonical-cbor.ts'
+import { createSigner, type Signer } from '../../protocol/encoding/signature.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
+import { createSecret } from '../storage/secret-file.ts'
+import { EMPTY_LOG } from '../storage/write-ahead-log.ts'
 import { type Home, homeAt } from './home.ts'
 
 const identitySchema = z.strictObject({
   version: z.literal(1),
-  /** 32 bytes in base64: everything secret is derived from them. */
+  /** 32 bytes in base64, from which every secret is derived. */
   ed25519Seed: z.base64()
 })
 
-/** Who a peer is: one Ed25519 key for the network and for the protocol, and the hash chain it reveals from. */
+/** A peer's identity: one Ed25519 key for the network and the protocol, and its reveal chain. */
 export interface Identity {
   /** PeerId as text, 12D3KooW… */
   readonly peerId: string
@@ -31,7 +28,7 @@ export interface Identity {
   readonly revealChain: RevealChain
 }
 
-/** The identity that a seed of 32 bytes makes. */
+/** Derives the identity from a seed of 32 bytes. */
 export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
   const privateKey = await generateKeyPairFromSeed('Ed25519', seed)
   const secret = hashCanonical('reveal-secret', { seed, generation: 0 })
@@ -44,37 +41,41 @@ export async function identityFromSeed(seed: Uint8Array): Promise<Identity> {
 }
 
 /**
- * Reads the identity at `path`, or makes one there with mode 600. An identity that exists is never overwritten.
+ * Reads the identity at `path`, or creates one there with mode 600. An existing identity is never overwritten.
  *
- * @throws {PeerError} when the file is damaged, or is gone from a home that a peer has used
+ * @throws {PeerError} when the file is damaged, or missing from a home that has been used
  */
 export async function loadOrCreateIdentity(path: string): Promise<Identity> {
   const known = await loadIdentity(path)
   if (known !== undefined) return known
   await requireNoHistory(homeAt(dirname(path)))
-  // First the log: an identity without one is taken for a peer that lost it (rule 17).
+  // The log first: an identity without one counts as a peer that lost its log (rule 17).
   await createSecret(homeAt(dirname(path)).writeAheadLog, EMPTY_LOG)
   await createSecret(
     path,
     `${JSON.stringify({ version: 1, ed25519Seed: randomBytes(32).toString('base64') })}\n`
   )
-  // Read back: should another process have been faster, both have the same.
+  // Read back: if another process was faster, both use the same one.
   return (await loadIdentity(path))!
 }
 
-/** A home in which a peer took part in rounds belongs to a key: another one would be a stranger to the consortium. */
-async function requireNoHistory(home: Home): Promise<void> {
+/**
+ * A home that has taken part in rounds belongs to a key: with a new one the peer would be a stranger to the consortium.
+ *
+ * @throws {PeerError} when the home has a history, and so has lost its key
+ */
+export async function requireNoHistory(home: Home): Promise<void> {
   const logBytes = await stat(home.writeAheadLog).then(
     ({ size }) => size,
     () => 0
   )
   const rounds = await readdir(home.rounds).catch(() => [])
   const signs: string[] = []
-  if (logBytes > EMPTY_LOG.length) signs.push(`${home.writeAheadLog} holds what a key has signed`)
+  if (logBytes > EMPTY_LOG.length) signs.push(`${home.writeAheadLog} holds signatures of that key`)
   if (rounds.length > 0) signs.push(`${home.rounds} holds ${rounds.length} round(s)`)
   if (signs.length === 0) return
   throw new PeerError(
-    `the key of this home is gone: ${signs.join(', and ')}, but there is no ${home.identity}. Restore that file from a backup. No new key is made here, since it would not be a member; to begin anew with another key, use another home folder`
+    `the key of this home is missing: ${signs.join(', and ')}, but ${home.identity} does not exist. Restore that file from a backup. No new key is generated here, since it would not be a member; to start over with a new key, use another home folder`
   )
 }
 
@@ -97,7 +98,7 @@ export async function loadIdentity(path: string): Promise<Identity | undefined> 
     return await identityFromSeed(seed)
   } catch (error) {
     throw new PeerError(
-      `${path} is not an identity file (${faultOf(error)}): restore it from a backup; nothing else has its key`
+      `${path} is not an identity file (${faultOf(error)}): restore it from a backup; its key exists nowhere else`
     )
   }
 }
@@ -108,7 +109,7 @@ function faultOf(error: unknown): string {
   return error.issues.map(({ path, message }) => [...path, message].join(': ')).join('; ')
 }
 
-/** What a founder needs of a member in order to write it into a charter; holds no secret. */
+/** What a founder needs in order to add a member to a charter; contains no secret. */
 export const memberCardSchema = z.strictObject({
   peerId: z.string().min(1),
   /** End of the member's reveal chain, hex. */

@@ -16,7 +16,7 @@ export interface PhaseTimes {
   readonly seal: number
 }
 
-/** What a peer does right now. */
+/** What a peer is doing. */
 export interface ProgressReport {
   readonly type: 'progress'
   readonly round: number
@@ -26,7 +26,7 @@ export interface ProgressReport {
   readonly steps: number
   /** Nats per token of the last step's batch; null before the first. */
   readonly loss: number | null
-  /** Shards of this round's manifests that are held, and that are known. */
+  /** Shards of this round's manifests: held completely, and known. */
   readonly shardsHeld: number
   readonly shardsKnown: number
   readonly connected: number
@@ -42,7 +42,7 @@ export interface RoundSummary {
   readonly modelDigest: string
 }
 
-/** A round that came to its end. */
+/** A round that was sealed. */
 export interface SealedReport extends RoundSummary {
   readonly type: 'sealed'
   readonly ms: PhaseTimes
@@ -50,30 +50,30 @@ export interface SealedReport extends RoundSummary {
   readonly bytesReceived: number
 }
 
-/** What became of an address to begin with, where it does not answer, and when it answers again. */
+/** The verdict on a bootstrap address that does not answer, or answers again. */
 export interface BootstrapReport {
   readonly type: 'bootstrap'
   readonly address: string
   /** `answers`, `refused`, `timeout`, `wrong-peer` and so on. */
   readonly outcome: string
   readonly reason: string
-  /** What to do; empty where nothing has to be done. */
+  /** What to do; empty if nothing. */
   readonly advice: string
 }
 
-/** What a received update does to this peer's held-out loss, nats per token (rule 2 *Validate*). */
+/** The effect of a received update on this peer's held-out loss, nats per token (rule 2 *Validate*). */
 export interface HeldOutReport {
   readonly type: 'heldOut'
   readonly round: number
-  /** Whose update. */
+  /** The update's author. */
   readonly peerId: string
   readonly before: number
   readonly after: number
-  /** Whether it is not endorsed for that. */
+  /** Whether the endorsement is withheld because of it. */
   readonly isRefused: boolean
 }
 
-/** A member of the cut whose shards are not in the stack, because of what they hold (rule 7 *Build is total*). */
+/** A member of the cut whose shards are left out of the stack because of their content (rule 7 *Build is total*). */
 export interface LeftOutReport {
   readonly type: 'leftOut'
   readonly round: number
@@ -82,12 +82,25 @@ export interface LeftOutReport {
   readonly reason: string
 }
 
-/** What a peer tells whoever watches it. */
+/** Two copies of one identity run at once. */
+export interface CopyReport {
+  readonly type: 'copied'
+  /** Whose copies: this peer's, or another member's. */
+  readonly peerId: string
+  readonly isOwn: boolean
+  /** Why this copy stops and what to do, where it is the younger one of this peer. */
+  readonly stops?: string
+}
+
+/** What a peer reports to its observers. */
 export type PeerReport =
   | { readonly type: 'listening'; readonly peerId: string; readonly addresses: readonly string[] }
   | ProgressReport
   | SealedReport
   | { readonly type: 'halted'; readonly reason: string }
+  | CopyReport
+  /** A message of this peer's own key is not in its log: it signs nothing until it knows what was signed (rule 17). */
+  | { readonly type: 'contradicted'; readonly round: number }
   | BootstrapReport
   | HeldOutReport
   | LeftOutReport

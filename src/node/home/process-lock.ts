@@ -5,29 +5,29 @@ import { link, readFile, realpath, rename, rm, writeFile } from 'node:fs/promise
 import { createServer, type Server } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { errorCode } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { errorCode } from '../storage/store-error.ts'
 import type { Home } from './home.ts'
 
-/** Attempts to take over the locks of dead processes, should several daemons start in the same instant. */
+/** Attempts to take over a dead process's lock when several daemons start at the same time. */
 const ATTEMPTS_MAX = 8
 
-/** A daemon takes its home within milliseconds: whoever waits longer than this for its turn gives up. */
+/** A daemon locks its home within milliseconds: one that waits longer than this for its turn gives up. */
 const TURNS_MAX = 500
 const TURN_MS = 10
 
 const providerSchema = z.strictObject({
   pid: z.number().int().positive(),
-  /** What tells this process from another one that later has the same id; null where the system does not say. */
+  /** Distinguishes this process from a later one with the same id; null if the system does not tell. */
   started: z.string().nullable()
 })
 type Provider = z.infer<typeof providerSchema>
 
 /**
- * Takes a home for this process. `daemon.lock` holds who has it, and is removed at the end; a dead process holds nothing.
- * `daemon.pid` is for people and scripts, and stays: it tells who was here last.
+ * Locks a home for this process. `daemon.lock` names the owner and is removed at the end; a dead process owns nothing.
+ * `daemon.pid` is for people and scripts, and stays behind.
  *
- * @returns a function that gives the home back
+ * @returns a function that releases the home
  * @throws {PeerError} when another daemon runs in the same home
  */
 export async function lockHome(home: Home): Promise<() => Promise<void>> {
@@ -40,9 +40,9 @@ export async function lockHome(home: Home): Promise<() => Promise<void>> {
 }
 
 /**
- * Lets one daemon at a time look at the lock of a home. Without it, one that finds a dead lock may move away a lock that
- * another has just put in its place, and a third then takes the home as well. The kernel gives an abstract socket to one
- * process and takes it back at its end, however it ends; other systems than Linux have none and go without.
+ * Lets one daemon at a time examine a home's lock. Without it, a daemon that finds a dead lock could move away the live
+ * one that another has just put in its place. On Linux an abstract socket belongs to one process, and the kernel
+ * releases it whenever that process ends; other systems go without.
  */
 async function takeTurn(home: Home): Promise<Server | undefined> {
   if (process.platform !== 'linux') return undefined
@@ -61,7 +61,7 @@ async function takeTurn(home: Home): Promise<Server | undefined> {
       await delay(TURN_MS)
     }
   }
-  throw new PeerError(`${home.folder} is being taken by another daemon: choose another --home`)
+  throw new PeerError(`${home.folder} is being locked by another daemon: choose another --home`)
 }
 
 async function takeLock(home: Home): Promise<() => Promise<void>> {
@@ -76,17 +76,17 @@ async function takeLock(home: Home): Promise<() => Promise<void>> {
     }
     await removeIfDead(home)
   }
-  throw new PeerError(`${home.folder} is being taken by another daemon: choose another --home`)
+  throw new PeerError(`${home.folder} is being locked by another daemon: choose another --home`)
 }
 
-/** Process id of the daemon that has a home, where one runs. */
+/** Process id of the daemon that owns a home, if one runs. */
 export async function runningDaemon(home: Home): Promise<number | undefined> {
   const text = await readLock(home.lock)
   const provider = text === undefined ? undefined : parseProvider(text)
   return provider !== undefined && isRunning(provider) ? provider.pid : undefined
 }
 
-/** Makes a file with all its contents at once; false where there is one already. */
+/** Creates a file with all its contents at once; false if it exists. */
 async function createWhole(path: string, text: string): Promise<boolean> {
   const whole = `${path}.${randomBytes(6).toString('hex')}`
   await writeFile(whole, text, { flag: 'wx' })
@@ -101,7 +101,7 @@ async function createWhole(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Takes the lock of a dead process away. @throws {PeerError} when its process runs */
+/** Removes the lock of a dead process. @throws {PeerError} when its process is running */
 async function removeIfDead(home: Home): Promise<void> {
   const text = await readLock(home.lock)
   if (text === undefined) return
@@ -110,7 +110,8 @@ async function removeIfDead(home: Home): Promise<void> {
     throw new PeerError(
       `${home.folder} is in use by the daemon with process id ${provider.pid}: stop it first (kill ${provider.pid}), or choose another --home`
     )
-  // Moved away first: of two that find the same dead lock one moves it, and neither deletes the other's new one unseen.
+  // Moved away first: of two daemons that find the same dead lock only one moves it, and neither deletes the other's
+  // new one.
   const aside = `${home.lock}.${randomBytes(6).toString('hex')}`
   try {
     await rename(home.lock, aside)
@@ -130,7 +131,7 @@ async function readLock(path: string): Promise<string | undefined> {
   }
 }
 
-/** Who a lock names; undefined for one that a crash left without its contents. */
+/** The owner named in a lock; undefined for one that a crash left empty. */
 function parseProvider(text: string): Provider | undefined {
   try {
     return providerSchema.parse(JSON.parse(text))
@@ -141,7 +142,7 @@ function parseProvider(text: string): Provider | undefined {
 
 function isRunning({ pid, started }: Provider): boolean {
   if (started !== null) return startOf(pid) === started
-  // Without a start time an own id must be that of an earlier process, as it often is in a container.
+  // Without a start time, this process's own id must be an earlier process's, as is common in containers.
   if (pid === process.pid) return false
   try {
     process.kill(pid, 0)

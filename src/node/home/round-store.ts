@@ -20,36 +20,36 @@ import { type Home, roundFiles } from './home.ts'
 import type { RoundSummary } from './peer-report.ts'
 import { roundSummary } from './round-summary.ts'
 
-/** The sealed rounds of a home, each judged by its members again when it is read. */
+/** The sealed rounds of a home, each validated again when it is read. */
 export interface RoundStore {
   /** Context of the round after the last sealed one. */
   readonly head: RoundContext
-  /** Makes a sealed round durable; a round that is there already stays as it is. */
+  /** Stores a sealed round durably; an existing round stays as it is. */
   save(context: RoundContext, sealedRound: SealedRound): Promise<void>
-  /** The bytes of a sealed round, as another peer takes them; undefined where this home has none. */
+  /** The bytes of a sealed round, to be sent to another peer; undefined if this home lacks it. */
   sealedBytes(round: number): Promise<Uint8Array | undefined>
   /**
-   * The merged modules that the round at the head starts from: those of the last sealed round that was not void;
-   * undefined for the base itself.
+   * The merged modules that the next round starts from: those of the last non-void sealed round; undefined for the base
+   * itself.
    */
   readonly modelFile: string | undefined
-  /** The last of them that was not void; undefined where all were. */
+  /** The last non-void sealed round; undefined if there is none. */
   readonly modelRound: number | undefined
-  /** The sealed rounds whose blocks are owed to others (the charter's `retain`), oldest first, read from disk. */
+  /** The sealed rounds whose blocks must still be served (the charter's `retain`), oldest first, read from disk. */
   owed(): AsyncGenerator<JudgedRound>
-  /** The last sealed rounds, oldest first, as people are told of them. */
+  /** Summaries of the last sealed rounds, oldest first. */
   readonly summaries: readonly RoundSummary[]
-  /** The latest round that stacked a manifest of this author; undefined where none did. */
+  /** The latest round that stacked a manifest of this author; undefined if none did. */
   lastStacked(author: Uint8Array): number | undefined
 }
 
-/** Summaries that are kept in memory. */
+/** Number of summaries kept in memory. */
 const SUMMARIES_MAX = 1_000
 
 /**
  * Opens the rounds of a home and walks the chain of seals from the charter.
  *
- * @throws {PeerError} at the first round that does not hold
+ * @throws {PeerError} at the first invalid round
  */
 export async function openRoundStore(home: Home, charter: SignedCharter): Promise<RoundStore> {
   const sealed = await readSealedRounds(home, charter)
@@ -57,7 +57,7 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
   let head = last === undefined ? genesisContext(charter) : contextAfter(last.context, last.sealedRound)
   let modelRound: number | undefined
   const stacked = new Map<string, number>()
-  /** Of the rounds that are owed: the chain need not be walked again for them. */
+  /** Contexts of the retained rounds, so that the chain need not be walked again for them. */
   const contexts: RoundContext[] = []
   const note = ({ context, sealedRound }: JudgedRound) => {
     contexts.push(context)
@@ -85,7 +85,7 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
         await mkdir(files.folder, { recursive: true })
         await writeFileAtomic(files.sealed, encodeSealedRound(sealedRound))
       }
-      // A write that failed halfway is tried again, and is one round all the same.
+      // A write that failed halfway is retried, and still counts as one round.
       if (context.round >= head.round) {
         summarise({ context, sealedRound })
         note({ context, sealedRound })
@@ -114,10 +114,10 @@ export async function openRoundStore(home: Home, charter: SignedCharter): Promis
 }
 
 /**
- * Checks that the model on the disk is the one that was sealed: everything after would be built on it in vain. One that
- * is missing is fetched from another member when it is needed; one that is damaged is put aside, and is missing.
+ * Checks that the model on disk is the sealed one: every later round builds on it. A missing model is fetched from
+ * another member when needed; a damaged one is moved aside, and then counts as missing.
  *
- * @returns the file, as it is served; undefined where it is not there
+ * @returns the file, ready to be served; undefined if it is missing
  */
 export async function requireSealedModel(
   { head, modelFile }: RoundStore,
@@ -127,11 +127,13 @@ export async function requireSealedModel(
   const file = await readBlockList(modelFile)
   if (equalBytes(blockListDigest(file.list), head.modelDigest)) return file
   await rename(modelFile, `${modelFile}.wrong`)
-  log.warn({ file: modelFile }, 'is not the model that was sealed: it is fetched from another member')
+  log.warn({ file: modelFile }, 'a model file differs from its seal: it is fetched from another member')
   return undefined
 }
 
-/** The newest model file of the rounds before `round`: what that round's build began from; undefined for the base. */
+/**
+ * The newest model file of the rounds before `round`, which that round's build started from; undefined for the base.
+ */
 export function modelFileBefore(home: Home, round: number): string | undefined {
   for (let sealed = round - 1; sealed > 0; sealed--) {
     const { model } = roundFiles(home, sealed)
@@ -140,16 +142,16 @@ export function modelFileBefore(home: Home, round: number): string | undefined {
   return undefined
 }
 
-/** A sealed round and the context that judged it. */
+/** A sealed round and the context that validated it. */
 export interface JudgedRound {
   readonly context: RoundContext
   readonly sealedRound: SealedRound
 }
 
 /**
- * Every sealed round of a home in order, each judged by its members, from the charter on.
+ * Every sealed round of a home in order, each validated by its members, from the charter on.
  *
- * @throws {PeerError} at the first round that does not hold
+ * @throws {PeerError} at the first invalid round
  */
 export async function readSealedRounds(home: Home, charter: SignedCharter): Promise<JudgedRound[]> {
   const judged: JudgedRound[] = []
@@ -162,14 +164,14 @@ export async function readSealedRounds(home: Home, charter: SignedCharter): Prom
   return judged
 }
 
-/** @throws {PeerError} when the file does not hold under that context */
+/** @throws {PeerError} when the file is invalid in that context */
 async function readSealed(home: Home, context: RoundContext): Promise<SealedRound> {
   const path = roundFiles(home, context.round).sealed
   try {
     return decodeSealedRound(context, await readFile(path), verifyEd25519)
   } catch (error) {
     throw new PeerError(
-      `${path} does not hold (${messageOf(error)}): move it away, and the round is fetched again`
+      `${path} is invalid (${messageOf(error)}): move it away, and the round is fetched again`
     )
   }
 }

@@ -9,7 +9,7 @@ import {
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { CutEntry, ProgressReport, RoundSummary } from './peer-report.ts'
 
-/** What of a sealed round people are told, apart from times and bytes. */
+/** A sealed round in a report, apart from times and bytes. */
 export function roundSummary(context: RoundContext, { seal, manifests }: SealedRound): RoundSummary {
   const cut: CutEntry[] = manifests.map(({ author, body }) => ({
     peerId: peerIdText(context.members[author]!.peer),
@@ -20,7 +20,7 @@ export function roundSummary(context: RoundContext, { seal, manifests }: SealedR
   return { round: context.round, cut, stackDigest, modelDigest: hex(seal.model) }
 }
 
-/** Shards of the round's manifests: how many are known, and of how many all blocks are held. */
+/** Shards of the round's manifests: how many are known, and how many are held completely. */
 export function shardCounts(state: PeerState): Pick<ProgressReport, 'shardsHeld' | 'shardsKnown'> {
   let shardsHeld = 0
   let shardsKnown = 0

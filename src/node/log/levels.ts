@@ -11,10 +11,10 @@ export interface LogLevels {
   readonly topics: ReadonlyMap<LogTopic, LogLevel>
 }
 
-/** What {@link parseLogLevels} takes, for people. */
+/** What {@link parseLogLevels} accepts, for people. */
 export const ACCEPTS_LOG_LEVELS = `${LOG_LEVELS.join(', ')}, and topic=level (topics: ${LOG_TOPICS.join(', ')}), for instance "info,network=debug"`
 
-/** Levels from `info,network=debug`; undefined for what is none. Without a general level it is info. */
+/** Levels from `info,network=debug`; undefined if malformed. The general level defaults to info. */
 export function parseLogLevels(text: string): LogLevels | undefined {
   let level: LogLevel | undefined
   const topics = new Map<LogTopic, LogLevel>()
@@ -32,7 +32,7 @@ export function parseLogLevels(text: string): LogLevels | undefined {
   return { level: level ?? 'info', topics }
 }
 
-/** The lowest level that any topic has. */
+/** The lowest level of any topic. */
 export function lowestLevel({ level, topics }: LogLevels): LogLevel {
   const used = new Set([level, ...topics.values()])
   return LOG_LEVELS.find((each) => used.has(each))!

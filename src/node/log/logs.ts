@@ -6,11 +6,11 @@ import { RotatingFile, type RotationTerms } from './rotating-file.ts'
 
 export { ROTATION_DEFAULTS } from './rotating-file.ts'
 
-/** Where a peer's logs go. */
+/** Where a peer's logs are written. */
 export interface LogOptions extends RotationTerms {
   readonly path: string
   readonly levels: LogLevels
-  /** Whether they go to standard error, too. */
+  /** Whether they are also written to standard error. */
   readonly toStandardError: boolean
 }
 

@@ -1,14 +1,14 @@
-/** Lines that are kept for who asks later. */
+/** Number of lines kept for later readers. */
 const LINES_MAX = 1_000
-/** Longer ones are not kept, characters. */
+/** Maximum length of a line that is kept, characters. */
 const LINE_MAX = 16_384
 
-/** The last lines of a log, and who listens to the next ones. */
+/** The last lines of a log, and the listeners to further ones. */
 export class RecentLines {
   readonly #lines: string[] = []
   readonly #listeners = new Set<(line: string) => void>()
 
-  /** @param line JSON with its line end */
+  /** @param line JSON with its line ending */
   write(line: string): void {
     const text = line.trimEnd()
     if (text.length > LINE_MAX) return
@@ -22,7 +22,7 @@ export class RecentLines {
     return this.#lines
   }
 
-  /** Calls a listener with every line from now on. @returns ends that */
+  /** Calls a listener with every further line. @returns a function that stops it */
   listen(listener: (line: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

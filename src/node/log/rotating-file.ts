@@ -1,19 +1,19 @@
 import { closeSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 
-/** When a file is full, and how many full ones stay. */
+/** The size at which a file is rotated, and how many rotated files are kept. */
 export interface RotationTerms {
   /** Bytes. */
   readonly maxSize: number
   readonly keepFiles: number
 }
 
-/** The rotation where nobody says otherwise. */
+/** The default rotation. */
 export const ROTATION_DEFAULTS: RotationTerms = { maxSize: 20 * 2 ** 20, keepFiles: 4 }
 
 /**
- * A file that lines are appended to, each on the disk's way when `write` returns: the last lines before a crash are the
- * ones that matter. When it is full it becomes `<path>.1`, that one `<path>.2`, and so on; the oldest goes. A disk that
- * refuses loses lines, never the daemon.
+ * A file to which lines are appended. Each has been handed to the system when `write` returns, because the last lines
+ * before a crash matter most. A full file becomes `<path>.1`, that one `<path>.2`, and so on; the oldest is deleted. A
+ * failing disk loses lines, but never stops the daemon.
  */
 export class RotatingFile {
   readonly #path: string

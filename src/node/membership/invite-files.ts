@@ -21,19 +21,19 @@ import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 
-/** What a text begins with that holds an invite. */
+/** Prefix of an invite's text form. */
 const TOKEN_PREFIX = 'loam-invite-'
-/** Most addresses in an invite that were not given by a person. */
+/** Maximum number of addresses in an invite that the inviter did not give. */
 const ADDRESSES_TOLD = 16
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** An invite as one line of text, to be sent as a message. */
+/** An invite as one line of text that can be sent in a message. */
 export function inviteToken(bytes: Uint8Array): string {
   return `${TOKEN_PREFIX}${Buffer.from(bytes).toString('base64url')}`
 }
 
 /**
- * The bytes of an invite that a person gave: the path of a file that holds it, as bytes or as text, or the text itself.
+ * The bytes of an invite, given as its text or as the path of a file with its bytes or text.
  *
  * @throws {PeerError} where it is neither
  */
@@ -46,7 +46,7 @@ export async function readInvite(given: string): Promise<Uint8Array> {
   } catch (error) {
     if (!isMissing(error)) throw new PeerError(`the invite ${given} cannot be read: ${messageOf(error)}`)
     throw new PeerError(
-      `there is no invite ${given.slice(0, 80)}: give the file that loam invite wrote, or its text (${TOKEN_PREFIX}...)`
+      `no invite found at ${given.slice(0, 80)}: give the file that loam invite wrote, or its text (${TOKEN_PREFIX}...)`
     )
   }
   const text = Buffer.from(bytes.subarray(0, TOKEN_PREFIX.length)).toString('latin1')
@@ -56,22 +56,24 @@ export async function readInvite(given: string): Promise<Uint8Array> {
 function tokenBytes(text: string): Uint8Array {
   const payload = text.slice(TOKEN_PREFIX.length).replace(/\s/g, '')
   if (payload.length > 2 * INVITE_BYTES_MAX || !/^[A-Za-z0-9_-]+$/.test(payload))
-    throw new PeerError('the text of the invite is damaged: copy it whole, from the first sign to the last')
+    throw new PeerError(
+      'the text of the invite is damaged: copy all of it, from the first character to the last'
+    )
   return Buffer.from(payload, 'base64url')
 }
 
 /**
- * Judges an invite.
+ * Validates an invite.
  *
- * @param now milliseconds since 1970; absent for an invite that a home began with while it was valid
- * @throws {PeerError} saying what to ask the inviter for
+ * @param now milliseconds since 1970; omitted for an invite that was valid when a home started from it
+ * @throws {PeerError} that says what to ask the inviter for
  */
 export function judgeInvite(bytes: Uint8Array, now?: number): Invite {
   let invite: Invite
   try {
     invite = decodeInvite(bytes, verifyEd25519)
   } catch (error) {
-    throw new PeerError(`this is no valid invite (${messageOf(error)}): ask the member for it again`)
+    throw new PeerError(`this is not a valid invite (${messageOf(error)}): ask the member to send it again`)
   }
   if (now !== undefined && invite.expires * 1000 < now)
     throw new PeerError(
@@ -80,7 +82,7 @@ export function judgeInvite(bytes: Uint8Array, now?: number): Invite {
   return invite
 }
 
-/** The invite that a home was made with; undefined where it has none. */
+/** The invite that a home was created from; undefined if it has none. */
 export async function loadInvite(home: Home): Promise<Invite | undefined> {
   if (!existsSync(home.invite)) return undefined
   try {
@@ -91,9 +93,9 @@ export async function loadInvite(home: Home): Promise<Invite | undefined> {
 }
 
 /**
- * Puts an invite and its charter into a home.
+ * Writes an invite and its charter to a home.
  *
- * @throws {PeerError} where the home belongs to another consortium, or knows another seal of the invite's round
+ * @throws {PeerError} when the home belongs to another consortium, or has another seal for the invite's round
  */
 export async function adoptInvite(home: Home, bytes: Uint8Array, invite: Invite): Promise<void> {
   if (existsSync(home.charter)) {
@@ -108,10 +110,10 @@ export async function adoptInvite(home: Home, bytes: Uint8Array, invite: Invite)
 }
 
 /**
- * Where an invite tells a candidate to knock: the addresses that were given, else those where this peer last listened, and
- * those that it knows of others. One of this machine alone is told only where there is no other.
+ * The addresses in an invite: those given, or those of this peer's last run and of other members that it knows.
+ * Loopback addresses are included only if there are no others.
  *
- * @throws {PeerError} where there is none, or one has no PeerId
+ * @throws {PeerError} when there is none, or one lacks a PeerId
  */
 export async function inviteAddresses(
   home: Home,
@@ -132,7 +134,7 @@ export async function inviteAddresses(
   const found = (far.length > 0 ? far : all).slice(0, ADDRESSES_TOLD)
   if (found.length === 0)
     throw new PeerError(
-      `nothing in ${home.folder} tells where this peer can be reached: start it once, or give --address`
+      `no address of this peer is known in ${home.folder}: start it once, or pass --address`
     )
   return found
 }
@@ -149,19 +151,19 @@ function peerOf(address: string): string | undefined {
 }
 
 function noPeerId(address: string): string {
-  return `${JSON.stringify(address)} is no address that ends in /p2p/PEERID`
+  return `${JSON.stringify(address)} is not an address that ends in /p2p/PEERID`
 }
 
-/** PeerIds of an invite's addresses: who may be dialled before this peer knows the members. */
+/** PeerIds of an invite's addresses, which may be dialled before this peer knows the members. */
 export function invitedPeers({ bootstrap, inviter }: Invite): Set<string> {
   return new Set([peerIdText(inviter), ...bootstrap.flatMap((address) => peerOf(address) ?? [])])
 }
 
 /**
- * Rule 16 *Catch-up*: a history without the invite's seal is refused, whatever signatures it has: the keys of members who
- * left can forge one.
+ * Rule 16 *Catch-up*: a history without the invite's seal is refused, whatever signatures it has: the keys of former
+ * members can forge one.
  *
- * @throws {PeerError} where the home's own history holds another seal of that round
+ * @throws {PeerError} when the home's own history has another seal for that round
  */
 export async function requireTrustedSeal(home: Home, invite: Invite): Promise<void> {
   const rounds = await readSealedRounds(home, invite.signedCharter)
@@ -173,13 +175,13 @@ export async function requireTrustedSeal(home: Home, invite: Invite): Promise<vo
   )
 }
 
-/** Why an invite's signer does not count, given the round that follows the invite's seal. */
+/** Why an invite's signer was not entitled to sign it, given the round after the invite's seal. */
 export function inviterFault(invite: Invite, context: RoundContext): string | undefined {
   if (memberIndex(context, invite.inviter) >= 0) return undefined
-  return `the invite is signed by ${peerIdText(invite.inviter)}, who was no member after round ${invite.round}: ask a member for another`
+  return `the invite is signed by ${peerIdText(invite.inviter)}, who was not a member after round ${invite.round}: ask a member for another`
 }
 
-/** Whether a home has still to follow to the invite's seal, and may believe no other history. */
+/** Whether a home has yet to reach the invite's seal, and must not trust any other history. */
 export function isBeforeInvite(invite: Invite | undefined, { round }: RoundContext): invite is Invite {
   return invite !== undefined && round <= invite.round
 }

@@ -18,20 +18,20 @@ import { peerIdText } from '../storage/peer-id-text.ts'
 import { adoptInvite, judgeInvite, readInvite } from './invite-files.ts'
 import { decodeRequest, drawUpRequest, encodeRequest } from './request-files.ts'
 
-/** How far a candidate is. */
+/** Progress of a candidate. */
 export interface JoinState {
   readonly home: string
   readonly peerId: string
   readonly consortium: string
   readonly name: string
-  /** Not admitted as far as this home knows; behind the invite's seal, but running; in. */
+  /** Not yet admitted as far as this home knows; running, but behind the invite's seal; admitted. */
   readonly stage: 'requested' | 'following' | 'member'
-  /** Rounds that this home has followed. */
+  /** Number of rounds that this home has followed. */
   readonly sealed: number
-  /** The request's file, and the last round in which it may take effect. */
+  /** The request file, and the last round in which it may take effect. */
   readonly request: string
   readonly expiry: number
-  /** Members at the head that this home knows, and how many of them have to admit. */
+  /** Members at this home's head, and how many of them have to admit. */
   readonly members: number
   readonly quorum: number
   /** SHA-256 of the base model's weights, hex. */
@@ -45,12 +45,12 @@ export interface JoinState {
 }
 
 /**
- * Makes a home of an invite, with an identity and a request to join, or tells how far it is where that was done before.
- * Nothing that is there is overwritten.
+ * Creates a home from an invite, with an identity and a request to join, or reports the progress of an earlier call.
+ * Nothing is overwritten.
  *
  * @param given path of an invite, or its text
  * @param now milliseconds since 1970
- * @throws {PeerError} where the invite does not hold or fit the home
+ * @throws {PeerError} when the invite is invalid or does not fit the home
  */
 export async function joinConsortium(
   home: Home,
@@ -90,7 +90,7 @@ export async function joinConsortium(
   }
 }
 
-/** The request that is there, if it builds on the invite's seal; else a new one. */
+/** The existing request, if it builds on the invite's seal; else a new one. */
 async function requestOf(
   home: Home,
   { signedCharter: { id }, round, seal, model }: Invite,

@@ -4,21 +4,21 @@ import type { PeerConfig } from '../config/index.ts'
 import type { RoundStore } from '../home/round-store.ts'
 import { invitedPeers } from './invite-files.ts'
 
-/** Whom a home's peer knows, and where it begins to look for the others. */
+/** The peers known to a home, and its bootstrap addresses. */
 export interface KnownPeers {
-  /** Whether one is, or was at the beginning, a member; by the bytes of its PeerId. */
+  /** Whether a peer is a member, or was a founder; by the bytes of its PeerId. */
   isKnown(peer: Uint8Array): boolean
-  /** Whether one may connect and be connected to, beside the configured relays. */
+  /** Whether a peer may connect and be connected to, beside the configured relays. */
   isAllowed(peerId: PeerId): boolean
-  /** Whether one may be dialled: those, and the relays. */
+  /** Whether a peer may be dialled: those, and the relays. */
   isDialled(peerId: PeerId): boolean
-  /** Addresses of members to begin with. */
+  /** Bootstrap addresses of members. */
   readonly bootstrap: readonly string[]
 }
 
 /**
- * Founders may have left and still serve history to others; who joined is in the head, and where an invite leads may be
- * dialled before its members are known.
+ * Founders may have left and still serve history; later members are in the head; the peers of an invite's addresses may
+ * be dialled before the members are known.
  */
 export function knownPeers(
   charter: SignedCharter,

@@ -19,12 +19,12 @@ import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 
-/** Rounds after the head in which a request may take effect, unless its maker says otherwise. */
+/** Default number of rounds after the head in which a request may take effect. */
 export const EXPIRY_ROUNDS = 32
 
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
 
-/** Where a consortium stands: what a candidate has to know in order to ask. */
+/** The head of a consortium: what a candidate has to know in order to ask. */
 export const standingSchema = z.strictObject({
   consortium: z.string(),
   /** Next round. */
@@ -52,12 +52,12 @@ const requestFileSchema = z.strictObject({
 
 const bytesOf = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))
 
-/** Where the head of a home stands. */
+/** The head of a home. */
 export function standingOf({ charterId, round, parent, modelDigest }: RoundContext): Standing {
   return { consortium: consortiumCid(charterId), round, seal: hex(parent), model: hex(modelDigest) }
 }
 
-/** A request as its maker draws it up, with the own signature where one is needed. */
+/** A request as its maker draws it up, with the maker's signature if one is needed. */
 export function drawUpRequest(
   { type, peerId, anchor }: { type: ChangeRequest['type']; peerId: string; anchor?: Uint8Array },
   { round, seal, model }: Standing,
@@ -80,7 +80,7 @@ function peerBytes(peerId: string): Uint8Array {
   try {
     return peerIdFromString(peerId).toMultihash().bytes
   } catch {
-    throw new PeerError(`${JSON.stringify(peerId)} is no PeerId`)
+    throw new PeerError(`${JSON.stringify(peerId)} is not a PeerId`)
   }
 }
 
@@ -100,13 +100,13 @@ export function encodeRequest({ request, own }: SignedRequest, charterId: Uint8A
   return `${JSON.stringify(file, undefined, 2)}\n`
 }
 
-/** @throws {PeerError} for text that is no request file of this consortium */
+/** @throws {PeerError} for text that is not a request file of this consortium */
 export function decodeRequest(text: string, charterId: Uint8Array, path: string): SignedRequest {
   let file: z.infer<typeof requestFileSchema>
   try {
     file = requestFileSchema.parse(JSON.parse(text))
   } catch {
-    throw new PeerError(`${path} is no membership request: make one with loam members request`)
+    throw new PeerError(`${path} is not a membership request: create one with loam members request`)
   }
   if (file.consortium !== consortiumCid(charterId))
     throw new PeerError(`${path} is a request to another consortium, ${file.consortium}`)
@@ -124,7 +124,7 @@ export function decodeRequest(text: string, charterId: Uint8Array, path: string)
 }
 
 /**
- * Puts a signedRequest where the daemon of a home finds it.
+ * Stores a signed request where the home's daemon finds it.
  *
  * @throws {PeerError} when it could not take effect at this home's head
  */
@@ -135,14 +135,14 @@ export async function saveRequest(
 ): Promise<string> {
   const fault = requestFault(head, signedRequest.request, signedRequest.own, verifyEd25519)
   if (fault !== undefined)
-    throw new PeerError(`the request ${fault}: this home stands before round ${head.round}`)
+    throw new PeerError(`the request ${fault}: the next round of this home is ${head.round}`)
   await mkdir(home.membershipRequests, { recursive: true })
   const path = join(home.membershipRequests, `${hex(requestId(head.charterId, signedRequest.request))}.json`)
   await writeFileAtomic(path, new TextEncoder().encode(encodeRequest(signedRequest, head.charterId)))
   return path
 }
 
-/** The requests of a home by file name, without the extension; what cannot be read is left out, and told of. */
+/** The requests of a home by file name, without the extension; unreadable ones are left out and reported. */
 export async function loadRequests(
   home: Home,
   charterId: Uint8Array,
@@ -169,7 +169,7 @@ export async function loadRequests(
   return requests
 }
 
-/** Forgets a signedRequest that was fulfilled or cannot come true. */
+/** Removes a signed request that has taken effect or no longer can. */
 export async function removeRequest(
   home: Home,
   charterId: Uint8Array,

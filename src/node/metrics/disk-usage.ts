@@ -2,16 +2,16 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Home, roundFiles } from '../home/home.ts'
 
-/** What lies on disk: blocks, stacks and models are pruned; seals are kept for ever. */
+/** Parts of a home: blocks, stacks and models are pruned; seals are kept for ever. */
 export type DiskPart = 'blocks' | 'stacks' | 'models' | 'seals' | 'logs' | 'other'
 
 /** Bytes by part. */
 export type DiskUsage = Readonly<Record<DiskPart, number>>
 
-/** How long a count is taken for true, milliseconds: walking over all blocks costs. */
+/** How long a count is reused, milliseconds: walking over all blocks is expensive. */
 const COUNT_AGAIN_MS = 5_000
 
-/** Counts the bytes of a home; asked more often it gives the last count. */
+/** Counts the bytes of a home; if asked more often it returns the last count. */
 export function diskMeter(home: Home): () => Promise<DiskUsage> {
   let last: { readonly at: number; readonly usage: Promise<DiskUsage> } | undefined
   return () => {
@@ -56,7 +56,7 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Files come and go while they are counted. */
+/** Files appear and disappear during the count. */
 async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size

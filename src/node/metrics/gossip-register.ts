@@ -1,7 +1,7 @@
 import type { MetricsRegister } from '@libp2p/gossipsub/metrics'
 import { Gauge, Histogram, type Registry } from 'prom-client'
 
-/** Functions that take labels and a value, or the value alone where there are no labels. */
+/** Functions that take labels and a value, or only the value if there are no labels. */
 type WithLabels = (labels: Record<string, string | number> | number, value?: number) => void
 
 /** What gossipsub registers its own metrics with, in a registry of prom-client. */
@@ -56,7 +56,7 @@ export function gossipRegister(registry: Registry): MetricsRegister {
       }
     }
   }
-  // The published types tell by generics what the labels are; here they are only handed on.
+  // The published types describe the labels by generics; here they are only passed on.
   return register as unknown as MetricsRegister
 }
 

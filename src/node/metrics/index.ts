@@ -1,5 +1,5 @@
 /**
- * What Prometheus reads of a peer: its rounds, its disk, the process, libp2p and gossipsub.
+ * A peer's Prometheus metrics: rounds, disk, process, libp2p and gossipsub.
  *
  * @example
  * ```ts

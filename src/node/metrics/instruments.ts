@@ -6,10 +6,10 @@ export const PHASES: readonly Phase[] = ['training', 'gathering', 'deciding', 's
 /** Rounds take from a second to hours. */
 const SECONDS_BUCKETS = [0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 
-/** What a peer counts and measures. */
+/** The metrics of a peer. */
 export type Instruments = ReturnType<typeof createInstruments>
 
-/** Declares all metrics of a peer; those whose labels are known begin at 0. */
+/** Declares all metrics of a peer; those with known labels start at 0. */
 export function createInstruments(registry: Registry, version: string) {
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name, help, labelNames, registers: [registry] })
@@ -26,6 +26,7 @@ export function createInstruments(registry: Registry, version: string) {
     view: gauge('loam_view', 'View of the current round; -1 before the cut is decided'),
     phase: gauge('loam_phase', 'Phase of the current round: 1 for the present one', ['phase']),
     halted: gauge('loam_halted', '1 when the peer has halted and needs an operator'),
+    copies: gauge('loam_copied_identities', 'Identities of which two copies ran in the last ten minutes'),
     step: gauge('loam_training_step', 'Training step of the current round'),
     steps: gauge('loam_training_steps', 'Training steps per round'),
     loss: gauge('loam_training_loss_nats', 'Loss of the last training step, nats per token'),

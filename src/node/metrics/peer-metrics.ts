@@ -10,22 +10,24 @@ import { gossipRegister } from './gossip-register.ts'
 import { createInstruments, type Instruments, PHASES } from './instruments.ts'
 import { residentBytes } from './resident-bytes.ts'
 
-/** Where values that are looked at with every reading come from. */
+/** Sources of values that are collected at each scrape. */
 export interface MetricsSources {
   readonly home: Home
   readonly host: Pick<NetworkHost, 'traffic' | 'peers'>
   readonly state: () => PeerState
   readonly trainerPid: () => number | undefined
-  /** Clients that listen to events now, and events that slow ones have lost. */
+  /** Identities of which two copies ran of late. */
+  readonly copies: () => number
+  /** Clients subscribed to events, and events dropped for slow ones. */
   readonly streams: () => { readonly open: number; readonly dropped: number }
 }
 
 /** All metrics of one peer. */
 export interface PeerMetrics extends HostMetrics {
   readonly contentType: string
-  /** Adds what is read from a running peer. */
+  /** Adds metrics that are collected from a running peer. */
   watch(sources: MetricsSources): void
-  /** Takes what the peer reports. */
+  /** Updates metrics from a report of the peer. */
   note(report: PeerReport): void
   noteRejected(): void
   /** @param line JSON as the logger writes it */
@@ -34,7 +36,7 @@ export interface PeerMetrics extends HostMetrics {
   text(): Promise<string>
 }
 
-/** Levels by the numbers that the logger writes for them. */
+/** Log levels by pino's numbers. */
 const LEVEL_OF_NUMBER = new Map<string, LogLevel>([
   ['20', 'debug'],
   ['30', 'info'],
@@ -67,10 +69,10 @@ export function createMetrics(version: string): PeerMetrics {
   }
 }
 
-/** Takes what a running peer is at each reading. */
+/** Collects the state of a running peer at each scrape. */
 function reader(
   instruments: Instruments,
-  { home, host, state, trainerPid, streams }: MetricsSources
+  { home, host, state, trainerPid, streams, copies }: MetricsSources
 ): () => Promise<void> {
   const { round, view, members, quorum, halted, phase, connected, trainer, disk } = instruments
   const usage = diskMeter(home)
@@ -84,6 +86,7 @@ function reader(
     members.set(context.members.length)
     quorum.set(context.quorum)
     halted.set(reason === undefined ? 0 : 1)
+    instruments.copies.set(copies())
     for (const one of PHASES) phase.set({ phase: one }, one === current ? 1 : 0)
     connected.set(host.peers().length)
     trainer.set(await residentBytes(trainerPid()))
@@ -129,7 +132,7 @@ function outcomeOf({ before, after, isRefused }: HeldOutReport): string {
   return after <= before ? 'lower' : 'higher'
 }
 
-/** Brings a counter to totals that are counted elsewhere. */
+/** Raises a counter to a total that is counted elsewhere. */
 function raiser(counter: Counter): (labels: Record<string, string>, total: number) => void {
   const known = new Map<string, number>()
   return (labels, total) => {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 
-/** Resident memory of a process on this machine, bytes; 0 if there is none or the system does not tell. */
+/** Resident memory of a process on this machine, bytes; 0 if it does not exist or the system does not tell. */
 export async function residentBytes(pid: number | undefined): Promise<number> {
   if (pid === undefined) return 0
   try {

@@ -5,23 +5,23 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Log } from '../log/log.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 
-/** How often to look whether the file has changed, milliseconds. */
+/** Interval at which the file is checked for changes, milliseconds. */
 const LOOK_MS = 2_000
-/** How long a file has to stay as it is until it counts as written, milliseconds. */
+/** Time without changes after which the file counts as completely written, milliseconds. */
 const SETTLED_MS = 300
-/** As often as it may be found changed in between, until it is taken as it is. */
+/** Number of changes in between after which it is read anyway. */
 const SETTLING_MAX = 20
-/** As many as the largest consortium has members, and room for comments. */
+/** The maximum number of members, and room for comments. */
 const LINES_MAX = 100_000
 
-/** Whom a relay carries: some for as long as it runs, and those whom a file names, a PeerId a line. */
+/** The peers that a relay serves: some for as long as it runs, and those listed in a file, one PeerId per line. */
 export class AllowList {
   readonly #path: string
   readonly #always: ReadonlySet<string>
   readonly #log: Log
   #listed: ReadonlySet<string> = new Set()
 
-  /** @param always PeerIds, whatever the file says */
+  /** @param always PeerIds that are allowed regardless of the file */
   constructor(path: string, always: Iterable<string>, log: Log) {
     this.#path = path
     this.#always = new Set(always)
@@ -36,13 +36,16 @@ export class AllowList {
     return this.#always.has(peerId) || this.#listed.has(peerId)
   }
 
-  /** Reads the file; without one nobody is added. @throws {PeerError} where a line is no PeerId; who was listed stays so */
+  /**
+   * Reads the file; a missing file counts as empty. @throws {PeerError} when a line is not a PeerId; the list then
+   * stays unchanged
+   */
   async read(): Promise<void> {
     this.#listed = await listedIn(this.#path)
   }
 
   /**
-   * Reads the file again whenever it changes, once it is written to the end: an editor that writes in place leaves it
+   * Reads the file again whenever it has changed and is completely written: an editor that writes in place leaves it
    * empty for a moment.
    *
    * @param onChange called after it was read
@@ -52,11 +55,14 @@ export class AllowList {
       settled(this.#path)
         .then(() => this.read())
         .then(() => {
-          this.#log.info({ file: this.#path, admitted: this.size }, 'who is carried was read again')
+          this.#log.info({ file: this.#path, admitted: this.size }, 'the allow list was reloaded')
           onChange()
         })
         .catch((error: unknown) => {
-          this.#log.warn({ error: messageOf(error) }, 'who is carried stays as it was')
+          this.#log.warn(
+            { error: messageOf(error) },
+            'the allow list could not be reloaded and stays unchanged'
+          )
         })
     })
   }
@@ -66,7 +72,7 @@ export class AllowList {
   }
 }
 
-/** Resolves when a file's length and time have stayed the same for a while, or it is gone. */
+/** Resolves when a file's length and modification time have been stable for a while, or it no longer exists. */
 async function settled(path: string): Promise<void> {
   const look = () =>
     stat(path).then(
@@ -100,11 +106,11 @@ async function listedIn(path: string): Promise<Set<string>> {
   )
 }
 
-/** A PeerId as it is compared. @throws {PeerError} for anything else, naming where it stands */
+/** A PeerId in its normal form. @throws {PeerError} for anything else, naming its place */
 export function readPeerId(text: string, where: string): string {
   try {
     return peerIdFromString(text).toString()
   } catch {
-    throw new PeerError(`${where}: ${text.slice(0, 80)} is no PeerId such as 12D3KooW…`)
+    throw new PeerError(`${where}: ${text.slice(0, 80)} is not a PeerId such as 12D3KooW…`)
   }
 }

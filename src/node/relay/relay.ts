@@ -13,13 +13,13 @@ import { PeerError } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import { AllowList, readPeerId } from './allow-list.ts'
 
-/** What a relay is started with. */
+/** Options of a relay. */
 export interface RelaySettings {
   readonly home: Home
   readonly listen: readonly string[]
   readonly announce: readonly string[]
   readonly upnp: boolean
-  /** PeerIds that are carried beside the charter's founders and those whom `HOME/allowed` names. */
+  /** PeerIds that are allowed beside the charter's founders and those listed in `HOME/allowed`. */
   readonly allow: readonly string[]
   readonly limits: RelayLimits
   readonly log: Log
@@ -30,15 +30,15 @@ export interface Relay {
   readonly peerId: string
   readonly addresses: () => string[]
   readonly load: () => RelayLoad
-  /** Hangs up and closes the files. */
+  /** Closes connections and files. */
   stop(): Promise<void>
 }
 
 /**
- * Starts a relay and bootstrap node: members that can only dial out are reached through it, and learn from it where the
- * others are. It has no part in rounds, and no key that could open what it carries.
+ * Starts a relay and bootstrap node: members that can only dial out are reached through it, and learn the others'
+ * addresses from it. It takes no part in rounds, and has no key to decrypt what it carries.
  *
- * @throws {PeerError} when something in its surroundings is not right; the message says what to do
+ * @throws {PeerError} when a setting, a file or the network prevents the start; the message says what to do
  */
 export async function startRelay({ home, log, ...settings }: RelaySettings): Promise<Relay> {
   await createHomeFolders(home)
@@ -49,7 +49,7 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
     const { peerId, privateKey } = await loadOrCreateIdentity(home.identity)
     if (allowed.has(peerId))
       throw new PeerError(
-        `${home.folder} holds a member's identity: a relay needs a home, and with it an identity, of its own`
+        `${home.folder} holds a member's identity: a relay needs its own home, and with it its own identity`
       )
     const node = await createRelay({
       privateKey,
@@ -71,7 +71,7 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
     await serveHandshakes(
       node,
       { charter: charter?.id, software: `loam/${packageVersion()}` },
-      () => undefined,
+      async () => undefined,
       log
     )
     allowed.watch(() => {
@@ -80,11 +80,11 @@ export async function startRelay({ home, log, ...settings }: RelaySettings): Pro
           node.libp2p.hangUp(peer).catch((error: unknown) => {
             log.debug(
               { peer: peer.toString(), error: String(error) },
-              'who is no longer carried is still there'
+              'a peer that is no longer allowed could not be disconnected'
             )
           })
     })
-    log.info({ peerId, addresses: node.multiaddrs(), admitted: allowed.size }, 'the relay runs')
+    log.info({ peerId, addresses: node.multiaddrs(), admitted: allowed.size }, 'the relay is running')
     return {
       peerId,
       addresses: () => node.multiaddrs(),
@@ -114,7 +114,7 @@ async function admitted(
   await allowed.read()
   if (allowed.size === 0)
     throw new PeerError(
-      `a relay has to know whom to carry: give it --charter FILE or --allow PEERID, or name them in ${home.allowed}, one a line`
+      `the relay has no allowed peers: pass --charter FILE or --allow PEERID, or list PeerIds in ${home.allowed}, one per line`
     )
   return allowed
 }

@@ -1,23 +1,32 @@
 import { packageVersion } from '../../package-root.ts'
 import { startControlApi } from '../control/index.ts'
 import { createHandshakes, hostIdentity } from '../membership/quiet-host.ts'
-import type { Handshakes, NetworkHost } from '../network/index.ts'
+import type { Handshakes } from '../network/index.ts'
 import { saveOwnAddresses } from '../network/peers/known-addresses.ts'
 import { verdictReport } from './member.ts'
+import { OnlyCopy } from './only-copy.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
+/** Shakes hands with whoever connects, and lets the driver sign once that has shown that this peer runs once. */
 export async function startHandshakes(
   { options: { logs }, config, member, telling: { report }, started }: Running,
-  host: NetworkHost
+  { components: { host }, driver }: DriverParts
 ): Promise<Handshakes> {
   const who = hostIdentity(member, config.network, logs.of('network'))
+  const onlyCopy = new OnlyCopy(driver, logs.of('peer'), report)
   const handshakes = createHandshakes(host, who, {
     onVerdict: verdictReport(report),
-    onIncompatible: (peerId, reason) => report({ type: 'incompatible', peerId, reason })
+    onIncompatible: (peerId, reason) => report({ type: 'incompatible', peerId, reason }),
+    onCopy: (copy) => onlyCopy.copied(copy),
+    onAlone: (peerId) => onlyCopy.alone(peerId)
   })
+  onlyCopy.start()
   await handshakes.start()
-  started.push(() => handshakes.stop())
+  started.push(async () => {
+    onlyCopy.stop()
+    await handshakes.stop()
+  })
   return handshakes
 }
 

@@ -13,22 +13,24 @@ import { loadInvite, requireTrustedSeal } from '../membership/invite-files.ts'
 import { type KnownPeers, knownPeers } from '../membership/known-peers.ts'
 import { hostIdentity } from '../membership/quiet-host.ts'
 import type { BootstrapVerdict } from '../network/index.ts'
+import { createInstance, type Instance } from '../network/peers/instance.ts'
 import { closeSecret, type Log } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import type { Ending, PeerOptions, Telling } from './running.ts'
 
-/** What a home says of the peer. */
+/** The peer as described by its home. */
 export interface Member {
   readonly charter: SignedCharter
   readonly identity: Identity
+  readonly instance: Instance
   readonly rounds: RoundStore
   readonly invite: Invite | undefined
   readonly known: KnownPeers
-  /** Whether what the identity signed before is not known. */
+  /** Whether the record of earlier signatures is lost. */
   readonly isLogLost: boolean
 }
 
-/** Reads charter, identity and history. @throws {PeerError} when they do not hold, or the peer is no member */
+/** Reads charter, identity and history. @throws {PeerError} when they are invalid, or the peer is not a member */
 export async function readMember({ home, config, logs }: PeerOptions): Promise<Member> {
   const charter = await readCharter(home.charter)
   await requireOwnSettings(config, charter.charter)
@@ -36,7 +38,7 @@ export async function readMember({ home, config, logs }: PeerOptions): Promise<M
   if (await closeSecret(home.identity))
     logs
       .of('peer')
-      .warn({ file: home.identity }, 'a secret file was open to others; it is closed to them now')
+      .warn({ file: home.identity }, 'a secret file was accessible to other users; its mode is now 600')
   const isLogLost = !existsSync(home.writeAheadLog)
   const rounds = await openRoundStore(home, charter)
   const invite = await loadInvite(home)
@@ -44,12 +46,15 @@ export async function readMember({ home, config, logs }: PeerOptions): Promise<M
   const known = knownPeers(charter, rounds, invite, config.network)
   if (!known.isKnown(identity.signer.peer) && !existsSync(home.joinRequest))
     throw new PeerError(
-      `${identity.peerId} is no member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
+      `${identity.peerId} is not a member of ${charter.charter.name}: its card must be in the charter, or members must admit it (loam members request)`
     )
-  return { charter, identity, rounds, invite, known, isLogLost }
+  const instance = createInstance(identity.signer, charter.id)
+  return { charter, identity, instance, rounds, invite, known, isLogLost }
 }
 
-/** The settings with the base model, which is fetched where need be. @throws {PeerError} when they do not fit the charter */
+/**
+ * The settings with the base model, which is fetched if needed. @throws {PeerError} when they do not match the charter
+ */
 export async function completeSettings(
   { home, config, logs, fetchBase }: PeerOptions,
   member: Member,
@@ -77,7 +82,7 @@ export function verdictReport(report: Telling['report']): (verdict: BootstrapVer
     report({ type: 'bootstrap', address, outcome, reason, advice })
 }
 
-/** Opens the log of what this identity signed, and says where it is not whole. */
+/** Opens the log of this identity's signatures, and reports damage. */
 export async function openOwnLog(
   home: Home,
   isLogLost: boolean,
@@ -89,12 +94,12 @@ export async function openOwnLog(
   if (isLogLost)
     log.warn(
       { log: home.writeAheadLog },
-      'the log of what this identity signed is gone: it keeps silent until a quorum has told how far they are'
+      'the log of this identity’s signatures is missing: the peer stays silent until a quorum has reported its rounds'
     )
   if (messageLog.tornBytes > 0)
     log.warn(
       { bytes: messageLog.tornBytes },
-      'the log ended in an unfinished record, which was never sent; it is cut off'
+      'the log ended in an unfinished record, which was never sent; it was truncated'
     )
   return messageLog
 }

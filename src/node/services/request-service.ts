@@ -5,7 +5,7 @@ import { messageOf } from '../storage/peer-error.ts'
 
 const INTERVAL_MS = 2_000
 
-/** Rule 11 *Membership*: takes what the operator wants from the home's folder of membership requests (`loam members`). */
+/** Rule 11 *Membership*: reads the requests that the operator supports from the home (`loam members`). */
 export class RequestService {
   readonly #components: DriverComponents
   readonly #driver: RoundDriver
@@ -40,10 +40,7 @@ export class RequestService {
       for (const [name, signedRequest] of requests) {
         if (this.#taken.has(name) || this.#stopped) continue
         this.#taken.add(name)
-        log.info(
-          { type: signedRequest.request.type, request: name },
-          'a membership request is supported from now on'
-        )
+        log.info({ type: signedRequest.request.type, request: name }, 'supporting a membership request')
         this.#driver.happen({ type: 'membershipRequest', signedRequest })
       }
     } catch (error) {

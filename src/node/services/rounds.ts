@@ -16,11 +16,11 @@ import { createTrainer } from '../workers/trainer/trainer.ts'
 import { RequestService } from './request-service.ts'
 import type { Running } from './running.ts'
 
-/** The driver, and what it works with. */
+/** The driver and its components. */
 export interface DriverParts {
   readonly components: DriverComponents
   readonly driver: RoundDriver
-  /** Starts the driver; only then does gossip reach it. */
+  /** Starts the driver; gossip reaches it only afterwards. */
   readonly start: () => void
 }
 
@@ -85,7 +85,7 @@ export async function startNetwork(
   }
   const driver = new RoundDriver(components)
   const start = () => {
-    driver.start()
+    driver.start(true)
     listening = driver
   }
   return { components, driver, start }

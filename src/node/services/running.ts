@@ -8,31 +8,31 @@ import type { Logs } from '../log/logs.ts'
 import { createMetrics, type PeerMetrics } from '../metrics/index.ts'
 import type { Member } from './member.ts'
 
-/** What a peer is started with. */
+/** Options of a peer. */
 export interface PeerOptions {
   readonly home: Home
   readonly config: PeerConfig
   readonly logs: Logs
   readonly report: (report: PeerReport) => void
-  /** Set where nobody has said which base model to take: the charter's is fetched from members if need be. */
+  /** Set if no base model was configured: the charter's is fetched from members if needed. */
   readonly fetchBase?:
     | { readonly progress: (progress: BaseProgress) => void; readonly signal: AbortSignal }
     | undefined
-  /** Whether settings of the whole process may be changed, as a program may and a library must not. */
+  /** Whether process-wide settings may be changed; true for a program, never for a library. */
   readonly ownsProcess?: boolean
 }
 
-/** How to end one part of a peer. */
+/** Stops one part of a peer. */
 export type Ending = () => Promise<unknown>
 
-/** Whose reports go where, while a peer starts and runs. */
+/** Receivers of a peer's reports. */
 export interface Telling {
   readonly observer: Observer
   readonly metrics: PeerMetrics
   readonly report: (report: PeerReport) => void
 }
 
-/** What the parts of a peer that starts share. */
+/** What the parts of a starting peer share. */
 export interface Running {
   readonly options: PeerOptions
   /** The options' settings, with the base model's folder. */
@@ -42,7 +42,7 @@ export interface Running {
   readonly started: Ending[]
 }
 
-/** Has reports counted and kept for the control API, and lines of the log counted. */
+/** Feeds reports and log lines to the metrics and the control API. */
 export function startTelling({ logs, report: tell }: PeerOptions, started: Ending[]): Telling {
   const observer = new Observer()
   const metrics = createMetrics(packageVersion())

@@ -11,7 +11,7 @@ import { scrubBlocks } from '../upkeep/scrub-blocks.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
-/** Repairs the blocks that are owed once, prunes every now and then, and has the heap follow the traffic. */
+/** Scrubs the retained blocks once, prunes periodically, and adapts heap growth to the traffic. */
 export function startUpkeep(
   { options: { home, logs, ownsProcess }, config, member: { rounds }, started }: Running,
   { components, driver }: DriverParts,
@@ -26,7 +26,7 @@ export function startUpkeep(
   void scrubBlocks(components, blocks, repair.signal)
   let isPruning = false
   const pruneNow = async () => {
-    // A slow disk must not have two at a time.
+    // Only one pruning at a time on a slow disk.
     if (isPruning) return
     isPruning = true
     await pruneHome(home, config, rounds, blocks, driver, logs.of('blocks'))
@@ -37,7 +37,7 @@ export function startUpkeep(
   started.push(async () => clearInterval(pruning))
 }
 
-/** Removes what is owed to nobody any more. */
+/** Removes what no member needs any more. */
 async function pruneHome(
   home: Home,
   { storage }: PeerConfig,
@@ -54,8 +54,8 @@ async function pruneHome(
       keepYoungMs: storage.keepYoung * 1_000,
       keepStacks: storage.keepStacks
     })
-    if (pruned.blocks + pruned.files > 0) log.info({ ...pruned }, 'old rounds are pruned')
+    if (pruned.blocks + pruned.files > 0) log.info({ ...pruned }, 'pruned old rounds')
   } catch (error) {
-    log.warn({ error: messageOf(error) }, 'old rounds could not be pruned')
+    log.warn({ error: messageOf(error) }, 'pruning old rounds failed')
   }
 }

@@ -23,6 +23,7 @@ export {
   type TripCosts
 } from './draft-length.ts'
 export { gumbelNoise, NO_NOISE, NOISE_MAX, type Noise } from './gumbel-noise.ts'
+export { isNearTie } from './near-tie.ts'
 export {
   type PartialRow,
   type Precision,
@@ -33,6 +34,7 @@ export {
   type SharedDraw
 } from './remote-row.ts'
 export { type RoundingDeviation, roundingDeviation } from './rounding.ts'
+export { type LikelyId, likeliestIds, rowLogProbabilities } from './row-log-probabilities.ts'
 export { checkDrawSettings, type DrawSettings, isFiltered, logitsOffset, type Scoring } from './scoring.ts'
 export { requireSameVocabulary, type Vocabulary, VocabularyError } from './vocabulary.ts'
 export { borderIds, type WantedLimits, wantedIds } from './wanted-ids.ts'

@@ -14,13 +14,15 @@ export interface TokenText {
 
 /**
  * A model that gives logits, whatever computes them. For speculation to be exact, the same prefix must always have the
- * same logits, in whatever parts it was appended.
+ * same logits, in whatever parts it was appended; a model for which that holds only about has a `batchError`.
  */
 export interface TokenModel {
   /** Longest text, tokens. */
   readonly context: number
   /** Number of logits of a row. */
   readonly vocabularySize: number
+  /** Largest difference of a log-probability that other parts make, nats, measured; absent where there is none. */
+  readonly batchError?: number
   start(): TokenText
   dispose(): Promise<void>
 }

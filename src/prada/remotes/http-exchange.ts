@@ -17,7 +17,17 @@ const JSON_BYTES_MAX = 64 * 2 ** 20
 /** Longest error that is read, bytes. */
 const ERROR_BYTES_MAX = 16_384
 
-const errorSchema = z.object({ error: z.string(), fault: z.string().optional() })
+/** As Loam's servers say what is wrong, as OpenAI's do, and as FastAPI does. */
+const errorSchema = z.union([
+  z.object({ error: z.string(), fault: z.string().optional() }),
+  z
+    .object({ error: z.object({ message: z.string() }) })
+    .transform(({ error }) => ({ error: error.message, fault: undefined })),
+  z.object({ message: z.string() }).transform(({ message }) => ({ error: message, fault: undefined })),
+  z
+    .object({ detail: z.unknown() })
+    .transform(({ detail }) => ({ error: JSON.stringify(detail), fault: undefined }))
+])
 
 /** A request's body. */
 export interface HttpBody {
@@ -95,7 +105,7 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
     if (parsed.success) return parsed.data
     throw new TransportError(
       'garbage',
-      `an answer that is none of a logits server: ${z.prettifyError(parsed.error).slice(0, 500)}`
+      `an answer of another form: ${z.prettifyError(parsed.error).slice(0, 500)}`
     )
   }
 
@@ -167,6 +177,7 @@ async function refusalOf(response: IncomingMessage, signal: AbortSignal): Promis
   const told = parsed.success ? parsed.data : { error: 'no reason given', fault: undefined }
   const retryAfterMs = retryAfter(response)
   return new TransportError(faultOf(code, told.fault), `${code}, ${told.error.slice(0, 500)}`, {
+    status: code,
     ...(retryAfterMs !== undefined && { retryAfterMs })
   })
 }

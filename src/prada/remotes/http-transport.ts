@@ -17,6 +17,8 @@ const descriptionSchema = z.object({
     rows: z.boolean(),
     noise: z.boolean(),
     drafts: z.boolean(),
+    judgesDrafts: z.boolean(),
+    batchError: z.number().min(0).max(1),
     draftsMax: count(TEXT_MAX),
     context: z.int().min(1).max(TEXT_MAX)
   })

@@ -9,8 +9,14 @@
  */
 export type { HttpTransportOptions } from './http-exchange.ts'
 export { createHttpTransport } from './http-transport.ts'
-export { connectLogitsServer, type LogitsRemoteOptions } from './logits-server.ts'
+export { connectLogitsServer } from './logits-server.ts'
 export { type LogitsTransport, TransportError, type TransportFault } from './logits-transport.ts'
+export {
+  type DisposableTransport,
+  type OpenedRemote,
+  type OpenRemoteOptions,
+  openRemote
+} from './open-remote.ts'
 export {
   type Remote,
   type RemoteCapabilities,
@@ -20,4 +26,5 @@ export {
   type Traffic,
   type TripRequest
 } from './remote.ts'
+export type { RetryOptions } from './retries.ts'
 export { createServiceTransport } from './service-transport.ts'

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { commonPrefix } from '../models/index.ts'
 import {
   answerBytesMax,
@@ -6,32 +5,12 @@ import {
   DIGEST_BYTES,
   type Expectation,
   encodeVerifyRequest,
-  type PositionRecord,
-  WireError
+  type PositionRecord
 } from '../wire/index.ts'
 import { type LogitsTransport, type ServerDescription, TransportError } from './logits-transport.ts'
-import {
-  type Remote,
-  RemoteError,
-  type RemoteFault,
-  type RemoteText,
-  type Traffic,
-  type TripRequest
-} from './remote.ts'
+import { type Remote, RemoteError, type RemoteText, type Traffic, type TripRequest } from './remote.ts'
+import { DEFAULT_RETRIES, pauseOrThrow, type Retries, type RetryOptions, withRetries } from './retries.ts'
 
-/** How long and how often a logits server is asked. */
-export interface LogitsRemoteOptions {
-  /** Longest wait for one answer, milliseconds. */
-  readonly timeoutMs?: number
-  /** Attempts of one trip. */
-  readonly attempts?: number
-  /** Longest pause before another attempt, whatever the server asks for, milliseconds. */
-  readonly pauseMaxMs?: number
-}
-
-const DEFAULTS = { timeoutMs: 60_000, attempts: 4, pauseMaxMs: 10_000 }
-/** Pause where the server does not say when to come again, milliseconds. */
-const PAUSE_MS = 250
 /** Tokens of a prompt that are sent at once, so that no request is too long for the server. */
 const PART_TOKENS = 256
 /** Longest wait for a session to be closed, milliseconds. */
@@ -44,10 +23,10 @@ const CLOSE_MS = 2_000
  */
 export async function connectLogitsServer(
   transport: LogitsTransport,
-  options: LogitsRemoteOptions = {},
+  options: RetryOptions = {},
   signal: AbortSignal = new AbortController().signal
 ): Promise<Remote> {
-  const settings = { ...DEFAULTS, ...options }
+  const settings = { ...DEFAULT_RETRIES, ...options }
   const ask = <Value>(work: (signal: AbortSignal) => Promise<Value>, outer: AbortSignal): Promise<Value> =>
     withRetries(transport.address, settings, outer, work)
   const description = await ask((each) => transport.describe(each), signal)
@@ -66,13 +45,11 @@ export async function connectLogitsServer(
   }
 }
 
-type Settings = Required<LogitsRemoteOptions>
-
 /** A server as its texts see it. */
 interface Server {
   readonly transport: LogitsTransport
   readonly description: ServerDescription
-  readonly settings: Settings
+  readonly settings: Retries
   readonly vocabularySize: number
 }
 
@@ -113,9 +90,7 @@ class LogitsServerText implements RemoteText {
         return
       } catch (error) {
         signal.throwIfAborted()
-        if (tries >= settings.attempts || !isPassing(error))
-          throw asRemoteError(transport.address, settings, error)
-        await pause(error, settings, signal)
+        await pauseOrThrow(transport.address, settings, tries, error, signal)
       } finally {
         await answer.return(undefined)
       }
@@ -202,46 +177,4 @@ function requireSameModel({ digest, name }: ServerDescription, found: Uint8Array
       'changed',
       `${name} became another model in mid-text: ${told} answers, it was ${wanted}. Begin anew`
     )
-}
-
-async function withRetries<Value>(
-  address: string,
-  settings: Settings,
-  signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<Value>
-): Promise<Value> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work(AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)]))
-    } catch (error) {
-      signal.throwIfAborted()
-      if (tries >= settings.attempts || !isPassing(error)) throw asRemoteError(address, settings, error)
-      await pause(error, settings, signal)
-    }
-  }
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof TransportError && ['unreachable', 'busy', 'unknown-session'].includes(error.fault)
-}
-
-async function pause(error: unknown, { pauseMaxMs }: Settings, signal: AbortSignal): Promise<void> {
-  if (!(error instanceof TransportError) || error.fault === 'unknown-session') return
-  await delay(Math.min(error.retryAfterMs ?? PAUSE_MS, pauseMaxMs), undefined, { signal })
-}
-
-function asRemoteError(address: string, { timeoutMs, attempts }: Settings, cause: unknown): RemoteError {
-  if (cause instanceof RemoteError) return cause
-  if (cause instanceof WireError)
-    return new RemoteError('garbage', `${address} answered something that is no answer: ${cause.message}`, {
-      cause
-    })
-  if ((cause as Error).name === 'TimeoutError')
-    return new RemoteError('unreachable', `${address} did not answer within ${timeoutMs / 1_000} s`, {
-      cause
-    })
-  if (!(cause instanceof TransportError)) throw cause
-  const fault: RemoteFault = cause.fault === 'unknown-session' ? 'refused' : cause.fault
-  const tried = isPassing(cause) ? ` (${attempts} attempts)` : ''
-  return new RemoteError(fault, `${address}: ${cause.message}${tried}`, { cause })
 }

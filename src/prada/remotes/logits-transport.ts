@@ -39,14 +39,17 @@ export class TransportError extends Error {
   readonly fault: TransportFault
   /** When to try again, milliseconds. */
   readonly retryAfterMs: number | undefined
+  /** Status of the answer, where it came over HTTP. */
+  readonly status: number | undefined
 
   constructor(
     fault: TransportFault,
     message: string,
-    options: ErrorOptions & { retryAfterMs?: number } = {}
+    options: ErrorOptions & { retryAfterMs?: number; status?: number } = {}
   ) {
     super(message, options)
     this.fault = fault
     this.retryAfterMs = options.retryAfterMs
+    this.status = options.status
   }
 }

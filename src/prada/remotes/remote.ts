@@ -13,6 +13,13 @@ export interface RemoteCapabilities {
   readonly noise: boolean
   /** Whether the remote drafts tokens itself. */
   readonly drafts: boolean
+  /** Whether it tells of the positions behind the device's drafts, all in one trip. */
+  readonly judgesDrafts: boolean
+  /**
+   * Largest difference of a log-probability, nats, between two answers of the same model at the same position, measured;
+   * 0 where the same prefix always has the same logits.
+   */
+  readonly batchError: number
   /** Most drafts a trip, whoever makes them. */
   readonly draftsMax: number
   /** Longest text, tokens. */

@@ -1,9 +1,11 @@
 import { ServiceError } from './service-error.ts'
 
-/** One turn at a time; clients take turns, whoever asks more often waits longer. */
+/** Turns, one at a time or a few; clients alternate, so that one that asks more often waits longer. */
 export interface FairQueue {
   /** Requests that wait or compute. */
   readonly length: number
+  /** Of these, requests that wait. */
+  readonly waiting: number
   /**
    * Runs `work` when its turn comes.
    *
@@ -18,23 +20,41 @@ interface Waiting {
   start(): void
 }
 
-export function createFairQueue(limits: {
+/** How much may wait, and how much may run. */
+export interface FairQueueLimits {
   readonly waiting: number
   readonly waitingPerClient: number
-}): FairQueue {
+  /** Turns at a time; 1 where it is absent. */
+  readonly atOnce?: number
+  /** Turns of one client at a time; as many as there are where it is absent. */
+  readonly atOncePerClient?: number
+}
+
+export function createFairQueue(limits: FairQueueLimits): FairQueue {
+  const { atOnce = 1, atOncePerClient = atOnce } = limits
   let running = 0
+  const runningByClient = new Map<string, number>()
   let waiting: Waiting[] = []
   /** Turn of each client's last start; the one that started least lately is next. */
   const lastTurns = new Map<string, number>()
   let turn = 0
 
+  const count = (client: string, change: 1 | -1): void => {
+    running += change
+    const ofClient = (runningByClient.get(client) ?? 0) + change
+    if (ofClient === 0) runningByClient.delete(client)
+    else runningByClient.set(client, ofClient)
+  }
+
   const startNext = (): void => {
-    if (running > 0 || waiting.length === 0) return
-    const next = waiting.reduce((best, entry) =>
+    if (running >= atOnce) return
+    const ready = waiting.filter(({ client }) => (runningByClient.get(client) ?? 0) < atOncePerClient)
+    if (ready.length === 0) return
+    const next = ready.reduce((best, entry) =>
       (lastTurns.get(entry.client) ?? 0) < (lastTurns.get(best.client) ?? 0) ? entry : best
     )
     waiting = waiting.filter((entry) => entry !== next)
-    running = 1
+    count(next.client, 1)
     lastTurns.delete(next.client)
     lastTurns.set(next.client, ++turn)
     // The oldest turns are forgotten: such clients are next anyway.
@@ -72,12 +92,15 @@ export function createFairQueue(limits: {
     get length() {
       return waiting.length + running
     },
+    get waiting() {
+      return waiting.length
+    },
     async run(client, signal, work) {
       await turnOf(client, signal)
       try {
         return await work()
       } finally {
-        running = 0
+        count(client, -1)
         startNext()
       }
     }

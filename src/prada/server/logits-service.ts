@@ -110,6 +110,8 @@ export function createLogitsService(
         rows: limits.rows,
         noise: true,
         drafts: true,
+        judgesDrafts: true,
+        batchError: model.batchError ?? 0,
         draftsMax: Math.max(0, Math.min(limits.tokensPerRequest - 1, model.context - 1)),
         context: model.context
       }

@@ -11,8 +11,10 @@
 export { type PradaComponents, type Proxy, pairProxy } from './components.ts'
 export { naiveTokens } from './naive.ts'
 export {
+  chooseDrafter,
   DEFAULT_PRADA_SETTINGS,
   type DrafterName,
+  linePrecision,
   NotExactError,
   type PradaRequest,
   type PradaSettings,

@@ -2,7 +2,7 @@ import { decide } from '../core/index.ts'
 import { createTextLogits } from '../models/index.ts'
 import { RemoteError } from '../remotes/remote.ts'
 import type { PradaComponents } from './components.ts'
-import type { PradaRequest, PradaSettings } from './options.ts'
+import { linePrecision, type PradaRequest, type PradaSettings } from './options.ts'
 import { createPositionScorings } from './positions.ts'
 
 /**
@@ -20,13 +20,14 @@ export async function naiveTokens(
   const scorings = createPositionScorings(request, alpha, vocabularySize)
   const context = Math.min(proxy.base.context, proxy.adapted.context, remote.capabilities.context)
   const end = Math.min(request.ids.length + request.maxTokens, context)
+  const told = linePrecision(remote.capabilities, precision)
   const text = [...request.ids]
   const remoteText = await remote.start(vocabularySize, signal)
   try {
     while (text.length < end) {
       const [own] = await adapted.behind(text, text.length)
       const [plain] = await base.behind(text, text.length)
-      const answer = remoteText.trip({ ids: text, positions: ['row'], topK: 1, precision }, signal)
+      const answer = remoteText.trip({ ids: text, positions: ['row'], topK: 1, precision: told }, signal)
       const { value: record } = await answer.next()
       await answer.return(undefined)
       if (record?.kind !== 'row') throw new RemoteError('garbage', 'the remote did not answer with a row')

@@ -1,4 +1,5 @@
-import type { DrawSettings, Interval, Precision } from '../core/index.ts'
+import type { DrawSettings, Interval, LikelyId, Precision } from '../core/index.ts'
+import type { RemoteCapabilities } from '../remotes/remote.ts'
 
 /** Who drafts: the adapted proxy, the base proxy, or the remote itself. */
 export type DrafterName = 'adapted' | 'base' | 'remote'
@@ -21,6 +22,7 @@ export interface PradaSettings {
   readonly wantedMax: number
   /** Ids are asked for in advance that may come within this of the expected winner's score, nats. */
   readonly wantedMargin: number
+  /** Of what crosses the line; a remote whose answers differ a little is asked for float32, see `linePrecision`. */
   readonly precision: Precision
   /** Whether a token that is not certain is an error; where it is not, such a token says so. */
   readonly requireExact: boolean
@@ -58,6 +60,8 @@ export interface PradaRequest extends DrawSettings {
   readonly frequencyPenalty?: number
   /** Whether tokens come with the interval of their log-probability. */
   readonly logProbabilities?: boolean
+  /** How many of the likeliest ids to tell of at every position whose row is known as a whole; 0 where it is absent. */
+  readonly alternatives?: number
   readonly signal?: AbortSignal
 }
 
@@ -66,8 +70,25 @@ export interface PradaToken {
   readonly id: number
   /** Whether it is certainly the token that whole rows would give. */
   readonly exact: boolean
+  /** Set where an answer of the remote that differs as little as its answers do might give another token. */
+  readonly nearTie?: true
   /** Under the combined distribution at temperature 1, before filters; where it was asked for and is known. */
   readonly logProbability?: Interval
+  /** The likeliest ids of the position, where they were asked for and its row is known as a whole. */
+  readonly likeliest?: readonly LikelyId[]
+}
+
+/**
+ * The precision in which a remote is asked. Where its answers differ by less than a float16 can tell, rounding would turn
+ * some of these differences into steps that are far larger.
+ */
+export function linePrecision({ batchError }: RemoteCapabilities, wanted: Precision): Precision {
+  return batchError > 0 ? 'float32' : wanted
+}
+
+/** Who drafts where nobody says so: the adapted proxy, if the remote judges its drafts. */
+export function chooseDrafter({ judgesDrafts, drafts }: RemoteCapabilities): DrafterName {
+  return drafts && !judgesDrafts ? 'remote' : 'adapted'
 }
 
 /** A position that no answer of the remote can settle, where that is required. */

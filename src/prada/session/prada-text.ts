@@ -4,8 +4,14 @@ import { RemoteError, type RemoteText, type TripRequest } from '../remotes/remot
 import type { PositionRecord } from '../wire/index.ts'
 import type { PradaComponents } from './components.ts'
 import { createDrafter, type Drafter } from './drafter.ts'
-import { NotExactError, type PradaRequest, type PradaSettings, type PradaToken } from './options.ts'
-import { joined, type Knowledge, logProbabilityOf, verdictOf } from './position-knowledge.ts'
+import {
+  linePrecision,
+  NotExactError,
+  type PradaRequest,
+  type PradaSettings,
+  type PradaToken
+} from './options.ts'
+import { joined, type Knowledge, nearTie, probabilitiesOf, verdictOf } from './position-knowledge.ts'
 import { createPositionScorings, type PositionScorings } from './positions.ts'
 import { createStatistics, type PradaStatistics, type StatisticsCounter } from './statistics.ts'
 import {
@@ -61,6 +67,8 @@ function requirePossible(
   if (request.ids.length === 0) throw new Error('a text needs at least one token to start from')
   if (settings.drafter === 'remote' && !capabilities.drafts)
     throw new Error(`${name} does not draft: draft by adapted or base`)
+  if (settings.drafter !== 'remote' && !capabilities.judgesDrafts && settings.draftLength !== 0)
+    throw new Error(`${name} does not judge drafts of the device: draft by remote`)
   if (settings.topK === 'rows' && !capabilities.rows)
     throw new Error(`${name} does not tell whole rows: give a top k`)
   if (typeof settings.topK === 'number' && settings.topK > capabilities.topKMax)
@@ -206,8 +214,9 @@ class TripLoop {
   /** Drafts, and everything that can be known of their positions before the trip. */
   async #prepare(signal: AbortSignal): Promise<PreparedTrip> {
     const text = [...this.#text]
-    const { draftLength, precision } = this.#settings
+    const { draftLength } = this.#settings
     const { capabilities } = this.#components.remote
+    const precision = linePrecision(capabilities, this.#settings.precision)
     const wanted = draftLength === 'auto' ? this.#length.next() : draftLength
     // The last place is for the token that follows the drafts.
     const count = Math.max(0, Math.min(wanted, capabilities.draftsMax, this.left - 1))
@@ -284,11 +293,25 @@ class TripLoop {
 
   /** The token of the first open position, or undefined where the answer leaves it open. */
   #settle(record: PositionRecord, position: PreparedPosition): PradaToken | undefined {
-    const { capabilities, name } = this.#components.remote
+    const { capabilities } = this.#components.remote
     const { scoring } = position
-    const knowledge = joined(this.#knowledge, record)
+    const knowledge = joined(this.#knowledge, record, capabilities.batchError)
     const verdict = verdictOf(knowledge, scoring)
-    if (verdict.kind === 'certain') return this.#token(knowledge, scoring, verdict.id, true)
+    if (record.doubt !== undefined)
+      return this.#inexact(
+        knowledge,
+        scoring,
+        verdict.kind === 'certain' ? verdict.id : verdict.guess,
+        record.doubt
+      )
+    if (verdict.kind === 'certain') {
+      const close = nearTie(knowledge, scoring, verdict.id, capabilities.batchError)
+      if (close) this.#counter.nearTies++
+      return {
+        ...this.#token(knowledge, scoring, verdict.id, true),
+        ...(close && { nearTie: true as const })
+      }
+    }
     const answers = (this.#question?.answers ?? 0) + 1
     if (answers === 1) this.#counter.uncertain++
     const known = knowledge.kind === 'part' ? knowledge.part.ids : []
@@ -298,18 +321,27 @@ class TripLoop {
       this.#knowledge = knowledge
       return undefined
     }
-    if (this.#settings.requireExact || verdict.guess === undefined)
-      throw new NotExactError(`${name} cannot tell enough to be certain of token ${this.#text.length}`)
+    return this.#inexact(knowledge, scoring, verdict.guess, 'it cannot tell enough')
+  }
+
+  /** A token that is the likeliest, and not certain. */
+  #inexact(knowledge: Knowledge, scoring: Scoring, guess: number | undefined, reason: string): PradaToken {
+    if (this.#settings.requireExact || guess === undefined)
+      throw new NotExactError(
+        `${this.#components.remote.name} leaves token ${this.#text.length} uncertain: ${reason}`
+      )
     this.#counter.inexact++
-    return this.#token(knowledge, scoring, verdict.guess, false)
+    return this.#token(knowledge, scoring, guess, false)
   }
 
   #token(knowledge: Knowledge, scoring: Scoring, id: number, exact: boolean): PradaToken {
     this.#question = undefined
     this.#knowledge = undefined
-    const logProbability = this.#request.logProbabilities
-      ? logProbabilityOf(knowledge, scoring, id)
-      : undefined
-    return { id, exact, ...(logProbability && { logProbability }) }
+    const { logProbabilities = false, alternatives = 0 } = this.#request
+    return {
+      id,
+      exact,
+      ...(logProbabilities && probabilitiesOf(knowledge, scoring, id, alternatives))
+    }
   }
 }

@@ -11,6 +11,8 @@ export interface PradaStatistics {
   readonly extraTrips: number
   /** Tokens that are not certain. */
   readonly inexact: number
+  /** Certain tokens of a remote whose answers differ a little, where such a difference might give another one. */
+  readonly nearTies: number
   readonly bytesSent: number
   readonly bytesReceived: number
 }
@@ -23,8 +25,9 @@ export interface StatisticsCounter {
   uncertain: number
   extraTrips: number
   inexact: number
+  nearTies: number
 }
 
 export function createStatistics(): StatisticsCounter {
-  return { tokens: 0, trips: 0, judged: 0, accepted: 0, uncertain: 0, extraTrips: 0, inexact: 0 }
+  return { tokens: 0, trips: 0, judged: 0, accepted: 0, uncertain: 0, extraTrips: 0, inexact: 0, nearTies: 0 }
 }

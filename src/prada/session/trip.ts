@@ -51,9 +51,16 @@ export function askFurther(
   if (rows && (2 * bytes > rowBytes || tooMany || answers >= ANSWERS_BEFORE_ROW)) return { position: 'row' }
   if (borderOpen && topK <= topKMax && topK < scoring.offset.length)
     return { position: ascending(byNumber.slice(0, wantedMax)), topK }
-  if (wantedMax === 0) return undefined
+  if (wantedMax === 0) return furtherRanks(known.length, answers, topKMax)
   const border = borderOpen ? borderIds(expected, scoring, new Set(known), wantedMax) : []
   return { position: ascending([...new Set([...rivals, ...border])].slice(0, wantedMax)) }
+}
+
+/** More of the likeliest ids, where none can be asked for by number. */
+function furtherRanks(known: number, answers: number, topKMax: number): Further | undefined {
+  const before = BORDER_RANKS * BORDER_GROWTH ** (answers - 2)
+  const topK = Math.min(topKMax, Math.max(2 * known, BORDER_RANKS * BORDER_GROWTH ** (answers - 1)))
+  return before < topKMax && topK > known ? { position: [], topK } : undefined
 }
 
 function ascending(ids: readonly number[]): number[] {

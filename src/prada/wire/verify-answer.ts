@@ -12,6 +12,11 @@ export type PositionRecord = (
 ) & {
   /** The token that the remote drafted behind this position. */
   readonly draft?: number
+  /**
+   * Why the record may be of another position than the device's tokens make: a remote that is given text may have cut it
+   * into other tokens. Absent where it certainly is of this one.
+   */
+  readonly doubt?: string
 }
 
 /** Beginning of an answer. */

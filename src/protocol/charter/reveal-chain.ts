@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { equalBytes } from '../encoding/bytes.ts'
 
 /** Reveals that one chain holds: rounds in which a member may be stacked before it must join again. */
@@ -14,7 +14,7 @@ export interface RevealChain {
 }
 
 function hashOf(value: Uint8Array): Uint8Array {
-  return createHash('sha256').update(value).digest()
+  return hash('sha256', value, 'buffer')
 }
 
 /** Whether `reveal` precedes `anchor` on its author's chain (rule 12 *Seed*). */

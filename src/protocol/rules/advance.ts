@@ -28,9 +28,13 @@ export function advance(draft: Draft): void {
   const next = contextAfter(context, sealedRound)
   const misses = countMisses(draft, sealedRound.cut, next)
   const absences = countAbsences(draft)
-  const { early, remembered, evidence, requests, silentThrough, historyThrough, delays } = draft
+  const { early, remembered, evidence, requests, historyThrough, delays } = draft
+  const { silentThrough, isContradicted, contradictions, heldBack } = draft
   Object.assign(draft, initialState(next, draft.signer.peer, remembered), {
     silentThrough,
+    isContradicted: isContradicted && next.round <= silentThrough,
+    contradictions,
+    heldBack,
     historyThrough,
     diverged,
     delays,

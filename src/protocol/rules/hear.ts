@@ -8,6 +8,7 @@ import type { Draft } from '../state/draft.ts'
 import { keep } from '../state/keep.ts'
 import { isNeeded } from '../state/needed.ts'
 import type { PeerState } from '../state/state.ts'
+import { hearOwn } from './lost-log.ts'
 
 /** Envelopes of the next round that are kept of one author until that round begins. */
 const EARLY_MAX = 8
@@ -26,6 +27,7 @@ export function isOfRound(
 export function hear(draft: Draft, message: Message): void {
   // The round may have ended since the message was judged.
   if (!isOfRound(draft, message.header)) return
+  hearOwn(draft, message)
   if (isKind(message, 'evidence')) {
     if (draft.evidence.has(hex(offenderOf(message.body)))) return
     learnEvidence(draft, message.body)

@@ -1,8 +1,10 @@
-import { hex } from '../encoding/bytes.ts'
+import { equalBytes, hex } from '../encoding/bytes.ts'
 import { ATTEMPTS_MAX } from '../messages/judge.ts'
-import type { Draft } from '../state/draft.ts'
+import type { Message } from '../messages/message.ts'
+import { type Draft, halt } from '../state/draft.ts'
 import { UNKNOWN_ROUND } from '../state/effects.ts'
-import { firstOf } from '../state/slots.ts'
+import { isSilent } from '../state/say.ts'
+import { firstOf, keptOf } from '../state/slots.ts'
 import type { PeerState } from '../state/state.ts'
 
 /** The latest round that this peer attested or saw sealed: what it tells a peer that lost its log. */
@@ -37,6 +39,49 @@ export function silenceNeeded(state: PeerState, told: ReadonlyMap<string, number
 /** Ends a silence of unknown length: its last round is known from now on, and logged. */
 export function recollect(draft: Draft, through: number): void {
   if (draft.silentThrough !== UNKNOWN_ROUND) return
+  beSilent(draft, draft.isContradicted ? through + 1 : through)
+}
+
+/**
+ * A valid message of this peer's own key, which is this peer's word and in its log, or else another's: that of an earlier
+ * life that the log has lost, or of another copy of this identity. This peer then does not know what it signed, as if it had
+ * lost its log, and signs nothing.
+ *
+ * Words of the earlier life are of rounds up to the last of the silence, so one round more is waited for, in which this peer
+ * listens: a word of that round is that of a copy that runs now, and the silence begins anew. One that hears such a word a
+ * second time while it signs halts.
+ */
+export function hearOwn(draft: Draft, message: Message): void {
+  const { kind, slot, author, header } = message
+  if (author !== draft.self || keptOf(draft, kind, slot, author).some(({ id }) => equalBytes(id, message.id)))
+    return
+  const { round } = header
+  const contradict = () => {
+    draft.isContradicted = true
+    beSilent(draft, UNKNOWN_ROUND)
+    draft.effects.push({ type: 'contradicted', message })
+  }
+  if (!isSilent(draft)) {
+    draft.contradictions++
+    contradict()
+    if (draft.contradictions > 1)
+      halt(
+        draft,
+        `a ${kind} of round ${round} is signed with this peer's key and is not in its log, for the second time: another copy of this identity runs. Stop one of the two for good, then start the other again`
+      )
+  } else if (draft.silentThrough === UNKNOWN_ROUND) draft.isContradicted = true
+  else if (!draft.isContradicted) {
+    draft.isContradicted = true
+    beSilent(draft, draft.silentThrough + 1)
+  } else if (round === draft.silentThrough) contradict()
+}
+
+/** Lets a peer sign that has heard that no other copy of it runs. */
+export function release(draft: Draft): void {
+  draft.heldBack = false
+}
+
+function beSilent(draft: Draft, through: number): void {
   draft.silentThrough = through
   draft.effects.push({ type: 'persist', record: { type: 'silent', through } })
 }

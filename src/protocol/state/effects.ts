@@ -89,4 +89,6 @@ export type Effect =
   | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }
   /** Two conflicting messages that one member signed (rule 10 *Evidence*). */
   | { readonly type: 'equivocation'; readonly first: Message; readonly second: Message }
+  /** Rule 17 *Lost log*: a valid message of this peer's own key is not in its log; from now on it signs nothing. */
+  | { readonly type: 'contradicted'; readonly message: Message }
   | { readonly type: 'halt'; readonly reason: string }

@@ -48,6 +48,8 @@ export type PeerEvent =
   | { readonly type: 'behind'; readonly through: number }
   /** Rule 17 *Lost log*: enough members told their latest attested round; see `silenceNeeded`. */
   | { readonly type: 'recollected'; readonly through: number }
+  /** Rule 17 *Lost log*: enough members told that they know of no other copy of this peer. */
+  | { readonly type: 'released' }
   /** Two valid seals of an earlier round were found; `reason` names who signed both. */
   | { readonly type: 'conflict'; readonly reason: string }
   /** The operator asks for a change of the membership (rule 11 *Membership*). */

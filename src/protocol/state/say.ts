@@ -35,7 +35,7 @@ export function sign<K extends Kind>(
   body: Body<K>,
   grounds: Grounds = {}
 ): void {
-  if (draft.self < 0 || isSilent(draft) || !mayVote(draft, kind)) return
+  if (draft.self < 0 || isMute(draft) || !mayVote(draft, kind)) return
   const header = headerFor(draft.context, kind, slot, draft.signer.peer, body)
   // Rules repeat a message with every step: only a new one is worth a signature.
   const id = messageId(header)
@@ -56,4 +56,9 @@ function mayVote({ context, self }: Draft, kind: Kind): boolean {
 /** Whether this peer signs nothing in its round, because it does not know what it signed before (rule 17 *Lost log*). */
 export function isSilent({ context, silentThrough }: PeerState): boolean {
   return context.round <= silentThrough
+}
+
+/** Whether this peer signs nothing now: it is silent, or does not know yet whether another copy of it runs. */
+function isMute(state: PeerState): boolean {
+  return state.heldBack || isSilent(state)
 }

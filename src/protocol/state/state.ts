@@ -46,6 +46,12 @@ export interface PeerState {
   readonly requests: ReadonlyMap<string, SignedRequest>
   /** Rule 17 *Lost log*: last round in which this peer signs nothing; 0 where its log is whole. */
   readonly silentThrough: number
+  /** Rule 17 *Lost log*: whether an own message that the log does not hold was heard in the present silence. */
+  readonly isContradicted: boolean
+  /** Rule 17 *Lost log*: how often this peer, while it signed, heard an own message that its log does not hold. */
+  readonly contradictions: number
+  /** Rule 17 *Lost log*: whether this peer still has to hear that no other copy of it runs, and signs nothing until then. */
+  readonly heldBack: boolean
   /**
    * Rule 8 *Attest*: whether this peer lacks the model that this round starts from, because its own build was not the
    * sealed one; until it is rebuilt, this member neither trains nor builds nor attests.
@@ -101,6 +107,9 @@ export function initialState(
     evidence: new Map(),
     requests: new Map(),
     silentThrough: remembered.findLast((record) => record.type === 'silent')?.through ?? 0,
+    isContradicted: false,
+    contradictions: 0,
+    heldBack: false,
     diverged: false,
     historyThrough: 0,
     moments: NO_MOMENTS,
@@ -136,6 +145,9 @@ export function stateOf(draft: PeerState): PeerState {
     evidence: draft.evidence,
     requests: draft.requests,
     silentThrough: draft.silentThrough,
+    isContradicted: draft.isContradicted,
+    contradictions: draft.contradictions,
+    heldBack: draft.heldBack,
     diverged: draft.diverged,
     historyThrough: draft.historyThrough,
     moments: draft.moments,

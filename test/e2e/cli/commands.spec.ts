@@ -77,7 +77,7 @@ describe('the loam command', function () {
 
   it('shows a stack to whoever debugs, and to nobody else', async () => {
     const args = ['consortium', 'inspect', path('missing')]
-    assertFails(await loam(...args), 1, /^error: there is no charter at /)
+    assertFails(await loam(...args), 1, /^error: no charter found at /)
     assert.match((await loamWith({ LOAM_DEBUG: '1' }, ...args)).stderr, /^\s+at /m)
   })
 
@@ -185,7 +185,7 @@ describe('the loam command', function () {
         ],
         [[...out, ...card, '--min-shards', '9'], /minShards/],
         [[...out, ...card, '--modules', 'nonsense'], /nonsense/],
-        [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is no PeerId/]
+        [[...out, ...card, '--weights', '12D3KooW=2'], /12D3KooW.* is not a PeerId/]
       ]
       for (const [flags, message] of refused) assertFails(await create(...flags), 1, message)
       assert(!existsSync(path('charter.cbor')))
@@ -244,7 +244,7 @@ describe('the loam command', function () {
       await once(server, 'listening')
       const { port } = server.address() as { port: number }
       const refused: [string[], RegExp][] = [
-        [['--data', path('missing.jsonl')], /there are no training documents at .*missing\.jsonl/],
+        [['--data', path('missing.jsonl')], /training documents not found at .*missing\.jsonl/],
         [['--data', path('bad.jsonl')], /bad\.jsonl:2: not valid JSON/],
         [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
         [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
@@ -253,7 +253,7 @@ describe('the loam command', function () {
         [['--bootstrap', 'nonsense'], /--bootstrap nonsense is not a multiaddr/],
         [['--bootstrap', '/ip4/127.0.0.1/tcp/1'], /must end in \/p2p\/PEERID/],
         [['--listen', `/ip4/127.0.0.1/tcp/${port}`], /cannot listen on .*EADDRINUSE/],
-        [['--charter', path('card.json')], /card\.json is no valid charter/]
+        [['--charter', path('card.json')], /card\.json is not a valid charter/]
       ]
       for (const [flags, message] of refused) assertFails(await peer(...flags), 1, message)
       server.close()
@@ -265,7 +265,7 @@ describe('the loam command', function () {
     })
 
     it('names the file in a home that is damaged, and leaves it as it is', async () => {
-      const names = { 'votes.wal': /is no log/, 'peer.json': /fix it/, 'charter.cbor': /no valid charter/ }
+      const names = { 'votes.wal': /is no log/, 'peer.json': /fix it/, 'charter.cbor': /not a valid charter/ }
       for (const [name, message] of Object.entries(names)) {
         const file = path('home', name)
         const before = existsSync(file) ? await readFile(file) : undefined

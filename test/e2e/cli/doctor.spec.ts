@@ -54,6 +54,8 @@ describe('loam doctor on the network', function () {
       admits: () => true,
       onVerdict: () => {},
       onIncompatible: () => {},
+      onCopy: () => {},
+      onAlone: () => {},
       log: host.log
     })
     await handshakes.start()

@@ -1,3 +1,4 @@
+import { copiedHome } from './faults/copied.ts'
 import { damagedFiles } from './faults/damaged.ts'
 import { fullDisk } from './faults/full-disk.ts'
 import { restartedPeers } from './faults/restarted.ts'
@@ -28,6 +29,7 @@ describe('a network of four whose members fail', function () {
     await network?.end()
   })
 
+  copiedHome(() => network)
   damagedFiles(() => network)
   stoppedPeer(() => network)
   restartedPeers(() => network)

@@ -18,7 +18,7 @@ describe('a peer without the base model', function () {
     ['base', 'fetch', '--home', home, '--json', '--bootstrap', address] as const
   let network: PeerNetwork
 
-  const fetches = (log: string) => log.split('the base model is fetched from members').length - 1
+  const fetches = (log: string) => log.split('fetching the base model from members').length - 1
 
   before(async () => {
     folder = await makeOtherBase()

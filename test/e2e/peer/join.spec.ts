@@ -77,7 +77,7 @@ async function assertFetched(
     wanted.size - before.size
   )
   assert(came.length >= 3, line)
-  const [, received] = /"received":(\d+)[^\n]*the base model is whole/.exec(log) ?? []
+  const [, received] = /"received":(\d+)[^\n]*the base model is complete/.exec(log) ?? []
   const missing = [...wanted].filter(([digest]) => !before.has(digest))
   const bytes = missing.reduce((sum, [, length]) => sum + length, 0)
   assert(Number(received) <= 1.05 * bytes, `${received} bytes came for ${bytes}`)
@@ -153,7 +153,7 @@ describe('a peer that joins a running network by an invite', function () {
     await started
     assert(agree(network.watches))
     const log = await network.log(newcomer)
-    assert.match(log, /the history holds the seal of the invite/)
+    assert.match(log, /the history contains the seal of the invite/)
     assert.equal((await json('join', path, '--home', home.folder)).stage, 'member')
     const verified = await json('verify', home.folder)
     assert.equal(verified.ok, true)

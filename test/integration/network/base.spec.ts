@@ -194,7 +194,7 @@ describe('a base model from members', function () {
     await serveBlocks(liar, { getToServe }, liar.log)
     await until(() => asker.peers().length === 1)
     const fetching = fetch()
-    await until(() => lies > 0 && heard('came with other bytes'))
+    await until(() => lies > 0 && heard('arrived with the wrong bytes'))
     assert(!existsSync(home().base))
     await member('honest')
     await fetching
@@ -257,7 +257,8 @@ describe('a base model from members', function () {
       await assert.rejects(
         fetch(),
         (error) =>
-          error instanceof PeerError && /no room .* bytes are to come .* free some space/.test(error.message)
+          error instanceof PeerError &&
+          /not enough disk space.* bytes are still to be fetched .* free some space/.test(error.message)
       )
       await rm(ballast)
       const onBytes = (held: number) => {

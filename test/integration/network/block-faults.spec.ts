@@ -148,15 +148,15 @@ describe('faults in the exchange of blocks', function () {
     assert(!asker.libp2p.getConnections(hanging.peerId).some(({ streams }) => streams.some(isBlocks)))
   })
 
-  it('of a provider whose compressed blocks are damaged, wrong or not asked for end its stream', async () => {
+  it('of a provider whose compressed blocks are damaged, wrong or not requested end its stream', async () => {
     const [block] = blocksOf(1, 1000) as [Block]
     const compression = await loadCompression()
     const other = new Uint8Array(2000)
     const whole = compression.pack('other', other)!
     for (const [frame, length, options, reason] of [
-      [whole, 2000, {}, /not asked for/],
-      [whole, 2000, { compression }, /came with other bytes/],
-      [whole, 1000, { compression }, /of another length/],
+      [whole, 2000, {}, /not requested/],
+      [whole, 2000, { compression }, /arrived with the wrong bytes/],
+      [whole, 1000, { compression }, /of the wrong length/],
       [whole.subarray(0, -1), 2000, { compression }, /damaged zstd frame/]
     ] as const) {
       const host = await startPeer()
@@ -176,7 +176,7 @@ describe('faults in the exchange of blocks', function () {
     }
   })
 
-  it('of a provider that sends what was not asked for, or wrong bytes, end its stream and cost it its standing', async () => {
+  it('of a provider that sends what was not requested, or wrong bytes, end its stream and cost it its standing', async () => {
     const [block, other] = blocksOf(2, 1000) as [Block, Block]
     const talkative = async (answer: Uint8Array) => {
       const host = await startPeer()
@@ -190,8 +190,8 @@ describe('faults in the exchange of blocks', function () {
       return host
     }
     for (const [bytes, reason] of [
-      [block.bytes, /more came than was asked for/],
-      [other.bytes, /came with other bytes/]
+      [block.bytes, /more data than was requested/],
+      [other.bytes, /arrived with the wrong bytes/]
     ] as const) {
       const host = await talkative(bytes)
       const session = await BlockSession.open(asker, host.peerId)
@@ -239,7 +239,7 @@ describe('faults in the exchange of blocks', function () {
       return served().length === 0
     })
     assert(Math.max(...waiting) <= 512 * 1024, `${Math.max(...waiting)} bytes waited for the asker`)
-    assert(provider.log.messages.some((text) => text.includes('nothing was taken within 300 ms')))
+    assert(provider.log.messages.some((text) => text.includes('nothing was read within 300 ms')))
     const session = await BlockSession.open(asker, provider.peerId)
     await session.ask(digests)
     for (const digest of digests) assert.equal((await session.answer()).digest, digest)

@@ -33,6 +33,8 @@ describe('an address to begin with', function () {
       admits: () => true,
       onVerdict: ({ outcome }) => void said.outcomes.push(outcome),
       onIncompatible: (_peer, reason) => void said.incompatiblePeers.push(reason),
+      onCopy: () => {},
+      onAlone: () => {},
       log: host.log
     })
     started.push(handshakes)

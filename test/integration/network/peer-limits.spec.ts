@@ -10,7 +10,7 @@ const PROTOCOL = '/loam/test-limits/1'
 const GOSSIP = '/meshsub/1.2.0'
 const LIMITS = { maxRequestBytes: 1024, maxResponseBytes: 1024, timeoutMs: 300 }
 const BAN_TIMES = { firstMs: 1_000, longestMs: 2_000, forgottenMs: 60_000 }
-const SHUT_OUT = 'is shut out for a while'
+const SHUT_OUT = 'is banned for repeated protocol violations'
 
 describe('the limits of the network', function () {
   this.timeout(30_000)

@@ -46,12 +46,14 @@ describe('whom a relay carries', function () {
       await assert.rejects(host.libp2p.dialProtocol(address, '/ipfs/ping/1.0.0'))
       assert.equal(relay.load().connected, 0)
       await writeFile(home.allowed, `# joined in round 12\n${newcomer}  # Ada\n\n`)
-      await until(() => log.messages.some((text) => text.startsWith('who is carried was read again')))
+      await until(() => log.messages.some((text) => text.startsWith('the allow list was reloaded')))
       await host.libp2p.dial(address)
       await until(() => relay.load().connected === 1)
       // A slip of the pen changes nothing.
       await writeFile(home.allowed, 'Ada\n')
-      await until(() => log.messages.some((text) => /stays as it was.*line 1: Ada is no PeerId/.test(text)))
+      await until(() =>
+        log.messages.some((text) => /stays unchanged.*line 1: Ada is not a PeerId/.test(text))
+      )
       assert.equal(relay.load().connected, 1)
       await writeFile(home.allowed, '')
       await until(() => relay.load().connected === 0)
@@ -64,12 +66,15 @@ describe('whom a relay carries', function () {
   it('has to be said at its start, in PeerIds', async () => {
     await assert.rejects(begin(), (error) => {
       assert(error instanceof PeerError)
-      assert.match(error.message, /--charter FILE or --allow PEERID, or name them in .*allowed, one a line/)
+      assert.match(
+        error.message,
+        /--charter FILE or --allow PEERID, or list PeerIds in .*allowed, one per line/
+      )
       return true
     })
-    await assert.rejects(begin(['Ada']), /--allow: Ada is no PeerId/)
+    await assert.rejects(begin(['Ada']), /--allow: Ada is not a PeerId/)
     await writeFile(home.allowed, 'x'.repeat(300))
-    await assert.rejects(begin(), /allowed, line 1: x{80} is no PeerId/)
+    await assert.rejects(begin(), /allowed, line 1: x{80} is not a PeerId/)
     assert(!existsSync(home.identity) && !existsSync(home.lock))
   })
 })

@@ -23,7 +23,10 @@ const status: StatusView = {
   connectedMembers: 3,
   uptimeSeconds: 400_000,
   ready: false,
-  reasons: ['4 of 256 members are here, itself included; the quorum is 171', 'it catches up: round 3 of 9'],
+  reasons: [
+    '4 of 256 members connected, itself included; the quorum is 171',
+    'it is catching up: round 3 of 9'
+  ],
   round: 3,
   phase: 'training',
   view: -1,
@@ -34,14 +37,15 @@ const status: StatusView = {
   shardsKnown: 9_000,
   lastSealed: { round: 2, cut: [], stackDigest: null, modelDigest: DIGEST },
   halted: null,
+  copies: [],
   memoryBytes: 123_456_789
 }
 
 describe('what loam status, peers, rounds and logs print', () => {
   it('tells the status and every reason why a peer is not ready', () => {
     const text = statusText(status)
-    assert.match(text, /ready +no: 4 of 256 members are here/)
-    assert.match(text, /\n +it catches up: round 3 of 9/)
+    assert.match(text, /ready +no: 4 of 256 members connected/)
+    assert.match(text, /\n +it is catching up: round 3 of 9/)
     assert.match(text, /round +3, training, step 7\/40, loss 3\.200\n/)
     assert.match(text, /last sealed +round 2, void, model abababab/)
     assert.match(text, /up +4 d 15 h, 123\.5 MB of memory/)

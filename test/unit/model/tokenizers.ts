@@ -31,4 +31,8 @@ export const BYTE_LEVEL_TOKENIZER = {
 }
 
 /** The tokenizer_config.json beside it. */
-export const BYTE_LEVEL_CONFIG = { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: '<|start|>' }
+export const BYTE_LEVEL_CONFIG = {
+  tokenizer_class: 'PreTrainedTokenizerFast',
+  bos_token: '<|start|>',
+  add_bos_token: true
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../sim/simulated-consortium.ts'
+import { firsts, type Seat, Table } from '../../../sim/table.ts'
 import { bitsOf } from '../../../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../../../src/protocol/encoding/canonical-cbor.ts'
 import { type Kind, VIEW_KINDS } from '../../../src/protocol/messages/header.ts'
@@ -14,7 +15,6 @@ import {
   SYNC_REQUEST_BYTES_MAX,
   syncRequest
 } from '../../../src/protocol/sync.ts'
-import { firsts, type Seat, Table } from './table.ts'
 
 const table = new Table(4)
 

@@ -17,7 +17,6 @@ interface FetchFlags extends OutputOptions {
 /** `loam base`: the consortium's base model. */
 export function baseCommand(): Command {
   return new Command('base')
-    .description("the consortium's base model")
     .addCommand(fetchCommand())
     .addHelpText('after', '\nExample:\n  $ loam base fetch --home ~/.loam')
 }

@@ -4,10 +4,7 @@ import { createCommand } from './create.ts'
 
 /** `loam consortium`: make and read charters. */
 export function consortiumCommand(): Command {
-  return new Command('consortium')
-    .description('make or read the charter of a consortium')
-    .addCommand(createCommand())
-    .addCommand(inspectCommand())
+  return new Command('consortium').addCommand(createCommand()).addCommand(inspectCommand())
 }
 
 function inspectCommand(): Command {

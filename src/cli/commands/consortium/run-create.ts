@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { FormatError, readJsonObject } from '../../../formats/index.ts'
 import { loadBaseModel } from '../../../model/index.ts'
 import { baseNorm } from '../../../node/consortium/base-norm.ts'
 import { createCharter } from '../../../node/consortium/create-charter.ts'
@@ -22,7 +22,7 @@ import type { CreateOptions } from './create.ts'
 export async function runCreate(options: CreateOptions): Promise<void> {
   const home = homeAt(options.home)
   requireNewFile(options.out)
-  const given = await readCards(options.member)
+  const given = readCards(options.member)
   await createHomeFolders(home)
   const identity = await loadOrCreateIdentity(home.identity)
   const own = memberCard(identity)
@@ -66,15 +66,16 @@ function requireNewFile(path: string): void {
 }
 
 /** Member cards from their files; each member once. */
-async function readCards(paths: readonly string[]): Promise<MemberCard[]> {
+function readCards(paths: readonly string[]): MemberCard[] {
   const pathOf = new Map<string, string>()
   const cards: MemberCard[] = []
   for (const path of paths) {
     let card: MemberCard
     try {
-      card = memberCardSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+      card = memberCardSchema.parse(readJsonObject(path))
     } catch (error) {
       if (!existsSync(path)) throw new Error(`there is no member card ${path}`)
+      if (error instanceof FormatError) throw error
       throw new Error(`${path} is not a member card: make one with loam identity --json`, { cause: error })
     }
     const before = pathOf.get(card.peerId)

@@ -11,7 +11,6 @@ interface DoctorFlags {
 /** `loam doctor`: what this machine has, how its peer is reached, and what an operator has to do. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
-    .description('show what can compute here, how a peer reaches others, what is missing and what to do')
     .option('--home <folder>', 'home of the peer whose network and disk are examined', '.')
     .addOption(
       new Option('--only <section>', 'examine one thing only').choices(['machine', 'executors', 'network'])

@@ -17,7 +17,6 @@ export interface EvalOptions extends ExecutorFlags {
 /** `loam eval`: how well a model foresees a text. */
 export function evalCommand(): Command {
   return new Command('eval')
-    .description('score a text or multiple-choice questions under a model, with or without an adapter')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
     .option('--text <file>', 'UTF-8 text to score: mean nats per token')
@@ -38,15 +37,16 @@ export function evalCommand(): Command {
     .addHelpText(
       'after',
       `
-The text starts with the tokenizer's BOS token, if it has one, and is cut into
-windows that do not overlap. The first token of a window is not scored: its
-log-probability is null.
+The text starts with what the tokenizer puts before every text, such as a BOS
+token, and is cut into windows that do not overlap. The first token of a
+window is not scored: its log-probability is null.
 
 Questions are scored as in lm-evaluation-harness: each choice by the sum of its
 tokens' log-probabilities after the context (acc), and by that sum divided by
 its length in characters (acc_norm) or bytes (acc_bytes). A line of the file:
   { "question": "What barks?", "choices": ["a cat", "a dog"], "answer": 1 }
-The answer may be a letter. "context" in place of "question" is used verbatim.
+The answer may be a letter. "context" in place of "question" is used verbatim;
+"delimiter" (a space) stands between it and a choice.
 
 Examples:
   $ loam eval --text heldout.txt

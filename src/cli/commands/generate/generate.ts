@@ -22,7 +22,6 @@ export interface GenerateFlags extends ExecutorFlags, SamplingSettings {
 /** `loam generate`: continues a text. */
 export function generateCommand(): Command {
   return new Command('generate')
-    .description('continue a text, or answer as a chat, with or without an adapter')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
     .requiredOption('--prompt <text>', 'text to continue; - reads it from standard input')

@@ -1,18 +1,21 @@
 import { randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { text } from 'node:stream/consumers'
-import type { SamplingSettings } from '../../../model/index.ts'
+import type { TextTokenizer } from '../../../data/index.ts'
 import {
   applyAdapter,
+  chooseSampling,
   createGenerator,
   loadBaseModel,
   loadChatTemplate,
+  madeMaxTokens,
+  promptTokens,
   streamText
 } from '../../../model/index.ts'
 import { readAdapterPath } from '../../options/adapter-path.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
-import { printResult, printText } from '../../terminal/output.ts'
+import { printProgress, printResult, printText } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 
@@ -27,7 +30,10 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
   const { config, tokenizer, weights, generation } = loadBaseModel(folder)
   const adapter = flags.adapter === undefined ? undefined : await readAdapterPath(flags.adapter)
   const ids = await promptIds(flags, folder, tokenizer)
-  const sampling = samplingSettings(flags, generation)
+  const sampling = chooseSampling(flags, generation)
+  if (generation.unused !== undefined) printProgress(generation.unused)
+  if (generation.unsampled !== undefined && flags.temperature === undefined && sampling.temperature === 0)
+    printProgress(generation.unsampled)
   const seed = flags.seed ?? randomInt(2 ** 32)
   const generator = await createGenerator({
     config,
@@ -45,8 +51,8 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
       tokenizer,
       weights: adapter ? applyAdapter(weights, adapter) : weights,
       ids,
-      maxTokens: flags.maxTokens ?? generation.maxTokens ?? DEFAULT_MAX_TOKENS,
-      stop: flags.stop ?? [],
+      maxTokens: flags.maxTokens ?? madeMaxTokens(generation, ids.length) ?? DEFAULT_MAX_TOKENS,
+      stop: [...(flags.stop ?? []), ...(generation.stop ?? [])],
       stopIds: generation.stopIds,
       seed,
       signal: stopping.signal
@@ -78,42 +84,24 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
   }
 }
 
-/** The flags, else the model's own settings; a request for top-k or top-p is a request to sample. */
-function samplingSettings(flags: GenerateFlags, generation: SamplingSettings): SamplingSettings {
-  const topK = flags.topK ?? generation.topK
-  const topP = flags.topP ?? generation.topP
-  const sampled = flags.topK !== undefined || flags.topP !== undefined
-  const temperature = flags.temperature ?? generation.temperature ?? (sampled ? 1 : 0)
-  return { temperature, ...(topK !== undefined && { topK }), ...(topP !== undefined && { topP }) }
-}
-
-async function promptIds(
-  flags: GenerateFlags,
-  folder: string,
-  tokenizer: { readonly bosId: number | undefined; encode(text: string): number[] }
-): Promise<number[]> {
+async function promptIds(flags: GenerateFlags, folder: string, tokenizer: TextTokenizer): Promise<number[]> {
   const prompt = flags.prompt === '-' ? await text(process.stdin) : flags.prompt
-  const beginning = flags.chat === true ? await chatPrompt(flags, folder, prompt) : prompt
-  const ids = tokenizer.encode(beginning)
-  // A chat template writes its own special tokens.
-  const begun = flags.chat === true && ids[0] === tokenizer.bosId
-  if (tokenizer.bosId !== undefined && !begun) ids.unshift(tokenizer.bosId)
-  if (ids.length === 0)
-    throw new Error('the prompt is empty, and the tokenizer has no token that begins a text')
-  return ids
+  if (flags.chat !== true) return promptTokens(tokenizer, prompt)
+  return promptTokens(tokenizer, chatPrompt(flags, folder, prompt), { isTemplated: true })
 }
 
-async function chatPrompt(
-  { system, chatTemplate }: GenerateFlags,
-  folder: string,
-  prompt: string
-): Promise<string> {
-  const render = loadChatTemplate(folder, chatTemplate)
+function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, prompt: string): string {
+  // Asked once: a text that is under way at midnight keeps its day.
+  const started = new Date()
+  const render = loadChatTemplate(folder, chatTemplate, { date: () => started })
   if (render === undefined)
     throw new Error(`${folder} has no chat template: set one with --chat-template (a file, or chatml)`)
   const messages = [
     ...(system === undefined ? [] : [{ role: 'system', content: system }]),
     { role: 'user', content: prompt.trimEnd() }
   ]
-  return render(messages, { addGenerationPrompt: true })
+  const whole = render(messages, { addGenerationPrompt: true })
+  if (system !== undefined && !whole.includes(system.trim()))
+    printProgress('the chat template does not write the system message as it is: it may leave it out')
+  return whole
 }

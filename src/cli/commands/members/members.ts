@@ -21,7 +21,6 @@ const actions = () => import('./actions.ts')
 /** `loam members`: lists members, and asks for changes of membership. */
 export function membersCommand(): Command {
   return new Command('members')
-    .description('list members; ask to join, admit, leave or evict')
     .addCommand(listCommand())
     .addCommand(requestCommand())
     .addCommand(admitCommand())

@@ -1,12 +1,13 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { SettingValues } from '../../../node/config/index.ts'
 import { homeAt } from '../../../node/home/home.ts'
-import type { PeerReport, SealedReport } from '../../../node/home/peer-report.ts'
+import type { CopyReport, PeerReport, SealedReport } from '../../../node/home/peer-report.ts'
 import { PeerError } from '../../../node/storage/peer-error.ts'
 import { type ExecutorFlags, requireExecutorChoice } from '../../options/executor-options.ts'
 import { addSettingFlags, settingDefaults, settingsOfFlags } from '../../options/setting-flags.ts'
-import { EXIT, printProgress, printResult } from '../../terminal/output.ts'
+import { EXIT, printError, printProgress, printResult } from '../../terminal/output.ts'
 import { sayBaseProgress, verdictText } from '../base/base-progress-text.ts'
 import { stopSignal, surviveStrayErrors } from './daemon-process.ts'
 
@@ -20,7 +21,6 @@ interface PeerFlags extends ExecutorFlags {
 /** `loam peer`: the daemon. */
 export function peerCommand(): Command {
   const command = new Command('peer')
-    .description('run a peer: train, exchange shards, vote and stack with the other members')
     .requiredOption('--home <folder>', "the peer's home folder")
     .option('--charter <file>', "the consortium's charter; needed the first time")
   return addSettingFlags(command)
@@ -60,7 +60,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
     defaults: settingDefaults(flags.home)
   })
   if (!existsSync(home.charter))
-    throw new PeerError(`${home.folder} has no charter yet: give the consortium's with --charter FILE`)
+    throw new PeerError(`${home.folder} has no charter yet: pass the consortium's with --charter FILE`)
   const logs = createLogs({
     path: home.log,
     levels: parseLogLevels(config.log.level)!,
@@ -71,15 +71,20 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
   surviveStrayErrors(log)
   const sealed: SealedReport[] = []
   let halted = false
+  let copied: string | undefined
+  const stopping = new AbortController()
   const report = (said: PeerReport) => {
     if (said.type === 'sealed') sealed.push(said)
+    if (said.type === 'copied' && said.stops !== undefined) {
+      copied = said.stops
+      stopping.abort()
+    }
     if (said.type === 'halted') halted = true
     // The channel may close at any moment: the watcher is gone, and `disconnect` follows.
     if (process.send !== undefined && process.connected)
       process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)
   }
-  const stopping = new AbortController()
   void stopped.then(() => stopping.abort())
   const fetchBase =
     sources.get('model') === 'default' ? { progress: sayBaseProgress(), signal: stopping.signal } : undefined
@@ -94,14 +99,20 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
       process.exit(EXIT.done)
     }
   )
-  await stopped
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
   await peer.stop()
   printResult(
     { peerId: peer.peerId, halted, rounds: sealed },
     flags,
     () => `stopped; ${sealed.length} round(s) sealed in this run`
   )
-  process.exit(halted ? EXIT.failed : EXIT.done)
+  if (copied !== undefined) printError(new PeerError(copied))
+  process.exit(halted || copied !== undefined ? EXIT.failed : EXIT.done)
+}
+
+function copyText({ peerId, isOwn }: CopyReport): string {
+  if (isOwn) return 'another copy of this peer is running: it stops; find out where, and remove it'
+  return `two copies of ${peerId} are running: its lab has to stop one of them`
 }
 
 function sayToPeople(said: PeerReport): void {
@@ -130,6 +141,14 @@ function sayToPeople(said: PeerReport): void {
       break
     case 'halted':
       printProgress(`halted: ${said.reason}`)
+      break
+    case 'copied':
+      if (said.stops === undefined) printProgress(copyText(said))
+      break
+    case 'contradicted':
+      printProgress(
+        `round ${said.round}: a message of this peer's own key is not in its log: it signs nothing until it knows what was signed`
+      )
       break
   }
 }

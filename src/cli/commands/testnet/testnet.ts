@@ -4,9 +4,7 @@ import { addFlags, givenFlags } from '../../options/setting-flags.ts'
 
 /** `loam testnet`: a whole network on this machine. */
 export function testnetCommand(): Command {
-  const command = new Command('testnet').description(
-    'run a whole network on this machine: real peers, real text, a real model'
-  )
+  const command = new Command('testnet')
   return addFlags(command, TESTNET_SETTINGS)
     .option('--json', 'print one JSON object as the last line')
     .addHelpText(

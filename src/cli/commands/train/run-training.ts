@@ -118,6 +118,7 @@ async function prepareRun(
     `${data.examples} examples (${data.format}), ${data.stream.targets} targets in ${data.stream.rows} rows per epoch, ` +
       `${heldOut}${steps} steps`
   )
+  for (const note of data.notes) progress.note(note)
   const warmupSteps = settings.warmupSteps ?? Math.round(DEFAULT_WARMUP_SHARE * steps)
   const lora = loraOf(settings, base.config)
   return { settings, base, data, lora, steps, warmupSteps, sequenceLength, checkpointPath }

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { z } from 'zod'
+import { readJsonObject } from '../../../formats/index.ts'
 import {
   adapterSettings,
   dataSettings,
@@ -14,6 +15,7 @@ import {
   setting,
   trainingSettings
 } from '../../../node/config/index.ts'
+import { messageOf } from '../../../node/storage/peer-error.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 
 const count = z.number().int().positive()
@@ -181,7 +183,7 @@ export async function loadTrainSettings(
   flags: Readonly<Record<string, unknown>>
 ): Promise<TrainSettings> {
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined))
-  const values = { ...(file === undefined ? {} : await readSettings(file)), ...given }
+  const values = { ...(file === undefined ? {} : readSettings(file)), ...given }
   const parsed = trainSettingsSchema.safeParse(values)
   if (parsed.success) return parsed.data
   const sources = new Map(Object.keys(given).map((key): [string, SettingSource] => [key, 'flag']))
@@ -190,16 +192,11 @@ export async function loadTrainSettings(
   throw new UsageError(faults.map(({ message }) => message).join('; '))
 }
 
-async function readSettings(file: string): Promise<Record<string, unknown>> {
-  let text: string
+function readSettings(file: string): object {
+  if (!existsSync(file)) throw new Error(`there is no config file ${file}`)
   try {
-    text = await readFile(file, 'utf8')
-  } catch {
-    throw new Error(`there is no config file ${file}`)
-  }
-  try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(text))
-  } catch {
-    throw new UsageError(`${file} must hold one JSON object of settings`)
+    return readJsonObject(file)
+  } catch (error) {
+    throw new UsageError(messageOf(error))
   }
 }

@@ -11,9 +11,7 @@ interface TrainFlags {
 
 /** `loam train`: fine-tunes a LoRA adapter on this machine, without a network. */
 export function trainCommand(): Command {
-  const command = new Command('train').description(
-    'fine-tune a LoRA adapter on this machine alone: no network, no consortium'
-  )
+  const command = new Command('train')
   return addFlags(command, TRAIN_SETTINGS)
     .option('--resume', 'continue from the checkpoint in --out; start from scratch if there is none')
     .option('--overwrite', 'start from scratch even if --out holds a checkpoint')

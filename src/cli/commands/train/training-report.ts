@@ -9,6 +9,10 @@ export interface TrainingReport {
   readonly bestStep?: number
   readonly examples: number
   readonly heldOutExamples: number
+  /** Records that were passed over since they do not fit (`--skip-bad`). */
+  readonly badRecords: number
+  /** What of the data is not trained on, or not as its author may think. */
+  readonly notes: readonly string[]
   /** Targets learned. */
   readonly tokens: number
   readonly loss: { readonly first: number; readonly last: number }
@@ -31,6 +35,8 @@ export function trainingReport(
     ...(result.bestStep !== undefined && { bestStep: result.bestStep }),
     examples: data.examples,
     heldOutExamples: data.heldOutExamples,
+    badRecords: data.badRecords,
+    notes: data.notes,
     tokens: result.tokens,
     loss: result.loss,
     heldOutLoss: result.heldOutLoss ?? null,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type FamilyKeys, refuseUnreadKeys } from '../shared/config-keys.ts'
 import { count, firstId, layerCount, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
 import type { CommonConfig } from '../shared/model-family.ts'
 
@@ -27,12 +28,12 @@ const configSchema = z.looseObject({
   activation_function: z.string().nullish(),
   scale_attn_weights: z.boolean().nullish(),
   scale_attn_by_inverse_layer_idx: z.boolean().nullish(),
-  add_cross_attention: z.boolean().nullish(),
   tie_word_embeddings: z.boolean().nullish(),
-  quantization_config: z.unknown().optional(),
   bos_token_id: tokenId,
   eos_token_id: tokenId
 })
+
+const KEYS: FamilyKeys = { used: Object.keys(configSchema.shape), harmless: [], refused: {} }
 
 /**
  * Reads a Hugging Face config.json of GPT-2 (and of DistilGPT2, DialoGPT and others of its shape).
@@ -46,9 +47,7 @@ export function parseGpt2Config(json: unknown): Gpt2Config {
   if (!ACTIVATIONS.includes(activation)) refuseKey('activation_function', activation, ACTIVATIONS.join(', '))
   if (raw.scale_attn_weights === false) refuseKey('scale_attn_weights', false, 'true')
   if (raw.scale_attn_by_inverse_layer_idx) refuseKey('scale_attn_by_inverse_layer_idx', true, 'false')
-  if (raw.add_cross_attention) refuseKey('add_cross_attention', true, 'false')
-  if (raw.quantization_config)
-    refuseKey('quantization_config', raw.quantization_config, 'none: F32, F16 or BF16 weights')
+  refuseUnreadKeys(json, KEYS)
   if (raw.n_embd % raw.n_head !== 0) refuseKey('n_head', raw.n_head, `a divisor of n_embd ${raw.n_embd}`)
   const bosId = firstId(raw.bos_token_id)
   const eosId = firstId(raw.eos_token_id)

@@ -1,14 +1,8 @@
 import { initialWeights } from '../shared/initialise.ts'
-import type { ModelFamily } from '../shared/model-family.ts'
+import { type ModelFamily, VALUE_HEAD } from '../shared/model-family.ts'
 import { GPT2_MODEL_TYPES, type Gpt2Config, gpt2ConfigJson, parseGpt2Config } from './config.ts'
 import { gpt2Hidden } from './forward.ts'
-import {
-  gpt2LinearModules,
-  gpt2ParameterName,
-  gpt2ParameterShapes,
-  OUTPUT_HEAD,
-  TOKEN_EMBEDDING
-} from './parameters.ts'
+import { gpt2LinearModules, gpt2ParameterShapes, OUTPUT_HEAD, PREFIX, TOKEN_EMBEDDING } from './parameters.ts'
 
 /** GPT-2: LayerNorm, learned positions, GELU, one projection for queries, keys and values. */
 export const gpt2Family: ModelFamily<Gpt2Config> = {
@@ -18,7 +12,15 @@ export const gpt2Family: ModelFamily<Gpt2Config> = {
   parseConfig: parseGpt2Config,
   configJson: gpt2ConfigJson,
   parameterShapes: gpt2ParameterShapes,
-  parameterName: gpt2ParameterName,
+  prefix: PREFIX,
+  landmark: 'h.0.ln_1.weight',
+  idleTensors: [
+    {
+      reason: 'the causal mask, which is the same for all',
+      isIdle: (name, { length }) => /\.attn\.(?:bias|masked_bias)$/.test(name) && length !== 1
+    },
+    VALUE_HEAD
+  ],
   linearModules: gpt2LinearModules,
   embedding: TOKEN_EMBEDDING,
   headParameter: ({ tiedHead }) => (tiedHead ? TOKEN_EMBEDDING : OUTPUT_HEAD),

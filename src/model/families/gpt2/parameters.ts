@@ -1,7 +1,8 @@
 import type { LinearModule } from '../shared/model-family.ts'
 import type { Gpt2Config } from './config.ts'
 
-const PREFIX = 'transformer.'
+/** OpenAI's own checkpoints leave it out. */
+export const PREFIX = 'transformer.'
 export const TOKEN_EMBEDDING = `${PREFIX}wte.weight`
 export const POSITION_EMBEDDING = `${PREFIX}wpe.weight`
 export const FINAL_NORM = `${PREFIX}ln_f`
@@ -50,9 +51,4 @@ export function gpt2ParameterShapes(config: Gpt2Config): Map<string, readonly nu
     shapes.set(`${norm}.weight`, [hiddenSize]).set(`${norm}.bias`, [hiddenSize])
   if (!tiedHead) shapes.set(OUTPUT_HEAD, [vocabularySize, hiddenSize])
   return shapes
-}
-
-/** Checkpoints saved from the bare transformer, such as OpenAI's own, leave its name out. */
-export function gpt2ParameterName(tensorName: string): string {
-  return /^(h\.\d|wte\.|wpe\.|ln_f\.)/.test(tensorName) ? PREFIX + tensorName : tensorName
 }

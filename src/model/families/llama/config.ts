@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { type FamilyKeys, refuseUnreadKeys } from '../shared/config-keys.ts'
 import { count, firstId, layerCount, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
 import type { CommonConfig } from '../shared/model-family.ts'
-import { parseRopeScaling, type RopeScaling, ropeScalingJson, ropeSettings } from '../shared/rope.ts'
+import { type RopeScaling, readRope, ropeKeys, ropeScalingJson } from '../shared/rope.ts'
 
 /** Shape and constants of a model of the Llama family. */
 export interface LlamaConfig extends CommonConfig {
@@ -39,11 +40,9 @@ const configSchema = z.looseObject({
   num_attention_heads: count,
   num_key_value_heads: count.nullish(),
   head_dim: count.nullish(),
-  max_position_embeddings: count,
-  rms_norm_eps: z.number().positive(),
-  rope_theta: z.number().positive().nullish(),
-  rope_scaling: ropeSettings.nullish(),
-  rope_parameters: ropeSettings.nullish(),
+  max_position_embeddings: count.nullish(),
+  rms_norm_eps: z.number().positive().nullish(),
+  ...ropeKeys,
   hidden_act: z.string().nullish(),
   tie_word_embeddings: z.boolean().nullish(),
   attention_bias: z.boolean().nullish(),
@@ -52,11 +51,48 @@ const configSchema = z.looseObject({
   use_sliding_window: z.boolean().nullish(),
   max_window_layers: z.number().int().nonnegative().nullish(),
   layer_types: z.array(z.string()).nullish(),
-  quantization_config: z.unknown().optional(),
   bos_token_id: tokenId,
   eos_token_id: tokenId
 })
 type RawConfig = z.output<typeof configSchema>
+type LlamaModelType = (typeof LLAMA_MODEL_TYPES)[number]
+
+/** What transformers assumes where config.json says nothing. */
+interface Defaults {
+  readonly maxPositions: number
+  /** As many as heads if absent. */
+  readonly keyValueHeads?: number
+}
+const DEFAULTS: Readonly<Record<LlamaModelType, Defaults>> = {
+  llama: { maxPositions: 2048 },
+  mistral: { maxPositions: 131_072, keyValueHeads: 8 },
+  qwen2: { maxPositions: 32_768, keyValueHeads: 32 },
+  qwen3: { maxPositions: 32_768, keyValueHeads: 32 }
+}
+const DEFAULT_NORM_EPSILON = 1e-6
+const DEFAULT_WINDOW = 4096
+/** Qwen's layers from this one on have windows. */
+const DEFAULT_MAX_WINDOW_LAYERS = 28
+
+const IGNORED = "transformers' code of this model_type does not read them"
+/** Keys that only some model types read. */
+const KEYS: Readonly<Record<LlamaModelType, FamilyKeys>> = {
+  llama: keysWithout('sliding_window', 'use_sliding_window', 'max_window_layers', 'layer_types'),
+  mistral: keysWithout(
+    'use_sliding_window',
+    'max_window_layers',
+    'layer_types',
+    'attention_bias',
+    'mlp_bias'
+  ),
+  qwen2: keysWithout('attention_bias', 'mlp_bias'),
+  qwen3: keysWithout('mlp_bias')
+}
+
+function keysWithout(...ignored: readonly string[]): FamilyKeys {
+  const used = Object.keys(configSchema.shape).filter((key) => !ignored.includes(key))
+  return { used, harmless: [{ reason: IGNORED, keys: ignored }], refused: {} }
+}
 
 /**
  * Reads a Hugging Face config.json of the Llama family (Llama, Mistral, Qwen2, Qwen3).
@@ -69,10 +105,10 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
   if (type === undefined) return refuseKey('model_type', raw.model_type, LLAMA_MODEL_TYPES.join(', '))
   const activation = raw.hidden_act ?? 'silu'
   if (activation !== 'silu' && activation !== 'swish') refuseKey('hidden_act', activation, 'silu')
-  if (raw.quantization_config)
-    refuseKey('quantization_config', raw.quantization_config, 'none: F32, F16 or BF16 weights')
+  refuseUnreadKeys(json, KEYS[type])
   const headSize = sizeOfHeads(raw)
-  const keyValueHeads = raw.num_key_value_heads ?? raw.num_attention_heads
+  const maxPositions = raw.max_position_embeddings ?? DEFAULTS[type].maxPositions
+  const keyValueHeads = headsOfKeys(raw, type)
   if (raw.num_attention_heads % keyValueHeads !== 0) {
     refuseKey(
       'num_key_value_heads',
@@ -82,10 +118,8 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
   }
   const bosId = firstId(raw.bos_token_id)
   const eosId = firstId(raw.eos_token_id)
-  const ropeScaling =
-    (raw.rope_parameters && parseRopeScaling(raw.rope_parameters, 'rope_parameters')) ??
-    (raw.rope_scaling && parseRopeScaling(raw.rope_scaling, 'rope_scaling'))
-  const windows = layerWindows(raw)
+  const { theta, scaling } = readRope(raw, maxPositions)
+  const windows = layerWindows(raw, type, maxPositions)
   // Mistral has no such key, and Qwen2's biases are those of q, k and v whatever it says.
   const biased = (type === 'llama' || type === 'qwen3') && (raw.attention_bias ?? false)
   return {
@@ -96,10 +130,10 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
     heads: raw.num_attention_heads,
     keyValueHeads,
     headSize,
-    maxPositions: raw.max_position_embeddings,
-    normEpsilon: raw.rms_norm_eps,
-    ropeTheta: raw.rope_theta ?? raw.rope_parameters?.rope_theta ?? raw.rope_scaling?.rope_theta ?? 10_000,
-    ...(ropeScaling && { ropeScaling }),
+    maxPositions,
+    normEpsilon: raw.rms_norm_eps ?? DEFAULT_NORM_EPSILON,
+    ropeTheta: theta,
+    ...(scaling && { ropeScaling: scaling }),
     attentionBias: type === 'qwen2' || biased,
     outputBias: biased,
     ...(type === 'llama' && raw.mlp_bias && { feedForwardBias: true }),
@@ -122,22 +156,39 @@ function sizeOfHeads(raw: RawConfig): number {
   return headSize
 }
 
-/** The window of every layer; undefined where none is narrower than the model's longest text. */
-function layerWindows(raw: RawConfig): (number | null)[] | undefined {
-  const { sliding_window: window, layer_types: types, num_hidden_layers: layers } = raw
+/** Null means as many as heads; for a key that is absent transformers has a number of its own. */
+function headsOfKeys({ num_key_value_heads, num_attention_heads }: RawConfig, type: LlamaModelType): number {
+  if (num_key_value_heads !== undefined) return num_key_value_heads ?? num_attention_heads
+  return DEFAULTS[type].keyValueHeads ?? num_attention_heads
+}
+
+/** The window of every layer, as transformers reads it; undefined where none is narrower than the model's longest text. */
+function layerWindows(
+  raw: RawConfig,
+  type: LlamaModelType,
+  maxPositions: number
+): (number | null)[] | undefined {
+  if (type === 'llama') return undefined
+  const window = raw.sliding_window === undefined ? DEFAULT_WINDOW : raw.sliding_window
+  const layers = raw.num_hidden_layers
+  const slides = type === 'mistral' ? Array.from({ length: layers }, () => true) : slidingLayers(raw, window)
+  if (window === null || window >= maxPositions || !slides.includes(true)) return undefined
+  return slides.map((isSliding) => (isSliding ? window : null))
+}
+
+/** Which of Qwen's layers have windows. */
+function slidingLayers(raw: RawConfig, window: number | null): boolean[] {
+  const { layer_types: types, num_hidden_layers: layers } = raw
   const other = types?.find((type) => type !== 'full_attention' && type !== 'sliding_attention')
   if (other !== undefined) refuseKey('layer_types', other, 'full_attention, sliding_attention')
   if (types && types.length !== layers)
     refuseKey('layer_types', types, `one for each of num_hidden_layers ${layers}`)
-  const slides = (index: number): boolean => {
-    if (types) return types[index] === 'sliding_attention'
-    if (raw.model_type === 'mistral') return true
-    // Qwen: full attention below max_window_layers.
-    return raw.use_sliding_window === true && index >= (raw.max_window_layers ?? layers)
-  }
-  if (!window || window >= raw.max_position_embeddings) return undefined
-  const windows = Array.from({ length: layers }, (_, index) => (slides(index) ? window : null))
-  return windows.some((size) => size !== null) ? windows : undefined
+  const isOn = raw.use_sliding_window === true && window !== null
+  if (types?.includes('sliding_attention') && !isOn)
+    refuseKey('layer_types', 'sliding_attention', 'full_attention, unless use_sliding_window is true')
+  if (types) return types.map((type) => type === 'sliding_attention')
+  const first = raw.max_window_layers ?? DEFAULT_MAX_WINDOW_LAYERS
+  return Array.from({ length: layers }, (_, index) => isOn && index >= first)
 }
 
 /** The config.json that `parseLlamaConfig` reads back into `config`. */
@@ -164,18 +215,20 @@ export function llamaConfigJson(config: LlamaConfig): Record<string, unknown> {
     tie_word_embeddings: config.tiedHead,
     ...((type === 'llama' || type === 'qwen3') && { attention_bias: config.attentionBias }),
     ...(type === 'llama' && { mlp_bias: config.feedForwardBias ?? false }),
-    ...(windows && {
-      sliding_window: window,
-      use_sliding_window: true,
-      layer_types: windows.map((size) => (size === null ? 'full_attention' : 'sliding_attention'))
-    }),
+    ...(type === 'mistral' && { sliding_window: window ?? null }),
+    ...(windows &&
+      type !== 'mistral' && {
+        sliding_window: window,
+        use_sliding_window: true,
+        layer_types: windows.map((size) => (size === null ? 'full_attention' : 'sliding_attention'))
+      }),
     ...(config.bosId !== undefined && { bos_token_id: config.bosId }),
     ...(config.eosId !== undefined && { eos_token_id: config.eosId }),
     torch_dtype: 'float32'
   }
 }
 
-function modelType(config: LlamaConfig): (typeof LLAMA_MODEL_TYPES)[number] {
+function modelType(config: LlamaConfig): LlamaModelType {
   if (config.queryKeyNorm) return 'qwen3'
   if (config.attentionBias && !config.outputBias) return 'qwen2'
   return config.windows ? 'mistral' : 'llama'

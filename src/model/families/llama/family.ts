@@ -1,4 +1,4 @@
-import type { ModelFamily } from '../shared/model-family.ts'
+import { type ModelFamily, VALUE_HEAD } from '../shared/model-family.ts'
 import { LLAMA_MODEL_TYPES, type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './config.ts'
 import { llamaHidden } from './forward.ts'
 import { initialiseLlama } from './initialise.ts'
@@ -12,7 +12,15 @@ export const llamaFamily: ModelFamily<LlamaConfig> = {
   parseConfig: parseLlamaConfig,
   configJson: llamaConfigJson,
   parameterShapes: llamaParameterShapes,
-  parameterName: (tensorName) => tensorName,
+  prefix: 'model.',
+  landmark: 'layers.0.input_layernorm.weight',
+  idleTensors: [
+    {
+      reason: 'computed from config.json, as transformers does since it stopped saving them',
+      isIdle: (name) => /(?:^|\.)rotary_emb\.(?:inv_freq|cos_cached|sin_cached)$/.test(name)
+    },
+    VALUE_HEAD
+  ],
   linearModules: llamaLinearModules,
   embedding: EMBEDDING,
   headParameter: ({ tiedHead }) => (tiedHead ? EMBEDDING : OUTPUT_HEAD),

@@ -31,6 +31,18 @@ export interface LinearModule {
   readonly bias: boolean
 }
 
+/** Tensors that checkpoints hold beside the parameters, and the reason for which they are passed over. */
+export interface IdleTensors {
+  readonly reason: string
+  isIdle(name: string, shape: readonly number[]): boolean
+}
+
+/** The head that TRL's PPO adds: it reads the last hidden states and changes no logits. */
+export const VALUE_HEAD: IdleTensors = {
+  reason: 'estimates rewards from hidden states and changes none of them',
+  isIdle: (name) => name.startsWith('v_head.')
+}
+
 /** One architecture: all that loading, training, evaluating and generating have to know of it. */
 export interface ModelFamily<Config extends CommonConfig> {
   readonly name: string
@@ -44,8 +56,12 @@ export interface ModelFamily<Config extends CommonConfig> {
   configJson(config: Config): Record<string, unknown>
   /** Shape of every parameter by its Hugging Face name. */
   parameterShapes(config: Config): Map<string, readonly number[]>
-  /** Parameter that a tensor of a checkpoint holds; other tensors (masks, tied copies) have names that no parameter has. */
-  parameterName(tensorName: string): string
+  /** What the names of all parameters but the head's begin with: `model.`. */
+  readonly prefix: string
+  /** A parameter that every checkpoint has, after the prefix: by it a prefix of another form is found. */
+  readonly landmark: string
+  /** Tensors of checkpoints that are no parameters and change nothing. */
+  readonly idleTensors: readonly IdleTensors[]
   /** The linear modules that LoRA can adapt, by module name, in the order of the forward pass. */
   linearModules(config: Config): Map<string, LinearModule>
   /** Name of the embedding table [vocabulary, hidden]. */

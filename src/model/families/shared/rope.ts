@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { findUnreadKeys } from '../../../formats/hugging-face/checked-keys.ts'
 import type { GraphBuilder, GraphNode } from '../../graph/index.ts'
 import { refuseKey } from './config-reader.ts'
+import { UnsupportedModelError } from './model-family.ts'
 
 /** How the rotary frequencies are stretched for longer texts than the model was first trained on. */
 export type RopeScaling =
@@ -16,8 +18,7 @@ export type RopeScaling =
 
 const positive = z.number().positive()
 
-/** `rope_scaling` of older and `rope_parameters` of newer config.json files. */
-export const ropeSettings = z.looseObject({
+const ropeSettings = z.looseObject({
   type: z.string().nullish(),
   rope_type: z.string().nullish(),
   rope_theta: positive.nullish(),
@@ -27,20 +28,86 @@ export const ropeSettings = z.looseObject({
   high_freq_factor: positive.nullish(),
   original_max_position_embeddings: positive.nullish()
 })
+type RopeSettings = z.output<typeof ropeSettings>
+
+/** The keys of config.json that say how positions are rotated: those of older and those of newer files. */
+export const ropeKeys = {
+  rope_theta: positive.nullish(),
+  rope_scaling: ropeSettings.nullish(),
+  rope_parameters: ropeSettings.nullish(),
+  original_max_position_embeddings: positive.nullish()
+}
+
+/** What `ropeKeys` read. */
+interface RopeConfig {
+  readonly rope_theta?: number | null | undefined
+  readonly rope_scaling?: RopeSettings | null | undefined
+  readonly rope_parameters?: RopeSettings | null | undefined
+  readonly original_max_position_embeddings?: number | null | undefined
+}
+
+/** How positions are rotated. */
+export interface Rope {
+  readonly theta: number
+  /** None if absent. */
+  readonly scaling: RopeScaling | undefined
+}
+
+const DEFAULT_THETA = 10_000
+/** Kinds of layers by which transformers 5 nests `rope_parameters`. */
+const LAYER_TYPES = ['full_attention', 'sliding_attention']
 
 /**
- * The scaling that `settings` describe; undefined for none.
+ * How a config.json rotates positions, as transformers 5 reads it.
  *
- * @param key of config.json, for messages
- * @throws {UnsupportedModelError} naming the key
+ * @param maxPositions what `original_max_position_embeddings` is where it is not given
+ * @throws {UnsupportedModelError} naming the key that is not supported or contradicts another
  */
-export function parseRopeScaling(
-  settings: z.output<typeof ropeSettings>,
-  key: string
-): RopeScaling | undefined {
+export function readRope(raw: RopeConfig, maxPositions: number): Rope {
+  const key = raw.rope_scaling ? 'rope_scaling' : 'rope_parameters'
+  if (raw.rope_scaling && raw.rope_parameters && !sameValues(raw.rope_scaling, raw.rope_parameters))
+    refuseKey('rope_scaling', raw.rope_scaling, 'rope_parameters or rope_scaling, or the same in both')
+  const given = raw.rope_scaling ?? raw.rope_parameters
+  const settings = given ? ofAllLayers(given, key) : {}
+  const theta = settings.rope_theta ?? raw.rope_theta ?? DEFAULT_THETA
+  if (raw.rope_theta && theta !== raw.rope_theta)
+    refuseKey('rope_theta', raw.rope_theta, `${theta}, which ${key}.rope_theta says`)
+  const scaling = ropeScaling(settings, key, maxPositions)
+  const original = raw.original_max_position_embeddings
+  if (scaling?.kind === 'llama3' && original && original !== scaling.originalMaxPositions)
+    refuseKey('original_max_position_embeddings', original, `${scaling.originalMaxPositions}, as in ${key}`)
+  return { theta, scaling }
+}
+
+/** The settings that all layers share: those of `given`, or those nested in it by kind of layer if they are equal. */
+function ofAllLayers(given: RopeSettings, key: string): RopeSettings {
+  const nested = LAYER_TYPES.filter((type) => Object.hasOwn(given, type))
+  if (nested.length === 0) return given
+  const beside = Object.keys(given).find((name) => !nested.includes(name))
+  if (beside !== undefined) refuseKey(`${key}.${beside}`, given[beside], `${nested.join(', ')} alone`)
+  const parts = nested.map((type) => {
+    const part = ropeSettings.safeParse(given[type])
+    if (part.success) return part.data
+    return refuseKey(`${key}.${type}`, given[type], 'an object with rope_type and rope_theta')
+  })
+  const [first] = parts
+  if (parts.some((part) => !sameValues(part, first!)))
+    refuseKey(key, given, 'the same for all kinds of layers')
+  return first!
+}
+
+function sameValues(left: object, right: object): boolean {
+  const sorted = (value: object): string =>
+    JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return sorted(left) === sorted(right)
+}
+
+function ropeScaling(settings: RopeSettings, key: string, maxPositions: number): RopeScaling | undefined {
   const kind = settings.rope_type ?? settings.type ?? 'default'
   if ((settings.partial_rotary_factor ?? 1) !== 1)
     refuseKey(`${key}.partial_rotary_factor`, settings.partial_rotary_factor, '1')
+  const [unread] = findUnreadKeys(settings, { ...ROPE_KEYS, file: `config.json, ${key}` })
+  if (unread !== undefined) throw new UnsupportedModelError(unread)
   const need = (name: keyof typeof settings): number => {
     const value = settings[name]
     return typeof value === 'number' ? value : refuseKey(`${key}.${String(name)}`, value ?? null, 'a number')
@@ -53,8 +120,31 @@ export function parseRopeScaling(
     factor: need('factor'),
     lowFrequencyFactor: need('low_freq_factor'),
     highFrequencyFactor: need('high_freq_factor'),
-    originalMaxPositions: need('original_max_position_embeddings')
+    originalMaxPositions: settings.original_max_position_embeddings ?? maxPositions
   }
+}
+
+const ROPE_KEYS = {
+  used: Object.keys(ropeSettings.shape),
+  harmless: [
+    {
+      reason: 'concerns kinds of scaling that are refused by their rope_type',
+      keys: [
+        'attention_factor',
+        'beta_fast',
+        'beta_slow',
+        'mscale',
+        'mscale_all_dim',
+        'truncate',
+        'finetuned'
+      ]
+    },
+    {
+      reason: 'sections of positions in images and videos; text has one position for all',
+      keys: ['mrope_section']
+    }
+  ],
+  refused: {}
 }
 
 /** The `rope_scaling` that `parseRopeScaling` reads back. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { setting } from '../setting.ts'
 
-/** Shorter ones can be guessed. */
+/** A shorter token could be guessed. */
 const TOKEN_CHARACTERS_MIN = 32
 
 /** The control API: what `loam status`, `peers`, `rounds` and `logs` ask, and where metrics are read. */
@@ -17,15 +17,15 @@ export const controlSettings = z.strictObject({
     flag: '--control-port <n>'
   }),
   socket: setting(z.string().min(1).max(100).optional(), {
-    description: 'a unix socket for it instead of a port',
+    description: 'serve it on a unix socket instead of a port',
     accepts: 'a path of at most 100 bytes',
     absent: 'the port is used',
     flag: '--control-socket <path>'
   }),
   token: setting(z.string().min(TOKEN_CHARACTERS_MIN).optional(), {
-    description: 'the token that the control API asks for',
+    description: 'the token that clients of the control API must show',
     accepts: `a text of at least ${TOKEN_CHARACTERS_MIN} characters`,
-    absent: 'made once, in HOME/control.token',
+    absent: 'generated once, in HOME/control.token',
     secretFrom: 'LOAM_CONTROL_TOKEN'
   })
 })

@@ -12,7 +12,7 @@ export const logSettings = z.strictObject({
       .refine((text) => parseLogLevels(text) !== undefined)
       .default('info'),
     {
-      description: 'lowest level that is written, and other levels for single topics',
+      description: 'lowest level to log, with other levels for single topics',
       accepts: ACCEPTS_LOG_LEVELS,
       flag: '--log-level <levels>'
     }
@@ -23,7 +23,7 @@ export const logSettings = z.strictObject({
     unit: 'bytes'
   }),
   keepFiles: setting(z.number().int().min(0).max(100).default(ROTATION_DEFAULTS.keepFiles), {
-    description: 'older files that stay: daemon.log.1 is the youngest',
+    description: 'number of rotated files to keep; daemon.log.1 is the newest',
     accepts: 'an integer from 0 to 100',
     unit: 'files'
   })

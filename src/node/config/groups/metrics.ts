@@ -10,7 +10,7 @@ export const metricsSettings = z.strictObject({
       .optional(),
     {
       description:
-        'serve /metrics, /healthz and /readyz, and nothing else, without a token at this address, too',
+        'also serve /metrics, /healthz and /readyz, and nothing else, at this address without a token',
       accepts: 'HOST:PORT such as 127.0.0.1:9464 or [::]:9464',
       absent: 'only the control API serves them',
       flag: '--metrics-listen <host:port>'
@@ -18,12 +18,12 @@ export const metricsSettings = z.strictObject({
   ),
   hosts: setting(z.array(z.string().regex(/^[A-Za-z0-9._-]{1,253}$/)).default([]), {
     description:
-      'names with a dot under which monitoring reaches that address; IP addresses and names without a dot always do',
+      'host names with a dot under which monitoring may reach that address; IP addresses and names without a dot are always allowed',
     accepts: 'a list of host names such as peer.example.org'
   })
 })
 
-/** Host and port of `HOST:PORT`; undefined for what is none. */
+/** Host and port of `HOST:PORT`; undefined if malformed. */
 export function parseHostAndPort(text: string): { host: string; port: number } | undefined {
   const [, six, four, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/]+)):(\d{1,5})$/.exec(text) ?? []
   const host = six ?? four

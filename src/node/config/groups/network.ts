@@ -14,7 +14,7 @@ const peerAddress = address.refine(endsInPeerId, {
 export const networkSettings = z.strictObject({
   listen: setting(z.array(address).default(['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']), {
     description:
-      'addresses to listen on; port 0 takes a free one and keeps it, /ws at the end is for WebSocket',
+      'addresses to listen on; port 0 picks a free port and keeps it, /ws at the end means WebSocket',
     accepts: 'a list of multiaddrs such as /ip4/0.0.0.0/tcp/4001',
     flag: '--listen <address...>'
   }),
@@ -24,13 +24,13 @@ export const networkSettings = z.strictObject({
     flag: '--bootstrap <address...>'
   }),
   announce: setting(z.array(address).default([]), {
-    description: 'outside addresses to tell others, beside those listened on: a forwarded port, a proxy',
+    description: 'outside addresses to announce, beside those listened on: a forwarded port, a proxy',
     accepts: 'a list of multiaddrs such as /dns4/lab.example.org/tcp/4001',
     flag: '--announce <address...>'
   }),
   relays: setting(z.array(peerAddress).default([]), {
     description:
-      'relays (loam relay) that carry connections to and from this peer, and tell where members are',
+      'relays (loam relay) that carry connections to and from this peer, and know where members are',
     accepts: 'a list of multiaddrs that end in /p2p/PEERID',
     flag: '--relay <address...>'
   }),
@@ -44,7 +44,7 @@ export const networkSettings = z.strictObject({
     accepts: 'true or false'
   }),
   relayClient: setting(z.boolean().default(REACH_DEFAULTS.relayClient), {
-    description: 'be reached through the relays given, and through members that relay',
+    description: 'be reachable through the given relays, and through members that relay',
     accepts: 'true or false'
   }),
   relayServer: setting(z.boolean().default(REACH_DEFAULTS.relayServer), {
@@ -57,7 +57,7 @@ export const networkSettings = z.strictObject({
     accepts: 'true or false'
   }),
   autoNat: setting(z.boolean().default(REACH_DEFAULTS.autoNat), {
-    description: 'ask members whether this peer can be dialled, and answer them the same',
+    description: 'ask members whether they can dial this peer, and do the same for them (AutoNAT)',
     accepts: 'true or false'
   }),
   upnp: setting(z.boolean().default(REACH_DEFAULTS.upnp), {
@@ -66,7 +66,8 @@ export const networkSettings = z.strictObject({
     flag: '--upnp'
   }),
   dht: setting(z.boolean().default(REACH_DEFAULTS.dht), {
-    description: 'find members by a hash table of this consortium alone (kad-dht); of use to hundreds',
+    description:
+      'find members with a hash table for this consortium alone (kad-dht); useful with hundreds of members',
     accepts: 'true or false',
     flag: '--dht'
   })
@@ -81,6 +82,6 @@ function isMultiaddr(text: string): boolean {
 }
 
 function endsInPeerId(text: string): boolean {
-  // Text that is no address at all has been refused already.
+  // Malformed addresses have been refused already.
   return !isMultiaddr(text) || multiaddr(text).getComponents().at(-1)?.name === 'p2p'
 }

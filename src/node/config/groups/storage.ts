@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { setting } from '../setting.ts'
 import { ACCEPTS_DURATION, duration } from '../units.ts'
 
-/** What stays on disk, and for how long. The charter's `retain` says for how many rounds blocks are owed to others. */
+/** What stays on disk, and for how long. The charter's `retain` sets for how many rounds blocks must be served. */
 export const storageSettings = z.strictObject({
   pruneEvery: setting(duration({ min: 1 }).default(3_600), {
-    description: 'time between two removals of what is owed to nobody any more',
+    description: 'time between two prunings of blocks and files that no member needs any more',
     accepts: `${ACCEPTS_DURATION}, at least a second`,
     unit: 'seconds',
     flag: '--prune-every <time>'

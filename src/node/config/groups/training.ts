@@ -11,8 +11,8 @@ import {
 } from '../units.ts'
 
 /**
- * How an adapter is trained: the settings of a peer, of which `loam train` and `loam testnet` take theirs, with the same
- * checks and defaults.
+ * How an adapter is trained: the settings of a peer, from which `loam train` and `loam testnet` derive theirs, with the
+ * same checks and defaults.
  */
 export const trainingSettings = z.strictObject({
   steps: setting(z.number().int().positive().default(40), {
@@ -85,5 +85,5 @@ export const trainingSettings = z.strictObject({
   })
 })
 
-/** The values of training settings that are not given. */
+/** Defaults of the training settings. */
 export const TRAINING_DEFAULTS = trainingSettings.parse({})

@@ -24,53 +24,56 @@ import { guardMuxer, guardStreams, MUXER_STREAMS_MAX, PENDING_MAX, type PeerLimi
 import { loadUpnp } from './load-upnp.ts'
 import { DHT_DATASTORE_PREFIX, RecordlessDatastore } from './recordless-datastore.ts'
 
-/** What every libp2p node of Loam is made of, be it a peer's or a relay's. */
+/** Options of every libp2p node in Loam, a peer's or a relay's. */
 export interface PartsOptions {
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
   readonly reach: ReachOptions
-  /** Guards all that is registered. */
+  /** Guards every protocol that is registered. */
   readonly limits: PeerLimits
-  /** Name of the hash table's protocol: of one consortium, so that no other node ever answers. */
+  /** Name of the hash table's protocol, specific to one consortium so that no other node answers. */
   readonly dhtProtocol: string
-  /** What a relay grants; for those that have `relayServer`. */
+  /** Limits of a relay; for nodes with `relayServer`. */
   readonly relayLimits?: RelayLimits
 }
 
-/** What a relay grants to members. */
+/** Limits of a relay. */
 export interface RelayLimits {
-  /** Peers that may be reached through it at once. */
+  /** Maximum number of reservations. */
   readonly reservations: number
-  /** Bytes of one relayed connection, both ways together; undefined for no end. */
+  /** Bytes per relayed connection, both directions together; undefined for no limit. */
   readonly bytesPerConnection?: number | undefined
-  /** Longest life of one relayed connection, milliseconds; undefined for no end. */
+  /** Lifetime of a relayed connection, milliseconds; undefined for no limit. */
   readonly millisecondsPerConnection?: number | undefined
 }
 
-/** Only members are carried, so a connection may last and carry whatever a round needs: 128 KiB would cut it off. */
+/**
+ * Only members are relayed, so a connection may last and carry whatever a round needs; libp2p's 128 KiB would cut it
+ * off.
+ */
 export const RELAY_LIMITS: RelayLimits = { reservations: 256 }
 
 /** Below yamux's read buffer of 4 MiB: a stream that is paused must not overflow it. */
 const STREAM_WINDOW_BYTES_MAX = 2 * 1024 * 1024
 /** At least the 256 members that a consortium may have, and relays. */
 const CONNECTIONS_MAX = 400
-/** A whole network on one machine, or behind one NAT, dials from one address. */
+/** All peers on one machine, or behind one NAT, dial from the same address. */
 const INBOUND_CONNECTIONS_PER_SECOND = 256
-/** Connecting to a whole consortium at once on a busy machine must not let every handshake time out. */
+/** Connecting to a whole consortium at once on a busy machine must not make every handshake time out. */
 const HANDSHAKE_TIMEOUT_MS = 12_000
 const PARALLEL_DIALS_MAX = 8
 /** For all addresses of a peer together; libp2p tries them one after the other. */
 export const DIAL_TIMEOUT_MS = 30_000
-/** A machine that trains on all cores answers pings late, and must not be hung up on for it. */
+/** A machine that trains on all cores answers pings late, and must not be disconnected for it. */
 const PING_TIMEOUT_MS = 20_000
 /** Relayed connections of one peer, each a stream of its connection to the relay. */
 const RELAYED_MAX = 300
-/** Longest a relay may be asked to reserve a place; it lives on and is renewed. */
+/** Timeout of a reservation request to a relay; the reservation itself outlives it and is renewed. */
 const RESERVATION_TTL_MS = 2 * 60 * 60 * 1000
-/** Relays that a peer is reached through at once: a second one takes over when the first is gone. */
+/** Number of relays reserved at the same time: the second takes over when the first is gone. */
 export const RESERVATIONS_WANTED_MAX = 3
 
-/** libp2p's inner parts that its public interface leaves out. */
+/** Internals of libp2p that its public interface omits. */
 export interface Internals {
   readonly addressManager: AddressManager
   readonly relayTransport: RelayTransport | undefined
@@ -91,9 +94,9 @@ export interface RelayTransport extends Transport {
 }
 
 /**
- * Options for `createLibp2p`, without gossip and gater; and its inner parts, which are there once it is created.
+ * Options for `createLibp2p`, without gossip and gater; and its internals, which exist once it is created.
  *
- * @throws {PeerError} when the package for UPnP is asked for and not installed
+ * @throws {PeerError} when UPnP is enabled and its package is not installed
  */
 export async function libp2pParts(options: PartsOptions): Promise<{
   readonly parts: Pick<
@@ -134,7 +137,7 @@ export async function libp2pParts(options: PartsOptions): Promise<{
       transports: [
         tcp(),
         ...(reach.webSocket ? [webSockets()] : []),
-        // Without it no relayed address can be dialled either.
+        // Relayed addresses cannot be dialled without it either.
         ...(reach.relayClient || reach.relays.length > 0 ? [relaying] : [])
       ],
       connectionEncrypters: [noise()],
@@ -155,7 +158,7 @@ export async function libp2pParts(options: PartsOptions): Promise<{
         addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
         maxParallelDials: PARALLEL_DIALS_MAX,
         inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
-        // In the caller's order, but through a relay only when there is no other way.
+        // In the caller's order, with relayed addresses last.
         addressSorter: (a, b) => circuitRelayAddressesLast(a.multiaddr, b.multiaddr)
       },
       connectionMonitor: {
@@ -167,7 +170,7 @@ export async function libp2pParts(options: PartsOptions): Promise<{
   }
 }
 
-/** A listener for each relay that is wanted: it is silent until a place is reserved, so a relay may come up later. */
+/** One listener per wanted relay: it does nothing until a slot is reserved, so a relay may start later. */
 function reservationListeners({ relayClient, relays }: ReachOptions): string[] {
   if (!relayClient) return []
   return Array(Math.min(RESERVATIONS_WANTED_MAX, Math.max(1, relays.length))).fill('/p2p-circuit')
@@ -179,7 +182,7 @@ async function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMI
     // First: it guards what is registered after it.
     limits: guardStreams(limits),
     identify: identify(),
-    // A place at a relay comes after the first handshake: without it nobody would hear of it.
+    // A relay slot is reserved after the first identify: without pushing the change nobody would hear of it.
     identifyPush: identifyPush(),
     ping: ping(),
     internals: (components: { addressManager: AddressManager }) => {
@@ -196,7 +199,7 @@ async function servicesOf({ reach, limits, dhtProtocol, relayLimits = RELAY_LIMI
             protocol: dhtProtocol,
             clientMode: false,
             datastorePrefix: DHT_DATASTORE_PREFIX,
-            // Members of a laboratory's own network are members too.
+            // Members on a private network are members too.
             peerInfoMapper: passthroughMapper
           })
         }
@@ -221,8 +224,8 @@ function relayServer({ reservations, bytesPerConnection, millisecondsPerConnecti
 }
 
 /**
- * Relays are configured, or members: nobody is looked for at random. With a hash table of few members libp2p's walk would
- * go round in it without a pause.
+ * Relays are configured or members, so there is no random walk for more. In a hash table of few members libp2p's walk
+ * would never pause.
  */
 function withoutRandomWalk(components: CircuitRelayTransportComponents): CircuitRelayTransportComponents {
   const nowhere = { async *walk() {} }

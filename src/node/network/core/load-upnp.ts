@@ -1,7 +1,7 @@
 import { PeerError } from '../../storage/peer-error.ts'
 
 /**
- * The service that asks a router to forward ports. Its package is an optional dependency, loaded where it is asked for.
+ * The service that asks a router to forward ports. Its package is an optional dependency, loaded on demand.
  *
  * @throws {PeerError} when the package is not installed
  */

@@ -2,58 +2,58 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { PeerLimits } from '../limits/index.ts'
 import type { TrafficMeter } from './traffic-meter.ts'
 
-/** What to do with a gossiped message: deliver and forward; drop; drop and hold it against who sent it. */
+/** Verdict on a gossiped message: deliver and forward; drop; drop and penalise the sender. */
 export type GossipVerdict = 'accept' | 'ignore' | 'reject'
 
-/** A node of the network: a peer, or a relay that only carries. */
+/** A node of the network: a peer, or a relay that only carries connections. */
 export interface NetworkNode {
   readonly peerId: PeerId
-  /** For protocols of one's own (`handle`, `dialProtocol`) and connection events. */
+  /** For further protocols (`handle`, `dialProtocol`) and connection events. */
   readonly libp2p: Libp2p
   readonly traffic: TrafficMeter
-  /** Who is shut out, and where to report who misbehaves. */
+  /** Bans, and where to report misbehaviour. */
   readonly limits: PeerLimits
-  /** Whether a peer takes part in the consortium's protocols: relays do not. */
+  /** Whether a peer takes part in the consortium's protocols; relays do not. */
   isMember(peerId: PeerId): boolean
   /** Listens, and dials the known peers. */
   start(): Promise<void>
-  /** Hangs up and closes all; within `STOP_TIMEOUT_MS` whatever the others do. */
+  /** Closes all connections; takes at most `STOP_TIMEOUT_MS`. */
   stop(): Promise<void>
   /** Connected members. */
   peers(): PeerId[]
   /** Addresses that this node announces, with its PeerId. */
   multiaddrs(): string[]
-  /** Adds addresses (with PeerIds) of peers to stay connected to; those not allowed are left out. */
+  /** Adds addresses (with PeerIds) of peers to stay connected to; peers that are not allowed are skipped. */
   addAddresses(multiaddrs: readonly string[]): void
-  /** Addresses of all peers known so far, with their PeerIds: what to bootstrap from after a restart. */
+  /** Known addresses of all peers, with their PeerIds, for bootstrapping after a restart. */
   knownAddresses(): string[]
 }
 
-/** What is known of this peer's own reach. */
+/** What is known about this peer's reachability. */
 export interface ReachState {
-  /** Every address that this peer could have, and whether it is told to others. */
+  /** Every candidate address of this peer, and whether it is announced. */
   readonly own: readonly { readonly address: string; readonly announced: boolean; readonly kind: string }[]
-  /** Where other peers see this one's connections come from, by PeerId. */
+  /** This peer's address as observed by others, by PeerId. */
   readonly observed: ReadonlyMap<string, string>
-  /** Relays that pass connections on to this peer. */
+  /** Relays through which this peer can be reached. */
   readonly reservations: readonly string[]
 }
 
-/** A peer's place in the network. */
+/** A peer's host. */
 export interface NetworkHost extends NetworkNode {
   /**
-   * Gossips a message. 0 when nobody is there to hear it: it may be published again later, which is without effect
-   * once it has been heard.
+   * Gossips a message. Returns 0 if there is no recipient: it may be published again later, which has no effect once it
+   * was received.
    *
    * @returns to how many peers it was sent directly
-   * @throws {NetworkError} when it is longer than `GOSSIP_BYTES_MAX`
+   * @throws {NetworkError} when it exceeds `GOSSIP_BYTES_MAX`
    */
   publish(bytes: Uint8Array): Promise<number>
   /** Connected relays. */
   relays(): PeerId[]
   /** Members of the gossip mesh. */
   meshPeers(): string[]
-  /** What gossip thinks of a peer: 0 for one of whom it has seen nothing, below for one that lied. */
+  /** Gossipsub's score of a peer: 0 if nothing is known, negative after invalid messages. */
   gossipScore(peerId: string): number
   reach(): ReachState
 }

@@ -1,6 +1,6 @@
 /**
- * Node 20 lacks `Promise.withResolvers`, which libp2p calls. Every module that imports libp2p imports this file first;
- * modules are evaluated in the order of their imports.
+ * Node 20 lacks `Promise.withResolvers`, which libp2p calls. Every module that imports libp2p imports this file first,
+ * since modules are evaluated in import order.
  */
 
 interface Resolvers<T> {

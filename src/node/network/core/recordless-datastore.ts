@@ -1,12 +1,12 @@
 import { MemoryDatastore } from 'datastore-core'
 import type { Key } from 'interface-datastore'
 
-/** Where the hash table keeps what others put into it. */
+/** Prefix under which the hash table stores records of others. */
 export const DHT_DATASTORE_PREFIX = '/dht'
 
 /**
- * libp2p's store in memory, in which the hash table keeps no records: Loam looks for peers in it and for nothing else, and
- * whoever may put records into it could fill the memory with them.
+ * An in-memory datastore that refuses the hash table's records: Loam uses the table to find peers only, and records
+ * could fill the memory.
  */
 export class RecordlessDatastore extends MemoryDatastore {
   /** @throws {Error} for a record of the hash table */

@@ -4,7 +4,7 @@ export interface Traffic {
   readonly sent: number
 }
 
-/** Counts payload bytes by protocol: contents of messages and blocks, without framing, encryption or repetitions. */
+/** Counts payload bytes by protocol: contents of messages and blocks, without framing, encryption or duplicates. */
 export class TrafficMeter {
   readonly #totals = new Map<string, { received: number; sent: number }>()
 

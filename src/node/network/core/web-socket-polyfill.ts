@@ -1,6 +1,6 @@
 import { WebSocket as WebSocketOfPackage } from 'ws'
 
-/** libp2p dials WebSockets with the global one, which Node.js has from version 22 on. */
+/** libp2p dials with the global WebSocket, which Node.js has since version 22. */
 if (globalThis.WebSocket === undefined)
   Object.defineProperty(globalThis, 'WebSocket', {
     value: WebSocketOfPackage,

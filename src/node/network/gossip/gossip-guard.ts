@@ -3,12 +3,12 @@ import type { PeerId } from '@libp2p/interface'
 import type { PeerLimits } from '../limits/index.ts'
 import { type RateLimit, TokenBuckets } from '../limits/token-bucket.ts'
 
-/** Messages of one neighbour: each costs the check of a signature. A round of 256 members has 65,000 endorsements. */
+/** Messages per neighbour: each costs a signature check. A round of 256 members has 65,000 endorsements. */
 const MESSAGE_RATE: RateLimit = { burst: 50_000, perSecond: 2_000 }
-/** Frames of one neighbour; control messages alone come about once a second. */
+/** Frames per neighbour; control messages alone arrive about once a second. */
 const FRAME_RATE: RateLimit = { burst: 50_000, perSecond: 2_000 }
 
-/** What gossipsub does with a frame, which its published interface leaves out. */
+/** Gossipsub's frame handler, which its published interface omits. */
 interface Router {
   pipePeerReadStream(peerId: PeerId, source: AsyncIterable<{ subarray(): Uint8Array }>): Promise<void>
   decodeRpc(bytes: Uint8Array): unknown
@@ -16,10 +16,10 @@ interface Router {
 }
 
 /**
- * Counts what each neighbour sends by gossip. Gossipsub throws away what it cannot decode and goes on; here it counts
- * against whoever sent it. Messages above the rate are dropped before their signatures are looked at: sync brings them.
+ * Rate-limits gossip per neighbour. Gossipsub silently drops frames that it cannot decode; here they count against the
+ * sender. Messages above the rate are dropped before their signatures are checked; sync delivers them later.
  *
- * @throws {Error} when gossipsub is not the one that this was written for
+ * @throws {Error} when gossipsub is not the version that this was written for
  */
 export function guardGossip(service: GossipSub, limits: PeerLimits): void {
   const router = service as unknown as Router
@@ -47,7 +47,7 @@ export function guardGossip(service: GossipSub, limits: PeerLimits): void {
       return decode(bytes)
     } catch (error) {
       const sender = senders.get(bytes)
-      if (sender !== undefined) limits.report(sender, 'malformed', 'a frame of gossip that cannot be decoded')
+      if (sender !== undefined) limits.report(sender, 'malformed', 'a malformed gossip frame')
       throw error
     }
   }
@@ -58,6 +58,6 @@ export function guardGossip(service: GossipSub, limits: PeerLimits): void {
     const peer = from.toString()
     if (messages.take(peer, now, rpc.messages?.length ?? 0) && frames.take(peer, now))
       return handle(from, rpc)
-    limits.report(from, 'excess', 'too many messages of gossip')
+    limits.report(from, 'excess', 'too many gossip messages')
   }
 }

@@ -12,35 +12,41 @@ import type { PeerLimits } from '../limits/index.ts'
 import { guardGossip } from './gossip-guard.ts'
 import { INVALID_MESSAGES, SCORE_THRESHOLDS } from './score.ts'
 
-/** Longest message that is published or accepted; control messages stay below 64 KiB, the rest is envelope. */
+/**
+ * Maximum length of a message that is published or accepted; control messages stay below 64 KiB, the rest is envelope.
+ */
 export const GOSSIP_BYTES_MAX = 128 * 1024
 /** Longest gossipsub frame: several messages may share one. */
 export const GOSSIP_FRAME_BYTES_MAX = 1024 * 1024
-/** What may wait in memory for one slow peer before its stream is dropped. */
+/** Bytes that may be buffered for one slow peer before its stream is dropped. */
 const OUTBOUND_BUFFER_BYTES_MAX = 8 * 1024 * 1024
-/** Topics of one peer: the one there is, and what gossipsub adds for keeping it. */
+/** Topics per peer: the only one, and those that gossipsub adds internally. */
 const TOPIC_BYTES_MAX = 4096
-/** Above this many members, publishing to every connected peer costs more than it saves (FINDINGS.md). */
+/** With more members than this, flood publishing costs more than it saves. */
 const FLOOD_PUBLISH_PEERS_MAX = 50
 
-/** Streams of gossip that one peer may have open; one is used, and connections overlap when one is renewed. */
+/** Gossip streams per peer; one is used, and connections overlap while one is renewed. */
 const STREAMS_MAX = 8
 
 /** Protocol prefix of gossipsub's streams. */
 export const GOSSIP_PROTOCOL = '/meshsub/'
 
-/** What the owner of a topic decides and hears. */
+/** Callbacks of a topic's owner. */
 export interface GossipHandlers {
-  /** Judges a message before it is delivered or forwarded; soon, because peers are scored by its delay. */
+  /**
+   * Validates a message before it is delivered or forwarded; must be quick, because its delay counts in peers' scores.
+   */
   readonly validateGossip: (bytes: Uint8Array, from: PeerId) => GossipVerdict | Promise<GossipVerdict>
-  /** Called once for each accepted message of another peer. */
+  /** Called once for each accepted message from another peer. */
   readonly onGossip: (bytes: Uint8Array, from: PeerId) => void
 }
 
-/** Below every threshold of gossipsub: nothing is sent to such a peer, and nothing taken from it. */
+/** Below every threshold of gossipsub: nothing is sent to such a peer or accepted from it. */
 const NO_MEMBER_SCORE = -1_000_000
 
-/** The gossipsub service for one topic. @param isMember whether a connected peer takes part, and does not only carry */
+/**
+ * The gossipsub service for one topic. @param isMember whether a connected peer takes part, rather than only relaying
+ */
 export function gossipService(
   topic: string,
   isMember: (peerId: PeerId) => boolean,
@@ -55,10 +61,10 @@ export function gossipService(
     floodPublish: true,
     doPX: false,
     emitSelf: false,
-    // A message that nobody heard must not count as published: it would never be sent again.
+    // A message without recipients must not count as published, or it would never be sent again.
     allowPublishToZeroTopicPeers: false,
     ignoreDuplicatePublishError: true,
-    // Votes are small: they pass even over somebody else's relay, which allows 128 KiB and then cuts the connection.
+    // Votes are small enough for a foreign relay, which cuts a connection after 128 KiB.
     runOnLimitedConnection: true,
     maxInboundDataLength: GOSSIP_FRAME_BYTES_MAX,
     maxOutboundBufferSize: OUTBOUND_BUFFER_BYTES_MAX,
@@ -74,9 +80,9 @@ export function gossipService(
       maxIdontwantMessageIDs: 512,
       maxPeerInfos: 16
     },
-    // Equal contents are one message, whoever published them and however often.
+    // The id depends on the content only: duplicates from any publisher are one message.
     msgIdFn: ({ data }) => createHash('sha256').update(data).digest(),
-    // The same by the raw message: a repetition is seen before its signature costs anything.
+    // The same for raw messages: a duplicate is detected before its signature is checked.
     fastMsgIdFn: ({ data }) => (data === undefined ? '' : createHash('sha256').update(data).digest('base64')),
     msgIdToStrFn: (id) => Buffer.from(id).toString('base64'),
     scoreThresholds: SCORE_THRESHOLDS,
@@ -90,7 +96,7 @@ function scoreParams(topic: string, isMember: (peerId: PeerId) => boolean): Part
     behaviourPenaltyWeight: -10,
     behaviourPenaltyThreshold: 0,
     behaviourPenaltyDecay: 0.2,
-    // What a peer did is remembered over a new connection.
+    // Scores survive reconnecting.
     retainScore: 3_600_000,
     // Members often share an address: one machine, one NAT. Admission is by identity.
     IPColocationFactorWeight: 0,
@@ -101,7 +107,7 @@ function scoreParams(topic: string, isMember: (peerId: PeerId) => boolean): Part
         topicWeight: 1,
         invalidMessageDeliveriesWeight: INVALID_MESSAGES.weight,
         invalidMessageDeliveriesDecay: INVALID_MESSAGES.decay,
-        // Rounds are long silences between bursts: peers that have nothing to say are not punished.
+        // Rounds are long silences between bursts: silent peers are not penalised.
         meshMessageDeliveriesWeight: 0,
         meshFailurePenaltyWeight: 0,
         timeInMeshWeight: 0.01,
@@ -121,7 +127,7 @@ const RESULTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
   reject: TopicValidatorResult.Reject
 }
 
-/** Subscribes to the topic, with the validator in front of the first message. */
+/** Subscribes to the topic, with the validator in place before the first message. */
 export function subscribe(
   service: GossipSub,
   topic: string,
@@ -134,13 +140,12 @@ export function subscribe(
   service.topicValidators.set(topic, async (peer, { data }) => {
     traffic.add('gossip', 'received', data.length)
     if (data.length > GOSSIP_BYTES_MAX) {
-      limits.report(peer, 'malformed', 'a gossiped message that is too long')
+      limits.report(peer, 'malformed', 'a gossip message that is too long')
       return TopicValidatorResult.Reject
     }
     try {
       const verdict = await handlers.validateGossip(data, peer)
-      if (verdict === 'reject')
-        limits.report(peer, 'false', 'a gossiped message that no honest peer forwards')
+      if (verdict === 'reject') limits.report(peer, 'false', 'an invalid gossip message')
       return RESULTS[verdict]
     } catch (error) {
       log.error(
@@ -161,14 +166,14 @@ export function subscribe(
   service.subscribe(topic)
 }
 
-/** Publishes; 0 recipients when nobody is subscribed. */
+/** Publishes; 0 recipients if nobody is subscribed. */
 export async function publish(
   service: GossipSub,
   topic: string,
   bytes: Uint8Array,
   traffic: TrafficMeter
 ): Promise<number> {
-  // In a large network the mesh spreads a message for less; the option is read at each publish.
+  // In a large network the mesh is cheaper; the option is read at each publish.
   const floodPublish = service.getSubscribers(topic).length <= FLOOD_PUBLISH_PEERS_MAX
   try {
     const { recipients } = await publishWith(service, topic, bytes, floodPublish)
@@ -181,20 +186,20 @@ export async function publish(
 }
 
 /**
- * Has gossipsub open its stream to a peer again, over a connection that is there. By itself it does so for new connections
- * only: when a relayed connection gives way to a direct one, the stream would be gone with it.
+ * Makes gossipsub reopen its stream to a peer over an existing connection. By itself it only does so for new
+ * connections: when a direct connection replaces a relayed one, the stream would be lost.
  */
 export function reopenStream(service: GossipSub, connection: Connection): void {
   const { onPeerConnected } = service as unknown as Reopening
   onPeerConnected.call(service, connection.remotePeer, connection)
 }
 
-/** What gossipsub does when a connection comes up; its published interface leaves it out. */
+/** Gossipsub's handler of new connections, which its published interface omits. */
 interface Reopening {
   readonly onPeerConnected: (peerId: PeerId, connection: Connection) => void
 }
 
-/** PeerIds of a topic's mesh. */
+/** PeerIds in a topic's mesh. */
 export function meshPeersOf(service: GossipSub, topic: string): string[] {
   const { getMeshPeers } = service as unknown as { getMeshPeers(topic: string): string[] }
   return getMeshPeers.call(service, topic)
@@ -206,7 +211,7 @@ export function scoreOf(service: GossipSub, peerId: string): number {
   return getScore.call(service, peerId)
 }
 
-/** The implementation takes per-call options that its published interface leaves out. */
+/** The implementation accepts per-call options that its published interface omits. */
 type PublishWithOptions = (
   topic: string,
   data: Uint8Array,

@@ -1,4 +1,6 @@
-/** What gossipsub makes of a peer's score; the implementation's defaults: docs/security.md says what they add up to. */
+/**
+ * Gossipsub's score parameters; the rest are the implementation's defaults: docs/security.md says what they add up to.
+ */
 export const SCORE_THRESHOLDS = {
   gossipThreshold: -10,
   publishThreshold: -50,
@@ -8,7 +10,7 @@ export const SCORE_THRESHOLDS = {
 }
 
 /**
- * The price of a rejected message: weight × count², and the count decays each second. Three within seconds are enough for
- * the graylist; they are forgotten in a minute.
+ * The price of a rejected message: weight × count², and the count decays each second. Three within seconds reach the
+ * graylist threshold; they decay within a minute.
  */
 export const INVALID_MESSAGES = { weight: -10, decay: 0.9 }

@@ -33,28 +33,28 @@ import { withDeadline } from '../requests/deadline.ts'
 import { NetworkError } from '../requests/network-error.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
 
-/** How to join a consortium's network. */
+/** Options of a consortium's host. */
 export interface HostOptions extends GossipHandlers {
   /** Ed25519: the peer's identity. */
   readonly privateKey: PrivateKey
   /** Addresses to listen on: `/ip4/0.0.0.0/tcp/4001`; port 0 takes a free one. */
   readonly listen: readonly string[]
-  /** Addresses of members to begin with, each ending in `/p2p/<PeerId>`. */
+  /** Bootstrap addresses of members, each ending in `/p2p/<PeerId>`. */
   readonly bootstrap: readonly string[]
-  /** By which ways; what is not given is as in `REACH_DEFAULTS`. */
+  /** Transports and discovery; defaults to `REACH_DEFAULTS`. */
   readonly reach?: Partial<ReachOptions>
   /** The consortium's one gossip topic. */
   readonly topic: string
-  /** Whether a peer is a member. Asked anew for each connection. */
+  /** Whether a peer is a member; evaluated for each connection. */
   readonly isAllowed: (peerId: PeerId) => boolean
-  /** How long peers that misbehave are shut out. */
+  /** How long misbehaving peers are banned. */
   readonly banTimes?: BanTimes
   readonly log: Log
-  /** What libp2p and gossipsub count with, where somebody reads it. */
+  /** Metrics of libp2p and gossipsub, if anybody reads them. */
   readonly metrics?: HostMetrics | undefined
 }
 
-/** Counters of other packages, in their own terms. */
+/** Metrics objects of other packages, in their own types. */
 export interface HostMetrics {
   readonly libp2p: (components: { readonly logger: ComponentLogger }) => Metrics
   readonly gossip: MetricsRegister
@@ -66,14 +66,16 @@ interface Services extends ServiceMap {
   pubsub: GossipSub
 }
 
-/** Longest {@link NetworkHost.stop}. */
+/** Timeout of {@link NetworkHost.stop}. */
 export const STOP_TIMEOUT_MS = 5000
 
-/** Both sides may dial at once, and a dead connection takes a while to be noticed; more would crowd the others out. */
+/**
+ * Both sides may dial at once, and a dead connection takes a while to be detected; more would crowd out other peers.
+ */
 export const CONNECTIONS_PER_PEER_MAX = 8
 
 /**
- * Makes a peer's network host: transports, Noise, Yamux, identify, gossip, admission, relays, and dialling until
+ * Creates a peer's network host: transports, Noise, Yamux, identify, gossip, admission, relays, and dialling until
  * connected.
  *
  * @throws {NetworkError} `protocol` when the address of a relay cannot be read
@@ -172,7 +174,7 @@ function reachOf(
   }
 }
 
-/** The libp2p node under a host: who may connect, and what runs on it. */
+/** The libp2p node of a host, with its connection gater and services. */
 async function createNode(
   { privateKey, listen, topic, isAllowed: isMember, metrics, log }: HostOptions,
   reach: ReachOptions,
@@ -206,6 +208,9 @@ function relayIdOf(address: string): string {
   try {
     return readPeerAddress(address).peerId.toString()
   } catch (error) {
-    throw new NetworkError('protocol', `${address} is no relay's address: ${(error as Error).message}`)
+    throw new NetworkError(
+      'protocol',
+      `${address} is not the address of a relay: ${(error as Error).message}`
+    )
   }
 }

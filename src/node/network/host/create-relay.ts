@@ -18,31 +18,31 @@ import { withDeadline } from '../requests/deadline.ts'
 import { announcePublicListeners } from './announce-listeners.ts'
 import { CONNECTIONS_PER_PEER_MAX, STOP_TIMEOUT_MS } from './create-host.ts'
 
-/** How to run a relay. */
+/** Options of a relay. */
 export interface RelayOptions {
-  /** Ed25519: an identity of its own, which is no member's. */
+  /** Ed25519: an identity of its own, not a member's. */
   readonly privateKey: PrivateKey
   readonly listen: readonly string[]
-  /** Outside addresses to tell others, beside those that are listened on. */
+  /** Outside addresses to announce, beside those listened on. */
   readonly announce: readonly string[]
   readonly upnp: boolean
   readonly limits: RelayLimits
-  /** Who may connect, and be connected. */
+  /** Peers that may connect and be relayed to. */
   readonly isAllowed: (peerId: PeerId) => boolean
   readonly log: Log
 }
 
-/** What a relay does at the moment. */
+/** Current state of a relay. */
 export interface RelayLoad {
-  /** Members that are connected. */
+  /** Connected members. */
   readonly connected: number
-  /** Members that can be reached through the relay. */
+  /** Members with a reservation. */
   readonly reserved: number
-  /** Connections between members that it carries. */
+  /** Relayed connections between members. */
   readonly carried: number
 }
 
-/** A relay: it carries connections between members, end to end encrypted, and takes no part in anything. */
+/** A relay: it carries end-to-end encrypted connections between members and takes no part in rounds. */
 export interface RelayNode extends NetworkNode {
   load(): RelayLoad
 }
@@ -55,7 +55,7 @@ interface Services extends ServiceMap {
 
 const RELAY_STOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/stop'
 
-/** Makes a relay; it dials nobody. */
+/** Creates a relay; it dials nobody. */
 export async function createRelay(options: RelayOptions): Promise<RelayNode> {
   const { privateKey, listen, announce, upnp, limits: relayLimits, isAllowed, log } = options
   const limits = new PeerLimits({ hangUp: (peerId, reason) => hangUpOn(libp2p, peerId, reason), log })

@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { multiaddr } from '@multiformats/multiaddr'
 
-/** What a listening address is made of; undefined where it has no TCP port of its own. */
+/** The parts of a listening address; undefined if it has no TCP port. */
 interface TcpAddress {
   readonly family: 'ip4' | 'ip6'
   readonly host: string
@@ -12,11 +12,11 @@ interface TcpAddress {
 }
 
 /**
- * Addresses to listen on, with port 0 replaced by the port that this peer last listened on where that is still free: the
- * others know it by that address, and without mDNS or a bootstrap peer nothing else would tell them a new one.
+ * Addresses to listen on, with port 0 replaced by the port of the last run if it is still free: the others know this
+ * peer by that address, and without mDNS or a bootstrap peer they would not learn a new one.
  *
- * @param addresses as the settings have them
- * @param last where this peer last listened
+ * @param addresses as configured
+ * @param last addresses of the last run
  */
 export async function withLastPorts(
   addresses: readonly string[],
@@ -25,7 +25,7 @@ export async function withLastPorts(
   const own = new Set(
     Object.values(networkInterfaces()).flatMap((known) => known!.map(({ address }) => address))
   )
-  // What routers and operators announce has ports of its own.
+  // Announced addresses of routers and operators have their own ports.
   const before = last.flatMap((address) => tcpAddress(address) ?? []).filter(({ host }) => own.has(host))
   const taken = new Set<number>()
   const chosen: string[] = []
@@ -61,7 +61,7 @@ function tcpAddress(address: string): TcpAddress | undefined {
   }
 }
 
-/** Whether a port can be listened on now. */
+/** Whether a port is free. */
 function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -4,8 +4,8 @@ import type { NetworkNode } from '../core/network-host.ts'
 /**
  * Starts a node of the network.
  *
- * @param addresses that it listens on, for the message
- * @throws {PeerError} when they cannot be listened on
+ * @param addresses to listen on, for the message
+ * @throws {PeerError} when it cannot listen on them
  */
 export async function listen(node: NetworkNode, addresses: readonly string[]): Promise<void> {
   try {

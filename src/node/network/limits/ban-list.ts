@@ -1,6 +1,6 @@
-/** What a peer did that an honest one does not do, or not often. */
+/** Offences: behaviour that honest peers never show, or rarely. */
 export type Offence =
-  /** Bytes that cannot be read: no frame, too long a frame, no canonical encoding. */
+  /** Malformed bytes: a broken or oversized frame, or a non-canonical encoding. */
   | 'malformed'
   /** Bytes that can be read and are wrong: a false signature, a block with another digest. */
   | 'false'
@@ -9,32 +9,32 @@ export type Offence =
   /** So much at once that no honest peer comes near it. */
   | 'flood'
 
-/** Points of each offence; a ban comes at {@link LIMIT}. */
+/** Points per offence; {@link LIMIT} points lead to a ban. */
 const POINTS: Readonly<Record<Offence, number>> = { malformed: 20, false: 10, excess: 1, flood: 50 }
 const LIMIT = 90
-/** Points forgotten in a second: an offence now and then never adds up. */
+/** Points that decay per second: occasional offences never add up. */
 const FORGIVEN_PER_SECOND = 1 / 3
-/** Peers remembered; the one that was quiet the longest is forgotten first. Strangers never get this far. */
+/** Maximum number of peers remembered; the least recent offender is forgotten first. Strangers never get this far. */
 const PEERS_MAX = 4096
 
 /** How long bans last, milliseconds. */
 export interface BanTimes {
-  /** The first ban; each further one is twice as long as the one before. */
+  /** The first ban; each further one is twice as long. */
   readonly firstMs: number
   readonly longestMs: number
-  /** After so long without a new ban the next one counts as the first again. */
+  /** After this time without a ban the next one counts as the first again. */
   readonly forgottenMs: number
 }
 
-/** Long enough to take the fun out of an attack, short enough for a member that has an old version to come back with a new. */
+/** Long enough to slow an attack down, short enough for a member to return after updating an old version. */
 export const BAN_TIMES: BanTimes = { firstMs: 30_000, longestMs: 600_000, forgottenMs: 3_600_000 }
 
-/** A ban that lasts. */
+/** An active ban. */
 export interface Ban {
   readonly peer: string
-  /** Milliseconds that are left. */
+  /** Remaining milliseconds. */
   readonly leftMs: number
-  /** Which one it is, counting from 1. */
+  /** The number of this ban, counting from 1. */
   readonly times: number
 }
 
@@ -45,7 +45,7 @@ interface Conduct {
   until: number
 }
 
-/** Who has misbehaved how much of late, and who is shut out for how long. Bans end by themselves, always. */
+/** Recent misbehaviour of peers, and their bans. Every ban expires. */
 export class BanList {
   readonly #times: BanTimes
   readonly #conducts = new Map<string, Conduct>()
@@ -55,10 +55,10 @@ export class BanList {
   }
 
   /**
-   * Notes an offence.
+   * Records an offence.
    *
    * @param now milliseconds of a clock that does not go backwards
-   * @returns the ban that it brings about; undefined where it brings none, or one lasts already
+   * @returns the resulting ban; undefined if there is none, or one is active already
    */
   note(peer: string, offence: Offence, now: number): Ban | undefined {
     const { firstMs, longestMs, forgottenMs } = this.#times
@@ -71,7 +71,7 @@ export class BanList {
     if (known.until > now) return undefined
     const points =
       Math.max(0, known.points - ((now - known.at) / 1000) * FORGIVEN_PER_SECOND) + POINTS[offence]
-    // Deleted and set again, so that the map stays ordered by last offence.
+    // Deleted and set again to keep the map ordered by last offence.
     this.#conducts.delete(peer)
     if (points < LIMIT) {
       this.#conducts.set(peer, { ...known, points, at: now })
@@ -89,14 +89,14 @@ export class BanList {
     return (this.#conducts.get(peer)?.until ?? Number.NEGATIVE_INFINITY) > now
   }
 
-  /** All bans that last. */
+  /** All active bans. */
   bans(now: number): Ban[] {
     return [...this.#conducts]
       .filter(([, { until }]) => until > now)
       .map(([peer, { until, times }]) => ({ peer, leftMs: until - now, times }))
   }
 
-  /** Peers remembered. */
+  /** Number of peers remembered. */
   get size(): number {
     return this.#conducts.size
   }

@@ -2,28 +2,28 @@ import type { ConnectionGater, PeerId } from '@libp2p/interface'
 import type { PeerLimits } from './peer-limits.ts'
 import { PendingConnections } from './pending-connections.ts'
 
-/** Whom a peer lets in. Asked anew for each connection. */
+/** Which peers are admitted; evaluated for each connection. */
 export interface Admission {
-  /** Members take part in everything. */
+  /** Members take part in all protocols. */
   readonly isMember: (peerId: PeerId) => boolean
-  /** Relays carry connections: they are connected to and told where members are, but get no gossip and no blocks. */
+  /** Relays carry connections: they may connect and exchange addresses, but get no gossip and no blocks. */
   readonly isRelay: (peerId: PeerId) => boolean
 }
 
-/** What else the gater asks and tells. */
+/** Further checks and callbacks of the gater. */
 export interface GaterOptions extends Admission {
   readonly self: PeerId
-  /** Who is shut out for a while is let in no more than a stranger, and not remembered worse than before. */
+  /** Whether a peer is banned: it is refused like a stranger, without a further offence. */
   readonly limits: PeerLimits
-  /** Whether a peer has as many connections as it may. */
+  /** Whether a peer has reached its maximum number of connections. */
   readonly crowds: (peerId: PeerId) => boolean
   readonly onRefused: (peerId: PeerId) => void
 }
 
 /**
- * Refuses strangers: those that dial, those that would be dialled, those that come through a relay, and those that want
- * to be carried by this peer. A relay's word on who is behind it counts for nothing: the handshake goes through it from
- * end to end, and whom it proves is asked about too. Addresses of strangers are not even remembered.
+ * Refuses strangers: inbound, outbound, through a relay, and as clients of this peer's relay. A relay's claim about who
+ * is behind it is not trusted: the end-to-end handshake proves the identity, which is then checked as well. Addresses
+ * of strangers are not stored.
  */
 export function connectionGater({
   isMember,

@@ -2,14 +2,14 @@ import { setMaxListeners } from 'node:events'
 import type { Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface'
 import { watchInbound } from './inbound-bytes.ts'
 
-/** What a stream may bring before it has said which protocol it speaks; its first request may come along. */
+/** Bytes that a stream may send before its protocol is negotiated; they may include its first request. */
 const NAMELESS_BYTES_MAX = 256 * 1024
-/** Streams of one connection that have not said it yet. */
+/** Maximum number of streams per connection still in negotiation. */
 const NAMELESS_STREAMS_MAX = 32
 
 /**
- * Bounds what streams hold before their protocol is known. libp2p would buffer 4 MiB of each, for as long as the negotiation
- * may take, and a connection may open hundreds.
+ * Bounds what streams buffer before their protocol is known. libp2p would buffer 4 MiB for each during negotiation, and
+ * a connection may open hundreds.
  */
 export function guardMuxer<Components>(
   make: (components: Components) => StreamMuxerFactory
@@ -22,16 +22,16 @@ export function guardMuxer<Components>(
   }
 }
 
-/** What libp2p's muxers call for each stream that the other side opens, before anybody else hears of it. */
+/** The first callback of libp2p's muxers for each inbound stream. */
 type RemoteStreams = StreamMuxer & { onRemoteStream?: (stream: Stream) => void }
 
 function watchMuxer(muxer: RemoteStreams): StreamMuxer {
-  // Not by a listener: the muxer keeps streams for a connection that does not listen yet.
+  // Not a listener: the muxer holds streams back while the connection has no listener.
   const take = muxer.onRemoteStream?.bind(muxer)
   if (take === undefined) throw new Error('this stream muxer cannot be guarded')
   muxer.onRemoteStream = (stream) => {
     if (muxer.streams.filter(isNameless).length >= NAMELESS_STREAMS_MAX) {
-      stream.abort(new Error('too many streams that say nothing'))
+      stream.abort(new Error('too many streams in negotiation'))
       return
     }
     let bytes = 0
@@ -44,7 +44,7 @@ function watchMuxer(muxer: RemoteStreams): StreamMuxer {
   }
   const close = muxer.close.bind(muxer)
   muxer.close = (options) => {
-    // Each stream listens to the one signal while it closes; Node's warning of a leak would be wrong.
+    // Every closing stream listens to this signal; Node's leak warning would be wrong.
     if (options?.signal !== undefined) setMaxListeners(0, options.signal)
     return close(options)
   }

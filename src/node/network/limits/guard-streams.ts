@@ -3,26 +3,26 @@ import { watchInbound } from './inbound-bytes.ts'
 import type { PeerLimits } from './peer-limits.ts'
 import { type RateLimit, TokenBuckets } from './token-bucket.ts'
 
-/** Streams that a peer may have open on one protocol, over all its connections, where the protocol says nothing else. */
+/** Default number of open streams per peer and protocol, over all its connections. */
 const STREAMS_MAX = 32
-/** Streams that the other side of a connection may have open: a relay's carries up to 300 connections, others some dozens. */
+/** Inbound streams per connection: one to a relay carries up to 300 connections, others some dozens. */
 export const MUXER_STREAMS_MAX = 400
-/** How often a peer may open a stream of one protocol. */
+/** Rate at which a peer may open streams of one protocol. */
 const OPEN_RATE: RateLimit = { burst: 256, perSecond: 64 }
-/** What a peer may send on the streams that it opened of one protocol: requests and news, which are short. */
+/** Rate of bytes on a peer's inbound streams of one protocol: requests and announcements, which are short. */
 const BYTE_RATE: RateLimit = { burst: 32 * 1024 * 1024, perSecond: 4 * 1024 * 1024 }
-/** Gossip carries the manifests of a whole consortium, from several neighbours. */
+/** Gossip carries the manifests of the whole consortium, from several neighbours. */
 const GOSSIP_BYTE_RATE: RateLimit = { burst: 128 * 1024 * 1024, perSecond: 16 * 1024 * 1024 }
 
-/** The part of libp2p where every protocol is registered. */
+/** The registrar, in which libp2p registers every protocol. */
 export interface Registrar {
   handle(protocol: string, handler: StreamHandler, options?: StreamHandlerOptions): Promise<void>
 }
 
 /**
- * Puts bounds on the streams that others open, of every protocol, those that are registered later and libp2p's own
- * included: how many at once, how often, how many bytes. A protocol may ask for fewer streams with `maxInboundStreams`,
- * which then holds over all connections of a peer. Relayed connections are streams too, and their bytes are not counted.
+ * Limits inbound streams of every protocol, including libp2p's own and those registered later: number, rate and bytes.
+ * `maxInboundStreams` can lower a protocol's number, and then applies over all connections of a peer. Relayed
+ * connections are streams too; their bytes are not counted.
  */
 export function guardStreams(limits: PeerLimits): (components: { registrar: Registrar }) => object {
   return ({ registrar }) => {
@@ -32,7 +32,7 @@ export function guardStreams(limits: PeerLimits): (components: { registrar: Regi
       return handle(
         protocol,
         (stream, connection) => (admit(stream, connection) ? handler(stream, connection) : undefined),
-        // Over the limit it is the guard that refuses, and notes it.
+        // The guard itself refuses and reports streams above the limit.
         { ...options, maxInboundStreams: MUXER_STREAMS_MAX }
       )
     }
@@ -56,7 +56,7 @@ function streamGuard(limits: PeerLimits, protocol: string, streamsMax: number) {
     const peer = remotePeer.toString()
     const before = open.get(peer) ?? 0
     if (before >= streamsMax) return refuse(stream, remotePeer, 'too many streams')
-    if (!opening.take(peer, performance.now())) return refuse(stream, remotePeer, 'streams too often')
+    if (!opening.take(peer, performance.now())) return refuse(stream, remotePeer, 'streams opened too often')
     open.set(peer, before + 1)
     stream.addEventListener(
       'close',

@@ -1,20 +1,20 @@
 import type { Stream } from '@libp2p/interface'
 
-/** What libp2p's streams call with what comes in. */
+/** The callback of libp2p's streams for incoming data. */
 type Receiver = Stream & { onData?: (data: { readonly byteLength: number }) => void }
 
 /**
- * Looks at the bytes of a stream as they come in. Not by a listener: libp2p keeps data for a stream that nobody listens to
- * yet, and a listener of ours would count as somebody.
+ * Observes a stream's incoming bytes. Not by a listener: libp2p buffers data while a stream has no listener, and this
+ * one would count.
  *
- * @param admit told of the length of each piece before it is taken in; false drops it, and with it the stream
+ * @param admit called with the length of each chunk before it is accepted; false resets the stream
  */
 export function watchInbound(stream: Stream, admit: (bytes: number) => boolean): void {
   const receiver = stream as Receiver
   const take = receiver.onData?.bind(receiver)
-  if (take === undefined) throw new Error('this kind of stream cannot be watched')
+  if (take === undefined) throw new Error('this kind of stream cannot be observed')
   receiver.onData = (data) => {
     if (admit(data.byteLength)) take(data)
-    else if (stream.status === 'open') stream.abort(new Error('too much came in at once'))
+    else if (stream.status === 'open') stream.abort(new Error('too many incoming bytes'))
   }
 }

@@ -2,7 +2,7 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 import type { Log } from '../../log/log.ts'
 import { BAN_TIMES, type Ban, BanList, type BanTimes, type Offence } from './ban-list.ts'
 
-/** What an {@link PeerLimits} is made with. */
+/** Options of {@link PeerLimits}. */
 export interface PeerLimitsOptions {
   /** Closes every connection to a peer at once. */
   readonly hangUp: (peerId: PeerId, reason: Error) => void
@@ -10,7 +10,7 @@ export interface PeerLimitsOptions {
   readonly banTimes?: BanTimes | undefined
 }
 
-/** What becomes of those who misbehave. */
+/** Bans for misbehaving peers. */
 export class PeerLimits {
   readonly #options: PeerLimitsOptions
   readonly #bans: BanList
@@ -20,31 +20,31 @@ export class PeerLimits {
     this.#bans = new BanList(options.banTimes ?? BAN_TIMES)
   }
 
-  /** Whether a peer is shut out now. */
+  /** Whether a peer is banned. */
   isShutOut(peerId: PeerId): boolean {
     return this.#bans.isBanned(peerId.toString(), performance.now())
   }
 
   /**
-   * Notes what a peer did that an honest one does not do. Enough of it in a short time, and it is hung up on and shut out
-   * for a while; that alone is a line in the log, so that nobody can fill the disk with lines.
+   * Records a protocol violation by a peer. Enough of them in a short time disconnect and ban it; only the ban is
+   * logged above debug level, so that nobody can fill the disk with log lines.
    *
-   * @param what it did, for the log
+   * @param what the violation, for the log
    */
   report(peerId: PeerId, offence: Offence, what: string): void {
     const peer = peerId.toString()
     const { log, hangUp } = this.#options
     const ban = this.#bans.note(peer, offence, performance.now())
     if (ban === undefined) {
-      log.debug({ peer, offence, what }, 'a peer did what no honest peer does')
+      log.debug({ peer, offence, what }, 'protocol violation by a peer')
       return
     }
     const fields = { peer, seconds: Math.round(ban.leftMs / 1000), times: ban.times, offence, what }
-    log.warn(fields, 'a peer misbehaves and is shut out for a while')
-    hangUp(peerId, new Error('shut out for a while'))
+    log.warn(fields, 'a peer is banned for repeated protocol violations')
+    hangUp(peerId, new Error('banned'))
   }
 
-  /** Who is shut out now. */
+  /** Current bans. */
   bans(): Ban[] {
     return this.#bans.bans(performance.now())
   }

@@ -1,21 +1,20 @@
 import type { MultiaddrConnection } from '@libp2p/interface'
 import { CODE_IP4, CODE_IP6, type Multiaddr } from '@multiformats/multiaddr'
 
-/** Inbound connections that may be in their handshake at once. */
+/** Maximum number of inbound connections in their handshake. */
 export const PENDING_MAX = 128
-/** Of one address: a quarter. */
+/** Maximum per address: a quarter. */
 const PENDING_PER_ADDRESS_MAX = PENDING_MAX / 4
-/** Hexadecimal groups of an IPv6 address that name a network: who has one address of it has them all. */
+/** Hexadecimal groups of an IPv6 network prefix: a client with one address has the whole network. */
 const NETWORK_GROUPS = 4
 
 /**
- * Keeps one address from taking all places for handshakes: whoever connects and says nothing holds one until the
- * handshake's deadline.
+ * Keeps one address from occupying all handshake slots: a silent connection holds one until the handshake's deadline.
  */
 export class PendingConnections {
   readonly #byAddress = new Map<string, Set<MultiaddrConnection>>()
 
-  /** Counts a new inbound connection. @returns whether it is one too many of its address */
+  /** Counts a new inbound connection. @returns whether its address has too many */
   isExcess(connection: MultiaddrConnection): boolean {
     const address = addressKey(connection.remoteAddr)
     if (address === undefined) return false
@@ -26,7 +25,7 @@ export class PendingConnections {
     return false
   }
 
-  /** A connection's handshake has ended, one way or the other. */
+  /** Releases the slot of a connection whose handshake has ended. */
   settled(connection: MultiaddrConnection): void {
     const address = addressKey(connection.remoteAddr)
     const pending = address === undefined ? undefined : this.#byAddress.get(address)
@@ -36,7 +35,7 @@ export class PendingConnections {
   }
 }
 
-/** The IPv4 address, or the network of the IPv6 address, that a connection comes from; undefined where it is relayed. */
+/** The IPv4 address, or the network of the IPv6 address, that a connection comes from; undefined if it is relayed. */
 function addressKey(remote: Multiaddr): string | undefined {
   const [first, ...rest] = remote.getComponents()
   if (first?.value === undefined || rest.some(({ name }) => name === 'p2p-circuit')) return undefined

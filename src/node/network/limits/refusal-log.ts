@@ -1,10 +1,10 @@
 import type { PeerId } from '@libp2p/interface'
 import type { Log } from '../../log/log.ts'
 
-/** Strangers that are remembered, so that one that keeps knocking fills no log. */
+/** Maximum number of strangers remembered, so that retries do not fill the log. */
 const REMEMBERED_MAX = 256
 
-/** Logs each stranger that is refused once: somebody with another charter would else never learn why. */
+/** Logs each refused stranger once, to help someone with the wrong charter. */
 export function refusalLog(log: Log): (peerId: PeerId) => void {
   const told = new Set<string>()
   return (peerId) => {
@@ -12,6 +12,6 @@ export function refusalLog(log: Log): (peerId: PeerId) => void {
     if (told.has(peer)) return
     if (told.size >= REMEMBERED_MAX) told.clear()
     told.add(peer)
-    log.info({ peer }, 'a peer is refused: it is no member of this consortium')
+    log.info({ peer }, 'refused a peer that is not a member of this consortium')
   }
 }

@@ -1,4 +1,4 @@
-/** Rate limit: `burst` at once, `perSecond` in the long run. */
+/** Rate limit: a burst of `burst`, and `perSecond` in the long run. */
 export interface RateLimit {
   readonly perSecond: number
   readonly burst: number
@@ -23,14 +23,14 @@ export class TokenBuckets {
     const { perSecond, burst } = this.#limit
     const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now }
     const tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)
-    // Deleted and set again, so that the map stays ordered by last use.
+    // Deleted and set again to keep the map ordered by last use.
     this.#buckets.delete(key)
     this.#buckets.set(key, { tokens: tokens >= count ? tokens - count : tokens, at: now })
     this.#forgetQuiet(now)
     return tokens >= count
   }
 
-  /** Number of keys remembered. */
+  /** Number of remembered keys. */
   get size(): number {
     return this.#buckets.size
   }

@@ -11,7 +11,7 @@ import { messageOf } from '../../storage/peer-error.ts'
 import type { NetworkNode } from '../core/network-host.ts'
 import { isMalformed, registerRequestHandler, request } from '../requests/request-response.ts'
 
-/** Protocol by which members tell each other where members are. */
+/** Protocol by which members exchange members' addresses. */
 export const ADDRESSES_PROTOCOL = '/loam/addresses/1'
 
 const INTERVAL_MS = 5_000
@@ -32,15 +32,15 @@ const LIMITS = {
   openToRelays: true
 }
 
-/** Who exchanges addresses. */
+/** Options of the address exchange. */
 export interface AddressExchangeParts {
   readonly host: NetworkNode
   readonly log: Log
 }
 
 /**
- * Lets one bootstrap address suffice: members ask each other, and relays, for members' addresses and dial what is new. An
- * address is only a hint; who answers there is proven by the handshake.
+ * Makes one bootstrap address sufficient: members ask each other, and relays, for members' addresses and dial new ones.
+ * An address is only a hint; the connection's handshake proves the identity.
  */
 export class AddressExchange {
   readonly #parts: AddressExchangeParts
@@ -51,7 +51,7 @@ export class AddressExchange {
   #running: Promise<void> | undefined
   #turn = 0
 
-  /** @param charter id of the consortium; a relay that knows none answers everybody it has let in, and asks nobody */
+  /** @param charter id of the consortium; a relay that does not know it answers every admitted peer, and asks nobody */
   constructor(parts: AddressExchangeParts, charter: Uint8Array | undefined) {
     this.#parts = parts
     this.#charter = charter
@@ -62,7 +62,7 @@ export class AddressExchange {
     const answer = async (bytes: Uint8Array) => {
       const { charter } = decodeCanonical(bytes, requestSchema, LIMITS.maxRequestBytes)
       if (this.#charter !== undefined && !equalBytes(charter, this.#charter))
-        throw new MalformedError('asks for another consortium')
+        throw new MalformedError('a request for another consortium')
       const addresses = [...new Set([...host.multiaddrs(), ...host.knownAddresses()])]
       return encodeCanonical({ version: 1, addresses: addresses.slice(0, 2048) })
     }
@@ -108,7 +108,7 @@ export class AddressExchange {
       }
     } catch (error) {
       if (peer !== undefined && isMalformed(error)) host.limits.report(peer, 'malformed', 'addresses')
-      log.debug({ peer: String(peer), error: messageOf(error) }, 'no addresses were told')
+      log.debug({ peer: String(peer), error: messageOf(error) }, 'an address request failed')
     }
     this.#schedule(INTERVAL_MS)
   }

@@ -12,7 +12,7 @@ import {
 import { isRelayed, type PeerAddress, readPeerAddress } from './peer-address.ts'
 import { hostPortOf, probeTcp, type TcpOutcome } from './tcp-probe.ts'
 
-/** What became of an address to begin with. */
+/** The outcome of dialling a bootstrap address. */
 export type BootstrapOutcome =
   | 'answers'
   | 'malformed'
@@ -34,12 +34,12 @@ export interface BootstrapVerdict {
   readonly outcome: BootstrapOutcome
   /** One sentence each, without a full stop. */
   readonly reason: string
-  /** Empty where nothing has to be done. */
+  /** Empty if there is nothing to do. */
   readonly advice: string
   readonly handshake?: HandshakeAnswer
 }
 
-/** How to diagnose. */
+/** Options of a diagnosis. */
 export interface DiagnoseOptions {
   readonly self: OwnHandshake
   /** Whether this node's own gater lets it dial a peer. */
@@ -47,7 +47,7 @@ export interface DiagnoseOptions {
   readonly signal?: AbortSignal
 }
 
-/** All steps together, milliseconds: who starts a peer hears within 15 seconds what is wrong. */
+/** Timeout of all steps together, milliseconds: the operator learns what is wrong within 15 seconds of the start. */
 export const DIAGNOSE_MS = 11_000
 const TCP_MS = 3_000
 const DIAL_MS = 5_000
@@ -66,7 +66,7 @@ export async function diagnoseBootstrap(
     ...(handshake === undefined ? {} : { handshake })
   })
   try {
-    return await withDeadline(`looking at ${address}`, DIAGNOSE_MS, options.signal, (signal) =>
+    return await withDeadline(`diagnosing ${address}`, DIAGNOSE_MS, options.signal, (signal) =>
       diagnose(host, address, { ...options, signal }, say)
     )
   } catch {
@@ -93,17 +93,16 @@ async function diagnose(
   } catch (error) {
     return say(
       'malformed',
-      `it cannot be read: ${messageOf(error)}`,
+      `malformed address: ${messageOf(error)}`,
       'copy it again from the peer that printed it'
     )
   }
   const { address, peerId } = target
-  if (peerId.equals(host.peerId))
-    return say('self', 'this is the peer itself', 'name another member: this one is of no use here')
+  if (peerId.equals(host.peerId)) return say('self', 'this is the peer itself', 'give another member instead')
   if (!options.admits(peerId))
     return say(
       'not-a-member',
-      `${peerId} is no member of this consortium`,
+      `${peerId} is not a member of this consortium`,
       'compare with loam consortium inspect; a relay belongs under relays (--relay)'
     )
   const isConnected = host.libp2p.getConnections(peerId).length > 0
@@ -118,7 +117,7 @@ async function diagnose(
 
 type PortFault = Exclude<TcpOutcome, 'open'>
 
-/** Undefined where the port takes a connection, or where the way leads through a relay. */
+/** Undefined if the port accepts a connection, or the address is relayed. */
 async function tryPort(address: Multiaddr, signal: AbortSignal): Promise<PortFault | undefined> {
   const hop = hostPortOf(address)
   if (hop === undefined) return undefined
@@ -128,24 +127,23 @@ async function tryPort(address: Multiaddr, signal: AbortSignal): Promise<PortFau
 
 const REASONS: Readonly<Record<PortFault, (address: Multiaddr) => string>> = {
   'unknown-name': (address) => `the name ${hostPortOf(address)?.host} is not known to DNS`,
-  refused: (address) =>
-    `${where(address)} is there, but nothing listens on port ${hostPortOf(address)?.port}`,
+  refused: (address) => `${where(address)} is up, but nothing listens on port ${hostPortOf(address)?.port}`,
   timeout: (address) => `${where(address)} does not answer on port ${hostPortOf(address)?.port}`,
-  unreachable: (address) => `there is no way from here to ${where(address)}`
+  unreachable: (address) => `no route to ${where(address)}`
 }
 const ADVICE: Readonly<Record<PortFault, string>> = {
-  'unknown-name': 'look for a slip of the pen, or give the IP address',
-  refused: 'ask whether that peer runs, and with which --listen port',
+  'unknown-name': 'check the spelling, or give the IP address',
+  refused: 'check that the peer runs, and its --listen port',
   timeout:
-    'a firewall or router swallows it, or the machine is off: have that port opened and forwarded there, or use a relay (loam relay)',
-  unreachable: 'look at this machine’s own network; a private address is good on its own network only'
+    'a firewall or router drops the packets, or the machine is off: have the port opened and forwarded there, or use a relay (loam relay)',
+  unreachable: 'check the network of this machine; a private address works only on its own network'
 }
 
 function where(address: Multiaddr): string {
   return hostPortOf(address)?.host ?? address.toString()
 }
 
-/** Undefined where the handshake was done. */
+/** Undefined if the handshake succeeded. */
 async function tryDial(
   host: NetworkNode,
   address: Multiaddr,
@@ -165,23 +163,23 @@ async function tryDial(
       return say(
         'wrong-peer',
         `another peer answers there${found === undefined ? '' : `: ${found}`}`,
-        'that peer has a new identity, or the address is somebody else’s now: ask it for the line that it prints at its start'
+        'that peer has a new identity, or the address now belongs to another one: ask for the address that it prints at startup'
       )
     if (isRelayed(address))
       return say(
         'unreachable',
         'the relay does not connect to that peer',
-        'it has to be running and connected to the same relay'
+        'make sure that it is running and connected to the same relay'
       )
     return say(
       'no-loam',
-      `something listens there, but it does not shake hands as a Loam peer (${messageOf(errors.at(-1))})`,
-      'look at the port: another program may have it. A peer that is very busy answers late, too'
+      `something listens there, but the handshake failed (${messageOf(errors.at(-1))})`,
+      'check the port: another program may use it. A very busy peer also answers late'
     )
   }
 }
 
-/** The handshake proves who is there, and only then does the other side decide whether it wants this one. */
+/** The handshake proves the identity; only then does the other side decide whether to admit this peer. */
 async function shakeHands(
   host: NetworkNode,
   { peerId }: PeerAddress,
@@ -191,7 +189,7 @@ async function shakeHands(
   const ids = () => host.libp2p.getConnections(peerId).map(({ id }) => id)
   const before = new Set(ids())
   try {
-    const handshake = await requestHandshake(host, peerId, self, signal)
+    const handshake = await requestHandshake(host, peerId, self, { signal })
     const fault = incompatibility(self, handshake)
     if (fault === undefined) return say('answers', 'it answers', '', handshake)
     const isVersion = handshake.protocol !== (self.protocol ?? PROTOCOL_VERSION)
@@ -205,20 +203,20 @@ async function shakeHands(
     if (/UnsupportedProtocol|protocol selection failed|could not negotiate/i.test(describe(error)))
       return say(
         'other-protocol',
-        'it does not know /loam/handshake/1: an older version of Loam, or another program',
+        'it does not support /loam/handshake/1: an older version of Loam, or another program',
         'agree on one version of Loam'
       )
-    // A busy peer still holds the connection; one that does not want this peer has ended it, however often it is dialled.
+    // A busy peer keeps the connection; one that refuses this peer closes it every time.
     if (ids().some((id) => before.has(id)))
       return say(
         'timeout',
-        `it is connected, but does not shake hands (${messageOf(error)})`,
+        `it is connected, but does not answer the handshake (${messageOf(error)})`,
         'it may be busy'
       )
     return say(
       'refuses-us',
-      `it hangs up after the handshake: ${host.peerId} is no member there`,
-      'send it your card (loam identity) or your request to join (loam members admit), and compare charters (loam consortium inspect); a relay has to be told: loam relay --charter, or --allow'
+      `it closes the connection: ${host.peerId} is not a member there`,
+      'send it your card (loam identity) or your request to join (loam members admit), and compare charters (loam consortium inspect); add the peer to a relay with loam relay --charter, or --allow'
     )
   }
 }

@@ -1,6 +1,7 @@
-import type { PeerId } from '@libp2p/interface'
+import type { Connection, PeerId } from '@libp2p/interface'
 import type { Log } from '../../log/log.ts'
 import type { NetworkHost } from '../core/network-host.ts'
+import { CopyWatch, type SeenCopy } from './copy-watch.ts'
 import { type BootstrapOutcome, type BootstrapVerdict, diagnoseBootstrap } from './diagnose.ts'
 import {
   type HandshakeAnswer,
@@ -10,26 +11,35 @@ import {
   requestHandshake,
   serveHandshakes
 } from './handshake.ts'
+import type { CopyProof, Instance } from './instance.ts'
 
-/** How {@link Handshakes} works. */
+/** Options of {@link Handshakes}. */
 export interface HandshakesOptions {
   readonly self: OwnHandshake
-  /** Addresses that a person configured: members to begin with, and relays. */
+  /** Configured addresses: bootstrap members and relays. */
   readonly addresses: readonly string[]
   /** Whether this node's own gater lets it dial a peer. */
   readonly admits: (peerId: PeerId) => boolean
   readonly onVerdict: (verdict: BootstrapVerdict) => void
   readonly onIncompatible: (peerId: string, reason: string) => void
+  /** Two copies of an identity were found, this peer's or another's. */
+  readonly onCopy: (copy: SeenCopy) => void
+  /** A peer answered, and told of no other copy of this one. */
+  readonly onAlone: (peerId: string) => void
   readonly log: Log
 }
 
-/** Members that start together need a moment; with the longest diagnosis this stays below 15 seconds. */
+/** Members that start at the same time need a moment; with the longest diagnosis this stays below 15 seconds. */
 const FIRST_LOOK_MS = 2_000
-/** How often an address that does not answer is looked at again. */
+/** Interval at which an address that does not answer is diagnosed again. */
 const LOOK_AGAIN_MS = 30_000
-/** How often a connected peer is shaken hands with again: clocks drift, and distances change. */
+/** Interval of handshakes with a connected peer: clocks drift and round-trip times change. */
 const HANDSHAKE_AGAIN_MS = 60_000
 const PEERS_MAX = 1_024
+/** A live copy answers at once; a dead one's connection may linger, and whoever came after it waits for this answer. */
+const CONFRONT_MS = 1_500
+/** How soon a peer that told of another copy of this one is asked again: that copy may have stopped. */
+const ASK_AGAIN_MS = 2_000
 
 /** What a connected peer last answered. */
 export interface Handshake extends HandshakeAnswer {
@@ -38,8 +48,8 @@ export interface Handshake extends HandshakeAnswer {
 }
 
 /**
- * Says handshake to every peer that connects and every minute from then on, and finds out why configured addresses do not
- * answer. It only tells: dialling goes on as before.
+ * Performs a handshake with every peer when it connects and every minute afterwards, and diagnoses configured addresses
+ * that do not answer. It only reports: dialling is not affected.
  */
 export class Handshakes {
   readonly #host: NetworkHost
@@ -49,12 +59,16 @@ export class Handshakes {
   readonly #incompatiblePeers = new Map<string, string>()
   readonly #verdicts = new Map<string, BootstrapVerdict>()
   readonly #handshakes = new Map<string, Handshake>()
+  readonly #copyWatch: CopyWatch | undefined
   #looking: Promise<void> | undefined
   #unserve: (() => Promise<void>) | undefined
 
   constructor(host: NetworkHost, options: HandshakesOptions) {
     this.#host = host
     this.#options = options
+    const { instance, charter } = options.self
+    this.#copyWatch =
+      instance === undefined || charter === undefined ? undefined : this.#watchCopies(instance, charter)
   }
 
   async start(): Promise<void> {
@@ -62,10 +76,10 @@ export class Handshakes {
     this.#unserve = await serveHandshakes(
       this.#host,
       self,
-      (from, handshake) => this.#judge(from, handshake),
+      (from, handshake) => this.#take(from, handshake),
       log
     )
-    this.#host.libp2p.addEventListener('peer:connect', this.#onConnect)
+    this.#host.libp2p.addEventListener('connection:open', this.#onConnection)
     this.#host.libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
     void this.#handshakeWithAll()
     this.#later(HANDSHAKE_AGAIN_MS, () => this.#handshakeAgain())
@@ -75,17 +89,17 @@ export class Handshakes {
   async stop(): Promise<void> {
     this.#stopped.abort()
     for (const timer of this.#timers) clearTimeout(timer)
-    this.#host.libp2p.removeEventListener('peer:connect', this.#onConnect)
+    this.#host.libp2p.removeEventListener('connection:open', this.#onConnection)
     this.#host.libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
     await this.#unserve?.()
   }
 
-  /** What each connected peer last answered, by PeerId. */
+  /** The last answer of each connected peer, by PeerId. */
   handshakes(): ReadonlyMap<string, Handshake> {
     return this.#handshakes
   }
 
-  /** The last verdict on each configured address; undefined for one that is still being looked at. */
+  /** The last verdict on each configured address; undefined while it is being diagnosed. */
   verdicts(): { readonly address: string; readonly verdict: BootstrapVerdict | undefined }[] {
     return [...new Set(this.#options.addresses)].map((address) => ({
       address,
@@ -93,12 +107,20 @@ export class Handshakes {
     }))
   }
 
-  /** Why peers do not fit this one, by PeerId. */
+  /** Why peers are incompatible with this one, by PeerId. */
   incompatiblePeers(): ReadonlyMap<string, string> {
     return this.#incompatiblePeers
   }
 
-  /** Looks at every configured address and shakes hands every connected peer now; within `DIAGNOSE_MS`. */
+  /** Identities of which two copies ran at once of late, with the milliseconds since. */
+  copies(): ReadonlyMap<string, number> {
+    return this.#copyWatch?.copies() ?? new Map()
+  }
+
+  /**
+   * Diagnoses every configured address and performs a handshake with every connected peer now; takes at most
+   * `DIAGNOSE_MS`.
+   */
   lookNow(): Promise<void> {
     this.#looking ??= Promise.all([
       this.#handshakeWithAll(),
@@ -109,7 +131,8 @@ export class Handshakes {
     return this.#looking
   }
 
-  #onConnect = ({ detail }: CustomEvent<PeerId>) => void this.#shakeHands(detail)
+  /** Every connection: that of a second copy is not the first to its PeerId. */
+  #onConnection = ({ detail }: CustomEvent<Connection>) => void this.#shakeHands(detail.remotePeer, detail)
   #onDisconnect = ({ detail }: CustomEvent<PeerId>) => void this.#handshakes.delete(detail.toString())
 
   #later(delayMs: number, work: () => Promise<void>): void {
@@ -130,20 +153,61 @@ export class Handshakes {
     await Promise.all(this.#host.libp2p.getPeers().map((peerId) => this.#shakeHands(peerId)))
   }
 
-  async #shakeHands(peerId: PeerId): Promise<void> {
+  async #shakeHands(peerId: PeerId, connection?: Connection): Promise<void> {
     const { self, log } = this.#options
+    const { signal } = this.#stopped
     try {
-      const handshake = await requestHandshake(this.#host, peerId, self, this.#stopped.signal)
-      this.#judge(peerId, handshake)
-      // One that hung up meanwhile would stay for ever.
+      const words = { signal, ...(connection && { connection }) }
+      const handshake = await requestHandshake(this.#host, peerId, self, words)
+      const isAlone = handshake.copy === undefined || this.#copyWatch?.told(handshake.copy) !== true
+      await this.#take(peerId, { ...handshake, copy: undefined })
+      // A peer that disconnected meanwhile would stay for ever.
       if (this.#host.libp2p.getConnections(peerId).length > 0)
         this.#handshakes.set(peerId.toString(), { ...handshake, at: Date.now() })
+      if (isAlone) this.#options.onAlone(peerId.toString())
+      else this.#later(ASK_AGAIN_MS, () => this.#shakeHands(peerId))
     } catch (error) {
-      log.debug({ peer: peerId.toString(), error: String(error) }, 'a peer did not shake hands')
+      log.debug({ peer: peerId.toString(), error: String(error) }, 'a handshake failed')
     }
   }
 
-  /** Told once, until it changes: a peer of another version knocks for as long as it runs. */
+  /** @returns what another live instance of that peer's identity proves to it */
+  async #take(peerId: PeerId, handshake: PeerHandshake): Promise<CopyProof | undefined> {
+    this.#judge(peerId, handshake)
+    if (incompatibility(this.#options.self, handshake) !== undefined) return undefined
+    if (handshake.copy !== undefined) this.#copyWatch?.told(handshake.copy)
+    return this.#copyWatch?.heard(peerId, handshake.instance)
+  }
+
+  #watchCopies(own: Instance, charterId: Uint8Array): CopyWatch {
+    const connectionsOf = (peerId: PeerId) => this.#host.libp2p.getConnections(peerId)
+    const say = (peerId: PeerId, words: Parameters<typeof requestHandshake>[3]) =>
+      Promise.allSettled(
+        connectionsOf(peerId).map((connection) =>
+          requestHandshake(this.#host, peerId, this.#options.self, {
+            signal: this.#stopped.signal,
+            timeoutMs: CONFRONT_MS,
+            connection,
+            ...words
+          })
+        )
+      )
+    return new CopyWatch({
+      own,
+      charterId,
+      confront: async (peerId, other) => {
+        const answers = await say(peerId, { other })
+        return answers.flatMap((answer) =>
+          answer.status === 'fulfilled' && answer.value.proof !== undefined ? [answer.value.proof] : []
+        )
+      },
+      tell: (peerId, copy) => void say(peerId, { copy }),
+      isConnectedTwice: (peerId) => connectionsOf(peerId).length > 1,
+      onCopy: this.#options.onCopy
+    })
+  }
+
+  /** Reported once until it changes: a peer of another version retries for as long as it runs. */
   #judge(peerId: PeerId, handshake: PeerHandshake): void {
     const peer = peerId.toString()
     const reason = incompatibility(this.#options.self, handshake)
@@ -154,11 +218,11 @@ export class Handshakes {
     if (this.#incompatiblePeers.get(peer) === reason || this.#stopped.signal.aborted) return
     if (this.#incompatiblePeers.size >= PEERS_MAX) this.#incompatiblePeers.clear()
     this.#incompatiblePeers.set(peer, reason)
-    this.#options.log.warn({ peer, reason }, 'a peer does not fit this one')
+    this.#options.log.warn({ peer, reason }, 'an incompatible peer')
     this.#options.onIncompatible(peer, reason)
   }
 
-  /** Looks at an address until it answers. */
+  /** Diagnoses an address until it answers. */
   async #look(address: string): Promise<void> {
     const outcome = await this.#judgeAddress(address)
     if (outcome !== 'answers') this.#later(LOOK_AGAIN_MS, () => this.#look(address))
@@ -176,8 +240,8 @@ export class Handshakes {
       const level = outcome === 'answers' ? 'info' : 'warn'
       const said =
         outcome === 'answers'
-          ? 'an address answers now'
-          : 'an address to begin with does not serve; it is tried on'
+          ? 'a configured address answers again'
+          : 'a configured address does not work; dialling continues'
       log[level]({ address, outcome, reason, advice }, said)
       onVerdict(verdict)
     }
@@ -185,7 +249,7 @@ export class Handshakes {
   }
 }
 
-/** That all is well is worth a word only after it was not. */
+/** Success is reported only after a failure. */
 function isNews(before: BootstrapOutcome | undefined, now: BootstrapOutcome): boolean {
   return now !== 'answers' || before !== undefined
 }

@@ -9,14 +9,14 @@ import { isRelayed, readPeerAddress, withPeerId } from './peer-address.ts'
 import { redialDelay } from './redial-delay.ts'
 import { openAddresses } from './tcp-probe.ts'
 
-/** How {@link KeepConnected} works. */
+/** Options of {@link KeepConnected}. */
 export interface KeepConnectedOptions {
   readonly isAllowed: (peerId: PeerId) => boolean
   /** Whether a peer takes part in gossip: its connection must have an outbound stream of `requiredProtocol`. */
   readonly isMember: (peerId: PeerId) => boolean
-  /** Protocol prefix of the stream that each member's connection must have, or it is renewed. */
+  /** Protocol prefix of the stream that each member's connection must have; a connection without it is renewed. */
   readonly requiredProtocol: string
-  /** Asks for the required stream again, over a connection that is left. */
+  /** Reopens the required stream over a remaining connection. */
   readonly reopen: (connection: Connection) => void
   readonly log: Log
 }
@@ -24,39 +24,39 @@ export interface KeepConnectedOptions {
 /** A peer to stay connected to. */
 interface Target {
   readonly peerId: PeerId
-  /** What the peer itself said when it was last connected, by text. */
+  /** Addresses that the peer itself gave when it was last connected, by text. */
   own: Map<string, Multiaddr>
-  /** What others said of it, by text; the latest last. */
+  /** Addresses of it that others gave, by text; the latest last. */
   readonly hints: Map<string, Multiaddr>
-  /** Hints from the configuration, which no other hint displaces. */
+  /** Configured addresses, which are never displaced. */
   readonly pinned: Set<string>
   failures: number
   dialling: boolean
   timer: NodeJS.Timeout | undefined
   /** When a connection without the required stream was first seen. */
   incompleteSince: number | undefined
-  /** When to try for a direct connection next, while there is a relayed one only. */
+  /** When to try a direct connection next, while there is only a relayed one. */
   upgrade: UpgradeTurn | undefined
 }
 
 /** Before a peer is dialled for the first time, or again after a loss. */
 const FIRST_DELAY_MS = 250
-/** How long to wait for the other side's dial. */
+/** Time to wait for the other side's dial. */
 const YIELD_MS = 2000
 const CHECK_INTERVAL_MS = 2000
-/** How long a connection may be without the required stream: opening one takes a few round trips. */
+/** Time that a connection may lack the required stream: opening one takes a few round trips. */
 const INCOMPLETE_MS = 15_000
 const TARGETS_MAX = 1024
-/** Most addresses of one peer from itself, and most hints (pinned ones aside). */
+/** Maximum number of a peer's own addresses, and of hints apart from pinned ones. */
 const ADDRESSES_MAX = 16
 const RELAYED_ADDRESSES_MAX = 6
-/** How long a plain TCP connection may take before an address counts as silent. */
+/** Timeout of a TCP connection, after which an address counts as silent. */
 const PROBE_MS = 3_000
 
 /**
- * Dials every known peer until it is connected, and again after each loss, with growing delays up to 20 seconds (5
- * where a person gave the address) and no end: a peer may be off for a week. Learns addresses from identify and local
- * discovery. A peer that is reached through a relay only is dialled directly now and then.
+ * Dials every known peer until it is connected, and again after each loss, with growing delays up to 20 seconds (5 for
+ * configured addresses) and without giving up: a peer may be off for a week. Learns addresses from identify and local
+ * discovery. A peer with only a relayed connection is dialled directly from time to time.
  */
 export class KeepConnected {
   readonly #libp2p: Libp2p
@@ -96,10 +96,10 @@ export class KeepConnected {
   /**
    * Adds an address that ends in `/p2p/<PeerId>`; others, and those of peers that are not allowed, are left out.
    *
-   * @param pinned whether it stays whatever other addresses are told later: those that a person configured
+   * @param pinned whether later addresses cannot displace it: true for configured ones
    */
   addAddress(address: string, pinned = false): void {
-    // What others tell may be anything, and a lot: only a person's own settings are worth a warning.
+    // Others may send anything, and a lot of it: only configured addresses deserve a warning.
     const level = pinned ? 'warn' : 'debug'
     try {
       const read = readPeerAddress(address)
@@ -107,14 +107,14 @@ export class KeepConnected {
       if (pinned && !this.#options.isAllowed(read.peerId))
         this.#options.log.warn(
           { address },
-          'an address is neither a member’s nor a relay’s; it is not dialled'
+          'an address belongs to neither a member nor a relay; it is not dialled'
         )
     } catch (error) {
-      this.#options.log[level]({ address, error: String(error) }, 'an address cannot be read')
+      this.#options.log[level]({ address, error: String(error) }, 'a malformed address')
     }
   }
 
-  /** Known addresses with PeerIds: what each peer said itself or, of those not met yet, what others said. */
+  /** Known addresses with PeerIds: each peer's own or, for peers not met yet, those from others. */
   addresses(): string[] {
     return [...this.#targets.values()].flatMap(({ own, hints }) => [...(own.size > 0 ? own : hints).keys()])
   }
@@ -136,11 +136,11 @@ export class KeepConnected {
     if (!left.some((connection) => this.#isComplete(connection))) this.#reopen(left)
   }
 
-  /** A connected peer's own word replaces its earlier one: old ports do not pile up. */
+  /** A connected peer's own addresses replace its earlier ones, so that old ports do not pile up. */
   #learnOwn(peerId: PeerId, found: readonly Multiaddr[]): void {
     const target = this.#targetOf(peerId)
     if (target === undefined || found.length === 0) return
-    // A machine with many networks must not crowd out the ways through relays.
+    // A machine with many networks must not crowd out relayed addresses.
     const relayed = found.filter(isRelayed).slice(0, RELAYED_ADDRESSES_MAX)
     const direct = found.filter((address) => !isRelayed(address)).slice(0, ADDRESSES_MAX - relayed.length)
     target.own = new Map([...direct, ...relayed].map((address) => byText(address, peerId)))
@@ -158,21 +158,24 @@ export class KeepConnected {
       const oldest = [...target.hints.keys()].find((key) => !target.pinned.has(key))
       if (target.hints.size > ADDRESSES_MAX && oldest !== undefined) target.hints.delete(oldest)
     }
-    // So that a request to a peer that is not connected yet dials it.
+    // Lets a request to an unconnected peer dial it.
     this.#libp2p.peerStore
       .merge(peerId, { multiaddrs: [...target.hints.values()] })
       .catch((error: unknown) => {
-        this.#options.log.debug({ peer: peerId.toString(), error: String(error) }, 'addresses were not noted')
+        this.#options.log.debug(
+          { peer: peerId.toString(), error: String(error) },
+          'addresses could not be stored'
+        )
       })
     if (isNew) this.#schedule(target, pinned || this.#dialsFirst(peerId) ? FIRST_DELAY_MS : YIELD_MS)
   }
 
-  /** Two peers that hear of each other at the same time must not both dial: the one with the smaller PeerId does. */
+  /** Two peers that learn of each other at the same time must not both dial: the smaller PeerId does. */
   #dialsFirst(peerId: PeerId): boolean {
     return Buffer.compare(this.#libp2p.peerId.toMultihash().bytes, peerId.toMultihash().bytes) < 0
   }
 
-  /** The target for a peer, made where needed; undefined for oneself, strangers and one too many. */
+  /** The target for a peer, created if needed; undefined for this peer, strangers, and peers beyond the maximum. */
   #targetOf(peerId: PeerId): Target | undefined {
     const key = peerId.toString()
     const known = this.#targets.get(key)
@@ -216,14 +219,14 @@ export class KeepConnected {
     try {
       await withDeadline(`dialling ${target.peerId}`, DIAL_TIMEOUT_MS, signal, async (deadline) => {
         const addresses = await addressesToDial(target, deadline)
-        if (addresses.length === 0) throw new Error('none of its addresses takes a connection')
+        if (addresses.length === 0) throw new Error('none of its addresses accepts a connection')
         await this.#libp2p.dial(addresses, { signal: deadline })
       })
       target.failures = 0
     } catch (error) {
       target.failures++
       const fields = { peer: target.peerId.toString(), failures: target.failures, error: String(error) }
-      this.#options.log.debug(fields, 'a peer cannot be reached; it will be dialled again')
+      this.#options.log.debug(fields, 'a peer is unreachable; it will be dialled again')
     }
     target.dialling = false
     if (this.#libp2p.getConnections(target.peerId).length > 0) return
@@ -241,8 +244,8 @@ export class KeepConnected {
   }
 
   /**
-   * Gossipsub opens its stream once a peer. When the connection that has it ends, and another is left, it has to be told;
-   * and when that does not help, only a new connection brings the stream back.
+   * Gossipsub opens its stream once per peer. When the connection that has it closes and another remains, it has to be
+   * told; if that does not help, only a new connection restores the stream.
    */
   #checkGossip(target: Target, connections: readonly Connection[], now: number): void {
     const isMissing = connections.length > 0 && this.#options.isMember(target.peerId)
@@ -272,7 +275,7 @@ export class KeepConnected {
     if (best !== undefined) this.#options.reopen(best)
   }
 
-  /** A relay carries everything twice: a direct connection is tried for as long as there is none. */
+  /** A relay carries everything twice, so a direct connection is tried as long as there is none. */
   #checkDirect(target: Target, connections: readonly Connection[], now: number): void {
     if (connections.length === 0 || connections.some(({ remoteAddr }) => !isRelayed(remoteAddr))) {
       target.upgrade = undefined
@@ -299,7 +302,7 @@ export class KeepConnected {
       })
     } catch (error) {
       const fields = { peer: target.peerId.toString(), error: String(error) }
-      this.#options.log.debug(fields, 'a peer is reached through a relay only')
+      this.#options.log.debug(fields, 'a peer is reachable only through a relay')
     }
     target.dialling = false
   }
@@ -312,7 +315,7 @@ export class KeepConnected {
   }
 }
 
-/** Ends a connection; one over WebSocket throws while it does. */
+/** Closes a connection; a WebSocket one may throw meanwhile. */
 function abort(connection: Connection): void {
   try {
     connection.abort(new Error('the gossip stream is lost'))
@@ -321,7 +324,7 @@ function abort(connection: Connection): void {
   }
 }
 
-/** By their text, once each. */
+/** Distinct addresses, compared by text. */
 function allAddresses({ own, hints }: Target): Multiaddr[] {
   return [...new Map([...own, ...hints]).values()]
 }
@@ -331,8 +334,8 @@ function directOnes(target: Target): Multiaddr[] {
 }
 
 /**
- * What to dial, in this order. An address that swallows packets costs a whole handshake's timeout, and a peer behind a
- * router announces some: where there is another way, or nothing helped before, those are left out.
+ * Addresses to dial, in order. An address that drops packets costs a whole handshake's timeout, and a peer behind a
+ * router announces some: they are skipped if there is an alternative, or if they failed before.
  */
 async function addressesToDial(target: Target, signal: AbortSignal): Promise<Multiaddr[]> {
   const direct = directOnes(target)

@@ -4,15 +4,15 @@ import type { Home } from '../../home/home.ts'
 import { type Log, writeFileAtomic } from '../../storage/index.ts'
 import { isMissing, messageOf } from '../../storage/peer-error.ts'
 
-/** Addresses that are kept from one start to the next. */
+/** Maximum number of addresses kept across restarts. */
 const ADDRESSES_MAX = 4096
-/** How often to look whether they have changed, milliseconds. */
+/** Interval at which changes are saved, milliseconds. */
 const LOOK_INTERVAL_MS = 3_000
 const addressesSchema = z.array(z.string().max(512)).max(ADDRESSES_MAX)
 
 /**
- * Where members were when this peer last ran; nothing where that is not known. They are hints: a damaged file is moved
- * aside, and does not keep the peer from starting.
+ * Members' addresses from this peer's last run; empty if unknown. They are hints: a damaged file is moved aside and
+ * does not prevent the start.
  */
 export async function loadAddresses(home: Home, log: Log): Promise<string[]> {
   try {
@@ -27,7 +27,7 @@ export async function loadAddresses(home: Home, log: Log): Promise<string[]> {
   }
 }
 
-/** Notes where this peer listens, for its invites. */
+/** Stores where this peer listens, for its invites. */
 export async function saveOwnAddresses(home: Home, addresses: readonly string[]): Promise<void> {
   await writeFileAtomic(
     home.ownAddresses,
@@ -35,7 +35,7 @@ export async function saveOwnAddresses(home: Home, addresses: readonly string[])
   )
 }
 
-/** Where this peer listened when it last ran; nothing where it never did, or that cannot be read. */
+/** Where this peer listened in its last run; empty if it never did, or the file is unreadable. */
 export async function loadOwnAddresses(home: Home): Promise<string[]> {
   try {
     return addressesSchema.parse(JSON.parse(await readFile(home.ownAddresses, 'utf8')))
@@ -44,7 +44,7 @@ export async function loadOwnAddresses(home: Home): Promise<string[]> {
   }
 }
 
-/** Keeps members' addresses on disk, so that a restarted peer finds them without its bootstrap peer, even after a crash. */
+/** Keeps members' addresses on disk, so that a peer finds them after a restart or crash without its bootstrap peer. */
 export class AddressKeeper {
   readonly #home: Home
   readonly #known: () => readonly string[]
@@ -60,17 +60,17 @@ export class AddressKeeper {
     this.#log = log
   }
 
-  /** From now on saves what changes, a few seconds later at most. */
+  /** Starts saving changes, with a delay of a few seconds at most. */
   start(): void {
     this.#timer = setInterval(() => void this.save(), LOOK_INTERVAL_MS)
   }
 
-  /** Saves the addresses if they have changed. Where the disk refuses, it is logged and tried again later. */
+  /** Saves the addresses if they have changed. A failing write is logged and retried later. */
   save(): Promise<void> {
     this.#saving = this.#saving.then(async () => {
       const kept = [...new Set(this.#known())].sort().slice(0, ADDRESSES_MAX)
       const text = `${JSON.stringify(kept, undefined, 2)}\n`
-      // An empty list tells nothing that would be worth losing an earlier one for.
+      // An empty list must not replace an earlier one.
       if (kept.length === 0 || text === this.#saved) return
       try {
         await writeFileAtomic(this.#home.addresses, new TextEncoder().encode(text))
@@ -82,7 +82,7 @@ export class AddressKeeper {
     return this.#saving
   }
 
-  /** Saves for the last time. */
+  /** Saves a last time and stops. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     await this.save()

@@ -4,7 +4,7 @@ import { withPeerId } from './peer-address.ts'
 const PEERS_MAX = 1024
 const ADDRESSES_MAX = 16
 
-/** The addresses that peers gave when they connected, the latest of each; a relay tells them to the others. */
+/** The latest addresses that each peer gave when it connected; a relay shares them with the others. */
 export class MetAddresses {
   readonly #libp2p: Libp2p
   readonly #byPeer = new Map<string, string[]>()

@@ -1,6 +1,6 @@
 import type { IdentifyResult, Libp2p, PeerId } from '@libp2p/interface'
 
-/** Remembers where connected peers see this one's connections come from: behind a router that is not an own address. */
+/** Remembers this peer's address as observed by connected peers; behind a router that is not one of its own. */
 export class ObservedAddresses {
   readonly #libp2p: Libp2p
   readonly #byPeer = new Map<string, string>()
@@ -19,7 +19,7 @@ export class ObservedAddresses {
     this.#libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
   }
 
-  /** By PeerId, of those that are connected. */
+  /** By PeerId, for connected peers. */
   byPeer(): ReadonlyMap<string, string> {
     return new Map(this.#byPeer)
   }

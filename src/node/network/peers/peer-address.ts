@@ -2,7 +2,7 @@ import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { CODE_P2P, CODE_P2P_CIRCUIT, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 
-/** An address and who is to be there. */
+/** An address and the PeerId expected there. */
 export interface PeerAddress {
   readonly address: Multiaddr
   readonly peerId: PeerId
@@ -11,17 +11,17 @@ export interface PeerAddress {
 /**
  * Reads an address that ends in `/p2p/<PeerId>`.
  *
- * @throws {Error} saying what is wrong with it
+ * @throws {Error} that says what is wrong with it
  */
 export function readPeerAddress(text: string): PeerAddress {
   const address = multiaddr(text)
   const last = address.getComponents().at(-1)
   if (last?.code !== CODE_P2P || last.value === undefined)
-    throw new Error('it does not end in /p2p/<PeerId>: nobody would know who has to be there')
+    throw new Error('it does not end in /p2p/<PeerId>, which identifies the peer')
   return { address, peerId: peerIdFromString(last.value) }
 }
 
-/** Whether an address leads through a relay. */
+/** Whether an address is relayed. */
 export function isRelayed(address: Multiaddr): boolean {
   return address.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
 }

@@ -1,13 +1,13 @@
 const FIRST_DELAY_MS = 250
 const LAST_DELAY_MS = 20_000
-/** For those whose address a person gave: somebody who waits to be let in would wait for the next dial after it. */
+/** For configured addresses: a peer waiting to be admitted should not wait long for the next dial. */
 const LAST_PINNED_DELAY_MS = 5_000
 
 /**
- * How long to wait until a peer is dialled again, milliseconds, before jitter.
+ * Delay before a peer is dialled again, milliseconds, before jitter.
  *
- * @param failures dials in a row that came to nothing
- * @param isPinned whether a person gave its address
+ * @param failures consecutive failed dials
+ * @param isPinned whether its address is configured
  */
 export function redialDelay(failures: number, isPinned: boolean): number {
   const most = isPinned ? LAST_PINNED_DELAY_MS : LAST_DELAY_MS

@@ -7,8 +7,7 @@ const RELAY_HOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/hop'
 const CHECK_INTERVAL_MS = 3_000
 
 /**
- * Keeps a place reserved with each relay that is connected: libp2p asks once when it meets a relay, and never again when
- * that fails.
+ * Keeps a slot reserved at each connected relay: libp2p asks once when it meets a relay, and never again if that fails.
  */
 export class RelayReservations {
   readonly #libp2p: Libp2p
@@ -34,7 +33,7 @@ export class RelayReservations {
     this.#libp2p.removeEventListener('peer:identify', this.#onIdentify)
   }
 
-  /** Relays that pass connections on to this peer. */
+  /** Relays through which this peer can be reached. */
   relays(): string[] {
     return [...this.#reserved]
   }
@@ -70,11 +69,11 @@ export class RelayReservations {
       }
       if (this.#reserved.has(relay)) return
       this.#reserved.add(relay)
-      this.#log.info({ relay }, 'others can reach this peer through a relay')
+      this.#log.info({ relay }, 'this peer can be reached through a relay')
     } catch (error) {
-      // Enough relays are no fault.
+      // Having enough relays is not an error.
       if (error instanceof Error && error.name === 'HadEnoughRelaysError') return
-      this.#log.debug({ relay, error: String(error) }, 'a relay reserved no place; it is asked again')
+      this.#log.debug({ relay, error: String(error) }, 'a relay refused a reservation; it is asked again')
     }
   }
 }

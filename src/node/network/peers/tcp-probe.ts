@@ -11,7 +11,7 @@ import {
 } from '@multiformats/multiaddr'
 import { withDeadline } from '../requests/deadline.ts'
 
-/** What a plain TCP connection to an address comes to. */
+/** The outcome of a plain TCP connection to an address. */
 export type TcpOutcome = 'open' | 'refused' | 'timeout' | 'unreachable' | 'unknown-name'
 
 /** Host and port of a TCP or WebSocket address; undefined for others. */
@@ -24,7 +24,7 @@ export interface HostPort {
 const NAME_CODES: readonly number[] = [CODE_DNS, CODE_DNS4, CODE_DNS6]
 const HOST_CODES: readonly number[] = [...NAME_CODES, CODE_IP4, CODE_IP6]
 
-/** The first hop of an address: where a TCP connection has to go to. */
+/** The first hop of an address, to which the TCP connection is opened. */
 export function hostPortOf(address: Multiaddr): HostPort | undefined {
   const components = address.getComponents()
   const host = components.find(({ code }) => HOST_CODES.includes(code))
@@ -34,9 +34,10 @@ export function hostPortOf(address: Multiaddr): HostPort | undefined {
 }
 
 /**
- * Opens a TCP connection and hangs up. It tells a closed port from a silent one, for less than a handshake.
+ * Opens a TCP connection and closes it. It distinguishes a closed port from a silent one, and is cheaper than a
+ * handshake.
  *
- * @param timeoutMs for the name and the connection together
+ * @param timeoutMs for DNS and the connection together
  * @throws {NetworkError} `aborted`
  */
 export async function probeTcp(
@@ -83,8 +84,7 @@ function connectOnce(host: string, port: number, signal: AbortSignal): Promise<T
 }
 
 /**
- * The addresses of which a TCP connection can be opened, in their order; all are tried at once. One that is no TCP
- * address is kept.
+ * The addresses that accept a TCP connection, in their order; all are tried in parallel. Non-TCP addresses are kept.
  */
 export async function openAddresses(
   addresses: readonly Multiaddr[],

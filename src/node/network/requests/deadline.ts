@@ -3,10 +3,10 @@ import { NetworkError } from './network-error.ts'
 
 /**
  * Runs `work` with a signal that aborts after `timeoutMs`, or when `parent` does, whichever is first. Rejects at that
- * moment even if `work` does not look at its signal. Unlike AbortSignal.any it leaves nothing behind on a parent that
- * lives as long as the process.
+ * moment even if `work` ignores its signal. Unlike AbortSignal.any it leaves no listener behind on a parent that lives
+ * as long as the process.
  *
- * @param doing what is being done, for the message: `fetching 4 blocks from 12D3…`
+ * @param doing the operation, for the message: `fetching 4 blocks from 12D3…`
  * @throws {NetworkError} `timeout` or `aborted`, or what `work` throws
  */
 export async function withDeadline<T>(
@@ -17,7 +17,7 @@ export async function withDeadline<T>(
 ): Promise<T> {
   const controller = new AbortController()
   const aborted = () =>
-    controller.abort(new NetworkError('aborted', `${doing}: given up`, { cause: parent?.reason }))
+    controller.abort(new NetworkError('aborted', `${doing}: aborted`, { cause: parent?.reason }))
   if (parent?.aborted) aborted()
   controller.signal.throwIfAborted()
   let interrupt: () => void = () => undefined
@@ -26,7 +26,7 @@ export async function withDeadline<T>(
   })
   controller.signal.addEventListener('abort', interrupt, { once: true })
   if (parent !== undefined) {
-    // One listener for each exchange under way, each removed below: Node's warning of a leak would be wrong.
+    // One listener for each pending exchange, each removed below: Node's leak warning would be wrong.
     setMaxListeners(0, parent)
     parent.addEventListener('abort', aborted, { once: true })
   }

@@ -1,5 +1,5 @@
 import '../core/promise-polyfill.ts'
-import type { PeerId, Stream } from '@libp2p/interface'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
 import { MalformedError } from '../../../protocol/index.ts'
 import type { Log } from '../../log/log.ts'
@@ -8,26 +8,26 @@ import { type RateLimit, TokenBuckets } from '../limits/token-bucket.ts'
 import { withDeadline } from './deadline.ts'
 import { NetworkError } from './network-error.ts'
 
-/** Answers one request; a rejection ends the stream. With a MalformedError the asker is held to account for it. */
+/** Answers one request; a rejection ends the stream. A MalformedError counts as an offence of the requester. */
 export type RequestHandler = (request: Uint8Array, from: PeerId) => Promise<Uint8Array>
 
-/** What one peer may ask of a protocol; all but the lengths of frames have defaults. */
+/** Limits per peer of a protocol; all but the frame lengths have defaults. */
 export interface RequestLimits {
   readonly maxRequestBytes: number
   readonly maxResponseBytes: number
-  /** Longest that one exchange may take, the handler's work included. */
+  /** Timeout of one exchange, including the handler's work. */
   readonly timeoutMs?: number
-  /** Exchanges that one peer may have under way at once. */
+  /** Maximum number of concurrent exchanges per peer. */
   readonly concurrency?: number
-  /** Exchanges of one peer. */
+  /** Rate of exchanges per peer. */
   readonly rate?: RateLimit
-  /** Bytes that one peer is answered with; a small request must not cost a large answer for ever. */
+  /** Rate of response bytes per peer, so that small requests cannot cause large responses for ever. */
   readonly answerRate?: RateLimit
-  /** Whether relays may ask too; they are no members. */
+  /** Whether relays, which are not members, may ask too. */
   readonly openToRelays?: boolean
 }
 
-/** Limits for a protocol that says nothing else: a question every now and then. */
+/** Default limits: occasional requests. */
 export const REQUEST_LIMITS = {
   timeoutMs: 10_000,
   concurrency: 2,
@@ -35,19 +35,21 @@ export const REQUEST_LIMITS = {
   answerRate: { burst: 64 * 1024 * 1024, perSecond: 8 * 1024 * 1024 }
 } satisfies Partial<RequestLimits>
 
-/** How to ask. */
+/** Options of a request. */
 export interface RequestOptions {
   readonly timeoutMs: number
   readonly maxResponseBytes: number
   readonly signal?: AbortSignal
+  /** The connection to ask over; any, or a new one, where none is given. */
+  readonly connection?: Connection
 }
 
 /** Room for the length prefix beside the largest frame. */
 const PREFIX_BYTES_MAX = 16
 
 /**
- * Serves a protocol of one request frame and one response frame a stream, each with its length in front. A peer that
- * asks too much, too often or too slowly is hung up on; the others do not notice.
+ * Serves a protocol of one length-prefixed request frame and one response frame per stream. A peer that asks for too
+ * much, too often or too slowly is disconnected, without effect on others.
  *
  * @returns a function that stops serving
  */
@@ -83,7 +85,7 @@ export async function registerRequestHandler(
   const refuse = (stream: Stream, peer: PeerId): boolean => {
     const key = peer.toString()
     if (limits.openToRelays !== true && !host.isMember(peer)) {
-      stream.abort(new NetworkError('protocol', `${protocol} is for members`))
+      stream.abort(new NetworkError('protocol', `${protocol} is for members only`))
       return true
     }
     if (underWay.count(key) < concurrency && asking.take(key, performance.now())) return false
@@ -105,18 +107,18 @@ export async function registerRequestHandler(
     } catch (error) {
       stream.abort(error instanceof Error ? error : new Error(String(error)))
       if (isMalformed(error))
-        host.limits.report(peer, 'malformed', `a request of ${protocol}: ${error.message}`)
+        host.limits.report(peer, 'malformed', `an invalid request of ${protocol}: ${error.message}`)
       log.debug({ peer: key, protocol, error: String(error) }, 'a request was not answered')
     }
-    // A handler that goes on after the deadline still counts: its work is not free.
+    // A handler that continues after the deadline still counts: its work is not free.
     await work?.catch(() => undefined)
     underWay.remove(key)
   }
 
   await host.libp2p.handle(protocol, (stream, connection) => void serve(stream, connection.remotePeer), {
-    // More than may be under way, so that the excess is refused by `serve` and not by a reset connection.
+    // More than the limit, so that `serve` refuses the excess instead of libp2p resetting the connection.
     maxInboundStreams: 2 * concurrency + 1,
-    // Over a relay of limited bytes, too: what does not fit breaks off, and is asked of somebody else.
+    // Also over limited relayed connections: a response that does not fit fails, and another peer is asked.
     runOnLimitedConnection: true
   })
   return () => host.libp2p.unhandle(protocol)
@@ -160,26 +162,27 @@ class KeyedCounter {
 }
 
 /**
- * Asks a peer: one request frame, one response frame.
+ * Sends a request to a peer: one request frame, one response frame.
  *
- * @throws {NetworkError} `timeout`, `aborted`, `unreachable`, or `protocol` when the answer is too long or broken off
+ * @throws {NetworkError} `timeout`, `aborted`, `unreachable`, or `protocol` when the response is too long or truncated
  */
 export async function request(
   host: NetworkNode,
   peer: PeerId,
   protocol: string,
   bytes: Uint8Array,
-  { timeoutMs, maxResponseBytes, signal }: RequestOptions
+  { timeoutMs, maxResponseBytes, signal, connection }: RequestOptions
 ): Promise<Uint8Array> {
   const doing = `asking ${peer} on ${protocol}`
   let stream: Stream | undefined
   try {
     return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
-      stream = await host.libp2p.dialProtocol(peer, protocol, {
-        signal: deadline,
-        runOnLimitedConnection: true
-      })
-      // A deadline that passed while the stream was being opened has nobody left to close it.
+      const options = { signal: deadline, runOnLimitedConnection: true }
+      stream =
+        connection === undefined
+          ? await host.libp2p.dialProtocol(peer, protocol, options)
+          : await connection.newStream(protocol, options)
+      // If the deadline passed while the stream was being opened, nobody else closes it.
       if (deadline.aborted) stream.abort(new Error('too late'))
       deadline.throwIfAborted()
       const frames = lpStream(stream, {
@@ -197,12 +200,12 @@ export async function request(
     const failure = asNetworkError(doing, error, stream !== undefined)
     stream?.abort(failure)
     if (isMalformed(error))
-      host.limits.report(peer, 'malformed', `an answer of ${protocol}: ${error.message}`)
+      host.limits.report(peer, 'malformed', `an invalid response of ${protocol}: ${error.message}`)
     throw failure
   }
 }
 
-/** What libp2p calls a frame whose length is none, or beyond the limit. */
+/** libp2p's errors for a frame with an invalid or excessive length. */
 const FRAME_ERRORS: ReadonlySet<string> = new Set([
   'InvalidMessageLengthError',
   'InvalidDataLengthError',
@@ -211,8 +214,8 @@ const FRAME_ERRORS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether an error says that the other side sent bytes that no honest peer sends, rather than that a stream broke: a
- * NetworkError `protocol` that has no cause was thrown where bytes were read.
+ * Whether an error means that the other side violated the protocol, rather than that a stream broke: a NetworkError
+ * `protocol` without a cause was thrown where bytes were parsed.
  */
 export function isMalformed(error: unknown): error is Error {
   if (error instanceof MalformedError) return true

@@ -4,7 +4,7 @@ import type { BlockBuffers } from './block-buffers.ts'
 import { HEADER_BYTES_MAX, PIECE_BYTES_MAX } from './constants.ts'
 import { decodeBlockAnswer } from './messages.ts'
 
-/** What came of one digest. */
+/** The answer for one digest. */
 export type FetchedBlock =
   | { readonly digest: string; readonly status: 'found'; readonly bytes: Uint8Array }
   /** A block of `length` bytes in zstd, of which nothing is checked yet. */
@@ -20,20 +20,20 @@ export type FetchedBlock =
 /** Bits that three bytes of a length prefix hold: enough for the longest piece. */
 const PREFIX_BITS_MAX = 21
 
-/** A block of which a part has come. */
+/** A partially received block. */
 interface Filling {
   readonly bytes: Uint8Array
-  /** Of the block; none where its bytes come packed. */
+  /** Hash of the block; undefined if it arrives compressed. */
   readonly hash: Hash | undefined
-  /** What a packed block will have, bytes. */
+  /** Length of a compressed block after decompression, bytes. */
   readonly length: number
   filled: number
 }
 
 /**
- * Reads the answers to requests for blocks out of a stream's bytes, however they are cut. A block's bytes are copied once,
- * to where they stay, and hashed while they are still in the processor's cache. What it holds is bounded by what was
- * asked: a byte beyond the answers awaited is an error.
+ * Parses the answers to block requests from a stream's bytes, in chunks of any size. A block's bytes are copied once,
+ * to their final place, and hashed while still in the processor's cache. Memory is bounded by what was requested: a
+ * byte beyond the expected answers is an error.
  */
 export class AnswerReader {
   readonly #buffers: BlockBuffers
@@ -49,8 +49,8 @@ export class AnswerReader {
   #frames = 0
 
   /**
-   * @param onBlockBytes told of the bytes of each block that has come, right or wrong, as they came
-   * @param mayBePacked whether zstd was asked for
+   * @param onBlockBytes called with the received bytes of each block, right or wrong
+   * @param mayBePacked whether zstd was requested
    */
   constructor(
     buffers: BlockBuffers,
@@ -62,26 +62,26 @@ export class AnswerReader {
     this.#onBlockBytes = onBlockBytes
   }
 
-  /** Digests whose answers have not come yet. */
+  /** Digests without an answer yet. */
   get awaited(): number {
     return this.#awaited.length
   }
 
-  /** Whole frames that have come so far. */
+  /** Complete frames received so far. */
   get frames(): number {
     return this.#frames
   }
 
-  /** Awaits answers, after those that are awaited already. */
+  /** Expects further answers, after those already expected. */
   expect(digests: readonly string[]): void {
     this.#awaited.push(...digests)
   }
 
   /**
-   * Takes bytes off the stream. Found blocks have the digest asked for; packed ones are still to be looked at.
+   * Consumes bytes of the stream. Found blocks have the requested digest; compressed ones are checked later.
    *
-   * @returns the answers that are complete with them, in the order asked
-   * @throws {NetworkError} `protocol` for anything else than answers to what was asked; the stream is of no more use
+   * @returns the answers completed by them, in request order
+   * @throws {NetworkError} `protocol` for anything but answers to the requests; the stream is then unusable
    */
   *push(chunks: Iterable<Uint8Array>): Generator<FetchedBlock> {
     for (const chunk of chunks) {
@@ -106,7 +106,7 @@ export class AnswerReader {
 
   #readPrefix(byte: number): void {
     const digest = this.#awaited[0]
-    if (digest === undefined) throw new NetworkError('protocol', 'more came than was asked for')
+    if (digest === undefined) throw new NetworkError('protocol', 'more data than was requested')
     this.#prefix |= (byte & 0x7f) << this.#prefixBits
     this.#prefixBits += 7
     if (byte >= 0x80) {
@@ -124,7 +124,7 @@ export class AnswerReader {
         'protocol',
         block === undefined
           ? `an answer’s header of ${length} bytes`
-          : `block ${digest} came in pieces that do not fit`
+          : `block ${digest} arrived in pieces of the wrong length`
       )
     this.#frameLeft = length
     if (block === undefined) this.#headerLength = length
@@ -135,7 +135,7 @@ export class AnswerReader {
     if (answer.status !== 'found') return { digest: this.#awaited.shift()!, ...answer }
     const { length, zstd } = answer
     if (zstd !== undefined && !this.#mayBePacked)
-      throw new NetworkError('protocol', 'a block came in zstd, which was not asked for')
+      throw new NetworkError('protocol', 'a block arrived in zstd, which was not requested')
     const hash = zstd === undefined ? createHash('sha256') : undefined
     this.#block = { bytes: this.#buffers.take(zstd ?? length), hash, length, filled: 0 }
     return length === 0 ? this.#endPiece(this.#block) : undefined
@@ -148,7 +148,7 @@ export class AnswerReader {
     const digest = this.#awaited.shift()!
     if (hash === undefined) return { digest, status: 'packed', bytes, length }
     if (hash.digest('hex') !== digest)
-      throw new NetworkError('protocol', `block ${digest} came with other bytes`)
+      throw new NetworkError('protocol', `block ${digest} arrived with the wrong bytes`)
     return { digest, status: 'found', bytes }
   }
 }

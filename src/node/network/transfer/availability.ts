@@ -11,29 +11,29 @@ import { NetworkError } from '../requests/network-error.ts'
 import { isMalformed } from '../requests/request-response.ts'
 
 /**
- * The availability protocol: on one long-lived stream to each neighbour a peer tells which blocks it has got, as soon as
- * it has them. A frame is DAG-CBOR `{prefixes}`: the first eight bytes of each digest, one after the other. A peer can so
- * take from others what their author has sent only once. It is a hint: a block that is not there is answered as missing.
+ * The availability protocol: on one long-lived stream to each neighbour a peer announces the blocks it has received. A
+ * frame is DAG-CBOR `{prefixes}`: the first eight bytes of each digest, concatenated. This lets peers get from each
+ * other what the author has sent only once. It is a hint: a missing block is answered as missing.
  */
 export const AVAILABILITY_PROTOCOL = '/loam/availability/1'
 
 const PREFIX_BYTES = 8
 const PREFIXES_PER_FRAME_MAX = 4096
 const FRAME_BYTES_MAX = PREFIX_BYTES * PREFIXES_PER_FRAME_MAX + 64
-/** Blocks remembered of one peer, the latest; as many are told to a new neighbour. */
+/** Number of latest blocks remembered per peer; as many are announced to a new neighbour. */
 const PREFIXES_PER_PEER_MAX = 16_384
-/** How long news waits for more news, milliseconds, at least and at most. */
+/** Minimum and maximum time that announcements are collected, milliseconds. */
 const GATHER_MS_MIN = 50
 const GATHER_MS_MAX = 1_000
-/** For each neighbour that is to hear it: what telling costs does not grow with them. */
+/** Per neighbour: keeps the cost of announcements independent of their number. */
 const GATHER_MS_PER_NEIGHBOUR = 25
 const SEND_TIMEOUT_MS = 10_000
 const REOPEN_MS = 1_000
 const REOPEN_MS_MAX = 30_000
-/** Frames that a neighbour may send: a peer that gathers its news sends at most twenty a second. */
+/** Rate of frames per neighbour: a peer that collects its announcements sends at most twenty per second. */
 const FRAME_RATE = { burst: 100, perSecond: 40 }
 
-/** What this peer tells one neighbour. */
+/** State of the announcements to one neighbour. */
 interface Neighbour {
   readonly peerId: PeerId
   readonly untold: Set<string>
@@ -43,7 +43,7 @@ interface Neighbour {
   timer: NodeJS.Timeout | undefined
 }
 
-/** Who has which blocks, as they tell it themselves. */
+/** Which peers have which blocks, by their own announcements. */
 export class Availability {
   readonly #host: NetworkHost
   readonly #log: Log
@@ -54,19 +54,19 @@ export class Availability {
   readonly #frameRate = new TokenBuckets(FRAME_RATE)
   readonly #stopped = new AbortController()
   readonly #lasting: () => readonly string[]
-  /** Called when a peer has told something new. */
+  /** Called when a peer has announced something new. */
   onNews: () => void = () => undefined
 
-  /** @param lasting digests that every neighbour is told, however many blocks came after them */
+  /** @param lasting digests announced to every neighbour, regardless of later blocks */
   constructor(host: NetworkHost, log: Log, lasting: () => readonly string[] = () => []) {
     this.#host = host
     this.#lasting = lasting
     this.#log = log
-    // Every neighbour's stream listens to it: Node's warning of a leak would be wrong.
+    // Every neighbour's stream listens to it; Node's leak warning would be wrong.
     setMaxListeners(0, this.#stopped.signal)
   }
 
-  /** Begins to tell and to listen. @param digests what this peer has already */
+  /** Starts announcing and listening. @param digests blocks that this peer already has */
   async start(digests: readonly string[]): Promise<void> {
     this.announce(digests)
     const { libp2p } = this.#host
@@ -89,7 +89,7 @@ export class Availability {
     for (const key of [...this.#neighbours.keys()]) this.#leave(key)
   }
 
-  /** Tells the neighbours of blocks that this peer has got. */
+  /** Announces received blocks to the neighbours. */
   announce(digests: readonly string[]): void {
     for (const digest of digests) {
       const prefix = prefixOf(digest)
@@ -100,12 +100,12 @@ export class Availability {
       this.#schedule(neighbour, gatherMs(this.#neighbours.size))
   }
 
-  /** Peers that have told that they have a block. */
+  /** Peers that have announced a block. */
   providers(digest: string): ReadonlySet<string> {
     return this.#providers.get(prefixOf(digest)) ?? NOBODY
   }
 
-  /** Peers that have told of any block. */
+  /** Peers that have announced any block. */
   knownProviders(): Iterable<string> {
     return this.#told.keys()
   }
@@ -128,7 +128,7 @@ export class Availability {
     this.#schedule(neighbour, gatherMs(this.#neighbours.size))
   }
 
-  /** All that a neighbour is to know; what lasts comes last, which is remembered longest. */
+  /** Everything a neighbour should know; lasting digests come last, since they are remembered longest. */
   #allOwn(): Set<string> {
     const prefixes = new Set(this.#own)
     for (const digest of this.#lasting()) remember(prefixes, prefixOf(digest))
@@ -138,7 +138,7 @@ export class Availability {
   #leave(key: string): void {
     const neighbour = this.#neighbours.get(key)
     clearTimeout(neighbour?.timer)
-    neighbour?.stream?.stream.abort(new NetworkError('aborted', 'the neighbour is gone'))
+    neighbour?.stream?.stream.abort(new NetworkError('aborted', 'the neighbour has disconnected'))
     this.#neighbours.delete(key)
     for (const prefix of this.#told.get(key) ?? []) this.#forget(key, prefix)
     this.#told.delete(key)
@@ -158,7 +158,7 @@ export class Availability {
     const news = [...untold].slice(0, PREFIXES_PER_FRAME_MAX)
     try {
       await withDeadline(
-        `telling ${peerId} of blocks`,
+        `announcing blocks to ${peerId}`,
         SEND_TIMEOUT_MS,
         this.#stopped.signal,
         async (signal) => {
@@ -170,12 +170,12 @@ export class Availability {
       for (const prefix of news) untold.delete(prefix)
       neighbour.failures = 0
     } catch (error) {
-      neighbour.stream?.stream.abort(new NetworkError('protocol', 'the news could not be told'))
+      neighbour.stream?.stream.abort(new NetworkError('protocol', 'announcing blocks timed out'))
       neighbour.stream = undefined
       neighbour.failures++
-      // What was told before may be lost with the stream.
+      // Earlier announcements may be lost with the stream.
       for (const prefix of this.#allOwn()) remember(untold, prefix)
-      this.#log.debug({ peer: peerId.toString(), error: String(error) }, 'news of blocks could not be told')
+      this.#log.debug({ peer: peerId.toString(), error: String(error) }, 'announcing blocks failed')
     }
     neighbour.sending = false
     if (this.#neighbours.get(peerId.toString()) !== neighbour) return
@@ -203,18 +203,18 @@ export class Availability {
       for (;;) {
         const frame = (await frames.read({ signal: this.#stopped.signal })).subarray()
         if (!this.#frameRate.take(peer, performance.now()))
-          throw new NetworkError('protocol', `${peer} tells too much of its blocks`)
+          throw new NetworkError('protocol', `${peer} announces too many blocks`)
         this.#hear(peer, prefixesIn(frame))
       }
     } catch (error) {
       if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
       if (isMalformed(error))
-        this.#host.limits.report(peerId, 'malformed', `news of blocks: ${error.message}`)
+        this.#host.limits.report(peerId, 'malformed', `an invalid block announcement: ${error.message}`)
     }
   }
 
   #hear(peer: string, prefixes: readonly string[]): void {
-    // News of a peer that has left meanwhile would stay for ever.
+    // Announcements of a peer that has left meanwhile would stay for ever.
     if (!this.#neighbours.has(peer)) return
     const told = this.#told.get(peer) ?? new Set()
     this.#told.set(peer, told)
@@ -234,7 +234,7 @@ export class Availability {
   }
 }
 
-/** How long news waits for more news where so many are to hear it, milliseconds: about forty frames go out a second. */
+/** How long to collect announcements for this many neighbours, milliseconds: about forty frames are sent per second. */
 export function gatherMs(neighbours: number): number {
   return Math.min(GATHER_MS_MAX, Math.max(GATHER_MS_MIN, neighbours * GATHER_MS_PER_NEIGHBOUR))
 }
@@ -245,7 +245,7 @@ function prefixOf(digest: string): string {
 
 const NOBODY: ReadonlySet<string> = new Set()
 
-/** Puts a prefix last, and drops the first of too many. @returns the one dropped */
+/** Adds a prefix at the end, and drops the oldest beyond the maximum. @returns the one dropped */
 function remember(prefixes: Set<string>, prefix: string): string | undefined {
   prefixes.delete(prefix)
   prefixes.add(prefix)
@@ -261,11 +261,12 @@ export function prefixesIn(frame: Uint8Array): string[] {
   try {
     value = decode(frame)
   } catch (error) {
-    throw new NetworkError('protocol', `no DAG-CBOR: ${String(error)}`)
+    throw new NetworkError('protocol', `not DAG-CBOR: ${String(error)}`)
   }
   const { prefixes, ...rest } = Object(value) as Record<string, unknown>
   const valid = prefixes instanceof Uint8Array && prefixes.length > 0 && prefixes.length % PREFIX_BYTES === 0
-  if (!valid || Object.keys(rest).length > 0) throw new NetworkError('protocol', 'malformed news of blocks')
+  if (!valid || Object.keys(rest).length > 0)
+    throw new NetworkError('protocol', 'malformed block announcement')
   const hex = Buffer.from(prefixes).toString('hex')
   return Array.from({ length: prefixes.length / PREFIX_BYTES }, (_, index) =>
     hex.slice(2 * PREFIX_BYTES * index, 2 * PREFIX_BYTES * (index + 1))

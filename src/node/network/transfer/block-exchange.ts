@@ -11,15 +11,15 @@ import { OwnBlocks } from './own-blocks.ts'
 import type { PartialFiles } from './partial-files.ts'
 import { BLOCK_SERVER_LIMITS, type BlockServerLimits, serveBlocks } from './server.ts'
 
-/** Limits of both directions. */
+/** Limits in both directions. */
 export interface BlockExchangeOptions {
   readonly serving?: BlockServerLimits
   readonly fetching?: Partial<FetchLimits>
-  /** Told of each block that went out whole, and its bytes. */
+  /** Called for each block that was sent completely, with its bytes. */
   readonly onSent?: (digest: string, bytes: number) => void
-  /** Whether blocks are asked for in zstd, and given so to whoever asks for that. */
+  /** Whether to request blocks in zstd, and send them so on request. */
   readonly zstd?: boolean
-  /** Whether blocks of a file are given to others before all of it is here; they are unless this is false. */
+  /** Whether to serve a file's blocks before the file is complete; default true. */
   readonly sharesPartial?: boolean
 }
 
@@ -31,18 +31,18 @@ export interface BlockExchange {
     providers: () => readonly PeerId[],
     options: FetchAllOptions
   ): Promise<void>
-  /** Tells the others of blocks that this peer has made and stored; each is then sent as seldom as can be. */
+  /** Announces blocks that this peer has created and stored; each is then sent as few times as possible. */
   publish(digests: readonly string[]): void
-  /** Serves a whole file's blocks out of the file, and tells the others that all of it is here. */
+  /** Serves a complete file's blocks from the file, and announces that all of it is available. */
   serveFile(file: ListedFile): void
   /** See {@link fetchFiles}. */
   fetchFiles(wanted: readonly WantedFile[], options: FetchFilesOptions): Promise<ListedFile[]>
-  /** Connected peers that tell that they have all of a file. @param digest of its block list, hex */
+  /** Connected peers that announce a complete file. @param digest of its block list, hex */
   providersOf(digest: string): PeerId[]
   stop(): Promise<void>
 }
 
-/** Serves what the store has, tells the neighbours of it, and fetches what is asked for. The host must be started. */
+/** Serves and announces the store's blocks, and fetches blocks on demand. The host must be started. */
 export async function startBlockExchange(
   host: NetworkHost,
   store: BlockStore,

@@ -13,27 +13,27 @@ import { BLOCKS_PROTOCOL, FRAME_TIMEOUT_MS, IN_FLIGHT_BYTES_MAX } from './consta
 import { encodeBlockRequest } from './messages.ts'
 import { StreamWriter } from './stream-writer.ts'
 
-/** How a session with a provider is led. */
+/** Options of a session. */
 export interface BlockSessionOptions {
-  /** How long it may take for each frame. */
+  /** Timeout of each frame, milliseconds. */
   readonly frameTimeoutMs?: number
   readonly signal?: AbortSignal
-  /** Memory for blocks, to share among sessions. */
+  /** Memory for blocks, shared among sessions. */
   readonly buffers?: BlockBuffers
-  /** Given where blocks are to come compressed. */
+  /** Given if blocks should arrive compressed. */
   readonly compression?: Compression | undefined
 }
 
-/** An answer that nobody has taken yet. */
+/** An unread answer. */
 type Ready = FetchedBlock & { readonly at: number }
-/** An answer as it is given out: a found block has its digest. */
+/** An answer as returned: a found block has been checked. */
 type Answer = Exclude<FetchedBlock, { status: 'packed' }> & { readonly at: number }
 
 /**
- * One stream to a provider, from which blocks are asked and read in the same order. What comes is taken up at once, whoever
- * waits for it, until {@link IN_FLIGHT_BYTES_MAX} are unread; then the provider is stopped. Every wait has a deadline, which
- * each frame that comes renews. All failures are a {@link NetworkError}: `protocol` for wrong bytes, `timeout`, `aborted`
- * or `unreachable`; what was read before remains good.
+ * One stream to a provider, on which blocks are requested and read in the same order. Data is received eagerly until
+ * {@link IN_FLIGHT_BYTES_MAX} are unread; then the stream is paused. Every wait has a deadline, renewed by each frame.
+ * All failures are a {@link NetworkError}: `protocol` for wrong bytes, `timeout`, `aborted` or `unreachable`; blocks
+ * read before remain valid.
  */
 export class BlockSession {
   readonly #doing: string
@@ -81,7 +81,7 @@ export class BlockSession {
           signal: deadline,
           runOnLimitedConnection: mayCarryBlocks(host.libp2p.getConnections(provider))
         })
-        // A deadline that passed while the stream was being opened has nobody left to close it.
+        // If the deadline passed while the stream was being opened, nobody else closes it.
         if (deadline.aborted) late.abort(new Error('too late'))
         return late
       })
@@ -103,14 +103,14 @@ export class BlockSession {
     }
   }
 
-  /** Takes the next answer. A found block has its digest. @returns it, and when it had come */
+  /** Reads the next answer. A found block has been checked. @returns it, and its time of arrival */
   async answer(): Promise<Answer> {
     if (this.#ready.length === 0 && this.#failure === undefined)
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     const answer = this.#ready.shift()
-    if (answer === undefined) throw this.#failure ?? new NetworkError('aborted', `${this.#doing}: given up`)
+    if (answer === undefined) throw this.#failure ?? new NetworkError('aborted', `${this.#doing}: aborted`)
     if ('bytes' in answer) this.#unreadBytes -= answer.bytes.length
     if (this.#stream.readStatus === 'paused' && this.#unreadBytes <= IN_FLIGHT_BYTES_MAX / 2) {
       this.#stream.resume()
@@ -119,25 +119,25 @@ export class BlockSession {
     return answer.status === 'packed' ? this.#unpack(answer) : answer
   }
 
-  /** Opens a packed block when it is taken, not when it comes: a few bytes may hold a whole block. */
+  /** Decompresses a block when it is read, not when it arrives: a few bytes may expand to a whole block. */
   #unpack({ digest, bytes, length, at }: Extract<Ready, { status: 'packed' }>): Answer {
     try {
       const block = this.#compression!.unpack(bytes, length)
       this.recycle(bytes)
       if (sha256Hex(block) !== digest)
-        throw new NetworkError('protocol', `block ${digest} came with other bytes`)
+        throw new NetworkError('protocol', `block ${digest} arrived with the wrong bytes`)
       return { digest, status: 'found', bytes: block, at }
     } catch (error) {
       throw this.#fail(asNetworkError(this.#doing, error, true))
     }
   }
 
-  /** Gives the memory of a block back that is stored. */
+  /** Returns the memory of a stored block. */
   recycle(bytes: Uint8Array): void {
     this.#buffers.give(bytes)
   }
 
-  /** Ends the stream when all answers are read. */
+  /** Closes the stream after all answers have been read. */
   async close(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     this.#detach()
@@ -150,7 +150,7 @@ export class BlockSession {
     }
   }
 
-  /** Ends the stream at once. */
+  /** Aborts the stream. */
   abort(reason: Error): void {
     this.#fail(asNetworkError(this.#doing, reason, true))
   }
@@ -178,19 +178,19 @@ export class BlockSession {
     this.#fail(new NetworkError('unreachable', `${this.#doing}: the stream ended early`, { cause }))
   }
 
-  /** Begins the time for the next frame, where one is awaited and may come. */
+  /** Starts the deadline of the next frame, if one is expected and the stream is not paused. */
   #watch(): void {
     clearTimeout(this.#watchdog)
     this.#watchdog = undefined
     if (this.#reader.awaited === 0 || this.#failure !== undefined) return
     this.#watchdog = setTimeout(() => {
-      // A provider that was stopped because of us is not late.
+      // A provider that this peer has paused is not late.
       if (this.#stream.readStatus === 'paused') return
       this.#fail(new NetworkError('timeout', `${this.#doing}: no answer within ${this.#frameTimeoutMs} ms`))
     }, this.#frameTimeoutMs)
   }
 
-  /** Ends the stream, if it has not ended before. @returns why it has ended */
+  /** Ends the stream if it is open. @returns the reason of its end */
   #fail(failure: NetworkError): NetworkError {
     if (this.#failure === undefined) {
       this.#failure = failure

@@ -1,37 +1,34 @@
 import { NetworkError } from '../requests/network-error.ts'
 
-/**
- * Blocks in zstd (RFC 8878) on their way from one peer to another, by an asker's wish. What is stored, and what a digest
- * is of, are the bytes of the block itself.
- */
+/** Blocks in zstd (RFC 8878) between peers, on request. Storage and digests concern the uncompressed block. */
 export interface Compression {
   /**
-   * A block in fewer bytes.
+   * Compresses a block.
    *
-   * @param digest of the block: one that did not get shorter is not tried again
-   * @returns undefined where it would save less than a sixteenth
+   * @param digest of the block: one that did not shrink is not tried again
+   * @returns undefined if it saves less than a sixteenth
    */
   pack(digest: string, block: Uint8Array): Uint8Array | undefined
   /**
-   * What a frame holds.
+   * Decompresses a frame.
    *
-   * @param length of the block, bytes: no memory is taken for more
-   * @throws {NetworkError} `protocol` where the frame is damaged, or does not hold exactly as much
+   * @param length of the block, bytes: no more memory is allocated
+   * @throws {NetworkError} `protocol` when the frame is damaged, or has another length
    */
   unpack(frame: Uint8Array, length: number): Uint8Array
 }
 
-/** The fastest: most of what shards hold is noise that no level gets out. */
+/** The fastest: most of a shard is noise that no level removes. */
 const LEVEL = 1
-/** Blocks shorter than this go as they are. */
+/** Shorter blocks are sent uncompressed. */
 const PACKED_BYTES_MIN = 1024
-/** What packing has to save, as a part of the block. */
+/** Minimum saving, as a fraction of the block. */
 const SAVED_MIN = 1 / 16
-/** Blocks remembered that do not get shorter, the latest. */
+/** Number of latest incompressible blocks remembered. */
 const REMEMBERED_MAX = 4096
 const MAGIC = 0xfd2fb528
 
-/** The library, which a process may set up once only. */
+/** The library, which can be initialised only once per process. */
 let library: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined
 
 async function loadLibrary(): Promise<typeof import('@bokuweb/zstd-wasm')> {
@@ -40,7 +37,7 @@ async function loadLibrary(): Promise<typeof import('@bokuweb/zstd-wasm')> {
   return zstd
 }
 
-/** Loads the compressor, which takes some megabytes. */
+/** Loads the compressor, which needs some megabytes. */
 export async function loadCompression(): Promise<Compression> {
   library ??= loadLibrary()
   const { compress, decompress } = await library
@@ -56,23 +53,23 @@ export async function loadCompression(): Promise<Compression> {
       return undefined
     },
     unpack(frame, length) {
-      // The library takes the memory that a frame claims to need.
+      // The library allocates as much memory as a frame claims.
       if (contentLength(frame) !== length)
-        throw new NetworkError('protocol', 'a block came in a zstd frame of another length')
+        throw new NetworkError('protocol', 'a block arrived in a zstd frame of the wrong length')
       let block: Uint8Array
       try {
         block = decompress(frame)
       } catch (error) {
-        throw new NetworkError('protocol', `a block came in a damaged zstd frame: ${String(error)}`)
+        throw new NetworkError('protocol', `a block arrived in a damaged zstd frame: ${String(error)}`)
       }
       if (block.length !== length)
-        throw new NetworkError('protocol', 'a block came in a zstd frame of another length')
+        throw new NetworkError('protocol', 'a block arrived in a zstd frame of the wrong length')
       return block
     }
   }
 }
 
-/** What a frame's header says that it holds, bytes (RFC 8878, 3.1.1.1); undefined where it does not say it. */
+/** The content size in a frame's header, bytes (RFC 8878, 3.1.1.1); undefined if absent. */
 function contentLength(frame: Uint8Array): number | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   if (frame.length < 5 || view.getUint32(0, true) !== MAGIC) return undefined

@@ -8,9 +8,9 @@ import type { BlockExchange } from './block-exchange.ts'
 import type { FetchAllOptions, FetchProgress } from './fetch-manager.ts'
 import { PartialFiles, roomOf } from './partial-files.ts'
 
-/** A file that is named by its block list. */
+/** A file identified by its block list. */
 export interface WantedFile {
-  /** Where it is to be; its folder is there. */
+  /** Its destination in an existing folder. */
   readonly path: string
   /** Its exact length. */
   readonly bytes: number
@@ -18,35 +18,35 @@ export interface WantedFile {
   readonly digest: string
 }
 
-/** How to fetch files. */
+/** Options of a fetch of files. */
 export interface FetchFilesOptions {
   readonly signal: AbortSignal
   readonly onProgress?: (progress: FetchProgress) => void
 }
 
-/** What files are fetched with. */
+/** What is needed to fetch files. */
 export interface FetchFilesTools {
   readonly exchange: Pick<BlockExchange, 'fetchAll' | 'providersOf'>
-  /** Where block lists are kept meanwhile. */
+  /** Where block lists are stored during the fetch. */
   readonly store: BlockStore
   readonly log: Log
-  /** Files that are being fetched, whose blocks are served as they come; undefined where they are not. */
+  /** Files being fetched, whose blocks are served as they arrive; undefined if they are not served. */
   readonly partials: Set<PartialFiles> | undefined
   readonly announce: (digests: readonly string[]) => void
 }
 
-/** Room that stays on the disk, bytes. */
+/** Disk space that must stay free, bytes. */
 const SPARE_BYTES = 16 * 1024 * 1024
 
 /**
- * Fetches whole files from all peers that have them, and from those that are fetching them too: first each file's block
- * list, checked by its digest, then the blocks, each checked by the list, written to its place in `PATH.partial`. What an
- * earlier call has left there counts. Waits for peers until `signal` ends it.
+ * Fetches files from all peers that have them or are fetching them too: first each file's block list, checked by its
+ * digest, then the blocks, each checked against the list and written to its place in `PATH.partial`. Resumes from what
+ * an earlier call left there. Waits for peers until `signal` aborts.
  *
- * @returns the files, which have their names now
- * @throws {PeerError} where a digest stands for something else than the block list of a file of that length, or the disk
- *   has no room for what is to come
- * @throws {StoreError} when the disk does not take it
+ * @returns the files, renamed to their final names
+ * @throws {PeerError} when a digest does not belong to the block list of a file of that length, or the disk has too
+ * little room
+ * @throws {StoreError} when a write fails
  */
 export async function fetchFiles(
   tools: FetchFilesTools,
@@ -77,7 +77,7 @@ export async function fetchFiles(
     partials?.delete(partial)
     await partial.finish()
     const fields = { files: wanted.length, blocks: blocks.length, earlierBlocks }
-    log.info({ ...fields, brought: Object.fromEntries(brought) }, 'fetched files are whole')
+    log.info({ ...fields, brought: Object.fromEntries(brought) }, 'fetched files are complete')
     return listed
   } finally {
     partials?.delete(partial)
@@ -85,7 +85,7 @@ export async function fetchFiles(
   }
 }
 
-/** Peers that have all of all files. */
+/** Peers that have all files completely. */
 function providersOfAll(
   exchange: Pick<BlockExchange, 'providersOf'>,
   [first, ...others]: readonly WantedFile[]
@@ -109,7 +109,7 @@ async function fetchLists(
     await fetchBlocks(exchange, blocks, providers, options, 'the block list of a file')
     for (const { path, bytes, digest } of wanted.slice(listed.length)) {
       const list = await store.get(digest)
-      // One that was damaged on the disk meanwhile is fetched again.
+      // One damaged on disk meanwhile is fetched again.
       if (list === undefined) break
       if (list.length !== blockListBytes(bytes))
         throw new PeerError(`${digest} is not the block list of ${path}, which has ${bytes} bytes`)
@@ -139,6 +139,6 @@ async function requireRoom({ blocks, held }: PartialFiles, [first]: readonly Wan
   const left = blocks.reduce((sum, { digest, bytes }) => sum + (held.has(digest) ? 0 : bytes), 0)
   if (first === undefined || left + SPARE_BYTES <= (await roomOf(dirname(first.path)))) return
   throw new PeerError(
-    `there is no room for what is fetched: ${left} bytes are to come and ${SPARE_BYTES} must stay free; free some space`
+    `not enough disk space: ${left} bytes are still to be fetched and ${SPARE_BYTES} must stay free; free some space`
   )
 }

@@ -12,14 +12,14 @@ import { ProviderBook } from './provider-book.ts'
 import { type FetchTools, ProviderWorker } from './provider-worker.ts'
 import { type FetchJob, WantedBlocks } from './wanted-blocks.ts'
 
-/** A block that a manifest names. */
+/** A block named in a manifest. */
 export interface WantedBlock {
   readonly digest: string
   /** Its exact length. */
   readonly bytes: number
 }
 
-/** How far a {@link FetchManager.fetchAll} is; blocks that were there before count as held. */
+/** Progress of {@link FetchManager.fetchAll}; blocks that were present before count as held. */
 export interface FetchProgress {
   readonly blocksHeld: number
   readonly blocksWanted: number
@@ -27,30 +27,30 @@ export interface FetchProgress {
   readonly bytesWanted: number
 }
 
-/** Where fetched blocks are kept. */
+/** A store of fetched blocks. */
 export type BlockSink = Pick<BlockStore, 'has' | 'putVerified' | 'flush'>
 
-/** How to fetch. */
+/** Options of a fetch. */
 export interface FetchAllOptions {
   readonly signal: AbortSignal
-  /** Who made the blocks: its line is spared where others have them. */
+  /** The blocks' author, whose upload is spared if others have them. */
   readonly author?: PeerId | undefined
   readonly onProgress?: (progress: FetchProgress) => void
-  /** Where the blocks go; the peer's store where it is not given. */
+  /** The destination of the blocks; the peer's store by default. */
   readonly into?: BlockSink
-  /** Whether the neighbours are told of each block that came; they are unless this is false. */
+  /** Whether to announce each fetched block to the neighbours; default true. */
   readonly isTold?: boolean
-  /** Told of each block that a provider brought. */
+  /** Called for each block received from a provider. */
   readonly onBlock?: (bytes: number, provider: string) => void
 }
 
-/** What the fetch manager may use. */
+/** Limits of the fetch manager. */
 export interface FetchLimits {
-  /** Providers asked at once; each may have 4 MiB on their way. */
+  /** Number of providers asked in parallel, each with up to 4 MiB in flight. */
   readonly providersAtOnce: number
-  /** How long a provider may take for each frame. */
+  /** Timeout of each frame from a provider, milliseconds. */
   readonly frameTimeoutMs: number
-  /** Given where blocks are to be asked for in zstd. */
+  /** Given if blocks are requested in zstd. */
   readonly compression: Compression | undefined
 }
 
@@ -59,7 +59,7 @@ interface Job extends FetchJob {
   readonly providers: () => readonly PeerId[]
   readonly sink: BlockSink
   readonly isTold: boolean
-  /** Pending blocks that are not looked for yet, with their lengths. */
+  /** Pending blocks that are not requested yet, with their lengths. */
   readonly queue: WantedBlock[]
   readonly fetched: string[]
   /** Notes a block that came. */
@@ -67,17 +67,17 @@ interface Job extends FetchJob {
   readonly finish: (failure?: Error) => void
 }
 
-/** Blocks of a job that are looked for at the same time: every choice goes through all of them. */
+/** Blocks of a job considered at the same time: every choice goes through all of them. */
 const SOUGHT_AT_ONCE = 512
-/** How often to look for new providers, and for those whose time has come, when nothing else happens. */
+/** Interval at which to check for new providers, and for those whose delay is over, when nothing else happens. */
 const LOOK_AGAIN_MS = 200
-/** Every look goes through all that is wanted: many small blocks that come one after the other share one. */
+/** Each check goes through all wanted blocks, so small blocks that arrive together share one. */
 const ASSIGN_INTERVAL_MS = 20
 
 /**
- * Fetches blocks into the store from several providers at once: from those that are said to hold all of a job's blocks, and
- * from those that tell that they have one. A block is asked of one provider at a time, over all calls, so that it crosses
- * the network once; a provider that fails, lies or lacks it is followed by another.
+ * Fetches blocks into the store from several providers in parallel: from those known to have all of a job's blocks, and
+ * from those that announce one. Over all calls, a block is requested from one provider at a time, so that it crosses
+ * the network once; if a provider fails, lies or lacks it, another is asked.
  */
 export class FetchManager {
   readonly #host: NetworkHost
@@ -92,7 +92,7 @@ export class FetchManager {
   #lookingAgain: NodeJS.Timeout | undefined
   #waking: NodeJS.Timeout | undefined
   #assignedAt = Number.NEGATIVE_INFINITY
-  /** Among how many the work is spread: all who may have a part of it, as far as they may be asked at once. */
+  /** The number of providers to share the work: those with a part of it, up to the parallel maximum. */
   #sharers = 1
 
   constructor(
@@ -128,11 +128,11 @@ export class FetchManager {
   }
 
   /**
-   * Resolves when the store holds all wanted blocks durably; keeps trying until then.
+   * Resolves when the store holds all wanted blocks durably; retries until then.
    *
-   * @param providers who has them all now; asked again and again, because it grows as endorsements come in
-   * @throws {NetworkError} `aborted` when the signal aborts, `protocol` for a wanted length beyond a block's
-   * @throws {StoreError} when the disk takes no more
+   * @param providers who has them all now; called repeatedly, because it grows with endorsements
+   * @throws {NetworkError} `aborted` when the signal aborts, `protocol` for a wanted length beyond the maximum
+   * @throws {StoreError} when a write fails
    */
   async fetchAll(
     wanted: readonly WantedBlock[],
@@ -167,7 +167,7 @@ export class FetchManager {
       finish
     }
     const onAbort = () =>
-      finish(new NetworkError('aborted', `${pending.size} blocks were not fetched: given up`))
+      finish(new NetworkError('aborted', `${pending.size} blocks were not fetched: aborted`))
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       progress.tell()
@@ -190,14 +190,14 @@ export class FetchManager {
     this.#wake()
   }
 
-  /** Begins to look for a job's next block, where it has one. */
+  /** Starts requesting a job's next block, if there is one. */
   #seekNext(job: Job): void {
     let next = job.queue.pop()
     while (next !== undefined && !job.pending.has(next.digest)) next = job.queue.pop()
     if (next !== undefined) this.#wanted.add(next.digest, next.bytes, job)
   }
 
-  /** Ends a job, and with it every stream that brings nothing that is still wanted. */
+  /** Ends a job, and every stream that only carries unwanted blocks. */
   async #end(job: Job): Promise<void> {
     if (!this.#jobs.delete(job)) return
     this.#wanted.removeJob(job)
@@ -209,7 +209,7 @@ export class FetchManager {
     await Promise.all(idle.map((worker) => worker.stop()))
   }
 
-  /** Soon gives every provider that is free something to do; what happens meanwhile is taken together. */
+  /** Schedules work for every free provider; events until then are handled together. */
   #wake(): void {
     this.#waking ??= setTimeout(
       () => {
@@ -253,7 +253,7 @@ export class FetchManager {
     if (want === undefined) return
     const jobs = [...this.#jobs].filter(({ pending }) => pending.has(digest))
     try {
-      // The digest is right: it is whoever named the block that is wrong, so no provider could ever satisfy it.
+      // The digest is right, so the manifest or block list is wrong, and no provider could ever satisfy it.
       if (bytes.length !== want.bytes)
         throw new NetworkError(
           'protocol',
@@ -277,7 +277,7 @@ export class FetchManager {
   }
 }
 
-/** How far a job is. */
+/** The progress of a job. */
 class JobProgress {
   readonly #onProgress: FetchAllOptions['onProgress']
   #progress: FetchProgress
@@ -314,7 +314,7 @@ class JobProgress {
   }
 }
 
-/** So that peers that want the same blocks begin with different ones. */
+/** Makes peers that want the same blocks start with different ones. */
 function shuffled<T>(items: T[], random: () => number): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1))

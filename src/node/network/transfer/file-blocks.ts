@@ -12,13 +12,13 @@ import { hex } from '../../../protocol/index.ts'
 import type { Log } from '../../storage/index.ts'
 import { isMissing, messageOf } from '../../storage/peer-error.ts'
 
-/** Where a block lies. */
+/** The place of a block. */
 interface Place extends FileBlock {
   readonly path: string
 }
 
 /**
- * What a peer tells its neighbours that has all of a file: of a block, the digest itself is told.
+ * The announcement of a complete file; a block is announced by its digest itself.
  *
  * @param digest of the file's block list, hex
  */
@@ -26,12 +26,12 @@ export function wholeFileMark(digest: string): string {
   return hex(hashCanonical('whole-file', Buffer.from(digest, 'hex')))
 }
 
-/** Blocks that lie in files, each at its offset: what is served so is not on the disk twice. */
+/** Blocks served from files, each at its offset, so that they are not on disk twice. */
 export class FileBlocks {
   readonly #places = new Map<string, Place>()
   /** Files by the digest of their block list, hex. */
   readonly #files = new Map<string, ListedFile>()
-  /** Places at which another block was found. */
+  /** Places found to hold other bytes. */
   readonly #damaged = new Set<Place>()
   readonly #log: Log
 
@@ -40,8 +40,8 @@ export class FileBlocks {
   }
 
   /**
-   * Adds a file that was found whole, in place of one that had its path before. Files that are no longer there, as pruned
-   * models are not, go.
+   * Adds a complete file, replacing an earlier one at its path. Files that no longer exist, such as pruned models, are
+   * dropped.
    *
    * @returns the digest of its block list, hex
    */
@@ -55,19 +55,19 @@ export class FileBlocks {
     return digest
   }
 
-  /** What is told of the files: one mark each. */
+  /** The announcements of all files. */
   marks(): string[] {
     return [...this.#files.keys()].map(wholeFileMark)
   }
 
-  /** A block of a file, or a file's block list; undefined where it is in no file, or is damaged. */
+  /** A block of a file, or a file's block list; undefined if no file has it or it is damaged. */
   async getToServe(digest: string): Promise<Uint8Array | undefined> {
     const place = this.#places.get(digest)
     if (place === undefined) return this.#files.get(digest)?.list
     try {
       const bytes = await readPlace(place)
       if (sha256Hex(bytes) === digest) return bytes
-      this.#tellDamage(place, 'other bytes are there')
+      this.#tellDamage(place, 'the file has other bytes there')
     } catch (error) {
       if (isMissing(error)) this.#remove(place.path)
       else this.#tellDamage(place, messageOf(error))
@@ -86,7 +86,7 @@ export class FileBlocks {
     const { path, offset, bytes } = place
     this.#log.error(
       { path, offset, bytes, error },
-      'a file that is served is damaged: check the disk, and get the file again'
+      'a served file is damaged: check the disk, and get the file again'
     )
   }
 }
@@ -100,7 +100,7 @@ async function readPlace({ path, offset, bytes }: Place): Promise<Uint8Array> {
   }
 }
 
-/** Up to `length` bytes of a file from an offset on; fewer where it ends before. */
+/** Up to `length` bytes of a file from an offset; fewer at its end. */
 export async function readBytes(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafeSlow(length)
   let filled = 0

@@ -3,16 +3,16 @@ import { BLOCK_BYTES_MAX } from '../../../adapter/index.ts'
 import { NetworkError } from '../requests/network-error.ts'
 import { DIGESTS_PER_REQUEST_MAX, RETRY_AFTER_MS_MAX } from './constants.ts'
 
-/** A request as a server reads it. */
+/** A decoded request. */
 export interface BlockRequest {
   readonly digests: readonly string[]
-  /** Whether the asker takes blocks in zstd. */
+  /** Whether the asker accepts zstd. */
   readonly zstd: boolean
 }
 
-/** What stands in front of each answered block. */
+/** The header before each answered block. */
 export type BlockAnswer =
-  /** `zstd` is the length of the frame that holds the block, where it comes in one. */
+  /** `zstd` is the length of the block's zstd frame, if it is compressed. */
   | { readonly status: 'found'; readonly length: number; readonly zstd?: number }
   | { readonly status: 'missing' }
   | { readonly status: 'busy'; readonly retryAfterMs: number }
@@ -32,7 +32,7 @@ export function encodeBlockRequest(digests: readonly string[], zstd = false): Ui
   })
 }
 
-/** What is asked for. @throws {NetworkError} `protocol` */
+/** Decodes a request. @throws {NetworkError} `protocol` */
 export function decodeBlockRequest(bytes: Uint8Array): BlockRequest {
   const { digests, zstd = false, ...rest } = decodeCanonical(bytes)
   const valid =
@@ -67,17 +67,19 @@ export function decodeBlockAnswer(bytes: Uint8Array): BlockAnswer {
   throw new NetworkError('protocol', 'a malformed answer to a request for blocks')
 }
 
-/** dag-cbor also reads what it would not write (unsorted keys, half floats): only the one encoding is accepted. */
+/**
+ * dag-cbor also decodes what it would not encode (unsorted keys, half floats): only the canonical encoding is accepted.
+ */
 function decodeCanonical(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown
   try {
     value = decode(bytes)
     if (Buffer.compare(encode(value), bytes) !== 0) throw new Error('not in its canonical form')
   } catch (error) {
-    throw new NetworkError('protocol', `no canonical DAG-CBOR: ${String(error)}`)
+    throw new NetworkError('protocol', `not canonical DAG-CBOR: ${String(error)}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new NetworkError('protocol', 'a message that is no map')
+    throw new NetworkError('protocol', 'a message that is not a map')
   }
   return value as Record<string, unknown>
 }

@@ -1,22 +1,22 @@
-/** What an author remembers of one of its blocks. */
+/** What an author remembers about one of its blocks. */
 interface OwnBlock {
   sent: number
   sentAt: number
-  /** How often each asker was sent away. */
+  /** Number of refusals per asker. */
   readonly refusals: Map<string, number>
 }
 
-/** How long a first receiver may take until it tells that it has a block, milliseconds. */
+/** Time that a first receiver may need to announce a block, milliseconds. */
 const SETTLE_MS = 3_000
 const RETRY_AFTER_MS = 250
-/** After so many refusals an asker gets the block: it may reach nobody else. */
+/** Number of refusals after which an asker gets the block, since it may reach nobody else. */
 const REFUSALS_MAX = 5
-/** Manifests whose blocks are spared: the current one and the one before. */
+/** Number of manifests whose blocks are tracked: the current one and the one before. */
 const MANIFESTS_KEPT = 2
 
 /**
- * Spares an author's line: each of its blocks is sent once, and whoever asks for it after that is sent away for a moment,
- * because it can have it from those who got it first. Who comes back often enough is served all the same.
+ * Spares an author's upload: each of its blocks is sent once, and later askers are refused for a moment, because they
+ * can get it from the first receivers. An asker that returns often enough is served anyway.
  */
 export class OwnBlocks {
   readonly #manifests: Map<string, OwnBlock>[] = []
@@ -30,11 +30,11 @@ export class OwnBlocks {
   }
 
   /**
-   * Whether an asker is sent away.
+   * Whether an asker is refused.
    *
-   * @param others how many peers other than the asker have told that they hold it
+   * @param others number of other peers that have announced the block
    * @param now milliseconds of a clock that does not go backwards
-   * @returns what to wait before asking again, milliseconds; undefined where the block is to be sent, which is counted
+   * @returns the delay before asking again, milliseconds; undefined if the block should be sent, which is counted
    */
   refusal(digest: string, asker: string, others: number, now: number): number | undefined {
     const block = this.#manifests.find((blocks) => blocks.has(digest))?.get(digest)

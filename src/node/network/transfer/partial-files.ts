@@ -5,10 +5,10 @@ import { storeError, syncFolder } from '../../storage/index.ts'
 import { isMissing } from '../../storage/peer-error.ts'
 import { readBytes } from './file-blocks.ts'
 
-/** Ending of a file that lacks blocks. */
+/** Extension of an incomplete file. */
 export const PARTIAL_ENDING = '.partial'
 
-/** A file that is being filled. */
+/** A file being fetched. */
 interface PartialFile {
   readonly path: string
   readonly handle: FileHandle
@@ -19,12 +19,12 @@ interface Place extends FileBlock {
 }
 
 /**
- * Files that are fetched block by block, each in `PATH.partial` until all are whole. Nothing is noted beside them: what an
- * earlier run has left is read, and the blocks that have their digest are held.
+ * Files fetched block by block, each in `PATH.partial` until all are complete. No progress is stored beside them: what
+ * an earlier run left is read, and blocks with the right digest count as held.
  */
 export class PartialFiles {
   readonly #files: readonly PartialFile[]
-  /** Where a block goes: equal blocks have several places. */
+  /** The places of a block; equal blocks have several. */
   readonly #places: ReadonlyMap<string, readonly Place[]>
   readonly #held = new Set<string>()
 
@@ -34,7 +34,7 @@ export class PartialFiles {
   }
 
   /**
-   * Opens files in folders that are there; one that is there already under its own name is gone on with.
+   * Opens files in existing folders; a file that exists under its final name is continued.
    *
    * @throws {StoreError}
    */
@@ -57,16 +57,16 @@ export class PartialFiles {
       return partial
     } catch (error) {
       for (const { handle } of files) await handle.close()
-      throw signal.aborted ? error : storeError('cannot open the files that are fetched', error)
+      throw signal.aborted ? error : storeError('cannot open the files to be fetched', error)
     }
   }
 
-  /** Every block once, with its length. */
+  /** The distinct blocks, with their lengths. */
   get blocks(): FileBlock[] {
     return [...this.#places.values()].map(([place]) => place!)
   }
 
-  /** Blocks that are there, hex. */
+  /** Blocks that are present, hex. */
   get held(): ReadonlySet<string> {
     return this.#held
   }
@@ -75,7 +75,7 @@ export class PartialFiles {
     return this.#held.has(digest)
   }
 
-  /** A block that is there, for a peer that checks it too. */
+  /** A present block, for a peer that checks it too. */
   async getToServe(digest: string): Promise<Uint8Array | undefined> {
     if (!this.#held.has(digest)) return undefined
     const [place] = this.#places.get(digest)!
@@ -83,7 +83,7 @@ export class PartialFiles {
       const bytes = await readBytes(place!.file.handle, place!.offset, place!.bytes)
       return sha256Hex(bytes) === digest ? bytes : undefined
     } catch {
-      // Closed meanwhile: the file is whole, or given up.
+      // Closed meanwhile: the file is complete, or the fetch was aborted.
       return undefined
     }
   }
@@ -91,7 +91,7 @@ export class PartialFiles {
   /**
    * Writes a block whose digest the caller has checked.
    *
-   * @throws {StoreError} when the disk refuses; what was there stays
+   * @throws {StoreError} when a write fails; earlier blocks are kept
    */
   async putVerified(digest: string, bytes: Uint8Array): Promise<void> {
     for (const { file, offset } of this.#places.get(digest)!) {
@@ -106,7 +106,7 @@ export class PartialFiles {
     this.#held.add(digest)
   }
 
-  /** Puts what was written on the disk. @throws {StoreError} */
+  /** Flushes written blocks to the disk. @throws {StoreError} */
   async flush(): Promise<void> {
     try {
       for (const { handle } of this.#files) await handle.sync()
@@ -115,14 +115,14 @@ export class PartialFiles {
     }
   }
 
-  /** Gives the files their names: all blocks are there and flushed. @throws {StoreError} */
+  /** Renames the files: all blocks are present and flushed. @throws {StoreError} */
   async finish(): Promise<void> {
     await this.close()
     try {
       for (const { path } of this.#files) await rename(`${path}${PARTIAL_ENDING}`, path)
       for (const folder of new Set(this.#files.map(({ path }) => dirname(path)))) await syncFolder(folder)
     } catch (error) {
-      throw storeError('cannot name the fetched files', error)
+      throw storeError('cannot rename the fetched files', error)
     }
   }
 
@@ -130,9 +130,9 @@ export class PartialFiles {
     for (const { handle } of this.#files) await handle.close()
   }
 
-  /** Looks which blocks are there. */
+  /** Finds out which blocks are present. */
   async #findHeld(signal: AbortSignal): Promise<void> {
-    // A hole in a file takes no room: one in which nothing was written yet need not be read.
+    // Holes of a sparse file take no space: a file without any data need not be read.
     const empty = new Set<PartialFile>()
     for (const file of this.#files) if ((await file.handle.stat()).blocks === 0) empty.add(file)
     for (const [digest, places] of this.#places) {
@@ -154,7 +154,7 @@ async function isHeld(
   return true
 }
 
-/** Opens `PATH.partial` in its full length, of which what was not written takes no room. */
+/** Opens `PATH.partial` in its full length as a sparse file. */
 async function openPartial(path: string, bytes: number): Promise<FileHandle> {
   const partial = `${path}${PARTIAL_ENDING}`
   await rename(path, partial).catch((error: unknown) => {
@@ -173,7 +173,7 @@ async function openPartial(path: string, bytes: number): Promise<FileHandle> {
   }
 }
 
-/** Bytes that the disk of a folder still takes. */
+/** Free bytes on a folder's disk. */
 export async function roomOf(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize

@@ -1,13 +1,13 @@
 import { BATCH_BYTES_MAX } from './constants.ts'
 
-/** What the fetch manager remembers of one provider. */
+/** What the fetch manager remembers about a provider. */
 interface Provider {
   failures: number
-  /** Not asked again before this moment. */
+  /** Not asked again before this time. */
   notBefore: number
-  /** Bytes a millisecond, of late; undefined before the first answer. */
+  /** Recent rate, bytes per millisecond; undefined before the first answer. */
   rate: number | undefined
-  /** Blocks that it did not give, and when to ask for them again. */
+  /** Blocks that it did not deliver, and when to ask for them again. */
   readonly missing: Map<string, { times: number; until: number }>
 }
 
@@ -15,15 +15,15 @@ const FAILURE_DELAY_MS = 250
 const FAILURE_DELAY_MS_MAX = 30_000
 const MISSING_DELAY_MS = 250
 const MISSING_DELAY_MS_MAX = 5000
-/** A provider that breaks the protocol or sends wrong bytes stands back as one that failed this often. */
+/** Number of failures that a protocol violation or wrong bytes count as. */
 const LIE_FAILURES = 5
-/** What is asked of a provider at once should come within this time, so that a slow one holds up little. */
+/** Target duration of one request, so that a slow provider delays little. */
 const BATCH_MS = 1_000
 const BATCH_BYTES_MIN = 64 * 1024
 /** Weight of the newest answer in a provider's rate. */
 const RATE_WEIGHT = 0.3
 
-/** Who is asked next: providers that answered well first, the fast before the slow, those that failed later and later. */
+/** Ranks providers: reliable before failing ones, fast before slow ones, with growing delays after failures. */
 export class ProviderBook {
   readonly #providers = new Map<string, Provider>()
 
@@ -41,30 +41,30 @@ export class ProviderBook {
       .map(({ peer }) => peer)
   }
 
-  /** Whether `peer` answered when it was last asked, and did not ask for time. */
+  /** Whether the last request to `peer` succeeded without a busy answer. */
   isHealthy(peer: string, now: number): boolean {
     const { failures, notBefore } = this.#of(peer)
     return failures === 0 && notBefore <= now
   }
 
-  /** Whether `peer` may be asked for `digest`: not soon after it did not give it. */
+  /** Whether `peer` may be asked for `digest`: not shortly after it failed to deliver it. */
   mayHave(peer: string, digest: string, now: number): boolean {
     return (this.#of(peer).missing.get(digest)?.until ?? 0) <= now
   }
 
-  /** Bytes to ask of a provider at once: fewer of a slow one. */
+  /** Bytes to request from a provider at once; fewer for a slow one. */
   batchBytes(peer: string): number {
     const { rate } = this.#of(peer)
     if (rate === undefined) return BATCH_BYTES_MAX
     return Math.min(BATCH_BYTES_MAX, Math.max(BATCH_BYTES_MIN, rate * BATCH_MS))
   }
 
-  /** Notes a block that came. */
+  /** Records a received block. */
   succeeded(peer: string): void {
     this.#of(peer).failures = 0
   }
 
-  /** Notes how long a whole batch took. */
+  /** Records the duration of a whole batch. */
   measured(peer: string, bytes: number, milliseconds: number): void {
     const provider = this.#of(peer)
     const rate = bytes / Math.max(milliseconds, 0.1)
@@ -82,7 +82,7 @@ export class ProviderBook {
     this.#of(peer).notBefore = moment
   }
 
-  /** Notes that a provider does not have a block. */
+  /** Records that a provider lacks a block. */
   lacks(peer: string, digest: string, now: number): void {
     const { missing } = this.#of(peer)
     const times = (missing.get(digest)?.times ?? 0) + 1
@@ -90,12 +90,12 @@ export class ProviderBook {
     missing.set(digest, { times, until: now + delay })
   }
 
-  /** Notes that a provider gives a block only from a moment on. */
+  /** Records the time from which a provider will deliver a block. */
   withholds(peer: string, digest: string, until: number): void {
     this.#of(peer).missing.set(digest, { times: 0, until })
   }
 
-  /** Forgets a block that is wanted no longer. */
+  /** Forgets a block that is no longer wanted. */
   forget(digest: string): void {
     for (const { missing } of this.#providers.values()) missing.delete(digest)
   }
@@ -110,7 +110,10 @@ export class ProviderBook {
   }
 }
 
-/** Steps of a factor four, so that providers of about one speed are taken in random order; an unknown one counts as fast. */
+/**
+ * Rates in steps of a factor four, so that providers of similar speed are chosen in random order; unknown ones count as
+ * fast.
+ */
 function slowness({ rate }: Provider): number {
   return rate === undefined ? 0 : Math.max(0, Math.round(Math.log2(1000 / rate) / 2))
 }

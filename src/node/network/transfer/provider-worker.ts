@@ -11,37 +11,37 @@ import { REQUESTS_UNDER_WAY_MAX } from './constants.ts'
 import type { ProviderBook } from './provider-book.ts'
 import type { Want } from './wanted-blocks.ts'
 
-/** What the fetch manager lends its workers. */
+/** What the fetch manager provides to its workers. */
 export interface FetchTools {
   readonly host: NetworkHost
   readonly log: Log
   readonly book: ProviderBook
   readonly frameTimeoutMs: number
-  /** Memory for the blocks that come. */
+  /** Memory for incoming blocks. */
   readonly buffers: BlockBuffers
-  /** Given where blocks are to come compressed. */
+  /** Given if blocks should arrive compressed. */
   readonly compression: Compression | undefined
-  /** Chooses what to ask of a provider next. */
+  /** Chooses what to request from a provider next. */
   readonly take: (provider: string) => Want[]
   readonly isWanted: (digest: string) => boolean
-  /** Stores a block. Never rejects: what goes wrong ends the jobs that wait for it. */
+  /** Stores a block. Never rejects: an error ends the jobs that wait for it. */
   readonly keep: (digest: string, bytes: Uint8Array, provider: string) => Promise<void>
-  /** Tells the manager that there may be something new to do. */
+  /** Notifies the manager that there may be new work. */
   readonly changed: () => void
 }
 
-/** A request under way. */
+/** A pending request. */
 interface AskedBatch {
   readonly wants: readonly Want[]
   readonly at: number
 }
 
-/** How long a stream is kept without work: opening one again takes round trips. */
+/** Time that an idle stream is kept: reopening one takes round trips. */
 const LINGER_MS = 2_000
-/** Blocks of one provider that may wait for the disk. */
+/** Maximum number of blocks of one provider waiting for the disk. */
 const WRITES_MAX = 4
 
-/** Fetches from one provider over one stream for as long as it has something to give. */
+/** Fetches from one provider over one stream as long as it has wanted blocks. */
 export class ProviderWorker {
   readonly #name: string
   readonly #peerId: PeerId
@@ -49,7 +49,7 @@ export class ProviderWorker {
   readonly #unanswered = new Set<Want>()
   readonly #stopped = new AbortController()
   #session: BlockSession | undefined
-  /** When the last answer came. */
+  /** Time of the last answer. */
   #arrivedAt = 0
   #isFinished = false
   #running: Promise<void> = Promise.resolve()
@@ -61,31 +61,31 @@ export class ProviderWorker {
     this.#tools = tools
   }
 
-  /** Asks for a first batch and then for what there is; resolves when the stream has ended. Never rejects. */
+  /** Requests a first batch and then whatever is wanted; resolves when the stream has ended. Never rejects. */
   run(first: Want[]): Promise<void> {
     this.#running = this.#run(first)
     return this.#running
   }
 
-  /** There may be something new to do. */
+  /** Notifies the worker that there may be new work. */
   wake(): void {
     this.#wake()
   }
 
-  /** Whether an answer is awaited that somebody wants, or may be soon. */
+  /** Whether a wanted answer is pending, or may be soon. */
   isUseful(mayLinger: boolean): boolean {
     if (this.#unanswered.size === 0) return mayLinger
     return [...this.#unanswered].some(({ digest }) => this.#tools.isWanted(digest))
   }
 
-  /** Ends the stream: at once where an answer is awaited, else as is proper. */
+  /** Ends the stream: by aborting it if an answer is pending, else gracefully. */
   async stop(): Promise<void> {
     if (this.#unanswered.size === 0 && this.#session !== undefined) {
       this.#isFinished = true
       this.#wake()
       return this.#running
     }
-    const reason = new NetworkError('aborted', `fetching blocks from ${this.#name}: given up`)
+    const reason = new NetworkError('aborted', `fetching blocks from ${this.#name}: aborted`)
     this.#stopped.abort(reason)
     this.#session?.abort(reason)
     this.#wake()
@@ -114,7 +114,10 @@ export class ProviderWorker {
         const lied = error instanceof NetworkError && error.code === 'protocol'
         book.failed(name, performance.now(), lied)
         if (isMalformed(error)) host.limits.report(this.#peerId, 'false', error.message)
-        log.debug({ peer: name, error: String(error) }, 'a provider failed; its blocks are asked of others')
+        log.debug(
+          { peer: name, error: String(error) },
+          'a provider failed; requesting its blocks from others'
+        )
       }
     } finally {
       for (const want of this.#unanswered) want.asked.delete(name)
@@ -148,7 +151,7 @@ export class ProviderWorker {
   async #read(session: BlockSession, { wants, at }: AskedBatch, writes: Promise<void>[]): Promise<void> {
     const { book, changed } = this.#tools
     const name = this.#name
-    // An answer may have waited for this peer's disk, and for those before it: neither is the provider's time.
+    // An answer may have waited for this peer's disk and for earlier answers, which is not the provider's fault.
     const begun = Math.max(at, this.#arrivedAt)
     let bytes = 0
     let busyUntil = Number.POSITIVE_INFINITY
@@ -191,7 +194,7 @@ export class ProviderWorker {
     return taken
   }
 
-  /** Waits for something to ask for. @returns nothing where there was none for a while */
+  /** Waits for something to request. @returns undefined after a while without any */
   async #linger(): Promise<Want[]> {
     const until = performance.now() + LINGER_MS
     for (;;) {
@@ -199,7 +202,7 @@ export class ProviderWorker {
       const next = this.#take()
       const left = until - performance.now()
       if (next.length > 0 || left <= 0 || this.#isFinished) return next
-      // News and the end of the work (`wake`, `stop`) cut it short.
+      // `wake` and `stop` cut the wait short.
       const woken = new AbortController()
       this.#wake = () => woken.abort()
       await delay(left, undefined, { signal: woken.signal }).catch(() => undefined)

@@ -22,46 +22,46 @@ import { ServingTurns } from './serving-turns.ts'
 import { StreamWriter } from './stream-writer.ts'
 import { UploadLimit } from './upload-limit.ts'
 
-/** What the server gives at most. */
+/** Limits of the server. */
 export interface BlockServerLimits {
-  /** Requests answered at once, over all peers; each holds three blocks in memory. */
+  /** Concurrent requests over all peers; each holds three blocks in memory. */
   readonly requestsAtOnce: number
-  /** Requests of one peer answered at once. */
+  /** Concurrent requests per peer. */
   readonly requestsPerPeer: number
-  /** Streams of one peer. */
+  /** Streams per peer. */
   readonly streamsPerPeer: number
-  /** What a refused asker is told to wait. */
+  /** Delay given to a refused asker, milliseconds. */
   readonly retryAfterMs: number
-  /** How long an asker may take for each piece, milliseconds. */
+  /** Timeout of each piece, milliseconds. */
   readonly frameTimeoutMs: number
-  /** Bytes a second to all askers together, piece by piece in turn; undefined for no cap. */
+  /** Upload limit over all askers, bytes per second, shared piece by piece; undefined for none. */
   readonly uploadBytesPerSecond?: number | undefined
 }
 
-/** What the server may ask before it sends a block. */
+/** Hooks of the server. */
 export interface BlockServerOptions {
   readonly limits?: BlockServerLimits
   /**
-   * Whether an asker is sent away, because others can serve it: milliseconds after which it may come back, or undefined
-   * where the block is to be sent.
+   * Whether to refuse an asker because others can serve it: the delay in milliseconds after which it may return, or
+   * undefined to send the block.
    */
   readonly refusal?: (digest: string, asker: string) => number | undefined
-  /** Told of each block that went out whole, and its bytes. */
+  /** Called for each block that was sent completely, with its bytes. */
   readonly onSent?: ((digest: string, bytes: number) => void) | undefined
-  /** Given where blocks are sent compressed to whoever asks for that. */
+  /** Given if blocks may be sent compressed on request. */
   readonly compression?: Compression | undefined
 }
 
-/** A request that an asker may have sent already, and its first block, which is read while another is answered. */
+/** A pipelined request and its first block, which is read while the previous request is answered. */
 interface ComingRequest {
   readonly asked: Promise<BlockRequest>
   readonly first: Promise<Uint8Array | undefined>
 }
 
-/** How much later than told an asker may come back and still find the place that is kept for it. */
+/** Grace period after the given delay in which an asker's place is still kept, milliseconds. */
 const COMES_BACK_WITHIN_MS = 500
 
-/** Limits for a peer with an ordinary line. */
+/** Limits for an ordinary connection. */
 export const BLOCK_SERVER_LIMITS: BlockServerLimits = {
   requestsAtOnce: 16,
   requestsPerPeer: 2,
@@ -87,7 +87,7 @@ export async function serveBlocks(
   const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
   const turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
 
-  /** @param first the first block, where it was read while another request was answered */
+  /** @param first the first block, if it was read while the previous request was answered */
   const answerRequest = async (
     writer: StreamWriter,
     peer: string,
@@ -99,7 +99,7 @@ export async function serveBlocks(
     for (const [index, digest] of digests.entries()) {
       const block = await ahead
       if (index + 1 < digests.length) ahead = store.getToServe(digests[index + 1]!)
-      // Should this answer fail to go out, nobody waits for the next.
+      // If sending this answer fails, nobody awaits the next one.
       ahead.catch(() => undefined)
       const retryAfter = block === undefined ? undefined : refusal?.(digest, peer)
       if (block === undefined) await writer.write(encodeBlockAnswer({ status: 'missing' }))
@@ -135,7 +135,7 @@ export async function serveBlocks(
   const serve = async (stream: Stream, peerId: PeerId) => {
     const peer = peerId.toString()
     if (!host.isMember(peerId)) {
-      stream.abort(new NetworkError('protocol', 'blocks are for members'))
+      stream.abort(new NetworkError('protocol', 'blocks are for members only'))
       return
     }
     const frames = lpStream(stream, {
@@ -144,14 +144,14 @@ export async function serveBlocks(
     })
     const writer = new StreamWriter(stream, limits.frameTimeoutMs)
     const ended = new AbortController()
-    // Only who has a turn has anything read ahead: whoever is sent away costs no disk.
+    // Reads ahead only for an asker that has a turn: a refused one costs no disk access.
     let hasTurn = false
     const comingRequest = (): ComingRequest => {
       const asked = frames
         .read({ signal: ended.signal })
         .then((frame) => decodeBlockRequest(frame.subarray()))
       const first = asked.then(({ digests }) => (hasTurn ? store.getToServe(digests[0]!) : undefined))
-      // Nobody waits for them before the request before it is answered.
+      // They are awaited only after the previous request has been answered.
       for (const early of [asked, first]) early.catch(() => undefined)
       return { asked, first }
     }
@@ -159,7 +159,7 @@ export async function serveBlocks(
       for (let coming = comingRequest(); ; ) {
         const { asked, first } = coming
         const request = await withDeadline(
-          'waiting for a request for blocks',
+          'waiting for a block request',
           IDLE_TIMEOUT_MS,
           undefined,
           () => asked
@@ -186,8 +186,8 @@ export async function serveBlocks(
         return
       }
       if (isMalformed(error))
-        host.limits.report(peerId, 'malformed', `a request for blocks: ${error.message}`)
-      log.debug({ peer, error: String(error) }, 'a stream of blocks ended early')
+        host.limits.report(peerId, 'malformed', `an invalid block request: ${error.message}`)
+      log.debug({ peer, error: String(error) }, 'a block stream ended early')
       stream.abort(error instanceof Error ? error : new Error(String(error)))
     }
   }
@@ -199,7 +199,10 @@ export async function serveBlocks(
   return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
 }
 
-/** Under a cap no more requests are taken than whose pieces, in turn, come well before an asker's deadline. */
+/**
+ * Under an upload limit, only as many requests are accepted as can get their pieces in turn well before an asker's
+ * deadline.
+ */
 function boundsOf({
   requestsAtOnce,
   retryAfterMs,

@@ -1,19 +1,19 @@
-/** How many requests are answered at once. */
+/** Limits of concurrent requests. */
 export interface ServingPlaces {
   readonly requestsAtOnce: number
   readonly requestsPerPeer: number
-  /** How long a place is kept for an asker that was sent away, milliseconds: longer than it was told to wait. */
+  /** Time that a refused asker's place is kept, milliseconds: longer than the delay it was given. */
   readonly keptMs: number
 }
 
 /**
- * Whose request is answered next, where there are more than can be at once. An asker that is sent away with nothing under
- * way finds a place when it comes back: others, however often they ask, are sent away meanwhile, first come first served.
+ * Decides whose request is answered when there are too many. A refused asker without pending requests finds a place
+ * when it returns: meanwhile others are refused however often they ask, first come first served.
  */
 export class ServingTurns {
   readonly #places: ServingPlaces
   readonly #underWay = new Map<string, number>()
-  /** Who was sent away, in the order of their first try, and until when a place is kept. */
+  /** Refused askers in the order of their first try, and until when their place is kept. */
   readonly #waiting = new Map<string, number>()
   #total = 0
 
@@ -22,10 +22,10 @@ export class ServingTurns {
   }
 
   /**
-   * Takes a place for a request.
+   * Acquires a place for a request.
    *
    * @param now milliseconds of a clock that does not go backwards
-   * @returns false where the asker is to be sent away; else {@link end} is to be called
+   * @returns false if the asker must be refused; otherwise {@link end} must be called
    */
   begin(peer: string, now: number): boolean {
     const { requestsAtOnce, requestsPerPeer, keptMs } = this.#places
@@ -42,7 +42,7 @@ export class ServingTurns {
     return true
   }
 
-  /** Gives a place back. */
+  /** Releases a place. */
   end(peer: string): void {
     this.#total--
     const left = this.#underWay.get(peer)! - 1
@@ -50,7 +50,7 @@ export class ServingTurns {
     else this.#underWay.delete(peer)
   }
 
-  /** How many were sent away before a peer was. */
+  /** Number of askers refused before this one. */
   #before(peer: string): number {
     let count = 0
     for (const name of this.#waiting.keys()) {

@@ -4,8 +4,8 @@ import { NetworkError } from '../requests/network-error.ts'
 import { PIECE_BYTES_MAX } from './constants.ts'
 
 /**
- * Writes frames, each with its length in front, as fast as the other side takes them. At most a piece of a block waits in
- * the stream beside the frame that is written; the other side has a deadline for taking every piece.
+ * Writes length-prefixed frames as fast as the other side reads them. Beside the current frame, at most one piece of a
+ * block is buffered in the stream; the other side has a deadline for reading each piece.
  */
 export class StreamWriter {
   readonly #stream: Stream
@@ -17,9 +17,9 @@ export class StreamWriter {
   }
 
   /**
-   * Writes frames, together no longer than about a piece; resolves when there is room for more.
+   * Writes frames of about one piece in total; resolves when there is room for more.
    *
-   * @throws {NetworkError} `timeout` when the other side takes nothing, `unreachable` when the stream has ended
+   * @throws {NetworkError} `timeout` when the other side reads nothing, `unreachable` when the stream has ended
    */
   async write(...frames: readonly Uint8Array[]): Promise<void> {
     if (this.#stream.writeStatus !== 'writable') throw new NetworkError('unreachable', 'the stream has ended')
@@ -27,7 +27,7 @@ export class StreamWriter {
     if (!this.#stream.send(bytes)) await this.#room()
   }
 
-  /** Waits until less than a piece waits in the stream. */
+  /** Waits until less than a piece is buffered in the stream. */
   #room(): Promise<void> {
     const stream = this.#stream
     if (stream.writeBufferLength < PIECE_BYTES_MAX) return Promise.resolve()
@@ -40,11 +40,11 @@ export class StreamWriter {
         if (failure === undefined) resolve()
         else reject(failure)
       }
-      // The stream sends what waits after it has told of the room: it is looked at after that.
+      // The stream sends its buffer only after the drain event, so it is checked after that.
       const look = () => queueMicrotask(() => stream.writeBufferLength < PIECE_BYTES_MAX && done())
       const ended = () => done(new NetworkError('unreachable', 'the stream ended'))
       const timer = setTimeout(
-        () => done(new NetworkError('timeout', `nothing was taken within ${this.#timeoutMs} ms`)),
+        () => done(new NetworkError('timeout', `nothing was read within ${this.#timeoutMs} ms`)),
         this.#timeoutMs
       )
       stream.addEventListener('drain', look)

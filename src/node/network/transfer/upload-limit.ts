@@ -1,20 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What may be sent at once after a silence, milliseconds of the rate. */
+/** Burst after a silence, in milliseconds of the rate. */
 const BURST_MS = 250
 
-/** A cap on the bytes that all askers together get in a second; who waits is served in the order of arrival. */
+/** A limit on bytes per second over all askers; those waiting are served in order of arrival. */
 export class UploadLimit {
   readonly #bytesPerMs: number
-  /** When the line will have sent all that was admitted. */
+  /** Time at which everything admitted will have been sent. */
   #freeAt = Number.NEGATIVE_INFINITY
 
-  /** @param bytesPerSecond undefined for no cap */
+  /** @param bytesPerSecond undefined for no limit */
   constructor(bytesPerSecond: number | undefined) {
     this.#bytesPerMs = (bytesPerSecond ?? Number.POSITIVE_INFINITY) / 1000
   }
 
-  /** Takes a turn on the line. @returns how long to wait for it, milliseconds */
+  /** Reserves a turn. @returns the delay before it, milliseconds */
   reserve(bytes: number, now: number): number {
     this.#freeAt = Math.max(this.#freeAt, now - BURST_MS) + bytes / this.#bytesPerMs
     return Math.max(0, this.#freeAt - now)

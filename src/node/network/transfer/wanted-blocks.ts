@@ -3,32 +3,32 @@ import type { Availability } from './availability.ts'
 import { BATCH_BYTES_MAX, DIGESTS_PER_REQUEST_MAX } from './constants.ts'
 import type { ProviderBook } from './provider-book.ts'
 
-/** One call of `fetchAll`, as far as the choice of blocks is concerned. */
+/** A call of `fetchAll`, as seen by the choice of blocks. */
 export interface FetchJob {
   readonly pending: Set<string>
-  /** Who has all of its blocks for certain, by name. */
+  /** Names of providers certain to have all its blocks. */
   certain: ReadonlyMap<string, PeerId>
-  /** Who made the blocks; asked only where nobody else has them. */
+  /** The blocks' author, asked only if nobody else has them. */
   readonly author: string | undefined
 }
 
-/** A block that one or more jobs want. */
+/** A block wanted by one or more jobs. */
 export interface Want {
   readonly digest: string
   readonly bytes: number
   readonly jobs: Set<FetchJob>
-  /** Puts equally rare blocks into an order of this peer's own, so that peers begin with different ones. */
+  /** Orders equally rare blocks randomly, so that peers start with different ones. */
   readonly tie: number
-  /** Who was asked for it and has not answered, and since when. */
+  /** Providers with a pending request for it, and the request's time. */
   readonly asked: Map<string, number>
 }
 
-/** Blocks left when the end game may begin: earlier there is no hurry. */
+/** Number of remaining blocks at which the end game may begin. */
 const END_GAME_BLOCKS = 8
-/** How long the answer to a block's request may take until, for want of anything else to do, another provider is asked too. */
+/** Age of a request after which an otherwise idle provider is asked for the same block. */
 const END_GAME_MS = 2_000
 
-/** Which blocks are wanted, who has them, and which to ask of a provider next: the rarest first. */
+/** The wanted blocks, their providers, and the choice of the next request: rarest first. */
 export class WantedBlocks {
   readonly #wants = new Map<string, Want>()
   readonly #availability: Pick<Availability, 'providers'>
@@ -59,13 +59,13 @@ export class WantedBlocks {
     return this.#wants.get(digest)
   }
 
-  /** Takes a block that came off the list. */
+  /** Removes a received block. */
   remove(digest: string): void {
     this.#wants.delete(digest)
     this.#book.forget(digest)
   }
 
-  /** Takes a job's blocks off the list, but for those that others want. */
+  /** Removes a job's blocks, except those that other jobs want. */
   removeJob(job: FetchJob): void {
     for (const digest of job.pending) {
       const want = this.#wants.get(digest)
@@ -75,10 +75,10 @@ export class WantedBlocks {
   }
 
   /**
-   * Chooses what to ask of a provider, and notes that it is asked.
+   * Chooses what to request from a provider, and records the request.
    *
-   * @param sharers among how many providers the work is to be spread
-   * @returns no blocks where there is nothing for it to do
+   * @param sharers number of providers that share the work
+   * @returns no blocks if there is nothing to request
    */
   take(provider: string, sharers: number, now: number): Want[] {
     const free: { want: Want; providers: number }[] = []
@@ -116,14 +116,17 @@ export class WantedBlocks {
     return false
   }
 
-  /** How many have a block; one that both told it and is certain to have it counts twice, for all blocks alike. */
+  /**
+   * Number of providers of a block; one that both announced it and is certain to have it counts twice, for all blocks
+   * alike.
+   */
   #countProviders({ digest, jobs }: Want): number {
     let count = this.#availability.providers(digest).size
     for (const { certain } of jobs) count += certain.size
     return count
   }
 
-  /** An author's line is left to blocks that nobody else can give. */
+  /** An author's upload is reserved for blocks that nobody else has. */
   #isSpared(provider: string, { digest, jobs }: Want, now: number): boolean {
     const isOther = (name: string) => name !== provider && this.#book.isHealthy(name, now)
     for (const { author } of jobs) if (author !== provider) return false

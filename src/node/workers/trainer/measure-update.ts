@@ -1,11 +1,10 @@
 import { open } from 'node:fs/promises'
 import { clipAdapter, type LoraAdapter, type LoraPair } from '../../../adapter/index.ts'
-import { fileStamp, KEPT_BACK_TARGETS_MIN } from '../../../data/index.ts'
+import { encodeText, fileStamp, KEPT_BACK_TARGETS_MIN } from '../../../data/index.ts'
 import {
   type CorpusReader,
   chooseExecutor,
   createUpdateEvaluator,
-  encodeText,
   keptBackOf,
   type UpdateEvaluator
 } from '../../../model/index.ts'

@@ -35,6 +35,8 @@ export interface TrainingSession {
 export function createTrainingSession(base: HeldBase, corpora: CorpusReader): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
   let fallback: string | undefined
+  // A note on the data is told in the first round, and again when it changes.
+  const told = new Set<string>()
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -93,7 +95,9 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
       })
       const said = fallback
       fallback = undefined
-      return { ...(await publish(adapter, data.examples, job, store)), fallback: said }
+      const notes = data.notes.filter((note) => !told.has(note))
+      for (const note of notes) told.add(note)
+      return { ...(await publish(adapter, data.examples, job, store)), fallback: said, notes }
     }
   }
 }

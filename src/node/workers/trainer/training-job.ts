@@ -61,6 +61,8 @@ export interface TrainingResult {
   readonly residualFault?: string | undefined
   /** What computed in place of the preferred executor, and why; only of the first round after the choice was made. */
   readonly fallback?: string | undefined
+  /** What of the data is not trained on, or not as its author may think; told once. */
+  readonly notes?: readonly string[]
 }
 
 /** A file of text, or the part of the training documents that training does not see. */

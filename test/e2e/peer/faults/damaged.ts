@@ -79,7 +79,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
     it('votes on, gets the sealed model again, and is in a later cut, where its model is', async () => {
       const { home, peerId } = network().prepared.peers[MODEL]!
       const { sealed } = network().watches[MODEL]!
-      const diverged = /"round":(\d+),"built":"[0-9a-f]{64}".*the own build is not what the others sealed/
+      const diverged = /"round":(\d+),"built":"[0-9a-f]{64}".*the build of this peer differs from the seal/
       let match: RegExpExecArray | null = null
       while (match === null) {
         await flipBit(newest(home, 'model')!.path)
@@ -94,7 +94,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
       const log = await network().log(MODEL)
       assert.match(log, /the checkpoint has the sealed digest/)
       assert(agree(network().watches))
-      assert.equal(log.match(/the own build is not what the others sealed/g)!.length, 1)
+      assert.equal(log.match(/the build of this peer differs from the seal/g)!.length, 1)
     })
   })
 }

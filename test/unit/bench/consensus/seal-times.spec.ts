@@ -6,7 +6,7 @@ describe('the times in a log', () => {
     const certified = (time: number) => ({ time, topic: 'rounds', author: 1, msg: 'a manifest is certified' })
     const sealed = (time: number, round: number) => ({ time, topic: 'rounds', round, msg: 'sealed' })
     const lines = [
-      { time: 1, topic: 'peer', msg: 'the peer runs' },
+      { time: 1, topic: 'peer', msg: 'the peer is running' },
       certified(10),
       certified(20),
       sealed(70, 1),

@@ -136,6 +136,6 @@ describe('data/records', () => {
     await mkdir(path('empty'))
     await assert.rejects(readExamples(path('empty')), /holds no data/)
     await writeFile(path('k.txt'), Uint8Array.of(0xff, 0xfe))
-    await assert.rejects(readExamples(path('k.txt')), /is not UTF-8 text/)
+    await assert.rejects(readExamples(path('k.txt')), /k\.txt:1: is UTF-16, not UTF-8 text/)
   })
 })

@@ -20,7 +20,8 @@ function updateOf(...harms: number[]): LoraAdapter {
 /** The first id of a judge's text is its index. */
 const evaluator: UpdateEvaluator = {
   async loss({ ids, update }: UpdateLossOptions) {
-    return LOSS + (update?.pairs[0]!.B[ids[0]!] ?? 0)
+    const harms = update === undefined ? [] : update.pairs[0]!.B
+    return LOSS + (harms[ids[0]!] ?? 0)
   },
   async dispose() {}
 }

@@ -110,7 +110,7 @@ describe('base model folder', () => {
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(
       () => loadBaseModel(folder),
-      /down_proj.weight has shape \[16,24\], config.json asks for \[16,25\]/
+      /gate_proj.weight has shape \[24,16\], config.json asks for \[25,16\]/
     )
     save()
     edit('config.json', (json) => ({ ...json, tie_word_embeddings: false }))
@@ -124,7 +124,7 @@ describe('base model folder', () => {
     writeFileSync(join(folder, 'tokenizer.json'), '{')
     assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
     writeFileSync(join(folder, 'config.json'), '[]')
-    assert.throws(() => loadBaseModel(folder), /config.json does not hold a JSON object/)
+    assert.throws(() => loadBaseModel(folder), /config.json must contain one JSON object/)
   })
 
   it('is not written with weights that do not fit', () => {

@@ -20,13 +20,16 @@ describe('choice scorer', () => {
   const [START, L, O, SPACE, HE, HELL] = [0, 3, 4, 5, 9, 10]
 
   it('puts a space before a choice, counts its tokens only, and cuts the context on the left', () => {
-    const row = (context: string, choice: string, positions = 32) =>
-      choiceRow(tokenizer, positions, context, choice, 'x:1')
+    const row = (context: string, choice: string, positions = 32, more: { delimiter?: string } = {}) =>
+      choiceRow(tokenizer, positions, { context, source: 'x:1', ...more }, choice)
     assert.deepEqual(row('hello', 'he'), { ids: [START, HELL, O, SPACE, HE], scored: 2 })
-    // A space at the end of the context is the choice's.
-    assert.deepEqual(row('hello ', 'he'), row('hello', 'he'))
-    assert.deepEqual(row('hello', ' he'), row('hello', 'he'))
-    assert.deepEqual(row('', 'hell'), { ids: [START, HELL], scored: 1 })
+    // A space at the end of the context is the choice's, beside the delimiter.
+    assert.deepEqual(row('hello ', 'he', 32, { delimiter: '' }), row('hello', 'he'))
+    assert.deepEqual(row('hello', ' he', 32, { delimiter: '' }), row('hello', 'he'))
+    assert.deepEqual(row('hello ', 'he'), { ids: [START, HELL, O, SPACE, SPACE, HE], scored: 3 })
+    // The delimiter stays where there is no context.
+    assert.deepEqual(row('', 'hell'), { ids: [START, SPACE, HELL], scored: 2 })
+    assert.deepEqual(row('', 'hell', 32, { delimiter: '' }), { ids: [START, HELL], scored: 1 })
     assert.deepEqual(row('hello', 'lo', 3), { ids: [O, SPACE, L, O], scored: 3 })
     assert.throws(() => row('hello', 'lololo', 3), /x:1: a choice of 7 tokens is longer than the model's 3/)
   })
@@ -44,9 +47,10 @@ describe('choice scorer', () => {
     ]
     const scores = await scorer.score(questions, weights)
     const evaluator = await createEvaluator({ config: TINY_CONFIG, context: 32 })
-    for (const [index, { context, choices, source }] of questions.entries()) {
+    for (const [index, question] of questions.entries()) {
+      const { choices } = question
       for (const [place, choice] of choices.entries()) {
-        const { ids, scored } = choiceRow(tokenizer, 32, context, choice, source)
+        const { ids, scored } = choiceRow(tokenizer, 32, question, choice)
         const { perToken } = await evaluator.score({ weights, ids })
         const sum = perToken.slice(-scored).reduce((total, { logProb }) => total + logProb!, 0)
         assert(Math.abs(scores[index]!.logProbabilities[place]! - sum) < 1e-4)

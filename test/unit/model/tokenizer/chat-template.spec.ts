@@ -22,7 +22,9 @@ const chat = (...turns: [string, string][]): TrainingExample => ({
 /** What is learned of an example, each stretch as text. */
 function learned(example: TrainingExample, template?: string): string[][] {
   const renderChat =
-    template === undefined ? undefined : createChatTemplate(template, { bosToken: '<s>', eosToken: '</s>' })
+    template === undefined
+      ? undefined
+      : createChatTemplate(template, { specialTokens: { bos_token: '<s>', eos_token: '</s>' } })
   const options = { tokenizer: CHARACTERS, loss: 'completions', ...(renderChat && { renderChat }) } as const
   return tokenizeExample(example, options).map(({ ids, weights }) => {
     const stretches: string[] = []
@@ -98,7 +100,10 @@ describe('chat template', () => {
       assert.equal(rendered(), undefined)
       writeFileSync(join(folder, 'chat_template.jinja'), 'file {{ messages[0].content }}')
       assert.equal(rendered(), 'file Hi')
+      // The file goes before what tokenizer_config.json says.
       config({ bos_token: { content: '<s>' }, chat_template: '{{ bos_token }}{{ messages[0].content }}' })
+      assert.equal(rendered(), 'file Hi')
+      rmSync(join(folder, 'chat_template.jinja'))
       assert.equal(rendered(), '<s>Hi')
       config({
         chat_template: [
@@ -108,7 +113,8 @@ describe('chat template', () => {
       })
       assert.equal(rendered(), 'd')
       assert.match(rendered('chatml')!, /^<\|im_start\|>user\nHi<\|im_end\|>/)
-      assert.equal(rendered(join(folder, 'chat_template.jinja')), 'file Hi')
+      writeFileSync(join(folder, 'own.txt'), '\ufefffile {{ messages[0].content }}')
+      assert.equal(rendered(join(folder, 'own.txt')), 'file Hi')
       assert.throws(() => rendered('nonsense'), /there is no chat template nonsense/)
       config({ chat_template: 7 })
       assert.throws(() => rendered(), /tokenizer_config\.json/)

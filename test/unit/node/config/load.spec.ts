@@ -52,17 +52,20 @@ describe("a peer's settings", () => {
   })
 
   for (const [text, message] of [
-    ['null', /peer\.json cannot be read \(it must hold one JSON object\)/],
+    ['null', /peer\.json cannot be read \(it must contain one JSON object\)/],
     ['[]', /peer\.json cannot be read/],
     ['{', /peer\.json cannot be read .*fix it/],
     ['{"training":3}', /peer\.json: training must be an object of settings/],
     ['{"adapter":{"rank":"four"}}', /peer\.json: adapter\.rank must be a positive integer, got "four"/],
-    ['{"rank":1}', /no setting rank; did you mean adapter\.rank/],
-    ['{"mdns":false}', /no setting mdns; did you mean network\.mdns/],
-    ['{"ranks":4}', /peer\.json: there is no setting ranks; did you mean adapter\.rank\?/],
-    ['{"training":{"stepz":4}}', /no setting training\.stepz; did you mean training\.steps\?/],
-    ['{"network":{"batch_size":4}}', /no setting network\.batch_size; did you mean training\.batchSize\?/],
-    ['{"zebra":{}}', /no setting zebra; loam config print lists all settings/],
+    ['{"rank":1}', /unknown setting rank; did you mean adapter\.rank/],
+    ['{"mdns":false}', /unknown setting mdns; did you mean network\.mdns/],
+    ['{"ranks":4}', /peer\.json: unknown setting ranks; did you mean adapter\.rank\?/],
+    ['{"training":{"stepz":4}}', /unknown setting training\.stepz; did you mean training\.steps\?/],
+    [
+      '{"network":{"batch_size":4}}',
+      /unknown setting network\.batch_size; did you mean training\.batchSize\?/
+    ],
+    ['{"zebra":{}}', /unknown setting zebra; loam config print lists all settings/],
     ['{"version":2}', /peer\.json: version: /],
     ['{"network":{"listen":["/ip4/1.2.3.4/tcp/1","nowhere"]}}', /network\.listen nowhere is not a multiaddr/],
     ['{"network":{"bootstrap":["/ip4/1.2.3.4/tcp/1"]}}', /network\.bootstrap .* must end in \/p2p\/PEERID/],

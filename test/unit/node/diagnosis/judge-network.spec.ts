@@ -79,23 +79,20 @@ describe('what a person has to do about a network', () => {
 
   it('is to open the firewall where others could not dial a public address', () => {
     const [, text] = finding({ autoNat: 'unreachable', inbound: 0 })
-    assert.match(
-      text,
-      /could not dial its public address back: a firewall is in the way.*Open TCP port 4001;/
-    )
+    assert.match(text, /could not dial its public address: a firewall is in the way.*Open TCP port 4001;/)
   })
 
   it('is to set the clock', () => {
     const clocks = [1, 2, 3].map((number) => ({ peerId: peer(number), aheadMs: -3_600_000, roundTripMs: 9 }))
     assert.deepEqual(finding({ clocks }), [
       'action',
-      "This machine's clock is 60 min ahead of 3 of 3 peers. Set it by NTP (timedatectl set-ntp true)."
+      "This machine's clock is 60 min ahead of 3 of 3 peers. Synchronise it by NTP (timedatectl set-ntp true)."
     ])
   })
 
   it('is to listen where others can dial, and where nothing else listens', () => {
     const addresses = [{ address: '/ip4/127.0.0.1/tcp/4001', announced: true, kind: 'transport' }]
-    assert.match(finding({ addresses })[1], /listens on this machine only/)
+    assert.match(finding({ addresses })[1], /listens on the loopback interface only/)
     const local = bootstrap({ address: `/ip4/127.0.0.1/tcp/4002/p2p/${peer(1)}` })
     assert.deepEqual(judgeNetwork(network({ addresses, bootstrap: [local] })), [])
     assert.deepEqual(finding({ listenFault: 'cannot listen on /ip4/0.0.0.0/tcp/80: EACCES' }), [

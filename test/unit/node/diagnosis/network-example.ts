@@ -24,6 +24,7 @@ export function network(changes: Partial<NetworkView> = {}): NetworkView {
     bootstrap: [bootstrap()],
     clocks: [1, 2, 3].map((number) => ({ peerId: peer(number), aheadMs: 12, roundTripMs: 20 })),
     incompatiblePeers: [],
+    copies: [],
     ...changes
   }
 }

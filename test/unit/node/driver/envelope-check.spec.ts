@@ -35,7 +35,7 @@ describe('the envelope check at the edge', () => {
     assert.equal(take(early.bytes).verdict, 'fault')
     const name = peerIdText(liar.peer)
     assert.deepEqual(charged, new Array(3).fill(`false ${name}`))
-    assert.equal(log.messages.filter((line) => line.includes('no honest member signs')).length, 1)
+    assert.equal(log.messages.filter((line) => line.includes('protocol violation by a member')).length, 1)
   })
 
   it('rejects what nobody passes on: what cannot be read, and a false signature', () => {

@@ -107,8 +107,7 @@ describe('a full disk under the log', () => {
     driver.start()
     return {
       refusals: () => log.messages.filter((line) => line.startsWith('the log cannot be written')),
-      recoveries: () =>
-        log.messages.filter((line) => line.startsWith('the disk takes what is written again')),
+      recoveries: () => log.messages.filter((line) => line.startsWith('writes to the disk succeed again')),
       untilRefused: async () => {
         while (disk.refused < 3) await turn()
       },

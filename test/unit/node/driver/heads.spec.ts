@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
+import { Table } from '../../../../sim/table.ts'
 import { Heads } from '../../../../src/node/driver/heads.ts'
-import { Table } from '../../protocol/table.ts'
 
 describe('how far the others are', () => {
   const { context } = new Table(4)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
+import { Table } from '../../../../sim/table.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import { HeldOutCheck } from '../../../../src/node/driver/held-out-check.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
 import type { PeerReport } from '../../../../src/node/home/peer-report.ts'
 import type { MeasuringJob } from '../../../../src/node/workers/trainer/training-job.ts'
 import type { HeldOutLoss } from '../../../../src/protocol/index.ts'
-import { Table } from '../../protocol/table.ts'
 import { memoryLog } from '../memory-log.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
@@ -98,7 +98,7 @@ describe('the held-out check of a peer', () => {
   it('gives up what takes too long, and what fails: nothing is refused by it', async () => {
     const { judge } = checkAt(veto, 0.02)
     assert.equal((await judge(1)).heldOut, undefined)
-    assert.match(log.messages.join('\n'), /not measured.*no answer within 20 ms/)
+    assert.match(log.messages.join('\n'), /could not be measured.*no answer within 20 ms/)
     const other = checkAt(veto)
     const failing = other.judge(2)
     ;(await nextAsked(1)).fail(new Error('no memory'))
@@ -133,6 +133,6 @@ describe('the held-out check of a peer', () => {
     assert.equal((await judge(2)).heldOut, undefined)
     assert.equal(asked.length, 0)
     checkAt(veto)
-    assert.match(log.messages.join('\n'), /there is no held-out text: updates are judged without it/)
+    assert.match(log.messages.join('\n'), /this peer has no held-out text: updates are validated without it/)
   })
 })

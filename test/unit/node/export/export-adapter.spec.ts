@@ -106,7 +106,7 @@ describe('the export of the adapter', function () {
         rounds: { first: 2, last: 2 }
       })
       assert.deepEqual([second.rounds, second.rank], [[2], 2])
-      await assert.rejects(run(home, 'peft', { rounds: { first: 2, last: 3 } }), /there is no round 3/)
+      await assert.rejects(run(home, 'peft', { rounds: { first: 2, last: 3 } }), /round 3 does not exist/)
     }))
 
   it('as PEFT folders that are imported round by round has the bytes of the merged folder', () =>
@@ -166,7 +166,7 @@ describe('the export of the adapter', function () {
       await assert.rejects(run(home, 'peft'), /is not the home of a peer/)
       await sealedHome(home, 1)
       await writeFile(roundFiles(home, 1).model, 'damaged')
-      await assert.rejects(run(home, 'merged'), /not the model that was sealed/)
+      await assert.rejects(run(home, 'merged'), /differs from the sealed model/)
       await writeFile(roundFiles(home, 1).stack, 'damaged')
       await assert.rejects(run(home, 'peft'), PeerError)
     }))

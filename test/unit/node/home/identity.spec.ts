@@ -36,7 +36,7 @@ describe('an identity', () => {
     await appendFile(home.writeAheadLog, 'a record')
     await assert.rejects(loadOrCreateIdentity(home.identity), (error: Error) => {
       assert(error instanceof PeerError)
-      assert.match(error.message, /key of this home is gone.*votes\.wal.*Restore that file from a backup/)
+      assert.match(error.message, /key of this home is missing.*votes\.wal.*Restore that file from a backup/)
       return true
     })
     await rm(home.writeAheadLog)

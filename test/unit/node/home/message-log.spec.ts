@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, writeFile } from 'node:fs/promises'
 import type { Home } from '../../../../src/node/home/home.ts'
 import { openMessageLog } from '../../../../src/node/home/message-log.ts'
 import { openWriteAheadLog } from '../../../../src/node/storage/index.ts'
@@ -44,14 +44,24 @@ describe('the message log', () => {
     await log.close()
     const again = await openMessageLog(home.writeAheadLog)
     assert.deepEqual(again.records.at(-1), { type: 'silent', through: 7 })
+    await again.forgetBefore(8)
     await again.close()
+    const whole = await openMessageLog(home.writeAheadLog)
+    assert.deepEqual(whole.records, [], 'else every later start would be silent again')
+    await whole.close()
   })
 
-  it('refuses a record that is none, and says what to do', async () => {
+  it('refuses a record that is none, says what to do, and closes the file', async () => {
     const log = await openWriteAheadLog(home.writeAheadLog)
     await log.append(Buffer.from('no record'))
     await log.close()
-    await assert.rejects(openMessageLog(home.writeAheadLog), /holds a record that is none .*move it away/)
+    let file: FileHandle | undefined
+    const opening = openMessageLog(home.writeAheadLog, false, async (path, flags) => {
+      file = await open(path, flags)
+      return file
+    })
+    await assert.rejects(opening, /contains an invalid record .*move the file away/)
+    assert.equal(file?.fd, -1)
   })
 
   it('tells how much of an unfinished record it cut off', async () => {

@@ -61,7 +61,7 @@ describe('the round store', () => {
       await writeFile(path, changed)
       await assert.rejects(openRoundStore(home, member.charter), (error: Error) => {
         assert(error instanceof PeerError, `byte ${at}: ${error}`)
-        assert.match(error.message, /rounds.1.sealed\.cbor does not hold .*move it away/)
+        assert.match(error.message, /rounds.1.sealed\.cbor is invalid .*move it away/)
         return true
       })
       assert.deepEqual(await readFile(path), changed)
@@ -90,7 +90,10 @@ describe('the round store', () => {
     const path = roundFiles(home, 1).model
     await writeFile(path, 'another')
     await requireSealedModel(store, log)
-    assert.match(log.messages.at(-1)!, /is not the model that was sealed: it is fetched from another member/)
+    assert.match(
+      log.messages.at(-1)!,
+      /a model file differs from its seal: it is fetched from another member/
+    )
     assert(!existsSync(path), 'it is put aside')
     await requireSealedModel(store, log)
     assert.equal(log.messages.length, 1)

@@ -50,7 +50,7 @@ describe('membership files', () => {
   it('refuse what is none, of another consortium, or too old', async () => {
     const signedRequest = await asked()
     const text = encodeRequest(signedRequest, head.charterId)
-    assert.throws(() => decodeRequest('{}', head.charterId, 'x.json'), /no membership request/)
+    assert.throws(() => decodeRequest('{}', head.charterId, 'x.json'), /not a membership request/)
     assert.throws(() => decodeRequest(text, new Uint8Array(32), 'x.json'), /another consortium/)
     await assert.rejects(saveRequest(home, { ...head, round: 99 }, signedRequest), /expired/)
     const changed = decodeRequest(text.replace(/"expiry": \d+/, '"expiry": 90'), head.charterId, 'x.json')

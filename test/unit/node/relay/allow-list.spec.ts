@@ -32,7 +32,7 @@ describe('whom a relay carries', () => {
     assert(admitted.has(founder) && admitted.has(listed) && !admitted.has(other))
     assert.equal(admitted.size, 2)
     await writeFile(home.allowed, `${other}\nnobody\n`)
-    await assert.rejects(admitted.read(), /line 2: nobody is no PeerId/)
+    await assert.rejects(admitted.read(), /line 2: nobody is not a PeerId/)
     assert(admitted.has(listed), 'who was listed stays')
     await rm(home.allowed)
     await admitted.read()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { Table } from '../../../../sim/table.ts'
 import {
   describeConflict,
   isSameSeal,
@@ -7,7 +8,6 @@ import {
 } from '../../../../src/protocol/history/conflicting-seals.ts'
 import type { Seal } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
-import { Table } from '../table.ts'
 
 const table = new Table(4)
 const cut = table.cut([])

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { Table } from '../../../../sim/table.ts'
 import { equalBytes } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { contextAfter } from '../../../../src/protocol/history/sealed-round.ts'
 import { settle } from '../../../../src/protocol/history/settle.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
-import { Table } from '../table.ts'
 
 const table = new Table(4)
 const manifests = [table.manifest(0), table.manifest(2)]

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
+import { Table } from '../../../../sim/table.ts'
 import { cutOf } from '../../../../src/protocol/messages/cut.ts'
-import { Table } from '../table.ts'
 
 const table = new Table(4)
 const manifests = [table.manifest(0), table.manifest(2)]

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, Table } from '../../../../sim/table.ts'
 import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
 import { settle } from '../../../../src/protocol/history/settle.ts'
 import type { Evidence } from '../../../../src/protocol/messages/bodies.ts'
@@ -10,7 +11,6 @@ import { cutEvidenceFault, evidenceFault, evidenceOf } from '../../../../src/pro
 import { isKind, judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
 import { countOf } from '../../../../src/protocol/state/slots.ts'
-import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
 const vote = (author: number, view: number, cut: string, on = table) =>

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, Table } from '../../../../sim/table.ts'
 import type { Body } from '../../../../src/protocol/messages/bodies.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import {
@@ -11,7 +12,6 @@ import {
 } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, signMessage } from '../../../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../../../src/protocol/round/context.ts'
-import { firsts, Table } from '../table.ts'
 
 const table = new Table(7)
 const { context } = table

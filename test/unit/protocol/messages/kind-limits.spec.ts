@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { Table } from '../../../../sim/table.ts'
 import { evidenceOf } from '../../../../src/protocol/messages/evidence.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import { KIND_BYTES_MAX, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
-import { Table } from '../table.ts'
 
 describe('the limits of an envelope by kind (rule 15)', () => {
   it('leave room for the largest of each small kind', () => {

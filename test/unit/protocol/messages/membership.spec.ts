@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, Table } from '../../../../sim/table.ts'
 import { peerOf } from '../../../../src/protocol/encoding/signature.ts'
 import { RECENT_SEALS, settle } from '../../../../src/protocol/history/settle.ts'
 import type { ChangeRequest, Cut, MembershipChange } from '../../../../src/protocol/messages/bodies.ts'
@@ -14,7 +15,6 @@ import {
 } from '../../../../src/protocol/messages/membership.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import { followingContext, type RoundContext } from '../../../../src/protocol/round/context.ts'
-import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
 const newcomer = peerOf(digestOf('newcomer'))

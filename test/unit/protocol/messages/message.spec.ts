@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { Table } from '../../../../sim/table.ts'
 import { MESSAGE_BYTES_MAX } from '../../../../src/protocol/charter/limits.ts'
 import { encodeCanonical, MalformedError } from '../../../../src/protocol/encoding/canonical-cbor.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import { messageId } from '../../../../src/protocol/messages/header.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Envelope, signMessage } from '../../../../src/protocol/messages/message.ts'
-import { Table } from '../table.ts'
 
 const table = new Table(4)
 const manifest = table.manifest(1)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { firsts, Table } from '../../../../sim/table.ts'
 import { followingContext, genesisContext } from '../../../../src/protocol/round/context.ts'
 import { drawMembers } from '../../../../src/protocol/round/draw-members.ts'
 import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
-import { firsts, Table } from '../table.ts'
 
 const terms = (size: number, assumedFaulty: number, epsilon = 1e-3, rounds = 1000) => ({
   size,

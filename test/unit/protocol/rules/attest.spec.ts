@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { type Seat, Table } from '../../../../sim/table.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { decodeSealedRound, encodeSealedRound } from '../../../../src/protocol/history/sealed-round.ts'
@@ -8,7 +9,6 @@ import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
 import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
-import { type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const manifest = table.manifest(1)

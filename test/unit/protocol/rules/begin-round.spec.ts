@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { Network } from '../../../../sim/network.ts'
 import { CALM, type Scenario, type Weather } from '../../../../sim/scenario.ts'
 import { simulatedManifest } from '../../../../sim/simulated-consortium.ts'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
 import { countOf } from '../../../../src/protocol/state/slots.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const manifests = firsts(4).map((author) => table.manifest(author))

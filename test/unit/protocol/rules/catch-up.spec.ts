@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { checkpointDistance } from '../../../../src/protocol/rules/catch-up.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const manifest = table.manifest(1)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const one = table.manifest(1)

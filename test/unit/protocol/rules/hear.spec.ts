@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
+import { type Seat, Table } from '../../../../sim/table.ts'
 import { contextAfter, type SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
-import { type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const cut = table.cut([])

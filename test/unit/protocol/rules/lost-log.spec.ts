@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { firsts, Table } from '../../../../sim/table.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { latestAttested, silenceNeeded } from '../../../../src/protocol/rules/lost-log.ts'
 import { type LogRecord, UNKNOWN_ROUND } from '../../../../src/protocol/state/effects.ts'
-import { firsts, Table } from '../table.ts'
 
 const table = new Table(4)
 const lost: LogRecord[] = [{ type: 'silent', through: UNKNOWN_ROUND }]
@@ -57,6 +57,72 @@ describe('rule 17, lost-log', () => {
     assert.equal(table.sitAgain(0, seat.log, next).done('train').length, 1)
     again.take({ type: 'recollected', through: 0 })
     assert.equal(again.state.silentThrough, 1, 'only an unknown silence can be ended')
+  })
+
+  describe('hears a word of its own that is not in its log', () => {
+    const other = table.ready(0, [1])
+    const contradicted = (seat: ReturnType<typeof table.sit>) => seat.done('contradicted').length
+
+    it('signs nothing more, says so, and is silent after a restart too', () => {
+      const seat = table.sit(0)
+      seat.hear(other)
+      assert.equal(contradicted(seat), 1)
+      seat.timeout('gather')
+      seat.hear(table.manifest(1))
+      assert.deepEqual(seat.done('broadcast'), [])
+      assert.deepEqual(seat.log, lost)
+      assert.deepEqual(table.sitAgain(0, seat.log).done('train'), [])
+    })
+
+    it('but not where the log holds it, before a restart and after', () => {
+      const seat = table.sit(0)
+      seat.timeout('train')
+      seat.timeout('gather')
+      const own = table.read(seat.done('broadcast').at(-1)!.message.bytes)
+      assert.equal(own.kind, 'ready')
+      const again = table.sitAgain(0, seat.log)
+      for (const each of [seat, again]) {
+        each.hear(own)
+        assert.equal(contradicted(each), 0)
+        assert.equal(each.state.silentThrough, 0)
+      }
+    })
+
+    it('waits for a round more than without it, and is silent anew where it hears another in that round', () => {
+      const seat = table.sitAgain(0, lost)
+      seat.hear(other)
+      assert.equal(contradicted(seat), 0, 'it may have said it before it lost its log')
+      seat.take({ type: 'recollected', through: 0 })
+      assert.equal(seat.state.silentThrough, 1)
+      seat.hear(table.ready(0, [1, 2]))
+      assert.equal(contradicted(seat), 1)
+      assert.equal(seat.state.silentThrough, UNKNOWN_ROUND)
+    })
+
+    it('waits longer where it hears the first one in a silence whose end is known', () => {
+      const seat = table.sitAgain(0, lost)
+      seat.take({ type: 'recollected', through: 1 })
+      seat.hear(other)
+      assert.deepEqual(seat.log.at(-1), { type: 'silent', through: 2 })
+    })
+
+    it('halts the second time', () => {
+      const seat = table.sit(0)
+      seat.hear(other)
+      seat.take({ type: 'recollected', through: -1 })
+      seat.hear(table.ready(0, [1, 2]))
+      assert.match(seat.state.halted ?? '', /another copy of this identity runs/)
+    })
+  })
+
+  it('signs nothing until it is released, and then what is due', () => {
+    const seat = table.sitAgain(0, [], table.context, true)
+    assert.equal(seat.done('train').length, 1)
+    seat.timeout('train')
+    seat.timeout('gather')
+    assert.deepEqual(seat.done('broadcast'), [])
+    seat.take({ type: 'released' })
+    assert.equal(seat.done('broadcast').at(-1)?.message.kind, 'ready')
   })
 
   it('tells others of its latest attested round', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { bitsOf } from '../../../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judgeFreshProposal } from '../../../../src/protocol/rules/propose.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const proposer = table.proposer(0)

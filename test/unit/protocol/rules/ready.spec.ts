@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { bitsOf, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { isAwaited, MISSES_MAX } from '../../../../src/protocol/rules/give-up.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(7)
 const { timeouts } = table.context.charter

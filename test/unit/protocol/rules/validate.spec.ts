@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { Table } from '../../../../sim/table.ts'
 import type { Manifest, ManifestShard } from '../../../../src/protocol/messages/bodies.ts'
 import { bodySchemas } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { blocksOf, manifestFault } from '../../../../src/protocol/rules/validate.ts'
 import type { HeldOutLoss } from '../../../../src/protocol/state/events.ts'
-import { Table } from '../table.ts'
 
 const table = new Table(4)
 const { body } = table.manifest(1)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
@@ -6,7 +7,6 @@ import type { Message } from '../../../../src/protocol/messages/message.ts'
 import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const manifests = firsts(4).map((author) => table.manifest(author))
@@ -77,7 +77,7 @@ describe('rule 5, vote: prevotes', () => {
 
   it('need no certificates where a quorum prevoted already', () => {
     const seat = table.sit(self)
-    seat.hear(...firsts(3).map((member) => table.ready(member, [])), table.proposal(0, cut))
+    seat.hear(...others.map((member) => table.ready(member, [])), table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'prevote'), {})
     seat.hear(...votes('prevote', 0, id))
     assert.deepEqual(voted(seat, 'prevote'), { 0: hex(id) })

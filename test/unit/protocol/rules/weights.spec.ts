@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
+import { Table } from '../../../../sim/table.ts'
 import type { Charter } from '../../../../src/protocol/charter/charter.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { memberWeights, samplesFault } from '../../../../src/protocol/rules/weights.ts'
-import { Table } from '../table.ts'
 
 describe('rule 9, weights', () => {
   const { context } = new Table(2)

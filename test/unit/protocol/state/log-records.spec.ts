@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { firsts, Table } from '../../../../sim/table.ts'
 import { MalformedError } from '../../../../src/protocol/encoding/canonical-cbor.ts'
 import {
   decodeLogRecord,
   encodeLogRecord,
   roundOfRecord
 } from '../../../../src/protocol/state/log-records.ts'
-import { firsts, Table } from '../table.ts'
 
 describe('records of the log', () => {
   it('come back as they were, for all that a member logs in a round', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { Table } from '../../../../sim/table.ts'
 import { isNeeded, likelyCuts } from '../../../../src/protocol/state/needed.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
-import { Table } from '../table.ts'
 
 describe('rule 14: the votes that a round may depend on', () => {
   const table = new Table(7)

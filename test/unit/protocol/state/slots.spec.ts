@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Table } from '../../../../sim/table.ts'
 import {
   allSlots,
   countOf,
@@ -10,7 +11,6 @@ import {
   slotsOf,
   withKept
 } from '../../../../src/protocol/state/slots.ts'
-import { Table } from '../table.ts'
 
 const table = new Table(4)
 const vote = (author: number, view: number) => table.said(author, 'prevote', view, { cut: null })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { firsts, type Seat, Table } from '../../../../sim/table.ts'
 import { step } from '../../../../src/protocol/machine.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { deadlinesOf } from '../../../../src/protocol/rules/measure.ts'
@@ -6,7 +7,6 @@ import type { PeerState } from '../../../../src/protocol/state/state.ts'
 import { gatherDeadline, voteTimeout } from '../../../../src/protocol/timing/deadlines.ts'
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
 import { NO_MOMENTS } from '../../../../src/protocol/timing/moments.ts'
-import { firsts, type Seat, Table } from '../table.ts'
 
 const table = new Table(4)
 const { timeouts } = table.context.charter

@@ -39,15 +39,20 @@ describe('loam train: settings, log and progress', () => {
     await writeFile(path('c.json'), JSON.stringify({ data: 'd', out: 'o', rnk: 16 }))
     await assert.rejects(
       loadTrainSettings(path('c.json'), {}),
-      /c\.json: there is no setting rnk; did you mean rank\?/
+      /c\.json: unknown setting rnk; did you mean rank\?/
     )
     await writeFile(path('c.json'), JSON.stringify({ data: 'd', out: 'o', rank: -1 }))
     await assert.rejects(
       loadTrainSettings(path('c.json'), {}),
       /c\.json: rank must be a positive integer, got -1/
     )
-    await writeFile(path('c.json'), '[')
-    await assert.rejects(loadTrainSettings(path('c.json'), {}), /must hold one JSON object/)
+    await writeFile(path('c.json'), '[]')
+    await assert.rejects(loadTrainSettings(path('c.json'), {}), /must contain one JSON object/)
+    await writeFile(path('c.json'), '{\n  "data": "D:\\Data"\n}')
+    await assert.rejects(loadTrainSettings(path('c.json'), {}), {
+      name: 'UsageError',
+      message: /c\.json is not JSON: line 2, column 14: \\D is not an escape/
+    })
     await assert.rejects(loadTrainSettings(path('missing.json'), {}), /there is no config file/)
   })
 

@@ -9,6 +9,7 @@ import {
 import { TINY_CONFIG } from '../../tiny-llama.ts'
 
 const JSON_CONFIG = llamaConfigJson(TINY_CONFIG)
+const QWEN2 = { model_type: 'qwen2', attention_bias: undefined, use_sliding_window: true, sliding_window: 8 }
 const parse = (changes: object): unknown => parseLlamaConfig({ ...JSON_CONFIG, ...changes })
 
 describe('Llama config', () => {
@@ -76,6 +77,58 @@ describe('Llama config', () => {
     }
   })
 
+  it('takes what transformers takes where a key is absent, and passes over what transformers passes over', () => {
+    const long = { ...JSON_CONFIG, attention_bias: undefined, max_position_embeddings: 8192 }
+    const windows = (changes: object): unknown => parseLlamaConfig({ ...long, ...changes }).windows
+    const layers = (...sizes: (number | null)[]): (number | null)[] => sizes
+    assert.deepEqual(windows({ model_type: 'mistral' }), layers(4096, 4096))
+    assert.equal(windows({ model_type: 'mistral', sliding_window: null }), undefined)
+    const qwen2 = { model_type: 'qwen2', use_sliding_window: true, num_hidden_layers: 30 }
+    assert.deepEqual(windows(qwen2), [...Array.from({ length: 28 }, () => null), 4096, 4096])
+    assert.equal(windows({ ...qwen2, sliding_window: null }), undefined)
+    const types = { sliding_window: 8, layer_types: ['sliding_attention', 'full_attention'] }
+    for (const model_type of ['llama', 'mistral'])
+      assert.deepEqual(windows({ model_type, ...types }), model_type === 'llama' ? undefined : layers(8, 8))
+    const { rms_norm_eps, max_position_embeddings, ...bare } = JSON_CONFIG
+    assert.ok(rms_norm_eps && max_position_embeddings)
+    for (const [model_type, positions] of [
+      ['llama', 2048],
+      ['mistral', 131_072],
+      ['qwen2', 32_768],
+      ['qwen3', 32_768]
+    ] as const) {
+      const { maxPositions, normEpsilon } = parseLlamaConfig({ ...bare, model_type, sliding_window: null })
+      assert.deepEqual([maxPositions, normEpsilon], [positions, 1e-6])
+    }
+    const heads = { ...JSON_CONFIG, num_attention_heads: 32, head_dim: 4, num_key_value_heads: undefined }
+    assert.equal(
+      parseLlamaConfig({ ...heads, model_type: 'mistral', num_key_value_heads: null }).keyValueHeads,
+      32
+    )
+  })
+
+  it('reads rope_parameters that are nested by kind of layer', () => {
+    const { rope_theta, ...bare } = JSON_CONFIG
+    assert.ok(rope_theta)
+    const half = { rope_type: 'default', rope_theta: 700 }
+    const nested = (sliding: object): number =>
+      parseLlamaConfig({ ...bare, rope_parameters: { full_attention: half, sliding_attention: sliding } })
+        .ropeTheta
+    assert.equal(nested(half), 700)
+    assert.throws(
+      () => nested({ ...half, rope_theta: 900 }),
+      /rope_parameters: .*the same for all kinds of layers/
+    )
+    assert.throws(
+      () => parseLlamaConfig({ ...bare, rope_parameters: { full_attention: half, factor: 2 } }),
+      /rope_parameters.factor: 2/
+    )
+    assert.throws(
+      () => parseLlamaConfig({ ...bare, rope_parameters: { full_attention: null } }),
+      /rope_parameters.full_attention: null/
+    )
+  })
+
   it('names the key that it does not support', () => {
     const refusals: [object, RegExp][] = [
       [{ model_type: 'gpt_neox' }, /model_type: "gpt_neox" is not supported/],
@@ -83,10 +136,35 @@ describe('Llama config', () => {
       [{ rope_scaling: { type: 'yarn', factor: 8 } }, /rope_scaling.rope_type: "yarn"/],
       [{ rope_parameters: { rope_type: 'dynamic', factor: 2 } }, /rope_parameters.rope_type: "dynamic"/],
       [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /rope_scaling.low_freq_factor: null/],
+      [{ rope_theta: 500, rope_parameters: { rope_theta: 700 } }, /rope_theta: 500.*700.*rope_parameters/],
+      [
+        { rope_parameters: { rope_theta: 1e4, twist: 3 } },
+        /rope_parameters, twist: 3 is a key that Loam does not know/
+      ],
+      [
+        { rope_scaling: { type: 'linear', factor: 2 }, rope_parameters: { rope_theta: 700 } },
+        /rope_scaling: .*the same in both/
+      ],
       [{ rope_parameters: { partial_rotary_factor: 0.5 } }, /partial_rotary_factor: 0.5/],
-      [{ layer_types: ['full_attention', 'linear_attention'] }, /layer_types: "linear_attention"/],
-      [{ layer_types: ['full_attention'] }, /layer_types: .*one for each of num_hidden_layers 2/],
-      [{ quantization_config: { bits: 4 } }, /quantization_config: {"bits":4}/],
+      [{ ...QWEN2, layer_types: ['full_attention', 'linear_attention'] }, /layer_types: "linear_attention"/],
+      [{ ...QWEN2, layer_types: ['full_attention'] }, /layer_types: .*one for each of num_hidden_layers 2/],
+      [
+        { ...QWEN2, layer_types: ['full_attention', 'sliding_attention'], use_sliding_window: false },
+        /layer_types: "sliding_attention".*use_sliding_window/
+      ],
+      [{ logits_scaling: 8 }, /logits_scaling: 8/],
+      [{ is_causal: false }, /is_causal: false means attention in both directions/],
+      [{ new_feature: 'deep' }, /new_feature: "deep" is a key that Loam does not know/],
+      [{ architectures: ['LlamaForSequenceClassification'] }, /architectures: .*predicts the next token/],
+      [
+        { auto_map: { AutoModelForCausalLM: 'mine.Mine' } },
+        /auto_map.AutoModelForCausalLM.*trust_remote_code/
+      ],
+      [
+        { quantization: { bits: 4 }, vision_config: { depth: 2 } },
+        /quantization: .*; config.json, vision_config/
+      ],
+      [{ quantization_config: { bits: 4 } }, /quantization_config: {"bits":4} is not supported/],
       [{ num_key_value_heads: 3 }, /num_key_value_heads: 3.*divisor/],
       [{ head_dim: 5 }, /head_dim: 5/],
       [{ hidden_size: 'large' }, /config.json, hidden_size/],

@@ -72,24 +72,24 @@ describe('the reader of answers', () => {
     )
   })
 
-  it('refuses what was not asked for, wrong bytes, and pieces that do not fit', () => {
+  it('refuses what was not requested, wrong bytes, and pieces that do not fit', () => {
     const block = randomBytes(5000)
     const digest = sha256Hex(block)
     const refused: [Uint8Array, RegExp][] = [
-      [Buffer.concat([foundFrames(block), Uint8Array.of(1)]), /more came than was asked for/],
-      [foundFrames(randomBytes(5000)), /came with other bytes/],
-      [foundFrames(new Uint8Array(0)), /came with other bytes/],
+      [Buffer.concat([foundFrames(block), Uint8Array.of(1)]), /more data than was requested/],
+      [foundFrames(randomBytes(5000)), /arrived with the wrong bytes/],
+      [foundFrames(new Uint8Array(0)), /arrived with the wrong bytes/],
       [frame(encodeBlockAnswer({ status: 'found', length: BLOCK_BYTES_MAX + 1 })), /malformed answer/],
       [frame(new Uint8Array(600)), /header of 600 bytes/],
       [frame(new Uint8Array(0)), /header of 0 bytes/],
       [Uint8Array.of(0xff, 0xff, 0xff, 0xff), /too long/],
       [
         Buffer.concat([frame(encodeBlockAnswer({ status: 'found', length: 10 })), frame(new Uint8Array(11))]),
-        /do not fit/
+        /wrong length/
       ],
       [
         Buffer.concat([frame(encodeBlockAnswer({ status: 'found', length: 10 })), frame(new Uint8Array(0))]),
-        /do not fit/
+        /wrong length/
       ]
     ]
     for (const [bytes, reason] of refused)
@@ -102,7 +102,7 @@ describe('the reader of answers', () => {
       )
   })
 
-  it('of any bytes throws nothing but a NetworkError, and gives nothing that was not asked for', () => {
+  it('of any bytes throws nothing but a NetworkError, and gives nothing that was not requested', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 3000 }), fc.nat({ max: 3 }), (bytes, count) => {
         const digests = Array.from({ length: count }, (_, index) => digestOf(String(index)))

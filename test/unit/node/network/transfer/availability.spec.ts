@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { NetworkError } from '../../../../../src/node/network/requests/network-error.ts'
 import { gatherMs, prefixesIn } from '../../../../../src/node/network/transfer/availability.ts'
 
-describe('news of blocks', () => {
+describe('block announcements', () => {
   it('hold one or more prefixes of eight bytes', () => {
     const frame = encode({ prefixes: Uint8Array.from({ length: 16 }, (_, index) => index) })
     assert.deepEqual(prefixesIn(frame), ['0001020304050607', '08090a0b0c0d0e0f'])

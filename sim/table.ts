@@ -1,17 +1,17 @@
-import { idealSigner, verifyIdeal } from '../../../sim/ideal-signatures.ts'
-import { simulatedConsortium, simulatedManifest } from '../../../sim/simulated-consortium.ts'
-import type { Charter } from '../../../src/protocol/charter/charter.ts'
-import type { RevealChain } from '../../../src/protocol/charter/reveal-chain.ts'
-import { type Environment, restore, type Step, start, step } from '../../../src/protocol/machine.ts'
-import type { Body, Certificate, Cut } from '../../../src/protocol/messages/bodies.ts'
-import type { Kind } from '../../../src/protocol/messages/header.ts'
-import { isKind, judge } from '../../../src/protocol/messages/judge.ts'
-import { decodeEnvelope, type Message, signMessage } from '../../../src/protocol/messages/message.ts'
-import { genesisContext, type RoundContext } from '../../../src/protocol/round/context.ts'
-import { proposerOf } from '../../../src/protocol/round/proposer.ts'
-import type { Effect, LogRecord } from '../../../src/protocol/state/effects.ts'
-import type { PeerEvent } from '../../../src/protocol/state/events.ts'
-import type { PeerState } from '../../../src/protocol/state/state.ts'
+import type { Charter } from '../src/protocol/charter/charter.ts'
+import type { RevealChain } from '../src/protocol/charter/reveal-chain.ts'
+import { type Environment, restore, type Step, start, step } from '../src/protocol/machine.ts'
+import type { Body, Certificate, Cut } from '../src/protocol/messages/bodies.ts'
+import type { Kind } from '../src/protocol/messages/header.ts'
+import { isKind, judge } from '../src/protocol/messages/judge.ts'
+import { decodeEnvelope, type Message, signMessage } from '../src/protocol/messages/message.ts'
+import { genesisContext, type RoundContext } from '../src/protocol/round/context.ts'
+import { proposerOf } from '../src/protocol/round/proposer.ts'
+import type { Effect, LogRecord } from '../src/protocol/state/effects.ts'
+import type { PeerEvent } from '../src/protocol/state/events.ts'
+import type { PeerState } from '../src/protocol/state/state.ts'
+import { idealSigner, verifyIdeal } from './ideal-signatures.ts'
+import { simulatedConsortium, simulatedManifest } from './simulated-consortium.ts'
 
 /** A consortium in its first round, whose members say what a test wants them to say. */
 export class Table {
@@ -108,9 +108,9 @@ export class Table {
   }
 
   /** A member that comes back from its log. */
-  sitAgain(member: number, log: readonly LogRecord[], context = this.context): Seat {
+  sitAgain(member: number, log: readonly LogRecord[], context = this.context, heldBack = false): Seat {
     const environment = this.environment(member)
-    return new Seat(environment, restore(context, log, environment), [...log])
+    return new Seat(environment, restore(context, log, environment, heldBack), [...log])
   }
 }
 

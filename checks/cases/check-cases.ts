@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { Command } from 'commander'
+import { commandFile, packageRoot } from '../../src/package-root.ts'
+import { shown } from './case.ts'
+import { CASES } from './cases.ts'
+import { runCase } from './run-case.ts'
+
+interface Options {
+  readonly cases: string
+  readonly command: string
+  readonly only?: string
+  readonly before: string
+  readonly record?: string
+  readonly json: boolean
+}
+
+/** Outcomes of an earlier state of the code, by case. */
+type Recorded = Readonly<Record<string, { readonly shown: string; readonly right: boolean }>>
+
+const CELL_MAX = 110
+/** What Loam did before these cases were tried. */
+const BEFORE = join(packageRoot(), 'checks', 'cases', 'before.json')
+
+const options = new Command('npm run check -- cases')
+  .description(
+    'Runs the inputs from outside, which are not part of the repository, through the real commands.'
+  )
+  .option('--cases <folder>', 'folder of the inputs', join(packageRoot(), '..', 'shared', 'cases'))
+  .option('--command <file>', 'main.js of the loam to run', commandFile())
+  .option('--only <text>', 'only cases whose name holds this')
+  .option('--before <file>', 'outcomes that an earlier run recorded, for the table', BEFORE)
+  .option('--record <file>', 'write the outcomes there')
+  .option('--json', 'print one JSON object', false)
+  .parse()
+  .opts<Options>()
+
+if (!existsSync(options.cases)) {
+  console.log(options.json ? '{"skipped":true}' : `skipped: there is no folder ${options.cases}`)
+} else {
+  await checkAll()
+}
+
+async function checkAll(): Promise<void> {
+  const runner = { cases: resolve(options.cases), command: resolve(options.command) }
+  const before = JSON.parse(await readFile(options.before, 'utf8')) as Recorded
+  const chosen = CASES.filter(({ name }) => name.includes(options.only ?? ''))
+  const results: Record<string, { shown: string; right: boolean }> = {}
+  if (!options.json) console.log('| case | expected | before | now |\n|---|---|---|---|')
+  for (const one of chosen) {
+    const { outcome, first } = await runCase(one, runner)
+    const right = one.expectation.fits(outcome, first)
+    results[one.name] = { shown: plain(shown(outcome), runner.cases), right }
+    if (options.json) continue
+    const earlier = before[one.name]
+    const cells = [
+      one.name,
+      one.expectation.right,
+      earlier === undefined ? '' : cell(earlier),
+      cell(results[one.name]!)
+    ]
+    console.log(`| ${cells.map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`)
+  }
+  const wrong = Object.values(results).filter(({ right }) => !right).length
+  if (options.record !== undefined)
+    await writeFile(options.record, `${JSON.stringify(results, undefined, 2)}\n`)
+  if (options.json) console.log(JSON.stringify({ cases: chosen.length, wrong, results }))
+  else console.log(`\n${chosen.length - wrong} of ${chosen.length} as expected`)
+  process.exitCode = wrong === 0 ? 0 : 1
+}
+
+function cell({ shown, right }: { readonly shown: string; readonly right: boolean }): string {
+  const text = shown.length > CELL_MAX ? `${shown.slice(0, CELL_MAX)}…` : shown
+  return right ? text : `**wrong:** ${text}`
+}
+
+/** Without what differs from machine to machine. */
+function plain(text: string, folder: string): string {
+  return text
+    .replaceAll(`${folder}/`, '')
+    .replaceAll(/\/tmp\/loam-case-\w+\//g, '')
+    .trim()
+}

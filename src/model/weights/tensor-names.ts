@@ -1,0 +1,31 @@
+import type { ModelFamily } from '../families/index.ts'
+
+/** Segments that wrappers of PyTorch put into names: compiled, sharded and recomputed modules. */
+const WRAPPERS = /(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g
+const HEAD = 'lm_head.'
+
+/**
+ * Which parameter the tensors of a checkpoint are, whatever its model was wrapped in when it was saved: bare names
+ * (`layers.0…`), a prefix that all names share (`module.model.layers.0…`), or wrappers inside them.
+ *
+ * @param names of all tensors of the checkpoint
+ * @returns the parameter's name of each of them; for a tensor that is no parameter, some other name
+ */
+export function parameterNames(
+  { prefix, landmark }: Pick<ModelFamily<never>, 'prefix' | 'landmark'>,
+  names: readonly string[]
+): (name: string) => string {
+  const plain = (name: string): string => name.replace(WRAPPERS, '').replace(/^\./, '')
+  const found = names.map(plain).filter((name) => name === landmark || name.endsWith(`.${landmark}`))
+  const [first] = found
+  // Two models in one checkpoint: neither is chosen.
+  if (first === undefined || found.length > 1) return plain
+  const root = first.slice(0, -landmark.length)
+  const outer = root.endsWith(prefix) ? root.slice(0, -prefix.length) : root
+  return (name) => {
+    const short = plain(name)
+    if (short.startsWith(HEAD)) return short
+    if (short.startsWith(outer + HEAD)) return short.slice(outer.length)
+    return short.startsWith(root) ? prefix + short.slice(root.length) : short
+  }
+}

@@ -1,0 +1,52 @@
+import { familyOf, type ModelConfig } from '../families/index.ts'
+
+/** How many names a message lists. */
+const LISTED_MAX = 4
+
+/** What is known of a tensor before it is read. */
+export interface NamedShape {
+  /** As `parameterNames` has it. */
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/**
+ * What the weight files have that neither is a parameter of the model nor known to change nothing.
+ *
+ * @returns a sentence that lists their names, with what to do; undefined where there are none
+ */
+export function unreadTensors(config: ModelConfig, tensors: readonly NamedShape[]): string | undefined {
+  const { idleTensors } = familyOf(config)
+  const unread = tensors
+    .filter(({ name, shape }) => !idleTensors.some(({ isIdle }) => isIdle(name, shape)))
+    .map(({ name }) => name)
+    .sort()
+  if (unread.length === 0) return undefined
+  const more = unread.length > LISTED_MAX ? ` and ${unread.length - LISTED_MAX} more` : ''
+  const hint = HINTS.find(([pattern]) => unread.some((name) => pattern.test(name)))?.[1] ?? OTHER_MODEL
+  return `the weight files have tensors that config.json does not describe, and without which the model would compute something else: ${unread.slice(0, LISTED_MAX).join(', ')}${more}; ${hint}`
+}
+
+const OTHER_MODEL =
+  'config.json is of another model, or this is a kind of model that is not read: compare the two with where they come from'
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /\.lora_[AB]\.|\.base_layer\.|\.modules_to_save\./,
+    'an adapter is in them that is not merged: save the model after merge_and_unload()'
+  ],
+  [
+    /^(?:score|classifier|regression_head|multiple_choice_head)\./,
+    'the model ends in another head than one that predicts tokens'
+  ],
+  [
+    /\.(?:qweight|qzeros|scales|g_idx|weight_scale|weight_scale_inv|absmax|quant_map|nested_absmax)$/,
+    'they are quantised: get the folder of the model before it was quantised'
+  ],
+  [/\.[qkvo]_proj\.bias$/, 'if the biases belong to it, model_type is qwen2, or attention_bias is true'],
+  [/\.(?:gate|up|down)_proj\.bias$/, 'if the biases belong to it, model_type is llama and mlp_bias is true'],
+  [
+    /\.[qk]_norm\.weight$/,
+    'queries and keys are normalised in them: model_type is qwen3, or another that is not read'
+  ],
+  [/^(?:model\.layers|transformer\.h)\.\d+\./, 'is num_hidden_layers (or n_layer) of config.json right?']
+]

@@ -1,0 +1,107 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { PradaStatistics } from '../session/index.ts'
+
+/** From a token's pass to a long text over a slow line, seconds. */
+const SECONDS_BUCKETS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 120, 300]
+/** What ends a request beside an answer. */
+const OUTCOMES = ['answered', 'refused', 'failed', 'left'] as const
+
+/** How a request ended: answered, refused (4xx), failed (5xx, in mid-stream too), or its client has left. */
+export type Outcome = (typeof OUTCOMES)[number]
+
+/** What an endpoint counts. */
+export interface EndpointMetrics {
+  readonly contentType: string
+  text(): Promise<string>
+  request(outcome: Outcome, seconds: number): void
+  firstToken(seconds: number): void
+  prompt(tokens: number): void
+  made(tokens: number, inexact: number): void
+  /** What a text has cost on the line. */
+  line(statistics: PradaStatistics): void
+  sealedRound(round: number): void
+}
+
+/** What is looked at when the metrics are read. */
+export interface EndpointGauges {
+  active(): number
+  waiting(): number
+  isReady(): boolean
+  /** Of the logits server, where there is one. */
+  logits?():
+    | { readonly sessions: number; readonly cachedTokens: number; readonly requests: number }
+    | undefined
+}
+
+export function createEndpointMetrics(version: string, gauges: EndpointGauges): EndpointMetrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name, help, labelNames, registers: [registry] })
+  const seconds = (name: string, help: string) =>
+    new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers: [registry] })
+  const gauge = (name: string, help: string, read?: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      ...(read && {
+        collect() {
+          this.set(read())
+        }
+      })
+    })
+  new Gauge({
+    name: 'loam_build_info',
+    help: 'Version of loam and Node; always 1',
+    labelNames: ['version', 'node'],
+    registers: [registry]
+  }).set({ version, node: process.version }, 1)
+  gauge('loam_serve_ready', '1 when texts can be made', () => Number(gauges.isReady()))
+  gauge('loam_serve_active_requests', 'Requests whose texts are being made', gauges.active)
+  gauge('loam_serve_waiting_requests', 'Requests that wait for a place', gauges.waiting)
+  gauge('loam_serve_logits_sessions', 'Sessions of the logits server', () => gauges.logits?.()?.sessions ?? 0)
+  gauge(
+    'loam_serve_logits_cached_tokens',
+    "Tokens in the caches of the logits server's sessions",
+    () => gauges.logits?.()?.cachedTokens ?? 0
+  )
+  const requests = counter('loam_serve_requests_total', 'Requests for texts', ['outcome'])
+  for (const outcome of OUTCOMES) requests.inc({ outcome }, 0)
+  const tokens = counter('loam_serve_tokens_total', 'Tokens read and made', ['kind'])
+  for (const kind of ['prompt', 'completion']) tokens.inc({ kind }, 0)
+  const inexact = counter(
+    'loam_serve_inexact_tokens_total',
+    'Tokens that the remote could not tell enough of to be certain'
+  )
+  const trips = counter('loam_serve_trips_total', 'Trips to the remote')
+  const drafts = counter('loam_serve_drafts_total', 'Drafts that the remote judged', ['outcome'])
+  for (const outcome of ['accepted', 'rejected']) drafts.inc({ outcome }, 0)
+  const bytes = counter('loam_serve_line_bytes_total', 'Bytes to and from the remote', ['direction'])
+  for (const direction of ['sent', 'received']) bytes.inc({ direction }, 0)
+  const round = gauge('loam_serve_sealed_round', 'Last sealed round in the proxy; 0 before the first')
+  const first = seconds('loam_serve_first_token_seconds', 'Time from a request to its first token')
+  const whole = seconds('loam_serve_request_seconds', 'Time from a request to the end of its answer')
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    request(outcome, time) {
+      requests.inc({ outcome })
+      whole.observe(time)
+    },
+    firstToken: (time) => first.observe(time),
+    prompt: (count) => tokens.inc({ kind: 'prompt' }, count),
+    made(count, uncertain) {
+      tokens.inc({ kind: 'completion' }, count)
+      inexact.inc(uncertain)
+    },
+    line(statistics) {
+      trips.inc(statistics.trips)
+      drafts.inc({ outcome: 'accepted' }, statistics.accepted)
+      drafts.inc({ outcome: 'rejected' }, Math.max(0, statistics.judged - statistics.accepted))
+      bytes.inc({ direction: 'sent' }, statistics.bytesSent)
+      bytes.inc({ direction: 'received' }, statistics.bytesReceived)
+    },
+    sealedRound: (sealed) => round.set(sealed)
+  }
+}

@@ -1,0 +1,106 @@
+import type { Vocabulary } from '../core/index.ts'
+import { type Remote, RemoteError } from '../remotes/remote.ts'
+import {
+  type PradaComponents,
+  type PradaSettings,
+  type PradaText,
+  type PradaToken,
+  pairProxy,
+  startPradaText
+} from '../session/index.ts'
+import type { SourceDescription } from './local-source.ts'
+import type { MadeToken, SourceText, TextEnd, TextRequest, TextSource } from './text-source.ts'
+
+/** What a Prada source is made of. */
+export interface PradaSourceOptions {
+  readonly components: PradaComponents
+  /** Of the proxy. */
+  readonly vocabulary: Vocabulary
+  readonly settings: PradaSettings
+  readonly description: SourceDescription
+  /** Connects anew to a remote that has become another model; its failure ends the text, not the source. */
+  readonly reconnect?: (signal: AbortSignal) => Promise<Remote>
+  /** Frees the proxy's models; no text is under way. */
+  readonly dispose: () => Promise<void>
+}
+
+/**
+ * The combined distribution of a proxy and a remote. Where log-probabilities are asked for, whole rows are asked of a
+ * remote that tells them: bounds are no log-probabilities.
+ */
+export function createPradaSource(options: PradaSourceOptions): TextSource {
+  const { settings, description, reconnect } = options
+  const { stopIds, ...told } = description
+  const { proxy } = options.components
+  let components = options.components
+  let isStale = false
+
+  const upToDate = async (signal: AbortSignal): Promise<PradaComponents> => {
+    if (!isStale || reconnect === undefined) return components
+    components = pairProxy(proxy, options.vocabulary, await reconnect(signal), components.now)
+    isStale = false
+    return components
+  }
+
+  async function* tokensOf(
+    request: TextRequest,
+    onStart: (text: PradaText) => void
+  ): AsyncGenerator<MadeToken, TextEnd> {
+    let text: PradaText | undefined
+    try {
+      const current = await upToDate(request.signal)
+      text = startPradaText(current, settingsFor(settings, current.remote, request), {
+        ...request,
+        stopIds,
+        logProbabilities: request.alternatives !== undefined
+      })
+      onStart(text)
+      for (;;) {
+        const next = await text.tokens.next()
+        if (next.done) return next.value
+        yield madeToken(next.value)
+      }
+    } catch (error) {
+      if (error instanceof RemoteError && error.fault === 'changed') isStale = true
+      throw error
+    } finally {
+      await text?.tokens.return('stop')
+    }
+  }
+
+  return {
+    ...told,
+    get context() {
+      return Math.min(proxy.base.context, proxy.adapted.context, components.remote.capabilities.context)
+    },
+    start(request): SourceText {
+      let text: PradaText | undefined
+      const tokens = tokensOf(request, (started) => {
+        text = started
+      })
+      return {
+        tokens,
+        get statistics() {
+          return text?.statistics
+        }
+      } as SourceText
+    },
+    dispose: options.dispose
+  }
+}
+
+function settingsFor(settings: PradaSettings, { capabilities }: Remote, request: TextRequest): PradaSettings {
+  if (request.alternatives === undefined || !capabilities.rows) return settings
+  return { ...settings, topK: 'rows' }
+}
+
+function madeToken({ id, exact, logProbability, likeliest }: PradaToken): MadeToken {
+  // Only a whole row has an interval without a width.
+  const known = logProbability !== undefined && logProbability.low === logProbability.high
+  return {
+    id,
+    exact,
+    ...(known && { logProbability: logProbability.low }),
+    ...(likeliest !== undefined && { likeliest })
+  }
+}

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { type ReadExamplesOptions, readExamples } from '../../../../src/data/index.ts'
+
+const lines = (...records: unknown[]): string =>
+  records.map((record) => `${JSON.stringify(record)}\n`).join('')
+const QUESTION = { role: 'user', content: 'Is the tide in?' }
+const ANSWER = { role: 'assistant', content: 'It is out.' }
+
+describe('data, of which nothing is passed over in silence', () => {
+  let folder: string
+  const path = (name: string): string => join(folder, name)
+  const put = async (name: string, contents: string | Uint8Array): Promise<string> => {
+    await writeFile(path(name), contents)
+    return path(name)
+  }
+  const read = async (name: string, contents: string | Uint8Array, options: ReadExamplesOptions = {}) =>
+    readExamples(await put(name, contents), options)
+  const refused = (record: object, message: RegExp, options: ReadExamplesOptions = {}) =>
+    assert.rejects(read('a.jsonl', lines(record), options), message)
+  const messagesOf = async (record: object) => {
+    const { examples } = await read('a.jsonl', lines(record))
+    const [{ content }] = examples as [(typeof examples)[number]]
+    assert(content.kind === 'chat')
+    return content
+  }
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'loam-data-'))
+  })
+  afterEach(() => rm(folder, { recursive: true, force: true }))
+
+  it('refuses keys that change what a record says, and names others', async () => {
+    const alpaca = { instruction: 'Name a fish.', output: 'Cod.' }
+    await refused({ ...alpaca, system: 'Be brief.' }, /"system" is not read of alpaca records: .*messages/)
+    await refused({ ...alpaca, history: [['a', 'b']] }, /"history" is not read/)
+    await refused({ prompt: 'a', completion: 'b', images: ['x.png'] }, /"images" is not read.*only text/)
+    const { unread } = await read(
+      'b.jsonl',
+      lines({ ...alpaca, system: '', history: [], url: 'x' }, { ...alpaca, url: 'y', id: 3 })
+    )
+    assert.deepEqual(
+      [...unread],
+      [
+        ['url', 2],
+        ['id', 1]
+      ]
+    )
+  })
+
+  it('reads system and tools of conversations, in either shape', async () => {
+    const shared = {
+      conversations: [
+        { from: 'human', value: 'a' },
+        { from: 'gpt', value: 'b' }
+      ],
+      system: 'S',
+      tools: '[{"name":"t"}]'
+    }
+    const { messages, tools } = await messagesOf(shared)
+    assert.deepEqual(messages[0], { role: 'system', content: 'S' })
+    assert.deepEqual(tools, [{ name: 't' }])
+    const calling = await messagesOf({
+      conversations: [
+        { from: 'human', value: 'a' },
+        { from: 'function_call', value: '{"name":"t","arguments":{"n":1}}' },
+        { from: 'observation', value: '2' },
+        { from: 'gpt', value: 'b' }
+      ]
+    })
+    assert.deepEqual(
+      calling.messages.map(({ role }) => role),
+      ['user', 'assistant', 'tool', 'assistant']
+    )
+    assert.deepEqual(calling.messages[1]!.extra, {
+      tool_calls: [{ type: 'function', function: { name: 't', arguments: { n: 1 } } }]
+    })
+    await refused(
+      { conversations: [{ from: 'narrator', value: 'a' }] },
+      /"conversations\.0\.from": "narrator" is not one of/
+    )
+  })
+
+  it('reads parts that are text, calls, and answers without a text; refuses what is none', async () => {
+    const parts = [
+      { type: 'text', text: 'Is it ' },
+      { type: 'text', text: 'in?' }
+    ]
+    const call = { id: 'c', type: 'function', function: { name: 't', arguments: '{"n":1}' } }
+    const { messages } = await messagesOf({
+      messages: [
+        { role: 'user', content: parts },
+        { role: 'assistant', content: null, tool_calls: [call] },
+        { role: 'tool', content: '2', tool_call_id: 'c' },
+        ANSWER
+      ]
+    })
+    assert.equal(messages[0]!.content, 'Is it in?')
+    assert.deepEqual(messages[1], {
+      role: 'assistant',
+      extra: { tool_calls: [{ ...call, function: { name: 't', arguments: { n: 1 } } }] }
+    })
+    assert.deepEqual(messages[2]!.extra, { tool_call_id: 'c' })
+    const image = [{ type: 'image_url', image_url: 'x' }]
+    await refused(
+      { messages: [{ role: 'user', content: image }, ANSWER] },
+      /"messages\.0\.content": a part of type "image_url"/
+    )
+    await refused(
+      { messages: [QUESTION, { role: 'assistant', content: null }] },
+      /"messages\.1\.content": is missing/
+    )
+    await refused(
+      { messages: [QUESTION, { role: 'assistant', content: ' ' }] },
+      /"messages\.1\.content": an empty answer/
+    )
+    await refused(
+      { messages: [QUESTION, { ...ANSWER, function_call: {} }] },
+      /"messages\.1\.function_call": is not read/
+    )
+  })
+
+  it('learns no answer that is marked as bad, and counts records that are', async () => {
+    const marked = await messagesOf({
+      messages: [QUESTION, { ...ANSWER, weight: 0 }, QUESTION, { ...ANSWER, train: true }]
+    })
+    assert.deepEqual(
+      marked.messages.map(({ isLearned }) => isLearned),
+      [undefined, false, undefined, true]
+    )
+    await refused(
+      { messages: [QUESTION, { ...ANSWER, weight: 0.5 }] },
+      /"messages\.1\.weight": 0\.5 is not read/
+    )
+    const kto = lines(
+      { prompt: 'a', completion: 'bad', label: false },
+      { prompt: 'a', completion: 'good', label: true }
+    )
+    const { examples, unlearned } = await read('b.jsonl', kto)
+    assert.deepEqual([examples.length, unlearned], [1, 1])
+    // A class of texts, and one of completions that is a word.
+    assert.equal((await read('c.jsonl', lines({ text: 'ham', label: false }))).examples.length, 1)
+    assert.equal(
+      (await read('d.jsonl', lines({ prompt: 'a', completion: 'b', label: 'ham' }))).examples[0]!.label,
+      'ham'
+    )
+    await assert.rejects(
+      read('e.jsonl', lines({ prompt: 'a', completion: 'b', train: false })),
+      /all 1 records say/
+    )
+  })
+
+  it('reads prompts and completions that are conversations', async () => {
+    const { messages } = await messagesOf({ prompt: [QUESTION, ANSWER, QUESTION], completion: [ANSWER] })
+    assert.deepEqual(
+      messages.map(({ isLearned }) => isLearned),
+      [false, false, false, undefined]
+    )
+    await refused({ prompt: [QUESTION], completion: 'b' }, /as completion/)
+    await refused({ prompt: 'a', chosen: 'b', rejected: 'c' }, /pair of answers/)
+  })
+
+  it('asks where two formats fit, unless the text is the rest of the record', async () => {
+    const alpaca = { instruction: 'Name a fish.', output: 'Cod.' }
+    const written = await read('a.jsonl', lines({ ...alpaca, text: 'Q: Name a fish.\nA: Cod.' }))
+    assert.equal(written.format, 'alpaca')
+    await refused(
+      { ...alpaca, text: 'Something else.' },
+      /several formats fit, text and alpaca: say which with --format/
+    )
+    await refused({ ...alpaca, response: 'Ling.' }, /alpaca and dolly/)
+    assert.equal(
+      (await read('b.jsonl', lines({ ...alpaca, text: 'Else.' }), { format: 'text' })).format,
+      'text'
+    )
+  })
+
+  it('names all bad records at once, and passes over as many as may be', async () => {
+    const bad = `${lines({ text: 'a' }, { text: '' })}{"text":\n${lines({ text: 'b' }, { text: '' }, 7)}`
+    await assert.rejects(read('a.jsonl', bad), (error: Error) => {
+      assert.match(error.message, /^4 of 6 records do not fit: .*--skip-bad 4/)
+      assert.match(error.message, /a\.jsonl:2, 5: as text, "text": must not be empty/)
+      assert.match(error.message, /a\.jsonl:3: not valid JSON/)
+      return true
+    })
+    const { examples, bad: passed } = await read('b.jsonl', bad, { skipBad: 4 })
+    assert.deepEqual([examples.length, passed.length], [2, 4])
+    await assert.rejects(
+      read('c.jsonl', bad, { skipBad: 3 }),
+      /4 of 6 records do not fit; 3 may be passed over/
+    )
+  })
+
+  it('leaves descriptions, other splits and unread formats of a folder out, and names them', async () => {
+    await mkdir(path('data'))
+    for (const name of [
+      'README.md',
+      'dataset_infos.json',
+      'data/test-00000-of-00001.jsonl',
+      'validation.csv'
+    ])
+      await put(name, '{"text":"not for training"}')
+    await put('data/train.jsonl', lines({ text: 'one' }))
+    await put('more.jsonl.gz', gzipSync(lines({ text: 'two' })))
+    await put('c.parquet', 'PAR1')
+    await put('cover.png', 'x')
+    const { examples, passedOver } = await readExamples(folder)
+    assert.deepEqual(
+      examples.map(({ content }) => content.kind === 'text' && content.text),
+      ['one', 'two']
+    )
+    assert.deepEqual(
+      passedOver.map(({ file }) => file.slice(folder.length + 1)),
+      ['README.md', 'c.parquet', 'data/test-00000-of-00001.jsonl', 'dataset_infos.json', 'validation.csv']
+    )
+    // Named itself, a file is read.
+    assert.equal((await readExamples(path('data/test-00000-of-00001.jsonl'))).examples.length, 1)
+    await assert.rejects(readExamples(path('c.parquet')), /Parquet is not read: write it as JSONL/)
+    await rm(path('data'), { recursive: true })
+    await rm(path('more.jsonl.gz'))
+    await assert.rejects(
+      readExamples(folder),
+      /holds no data: .*README\.md: describes the data.*name a file itself/s
+    )
+  })
+
+  it('keeps notes of any name, as long as no file for training lies beside them', async () => {
+    await put('test-plan.md', 'Plan.')
+    await put('dev notes.txt', 'Notes.')
+    assert.equal((await readExamples(folder)).examples.length, 2)
+    await put('train.txt', 'Text.')
+    assert.deepEqual((await readExamples(folder)).examples.length, 1)
+  })
+
+  it('reads files with a byte order mark, and lines that hold U+2028', async () => {
+    const records = lines({ text: 'one \u2028 half' }, { text: 'two' })
+    for (const [name, contents] of [
+      ['a.jsonl', records],
+      ['a.json', JSON.stringify([{ text: 'one' }, { text: 'two' }])],
+      ['a.csv', 'text\none\ntwo\n'],
+      ['unknown', records]
+    ] as const)
+      assert.equal((await read(name, `\ufeff${contents}`)).examples.length, 2, name)
+  })
+
+  it('refuses other encodings in every format, with the line', async () => {
+    for (const name of ['a.jsonl', 'a.json', 'a.csv', 'a.tsv', 'a.txt', 'a.md', 'unknown']) {
+      const latin1 = Buffer.concat([Buffer.from('text\n{"text":"caf'), Buffer.of(0xe9), Buffer.from('"}\n')])
+      await assert.rejects(read(name, latin1), new RegExp(`${name}:2: is not UTF-8 text`))
+      await assert.rejects(read(name, Buffer.from('text\nabc\n', 'utf16le')), /:1: is UTF-16/)
+    }
+  })
+
+  it('reads what is packed, and names what is cut off or no gzip', async () => {
+    const packed = gzipSync(lines({ text: 'one' }))
+    assert.equal((await read('a.jsonl.gz', packed)).examples.length, 1)
+    assert.equal((await read('a.csv.gz', gzipSync('text\none\n'))).examples.length, 1)
+    await assert.rejects(read('b.jsonl.gz', packed.subarray(0, 20)), /b\.jsonl\.gz is cut off/)
+    await assert.rejects(read('c.jsonl.gz', 'plain'), /c\.jsonl\.gz is not packed with gzip/)
+  })
+
+  it('divides a CSV as its header does, and names faults by their line', async () => {
+    const semicolons = await read('a.csv', 'text;label\n"eins; zwei";a\ndrei, vier;b\n')
+    assert.deepEqual(
+      semicolons.examples.map(({ content }) => content.kind === 'text' && content.text),
+      ['eins; zwei', 'drei, vier']
+    )
+    await assert.rejects(read('b.csv', 'text,text\na,b\n'), /b\.csv:1: the column "text" is there twice/)
+    await assert.rejects(
+      read('c.csv', 'Text,Label\na,b\n'),
+      /c\.csv:2: .*"Text", "Label", which must be in small letters/
+    )
+    await assert.rejects(read('d.csv', 'text\nsaid "hello" to me\n'), /d\.csv:2: Invalid Opening Quote/)
+    await assert.rejects(read('e.csv', 'text\nfine\n"an unclosed\n'), /e\.csv:\d+: Quote Not Closed/)
+    const some = await read('f.csv', 'text,label\na,b\nc\nd,e\n', { skipBad: 1 })
+    assert.deepEqual([some.examples.length, some.bad.map(({ source }) => source.slice(-7))], [2, ['f.csv:3']])
+  })
+})

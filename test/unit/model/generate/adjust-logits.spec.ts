@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { createSeededRandom } from '../../../../src/data/order/seeded-random.ts'
+import { adjustLogits } from '../../../../src/model/generate/adjust-logits.ts'
+import { sampleToken } from '../../../../src/model/generate/sampling.ts'
+
+const LOGITS = Float32Array.of(2, -1, 0.5, 1.5)
+const text = (ids: number[], promptTokens = ids.length) => ({ ids, promptTokens })
+
+describe('logits before a draw', () => {
+  it('a repetition penalty lowers each token of the text once, by its sign', () => {
+    // Keskar et al. 2019, section 4.1: 2 / 2, -1 * 2.
+    const adjusted = adjustLogits(LOGITS, { repetitionPenalty: 2 }, text([0, 1, 0]))
+    assert.deepEqual([...adjusted], [1, -2, 0.5, 1.5])
+    assert.deepEqual([...LOGITS], [2, -1, 0.5, 1.5])
+    assert.equal(adjustLogits(LOGITS, {}, text([0])), LOGITS)
+  })
+
+  it('suppressed tokens are never drawn, some of them not first', () => {
+    const settings = { temperature: 0, suppressIds: [0, 99], beginSuppressIds: [3] }
+    const draw = (...args: Parameters<typeof text>) =>
+      sampleToken(LOGITS, settings, createSeededRandom(1), text(...args))
+    assert.equal(draw([1]), 2)
+    assert.equal(draw([1, 2], 1), 3)
+  })
+
+  it('min-p keeps what has at least that share of the likeliest', () => {
+    const drawn = (minP: number) =>
+      new Set(
+        Array.from({ length: 400 }, (_, seed) => sampleToken(LOGITS, { minP }, createSeededRandom(seed)))
+      )
+    // Shares of the likeliest: 1, 0.05, 0.22, 0.61.
+    assert.deepEqual([...drawn(0.5)].sort(), [0, 3])
+    assert.deepEqual([...drawn(0.2)].sort(), [0, 2, 3])
+    assert.equal(drawn(0).size, 4)
+  })
+})
