@@ -35,10 +35,10 @@ export type { LoraAdapter, LoraPair } from './pair/lora-adapter.ts'
 export { loraScale } from './pair/lora-scale.ts'
 export { decodeAdapterFile, encodeAdapterFile, type LocalAdapter } from './peft/adapter-file.ts'
 export { adapterFromTensors, adapterTensors } from './peft/adapter-tensors.ts'
+export { PEFT_CONFIG_FILE } from './peft/lora-config.ts'
 export {
   decodePeftFolder,
   encodePeftFolder,
-  PEFT_CONFIG_FILE,
   PEFT_WEIGHTS_FILE,
   type PeftAdapter,
   type PeftFolder

@@ -46,7 +46,9 @@ export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.
 export { decodeGguf } from './gguf/reader.ts'
 export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
+export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { parseJson } from './json/parse-json.ts'
+export { patternFault } from './patterns/pattern-check.ts'
 export {
   parseSafetensorsHeader,
   type SafetensorsEntry,

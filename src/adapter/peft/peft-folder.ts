@@ -1,29 +1,16 @@
-import { z } from 'zod'
 import { compareStrings } from '../../formats/compare-strings.ts'
 import type { ElementFormat } from '../../formats/elements/element-formats.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/safetensors.ts'
+import type { Tensor, TensorMap } from '../../formats/tensor.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
+import { isFinitePair } from '../pair/check-adapter.ts'
 import type { LoraAdapter } from '../pair/lora-adapter.ts'
 import { adapterFromTensors, adapterTensors } from './adapter-tensors.ts'
+import { PEFT_CONFIG_FILE, readLoraConfig } from './lora-config.ts'
+import { peftKey, readForeignKey } from './peft-keys.ts'
 
-/** File names of a PEFT folder. */
-export const PEFT_CONFIG_FILE = 'adapter_config.json'
+/** File name of an adapter's factors. */
 export const PEFT_WEIGHTS_FILE = 'adapter_model.safetensors'
-
-const numberByPattern = z.record(z.string(), z.number().positive()).nullish()
-
-/** What is read of an `adapter_config.json`; PEFT writes many more fields, which have no effect on the weights. */
-const peftConfigSchema = z.looseObject({
-  peft_type: z.literal('LORA'),
-  r: z.int().positive(),
-  lora_alpha: z.number().positive(),
-  rank_pattern: numberByPattern,
-  alpha_pattern: numberByPattern,
-  use_rslora: z.boolean().nullish(),
-  use_dora: z.literal(false, 'DoRA adapters are not read').nullish(),
-  bias: z.literal('none', 'adapters that train biases are not read').nullish(),
-  base_model_name_or_path: z.string().nullish()
-})
 
 /** An adapter folder of PEFT (Hugging Face) as values. */
 export interface PeftFolder {
@@ -32,6 +19,9 @@ export interface PeftFolder {
   /** Contents of `adapter_model.safetensors`. */
   readonly weights: Uint8Array
 }
+
+/** GPT-2's linear modules, whose weights its checkpoints store as [in, out] (PyTorch's Conv1D). */
+const CONV_1D = /(?:^|\.)(?:attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)$/
 
 /** What a PEFT folder says. */
 export interface PeftAdapter {
@@ -63,7 +53,7 @@ export function encodePeftFolder(
     alpha_pattern: Object.fromEntries(others.map(({ module, alpha }) => [module, alpha])),
     base_model_name_or_path: baseModel,
     bias: 'none',
-    fan_in_fan_out: false,
+    fan_in_fan_out: modules.every(({ module }) => CONV_1D.test(module)),
     inference_mode: true,
     init_lora_weights: true,
     lora_alpha: first.alpha,
@@ -84,29 +74,48 @@ export function encodePeftFolder(
  * Reads a PEFT folder.
  *
  * @param config parsed `adapter_config.json`
- * @throws {AdapterError} when it is no LoRA adapter, a rank differs from the config's, or a pattern is a real regular
- *   expression (only module names and their dotted endings are matched)
+ * @throws {AdapterError} when it is no plain LoRA adapter, holds no factors or numbers that are not finite, or its two
+ *   files contradict each other
  */
 export function decodePeftFolder(config: unknown, weights: Uint8Array): PeftAdapter {
-  const parsed = peftConfigSchema.safeParse(config)
-  if (!parsed.success) throw new AdapterError(`${PEFT_CONFIG_FILE}: ${z.prettifyError(parsed.error)}`)
-  const { r, lora_alpha, rank_pattern, alpha_pattern, use_rslora, base_model_name_or_path } = parsed.data
-  const adapter = adapterFromTensors(decodeSafetensors(weights).tensors, (module, rank) => {
-    const stated = matchPattern(rank_pattern ?? {}, module) ?? r
-    if (stated !== rank)
-      throw new AdapterError(`${module} has rank ${rank}, ${PEFT_CONFIG_FILE} says ${stated}`)
-    return matchPattern(alpha_pattern ?? {}, module) ?? lora_alpha
+  const { rankOf, alphaOf, targets, rsLora, baseModel } = readLoraConfig(config)
+  const factors = factorsByPeftKey(decodeSafetensors(weights).tensors)
+  const adapter = adapterFromTensors(factors, (module, rank) => {
+    if (!targets(module))
+      throw new AdapterError(
+        `${PEFT_WEIGHTS_FILE} has factors of ${module}, which target_modules, exclude_modules and layers_to_transform in ${PEFT_CONFIG_FILE} leave out, as PEFT would: the two files are of different adapters`
+      )
+    if (rankOf(module) !== rank)
+      throw new AdapterError(`${module} has rank ${rank}, ${PEFT_CONFIG_FILE} says ${rankOf(module)}`)
+    return alphaOf(module)
   })
-  return { adapter, rsLora: use_rslora ?? false, baseModel: base_model_name_or_path ?? undefined }
+  const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
+  if (damaged !== undefined)
+    throw new AdapterError(
+      `the factors of ${damaged.module} hold NaN or infinity: the training of the adapter had diverged, or the file is damaged`
+    )
+  return { adapter, rsLora, baseModel }
 }
 
-/** PEFT takes the first pattern that equals the module's name or its ending after a dot. */
-function matchPattern(values: Readonly<Record<string, number>>, module: string): number | undefined {
-  for (const [pattern, value] of Object.entries(values)) {
-    // A stranger's regular expression could also keep the matcher busy for ever.
-    if (!/^[\w.-]+$/.test(pattern))
-      throw new AdapterError(`the pattern ${JSON.stringify(pattern)} is not read`)
-    if (module === pattern || module.endsWith(`.${pattern}`)) return value
+/** The factors of a file under the keys that PEFT writes, whatever their keys were. */
+function factorsByPeftKey(tensors: TensorMap): Map<string, Tensor> {
+  if (tensors.size === 0)
+    throw new AdapterError(
+      `${PEFT_WEIGHTS_FILE} holds no factors: the adapter was saved without its weights, as DeepSpeed's ZeRO-3 does unless they are gathered first`
+    )
+  const factors = new Map<string, Tensor>()
+  let adapterName: string | undefined
+  for (const [key, tensor] of tensors) {
+    const read = readForeignKey(key)
+    if ('fault' in read) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} ${read.fault}`)
+    adapterName ??= read.adapterName
+    if (read.adapterName !== undefined && read.adapterName !== adapterName)
+      throw new AdapterError(
+        `the file holds two adapters, ${adapterName} and ${read.adapterName}: save one alone`
+      )
+    const own = peftKey(read.module, read.factor)
+    if (factors.has(own)) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} is there twice`)
+    factors.set(own, tensor)
   }
-  return undefined
+  return factors
 }

@@ -1,8 +1,12 @@
+import { unwrappedName } from '../../formats/hugging-face/wrapped-names.ts'
+
 /** Which factor of a LoRA pair: A [rank, in] or B [out, rank]. Told by name, never by shape. */
 export type LoraFactor = 'A' | 'B'
 
 const PREFIX = 'base_model.model.'
 const KEY_PATTERN = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/
+/** With the name that a running PEFT model has for the adapter (`lora_A.default.weight`), or without. */
+const ANY_KEY_PATTERN = /^(.+)\.lora_([AB])(?:\.([^.]+))?\.weight$/
 
 /** The name that PEFT (Hugging Face) gives a factor: `base_model.model.<module>.lora_A.weight`. */
 export function peftKey(module: string, factor: LoraFactor): string {
@@ -14,6 +18,45 @@ export function parsePeftKey(key: string): { module: string; factor: LoraFactor 
   const match = KEY_PATTERN.exec(key)
   return match === null ? undefined : { module: match[1]!, factor: match[2] === 'A' ? 'A' : 'B' }
 }
+
+/** What the key of a tensor in an adapter's file means. */
+export type ForeignKey =
+  | {
+      readonly module: string
+      readonly factor: LoraFactor
+      /** What the key calls the adapter; undefined where it does not. */
+      readonly adapterName: string | undefined
+    }
+  /** The tensor is no factor of LoRA: why, and what to do, as the end of a sentence. */
+  | { readonly fault: string }
+
+/**
+ * Reads a key as other programs write it: with and without PEFT's prefix, with the adapter's name, of a model that was
+ * wrapped (compiled, sharded, in DistributedDataParallel).
+ */
+export function readForeignKey(key: string): ForeignKey {
+  let name = unwrappedName(key)
+  if (name.startsWith('module.')) name = name.slice('module.'.length)
+  while (name.startsWith(PREFIX)) name = name.slice(PREFIX.length)
+  const match = ANY_KEY_PATTERN.exec(name)
+  if (match !== null)
+    return { module: match[1]!, factor: match[2] === 'A' ? 'A' : 'B', adapterName: match[3] }
+  return { fault: FAULTS.find(([pattern]) => pattern.test(name))?.[1] ?? 'is not a factor of LoRA' }
+}
+
+const MERGE =
+  'merge the adapter in PEFT, model.merge_and_unload().save_pretrained(folder), and take the folder as the base'
+const FAULTS: readonly (readonly [RegExp, string])[] = [
+  [/\.lora_magnitude_vector\b/, `belongs to DoRA (use_dora), which is not read: ${MERGE}`],
+  [/\.lora_embedding_[AB]\b/, `adapts an embedding, which is not read: ${MERGE}`],
+  [/\.lora_[AB](?:\.[^.]+)?\.bias$/, `is a bias beside a factor (lora_bias), which is not read: ${MERGE}`],
+  [/\.(?:hada|lokr|oft|ia3|vera|adalora|lora_E|ranknum)\w*/, 'belongs to another method than LoRA'],
+  [
+    /(?:^|\.)(?:modules_to_save|lm_head|embed_tokens|wte|wpe|score|classifier)\./,
+    `is a whole module that was trained or saved beside the factors (modules_to_save, or resized embeddings), which is not read: ${MERGE}`
+  ],
+  [/\.bias$/, `is a bias that was trained (bias: "all" or "lora_only"), which is not read: ${MERGE}`]
+]
 
 /** The name of a module's dense residual beside its factors; no tool but Loam reads it. */
 export function residualKey(module: string): string {

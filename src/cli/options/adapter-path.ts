@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { decodeAdapterFile, type LoraAdapter, PEFT_WEIGHTS_FILE } from '../../adapter/index.ts'
+import { decodeAdapterFile, isFinitePair, type LoraAdapter, PEFT_WEIGHTS_FILE } from '../../adapter/index.ts'
 import { FormatError, requireRegularFile } from '../../formats/index.ts'
 import { readPeftFolder } from '../../node/export/peft-files.ts'
 
@@ -16,7 +16,10 @@ export async function readAdapterPath(path: string): Promise<LoraAdapter> {
   if (basename(path) === PEFT_WEIGHTS_FILE) return readPeftFolder(dirname(path))
   try {
     requireRegularFile(path)
-    return decodeAdapterFile(await readFile(path)).adapter
+    const { adapter } = decodeAdapterFile(await readFile(path))
+    const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
+    if (damaged !== undefined) throw new FormatError(`the factors of ${damaged.module} hold NaN or infinity`)
+    return adapter
   } catch (error) {
     if (error instanceof FormatError) throw new Error(`${path} is not an adapter: ${error.message}`)
     throw error

@@ -4,8 +4,8 @@ import { Tokenizer } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
+import { patternFault, patternsIn } from '../../formats/patterns/pattern-check.ts'
 import { requireTokenizerFile } from './missing-tokenizer.ts'
-import { patternFault, patternsIn } from './pattern-check.ts'
 import { modelTokenIds, namedSpecialTokens, type TokenizerConfigs } from './special-tokens.ts'
 
 /** Ids that a tokenizer may have: far more than any. */

@@ -1,7 +1,6 @@
+import { unwrappedName } from '../../formats/hugging-face/wrapped-names.ts'
 import type { ModelFamily } from '../families/index.ts'
 
-/** Segments that wrappers of PyTorch put into names: compiled, sharded and recomputed modules. */
-const WRAPPERS = /(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)/g
 const HEAD = 'lm_head.'
 
 /**
@@ -15,15 +14,14 @@ export function parameterNames(
   { prefix, landmark }: Pick<ModelFamily<never>, 'prefix' | 'landmark'>,
   names: readonly string[]
 ): (name: string) => string {
-  const plain = (name: string): string => name.replace(WRAPPERS, '').replace(/^\./, '')
-  const found = names.map(plain).filter((name) => name === landmark || name.endsWith(`.${landmark}`))
+  const found = names.map(unwrappedName).filter((name) => name === landmark || name.endsWith(`.${landmark}`))
   const [first] = found
   // Two models in one checkpoint: neither is chosen.
-  if (first === undefined || found.length > 1) return plain
+  if (first === undefined || found.length > 1) return unwrappedName
   const root = first.slice(0, -landmark.length)
   const outer = root.endsWith(prefix) ? root.slice(0, -prefix.length) : root
   return (name) => {
-    const short = plain(name)
+    const short = unwrappedName(name)
     if (short.startsWith(HEAD)) return short
     if (short.startsWith(outer + HEAD)) return short.slice(outer.length)
     return short.startsWith(root) ? prefix + short.slice(root.length) : short

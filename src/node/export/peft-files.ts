@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   decodePeftFolder,
@@ -7,30 +8,58 @@ import {
   PEFT_CONFIG_FILE,
   PEFT_WEIGHTS_FILE
 } from '../../adapter/index.ts'
-import { type ElementFormat, FormatError, requireRegularFile } from '../../formats/index.ts'
+import {
+  type ElementFormat,
+  FormatError,
+  notTheFileItself,
+  readJsonObject,
+  requireRegularFile
+} from '../../formats/index.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 
 /**
  * Reads a PEFT folder as an adapter of the plain scale alpha / rank.
  *
- * @throws {PeerError} when a file is missing or damaged
+ * @throws {PeerError} when a file is missing or damaged, or says something that is not read
  */
 export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
   try {
-    for (const name of [PEFT_CONFIG_FILE, PEFT_WEIGHTS_FILE]) requireRegularFile(join(folder, name))
-    const config = JSON.parse(await readFile(join(folder, PEFT_CONFIG_FILE), 'utf8'))
-    const weights = await readFile(join(folder, PEFT_WEIGHTS_FILE))
-    const { adapter, rsLora } = decodePeftFolder(config, weights)
+    const config = readJsonObject(join(folder, PEFT_CONFIG_FILE))
+    const { adapter, rsLora } = decodePeftFolder(config, await readWeights(folder))
     if (!rsLora) return adapter
     return { pairs: adapter.pairs.map((pair) => ({ ...pair, alpha: pair.alpha * Math.sqrt(pair.rank) })) }
   } catch (error) {
-    if (isMissing(error))
-      throw new PeerError(`${folder} is not a PEFT adapter folder: ${(error as Error).message}`)
-    if (error instanceof FormatError || error instanceof SyntaxError)
-      throw new PeerError(`${folder}: ${error.message}`)
+    if (isMissing(error)) throw new PeerError(await missing(folder))
+    if (error instanceof FormatError)
+      throw new PeerError(error.message.startsWith(folder) ? error.message : `${folder}: ${error.message}`)
     throw error
   }
+}
+
+async function readWeights(folder: string): Promise<Uint8Array> {
+  const path = join(folder, PEFT_WEIGHTS_FILE)
+  requireRegularFile(path)
+  const bytes = await readFile(path)
+  const standIn = notTheFileItself(bytes)
+  if (standIn !== undefined) throw new PeerError(`${path} ${standIn}`)
+  return bytes
+}
+
+/** What is wrong with a folder that lacks one of the two files. */
+async function missing(folder: string): Promise<string> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
+  if (entries === undefined) return `there is no folder ${folder}`
+  const names = entries.map(({ name }) => name)
+  const inside = entries.find(
+    (entry) => entry.isDirectory() && existsSync(join(folder, entry.name, PEFT_CONFIG_FILE))
+  )
+  if (!names.includes(PEFT_CONFIG_FILE) && inside !== undefined)
+    return `${folder} is not a PEFT adapter folder, but ${join(folder, inside.name)} is: name that one`
+  if (names.includes(PEFT_CONFIG_FILE) && names.includes('adapter_model.bin'))
+    return `${folder} holds its factors in adapter_model.bin, a pickle, which can run code and is not read: load the adapter in PEFT and save it again, model.save_pretrained(folder, safe_serialization=True), which writes ${PEFT_WEIGHTS_FILE}`
+  const absent = [PEFT_CONFIG_FILE, PEFT_WEIGHTS_FILE].filter((name) => !names.includes(name))
+  return `${folder} is not a PEFT adapter folder: ${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} missing`
 }
 
 /** Writes a PEFT folder; `rsLora` says that the scale is alpha / √rank. */

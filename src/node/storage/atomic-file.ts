@@ -3,26 +3,26 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { storeError } from './store-error.ts'
 
-/** Ending of files that are not whole yet; what a crash leaves behind with it may be deleted. */
+/** Extension of unfinished files; those left behind by a crash may be deleted. */
 export const TEMPORARY_ENDING = '.tmp'
 
-/** Contents of a file: in one piece, or piece by piece. */
+/** Contents of a file, whole or in pieces. */
 export type FileContents = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 /**
- * Writes a file so that after a crash it holds either its old contents or all of the new ones, and resolves only when
- * the new ones are on the disk.
+ * Writes a file so that after a crash it has either its old contents or all of the new ones, and resolves only when the
+ * new ones are on disk.
  *
- * @param chunks contents, in one piece or in several; each is used before the next is asked for
- * @throws {StoreError} when the disk refuses; the old file stays as it was, as it does when `chunks` itself throws
+ * @param chunks contents, whole or in pieces; each piece is used before the next is requested
+ * @throws {StoreError} when a write fails; the old file is kept, also when `chunks` itself throws
  */
 export async function writeFileAtomic(path: string, chunks: FileContents): Promise<void> {
   await replaceFile(path, chunks, true)
 }
 
 /**
- * Writes a file so that no reader ever sees a part of it. It is on the disk only after {@link syncFile} and
- * {@link syncFolder}.
+ * Writes a file so that no reader ever sees a part of it. It is durable only after {@link syncFile} and {@link
+ * syncFolder}.
  *
  * @throws {StoreError} when the disk refuses
  */
@@ -49,7 +49,7 @@ async function replaceFile(path: string, chunks: FileContents, isDurable: boolea
   }
 }
 
-/** What kept the contents from being made: not the disk's fault. */
+/** An error while producing the contents, not of the disk. */
 class SourceFailure extends Error {}
 
 async function* chunksOf(chunks: FileContents): AsyncGenerator<Uint8Array, void, undefined> {
@@ -57,11 +57,11 @@ async function* chunksOf(chunks: FileContents): AsyncGenerator<Uint8Array, void,
     if (chunks instanceof Uint8Array) yield chunks
     else yield* chunks
   } catch (error) {
-    throw new SourceFailure('the contents were not made', { cause: error })
+    throw new SourceFailure('producing the contents failed', { cause: error })
   }
 }
 
-/** Writes in as few calls as the system takes: appendFile cuts into pieces. @returns how many bytes */
+/** Writes in as few calls as the system allows; appendFile splits into pieces. @returns how many bytes */
 async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<number> {
   let written = 0
   while (written < bytes.length)
@@ -69,7 +69,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
   return bytes.length
 }
 
-/** Puts a file's contents on the disk. */
+/** Flushes a file's contents to the disk. */
 export async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r+')
   try {
@@ -79,7 +79,7 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Makes the names in a folder (new, renamed and removed files) survive a power cut. */
+/** Flushes the names in a folder (new, renamed and removed files), so that they survive a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows cannot open folders; its file systems journal names themselves.
   if (process.platform === 'win32') return

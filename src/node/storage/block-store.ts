@@ -6,29 +6,26 @@ import type { Log } from '../log/log.ts'
 import { syncFile, syncFolder, TEMPORARY_ENDING, writeFileWhole } from './atomic-file.ts'
 import { errorCode, StoreError, storeError } from './store-error.ts'
 
-/** As many as Node has threads for. */
+/** The size of Node's thread pool. */
 const FLUSHES_AT_ONCE = 4
-/** Blocks from this length on are put on the disk while others are still coming; small ones together, at the end. */
+/** Minimum length of blocks that are flushed while others still arrive; small ones are flushed together at the end. */
 const FLUSH_AHEAD_BYTES_MIN = 64 * 1024
-/** Blocks that may be on their way to the disk behind what is being written. */
+/** Maximum number of blocks queued for flushing. */
 const FLUSHES_AHEAD_MAX = 2
-/** How long a block that was found whole is served without being looked through again, milliseconds. */
+/** How long a verified block is served without another check, milliseconds. */
 const TRUST_MS = 10 * 60_000
-/** Blocks of which something is remembered, the latest. */
+/** Number of latest blocks remembered. */
 const REMEMBERED_MAX = 16_384
 const DIGEST_PATTERN = /^[0-9a-f]{64}$/
 
-/**
- * Shard blocks on disk, one file a block, named by its SHA-256. What is read is what was written: every read checks
- * the digest.
- */
+/** Shard blocks on disk, one file per block, named by its SHA-256. Every read checks the digest. */
 export class BlockStore {
   readonly #folder: string
   readonly #log: Log
-  /** Blocks that are being put on the disk ahead of {@link flush}, or have been. */
+  /** Blocks that are being or have been flushed ahead of {@link flush}. */
   readonly #ahead = new Map<string, Promise<void>>()
   readonly #flushing = new Set<Promise<void>>()
-  /** When a block was written by this process, or found whole, milliseconds since 1970. */
+  /** When a block was written by this process or last verified, milliseconds since 1970. */
   readonly #trusted = new Map<string, number>()
 
   private constructor(folder: string, log: Log) {
@@ -37,8 +34,8 @@ export class BlockStore {
   }
 
   /**
-   * Opens (and makes, where missing) `<home>/blocks`, and removes what an interrupted write left there. For the process
-   * that owns the home, before it starts others: their writes would look interrupted.
+   * Opens `<home>/blocks`, creates it if missing, and removes leftovers of interrupted writes. Only for the process
+   * that owns the home, before it starts others, whose writes would look interrupted.
    *
    * @throws {StoreError}
    */
@@ -60,7 +57,7 @@ export class BlockStore {
     return new BlockStore(join(home, 'blocks'), log)
   }
 
-  /** Whether a file of that name is there; its contents are checked by {@link get} alone. */
+  /** Whether a file of that name exists; only {@link get} checks its contents. */
   async has(digest: string): Promise<boolean> {
     const path = this.#path(digest)
     try {
@@ -72,19 +69,19 @@ export class BlockStore {
   }
 
   /**
-   * The block, or undefined when it is not there. A damaged block is removed, logged and not there, so that it is
+   * The block, or undefined if it is missing. A damaged block is logged, removed and counts as missing, so that it is
    * fetched again.
    *
-   * @param memory where the block is put if it is large enough, else in new memory
-   * @throws {StoreError} for a name that is no digest, or a disk that does not read
+   * @param memory destination of the block if it is large enough, otherwise new memory is allocated
+   * @throws {StoreError} for a name that is not a digest, or a failing read
    */
   async get(digest: string, memory?: Uint8Array): Promise<Uint8Array | undefined> {
     return (await this.#read(digest, () => false, memory))?.bytes
   }
 
   /**
-   * The block for a peer that checks it: as {@link get}, but a file that was written or found whole a short while ago
-   * and has not been touched since is not looked through again.
+   * The block for a peer that checks it itself: like {@link get}, but a file that was recently written or verified and
+   * not modified since is not checked again.
    *
    * @throws {StoreError} as {@link get}
    */
@@ -99,7 +96,7 @@ export class BlockStore {
     return read?.bytes
   }
 
-  /** @param isTrusted whether a file last written at that time, milliseconds, need not be checked */
+  /** @param isTrusted whether a file with this modification time, milliseconds, need not be checked */
   async #read(
     digest: string,
     isTrusted: (writtenAt: number) => boolean,
@@ -115,15 +112,15 @@ export class BlockStore {
     }
     if (file !== undefined && isTrusted(file.writtenAt)) return { bytes: file.bytes, isChecked: false }
     if (file !== undefined && sha256Hex(file.bytes) === digest) return { bytes: file.bytes, isChecked: true }
-    this.#log.warn({ digest, path }, 'a stored block is damaged; it is removed and will be fetched again')
+    this.#log.warn({ digest, path }, 'a stored block is damaged; it was removed and will be fetched again')
     await this.delete(digest)
     return undefined
   }
 
   /**
-   * Stores a block; resolves when it is on the disk. Storing what is there already changes nothing.
+   * Stores a block; resolves when it is durable. Storing an existing block changes nothing.
    *
-   * @throws {StoreError} when the bytes do not have that digest or are too many, or the disk refuses
+   * @throws {StoreError} when the bytes do not have that digest or are too many, or a write fails
    */
   async put(digest: string, bytes: Uint8Array): Promise<void> {
     if (sha256Hex(bytes) !== digest)
@@ -134,12 +131,12 @@ export class BlockStore {
   }
 
   /**
-   * Stores a block whose digest the caller has checked. It can be read at once, and is lost or damaged if the power fails
-   * before {@link flush}: what is read is checked, so that nobody takes it for whole then. Long blocks are on their way
-   * to the disk already, and where it does not keep up this waits for it.
+   * Stores a block whose digest the caller has checked. It can be read at once, and may be lost or damaged if the power
+   * fails before {@link flush}; reads are checked, so damage is detected. Long blocks start to be flushed at once, and
+   * this waits if the disk does not keep up.
    *
-   * @param bytes free to be used again when this resolves
-   * @throws {StoreError} when the bytes are too many, or the disk refuses
+   * @param bytes may be reused when this resolves
+   * @throws {StoreError} when the bytes are too many, or a write fails
    */
   async putVerified(digest: string, bytes: Uint8Array): Promise<void> {
     if (bytes.length > BLOCK_BYTES_MAX)
@@ -151,7 +148,7 @@ export class BlockStore {
     if (bytes.length >= FLUSH_AHEAD_BYTES_MIN) this.#flushAhead(digest, path)
   }
 
-  /** Resolves when these blocks are on the disk. @throws {StoreError} */
+  /** Resolves when these blocks are durable. @throws {StoreError} */
   async flush(digests: readonly string[]): Promise<void> {
     if (digests.length === 0) return
     try {
@@ -188,7 +185,7 @@ export class BlockStore {
     rememberLast(this.#trusted, digest, at)
   }
 
-  /** Removes a block; nothing happens when it is not there. */
+  /** Removes a block if it exists. */
   async delete(digest: string): Promise<void> {
     this.#trusted.delete(digest)
     this.#ahead.delete(digest)
@@ -210,13 +207,15 @@ export class BlockStore {
 
   #path(digest: string): string {
     if (!DIGEST_PATTERN.test(digest)) {
-      throw new StoreError(`${JSON.stringify(digest.slice(0, 80))} is no digest of 64 lowercase hex digits`)
+      throw new StoreError(
+        `${JSON.stringify(digest.slice(0, 80))} is not a digest of 64 lowercase hex digits`
+      )
     }
     return join(this.#folder, digest)
   }
 }
 
-/** A file's bytes and when it was last written; undefined when it has more than `maximum`. */
+/** A file's bytes and modification time; undefined if it has more than `maximum` bytes. */
 async function readAtMost(
   path: string,
   maximum: number,
@@ -240,7 +239,7 @@ async function readAtMost(
   }
 }
 
-/** Puts an entry last, and drops the first of too many. */
+/** Adds an entry at the end, and drops the oldest beyond the maximum. */
 function rememberLast<T>(entries: Map<string, T>, key: string, value: T): void {
   entries.delete(key)
   entries.set(key, value)

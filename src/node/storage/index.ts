@@ -1,5 +1,5 @@
 /**
- * A peer's home on disk: blocks by digest, a write-ahead log, files that are whole or absent.
+ * A peer's home on disk: blocks by digest, a write-ahead log, files that are complete or absent.
  *
  * @example
  * ```ts

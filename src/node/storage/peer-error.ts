@@ -1,4 +1,6 @@
-/** A fault of the peer's surroundings (a file, a setting, a second daemon) that its user can mend; the message says how. */
+/**
+ * A problem in the peer's environment (a file, a setting, a second daemon) that its user can fix; the message says how.
+ */
 export class PeerError extends Error {
   override name = 'PeerError'
 }
@@ -8,7 +10,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Whether a file system call failed because there is no such file. */
+/** Whether a file system call failed because the file does not exist. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT'
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { syncFolder } from './atomic-file.ts'
 import { errorCode, storeError } from './store-error.ts'
 
-/** Makes a file with mode 600, whole or not at all; one that is there stays. @throws {StoreError} */
+/** Creates a file with mode 600, completely or not at all; an existing one is kept. @throws {StoreError} */
 export async function createSecret(path: string, text: string): Promise<void> {
   const whole = `${path}.${randomBytes(6).toString('hex')}.tmp`
   const file = await open(whole, 'wx', 0o600)
@@ -21,7 +21,7 @@ export async function createSecret(path: string, text: string): Promise<void> {
   }
 }
 
-/** Takes what others than its owner may do with a secret file away. @returns whether they could do something */
+/** Restricts a secret file to its owner. @returns whether others had access */
 export async function closeSecret(path: string): Promise<boolean> {
   const { mode } = await stat(path)
   // Windows has no such modes.

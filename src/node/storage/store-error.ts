@@ -10,7 +10,7 @@ export function errorCode(error: unknown): string | undefined {
 
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: free some space',
-  EDQUOT: 'the disk quota is used up: free some space, or have it raised',
+  EDQUOT: 'the disk quota is exhausted: free some space, or have it raised',
   EACCES: 'permission denied: check who owns the folder',
   EROFS: 'the disk is read-only: choose another folder, or mount it for writing',
   EMFILE: 'too many open files: raise the limit (ulimit -n)',
@@ -18,8 +18,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 }
 
 /**
- * What a file system error that nobody wrapped says to people: the path and what to do; undefined for every other error,
- * and for those of which nothing better is known than their own message.
+ * The message of an unwrapped file system error for people: the path and what to do; undefined for other errors, and
+ * for those without better advice than their own message.
  */
 export function systemErrorText(error: unknown): string | undefined {
   const advice = ADVICE[errorCode(error) ?? '']
@@ -28,7 +28,7 @@ export function systemErrorText(error: unknown): string | undefined {
   return `cannot use ${dest ?? path ?? 'a file'}: ${advice}`
 }
 
-/** Wraps a file system error in a message that says what was being done and, where it is known, what to do. */
+/** Wraps a file system error in a message with the failed operation and, if known, what to do. */
 export function storeError(doing: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const reason = ADVICE[errorCode(error) ?? ''] ?? (error instanceof Error ? error.message : String(error))

@@ -5,15 +5,15 @@ import { errorCode, StoreError, storeError } from './store-error.ts'
 
 /**
  * File: magic, then frames. Frame: length u32, check of the length u32, check of the payload u32 (all little-endian),
- * payload. A check is the first four bytes of a SHA-256. The length has a check of its own because a wrong length would
- * hide every record after it, which would look like a torn tail.
+ * payload. A check is the first four bytes of a SHA-256. The length has its own check because a wrong length would hide
+ * every later record, which would look like a torn tail.
  */
-/** What a log without records holds. */
+/** Contents of an empty log. */
 export const EMPTY_LOG = 'LOAMWAL1'
 const MAGIC = Buffer.from(EMPTY_LOG)
 const FRAME_HEADER_BYTES = 12
 
-/** Longest record. */
+/** Maximum length of a record. */
 export const RECORD_BYTES_MAX = 16 * 1024 * 1024
 
 /** Opens a file as `open` of node:fs does. */
@@ -23,31 +23,31 @@ export type OpenFile = (path: string, flags: string) => Promise<FileHandle>
 export interface WriteAheadLog {
   /** The records now in the log, oldest first. */
   readonly records: readonly Uint8Array[]
-  /** Bytes of an unfinished last append that were cut off when the log was opened. */
+  /** Bytes of an unfinished last append that were truncated when the log was opened. */
   readonly tornBytes: number
   /**
-   * Adds a record; resolves when it is on the disk. Calls may overlap: records are written in the order of the calls.
+   * Appends a record; resolves when it is durable. Calls may overlap: records are written in call order.
    *
-   * @throws {StoreError} for an empty or too long record, or when the disk refuses; the log then is as before
+   * @throws {StoreError} for an empty or too long record, or a failing write; the log is then unchanged
    */
   append(record: Uint8Array): Promise<void>
   /**
-   * Replaces all records at once: after a crash the log holds either the old ones or these. Appends called before it
-   * are done first, and are replaced too: prefer {@link retain} where appends may be under way.
+   * Replaces all records at once: after a crash the log holds either the old ones or these. Earlier appends are
+   * completed first, and replaced too: prefer {@link retain} if appends may be pending.
    */
   rewrite(records: readonly Uint8Array[]): Promise<void>
-  /** Drops the records for which `keep` is false, judged after all appends called before. Atomic as {@link rewrite}. */
+  /** Drops the records for which `keep` is false, evaluated after all earlier appends. Atomic like {@link rewrite}. */
   retain(keep: (record: Uint8Array) => boolean): Promise<void>
-  /** Waits for what is under way and closes the file. */
+  /** Waits for pending operations and closes the file. */
   close(): Promise<void>
 }
 
 /**
- * Opens the log at `path`, or makes an empty one. The unfinished tail of an append that a crash interrupted is cut off:
- * that append never resolved, so nothing depends on it.
+ * Opens the log at `path`, or creates an empty one. The unfinished tail of an append interrupted by a crash is
+ * truncated: that append never resolved, so nothing depends on it.
  *
- * @param openFile opens the file that is appended to; a test of a full disk has one that refuses to write
- * @throws {StoreError} when the file is no log, or is damaged anywhere but in its tail
+ * @param openFile opens the file for appending; tests of a full disk pass one that refuses writes
+ * @throws {StoreError} when the file is not a log, or is damaged before its tail
  */
 export async function openWriteAheadLog(path: string, openFile: OpenFile = open): Promise<WriteAheadLog> {
   let bytes: Buffer
@@ -65,9 +65,9 @@ export async function openWriteAheadLog(path: string, openFile: OpenFile = open)
 }
 
 /**
- * The records of the log at `path`, without opening it for appends: the file stays as it is.
+ * The records of the log at `path`, without opening it for appending: the file stays unchanged.
  *
- * @throws {StoreError} when the file is no log, or is damaged anywhere but in its tail
+ * @throws {StoreError} when the file is not a log, or is damaged before its tail
  */
 export async function readWriteAheadLog(path: string): Promise<Pick<WriteAheadLog, 'records' | 'tornBytes'>> {
   const bytes = await readFile(path)
@@ -82,7 +82,7 @@ class FileLog implements WriteAheadLog {
   /** Length of the file up to the last whole record. */
   #end: number
   #file: FileHandle | undefined
-  /** Set when the file's state is unknown: only a new open can tell. */
+  /** Set when the file's state is unknown; only reopening it can tell. */
   #broken: StoreError | undefined
   #queue: Promise<unknown> = Promise.resolve()
 
@@ -114,7 +114,7 @@ class FileLog implements WriteAheadLog {
   }
 
   append(record: Uint8Array): Promise<void> {
-    // Copied now: the caller may change its bytes while the record waits.
+    // Copied now: the caller may change the bytes while the record waits.
     const copy = record.slice()
     return this.#inTurn(async (file) => {
       const frame = frameOf(copy)
@@ -149,7 +149,7 @@ class FileLog implements WriteAheadLog {
     this.#file = undefined
   }
 
-  /** Runs one piece of work after another. */
+  /** Runs operations one after another. */
   #inTurn(work: (file: FileHandle) => Promise<void>): Promise<void> {
     const turn = this.#queue.then(async () => {
       if (this.#broken !== undefined) throw this.#broken
@@ -176,7 +176,7 @@ class FileLog implements WriteAheadLog {
     this.#end = chunks.reduce((length, chunk) => length + chunk.length, 0)
   }
 
-  /** Takes a failed append back, so that the next one does not stand behind half a frame. */
+  /** Rolls a failed append back, so that the next one does not follow half a frame. */
   async #undo(file: FileHandle): Promise<void> {
     try {
       await file.truncate(this.#end)
@@ -199,18 +199,18 @@ function frameOf(payload: Uint8Array): Buffer {
   return frame
 }
 
-/** The whole records of a log, and where they end. What follows is the torn tail. */
+/** The complete records of a log and the offset of their end; the torn tail follows. */
 function parseLog(bytes: Buffer, path: string): { records: Uint8Array[]; end: number } {
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC))
     throw new StoreError(
-      `${path} is no log of this version of Loam: restore it from a copy of the disk; without it this peer cannot know what it has signed`
+      `${path} is not a log of this version of Loam: restore it from a backup of the disk; without it this peer cannot know what it has signed`
     )
   const records: Uint8Array[] = []
   let end = MAGIC.length
   while (bytes.length - end >= FRAME_HEADER_BYTES) {
     const length = bytes.readUInt32LE(end)
     if (bytes.readUInt32LE(end + 4) !== check(bytes.subarray(end, end + 4))) {
-      // A power cut may leave the tail as zeros: the file's length was written, the contents were not.
+      // A power cut may leave zeros at the end: the file's length was written, its contents were not.
       if (bytes.subarray(end).every((byte) => byte === 0)) break
       throw damaged(path, end)
     }
@@ -229,7 +229,7 @@ function parseLog(bytes: Buffer, path: string): { records: Uint8Array[]; end: nu
 
 function damaged(path: string, offset: number): StoreError {
   return new StoreError(
-    `the log ${path} is damaged at byte ${offset}, with records after it: this peer cannot know what it has signed. ` +
+    `the log ${path} is damaged at byte ${offset}, before further records: this peer cannot know what it has signed. ` +
       'Restore the file from a backup of the disk; do not delete it while the peer is a member'
   )
 }

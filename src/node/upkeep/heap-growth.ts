@@ -1,24 +1,24 @@
 import { setFlagsFromString } from 'node:v8'
 import type { NetworkHost } from '../network/index.ts'
 
-/** How far the heap may grow over what lived after the last full collection until the next begins, percent. */
+/** Growth of the heap since the last full collection at which the next one starts, percent. */
 const GROWTH_PERCENT = 300
-/** Says nothing: V8 decides by its own measure. */
+/** Leaves the decision to V8. */
 const BY_ITSELF = 0
 const LOOK_MS = 500
-/** From so much traffic on, bytes a second, it is what fills the heap. */
+/** Traffic from which it dominates heap growth, bytes per second. */
 const BUSY_BYTES_PER_SECOND = 2 * 2 ** 20
-/** How long there has to be less until V8 decides by itself again. */
+/** Time of less traffic after which V8 decides again. */
 const QUIET_MS = 10_000
 
-/** Whether there is much traffic, or was a moment ago. */
+/** Detects heavy traffic, now or a moment ago. */
 export class BusyTime {
   #bytes = 0
   #at: number | undefined
   #busyUntil = Number.NEGATIVE_INFINITY
 
   /**
-   * @param bytes all that has passed since the start
+   * @param bytes total since the start
    * @param now milliseconds of a clock that does not go backwards
    */
   look(bytes: number, now: number): boolean {
@@ -31,14 +31,14 @@ export class BusyTime {
 }
 
 /**
- * Lets a process collect its whole heap less often while many blocks pass through it. V8 counts each piece of memory that
- * comes off a socket as growth of the heap, and allows little of it where collecting is slow, as on a busy machine: of
- * eight peers on two cores each looked through the 25 MB of its objects for every 5 MB that passed, and took two fifths
- * less processor time without that. At other times V8 decides by itself, so that a quiet peer stays small.
+ * Makes full garbage collections less frequent while many blocks pass through a process. V8 counts every buffer from a
+ * socket as heap growth, and allows little of it when collections are slow, as on a busy machine: with eight peers on
+ * two cores, each scanned its 25 MB of objects for every 5 MB of traffic, and used two fifths less processor time
+ * without that. At other times V8 decides, so that a quiet peer stays small.
  *
- * For programs, not for the library: the setting is the whole process's.
+ * For programs, not for the library: the setting is process-wide.
  *
- * @returns a function that ends it
+ * @returns a function that stops it
  */
 export function growHeapWithTraffic(traffic: Pick<NetworkHost['traffic'], 'totals'>): () => void {
   const busy = new BusyTime()
@@ -57,7 +57,7 @@ export function growHeapWithTraffic(traffic: Pick<NetworkHost['traffic'], 'total
   }
 }
 
-/** The same for good, or no more: for a program that does nothing but move bytes. */
+/** The same permanently, or no longer: for a program that only moves bytes. */
 export function letHeapGrow(isAllowed = true): void {
   setFlagsFromString(`--heap-growing-percent=${isAllowed ? GROWTH_PERCENT : BY_ITSELF}`)
 }

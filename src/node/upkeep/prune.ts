@@ -6,15 +6,15 @@ import { type Home, roundFiles } from '../home/home.ts'
 import type { RoundStore } from '../home/round-store.ts'
 import type { BlockStore } from '../storage/index.ts'
 
-/** What a pruning goes by. */
+/** Options of a pruning. */
 export interface PruneTerms {
-  /** Blocks of the round under way, hex. */
+  /** Blocks of the current round, hex. */
   readonly inUse: ReadonlySet<string>
   /** Milliseconds since the epoch. */
   readonly now: number
-  /** Blocks younger than this may belong to a manifest that is still on its way, milliseconds. */
+  /** Age below which a block may belong to a manifest that has not arrived yet, milliseconds. */
   readonly keepYoungMs: number
-  /** Rounds whose stacks stay; undefined for all. */
+  /** Number of rounds whose stacks are kept; undefined for all. */
   readonly keepStacks: number | undefined
 }
 
@@ -24,14 +24,14 @@ export interface Pruned {
   readonly files: number
 }
 
-/** What a pruning knows of the sealed rounds. */
+/** The sealed rounds as needed for pruning. */
 export type SealedRounds = Pick<RoundStore, 'head' | 'owed' | 'modelRound'>
 
 /**
- * Rule 15 *Bounds*: removes what nobody is owed any more (`retain` rounds after the seal): blocks that no owed manifest
- * names, and the local shards and models of older rounds. Seals, cuts and manifests of all rounds stay, since
- * every catch-up begins with them, the model that the next round starts from and the norms that it is judged by, and the
- * stacks, of which an adapter is exported, unless only so many are to be kept.
+ * Rule 15 *Bounds*: removes what is no longer owed to others (`retain` rounds after the seal): blocks that no retained
+ * manifest names, and the local shards and models of older rounds. It keeps the seals, cuts and manifests of all
+ * rounds, since every catch-up starts with them, the model and the norms that the next round needs, and the stacks,
+ * from which adapters are exported, unless their number is limited.
  */
 export async function prune(
   home: Home,

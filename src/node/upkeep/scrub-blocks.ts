@@ -5,8 +5,8 @@ import type { BlockStore } from '../storage/index.ts'
 import { messageOf } from '../storage/peer-error.ts'
 
 /**
- * Reads every block that this peer owes others (the last `retain` sealed rounds) once after a start, and fetches those
- * that were damaged or lost meanwhile (rule 1 *Endorse once*: endorsers serve).
+ * Reads every block that this peer must serve (the last `retain` sealed rounds) once after a start, and fetches damaged
+ * or missing ones again (rule 1 *Endorse once*: endorsers serve).
  */
 export async function scrubBlocks(
   { exchange, host, log, rounds }: DriverComponents,
@@ -21,10 +21,10 @@ export async function scrubBlocks(
         if ((await store.get(block.digest)) === undefined) missing.set(block.digest, block)
       }
     if (missing.size === 0) return
-    log.warn({ blocks: missing.size }, 'blocks of sealed rounds are fetched again')
-    // All at once: one that nobody has any more must not hold up the others.
+    log.warn({ blocks: missing.size }, 'fetching damaged or missing blocks of sealed rounds again')
+    // All at once: a block that nobody has any more must not delay the others.
     await exchange.fetchAll([...missing.values()], () => host.peers(), { signal })
-    log.info({ blocks: missing.size }, 'all blocks of sealed rounds are there again')
+    log.info({ blocks: missing.size }, 'all blocks of sealed rounds are complete again')
   } catch (error) {
     if (!signal.aborted)
       log.error({ error: messageOf(error) }, 'blocks of sealed rounds could not be repaired')

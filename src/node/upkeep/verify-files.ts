@@ -13,33 +13,33 @@ import { isMissing, messageOf } from '../storage/peer-error.ts'
 import { readWriteAheadLog } from '../storage/write-ahead-log.ts'
 import { stackCut } from '../workers/builder/stack-cut.ts'
 
-/** How many there are of each kind of file. */
+/** Number of files of each kind. */
 export interface FileCounts {
   stacks: number
   models: number
   /** Tables of median norms. */
   norms: number
-  /** Blocks that are owed to other members. */
+  /** Blocks that must be served to other members. */
   blocks: number
 }
 
-/** What a home's files come to. */
+/** The result of checking a home's files. */
 export interface FilesChecked {
-  /** Those that are there and hold: the sealed digests, the norms recomputed where their blocks are there. */
+  /** Valid files: their digests match the seals, and norms match those recomputed if the blocks are present. */
   readonly checked: FileCounts
-  /** Those that need not be there: pruned, or of a round that was not built here. */
+  /** Files that may be absent: pruned, or of a round that was not built here. */
   readonly absent: FileCounts
-  /** Paths of what should be there and is not. */
+  /** Paths of missing files. */
   readonly missing: readonly string[]
-  /** Records of the write-ahead log; null where there is none. */
+  /** Records of the write-ahead log; null if it does not exist. */
   readonly logRecords: number | null
 }
 
-/** Norms that differ by more than this, relative, were not computed from these blocks. */
+/** Relative tolerance for norms recomputed from the blocks. */
 const NORM_TOLERANCE = 1e-6
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** Looks through the files of a home, round by round in order. Changes nothing: a damaged file stays where it is. */
+/** Checks the files of a home, round by round in order. Changes nothing: a damaged file stays where it is. */
 export class FileChecks {
   readonly #home: Home
   /** The round after the last sealed one. */
@@ -58,7 +58,7 @@ export class FileChecks {
     this.#next = next
   }
 
-  /** Rounds whose stack and model are both there. */
+  /** Rounds whose stack and model both exist. */
   get rounds(): number {
     return this.#bothOfRound
   }
@@ -81,7 +81,7 @@ export class FileChecks {
     const [hasStack, hasModel, hasNorms] = [files.stack, files.model, files.norms].map((path) =>
       existsSync(path)
     )
-    // A build leaves both, and pruning takes both: one alone tells that the other was lost.
+    // A build writes both and pruning removes both: if only one exists, the other was lost.
     const isBuilt = hasStack === true || hasNorms === true
     const isOwed = isRetained(round, this.#next, charter.retain)
     this.#isBuilder ||= isBuilt
@@ -91,15 +91,15 @@ export class FileChecks {
     this.#count('models', files.model, hasModel, isBuilt && isOwed)
     this.#count('norms', files.norms, hasNorms, isBuilt)
     if (hasStack && !equalBytes(await fileDigest(files.stack), seal.stack))
-      return `${files.stack} is not what was sealed`
+      return `${files.stack} differs from its seal`
     if (hasModel && !equalBytes(blockListDigest((await readBlockList(files.model)).list), seal.model))
-      return `${files.model} is not what was sealed`
+      return `${files.model} differs from its seal`
     const blocks = isOwed ? await this.#checkBlocks(judged, isBuilt) : { whole: false, wrong: undefined }
     if (blocks.wrong !== undefined) return blocks.wrong
     return hasNorms ? await normsFault(this.#home, judged, blocks.whole) : undefined
   }
 
-  /** After the last round. @returns what is wrong with the write-ahead log, or undefined */
+  /** Called after the last round. @returns what is wrong with the write-ahead log, or undefined */
   async checkRest(): Promise<string | undefined> {
     if (this.#lastModel !== undefined && !existsSync(this.#lastModel)) this.#missing.add(this.#lastModel)
     const path = this.#home.writeAheadLog
@@ -109,14 +109,14 @@ export class FileChecks {
     }
     try {
       let log = await readWriteAheadLog(path)
-      // A daemon may have been at it.
+      // A daemon may have changed it meanwhile.
       if (log.tornBytes > 0) log = await readWriteAheadLog(path)
       for (const record of log.records) decodeLogRecord(record)
       this.#logRecords = log.records.length
       if (log.tornBytes > 0)
-        return `${path} ends in ${log.tornBytes} bytes that are no whole record: after a crash that is an append that was never sent, and the peer cuts it off when it starts; otherwise the file was changed`
+        return `${path} ends in ${log.tornBytes} bytes that are not a complete record: after a crash this is an append that was never sent, which the peer truncates at its start; otherwise the file was modified`
     } catch (error) {
-      return `${path} does not hold: ${messageOf(error)}`
+      return `${path} is invalid: ${messageOf(error)}`
     }
     return undefined
   }
@@ -157,9 +157,9 @@ export class FileChecks {
 }
 
 /**
- * What is wrong with a round's table of norms.
+ * Checks a round's table of norms.
  *
- * @param isWhole whether all blocks of the round are there: then the norms are computed again
+ * @param isWhole whether all blocks of the round exist, so that the norms can be recomputed
  */
 async function normsFault(
   home: Home,

@@ -19,44 +19,44 @@ import { isMissing, messageOf } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import { FileChecks, type FilesChecked } from './verify-files.ts'
 
-/** The first thing in a home that does not hold. */
+/** The first invalid item in a home. */
 export interface Wrong {
-  /** Null for a missing file, and for the log, which belongs to no one round. */
+  /** Null for a missing file, and for the log, which does not belong to a single round. */
   readonly round: number | null
   readonly reason: string
-  /** PeerIds of who signed two seals of the round. */
+  /** PeerIds that signed two seals of the round. */
   readonly signedTwice: readonly string[]
 }
 
-/** What a home's history comes to, as far as it holds. */
+/** A home's history as far as it is valid. */
 export interface Verification {
-  /** Sealed rounds that hold, from the charter on. */
+  /** Number of valid sealed rounds, from the charter on. */
   readonly rounds: number
   /** Id of the last of their seals, hex. */
   readonly seal: string
   readonly modelDigest: string
   readonly members: readonly string[]
-  /** Rounds whose stack and model are on the disk and have the sealed digests. */
+  /** Number of rounds whose stack and model exist and have the sealed digests. */
   readonly filesChecked: number
-  /** Every kind of file, counted, and what is missing. */
+  /** Counts of all kinds of files, and the missing ones. */
   readonly files: FilesChecked
   readonly wrong: Wrong | null
 }
 
-/** What a history is held against. */
+/** What a history is compared with. */
 export interface VerifyOptions {
-  /** A seal that the history must hold: the id of the seal of `round`, hex; that of the home's own invite where absent. */
+  /** A seal that the history must contain: the id of the seal of `round`, hex; defaults to the home's own invite. */
   readonly trusted?: { readonly round: number; readonly seal: string }
-  /** Another member's home, which must tell the same history as far as both go. */
+  /** Another member's home, which must have the same history as far as both go. */
   readonly against?: Home
 }
 
 /**
- * Rule 16 *Catch-up*: derives a home's history again from its charter: every certificate of it, judged by the members of
- * its round; the digests of the stacks, models and owed blocks that are kept; the norms; the log of what was signed; and
- * whether another home tells the same.
+ * Rule 16 *Catch-up*: derives a home's history again from its charter: every certificate of it, judged by the members
+ * of its round; the digests of the stacks, models and owed blocks that are kept; the norms; the log of signatures; and
+ * whether another home has the same history.
  *
- * @throws {PeerError} where the charter itself does not hold
+ * @throws {PeerError} when the charter itself is invalid
  */
 export async function verifyHome(
   home: Home,
@@ -86,8 +86,8 @@ export async function verifyHome(
     try {
       judged = { context, sealedRound: decodeSealedRound(context, await readFile(sealed), verifyEd25519) }
     } catch (error) {
-      if (isMissing(error)) return fault(`${sealed} is missing, but later rounds are there`)
-      return fault(`${sealed} does not hold: ${messageOf(error)}`)
+      if (isMissing(error)) return fault(`${sealed} is missing, but later rounds exist`)
+      return fault(`${sealed} is invalid: ${messageOf(error)}`)
     }
     const conflict = against === undefined ? undefined : await conflictWith(judged, against)
     if (conflict !== undefined) return conclude(conflict)
@@ -113,14 +113,14 @@ export async function verifyHome(
   return ofNoRound(`${first}${others.length > 0 ? ` and ${others.length} more file(s) are` : ' is'} missing`)
 }
 
-/** The seal that the home's own invite names; a home before that round has nothing to compare yet. */
+/** The seal named in the home's own invite; undefined if the home has not reached that round. */
 async function trustedByInvite(home: Home): Promise<VerifyOptions['trusted']> {
   const invite = await loadInvite(home)
   if (invite === undefined || invite.round === 0) return undefined
   return { round: invite.round, seal: hex(invite.seal) }
 }
 
-/** The last round of which a home holds a seal; 0 for none. */
+/** The last round with a seal in a home; 0 for none. */
 async function lastRound({ rounds }: Home): Promise<number> {
   let names: string[] = []
   try {
@@ -146,6 +146,6 @@ async function conflictWith(
       signedTwice: signedTwice(context, sealedRound.seal, seal).map(peerIdText)
     }
   } catch (error) {
-    return { reason: `${sealed} does not hold: ${messageOf(error)}`, signedTwice: [] }
+    return { reason: `${sealed} is invalid: ${messageOf(error)}`, signedTwice: [] }
   }
 }

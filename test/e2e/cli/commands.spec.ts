@@ -265,7 +265,11 @@ describe('the loam command', function () {
     })
 
     it('names the file in a home that is damaged, and leaves it as it is', async () => {
-      const names = { 'votes.wal': /is no log/, 'peer.json': /fix it/, 'charter.cbor': /not a valid charter/ }
+      const names = {
+        'votes.wal': /is not a log/,
+        'peer.json': /fix it/,
+        'charter.cbor': /not a valid charter/
+      }
       for (const [name, message] of Object.entries(names)) {
         const file = path('home', name)
         const before = existsSync(file) ? await readFile(file) : undefined

@@ -11,11 +11,11 @@ import type { MergeThreads } from './merge-threads.ts'
 import { stackCut } from './stack-cut.ts'
 
 /**
- * Stacks a cut and merges it (FLoRA), writes `stack.safetensors` and `model.safetensors`, and gives their digests. The
- * result is a function of the cut and the model before alone. In memory are the stack, one module's shards and a piece
- * of one weight.
+ * Stacks a cut and merges it (FLoRA), writes `stack.safetensors` and `model.safetensors`, and returns their digests.
+ * The result depends on the cut and the previous model only. Memory holds the stack, one module's shards and a piece of
+ * one weight.
  *
- * @throws {MissingBlocksError} when blocks are not there, or are damaged
+ * @throws {MissingBlocksError} when blocks are missing or damaged
  */
 export async function buildRound(store: BlockStore, job: BuildJob, threads: MergeThreads): Promise<Built> {
   const { medianNorms, leftOut, ...stack } = await stackCut(store, job)

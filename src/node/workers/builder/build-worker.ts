@@ -9,7 +9,9 @@ import { mergeThreads } from './merge-threads.ts'
 import { MissingBlocksError } from './read-pair.ts'
 import { validateShards } from './validate-shards.ts'
 
-/** Entry of the worker thread that reads, judges, stacks and merges, so that the thread that votes never waits for it. */
+/**
+ * Entry of the worker thread that reads, validates, stacks and merges, so that the voting thread never waits for it.
+ */
 const port = parentPort!
 const log = Object.fromEntries(
   (['debug', 'info', 'warn', 'error'] as const).map((level) => [
@@ -17,7 +19,7 @@ const log = Object.fromEntries(
     (fields: object, message: string) => port.postMessage({ level, fields, message })
   ])
 ) as unknown as Log
-/** More threads than this have no more memory bandwidth to share. */
+/** More threads would not get more memory bandwidth. */
 const MERGE_THREADS_MAX = 8
 const threads = mergeThreads(Math.min(availableParallelism(), MERGE_THREADS_MAX))
 const store = BlockStore.shared((workerData as { home: string }).home, log)
@@ -32,7 +34,7 @@ async function run(job: Job): Promise<JobResult> {
   }
 }
 
-/** One job after the other: each may need as much memory as the model has. */
+/** One job at a time: each may need as much memory as the model. */
 let previous: Promise<void> = Promise.resolve()
 port.on('message', ({ id, job }: { id: number; job: Job }) => {
   previous = previous.then(async () => {

@@ -2,11 +2,11 @@ import { Worker } from 'node:worker_threads'
 import type { Log } from '../../log/log.ts'
 import type { BuildJob, Built, Job, JobResult, MissingBlocks, Validated, ValidateJob } from './jobs.ts'
 
-/** Runs the heavy, pure part of a round beside the event loop. */
+/** Runs the expensive pure part of a round outside the event loop. */
 export interface Builder {
   validate(job: ValidateJob): Promise<Validated | MissingBlocks>
   build(job: BuildJob): Promise<Built | MissingBlocks>
-  /** Ends the worker; what is under way is rejected. */
+  /** Stops the worker and rejects the current job. */
   stop(): Promise<void>
 }
 
@@ -15,7 +15,7 @@ interface Pending {
   reject(error: Error): void
 }
 
-/** What the worker says: the outcome of a job, or a line for the log. */
+/** A message of the worker: the outcome of a job, or a log line. */
 type WorkerMessage =
   | { readonly id: number; readonly result?: JobResult; readonly error?: string }
   | { readonly level: keyof Log; readonly fields: object; readonly message: string }
@@ -23,8 +23,8 @@ type WorkerMessage =
 const WORKER = new URL('./build-worker.js', import.meta.url)
 
 /**
- * A builder over the block store of the home folder `home`. Its worker thread starts with the first job; should it die
- * (a model too large for its memory, say), what was under way is rejected and the next job starts it anew.
+ * A builder over the block store of the home folder `home`. Its worker thread starts with the first job; if it dies
+ * (for instance because the model does not fit into memory), the current job is rejected and the next one restarts it.
  *
  * @param entry the worker's module
  */
@@ -62,7 +62,7 @@ class BuildThread {
     this.#worker.on('exit', () => this.#fail(new Error('the builder thread has ended')))
   }
 
-  /** Why it takes no more jobs, where it does not. */
+  /** Why it accepts no more jobs, if it does not. */
   get failure(): Error | undefined {
     return this.#failure
   }
@@ -90,7 +90,7 @@ class BuildThread {
     else waiting?.reject(new Error(error))
   }
 
-  /** `error` comes before `exit`: the first reason is the one that counts. */
+  /** `error` precedes `exit`, and only the first reason counts. */
   #fail(error: Error): void {
     this.#failure ??= error
     for (const { reject } of this.#pending.values()) reject(this.#failure)

@@ -2,7 +2,7 @@ import type { Clip, MemberWeights, ShardDtype } from '../../../adapter/index.ts'
 import type { ListedFile } from '../../../formats/index.ts'
 import type { ManifestShard } from '../../../protocol/index.ts'
 
-/** A manifest's content as a job needs it; plain data, so that it can cross into a worker. */
+/** A manifest's content for a job; plain data that can be sent to a worker. */
 export interface ShardSource {
   /** Bytes of the author's PeerId. */
   readonly author: Uint8Array
@@ -11,16 +11,13 @@ export interface ShardSource {
   readonly shards: readonly ManifestShard[]
 }
 
-/**
- * Largest Frobenius norm of ΔW that is endorsed, by module; a module that is not named has the absolute cap, which no
- * module's bound exceeds.
- */
+/** Largest endorsed Frobenius norm of ΔW, by module; other modules have the absolute cap, which no bound exceeds. */
 export interface NormBounds {
   readonly absolute: number
   readonly byModule: Readonly<Record<string, number>>
 }
 
-/** Judge the blocks of one manifest (rule 2 *Validate*). */
+/** Validates the blocks of one manifest (rule 2 *Validate*). */
 export interface ValidateJob {
   readonly type: 'validate'
   readonly source: ShardSource
@@ -28,18 +25,18 @@ export interface ValidateJob {
   readonly bounds: NormBounds
 }
 
-/** Stack a cut, merge it, write both files. */
+/** Stacks a cut, merges it and writes both files. */
 export interface BuildJob {
   readonly type: 'build'
   readonly sources: readonly ShardSource[]
   readonly rankStabilised: boolean
-  /** What each source counts. */
+  /** The sources' weights. */
   readonly weights: MemberWeights
-  /** Whether updates are held to the cut's median norm. */
+  /** Whether updates are clipped to the cut's median norm. */
   readonly clip: Clip
-  /** The charter's absolute norm cap: a source whose factors are beyond it is left out, whoever endorsed it. */
+  /** The charter's absolute norm cap: a source whose factors exceed it is left out, regardless of endorsements. */
   readonly normCap: number
-  /** Folder of the base model and the modules that may be adapted. */
+  /** The base model's folder, and the modules that may be adapted. */
   readonly baseFolder: string
   readonly modules: readonly string[]
   /** Merged modules that the round starts from; undefined for the base's own. */
@@ -50,7 +47,7 @@ export interface BuildJob {
 
 export type Job = ValidateJob | BuildJob
 
-/** Blocks that a job needed and did not find whole; fetch them, then ask again. */
+/** Missing or damaged blocks that a job needs; fetch them, then retry. */
 export interface MissingBlocks {
   readonly type: 'missing'
   /** Hex digests. */
@@ -59,19 +56,19 @@ export interface MissingBlocks {
 
 export interface Validated {
   readonly type: 'validated'
-  /** Why no honest member endorses it, or undefined. */
+  /** Why it must not be endorsed, or undefined. */
   readonly fault: string | undefined
 }
 
-/** A source that a build left out (rule 7 *Build is total*): anybody with its blocks and the charter finds the same. */
+/** A source that a build left out (rule 7 *Build is total*); the same on every peer with its blocks and the charter. */
 export interface LeftOut {
   /** Bytes of the author's PeerId. */
   readonly author: Uint8Array
-  /** What is wrong with its shards, naming the module. */
+  /** The fault in its shards, with the module. */
   readonly reason: string
 }
 
-/** The outcome of a build; where a result was not finite nothing was written (rule 7 *Build is total*). */
+/** The outcome of a build; if a result is not finite nothing is written (rule 7 *Build is total*). */
 export type Built =
   | BuiltFiles
   | { readonly type: 'built'; readonly finite: false; readonly leftOut: readonly LeftOut[] }

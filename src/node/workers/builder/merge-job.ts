@@ -1,8 +1,8 @@
 import { MergeKernel } from '../../../adapter/index.ts'
 
-/** A merge that several threads share; plain data over shared memory, so that it can cross into a worker. */
+/** A merge shared by several threads; plain data over shared memory that can be sent to a worker. */
 export interface MergeJob {
-  /** Names A: a thread that has it loaded does not load it again. */
+  /** Identifies A, so that a thread that has loaded it does not load it again. */
   readonly factor: number
   readonly rank: number
   readonly columns: number
@@ -12,18 +12,18 @@ export interface MergeJob {
   readonly A: Float32Array
   /** [rows, rank]. */
   readonly B: Float32Array
-  /** One number: the first row that nobody has taken. */
+  /** One number: the first unclaimed row. */
   readonly next: Int32Array
 }
 
-/** Rows that a thread takes at a time: enough to be worth taking, few enough that threads end together. */
+/** Rows that a thread claims at a time: enough to be worthwhile, few enough that all threads end together. */
 const ROWS_AT_A_TIME = 64
 
 let kernel: MergeKernel | undefined
-/** The job's factor that this thread's kernel holds. */
+/** The factor loaded in this thread's kernel. */
 let loaded: number | undefined
 
-/** Merges rows that nobody has taken until there are none. Which thread merges a row does not show in its bits. */
+/** Merges unclaimed rows until there are none. A row's bits do not depend on the thread. */
 export function mergeOpenRows({ factor, rank, columns, weight, A, B, next }: MergeJob): void {
   const rows = weight.length / columns
   for (;;) {

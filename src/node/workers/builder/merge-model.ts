@@ -3,7 +3,7 @@ import { compareStrings, float32Bytes, safetensorsHead } from '../../../formats/
 import type { LinearWeights } from '../../../model/index.ts'
 import type { MergeThreads } from './merge-threads.ts'
 
-/** Bytes of a weight that are in memory at a time. */
+/** Bytes of a weight in memory at a time. */
 const PIECE_BYTES = 8 * 1024 * 1024
 
 /** Some merged element is NaN or infinite: the round is void (rule 7 *Build is total*). */
@@ -15,9 +15,9 @@ export class NotFiniteError extends Error {
  * The canonical file of the merged modules, piece by piece: the weights pass through memory {@link PIECE_BYTES} at a
  * time while B·A is added on several threads. The bits are those of `mergeAdapter`.
  *
- * @param weights what the round started from
- * @param modules all that the file holds, adapted or not
- * @returns chunks that are overwritten by the next
+ * @param weights the weights that the round started from
+ * @param modules all modules of the file, adapted or not
+ * @returns chunks, each valid until the next
  * @throws {AdapterError} when the adapter does not fit the weights
  * @throws {NotFiniteError} when some merged element is not finite
  */

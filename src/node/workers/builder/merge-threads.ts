@@ -4,28 +4,27 @@ import { type MergeJob, mergeOpenRows } from './merge-job.ts'
 import { ReusedMemory } from './reused-memory.ts'
 
 const WORKER = new URL('./merge-worker.js', import.meta.url)
-/** Multiplications below which a merge is over before another thread has heard of it. */
+/** Number of multiplications below which a merge ends before another thread could start. */
 const SHARED_WORK_MIN = 2 ** 24
 
-/** The canonical merge on several threads, divided by output rows: the same bits on any number of them. */
+/** The canonical merge on several threads, split by output rows: the same bits for any number of threads. */
 export interface MergeThreads {
   /**
-   * weight += B·A, in place: a whole weight, or some rows of it. Pieces of one module that follow each other share the
-   * loading of A.
+   * weight += B·A, in place: a whole weight, or some rows of it. Consecutive pieces of one module load A only once.
    *
-   * @param weight rows [.., in] over a SharedArrayBuffer; other memory is merged on this thread alone
+   * @param weight rows [.., in] over a SharedArrayBuffer; other memory is merged on this thread only
    * @param pair of scale 1; its factors must not change between the pieces
    * @param row the weight's first row within the module
    * @throws {AdapterError} when the shapes do not fit or alpha ≠ rank
    * @throws {Error} when a thread has died; the weight is undefined then, and further merges do without threads
    */
   merge(weight: Float32Array, pair: LoraPair, row?: number): Promise<void>
-  /** Ends the other threads. */
+  /** Stops the other threads. */
   stop(): Promise<void>
 }
 
 /**
- * Threads for merges; the one that calls is one of them. The others start with the first merge that is worth it.
+ * Threads for merges, including the calling one. The others start with the first merge that is large enough.
  *
  * @param count threads in all, at least 1
  * @param entry the other threads' module
@@ -64,7 +63,7 @@ export function mergeThreads(count: number, entry: URL = WORKER): MergeThreads {
   }
 }
 
-/** `values` in memory that threads can share: they themselves where they are, else a copy. */
+/** `values` in shared memory: themselves if they already are, else a copy. */
 export function toShared(values: Float32Array, memory: ReusedMemory = sharedMemory()): Float32Array {
   if (values.buffer instanceof SharedArrayBuffer) return values
   const shared = new Float32Array(memory.take(values.byteLength).buffer, 0, values.length)
@@ -76,7 +75,7 @@ function sharedMemory(): ReusedMemory {
   return new ReusedMemory((byteLength) => new SharedArrayBuffer(byteLength))
 }
 
-/** The pair that is being merged, and its factors where every thread that merges can read them. */
+/** The pair being merged, and its factors in memory that every merging thread can read. */
 interface CurrentPair {
   readonly pair: LoraPair
   readonly factor: number
@@ -84,7 +83,7 @@ interface CurrentPair {
   readonly B: Float32Array
 }
 
-/** Counts the factors that this thread has ever merged with: one kernel serves all that call from here. */
+/** Counts the factors ever merged by this thread, whose callers share one kernel. */
 let factors = 0
 
 function currentPair(pair: LoraPair): CurrentPair {
@@ -111,7 +110,7 @@ class Helper {
 
   constructor(entry: URL) {
     this.#worker = new Worker(entry)
-    // It must not keep the process alive while it has nothing to do.
+    // It must not keep the process alive while idle.
     this.#worker.unref()
     this.#worker.on('message', (id: number) => {
       this.#waiting.get(id)?.resolve()

@@ -10,7 +10,7 @@ import { hex, type ManifestShard } from '../../../protocol/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import { ReusedMemory } from './reused-memory.ts'
 
-/** Digests of the blocks that were not found whole. */
+/** Digests of the missing or damaged blocks. */
 export class MissingBlocksError extends Error {
   override name = 'MissingBlocksError'
   readonly digests: readonly string[]
@@ -21,7 +21,7 @@ export class MissingBlocksError extends Error {
   }
 }
 
-/** Memory for shards that are read one after the other. */
+/** Memory for shards that are read one at a time. */
 export function shardMemory(): ReusedMemory {
   return new ReusedMemory((byteLength) => Buffer.allocUnsafeSlow(byteLength).buffer)
 }
@@ -29,10 +29,10 @@ export function shardMemory(): ReusedMemory {
 /**
  * One module's pair of a manifest, from the blocks on disk.
  *
- * @param missing takes the digests of blocks that are not there, or are damaged
- * @param memory where the pair lies: it is overwritten by the next that is read into the same
- * @returns undefined once some are, of this module or of one before it
- * @throws {AdapterError} when the blocks hold no finite pair of the announced shape
+ * @param missing collects the digests of missing or damaged blocks
+ * @param memory destination of the pair, overwritten by the next one
+ * @returns undefined if blocks of this module or an earlier one are missing
+ * @throws {AdapterError} when the blocks do not contain a finite pair of the announced shape
  */
 export async function readPair(
   store: BlockStore,

@@ -1,17 +1,17 @@
 /**
- * Memory for things that come one after the other, each over when the next begins: of new memory for each, the garbage
- * collector would let tens of megabytes pile up.
+ * Memory for values needed one at a time. With new memory for each, tens of megabytes would accumulate between garbage
+ * collections.
  */
 export class ReusedMemory {
   readonly #make: (byteLength: number) => ArrayBufferLike
   #buffer: ArrayBufferLike | undefined
 
-  /** @param make how memory is taken, which may hold anything */
+  /** @param make allocates memory with arbitrary content */
   constructor(make: (byteLength: number) => ArrayBufferLike) {
     this.#make = make
   }
 
-  /** So many bytes, with anything in them; what was taken before is overwritten with them. */
+  /** Memory of `bytes` bytes with arbitrary content; it overlaps with what was returned before. */
   take(byteLength: number): Uint8Array {
     if (this.#buffer === undefined || this.#buffer.byteLength < byteLength)
       this.#buffer = this.#make(byteLength)

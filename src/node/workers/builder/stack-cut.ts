@@ -16,21 +16,21 @@ import type { ReusedMemory } from './reused-memory.ts'
 export interface StackedCut extends Pick<Stack, 'adapter' | 'tensors' | 'finite'> {
   /** Lower median over the cut of the Frobenius norm of ΔW, by module. */
   readonly medianNorms: Readonly<Record<string, number>>
-  /** Who is not in the stack, in the order of the sources. */
+  /** Sources left out of the stack, in their order. */
   readonly leftOut: readonly LeftOut[]
 }
 
 type StackJob = Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weights' | 'clip' | 'normCap'>
 
 /**
- * Stacks a cut module by module: in memory are the stack and one module's shards. Modules are independent, and a member's
- * share is that of the whole cut, so the bits are those of the whole cut at once.
+ * Stacks a cut module by module: memory holds the stack and one module's shards. Modules are independent and a member's
+ * share refers to the whole cut, so the bits equal those of stacking all at once.
  *
- * A source whose shards cannot be read or whose factors are beyond the charter's cap is left out as a whole, and the rest
- * is stacked as if it had never been in the cut (rule 7 *Build is total*). Whether it is depends on its own shards and the
- * charter alone, so every peer leaves out the same. With nobody left the stack is not finite.
+ * A source with unreadable shards or factors beyond the charter's cap is left out completely, and the rest is stacked
+ * as if it had never been in the cut (rule 7 *Build is total*). This depends only on its own shards and the charter, so
+ * every peer leaves out the same sources. If none is left the stack is not finite.
  *
- * @throws {MissingBlocksError} naming every block that is not there, or is damaged
+ * @throws {MissingBlocksError} naming every missing or damaged block
  */
 export async function stackCut(store: BlockStore, job: StackJob): Promise<StackedCut> {
   const faults = new Map<ShardSource, string>()
@@ -46,7 +46,7 @@ export async function stackCut(store: BlockStore, job: StackJob): Promise<Stacke
   return { ...(await stackSources(store, { ...job, sources }, new Map())), leftOut }
 }
 
-/** @param faults takes the sources that have to be left out: what is returned is of no use then */
+/** @param faults collects the sources to leave out, in which case the result is unusable */
 async function stackSources(
   store: BlockStore,
   { sources, modules, rankStabilised, weights, clip, normCap }: StackJob,
@@ -56,7 +56,7 @@ async function stackSources(
   const tensors = new Map<string, Tensor>()
   const medianNorms: Record<string, number> = {}
   const missing: string[] = []
-  // The stack keeps nothing of what it was given: the pairs of one module make room for those of the next.
+  // The stack keeps no reference to its inputs: the memory of one module's pairs is reused for the next.
   const memories = sources.map(shardMemory)
   let finite = true
   for (const module of [...modules].sort(compareStrings)) {
@@ -83,7 +83,9 @@ async function stackSources(
   return { adapter: { pairs }, tensors, finite, medianNorms }
 }
 
-/** A source's pair of one module; undefined where it has none, or blocks are missing; why it has to be left out. */
+/**
+ * A source's pair of one module; undefined if it has none or blocks are missing; a string says why it must be left out.
+ */
 async function soundPair(
   store: BlockStore,
   { shards, dtype }: ShardSource,

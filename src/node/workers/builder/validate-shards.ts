@@ -5,11 +5,11 @@ import type { ValidateJob } from './jobs.ts'
 import { MissingBlocksError, readPair, shardMemory } from './read-pair.ts'
 
 /**
- * Rule 2 *Validate*, as far as the blocks tell: they hold finite values, no module's update is larger than its bound, and
- * its factors are not so large that the merge would round them to something else.
+ * The part of rule 2 *Validate* about blocks: values are finite, no module's update exceeds its bound, and the factors
+ * are not so large that rounding would distort the merge.
  *
- * @returns why no honest member endorses it, or undefined
- * @throws {MissingBlocksError} when blocks are not there
+ * @returns why it must not be endorsed, or undefined
+ * @throws {MissingBlocksError} when blocks are missing
  */
 export async function validateShards(store: BlockStore, job: ValidateJob): Promise<string | undefined> {
   const missing: string[] = []
@@ -30,7 +30,7 @@ export async function validateShards(store: BlockStore, job: ValidateJob): Promi
   }
 }
 
-/** Why no honest member endorses a pair whose ΔW may have the norm `bound`, or undefined. */
+/** Why a pair whose ΔW may have the norm `bound` must not be endorsed, or undefined. */
 export function pairFault(pair: LoraPair, bound: number, rsLora = false): string | undefined {
   const norm = updateNorm(pair, rsLora)
   if (!(norm <= bound)) return `${pair.module}: the update's norm ${norm} is above ${bound}`

@@ -7,19 +7,19 @@ import {
 } from '../../../model/index.ts'
 import type { TrainingJob } from './training-job.ts'
 
-/** Which weights a job starts from, and how they are held. */
+/** The weights that a job starts from, and their format in memory. */
 type WeightsWanted = Pick<TrainingJob, 'baseFolder' | 'modelFile' | 'training'>
 
-/** One copy of the weights, kept over the rounds: what a round merged is read into the place of what was there. */
+/** One copy of the weights, kept across rounds: the modules merged by a round replace the previous ones in place. */
 export interface HeldBase {
   describe(folder: string): BaseModelDescription
-  /** The weights that a job starts from; they are overwritten when another job's are asked for. */
+  /** The weights that a job starts from; they are overwritten when another job's are requested. */
   weights(job: WeightsWanted): HeldWeights
   /** Whether the weights are still those of a job. */
   holds(job: WeightsWanted): boolean
 }
 
-/** A copy that is read with the first job. */
+/** A copy that is loaded with the first job. */
 export function createHeldBase(): HeldBase {
   let description: BaseModelDescription | undefined
   let held:
@@ -36,7 +36,7 @@ export function createHeldBase(): HeldBase {
       const { config } = describe(baseFolder)
       const key = keyOf(job)
       const before = held
-      // Whatever fails below leaves nothing half replaced behind.
+      // A failure below must not leave half-replaced weights behind.
       held = undefined
       const isAnother = before?.key !== key || (modelFile === undefined && before.modelFile !== undefined)
       let weights = isAnother ? loadHeldWeights(baseFolder, config, training.baseFormat) : before.weights

@@ -14,12 +14,12 @@ import { readPair, shardMemory } from '../builder/read-pair.ts'
 import type { HeldBase } from './held-base.ts'
 import type { MeasuringJob } from './training-job.ts'
 
-/** What is kept from one measurement to the next: the compiled graph, and the text's tokens. */
+/** State kept between measurements: the compiled graph and the text's tokens. */
 export interface MeasuringSession {
   /**
-   * The held-out loss without and with one received update. It may run beside the training of the same round.
+   * The held-out loss without and with one received update. May run concurrently with the round's training.
    *
-   * @throws {Error} when blocks are missing, the text cannot be read, or the weights are another round's by now
+   * @throws {Error} when blocks are missing, the text cannot be read, or the weights meanwhile belong to another round
    * @throws the signal's reason, when it aborts
    */
   measure(job: MeasuringJob, store: BlockStore, signal: AbortSignal): Promise<HeldOutLoss>
@@ -83,7 +83,7 @@ export function createMeasuringSession(base: HeldBase, corpora: CorpusReader): M
 
   return {
     async measure(job, store, signal) {
-      // At once, before anything is waited for: a training of a later round may begin meanwhile, and has its own weights.
+      // Before any await: a later round's training, with its own weights, may start meanwhile.
       const weights = base.weights(job)
       const check = () => {
         signal.throwIfAborted()
@@ -106,10 +106,10 @@ function clipped(update: LoraAdapter, { clip, rankStabilised }: MeasuringJob): L
 /** Tokens that are read for each that counts, at most: long prompts must not make a measurement long. */
 const KEPT_BACK_ROOM = 2
 
-/** More than a token takes in any language's text; what is read of a file beyond the tokens that count is small. */
+/** More than the bytes per token of text in any language; little is read beyond the tokens that count. */
 const BYTES_A_TOKEN = 16
 
-/** At most `bytes` bytes of a text file; half a character at the end is dropped. */
+/** At most `bytes` bytes of a text file, without an incomplete character at the end. */
 async function beginningOf(path: string, bytes: number): Promise<string> {
   const file = await open(path, 'r')
   try {

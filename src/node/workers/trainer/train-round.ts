@@ -20,9 +20,9 @@ import { messageOf } from '../../storage/peer-error.ts'
 import type { HeldBase } from './held-base.ts'
 import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
-/** What is kept from one round to the next: the base weights in memory, the compiled step, and the tokens of the documents. */
+/** State kept between rounds: the base weights, the compiled step, and the documents' tokens. */
 export interface TrainingSession {
-  /** Trains one round and puts its shards into the store; `local.safetensors` comes last. */
+  /** Trains one round and stores its shards; `local.safetensors` is written last. */
   train(
     job: TrainingJob,
     store: BlockStore,
@@ -80,7 +80,7 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
         corpora
       )
       const trainer = await trainerFor(description, data.packing === 'isolated', job)
-      // Nothing of a training that is over may replace weights that others use now.
+      // A cancelled training must not replace weights that others now use.
       signal.throwIfAborted()
       const { adapter } = await trainer.train({
         weights: base.weights(job),
@@ -102,7 +102,7 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
   }
 }
 
-/** Puts an adapter's shards into the store and its files into the home. */
+/** Stores an adapter's shards, and writes its files to the home. */
 async function publish(
   adapter: LoraAdapter,
   samples: number,
@@ -128,7 +128,7 @@ async function publish(
   return { samples, shards, totalBytes, residualFault: residual.fault }
 }
 
-/** What the last stacked shards left out. A damaged file costs one round's rounding, and no more: it is no reason to stop. */
+/** The residual of the last stacked shards. A damaged file only costs one round's rounding, so it is not an error. */
 async function readResidual(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
   if (path === undefined) return {}
   try {

@@ -6,7 +6,7 @@ import { createMeasuringSession } from './measure-update.ts'
 import { createTrainingSession } from './train-round.ts'
 import type { MeasuringJob, TrainerAnswer, TrainerRequest, TrainingJob } from './training-job.ts'
 
-/** Entry of the trainer process: one training after the other, and measurements beside it, until the channel closes. */
+/** Entry of the trainer process: one training at a time, with measurements beside it, until the channel closes. */
 const base = createHeldBase()
 // One for both: what is kept back is part of what was read for the training.
 const corpora = createCorpusReader()
@@ -19,7 +19,7 @@ const answer = (message: TrainerAnswer): void => {
   // The channel may close at any moment: the daemon is gone, and `disconnect` follows.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
 }
-/** The daemon's log has the same warning from its own store. */
+/** The daemon logs the same warning from its own store. */
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 async function train(job: TrainingJob): Promise<void> {
@@ -53,7 +53,7 @@ process.on('message', (request: TrainerRequest) => {
   else if (request.type === 'measure') void measure(request.id, request.job)
   else measurements.get(request.id)?.abort()
 })
-// Between two steps at the latest: a native step cannot be broken off.
+// Takes effect between two steps: a native step cannot be interrupted.
 process.on('disconnect', () => process.exit(0))
 // Ctrl-C reaches the whole group, and a supervisor's SIGTERM every process; the daemon decides when training ends.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

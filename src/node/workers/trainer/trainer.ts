@@ -11,12 +11,12 @@ import type {
   TrainingResult
 } from './training-job.ts'
 
-/** How long the trainer process may take to end by itself, milliseconds. */
+/** Time that the trainer process has to exit, milliseconds. */
 const STOP_MS = 2_000
-/** How long a cancelled training may take to its next step, where it stops; one that hangs is killed. */
+/** Time that a cancelled training has to reach its next step, where it stops; a process that hangs is killed. */
 const CANCEL_MS = 60_000
 
-/** Trains in a process of its own: a native step neither blocks the votes nor, should it crash, takes the daemon along. */
+/** Trains in a separate process: a native step does not block votes, and a crash does not take the daemon down. */
 export interface Trainer {
   /**
    * Trains one round.
@@ -29,18 +29,18 @@ export interface Trainer {
     signal: AbortSignal
   ): Promise<TrainingResult>
   /**
-   * Measures what a received update does to the held-out loss, beside whatever is being trained.
+   * Measures the effect of a received update on the held-out loss, concurrently with training.
    *
    * @throws when the signal aborts, the measurement fails or the trainer process dies
    */
   measure(job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss>
-  /** The process, where one has been started. */
+  /** The process, if started. */
   readonly pid: number | undefined
-  /** Ends the process; what is under way is rejected, and so is every training after it. */
+  /** Stops the process; the current and all later trainings are rejected. */
   stop(): Promise<void>
 }
 
-/** A trainer whose process starts with the first job and serves all rounds after it. */
+/** A trainer whose process starts with the first job and serves all later rounds. */
 export function createTrainer(): Trainer {
   let child: ChildProcess | undefined
   let stopped = false
@@ -52,7 +52,7 @@ export function createTrainer(): Trainer {
         serialization: 'advanced',
         env: withoutSecrets(process.env)
       })
-      // Each job listens for itself; without a listener of its own a failed start would end the daemon.
+      // Each job has its own listener; without this one a failed start would crash the daemon.
       child.on('error', () => undefined)
     }
     return child
@@ -63,7 +63,7 @@ export function createTrainer(): Trainer {
       return child?.pid
     },
     train(job, onProgress, signal) {
-      // One job at a time: a cancelled one answers before the next begins.
+      // One job at a time: a cancelled one answers before the next starts.
       const result = previous.then(() => {
         signal.throwIfAborted()
         if (stopped) throw new Error('the trainer has been stopped')
@@ -107,7 +107,7 @@ function runJob(
 
 let measurements = 0
 
-/** Rejects as soon as the signal aborts: whether the process stops at once or not, nobody waits for it. */
+/** Rejects as soon as the signal aborts, without waiting for the process. */
 function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSignal): Promise<HeldOutLoss> {
   const id = ++measurements
   const cancel = () => send(child, { type: 'stopMeasuring', id }, () => undefined)
@@ -118,15 +118,15 @@ function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSig
   })
 }
 
-/** What an answer settles: a result or why there is none; undefined where it is about something else. */
+/** What an answer settles: a result or an error; undefined if it belongs to another request. */
 type Settled<Result> = { readonly value: Result } | { readonly fault: string } | undefined
 
-/** How a request is given up. */
+/** How a request is cancelled. */
 interface Giving {
   readonly signal: AbortSignal
-  /** Tells the process when the signal aborts. */
+  /** Notifies the process when the signal aborts. */
   readonly cancel: () => void
-  /** Whether the request ends then, instead of with the process's answer. */
+  /** Whether the request is rejected then, rather than with the process's answer. */
   readonly isLeft?: boolean
 }
 
@@ -166,7 +166,7 @@ function ask<Result>(
   })
 }
 
-/** Sends if the process is connected; a channel that closes meanwhile is told to `onError`, never thrown. */
+/** Sends if the process is connected; a channel that closes meanwhile is reported to `onError`, never thrown. */
 function send(child: ChildProcess, request: TrainerRequest, onError: (error: Error) => void): void {
   if (!child.connected) return
   child.send(request, (error) => {
@@ -174,7 +174,7 @@ function send(child: ChildProcess, request: TrainerRequest, onError: (error: Err
   })
 }
 
-/** Ends a child process: by closing its channel, then by force. */
+/** Stops a child process by closing its channel, then by force. */
 async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))

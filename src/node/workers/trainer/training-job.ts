@@ -2,13 +2,13 @@ import type { ShardDtype } from '../../../adapter/index.ts'
 import type { HeldOutLoss, ManifestShard } from '../../../protocol/index.ts'
 import type { DataConfig, TrainingConfig } from '../../config/index.ts'
 
-/** One round's local training, as the daemon asks for it. Plain data: it crosses into the trainer process. */
+/** A request for one round's local training; plain data for the trainer process. */
 export interface TrainingJob {
   readonly round: number
   readonly baseFolder: string
   /** Merged modules that the round starts from; undefined for the base's own. */
   readonly modelFile: string | undefined
-  /** File or folder of training documents, and how they are understood. */
+  /** File or folder of training documents, and how to read them. */
   readonly documents: string
   readonly data: DataConfig
   /** Tokens of them that training does not see, for the held-out check; undefined where that has other text, or none. */
@@ -16,7 +16,7 @@ export interface TrainingJob {
   readonly modules: readonly string[]
   readonly rank: number
   readonly alpha: number
-  /** Whether the scale is alpha / √rank, as the charter has it. */
+  /** Whether the scale is alpha / √rank, from the charter. */
   readonly rankStabilised: boolean
   readonly training: TrainingConfig
   /** Seed of this member's fresh LoRA. */
@@ -27,14 +27,16 @@ export interface TrainingJob {
   /** Home folder, for the blocks, and where `local.safetensors` goes. */
   readonly home: string
   readonly localPath: string
-  /** Element format in which the shards travel, as the charter has it. */
+  /** Element format of shards on the wire, from the charter. */
   readonly dtype: ShardDtype
-  /** What this peer's last stacked shards left out, if there is such a file; what these leave out goes to `residualPath`. */
+  /**
+   * The residual of this peer's last stacked shards, if the file exists; the new residual is written to `residualPath`.
+   */
   readonly residualFile: string | undefined
   readonly residualPath: string
 }
 
-/** How far the training is. */
+/** Progress of a training. */
 export interface TrainingProgress {
   readonly step: number
   readonly steps: number
@@ -52,14 +54,14 @@ export interface TrainedShard {
   readonly blocks: readonly string[]
 }
 
-/** What came out; blocks and `local.safetensors` are on disk. */
+/** The result of a training; blocks and `local.safetensors` are on disk. */
 export interface TrainingResult {
   readonly samples: number
   readonly shards: readonly TrainedShard[]
   readonly totalBytes: number
-  /** Why `residualFile` could not be made up for; undefined where it was, or there is none. */
+  /** Why `residualFile` could not be applied; undefined if it was or does not exist. */
   readonly residualFault?: string | undefined
-  /** What computed in place of the preferred executor, and why; only of the first round after the choice was made. */
+  /** The fallback executor and the reason; only in the first round after the choice. */
   readonly fallback?: string | undefined
   /** What of the data is not trained on, or not as its author may think; told once. */
   readonly notes?: readonly string[]
@@ -70,12 +72,15 @@ export type HeldOutText =
   | { readonly file: string }
   | { readonly documents: string; readonly data: DataConfig }
 
-/** What one received update does to this peer's held-out loss (rule 2 *Validate*). Plain data, as a {@link TrainingJob}. */
+/**
+ * A request to measure one received update on this peer's held-out text (rule 2 *Validate*); plain data like {@link
+ * TrainingJob}.
+ */
 export interface MeasuringJob {
   readonly baseFolder: string
   /** Merged modules that the round starts from; undefined for the base's own. */
   readonly modelFile: string | undefined
-  /** Modules that the charter lets members adapt. */
+  /** Modules that the charter allows to adapt. */
   readonly modules: readonly string[]
   readonly rankStabilised: boolean
   readonly training: TrainingConfig
@@ -83,12 +88,12 @@ export interface MeasuringJob {
   readonly home: string
   readonly dtype: ShardDtype
   readonly shards: readonly ManifestShard[]
-  /** The held-out text, and how many tokens of it count. */
+  /** The held-out text, and the number of its tokens to use. */
   readonly text: HeldOutText
   readonly tokens: number
   /** Norms to which the update is clipped first, by module; a module without one is not clipped. */
   readonly clip: Readonly<Record<string, number>>
-  /** The loss without the update, where it was measured before. */
+  /** The loss without the update, if measured before. */
   readonly before: number | undefined
 }
 

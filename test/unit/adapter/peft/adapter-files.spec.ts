@@ -126,11 +126,11 @@ describe('a PEFT folder', () => {
     const { config, weights } = encodePeftFolder({ pairs: [samplePair] }, 'base')
     const cases: [Record<string, unknown>, RegExp][] = [
       [{ peft_type: 'IA3' }, /peft_type/],
-      [{ use_dora: true }, /DoRA/],
+      [{ use_dora: true }, /use_dora: true says that the adapter is DoRA.*merge_and_unload/],
       [{ bias: 'all' }, /biases/],
       [{ r: samplePair.rank + 1 }, /adapter_config.json says/],
       [{ r: 0.5 }, /✖/],
-      [{ rank_pattern: { '(a+)+$': 2 } }, /pattern "\(a\+\)\+\$" is not read/]
+      [{ rank_pattern: { '(a+)+$': 2 } }, /pattern "\(a\+\)\+\$" is not read \(it may take for ever/]
     ]
     for (const [change, message] of cases) {
       assert.throws(

@@ -50,7 +50,7 @@ describe('the block store', () => {
       warnings = []
       await writeFile(join(home, 'blocks', digest), damaged)
       assert.equal(await store.get(digest), undefined)
-      assert.match(warnings.join(), /damaged; it is removed/)
+      assert.match(warnings.join(), /damaged; it was removed/)
       assert.equal(await store.has(digest), false)
       await store.put(digest, bytes)
       assert.deepEqual(Buffer.from((await store.get(digest))!), bytes)
@@ -89,7 +89,7 @@ describe('the block store', () => {
     assert.equal(await store.get(digest), undefined)
     await store.put(digest, bytes)
     assert.equal(await servedAfter(long + 3600), undefined)
-    assert.match(warnings.join(), /damaged; it is removed/)
+    assert.match(warnings.join(), /damaged; it was removed/)
     const again = await BlockStore.open(home, { debug: ignore, info: ignore, warn: ignore, error: ignore })
     await writeFile(path, flipped)
     assert.equal(await again.getToServe(digest), undefined)

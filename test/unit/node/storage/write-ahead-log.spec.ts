@@ -95,15 +95,15 @@ describe('the write-ahead log', () => {
     const bytes = await written('one', 'two')
     bytes[8 + 12]! ^= 1
     await writeFile(path, bytes)
-    await assert.rejects(openWriteAheadLog(path), /damaged at byte 8, with records after it/)
+    await assert.rejects(openWriteAheadLog(path), /damaged at byte 8, before further records/)
     assert.deepEqual(await readFile(path), bytes)
   })
 
   it('refuses a file that is no log', async () => {
     await writeFile(path, 'something else')
-    await assert.rejects(openWriteAheadLog(path), /no log of this version/)
+    await assert.rejects(openWriteAheadLog(path), /not a log of this version/)
     await truncate(path, 0)
-    await assert.rejects(openWriteAheadLog(path), /no log of this version/)
+    await assert.rejects(openWriteAheadLog(path), /not a log of this version/)
   })
 
   it('replaces its records at once, and goes on after them', async () => {

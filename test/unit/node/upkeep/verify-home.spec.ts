@@ -104,7 +104,7 @@ describe('verifying a home', () => {
       [norms, () => Buffer.from('{}'), /no norm for/],
       [block, (bytes) => bytes.fill(7, 0, 1), /a block of round 3, is damaged/],
       [home.writeAheadLog, (bytes) => bytes.fill(7, 22, 23), /damaged at byte 8/],
-      [home.writeAheadLog, (bytes) => bytes.fill(7, bytes.length - 1), /no whole record/]
+      [home.writeAheadLog, (bytes) => bytes.fill(7, bytes.length - 1), /not a complete record/]
     ]
     for (const [path, change, reason] of changes) {
       const kept = await readFile(path)
@@ -127,14 +127,14 @@ describe('verifying a home', () => {
       return wrong
     }
     const { sealed, model, stack } = roundFiles(home, 2)
-    assert.match((await wrongAfter(sealed, () => rm(sealed)))!.reason, /missing, but later rounds are there/)
+    assert.match((await wrongAfter(sealed, () => rm(sealed)))!.reason, /missing, but later rounds exist/)
     const flipped = await readFile(sealed)
     flipped[flipped.length >> 1]! ^= 1
     const damaged = await wrongAfter(sealed, () => writeFile(sealed, flipped))
-    assert.match(damaged!.reason, /does not hold/)
+    assert.match(damaged!.reason, /is invalid/)
     assert.equal(damaged!.round, 2)
     for (const path of [model, stack])
-      assert.match((await wrongAfter(path, () => writeFile(path, 'other')))!.reason, /not what was sealed/)
+      assert.match((await wrongAfter(path, () => writeFile(path, 'other')))!.reason, /differs from its seal/)
     assert.equal((await verifyHome(home)).wrong, null)
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
+import { patternFault, patternsIn } from '../../../../src/formats/patterns/pattern-check.ts'
 import { createTextTokenizer } from '../../../../src/model/index.ts'
-import { patternFault, patternsIn } from '../../../../src/model/tokenizer/pattern-check.ts'
-import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
+import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../../model/tokenizers.ts'
 
 const LLAMA_3 =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"

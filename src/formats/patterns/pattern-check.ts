@@ -17,8 +17,9 @@ interface Frame {
  * polynomial time, which a long text may still make long.
  *
  * @param source in the syntax of Oniguruma, as Hugging Face writes it
+ * @param unboundedMax unbounded repeats in one alternative: more where the texts are short
  */
-export function patternFault(source: string): string | undefined {
+export function patternFault(source: string, unboundedMax = UNBOUNDED_MAX): string | undefined {
   const stack: Frame[] = [newFrame()]
   /** What a repeat would repeat: a group that was just closed, or something that matches in one way. */
   let atom: Frame | undefined
@@ -29,7 +30,7 @@ export function patternFault(source: string): string | undefined {
       if (atom?.isVariable && repeat.max > 1) return 'a repeated group holds a repeat or a choice'
       if (repeat.min !== repeat.max) frame.isVariable = true
       if (repeat.max === Number.POSITIVE_INFINITY) frame.unbounded++
-      if (most(frame) > UNBOUNDED_MAX) return `more than ${UNBOUNDED_MAX} unbounded repeats follow each other`
+      if (most(frame) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
       at += repeat.length
       atom = undefined
       continue
@@ -42,7 +43,7 @@ export function patternFault(source: string): string | undefined {
       const outer = stack.at(-1)!
       outer.isVariable ||= atom.isVariable
       outer.unbounded += most(atom)
-      if (most(outer) > UNBOUNDED_MAX) return `more than ${UNBOUNDED_MAX} unbounded repeats follow each other`
+      if (most(outer) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
     } else if (character === '|') {
       frame.isVariable = true
       frame.unboundedBefore = most(frame)
