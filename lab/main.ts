@@ -18,8 +18,12 @@ runNamed({
       file: './poison/poison.js'
     },
     'held-out-margin': {
-      summary: 'what margin the held-out check needs: honest and poisoned updates on others\u2019 text',
+      summary: 'what margin the held-out check needs: honest and poisoned updates on the text of others',
       file: './held-out-margin/held-out-margin.js'
+    },
+    flood: {
+      summary: 'what valid messages that nobody needs cost the others, with real peers (Linux)',
+      file: './flood/flood.js'
     },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },

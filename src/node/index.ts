@@ -41,5 +41,6 @@ export type { CutEntry, PeerReport, PhaseTimes, ProgressReport, SealedReport } f
 export { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevels } from './log/levels.ts'
 export { createLogs, type LogOptions, type Logs } from './log/logs.ts'
 export { type Peer, type PeerOptions, startPeer } from './peer.ts'
+export { dialMember, type MemberDialling } from './services/dial-member.ts'
 export type { Log } from './storage/index.ts'
 export { PeerError } from './storage/peer-error.ts'

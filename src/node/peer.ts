@@ -5,6 +5,7 @@ import { lockHome } from './home/process-lock.ts'
 import { requireSealedModel } from './home/round-store.ts'
 import { withDeadline } from './network/index.ts'
 import { startControl, startHandshakes } from './services/control.ts'
+import { startLogits } from './services/logits.ts'
 import { completeSettings, openOwnLog, readMember } from './services/member.ts'
 import { startNetwork, startServices } from './services/rounds.ts'
 import { type Ending, type PeerOptions, type Running, startTelling } from './services/running.ts'
@@ -83,6 +84,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   const parts = await startNetwork(running, blocks, messageLog, files)
   await startServices(running, parts)
   const handshakes = await startHandshakes(running, parts)
+  await startLogits(running, parts.components.host)
   await startControl(running, parts, handshakes)
   const { host } = parts.components
   telling.report({ type: 'listening', peerId: identity.peerId, addresses: host.multiaddrs() })

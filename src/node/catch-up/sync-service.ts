@@ -214,7 +214,7 @@ export class SyncService {
       await this.#yield()
     }
     for (const [index, message] of messages.entries()) {
-      const verdict = this.#driver.receive(message, peer.toString())
+      const verdict = this.#driver.receive(message, peer.toString(), 'sync')
       if (verdict === 'reject') host.limits.report(peer, 'false', 'an invalid message in a sync response')
       if (verdict === 'reject' || verdict === 'fault') return
       if (index % JUDGED_AT_ONCE === JUDGED_AT_ONCE - 1) await this.#yield()

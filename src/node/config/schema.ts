@@ -4,6 +4,7 @@ import { blocksSettings } from './groups/blocks.ts'
 import { controlSettings } from './groups/control.ts'
 import { dataSettings } from './groups/data.ts'
 import { logSettings } from './groups/log.ts'
+import { logitsSettings } from './groups/logits.ts'
 import { metricsSettings } from './groups/metrics.ts'
 import { networkSettings } from './groups/network.ts'
 import { storageSettings } from './groups/storage.ts'
@@ -45,6 +46,7 @@ const groups = {
   storage: storageSettings,
   control: controlSettings,
   metrics: metricsSettings,
+  logits: logitsSettings,
   log: logSettings
 }
 
@@ -58,6 +60,7 @@ export const peerConfigSchema = z.strictObject({
   validation: groups.validation.prefault({}),
   network: groups.network.prefault({}),
   blocks: groups.blocks.prefault({}),
+  logits: groups.logits.prefault({}),
   storage: groups.storage.prefault({}),
   control: groups.control.prefault({}),
   metrics: groups.metrics.prefault({}),

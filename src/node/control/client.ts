@@ -71,6 +71,20 @@ export async function connectControl(home: Home): Promise<ControlClient> {
   }
 }
 
+/**
+ * Where the control API of a home's daemon is, for clients of HTTP other than this one.
+ *
+ * @throws {PeerError} when none runs there, or it listens on a unix socket
+ */
+export async function controlPlace(home: Home): Promise<{ readonly url: string; readonly token: string }> {
+  const { address } = await readPlace(home)
+  if (address === undefined)
+    throw new PeerError(
+      `the daemon in ${home.folder} has its control API on a unix socket: restart it without --control-socket`
+    )
+  return { url: address, token: process.env.LOAM_CONTROL_TOKEN || (await tokenOf(home)) }
+}
+
 async function readPlace(home: Home): Promise<z.infer<typeof placeSchema>> {
   try {
     return placeSchema.parse(JSON.parse(await readFile(home.control, 'utf8')))

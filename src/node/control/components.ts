@@ -1,3 +1,4 @@
+import type { LogitsTransport } from '../../prada/remotes/index.ts'
 import type { SignedCharter } from '../../protocol/index.ts'
 import type { ControlConfig, MetricsConfig, PeerConfig } from '../config/index.ts'
 import type { Heads } from '../driver/heads.ts'
@@ -35,6 +36,8 @@ export interface ControlComponents {
   readonly heads: Heads
   readonly observer: Observer
   readonly metrics: PeerMetrics
+  /** The logits server of a member. */
+  readonly memberLogits: (peerId: string) => LogitsTransport
   /** Lines of the daemon's log. */
   readonly recent: RecentLines
   readonly log: Log

@@ -6,9 +6,10 @@ import { ConnectionSlots } from './connection-slots.ts'
 import { EventStreams, STREAMS_MAX } from './event-streams.ts'
 import { hasToken, isMetricsHost, isOwnHost } from './guard.ts'
 import { type LogFilter, logFilterSchema, wantsLine } from './log-filter.ts'
+import { serveMemberLogits } from './logits-routes.ts'
 import { peerViews, readiness, roundViews, statusView } from './views.ts'
 
-/** No request carries a body. */
+/** Only requests for logits carry a larger body. */
 const BODY_BYTES_MAX = 1_024
 const HEADER_BYTES_MAX = 8_192
 /** Maximum number of open connections, streams included. */
@@ -63,6 +64,7 @@ export interface ControlServer {
  * - `/v1/status`, `/v1/peers`, `/v1/rounds?limit=&before=`, `/v1/logs?lines=&level=&topic=`
  * - `/v1/events?types=&lines=&level=&topic=`: server-sent events `progress`, `sealed`, `listening`, `bootstrap`, `incompatible`,
  *   `heldOut`, `leftOut`, `halted`, `copied`, `contradicted`, `log`, and `dropped` where the client was too slow
+ * - `/members/PEERID/v1/logits/…`: a member's logits server
  *
  * Connections that have not shown the token are limited in number and time, so that there is room for those that have.
  *
@@ -117,7 +119,10 @@ export function createControlServer(
   app.get('/metrics', guarded, async (_request, reply) =>
     reply.type(components.metrics.contentType).send(await components.metrics.text())
   )
-  if (token !== undefined) serveViews(app, components, streams, guarded)
+  if (token !== undefined) {
+    serveViews(app, components, streams, guarded)
+    serveMemberLogits(app, components.memberLogits, guarded)
+  }
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ error: 'not found' }))
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
     if (error instanceof z.ZodError) return reply.code(400).send({ error: faultOf(error) })

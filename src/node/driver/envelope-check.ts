@@ -6,13 +6,16 @@ import {
   type Envelope,
   equalBytes,
   hex,
+  isOutrun,
   type Judgement,
   judge,
   MalformedError,
   type PeerEvent,
-  type RoundContext,
+  type PeerState,
   withEarly
 } from '../../protocol/index.ts'
+import { answerBudget, authorBudget, ExcessLog, MessageBudgets } from '../network/gossip/message-budget.ts'
+import { peerIdText } from '../storage/peer-id-text.ts'
 import type { DriverComponents } from './components.ts'
 
 /** The verdict on an envelope from outside, and its event for the round if it is useful. */
@@ -25,6 +28,9 @@ export interface CheckedEnvelope {
   readonly event?: PeerEvent
 }
 
+/** What an envelope is checked against. */
+type CheckedState = Pick<PeerState, 'context' | 'messages' | 'view'>
+
 /**
  * The envelope check at the edge of the peer. Faults of a message count against the key that signed it; the peer that
  * forwarded it is only charged for what no peer forwards in any round.
@@ -36,25 +42,37 @@ export class EnvelopeCheck {
   #early: EarlyEnvelopes = new Map()
   /** Authors logged in this round; each is logged once, or a faulty member could fill the log. */
   #named = new Set<string>()
+  #trainers = 0
+  readonly #budgets = new MessageBudgets(() => authorBudget(this.#trainers))
+  readonly #answers = new MessageBudgets(() => answerBudget(this.#trainers))
+  readonly #excess: ExcessLog
 
   constructor(components: Pick<DriverComponents, 'environment' | 'host' | 'log'>) {
     this.#components = components
+    this.#excess = new ExcessLog(components.log)
   }
 
   /**
    * Checks an envelope.
    *
    * @param from the peer that forwarded it, for the log
+   * @param way answers to sync have a budget of their own, since a peer that comes back to a long round needs all of it
    */
-  check(context: RoundContext, bytes: Uint8Array, from: string): CheckedEnvelope {
+  check(state: CheckedState, bytes: Uint8Array, from: string, way: 'gossip' | 'sync'): CheckedEnvelope {
+    const { context } = state
     if (context.round !== this.#round) {
       this.#round = context.round
+      this.#trainers = context.trainers.length
       this.#early = new Map()
       this.#named = new Set()
     }
     try {
       const envelope = decodeEnvelope(bytes)
+      if (this.#isUseless(state, envelope)) return { verdict: 'ignore' }
+      // The rest of such an answer is not looked at.
+      if (way === 'sync' && !this.#mayAnswer(envelope, from)) return { verdict: 'fault' }
       const judgement = judge(context, envelope, this.#components.environment.verify)
+      if (way === 'gossip' && this.#exceedsBudget(judgement, envelope, from)) return { verdict: 'ignore' }
       switch (judgement.verdict) {
         case 'accept':
           return { verdict: 'accept', event: { type: 'message', message: judgement.message } }
@@ -74,6 +92,31 @@ export class EnvelopeCheck {
       this.#components.log.warn({ from, reason: error.message }, 'a message was rejected')
       return { verdict: 'reject' }
     }
+  }
+
+  /** Whether nothing could come of an envelope, so that its signature is not worth checking. */
+  #isUseless(state: CheckedState, { header, bytes }: Envelope): boolean {
+    if (isOutrun(state, header)) return true
+    return (
+      header.round === state.context.round + 1 && withEarly(this.#early, header.author, bytes) === this.#early
+    )
+  }
+
+  /** Whether a member may give one more message of this author in its answers to sync. */
+  #mayAnswer({ header: { author } }: Envelope, from: string): boolean {
+    const now = performance.now()
+    if (this.#answers.take(`${from} ${hex(author)}`, now)) return true
+    this.#excess.note(peerIdText(author), from, now)
+    return false
+  }
+
+  /** Whether the author of a validly signed envelope has sent more than a round can need: it is not forwarded, either. */
+  #exceedsBudget({ verdict }: Judgement, { header: { author } }: Envelope, from: string): boolean {
+    if (verdict === 'reject' || verdict === 'ignore') return false
+    const now = performance.now()
+    if (this.#budgets.take(hex(author), now)) return false
+    this.#excess.note(peerIdText(author), from, now)
+    return true
   }
 
   #keepEarly(author: Uint8Array, bytes: Uint8Array): CheckedEnvelope {

@@ -25,11 +25,12 @@ import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
-import { writeFileAtomic } from '../storage/index.ts'
+import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
+import { requireRange } from './require-range.ts'
 
 /** Export formats of the global adapter. */
 export const EXPORT_FORMATS = ['peft', 'gguf', 'merged', 'merged-gguf'] as const
@@ -57,6 +58,8 @@ export interface ExportOptions {
   readonly dtype?: ElementFormat | undefined
   /** Folder of the base model; not needed for `peft`. */
   readonly baseFolder: string
+  /** Whether what the folder contains is replaced; refused if absent. */
+  readonly overwrite?: boolean | undefined
   /** The base model's name in the files. */
   readonly baseName: string
 }
@@ -101,8 +104,9 @@ async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise
  * @throws {PeerError} when a round, the base model or the folder does not match
  */
 export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
-  const { format, folder, baseName, maxRank, dtype = 'F32' } = options
+  const { format, folder, baseName, maxRank, dtype = 'F32', overwrite } = options
   const stacked = await stackedRounds(home, options.rounds)
+  await requireFreeFolder(folder, overwrite)
   const { adapter: exact, rounds } = await sumOfStacks(home, stacked)
   const { adapter, error } = maxRank === undefined ? { adapter: exact, error: 0 } : limitRank(exact, maxRank)
   const rank = Math.max(...adapter.pairs.map((pair) => pair.rank))
@@ -121,7 +125,7 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
   const isFromGenesis = (options.rounds?.first ?? 1) === 1
   const sealed = maxRank === undefined && isFromGenesis ? await sealedModel(home, stacked.at(-1)!) : undefined
   const weights = sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base, sealed)
-  if (format === 'merged') await writeModelFolder(folder, base, weights, dtype)
+  if (format === 'merged') await writeModelFolder(folder, base, weights, { dtype, overwrite })
   else {
     const file = await ggufModel(base, weights, `${baseName}-merged`, dtype)
     await writeGguf(folder, GGUF_MODEL_FILE, file, dtype)
@@ -183,6 +187,7 @@ function withModules(base: BaseModel, modules: TensorMap): Map<string, Tensor> {
 }
 
 async function writeGguf(folder: string, name: string, file: GgufFile, dtype: ElementFormat): Promise<void> {
+  requireRange(file.tensors, dtype)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, name), ggufChunks(file, { format: ggufFormat(dtype) }))
 }

@@ -42,6 +42,10 @@ export function createInstruments(registry: Registry, version: string) {
     received: counter('loam_payload_received_bytes_total', 'Payload received', ['protocol']),
     sent: counter('loam_payload_sent_bytes_total', 'Payload sent', ['protocol']),
     rejected: counter('loam_messages_rejected_total', 'Messages that violate the protocol'),
+    dropped: counter(
+      'loam_messages_dropped_total',
+      'Messages dropped because their author sends more than a round can need'
+    ),
     lines: counter('loam_log_lines_total', 'Lines of the log', ['level']),
     disk: gauge('loam_disk_usage_bytes', 'Size of the home by part', ['part']),
     trainer: gauge('loam_trainer_resident_memory_bytes', 'Memory of the trainer process; 0 if unknown'),

@@ -30,6 +30,7 @@ export interface PeerMetrics extends HostMetrics {
   /** Updates metrics from a report of the peer. */
   note(report: PeerReport): void
   noteRejected(): void
+  noteDropped(messages: number): void
   /** @param line JSON as the logger writes it */
   noteLogLine(line: string): void
   /** Prometheus' text format. */
@@ -47,7 +48,7 @@ const LEVEL_OF_NUMBER = new Map<string, LogLevel>([
 export function createMetrics(version: string): PeerMetrics {
   const registry = new Registry()
   const instruments = createInstruments(registry, version)
-  const { rejected, lines } = instruments
+  const { rejected, dropped, lines } = instruments
   let look = async () => {}
   return {
     libp2p: prometheusMetrics({ registry, preserveExistingMetrics: false }),
@@ -58,6 +59,7 @@ export function createMetrics(version: string): PeerMetrics {
     },
     note: (report) => noteReport(instruments, report),
     noteRejected: () => rejected.inc(),
+    noteDropped: (messages) => dropped.inc(messages),
     noteLogLine(line) {
       const level = LEVEL_OF_NUMBER.get(/"level":(\d+)/.exec(line)?.[1] ?? '')
       if (level !== undefined) lines.inc({ level })

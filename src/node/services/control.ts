@@ -3,6 +3,7 @@ import { startControlApi } from '../control/index.ts'
 import { createHandshakes, hostIdentity } from '../membership/quiet-host.ts'
 import type { Handshakes } from '../network/index.ts'
 import { saveOwnAddresses } from '../network/peers/known-addresses.ts'
+import { createMemberLogits } from './logits.ts'
 import { verdictReport } from './member.ts'
 import { OnlyCopy } from './only-copy.ts'
 import type { DriverParts } from './rounds.ts'
@@ -47,6 +48,7 @@ export async function startControl(
     heads,
     observer: telling.observer,
     metrics: telling.metrics,
+    memberLogits: createMemberLogits(host),
     recent: logs.recent,
     log: logs.of('control'),
     version: packageVersion(),

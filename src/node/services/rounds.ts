@@ -53,6 +53,8 @@ export async function startNetwork(
       return verdict === 'fault' ? 'ignore' : verdict
     },
     onGossip: () => {},
+    trainers: () => listening?.state.context.trainers.length ?? charter.charter.members.length,
+    onExcess: (messages) => telling.metrics.noteDropped(messages),
     log: networkLog,
     metrics: isCounted ? telling.metrics : undefined
   })

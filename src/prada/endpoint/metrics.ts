@@ -36,36 +36,8 @@ export interface EndpointGauges {
 export function createEndpointMetrics(version: string, gauges: EndpointGauges): EndpointMetrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const counter = (name: string, help: string, labelNames: string[] = []) =>
-    new Counter({ name, help, labelNames, registers: [registry] })
-  const seconds = (name: string, help: string) =>
-    new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers: [registry] })
-  const gauge = (name: string, help: string, read?: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      ...(read && {
-        collect() {
-          this.set(read())
-        }
-      })
-    })
-  new Gauge({
-    name: 'loam_build_info',
-    help: 'Version of loam and Node; always 1',
-    labelNames: ['version', 'node'],
-    registers: [registry]
-  }).set({ version, node: process.version }, 1)
-  gauge('loam_serve_ready', '1 when texts can be made', () => Number(gauges.isReady()))
-  gauge('loam_serve_active_requests', 'Requests whose texts are being made', gauges.active)
-  gauge('loam_serve_waiting_requests', 'Requests that wait for a place', gauges.waiting)
-  gauge('loam_serve_logits_sessions', 'Sessions of the logits server', () => gauges.logits?.()?.sessions ?? 0)
-  gauge(
-    'loam_serve_logits_cached_tokens',
-    "Tokens in the caches of the logits server's sessions",
-    () => gauges.logits?.()?.cachedTokens ?? 0
-  )
+  const { counter, gauge, seconds } = instrumentsIn(registry)
+  registerGauges(registry, version, gauges)
   const requests = counter('loam_serve_requests_total', 'Requests for texts', ['outcome'])
   for (const outcome of OUTCOMES) requests.inc({ outcome }, 0)
   const tokens = counter('loam_serve_tokens_total', 'Tokens read and made', ['kind'])
@@ -104,4 +76,45 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
     },
     sealedRound: (sealed) => round.set(sealed)
   }
+}
+
+function instrumentsIn(registry: Registry) {
+  const registers = [registry]
+  return {
+    counter: (name: string, help: string, labelNames: string[] = []) =>
+      new Counter({ name, help, labelNames, registers }),
+    seconds: (name: string, help: string) =>
+      new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers }),
+    gauge: (name: string, help: string, read?: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        ...(read && {
+          collect() {
+            this.set(read())
+          }
+        })
+      })
+  }
+}
+
+/** Registers the values that are collected at each scrape. */
+function registerGauges(registry: Registry, version: string, gauges: EndpointGauges): void {
+  const { gauge } = instrumentsIn(registry)
+  new Gauge({
+    name: 'loam_build_info',
+    help: 'Version of loam and Node; always 1',
+    labelNames: ['version', 'node'],
+    registers: [registry]
+  }).set({ version, node: process.version }, 1)
+  gauge('loam_serve_ready', '1 when texts can be made', () => Number(gauges.isReady()))
+  gauge('loam_serve_active_requests', 'Requests whose texts are being made', gauges.active)
+  gauge('loam_serve_waiting_requests', 'Requests that wait for a place', gauges.waiting)
+  gauge('loam_serve_logits_sessions', 'Sessions of the logits server', () => gauges.logits?.()?.sessions ?? 0)
+  gauge(
+    'loam_serve_logits_cached_tokens',
+    "Tokens in the caches of the logits server's sessions",
+    () => gauges.logits?.()?.cachedTokens ?? 0
+  )
 }

@@ -1,34 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
-import { SESSION_BYTES, TEXT_MAX, VOCABULARY_MAX } from '../wire/index.ts'
+import { SESSION_BYTES } from '../wire/index.ts'
 import { asTransportError, createHttpExchange, type HttpTransportOptions } from './http-exchange.ts'
 import { type LogitsTransport, TransportError } from './logits-transport.ts'
+import { descriptionSchema, vocabularySchema } from './server-schemas.ts'
 
 /** Up to this many bytes an unwanted rest is read and dropped; a longer one costs the connection. */
 const DRAIN_BYTES_MAX = 2 ** 20
 
-const count = (most: number) => z.int().min(0).max(most)
-const descriptionSchema = z.object({
-  name: z.string().max(500),
-  digest: z.string().regex(/^[0-9a-f]{64}$/),
-  capabilities: z.object({
-    topKMax: z.int().min(1).max(VOCABULARY_MAX),
-    wantedMax: count(VOCABULARY_MAX),
-    rows: z.boolean(),
-    noise: z.boolean(),
-    drafts: z.boolean(),
-    judgesDrafts: z.boolean(),
-    batchError: z.number().min(0).max(1),
-    draftsMax: count(TEXT_MAX),
-    context: z.int().min(1).max(TEXT_MAX)
-  })
-})
-const vocabularySchema = z.object({
-  type: z.string().max(100),
-  bosId: z.int().optional(),
-  eosId: z.int().optional(),
-  tokens: z.array(z.base64().nullable()).max(VOCABULARY_MAX)
-})
 const sessionSchema = z.object({
   session: z
     .string()
@@ -50,11 +29,7 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
     },
     async vocabulary(signal) {
       const response = await exchange.send('GET', 'v1/logits/vocabulary', undefined, signal)
-      const { type, bosId, eosId, tokens } = await exchange.json(response, vocabularySchema, signal)
-      const bytes = tokens.map((token) =>
-        token === null ? undefined : new Uint8Array(Buffer.from(token, 'base64'))
-      )
-      return { type, bosId, eosId, tokens: bytes }
+      return exchange.json(response, vocabularySchema, signal)
     },
     async open(vocabularySize, signal) {
       const body = { type: 'application/json', bytes: Buffer.from(JSON.stringify({ vocabularySize })) }

@@ -10,7 +10,12 @@
 export type { HttpTransportOptions } from './http-exchange.ts'
 export { createHttpTransport } from './http-transport.ts'
 export { connectLogitsServer } from './logits-server.ts'
-export { type LogitsTransport, TransportError, type TransportFault } from './logits-transport.ts'
+export {
+  type LogitsTransport,
+  type ServerDescription,
+  TransportError,
+  type TransportFault
+} from './logits-transport.ts'
 export {
   type DisposableTransport,
   type OpenedRemote,
@@ -27,4 +32,5 @@ export {
   type TripRequest
 } from './remote.ts'
 export type { RetryOptions } from './retries.ts'
+export { descriptionSchema, vocabularyJson, vocabularySchema } from './server-schemas.ts'
 export { createServiceTransport } from './service-transport.ts'

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { vocabularyJson } from '../remotes/server-schemas.ts'
 import type { LogitsService } from './logits-service.ts'
 import { ServiceError, type ServiceFault } from './service-error.ts'
 
@@ -46,11 +47,7 @@ export function addLogitsRoutes(
     )
     routes.get('/v1/logits/model', async () => service.description)
     routes.get('/v1/logits/vocabulary', async () => {
-      const { tokens, ...rest } = service.vocabulary
-      const texts = Array.from(tokens, (token) =>
-        token === undefined ? null : Buffer.from(token).toString('base64')
-      )
-      return { ...rest, tokens: texts }
+      return vocabularyJson(service.vocabulary)
     })
     routes.post('/v1/logits/sessions', async (request, reply) => {
       const { vocabularySize } = openSchema.parse(request.body)

@@ -1,10 +1,12 @@
 import { equalBytes } from '../encoding/bytes.ts'
-import { VIEW_KINDS } from '../messages/header.ts'
+import { type Header, VIEW_KINDS } from '../messages/header.ts'
 import { ATTEMPTS_MAX } from '../messages/judge.ts'
 import type { Message } from '../messages/message.ts'
+import { memberIndex } from '../round/context.ts'
 import { convict } from './conviction.ts'
 import type { Draft } from './draft.ts'
 import { allSlots, keptOf, withKept } from './slots.ts'
+import type { PeerState } from './state.ts'
 
 /** Most distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
 const DISTINCT_MAX = 2
@@ -49,13 +51,31 @@ function accuse(draft: Draft, message: Message): void {
 }
 
 /**
+ * Rule 15 *Bounds*: whether a message of a view beyond the next would not be kept, since one of a later view of its author and
+ * kind is: it is of no use to anybody, and need not even be verified.
+ */
+export function isOutrun(
+  state: Pick<PeerState, 'context' | 'messages' | 'view'>,
+  { kind, slot, round, author }: Pick<Header, 'kind' | 'slot' | 'round' | 'author'>
+): boolean {
+  if (!VIEW_KINDS.has(kind) || round !== state.context.round || slot <= nearestView(state)) return false
+  const index = memberIndex(state.context, author)
+  return allSlots(state).some((held) => held.kind === kind && held.slot > slot && held.byAuthor.has(index))
+}
+
+/** The last view of which everything is kept: the one after the current. */
+function nearestView({ view }: Pick<PeerState, 'view'>): number {
+  return Math.max(view, 0) + 1
+}
+
+/**
  * Of views beyond the next, one message per author and kind is kept: that of the highest view (rule 15 *Bounds*). It shows
  * that its author is there; sync brings what this peer missed once it has jumped.
  *
  * @returns whether the message may be kept
  */
 function makeRoomAhead(draft: Draft, { kind, slot, author }: Message): boolean {
-  const nearest = Math.max(draft.view, 0) + 1
+  const nearest = nearestView(draft)
   if (!VIEW_KINDS.has(kind) || slot <= nearest) return true
   for (const held of allSlots(draft)) {
     if (held.kind !== kind || held.slot <= nearest || !held.byAuthor.has(author)) continue

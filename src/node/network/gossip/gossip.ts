@@ -39,7 +39,14 @@ export interface GossipHandlers {
   readonly validateGossip: (bytes: Uint8Array, from: PeerId) => GossipVerdict | Promise<GossipVerdict>
   /** Called once for each accepted message from another peer. */
   readonly onGossip: (bytes: Uint8Array, from: PeerId) => void
+  /** Trainers of a round, from which follows how many messages of one author a round can need; else 256. */
+  readonly trainers?: () => number
+  /** Told of messages that were dropped unread because their author sends more than that. */
+  readonly onExcess?: (messages: number) => void
 }
+
+/** Most trainers of a round (rule 15). */
+const TRAINERS_MAX = 256
 
 /** Below every threshold of gossipsub: nothing is sent to such a peer or accepted from it. */
 const NO_MEMBER_SCORE = -1_000_000
@@ -134,9 +141,11 @@ export function subscribe(
   handlers: GossipHandlers,
   traffic: TrafficMeter,
   limits: PeerLimits,
+  isMember: (peerId: PeerId) => boolean,
   log: Log
 ): void {
-  guardGossip(service, limits)
+  const { trainers = () => TRAINERS_MAX, onExcess = () => {} } = handlers
+  guardGossip(service, { limits, isMember, trainers, onExcess, log })
   service.topicValidators.set(topic, async (peer, { data }) => {
     traffic.add('gossip', 'received', data.length)
     if (data.length > GOSSIP_BYTES_MAX) {

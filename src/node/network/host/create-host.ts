@@ -118,7 +118,7 @@ export async function createHost(options: HostOptions): Promise<NetworkHost> {
       announcePublicListeners(libp2p, addressManager)
       observed.start()
       await libp2p.start()
-      subscribe(pubsub, topic, options, traffic, limits, log)
+      subscribe(pubsub, topic, options, traffic, limits, isMember, log)
       keepConnected.start()
       reservations?.start()
       log.info(

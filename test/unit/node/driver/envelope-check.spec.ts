@@ -7,6 +7,7 @@ import { peerIdText } from '../../../../src/node/storage/peer-id-text.ts'
 import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
 import { signMessage } from '../../../../src/protocol/messages/message.ts'
 import { genesisContext } from '../../../../src/protocol/round/context.ts'
+import { NO_MESSAGES, withKept } from '../../../../src/protocol/state/slots.ts'
 import { memoryLog } from '../memory-log.ts'
 
 const { signed, signers } = simulatedConsortium(4, {}, (index) => createSigner(digestOf(`edge ${index}`)))
@@ -21,7 +22,13 @@ function createCheck() {
   const report = (peerId: PeerId, offence: string) => charged.push(`${offence} ${peerId}`)
   const host = { limits: { report } } as unknown as NetworkHost
   const check = new EnvelopeCheck({ environment: { signer: self, verify: verifyEd25519 }, host, log })
-  return { charged, log, take: (bytes: Uint8Array, of = context) => check.check(of, bytes, 'somebody') }
+  return {
+    charged,
+    log,
+    take(bytes: Uint8Array, of = context, messages = NO_MESSAGES, way: 'gossip' | 'sync' = 'gossip') {
+      return check.check({ context: of, messages, view: -1 }, bytes, 'somebody', way)
+    }
+  }
 }
 
 describe('the envelope check at the edge', () => {
@@ -46,6 +53,37 @@ describe('the envelope check at the edge', () => {
     assert.equal(take(forged.bytes).verdict, 'reject')
     assert.equal(take(Buffer.from('garbage')).verdict, 'reject')
     assert.deepEqual(charged, [], 'the network charges who brought it')
+  })
+
+  it('takes of an author what a round can need by gossip, more by sync, and names who sends more', () => {
+    for (const [way, most] of [
+      ['gossip', 144],
+      ['sync', 528]
+    ] as const) {
+      const { take, log } = createCheck()
+      let taken = 0
+      for (let view = 0; view < 700; view++) {
+        const { bytes } = signMessage(context, liar, 'prevote', 1_000 + view, { cut: null })
+        if (take(bytes, context, NO_MESSAGES, way).verdict === 'accept') taken++
+      }
+      assert(taken >= most && taken < most + 100, `${way}: ${taken}`)
+      assert.equal(log.messages.filter((line) => line.includes('the excess is dropped')).length, 1)
+      const other = signMessage(context, signers[2]!, 'prevote', 0, { cut: null })
+      assert.equal(take(other.bytes, context, NO_MESSAGES, way).verdict, 'accept', 'another author')
+    }
+  })
+
+  it('does not verify a vote that a later one of its author outruns', () => {
+    const { take } = createCheck()
+    const vote = (view: number) => signMessage(context, liar, 'prevote', view, { cut: null })
+    const { event } = take(vote(9).bytes)
+    assert(event?.type === 'message')
+    const messages = withKept(NO_MESSAGES, 'prevote', 9, event.message.author, [event.message])
+    const bytes = Buffer.from(vote(5).bytes)
+    bytes[bytes.length - 1]! ^= 1
+    assert.equal(take(bytes, context, messages).verdict, 'ignore', 'its signature is false')
+    assert.equal(take(vote(10).bytes, context, messages).verdict, 'accept')
+    assert.equal(take(vote(1).bytes, context, messages).verdict, 'accept', 'the next view counts')
   })
 
   it('forwards of the next round what is kept, eight envelopes of an author, and begins anew with each round', () => {
