@@ -20,6 +20,8 @@ export interface EndpointMetrics {
   /** What a text has cost on the line. */
   line(statistics: PradaStatistics): void
   sealedRound(round: number): void
+  /** Requests that were answered, and the tokens made since the start. */
+  totals(): { readonly requests: number; readonly tokens: number; readonly inexact: number }
 }
 
 /** What is looked at when the metrics are read. */
@@ -54,11 +56,13 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
   const round = gauge('loam_serve_sealed_round', 'Last sealed round in the proxy; 0 before the first')
   const first = seconds('loam_serve_first_token_seconds', 'Time from a request to its first token')
   const whole = seconds('loam_serve_request_seconds', 'Time from a request to the end of its answer')
+  const totals = { requests: 0, tokens: 0, inexact: 0 }
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     request(outcome, time) {
       requests.inc({ outcome })
+      if (outcome === 'answered') totals.requests++
       whole.observe(time)
     },
     firstToken: (time) => first.observe(time),
@@ -66,6 +70,8 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
     made(count, uncertain) {
       tokens.inc({ kind: 'completion' }, count)
       inexact.inc(uncertain)
+      totals.tokens += count
+      totals.inexact += uncertain
     },
     line(statistics) {
       trips.inc(statistics.trips)
@@ -74,7 +80,8 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
       bytes.inc({ direction: 'sent' }, statistics.bytesSent)
       bytes.inc({ direction: 'received' }, statistics.bytesReceived)
     },
-    sealedRound: (sealed) => round.set(sealed)
+    sealedRound: (sealed) => round.set(sealed),
+    totals: () => ({ ...totals })
   }
 }
 
