@@ -12,7 +12,7 @@ import { messageOf } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { HeldOutText, MeasuringJob } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
-import { heldOutText } from './held-out-text.ts'
+import { heldOutText, tokensAnUpdate } from './held-out-text.ts'
 import { lastNorms } from './norm-bounds.ts'
 
 type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
@@ -138,7 +138,7 @@ export class HeldOutCheck {
   }
 
   #job(
-    { charter, round }: PeerState['context'],
+    { charter, round, trainers }: PeerState['context'],
     { shards, dtype }: Message<'manifest'>['body']
   ): Omit<MeasuringJob, 'clip'> {
     const { config, home, rounds } = this.#components
@@ -157,7 +157,7 @@ export class HeldOutCheck {
       dtype,
       shards,
       text,
-      tokens: config.validation.heldOutTokens,
+      tokens: tokensAnUpdate(config.validation.heldOutTokens, trainers.length),
       before: this.#before
     }
   }

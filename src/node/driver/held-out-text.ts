@@ -23,7 +23,7 @@ export function heldOutText(
   const file = heldOut ?? home.heldOut
   if (existsSync(file)) return { file }
   const isKeptBack = heldOut === undefined && heldOutVeto !== false && documents !== undefined
-  return isKeptBack ? { documents, data } : undefined
+  return isKeptBack ? { documents, data, keptBack: validation.heldOutTokens } : undefined
 }
 
 /** How many tokens of its own documents a peer keeps from training; undefined for none. */
@@ -33,5 +33,19 @@ export function keptBackTokens(
   charter: Pick<Charter, 'heldOutVeto'>
 ): number | undefined {
   const text = heldOutText(config, home, charter)
-  return text !== undefined && 'documents' in text ? config.validation.heldOutTokens : undefined
+  return text !== undefined && 'documents' in text ? text.keptBack : undefined
+}
+
+/** Trainers up to which every update is measured on as many tokens as the settings say. */
+const MEASURED_WHOLE = 4
+/** Fewer tokens than this say little about an update. */
+const TOKENS_MIN = 128
+
+/**
+ * Tokens on which one update is measured. Where more train, each is measured on less: what a round's measurements take does
+ * not grow with its trainers.
+ */
+export function tokensAnUpdate(heldOutTokens: number, trainers: number): number {
+  const share = Math.floor((MEASURED_WHOLE * heldOutTokens) / trainers)
+  return Math.min(heldOutTokens, Math.max(TOKENS_MIN, share))
 }

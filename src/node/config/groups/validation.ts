@@ -18,7 +18,8 @@ export const validationSettings = z.strictObject({
     flag: '--held-out <file>'
   }),
   heldOutTokens: setting(z.number().int().min(16).max(65_536).default(1_024), {
-    description: 'how much of that text to measure with each update, and the most to keep back',
+    description:
+      'how much of that text to measure with each update, less in rounds of more than 4; the most to keep back',
     accepts: 'an integer from 16 to 65536',
     unit: 'tokens'
   }),

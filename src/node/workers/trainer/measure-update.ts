@@ -65,12 +65,12 @@ export function createMeasuringSession(base: HeldBase, corpora: CorpusReader): M
   }
 
   const keptBackText = async (
-    { documents, data }: Extract<MeasuringJob['text'], { documents: string }>,
+    { documents, data, keptBack }: Extract<MeasuringJob['text'], { documents: string }>,
     { tokens, baseFolder }: MeasuringJob
   ): Promise<MeasuredText> => {
     const { tokenizer } = base.describe(baseFolder)
     const corpus = await corpora.read(documents, data, { folder: baseFolder, tokenizer })
-    const { kept } = keptBackOf(corpus, tokens)
+    const { kept } = keptBackOf(corpus, keptBack)
     if (kept.length === 0)
       throw new Error(
         `the training documents are too few to keep ${KEPT_BACK_TARGETS_MIN} tokens of them back: give a text with --held-out FILE`

@@ -70,7 +70,7 @@ export interface TrainingResult {
 /** A file of text, or the part of the training documents that training does not see. */
 export type HeldOutText =
   | { readonly file: string }
-  | { readonly documents: string; readonly data: DataConfig }
+  | { readonly documents: string; readonly data: DataConfig; readonly keptBack: number }
 
 /**
  * A request to measure one received update on this peer's held-out text (rule 2 *Validate*); plain data like {@link

@@ -90,7 +90,12 @@ describe('a trainer that measures updates', function () {
         ...shard,
         blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
       })),
-      ...{ text: { documents: home.documents, data: job().data }, tokens, clip: {}, before: undefined }
+      ...{
+        text: { documents: home.documents, data: job().data, keptBack: tokens },
+        tokens,
+        clip: {},
+        before: undefined
+      }
     }
     const { before, after } = await trainer.measure(measuring, never)
     assert(after < before, 'the letters are alike')
