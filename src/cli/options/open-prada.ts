@@ -41,13 +41,18 @@ export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> 
  * Opens the remote that the flags name: by its URL, or a member by its multiaddr, dialled with the key of `--home`.
  *
  * @param files of the proxy
+ * @throws {UsageError} when it is no address
  * @throws {RemoteError} when it cannot be reached, or does not tell what is needed
  */
-export function openRemoteOf(
+export async function openRemoteOf(
   { remote: url, remoteKey, home: path }: PradaFlags,
   { vocabulary, tokenizer }: ModelFiles
 ): Promise<OpenedRemote> {
   const apiKey = remoteKey ?? process.env.LOAM_REMOTE_KEY
+  if (!/^(?:https?:\/\/|\/)/.test(url!))
+    throw new UsageError(
+      `--remote ${url} is not an address: give http://HOST:PORT, or a multiaddr that ends in /p2p/PEERID`
+    )
   return openRemote(url!, {
     vocabulary,
     encode: (text) => tokenizer.encode(text),
