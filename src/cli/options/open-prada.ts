@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { TensorMap } from '../../formats/index.ts'
 import type { GenerationDefaults } from '../../model/index.ts'
+import { loadPeerConfig } from '../../node/config/index.ts'
 import { homeAt } from '../../node/home/home.ts'
 import {
   createProxy,
@@ -11,10 +12,13 @@ import {
   type ProxyModels,
   type SealedProxy
 } from '../../node/proxy/index.ts'
+import { dialMember } from '../../node/services/dial-member.ts'
 import {
-  connectLogitsServer,
-  createHttpTransport,
+  chooseDrafter,
+  type OpenedRemote,
+  openRemote,
   type PradaComponents,
+  type PradaSettings,
   pairProxy,
   type Remote
 } from '../../prada/index.ts'
@@ -33,29 +37,50 @@ export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> 
   chatTemplate?: string
 }
 
-/** A remote and how to come back to it. */
-export interface OpenRemote {
-  readonly remote: Remote
-  /** Asks it anew what it is. */
-  reconnect(signal: AbortSignal): Promise<Remote>
-  dispose(): void
+/**
+ * Opens the remote that the flags name: by its URL, or a member by its multiaddr, dialled with the key of `--home`.
+ *
+ * @param files of the proxy
+ * @throws {UsageError} when it is no address
+ * @throws {RemoteError} when it cannot be reached, or does not tell what is needed
+ */
+export async function openRemoteOf(
+  { remote: url, remoteKey, remoteModel, home: path }: PradaFlags,
+  { vocabulary, tokenizer }: ModelFiles
+): Promise<OpenedRemote> {
+  const apiKey = remoteKey ?? process.env.LOAM_REMOTE_KEY
+  if (!/^(?:https?:\/\/|\/)/.test(url!))
+    throw new UsageError(
+      `--remote ${url} is not an address: give http://HOST:PORT, or a multiaddr that ends in /p2p/PEERID`
+    )
+  return openRemote(url!, {
+    vocabulary,
+    encode: (text) => tokenizer.encode(text),
+    ...(apiKey !== undefined && { apiKey }),
+    ...(remoteModel !== undefined && { model: remoteModel }),
+    ...(path !== undefined && {
+      dialMember: async (address: string) => {
+        const home = homeAt(path)
+        const { network } = await loadPeerConfig(home)
+        return dialMember({ home, network, log: QUIET }, address)
+      }
+    })
+  })
 }
 
-/**
- * Connects to the remote that the flags name.
- *
- * @throws {RemoteError} when it cannot be reached
- */
-export async function openRemoteOf({ remote: url, remoteKey }: PradaFlags): Promise<OpenRemote> {
-  const apiKey = remoteKey ?? process.env.LOAM_REMOTE_KEY
-  if (!URL.canParse(url!)) throw new UsageError(`--remote ${url} is not an address: give http://HOST:PORT`)
-  const transport = createHttpTransport({ url: url!, ...(apiKey !== undefined && { apiKey }) })
-  const connect = (signal?: AbortSignal): Promise<Remote> => connectLogitsServer(transport, {}, signal)
-  try {
-    return { remote: await connect(), reconnect: connect, dispose: () => transport.dispose() }
-  } catch (error) {
-    transport.dispose()
-    throw error
+const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+/** The settings with what the remote can do, where the flags do not say otherwise. */
+export function settingsFor(
+  settings: PradaSettings,
+  { draft, told }: Pick<PradaFlags, 'draft' | 'told'>,
+  { capabilities }: Remote
+): PradaSettings {
+  const { topK } = settings
+  return {
+    ...settings,
+    ...(draft === undefined && { drafter: chooseDrafter(capabilities) }),
+    ...(told === undefined && topK !== 'rows' && { topK: Math.min(topK, capabilities.topKMax) })
   }
 }
 
