@@ -115,7 +115,7 @@ describe('chat template', () => {
       assert.match(rendered('chatml')!, /^<\|im_start\|>user\nHi<\|im_end\|>/)
       writeFileSync(join(folder, 'own.txt'), '\ufefffile {{ messages[0].content }}')
       assert.equal(rendered(join(folder, 'own.txt')), 'file Hi')
-      assert.throws(() => rendered('nonsense'), /there is no chat template nonsense/)
+      assert.throws(() => rendered('nonsense'), /unknown chat template nonsense/)
       config({ chat_template: 7 })
       assert.throws(() => rendered(), /tokenizer_config\.json/)
     } finally {
