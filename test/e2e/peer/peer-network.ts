@@ -68,7 +68,7 @@ export class PeerNetwork {
       model: model ?? makeTinyBase(join(folder, 'base')),
       folder
     }
-    const timeouts = { gatherMs: 1_500, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
+    const timeouts = { gatherMs: 1_000, graceMs: 400, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
     const prepared = await prepareTestnet(options, () => {}, {
       ...terms,
       timeouts: { ...timeouts, ...terms.timeouts }
