@@ -8,6 +8,14 @@ runNamed({
       summary: 'llama.cpp and PyTorch compute with exported adapters',
       file: './exports/judge-exports.js'
     },
+    choices: {
+      summary: 'lm-evaluation-harness finds the same accuracies of multiple-choice questions',
+      file: './choices/check-choices.js'
+    },
+    tokenizers: {
+      summary: 'llama.cpp makes the same tokens and logits of exports with real tokenizers',
+      file: './tokenizers/judge-tokenizers.js'
+    },
     'llama-cpp': { summary: 'llama.cpp scores a text as Loam does', file: './llama-cpp/llama-cpp-scores.js' },
     merge: { summary: 'this machine merges to the committed digests', file: './kernel/check-merge.js' },
     arm64: {
@@ -21,6 +29,10 @@ runNamed({
     cases: {
       summary: 'inputs after public bug reports through the real commands, where ../shared/cases is',
       file: './cases/check-cases.js'
+    },
+    remotes: {
+      summary: 'remotes that nobody here wrote give the tokens of one whole row a token',
+      file: './remotes/check-remotes.js'
     },
     documents: {
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',

@@ -67,4 +67,4 @@ export {
   type StackOptions,
   stackAdapters
 } from './stack/stack.ts'
-export { type Clip, cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'
+export { type Clip, cappedSamples, type MemberWeights } from './stack/weights.ts'

@@ -13,7 +13,13 @@ export function clipAdapter(
   boundOf: (module: string) => number,
   rsLora = false
 ): LoraAdapter {
-  return { pairs: adapter.pairs.map((pair) => clipPair(pair, boundOf(pair.module), rsLora)) }
+  return {
+    pairs: adapter.pairs.map((pair) => {
+      const norm = updateNorm(pair, rsLora)
+      const bound = boundOf(pair.module)
+      return norm > bound ? scaleB(pair, bound / norm) : pair
+    })
+  }
 }
 
 /**
@@ -57,12 +63,6 @@ export function clipToMedian(members: readonly StackMember[], factor: number, rs
     ...member,
     adapter: { pairs: member.adapter.pairs.map((pair) => scaleB(pair, factors.get(pair)!)) }
   }))
-}
-
-function clipPair(pair: LoraPair, bound: number, rsLora: boolean): LoraPair {
-  const norm = updateNorm(pair, rsLora)
-  if (!(norm > bound)) return pair
-  return scaleB(pair, bound / norm)
 }
 
 function scaleB(pair: LoraPair, factor: number): LoraPair {

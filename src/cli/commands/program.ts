@@ -74,6 +74,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "work with the consortium's adapter",
     load: async () => (await import('./adapter.ts')).adapterCommand()
   },
+  data: {
+    summary: 'show what training data become: records, tokens, and which of them are learned',
+    load: async () => (await import('./data/data.ts')).dataCommand()
+  },
   train: {
     summary: 'fine-tune a LoRA adapter on this machine alone: no network, no consortium',
     load: async () => (await import('./train/train.ts')).trainCommand()
@@ -81,6 +85,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   generate: {
     summary: 'continue a text, or answer as a chat, with or without an adapter',
     load: async () => (await import('./generate/generate.ts')).generateCommand()
+  },
+  serve: {
+    summary: 'answer OpenAI-style requests with a model, or with a remote that an adapter steers',
+    load: async () => (await import('./serve/serve.ts')).serveCommand()
   },
   eval: {
     summary: 'score a text or multiple-choice questions under a model, with or without an adapter',
@@ -114,6 +122,7 @@ Examples:
   $ loam status --home ~/.loam            what a running peer is doing
   $ loam join INVITE --home ~/.loam       ask to join a consortium
   $ loam train --data FILE --out DIR      fine-tune on this machine alone
+  $ loam serve --model DIR                an OpenAI-compatible server
   $ loam doctor                           what can compute on this machine
   $ loam COMMAND --help                   a command's options, with examples
 

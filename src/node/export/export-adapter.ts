@@ -14,12 +14,9 @@ import {
   FormatError,
   type GgufFile,
   ggufChunks,
-  modelDigest,
-  stackDigest,
-  type Tensor,
-  type TensorMap
+  stackDigest
 } from '../../formats/index.ts'
-import { applyAdapter, type BaseModel, loadBaseModel } from '../../model/index.ts'
+import { applyAdapter, loadBaseModel } from '../../model/index.ts'
 import { hex } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
@@ -28,9 +25,11 @@ import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
 import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
+import { tokenizerNotes } from './gguf-tokenizer.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
 import { requireRange } from './require-range.ts'
+import { sealedModules, withModules } from './sealed-model.ts'
 
 /** Export formats of the global adapter. */
 export const EXPORT_FORMATS = ['peft', 'gguf', 'merged', 'merged-gguf'] as const
@@ -74,6 +73,8 @@ export interface ExportedAdapter {
   readonly rank: number
   /** Relative error ‖ΔW − ΔW'‖ / ‖ΔW‖ of a limited rank; 0 where the adapter is exact. */
   readonly error: number
+  /** What a reader of the files does not do as Loam does, as lines for people. */
+  readonly notes?: readonly string[]
 }
 
 /** A consortium's adapter and the rounds that it sums. */
@@ -123,12 +124,17 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
     return exported
   }
   const isFromGenesis = (options.rounds?.first ?? 1) === 1
-  const sealed = maxRank === undefined && isFromGenesis ? await sealedModel(home, stacked.at(-1)!) : undefined
-  const weights = sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base, sealed)
+  // Of a span that begins with the first round these are the bits that every member holds, where base plus concatenated
+  // stacks would round once instead of once a round.
+  const sealed =
+    maxRank === undefined && isFromGenesis ? await sealedModules(home, stacked.at(-1)!) : undefined
+  const weights =
+    sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base.weights, sealed)
   if (format === 'merged') await writeModelFolder(folder, base, weights, { dtype, overwrite })
   else {
     const file = await ggufModel(base, weights, `${baseName}-merged`, dtype)
     await writeGguf(folder, GGUF_MODEL_FILE, file, dtype)
+    return { ...exported, notes: tokenizerNotes(options.baseFolder) }
   }
   return exported
 }
@@ -161,29 +167,6 @@ async function readStack(path: string, digest: string): Promise<LoraAdapter> {
     if (!isMissing(error) && !(error instanceof FormatError)) throw error
   }
   throw new PeerError(`${path} is missing or differs from the sealed stack: copy it from another member`)
-}
-
-/**
- * The target modules that a round sealed: of a span that begins with the first round these are the bits that every member
- * holds, where base plus concatenated stacks would round once instead of once a round.
- */
-async function sealedModel(home: Home, { context, sealedRound }: JudgedRound): Promise<TensorMap> {
-  const path = roundFiles(home, context.round).model
-  try {
-    const { tensors } = decodeSafetensors(await readFile(path))
-    const modules = new Map([...tensors].map(([name, tensor]) => [name.replace(/\.weight$/, ''), tensor]))
-    if (modelDigest(modules) === hex(sealedRound.seal.model)) return modules
-  } catch (error) {
-    if (!isMissing(error) && !(error instanceof FormatError)) throw error
-  }
-  throw new PeerError(`${path} is missing or differs from the sealed model: copy it from another member`)
-}
-
-function withModules(base: BaseModel, modules: TensorMap): Map<string, Tensor> {
-  return new Map([
-    ...base.weights,
-    ...[...modules].map(([module, weight]) => [`${module}.weight`, weight] as const)
-  ])
 }
 
 async function writeGguf(folder: string, name: string, file: GgufFile, dtype: ElementFormat): Promise<void> {

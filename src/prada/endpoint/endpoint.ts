@@ -78,16 +78,17 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     active,
     waiting,
     isReady: () => sources.current !== undefined,
+    traffic: () => sources.current?.traffic,
     ...(options.logitsLoad && { logits: options.logitsLoad })
   })
   const access = createAccess(options.apiKeys ?? [])
   const answering: Answering = { sources, places, turns, metrics, onFailure, closing: closing.signal }
 
   answerErrors(app, onFailure)
-  app.addHook('onRequest', async (request, reply) => {
+  // Before the body is read, and behind what tells a browser which origins may ask: it shall see the refusal too.
+  app.addHook('preParsing', async (request, reply) => {
     reply.header('x-request-id', request.id)
-    // A browser asks without the key whether it may ask.
-    if (request.method === 'OPTIONS' || request.url === '/health') return
+    if (request.url === '/health') return
     access.check(request)
     if (isClosing) throw closingError()
   })

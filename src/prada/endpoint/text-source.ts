@@ -1,5 +1,6 @@
 import type { RenderChat, TextTokenizer } from '../../data/index.ts'
 import type { DrawSettings, LikelyId } from '../core/index.ts'
+import type { Traffic } from '../remotes/remote.ts'
 import type { PradaStatistics } from '../session/index.ts'
 
 /** One text to make. */
@@ -56,8 +57,12 @@ export interface TextSource {
   readonly tokens: readonly (Uint8Array | undefined)[]
   /** The model's own chat template, or the one that was chosen for it. */
   readonly renderChat: RenderChat | undefined
+  /** Texts that end a text, whatever a request says; none where it is absent. */
+  readonly stop?: readonly string[]
   /** Tokens that are made at a time for all texts; as many as there are texts where it is absent. */
   readonly tokensAtOnce?: number
+  /** Bytes that have crossed the line for all texts, where there is one. */
+  readonly traffic?: Traffic | undefined
   start(request: TextRequest): SourceText
   /** Frees the models; no text is under way. */
   dispose(): Promise<void>

@@ -13,6 +13,8 @@ export interface ListedModel {
   readonly id: string
   /** Longest text, tokens, where it says so. */
   readonly context?: number
+  /** What kind of server it is, where it says so. */
+  readonly owner?: string
 }
 
 /** What is known of the proxy, which a server of texts is compared with. */
@@ -59,6 +61,9 @@ export async function connectCompletions(
       context: model.context ?? TEXT_MAX
     },
     vocabulary: proxy.vocabulary,
+    get traffic() {
+      return exchange.traffic
+    },
     start: async (vocabularySize): Promise<RemoteText> =>
       new CompletionsText({ exchange, api, names, proxy, traits, retries, vocabularySize })
   }
