@@ -17,11 +17,19 @@ runNamed({
       summary: 'what members that poison do to the loss, with and without each defence',
       file: './poison/poison.js'
     },
+    'held-out-margin': {
+      summary: 'what margin the held-out check needs: honest and poisoned updates on the text of others',
+      file: './held-out-margin/held-out-margin.js'
+    },
     flood: {
       summary: 'what valid messages that nobody needs cost the others, with real peers (Linux)',
       file: './flood/flood.js'
     },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
+    'draft-leak': {
+      summary: 'what drafts tell a curious remote about the text behind an adapter',
+      file: './prada/draft-leak.js'
+    },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
     soak: {
       summary: 'peers over hundreds of short rounds: memory, files, timers, disk',
