@@ -35,7 +35,7 @@ export async function runSteeredGeneration(flags: GenerateFlags): Promise<void> 
   const draftFlags = { ...flags, ...(told !== undefined && { told }) }
   const settings = pradaSettings(draftFlags, DEFAULT_PRADA_SETTINGS)
   const proxy = await openProxyOf(flags)
-  const { remote, dispose } = await openRemoteOf(flags, proxy)
+  const { remote, dispose } = await openRemoteOf(flags, proxy.files)
   try {
     await generate(flags, proxy, settingsFor(settings, draftFlags, remote), remote, stopping.signal)
   } finally {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { decodeUtf8 } from '../../../formats/index.ts'
 import { readCharter } from '../../../node/home/charter-file.ts'
 import { type Home, homeAt } from '../../../node/home/home.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from '../../../node/home/identity.ts'
@@ -88,7 +89,11 @@ export async function runRequest({
 export async function runAdmit(file: string, { home: path, ...output }: HomeOptions): Promise<void> {
   const member = await openMemberHome(path)
   if (!existsSync(file)) throw new Error(`there is no request ${file}`)
-  await support(member, decodeRequest(await readFile(file, 'utf8'), member.charter.id, file), output)
+  await support(
+    member,
+    decodeRequest(decodeUtf8(await readFile(file), file), member.charter.id, file),
+    output
+  )
 }
 
 /** Asks to leave with the next sealed round. */
@@ -113,7 +118,7 @@ export async function runEvict(
 
 async function readStanding(path: string) {
   try {
-    const { members: _members, ...standing } = JSON.parse(await readFile(path, 'utf8'))
+    const { members: _members, ...standing } = JSON.parse(decodeUtf8(await readFile(path), path))
     return standingSchema.parse(standing)
   } catch (error) {
     throw new Error(`${path} is not what loam members list --json prints`, { cause: error })
