@@ -38,7 +38,7 @@ async function openMemberHome(path: string): Promise<MemberHome> {
   const { head } = await openRoundStore(home, charter)
   const identity = await loadIdentity(home.identity)
   if (identity === undefined)
-    throw new Error(`there is no identity in ${home.folder}: create one with loam identity`)
+    throw new Error(`no identity found in ${home.folder}: create one with loam identity`)
   return { home, charter, head, identity }
 }
 
@@ -88,7 +88,7 @@ export async function runRequest({
 /** Supports a candidate's request in the name of this member. */
 export async function runAdmit(file: string, { home: path, ...output }: HomeOptions): Promise<void> {
   const member = await openMemberHome(path)
-  if (!existsSync(file)) throw new Error(`there is no request ${file}`)
+  if (!existsSync(file)) throw new Error(`request file not found: ${file}`)
   await support(
     member,
     decodeRequest(decodeUtf8(await readFile(file), file), member.charter.id, file),
