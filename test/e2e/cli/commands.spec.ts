@@ -203,7 +203,7 @@ describe('the loam command', function () {
       const card = ['--member', path('card.json')]
       const refused: [string[], RegExp][] = [
         [[...out, '--member', path('missing.json')], /member card not found: .*missing\.json/],
-        [[...out, '--member', path('broken.json')], /broken\.json is not a member card/],
+        [[...out, '--member', path('broken.json')], /broken\.json is not JSON: line 1, column 2/],
         [[...out, '--member', path('wrong.json')], /wrong\.json is not a member card/],
         [[...out, ...card, ...card], /give each member.s card once/],
         [
