@@ -1,4 +1,4 @@
-/** Lets text through up to the first stop string. */
+/** Lets text through up to the first stop string: of several that overlap, the one that is complete first. */
 export interface StopFilter {
   /** The part of the text that can no longer belong to a stop string. Nothing comes after a stop. */
   push(text: string): string
@@ -20,9 +20,9 @@ export function createStopFilter(stops: readonly string[]): StopFilter {
     push(text) {
       if (stopped) return ''
       held += text
-      const found = wanted.map((stop) => held.indexOf(stop)).filter((place) => place >= 0)
-      const end = found.length > 0 ? Math.min(...found) : held.length - longestBeginning(held, wanted)
-      stopped = found.length > 0
+      const found = firstStop(held, wanted)
+      const end = found ?? held.length - longestBeginning(held, wanted)
+      stopped = found !== undefined
       const through = held.slice(0, end)
       held = stopped ? '' : held.slice(end)
       return through
@@ -33,6 +33,22 @@ export function createStopFilter(stops: readonly string[]): StopFilter {
       return rest
     }
   }
+}
+
+/**
+ * Where the first stop string begins: the one that is complete first, so that it does not matter how the text is cut. Of
+ * several that end at one place, the longest.
+ */
+function firstStop(text: string, stops: readonly string[]): number | undefined {
+  let first: { readonly begin: number; readonly end: number } | undefined
+  for (const stop of stops) {
+    const begin = text.indexOf(stop)
+    const end = begin + stop.length
+    if (begin < 0) continue
+    if (first === undefined || end < first.end || (end === first.end && begin < first.begin))
+      first = { begin, end }
+  }
+  return first?.begin
 }
 
 /** Length of the longest end of `text` that a stop string begins with. */

@@ -53,6 +53,15 @@ describe('detokenizer', () => {
   })
 })
 
+/** Where the stop begins that is complete first when the text comes a character at a time. */
+function firstComplete(text: string, stops: readonly string[]): number | undefined {
+  for (let length = 1; length <= text.length; length++) {
+    const ending = stops.filter((stop) => text.slice(0, length).endsWith(stop))
+    if (ending.length > 0) return length - Math.max(...ending.map((stop) => stop.length))
+  }
+  return undefined
+}
+
 describe('stop filter', () => {
   it('lets everything before the first stop through, however the text is cut', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 30 })
@@ -65,14 +74,19 @@ describe('stop filter', () => {
         let through = ''
         for (const piece of pieces) through += filter.push(piece)
         const text = pieces.join('')
-        const places = wanted.map((stop) => text.indexOf(stop)).filter((place) => place >= 0)
-        assert.equal(filter.stopped, places.length > 0)
-        assert.equal(
-          through + filter.flush(),
-          text.slice(0, places.length > 0 ? Math.min(...places) : undefined)
-        )
+        const begin = firstComplete(text, wanted)
+        assert.equal(filter.stopped, begin !== undefined)
+        assert.equal(through + filter.flush(), text.slice(0, begin))
       })
     )
+  })
+
+  it('stops at the one that is complete first, of those that overlap', () => {
+    for (const pieces of [['abc'], ['a', 'b', 'c'], ['ab', 'c']]) {
+      const filter = createStopFilter(['abc', 'b'])
+      assert.equal(pieces.map((piece) => filter.push(piece)).join(''), 'a', pieces.join(' '))
+      assert.equal(filter.stopped, true)
+    }
   })
 
   it('holds back only what a stop may begin with', () => {

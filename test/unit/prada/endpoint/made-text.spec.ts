@@ -69,8 +69,12 @@ describe('a text that is made', () => {
     await fc.assert(
       fc.asyncProperty(letters, stops, async (whole, stop) => {
         const { text, ids, pieces, end } = await told(bytesOf(whole), stop)
-        const found = stop.map((one) => whole.indexOf(one)).filter((place) => place >= 0)
-        const expected = found.length > 0 ? whole.slice(0, Math.min(...found)) : whole
+        // The stop that is complete first ends the text; of several that end there, the longest.
+        const found = stop
+          .map((one) => ({ begin: whole.indexOf(one), end: whole.indexOf(one) + one.length }))
+          .filter(({ begin }) => begin >= 0)
+          .sort((a, b) => a.end - b.end || a.begin - b.begin)
+        const expected = found.length > 0 ? whole.slice(0, found[0]!.begin) : whole
         assert.equal(text, expected)
         assert.equal(end.reason, found.length > 0 ? 'stop' : 'length')
         assert.deepEqual(ids, bytesOf(expected))
