@@ -1,6 +1,7 @@
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { decode } from 'multiformats/hashes/digest'
 import {
+  afterFault,
   decodeEnvelope,
   type EarlyEnvelopes,
   type Envelope,
@@ -25,7 +26,7 @@ export interface CheckedEnvelope {
    * peer that forwarded it.
    */
   readonly verdict: Exclude<Judgement['verdict'], 'early'>
-  readonly event?: PeerEvent
+  readonly event?: PeerEvent | undefined
 }
 
 /** What an envelope is checked against. */
@@ -80,7 +81,7 @@ export class EnvelopeCheck {
           return this.#keepEarly(envelope.header.author, bytes)
         case 'fault':
           this.#blame(envelope.header, judgement.reason)
-          return { verdict: 'fault' }
+          return { verdict: 'fault', event: afterFault(state, envelope.header) }
         case 'reject':
           this.#components.log.warn({ from, reason: judgement.reason }, 'a message was rejected')
           return { verdict: 'reject' }

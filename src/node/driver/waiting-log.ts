@@ -11,14 +11,18 @@ export function logWaiting(log: Log, effect: Waiting): void {
     log.info({ peer }, "a member's adapter was stacked again; the member is waited for again")
     return
   }
-  const { rounds, isInvalid } = effect
-  const why = isInvalid
-    ? 'its adapter is invalid'
-    : 'its blocks were unavailable, or too few members endorsed them'
+  const { rounds } = effect
   log.warn(
-    { peer, rounds, why },
+    { peer, rounds, why: whyOf(effect) },
     effect.isGivenUp
-      ? 'a member announced adapters that could not be stacked in three consecutive rounds; it is no longer waited for'
-      : 'a member announced an adapter that could not be stacked'
+      ? 'a member had no adapter that could be stacked in three consecutive rounds; it is no longer waited for'
+      : 'a member had no adapter that could be stacked'
   )
+}
+
+function whyOf({ isInvalid, isAnnounced }: Extract<Effect, { type: 'missed' }>): string {
+  if (isInvalid) return 'its adapter is invalid'
+  return isAnnounced
+    ? 'its blocks were unavailable, or too few members endorsed them'
+    : 'it announced none in time'
 }
