@@ -22,6 +22,10 @@ runNamed({
       summary: 'inputs after public bug reports through the real commands, where ../shared/cases is',
       file: './cases/check-cases.js'
     },
+    remotes: {
+      summary: 'remotes that nobody here wrote give the tokens of one whole row a token',
+      file: './remotes/check-remotes.js'
+    },
     documents: {
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'

@@ -1,7 +1,7 @@
 import { describeDomain } from '../src/data/index.ts'
 import { ADDED_SOURCES } from './added-texts/index.ts'
 import { type AddedTextLoss, DOMAIN_SPLIT_SEED, type DomainLoss, type Measurement } from './measure.ts'
-import { fallOf, lossRow, type ModelFacts, megabytes, quote } from './model-card-text.ts'
+import { cardHead, fallOf, lossRow, type ModelFacts, megabytes, samplesAndLimits } from './model-card-text.ts'
 import type { Sample } from './samples.ts'
 import type { TrainingRecord } from './training-record.ts'
 
@@ -29,14 +29,7 @@ export function largerModelCard(
   const { config } = facts
   const { measurement } = larger
   const gain = smaller.measurement.model.nats - measurement.model.nats
-  return `---
-license: [apache-2.0, mit]
-language: en
-library_name: transformers
-pipeline_tag: text-generation
----
-
-# ${larger.name}
+  return `${cardHead(larger.name)}
 
 The larger sibling of \`${smaller.name}\`: a Llama of ${measurement.parameters.toLocaleString('en')} parameters with the same tokenizer, byte for byte. It
 exists to stand for a large remote model that a small fine-tuned one steers. It is far too small to be useful for
@@ -86,19 +79,7 @@ ${dataSection(record)}
 
 ${trainingSection(record)}
 
-## Samples
-
-Beginning in bold; 80 tokens, temperature 0.7, the 40 likeliest tokens, seed 1, not selected.
-
-${texts.map(({ beginning, continuation }) => quote(`**${beginning}**${continuation}`)).join('\n\n')}
-
-## Limits
-
-- It writes the manner of its sources, not sense: nothing that it says is knowledge. English only.
-- Its sources carry the views of their times and authors, including those of presidents on peoples they fought or held in
-  slavery, and advertisements meant to deceive. Do not put it before users.
-- Names that stand in public mails and speeches stand in its training text. Addresses were masked by pattern, which finds
-  most, not all.
+${samplesAndLimits(texts)}
 - It began as a widened copy of \`${smaller.name}\`, so the two agree more often than two models trained apart would. What is
   measured with this pair as draft and target of speculative decoding is the favourable case.
 - Nothing beyond ${config.maxPositions} tokens was ever seen in one piece.

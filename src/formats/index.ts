@@ -29,6 +29,7 @@ export {
   isElementFormat,
   widenElements
 } from './elements/element-formats.ts'
+export { rangeFault } from './elements/element-range.ts'
 export { float32Bytes } from './elements/little-endian.ts'
 export { notTheFileItself } from './files/not-the-file.ts'
 export { readTextFile } from './files/read-text.ts'

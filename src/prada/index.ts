@@ -11,6 +11,7 @@
  */
 export * from './core/index.ts'
 export * from './endpoint/index.ts'
+export * from './evaluate/index.ts'
 export * from './models/index.ts'
 export * from './remotes/index.ts'
 export * from './server/index.ts'

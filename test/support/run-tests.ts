@@ -1,6 +1,5 @@
 /**
- * Runs the spec files below some folders of `test` in several mocha processes at once, and sums what they count. Tests
- * with networks mostly wait, the others compute: on two cores they fit beside each other.
+ * Runs the spec files below some folders of `test` in several mocha processes, some at once, and sums what they count.
  *
  * Usage: node dist/test/support/run-tests.js FOLDER...
  */
@@ -13,8 +12,24 @@ import { packageRoot } from '../../src/package-root.ts'
 import { Relay } from './output-relay.ts'
 import { type Counts, renderSummary, sumCounts } from './test-counts.ts'
 
-/** A process each: a spec file is in the first lane that has a folder for it, the last one has the rest. */
-const LANES: readonly (readonly string[])[] = [['e2e/peer/'], ['e2e/', 'integration/'], ['']]
+/**
+ * What shares a process: a spec file is in the first group that has a prefix of its path, the last one has the rest. They
+ * begin in this order, the long ones first, so that no lane is left alone with one at the end.
+ */
+const GROUPS: readonly (readonly string[])[] = [
+  ['unit/node/', 'unit/model/', 'unit/prada/'],
+  ['e2e/peer/faults', 'e2e/peer/held-out-veto'],
+  ['e2e/cli/commands', 'e2e/cli/train'],
+  ['e2e/testnet/', 'e2e/cli/'],
+  ['e2e/peer/join', 'e2e/peer/fetch-base'],
+  ['integration/'],
+  ['e2e/'],
+  ['sim/'],
+  ['']
+]
+
+/** Processes at once: those with networks mostly wait, the others compute; two cores are busy with three. */
+const LANES = 3
 
 const MOCHA = createRequire(import.meta.url).resolve('mocha/bin/mocha.js')
 const TESTS = join(packageRoot(), 'dist', 'test')
@@ -22,26 +37,26 @@ const TESTS = join(packageRoot(), 'dist', 'test')
 /** How long a process may take to say what keeps it from ending, milliseconds, after its tests: then it is ended. */
 const LATE_MS = 30_000
 
-/** Spec files of each lane that has some. */
-function lanesOf(folders: readonly string[]): string[][] {
-  const lanes: string[][] = LANES.map(() => [])
+/** Spec files of each group that has some. */
+function groupsOf(folders: readonly string[]): string[][] {
+  const groups: string[][] = GROUPS.map(() => [])
   for (const folder of folders)
     for (const entry of readdirSync(join(TESTS, folder), { withFileTypes: true, recursive: true })) {
       if (!entry.name.endsWith('.spec.js')) continue
       const file = join(entry.parentPath, entry.name)
       const path = relative(TESTS, file).replaceAll('\\', '/')
-      lanes[LANES.findIndex((prefixes) => prefixes.some((prefix) => path.startsWith(prefix)))]!.push(file)
+      groups[GROUPS.findIndex((prefixes) => prefixes.some((prefix) => path.startsWith(prefix)))]!.push(file)
     }
-  return lanes.filter((files) => files.length > 0).map((files) => files.toSorted())
+  return groups.filter((files) => files.length > 0).map((files) => files.toSorted())
 }
 
 /**
- * Runs one lane.
+ * Runs one group in a process of its own.
  *
  * @returns what it counted; a process that does not end by itself, or with a code that no test accounts for, is one
  *   failure more
  */
-async function runLane(files: readonly string[], relay: Relay): Promise<Counts> {
+async function runGroup(files: readonly string[], relay: Relay): Promise<Counts> {
   const child = fork(MOCHA, [...files], { cwd: packageRoot(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   let counts: Counts = { passed: 0, failed: 0, skipped: 0, milliseconds: {} }
   let deadline: NodeJS.Timeout | undefined
@@ -71,12 +86,18 @@ async function runLane(files: readonly string[], relay: Relay): Promise<Counts> 
   return fault === undefined ? counts : { ...counts, failed: counts.failed + 1 }
 }
 
-const lanes = lanesOf(process.argv.slice(2))
-if (lanes.length === 0) {
+const groups = groupsOf(process.argv.slice(2))
+if (groups.length === 0) {
   process.stderr.write('error: name folders of test that hold spec files\n')
   process.exit(2)
 }
 const relay = new Relay(process.stdout)
-const counts = sumCounts(await Promise.all(lanes.map((files) => runLane(files, relay))))
+const waiting = groups.values()
+const all: Counts[] = []
+const runLane = async () => {
+  for (const files of waiting) all.push(await runGroup(files, relay))
+}
+await Promise.all(Array.from({ length: LANES }, runLane))
+const counts = sumCounts(all)
 process.stdout.write(renderSummary(counts, packageRoot()))
 process.exitCode = counts.failed === 0 ? 0 : 1

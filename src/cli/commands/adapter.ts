@@ -17,6 +17,7 @@ interface ExportFlags {
   dtype: Lowercase<ElementFormat>
   model?: string
   baseName: string
+  overwrite?: boolean
   json?: boolean
 }
 
@@ -24,6 +25,7 @@ interface ImportFlags {
   model?: string
   out?: string
   dtype: Lowercase<ElementFormat>
+  overwrite?: boolean
   json?: boolean
 }
 
@@ -54,6 +56,7 @@ function exportCommand(): Command {
       'folder of the base model (default: the model that Loam ships); not used by peft'
     )
     .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
+    .option('--overwrite', 'replace what is in --out')
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
     .addHelpText(
       'after',
@@ -84,6 +87,7 @@ function importCommand(): Command {
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--out <folder>', 'write the base with the adapter merged into its weights here')
     .addOption(dtypeOption())
+    .option('--overwrite', 'replace the model that is in --out')
     .option('--json', 'print one JSON object: { "modules", "ranks", "scales", "baseModel", "folder" }')
     .addHelpText(
       'after',
@@ -113,7 +117,8 @@ async function runExport(flags: ExportFlags): Promise<void> {
     maxRank: flags.maxRank,
     dtype: flags.dtype.toUpperCase() as ElementFormat,
     baseFolder: homeModelFolder(homeAt(flags.home), flags.model),
-    baseName: flags.baseName
+    baseName: flags.baseName,
+    overwrite: flags.overwrite
   })
   printResult(exported, flags, () => {
     const { folder, rank, rounds, error } = exported
@@ -127,7 +132,8 @@ async function runImport(folder: string, flags: ImportFlags): Promise<void> {
   const imported = await importAdapter(resolve(folder), {
     baseFolder: baseModelFolder(flags.model),
     out: flags.out === undefined ? undefined : resolve(flags.out),
-    dtype: flags.dtype.toUpperCase() as ElementFormat
+    dtype: flags.dtype.toUpperCase() as ElementFormat,
+    overwrite: flags.overwrite
   })
   printResult(imported, flags, () => {
     const { modules, ranks, scales } = imported

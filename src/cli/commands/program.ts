@@ -82,6 +82,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'continue a text, or answer as a chat, with or without an adapter',
     load: async () => (await import('./generate/generate.ts')).generateCommand()
   },
+  serve: {
+    summary: 'answer OpenAI-style requests with a model, or with a remote that an adapter steers',
+    load: async () => (await import('./serve/serve.ts')).serveCommand()
+  },
   eval: {
     summary: 'score a text or multiple-choice questions under a model, with or without an adapter',
     load: async () => (await import('./eval/eval.ts')).evalCommand()
@@ -114,6 +118,7 @@ Examples:
   $ loam status --home ~/.loam            what a running peer is doing
   $ loam join INVITE --home ~/.loam       ask to join a consortium
   $ loam train --data FILE --out DIR      fine-tune on this machine alone
+  $ loam serve --model DIR                an OpenAI-compatible server
   $ loam doctor                           what can compute on this machine
   $ loam COMMAND --help                   a command's options, with examples
 

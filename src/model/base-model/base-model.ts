@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import type { Tensor } from '../../formats/tensor.ts'
 import { type ModelConfig, parseModelConfig, UnsupportedModelError } from '../families/index.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
-import { openParameters, requireFittingConfig } from '../weights/parameter-files.ts'
+import { openParameters, requireFittingConfig, WEIGHTS_FILE } from '../weights/parameter-files.ts'
 import { type GenerationDefaults, loadGenerationDefaults } from './generation-defaults.ts'
+
+const ADAPTER_FILE = 'adapter_config.json'
 
 /** A base model's folder without its weights. */
 export interface BaseModelDescription {
@@ -43,6 +46,7 @@ export function loadBaseModel(folder: string): BaseModel {
  */
 export function describeBaseModel(folder: string): BaseModelDescription {
   const configJson = readJsonObject(join(folder, 'config.json'))
+  requireNoAdapter(folder)
   const config = parseModelConfig(configJson)
   requireFittingConfig(folder, config)
   const tokenizer = loadTokenizer(folder)
@@ -63,6 +67,14 @@ function requireEmbeddedTokens(
       `the tokenizer has ids up to ${vocabularySize - 1}, but config.json, vocab_size is ${config.vocabularySize}: there is no row for ${JSON.stringify(name)}`
     )
   }
+}
+
+/** An adapter in the same folder is applied by transformers, without a word. */
+function requireNoAdapter(folder: string): void {
+  if (existsSync(join(folder, WEIGHTS_FILE)) && existsSync(join(folder, ADAPTER_FILE)))
+    throw new UnsupportedModelError(
+      `${folder} holds a base model and ${ADAPTER_FILE}, whose adapter transformers would apply: move the adapter to a folder of its own and name it with --adapter`
+    )
 }
 
 function loadWeights(folder: string, config: ModelConfig): Map<string, Tensor> {

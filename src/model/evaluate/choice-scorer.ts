@@ -72,17 +72,22 @@ export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorer
           const { scored } = rows[next]!
           return scores[next++]!.slice(-scored).reduce((sum, value) => sum + value, 0)
         })
-        const by = (length: (choice: string) => number): number =>
-          largest(own.map((sum, index) => sum / length(choices[index]!)))
-        return {
-          logProbabilities: own,
-          chosen: largest(own),
-          chosenByCharacter: by((choice) => [...choice].length),
-          chosenByByte: by((choice) => Buffer.byteLength(choice))
-        }
+        return judgedChoices(choices, own)
       })
     },
     dispose: () => scorer.dispose()
+  }
+}
+
+/** Which choices are the likeliest, from the log-probability of each. */
+export function judgedChoices(choices: readonly string[], own: readonly number[]): ChoiceScores {
+  const by = (length: (choice: string) => number): number =>
+    largest(own.map((sum, index) => sum / length(choices[index]!)))
+  return {
+    logProbabilities: own,
+    chosen: largest(own),
+    chosenByCharacter: by((choice) => [...choice].length),
+    chosenByByte: by((choice) => Buffer.byteLength(choice))
   }
 }
 

@@ -10,7 +10,7 @@ import type { ModelConfig } from '../families/index.ts'
 import { checkTokenId } from '../tokenizer/token-id.ts'
 import { checkWeights } from '../weights/check-weights.ts'
 import { type DecodingShape, decodingGraph, maskName, PLACEMENT } from './decoding-graph.ts'
-import { createKeyValueCache } from './key-value-cache.ts'
+import { createKeyValueCache, type KeyValueCache } from './key-value-cache.ts'
 
 /** Smallest capacity of a cache, tokens; it doubles from there. */
 const CACHE_BLOCK = 64
@@ -108,92 +108,119 @@ export function createDecoder(options: DecoderOptions): Decoder {
   const shapes = createCompiledShapes(config, executor)
   const exclusively = oneAtATime((work: () => Promise<Float32Array[]>) => work())
 
-  const start = (weights: TensorMap): DecodedText => {
-    checkWeights(config, weights, 'the weights')
-    const base = [...weights].map(([name, { data }]): [string, FeedValue] => [name, data])
-    const { layers, keyValueHeads: keyHeads, headSize } = config
-    const cache = createKeyValueCache({ layers, keyHeads, headSize }, CACHE_BLOCK)
-
-    /** Logits behind the last `count` of `ids`. */
-    const run = async (ids: readonly number[], count: number): Promise<Float32Array[]> => {
-      const held = cache.length
-      if (repeatable) cache.reserve(held + ids.length)
-      const shape = await shapes.get(runShape(ids.length, count, held))
-      const { length, rows = 1, placed } = shape
-      const feeds = new Map<string, FeedValue>(base)
-      if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)
-      const inputIds = new Int32Array(length)
-      inputIds.set(ids)
-      // Tokens that only fill the run up stand at the last position: no table has a row beyond it.
-      const positions = Int32Array.from({ length }, (_, row) => held + Math.min(row, ids.length - 1))
-      feeds.set('inputIds', inputIds).set('positions', positions)
-      const first = ids.length - count
-      feeds.set(
-        'last',
-        Int32Array.from({ length: rows }, (_, row) => Math.min(first + row, ids.length - 1))
-      )
-      if (placed) feeds.set(PLACEMENT, placementOf(shape, held, ids.length))
-      for (const window of shape.windows) feeds.set(maskName(window), decodingMask(shape, held, window))
-      const outputs = await shape.graph.run(feeds)
-      cache.append(outputs, length, ids.length)
-      const logits = outputs.get('logits')!
-      const size = config.vocabularySize
-      return Array.from({ length: count }, (_, row) => logits.subarray(row * size, (row + 1) * size))
-    }
-
-    const runShape = (tokens: number, count: number, held: number): DecodingShape => {
-      const capacity = repeatable || held > 0 ? cache.capacity : 0
-      if (!repeatable) {
-        const length = tokens === 1 ? 1 : Math.min(powerOfTwo(tokens), config.maxPositions)
-        return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length) }
-      }
-      // One row is multiplied by other code than several are, which sums in another order.
-      const length = powerOfTwo(tokens, RUN_MIN)
-      const rows = length <= ALL_ROWS_MAX ? length : powerOfTwo(count, ALL_ROWS_MAX)
-      return { length, capacity, rows, placed: true }
-    }
-
-    /** Appends all of `added`; logits behind the last `count`. */
-    const appendParts = async (added: readonly number[], count: number): Promise<Float32Array[]> => {
-      if (added.length === 0) throw new Error('no token was given to append')
-      if (!Number.isInteger(count) || count < 1 || count > added.length)
-        throw new RangeError(`the logits behind ${count} of ${added.length} tokens were asked for`)
-      for (const id of added) checkTokenId(id, config)
-      if (cache.length + added.length > context) throw contextError(cache.length + added.length, context)
-      const wanted: Float32Array[] = []
-      for (let from = 0; from < added.length; from += LENGTH_MAX) {
-        const part = added.slice(from, from + LENGTH_MAX)
-        const ofPart = Math.max(0, part.length - Math.max(0, added.length - count - from))
-        const logits = await run(part, Math.max(1, ofPart))
-        // A run's output is the executor's own, and lives until its next run.
-        if (ofPart > 0) wanted.push(...logits.map((row) => (count === 1 ? row : row.slice())))
-      }
-      return wanted
-    }
-
-    return {
-      get length() {
-        return cache.length
-      },
-      append: async (ids) => {
-        const added = [...ids]
-        return (await exclusively(() => appendParts(added, 1)))[0]!
-      },
-      appendRows(ids, count) {
-        const added = [...ids]
-        return exclusively(async () => {
-          const rows = await appendParts(added, count)
-          return count === 1 ? rows.map((row) => row.slice()) : rows
-        })
-      },
-      truncate: (length) => cache.truncate(length)
-    }
-  }
-
   return {
     context,
-    start,
+    start(weights) {
+      checkWeights(config, weights, 'the weights')
+      const base = [...weights].map(([name, { data }]): [string, FeedValue] => [name, data])
+      return new CachedText({ config, context, repeatable, shapes, base, exclusively })
+    },
     dispose: () => shapes.dispose()
+  }
+}
+
+/** What a decoder's texts share. */
+interface CachedTextParts {
+  readonly config: ModelConfig
+  readonly context: number
+  readonly repeatable: boolean
+  readonly shapes: ReturnType<typeof createCompiledShapes>
+  /** The weights as feeds. */
+  readonly base: readonly [string, FeedValue][]
+  /** Runs work after all work before it: the executor's outputs are overwritten by its next run. */
+  readonly exclusively: (work: () => Promise<Float32Array[]>) => Promise<Float32Array[]>
+}
+
+class CachedText implements DecodedText {
+  readonly #parts: CachedTextParts
+  readonly #cache: KeyValueCache
+
+  constructor(parts: CachedTextParts) {
+    this.#parts = parts
+    const { layers, keyValueHeads: keyHeads, headSize } = parts.config
+    this.#cache = createKeyValueCache({ layers, keyHeads, headSize }, CACHE_BLOCK)
+  }
+
+  get length(): number {
+    return this.#cache.length
+  }
+
+  async append(ids: readonly number[]): Promise<Float32Array> {
+    const added = [...ids]
+    return (await this.#parts.exclusively(() => this.#appendParts(added, 1)))[0]!
+  }
+
+  appendRows(ids: readonly number[], count: number): Promise<Float32Array[]> {
+    const added = [...ids]
+    return this.#parts.exclusively(async () => {
+      const rows = await this.#appendParts(added, count)
+      return count === 1 ? rows.map((row) => row.slice()) : rows
+    })
+  }
+
+  truncate(length: number): void {
+    this.#cache.truncate(length)
+  }
+
+  /** Appends all of `added`; logits behind the last `count`. */
+  async #appendParts(added: readonly number[], count: number): Promise<Float32Array[]> {
+    const { config, context } = this.#parts
+    if (added.length === 0) throw new Error('no token was given to append')
+    if (!Number.isInteger(count) || count < 1 || count > added.length)
+      throw new RangeError(`the logits behind ${count} of ${added.length} tokens were asked for`)
+    for (const id of added) checkTokenId(id, config)
+    if (this.length + added.length > context) throw contextError(this.length + added.length, context)
+    const wanted: Float32Array[] = []
+    for (let from = 0; from < added.length; from += LENGTH_MAX) {
+      const part = added.slice(from, from + LENGTH_MAX)
+      const ofPart = Math.max(0, part.length - Math.max(0, added.length - count - from))
+      const logits = await this.#run(part, Math.max(1, ofPart))
+      // A run's output is the executor's own, and lives until its next run.
+      if (ofPart > 0) wanted.push(...logits.map((row) => (count === 1 ? row : row.slice())))
+    }
+    return wanted
+  }
+
+  /** Logits behind the last `count` of `ids`. */
+  async #run(ids: readonly number[], count: number): Promise<Float32Array[]> {
+    const { config, repeatable, shapes, base } = this.#parts
+    const cache = this.#cache
+    const held = cache.length
+    if (repeatable) cache.reserve(held + ids.length)
+    const shape = await shapes.get(this.#runShape(ids.length, count, held))
+    const { length, rows = 1, placed } = shape
+    const feeds = new Map<string, FeedValue>(base)
+    if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)
+    const inputIds = new Int32Array(length)
+    inputIds.set(ids)
+    // Tokens that only fill the run up stand at the last position: no table has a row beyond it.
+    const positions = Int32Array.from({ length }, (_, row) => held + Math.min(row, ids.length - 1))
+    feeds.set('inputIds', inputIds).set('positions', positions)
+    const first = ids.length - count
+    feeds.set(
+      'last',
+      Int32Array.from({ length: rows }, (_, row) => Math.min(first + row, ids.length - 1))
+    )
+    if (placed) feeds.set(PLACEMENT, placementOf(shape, held, ids.length))
+    for (const window of shape.windows) feeds.set(maskName(window), decodingMask(shape, held, window))
+    const outputs = await shape.graph.run(feeds)
+    cache.append(outputs, length, ids.length)
+    const logits = outputs.get('logits')!
+    const size = config.vocabularySize
+    return Array.from({ length: count }, (_, row) => logits.subarray(row * size, (row + 1) * size))
+  }
+
+  #runShape(tokens: number, count: number, held: number): DecodingShape {
+    const { config, repeatable } = this.#parts
+    const capacity = repeatable || held > 0 ? this.#cache.capacity : 0
+    if (!repeatable) {
+      const length = tokens === 1 ? 1 : Math.min(powerOfTwo(tokens), config.maxPositions)
+      return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length) }
+    }
+    // One row is multiplied by other code than several are, which sums in another order.
+    const length = powerOfTwo(tokens, RUN_MIN)
+    const rows = length <= ALL_ROWS_MAX ? length : powerOfTwo(count, ALL_ROWS_MAX)
+    return { length, capacity, rows, placed: true }
   }
 }
 

@@ -181,6 +181,10 @@ export function weightFiles(folder: string): string[] {
 /** Weights in other formats, and how they become safetensors. */
 const OTHER_WEIGHTS: readonly (readonly [RegExp, string])[] = [
   [
+    /^adapter_model\.(?:safetensors|bin)$/,
+    'it is an adapter: name the folder of its base with --model, and this one with --adapter'
+  ],
+  [
     /^pytorch_model.*\.bin$|\.(?:pt|pth)$/,
     'load it in transformers and save it again, AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)'
   ],

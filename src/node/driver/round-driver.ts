@@ -18,6 +18,7 @@ import { messageOf } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { TrainingProgress } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { logEffect } from './effect-log.ts'
 import { type CheckedEnvelope, EnvelopeCheck } from './envelope-check.ts'
 import { EventQueue } from './event-queue.ts'
 import { HeldOutCheck } from './held-out-check.ts'
@@ -25,7 +26,6 @@ import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
-import { logWaiting } from './waiting-log.ts'
 
 /** Retry delays, milliseconds. */
 export interface RetryDelays {
@@ -234,34 +234,11 @@ export class RoundDriver {
         return this.#work('rebuilding the model', (signal) =>
           rebuildModel(this.#components, effect.context, this.#deviation, signal)
         )
-      case 'unpublished':
-        log.error(
-          { reason: effect.reason },
-          'the adapter of this peer is not announced: the others would refuse it'
-        )
-        return
-      case 'refused':
-        log.warn(
-          { peer: peerIdText(effect.author), manifest: hex(effect.manifest), fault: effect.reason },
-          'a manifest is not endorsed, and its author is not waited for in this round'
-        )
-        return
-      case 'missed':
-      case 'awaitedAgain':
-        return logWaiting(log, effect)
       case 'requestRefused':
         log.warn({ reason: effect.reason }, 'a membership request has taken effect or no longer can')
         return removeRequest(this.#components.home, this.#state.context.charterId, effect.signedRequest)
-      case 'certified':
-        log.debug({ author: effect.certificate.author }, 'a manifest is certified')
-        return
       case 'sealed':
         return this.#sealed(effect)
-      case 'equivocation': {
-        const { author, kind, slot } = effect.first
-        log.warn({ author, kind, slot }, 'a member signed two conflicting messages')
-        return
-      }
       case 'contradicted': {
         const { kind, slot, header } = effect.message
         log.error(
@@ -276,6 +253,8 @@ export class RoundDriver {
         log.error({ reason: effect.reason }, 'halted: an operator has to intervene')
         this.#components.report({ type: 'halted', reason: effect.reason })
         return
+      default:
+        return logEffect(log, effect)
     }
   }
 

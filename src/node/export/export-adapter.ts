@@ -14,22 +14,21 @@ import {
   FormatError,
   type GgufFile,
   ggufChunks,
-  modelDigest,
-  stackDigest,
-  type Tensor,
-  type TensorMap
+  stackDigest
 } from '../../formats/index.ts'
-import { applyAdapter, type BaseModel, loadBaseModel } from '../../model/index.ts'
+import { applyAdapter, loadBaseModel } from '../../model/index.ts'
 import { hex } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import { readCharter } from '../home/charter-file.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
-import { writeFileAtomic } from '../storage/index.ts'
+import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
+import { requireRange } from './require-range.ts'
+import { sealedModules, withModules } from './sealed-model.ts'
 
 /** Export formats of the global adapter. */
 export const EXPORT_FORMATS = ['peft', 'gguf', 'merged', 'merged-gguf'] as const
@@ -57,6 +56,8 @@ export interface ExportOptions {
   readonly dtype?: ElementFormat | undefined
   /** Folder of the base model; not needed for `peft`. */
   readonly baseFolder: string
+  /** Whether what the folder contains is replaced; refused if absent. */
+  readonly overwrite?: boolean | undefined
   /** The base model's name in the files. */
   readonly baseName: string
 }
@@ -101,8 +102,9 @@ async function sumOfStacks(home: Home, stacked: readonly JudgedRound[]): Promise
  * @throws {PeerError} when a round, the base model or the folder does not match
  */
 export async function exportAdapter(home: Home, options: ExportOptions): Promise<ExportedAdapter> {
-  const { format, folder, baseName, maxRank, dtype = 'F32' } = options
+  const { format, folder, baseName, maxRank, dtype = 'F32', overwrite } = options
   const stacked = await stackedRounds(home, options.rounds)
+  await requireFreeFolder(folder, overwrite)
   const { adapter: exact, rounds } = await sumOfStacks(home, stacked)
   const { adapter, error } = maxRank === undefined ? { adapter: exact, error: 0 } : limitRank(exact, maxRank)
   const rank = Math.max(...adapter.pairs.map((pair) => pair.rank))
@@ -119,9 +121,13 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
     return exported
   }
   const isFromGenesis = (options.rounds?.first ?? 1) === 1
-  const sealed = maxRank === undefined && isFromGenesis ? await sealedModel(home, stacked.at(-1)!) : undefined
-  const weights = sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base, sealed)
-  if (format === 'merged') await writeModelFolder(folder, base, weights, dtype)
+  // Of a span that begins with the first round these are the bits that every member holds, where base plus concatenated
+  // stacks would round once instead of once a round.
+  const sealed =
+    maxRank === undefined && isFromGenesis ? await sealedModules(home, stacked.at(-1)!) : undefined
+  const weights =
+    sealed === undefined ? applyAdapter(base.weights, adapter) : withModules(base.weights, sealed)
+  if (format === 'merged') await writeModelFolder(folder, base, weights, { dtype, overwrite })
   else {
     const file = await ggufModel(base, weights, `${baseName}-merged`, dtype)
     await writeGguf(folder, GGUF_MODEL_FILE, file, dtype)
@@ -159,30 +165,8 @@ async function readStack(path: string, digest: string): Promise<LoraAdapter> {
   throw new PeerError(`${path} is missing or differs from the sealed stack: copy it from another member`)
 }
 
-/**
- * The target modules that a round sealed: of a span that begins with the first round these are the bits that every member
- * holds, where base plus concatenated stacks would round once instead of once a round.
- */
-async function sealedModel(home: Home, { context, sealedRound }: JudgedRound): Promise<TensorMap> {
-  const path = roundFiles(home, context.round).model
-  try {
-    const { tensors } = decodeSafetensors(await readFile(path))
-    const modules = new Map([...tensors].map(([name, tensor]) => [name.replace(/\.weight$/, ''), tensor]))
-    if (modelDigest(modules) === hex(sealedRound.seal.model)) return modules
-  } catch (error) {
-    if (!isMissing(error) && !(error instanceof FormatError)) throw error
-  }
-  throw new PeerError(`${path} is missing or differs from the sealed model: copy it from another member`)
-}
-
-function withModules(base: BaseModel, modules: TensorMap): Map<string, Tensor> {
-  return new Map([
-    ...base.weights,
-    ...[...modules].map(([module, weight]) => [`${module}.weight`, weight] as const)
-  ])
-}
-
 async function writeGguf(folder: string, name: string, file: GgufFile, dtype: ElementFormat): Promise<void> {
+  requireRange(file.tensors, dtype)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, name), ggufChunks(file, { format: ggufFormat(dtype) }))
 }

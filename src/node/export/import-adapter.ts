@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isFinitePair, loraScale, PEFT_CONFIG_FILE } from '../../adapter/index.ts'
-import type { ElementFormat } from '../../formats/index.ts'
+import { loraScale, PEFT_CONFIG_FILE } from '../../adapter/index.ts'
+import { type ElementFormat, readJsonObject } from '../../formats/index.ts'
 import { applyAdapter, loadBaseModel } from '../../model/index.ts'
+import { requireFreeFolder } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { readPeftFolder } from './peft-files.ts'
@@ -13,6 +13,8 @@ export interface ImportOptions {
   /** Where to write the base with the adapter merged in; undefined to check only. */
   readonly out: string | undefined
   readonly dtype: ElementFormat
+  /** Whether what `out` contains is replaced; refused if absent. */
+  readonly overwrite?: boolean | undefined
 }
 
 /** What was found and written. */
@@ -37,21 +39,20 @@ export interface ImportedAdapter {
  * @throws {PeerError} when the folder is not a LoRA adapter, or does not fit the model
  */
 export async function importAdapter(folder: string, options: ImportOptions): Promise<ImportedAdapter> {
+  const { out, dtype, overwrite } = options
+  if (out !== undefined) await requireFreeFolder(out, overwrite)
   const adapter = await readPeftFolder(folder)
-  const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
-  if (damaged !== undefined)
-    throw new PeerError(`${folder}: ${damaged.module} holds numbers that are not finite`)
   const base = loadBaseModel(options.baseFolder)
   const weights = fitting(() => applyAdapter(base.weights, adapter), folder)
-  if (options.out !== undefined) await writeModelFolder(options.out, base, weights, options.dtype)
-  const config = JSON.parse(await readFile(join(folder, PEFT_CONFIG_FILE), 'utf8')) as Record<string, unknown>
+  if (out !== undefined) await writeModelFolder(out, base, weights, { dtype, overwrite })
+  const config = readJsonObject(join(folder, PEFT_CONFIG_FILE)) as Record<string, unknown>
   const named = config.base_model_name_or_path
   return {
     modules: adapter.pairs.map(({ module }) => module),
     ranks: different(adapter.pairs.map(({ rank }) => rank)),
     scales: different(adapter.pairs.map((pair) => loraScale(pair))),
     baseModel: typeof named === 'string' ? named : undefined,
-    folder: options.out
+    folder: out
   }
 }
 

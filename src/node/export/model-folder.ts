@@ -1,15 +1,17 @@
-import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ElementFormat,
   planSafetensorsFiles,
+  readJsonObject,
   SAFETENSORS_FILE_BYTES_MAX,
   safetensorsChunks,
   type TensorMap
 } from '../../formats/index.ts'
 import { type BaseModel, checkpointTensors } from '../../model/index.ts'
-import { writeFileAtomic } from '../storage/index.ts'
+import { removeReplaced, requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
+import { requireRange } from './require-range.ts'
 
 const TORCH_TYPES: Readonly<Record<ElementFormat, string>> = {
   F32: 'float32',
@@ -19,25 +21,39 @@ const TORCH_TYPES: Readonly<Record<ElementFormat, string>> = {
 const CONFIG_FILE = 'config.json'
 /** Weights in any format are rewritten; the folder's model card describes another model. */
 const NOT_COPIED =
-  /\.(safetensors|bin|gguf|h5|msgpack|pt|pth|onnx)$|\.index\.json$|^README\.md$|^training\.json$/
+  /\.(safetensors|bin|gguf|h5|msgpack|pt|pth|onnx)$|\.index\.json$|^README\.md$|^training\.json$|^adapter_config\.json$/
+/** Files of an earlier model that would be read with the new one's. */
+const REPLACED =
+  /\.(safetensors|bin|index\.json|jinja)$|^(?:(?:adapter_|generation_)?config|tokenizer.*|special_tokens_map|added_tokens|vocab)\.json$|^tokenizer\.model$|^merges\.txt$/
+
+/** How a model folder is written. */
+export interface ModelFolderOptions {
+  readonly dtype: ElementFormat
+  /** Whether the files of a model that is in the folder already are replaced; refused if absent. */
+  readonly overwrite?: boolean | undefined
+  /** Largest file, bytes of tensors; a tensor is never cut. */
+  readonly fileBytesMax?: number
+}
 
 /**
  * Writes a whole model as a Hugging Face folder: config and tokenizer of the base, its weights in files of at most 5 GB.
  *
  * @param weights every parameter by Hugging Face name
- * @param fileBytesMax largest file, bytes of tensors; a tensor is never cut
  * @returns names of the files, sorted
- * @throws {PeerError} when the folder is the base's own, or not empty
+ * @throws {PeerError} when the folder is the base's own, or not empty; when a weight has no number in the dtype
  */
 export async function writeModelFolder(
   folder: string,
   base: BaseModel,
   weights: TensorMap,
-  dtype: ElementFormat,
-  fileBytesMax = SAFETENSORS_FILE_BYTES_MAX
+  { dtype, overwrite, fileBytesMax = SAFETENSORS_FILE_BYTES_MAX }: ModelFolderOptions
 ): Promise<string[]> {
+  await requireFreeFolder(folder, overwrite)
+  requireRange(weights, dtype)
   await mkdir(folder, { recursive: true })
-  if ((await readdir(folder)).length > 0) throw new PeerError(`${folder} is not empty: choose another folder`)
+  if ((await realpath(folder)) === (await realpath(base.folder)))
+    throw new PeerError(`${folder} is the folder of the base model: choose another folder`)
+  await removeReplaced(folder, REPLACED)
   const tensors = checkpointTensors(base.config, weights)
   const { files, index } = planSafetensorsFiles(tensors, dtype, fileBytesMax)
   for (const { file, names } of files) {
@@ -49,10 +65,18 @@ export async function writeModelFolder(
     if (!entry.isFile() || entry.name === CONFIG_FILE || NOT_COPIED.test(entry.name)) continue
     await copyFile(join(base.folder, entry.name), join(folder, entry.name))
   }
-  const config = JSON.parse(await readFile(join(base.folder, CONFIG_FILE), 'utf8')) as object
   // Last: a folder with a config counts as a complete model.
-  await writeJson(join(folder, CONFIG_FILE), { ...config, torch_dtype: TORCH_TYPES[dtype] })
+  await writeJson(
+    join(folder, CONFIG_FILE),
+    configWith(readJsonObject(join(base.folder, CONFIG_FILE)), dtype)
+  )
   return (await readdir(folder)).sort()
+}
+
+/** The base's config.json with the one dtype of the files: `dtype` as transformers 5 writes it, or `torch_dtype`. */
+function configWith(config: object, dtype: ElementFormat): object {
+  const { dtype: newer, torch_dtype, ...others } = config as Record<string, unknown>
+  return { ...others, [newer === undefined ? 'torch_dtype' : 'dtype']: TORCH_TYPES[dtype] }
 }
 
 async function writeJson(path: string, value: object): Promise<void> {

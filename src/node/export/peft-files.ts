@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  adapterTensors,
   decodePeftFolder,
   encodePeftFolder,
   type LoraAdapter,
@@ -17,6 +18,7 @@ import {
 } from '../../formats/index.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { requireRange } from './require-range.ts'
 
 /**
  * Reads a PEFT folder as an adapter of the plain scale alpha / rank.
@@ -49,7 +51,7 @@ async function readWeights(folder: string): Promise<Uint8Array> {
 /** What is wrong with a folder that lacks one of the two files. */
 async function missing(folder: string): Promise<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
-  if (entries === undefined) return `there is no folder ${folder}`
+  if (entries === undefined) return `${folder} is not a PEFT adapter folder: it does not exist`
   const names = entries.map(({ name }) => name)
   const inside = entries.find(
     (entry) => entry.isDirectory() && existsSync(join(folder, entry.name, PEFT_CONFIG_FILE))
@@ -70,6 +72,7 @@ export async function writePeftFolder(
   dtype: ElementFormat = 'F32',
   rsLora = false
 ): Promise<void> {
+  requireRange(adapterTensors(adapter), dtype)
   const { config, weights } = encodePeftFolder(adapter, baseModel, rsLora, dtype)
   await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, PEFT_WEIGHTS_FILE), weights)

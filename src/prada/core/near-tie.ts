@@ -1,5 +1,5 @@
 import type { ScaledId } from './decide.ts'
-import { knownScores } from './known-scores.ts'
+import { drawnBound, type KnownScores, knownScores, otherMass, SUM_SLACK } from './known-scores.ts'
 import type { PartialRow } from './remote-row.ts'
 import { isFiltered, noiseOf, type Scoring } from './scoring.ts'
 
@@ -23,13 +23,16 @@ export function isNearTie(row: PartialRow, scoring: Scoring, id: number, error: 
   const all = [...scores.known, ...scores.others]
   const winner = all.find((entry) => entry.id === id)!
   const best = winner.scaled + noise(id)
-  const filters = isFiltered(settings) ? filtersOf(scores.known, all, scoring, distance) : undefined
+  const filters = isFiltered(settings) ? filtersOf(scores, scoring, row.tail, distance) : undefined
   if (filters?.surelyIn(winner) === false) return true
-  return all.some(
-    (entry) =>
-      entry.id !== id &&
-      entry.scaled + noise(entry.id) >= best - distance &&
-      filters?.maybeIn(entry) !== false
+  const reaches = (entry: ScaledId, score: number): boolean =>
+    entry.id !== id && score >= best - distance && filters?.maybeIn(entry) !== false
+  return (
+    scores.known.some((entry) => reaches(entry, entry.scaled + noise(entry.id))) ||
+    scores.others.some((entry) => {
+      const drawn = drawnBound(scores.drawBound, scoring, entry.id)
+      return reaches(entry, Math.min(entry.scaled + noise(entry.id), drawn))
+    })
   )
 }
 
@@ -39,28 +42,28 @@ interface MovingFilters {
   maybeIn(entry: ScaledId): boolean
 }
 
-function filtersOf(
-  known: readonly ScaledId[],
-  all: readonly ScaledId[],
-  { settings: { topK = all.length, topP = 1, minP = 0 } }: Scoring,
-  distance: number
-): MovingFilters {
+function filtersOf(scores: KnownScores, scoring: Scoring, tail: number, distance: number): MovingFilters {
+  const { known, others } = scores
+  const { topK = known.length + others.length, topP = 1, minP = 0 } = scoring.settings
   const highest = known[0]!.scaled
-  // Ids that were not told may have all that their bounds allow, or nothing.
-  const most = orderOf(all, highest)
-  const least = orderOf(known, highest)
-  const slack = Math.exp(2 * distance)
+  const told = orderOf(known, highest)
+  const untold = orderOf(others, highest)
+  // As `topPBorder` of a certificate: others have their bounds at most, and the tail together.
+  const mass = otherMass(scores, scoring, tail, highest)
+  const slack = Math.exp(2 * distance) * (1 + SUM_SLACK)
   return {
     surelyIn({ scaled }) {
-      const rank = most.above(scaled - distance - Number.EPSILON) - 1
-      if (rank >= topK || scaled < highest + Math.log(minP) + distance) return false
-      const mass = most.massOf(rank + 1) - Math.exp(scaled - highest)
-      return topP === 1 || rank <= 0 || mass * slack < topP * least.massOf(topK)
+      const least = scaled - distance * (1 + SUM_SLACK) - SUM_SLACK * Math.abs(scaled)
+      const [before, mayBeBefore] = [told.above(least) - 1, untold.above(least)]
+      if (before + mayBeBefore >= topK || scaled < highest + Math.log(minP) + distance) return false
+      if (topP === 1 || before + mayBeBefore === 0) return true
+      const own = told.massOf(before + 1) - Math.exp(scaled - highest)
+      return (own + mass.ofHighest(mayBeBefore) * (1 - topP)) * slack < topP * told.massOf(topK)
     },
     maybeIn({ scaled }) {
-      const rank = least.above(scaled + distance)
-      if (rank >= topK || scaled < highest + Math.log(minP) - distance) return false
-      return topP === 1 || least.massOf(rank) < topP * most.massOf(topK) * slack
+      const before = told.above(scaled + distance)
+      if (before >= topK || scaled < highest + Math.log(minP) - distance * (1 + SUM_SLACK)) return false
+      return topP === 1 || told.massOf(before) < topP * (told.massOf(topK) + mass.all) * slack
     }
   }
 }

@@ -10,7 +10,7 @@ import { readCompletionRequest } from './completion-request.ts'
 import { asEndpointError, EndpointError, errorBody, retryHeaders } from './endpoint-error.ts'
 import { DEFAULT_ENDPOINT_LIMITS, type EndpointLimits } from './limits.ts'
 import { createEndpointMetrics, type EndpointGauges, type EndpointMetrics } from './metrics.ts'
-import { createSourceInUse } from './source-in-use.ts'
+import { createSourceInUse, type SourceInUse } from './source-in-use.ts'
 import type { TextSource } from './text-source.ts'
 
 /** Longest that a client may take to send its request, milliseconds. */
@@ -61,17 +61,7 @@ export interface Endpoint {
 export function createEndpoint(options: EndpointOptions): Endpoint {
   const { onFailure = () => undefined } = options
   const limits = { ...DEFAULT_ENDPOINT_LIMITS, ...options.limits }
-  const app = Fastify({
-    logger: false,
-    bodyLimit: limits.bodyBytes,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    forceCloseConnections: true,
-    exposeHeadRoutes: false,
-    genReqId: () => crypto.randomUUID(),
-    http: { maxHeaderSize: HEADER_BYTES_MAX }
-  })
-  app.server.maxConnections = CONNECTIONS_MAX
+  const app = createApp(limits)
   const sources = createSourceInUse((error) => onFailure(error as Error))
   const places = createFairQueue({
     ...limits,
@@ -94,10 +84,10 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const answering: Answering = { sources, places, turns, metrics, onFailure, closing: closing.signal }
 
   answerErrors(app, onFailure)
-  app.addHook('onRequest', async (request, reply) => {
+  // Before the body is read, and behind what tells a browser which origins may ask: it shall see the refusal too.
+  app.addHook('preParsing', async (request, reply) => {
     reply.header('x-request-id', request.id)
-    // A browser asks without the key whether it may ask.
-    if (request.method === 'OPTIONS' || request.url === '/health') return
+    if (request.url === '/health') return
     access.check(request)
     if (isClosing) throw closingError()
   })
@@ -107,18 +97,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     return reply.code(status === 'ok' ? 200 : 503).send({ status })
   })
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
-  const created = Math.floor(Date.now() / 1_000)
-  const view = ({ name }: TextSource): object => ({ id: name, object: 'model', created, owned_by: 'loam' })
-  const current = (): TextSource => {
-    const { source, release } = sources.hold()
-    release()
-    return source
-  }
-  app.get('/v1/models', async () => ({ object: 'list', data: [view(current())] }))
-  app.get<{ Params: { '*': string } }>('/v1/models/*', async ({ params }) => {
-    requireName(current(), params['*'])
-    return view(current())
-  })
+  addModelRoutes(app, sources)
   const answers = (kind: RequestKind) => async (request: FastifyRequest, reply: FastifyReply) => {
     await answer(answering, { kind, client: access.clientOf(request), request, reply })
     return reply
@@ -141,6 +120,36 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       await sources.dispose()
     }
   }
+}
+
+function createApp({ bodyBytes }: EndpointLimits): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: bodyBytes,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    genReqId: () => crypto.randomUUID(),
+    http: { maxHeaderSize: HEADER_BYTES_MAX }
+  })
+  app.server.maxConnections = CONNECTIONS_MAX
+  return app
+}
+
+function addModelRoutes(app: FastifyInstance, sources: SourceInUse): void {
+  const created = Math.floor(Date.now() / 1_000)
+  const view = ({ name }: TextSource): object => ({ id: name, object: 'model', created, owned_by: 'loam' })
+  const current = (): TextSource => {
+    const { source, release } = sources.hold()
+    release()
+    return source
+  }
+  app.get('/v1/models', async () => ({ object: 'list', data: [view(current())] }))
+  app.get<{ Params: { '*': string } }>('/v1/models/*', async ({ params }) => {
+    requireName(current(), params['*'])
+    return view(current())
+  })
 }
 
 function closingError(): EndpointError {

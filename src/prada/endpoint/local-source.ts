@@ -6,7 +6,7 @@ import type { MadeToken, TextEnd, TextRequest, TextSource } from './text-source.
 /** What a source's clients are told, and how its texts begin and end. */
 export type SourceDescription = Pick<
   TextSource,
-  'name' | 'fingerprint' | 'tokenizer' | 'tokens' | 'renderChat'
+  'name' | 'fingerprint' | 'tokenizer' | 'tokens' | 'renderChat' | 'stop'
 > & {
   /** Tokens that end a text. */
   readonly stopIds: readonly number[]

@@ -1,3 +1,4 @@
+import { setImmediate as soon } from 'node:timers/promises'
 import type { FairQueue } from '../server/fair-queue.ts'
 import { type MadeTextEnd, textPieces } from './made-text.ts'
 import type { EndpointMetrics } from './metrics.ts'
@@ -64,6 +65,8 @@ async function* counted(
       const next = await tokens.next()
       if (next.done) return next.value
       metrics.made(1, next.value.exact ? 0 : 1)
+      // Tokens may come without any waiting: others, and clients that leave, must be heard between them.
+      await soon()
       yield next.value
     }
   } finally {

@@ -20,6 +20,8 @@ export interface EndpointMetrics {
   /** What a text has cost on the line. */
   line(statistics: PradaStatistics): void
   sealedRound(round: number): void
+  /** Requests that were answered, and the tokens made since the start. */
+  totals(): { readonly requests: number; readonly tokens: number; readonly inexact: number }
 }
 
 /** What is looked at when the metrics are read. */
@@ -36,36 +38,8 @@ export interface EndpointGauges {
 export function createEndpointMetrics(version: string, gauges: EndpointGauges): EndpointMetrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const counter = (name: string, help: string, labelNames: string[] = []) =>
-    new Counter({ name, help, labelNames, registers: [registry] })
-  const seconds = (name: string, help: string) =>
-    new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers: [registry] })
-  const gauge = (name: string, help: string, read?: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      ...(read && {
-        collect() {
-          this.set(read())
-        }
-      })
-    })
-  new Gauge({
-    name: 'loam_build_info',
-    help: 'Version of loam and Node; always 1',
-    labelNames: ['version', 'node'],
-    registers: [registry]
-  }).set({ version, node: process.version }, 1)
-  gauge('loam_serve_ready', '1 when texts can be made', () => Number(gauges.isReady()))
-  gauge('loam_serve_active_requests', 'Requests whose texts are being made', gauges.active)
-  gauge('loam_serve_waiting_requests', 'Requests that wait for a place', gauges.waiting)
-  gauge('loam_serve_logits_sessions', 'Sessions of the logits server', () => gauges.logits?.()?.sessions ?? 0)
-  gauge(
-    'loam_serve_logits_cached_tokens',
-    "Tokens in the caches of the logits server's sessions",
-    () => gauges.logits?.()?.cachedTokens ?? 0
-  )
+  const { counter, gauge, seconds } = instrumentsIn(registry)
+  registerGauges(registry, version, gauges)
   const requests = counter('loam_serve_requests_total', 'Requests for texts', ['outcome'])
   for (const outcome of OUTCOMES) requests.inc({ outcome }, 0)
   const tokens = counter('loam_serve_tokens_total', 'Tokens read and made', ['kind'])
@@ -82,11 +56,13 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
   const round = gauge('loam_serve_sealed_round', 'Last sealed round in the proxy; 0 before the first')
   const first = seconds('loam_serve_first_token_seconds', 'Time from a request to its first token')
   const whole = seconds('loam_serve_request_seconds', 'Time from a request to the end of its answer')
+  const totals = { requests: 0, tokens: 0, inexact: 0 }
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     request(outcome, time) {
       requests.inc({ outcome })
+      if (outcome === 'answered') totals.requests++
       whole.observe(time)
     },
     firstToken: (time) => first.observe(time),
@@ -94,6 +70,8 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
     made(count, uncertain) {
       tokens.inc({ kind: 'completion' }, count)
       inexact.inc(uncertain)
+      totals.tokens += count
+      totals.inexact += uncertain
     },
     line(statistics) {
       trips.inc(statistics.trips)
@@ -102,6 +80,48 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
       bytes.inc({ direction: 'sent' }, statistics.bytesSent)
       bytes.inc({ direction: 'received' }, statistics.bytesReceived)
     },
-    sealedRound: (sealed) => round.set(sealed)
+    sealedRound: (sealed) => round.set(sealed),
+    totals: () => ({ ...totals })
   }
+}
+
+function instrumentsIn(registry: Registry) {
+  const registers = [registry]
+  return {
+    counter: (name: string, help: string, labelNames: string[] = []) =>
+      new Counter({ name, help, labelNames, registers }),
+    seconds: (name: string, help: string) =>
+      new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers }),
+    gauge: (name: string, help: string, read?: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        ...(read && {
+          collect() {
+            this.set(read())
+          }
+        })
+      })
+  }
+}
+
+/** Registers the values that are collected at each scrape. */
+function registerGauges(registry: Registry, version: string, gauges: EndpointGauges): void {
+  const { gauge } = instrumentsIn(registry)
+  new Gauge({
+    name: 'loam_build_info',
+    help: 'Version of loam and Node; always 1',
+    labelNames: ['version', 'node'],
+    registers: [registry]
+  }).set({ version, node: process.version }, 1)
+  gauge('loam_serve_ready', '1 when texts can be made', () => Number(gauges.isReady()))
+  gauge('loam_serve_active_requests', 'Requests whose texts are being made', gauges.active)
+  gauge('loam_serve_waiting_requests', 'Requests that wait for a place', gauges.waiting)
+  gauge('loam_serve_logits_sessions', 'Sessions of the logits server', () => gauges.logits?.()?.sessions ?? 0)
+  gauge(
+    'loam_serve_logits_cached_tokens',
+    "Tokens in the caches of the logits server's sessions",
+    () => gauges.logits?.()?.cachedTokens ?? 0
+  )
 }

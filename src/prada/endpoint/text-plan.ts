@@ -56,7 +56,7 @@ export function textPlan(source: TextSource, body: CommonBody, parts: PlanParts)
   return {
     prompts,
     choices,
-    stop: body.stop == null ? [] : [body.stop].flat(),
+    stop: [...(body.stop == null ? [] : [body.stop].flat()), ...(source.stop ?? [])],
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
     settings: {

@@ -56,6 +56,8 @@ export interface TextSource {
   readonly tokens: readonly (Uint8Array | undefined)[]
   /** The model's own chat template, or the one that was chosen for it. */
   readonly renderChat: RenderChat | undefined
+  /** Texts that end a text, whatever a request says; none where it is absent. */
+  readonly stop?: readonly string[]
   /** Tokens that are made at a time for all texts; as many as there are texts where it is absent. */
   readonly tokensAtOnce?: number
   start(request: TextRequest): SourceText

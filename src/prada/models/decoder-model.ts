@@ -1,6 +1,6 @@
 import { sha256Hex, stackDigest } from '../../formats/digest/tensors-digest.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
-import { createDecoder, type ModelConfig, modelConfigJson } from '../../model/index.ts'
+import { createDecoder, type Executor, type ModelConfig, modelConfigJson } from '../../model/index.ts'
 import type { TokenModel } from './token-model.ts'
 
 /** Weights that are to be run. */
@@ -10,11 +10,18 @@ export interface DecoderModelOptions {
   readonly weights: TensorMap
   /** Longest text, tokens; the model's maximum unless given. */
   readonly context?: number
+  /** What computes; onnxruntime unless given. It must give the same bits for the same text. */
+  readonly executor?: Executor
 }
 
 /** A model of Loam's own families, decoded so that a prefix always has the same logits. */
-export function createDecoderModel({ config, weights, context }: DecoderModelOptions): TokenModel {
-  const decoder = createDecoder({ config, repeatable: true, ...(context !== undefined && { context }) })
+export function createDecoderModel({ config, weights, context, executor }: DecoderModelOptions): TokenModel {
+  const decoder = createDecoder({
+    config,
+    repeatable: true,
+    ...(context !== undefined && { context }),
+    ...(executor !== undefined && { executor })
+  })
   return {
     context: decoder.context,
     vocabularySize: config.vocabularySize,
@@ -24,7 +31,10 @@ export function createDecoderModel({ config, weights, context }: DecoderModelOpt
 }
 
 /** SHA-256 over a model's configuration and weights, 64 hex digits: what makes its logits. */
-export function tokenModelDigest({ config, weights }: DecoderModelOptions): string {
+export function tokenModelDigest({
+  config,
+  weights
+}: Pick<DecoderModelOptions, 'config' | 'weights'>): string {
   return sha256Hex(
     new TextEncoder().encode(`${JSON.stringify(modelConfigJson(config))}\n${stackDigest(weights)}`)
   )

@@ -42,17 +42,23 @@ export function readVocabulary(
   return { type, bosId, eosId, tokens: Array.from(tokens) }
 }
 
-function pieceBytes(text: string, byteFallback: boolean): Uint8Array {
+/** Bytes of a token of SentencePiece. */
+export function pieceBytes(text: string, byteFallback: boolean): Uint8Array {
   const byte = byteFallback ? BYTE_TOKEN.exec(text) : null
   if (byte !== null) return Uint8Array.of(Number.parseInt(byte[1]!, 16))
   return new TextEncoder().encode(text.replaceAll(SPACE_SIGN, ' '))
 }
 
-function byteLevelBytes(text: string, id: number): Uint8Array {
+/**
+ * Bytes of a token of byte-level BPE.
+ *
+ * @throws {VocabularyError} when it is not of that alphabet
+ */
+export function byteLevelBytes(text: string, id: number): Uint8Array {
   return Uint8Array.from([...text], (character) => {
     const byte = BYTES_BY_CHARACTER.get(character)
     if (byte === undefined)
-      throw new VocabularyError(`tokenizer.json: token ${id}, ${text}, is not of the byte-level alphabet`)
+      throw new VocabularyError(`token ${id}, ${text}, is not of the byte-level alphabet`)
     return byte
   })
 }

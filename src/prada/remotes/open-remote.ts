@@ -7,6 +7,7 @@ import { connectLogitsServer } from './logits-server.ts'
 import { type LogitsTransport, TransportError } from './logits-transport.ts'
 import { type Remote, RemoteError } from './remote.ts'
 import { DEFAULT_RETRIES, type Retries, type RetryOptions, withRetries } from './retries.ts'
+import { connectSglang } from './sglang/connect-sglang.ts'
 
 /** How to reach a remote, whatever it is. */
 export interface OpenRemoteOptions extends RetryOptions {
@@ -50,7 +51,8 @@ export async function openRemote(url: string, options: OpenRemoteOptions): Promi
     const models = await findModels(exchange, retries, signal)
     if (models !== 'logits') {
       const model = chooseModel(exchange.address, models, options.model)
-      const remote = await connectCompletions(exchange, model, options, retries, signal)
+      const connect = model.owner === 'sglang' ? connectSglang : connectCompletions
+      const remote = await connect(exchange, model, options, retries, signal)
       return { remote, dispose: () => exchange.dispose() }
     }
   } catch (error) {
@@ -172,7 +174,7 @@ function chooseModel(address: string, models: Models, wanted: string | undefined
   if (wanted === undefined && models.length > 1)
     throw new RemoteError('refused', `${address} has several models, choose one of ${listed}`)
   const context = found.max_model_len ?? found.meta?.n_ctx
-  return { id: found.id, ...(context && { context }) }
+  return { id: found.id, ...(context && { context }), ...(found.owned_by && { owner: found.owned_by }) }
 }
 
 function explained(address: string, error: unknown): unknown {

@@ -5,11 +5,14 @@ const MINUTE_MS = 60_000
 /** Clients whose positions are counted. */
 const CLIENTS_MAX = 1_024
 
+/** Positions that each client may ask for. */
+export interface Allowance {
+  /** @throws {ServiceError} `busy`, when the client has asked for too many */
+  take(client: string, positions: number): void
+}
+
 /** Positions a minute, by client: a bucket that fills evenly. */
-export function createAllowance(
-  perMinute: number,
-  now: () => number
-): { take(client: string, positions: number): void } {
+export function createAllowance(perMinute: number, now: () => number): Allowance {
   const spent = new Map<string, { amount: number; at: number }>()
   return {
     take(client, positions) {

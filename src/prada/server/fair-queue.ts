@@ -31,48 +31,78 @@ export interface FairQueueLimits {
 }
 
 export function createFairQueue(limits: FairQueueLimits): FairQueue {
-  const { atOnce = 1, atOncePerClient = atOnce } = limits
-  let running = 0
-  const runningByClient = new Map<string, number>()
-  let waiting: Waiting[] = []
-  /** Turn of each client's last start; the one that started least lately is next. */
-  const lastTurns = new Map<string, number>()
-  let turn = 0
+  return new Turns(limits)
+}
 
-  const count = (client: string, change: 1 | -1): void => {
-    running += change
-    const ofClient = (runningByClient.get(client) ?? 0) + change
-    if (ofClient === 0) runningByClient.delete(client)
-    else runningByClient.set(client, ofClient)
+class Turns implements FairQueue {
+  readonly #limits: Required<FairQueueLimits>
+  #running = 0
+  readonly #runningByClient = new Map<string, number>()
+  #waiting: Waiting[] = []
+  /** Turn of each client's last start; the one that started least lately is next. */
+  readonly #lastTurns = new Map<string, number>()
+  #turn = 0
+
+  constructor({ waiting, waitingPerClient, atOnce = 1, atOncePerClient = atOnce }: FairQueueLimits) {
+    this.#limits = { waiting, waitingPerClient, atOnce, atOncePerClient }
   }
 
-  const startNext = (): void => {
-    if (running >= atOnce) return
-    const ready = waiting.filter(({ client }) => (runningByClient.get(client) ?? 0) < atOncePerClient)
+  get length(): number {
+    return this.#waiting.length + this.#running
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  async run<Result>(client: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
+    await this.#turnOf(client, signal)
+    try {
+      return await work()
+    } finally {
+      this.#count(client, -1)
+      this.#startNext()
+    }
+  }
+
+  #count(client: string, change: 1 | -1): void {
+    this.#running += change
+    const ofClient = this.#runningOf(client) + change
+    if (ofClient === 0) this.#runningByClient.delete(client)
+    else this.#runningByClient.set(client, ofClient)
+  }
+
+  #runningOf(client: string): number {
+    return this.#runningByClient.get(client) ?? 0
+  }
+
+  #startNext(): void {
+    const { atOnce, atOncePerClient, waiting } = this.#limits
+    if (this.#running >= atOnce) return
+    const ready = this.#waiting.filter(({ client }) => this.#runningOf(client) < atOncePerClient)
     if (ready.length === 0) return
-    const next = ready.reduce((best, entry) =>
-      (lastTurns.get(entry.client) ?? 0) < (lastTurns.get(best.client) ?? 0) ? entry : best
-    )
-    waiting = waiting.filter((entry) => entry !== next)
-    count(next.client, 1)
-    lastTurns.delete(next.client)
-    lastTurns.set(next.client, ++turn)
+    const lastTurn = ({ client }: Waiting): number => this.#lastTurns.get(client) ?? 0
+    const next = ready.reduce((best, entry) => (lastTurn(entry) < lastTurn(best) ? entry : best))
+    this.#waiting = this.#waiting.filter((entry) => entry !== next)
+    this.#count(next.client, 1)
+    this.#lastTurns.delete(next.client)
+    this.#lastTurns.set(next.client, ++this.#turn)
     // The oldest turns are forgotten: such clients are next anyway.
-    for (const [client] of lastTurns) {
-      if (lastTurns.size <= 2 * limits.waiting + 2) break
-      lastTurns.delete(client)
+    for (const [client] of this.#lastTurns) {
+      if (this.#lastTurns.size <= 2 * waiting + 2) break
+      this.#lastTurns.delete(client)
     }
     next.start()
   }
 
-  const turnOf = (client: string, signal: AbortSignal): Promise<void> => {
+  #turnOf(client: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const ofClient = waiting.filter((entry) => entry.client === client).length
-    if (waiting.length >= limits.waiting || ofClient >= limits.waitingPerClient)
+    const ofClient = this.#waiting.filter((entry) => entry.client === client).length
+    if (this.waiting >= this.#limits.waiting || ofClient >= this.#limits.waitingPerClient)
       throw new ServiceError('busy', 'too many requests wait for the model', 1_000)
     return new Promise<void>((resolve, reject) => {
       const leave = (): void => {
-        waiting = waiting.filter((other) => other !== entry)
+        this.#waiting = this.#waiting.filter((other) => other !== entry)
         reject(signal.reason)
       }
       const entry: Waiting = {
@@ -83,26 +113,8 @@ export function createFairQueue(limits: FairQueueLimits): FairQueue {
         }
       }
       signal.addEventListener('abort', leave, { once: true })
-      waiting.push(entry)
-      startNext()
+      this.#waiting.push(entry)
+      this.#startNext()
     })
-  }
-
-  return {
-    get length() {
-      return waiting.length + running
-    },
-    get waiting() {
-      return waiting.length
-    },
-    async run(client, signal, work) {
-      await turnOf(client, signal)
-      try {
-        return await work()
-      } finally {
-        count(client, -1)
-        startNext()
-      }
-    }
   }
 }

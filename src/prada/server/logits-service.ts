@@ -3,13 +3,13 @@ import type { Vocabulary } from '../core/index.ts'
 import type { TokenModel } from '../models/index.ts'
 import type { RemoteCapabilities } from '../remotes/remote.ts'
 import { DIGEST_BYTES, encodeAnswerHeader, encodeRecord, SESSION_BYTES, sessionOf } from '../wire/index.ts'
-import { createAllowance } from './allowance.ts'
+import { type Allowance, createAllowance } from './allowance.ts'
 import { answerRecords, type InTurn, topKAt } from './answer-records.ts'
 import { asMalformed, readRequest } from './check-request.ts'
-import { createFairQueue } from './fair-queue.ts'
+import { createFairQueue, type FairQueue } from './fair-queue.ts'
 import type { LogitsLimits } from './limits.ts'
 import { ServiceError } from './service-error.ts'
-import { createSessions, type Session } from './sessions.ts'
+import { createSessions, type Session, type Sessions } from './sessions.ts'
 
 /** A model that is served. */
 export interface ServedModel {
@@ -63,59 +63,11 @@ export function createLogitsService(
   const sessions = createSessions(model, limits, () => randomBytes(SESSION_BYTES).toString('hex'), now)
   const queue = createFairQueue(limits)
   const allowance = createAllowance(limits.positionsPerMinute, now)
-  const digest = Buffer.from(served.digest, 'hex').subarray(0, DIGEST_BYTES)
+  const answering = { served, limits, sessions, queue, allowance }
   const vocabularyMax = Math.min(model.vocabularySize, served.vocabulary.tokens.length)
 
-  /** Header and records, put together into pieces that are worth a packet. */
-  async function* answerTo(
-    client: string,
-    bytes: Uint8Array,
-    session: Session,
-    signal: AbortSignal
-  ): AsyncGenerator<Uint8Array, void> {
-    const request = readRequest(bytes, session, limits, model.context)
-    const { positions, draft, truncateAt, ids } = request
-    const growth = truncateAt + ids.length + (draft?.count ?? 0) - session.text.length
-    if (growth > 0 && sessions.cachedTokens + growth > limits.cachedTokens)
-      throw new ServiceError('full', 'the server has no room for more tokens', limits.expiryMs)
-    allowance.take(client, positions.length + (draft?.count ?? 0))
-    const from = truncateAt + ids.length - positions.length + 1
-    const inTurn: InTurn = (work) => queue.run(client, signal, work)
-    let told = 0
-    let pending: Uint8Array[] = [encodeAnswerHeader({ digest, from })]
-    for await (const record of answerRecords(request, session, inTurn, signal)) {
-      const asked = positions[told++] ?? []
-      const shape = {
-        topK: topKAt(request, told - 1),
-        drawn: request.noise?.drawn ?? 0,
-        precision: request.precision,
-        vocabularySize: session.vocabularySize
-      }
-      pending.push(encodeRecord(record, shape, asked === 'row' ? [] : asked))
-      // A drafted record took a pass of its own: the device can go on with it.
-      if (draft === undefined && byteCount(pending) < PIECE_BYTES) continue
-      yield joined(pending)
-      pending = []
-    }
-    if (pending.length > 0) yield joined(pending)
-  }
-
   return {
-    description: {
-      name: served.name,
-      digest: served.digest,
-      capabilities: {
-        topKMax: limits.topKMax,
-        wantedMax: limits.wantedMax,
-        rows: limits.rows,
-        noise: true,
-        drafts: true,
-        judgesDrafts: true,
-        batchError: model.batchError ?? 0,
-        draftsMax: Math.max(0, Math.min(limits.tokensPerRequest - 1, model.context - 1)),
-        context: model.context
-      }
-    },
+    description: descriptionOf(served, limits),
     vocabulary: served.vocabulary,
     limits,
     get load() {
@@ -131,7 +83,7 @@ export function createLogitsService(
         throw new ServiceError('too-large', `a request has at most ${limits.requestBytes} bytes`)
       const id = Buffer.from(asMalformed(() => sessionOf(bytes))).toString('hex')
       const { session, superseded } = await sessions.take(client, id)
-      const answer = answerTo(client, bytes, session, AbortSignal.any([signal, superseded]))
+      const answer = answerTo(answering, client, bytes, session, AbortSignal.any([signal, superseded]))
       try {
         yield* answer
       } catch (error) {
@@ -146,6 +98,69 @@ export function createLogitsService(
     sweep: () => sessions.sweep(),
     dispose: () => model.dispose()
   }
+}
+
+function descriptionOf({ name, digest, model }: ServedModel, limits: LogitsLimits): ModelDescription {
+  return {
+    name,
+    digest,
+    capabilities: {
+      topKMax: limits.topKMax,
+      wantedMax: limits.wantedMax,
+      rows: limits.rows,
+      noise: true,
+      drafts: true,
+      judgesDrafts: true,
+      batchError: model.batchError ?? 0,
+      draftsMax: Math.max(0, Math.min(limits.tokensPerRequest - 1, model.context - 1)),
+      context: model.context
+    }
+  }
+}
+
+/** What answering a request needs of the service. */
+interface Answering {
+  readonly served: ServedModel
+  readonly limits: LogitsLimits
+  readonly sessions: Sessions
+  readonly queue: FairQueue
+  readonly allowance: Allowance
+}
+
+/** Header and records, put together into pieces that are worth a packet. */
+async function* answerTo(
+  { served, limits, sessions, queue, allowance }: Answering,
+  client: string,
+  bytes: Uint8Array,
+  session: Session,
+  signal: AbortSignal
+): AsyncGenerator<Uint8Array, void> {
+  const request = readRequest(bytes, session, limits, served.model.context)
+  const { positions, draft, truncateAt, ids } = request
+  const growth = truncateAt + ids.length + (draft?.count ?? 0) - session.text.length
+  if (growth > 0 && sessions.cachedTokens + growth > limits.cachedTokens)
+    throw new ServiceError('full', 'the server has no room for more tokens', limits.expiryMs)
+  allowance.take(client, positions.length + (draft?.count ?? 0))
+  const from = truncateAt + ids.length - positions.length + 1
+  const inTurn: InTurn = (work) => queue.run(client, signal, work)
+  const digest = Buffer.from(served.digest, 'hex').subarray(0, DIGEST_BYTES)
+  let told = 0
+  let pending: Uint8Array[] = [encodeAnswerHeader({ digest, from })]
+  for await (const record of answerRecords(request, session, inTurn, signal)) {
+    const asked = positions[told++] ?? []
+    const shape = {
+      topK: topKAt(request, told - 1),
+      drawn: request.noise?.drawn ?? 0,
+      precision: request.precision,
+      vocabularySize: session.vocabularySize
+    }
+    pending.push(encodeRecord(record, shape, asked === 'row' ? [] : asked))
+    // A drafted record took a pass of its own: the device can go on with it.
+    if (draft === undefined && byteCount(pending) < PIECE_BYTES) continue
+    yield joined(pending)
+    pending = []
+  }
+  if (pending.length > 0) yield joined(pending)
 }
 
 function byteCount(pieces: readonly Uint8Array[]): number {

@@ -51,88 +51,107 @@ export function createSessions(
   newId: () => string,
   now: () => number
 ): Sessions {
-  const sessions = new Map<string, Session>()
-  const closing = new Set<string>()
+  return new OpenSessions(model, limits, newId, now)
+}
 
-  const sweep = (): void => {
-    for (const [id, { work, usedAt }] of sessions)
-      if (work === undefined && now() - usedAt >= limits.expiryMs) sessions.delete(id)
+class OpenSessions implements Sessions {
+  readonly #model: Pick<TokenModel, 'start'>
+  readonly #limits: LogitsLimits
+  readonly #newId: () => string
+  readonly #now: () => number
+  readonly #sessions = new Map<string, Session>()
+  readonly #closing = new Set<string>()
+
+  constructor(
+    model: Pick<TokenModel, 'start'>,
+    limits: LogitsLimits,
+    newId: () => string,
+    now: () => number
+  ) {
+    this.#model = model
+    this.#limits = limits
+    this.#newId = newId
+    this.#now = now
   }
-  const cachedTokens = (): number => {
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get cachedTokens(): number {
     let sum = 0
-    for (const { text } of sessions.values()) sum += text.length
+    for (const { text } of this.#sessions.values()) sum += text.length
     return sum
   }
-  const own = (client: string, id: string): Session => {
-    sweep()
-    const session = sessions.get(id)
-    // Of others' sessions a client hears nothing, not even that they are.
-    if (session !== undefined && session.client === client && !closing.has(id)) return session
-    throw new ServiceError('unknown-session', 'there is no such session, or it has expired: open another')
+
+  open(client: string, vocabularySize: number): Session {
+    this.sweep()
+    const { sessions, sessionsPerClient, cachedTokens, expiryMs } = this.#limits
+    const ofClient = [...this.#sessions.values()].filter((session) => session.client === client).length
+    if (ofClient >= sessionsPerClient)
+      throw new ServiceError('busy', `a client may have ${sessionsPerClient} sessions: close one`, expiryMs)
+    if (this.size >= sessions || this.cachedTokens >= cachedTokens)
+      throw new ServiceError('full', 'the server has no room for another session', expiryMs)
+    const session: Session = {
+      id: this.#newId(),
+      client,
+      vocabularySize,
+      text: this.#model.start(),
+      work: undefined,
+      usedAt: this.#now()
+    }
+    this.#sessions.set(session.id, session)
+    return session
   }
 
-  return {
-    get size() {
-      return sessions.size
-    },
-    get cachedTokens() {
-      return cachedTokens()
-    },
-    open(client, vocabularySize) {
-      sweep()
-      const ofClient = [...sessions.values()].filter((session) => session.client === client).length
-      if (ofClient >= limits.sessionsPerClient)
-        throw new ServiceError(
-          'busy',
-          `a client may have ${limits.sessionsPerClient} sessions: close one`,
-          limits.expiryMs
-        )
-      if (sessions.size >= limits.sessions || cachedTokens() >= limits.cachedTokens)
-        throw new ServiceError('full', 'the server has no room for another session', limits.expiryMs)
-      const session: Session = {
-        id: newId(),
-        client,
-        vocabularySize,
-        text: model.start(),
-        work: undefined,
-        usedAt: now()
-      }
-      sessions.set(session.id, session)
-      return session
-    },
-    async take(client, id) {
-      const session = own(client, id)
-      const before = session.work
-      if (before !== undefined) {
-        if (before.superseded.signal.aborted)
-          throw new ServiceError('busy', 'another request waits for this session', 100)
-        before.superseded.abort(new Error('a later request has taken its place'))
-        await before.done
-        own(client, id)
-        if (session.work !== undefined)
-          throw new ServiceError('busy', 'another request uses this session', 100)
-      }
-      let finish = (): void => undefined
-      const done = new Promise<void>((resolve) => {
-        finish = resolve
-      })
-      session.work = { superseded: new AbortController(), done, finish }
-      return { session, superseded: session.work.superseded.signal }
-    },
-    release(session) {
-      session.work?.finish()
-      session.work = undefined
-      session.usedAt = now()
-      if (closing.delete(session.id)) sessions.delete(session.id)
-    },
-    close(client, id) {
-      const session = own(client, id)
-      if (session.work === undefined) sessions.delete(id)
-      else {
-        closing.add(id)
-        session.work.superseded.abort(new Error('the session was closed'))
-      }
-    },
-    sweep
+  async take(
+    client: string,
+    id: string
+  ): Promise<{ readonly session: Session; readonly superseded: AbortSignal }> {
+    const session = this.#own(client, id)
+    const before = session.work
+    if (before !== undefined) {
+      if (before.superseded.signal.aborted)
+        throw new ServiceError('busy', 'another request waits for this session', 100)
+      before.superseded.abort(new Error('a later request has taken its place'))
+      await before.done
+      this.#own(client, id)
+      if (session.work !== undefined) throw new ServiceError('busy', 'another request uses this session', 100)
+    }
+    let finish = (): void => undefined
+    const done = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    session.work = { superseded: new AbortController(), done, finish }
+    return { session, superseded: session.work.superseded.signal }
+  }
+
+  release(session: Session): void {
+    session.work?.finish()
+    session.work = undefined
+    session.usedAt = this.#now()
+    if (this.#closing.delete(session.id)) this.#sessions.delete(session.id)
+  }
+
+  close(client: string, id: string): void {
+    const session = this.#own(client, id)
+    if (session.work === undefined) this.#sessions.delete(id)
+    else {
+      this.#closing.add(id)
+      session.work.superseded.abort(new Error('the session was closed'))
+    }
+  }
+
+  sweep(): void {
+    for (const [id, { work, usedAt }] of this.#sessions)
+      if (work === undefined && this.#now() - usedAt >= this.#limits.expiryMs) this.#sessions.delete(id)
+  }
+
+  #own(client: string, id: string): Session {
+    this.sweep()
+    const session = this.#sessions.get(id)
+    // A client must not learn whether others' sessions exist.
+    if (session !== undefined && session.client === client && !this.#closing.has(id)) return session
+    throw new ServiceError('unknown-session', 'there is no such session, or it has expired: open another')
   }
 }

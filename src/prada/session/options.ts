@@ -18,7 +18,10 @@ export interface PradaSettings {
    * seed; where it does not, far more positions stay open.
    */
   readonly shareNoise: boolean
-  /** Most ids a position to ask for in advance; 0 keeps them from the remote, at the cost of trips. */
+  /**
+   * Most ids a position to ask for in advance. With 0 none is ever asked for by number: the remote does not learn which ids
+   * the proxies' logits make likely, at the cost of trips.
+   */
   readonly wantedMax: number
   /** Ids are asked for in advance that may come within this of the expected winner's score, nats. */
   readonly wantedMargin: number

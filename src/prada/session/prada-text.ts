@@ -315,7 +315,9 @@ class TripLoop {
     const answers = (this.#question?.answers ?? 0) + 1
     if (answers === 1) this.#counter.uncertain++
     const known = knowledge.kind === 'part' ? knowledge.part.ids : []
-    const further = askFurther(verdict, capabilities, position, known, answers)
+    // Who asks for no ids in advance does not ask for those that are left open either.
+    const wantedMax = this.#settings.wantedMax === 0 ? 0 : capabilities.wantedMax
+    const further = askFurther(verdict, { ...capabilities, wantedMax }, position, known, answers)
     if (further !== undefined) {
       this.#question = { further, answers, guess: verdict.guess }
       this.#knowledge = knowledge

@@ -43,13 +43,14 @@ export function askFurther(
 ): Further | undefined {
   // A row that is hardly dearer settles the position for certain.
   const rowBytes = 2 * scoring.offset.length
-  const topK = borderOpen ? BORDER_RANKS * BORDER_GROWTH ** (answers - 1) : 0
+  const byRank = borderOpen || wantedMax === 0
+  const topK = byRank ? BORDER_RANKS * BORDER_GROWTH ** (answers - 1) : 0
   // With more of the likeliest ids told, most rivals go.
-  const byNumber = borderOpen ? rivals.slice(0, BORDER_RANKS) : rivals
+  const byNumber = rivals.slice(0, wantedMax === 0 ? 0 : borderOpen ? BORDER_RANKS : rivals.length)
   const bytes = byNumber.length * WANTED_BYTES + topK * RANK_BYTES
   const tooMany = byNumber.length > wantedMax || topK > topKMax
   if (rows && (2 * bytes > rowBytes || tooMany || answers >= ANSWERS_BEFORE_ROW)) return { position: 'row' }
-  if (borderOpen && topK <= topKMax && topK < scoring.offset.length)
+  if (byRank && topK <= topKMax && topK < scoring.offset.length)
     return { position: ascending(byNumber.slice(0, wantedMax)), topK }
   if (wantedMax === 0) return furtherRanks(known.length, answers, topKMax)
   const border = borderOpen ? borderIds(expected, scoring, new Set(known), wantedMax) : []

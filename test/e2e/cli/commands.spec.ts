@@ -42,7 +42,9 @@ describe('the loam command', function () {
       ['consortium', 'inspect'],
       ['adapter', 'export']
     ]
-    const plain = ['testnet', 'peer', 'identity', 'eval', 'doctor', 'train', 'generate'].map((name) => [name])
+    const plain = ['testnet', 'peer', 'identity', 'eval', 'doctor', 'train', 'generate', 'serve'].map(
+      (name) => [name]
+    )
     const commands = [...plain, ...nested]
     const helps = await Promise.all(commands.map((command) => loam(...command, '--help')))
     for (const [index, { code, stdout }] of helps.entries()) {

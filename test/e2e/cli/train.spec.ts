@@ -185,10 +185,12 @@ describe('loam train, generate and eval --choices', function () {
       path('c.json'),
       JSON.stringify({ rankPattern: { v_proj: 2 }, dropout: 0.3, rsLora: true, steps: 3 })
     )
-    const configured = () => train('patterns', '--config', path('c.json'))
+    const configured = () => train('patterns', '--config', path('c.json'), '--overwrite')
     const [first, again] = [lastLine<Report>(await configured()), lastLine<Report>(await configured())]
     assert.equal(again.adapterDigest, first.adapterDigest)
-    const without = lastLine<Report>(await train('patterns', '--config', path('c.json'), '--dropout', '0.1'))
+    const other = ['--config', path('c.json'), '--dropout', '0.1']
+    assertFails(await train('patterns', ...other), 1, /is not empty \(adapter_config\.json.*--overwrite/)
+    const without = lastLine<Report>(await train('patterns', ...other, '--overwrite'))
     assert.notEqual(without.adapterDigest, first.adapterDigest)
     const config = JSON.parse(await readFile(path('patterns', 'adapter_config.json'), 'utf8'))
     assert.equal(config.use_rslora, true)

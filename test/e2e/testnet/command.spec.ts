@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { TestnetReport } from '../../../scripts/testnet/index.ts'
 import {
@@ -16,7 +17,9 @@ import {
 import { decodeSafetensors, sha256Hex } from '../../../src/formats/index.ts'
 import { homeAt, roundFiles } from '../../../src/node/home/home.ts'
 import { commandFile } from '../../../src/package-root.ts'
+import { post } from '../../integration/prada/sse.ts'
 import { listedDigest } from '../../unit/formats/digest/listed-digest.ts'
+import { startServe } from '../cli/serve-process.ts'
 
 const loam = (...args: string[]) =>
   promisify(execFile)(process.execPath, [commandFile(), ...args], {
@@ -138,6 +141,38 @@ describe('loam testnet', function () {
       const { stdout } = await loam('eval', '--model', model, '--text', text, '--json')
       assert.ok(Math.abs(JSON.parse(stdout).nats - report.loss[domain]!.global) <= 1e-4)
     }
+  })
+
+  it('steers a remote by loam serve with the sealed adapter, and takes a new seal up while it runs', async () => {
+    const { domain, home } = report.peers[0]!
+    const copy = join(folder, 'copy')
+    await cp(home, copy, { recursive: true })
+    await rename(join(copy, 'rounds', '2'), join(folder, 'round-2'))
+    const remote = await startServe({})
+    const steered = await startServe({}, '--home', copy, '--remote', remote.url, '--json')
+    const sealedRound = async (): Promise<number> => {
+      const text = await (await fetch(`${steered.url}/metrics`)).text()
+      return Number(/^loam_serve_sealed_round (\d+)$/m.exec(text)![1])
+    }
+    const fingerprint = async (): Promise<string> => {
+      const model = 'loam-base-1m+testnet'
+      const response = await post(`${steered.url}/v1/completions`, { model, prompt: 'The', max_tokens: 4 })
+      const answer = (await response.json()) as { system_fingerprint: string; choices: { exact: boolean }[] }
+      assert.equal(answer.choices[0]!.exact, true)
+      return answer.system_fingerprint
+    }
+    assert.equal(await sealedRound(), 1)
+    const before = await fingerprint()
+    await rename(join(folder, 'round-2'), join(copy, 'rounds', '2'))
+    while ((await sealedRound()) !== 2) await delay(20)
+    assert.notEqual(await fingerprint(), before)
+    // The remote is the consortium's base: with the offset of the adapter it is the global model.
+    const text = join(home, 'heldout.txt')
+    const { stdout } = await loam('eval', '--home', copy, '--remote', remote.url, '--text', text, '--json')
+    assert.ok(Math.abs(JSON.parse(stdout).nats - report.loss[domain]!.global) <= 1e-3)
+    const stopped = await steered.stop()
+    assert.equal(stopped.code, 0, stopped.stderr)
+    assert.equal((await remote.stop()).code, 0)
   })
 
   it('refuses a folder that is not empty and flags that do not fit, with exit codes 1 and 2', async () => {

@@ -1,9 +1,12 @@
 import { Command } from 'commander'
 import { deviceOption, type ExecutorFlags, executorOption } from '../../options/executor-options.ts'
 import { integer } from '../../options/parsers.ts'
+import { type PradaFlags, remoteOptions, requireRemoteFor } from '../../options/prada-options.ts'
 
 /** Flags of `loam eval`. */
-export interface EvalOptions extends ExecutorFlags {
+export interface EvalOptions
+  extends ExecutorFlags,
+    Pick<PradaFlags, 'home' | 'remote' | 'remoteKey' | 'alpha'> {
   model?: string
   adapter?: string
   text?: string
@@ -16,7 +19,7 @@ export interface EvalOptions extends ExecutorFlags {
 
 /** `loam eval`: how well a model foresees a text. */
 export function evalCommand(): Command {
-  return new Command('eval')
+  const command = new Command('eval')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
     .option('--text <file>', 'UTF-8 text to score: mean nats per token')
@@ -26,6 +29,8 @@ export function evalCommand(): Command {
       "tokens per window (default: the model's maximum, at most 256)",
       integer('--context', 2, 131_072)
     )
+  remoteOptions(command)
+  return command
     .option('--threads <n>', 'number of threads', integer('--threads', 1, 256), 1)
     .addOption(executorOption())
     .addOption(deviceOption())
@@ -48,12 +53,24 @@ its length in characters (acc_norm) or bytes (acc_bytes). A line of the file:
 The answer may be a letter. "context" in place of "question" is used verbatim;
 "delimiter" (a space) stands between it and a choice.
 
+With --remote, the scores are those of the combined distribution: the adapter
+(of the home, or --adapter) steers the model behind that address. The remote
+must tell whole rows of logits, and is told the whole text.
+
 Examples:
   $ loam eval --text heldout.txt
   $ loam eval --adapter out/adapter --text out/peer-0/heldout.txt --json
-  $ loam eval --adapter my-adapter --choices questions.jsonl`
+  $ loam eval --adapter my-adapter --choices questions.jsonl
+  $ loam eval --home ~/.loam --remote http://gpu.example.org:8080 \\
+      --text heldout.txt --alpha 0.5`
     )
     .action(async (options: EvalOptions) => {
+      requireRemoteFor(options)
+      if (options.remote !== undefined) {
+        const { runSteeredEvaluation } = await import('./run-steered-evaluation.ts')
+        await runSteeredEvaluation(options)
+        return
+      }
       const { runEvaluation } = await import('./run-evaluation.ts')
       await runEvaluation(options)
     })

@@ -1,18 +1,17 @@
 import { readFile, stat } from 'node:fs/promises'
-import { readMultipleChoice } from '../../../data/index.ts'
-import { createChoiceScorer, createTextScorer, loadBaseModel } from '../../../model/index.ts'
+import { type MultipleChoice, readMultipleChoice } from '../../../data/index.ts'
+import { createChoiceScorer, createTextScorer, loadBaseModel, type TextScore } from '../../../model/index.ts'
 import { readAdapterPath } from '../../options/adapter-path.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
 import { printResult } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
-import { choiceReport } from './choice-report.ts'
+import { type ChoiceReport, choiceReport } from './choice-report.ts'
 import type { EvalOptions } from './eval.ts'
 
 /** Scores a text or questions and prints the result. */
 export async function runEvaluation(options: EvalOptions): Promise<void> {
-  if ((options.text === undefined) === (options.choices === undefined))
-    throw new UsageError('give either --text FILE or --choices FILE')
+  requireOneTask(options)
   if (options.choices !== undefined) return evaluateChoices(options, options.choices)
   const text = await readText(options.text!)
   const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
@@ -26,6 +25,19 @@ export async function runEvaluation(options: EvalOptions): Promise<void> {
     ...(context !== undefined && { context })
   })
   const score = await scorer.score(text, adapter).finally(() => scorer.dispose())
+  printTextScore(score, options)
+}
+
+/** @throws {UsageError} unless there is either a text or questions */
+export function requireOneTask({ text, choices, context, perToken }: EvalOptions): void {
+  if ((text === undefined) === (choices === undefined))
+    throw new UsageError('give either --text FILE or --choices FILE')
+  if (choices !== undefined && (context !== undefined || perToken === true))
+    throw new UsageError('--context and --per-token need --text')
+}
+
+/** Prints how well a text is foreseen. */
+export function printTextScore(score: TextScore, options: EvalOptions): void {
   const result = {
     nats: score.nats,
     tokens: score.tokens,
@@ -47,17 +59,18 @@ export async function runEvaluation(options: EvalOptions): Promise<void> {
 }
 
 async function evaluateChoices(options: EvalOptions, file: string): Promise<void> {
-  if (options.context !== undefined || options.perToken === true)
-    throw new UsageError('--context and --per-token need --text')
-  await requireFile(file)
-  const questions = await readMultipleChoice(file)
+  const questions = await readQuestions(file)
   const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
   const folder = baseModelFolder(options.model)
   requireBaseModel(folder)
   const { config, tokenizer, weights } = loadBaseModel(folder)
   const scorer = createChoiceScorer({ config, tokenizer, executor: await executorFromFlags(options) })
   const scores = await scorer.score(questions, weights, { adapter }).finally(() => scorer.dispose())
-  const report = choiceReport(questions, scores)
+  printChoiceReport(choiceReport(questions, scores), options)
+}
+
+/** Prints shares of right answers. */
+export function printChoiceReport(report: ChoiceReport, options: EvalOptions): void {
   printResult(report, options, () => {
     const line = (share: number, error: number | null): string =>
       `${share.toFixed(4)}${error === null ? '' : ` ± ${error.toFixed(4)}`}`
@@ -70,17 +83,19 @@ async function evaluateChoices(options: EvalOptions, file: string): Promise<void
   })
 }
 
-async function requireFile(path: string): Promise<void> {
+/** The questions of a file. */
+export async function readQuestions(path: string): Promise<MultipleChoice[]> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) throw new Error(`there is no file ${path}`)
   if (found.isDirectory()) throw new Error(`${path} is a folder, not a file`)
+  return readMultipleChoice(path)
 }
 
 /** Files are read into memory as a whole: a larger one is a mistake, or is better scored in parts. */
 const TEXT_BYTES_MAX = 1024 * 1024 * 1024
 
 /** The text of a file, every byte of it. */
-async function readText(path: string): Promise<string> {
+export async function readText(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) throw new Error(`there is no text file ${path}`)
   if (found.isDirectory()) throw new Error(`${path} is a folder, not a text file`)

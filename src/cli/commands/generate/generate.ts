@@ -2,9 +2,15 @@ import { Command } from 'commander'
 import type { SamplingSettings } from '../../../model/generate/sampling.ts'
 import { deviceOption, type ExecutorFlags, executorOption } from '../../options/executor-options.ts'
 import { integer, nonNegativeNumber, share } from '../../options/parsers.ts'
+import {
+  draftOptions,
+  type PradaFlags,
+  remoteOptions,
+  requireRemoteFor
+} from '../../options/prada-options.ts'
 
 /** Flags of `loam generate`. */
-export interface GenerateFlags extends ExecutorFlags, SamplingSettings {
+export interface GenerateFlags extends ExecutorFlags, SamplingSettings, PradaFlags {
   model?: string
   adapter?: string
   prompt: string
@@ -15,13 +21,14 @@ export interface GenerateFlags extends ExecutorFlags, SamplingSettings {
   stop?: string[]
   seed?: number
   context?: number
+  remoteTopK?: number | 'rows'
   threads: number
   json?: boolean
 }
 
 /** `loam generate`: continues a text. */
 export function generateCommand(): Command {
-  return new Command('generate')
+  const command = new Command('generate')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
     .requiredOption('--prompt <text>', 'text to continue; - reads it from standard input')
@@ -55,12 +62,15 @@ export function generateCommand(): Command {
       "maximum length of the text in tokens (default: the model's maximum)",
       integer('--context', 2)
     )
+  remoteOptions(command)
+  draftOptions(command, '--remote-top-k')
+  return command
     .option('--threads <n>', 'number of threads', integer('--threads', 1, 256), 1)
     .addOption(executorOption())
     .addOption(deviceOption())
     .option(
       '--json',
-      'print one JSON object: { "text", "tokens", "promptTokens", "finishReason", "seed", "tokensPerSecond" }'
+      'print one JSON object: { "text", "tokens", "promptTokens", "finishReason", "seed", "tokensPerSecond" }; with --remote also "exact", "tokensPerTrip", "bytesPerToken"'
     )
     .addHelpText(
       'after',
@@ -69,14 +79,25 @@ The text is printed as it is generated. Options that are not given are taken
 from the model's generation_config.json; without one, the most likely token is
 picked.
 
+With --remote, the adapter (of the home, or --adapter) steers the model behind
+that address: see docs/serve.md.
+
 Examples:
   $ loam generate --prompt "Once upon a time"
   $ loam generate --adapter my-adapter --prompt "Dear colleagues," \\
       --temperature 0.8 --top-p 0.95 --seed 1
   $ echo "What is a whale?" | \\
-      loam generate --model models/chat --chat --prompt - --json`
+      loam generate --model models/chat --chat --prompt - --json
+  $ loam generate --home ~/.loam --remote http://gpu.example.org:8080 \\
+      --prompt "Dear colleagues,"`
     )
     .action(async (flags: GenerateFlags) => {
+      requireRemoteFor(flags)
+      if (flags.remote !== undefined) {
+        const { runSteeredGeneration } = await import('./run-steered-generation.ts')
+        await runSteeredGeneration(flags)
+        return
+      }
       const { runGeneration } = await import('./run-generation.ts')
       await runGeneration(flags)
     })

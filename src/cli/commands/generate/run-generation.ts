@@ -20,7 +20,7 @@ import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 
 /** Tokens generated where neither the flags nor the model's makers say anything. */
-const DEFAULT_MAX_TOKENS = 128
+export const DEFAULT_MAX_TOKENS = 128
 
 /** Generates text and prints it as it comes. */
 export async function runGeneration(flags: GenerateFlags): Promise<void> {
@@ -84,7 +84,12 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
   }
 }
 
-async function promptIds(flags: GenerateFlags, folder: string, tokenizer: TextTokenizer): Promise<number[]> {
+/** Tokens of the prompt, in the chat template where that is asked for. */
+export async function promptIds(
+  flags: GenerateFlags,
+  folder: string,
+  tokenizer: TextTokenizer
+): Promise<number[]> {
   const prompt = flags.prompt === '-' ? await text(process.stdin) : flags.prompt
   if (flags.chat !== true) return promptTokens(tokenizer, prompt)
   return promptTokens(tokenizer, chatPrompt(flags, folder, prompt), { isTemplated: true })

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { PEFT_WEIGHTS_FILE } from '../../../adapter/index.ts'
@@ -22,6 +22,7 @@ import {
 } from '../../../model/index.ts'
 import { alphaOf, TRAINING_DEFAULTS } from '../../../node/config/index.ts'
 import { writePeftFolder } from '../../../node/export/peft-files.ts'
+import { requireFreeFolder } from '../../../node/storage/index.ts'
 import { hex } from '../../../protocol/index.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
 import { baseModelFolder, requireBaseModel } from '../../options/shipped-model.ts'
@@ -64,6 +65,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
   const { base, data, lora, sequenceLength } = run
   const { out, batchSize, baseFormat } = settings
   await mkdir(out, { recursive: true })
+  if (options.resume !== true) await rm(run.checkpointPath, { force: true })
   const executor = await executorFromFlags(settings)
   const isolateDocuments = data.packing === 'isolated'
   const shape = { config: base.config, batchSize, sequenceLength, isolateDocuments, baseFormat, executor }
@@ -102,10 +104,7 @@ async function prepareRun(
 ): Promise<PreparedRun> {
   const { out, batchSize, accumulation } = settings
   const checkpointPath = join(out, CHECKPOINT_FILE)
-  if (!resume && !overwrite && existsSync(checkpointPath))
-    throw new Error(
-      `${out} holds the checkpoint of an earlier run: continue it with --resume, start over with --overwrite, or give another --out`
-    )
+  await requireOutFolder(out, { resume, overwrite })
   const folder = baseModelFolder(settings.model)
   requireBaseModel(folder)
   const base = describeBaseModel(folder)
@@ -122,6 +121,21 @@ async function prepareRun(
   const warmupSteps = settings.warmupSteps ?? Math.round(DEFAULT_WARMUP_SHARE * steps)
   const lora = loraOf(settings, base.config)
   return { settings, base, data, lora, steps, warmupSteps, sequenceLength, checkpointPath }
+}
+
+/** @throws {Error} when the folder holds another's work, or an earlier run's that is not to be continued or replaced */
+async function requireOutFolder(
+  out: string,
+  { resume = false, overwrite = false }: RunOptions
+): Promise<void> {
+  const hasCheckpoint = existsSync(join(out, CHECKPOINT_FILE))
+  if (resume && hasCheckpoint) return
+  if (hasCheckpoint && !overwrite)
+    throw new Error(
+      `${out} holds the checkpoint of an earlier run: continue it with --resume, start over with --overwrite, or give another --out`
+    )
+  // A run that was killed before its first checkpoint leaves nothing but its log.
+  await requireFreeFolder(out, overwrite, resume ? [LOG_FILE] : [])
 }
 
 function sequenceLengthOf({ sequenceLength }: TrainSettings, { maxPositions }: ModelConfig): number {

@@ -14,7 +14,7 @@ export function trainCommand(): Command {
   const command = new Command('train')
   return addFlags(command, TRAIN_SETTINGS)
     .option('--resume', 'continue from the checkpoint in --out; start from scratch if there is none')
-    .option('--overwrite', 'start from scratch even if --out holds a checkpoint')
+    .option('--overwrite', 'start from scratch, and replace what an earlier run left in --out')
     .option(
       '--config <file>',
       'JSON file with these settings in camelCase, and template, rankPattern and alphaPattern; flags override it'

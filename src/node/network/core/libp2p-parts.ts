@@ -93,6 +93,18 @@ export interface RelayTransport extends Transport {
   }
 }
 
+const CONNECTION_MANAGER: NonNullable<Libp2pOptions['connectionManager']> = {
+  maxConnections: CONNECTIONS_MAX,
+  inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
+  maxIncomingPendingConnections: PENDING_MAX,
+  dialTimeout: DIAL_TIMEOUT_MS,
+  addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
+  maxParallelDials: PARALLEL_DIALS_MAX,
+  inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
+  // In the caller's order, with relayed addresses last.
+  addressSorter: (a, b) => circuitRelayAddressesLast(a.multiaddr, b.multiaddr)
+}
+
 /**
  * Options for `createLibp2p`, without gossip and gater; and its internals, which exist once it is created.
  *
@@ -150,17 +162,7 @@ export async function libp2pParts(options: PartsOptions): Promise<{
         )
       ],
       peerDiscovery: reach.mdns ? [mdns()] : [],
-      connectionManager: {
-        maxConnections: CONNECTIONS_MAX,
-        inboundConnectionThreshold: INBOUND_CONNECTIONS_PER_SECOND,
-        maxIncomingPendingConnections: PENDING_MAX,
-        dialTimeout: DIAL_TIMEOUT_MS,
-        addressDialTimeout: HANDSHAKE_TIMEOUT_MS,
-        maxParallelDials: PARALLEL_DIALS_MAX,
-        inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
-        // In the caller's order, with relayed addresses last.
-        addressSorter: (a, b) => circuitRelayAddressesLast(a.multiaddr, b.multiaddr)
-      },
+      connectionManager: CONNECTION_MANAGER,
       connectionMonitor: {
         pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: 60_000 }
       }

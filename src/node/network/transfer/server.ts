@@ -79,26 +79,112 @@ export async function serveBlocks(
   host: NetworkHost,
   store: Pick<BlockStore, 'getToServe'>,
   log: Log,
-  { limits = BLOCK_SERVER_LIMITS, refusal, onSent, compression }: BlockServerOptions = {}
+  options: BlockServerOptions = {}
 ): Promise<() => Promise<void>> {
-  const upload = new UploadLimit(limits.uploadBytesPerSecond)
-  const { requestsAtOnce, retryAfterMs } = boundsOf(limits)
-  const { requestsPerPeer } = limits
-  const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
-  const turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
+  const server = new BlockServer(host, store, log, options)
+  await host.libp2p.handle(
+    BLOCKS_PROTOCOL,
+    (stream, connection) => server.serve(stream, connection.remotePeer),
+    { maxInboundStreams: server.limits.streamsPerPeer, runOnLimitedConnection: true }
+  )
+  return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
+}
+
+class BlockServer {
+  readonly limits: BlockServerLimits
+  readonly #host: NetworkHost
+  readonly #store: Pick<BlockStore, 'getToServe'>
+  readonly #log: Log
+  readonly #options: BlockServerOptions
+  readonly #upload: UploadLimit
+  readonly #retryAfterMs: number
+  readonly #turns: ServingTurns
+
+  constructor(
+    host: NetworkHost,
+    store: Pick<BlockStore, 'getToServe'>,
+    log: Log,
+    options: BlockServerOptions
+  ) {
+    this.#host = host
+    this.#store = store
+    this.#log = log
+    this.#options = options
+    this.limits = options.limits ?? BLOCK_SERVER_LIMITS
+    this.#upload = new UploadLimit(this.limits.uploadBytesPerSecond)
+    const { requestsAtOnce, retryAfterMs } = boundsOf(this.limits)
+    this.#retryAfterMs = retryAfterMs
+    const { requestsPerPeer } = this.limits
+    const keptMs = 2 * retryAfterMs + COMES_BACK_WITHIN_MS
+    this.#turns = new ServingTurns({ requestsAtOnce, requestsPerPeer, keptMs })
+  }
+
+  /** Answers the requests of one stream until it ends. */
+  async serve(stream: Stream, peerId: PeerId): Promise<void> {
+    if (!this.#host.isMember(peerId)) {
+      stream.abort(new NetworkError('protocol', 'blocks are for members only'))
+      return
+    }
+    const ended = new AbortController()
+    try {
+      await this.#answerRequests(stream, peerId.toString(), ended.signal)
+    } catch (error) {
+      ended.abort(error)
+      await this.#end(stream, peerId, error)
+    }
+  }
+
+  async #answerRequests(stream: Stream, peer: string, signal: AbortSignal): Promise<never> {
+    const frames = lpStream(stream, {
+      maxDataLength: REQUEST_BYTES_MAX,
+      maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
+    })
+    const writer = new StreamWriter(stream, this.limits.frameTimeoutMs)
+    // Reads ahead only for an asker that has a turn: a refused one costs no disk access.
+    let hasTurn = false
+    const comingRequest = (): ComingRequest => {
+      const asked = frames.read({ signal }).then((frame) => decodeBlockRequest(frame.subarray()))
+      const first = asked.then(({ digests }) => (hasTurn ? this.#store.getToServe(digests[0]!) : undefined))
+      // They are awaited only after the previous request has been answered.
+      for (const early of [asked, first]) early.catch(() => undefined)
+      return { asked, first }
+    }
+    for (let coming = comingRequest(); ; ) {
+      const { asked, first } = coming
+      const request = await withDeadline(
+        'waiting for a block request',
+        IDLE_TIMEOUT_MS,
+        undefined,
+        () => asked
+      )
+      hasTurn = this.#turns.begin(peer, performance.now())
+      coming = comingRequest()
+      if (!hasTurn) {
+        await this.#refuse(writer, request)
+        continue
+      }
+      try {
+        await this.#answer(writer, peer, request, first)
+      } finally {
+        hasTurn = false
+        this.#turns.end(peer)
+      }
+    }
+  }
 
   /** @param first the first block, if it was read while the previous request was answered */
-  const answerRequest = async (
+  async #answer(
     writer: StreamWriter,
     peer: string,
     { digests, zstd }: BlockRequest,
     first: ComingRequest['first']
-  ) => {
+  ): Promise<void> {
+    const { refusal, onSent, compression } = this.#options
     // The next block is read from the disk while this one is sent.
-    let ahead = first.then((block) => block ?? store.getToServe(digests[0]!))
+    let ahead = first.then((block) => block ?? this.#store.getToServe(digests[0]!))
     for (const [index, digest] of digests.entries()) {
       const block = await ahead
-      if (index + 1 < digests.length) ahead = store.getToServe(digests[index + 1]!)
+      if (index + 1 < digests.length) ahead = this.#store.getToServe(digests[index + 1]!)
       // If sending this answer fails, nobody awaits the next one.
       ahead.catch(() => undefined)
       const retryAfter = block === undefined ? undefined : refusal?.(digest, peer)
@@ -106,17 +192,18 @@ export async function serveBlocks(
       else if (retryAfter !== undefined)
         await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs: retryAfter }))
       else {
-        await sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
+        await this.#sendBlock(writer, block, zstd ? compression?.pack(digest, block) : undefined)
         onSent?.(digest, block.length)
       }
     }
   }
 
-  const sendAway = async (writer: StreamWriter, { digests }: BlockRequest) => {
-    for (const _ of digests) await writer.write(encodeBlockAnswer({ status: 'busy', retryAfterMs }))
+  async #refuse(writer: StreamWriter, { digests }: BlockRequest): Promise<void> {
+    const answer = encodeBlockAnswer({ status: 'busy', retryAfterMs: this.#retryAfterMs })
+    for (const _ of digests) await writer.write(answer)
   }
 
-  const sendBlock = async (writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined) => {
+  async #sendBlock(writer: StreamWriter, block: Uint8Array, packed: Uint8Array | undefined): Promise<void> {
     const { length } = block
     const header = encodeBlockAnswer({
       status: 'found',
@@ -126,77 +213,25 @@ export async function serveBlocks(
     const sent = packed ?? block
     for (let begin = 0; begin < sent.length; begin += PIECE_BYTES_SENT) {
       const piece = sent.subarray(begin, begin + PIECE_BYTES_SENT)
-      await upload.admit(piece.length)
+      await this.#upload.admit(piece.length)
       await writer.write(...(begin === 0 ? [header] : []), piece)
     }
-    host.traffic.add('blocks', 'sent', sent.length)
+    this.#host.traffic.add('blocks', 'sent', sent.length)
   }
 
-  const serve = async (stream: Stream, peerId: PeerId) => {
-    const peer = peerId.toString()
-    if (!host.isMember(peerId)) {
-      stream.abort(new NetworkError('protocol', 'blocks are for members only'))
+  /** Ends a stream: gracefully if the asker closed it, otherwise by aborting it. */
+  async #end(stream: Stream, peerId: PeerId, error: unknown): Promise<void> {
+    if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') {
+      await stream
+        .close({ signal: AbortSignal.timeout(FRAME_TIMEOUT_MS) })
+        .catch((reason: Error) => stream.abort(reason))
       return
     }
-    const frames = lpStream(stream, {
-      maxDataLength: REQUEST_BYTES_MAX,
-      maxBufferSize: (REQUESTS_UNDER_WAY_MAX + 1) * REQUEST_BYTES_MAX
-    })
-    const writer = new StreamWriter(stream, limits.frameTimeoutMs)
-    const ended = new AbortController()
-    // Reads ahead only for an asker that has a turn: a refused one costs no disk access.
-    let hasTurn = false
-    const comingRequest = (): ComingRequest => {
-      const asked = frames
-        .read({ signal: ended.signal })
-        .then((frame) => decodeBlockRequest(frame.subarray()))
-      const first = asked.then(({ digests }) => (hasTurn ? store.getToServe(digests[0]!) : undefined))
-      // They are awaited only after the previous request has been answered.
-      for (const early of [asked, first]) early.catch(() => undefined)
-      return { asked, first }
-    }
-    try {
-      for (let coming = comingRequest(); ; ) {
-        const { asked, first } = coming
-        const request = await withDeadline(
-          'waiting for a block request',
-          IDLE_TIMEOUT_MS,
-          undefined,
-          () => asked
-        )
-        hasTurn = turns.begin(peer, performance.now())
-        coming = comingRequest()
-        if (!hasTurn) {
-          await sendAway(writer, request)
-          continue
-        }
-        try {
-          await answerRequest(writer, peer, request, first)
-        } finally {
-          hasTurn = false
-          turns.end(peer)
-        }
-      }
-    } catch (error) {
-      ended.abort(error)
-      if (stream.remoteWriteStatus === 'closed' && stream.status === 'open') {
-        await stream
-          .close({ signal: AbortSignal.timeout(FRAME_TIMEOUT_MS) })
-          .catch((reason: Error) => stream.abort(reason))
-        return
-      }
-      if (isMalformed(error))
-        host.limits.report(peerId, 'malformed', `an invalid block request: ${error.message}`)
-      log.debug({ peer, error: String(error) }, 'a block stream ended early')
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
-    }
+    if (isMalformed(error))
+      this.#host.limits.report(peerId, 'malformed', `an invalid block request: ${error.message}`)
+    this.#log.debug({ peer: peerId.toString(), error: String(error) }, 'a block stream ended early')
+    stream.abort(error instanceof Error ? error : new Error(String(error)))
   }
-
-  await host.libp2p.handle(BLOCKS_PROTOCOL, (stream, connection) => serve(stream, connection.remotePeer), {
-    maxInboundStreams: limits.streamsPerPeer,
-    runOnLimitedConnection: true
-  })
-  return () => host.libp2p.unhandle(BLOCKS_PROTOCOL)
 }
 
 /**

@@ -13,6 +13,8 @@ export interface ListedModel {
   readonly id: string
   /** Longest text, tokens, where it says so. */
   readonly context?: number
+  /** What kind of server it is, where it says so. */
+  readonly owner?: string
 }
 
 /** What is known of the proxy, which a server of texts is compared with. */

@@ -90,7 +90,16 @@ describe('the export of the adapter', function () {
         assert.deepEqual(data, expected.data, name)
       }
       assert.equal(merged.tokenizer.decode(merged.tokenizer.encode('Loam')), 'Loam')
-      await assert.rejects(run(home, 'merged'), /is not empty/)
+      await assert.rejects(run(home, 'merged'), /is not empty \(config\.json.*--overwrite/)
+      await writeFile(join(folder, 'model-00001-of-00002.safetensors'), 'an earlier one')
+      await writeFile(join(folder, 'notes.txt'), 'own')
+      await run(home, 'merged', { overwrite: true, dtype: 'BF16' })
+      const files = await readdir(folder)
+      assert.deepEqual(
+        ['model-00001-of-00002.safetensors', 'notes.txt'].map((name) => files.includes(name)),
+        [false, true]
+      )
+      assert.equal(loadBaseModel(folder).weights.size, merged.weights.size)
     }))
 
   it('as a PEFT folder gives the same model, in rounds too', () =>

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadBaseModel } from '../../../../src/model/index.ts'
@@ -13,7 +13,7 @@ describe('a model folder', () => {
       const base = loadBaseModel(MODEL)
       const total = [...base.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0)
       const fileBytesMax = Math.ceil(total / 3)
-      const files = await writeModelFolder(folder, base, base.weights, 'F32', fileBytesMax)
+      const files = await writeModelFolder(folder, base, base.weights, { dtype: 'F32', fileBytesMax })
       const parts = files.filter((name) => name.endsWith('.safetensors'))
       assert.ok(parts.length >= 3, `${parts}`)
       const HEADER_BYTES = 64 * 1024
@@ -24,6 +24,54 @@ describe('a model folder', () => {
       assert.deepEqual([...read.weights.keys()].sort(), [...base.weights.keys()].sort())
       for (const [name, { shape, data }] of base.weights)
         assert.deepEqual(read.weights.get(name), { shape, data }, name)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('says one dtype, under the key that the base uses', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'loam-model-folder-'))
+    try {
+      const source = join(folder, 'source')
+      await cp(MODEL, source, { recursive: true })
+      const path = join(source, 'config.json')
+      const { torch_dtype: _, ...config } = JSON.parse(await readFile(path, 'utf8'))
+      for (const [given, key] of [
+        [{ dtype: 'bfloat16' }, 'dtype'],
+        [{ dtype: 'bfloat16', torch_dtype: 'float16' }, 'dtype'],
+        [{ torch_dtype: 'float16' }, 'torch_dtype'],
+        [{}, 'torch_dtype']
+      ] as const) {
+        await writeFile(path, JSON.stringify({ ...config, ...given }))
+        const base = loadBaseModel(source)
+        const out = join(folder, 'out')
+        await writeModelFolder(out, base, base.weights, { dtype: 'F32', overwrite: true })
+        const written = JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))
+        assert.deepEqual(written, { ...config, [key]: 'float32' })
+      }
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('is not written over its own base, nor with weights that have no number in the dtype', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'loam-model-folder-'))
+    try {
+      const base = loadBaseModel(MODEL)
+      await assert.rejects(
+        writeModelFolder(MODEL, base, base.weights, { dtype: 'F32', overwrite: true }),
+        /is the folder of the base model/
+      )
+      const name = 'model.norm.weight'
+      const { shape, data } = base.weights.get(name)!
+      for (const [value, message] of [
+        [7e4, /model\.norm\.weight holds 70000, which is beyond the range of float16: .*--dtype bf16/],
+        [Number.NaN, /model\.norm\.weight holds NaN/]
+      ] as const) {
+        const weights = new Map([...base.weights, [name, { shape, data: data.with(0, value) }]])
+        await assert.rejects(writeModelFolder(join(folder, 'out'), base, weights, { dtype: 'F16' }), message)
+      }
+      assert.deepEqual(await readdir(folder), [])
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Remote, TripRequest } from '../../../../src/prada/remotes/index.ts'
 import type { LogitsLimits } from '../../../../src/prada/server/index.ts'
 import {
   DEFAULT_PRADA_SETTINGS,
@@ -146,6 +147,38 @@ describe('a text of the combined distribution', () => {
       break
     }
     assert.equal((await text.tokens.next()).done, true)
+  })
+
+  it('asks for no id by number where none is wanted, and leaves no noise where it is not shared', async () => {
+    const request = { ids: [3, 1], maxTokens: TOKENS, seed: 77, temperature: 1 }
+    for (const rows of [true, false]) {
+      const made = await components(1, { rows, topKMax: SIZE + 5 })
+      const asked: TripRequest[] = []
+      const remote: Remote = {
+        ...made.remote,
+        async start(...args) {
+          const text = await made.remote.start(...args)
+          return {
+            get traffic() {
+              return text.traffic
+            },
+            trip(trip, signal) {
+              asked.push(trip)
+              return text.trip(trip, signal)
+            },
+            close: () => text.close()
+          }
+        }
+      }
+      const settings = { wantedMax: 0, shareNoise: false, drafter: 'base', topK: 4 } as const
+      const { ids } = await tokensOf({ ...made, remote }, settings, request)
+      const truth = await naiveTokens(await components(1), { alpha: 1, precision: 'float16' }, request)
+      assert.deepEqual(ids, truth)
+      for (const { positions, noise, draft } of asked) {
+        assert.ok(positions.every((position) => position === 'row' || position.length === 0))
+        assert.deepEqual([noise, draft], [undefined, undefined])
+      }
+    }
   })
 
   it('gives intervals of log-probabilities, points where rows are whole', async () => {

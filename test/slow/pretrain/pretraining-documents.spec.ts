@@ -3,8 +3,8 @@ import {
   contentDigest,
   createDomainFilter,
   loadPretrainingDocuments
-} from '../../../../pretrain/corpora/index.ts'
-import { DOMAIN_NAMES, type Domain, loadDomain, type TextDocument } from '../../../../src/data/index.ts'
+} from '../../../pretrain/corpora/index.ts'
+import { DOMAIN_NAMES, type Domain, loadDomain, type TextDocument } from '../../../src/data/index.ts'
 
 describe('pretrain/corpora/pretraining-documents', () => {
   const domains: Domain[] = []

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { brotliDecompressSync } from 'node:zlib'
-import { domainLines } from '../../../../pretrain/corpora/domains-file.ts'
-import { domainsFile } from '../../../../src/data/index.ts'
+import { domainLines } from '../../../pretrain/corpora/domains-file.ts'
+import { domainsFile } from '../../../src/data/index.ts'
 
 describe('pretrain/corpora/domains-file', () => {
   it('ships what the packages give, byte for byte', async () => {

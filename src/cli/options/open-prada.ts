@@ -1,0 +1,156 @@
+import { basename } from 'node:path'
+import type { TensorMap } from '../../formats/index.ts'
+import type { GenerationDefaults } from '../../model/index.ts'
+import { homeAt } from '../../node/home/home.ts'
+import {
+  createProxy,
+  loadModelFiles,
+  type ModelFiles,
+  type ModelFilesOptions,
+  openSealedProxy,
+  type ProxyModels,
+  type SealedProxy
+} from '../../node/proxy/index.ts'
+import {
+  connectLogitsServer,
+  createHttpTransport,
+  type PradaComponents,
+  pairProxy,
+  type Remote
+} from '../../prada/index.ts'
+import { printProgress } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
+import { readAdapterPath } from './adapter-path.ts'
+import { type ExecutorFlags, executorFromFlags } from './executor-options.ts'
+import type { PradaFlags } from './prada-options.ts'
+import { baseModelFolder, homeModelFolder, requireBaseModel } from './shipped-model.ts'
+
+/** Where a proxy comes from, beside what `PradaFlags` says. */
+export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> {
+  model?: string
+  adapter?: string
+  context?: number
+  chatTemplate?: string
+}
+
+/** A remote and how to come back to it. */
+export interface OpenRemote {
+  readonly remote: Remote
+  /** Asks it anew what it is. */
+  reconnect(signal: AbortSignal): Promise<Remote>
+  dispose(): void
+}
+
+/**
+ * Connects to the remote that the flags name.
+ *
+ * @throws {RemoteError} when it cannot be reached
+ */
+export async function openRemoteOf({ remote: url, remoteKey }: PradaFlags): Promise<OpenRemote> {
+  const apiKey = remoteKey ?? process.env.LOAM_REMOTE_KEY
+  if (!URL.canParse(url!)) throw new UsageError(`--remote ${url} is not an address: give http://HOST:PORT`)
+  const transport = createHttpTransport({ url: url!, ...(apiKey !== undefined && { apiKey }) })
+  const connect = (signal?: AbortSignal): Promise<Remote> => connectLogitsServer(transport, {}, signal)
+  try {
+    return { remote: await connect(), reconnect: connect, dispose: () => transport.dispose() }
+  } catch (error) {
+    transport.dispose()
+    throw error
+  }
+}
+
+/** A proxy with its files, and what it is called. */
+export interface OpenProxy {
+  readonly files: ModelFiles
+  readonly models: ProxyModels
+  readonly name: string
+  /** Of a home: looks for new seals. */
+  readonly sealed: SealedProxy | undefined
+}
+
+/**
+ * The proxy that the flags name: a home's, or a model's with an adapter.
+ *
+ * @throws {UsageError} when the flags name both
+ */
+export async function openProxyOf(flags: ProxyFlags): Promise<OpenProxy> {
+  const { home: path, model, adapter } = flags
+  if (path !== undefined) {
+    if (adapter !== undefined)
+      throw new UsageError("--home brings the consortium's adapter: leave out --adapter, or --home")
+    const home = homeAt(path)
+    const folder = homeModelFolder(home, model)
+    requireBaseModel(folder)
+    const sealed = await openSealedProxy(home, await filesOptions(flags, folder))
+    return { files: sealed.files, models: sealed.models, name: sealed.consortium, sealed }
+  }
+  const { files, weights, name } = await openModelOf(flags)
+  return { files, models: createProxy(files, weights), name, sealed: undefined }
+}
+
+/** A model's files, and its weights with the adapter that the flags name. */
+export async function openModelOf(flags: ProxyFlags): Promise<{
+  readonly files: ModelFiles
+  readonly weights: TensorMap
+  readonly name: string
+}> {
+  const { adapter } = flags
+  const folder = baseModelFolder(flags.model)
+  requireBaseModel(folder)
+  const files = loadModelFiles(await filesOptions(flags, folder))
+  const name = basename(folder)
+  if (adapter === undefined) return { files, weights: files.weights, name }
+  const weights = files.adapted(await readAdapterPath(adapter))
+  return { files, weights, name: `${name}+${basename(adapter)}` }
+}
+
+async function filesOptions(
+  { context, chatTemplate, executor }: ProxyFlags,
+  folder: string
+): Promise<ModelFilesOptions> {
+  return {
+    folder,
+    context,
+    chatTemplate,
+    executor: await executorFromFlags({ ...(executor && { executor }) })
+  }
+}
+
+/**
+ * Refuses what a proxy cannot compute with: its logits must have the same bits whichever tokens come together.
+ *
+ * @throws {UsageError}
+ */
+export function requireOneThread({ threads, device }: ExecutorFlags & { readonly threads: number }): void {
+  const reason = "the proxy's logits must repeat bit by bit, which only one thread of the processor does"
+  if (threads > 1) throw new UsageError(`--threads ${threads} does not go with --remote: ${reason}`)
+  if (device !== undefined && device !== 'cpu' && device !== 'wasm')
+    throw new UsageError(`--device ${device} does not go with --remote: ${reason}`)
+}
+
+/** Says which of the makers' settings for generating do not hold here. */
+export function noteUnused({
+  unused,
+  repetitionPenalty = 1,
+  suppressIds = [],
+  beginSuppressIds = []
+}: GenerationDefaults): void {
+  if (unused !== undefined) printProgress(unused)
+  const others = [
+    ...(repetitionPenalty === 1 ? [] : ['repetition_penalty']),
+    ...(suppressIds.length === 0 ? [] : ['suppress_tokens']),
+    ...(beginSuppressIds.length === 0 ? [] : ['begin_suppress_tokens'])
+  ]
+  if (others.length > 0) printProgress(`generation_config.json: not used here: ${others.join(', ')}`)
+}
+
+/** Frees both models of a proxy. */
+export async function disposeModels({ base, adapted }: ProxyModels): Promise<void> {
+  await base.dispose()
+  await adapted.dispose()
+}
+
+/** Proxy and remote together. @throws {VocabularyError} when their ids do not mean the same */
+export function componentsOf({ files, models }: OpenProxy, remote: Remote): PradaComponents {
+  return pairProxy(models, files.vocabulary, remote)
+}

@@ -1,0 +1,121 @@
+import { type Command, Option } from 'commander'
+import type { PradaSettings } from '../../prada/index.ts'
+import { UsageError } from '../terminal/usage-error.ts'
+import { integer, nonNegativeNumber } from './parsers.ts'
+
+/** Flags of every command that steers a remote with a proxy. */
+export interface PradaFlags {
+  home?: string
+  remote?: string
+  remoteKey?: string
+  alpha?: number
+  draft?: 'adapted' | 'base' | 'remote'
+  draftLength?: 'auto' | number
+  /** Ids that every answer of the remote tells. */
+  told?: number | 'rows'
+  wanted?: number
+  shareNoise?: boolean
+  requireExact?: boolean
+}
+
+/** Most drafts a trip. */
+const DRAFTS_MAX = 32
+
+/** `--home` and `--remote`, with what says how the remote is reached and steered. */
+export function remoteOptions(command: Command): Command {
+  return command
+    .option('--home <folder>', "home of a peer, whose consortium's adapter steers the remote")
+    .option('--remote <url>', 'the black box: address of a logits server')
+    .option('--remote-key <key>', 'API key of the remote (default: LOAM_REMOTE_KEY)')
+    .option('--alpha <x>', 'strength of the adapter on the remote (default: 1)', nonNegativeNumber('--alpha'))
+}
+
+/** How drafts are made and verified; `topKFlag` is the name of the flag for the ids that an answer tells. */
+export function draftOptions(command: Command, topKFlag: string): Command {
+  const top = new Option(
+    `${topKFlag} <n>`,
+    'likeliest ids that every answer of the remote tells, or rows for all (default: 8)'
+  ).argParser(integerOr(topKFlag, 'rows', 1, 65_536))
+  return command
+    .addOption(
+      new Option('--draft <who>', 'who drafts tokens for the remote to verify (default: adapted)').choices([
+        'adapted',
+        'base',
+        'remote'
+      ])
+    )
+    .option(
+      '--draft-length <k>',
+      'drafts per trip, or auto to measure what is best (default: auto)',
+      integerOr('--draft-length', 'auto', 0, DRAFTS_MAX)
+    )
+    .addOption(top)
+    .option(
+      '--wanted <n>',
+      'most ids per position to ask for in advance; 0 keeps them private (default: 16)',
+      integer('--wanted', 0, 65_536)
+    )
+    .option('--no-share-noise', "keep the sampling's seed from the remote, at the cost of trips")
+    .option('--require-exact', 'fail where the remote cannot tell enough to be certain of a token')
+}
+
+function integerOr<Word extends string>(
+  name: string,
+  word: Word,
+  minimum: number,
+  maximum: number
+): (text: string) => number | Word {
+  const parse = integer(name, minimum, maximum)
+  return (text) => {
+    if (text === word) return word
+    if (/^\d+$/.test(text)) return parse(text)
+    throw new UsageError(
+      `${name} must be ${word} or an integer from ${minimum} to ${maximum}, got ${JSON.stringify(text)}`
+    )
+  }
+}
+
+/** Flags that need `--remote`, by their key. */
+const REMOTE_ONLY = {
+  remoteKey: '--remote-key',
+  alpha: '--alpha',
+  draft: '--draft',
+  draftLength: '--draft-length',
+  wanted: '--wanted',
+  requireExact: '--require-exact'
+} as const
+
+/**
+ * Refuses flags that say how a remote is steered where there is none.
+ *
+ * @throws {UsageError}
+ */
+export function requireRemoteFor(flags: PradaFlags): void {
+  if (flags.remote !== undefined) return
+  if (flags.home !== undefined)
+    throw new UsageError("--home needs --remote: without one, set --model to use a model of one's own")
+  for (const [key, name] of Object.entries(REMOTE_ONLY))
+    if (flags[key as keyof typeof REMOTE_ONLY] !== undefined) throw new UsageError(`${name} needs --remote`)
+  if (flags.shareNoise === false) throw new UsageError('--no-share-noise needs --remote')
+}
+
+/**
+ * What the flags say of the session, and the defaults for the rest.
+ *
+ * @throws {UsageError}
+ */
+export function pradaSettings(flags: PradaFlags, defaults: PradaSettings): PradaSettings {
+  const { alpha, draft, draftLength, told, wanted, shareNoise, requireExact } = flags
+  if (draft === 'remote' && shareNoise === false)
+    throw new UsageError('--no-share-noise does not go with --draft remote: the remote drafts with the seed')
+  return {
+    ...defaults,
+    ...(alpha !== undefined && { alpha }),
+    ...(draft !== undefined && { drafter: draft }),
+    ...(draftLength !== undefined && { draftLength }),
+    ...(told !== undefined && { topK: told }),
+    ...(wanted !== undefined && { wantedMax: wanted }),
+    ...(shareNoise === false && { shareNoise: false }),
+    requireExact: requireExact === true
+  }
+}

@@ -1,0 +1,41 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isMissing, PeerError } from './peer-error.ts'
+
+/** How many names a message lists. */
+const LISTED_MAX = 3
+
+/**
+ * Refuses to write into a folder that contains something, unless it may be replaced. Hidden files do not count.
+ *
+ * @param apart files that may be there
+ * @throws {PeerError} naming some of what is in it, and what to do
+ */
+export async function requireFreeFolder(
+  folder: string,
+  overwrite = false,
+  apart: readonly string[] = []
+): Promise<void> {
+  const names = (await visibleNames(folder)).filter((name) => !apart.includes(name))
+  if (names.length === 0 || overwrite) return
+  const more = names.length > LISTED_MAX ? ` and ${names.length - LISTED_MAX} more` : ''
+  throw new PeerError(
+    `${folder} is not empty (${names.slice(0, LISTED_MAX).join(', ')}${more}): choose another folder, or replace what is in it with --overwrite`
+  )
+}
+
+/** Removes the files of a folder that would be read together with what is about to be written. */
+export async function removeReplaced(folder: string, pattern: RegExp): Promise<void> {
+  for (const name of await visibleNames(folder)) if (pattern.test(name)) await rm(join(folder, name))
+}
+
+async function visibleNames(folder: string): Promise<string[]> {
+  try {
+    if (!(await stat(folder)).isDirectory())
+      throw new PeerError(`${folder} is a file, not a folder: choose another name`)
+    return (await readdir(folder)).filter((name) => !name.startsWith('.')).sort()
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
+}

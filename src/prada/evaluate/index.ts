@@ -1,0 +1,10 @@
+/**
+ * How well the combined distribution foresees a text.
+ *
+ * @example
+ * ```ts
+ * const scorer = createCombinedScorer(components, { alpha: 1, precision: 'float16' })
+ * const logProbabilities = await scorer.score(ids, signal)
+ * ```
+ */
+export { type CombinedScorer, createCombinedScorer } from './combined-scorer.ts'

@@ -1,0 +1,62 @@
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { installCommand } from '../../../model/executor/install-command.ts'
+
+/** Why a GGUF file cannot be run. */
+export class LlamaCppError extends Error {
+  override readonly name = 'LlamaCppError'
+}
+
+/** What is used of node-llama-cpp, an optional peer dependency whose types need not be there. */
+export interface NodeLlamaCpp {
+  getLlama(options: object): Promise<Llama>
+}
+
+export interface Llama {
+  loadModel(options: object): Promise<LlamaModel>
+  dispose(): Promise<void>
+}
+
+export interface LlamaModel {
+  readonly trainContextSize: number
+  readonly fileInfo: { readonly metadata: { readonly tokenizer?: { readonly ggml?: unknown } } }
+  createContext(options: object): Promise<LlamaContext>
+  dispose(): Promise<void>
+}
+
+export interface LlamaContext {
+  getSequence(): LlamaSequence
+  dispose(): Promise<void>
+}
+
+type EvaluatedToken = number | readonly [number, { readonly generateNext: { readonly logits: true } }]
+
+export interface LlamaSequence {
+  controlledEvaluate(
+    input: readonly EvaluatedToken[]
+  ): Promise<readonly ({ readonly next: { readonly logits?: ReadonlyMap<number, number> } } | undefined)[]>
+  clearHistory(): Promise<void>
+  eraseContextTokenRanges(ranges: readonly { readonly start: number; readonly end: number }[]): Promise<void>
+}
+
+/**
+ * Loads node-llama-cpp: from `folder` where one is given, else from beside Loam.
+ *
+ * @throws {LlamaCppError} with the command that installs it
+ */
+export async function loadNodeLlamaCpp(folder: string | undefined): Promise<NodeLlamaCpp> {
+  try {
+    if (folder === undefined) {
+      const name = 'node-llama-cpp'
+      return (await import(name)) as NodeLlamaCpp
+    }
+    const entry = createRequire(join(resolve(folder), 'package.json')).resolve('./dist/index.js')
+    return (await import(pathToFileURL(entry).href)) as NodeLlamaCpp
+  } catch (cause) {
+    throw new LlamaCppError(
+      `node-llama-cpp, which runs GGUF files, cannot be loaded: ${(cause as Error).message.split('\n')[0]}. Install it: ${installCommand('node-llama-cpp')}`,
+      { cause }
+    )
+  }
+}

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { removeReplaced, requireFreeFolder } from '../../../../src/node/storage/index.ts'
+
+describe('a folder to write into', () => {
+  let folder: string
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'loam-free-'))
+  })
+  afterEach(() => rm(folder, { recursive: true }))
+
+  it('is missing or empty, or may be replaced', async () => {
+    await requireFreeFolder(join(folder, 'missing'))
+    await writeFile(join(folder, '.gitkeep'), '')
+    await requireFreeFolder(folder)
+    for (const name of ['a', 'b', 'c', 'd', 'e']) await writeFile(join(folder, name), '')
+    await assert.rejects(requireFreeFolder(folder), {
+      name: 'PeerError',
+      message: `${folder} is not empty (a, b, c and 2 more): choose another folder, or replace what is in it with --overwrite`
+    })
+    await assert.rejects(requireFreeFolder(join(folder, 'a'), true), /a is a file, not a folder/)
+    await requireFreeFolder(folder, true)
+    await requireFreeFolder(folder, false, ['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('loses what would be read with what is written, and nothing else', async () => {
+    for (const name of ['model.bin', 'notes.txt', '.bin']) await writeFile(join(folder, name), '')
+    await mkdir(join(folder, 'kept'))
+    await removeReplaced(folder, /bin$/)
+    assert.deepEqual((await readdir(folder)).sort(), ['.bin', 'kept', 'notes.txt'])
+    await removeReplaced(join(folder, 'missing'), /./)
+  })
+})

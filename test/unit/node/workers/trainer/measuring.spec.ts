@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { decodeAdapterFile } from '../../../../../src/adapter/index.ts'
+import { createTextScorer } from '../../../../../src/model/index.ts'
+import { type Home, roundFiles } from '../../../../../src/node/home/home.ts'
+import { createTrainer } from '../../../../../src/node/workers/trainer/trainer.ts'
+import type { MeasuringJob } from '../../../../../src/node/workers/trainer/training-job.ts'
+import { MODEL } from '../../one-member.ts'
+import { never, type TrainingHome, trainingHome } from './training-home.ts'
+
+describe('a trainer that measures updates', function () {
+  this.timeout(60_000)
+  // One process for all of it: no training may change what a later one gives.
+  const trainer = createTrainer()
+  let home: Home
+  let job: TrainingHome['job']
+  let remove: () => Promise<void>
+
+  beforeEach(async () => {
+    ;({ home, job, remove } = await trainingHome())
+  })
+  afterEach(() => remove())
+  after(() => trainer.stop())
+
+  it('measures what an update does to held-out text, beside a training, and from the round’s own weights', async () => {
+    const trained = await trainer.train(job(), () => {}, never)
+    const text = join(home.folder, 'heldout.txt')
+    const sentence = 'The sea was calm that day. The ship lay still. '
+    await writeFile(text, sentence.repeat(9))
+    const { shards, ...rest } = trained
+    const measuring = (changes: Partial<MeasuringJob> = {}): MeasuringJob => ({
+      ...job(),
+      shards: shards.map((shard) => ({
+        ...shard,
+        blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
+      })),
+      text,
+      tokens: 64,
+      before: undefined,
+      ...changes
+    })
+    assert.equal(rest.samples, 12)
+    const alone = await trainer.measure(measuring(), never)
+    assert(alone.before > 0 && alone.before < 20)
+    assert(alone.after < alone.before, 'text like the trained one becomes likelier')
+    assert.equal((await trainer.measure(measuring({ before: 3 }), never)).before, 3)
+    await writeFile(text, 'Quarterly figures follow below. '.repeat(12))
+    assert.notEqual((await trainer.measure(measuring(), never)).before, alone.before, 'the text was changed')
+    await writeFile(text, sentence.repeat(9))
+    const scorer = await createTextScorer(MODEL, { context: 65 })
+    const { adapter } = decodeAdapterFile(await readFile(roundFiles(home, 1).local))
+    const reference = await scorer.score(sentence.repeat(9), adapter)
+    const scored = reference.perToken.slice(1, 65).map(({ logProb }) => logProb!)
+    assert(Math.abs(alone.after + scored.reduce((sum, value) => sum + value, 0) / 64) < 1e-4)
+    await scorer.dispose()
+    // While the same round trains, it says the same.
+    const stop = new AbortController()
+    const began = new Promise<void>((resolve) => {
+      const long = job({ training: { ...job().training, steps: 100_000 } })
+      trainer.train(long, () => resolve(), stop.signal).catch(() => undefined)
+    })
+    await began
+    assert.deepEqual(await trainer.measure(measuring(), never), alone)
+    const other = new AbortController()
+    const given = trainer.measure(measuring({ tokens: 65_536 }), other.signal)
+    other.abort(new Error('too long'))
+    await assert.rejects(given, /too long/)
+    await assert.rejects(trainer.measure(measuring({ text: '/nowhere' }), never), /nowhere/)
+    const lacking = measuring()
+    await assert.rejects(
+      trainer.measure({ ...lacking, shards: [{ ...lacking.shards[0]!, blocks: [Buffer.alloc(32)] }] }, never),
+      /1 blocks are missing/
+    )
+    stop.abort()
+  })
+})
