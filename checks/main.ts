@@ -8,6 +8,10 @@ runNamed({
       summary: 'llama.cpp and PyTorch compute with exported adapters',
       file: './exports/judge-exports.js'
     },
+    tokenizers: {
+      summary: 'llama.cpp makes the same tokens and logits of exports with real tokenizers',
+      file: './tokenizers/judge-tokenizers.js'
+    },
     'llama-cpp': { summary: 'llama.cpp scores a text as Loam does', file: './llama-cpp/llama-cpp-scores.js' },
     merge: { summary: 'this machine merges to the committed digests', file: './kernel/check-merge.js' },
     arm64: {

@@ -59,7 +59,7 @@ export {
   shardByteLength,
   shardFromPair
 } from './shard/shard.ts'
-export { clipAdapter, clipFactors, clipToMedian, medianNorm } from './stack/clip.ts'
+export { clipFactors, clipToMedian, medianNorm } from './stack/clip.ts'
 export { concatenateAdapters } from './stack/concatenate.ts'
 export {
   type Stack,
@@ -67,4 +67,4 @@ export {
   type StackOptions,
   stackAdapters
 } from './stack/stack.ts'
-export { type Clip, cappedSamples, coefficients, type MemberWeights } from './stack/weights.ts'
+export { type Clip, cappedSamples, type MemberWeights } from './stack/weights.ts'

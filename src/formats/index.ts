@@ -38,13 +38,11 @@ export { decodeUtf8, decodeUtf8Stream, TextEncodingError } from './files/utf8-te
 export { FormatError } from './format-error.ts'
 export {
   type EncodeGgufOptions,
-  encodeGguf,
   type GgufFile,
   type GgufValue,
   ggufChunks
 } from './gguf/gguf.ts'
 export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.ts'
-export { decodeGguf } from './gguf/reader.ts'
 export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
 export { unwrappedName } from './hugging-face/wrapped-names.ts'

@@ -25,7 +25,21 @@ export type { SequenceNodes } from './families/shared/sequence-nodes.ts'
 export * from './generate/index.ts'
 export { type Graph, GraphBuilder, type GraphNode, type Operator, operators } from './graph/index.ts'
 export * from './lora/index.ts'
-export { CHAT_TEMPLATES, createChatTemplate, loadChatTemplate } from './tokenizer/chat-template.ts'
-export { createTextTokenizer, loadTokenizer, readTokenizerConfigs } from './tokenizer/tokenizer.ts'
+export {
+  CHAT_TEMPLATES,
+  type ChatTemplateOptions,
+  type ChatTemplateSources,
+  chatTemplateSources,
+  createChatTemplate,
+  loadChatTemplate,
+  TEMPLATE_DATE
+} from './tokenizer/chat-template.ts'
+export { namedSpecialTokens, type SpecialTokens } from './tokenizer/special-tokens.ts'
+export {
+  createTextTokenizer,
+  loadTokenizer,
+  readTokenizerConfigs,
+  specialTokensOf
+} from './tokenizer/tokenizer.ts'
 export * from './train/index.ts'
 export * from './weights/index.ts'

@@ -3,20 +3,6 @@ import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
 import type { StackMember } from './stack.ts'
 
 /**
- * An adapter with every module's ‖ΔW‖ held to a bound: B is scaled down where it is above, by one float32 factor. A
- * bound of infinity leaves a module as it is.
- *
- * @param boundOf largest Frobenius norm of a module's ΔW
- */
-export function clipAdapter(
-  adapter: LoraAdapter,
-  boundOf: (module: string) => number,
-  rsLora = false
-): LoraAdapter {
-  return { pairs: adapter.pairs.map((pair) => clipPair(pair, boundOf(pair.module), rsLora)) }
-}
-
-/**
  * The lower median of those norms that are above 0, or 0 where none is: what is ordinary in a cut. An update of zero says
  * no more about that than a member that does without the module, so zeros cannot lower it.
  */
@@ -57,12 +43,6 @@ export function clipToMedian(members: readonly StackMember[], factor: number, rs
     ...member,
     adapter: { pairs: member.adapter.pairs.map((pair) => scaleB(pair, factors.get(pair)!)) }
   }))
-}
-
-function clipPair(pair: LoraPair, bound: number, rsLora: boolean): LoraPair {
-  const norm = updateNorm(pair, rsLora)
-  if (!(norm > bound)) return pair
-  return scaleB(pair, bound / norm)
 }
 
 function scaleB(pair: LoraPair, factor: number): LoraPair {

@@ -44,15 +44,6 @@ export function shares(counts: readonly number[]): number[] {
 }
 
 /**
- * p_k over the capped counts.
- *
- * @throws {AdapterError} as {@link cappedSamples} and {@link shares}
- */
-export function coefficients(samples: readonly number[]): number[] {
-  return shares(cappedSamples(samples))
-}
-
-/**
  * The integers n_k that a cut's shares are made of.
  *
  * @throws {AdapterError} when a count is no positive safe integer, a member has none, or there is no member

@@ -74,6 +74,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "work with the consortium's adapter",
     load: async () => (await import('./adapter.ts')).adapterCommand()
   },
+  data: {
+    summary: 'show what training data become: records, tokens, and which of them are learned',
+    load: async () => (await import('./data/data.ts')).dataCommand()
+  },
   train: {
     summary: 'fine-tune a LoRA adapter on this machine alone: no network, no consortium',
     load: async () => (await import('./train/train.ts')).trainCommand()

@@ -70,11 +70,6 @@ export const GGML_FORMATS: Readonly<Record<ElementFormat, number>> = { F32: 0, F
 /** ggml's longest tensor name, without its closing zero. */
 const NAME_BYTES_MAX = 63
 
-/** The whole file of {@link ggufChunks} in one array. */
-export function encodeGguf(file: GgufFile, options: EncodeGgufOptions = {}): Uint8Array {
-  return Buffer.concat([...ggufChunks(file, options)])
-}
-
 /**
  * A GGUF file piece by piece, tensors in the order of the map. A chunk may share memory with its tensor.
  *

@@ -6,8 +6,8 @@ import type { RenderChat } from '../../data/records/tokenize-example.ts'
 import { readTextFile } from '../../formats/files/read-text.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import { compileJinja } from './jinja/template.ts'
-import { namedSpecialTokens, type SpecialTokens } from './special-tokens.ts'
-import { readTokenizerConfigs } from './tokenizer.ts'
+import type { SpecialTokens } from './special-tokens.ts'
+import { specialTokensOf } from './tokenizer.ts'
 
 const namedTemplate = z.looseObject({ name: z.string(), template: z.string() })
 const configSchema = z.looseObject({
@@ -87,7 +87,7 @@ export function loadChatTemplate(
 ): RenderChat | undefined {
   const sources = override === undefined ? chatTemplateSources(folder) : chosen(override)
   if (sources.size === 0) return undefined
-  const specialTokens = namedSpecialTokens(readTokenizerConfigs(folder))
+  const specialTokens = specialTokensOf(folder)
   return createChatTemplate(sources, { ...options, specialTokens })
 }
 

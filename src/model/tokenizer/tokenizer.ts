@@ -6,7 +6,12 @@ import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
 import { patternFault, patternsIn } from '../../formats/patterns/pattern-check.ts'
 import { requireTokenizerFile } from './missing-tokenizer.ts'
-import { modelTokenIds, namedSpecialTokens, type TokenizerConfigs } from './special-tokens.ts'
+import {
+  modelTokenIds,
+  namedSpecialTokens,
+  type SpecialTokens,
+  type TokenizerConfigs
+} from './special-tokens.ts'
 
 /** Ids that a tokenizer may have: far more than any. */
 const IDS_MAX = 2 ** 24
@@ -44,6 +49,11 @@ export function readTokenizerConfigs(folder: string): TokenizerConfigs {
     specialTokensMap: optional('special_tokens_map.json'),
     modelConfig: optional('config.json')
   }
+}
+
+/** The tokens that a folder names for what they are for. @throws {Error} when a file is malformed */
+export function specialTokensOf(folder: string): SpecialTokens {
+  return namedSpecialTokens(readTokenizerConfigs(folder))
 }
 
 /**

@@ -94,13 +94,13 @@ export function createCorpusReader(): CorpusReader {
  * @throws {DataError} naming file and line
  */
 export async function checkCorpus(path: string, settings: CorpusSettings, model: CorpusModel): Promise<void> {
-  const { examples } = await readRecords(path, settings)
+  const { examples } = await readCorpusRecords(path, settings)
   const conversation = examples.find(({ content }) => content.kind === 'chat')
   if (conversation) exampleTokenizer(settings, model).tokenize(conversation)
 }
 
 async function readCorpus(path: string, settings: CorpusSettings, model: CorpusModel): Promise<Corpus> {
-  const set = await readRecords(path, settings)
+  const set = await readCorpusRecords(path, settings)
   const { tokenize, counts } = exampleTokenizer(settings, model)
   return {
     examples: set.examples.map(tokenize),
@@ -116,7 +116,7 @@ async function readCorpus(path: string, settings: CorpusSettings, model: CorpusM
  *
  * @throws {DataError} naming file and line of what does not fit
  */
-export function readRecords(
+export function readCorpusRecords(
   path: string,
   { format, template, skipBad }: CorpusSettings
 ): ReturnType<typeof readExamples> {

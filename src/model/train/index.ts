@@ -13,13 +13,17 @@
 
 export { type AdamW, type AdamWSettings, type AdamWUpdate, createAdamW } from './adamw.ts'
 export { CheckpointError } from './checkpoint.ts'
+export { corpusNotes, type TokenizingCounts } from './corpus-notes.ts'
 export {
   type Corpus,
   type CorpusModel,
   type CorpusReader,
   type CorpusSettings,
   checkCorpus,
-  createCorpusReader
+  createCorpusReader,
+  type ExampleTokenizer,
+  exampleTokenizer,
+  readCorpusRecords
 } from './corpus-reader.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
 export {

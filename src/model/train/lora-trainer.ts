@@ -1,35 +1,21 @@
 import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
 import type { TrainingBatch } from '../../data/packing/training-batch.ts'
 import type { Tensor, TensorMap } from '../../formats/tensor.ts'
-import type { Executor, FeedValue } from '../executor/index.ts'
+import type { FeedValue } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
-import type { ModelConfig } from '../families/index.ts'
 import { initialiseLora } from '../lora/lora-init.ts'
 import { loraNames } from '../lora/lora-nodes.ts'
 import type { LoraSettings } from '../lora/lora-settings.ts'
-import type { BaseFormat } from '../weights/base-format.ts'
 import { baseFeeds, type HeldWeights } from '../weights/held-weights.ts'
 import { accumulateStep } from './accumulate.ts'
 import { type AdamWSettings, createAdamW } from './adamw.ts'
 import { clippingFactor, globalNorm } from './gradient-clipping.ts'
 import { learningRateAt, type ScheduleSettings } from './schedule.ts'
-import { createTrainStep } from './train-step.ts'
+import { createTrainStep, type TrainStepOptions } from './train-step.ts'
 import { restoreTensors, stateTensors, type TrainerState } from './trainer-state.ts'
 
 /** What a LoRA trainer is compiled for. */
-export interface LoraTrainerOptions extends LoraSettings {
-  readonly config: ModelConfig
-  readonly batchSize: number
-  readonly sequenceLength: number
-  /** Whether a token sees its own packed document only; the batches then have `segments`. */
-  readonly isolateDocuments?: boolean
-  /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
-  readonly recompute?: boolean
-  /** How base weights are held while a run lasts; `f32` if absent. */
-  readonly baseFormat?: BaseFormat
-  readonly threads?: number
-  readonly executor?: Executor
-}
+export interface LoraTrainerOptions extends LoraSettings, Omit<TrainStepOptions, 'trainable'> {}
 
 /** Progress after one update. */
 export interface LoraProgress {

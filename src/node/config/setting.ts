@@ -30,6 +30,15 @@ export function setting<Schema extends z.ZodType>(schema: Schema, notes: Setting
   return schema
 }
 
+/** A setting that is on or off. */
+export function toggle(byDefault: boolean, description: string, flag?: string) {
+  return setting(z.boolean().default(byDefault), {
+    description,
+    accepts: 'true or false',
+    ...(flag !== undefined && { flag })
+  })
+}
+
 /** The notes of a setting. @throws {Error} for a schema without notes */
 export function notesOf(schema: z.ZodType): SettingNotes {
   const notes = registry.get(schema)

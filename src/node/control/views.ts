@@ -13,7 +13,7 @@ export interface Readiness {
 }
 
 /** What `loam status` shows. */
-export interface StatusView extends Readiness {
+export interface StatusView extends Readiness, Omit<ProgressReport, 'type' | 'connected'> {
   readonly version: string
   readonly node: string
   readonly pid: number
@@ -28,15 +28,6 @@ export interface StatusView extends Readiness {
   /** Connected members, not counting the peer itself. */
   readonly connectedMembers: number
   readonly uptimeSeconds: number
-  readonly round: number
-  readonly phase: ProgressReport['phase']
-  readonly view: number
-  readonly step: number
-  readonly steps: number
-  /** Nats per token of the last step; null before the first. */
-  readonly loss: number | null
-  readonly shardsHeld: number
-  readonly shardsKnown: number
   readonly lastSealed: RoundSummary | null
   readonly halted: string | null
   /** Identities of which two copies were found running in the last ten minutes, the own one or others'. */

@@ -1,28 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { z } from 'zod'
 import { type GgufArchitecture, ggufModule, ggufRows } from '../../formats/gguf/llama-names.ts'
 import type { ElementFormat, GgufFile, GgufValue, Tensor, TensorMap } from '../../formats/index.ts'
 import type { BaseModel, LlamaConfig } from '../../model/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
+import { tokenizerMetadata } from './gguf-tokenizer.ts'
 
 /** ggml's identifiers of a file's main element format. */
 const FILE_TYPES: Readonly<Record<ElementFormat, number>> = { F32: 0, F16: 1, BF16: 32 }
-/** ggml's kinds of tokens. */
-const NORMAL_TOKEN = 1
-const CONTROL_TOKEN = 3
-
-const tokenizerSchema = z.looseObject({
-  model: z.looseObject({
-    type: z.literal('BPE', 'only byte-level BPE tokenizers can be written as GGUF'),
-    vocab: z.record(z.string(), z.int().nonnegative()),
-    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
-    byte_fallback: z.literal(false, 'a tokenizer with byte fallback cannot be written as GGUF').nullish()
-  }),
-  added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string(), special: z.boolean() })).nullish(),
-  pre_tokenizer: z.unknown()
-})
-
 /**
  * The architecture by which llama.cpp knows a model.
  *
@@ -65,7 +48,7 @@ export async function ggufModel(
     ['general.name', text(name)],
     ['general.file_type', count(FILE_TYPES[dtype])],
     ...modelMetadata(base, architecture),
-    ...(await tokenizerMetadata(base))
+    ...tokenizerMetadata(base)
   ])
   return { metadata, tensors }
 }
@@ -96,41 +79,6 @@ function modelMetadata(base: BaseModel, { name }: GgufArchitecture): [string, Gg
     ['rope.freq_base', { type: 'float32', value: config.ropeTheta }]
   ]
   return fields.map(([key, value]) => [`${name}.${key}`, value])
-}
-
-async function tokenizerMetadata({ folder, config }: BaseModel): Promise<[string, GgufValue][]> {
-  const path = join(folder, 'tokenizer.json')
-  const parsed = tokenizerSchema.safeParse(JSON.parse(await readFile(path, 'utf8')))
-  if (!parsed.success) throw new PeerError(`${path}: ${z.prettifyError(parsed.error)}`)
-  const { model, added_tokens, pre_tokenizer } = parsed.data
-  if (!JSON.stringify(pre_tokenizer ?? null).includes('"ByteLevel"'))
-    throw new PeerError(`${path}: only byte-level BPE tokenizers can be written as GGUF`)
-  // Ids beyond the tokenizer's, which a padded embedding has, must have names too.
-  const tokens = Array.from({ length: config.vocabularySize }, (_, id) => `<unused-${id}>`)
-  const types = tokens.map(() => CONTROL_TOKEN)
-  for (const [token, id] of Object.entries(model.vocab)) {
-    tokens[id] = token
-    types[id] = NORMAL_TOKEN
-  }
-  for (const { id, content, special } of added_tokens ?? []) {
-    tokens[id] = content
-    types[id] = special ? CONTROL_TOKEN : NORMAL_TOKEN
-  }
-  const merges = model.merges.map((merge) => (typeof merge === 'string' ? merge : merge.join(' ')))
-  return [
-    ['tokenizer.ggml.model', text('gpt2')],
-    ['tokenizer.ggml.pre', text('gpt-2')],
-    ['tokenizer.ggml.tokens', { type: 'array', of: 'string', value: tokens }],
-    ['tokenizer.ggml.token_type', { type: 'array', of: 'int32', value: types }],
-    ['tokenizer.ggml.merges', { type: 'array', of: 'string', value: merges }],
-    ...optionalId('tokenizer.ggml.bos_token_id', config.bosId),
-    ...optionalId('tokenizer.ggml.eos_token_id', config.eosId),
-    ['tokenizer.ggml.add_bos_token', { type: 'bool', value: config.bosId !== undefined }]
-  ]
-}
-
-function optionalId(key: string, id: number | undefined): [string, GgufValue][] {
-  return id === undefined ? [] : [[key, count(id)]]
 }
 
 function text(value: string): GgufValue {

@@ -15,25 +15,21 @@
  * ```
  */
 
-export { REACH_DEFAULTS, type ReachOptions } from '../config/reach.ts'
 export { RELAY_LIMITS, type RelayLimits } from './core/libp2p-parts.ts'
-export type { GossipVerdict, NetworkHost, NetworkNode, ReachState } from './core/network-host.ts'
-export { type Traffic, TrafficMeter } from './core/traffic-meter.ts'
-export { GOSSIP_BYTES_MAX, type GossipHandlers } from './gossip/gossip.ts'
-export { createHost, type HostMetrics, type HostOptions, STOP_TIMEOUT_MS } from './host/create-host.ts'
-export { createRelay, type RelayLoad, type RelayNode, type RelayOptions } from './host/create-relay.ts'
-export type { Ban, BanTimes, Offence } from './limits/index.ts'
-export type { BootstrapOutcome, BootstrapVerdict } from './peers/diagnose.ts'
-export { type OwnHandshake, serveHandshakes } from './peers/handshake.ts'
-export { type Handshake, Handshakes, type HandshakesOptions } from './peers/handshakes.ts'
+export type { GossipVerdict, NetworkHost, NetworkNode } from './core/network-host.ts'
+export { GOSSIP_BYTES_MAX } from './gossip/gossip.ts'
+export { createHost, type HostMetrics } from './host/create-host.ts'
+export { createRelay, type RelayLoad, type RelayNode } from './host/create-relay.ts'
+export type { BanTimes } from './limits/index.ts'
+export type { BootstrapVerdict } from './peers/diagnose.ts'
+export { serveHandshakes } from './peers/handshake.ts'
+export { Handshakes, type HandshakesOptions } from './peers/handshakes.ts'
 export { withDeadline } from './requests/deadline.ts'
-export { NetworkError, type NetworkErrorCode } from './requests/network-error.ts'
+export { NetworkError } from './requests/network-error.ts'
 export {
   isMalformed,
-  REQUEST_LIMITS,
   type RequestHandler,
   type RequestLimits,
-  type RequestOptions,
   registerRequestHandler,
   request
 } from './requests/request-response.ts'
@@ -42,12 +38,7 @@ export {
   BLOCKS_PROTOCOL,
   type BlockExchange,
   type BlockExchangeOptions,
-  type BlockServerLimits,
-  type FetchAllOptions,
   type FetchProgress,
-  PARTIAL_ENDING,
   startBlockExchange,
-  UploadLimit,
-  type WantedBlock,
-  type WantedFile
+  type WantedBlock
 } from './transfer/index.ts'

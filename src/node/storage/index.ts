@@ -14,12 +14,9 @@ export type { Log } from '../log/log.ts'
 export { syncFolder, writeFileAtomic } from './atomic-file.ts'
 export { BlockStore } from './block-store.ts'
 export { removeReplaced, requireFreeFolder } from './free-folder.ts'
-export { closeSecret, createSecret } from './secret-file.ts'
+export { closeSecret } from './secret-file.ts'
 export { errorCode, StoreError, storeError } from './store-error.ts'
 export {
-  EMPTY_LOG,
   type OpenFile,
-  openWriteAheadLog,
-  RECORD_BYTES_MAX,
-  type WriteAheadLog
+  openWriteAheadLog
 } from './write-ahead-log.ts'

@@ -56,14 +56,7 @@ export function genesisContext(signed: SignedCharter): RoundContext {
 }
 
 /** What a seal settles for the round after it. */
-export interface NextRound {
-  readonly parent: Uint8Array
-  readonly modelDigest: Uint8Array
-  readonly seed: Uint8Array
-  readonly members: readonly Member[]
-  readonly recent: readonly RecentSeal[]
-  readonly spent: readonly SpentRequest[]
-}
+export type NextRound = Pick<RoundContext, 'parent' | 'modelDigest' | 'seed' | 'members' | 'recent' | 'spent'>
 
 /** The context of the next round. */
 export function followingContext(context: RoundContext, next: NextRound): RoundContext {

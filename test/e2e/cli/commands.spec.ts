@@ -40,7 +40,8 @@ describe('the loam command', function () {
     const nested = [
       ['consortium', 'create'],
       ['consortium', 'inspect'],
-      ['adapter', 'export']
+      ['adapter', 'export'],
+      ['data', 'inspect']
     ]
     const plain = ['testnet', 'peer', 'identity', 'eval', 'doctor', 'train', 'generate', 'serve'].map(
       (name) => [name]
@@ -120,6 +121,28 @@ describe('the loam command', function () {
     assert.ok(
       executors.some(({ executor, device, works }) => works && executor === 'onnxruntime' && device === 'cpu')
     )
+  })
+
+  it('shows what data become: ids, text, and what is learned', async () => {
+    const records = ['{"prompt":"Q: ","completion":"yes","url":"x"}', '{"prompt":"Q: ","completion":""}']
+    await writeFile(path('pairs.jsonl'), records.map((record) => `${record}\n`).join(''))
+    interface Inspection {
+      format: string
+      records: number
+      targets: number
+      bad: { source: string }[]
+      notes: string[]
+      shown: { text: string; tokens: { id: number; text: string; learned: boolean }[] }[]
+    }
+    const args = ['data', 'inspect', path('pairs.jsonl'), '--tokens', '--json']
+    const { format, targets, bad, notes, shown } = lastLine<Inspection>(await loam(...args))
+    assert.equal(format, 'completion')
+    assert.match(bad[0]!.source, /pairs\.jsonl:2$/)
+    assert.match(notes.join(), /keys that are not read.*"url" \(1\)/)
+    const [{ text, tokens }] = shown as [Inspection['shown'][number]]
+    assert.equal(text, '<|endoftext|>Q:⟦ yes<|endoftext|>⟧')
+    assert.equal(tokens.filter(({ learned }) => learned).length, targets)
+    assertFails(await loam('data', 'inspect', path('nowhere')), 1, /there is no data at/)
   })
 
   it('scores a text, and names what it cannot score', async () => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { setting } from '../setting.ts'
+import { setting, toggle } from '../setting.ts'
 import { ACCEPTS_BYTES, byteSize } from '../units.ts'
 
 /** At lower rates the asker of a block would time out before a piece of it arrives. */
@@ -15,15 +15,14 @@ export const blocksSettings = z.strictObject({
     absent: 'no limit',
     flag: '--upload-limit <size>'
   }),
-  zstd: setting(z.boolean().default(false), {
-    description:
-      'compress blocks to and from peers that do so too: saves a fifth of bf16 shards at the cost of processor time',
-    accepts: 'true or false',
-    flag: '--zstd'
-  }),
-  serveBase: setting(z.boolean().default(true), {
-    description: 'serve the base model to members that lack it, within the upload limit',
-    accepts: 'true or false',
-    flag: '--serve-base'
-  })
+  zstd: toggle(
+    false,
+    'compress blocks to and from peers that do so too: saves a fifth of bf16 shards at the cost of processor time',
+    '--zstd'
+  ),
+  serveBase: toggle(
+    true,
+    'serve the base model to members that lack it, within the upload limit',
+    '--serve-base'
+  )
 })

@@ -1,16 +1,12 @@
 import { z } from 'zod'
-import { setting } from '../setting.ts'
+import { setting, toggle } from '../setting.ts'
 
 /** A shorter token could be guessed. */
 const TOKEN_CHARACTERS_MIN = 32
 
 /** The control API: what `loam status`, `peers`, `rounds` and `logs` ask, and where metrics are read. */
 export const controlSettings = z.strictObject({
-  enabled: setting(z.boolean().default(true), {
-    description: 'serve the control API to this machine',
-    accepts: 'true or false',
-    flag: '--control'
-  }),
+  enabled: toggle(true, 'serve the control API to this machine', '--control'),
   port: setting(z.number().int().min(0).max(65_535).default(0), {
     description: 'its TCP port on 127.0.0.1; 0 takes a free one',
     accepts: 'an integer from 0 to 65535',

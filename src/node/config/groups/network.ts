@@ -1,7 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 import { REACH_DEFAULTS } from '../reach.ts'
-import { setting } from '../setting.ts'
+import { setting, toggle } from '../setting.ts'
 
 const address = z.string().refine(isMultiaddr, {
   error: ({ input }) => `${String(input)} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001`
@@ -34,43 +34,31 @@ export const networkSettings = z.strictObject({
     accepts: 'a list of multiaddrs that end in /p2p/PEERID',
     flag: '--relay <address...>'
   }),
-  mdns: setting(z.boolean().default(REACH_DEFAULTS.mdns), {
-    description: 'find members on the local network',
-    accepts: 'true or false',
-    flag: '--mdns'
-  }),
-  webSocket: setting(z.boolean().default(REACH_DEFAULTS.webSocket), {
-    description: 'dial WebSocket addresses, and listen on those given',
-    accepts: 'true or false'
-  }),
-  relayClient: setting(z.boolean().default(REACH_DEFAULTS.relayClient), {
-    description: 'be reachable through the given relays, and through members that relay',
-    accepts: 'true or false'
-  }),
-  relayServer: setting(z.boolean().default(REACH_DEFAULTS.relayServer), {
-    description: 'carry connections between other members; costs traffic, and only helps on a public address',
-    accepts: 'true or false',
-    flag: '--relay-server'
-  }),
-  holePunching: setting(z.boolean().default(REACH_DEFAULTS.holePunching), {
-    description: 'replace relayed connections by direct ones where routers permit (DCUtR)',
-    accepts: 'true or false'
-  }),
-  autoNat: setting(z.boolean().default(REACH_DEFAULTS.autoNat), {
-    description: 'ask members whether they can dial this peer, and do the same for them (AutoNAT)',
-    accepts: 'true or false'
-  }),
-  upnp: setting(z.boolean().default(REACH_DEFAULTS.upnp), {
-    description: 'ask the router to forward a port (UPnP)',
-    accepts: 'true or false',
-    flag: '--upnp'
-  }),
-  dht: setting(z.boolean().default(REACH_DEFAULTS.dht), {
-    description:
-      'find members with a hash table for this consortium alone (kad-dht); useful with hundreds of members',
-    accepts: 'true or false',
-    flag: '--dht'
-  })
+  mdns: toggle(REACH_DEFAULTS.mdns, 'find members on the local network', '--mdns'),
+  webSocket: toggle(REACH_DEFAULTS.webSocket, 'dial WebSocket addresses, and listen on those given'),
+  relayClient: toggle(
+    REACH_DEFAULTS.relayClient,
+    'be reachable through the given relays, and through members that relay'
+  ),
+  relayServer: toggle(
+    REACH_DEFAULTS.relayServer,
+    'carry connections between other members; costs traffic, and only helps on a public address',
+    '--relay-server'
+  ),
+  holePunching: toggle(
+    REACH_DEFAULTS.holePunching,
+    'replace relayed connections by direct ones where routers permit (DCUtR)'
+  ),
+  autoNat: toggle(
+    REACH_DEFAULTS.autoNat,
+    'ask members whether they can dial this peer, and do the same for them (AutoNAT)'
+  ),
+  upnp: toggle(REACH_DEFAULTS.upnp, 'ask the router to forward a port (UPnP)', '--upnp'),
+  dht: toggle(
+    REACH_DEFAULTS.dht,
+    'find members with a hash table for this consortium alone (kad-dht); useful with hundreds of members',
+    '--dht'
+  )
 })
 
 function isMultiaddr(text: string): boolean {

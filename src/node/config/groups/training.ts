@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { DEVICE_NAMES, EXECUTOR_NAMES } from '../../../model/executor/choice.ts'
 import { BASE_FORMATS } from '../../../model/weights/base-format.ts'
-import { setting } from '../setting.ts'
+import { setting, toggle } from '../setting.ts'
 import {
   NON_NEGATIVE_INTEGER,
   NON_NEGATIVE_NUMBER,
@@ -56,11 +56,11 @@ export const trainingSettings = z.strictObject({
     accepts: SHARE,
     flag: '--dropout <p>'
   }),
-  recompute: setting(z.boolean().default(false), {
-    description: 'recompute activations in the backward pass: less memory, slower steps',
-    accepts: 'true or false',
-    flag: '--recompute'
-  }),
+  recompute: toggle(
+    false,
+    'recompute activations in the backward pass: less memory, slower steps',
+    '--recompute'
+  ),
   baseFormat: setting(z.enum(BASE_FORMATS).default('f32'), {
     description: 'how frozen base weights are held while training; merged weights stay float32',
     accepts: `one of ${BASE_FORMATS.join(', ')}`,

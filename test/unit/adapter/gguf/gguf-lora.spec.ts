@@ -3,9 +3,8 @@ import fc from 'fast-check'
 import { ggufLora } from '../../../../src/adapter/gguf/gguf-lora.ts'
 import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
 import { FormatError } from '../../../../src/formats/format-error.ts'
-import { encodeGguf } from '../../../../src/formats/gguf/gguf.ts'
 import { type GgufArchitecture, ggufModule, ggufRows } from '../../../../src/formats/gguf/llama-names.ts'
-import { decodeGguf } from '../../../../src/formats/gguf/reader.ts'
+import { decodeGguf, encodeGguf } from '../../../support/gguf-reader.ts'
 import { pairOf } from '../arbitraries.ts'
 
 const llama: GgufArchitecture = { name: 'llama', heads: 2, keyValueHeads: 1 }

@@ -6,7 +6,7 @@ import { updateNorm } from '../../../../src/adapter/norm/norm.ts'
 import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
 import { loraScale } from '../../../../src/adapter/pair/lora-scale.ts'
 import { type StackMember, stackAdapters } from '../../../../src/adapter/stack/stack.ts'
-import { coefficients } from '../../../../src/adapter/stack/weights.ts'
+import { cappedSamples, shares as sharesOf } from '../../../../src/adapter/stack/weights.ts'
 
 const IN = 3
 const OUT = 3
@@ -75,7 +75,7 @@ const weight = fc
 
 /** Σ p s B A in float64, whose own rounding is 2^-29 of what is looked for, and the same of the magnitudes. */
 function exactSum(members: readonly StackMember[]): { sum: Float64Array; magnitudes: Float64Array } {
-  const parts = coefficients(members.map(({ samples }) => samples))
+  const parts = sharesOf(cappedSamples(members.map(({ samples }) => samples)))
   const sum = new Float64Array(OUT * IN)
   const magnitudes = new Float64Array(OUT * IN)
   for (const [k, { adapter }] of members.entries()) {

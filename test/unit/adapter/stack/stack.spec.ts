@@ -6,7 +6,7 @@ import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
 import { loraScale } from '../../../../src/adapter/pair/lora-scale.ts'
 import { medianNorm } from '../../../../src/adapter/stack/clip.ts'
 import { stackAdapters } from '../../../../src/adapter/stack/stack.ts'
-import { cappedSamples, coefficients } from '../../../../src/adapter/stack/weights.ts'
+import { cappedSamples, shares as sharesOf } from '../../../../src/adapter/stack/weights.ts'
 import { stackDigest } from '../../../../src/formats/digest/tensors-digest.ts'
 import { bitsOf, cut } from '../arbitraries.ts'
 
@@ -58,7 +58,7 @@ describe('the cap on samples', () => {
       fc.property(fc.array(fc.integer({ min: 1, max: 1e6 }), { minLength: 1, maxLength: 20 }), (samples) => {
         const capped = cappedSamples(samples)
         const total = capped.reduce((sum, n) => sum + n)
-        const shares = coefficients(samples)
+        const shares = sharesOf(cappedSamples(samples))
         assert.deepEqual(
           shares,
           capped.map((n) => n / total)
@@ -137,7 +137,7 @@ describe('the FLoRA stack', () => {
       fc.property(cut, fc.boolean(), ({ members }, rsLora) => {
         const stack = stackAdapters(members, { rsLora })
         assert(stack.finite)
-        const shares = coefficients(members.map(({ samples }) => samples))
+        const shares = sharesOf(cappedSamples(members.map(({ samples }) => samples)))
         for (const stacked of stack.adapter.pairs) {
           const got = product(stacked, 1)
           const expected = new Float64Array(got.length)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { decodeGguf, encodeGguf, type GgufFile, type GgufValue } from '../../../../src/formats/index.ts'
+import type { GgufFile, GgufValue } from '../../../../src/formats/index.ts'
+import { decodeGguf, encodeGguf } from '../../../support/gguf-reader.ts'
 
 const metadata = new Map<string, GgufValue>([
   ['general.architecture', { type: 'string', value: 'llama' }],

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LoraAdapter, mergeAdapter, stackAdapters } from '../../../../src/adapter/index.ts'
-import {
-  decodeGguf,
-  encodeSafetensors,
-  modelDigest,
-  stackDigest,
-  type TensorMap
-} from '../../../../src/formats/index.ts'
+import { encodeSafetensors, modelDigest, stackDigest, type TensorMap } from '../../../../src/formats/index.ts'
 import { loadBaseModel } from '../../../../src/model/index.ts'
 import { moduleWeights } from '../../../../src/node/consortium/charter-base.ts'
 import {
@@ -22,6 +16,7 @@ import { readPeftFolder } from '../../../../src/node/export/peft-files.ts'
 import { type Home, roundFiles } from '../../../../src/node/home/home.ts'
 import { openRoundStore } from '../../../../src/node/home/round-store.ts'
 import { PeerError } from '../../../../src/node/storage/peer-error.ts'
+import { decodeGguf } from '../../../support/gguf-reader.ts'
 import { MODEL, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 

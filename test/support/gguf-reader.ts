@@ -1,7 +1,11 @@
-import { decodeElements, ELEMENT_FORMAT_BYTES, type ElementFormat } from '../elements/element-formats.ts'
-import { FormatError } from '../format-error.ts'
-import type { Tensor } from '../tensor.ts'
 import {
+  decodeElements,
+  ELEMENT_FORMAT_BYTES,
+  type ElementFormat
+} from '../../src/formats/elements/element-formats.ts'
+import { FormatError } from '../../src/formats/format-error.ts'
+import {
+  type EncodeGgufOptions,
   GGML_FORMATS,
   GGUF_ALIGNMENT,
   GGUF_MAGIC,
@@ -9,9 +13,11 @@ import {
   GGUF_VERSION,
   type GgufFile,
   type GgufNumberType,
-  type GgufValue
-} from './gguf.ts'
-import { ggufNumberBytes } from './writer.ts'
+  type GgufValue,
+  ggufChunks
+} from '../../src/formats/gguf/gguf.ts'
+import { ggufNumberBytes } from '../../src/formats/gguf/writer.ts'
+import type { Tensor } from '../../src/formats/tensor.ts'
 
 const TYPE_NAMES = new Map(Object.entries(GGUF_TYPES).map(([name, id]) => [id as number, name]))
 const FORMAT_NAMES = new Map(Object.entries(GGML_FORMATS).map(([name, id]) => [id, name as ElementFormat]))
@@ -23,6 +29,11 @@ interface TensorInfo {
   readonly shape: readonly number[]
   readonly format: ElementFormat
   readonly offset: number
+}
+
+/** The whole file of {@link ggufChunks} in one array. */
+export function encodeGguf(file: GgufFile, options: EncodeGgufOptions = {}): Uint8Array {
+  return Buffer.concat([...ggufChunks(file, options)])
 }
 
 /**

@@ -1,0 +1,78 @@
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+/** A model in llama.cpp. */
+export interface LlamaCppModel {
+  /** Ids of a whole text, with what the model's file says that is put before it; special tokens are read as such. */
+  tokenize(text: string): number[]
+  /** Log-probability of every token but the first, float32 throughout. */
+  logProbabilities(ids: readonly number[]): Promise<number[]>
+  dispose(): Promise<void>
+}
+
+/** llama.cpp, through a package that is no dependency. */
+export interface LlamaCpp {
+  load(modelPath: string): Promise<LlamaCppModel>
+  dispose(): Promise<void>
+}
+
+/** The part of node-llama-cpp that is used; its types are not at hand. */
+interface NodeLlamaCpp {
+  getLlama(options: object): Promise<{
+    loadModel(options: object): Promise<{
+      readonly tokens: { readonly shouldPrependBosToken: boolean; readonly bos: number | null }
+      tokenize(text: string, specialTokens: boolean): number[]
+      createContext(options: object): Promise<{
+        getSequence(): {
+          controlledEvaluate(
+            input: readonly (readonly [number, object])[]
+          ): Promise<readonly ({ next: { probabilities?: Map<number, number> } } | undefined)[]>
+        }
+        dispose(): Promise<void>
+      }>
+      dispose(): Promise<void>
+    }>
+    dispose(): Promise<void>
+  }>
+}
+
+/** @param nodeLlamaCpp folder of the package node-llama-cpp */
+export async function openLlamaCpp(nodeLlamaCpp: string): Promise<LlamaCpp> {
+  const entry = createRequire(join(resolve(nodeLlamaCpp), 'package.json')).resolve('./dist/index.js')
+  const { getLlama } = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp
+  const llama = await getLlama({ build: 'never', gpu: false, logLevel: 'error' })
+  return {
+    async load(modelPath) {
+      const model = await llama.loadModel({ modelPath, useMmap: false })
+      const { shouldPrependBosToken, bos } = model.tokens
+      const before = shouldPrependBosToken && bos !== null ? [bos] : []
+      return {
+        tokenize: (text) => [...before, ...model.tokenize(text, true)],
+        async logProbabilities(ids) {
+          const context = await model.createContext({
+            contextSize: ids.length,
+            batchSize: ids.length,
+            flashAttention: false,
+            experimentalKvCacheKeyType: 'F32',
+            experimentalKvCacheValueType: 'F32',
+            threads: 1
+          })
+          const wanted = { generateNext: { probabilities: true } }
+          const outcomes = await context
+            .getSequence()
+            .controlledEvaluate(ids.map((id) => [id, wanted] as const))
+          await context.dispose()
+          return ids.slice(1).map((id, index) => {
+            const probability = outcomes[index]?.next.probabilities?.get(id)
+            if (probability === undefined)
+              throw new Error(`llama.cpp gave no probability for token ${index + 1}`)
+            return Math.log(probability)
+          })
+        },
+        dispose: () => model.dispose()
+      }
+    },
+    dispose: () => llama.dispose()
+  }
+}
