@@ -47,9 +47,15 @@ export class EnvelopeCheck {
   readonly #budgets = new MessageBudgets(() => authorBudget(this.#trainers))
   readonly #answers = new MessageBudgets(() => answerBudget(this.#trainers))
   readonly #excess: ExcessLog
+  readonly #now: () => number
 
-  constructor(components: Pick<DriverComponents, 'environment' | 'host' | 'log'>) {
+  /** @param now milliseconds of a clock that does not go backwards */
+  constructor(
+    components: Pick<DriverComponents, 'environment' | 'host' | 'log'>,
+    now = () => performance.now()
+  ) {
     this.#components = components
+    this.#now = now
     this.#excess = new ExcessLog(components.log)
   }
 
@@ -105,7 +111,7 @@ export class EnvelopeCheck {
 
   /** Whether a member may give one more message of this author in its answers to sync. */
   #mayAnswer({ header: { author } }: Envelope, from: string): boolean {
-    const now = performance.now()
+    const now = this.#now()
     if (this.#answers.take(`${from} ${hex(author)}`, now)) return true
     this.#excess.note(peerIdText(author), from, now)
     return false
@@ -114,7 +120,7 @@ export class EnvelopeCheck {
   /** Whether the author of a validly signed envelope has sent more than a round can need: it is not forwarded, either. */
   #exceedsBudget({ verdict }: Judgement, { header: { author } }: Envelope, from: string): boolean {
     if (verdict === 'reject' || verdict === 'ignore') return false
-    const now = performance.now()
+    const now = this.#now()
     if (this.#budgets.take(hex(author), now)) return false
     this.#excess.note(peerIdText(author), from, now)
     return true

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { requireRegularFile } from '../../../formats/index.ts'
 import { readCharter } from '../../../node/home/charter-file.ts'
 import { type Home, homeAt } from '../../../node/home/home.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from '../../../node/home/identity.ts'
@@ -88,6 +89,7 @@ export async function runRequest({
 export async function runAdmit(file: string, { home: path, ...output }: HomeOptions): Promise<void> {
   const member = await openMemberHome(path)
   if (!existsSync(file)) throw new Error(`there is no request ${file}`)
+  requireRegularFile(file)
   await support(member, decodeRequest(await readFile(file, 'utf8'), member.charter.id, file), output)
 }
 
@@ -112,6 +114,7 @@ export async function runEvict(
 }
 
 async function readStanding(path: string) {
+  requireRegularFile(path)
   try {
     const { members: _members, ...standing } = JSON.parse(await readFile(path, 'utf8'))
     return standingSchema.parse(standing)
