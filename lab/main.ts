@@ -17,6 +17,10 @@ runNamed({
       summary: 'what members that poison do to the loss, with and without each defence',
       file: './poison/poison.js'
     },
+    'held-out-margin': {
+      summary: 'what margin the held-out check needs: honest and poisoned updates on the text of others',
+      file: './held-out-margin/held-out-margin.js'
+    },
     flood: {
       summary: 'what valid messages that nobody needs cost the others, with real peers (Linux)',
       file: './flood/flood.js'

@@ -9,31 +9,37 @@ import { NORM_FACTOR } from '../../src/node/consortium/create-charter.ts'
 import { boundsByMedians, NORM_CUTS } from '../../src/node/driver/norm-bounds.ts'
 import { pairFault } from '../../src/node/workers/builder/validate-shards.ts'
 
-/** What the others do: nothing, one defence alone, or all that a new charter has. */
-export const POISON_DEFENCES = ['default', 'none', 'norm-bound', 'factor-bound', 'clip'] as const
+/** What the others do: nothing, one defence alone, all that needs no text, or all that a new charter has. */
+export const POISON_DEFENCES = ['default', 'none', 'norm-bound', 'factor-bound', 'clip', 'no-check'] as const
 export type PoisonDefence = (typeof POISON_DEFENCES)[number]
 
 /** A defence over the rounds of one run. */
 export interface Defending {
   readonly clip: Clip
+  /** Whether members refuse by their held-out text. */
+  readonly isChecked: boolean
   /** Largest norm that is endorsed now. */
   boundOf(module: string): number
-  /** The members whose update is endorsed. */
-  endorsed(members: readonly StackMember[]): StackMember[]
+  /** The members whose update is within the bounds. */
+  sound(members: readonly StackMember[]): StackMember[]
+  /** Norms to which an update is clipped before it is measured; infinite where there was no cut yet. */
+  clipNormOf(module: string): number
   /** Takes the cut of a round that was not void. */
   sealed(cut: readonly StackMember[]): void
 }
 
 /**
  * `norm-bound`: ten medians of the cut before, and nothing else; `factor-bound`: that, and rule 2's bound on factors;
- * `clip`: the stack clips, and everything is endorsed; `default`: rule 2 as it is, and the stack clips.
+ * `clip`: the stack clips, and everything is endorsed; `no-check`: both bounds as rule 2 has them, and the stack clips;
+ * `default`: that, and the held-out check.
  *
  * @param absolute bound where there is no cut before: the charter's
  */
 export function startDefence(defence: PoisonDefence, absolute: number): Defending {
   const cuts: Record<string, number>[] = []
   const isBounded = defence !== 'none' && defence !== 'clip'
-  const remembered = defence === 'default' ? NORM_CUTS : 1
+  const isWhole = defence === 'default' || defence === 'no-check'
+  const remembered = isWhole ? NORM_CUTS : 1
   const boundOf = (module: string): number => {
     if (!isBounded) return Number.POSITIVE_INFINITY
     const { byModule } = boundsByMedians({ factor: NORM_FACTOR, absolute }, cuts.slice(0, remembered))
@@ -45,9 +51,11 @@ export function startDefence(defence: PoisonDefence, absolute: number): Defendin
     return defence === 'norm-bound' ? updateNorm(pair) <= bound : pairFault(pair, bound) === undefined
   }
   return {
-    clip: defence === 'default' || defence === 'clip' ? 'median' : 'none',
+    clip: isWhole || defence === 'clip' ? 'median' : 'none',
+    isChecked: defence === 'default',
     boundOf,
-    endorsed: (members) => members.filter(({ adapter }) => adapter.pairs.every(isSound)),
+    sound: (members) => members.filter(({ adapter }) => adapter.pairs.every(isSound)),
+    clipNormOf: (module) => cuts[0]?.[module] || Number.POSITIVE_INFINITY,
     sealed(cut) {
       const norms = new Map<string, number[]>()
       for (const pair of cut.flatMap(({ adapter }) => adapter.pairs))

@@ -1,8 +1,14 @@
 import { type LoraAdapter, mergeAdapter, type StackMember, stackAdapters } from '../../src/adapter/index.ts'
-import { combineSeeds } from '../../src/data/index.ts'
+import { combineSeeds, type TokenizedExample } from '../../src/data/index.ts'
 import type { TensorMap } from '../../src/formats/index.ts'
-import { type BaseModel, expandTargetModules } from '../../src/model/index.ts'
+import {
+  type BaseModel,
+  expandTargetModules,
+  holdWeights,
+  type UpdateEvaluator
+} from '../../src/model/index.ts'
 import { baseNorm } from '../../src/node/consortium/base-norm.ts'
+import { maximumFaulty } from '../../src/protocol/index.ts'
 import { flipLabels } from '../experiments/attacks.ts'
 import { withModules } from '../experiments/federated-run.ts'
 import type { HeldOutScorer } from '../experiments/held-out.ts'
@@ -10,8 +16,9 @@ import type { LocalTrainer } from '../experiments/local-training.ts'
 import type { ExperimentMember } from '../experiments/members.ts'
 import { adapterDigest, freshAdapter } from '../experiments/methods.ts'
 import type { ExperimentSettings } from '../experiments/settings.ts'
+import { endorsedByQuorum } from './endorsements.ts'
 import { flipsLabels, type PoisonAttack, poison } from './poison-attacks.ts'
-import { type PoisonDefence, startDefence } from './poison-defences.ts'
+import { type Defending, type PoisonDefence, startDefence } from './poison-defences.ts'
 
 /** What runs share: one model, compiled once. */
 export interface PoisonLaboratory {
@@ -20,8 +27,15 @@ export interface PoisonLaboratory {
   readonly rank: number
   readonly trainer: LocalTrainer
   readonly scorer: HeldOutScorer
+  readonly evaluator: UpdateEvaluator
+  readonly margin: number
   /** Adapters that were trained from the base itself: runs share their first round. */
   readonly firstRounds: Map<string, LoraAdapter>
+}
+
+/** A member, and the text on which it judges others. */
+export interface PoisonMember extends ExperimentMember {
+  readonly heldOut: TokenizedExample
 }
 
 /** One run. */
@@ -34,25 +48,35 @@ export interface PoisonRun {
   readonly seed: number
 }
 
+/** What a run made. */
+export interface PoisonResult {
+  readonly weights: TensorMap
+  /** Of the updates that poisoners sent, how many were stacked; of the honest ones, how many were not. */
+  readonly poisonStacked: number
+  readonly honestLeftOut: number
+}
+
 /** Author bytes above those of any honest member. */
 const POISONERS_FROM = 128
 /** Documents that a poisoner claims: as many as a charter takes. */
 const CLAIMED = 1_000_000
 
 /**
- * Runs a federation in which some poison, and gives the weights of its last round. A round whose stack or merge is not
- * finite, or in which nobody is endorsed, is void. Deterministic on one machine.
+ * Runs a federation in which some poison. A round whose stack or merge is not finite, or in which no more than f members
+ * are endorsed, is void. Deterministic on one machine.
  */
 export async function runPoisoned(
   laboratory: PoisonLaboratory,
-  members: readonly ExperimentMember[],
+  members: readonly PoisonMember[],
   { poisoners, attack, defence, rounds, seed }: PoisonRun,
   onRound: (round: number) => void
-): Promise<TensorMap> {
+): Promise<PoisonResult> {
   const { base, settings } = laboratory
   const names = expandTargetModules(base.config, settings.targetModules)
   let modules: TensorMap = new Map(names.map((name) => [name, base.weights.get(`${name}.weight`)!]))
   const defending = startDefence(defence, baseNorm(base, settings.targetModules))
+  let poisonStacked = 0
+  let honestLeftOut = 0
   for (let round = 1; round <= rounds; round++) {
     const trained: StackMember[] = []
     for (const [k, member] of members.entries()) {
@@ -74,15 +98,45 @@ export async function runPoisoned(
           }
         : member
     )
-    const cut = defending.endorsed(sent)
-    const merged = cut.length === 0 ? undefined : stackAndMerge(modules, cut, defending.clip)
+    const cut = await endorsed(laboratory, members, sent, { modules, defending, attack, poisoners })
+    const isVoid = cut.length <= maximumFaulty(members.length)
+    const merged = isVoid ? undefined : stackAndMerge(modules, cut, defending.clip)
+    const honest = cut.filter(({ author }) => author[0]! < POISONERS_FROM).length
+    poisonStacked += merged === undefined ? 0 : cut.length - honest
+    honestLeftOut += members.length - poisoners - (merged === undefined ? 0 : honest)
     if (merged !== undefined) {
       modules = merged
       defending.sealed(cut)
     }
     onRound(round)
   }
-  return withModules(base.weights, modules)
+  return { weights: withModules(base.weights, modules), poisonStacked, honestLeftOut }
+}
+
+interface Endorsing {
+  readonly modules: TensorMap
+  readonly defending: Defending
+  readonly attack: PoisonAttack
+  readonly poisoners: number
+}
+
+/** The updates that make up the cut. */
+async function endorsed(
+  { base, evaluator, margin }: PoisonLaboratory,
+  members: readonly PoisonMember[],
+  sent: readonly StackMember[],
+  { modules, defending, attack, poisoners }: Endorsing
+): Promise<StackMember[]> {
+  const sound = defending.sound(sent)
+  if (!defending.isChecked) return sound
+  return endorsedByQuorum(
+    sent.map((member) => (sound.includes(member) ? member : undefined)),
+    members.map(({ heldOut }, k) => ({ heldOut: k < poisoners ? undefined : heldOut })),
+    {
+      ...{ evaluator, margin, attack, clipNormOf: defending.clipNormOf },
+      weights: holdWeights(base.config, withModules(base.weights, modules), 'f32')
+    }
+  )
 }
 
 function stackAndMerge(

@@ -63,6 +63,7 @@ async function standaloneJob(
     residualFile: undefined,
     residualPath: roundFiles(homeAt(folder), 1).residual,
     documents: home.documents,
+    keptBack: undefined,
     data: config.data,
     modules: context.charter.base.modules.map(({ module }) => module),
     rank,

@@ -59,7 +59,7 @@ export {
   shardByteLength,
   shardFromPair
 } from './shard/shard.ts'
-export { clipFactors, clipToMedian, medianNorm } from './stack/clip.ts'
+export { clipAdapter, clipFactors, clipToMedian, medianNorm } from './stack/clip.ts'
 export { concatenateAdapters } from './stack/concatenate.ts'
 export {
   type Stack,

@@ -23,6 +23,7 @@ export {
   loadDomain
 } from './domains.ts'
 export { splitDocuments } from './order/hold-out.ts'
+export { KEPT_BACK_SHARE, KEPT_BACK_TARGETS_MIN, type KeptBack, keepBack } from './order/keep-back.ts'
 export { combineSeeds, seededIntegers, seededPermutation, seededShuffle } from './order/seeded-order.ts'
 export {
   createExampleStream,

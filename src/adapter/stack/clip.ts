@@ -3,6 +3,26 @@ import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
 import type { StackMember } from './stack.ts'
 
 /**
+ * An adapter with every module's ‖ΔW‖ held to a bound: B is scaled down where it is above, by one float32 factor. A
+ * bound of infinity leaves a module as it is.
+ *
+ * @param boundOf largest Frobenius norm of a module's ΔW
+ */
+export function clipAdapter(
+  adapter: LoraAdapter,
+  boundOf: (module: string) => number,
+  rsLora = false
+): LoraAdapter {
+  return {
+    pairs: adapter.pairs.map((pair) => {
+      const norm = updateNorm(pair, rsLora)
+      const bound = boundOf(pair.module)
+      return norm > bound ? scaleB(pair, bound / norm) : pair
+    })
+  }
+}
+
+/**
  * The lower median of those norms that are above 0, or 0 where none is: what is ordinary in a cut. An update of zero says
  * no more about that than a member that does without the module, so zeros cannot lower it.
  */

@@ -12,8 +12,9 @@ import {
   type SealedProxy
 } from '../../node/proxy/index.ts'
 import {
-  connectLogitsServer,
-  createHttpTransport,
+  type DisposableTransport,
+  type OpenedRemote,
+  openRemote,
   type PradaComponents,
   pairProxy,
   type Remote
@@ -36,27 +37,55 @@ export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> 
 /** A remote and how to come back to it. */
 export interface OpenRemote {
   readonly remote: Remote
-  /** Asks it anew what it is. */
+  /** Lets go of it, and asks anew what is there. */
   reconnect(signal: AbortSignal): Promise<Remote>
   dispose(): void
 }
 
 /**
- * Connects to the remote that the flags name.
+ * Opens the remote that the flags name: a logits server, a server of OpenAI's API, or a member of the home's consortium.
  *
- * @throws {RemoteError} when it cannot be reached
+ * @throws {RemoteError} when it cannot be reached, or is none of them
  */
-export async function openRemoteOf({ remote: url, remoteKey }: PradaFlags): Promise<OpenRemote> {
+export async function openRemoteOf(flags: PradaFlags, { files }: OpenProxy): Promise<OpenRemote> {
+  const { remote: url, remoteKey, remoteModel, home } = flags
   const apiKey = remoteKey ?? process.env.LOAM_REMOTE_KEY
-  if (!URL.canParse(url!)) throw new UsageError(`--remote ${url} is not an address: give http://HOST:PORT`)
-  const transport = createHttpTransport({ url: url!, ...(apiKey !== undefined && { apiKey }) })
-  const connect = (signal?: AbortSignal): Promise<Remote> => connectLogitsServer(transport, {}, signal)
-  try {
-    return { remote: await connect(), reconnect: connect, dispose: () => transport.dispose() }
-  } catch (error) {
-    transport.dispose()
-    throw error
+  const open = (signal?: AbortSignal): Promise<OpenedRemote> =>
+    openRemote(url!, {
+      vocabulary: files.vocabulary,
+      encode: (text) => files.tokenizer.encode(text),
+      ...(apiKey !== undefined && { apiKey }),
+      ...(remoteModel !== undefined && { model: remoteModel }),
+      ...(home !== undefined && { dialMember: (address: string) => dialFrom(home, address) }),
+      ...(signal !== undefined && { signal })
+    })
+  let opened = await open()
+  return {
+    remote: opened.remote,
+    async reconnect(signal) {
+      // Another connection of this home to a member must not stand beside it.
+      opened.dispose()
+      opened = await open(signal)
+      return opened.remote
+    },
+    dispose: () => opened.dispose()
   }
+}
+
+/** A member's logits server, reached from a home. */
+async function dialFrom(path: string, address: string): Promise<DisposableTransport> {
+  const { effectiveSettings } = await import('../../node/config/index.ts')
+  const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
+  const { dialMember } = await import('../../node/services/dial-member.ts')
+  const home = homeAt(path)
+  const { config } = await effectiveSettings(home)
+  const logs = createLogs({
+    path: home.log,
+    levels: { level: 'warn', topics: new Map() },
+    toStandardError: false,
+    ...ROTATION_DEFAULTS
+  })
+  return dialMember({ home, network: config.network, logs }, address)
 }
 
 /** A proxy with its files, and what it is called. */

@@ -8,6 +8,7 @@ export interface PradaFlags {
   home?: string
   remote?: string
   remoteKey?: string
+  remoteModel?: string
   alpha?: number
   draft?: 'adapted' | 'base' | 'remote'
   draftLength?: 'auto' | number
@@ -25,8 +26,9 @@ const DRAFTS_MAX = 32
 export function remoteOptions(command: Command): Command {
   return command
     .option('--home <folder>', "home of a peer, whose consortium's adapter steers the remote")
-    .option('--remote <url>', 'the black box: address of a logits server')
+    .option('--remote <url>', 'the black box: http(s) address or member (/…/p2p/PEERID)')
     .option('--remote-key <key>', 'API key of the remote (default: LOAM_REMOTE_KEY)')
+    .option('--remote-model <id>', "which of the remote's models, where it has several")
     .option('--alpha <x>', 'strength of the adapter on the remote (default: 1)', nonNegativeNumber('--alpha'))
 }
 
@@ -78,6 +80,7 @@ function integerOr<Word extends string>(
 /** Flags that need `--remote`, by their key. */
 const REMOTE_ONLY = {
   remoteKey: '--remote-key',
+  remoteModel: '--remote-model',
   alpha: '--alpha',
   draft: '--draft',
   draftLength: '--draft-length',

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import {
   defaultText,
+  NO_HELD_OUT,
   SETTINGS,
   type Setting,
   type SettingValues,
@@ -113,6 +114,7 @@ const PATH_KEYS: ReadonlySet<string> = new Set(['documents', 'control.socket', '
 function absolute(key: string, value: unknown): unknown {
   if (typeof value !== 'string') return value
   if (key === 'model') return baseModelFolder(value)
+  if (key === 'validation.heldOut' && value === NO_HELD_OUT) return value
   const isPath = PATH_KEYS.has(key) || (key === 'data.chatTemplate' && existsSync(value))
   return isPath ? resolve(value) : value
 }

@@ -30,6 +30,8 @@ export interface UpdateLossOptions {
   readonly weights: HeldWeights
   /** The text, as token ids; the first one is not scored. */
   readonly ids: ArrayLike<number>
+  /** 1 for each id that is scored, 0 for the others; all but the first are where it is absent. */
+  readonly scored?: ArrayLike<number> | undefined
   /** Another member's factors, of any ranks; none for the weights as they are. */
   readonly update?: LoraAdapter | undefined
   /** Asked between two runs of the graph; throws to stop. */
@@ -72,8 +74,9 @@ export function createUpdateEvaluator(options: UpdateEvaluatorOptions): UpdateEv
     return made
   }
 
-  const loss = async ({ weights, ids, update, check }: UpdateLossOptions): Promise<number> => {
-    const targets = ids.length - 1
+  const loss = async ({ weights, ids, scored, update, check }: UpdateLossOptions): Promise<number> => {
+    const counts = Array.from({ length: Math.max(0, ids.length - 1) }, (_, k) => scored?.[k + 1] ?? 1)
+    const targets = counts.reduce((sum, count) => sum + count, 0)
     if (targets < 1) throw new Error('the held-out text has no token to score')
     const pairs = update?.pairs ?? []
     const { lora, scorer } = await scorerFor(Math.max(1, ...pairs.map(({ rank }) => rank)))
@@ -85,7 +88,8 @@ export function createUpdateEvaluator(options: UpdateEvaluatorOptions): UpdateEv
       check
     )
     let sum = 0
-    for (const window of scores) for (const logProb of window) sum -= logProb
+    let at = 0
+    for (const window of scores) for (const logProb of window) if (counts[at++] === 1) sum -= logProb
     return sum / targets
   }
 

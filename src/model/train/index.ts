@@ -26,6 +26,7 @@ export {
   readCorpusRecords
 } from './corpus-reader.ts'
 export { clippingFactor, globalNorm } from './gradient-clipping.ts'
+export { keptBackOf } from './kept-back.ts'
 export {
   type LocalTrainingOptions,
   type LocalTrainingResult,

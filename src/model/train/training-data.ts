@@ -12,6 +12,7 @@ import {
   type CorpusSettings,
   createCorpusReader
 } from './corpus-reader.ts'
+import { keptBackOf } from './kept-back.ts'
 
 /** A stream number that neither epochs nor examples' orders have. */
 const HELD_OUT_STREAM = 0x686f6c64
@@ -30,6 +31,8 @@ export interface TrainingDataOptions extends CorpusSettings, CorpusModel {
   readonly heldOut?: number | undefined
   /** File or folder of examples that are not trained on, in place of a share. */
   readonly evalData?: string | undefined
+  /** Keeps so many tokens from training, as `keepBack` chooses them. */
+  readonly keptBack?: number | undefined
 }
 
 /** What a training run reads, ready to be fed. */
@@ -63,7 +66,10 @@ export async function loadTrainingData(
   reader: CorpusReader = createCorpusReader()
 ): Promise<TrainingData> {
   const { batchSize, sequenceLength, seed, data, evalData } = options
-  const { examples, isText, format, badRecords, notes } = await reader.read(data, options, options)
+  const corpus = await reader.read(data, options, options)
+  const { isText, format, badRecords, notes } = corpus
+  const { keptBack } = options
+  const examples = keptBack === undefined ? corpus.examples : keptBackOf(corpus, keptBack).train
   const other = evalData === undefined ? undefined : await reader.read(evalData, options, options)
   const { train, heldOut } = other ? { train: examples, heldOut: other.examples } : holdOut(examples, options)
   const packing = options.packing ?? (isText ? 'across' : 'isolated')

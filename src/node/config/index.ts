@@ -19,6 +19,7 @@ export {
 export { adapterSettings } from './groups/adapter.ts'
 export { dataSettings } from './groups/data.ts'
 export { TRAINING_DEFAULTS, trainingSettings } from './groups/training.ts'
+export { NO_HELD_OUT } from './groups/validation.ts'
 export {
   type EffectiveSettings,
   effectiveSettings,

@@ -5,6 +5,7 @@ import { parseModelConfig } from '../../model/families/index.ts'
 import { checkCorpus, loadTokenizer } from '../../model/index.ts'
 import type { Charter } from '../../protocol/index.ts'
 import { messageOf, PeerError } from '../storage/peer-error.ts'
+import { NO_HELD_OUT } from './groups/validation.ts'
 import { requireExecutor } from './require-executor.ts'
 import { alphaOf, type PeerConfig } from './schema.ts'
 
@@ -19,9 +20,9 @@ export async function requireOwnSettings(config: PeerConfig, charter: Charter): 
   await requireExecutor(config.training)
   requireDocumentsThere(config)
   const { heldOut } = config.validation
-  if (heldOut !== undefined && !existsSync(heldOut))
+  if (heldOut !== undefined && heldOut !== NO_HELD_OUT && !existsSync(heldOut))
     throw new PeerError(
-      `held-out text not found at ${heldOut}: name it with --held-out FILE, or leave the setting out`
+      `held-out text not found at ${heldOut}: name it with --held-out FILE, leave the setting out, or turn the check off with --held-out 0`
     )
 }
 

@@ -10,6 +10,11 @@ export const CHARTER_DEFAULTS = {
     growthMs: 2_000
   },
   maximumRank: 64,
+  /**
+   * Nats per token: between what honest updates do to the text of members unlike their authors and what gross poison does
+   * to everybody's (docs/results/held-out-margin.md).
+   */
+  heldOutMargin: 0.5,
   /** Rounds after the seal during which blocks are served. */
   retain: 64
 } as const

@@ -25,8 +25,8 @@ export interface CharterTerms {
   readonly maximumNorm?: number
   /** Element format of shards on the wire; f32 by default. */
   readonly dtype?: ShardDtype
-  /** Nats per token by which an update may raise a member's held-out loss; without it the check only warns (rule 2). */
-  readonly heldOutMargin?: number
+  /** Nats per token by which an update may raise a member's held-out loss (rule 2); the check only warns if false. */
+  readonly heldOutMargin?: number | false
   /** Weights of the members: `uniform`, or by PeerId with 1 for those not named; by samples if not given. */
   readonly weights?: 'uniform' | ReadonlyMap<string, number>
   /** Whether updates are clipped to the median norm of the cut; true by default. */
@@ -75,10 +75,16 @@ export async function createCharter(terms: CharterTerms): Promise<Charter> {
     ...(terms.weights === undefined ? {} : { weights: charterWeights(terms.weights) }),
     ...(terms.clip === 'none' ? {} : { clip: 'median' }),
     norm: { factor: NORM_FACTOR, absolute: terms.maximumNorm ?? NORM_ABSOLUTE },
-    heldOutVeto: terms.heldOutMargin === undefined ? false : { margin: terms.heldOutMargin },
+    heldOutVeto: heldOutVeto(terms),
     timeouts: { ...CHARTER_DEFAULTS.timeouts, ...terms.timeouts },
     retain: terms.retain ?? CHARTER_DEFAULTS.retain
   })
+}
+
+function heldOutVeto({
+  heldOutMargin = CHARTER_DEFAULTS.heldOutMargin
+}: CharterTerms): Charter['heldOutVeto'] {
+  return heldOutMargin === false ? false : { margin: heldOutMargin }
 }
 
 function charterWeights(weights: NonNullable<CharterTerms['weights']>): NonNullable<Charter['weights']> {

@@ -10,7 +10,10 @@ import {
 import { withDeadline } from '../network/index.ts'
 import { messageOf } from '../storage/peer-error.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
+import type { HeldOutText, MeasuringJob } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { heldOutText, tokensAnUpdate } from './held-out-text.ts'
+import { lastNorms } from './norm-bounds.ts'
 
 type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
 
@@ -21,22 +24,28 @@ type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
  */
 export class HeldOutCheck {
   readonly #components: DriverComponents
-  readonly #text: string
   /** Measurements of the round under way. */
   #gathering = new AbortController()
   #round = 0
   #before: number | undefined
+  /** Why the last update was not measured: what lasts is said once. */
+  #fault: string | undefined
   #previous: Promise<unknown> = Promise.resolve()
 
   constructor(components: DriverComponents) {
     this.#components = components
-    this.#text = components.config.validation.heldOut ?? components.home.heldOut
     const { rounds, log } = components
-    if (rounds.head.charter.heldOutVeto !== false && !existsSync(this.#text))
+    if (rounds.head.charter.heldOutVeto !== false && this.#text === undefined)
       log.warn(
-        { file: this.#text },
+        {},
         'the charter makes the held-out check a veto, but this peer has no held-out text: updates are validated without it'
       )
+  }
+
+  /** Looked for every time: a file may come and go. */
+  get #text(): HeldOutText | undefined {
+    const { config, home, rounds } = this.#components
+    return heldOutText(config, home, rounds.head.charter)
   }
 
   /** Ends the measurements of a round that has committed its cut or is over: no endorsement follows. */
@@ -76,7 +85,7 @@ export class HeldOutCheck {
       header.round === this.#round &&
       !this.#gathering.signal.aborted &&
       manifestFault(context, author, body) === undefined &&
-      existsSync(this.#text)
+      this.#text !== undefined
     )
   }
 
@@ -96,7 +105,7 @@ export class HeldOutCheck {
     const peerId = peerIdText(context.members[author]!.peer)
     const { round } = context
     try {
-      const job = this.#job(context, body)
+      const job = { ...this.#job(context, body), clip: await this.#clip(context) }
       const { heldOutTimeout } = this.#components.config.validation
       const loss = await withDeadline('measuring an update', heldOutTimeout * 1_000, signal, (stop) =>
         trainer.measure(job, stop)
@@ -104,22 +113,38 @@ export class HeldOutCheck {
       this.#before = loss.before
       if (!Number.isFinite(loss.before)) throw new Error(`the loss without it is ${loss.before}`)
       const isRefused = heldOutFault(context, loss) !== undefined
+      this.#fault = undefined
+      // A refusal is a warning of its own, with its reason.
       log.info({ round, peerId, ...loss }, 'the held-out loss without and with an update')
       report({ type: 'heldOut', round, peerId, ...loss, isRefused })
       return loss
     } catch (error) {
-      if (!signal.aborted)
-        log.warn(
-          { round, peerId, error: messageOf(error) },
-          'an update could not be measured on the held-out text'
-        )
+      if (!signal.aborted) this.#noteFault(messageOf(error), { round, peerId })
       return undefined
     }
   }
 
-  #job({ charter, round }: PeerState['context'], { shards, dtype }: Message<'manifest'>['body']) {
+  /** What the stack will clip to is not known before there is a cut: the medians of the last one are near it. */
+  async #clip({ charter, round }: PeerState['context']): Promise<MeasuringJob['clip']> {
+    const { home, log } = this.#components
+    return charter.clip === 'median' ? ((await lastNorms(home, round, log)) ?? {}) : {}
+  }
+
+  #noteFault(error: string, where: { readonly round: number; readonly peerId: string }): void {
+    const { log } = this.#components
+    const level = error === this.#fault ? 'debug' : 'warn'
+    log[level]({ ...where, error }, 'an update could not be measured on the held-out text')
+    this.#fault = error
+  }
+
+  #job(
+    { charter, round, trainers }: PeerState['context'],
+    { shards, dtype }: Message<'manifest'>['body']
+  ): Omit<MeasuringJob, 'clip'> {
     const { config, home, rounds } = this.#components
     const { modelFile } = rounds
+    const text = this.#text
+    if (text === undefined) throw new Error('the held-out text is gone')
     if (rounds.head.round !== round || (modelFile !== undefined && !existsSync(modelFile)))
       throw new Error('the model that the round starts from is missing')
     return {
@@ -131,8 +156,8 @@ export class HeldOutCheck {
       home: home.folder,
       dtype,
       shards,
-      text: this.#text,
-      tokens: config.validation.heldOutTokens,
+      text,
+      tokens: tokensAnUpdate(config.validation.heldOutTokens, trainers.length),
       before: this.#before
     }
   }

@@ -45,12 +45,30 @@ export async function normBounds(
   round: number,
   log: Pick<Log, 'warn'>
 ): Promise<NormBounds> {
+  return boundsByMedians(charter.norm, await lastCuts(home, round, NORM_CUTS, log))
+}
+
+/** The medians of the last non-void cut before a round; undefined where there is none. */
+export async function lastNorms(
+  home: Home,
+  round: number,
+  log: Pick<Log, 'warn'>
+): Promise<MedianNorms | undefined> {
+  return (await lastCuts(home, round, 1, log))[0]
+}
+
+async function lastCuts(
+  home: Home,
+  round: number,
+  count: number,
+  log: Pick<Log, 'warn'>
+): Promise<MedianNorms[]> {
   const cuts: MedianNorms[] = []
-  for (let sealed = round - 1; sealed > 0 && cuts.length < NORM_CUTS; sealed--) {
+  for (let sealed = round - 1; sealed > 0 && cuts.length < count; sealed--) {
     const medians = await normsOf(roundFiles(home, sealed).norms, log)
     if (medians !== undefined) cuts.push(medians)
   }
-  return boundsByMedians(charter.norm, cuts)
+  return cuts
 }
 
 /** The bounds that follow from the medians of some cuts. */

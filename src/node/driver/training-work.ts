@@ -14,6 +14,7 @@ import { roundFiles } from '../home/home.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import type { TrainingProgress, TrainingResult } from '../workers/trainer/training-job.ts'
 import type { DriverComponents } from './components.ts'
+import { keptBackTokens } from './held-out-text.ts'
 import { requireModelFile } from './model-checkpoint.ts'
 import { wantedBlocks } from './shard-work.ts'
 
@@ -37,6 +38,7 @@ export async function trainRound(
       modelFile: rounds.modelFile,
       documents: config.documents,
       data: config.data,
+      keptBack: keptBackTokens(config, home, context.charter),
       modules: context.charter.base.modules.map(({ module }) => module),
       rank: config.adapter.rank,
       alpha: alphaOf(config.adapter),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { refusal } from './endpoint-error.ts'
 import { COMMON_KEYS, HARMLESS_KEYS, readBody } from './request-keys.ts'
-import { promptTokens, type TextPlan, textPlan } from './text-plan.ts'
+import { promptTokens, requireShort, type TextPlan, textPlan } from './text-plan.ts'
 import type { TextSource } from './text-source.ts'
 
 /** Roles by the name that templates know. */
@@ -78,6 +78,8 @@ function chatTokens(source: TextSource, messages: readonly z.infer<typeof messag
       )
     return { role: known, content: contentText(content, `messages.${index}.content`) }
   })
+  // Before it is rendered, which takes long.
+  requireShort(source, turns.map(({ content }) => content).join('\n'), 'messages')
   return promptTokens(source, rendered(source, turns), 'messages')
 }
 

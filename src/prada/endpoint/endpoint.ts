@@ -78,6 +78,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     active,
     waiting,
     isReady: () => sources.current !== undefined,
+    traffic: () => sources.current?.traffic,
     ...(options.logitsLoad && { logits: options.logitsLoad })
   })
   const access = createAccess(options.apiKeys ?? [])

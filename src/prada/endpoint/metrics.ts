@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Traffic } from '../remotes/remote.ts'
 import type { PradaStatistics } from '../session/index.ts'
 
 /** From a token's pass to a long text over a slow line, seconds. */
@@ -29,6 +30,8 @@ export interface EndpointGauges {
   active(): number
   waiting(): number
   isReady(): boolean
+  /** Of the source in use. */
+  traffic(): Traffic | undefined
   /** Of the logits server, where there is one. */
   logits?():
     | { readonly sessions: number; readonly cachedTokens: number; readonly requests: number }
@@ -51,8 +54,18 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
   const trips = counter('loam_serve_trips_total', 'Trips to the remote')
   const drafts = counter('loam_serve_drafts_total', 'Drafts that the remote judged', ['outcome'])
   for (const outcome of ['accepted', 'rejected']) drafts.inc({ outcome }, 0)
-  const bytes = counter('loam_serve_line_bytes_total', 'Bytes to and from the remote', ['direction'])
-  for (const direction of ['sent', 'received']) bytes.inc({ direction }, 0)
+  new Counter({
+    name: 'loam_serve_line_bytes_total',
+    help: 'Bytes to and from the remote since it was connected to',
+    labelNames: ['direction'],
+    registers: [registry],
+    collect() {
+      const { sent, received } = gauges.traffic() ?? { sent: 0, received: 0 }
+      this.reset()
+      this.inc({ direction: 'sent' }, sent)
+      this.inc({ direction: 'received' }, received)
+    }
+  })
   const round = gauge('loam_serve_sealed_round', 'Last sealed round in the proxy; 0 before the first')
   const first = seconds('loam_serve_first_token_seconds', 'Time from a request to its first token')
   const whole = seconds('loam_serve_request_seconds', 'Time from a request to the end of its answer')
@@ -77,8 +90,6 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
       trips.inc(statistics.trips)
       drafts.inc({ outcome: 'accepted' }, statistics.accepted)
       drafts.inc({ outcome: 'rejected' }, Math.max(0, statistics.judged - statistics.accepted))
-      bytes.inc({ direction: 'sent' }, statistics.bytesSent)
-      bytes.inc({ direction: 'received' }, statistics.bytesReceived)
     },
     sealedRound: (sealed) => round.set(sealed),
     totals: () => ({ ...totals })

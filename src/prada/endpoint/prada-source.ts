@@ -73,6 +73,9 @@ export function createPradaSource(options: PradaSourceOptions): TextSource {
     get context() {
       return Math.min(proxy.base.context, proxy.adapted.context, components.remote.capabilities.context)
     },
+    get traffic() {
+      return components.remote.traffic
+    },
     start(request): SourceText {
       let text: PradaText | undefined
       const tokens = tokensOf(request, (started) => {

@@ -98,20 +98,29 @@ function biasOf(
 }
 
 /**
+ * Refuses a text that has more tokens than the context by its length alone.
+ *
+ * @throws {EndpointError} 400
+ */
+export function requireShort({ tokens, context }: TextSource, text: string, param: string): void {
+  const longest = tokens.reduce((most, token) => Math.max(most, token?.length ?? 0), 1)
+  if (text.length / longest <= context) return
+  throw refusal(
+    param,
+    `${param}: ${text.length} characters are more than the context of ${context} tokens has room for: shorten it`,
+    'context_length_exceeded'
+  )
+}
+
+/**
  * Tokens of a text, with what the tokenizer puts before every text.
  *
  * @throws {EndpointError} 400, for a text that has more tokens than the context by its length alone: it is not cut into
  * tokens, which takes long
  */
 export function promptTokens(source: TextSource, text: string, param: string): number[] {
-  const { tokenizer, context } = source
-  const longest = source.tokens.reduce((most, token) => Math.max(most, token?.length ?? 0), 1)
-  if (text.length / longest > context)
-    throw refusal(
-      param,
-      `${param}: ${text.length} characters are more than the context of ${context} tokens has room for: shorten it`,
-      'context_length_exceeded'
-    )
+  const { tokenizer } = source
+  requireShort(source, text, param)
   // An empty text is refused later on, with the others that cannot be continued.
   if (text === '' && tokenizer.bosId === undefined) return []
   // A chat template, or a client, may have written what texts begin with.

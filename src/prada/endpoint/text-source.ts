@@ -1,5 +1,6 @@
 import type { RenderChat, TextTokenizer } from '../../data/index.ts'
 import type { DrawSettings, LikelyId } from '../core/index.ts'
+import type { Traffic } from '../remotes/remote.ts'
 import type { PradaStatistics } from '../session/index.ts'
 
 /** One text to make. */
@@ -60,6 +61,8 @@ export interface TextSource {
   readonly stop?: readonly string[]
   /** Tokens that are made at a time for all texts; as many as there are texts where it is absent. */
   readonly tokensAtOnce?: number
+  /** Bytes that have crossed the line for all texts, where there is one. */
+  readonly traffic?: Traffic | undefined
   start(request: TextRequest): SourceText
   /** Frees the models; no text is under way. */
   dispose(): Promise<void>

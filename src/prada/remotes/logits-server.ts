@@ -38,6 +38,9 @@ export async function connectLogitsServer(
       draftsMax: Math.min(description.capabilities.draftsMax, PART_TOKENS - 1)
     },
     vocabulary,
+    get traffic() {
+      return transport.traffic
+    },
     start: async (vocabularySize, outer) => {
       const session = await ask((each) => transport.open(vocabularySize, each), outer)
       return new LogitsServerText({ transport, description, settings, vocabularySize }, session)

@@ -65,6 +65,8 @@ export interface Remote {
   readonly name: string
   readonly capabilities: RemoteCapabilities
   readonly vocabulary: Vocabulary
+  /** Of all its texts together, which may be under way at the same time. */
+  readonly traffic?: Traffic
   /**
    * A new text.
    *

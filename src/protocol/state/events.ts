@@ -7,7 +7,7 @@ import type { Message } from '../messages/message.ts'
 export interface HeldOutLoss {
   /** Of the model that the round starts from. */
   readonly before: number
-  /** Of that model with one update merged into it, at its full scale. */
+  /** Of that model with one update merged into it at its full weight, clipped as the stack would clip it. */
   readonly after: number
 }
 

@@ -1,33 +1,54 @@
 import assert from 'node:assert/strict'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { addSettings } from '../../../scripts/testnet/prepare-homes.ts'
+import { loadTokenizer } from '../../../src/model/index.ts'
 import { SHIPPED_BASE } from '../../support/tiny-base.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const EVERYBODY = [0, 1, 2, 3]
 const HONEST = [0, 1, 2]
 const POISONED = 3
+/** Level of a warning in a log. */
+const WARN = 40
+/** Tokens of a prompt, and of the completion that is wrong in every token. */
+const PART = 24
 
-describe('a charter with a held-out veto, and one member whose update does harm', function () {
+/** A peer's documents with labels turned round: after real text, each token is the vocabulary's as far from its other end. */
+async function turnLabelsRound(path: string): Promise<void> {
+  const tokenizer = loadTokenizer(SHIPPED_BASE)
+  const lines = (await readFile(path, 'utf8')).split('\n').filter(Boolean)
+  const records = lines.flatMap((line) => {
+    const ids = tokenizer.encode(JSON.parse(line).text).slice(0, 20 * PART)
+    return Array.from({ length: Math.floor(ids.length / (2 * PART)) }, (_, k) => {
+      const [prompt, truth] = [0, 1].map((half) =>
+        ids.slice((2 * k + half) * PART, (2 * k + half + 1) * PART)
+      )
+      const wrong = truth!.map((id) => tokenizer.vocabularySize - 1 - id)
+      return { prompt: tokenizer.decode(prompt!), completion: tokenizer.decode(wrong) }
+    })
+  })
+  const usable = records.filter(({ completion }) => completion.trim() !== '')
+  await writeFile(path, usable.map((record) => `${JSON.stringify(record)}\n`).join(''))
+}
+
+describe('a new charter, and one member that trains with labels turned round', function () {
   this.timeout(180_000)
   let network: PeerNetwork
 
   before(async () => {
     // A model that has learned something: harm shows in its loss alone.
-    network = await PeerNetwork.prepare(
-      4,
-      { heldOutMargin: 0.5, timeouts: { gatherMs: 8_000 } },
-      SHIPPED_BASE
-    )
-    const { home } = network.prepared.peers[POISONED]!
-    const settings = JSON.parse(await readFile(home.config, 'utf8'))
-    // It trains, signs and serves as the others do; only what it learned is far off.
-    settings.training.learningRate = 0.4
-    await writeFile(home.config, JSON.stringify(settings))
+    network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 8_000 } }, SHIPPED_BASE)
+    const peers = network.prepared.peers
+    // Of its own text alone: what it keeps back. The others have a file.
+    await rm(peers[0]!.home.heldOut)
+    await turnLabelsRound(peers[POISONED]!.home.documents)
+    const training = { steps: 16, batchSize: 2, sequenceLength: 32, learningRate: 0.02 }
+    await addSettings([peers[POISONED]!], { training })
     await network.start(...EVERYBODY)
   })
   after(() => network.end())
 
-  it('leaves its shards out of the cut, and stacks the others', async () => {
+  it('leaves its shards out of the cut, stacks the others, and goes on', async () => {
     const stacked = (index: number) => network.watches[index]!.sealed.find(({ cut }) => cut.length > 0)
     // On a busy machine a round may come and go before anybody has measured anything.
     await network.until(() => HONEST.every((index) => stacked(index) !== undefined))
@@ -40,10 +61,16 @@ describe('a charter with a held-out veto, and one member whose update does harm'
       )
     )
     assert(refusals.length >= 2, 'so many refusals keep a quorum of three from it')
-    for (const index of refusals)
-      assert.match(await network.log(index), /it raises the held-out loss from [0-9.]+ to [0-9.]+/)
+    for (const index of refusals) {
+      const lines = (await network.log(index)).split('\n')
+      const accusing = lines.filter((line) =>
+        /it raises the held-out loss from [0-9.]+ to [0-9.]+/.test(line)
+      )
+      assert(accusing.some((line) => line.includes(peerId) && line.startsWith(`{"level":${WARN},`)))
+    }
     for (const { heldOut } of network.watches)
-      for (const report of heldOut) assert.equal(report.isRefused, report.peerId === peerId)
+      for (const report of heldOut) if (report.isRefused) assert.equal(report.peerId, peerId)
+    await network.untilSealed(round + 1, ...HONEST)
     assert(agree(network.watches))
   })
 })

@@ -6,6 +6,8 @@ import { type EndpointApp, listenEndpoint, localSource, pradaSource } from './en
 import { type LogitsApp, listen } from './logits-app.ts'
 import { base, serviceOf, shaken } from './real-models.ts'
 
+/** Texts go on: the token that ends them is not drawn. */
+const ENDLESS = { logit_bias: { [String(base.tokenizer.eosId)]: -100 } }
 const MESSAGES = [{ role: 'user' as const, content: 'Tell me of the sea.' }]
 
 /** A field that OpenAI's types do not know. */
@@ -53,7 +55,7 @@ describe('the openai package', function () {
       })
 
       it('chats: the stream is the whole answer, and a seed has one text', async () => {
-        const request = { model, messages: MESSAGES, seed: 7, max_completion_tokens: 20 }
+        const request = { ...ENDLESS, model, messages: MESSAGES, seed: 7, max_completion_tokens: 20 }
         const whole = await client.chat.completions.create(request)
         const { message, finish_reason } = whole.choices[0]!
         assert.deepEqual([message.role, finish_reason], ['assistant', 'length'])
@@ -78,7 +80,15 @@ describe('the openai package', function () {
       })
 
       it('streams with its helper, and stops at a text across tokens', async () => {
-        const request = { model, messages: MESSAGES, seed: 3, max_tokens: 30, temperature: 0.7, top_p: 0.9 }
+        const request = {
+          model,
+          ...ENDLESS,
+          messages: MESSAGES,
+          seed: 3,
+          max_tokens: 30,
+          temperature: 0.7,
+          top_p: 0.9
+        }
         const free = await client.chat.completions.create(request)
         const text = free.choices[0]!.message.content!
         const stop = text.slice(11, 15)
@@ -104,7 +114,15 @@ describe('the openai package', function () {
       })
 
       it('tells log-probabilities: of the token made, and of the likeliest', async () => {
-        const request = { model, messages: MESSAGES, seed: 5, max_tokens: 8, logprobs: true, top_logprobs: 3 }
+        const request = {
+          model,
+          ...ENDLESS,
+          messages: MESSAGES,
+          seed: 5,
+          max_tokens: 8,
+          logprobs: true,
+          top_logprobs: 3
+        }
         const { choices } = await client.chat.completions.create(request)
         const { content } = choices[0]!.logprobs!
         assert.equal(content!.length, 8)
@@ -165,6 +183,27 @@ describe('the openai package', function () {
           client.chat.completions.create({ model: 'gpt-4', messages: MESSAGES }),
           (error: unknown) => error instanceof OpenAI.NotFoundError && error.code === 'model_not_found'
         )
+      })
+
+      it('is counted', async () => {
+        const text = await app.endpoint.metrics.text()
+        const count = (name: string): number =>
+          Number(
+            text
+              .split('\n')
+              .find((line) => line.startsWith(`${name} `))
+              ?.split(' ')[1]
+          )
+        assert.ok(count('loam_serve_requests_total{outcome="answered"}') >= 8)
+        assert.ok(count('loam_serve_requests_total{outcome="refused"}') >= 2)
+        assert.ok(count('loam_serve_tokens_total{kind="completion"}') > 100)
+        assert.equal(count('loam_serve_inexact_tokens_total'), 0)
+        for (const name of [
+          'trips_total',
+          'line_bytes_total{direction="sent"}',
+          'line_bytes_total{direction="received"}'
+        ])
+          assert.equal(count(`loam_serve_${name}`) > 0, model === 'prada', name)
       })
 
       it('leaves in mid-stream, and nothing goes on', async () => {

@@ -1,33 +1,18 @@
 import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-import { createPradaSource, type TextSource } from '../../../src/prada/endpoint/index.ts'
-import { connectLogitsServer, createServiceTransport, RemoteError } from '../../../src/prada/remotes/index.ts'
-import { createLogitsService, DEFAULT_LOGITS_LIMITS } from '../../../src/prada/server/index.ts'
-import { DEFAULT_PRADA_SETTINGS, pairProxy } from '../../../src/prada/session/index.ts'
-import { BYTE_TOKENS, byteTokenizer, tinySource } from '../../unit/prada/endpoint/tiny-source.ts'
-import { nearTable, randomTable, tableModel } from '../../unit/prada/table-model.ts'
+import type { TextSource } from '../../../src/prada/endpoint/index.ts'
+import { RemoteError } from '../../../src/prada/remotes/index.ts'
+import { tinySource } from '../../unit/prada/endpoint/tiny-source.ts'
+import { askShortly, comes, metric } from './ask-shortly.ts'
 import { type EndpointApp, listenEndpoint } from './endpoint-app.ts'
 import { parseEvents, post } from './sse.ts'
 
-const SIZE = BYTE_TOKENS.length
 const COMPLETION = { model: 'tiny', prompt: 'Once', max_tokens: 8, seed: 4 }
 const CHAT = { model: 'tiny', messages: [{ role: 'user', content: 'Hello' }], max_tokens: 8, seed: 4 }
 
 /** A text that goes on until its client leaves. */
 const ENDLESS = { ...COMPLETION, max_tokens: 100_000, stream: true, logit_bias: { '256': -100 } }
-
-/** Whether something becomes true, looked at again and again. */
-async function comes(what: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await what())) await delay(2)
-}
-
-async function metric({ endpoint }: EndpointApp, name: string): Promise<number> {
-  const line = (await endpoint.metrics.text()).split('\n').find((one) => one.startsWith(`${name} `))
-  return Number(line?.split(' ').at(-1))
-}
 
 /** A source that fails behind so many tokens. */
 function failing(after: number, error: Error): TextSource {
@@ -284,55 +269,9 @@ describe('the endpoint', function () {
   })
 
   it('leaves nothing behind: three hundred texts, some left in their middle', async () => {
-    const table = randomTable(3, SIZE, 2)
-    const vocabulary = { type: 'bytes', bosId: 256, eosId: 256, tokens: BYTE_TOKENS }
-    const limits = { ...DEFAULT_LOGITS_LIMITS, positionsPerMinute: 1e9, sessionsPerClient: 20 }
-    const service = createLogitsService(
-      { name: 'remote', model: tableModel(table, SIZE), digest: 'ab'.repeat(32), vocabulary },
-      limits
-    )
-    const remote = await connectLogitsServer(createServiceTransport(service))
-    const proxy = {
-      base: tableModel(nearTable(table, 5, 0.3), SIZE),
-      adapted: tableModel(nearTable(table, 6, 0.3), SIZE)
-    }
-    const source = createPradaSource({
-      components: pairProxy(proxy, vocabulary, remote),
-      vocabulary,
-      settings: DEFAULT_PRADA_SETTINGS,
-      description: {
-        name: 'tiny',
-        fingerprint: 'fp',
-        tokenizer: byteTokenizer,
-        tokens: BYTE_TOKENS,
-        renderChat: undefined,
-        stopIds: [256]
-      },
-      dispose: async () => undefined
-    })
-    await start(source, { limits: { requestsPerClient: 8 } })
-    const ask = async (index: number): Promise<void> => {
-      const leaving = new AbortController()
-      const body = { ...COMPLETION, seed: index, stream: true, ...(index % 3 === 0 && { max_tokens: 500 }) }
-      const response = await post(`${app.url}/v1/completions`, body, { signal: leaving.signal })
-      if (index % 3 === 0) {
-        await response.body!.getReader().read()
-        leaving.abort()
-      } else assert.ok(parseEvents(await response.text()).isDone)
-    }
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
-    const heaps: number[] = []
-    for (let index = 0; index < 300; index += 10) {
-      await Promise.all(Array.from({ length: 10 }, (_, offset) => ask(index + offset)))
-      if (index % 100 !== 90) continue
-      await comes(async () => (await metric(app, 'loam_serve_active_requests')) === 0)
-      collect()
-      heaps.push(process.memoryUsage().heapUsed)
-    }
-    await comes(() => service.load.sessions === 0)
-    assert.deepEqual(service.load, { sessions: 0, cachedTokens: 0, requests: 0 })
-    const grown = heaps[2]! - heaps[1]!
-    assert.ok(grown < 4e6, `the heap grew by ${grown} bytes over 100 texts`)
+    const { load, grownBytes, failures } = await askShortly(300)
+    assert.deepEqual(load, { sessions: 0, cachedTokens: 0, requests: 0 })
+    assert.deepEqual(failures, [])
+    assert.ok(grownBytes < 3e6, `the heap grew by ${grownBytes} bytes over 200 texts`)
   })
 })

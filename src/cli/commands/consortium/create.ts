@@ -20,7 +20,7 @@ export interface CreateOptions {
   committeeRounds: number
   maxRank?: number
   maxNorm?: number
-  heldOutVeto?: number
+  heldOutVeto?: number | false
   weights?: WeightsOption
   clip: Clip
   dtype: ShardDtype
@@ -117,8 +117,8 @@ function addUpdateOptions(command: Command): Command {
     )
     .option(
       '--held-out-veto <margin>',
-      'members refuse an update that raises the loss on their own held-out text by more than this many nats per token (default: they only log it)',
-      positiveNumber('--held-out-veto')
+      `members refuse an update that raises the loss on their own held-out text by more than this many nats per token; none: they only log it (default: ${CHARTER_DEFAULTS.heldOutMargin})`,
+      heldOutVetoOption
     )
     .option(
       '--weights <how>',
@@ -149,4 +149,9 @@ function fraction(value: string): number {
 
 function collect(value: string, before: string[]): string[] {
   return [...before, value]
+}
+
+/** @throws {UsageError} */
+function heldOutVetoOption(text: string): number | false {
+  return text === 'none' ? false : positiveNumber('--held-out-veto')(text)
 }

@@ -6,7 +6,7 @@ import { type PradaFlags, remoteOptions, requireRemoteFor } from '../../options/
 /** Flags of `loam eval`. */
 export interface EvalOptions
   extends ExecutorFlags,
-    Pick<PradaFlags, 'home' | 'remote' | 'remoteKey' | 'alpha'> {
+    Pick<PradaFlags, 'home' | 'remote' | 'remoteKey' | 'remoteModel' | 'alpha'> {
   model?: string
   adapter?: string
   text?: string

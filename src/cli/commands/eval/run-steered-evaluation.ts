@@ -39,7 +39,7 @@ export async function runSteeredEvaluation(options: EvalOptions): Promise<void> 
   const { context, ...proxyFlags } = options
   const proxy = await openProxyOf(proxyFlags)
   try {
-    const { remote, dispose } = await openRemoteOf(options)
+    const { remote, dispose } = await openRemoteOf(options, proxy)
     try {
       const scorer = createCombinedScorer(componentsOf(proxy, remote), {
         ...DEFAULT_PRADA_SETTINGS,

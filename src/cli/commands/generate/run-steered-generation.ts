@@ -33,7 +33,7 @@ export async function runSteeredGeneration(flags: GenerateFlags): Promise<void> 
   const told = flags.remoteTopK
   const settings = pradaSettings({ ...flags, ...(told !== undefined && { told }) }, DEFAULT_PRADA_SETTINGS)
   const proxy = await openProxyOf(flags)
-  const { remote, dispose } = await openRemoteOf(flags)
+  const { remote, dispose } = await openRemoteOf(flags, proxy)
   try {
     await generate(flags, proxy, settings, remote, stopping.signal)
   } finally {

@@ -31,7 +31,7 @@ export async function openSteered(flags: ServeFlags, endpoint: Endpoint): Promis
   )
   const proxy = await openProxyOf(flags)
   noteUnused(proxy.files.generation)
-  const { remote, reconnect, dispose } = await openRemoteOf(flags)
+  const { remote, reconnect, dispose } = await openRemoteOf(flags, proxy)
   const name = flags.name ?? `${remote.name}+${proxy.name}`
   const sourceOf = (models: ProxyModels): TextSource =>
     createPradaSource({

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { setting } from '../setting.ts'
 import { ACCEPTS_DURATION, duration } from '../units.ts'
 
+/** What `validation.heldOut` says for "measure nothing, and keep nothing back". */
+export const NO_HELD_OUT = '0'
+
 /**
  * The check of others' updates against this peer's own text (rule 2 *Validate*): a warning, or a veto if the charter
  * says so.
@@ -9,12 +12,14 @@ import { ACCEPTS_DURATION, duration } from '../units.ts'
 export const validationSettings = z.strictObject({
   heldOut: setting(z.string().min(1).optional(), {
     description: 'text never trained on: each received update is measured by the loss on it',
-    accepts: 'a path',
-    absent: 'HOME/heldout.txt if it exists, else nothing is measured',
+    accepts: 'a path, or 0 to measure nothing',
+    absent:
+      'HOME/heldout.txt if it exists, else up to 5 % of the documents, kept back if the charter has a held-out veto',
     flag: '--held-out <file>'
   }),
   heldOutTokens: setting(z.number().int().min(16).max(65_536).default(1_024), {
-    description: 'how much of that text to measure with each update, from its beginning',
+    description:
+      'how much of that text to measure with each update, less if more than 4 train, and the most to keep back',
     accepts: 'an integer from 16 to 65536',
     unit: 'tokens'
   }),

@@ -1,7 +1,13 @@
 import { open } from 'node:fs/promises'
-import type { LoraPair } from '../../../adapter/index.ts'
-import { encodeText, fileStamp } from '../../../data/index.ts'
-import { chooseExecutor, createUpdateEvaluator, type UpdateEvaluator } from '../../../model/index.ts'
+import { clipAdapter, type LoraAdapter, type LoraPair } from '../../../adapter/index.ts'
+import { encodeText, fileStamp, KEPT_BACK_TARGETS_MIN } from '../../../data/index.ts'
+import {
+  type CorpusReader,
+  chooseExecutor,
+  createUpdateEvaluator,
+  keptBackOf,
+  type UpdateEvaluator
+} from '../../../model/index.ts'
 import type { HeldOutLoss } from '../../../protocol/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import { readPair, shardMemory } from '../builder/read-pair.ts'
@@ -19,10 +25,16 @@ export interface MeasuringSession {
   measure(job: MeasuringJob, store: BlockStore, signal: AbortSignal): Promise<HeldOutLoss>
 }
 
+/** Text as tokens; where some are only read and not scored, `scored` says which. */
+interface MeasuredText {
+  readonly ids: readonly number[]
+  readonly scored?: readonly number[] | undefined
+}
+
 /** A session without a compiled graph yet. */
-export function createMeasuringSession(base: HeldBase): MeasuringSession {
+export function createMeasuringSession(base: HeldBase, corpora: CorpusReader): MeasuringSession {
   let made: { readonly key: string; readonly evaluator: UpdateEvaluator } | undefined
-  let read: { readonly key: string; readonly ids: readonly number[] } | undefined
+  let read: { readonly key: string; readonly text: MeasuredText } | undefined
 
   const evaluatorFor = async (job: MeasuringJob): Promise<UpdateEvaluator> => {
     const { baseFolder, modules, rankStabilised } = job
@@ -40,14 +52,33 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
     return made.evaluator
   }
 
-  const idsOf = async ({ text, tokens, baseFolder }: MeasuringJob): Promise<readonly number[]> => {
-    const key = JSON.stringify([await fileStamp([text]), tokens, baseFolder])
+  const textOf = async (job: MeasuringJob): Promise<MeasuredText> => {
+    const { text, tokens, baseFolder } = job
+    if ('documents' in text) return keptBackText(text, job)
+    const key = JSON.stringify([await fileStamp([text.file]), tokens, baseFolder])
     if (read?.key !== key) {
       const { tokenizer } = base.describe(baseFolder)
-      const ids = encodeText(tokenizer, await beginningOf(text, tokens * BYTES_A_TOKEN))
-      read = { key, ids: ids.slice(0, tokens + 1) }
+      const ids = encodeText(tokenizer, await beginningOf(text.file, tokens * BYTES_A_TOKEN))
+      read = { key, text: { ids: ids.slice(0, tokens + 1) } }
     }
-    return read.ids
+    return read.text
+  }
+
+  const keptBackText = async (
+    { documents, data, keptBack }: Extract<MeasuringJob['text'], { documents: string }>,
+    { tokens, baseFolder }: MeasuringJob
+  ): Promise<MeasuredText> => {
+    const { tokenizer } = base.describe(baseFolder)
+    const corpus = await corpora.read(documents, data, { folder: baseFolder, tokenizer })
+    const { kept } = keptBackOf(corpus, keptBack)
+    if (kept.length === 0)
+      throw new Error(
+        `the training documents are too few to keep ${KEPT_BACK_TARGETS_MIN} tokens of them back: give a text with --held-out FILE`
+      )
+    // Prompts are read but not scored, and count towards what a measurement may take all the same.
+    const flat = (list: (example: (typeof kept)[number]) => Iterable<number>) =>
+      kept.flatMap((example) => [...list(example)]).slice(0, KEPT_BACK_ROOM * tokens + 1)
+    return { ids: flat(({ ids }) => ids), scored: flat(({ weights }) => weights) }
   }
 
   return {
@@ -58,14 +89,22 @@ export function createMeasuringSession(base: HeldBase): MeasuringSession {
         signal.throwIfAborted()
         if (!base.holds(job)) throw new Error('the round is over')
       }
-      const ids = await idsOf(job)
-      const pairs = await pairsOf(job, store)
+      const text = await textOf(job)
+      const update = clipped({ pairs: await pairsOf(job, store) }, job)
       const evaluator = await evaluatorFor(job)
-      const before = job.before ?? (await evaluator.loss({ weights, ids, check }))
-      return { before, after: await evaluator.loss({ weights, ids, update: { pairs }, check }) }
+      const before = job.before ?? (await evaluator.loss({ weights, ...text, check }))
+      return { before, after: await evaluator.loss({ weights, ...text, update, check }) }
     }
   }
 }
+
+/** An update of the size that the stack would give it, as far as that is known. */
+function clipped(update: LoraAdapter, { clip, rankStabilised }: MeasuringJob): LoraAdapter {
+  return clipAdapter(update, (module) => clip[module] || Number.POSITIVE_INFINITY, rankStabilised)
+}
+
+/** Tokens that are read for each that counts, at most: long prompts must not make a measurement long. */
+const KEPT_BACK_ROOM = 2
 
 /** More than the bytes per token of text in any language; little is read beyond the tokens that count. */
 const BYTES_A_TOKEN = 16

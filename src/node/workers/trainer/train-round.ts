@@ -8,8 +8,8 @@ import {
 } from '../../../adapter/index.ts'
 import {
   type BaseModelDescription,
+  type CorpusReader,
   chooseExecutor,
-  createCorpusReader,
   createLoraTrainer,
   type LoraTrainer,
   loadTrainingData
@@ -32,9 +32,8 @@ export interface TrainingSession {
 }
 
 /** A session without a compiled step yet. */
-export function createTrainingSession(base: HeldBase): TrainingSession {
+export function createTrainingSession(base: HeldBase, corpora: CorpusReader): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
-  const corpora = createCorpusReader()
   let fallback: string | undefined
   // A note on the data is told in the first round, and again when it changes.
   const told = new Set<string>()
@@ -76,7 +75,7 @@ export function createTrainingSession(base: HeldBase): TrainingSession {
         {
           ...job.data,
           ...{ data: job.documents, folder: job.baseFolder, tokenizer: description.tokenizer },
-          ...{ batchSize, sequenceLength, seed: job.documentSeed }
+          ...{ batchSize, sequenceLength, seed: job.documentSeed, keptBack: job.keptBack }
         },
         corpora
       )

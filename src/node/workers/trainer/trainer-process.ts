@@ -1,3 +1,4 @@
+import { createCorpusReader } from '../../../model/index.ts'
 import { BlockStore } from '../../storage/block-store.ts'
 import { messageOf } from '../../storage/peer-error.ts'
 import { createHeldBase } from './held-base.ts'
@@ -7,8 +8,10 @@ import type { MeasuringJob, TrainerAnswer, TrainerRequest, TrainingJob } from '.
 
 /** Entry of the trainer process: one training at a time, with measurements beside it, until the channel closes. */
 const base = createHeldBase()
-const session = createTrainingSession(base)
-const measuring = createMeasuringSession(base)
+// One for both: what is kept back is part of what was read for the training.
+const corpora = createCorpusReader()
+const session = createTrainingSession(base, corpora)
+const measuring = createMeasuringSession(base, corpora)
 let running: AbortController | undefined
 const measurements = new Map<number, AbortController>()
 

@@ -11,6 +11,8 @@ export interface TrainingJob {
   /** File or folder of training documents, and how to read them. */
   readonly documents: string
   readonly data: DataConfig
+  /** Tokens of them that training does not see, for the held-out check; undefined where that has other text, or none. */
+  readonly keptBack: number | undefined
   readonly modules: readonly string[]
   readonly rank: number
   readonly alpha: number
@@ -65,6 +67,11 @@ export interface TrainingResult {
   readonly notes?: readonly string[]
 }
 
+/** A file of text, or the part of the training documents that training does not see. */
+export type HeldOutText =
+  | { readonly file: string }
+  | { readonly documents: string; readonly data: DataConfig; readonly keptBack: number }
+
 /**
  * A request to measure one received update on this peer's held-out text (rule 2 *Validate*); plain data like {@link
  * TrainingJob}.
@@ -82,8 +89,10 @@ export interface MeasuringJob {
   readonly dtype: ShardDtype
   readonly shards: readonly ManifestShard[]
   /** The held-out text, and the number of its tokens to use. */
-  readonly text: string
+  readonly text: HeldOutText
   readonly tokens: number
+  /** Norms to which the update is clipped first, by module; a module without one is not clipped. */
+  readonly clip: Readonly<Record<string, number>>
   /** The loss without the update, if measured before. */
   readonly before: number | undefined
 }

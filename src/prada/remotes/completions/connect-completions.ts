@@ -61,6 +61,9 @@ export async function connectCompletions(
       context: model.context ?? TEXT_MAX
     },
     vocabulary: proxy.vocabulary,
+    get traffic() {
+      return exchange.traffic
+    },
     start: async (vocabularySize): Promise<RemoteText> =>
       new CompletionsText({ exchange, api, names, proxy, traits, retries, vocabularySize })
   }

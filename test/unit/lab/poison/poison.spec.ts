@@ -48,8 +48,8 @@ describe('poison', () => {
     const cut = [member(1, trained), member(2, sent('cancelling'))]
     assert.equal(normOf(cut[1]!.adapter), 0)
     for (const defence of POISON_DEFENCES) {
-      const endorsed = startDefence(defence, 100).endorsed(cut).length
-      assert.equal(endorsed, defence === 'default' || defence === 'factor-bound' ? 1 : 2, defence)
+      const endorsed = startDefence(defence, 100).sound(cut).length
+      assert.equal(endorsed, ['default', 'no-check', 'factor-bound'].includes(defence) ? 1 : 2, defence)
     }
   })
 
@@ -62,6 +62,7 @@ describe('poison', () => {
     })
     assert.deepEqual(Object.fromEntries(bounds), {
       default: 10,
+      'no-check': 10,
       none: Infinity,
       'norm-bound': 20,
       'factor-bound': 20,

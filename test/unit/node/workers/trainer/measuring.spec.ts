@@ -35,8 +35,9 @@ describe('a trainer that measures updates', function () {
         ...shard,
         blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
       })),
-      text,
+      text: { file: text },
       tokens: 64,
+      clip: {},
       before: undefined,
       ...changes
     })
@@ -66,12 +67,43 @@ describe('a trainer that measures updates', function () {
     const given = trainer.measure(measuring({ tokens: 65_536 }), other.signal)
     other.abort(new Error('too long'))
     await assert.rejects(given, /too long/)
-    await assert.rejects(trainer.measure(measuring({ text: '/nowhere' }), never), /nowhere/)
+    await assert.rejects(trainer.measure(measuring({ text: { file: '/nowhere' } }), never), /nowhere/)
     const lacking = measuring()
     await assert.rejects(
       trainer.measure({ ...lacking, shards: [{ ...lacking.shards[0]!, blocks: [Buffer.alloc(32)] }] }, never),
       /1 blocks are missing/
     )
     stop.abort()
+  })
+
+  it('measures on what training did not see of the documents, and updates at the size that the stack would give them', async () => {
+    const lines = Array.from({ length: 40 }, (_, i) =>
+      JSON.stringify({ text: `Letter ${i}. ${'The wind rose in the night, and we lay by. '.repeat(12)}` })
+    )
+    await writeFile(home.documents, `${lines.join('\n')}\n`)
+    const tokens = 200
+    const { shards, samples } = await trainer.train(job({ keptBack: tokens }), () => {}, never)
+    assert.equal(samples, 39, 'one letter is enough')
+    const measuring: MeasuringJob = {
+      ...job(),
+      shards: shards.map((shard) => ({
+        ...shard,
+        blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
+      })),
+      ...{
+        text: { documents: home.documents, data: job().data, keptBack: tokens },
+        tokens,
+        clip: {},
+        before: undefined
+      }
+    }
+    const { before, after } = await trainer.measure(measuring, never)
+    assert(after < before, 'the letters are alike')
+    const tiny = Object.fromEntries(shards.map(({ module }) => [module, 1e-9]))
+    const clipped = await trainer.measure({ ...measuring, clip: tiny }, never)
+    assert.equal(clipped.before, before)
+    assert(Math.abs(clipped.after - before) < 1e-6, 'a clipped update does next to nothing')
+    await writeFile(home.documents, `${lines.slice(0, 3).join('\n')}\n`)
+    await assert.rejects(trainer.measure({ ...measuring, tokens: 16 }, never), /too few to keep 128 tokens/)
   })
 })

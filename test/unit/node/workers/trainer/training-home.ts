@@ -33,6 +33,7 @@ export async function trainingHome(): Promise<TrainingHome> {
       modelFile: undefined,
       documents: home.documents,
       data: { loss: 'completions' },
+      keptBack: undefined,
       modules: ['model.layers.0.self_attn.q_proj', 'model.layers.1.self_attn.v_proj'],
       rank: 2,
       alpha: 4,

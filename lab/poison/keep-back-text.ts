@@ -1,0 +1,26 @@
+import { keepBack, type TokenizedExample } from '../../src/data/index.ts'
+import type { TokenizedDomain } from '../experiments/corpus.ts'
+
+/** A domain without what its member keeps back by default, and that as one text. */
+export interface KeepingBack {
+  readonly domain: TokenizedDomain
+  readonly heldOut: TokenizedExample
+}
+
+/**
+ * Keeps back what a peer keeps back of its documents by default: text on which it judges others. It is none of the held-out
+ * text by which runs are scored.
+ */
+export function keepBackText(domain: TokenizedDomain, tokens: number): KeepingBack {
+  const examples = domain.train.map((ids) => [
+    { ids: Int32Array.from(ids), weights: new Uint8Array(ids.length).fill(1) }
+  ])
+  const { train, kept } = keepBack(examples, { tokens, isText: true })
+  return {
+    domain: { ...domain, train: train.map((parts) => [...parts[0]!.ids]) },
+    heldOut: {
+      ids: Int32Array.from(kept.flatMap(({ ids }) => [...ids])).slice(0, tokens + 1),
+      weights: Uint8Array.from(kept.flatMap(({ weights }) => [...weights])).slice(0, tokens + 1)
+    }
+  }
+}

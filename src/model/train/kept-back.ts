@@ -1,0 +1,13 @@
+import { type KeptBack, keepBack } from '../../data/index.ts'
+import type { Corpus } from './corpus-reader.ts'
+
+const known = new WeakMap<Corpus, { readonly tokens: number; readonly parts: KeptBack }>()
+
+/** A corpus in what is trained on and what is kept back ({@link keepBack}); found once for a corpus that is kept in memory. */
+export function keptBackOf(corpus: Corpus, tokens: number): KeptBack {
+  const found = known.get(corpus)
+  if (found?.tokens === tokens) return found.parts
+  const parts = keepBack(corpus.examples, { tokens, isText: corpus.isText })
+  known.set(corpus, { tokens, parts })
+  return parts
+}

@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict'
+import { askShortly } from '../../integration/prada/ask-shortly.ts'
+
+describe('the endpoint over a long time', function () {
+  this.timeout(600_000)
+
+  it('leaves nothing behind: a thousand texts and some, a third of them left in their middle', async () => {
+    const { load, grownBytes, failures } = await askShortly(1_020)
+    assert.deepEqual(load, { sessions: 0, cachedTokens: 0, requests: 0 })
+    assert.deepEqual(failures, [])
+    assert.ok(grownBytes < 3e6, `the heap grew by ${grownBytes} bytes over 680 texts`)
+  })
+})

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { endorsedByQuorum } from '../../../../lab/poison/endorsements.ts'
+import type { PoisonAttack } from '../../../../lab/poison/poison-attacks.ts'
+import type { LoraAdapter } from '../../../../src/adapter/index.ts'
+import type { UpdateEvaluator, UpdateLossOptions } from '../../../../src/model/index.ts'
+
+const MARGIN = 0.5
+const LOSS = 3
+
+/** An update whose B says by how much it raises the loss of each judge. */
+function updateOf(...harms: number[]): LoraAdapter {
+  const B = Float32Array.from(harms)
+  return {
+    pairs: [
+      { module: 'm', rank: 1, alpha: 1, inFeatures: 1, outFeatures: B.length, A: Float32Array.of(1), B }
+    ]
+  }
+}
+
+/** The first id of a judge's text is its index. */
+const evaluator: UpdateEvaluator = {
+  async loss({ ids, update }: UpdateLossOptions) {
+    const harms = update === undefined ? [] : update.pairs[0]!.B
+    return LOSS + (harms[ids[0]!] ?? 0)
+  },
+  async dispose() {}
+}
+
+describe('endorsements of updates by the members of a poisoned federation', () => {
+  /** The authors that four members endorse, the first of which poisons. */
+  const endorsed = async (updates: readonly (LoraAdapter | undefined)[], attack: PoisonAttack) => {
+    const judges = [0, 1, 2, 3].map((index) => ({
+      heldOut: index === 0 ? undefined : { ids: Int32Array.of(index, 0), weights: Uint8Array.of(0, 1) }
+    }))
+    const sent = updates.map(
+      (adapter, index) => adapter && { author: Uint8Array.of(index), samples: 1, adapter }
+    )
+    const judging = {
+      ...{ evaluator, margin: MARGIN, attack, clipNormOf: () => Number.POSITIVE_INFINITY },
+      weights: { format: 'f32', feeds: new Map() } as const
+    }
+    return (await endorsedByQuorum(sent, judges, judging)).map(({ author }) => author[0])
+  }
+  const harmless = updateOf(0, 0, 0, 0)
+
+  it('keep out what more than f honest members find harmful, and nothing else', async () => {
+    const twice = updateOf(0, 1, 1, 0)
+    assert.deepEqual(await endorsed([twice, harmless, harmless, harmless], 'adaptive'), [1, 2, 3])
+  })
+
+  it('let in what harms one member alone: its refusal cannot take the quorum away', async () => {
+    const targeted = updateOf(0, 2, 0, 0)
+    assert.deepEqual(await endorsed([targeted, harmless, harmless, harmless], 'targeted'), [0, 1, 2, 3])
+  })
+
+  it('need every honest member where colluders refuse what is honest', async () => {
+    const unlike = updateOf(0, 0, 0, 0.6)
+    assert.deepEqual(await endorsed([harmless, harmless, unlike, harmless], 'adaptive'), [0, 1, 2, 3])
+    assert.deepEqual(await endorsed([harmless, harmless, unlike, harmless], 'colluding'), [0, 1, 3])
+  })
+
+  it('count neither what is not sound nor a loss that is no number as harmless', async () => {
+    const broken = updateOf(0, Number.NaN, Number.NaN, Number.NaN)
+    assert.deepEqual(await endorsed([broken, undefined, harmless, harmless], 'adaptive'), [2, 3])
+  })
+})

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { heldOutText, keptBackTokens, tokensAnUpdate } from '../../../../src/node/driver/held-out-text.ts'
+import type { Home } from '../../../../src/node/home/home.ts'
+import { temporaryHome } from '../temporary-home.ts'
+
+describe('the text of the held-out check', () => {
+  let home: Home
+  let remove: () => Promise<void>
+  const data = { loss: 'completions' } as const
+  const veto = { heldOutVeto: { margin: 0.5 } } as const
+  const advice = { heldOutVeto: false } as const
+
+  beforeEach(async () => {
+    ;({ home, remove } = await temporaryHome())
+  })
+  afterEach(() => remove())
+
+  const configOf = (heldOut?: string) => ({
+    validation: { heldOut, heldOutTokens: 1024, heldOutTimeout: 60 },
+    documents: home.documents,
+    data
+  })
+
+  it('is kept back of the documents by default, if the charter makes the check a veto', () => {
+    const keptBack = { documents: home.documents, data, keptBack: 1024 }
+    assert.deepEqual(heldOutText(configOf(), home, veto), keptBack)
+    assert.equal(keptBackTokens(configOf(), home, veto), 1024)
+    assert.equal(heldOutText(configOf(), home, advice), undefined)
+    assert.equal(keptBackTokens(configOf(), home, advice), undefined)
+  })
+
+  it('is a file where there is one, and then training sees all documents', async () => {
+    await writeFile(home.heldOut, 'Some text.')
+    assert.deepEqual(heldOutText(configOf(), home, veto), { file: home.heldOut })
+    assert.deepEqual(heldOutText(configOf(home.config), home, advice), undefined)
+    await writeFile(home.config, 'Other text.')
+    assert.deepEqual(heldOutText(configOf(home.config), home, advice), { file: home.config })
+    assert.equal(keptBackTokens(configOf(home.config), home, veto), undefined)
+  })
+
+  it('is none where it is turned off, file or not', async () => {
+    assert.equal(heldOutText(configOf('0'), home, veto), undefined)
+    await writeFile(home.heldOut, 'Some text.')
+    assert.equal(heldOutText(configOf('0'), home, veto), undefined)
+    assert.equal(keptBackTokens(configOf('0'), home, veto), undefined)
+  })
+
+  it('is measured in as many tokens together, however many train', () => {
+    assert.deepEqual(
+      [2, 4, 7, 10, 256].map((trainers) => tokensAnUpdate(1024, trainers)),
+      [1024, 1024, 585, 409, 128]
+    )
+    assert.equal(tokensAnUpdate(64, 7), 64)
+  })
+})
