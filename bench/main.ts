@@ -30,6 +30,10 @@ runNamed({
     },
     memory: { summary: 'memory of a LoRA training run', file: './memory/memory.js' },
     'peer-memory': { summary: 'memory of a whole peer over two rounds', file: './memory/peer-memory.js' },
+    prada: {
+      summary: 'the logits offset: draft lengths, bytes, fine-tuning',
+      file: './prada/bench-prada.js'
+    },
     roofline: { summary: 'what a training step could take at best', file: './train/roofline.js' }
   }
 })

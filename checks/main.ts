@@ -8,6 +8,10 @@ runNamed({
       summary: 'llama.cpp and PyTorch compute with exported adapters',
       file: './exports/judge-exports.js'
     },
+    choices: {
+      summary: 'lm-evaluation-harness finds the same accuracies of multiple-choice questions',
+      file: './choices/check-choices.js'
+    },
     tokenizers: {
       summary: 'llama.cpp makes the same tokens and logits of exports with real tokenizers',
       file: './tokenizers/judge-tokenizers.js'

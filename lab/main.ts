@@ -26,6 +26,10 @@ runNamed({
       file: './flood/flood.js'
     },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
+    'draft-leak': {
+      summary: 'what drafts tell a curious remote about the text behind an adapter',
+      file: './prada/draft-leak.js'
+    },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
     soak: {
       summary: 'peers over hundreds of short rounds: memory, files, timers, disk',

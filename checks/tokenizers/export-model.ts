@@ -1,13 +1,14 @@
 import { ggufChunks } from '../../src/formats/index.ts'
 import { loadBaseModel } from '../../src/model/index.ts'
 import { ggufModel } from '../../src/node/export/gguf-model.ts'
+import { tokenizerNotes } from '../../src/node/export/gguf-tokenizer.ts'
 import { writeFileAtomic } from '../../src/node/storage/index.ts'
 
 /** Writes a model folder as GGUF in float32, and tells its pre-tokenizer, or why it is not written. */
 export async function exportModel(
   folder: string,
   path: string
-): Promise<{ readonly pre: string } | { readonly refused: string }> {
+): Promise<{ readonly pre: string; readonly notes: readonly string[] } | { readonly refused: string }> {
   const base = loadBaseModel(folder)
   let file: Awaited<ReturnType<typeof ggufModel>>
   try {
@@ -18,5 +19,5 @@ export async function exportModel(
   await writeFileAtomic(path, ggufChunks(file))
   const pre = file.metadata.get('tokenizer.ggml.pre')
   const model = file.metadata.get('tokenizer.ggml.model')
-  return { pre: `${model?.value} ${pre?.value}` }
+  return { pre: `${model?.value} ${pre?.value}`, notes: tokenizerNotes(folder) }
 }

@@ -34,7 +34,9 @@ interface Verdict {
   readonly pre?: string
   /** Why it is not written. */
   readonly refused?: string
+  /** Texts that were compared: those of the notes are not. */
   readonly texts?: number
+  readonly notes?: readonly string[]
   /** Texts that became other ids. */
   readonly different?: number
   readonly example?: string
@@ -107,11 +109,11 @@ async function judgeOne(
     saveBaseModel(join(work, 'model'), { config, weights, tokenizerJson, tokenizerConfigJson })
     const exported = await exportModel(join(work, 'model'), join(work, 'model.gguf'))
     if ('refused' in exported) return exported
-    // llama.cpp leaves texts as they are, and NFC changes only those that are not in it.
-    const isNfc = JSON.stringify((tokenizerJson as { normalizer?: unknown }).normalizer ?? null).includes(
-      '"NFC"'
-    )
-    const judged = isNfc ? texts.map((text) => text.normalize('NFC')) : texts
+    const judged = texts
+      .map((text) => (exported.notes.some((note) => note.includes('NFC')) ? text.normalize('NFC') : text))
+      .filter(
+        (text) => !exported.notes.some((note) => note.includes('combining marks')) || !/\p{M}/u.test(text)
+      )
     const model = await llama.load(join(work, 'model.gguf'))
     const own = judged.map((text) => [...(tokenizer.prefix ?? []), ...tokenizer.encode(text)])
     const wrong = judged.filter((text, index) => !sameIds(model.tokenize(text), own[index]!))
@@ -124,6 +126,7 @@ async function judgeOne(
     const differences = perToken.slice(1).map(({ logProb }, index) => Math.abs(logProb! - theirs[index]!))
     return {
       pre: exported.pre,
+      notes: exported.notes,
       texts: judged.length,
       different: wrong.length,
       ...(wrong[0] !== undefined && { example: wrong[0].slice(0, 120) }),
@@ -162,8 +165,8 @@ function sameIds(left: readonly number[], right: readonly number[]): boolean {
   return left.length === right.length && left.every((id, index) => id === right[index])
 }
 
-function line({ name, pre, refused, texts, different, example, largest }: Verdict): string {
+function line({ name, pre, refused, texts, notes = [], different, example, largest }: Verdict): string {
   if (refused !== undefined) return `${name.padEnd(26)} refused: ${refused}`
   const shown = example === undefined ? '' : `, first ${JSON.stringify(example)}`
-  return `${name.padEnd(26)} ${pre!.padEnd(12)} ${texts! - different!} of ${texts} texts with the same ids${shown}; log-probabilities within ${largest!.toExponential(1)}`
+  return `${name.padEnd(26)} ${pre!.padEnd(12)} ${texts! - different!} of ${texts} texts with the same ids${shown}; log-probabilities within ${largest!.toExponential(1)}${notes.map((note) => `; ${note}`).join('')}`
 }

@@ -64,10 +64,14 @@ export async function openLlamaCpp(nodeLlamaCpp: string): Promise<LlamaCpp> {
             .controlledEvaluate(ids.map((id) => [id, wanted] as const))
           await context.dispose()
           return ids.slice(1).map((id, index) => {
-            const probability = outcomes[index]?.next.probabilities?.get(id)
-            if (probability === undefined)
+            const probabilities = outcomes[index]?.next.probabilities
+            const probability = probabilities?.get(id)
+            if (probabilities === undefined || probability === undefined)
               throw new Error(`llama.cpp gave no probability for token ${index + 1}`)
-            return Math.log(probability)
+            // Summed in float32 over a large vocabulary they are not quite 1 together.
+            let total = 0
+            for (const one of probabilities.values()) total += one
+            return Math.log(probability / total)
           })
         },
         dispose: () => model.dispose()

@@ -40,6 +40,16 @@ export interface LeakRun extends LeakCase, AttackScores {
   readonly otherLoss: readonly [number, number]
 }
 
+/** What an attack works on. */
+export interface LeakSubject {
+  readonly domain: string
+  /** Tokens of the documents that the attacked member trained on, and of others of their kind. */
+  readonly trainedOn: readonly (readonly number[])[]
+  readonly others: readonly (readonly number[])[]
+  /** What the attacker makes of the base and of what it sees. */
+  readonly weights: TensorMap
+}
+
 /** As a peer trains where its settings say nothing else. */
 export const TRAINING = {
   batchSize: 8,
@@ -85,14 +95,19 @@ export class LeakLaboratory {
     this.#evaluator = createEvaluator({ config: base.config, context: CONTEXT })
   }
 
-  async run(leakCase: LeakCase, seed: number): Promise<LeakRun> {
+  /** Trains as a run does, and leaves the attack to the caller. */
+  async prepare(leakCase: LeakCase, seed: number): Promise<LeakSubject> {
     const domain = DOMAINS[seed % DOMAINS.length]!
     const text = shuffled(await this.#text(domain), seed)
     const trainedOn = text.slice(0, leakCase.documents)
     const others = text.slice(leakCase.documents, leakCase.documents + OTHERS_MAX)
     if (others.length < 30)
       throw new Error(`${domain} has too few documents for ${leakCase.documents} members`)
-    const weights = await this.#seenBy(leakCase, seed, domain, trainedOn)
+    return { domain, trainedOn, others, weights: await this.#seenBy(leakCase, seed, domain, trainedOn) }
+  }
+
+  async run(leakCase: LeakCase, seed: number): Promise<LeakRun> {
+    const { domain, trainedOn, others, weights } = await this.prepare(leakCase, seed)
     const own = await this.#losses(weights, trainedOn)
     const other = await this.#losses(weights, others)
     const gains = (losses: readonly Loss[]) =>

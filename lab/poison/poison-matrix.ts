@@ -53,6 +53,19 @@ function settingsOf(base: BaseModel, training: Training, members: number): Exper
   }
 }
 
+/** Every finished run beside that of the honest alone, where that is finished too. */
+export function finishedRows(runs: readonly FinishedRun[]): PoisonRow[] {
+  return runs.flatMap((run) => {
+    const honest = runs.find(
+      (each) =>
+        each.attack === 'none' &&
+        each.defence === 'none' &&
+        (['model', 'training', 'members', 'rounds', 'seed'] as const).every((key) => each[key] === run[key])
+    )
+    return honest === undefined ? [] : [{ ...run, honestLoss: honest.loss }]
+  })
+}
+
 /** Makes the runs of a matrix that are not there yet, each attack under each defence. */
 export async function makeMatrix(
   base: BaseModel,

@@ -141,9 +141,9 @@ function priceMarkdown(groups: readonly Group[]): string {
     if (differences.length === 0) return []
     const mean = differences.reduce((sum, each) => sum + each, 0) / differences.length
     const losses = none.runs.map(({ loss }) => loss)
-    const spread = Math.max(...losses) - Math.min(...losses)
+    const spread = losses.length < 2 ? '–' : (Math.max(...losses) - Math.min(...losses)).toFixed(4)
     return [
-      `| ${training} | ${honestOf(members)} | ${rounds} | ${differences.length} | ${none.loss.toFixed(4)} | ${nats(mean)} | ${differences.map(nats).join(', ')} | ${spread.toFixed(4)} |`
+      `| ${training} | ${honestOf(members)} | ${rounds} | ${differences.length} | ${none.loss.toFixed(4)} | ${nats(mean)} | ${differences.map(nats).join(', ')} | ${spread} |`
     ]
   })
   if (lines.length === 0) return ''

@@ -7,7 +7,7 @@ import { CHARTER_DEFAULTS } from '../../src/node/consortium/charter-defaults.ts'
 import { FinishedRuns } from './finished-runs.ts'
 import { POISON_ATTACKS, type PoisonAttack } from './poison-attacks.ts'
 import { POISON_DEFENCES, type PoisonDefence } from './poison-defences.ts'
-import { makeMatrix, type PoisonRow, TRAININGS, type Training } from './poison-matrix.ts'
+import { finishedRows, makeMatrix, type PoisonRow, TRAININGS, type Training } from './poison-matrix.ts'
 import { poisonMarkdown } from './poison-report.ts'
 
 interface PoisonOptions {
@@ -20,6 +20,7 @@ interface PoisonOptions {
   readonly defence: readonly PoisonDefence[]
   readonly margin: number
   readonly out: string
+  readonly render: boolean
   readonly report?: string
   readonly json: boolean
 }
@@ -53,6 +54,7 @@ const program = new Command('npm run lab -- poison')
     CHARTER_DEFAULTS.heldOutMargin
   )
   .option('--out <folder>', 'where finished runs are kept', '.loam/poison')
+  .option('--render', 'run nothing, and print what was finished so far', false)
   .option('--report <file>', 'Markdown file to write all finished runs to')
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
@@ -69,7 +71,7 @@ Examples:
 try {
   const options = program.parse().opts<PoisonOptions>()
   const finished = new FinishedRuns(join(resolve(options.out), 'poison.jsonl'))
-  const rows = await makeRows(options, finished)
+  const rows = options.render ? finishedRows(finished.all) : await makeRows(options, finished)
   if (options.report !== undefined) writeFileSync(options.report, poisonMarkdown(finished.all))
   if (options.json) console.log(JSON.stringify({ rows }))
   else for (const row of rows) console.log(rowText(row))

@@ -123,7 +123,8 @@ async function runExport(flags: ExportFlags): Promise<void> {
   printResult(exported, flags, () => {
     const { folder, rank, rounds, error } = exported
     const loss = error === 0 ? 'exact' : `relative error ${error.toPrecision(3)}`
-    return `${folder}\nrank ${rank}, from round(s) ${rounds.join(', ')}, ${loss}`
+    const notes = (exported.notes ?? []).map((note) => `\n${note}`).join('')
+    return `${folder}\nrank ${rank}, from round(s) ${rounds.join(', ')}, ${loss}${notes}`
   })
 }
 

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { TensorMap } from '../../formats/index.ts'
 import type { GenerationDefaults } from '../../model/index.ts'
+import { loadPeerConfig } from '../../node/config/index.ts'
 import { homeAt } from '../../node/home/home.ts'
 import {
   createProxy,
@@ -11,11 +12,13 @@ import {
   type ProxyModels,
   type SealedProxy
 } from '../../node/proxy/index.ts'
+import { dialMember } from '../../node/services/dial-member.ts'
 import {
-  type DisposableTransport,
+  chooseDrafter,
   type OpenedRemote,
   openRemote,
   type PradaComponents,
+  type PradaSettings,
   pairProxy,
   type Remote
 } from '../../prada/index.ts'
@@ -34,58 +37,51 @@ export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> 
   chatTemplate?: string
 }
 
-/** A remote and how to come back to it. */
-export interface OpenRemote {
-  readonly remote: Remote
-  /** Lets go of it, and asks anew what is there. */
-  reconnect(signal: AbortSignal): Promise<Remote>
-  dispose(): void
-}
-
 /**
- * Opens the remote that the flags name: a logits server, a server of OpenAI's API, or a member of the home's consortium.
+ * Opens the remote that the flags name: by its URL, or a member by its multiaddr, dialled with the key of `--home`.
  *
- * @throws {RemoteError} when it cannot be reached, or is none of them
+ * @param files of the proxy
+ * @throws {UsageError} when it is no address
+ * @throws {RemoteError} when it cannot be reached, or does not tell what is needed
  */
-export async function openRemoteOf(flags: PradaFlags, { files }: OpenProxy): Promise<OpenRemote> {
-  const { remote: url, remoteKey, remoteModel, home } = flags
+export async function openRemoteOf(
+  { remote: url, remoteKey, remoteModel, home: path }: PradaFlags,
+  { vocabulary, tokenizer }: ModelFiles
+): Promise<OpenedRemote> {
   const apiKey = remoteKey ?? process.env.LOAM_REMOTE_KEY
-  const open = (signal?: AbortSignal): Promise<OpenedRemote> =>
-    openRemote(url!, {
-      vocabulary: files.vocabulary,
-      encode: (text) => files.tokenizer.encode(text),
-      ...(apiKey !== undefined && { apiKey }),
-      ...(remoteModel !== undefined && { model: remoteModel }),
-      ...(home !== undefined && { dialMember: (address: string) => dialFrom(home, address) }),
-      ...(signal !== undefined && { signal })
+  if (!/^(?:https?:\/\/|\/)/.test(url!))
+    throw new UsageError(
+      `--remote ${url} is not an address: give http://HOST:PORT, or a multiaddr that ends in /p2p/PEERID`
+    )
+  return openRemote(url!, {
+    vocabulary,
+    encode: (text) => tokenizer.encode(text),
+    ...(apiKey !== undefined && { apiKey }),
+    ...(remoteModel !== undefined && { model: remoteModel }),
+    ...(path !== undefined && {
+      dialMember: async (address: string) => {
+        const home = homeAt(path)
+        const { network } = await loadPeerConfig(home)
+        return dialMember({ home, network, log: QUIET }, address)
+      }
     })
-  let opened = await open()
-  return {
-    remote: opened.remote,
-    async reconnect(signal) {
-      // Another connection of this home to a member must not stand beside it.
-      opened.dispose()
-      opened = await open(signal)
-      return opened.remote
-    },
-    dispose: () => opened.dispose()
-  }
+  })
 }
 
-/** A member's logits server, reached from a home. */
-async function dialFrom(path: string, address: string): Promise<DisposableTransport> {
-  const { effectiveSettings } = await import('../../node/config/index.ts')
-  const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
-  const { dialMember } = await import('../../node/services/dial-member.ts')
-  const home = homeAt(path)
-  const { config } = await effectiveSettings(home)
-  const logs = createLogs({
-    path: home.log,
-    levels: { level: 'warn', topics: new Map() },
-    toStandardError: false,
-    ...ROTATION_DEFAULTS
-  })
-  return dialMember({ home, network: config.network, logs }, address)
+const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+/** The settings with what the remote can do, where the flags do not say otherwise. */
+export function settingsFor(
+  settings: PradaSettings,
+  { draft, told }: Pick<PradaFlags, 'draft' | 'told'>,
+  { capabilities }: Remote
+): PradaSettings {
+  const { topK } = settings
+  return {
+    ...settings,
+    ...(draft === undefined && { drafter: chooseDrafter(capabilities) }),
+    ...(told === undefined && topK !== 'rows' && { topK: Math.min(topK, capabilities.topKMax) })
+  }
 }
 
 /** A proxy with its files, and what it is called. */

@@ -26,7 +26,10 @@ const DRAFTS_MAX = 32
 export function remoteOptions(command: Command): Command {
   return command
     .option('--home <folder>', "home of a peer, whose consortium's adapter steers the remote")
-    .option('--remote <url>', 'the black box: http(s) address or member (/…/p2p/PEERID)')
+    .option(
+      '--remote <url>',
+      'the large model to steer: a URL, or the multiaddr of a member that serves one (docs/remotes.md)'
+    )
     .option('--remote-key <key>', 'API key of the remote (default: LOAM_REMOTE_KEY)')
     .option('--remote-model <id>', "which of the remote's models, where it has several")
     .option('--alpha <x>', 'strength of the adapter on the remote (default: 1)', nonNegativeNumber('--alpha'))
@@ -40,11 +43,10 @@ export function draftOptions(command: Command, topKFlag: string): Command {
   ).argParser(integerOr(topKFlag, 'rows', 1, 65_536))
   return command
     .addOption(
-      new Option('--draft <who>', 'who drafts tokens for the remote to verify (default: adapted)').choices([
-        'adapted',
-        'base',
-        'remote'
-      ])
+      new Option(
+        '--draft <who>',
+        'who drafts tokens for the remote to verify (default: adapted, or remote if it judges no drafts)'
+      ).choices(['adapted', 'base', 'remote'])
     )
     .option(
       '--draft-length <k>',

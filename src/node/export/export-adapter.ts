@@ -25,6 +25,7 @@ import { type JudgedRound, readSealedRounds } from '../home/round-store.ts'
 import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
+import { tokenizerNotes } from './gguf-tokenizer.ts'
 import { writeModelFolder } from './model-folder.ts'
 import { writePeftFolder } from './peft-files.ts'
 import { requireRange } from './require-range.ts'
@@ -72,6 +73,8 @@ export interface ExportedAdapter {
   readonly rank: number
   /** Relative error ‖ΔW − ΔW'‖ / ‖ΔW‖ of a limited rank; 0 where the adapter is exact. */
   readonly error: number
+  /** What a reader of the files does not do as Loam does, as lines for people. */
+  readonly notes?: readonly string[]
 }
 
 /** A consortium's adapter and the rounds that it sums. */
@@ -131,6 +134,7 @@ export async function exportAdapter(home: Home, options: ExportOptions): Promise
   else {
     const file = await ggufModel(base, weights, `${baseName}-merged`, dtype)
     await writeGguf(folder, GGUF_MODEL_FILE, file, dtype)
+    return { ...exported, notes: tokenizerNotes(options.baseFolder) }
   }
   return exported
 }

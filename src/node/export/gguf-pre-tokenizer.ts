@@ -37,7 +37,12 @@ export interface GgufPreTokenizer {
   readonly name: string
   /** Whether a word that is a token is taken whole, whatever the merges say; undefined for either, by its other name. */
   readonly ignoresMerges: boolean
+  /** Texts that it divides otherwise all the same. */
+  readonly exception?: string
 }
+
+/** llama.cpp writes these patterns without the marks that combine with letters. */
+const MARKS = 'words with combining marks, as in Hindi'
 
 /** Steps of a pre-tokenizer, and who of llama.cpp does the same. */
 const KNOWN: readonly { readonly steps: string; readonly names: readonly GgufPreTokenizer[] }[] = [
@@ -53,8 +58,8 @@ const KNOWN: readonly { readonly steps: string; readonly names: readonly GgufPre
   },
   { steps: steps(QWEN_2), names: [{ name: 'qwen2', ignoresMerges: false }] },
   { steps: steps(QWEN_3_5), names: [{ name: 'qwen35', ignoresMerges: false }] },
-  { steps: steps(GPT_4O), names: [{ name: 'gpt-4o', ignoresMerges: false }] },
-  { steps: steps(TEKKEN), names: [{ name: 'tekken', ignoresMerges: true }] },
+  { steps: steps(GPT_4O), names: [{ name: 'gpt-4o', ignoresMerges: false, exception: MARKS }] },
+  { steps: steps(TEKKEN), names: [{ name: 'tekken', ignoresMerges: true, exception: MARKS }] },
   { steps: steps(...DEEPSEEK_3), names: [{ name: 'deepseek-v3', ignoresMerges: false }] }
 ]
 

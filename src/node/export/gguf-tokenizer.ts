@@ -77,6 +77,21 @@ export function tokenizerMetadata(base: BaseModelDescription): Entry[] {
   ]
 }
 
+/**
+ * Texts of which llama.cpp makes other tokens from a written tokenizer, as lines for people.
+ *
+ * @param folder the base model's, whose tokenizer is one that is written
+ */
+export function tokenizerNotes(folder: string): string[] {
+  const { normalizer, pre_tokenizer } = tokenizerSchema.parse(readJsonObject(join(folder, 'tokenizer.json')))
+  const [exception] = ggufPreTokenizers(pre_tokenizer).flatMap((known) => known.exception ?? [])
+  const isNfc = (normalizer as { type?: unknown } | null)?.type === 'NFC'
+  return [
+    ...(isNfc ? ['texts that are not in NFC: llama.cpp does not normalise them'] : []),
+    ...(exception === undefined ? [] : [`${exception}: llama.cpp divides them elsewhere`])
+  ].map((text) => `other tokens in llama.cpp for ${text}`)
+}
+
 /** Byte-level BPE: merges by rank, in the pieces that a pre-tokenizer makes. */
 function byteLevelEntries(
   { model, normalizer, pre_tokenizer, added_tokens }: TokenizerFile,

@@ -5,7 +5,7 @@ import type { PeerConfig } from '../config/index.ts'
 import { controlPlace } from '../control/client.ts'
 import type { Home } from '../home/home.ts'
 import { lockHome, runningDaemon } from '../home/process-lock.ts'
-import type { Logs } from '../log/logs.ts'
+import type { Log } from '../log/log.ts'
 import { createMemberTransport } from '../logits/member-transport.ts'
 import { openHome } from '../membership/open-home.ts'
 import { createQuietHost, hostIdentity } from '../membership/quiet-host.ts'
@@ -16,7 +16,7 @@ import { PeerError } from '../storage/peer-error.ts'
 export interface MemberDialling {
   readonly home: Home
   readonly network: PeerConfig['network']
-  readonly logs: Logs
+  readonly log: Log
 }
 
 /**
@@ -27,7 +27,7 @@ export interface MemberDialling {
  * @throws {PeerError} when the home is none of a member, or its daemon has no control API
  */
 export async function dialMember(
-  { home, network, logs }: MemberDialling,
+  { home, network, log }: MemberDialling,
   address: string
 ): Promise<DisposableTransport> {
   const peerId = peerIdIn(address)
@@ -37,7 +37,6 @@ export async function dialMember(
   }
   const unlock = await lockHome(home)
   try {
-    const log = logs.of('network')
     const opened = await openHome(home, network)
     if (!opened.known.isAllowed(peerIdFromString(peerId)))
       throw new PeerError(`${peerId} is no member of ${opened.charter.charter.name}: give the address of one`)

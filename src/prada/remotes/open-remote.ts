@@ -29,6 +29,8 @@ export type DisposableTransport = LogitsTransport & { dispose(): void }
 /** A remote with what has to be let go of in the end. */
 export interface OpenedRemote {
   readonly remote: Remote
+  /** Asks anew what the remote is: after it became another model. */
+  reconnect(signal: AbortSignal): Promise<Remote>
   dispose(): void
 }
 
@@ -52,8 +54,9 @@ export async function openRemote(url: string, options: OpenRemoteOptions): Promi
     if (models !== 'logits') {
       const model = chooseModel(exchange.address, models, options.model)
       const connect = model.owner === 'sglang' ? connectSglang : connectCompletions
-      const remote = await connect(exchange, model, options, retries, signal)
-      return { remote, dispose: () => exchange.dispose() }
+      const reconnect = (each: AbortSignal): Promise<Remote> =>
+        connect(exchange, model, options, retries, each)
+      return { remote: await reconnect(signal), reconnect, dispose: () => exchange.dispose() }
     }
   } catch (error) {
     exchange.dispose()
@@ -98,8 +101,9 @@ async function openMember(address: string, options: OpenRemoteOptions): Promise<
 
 async function connected(transport: DisposableTransport, options: OpenRemoteOptions): Promise<OpenedRemote> {
   try {
-    const remote = await connectLogitsServer(transport, options, signalOf(options))
-    return { remote, dispose: () => transport.dispose() }
+    const reconnect = (signal: AbortSignal): Promise<Remote> =>
+      connectLogitsServer(transport, definedOf(options), signal)
+    return { remote: await reconnect(signalOf(options)), reconnect, dispose: () => transport.dispose() }
   } catch (error) {
     transport.dispose()
     throw error

@@ -120,7 +120,7 @@ describe('loam serve', function () {
       [2, /--home needs --remote/, '--home', folder],
       [2, /--alpha needs --remote/, '--alpha', '1'],
       [2, /--top-k needs --remote/, '--top-k', '3'],
-      [1, /is not the address of a remote/, '--remote', 'nonsense'],
+      [2, /is not an address/, '--remote', 'nonsense'],
       [2, /the remote drafts with the seed/, '--remote', local.url, '--draft', 'remote', '--no-share-noise'],
       [2, /--no-rows does not go with --remote/, '--remote', local.url, '--no-rows'],
       [1, /is not the home of a peer/, '--remote', local.url, '--home', folder],

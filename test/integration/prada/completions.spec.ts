@@ -119,6 +119,26 @@ describe('servers of completions', () => {
     assert.match(String(error), /NotExactError.*it read \d+ tokens, not/)
   })
 
+  it('that do not say what they read are not exact', async () => {
+    const meddle = (answer: CompletionAnswer): boolean => {
+      Reflect.deleteProperty(answer, 'usage')
+      return false
+    }
+    const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 0 }
+    const { error } = await made({ ...LLAMA_SERVER, meddle }, request, { requireExact: true })
+    assert.match(String(error), /NotExactError.*it does not say how many tokens it read/)
+  })
+
+  it('that put a beginning before every prompt are given texts without it, or are not exact', async () => {
+    const meddle = (answer: CompletionAnswer): boolean => {
+      answer.usage.prompt_tokens++
+      return false
+    }
+    const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 0 }
+    const { error } = await made({ ...LLAMA_SERVER, meddle }, request, { requireExact: true })
+    assert.match(String(error), /NotExactError.*begin the text with it/)
+  })
+
   it('that tell too little are refused where every token has to be certain', async () => {
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1 }
     const { error } = await made(SCRIPTS['a server that tells five']!, request, { requireExact: true })

@@ -9,7 +9,9 @@ import {
   createServiceTransport,
   type LogitsTransport,
   type Remote,
-  type RemoteError
+  type RemoteError,
+  type RemoteFault,
+  TransportError
 } from '../../../src/prada/remotes/index.ts'
 import type { LogitsService } from '../../../src/prada/server/index.ts'
 import {
@@ -44,6 +46,12 @@ async function tokensOf(remote: Remote): Promise<number[]> {
     ids.push(id)
   }
   return ids
+}
+
+function withByte(bytes: Uint8Array, place: number, value: number): Uint8Array {
+  const changed = bytes.slice()
+  changed[place] = value
+  return changed
 }
 
 describe('the logits server of a member, over libp2p', function () {
@@ -165,6 +173,63 @@ describe('the logits server of a member, over libp2p', function () {
     )
     assert.deepEqual(ids, truth.slice(0, ids.length))
   })
+
+  const LIES: Record<string, [RemoteFault, RegExp, (answer: Uint8Array) => Promise<Uint8Array>]> = {
+    'half an answer': ['garbage', /ended after/, async (answer) => answer.subarray(0, answer.length / 2)],
+    'another model': ['changed', /became another model/, async (answer) => withByte(answer, 1, 0)],
+    'another k': ['garbage', /ids, 1 were asked for/, async (answer) => withByte(answer, 10, 2)],
+    'a value that is no number': [
+      'garbage',
+      /relative log-probability is NaN/,
+      async (answer) => withByte(withByte(answer, 12, 0), 13, 0x7e)
+    ],
+    silence: ['unreachable', /did not answer within 1 s/, () => new Promise(() => undefined)],
+    'an error of its own': [
+      'unreachable',
+      /does not answer \(2 attempts\)/,
+      () => Promise.reject(new Error('out of memory'))
+    ],
+    'being told off for ever': [
+      'busy',
+      /slow down \(2 attempts\)/,
+      () => Promise.reject(new TransportError('busy', 'slow down', { retryAfterMs: 1 }))
+    ]
+  }
+  for (const [name, [fault, message, meddle]] of Object.entries(LIES))
+    it(`that fails by ${name} is one clear error, and no token that is not true`, async () => {
+      await stop()
+      const transport = createServiceTransport(service)
+      let answers = 0
+      stop = await serveLogits(server, {
+        transport: {
+          ...transport,
+          async *verify(request, bytesMax, signal) {
+            const pieces: Uint8Array[] = []
+            for await (const piece of transport.verify(request, bytesMax, signal)) pieces.push(piece)
+            yield answers++ < 2 ? Buffer.concat(pieces) : await meddle(Buffer.concat(pieces))
+          }
+        },
+        isMember: () => true,
+        positionsPerMinute: 1e9,
+        log: server.log
+      })
+      const timeoutMs = name === 'silence' ? 1_000 : 5_000
+      const remote = await connectLogitsServer(transportOf(client), { ...quick, timeoutMs })
+      const text = startPradaText(
+        { ...parts(), remote },
+        { ...DEFAULT_PRADA_SETTINGS, draftLength: 2 },
+        REQUEST
+      )
+      const ids: number[] = []
+      await assert.rejects(
+        async () => {
+          for await (const { id } of text.tokens) ids.push(id)
+        },
+        (error: RemoteError) => error.fault === fault && message.test(error.message)
+      )
+      assert.ok(ids.length > 0)
+      assert.deepEqual(ids, truth.slice(0, ids.length))
+    })
 
   it('is held to account for requests that are none', async () => {
     const { request } = await import('../../../src/node/network/index.ts')

@@ -121,6 +121,6 @@ describe('a GGUF file', () => {
   it('needs node-llama-cpp, and says how to install it', () =>
     assert.rejects(
       openLlamaCppModel('model.gguf', { packageFolder: '/nowhere' }),
-      /cannot be loaded: .*Install it: npm/
+      /cannot be loaded: .*Install it: npm install .*--ignore-scripts node-llama-cpp@/
     ))
 })

@@ -39,7 +39,7 @@ export async function runSteeredEvaluation(options: EvalOptions): Promise<void> 
   const { context, ...proxyFlags } = options
   const proxy = await openProxyOf(proxyFlags)
   try {
-    const { remote, dispose } = await openRemoteOf(options, proxy)
+    const { remote, dispose } = await openRemoteOf(options, proxy.files)
     try {
       const scorer = createCombinedScorer(componentsOf(proxy, remote), {
         ...DEFAULT_PRADA_SETTINGS,

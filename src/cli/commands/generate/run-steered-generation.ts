@@ -15,7 +15,8 @@ import {
   type OpenProxy,
   openProxyOf,
   openRemoteOf,
-  requireOneThread
+  requireOneThread,
+  settingsFor
 } from '../../options/open-prada.ts'
 import { pradaSettings } from '../../options/prada-options.ts'
 import { printResult, printText } from '../../terminal/output.ts'
@@ -31,11 +32,12 @@ export async function runSteeredGeneration(flags: GenerateFlags): Promise<void> 
   const stop = (): void => stopping.abort(new Error('stopped'))
   process.once('SIGINT', stop)
   const told = flags.remoteTopK
-  const settings = pradaSettings({ ...flags, ...(told !== undefined && { told }) }, DEFAULT_PRADA_SETTINGS)
+  const draftFlags = { ...flags, ...(told !== undefined && { told }) }
+  const settings = pradaSettings(draftFlags, DEFAULT_PRADA_SETTINGS)
   const proxy = await openProxyOf(flags)
-  const { remote, dispose } = await openRemoteOf(flags, proxy)
+  const { remote, dispose } = await openRemoteOf(flags, proxy.files)
   try {
-    await generate(flags, proxy, settings, remote, stopping.signal)
+    await generate(flags, proxy, settingsFor(settings, draftFlags, remote), remote, stopping.signal)
   } finally {
     process.off('SIGINT', stop)
     dispose()

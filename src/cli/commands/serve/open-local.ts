@@ -1,4 +1,13 @@
-import { createLocalSource, createLogitsService, type Endpoint } from '../../../prada/index.ts'
+import { basename } from 'node:path'
+import type { ModelFiles } from '../../../node/proxy/index.ts'
+import {
+  createLocalSource,
+  createLogitsService,
+  type Endpoint,
+  openLlamaCppModel,
+  requireSameVocabulary,
+  type TokenModel
+} from '../../../prada/index.ts'
 import { noteUnused, openModelOf } from '../../options/open-prada.ts'
 import { describeSource } from './describe-source.ts'
 import type { LateLogits } from './late-logits.ts'
@@ -13,9 +22,34 @@ export async function openLocal(
 ): Promise<Served> {
   const { files, weights, name: found } = await openModelOf(flags)
   noteUnused(files.generation)
-  const { model, digest } = files.open(weights)
-  const name = flags.name ?? found
+  const { model, digest } =
+    flags.gguf === undefined ? files.open(weights) : await openGguf(flags.gguf, files, flags)
+  const name = flags.name ?? (flags.gguf === undefined ? found : basename(flags.gguf))
   logits?.begin(createLogitsService({ name, model, digest, vocabulary: files.vocabulary }, logits.limits))
   endpoint.use(createLocalSource(model, describeSource(files, name, digest)))
   return { name, about: [], stop: async () => undefined }
+}
+
+/**
+ * A GGUF file in llama.cpp, which has the tokenizer of `--model`.
+ *
+ * @throws {VocabularyError} when it has another
+ */
+async function openGguf(
+  file: string,
+  { vocabulary }: ModelFiles,
+  { context }: ServeFlags
+): Promise<{ readonly model: TokenModel; readonly digest: string }> {
+  const packageFolder = process.env.LOAM_NODE_LLAMA_CPP
+  const opened = await openLlamaCppModel(file, {
+    ...(context !== undefined && { context }),
+    ...(packageFolder !== undefined && packageFolder !== '' && { packageFolder })
+  })
+  try {
+    requireSameVocabulary(vocabulary, opened.vocabulary)
+    return opened
+  } catch (error) {
+    await opened.model.dispose()
+    throw error
+  }
 }

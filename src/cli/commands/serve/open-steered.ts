@@ -12,7 +12,8 @@ import {
   noteUnused,
   type OpenProxy,
   openProxyOf,
-  openRemoteOf
+  openRemoteOf,
+  settingsFor
 } from '../../options/open-prada.ts'
 import { pradaSettings } from '../../options/prada-options.ts'
 import { printProgress } from '../../terminal/output.ts'
@@ -25,13 +26,12 @@ const LOOK_MS = 2_000
 
 /** Connects a proxy to a remote, makes texts from both, and takes up what the consortium seals. */
 export async function openSteered(flags: ServeFlags, endpoint: Endpoint): Promise<Served> {
-  const settings = pradaSettings(
-    { ...flags, ...(flags.topK !== undefined && { told: flags.topK }) },
-    DEFAULT_PRADA_SETTINGS
-  )
+  const told = flags.topK
+  const asked = pradaSettings({ ...flags, ...(told !== undefined && { told }) }, DEFAULT_PRADA_SETTINGS)
   const proxy = await openProxyOf(flags)
   noteUnused(proxy.files.generation)
-  const { remote, reconnect, dispose } = await openRemoteOf(flags, proxy)
+  const { remote, reconnect, dispose } = await openRemoteOf(flags, proxy.files)
+  const settings = settingsFor(asked, { ...flags, ...(told !== undefined && { told }) }, remote)
   const name = flags.name ?? `${remote.name}+${proxy.name}`
   const sourceOf = (models: ProxyModels): TextSource =>
     createPradaSource({

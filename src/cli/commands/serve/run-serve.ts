@@ -63,6 +63,12 @@ export async function runServe(flags: ServeFlags): Promise<void> {
 /** @throws {UsageError} where flags contradict each other */
 function requireFitting(flags: ServeFlags): void {
   requireRemoteFor(flags)
+  if (flags.gguf !== undefined && flags.adapter !== undefined)
+    throw new UsageError(
+      '--adapter does not go with --gguf: merge it into the file (loam adapter export --format merged-gguf)'
+    )
+  if (flags.gguf !== undefined && flags.remote !== undefined)
+    throw new UsageError('--gguf does not go with --remote: the proxy is --model, or that of --home')
   if (flags.remote === undefined) {
     if (flags.topK !== undefined) throw new UsageError('--top-k needs --remote')
     return

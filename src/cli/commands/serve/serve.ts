@@ -7,6 +7,7 @@ import { draftOptions, remoteOptions } from '../../options/prada-options.ts'
 /** Flags of `loam serve`. */
 export interface ServeFlags extends ProxyFlags {
   topK?: number | 'rows'
+  gguf?: string
   name?: string
   host: string
   port: number
@@ -23,6 +24,7 @@ export interface ServeFlags extends ProxyFlags {
 export function serveCommand(): Command {
   const command = new Command('serve')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
+    .option('--gguf <file>', 'compute with this GGUF file in llama.cpp; --model has its tokenizer')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
   remoteOptions(command)
   draftOptions(command, '--top-k')

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { installCommand } from '../../../model/executor/install-command.ts'
+import { installCommand, installPlace } from '../../../model/executor/install-command.ts'
 
 /** Why a GGUF file cannot be run. */
 export class LlamaCppError extends Error {
@@ -55,8 +55,17 @@ export async function loadNodeLlamaCpp(folder: string | undefined): Promise<Node
     return (await import(pathToFileURL(entry).href)) as NodeLlamaCpp
   } catch (cause) {
     throw new LlamaCppError(
-      `node-llama-cpp, which runs GGUF files, cannot be loaded: ${(cause as Error).message.split('\n')[0]}. Install it: ${installCommand('node-llama-cpp')}`,
+      `node-llama-cpp, which runs GGUF files, cannot be loaded: ${(cause as Error).message.split('\n')[0]}. Install it: ${command()}`,
       { cause }
     )
   }
+}
+
+/** A clone's `npm ci` does not bring it: it is no dependency for development either. */
+function command(): string {
+  const place = installPlace()
+  const text = installCommand('node-llama-cpp', {
+    place: place.kind === 'clone' ? { ...place, kind: 'project' } : place
+  })
+  return place.kind === 'clone' ? text.replace('npm install', 'npm install --no-save') : text
 }

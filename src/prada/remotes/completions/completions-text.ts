@@ -162,8 +162,7 @@ export class CompletionsText implements RemoteText {
   /** Why the server cannot have read these tokens. */
   #misread(ids: readonly number[], promptTokens: number | undefined): string | undefined {
     const { traits, proxy } = this.#server
-    if (promptTokens === undefined)
-      return traits.takesIds ? undefined : 'it does not say how many tokens it read'
+    if (promptTokens === undefined) return 'it does not say how many tokens it read'
     const begins = ids[0] === proxy.vocabulary.bosId
     const expected = ids.length + (begins ? 0 : (traits.added ?? 0))
     if (promptTokens !== expected) return `it read ${promptTokens} tokens, not ${expected}`

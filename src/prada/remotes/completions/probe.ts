@@ -83,13 +83,15 @@ export async function probe(
   requireUncut(told, topKMax, size)
   const topK = Math.min(topKMax, 20)
   const greedy = await accepted(() => ask(0, topK))
-  const list = takesIds ? await accepted(() => ask(1, topK, true)) : undefined
+  const added = first.promptTokens === undefined ? undefined : first.promptTokens - ids.length
+  // Of several prompts it does not say how many tokens each has: it must be known to add none.
+  const list = takesIds && added === 0 ? await accepted(() => ask(1, topK, true)) : undefined
   const difference = list === undefined ? 0 : differenceOf(told, list.choices[0]?.[0])
   return {
     extras,
     takesIds,
     takesLists: list !== undefined && difference < 1,
-    added: first.promptTokens === undefined ? undefined : first.promptTokens - ids.length,
+    added,
     topKMax,
     rows: topKMax >= size && !told.incomplete && knownIds(told) >= size,
     draftsGreedily: greedy !== undefined && differenceOf(told, greedy.choices[0]?.[0]) < COMPARED_SAME,

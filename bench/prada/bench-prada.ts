@@ -1,0 +1,155 @@
+import { join } from 'node:path'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { loadCorpus } from '../../lab/experiments/corpus.ts'
+import { experimentSettings } from '../../lab/experiments/settings.ts'
+import { adaptTogether } from '../../lab/prada/adaptation.ts'
+import { measureCommunication } from '../../lab/prada/communication.ts'
+import { promptsOf } from '../../lab/prada/measure.ts'
+import { loadPair, proxyOf } from '../../lab/prada/pair.ts'
+import { startRemote } from '../../lab/prada/remote-process.ts'
+import { overLine, sessionSpeed } from '../../lab/prada/speed.ts'
+import { packageRoot } from '../../src/package-root.ts'
+import { connectLogitsServer, createHttpTransport, pairProxy } from '../../src/prada/index.ts'
+import { parseBench, positiveInteger } from '../support/options.ts'
+import { fineTuningCost } from './fine-tuning-cost.ts'
+import { randomPair } from './random-pair.ts'
+
+interface BenchOptions {
+  readonly part: readonly Part[]
+  readonly proxy: string
+  readonly remote: string
+  readonly roundTrip: readonly number[]
+  readonly texts: number
+  readonly tokens: number
+  readonly json: boolean
+}
+
+const PARTS = ['draft-length', 'vocabulary', 'cost'] as const
+type Part = (typeof PARTS)[number]
+
+const MODELS = join(packageRoot(), 'models')
+const DRAFT_LENGTHS = [0, 1, 2, 4, 8, 12, 16]
+const VOCABULARIES = [1_536, 32_000]
+const RANK = 16
+const MEGABITS = 10
+
+const options = parseBench<BenchOptions>(
+  new Command('npm run bench -- prada')
+    .description('What the offset costs: draft lengths over lines, bytes by vocabulary, and fine-tuning.')
+    .option('--part <names...>', `of ${PARTS.join(', ')}`, PARTS as unknown as string[])
+    .option('--proxy <folder>', 'the small model', join(MODELS, 'loam-base-1m'))
+    .option('--remote <folder>', 'the large model', join(MODELS, 'loam-base-8m'))
+    .option(
+      '--round-trip <ms,ms>',
+      'lines to try, ms there and back; 0 is loopback',
+      (text) => text.split(',').map(Number),
+      [0, 20, 50, 200]
+    )
+    .option('--texts <n>', 'texts that are timed', positiveInteger, 4)
+    .option('--tokens <n>', 'tokens of each', positiveInteger, 64),
+  ['npm run bench -- prada', 'npm run bench -- prada --part cost --json']
+)
+
+const result: Record<string, unknown> = {}
+for (const part of options.part) {
+  if (!PARTS.includes(part)) throw new Error(`there is no part ${part}: choose of ${PARTS.join(', ')}`)
+  const { text, data } = await { 'draft-length': draftLengths, vocabulary: vocabularies, cost }[part]()
+  result[part] = data
+  if (options.json) process.stderr.write(`${text}\n`)
+  else console.log(text)
+}
+if (options.json) console.log(JSON.stringify(result))
+
+/** Tokens a second of every fixed draft length beside the one that is chosen by measurement. */
+async function draftLengths(): Promise<{ text: string; data: object }> {
+  const pair = loadPair(options.proxy, options.remote)
+  const settings = {
+    ...experimentSettings(pair.proxy, false),
+    members: 4,
+    targetModules: ['all-linear'],
+    learningRate: 2e-3
+  }
+  const domains = await loadCorpus(pair.proxy, settings)
+  const plan = { settings, rank: RANK, rounds: 1, seed: 1 }
+  const adapted = await adaptTogether(pair.proxy, domains, plan, () => undefined)
+  const remote = await startRemote(options.remote)
+  const transport = createHttpTransport({ url: remote.url })
+  const proxy = proxyOf(pair, adapted)
+  try {
+    const components = pairProxy(proxy, pair.vocabulary, await connectLogitsServer(transport))
+    const texts = { prompts: promptsOf(domains, options.texts), tokens: options.tokens, alpha: 1 }
+    const rows = []
+    for (const roundTripMs of options.roundTrip) {
+      const rates: number[] = []
+      const speedOf = async (drafts: 'auto' | number): Promise<number> => {
+        const line = { roundTripMs, megabitsPerSecond: MEGABITS }
+        const timed = (over: typeof components) => sessionSpeed(over, texts, drafts)
+        const speed =
+          roundTripMs === 0 ? await timed(components) : await overLine(remote.url, line, components, timed)
+        process.stderr.write(
+          `${roundTripMs} ms, K = ${drafts}: ${speed.tokensPerSecond.toFixed(1)} tokens/s\n`
+        )
+        return speed.tokensPerSecond
+      }
+      for (const drafts of DRAFT_LENGTHS) rates.push(await speedOf(drafts))
+      const auto = await speedOf('auto')
+      const best = Math.max(...rates)
+      rows.push({ roundTripMs, rates, auto, best: DRAFT_LENGTHS[rates.indexOf(best)]!, ofBest: auto / best })
+    }
+    const table = new Table({
+      head: ['ms', ...DRAFT_LENGTHS.map((k) => `K ${k}`), 'auto', 'of best'],
+      style: { head: [], border: [] }
+    })
+    for (const { roundTripMs, rates, auto, ofBest } of rows)
+      table.push([roundTripMs, ...rates.map((rate) => rate.toFixed(1)), auto.toFixed(1), ofBest.toFixed(2)])
+    return { text: `tokens a second, ${MEGABITS} Mbit/s\n${table}`, data: { lengths: DRAFT_LENGTHS, rows } }
+  } finally {
+    transport.dispose()
+    await remote.stop()
+    await proxy.base.dispose()
+    await proxy.adapted.dispose()
+  }
+}
+
+/** Bytes a token of random models with small and large vocabularies, by the code that serves trained ones. */
+async function vocabularies(): Promise<{ text: string; data: object }> {
+  const rows = []
+  for (const size of VOCABULARIES) {
+    const components = await randomPair(size, 1)
+    const prompts = Array.from({ length: options.texts }, (_, index) => [index + 1, index + 2, index + 3])
+    for (const row of await measureCommunication(components, prompts, options.tokens, 1, () => undefined))
+      rows.push({ vocabulary: size, ...row, share: row.bytesPerToken / (4 * size) })
+  }
+  const table = new Table({
+    head: ['vocabulary', 'drafter', 'sampling', 'bytes', 'of a row', 'per trip'],
+    style: { head: [], border: [] }
+  })
+  for (const { vocabulary, drafter, sampling, bytesPerToken, share, tokensPerTrip } of rows)
+    table.push([
+      vocabulary,
+      drafter,
+      sampling,
+      bytesPerToken.toFixed(0),
+      `${(100 * share).toFixed(2)} %`,
+      tokensPerTrip.toFixed(2)
+    ])
+  return { text: `bytes a token, random models\n${table}`, data: rows }
+}
+
+/** What fine-tuning the proxy and fine-tuning the remote take, and what the device computes for a token. */
+async function cost(): Promise<{ text: string; data: object }> {
+  const proxy = await fineTuningCost(options.proxy, RANK)
+  const remote = await fineTuningCost(options.remote, RANK)
+  const table = new Table({
+    head: ['LoRA step', 'MFLOP a token', 'peak MB', 'ms a step'],
+    style: { head: [], border: [] }
+  })
+  for (const [name, row] of Object.entries({ proxy, remote }))
+    table.push([name, (row.flopsPerToken / 1e6).toFixed(1), row.peakMB.toFixed(0), row.msPerStep.toFixed(0)])
+  const saved = (a: number, b: number): string => `${(100 * (1 - a / b)).toFixed(0)} %`
+  return {
+    text: `fine-tuning, rank ${RANK}, all linear modules, 4 × 128 tokens\n${table}\nsaved by the proxy: ${saved(proxy.flopsPerToken, remote.flopsPerToken)} of the operations, ${saved(proxy.peakMB, remote.peakMB)} of the memory, ${saved(proxy.msPerStep, remote.msPerStep)} of the time`,
+    data: { proxy, remote }
+  }
+}

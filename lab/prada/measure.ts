@@ -1,0 +1,166 @@
+import type { TensorMap } from '../../src/formats/index.ts'
+import {
+  connectLogitsServer,
+  createDecoderModel,
+  createHttpTransport,
+  type PradaComponents,
+  pairProxy
+} from '../../src/prada/index.ts'
+import type { TokenizedDomain } from '../experiments/corpus.ts'
+import type { ExperimentSettings } from '../experiments/settings.ts'
+import { type AdaptationPlan, adaptTogether } from './adaptation.ts'
+import { measureCommunication } from './communication.ts'
+import { type Exactness, measureExactness } from './exactness.ts'
+import { type Pair, proxyOf } from './pair.ts'
+import { modelRows, type QualityRun, runQuality, scoredTexts } from './quality-run.ts'
+import { startRemote } from './remote-process.ts'
+import type { PradaResults } from './results.ts'
+import { aloneSpeed, naiveSpeed, overLine, sessionSpeed } from './speed.ts'
+
+/** What is measured, and how much of it. */
+export interface MeasurePlan {
+  readonly remoteFolder: string
+  readonly settings: ExperimentSettings
+  readonly rank: number
+  readonly rounds: number
+  /** Learning rate of the central fine-tuning. */
+  readonly centralRate: number
+  readonly alpha: number
+  readonly prompts: number
+  readonly tokens: number
+  readonly waysPerText: number
+  readonly seeds: number
+}
+
+/** Told of what is under way. */
+export type Progress = (what: string) => void
+
+/** The line of the speed measurement. */
+export const LINE = { roundTripMs: 50, megabitsPerSecond: 10 }
+/** Texts whose bytes and time are measured. */
+const MEASURED_TEXTS = 12
+
+/** What each seed's consortium makes of the proxy: weights. */
+async function adaptProxy(
+  { proxy }: Pair,
+  domains: readonly TokenizedDomain[],
+  { settings, rank, rounds }: MeasurePlan,
+  seed: number,
+  progress: Progress
+): Promise<TensorMap> {
+  const plan = { settings, rank, rounds, seed }
+  return adaptTogether(proxy, domains, plan, (done) => progress(`seed ${seed}, federation: ${done}`))
+}
+
+/** Quality over the seeds, and the first seed's adapted proxy. */
+export async function measureQuality(
+  pair: Pair,
+  domains: readonly TokenizedDomain[],
+  plan: MeasurePlan,
+  progress: Progress
+): Promise<{ runs: QualityRun[]; adapted: TensorMap }> {
+  const texts = scoredTexts(domains, plan.settings.context, pair.vocabulary.tokens.length)
+  const unadapted = {
+    proxy: await modelRows(pair.proxy, pair.proxy.weights, texts),
+    remote: await modelRows(pair.remote, pair.remote.weights, texts)
+  }
+  const runs: QualityRun[] = []
+  let first: TensorMap | undefined
+  for (let seed = 1; seed <= plan.seeds; seed++) {
+    const adapted = await adaptProxy(pair, domains, plan, seed, progress)
+    first ??= adapted
+    const central: AdaptationPlan = {
+      ...plan,
+      settings: { ...plan.settings, learningRate: plan.centralRate },
+      seed
+    }
+    runs.push(
+      await runQuality(pair, domains, adapted, { texts, unadapted, central }, (done) =>
+        progress(`seed ${seed}, central fine-tuning: ${done}`)
+      )
+    )
+  }
+  return { runs, adapted: first! }
+}
+
+/** Everything that needs the remote as a process of its own. */
+export async function measureSessions(
+  pair: Pair,
+  domains: readonly TokenizedDomain[],
+  adapted: TensorMap,
+  plan: MeasurePlan,
+  progress: Progress
+): Promise<Pick<PradaResults, 'exactness' | 'communication' | 'speed'>> {
+  const { alpha, tokens, waysPerText } = plan
+  const remote = await startRemote(plan.remoteFolder)
+  const transport = createHttpTransport({ url: remote.url })
+  const proxy = proxyOf(pair, adapted)
+  try {
+    const components = pairProxy(proxy, pair.vocabulary, await connectLogitsServer(transport))
+    const prompts = promptsOf(domains, plan.prompts)
+    const exactness: Exactness = await measureExactness(
+      components,
+      { prompts, tokens, waysPerText, alpha },
+      (done, of) => {
+        if (done % 10 === 0 || done === of) progress(`exactness: ${done} of ${of} texts`)
+      }
+    )
+    const measured = prompts.slice(0, MEASURED_TEXTS)
+    // Over the line: the draft length that is chosen follows it.
+    const communication = await overLine(remote.url, LINE, components, (over) =>
+      measureCommunication(over, measured, tokens, alpha, (row) =>
+        progress(`communication: drafts by ${row.drafter}, ${row.sampling}`)
+      )
+    )
+    const speed = await measureSpeed(
+      pair,
+      components,
+      remote.url,
+      { prompts: measured, tokens, alpha },
+      progress
+    )
+    return { exactness, communication, speed }
+  } finally {
+    transport.dispose()
+    await remote.stop()
+    await proxy.base.dispose()
+    await proxy.adapted.dispose()
+  }
+}
+
+async function measureSpeed(
+  { remote }: Pair,
+  components: PradaComponents,
+  url: string,
+  texts: {
+    readonly prompts: readonly (readonly number[])[]
+    readonly tokens: number
+    readonly alpha: number
+  },
+  progress: Progress
+): Promise<PradaResults['speed']> {
+  const few = { ...texts, prompts: texts.prompts.slice(0, 4) }
+  const line = `${LINE.roundTripMs} ms, ${LINE.megabitsPerSecond} Mbit/s`
+  progress(`speed: ${line}`)
+  const session = await overLine(url, LINE, components, (over) => sessionSpeed(over, texts))
+  const naive = await overLine(url, LINE, components, (over) => naiveSpeed(over, few))
+  progress('speed: loopback')
+  const loopback = await sessionSpeed(components, texts)
+  const model = createDecoderModel({ config: remote.config, weights: remote.weights })
+  try {
+    return { line, session, naive, loopback, alone: await aloneSpeed(model, texts) }
+  } finally {
+    await model.dispose()
+  }
+}
+
+/** Beginnings of unlike lengths from the held-out text, spread over the domains. */
+export function promptsOf(domains: readonly TokenizedDomain[], count: number): number[][] {
+  return Array.from({ length: count }, (_, index) => {
+    const { heldOut } = domains[index % domains.length]!
+    const length = 4 + (index % 21)
+    const places = heldOut.length - length
+    const at = Math.floor((Math.floor(index / domains.length) * places) / Math.ceil(count / domains.length))
+    return heldOut.slice(at, at + length)
+  })
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TensorMap } from '../../src/formats/index.ts'
+import { type BaseModel, loadBaseModel } from '../../src/model/index.ts'
+import {
+  createDecoderModel,
+  type Proxy as ProxyModels,
+  readVocabulary,
+  requireSameVocabulary,
+  type Vocabulary
+} from '../../src/prada/index.ts'
+
+/** The consortium's small model, and the large one that it steers. */
+export interface Pair {
+  readonly proxy: BaseModel
+  readonly remote: BaseModel
+  readonly vocabulary: Vocabulary
+}
+
+/**
+ * Loads both models.
+ *
+ * @throws {Error} when a folder does not load, or the ids of the two do not mean the same
+ */
+export function loadPair(proxyFolder: string, remoteFolder: string): Pair {
+  const [proxy, remote] = [loadBaseModel(proxyFolder), loadBaseModel(remoteFolder)]
+  const vocabulary = vocabularyOf(proxyFolder, proxy)
+  requireSameVocabulary(vocabulary, vocabularyOf(remoteFolder, remote))
+  return { proxy, remote, vocabulary }
+}
+
+function vocabularyOf(folder: string, { tokenizer }: BaseModel): Vocabulary {
+  return readVocabulary(JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')), tokenizer)
+}
+
+/** The device's two models. */
+export function proxyOf({ proxy }: Pair, adapted: TensorMap): ProxyModels {
+  const { config, weights } = proxy
+  return {
+    base: createDecoderModel({ config, weights }),
+    adapted: createDecoderModel({ config, weights: adapted })
+  }
+}

@@ -1,0 +1,131 @@
+import type { TensorMap } from '../../src/formats/index.ts'
+import type { BaseModel } from '../../src/model/index.ts'
+import type { TokenizedDomain } from '../experiments/corpus.ts'
+import { type AdaptationPlan, adaptCentrally } from './adaptation.ts'
+import { accuracy, choiceTexts, ENDING, makeChoices } from './choices.ts'
+import type { Pair } from './pair.ts'
+import { meanNats, type OffsetRows, steeredNats, tokenNats } from './quality.ts'
+import { rowsOf, type TextRows, windowsOf } from './text-rows.ts'
+
+/** Strengths of the offset that are tried. */
+export const ALPHAS = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2] as const
+
+/** What a model, or the steered remote, makes of the held-out text. */
+export interface Scores {
+  /** Nats per token, the mean over the domains. */
+  readonly nats: number
+  /** Nats per token of each domain. */
+  readonly domains: readonly number[]
+  /** Share of right answers to the multiple-choice questions. */
+  readonly accuracy: number
+}
+
+/** The scores of one seed. */
+export interface QualityRun {
+  readonly proxy: Scores
+  readonly adapted: Scores
+  readonly remote: Scores
+  readonly central: Scores
+  /** By alpha, in the order of `ALPHAS`. */
+  readonly steered: readonly Scores[]
+}
+
+/** Texts to score, the same for every seed. */
+export interface ScoredTexts {
+  readonly windows: readonly (readonly (readonly number[])[])[]
+  readonly choices: readonly (readonly number[])[]
+  /** Ids that the models share. */
+  readonly size: number
+}
+
+const QUESTIONS_PER_DOMAIN = 30
+const QUESTION_SEED = 1
+
+export function scoredTexts(domains: readonly TokenizedDomain[], context: number, size: number): ScoredTexts {
+  return {
+    windows: domains.map(({ heldOut }) => windowsOf(heldOut, context)),
+    choices: domains.flatMap(({ heldOut }) =>
+      choiceTexts(makeChoices(heldOut, QUESTIONS_PER_DOMAIN, QUESTION_SEED))
+    ),
+    size
+  }
+}
+
+/** Rows of a model behind all texts. */
+export interface ModelRows {
+  readonly windows: readonly TextRows[]
+  readonly choices: TextRows
+}
+
+export async function modelRows(base: BaseModel, weights: TensorMap, texts: ScoredTexts): Promise<ModelRows> {
+  const windows: TextRows[] = []
+  for (const domain of texts.windows) windows.push(await rowsOf(base, weights, domain))
+  return { windows, choices: await rowsOf(base, weights, texts.choices, ENDING) }
+}
+
+/** What the scoring of a seed takes. */
+export interface QualityOptions {
+  readonly texts: ScoredTexts
+  /** Rows of the models as they are without adaptation. */
+  readonly unadapted: { readonly proxy: ModelRows; readonly remote: ModelRows }
+  /** How the remote is fine-tuned in one place. */
+  readonly central: AdaptationPlan
+}
+
+/**
+ * Scores the four models and the steered remote. The remote is also fine-tuned in one place, on all members' text: what
+ * the offset is to come close to.
+ *
+ * @param adapted weights of the proxy that the consortium has adapted
+ */
+export async function runQuality(
+  { proxy, remote }: Pair,
+  domains: readonly TokenizedDomain[],
+  adapted: TensorMap,
+  { texts, unadapted, central }: QualityOptions,
+  onStep: (done: string) => void
+): Promise<QualityRun> {
+  const centralWeights = await adaptCentrally(remote, domains, central, onStep)
+  const adaptedRows = await modelRows(proxy, adapted, texts)
+  return {
+    proxy: scoresOf(unadapted.proxy, texts),
+    adapted: scoresOf(adaptedRows, texts),
+    remote: scoresOf(unadapted.remote, texts),
+    central: scoresOf(await modelRows(remote, centralWeights, texts), texts),
+    steered: ALPHAS.map((alpha) =>
+      steeredScores(unadapted.remote, unadapted.proxy, adaptedRows, texts, alpha)
+    )
+  }
+}
+
+function scoresOf(rows: ModelRows, { windows, choices, size }: ScoredTexts): Scores {
+  const domains = rows.windows.map((domain, index) => meanNats(tokenNats(domain, windows[index]!, size)))
+  return { nats: mean(domains), domains, accuracy: accuracy(tokenNats(rows.choices, choices, size)) }
+}
+
+function steeredScores(
+  remote: ModelRows,
+  base: ModelRows,
+  adapted: ModelRows,
+  { windows, choices, size }: ScoredTexts,
+  alpha: number
+): Scores {
+  const at = (index: number): OffsetRows => ({
+    remote: remote.windows[index]!,
+    base: base.windows[index]!,
+    adapted: adapted.windows[index]!
+  })
+  const domains = windows.map((texts, index) => meanNats(steeredNats(at(index), texts, size, alpha)))
+  const answers = { remote: remote.choices, base: base.choices, adapted: adapted.choices }
+  return { nats: mean(domains), domains, accuracy: accuracy(steeredNats(answers, choices, size, alpha)) }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
+/** Share of the way from the remote to the centrally fine-tuned one that the offset goes. */
+export function gapClosed({ remote, central, steered }: QualityRun, alpha: number): number {
+  const prada = steered[ALPHAS.indexOf(alpha as (typeof ALPHAS)[number])]!
+  return (remote.nats - prada.nats) / (remote.nats - central.nats)
+}
