@@ -19,7 +19,7 @@ export function decodeUtf8(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    throw notUtf8(bytes, 1, name)
+    throw notUtf8(bytes, { line: 1, isContinued: false }, name)
   }
 }
 
@@ -42,7 +42,7 @@ export async function* decodeUtf8Stream(
     try {
       text = decoder.decode(chunk, { stream: true })
     } catch {
-      throw notUtf8(chunk, line, name)
+      throw notUtf8(chunk, { line, isContinued: !isFirst }, name)
     }
     line += text.split('\n').length - 1
     yield isFirst && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
@@ -67,11 +67,19 @@ function requireNotUtf16(bytes: Uint8Array, name: string): void {
     )
 }
 
-/** The error for the first line that does not decode. @param line number of the bytes' first line */
-function notUtf8(bytes: Uint8Array, line: number, name: string): TextEncodingError {
+/**
+ * The error for the first line that does not decode.
+ *
+ * @param from number of the bytes' first line, and whether they may begin within a character
+ */
+function notUtf8(
+  bytes: Uint8Array,
+  { line, isContinued }: { readonly line: number; readonly isContinued: boolean },
+  name: string
+): TextEncodingError {
   let at = line
   // The rest of a character that began before these bytes.
-  let start = bytes.findIndex((byte) => (byte & 0xc0) !== 0x80)
+  let start = isContinued ? bytes.findIndex((byte) => (byte & 0xc0) !== 0x80) : 0
   if (start === -1 || start > 3) start = 0
   while (start < bytes.length) {
     const found = bytes.indexOf(LINE_FEED, start)

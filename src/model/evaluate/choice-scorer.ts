@@ -4,6 +4,7 @@ import { type TextTokenizer, withPrefix } from '../../data/text/text-tokenizer.t
 import type { TensorMap } from '../../formats/tensor.ts'
 import type { Executor } from '../executor/index.ts'
 import type { ModelConfig } from '../families/index.ts'
+import { requireFiniteScores } from './finite-scores.ts'
 import { parameterFeeds } from './parameter-feeds.ts'
 import { createSequenceScorer } from './sequence-scorer.ts'
 
@@ -59,13 +60,17 @@ export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorer
   return {
     async score(questions, weights, { adapter, onProgress } = {}) {
       const rows = questions.flatMap((question) =>
-        question.choices.map((choice) => choiceRow(tokenizer, config.maxPositions, question, choice))
+        question.choices.map((choice) => ({
+          ...choiceRow(tokenizer, config.maxPositions, question, choice),
+          source: question.source
+        }))
       )
       const scores = await scorer.score(
         rows.map(({ ids }) => ids),
         parameterFeeds(weights, adapter),
         (done) => onProgress?.(done, rows.length)
       )
+      requireFiniteScores(scores, (row) => rows[row]!.source)
       let next = 0
       return questions.map(({ choices }) => {
         const own = choices.map(() => {

@@ -4,6 +4,7 @@ import { createOnnxRuntimeExecutor, type Executor } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
 import type { ModelConfig } from '../families/index.ts'
 import { checkWeights } from '../weights/check-weights.ts'
+import { requireFiniteScores } from './finite-scores.ts'
 import { parameterFeeds } from './parameter-feeds.ts'
 import { createSequenceScorer } from './sequence-scorer.ts'
 
@@ -52,7 +53,8 @@ export interface Evaluator {
   /**
    * Cuts `ids` into windows of `context` tokens that do not overlap, and scores each token but a window's first.
    *
-   * @throws {Error} when an id lies outside the vocabulary, or weights or adapter do not fit
+   * @throws {Error} when an id lies outside the vocabulary, weights or adapter do not fit, or a log-probability is not
+   *   finite
    * @throws the signal's reason, when it aborts
    */
   score(options: ScoreOptions): Promise<Score>
@@ -79,6 +81,7 @@ export async function createEvaluator(options: EvaluatorOptions): Promise<Evalua
     const windows: number[][] = []
     for (let start = 0; start < all.length; start += context) windows.push(all.slice(start, start + context))
     const scores = await scorer.score(windows, feeds, () => signal?.throwIfAborted())
+    requireFiniteScores(scores, (window) => `the window from token ${window * context + 1} on`)
     const perToken: TokenScore[] = []
     let sum = 0
     for (const [window, ids] of windows.entries())

@@ -2,6 +2,7 @@ import type { LoraAdapter } from '../../adapter/pair/lora-adapter.ts'
 import type { ExampleStream } from '../../data/packing/example-stream.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
 import { createOnnxRuntimeExecutor, type Executor, type FeedValue } from '../executor/index.ts'
+import { overflow } from '../executor/overflow.ts'
 import type { ModelConfig } from '../families/index.ts'
 import { loraFeeds, zeroFactors } from '../lora/lora-nodes.ts'
 import type { LoraSettings } from '../lora/lora-settings.ts'
@@ -30,7 +31,7 @@ export interface LossEvaluator {
    * Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats.
    *
    * @param adapter of the modules and ranks that the evaluator was built for; the base alone if absent
-   * @throws {Error} when weights or adapter do not fit
+   * @throws {Error} when weights or adapter do not fit, or a log-probability is not finite
    */
   loss(stream: ExampleStream, weights: TensorMap | HeldWeights, adapter?: LoraAdapter): Promise<number>
   dispose(): Promise<void>
@@ -60,7 +61,12 @@ export async function createLossEvaluator(options: LossEvaluatorOptions): Promis
         for (let place = 0; place < rows * sequenceLength; place++) {
           const weight = batch.targetWeights[place]!
           if (weight === 0) continue
-          sum -= weight * logProbabilities[place]!
+          const logProbability = logProbabilities[place]!
+          if (!Number.isFinite(logProbability))
+            throw overflow(
+              `the log-probability of a target in row ${index * batchSize + Math.floor(place / sequenceLength) + 1} is ${logProbability}`
+            )
+          sum -= weight * logProbability
           count += weight
         }
       }

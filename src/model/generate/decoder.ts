@@ -1,3 +1,4 @@
+import { allFinite } from '../../adapter/pair/check-adapter.ts'
 import type { TensorMap } from '../../formats/tensor.ts'
 import {
   type CompiledGraph,
@@ -6,6 +7,7 @@ import {
   type FeedValue
 } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
+import { overflow } from '../executor/overflow.ts'
 import type { ModelConfig } from '../families/index.ts'
 import { checkTokenId } from '../tokenizer/token-id.ts'
 import { checkWeights } from '../weights/check-weights.ts'
@@ -207,7 +209,10 @@ class CachedText implements DecodedText {
     cache.append(outputs, length, ids.length)
     const logits = outputs.get('logits')!
     const size = config.vocabularySize
-    return Array.from({ length: count }, (_, row) => logits.subarray(row * size, (row + 1) * size))
+    const behind = Array.from({ length: count }, (_, row) => logits.subarray(row * size, (row + 1) * size))
+    for (const [row, values] of behind.entries())
+      if (!allFinite(values)) throw overflow(`a logit behind token ${held + first + row + 1} is not finite`)
+    return behind
   }
 
   #runShape(tokens: number, count: number, held: number): DecodingShape {

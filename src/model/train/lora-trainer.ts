@@ -141,7 +141,7 @@ export async function createLoraTrainer(options: LoraTrainerOptions): Promise<Lo
         const gradientNorm = globalNorm(gradients)
         if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
           throw new Error(
-            `training diverged at step ${optimizer.step}: loss ${loss}, gradient norm ${gradientNorm}; lower the learning rate`
+            `training diverged at step ${optimizer.step + 1}: loss ${loss}, gradient norm ${gradientNorm}; lower the learning rate`
           )
         }
         optimizer.update(gradients, { learningRate, gradientScale: clippingFactor(gradientNorm, clipNorm) })

@@ -76,6 +76,10 @@ export async function writeModelFolder(
 /** The base's config.json with the one dtype of the files: `dtype` as transformers 5 writes it, or `torch_dtype`. */
 function configWith(config: object, dtype: ElementFormat): object {
   const { dtype: newer, torch_dtype, ...others } = config as Record<string, unknown>
+  const rope = others.rope_parameters as Record<string, unknown> | null | undefined
+  // Nested by kind of layer they are equal here, and transformers' Llama reads them only if they are not nested.
+  const nested = rope?.full_attention ?? rope?.sliding_attention
+  if (nested !== undefined) others.rope_parameters = nested
   return { ...others, [newer === undefined ? 'torch_dtype' : 'dtype']: TORCH_TYPES[dtype] }
 }
 

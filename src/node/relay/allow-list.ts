@@ -2,6 +2,7 @@ import { unwatchFile, watchFile } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { decodeUtf8 } from '../../formats/index.ts'
 import type { Log } from '../log/log.ts'
 import { isMissing, messageOf, PeerError } from '../storage/peer-error.ts'
 
@@ -91,7 +92,7 @@ async function settled(path: string): Promise<void> {
 async function listedIn(path: string): Promise<Set<string>> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = decodeUtf8(await readFile(path), path)
   } catch (error) {
     if (isMissing(error)) return new Set()
     throw new PeerError(`cannot read ${path}: ${messageOf(error)}`)

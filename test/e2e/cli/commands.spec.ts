@@ -163,6 +163,8 @@ describe('the loam command', function () {
     assert.equal(scored.length, tokens)
     assert(Math.abs(-scored.reduce((sum, logProb) => sum + logProb, 0) / tokens - nats) < 1e-9)
 
+    await writeFile(path('marked.txt'), `\ufeff${await readFile(path('text.txt'), 'utf8')}`)
+    assert.equal(lastLine<Score>(await loam('eval', '--text', path('marked.txt'), '--json')).nats, plain.nats)
     await writeFile(path('empty'), '')
     await writeFile(path('binary'), Buffer.from([0x80, 0xff, 0xfe]))
     await writeFile(path('letter'), 'a')

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { type MultipleChoice, readMultipleChoice } from '../../../data/index.ts'
+import { decodeUtf8 } from '../../../formats/index.ts'
 import { createChoiceScorer, createTextScorer, loadBaseModel, type TextScore } from '../../../model/index.ts'
 import { readAdapterPath } from '../../options/adapter-path.ts'
 import { executorFromFlags } from '../../options/executor-options.ts'
@@ -94,7 +95,7 @@ export async function readQuestions(path: string): Promise<MultipleChoice[]> {
 /** Files are read into memory as a whole: a larger one is a mistake, or is better scored in parts. */
 const TEXT_BYTES_MAX = 1024 * 1024 * 1024
 
-/** The text of a file, every byte of it. */
+/** The text of a file, without its byte order mark. */
 export async function readText(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) throw new Error(`there is no text file ${path}`)
@@ -102,9 +103,5 @@ export async function readText(path: string): Promise<string> {
   if (found.size > TEXT_BYTES_MAX) throw new Error(`${path} has more than 1 GiB: score it in parts`)
   const bytes = await readFile(path)
   if (bytes.length === 0) throw new Error(`${path} is empty: there is nothing to score`)
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch {
-    throw new Error(`${path} is not UTF-8 text`)
-  }
+  return decodeUtf8(bytes, path)
 }

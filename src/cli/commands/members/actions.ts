@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { requireRegularFile } from '../../../formats/index.ts'
+import { decodeUtf8, requireRegularFile } from '../../../formats/index.ts'
 import { readCharter } from '../../../node/home/charter-file.ts'
 import { type Home, homeAt } from '../../../node/home/home.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from '../../../node/home/identity.ts'
@@ -90,7 +90,11 @@ export async function runAdmit(file: string, { home: path, ...output }: HomeOpti
   const member = await openMemberHome(path)
   if (!existsSync(file)) throw new Error(`there is no request ${file}`)
   requireRegularFile(file)
-  await support(member, decodeRequest(await readFile(file, 'utf8'), member.charter.id, file), output)
+  await support(
+    member,
+    decodeRequest(decodeUtf8(await readFile(file), file), member.charter.id, file),
+    output
+  )
 }
 
 /** Asks to leave with the next sealed round. */
@@ -116,7 +120,7 @@ export async function runEvict(
 async function readStanding(path: string) {
   requireRegularFile(path)
   try {
-    const { members: _members, ...standing } = JSON.parse(await readFile(path, 'utf8'))
+    const { members: _members, ...standing } = JSON.parse(decodeUtf8(await readFile(path), path))
     return standingSchema.parse(standing)
   } catch (error) {
     throw new Error(`${path} is not what loam members list --json prints`, { cause: error })

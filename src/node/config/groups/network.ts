@@ -2,10 +2,16 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 import { REACH_DEFAULTS } from '../reach.ts'
 import { setting, toggle } from '../setting.ts'
+import { TRANSPORT_ADVICE, transportFault } from '../transports.ts'
 
-const address = z.string().refine(isMultiaddr, {
-  error: ({ input }) => `${String(input)} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001`
-})
+const address = z
+  .string()
+  .refine(isMultiaddr, {
+    error: ({ input }) => `${String(input)} is not a multiaddr such as /ip4/192.0.2.7/tcp/4001`
+  })
+  .refine((text) => transportFault(text) === undefined, {
+    error: ({ input }) => `${String(input)}: ${transportFault(String(input))}: ${TRANSPORT_ADVICE}`
+  })
 const peerAddress = address.refine(endsInPeerId, {
   error: ({ input }) => `${String(input)} must end in /p2p/PEERID: the peer prints it when it starts`
 })

@@ -1,4 +1,5 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
+import { TRANSPORT_ADVICE, transportFault } from '../../config/transports.ts'
 import { messageOf } from '../../storage/peer-error.ts'
 import type { NetworkNode } from '../core/network-host.ts'
 import { withDeadline } from '../requests/deadline.ts'
@@ -16,6 +17,7 @@ import { hostPortOf, probeTcp, type TcpOutcome } from './tcp-probe.ts'
 export type BootstrapOutcome =
   | 'answers'
   | 'malformed'
+  | 'other-transport'
   | 'self'
   | 'not-a-member'
   | 'unknown-name'
@@ -98,6 +100,8 @@ async function diagnose(
     )
   }
   const { address, peerId } = target
+  const transport = transportFault(text)
+  if (transport !== undefined) return say('other-transport', transport, TRANSPORT_ADVICE)
   if (peerId.equals(host.peerId)) return say('self', 'this is the peer itself', 'give another member instead')
   if (!options.admits(peerId))
     return say(

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import { clipAdapter, type LoraAdapter, type LoraPair } from '../../../adapter/index.ts'
 import { encodeText, fileStamp, KEPT_BACK_TARGETS_MIN } from '../../../data/index.ts'
+import { decodeUtf8 } from '../../../formats/index.ts'
 import {
   type CorpusReader,
   chooseExecutor,
@@ -115,7 +116,13 @@ async function beginningOf(path: string, bytes: number): Promise<string> {
   try {
     const buffer = new Uint8Array(bytes)
     const { bytesRead } = await file.read(buffer, 0, bytes, 0)
-    return new TextDecoder().decode(buffer.subarray(0, bytesRead), { stream: true })
+    const found = buffer.subarray(0, bytesRead)
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(found, { stream: true })
+    } catch {
+      // Says where.
+      return decodeUtf8(found, path)
+    }
   } finally {
     await file.close()
   }

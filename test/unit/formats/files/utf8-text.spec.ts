@@ -41,6 +41,7 @@ describe('UTF-8 text', () => {
     const latin1 = bytesOf('one\nzwei \u00fc\ndrei ', 0xfc, '\nvier')
     const named = /^TextEncodingError: notes\.txt:3: is not UTF-8 text: .*iconv/
     assert.throws(() => decodeUtf8(latin1, 'notes.txt'), named)
+    assert.throws(() => decodeUtf8(bytesOf(0x80, 'one\ntwo'), 'a'), /a:1: is not UTF-8/)
     for (const size of [4, 5, 6, 7, 11, 64])
       await assert.rejects(streamed(latin1, [size]), /^TextEncodingError: a:3: is not UTF-8/)
   })

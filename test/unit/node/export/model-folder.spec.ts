@@ -49,6 +49,13 @@ describe('a model folder', () => {
         const written = JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))
         assert.deepEqual(written, { ...config, [key]: 'float32' })
       }
+      const { rope_theta, ...bare } = config
+      const rope = { rope_type: 'default', rope_theta }
+      await writeFile(path, JSON.stringify({ ...bare, rope_parameters: { full_attention: rope } }))
+      const nested = loadBaseModel(source)
+      const out = join(folder, 'nested')
+      await writeModelFolder(out, nested, nested.weights, { dtype: 'F32' })
+      assert.deepEqual(JSON.parse(await readFile(join(out, 'config.json'), 'utf8')).rope_parameters, rope)
     } finally {
       await rm(folder, { recursive: true })
     }
