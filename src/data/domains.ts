@@ -80,7 +80,7 @@ export function domainsFile(): string {
  */
 export async function loadDomain(name: string): Promise<Domain> {
   if (!isDomainName(name)) {
-    throw new Error(`there is no domain "${name}": choose one of ${DOMAIN_NAMES.join(', ')}`)
+    throw new Error(`unknown domain "${name}": choose one of ${DOMAIN_NAMES.join(', ')}`)
   }
   const line = (await readDomainLines())[DOMAIN_NAMES.indexOf(name)]
   const found = line === undefined ? undefined : domainLineSchema.parse(JSON.parse(line))

@@ -8,7 +8,7 @@ import type { LoraAdapter } from '../pair/lora-adapter.ts'
 /**
  * An adapter as llama.cpp's `--lora` loads it: `blk.N.attn_q.weight.lora_a` [r, in] and `.lora_b` [out, r], rows of q
  * and k in GGUF's order. The file has one alpha, and llama.cpp scales every module by alpha / rank: it is the largest
- * rank here, and what a module's own scale differs by goes into its A.
+ * rank here, and differences of a module's own scale go into its A.
  *
  * @param name for `general.name`
  * @throws {AdapterError} for an empty adapter, or a module that GGUF has no name for

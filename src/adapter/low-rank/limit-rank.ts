@@ -15,11 +15,11 @@ export interface LimitedAdapter {
  * that rank or less stay as they are, bit for bit.
  *
  * @param adapter of scale 1
- * @throws {AdapterError} when a module's alpha differs from its rank, or the rank is no count
+ * @throws {AdapterError} when a module's alpha differs from its rank, or the rank is not a positive integer
  */
 export function limitRank(adapter: LoraAdapter, maxRank: number): LimitedAdapter {
   if (!Number.isSafeInteger(maxRank) || maxRank < 1)
-    throw new AdapterError(`a largest rank of ${maxRank} is no count`)
+    throw new AdapterError(`the maximum rank must be a positive integer, got ${maxRank}`)
   let lost = 0
   let whole = 0
   const pairs = checkAdapter(adapter).pairs.map((pair) => {

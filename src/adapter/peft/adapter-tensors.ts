@@ -19,7 +19,7 @@ export function adapterTensors(adapter: LoraAdapter): Map<string, Tensor> {
  *
  * @param tensors by PEFT key, both factors of every module and nothing else
  * @param alphaOf alpha of a module with that rank; for a stack, where the scale is folded in, it is the rank itself
- * @throws {AdapterError} for a key that is no PEFT key, a factor without its partner, or shapes that do not fit
+ * @throws {AdapterError} for a key that is not a PEFT key, a factor without its partner, or inconsistent shapes
  */
 export function adapterFromTensors(
   tensors: TensorMap,

@@ -4,27 +4,27 @@ import { loraScale } from '../pair/lora-scale.ts'
 import { joinPairs } from '../stack/join-pairs.ts'
 import { pairFromBlocks, type Shard, type ShardDtype, shardFromPair } from './shard.ts'
 
-/** An adapter as it goes over the wire. */
+/** An adapter as sent. */
 export interface SentAdapter {
   readonly shards: readonly Shard[]
-  /** What everybody reads from the shards, bit for bit. */
+  /** What every receiver decodes from the shards, bit for bit. */
   readonly adapter: LoraAdapter
-  /** What the shards leave out of the update, scale 1; empty where nothing is lost. */
+  /** The residual: the part of the update missing in the shards, scale 1; empty if nothing is lost. */
   readonly residual: LoraAdapter
 }
 
-/** What is residual has at most so many times the rank that is sent: one rounding of both factors loses twice the rank. */
+/** Maximum rank of the residual as a multiple of the sent rank: rounding both factors once loses twice the rank. */
 const RESIDUAL_RANKS = 2
 
 /**
- * Rounds an adapter for the wire with error feedback: what an earlier rounding left out is added before this one. A LoRA
- * update is a product, and every round has factors of its own, so it is the update s·B·A that is made up for, not the
- * factors: the nearest update of the trained rank to s·B·A + residual is sent, and what that leaves out is residual next.
+ * Rounds an adapter for the wire with error feedback: the residual of an earlier rounding is added before this one. A
+ * LoRA update is a product and every round has its own factors, so the update s·B·A is corrected, not the factors: the
+ * update of the trained rank nearest to s·B·A + residual is sent, and the difference is the next residual.
  *
- * @param trained as it came out of the training
- * @param residual what the last shards that were stacked left out, scale 1
+ * @param trained the trained adapter
+ * @param residual the residual of the last stacked shards, scale 1
  * @param rsLora whether the scale is alpha / √rank
- * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite
+ * @throws {AdapterError} for inconsistent shapes, or an element that is not finite
  */
 export function sendAdapter(
   trained: LoraAdapter,

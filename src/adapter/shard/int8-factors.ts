@@ -42,10 +42,9 @@ export function factorsFromInt8(
 ): Pick<LoraPair, 'A' | 'B'> {
   const steps = float32FromBytes(bytes.subarray(0, 8 * rank))
   if (!steps.every((step) => step >= 0 && Number.isFinite(step)))
-    throw new AdapterError(`${module}: a step of its bytes is no size`)
+    throw new AdapterError(`${module}: an int8 step is negative or not finite`)
   const levels = new Int8Array(bytes.buffer, bytes.byteOffset + 8 * rank, bytes.length - 8 * rank)
-  if (levels.includes(-LEVELS - 1))
-    throw new AdapterError(`${module}: a level of its bytes is beyond ±${LEVELS}`)
+  if (levels.includes(-LEVELS - 1)) throw new AdapterError(`${module}: an int8 level is beyond ±${LEVELS}`)
   const A = new Float32Array(rank * inFeatures)
   const B = new Float32Array(outFeatures * rank)
   for (let i = 0; i < A.length; i++) A[i] = levels[i]! * steps[Math.floor(i / inFeatures)]!

@@ -11,7 +11,7 @@ import { checkPair, isFinitePair } from '../pair/check-adapter.ts'
 import type { LoraPair } from '../pair/lora-adapter.ts'
 import { factorsFromInt8, int8ByteLength, int8FromFactors } from './int8-factors.ts'
 
-/** Longest block in which a shard travels. */
+/** Maximum length of a shard's block. */
 export const BLOCK_BYTES_MAX = 1024 * 1024
 
 /** Element formats of a shard on the wire. */
@@ -22,13 +22,13 @@ export type ShardDtype = (typeof SHARD_DTYPES)[number]
 
 const FLOATS: Readonly<Record<Exclude<ShardDtype, 'int8'>, ElementFormat>> = { f32: 'F32', bf16: 'BF16' }
 
-/** What a manifest says of one shard, its block digests aside. */
+/** A manifest's description of one shard, without its block digests. */
 export interface ShardDescription
   extends Pick<LoraPair, 'module' | 'rank' | 'alpha' | 'inFeatures' | 'outFeatures'> {
   readonly dtype: ShardDtype
 }
 
-/** A piece of a shard that travels by itself. */
+/** A separately sent piece of a shard. */
 export interface ShardBlock {
   /** SHA-256, 64 lowercase hex digits. */
   readonly digest: string
@@ -36,7 +36,7 @@ export interface ShardBlock {
   readonly bytes: Uint8Array
 }
 
-/** One module's pair as it travels: A then B, row-major little-endian, cut into blocks. */
+/** One module's pair on the wire: A then B, row-major little-endian, cut into blocks. */
 export interface Shard extends ShardDescription {
   readonly byteLength: number
   readonly blocks: readonly ShardBlock[]
@@ -45,7 +45,7 @@ export interface Shard extends ShardDescription {
 /**
  * Exact bytes of a shard: (rank × in + out × rank) elements, and the steps of int8.
  *
- * @throws {AdapterError} when a number is no positive count or the product is beyond exact integers
+ * @throws {AdapterError} when a number is not a positive integer or the product is beyond exact integers
  */
 export function shardByteLength({
   module,
@@ -55,7 +55,8 @@ export function shardByteLength({
   dtype
 }: Omit<ShardDescription, 'alpha'>): number {
   for (const count of [rank, inFeatures, outFeatures]) {
-    if (!Number.isSafeInteger(count) || count < 1) throw new AdapterError(`${module}: ${count} is no count`)
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new AdapterError(`${module}: ${count} is not a positive integer`)
   }
   const length =
     dtype === 'int8'
@@ -65,7 +66,7 @@ export function shardByteLength({
   return length
 }
 
-/** How many blocks `byteLength` bytes are cut into: what to compare a manifest with before any allocation. */
+/** The number of blocks for `byteLength` bytes, to check a manifest before any allocation. */
 export function blockCount(byteLength: number): number {
   return Math.ceil(byteLength / BLOCK_BYTES_MAX)
 }

@@ -23,8 +23,8 @@ export function clipAdapter(
 }
 
 /**
- * The lower median of those norms that are above 0, or 0 where none is: what is ordinary in a cut. An update of zero says
- * no more about that than a member that does without the module, so zeros cannot lower it.
+ * The lower median of the norms above 0, or 0 if there are none. An update of zero is no more informative than a member
+ * without the module, so zeros do not lower it.
  */
 export function medianNorm(norms: readonly number[]): number {
   const sorted = norms.filter((norm) => norm > 0).sort((a, b) => a - b)

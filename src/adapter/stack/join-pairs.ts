@@ -29,7 +29,7 @@ export function joinAndCheck(parts: readonly WeightedPair[]): {
   readonly finite: boolean
 } {
   const first = parts[0]?.pair
-  if (first === undefined) throw new AdapterError('there is no pair to join')
+  if (first === undefined) throw new AdapterError('no pairs to join')
   const { module, inFeatures, outFeatures } = first
   for (const { pair } of parts) {
     if (pair.module !== module) throw new AdapterError(`${pair.module} cannot be joined with ${module}`)

@@ -1,11 +1,14 @@
 import { AdapterError } from '../pair/adapter-error.ts'
 
-/** Whether a stack holds every member's update to the median norm of the cut, module by module, and caps weights tighter. */
+/**
+ * Whether a stack clips every member's update to the median norm of the cut, module by module, and caps weights more
+ * tightly.
+ */
 export type Clip = 'median' | 'none'
 
 /**
- * What the members of a cut count: `samples` (rule 9: their documents, capped by the lower median), `uniform` (one
- * each), or integers that a charter fixes, by the author's bytes in lowercase hex.
+ * How the members of a cut are weighted: `samples` (rule 9: their documents, capped by the lower median), `uniform`
+ * (one each), or integers that a charter fixes, by the author's bytes in lowercase hex.
  */
 export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
 
@@ -13,11 +16,11 @@ export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
 const SMALL_CUT = 4
 
 /**
- * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by a number that
- * nobody can check. The lower median of an even count is the smaller of the two in the middle. In a clipped stack the cap
- * is ⌊1.5 · lower median⌋, and the lower median itself in a cut of at most 4.
+ * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by an unverifiable
+ * number. The lower median of an even count is the smaller of the two in the middle. In a clipped stack the cap is ⌊1.5
+ * · lower median⌋, and the lower median itself in a cut of at most 4.
  *
- * @throws {AdapterError} when a count is no positive safe integer, or there is none
+ * @throws {AdapterError} when a count is not a positive safe integer, or there is none
  */
 export function cappedSamples(samples: readonly number[], clip: Clip = 'none'): number[] {
   if (samples.length === 0) throw new AdapterError('a cut without members has no median')
@@ -46,7 +49,7 @@ export function shares(counts: readonly number[]): number[] {
 /**
  * The integers n_k that a cut's shares are made of.
  *
- * @throws {AdapterError} when a count is no positive safe integer, a member has none, or there is no member
+ * @throws {AdapterError} when a count is not a positive safe integer, a member has none, or there is no member
  */
 export function memberCounts(
   members: readonly { readonly author: Uint8Array; readonly samples: number }[],

@@ -55,7 +55,8 @@ export function createExampleStream(options: ExampleStreamOptions): ExampleStrea
   const pieces = packing === 'across' ? [0] : order
   const cut = pieces.flatMap((index) => cutExample(whole[index]!, index, sequenceLength))
   const useful = cut.filter((piece) => hasTarget(whole[piece.example]!, piece))
-  if (useful.length === 0) throw new RangeError('the data hold nothing to learn: no token follows another')
+  if (useful.length === 0)
+    throw new RangeError('the data contain nothing to learn: no example has two tokens')
   const rows = packing === 'isolated' ? fitIntoRows(useful, sequenceLength) : useful.map((piece) => [piece])
   let epochKnown = -1
   let epochOrder: Uint32Array = new Uint32Array(0)

@@ -57,7 +57,7 @@ export async function dataFiles(path: string): Promise<string[]> {
  */
 export async function findDataFiles(path: string): Promise<DataFiles> {
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined) throw new DataError(`there is no data at ${path}`)
+  if (found === undefined) throw new DataError(`no data found at ${path}`)
   if (!found.isDirectory()) return { files: [path], passedOver: [] }
   const all = await filesBelow(path)
   const readable = all.filter((file) => dataEnding(file) !== undefined)

@@ -2,7 +2,7 @@ import { type Stats, statSync } from 'node:fs'
 import { FormatError } from '../format-error.ts'
 
 /**
- * Refuses what is no regular file, before it is opened: a FIFO gives no end and no answer, a device no end either. Links
+ * Refuses anything but a regular file before it is opened: a FIFO may block for ever, and a device has no end. Links
  * are followed. A path at which there is nothing passes: whoever opens it says so.
  *
  * @throws {FormatError} naming the path and what it is

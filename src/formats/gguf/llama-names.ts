@@ -47,7 +47,7 @@ export function ggufModule(module: string): string {
  * with its second half, llama.cpp's `llama` rotates neighbours: the rows of q and k are interleaved, head by head.
  *
  * @param tensor [out, …]
- * @throws {FormatError} when the rows are no whole number of heads
+ * @throws {FormatError} when the rows do not divide into whole heads
  */
 export function ggufRows(module: string, tensor: Tensor, architecture: GgufArchitecture): Tensor {
   if (architecture.name !== 'llama') return tensor

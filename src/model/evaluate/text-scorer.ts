@@ -34,7 +34,7 @@ export interface TextScorer {
 /**
  * Loads a base model for scoring.
  *
- * @throws {Error} when the folder is no model, or the context is longer than the model's
+ * @throws {Error} when the folder is not a model, or the context is longer than the model's
  */
 export async function createTextScorer(folder: string, options: TextScorerOptions = {}): Promise<TextScorer> {
   const { config, tokenizer, weights } = loadBaseModel(folder)

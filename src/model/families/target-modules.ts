@@ -11,7 +11,7 @@ export const ALL_LINEAR = 'all-linear'
  * - the same with `*` for any characters: `*_proj`, `layers.*.mlp.*`;
  * - a regular expression between slashes that fits the full name: `/model\.layers\.[0-3]\..*\.v_proj/`.
  *
- * @throws {Error} when a pattern names no linear module of the model, or is no regular expression
+ * @throws {Error} when a pattern names no linear module of the model, or is not a regular expression
  */
 export function expandTargetModules(config: ModelConfig, patterns: readonly string[]): string[] {
   const names = [...linearModules(config).keys()]
@@ -33,7 +33,7 @@ export function expandTargetModules(config: ModelConfig, patterns: readonly stri
 /**
  * Whether a module's full name fits a pattern of {@link expandTargetModules}.
  *
- * @throws {Error} when the pattern is no regular expression
+ * @throws {Error} when the pattern is not a regular expression
  */
 export function moduleMatcher(pattern: string): (module: string) => boolean {
   if (pattern === ALL_LINEAR) return () => true

@@ -31,7 +31,8 @@ export interface LoraModule {
 /**
  * The modules that `settings` adapt, sorted by name.
  *
- * @throws {Error} when a pattern fits no module, a rank or alpha is no positive number, or dropout is not in [0, 1)
+ * @throws {Error} when a pattern matches no module, a rank or alpha is not a positive number, or dropout is not in [0,
+ * 1)
  */
 export function loraModules(config: ModelConfig, settings: LoraSettings): LoraModule[] {
   const { rsLora = false, dropout = 0 } = settings

@@ -119,6 +119,6 @@ function chosen(override: string): ChatTemplateSources {
   const found = CHAT_TEMPLATES[override] ?? (existsSync(override) ? readTextFile(override) : undefined)
   if (found !== undefined) return new Map([['default', found]])
   throw new Error(
-    `there is no chat template ${override}: name a file, or ${Object.keys(CHAT_TEMPLATES).join(', ')}`
+    `unknown chat template ${override}: name a file, or ${Object.keys(CHAT_TEMPLATES).join(', ')}`
   )
 }

@@ -24,12 +24,12 @@ const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string())
 /**
  * Opens the weight files of a base model's folder: the one place that knows which files these are, which parameter a
  * tensor is, and that some families' checkpoints store linear weights as [in, out]. What it gives is named and laid out
- * as `parameterShapes` has it. Every tensor is a parameter, a copy of the embedding as the head of a tied model, or known
- * to change nothing.
+ * as `parameterShapes` has it. Every tensor is a parameter, a copy of the embedding as the head of a tied model, or
+ * known to change nothing.
  *
  * @throws {UnsupportedModelError} when a parameter is missing or of another shape, or a tensor would be left out
  * @throws {SafetensorsError} when a file is damaged
- * @throws {Error} when there are no weight files; when a tensor is read that holds NaN or an infinity
+ * @throws {Error} when weight files are missing; when a tensor is read that holds NaN or an infinity
  */
 export function openParameters(folder: string, config: ModelConfig): WeightFile {
   const files: WeightFile[] = []

@@ -12,7 +12,7 @@ import type { Home } from './home.ts'
 /** Attempts to take over a dead process's lock when several daemons start at the same time. */
 const ATTEMPTS_MAX = 8
 
-/** A daemon locks its home within milliseconds: one that waits longer than this for its turn gives up. */
+/** A daemon locks its home within milliseconds: one that waits longer than this for its turn fails. */
 const TURNS_MAX = 500
 const TURN_MS = 10
 

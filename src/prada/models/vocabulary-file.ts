@@ -19,7 +19,7 @@ const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/
 /**
  * The bytes that each id of a tokenizer.json stands for.
  *
- * @throws {VocabularyError} when the file is malformed, or a token is no text of its kind
+ * @throws {VocabularyError} when the file is malformed, or a token is not valid text of its kind
  */
 export function readVocabulary(
   tokenizerJson: unknown,

@@ -47,7 +47,7 @@ function checkRequest(
     throw new ServiceError('refused', `a text of ${length} tokens is longer than the context of ${context}`)
 }
 
-/** @throws {ServiceError} `malformed`, for bytes that are no message */
+/** @throws {ServiceError} `malformed`, for malformed bytes */
 export function asMalformed<Value>(read: () => Value): Value {
   try {
     return read()

@@ -1,4 +1,4 @@
-/** Bytes that are no message of the logits protocol. */
+/** Malformed bytes of the logits protocol. */
 export class WireError extends Error {
   override readonly name = 'WireError'
 }

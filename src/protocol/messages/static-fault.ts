@@ -12,8 +12,8 @@ export const ATTEMPTS_MAX = 16
 export const MEMBERSHIP_VOTE_SLOTS = 8
 
 /**
- * What is wrong with a message whoever the members of its round are, or undefined. A peer that is a round behind checks at
- * least this much of what it forwards.
+ * The fault of a message regardless of its round's members, or undefined. A peer that is a round behind checks at least
+ * this much of what it forwards.
  */
 export function staticFault(envelope: Envelope): string | undefined {
   const { kind } = envelope

@@ -78,7 +78,7 @@ describe('the loam command', function () {
     assert(!existsSync(path('home')))
   })
 
-  it('shows a stack to whoever debugs, and to nobody else', async () => {
+  it('shows a stack trace only when debugging', async () => {
     const args = ['consortium', 'inspect', path('missing')]
     assertFails(await loam(...args), 1, /^error: no charter found at /)
     assert.match((await loamWith({ LOAM_DEBUG: '1' }, ...args)).stderr, /^\s+at /m)
@@ -142,7 +142,7 @@ describe('the loam command', function () {
     const [{ text, tokens }] = shown as [Inspection['shown'][number]]
     assert.equal(text, '<|endoftext|>Q:⟦ yes<|endoftext|>⟧')
     assert.equal(tokens.filter(({ learned }) => learned).length, targets)
-    assertFails(await loam('data', 'inspect', path('nowhere')), 1, /there is no data at/)
+    assertFails(await loam('data', 'inspect', path('nowhere')), 1, /no data found at/)
   })
 
   it('scores a text, and names what it cannot score', async () => {
@@ -172,7 +172,7 @@ describe('the loam command', function () {
     const refused: [string[], RegExp][] = [
       [['--text', path('empty')], /is empty/],
       [['--text', path('binary')], /is not UTF-8 text/],
-      [['--text', path('missing')], /there is no text file/],
+      [['--text', path('missing')], /text file not found/],
       [['--text', folder], /is a folder/],
       [['--text', path('text.txt'), '--adapter', path('missing')], /is not a PEFT adapter folder/],
       [['--text', path('text.txt'), '--model', folder], /holds no base model/],
@@ -202,7 +202,7 @@ describe('the loam command', function () {
       const out = ['--out', path('charter.cbor')]
       const card = ['--member', path('card.json')]
       const refused: [string[], RegExp][] = [
-        [[...out, '--member', path('missing.json')], /there is no member card .*missing\.json/],
+        [[...out, '--member', path('missing.json')], /member card not found: .*missing\.json/],
         [[...out, '--member', path('broken.json')], /broken\.json is not a member card/],
         [[...out, '--member', path('wrong.json')], /wrong\.json is not a member card/],
         [[...out, ...card, ...card], /give each member.s card once/],

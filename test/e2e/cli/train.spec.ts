@@ -245,7 +245,7 @@ describe('loam train, generate and eval --choices', function () {
         1,
         /no linear module of the model is called nonsense/
       ],
-      [['train', '--data', path('missing'), ...out], 1, /there is no data at/],
+      [['train', '--data', path('missing'), ...out], 1, /no data found at/],
       [['train', '--data', path('bad.jsonl'), ...out], 1, /bad\.jsonl:2: not valid JSON/],
       [
         ['train', '--data', path('chat.jsonl'), ...out],
@@ -262,7 +262,7 @@ describe('loam train, generate and eval --choices', function () {
       [['generate', '--prompt', 'a', '--adapter', path('missing')], 1, /is not a PEFT adapter folder/],
       [['generate', '--prompt', 'a', '--adapter', path('data.jsonl')], 1, /data\.jsonl is not an adapter/],
       [['eval'], 2, /--text FILE or --choices FILE/],
-      [['eval', '--choices', path('missing')], 1, /there is no file/],
+      [['eval', '--choices', path('missing')], 1, /file not found/],
       [['eval', '--choices', path('data.jsonl')], 1, /data\.jsonl:1: "choices"/]
     ]
     const outcomes = await Promise.all(refused.map(([args]) => loam(...args)))

@@ -64,7 +64,7 @@ async function assertFetched(
   wanted: ReadonlyMap<string, number>,
   before: ReadonlySet<string>
 ): Promise<void> {
-  const line = log.split('\n').findLast((text) => text.includes('"fetched files are whole"'))!
+  const line = log.split('\n').findLast((text) => text.includes('"fetched files are complete"'))!
   const { blocks, earlierBlocks, brought } = JSON.parse(line) as {
     blocks: number
     earlierBlocks: number

@@ -11,12 +11,13 @@ import { splitWeights } from '../../unit/node/split-weights.ts'
  * A random base model in two weight files that is not the shipped one, in a folder of its own, with what the shipped one's
  * lacks: tokens of its own at both ends, a chat template, and files that no charter covers.
  *
- * @param maskBytes of a tensor beside the parameters, as GPT-2's masks are: many blocks for little work
+ * @param tableBytes of a tensor beside the parameters, a kept table of angles that nothing reads: many blocks for
+ *   little work
  */
-export async function makeOtherBase(maskBytes = 0): Promise<string> {
+export async function makeOtherBase(tableBytes = 0): Promise<string> {
   const folder = makeTinyBase(await mkdtemp(join(tmpdir(), 'loam-other-base-')))
   await splitWeights(folder, 2)
-  if (maskBytes > 0) await addMask(join(folder, 'model-00001-of-00002.safetensors'), maskBytes)
+  if (tableBytes > 0) await addTable(join(folder, 'model-00001-of-00002.safetensors'), tableBytes)
   await writeFile(join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: 0, max_length: 64 }))
   await writeFile(join(folder, 'special_tokens_map.json'), '{ "eos_token": "<|endoftext|>" }\n')
   await writeFile(
@@ -27,10 +28,10 @@ export async function makeOtherBase(maskBytes = 0): Promise<string> {
   return folder
 }
 
-async function addMask(path: string, bytes: number): Promise<void> {
+async function addTable(path: string, bytes: number): Promise<void> {
   const { tensors } = decodeSafetensors(await readFile(path))
   const data = new Float32Array(Uint8Array.from(randomBytes(bytes)).buffer)
-  tensors.set('attn.mask', { shape: [data.length], data })
+  tensors.set('model.layers.0.self_attn.rotary_emb.cos_cached', { shape: [data.length], data })
   await writeFile(path, encodeSafetensors(tensors))
 }
 

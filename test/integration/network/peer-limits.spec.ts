@@ -107,7 +107,7 @@ describe('the limits of the network', function () {
     const unread = await open()
     unread.pause()
     await until(() => inbound().every(({ protocol }) => protocol !== PROTOCOL))
-    assert(!isShutOut(), 'being slow is no offence')
+    assert(!isShutOut(), 'being slow is not an offence')
   })
 
   it('bounds the streams that say nothing, and what they hold', async () => {
@@ -175,7 +175,7 @@ describe('the limits of the network', function () {
     assert.deepEqual([...topics.keys()], ['/loam/test/1'])
   })
 
-  it('leaves places for handshakes whoever connects and says nothing', async () => {
+  it('keeps handshake slots free while silent connections pile up', async () => {
     const port = Number(/tcp\/(\d+)/.exec(server.multiaddrs()[0]!)![1])
     let refused = 0
     for (let count = 0; count < 200; count++) {

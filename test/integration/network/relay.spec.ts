@@ -116,7 +116,7 @@ describe('a relay', function () {
     assert.deepEqual(a.peers(), [])
   })
 
-  it('is no member: it gets no gossip, and members answer it nothing', async () => {
+  it('is not a member: it gets no gossip, and members do not answer it', async () => {
     const relay = await startRelay()
     const a = await hidden(relay)
     const b = await hidden(relay)

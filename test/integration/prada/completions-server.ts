@@ -21,7 +21,7 @@ export interface CompletionAnswer {
   model: string
   system_fingerprint: string
   choices: { index: number; text: string; finish_reason: string; logprobs: unknown }[]
-  usage: { prompt_tokens: number }
+  usage: { prompt_tokens: number; completion_tokens: number }
 }
 
 export interface CompletionsServer {
@@ -100,7 +100,10 @@ export async function startCompletionsServer(
           script.format
         )
       })),
-      usage: { prompt_tokens: prompts[0]!.length - (several ? 0 : body.max_tokens) }
+      usage: {
+        prompt_tokens: prompts[0]!.length - body.max_tokens,
+        completion_tokens: body.max_tokens
+      }
     }
   }
 

@@ -30,6 +30,9 @@ describe('data/domains', () => {
   })
 
   it('names the domains there are when asked for another', async () => {
-    await assert.rejects(loadDomain('cooking'), /no domain "cooking": choose one of newsletters, moby-dick/)
+    await assert.rejects(
+      loadDomain('cooking'),
+      /unknown domain "cooking": choose one of newsletters, moby-dick/
+    )
   })
 })

@@ -74,7 +74,7 @@ function readCards(paths: readonly string[]): MemberCard[] {
     try {
       card = memberCardSchema.parse(readJsonObject(path))
     } catch (error) {
-      if (!existsSync(path)) throw new Error(`there is no member card ${path}`)
+      if (!existsSync(path)) throw new Error(`member card not found: ${path}`)
       if (error instanceof FormatError) throw error
       throw new Error(`${path} is not a member card: make one with loam identity --json`, { cause: error })
     }

@@ -70,7 +70,7 @@ export function networkText(view: NetworkView): string {
   const { source, peerId, members, mesh, inbound, outbound, relayed, addresses, bootstrap } = view
   const meshed = mesh === null ? '' : `, ${mesh.length} in the gossip mesh`
   const lines: [string, string][] = [
-    ['network', source === 'daemon' ? 'as the running daemon sees it' : 'no daemon runs: looked at anew'],
+    ['network', source === 'daemon' ? 'as the running daemon sees it' : 'no daemon runs: examined now'],
     ['peer', peerId],
     [
       'members',
@@ -87,7 +87,7 @@ export function networkText(view: NetworkView): string {
     ...lines.map(([name, value]) => wrap(value, ' '.repeat(9)).replace(/^ {9}/, name.padEnd(9))),
     ...listText('announced', announced.map(addressText)),
     ...listText('not announced', unannounced.map(addressText)),
-    ...listText('addresses to begin with', bootstrap.map(bootstrapText))
+    ...listText('configured addresses', bootstrap.map(bootstrapText))
   ].join('\n')
 }
 
@@ -114,7 +114,7 @@ function routerText({ observed }: NetworkView): string {
   const outside = [...new Set(observed.filter(({ isOwn }) => !isOwn).map(({ address }) => hostOf(address)))]
   return outside.length === 0
     ? 'none: others see an address of this machine'
-    : `a NAT: others see ${outside.join(', ')}, which this machine has not`
+    : `a NAT: others see ${outside.join(', ')}, which is not an address of this machine`
 }
 
 function hostOf(address: string): string {

@@ -87,7 +87,7 @@ export function printChoiceReport(report: ChoiceReport, options: EvalOptions): v
 /** The questions of a file. */
 export async function readQuestions(path: string): Promise<MultipleChoice[]> {
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined) throw new Error(`there is no file ${path}`)
+  if (found === undefined) throw new Error(`file not found: ${path}`)
   if (found.isDirectory()) throw new Error(`${path} is a folder, not a file`)
   return readMultipleChoice(path)
 }
@@ -98,7 +98,7 @@ const TEXT_BYTES_MAX = 1024 * 1024 * 1024
 /** The text of a file, without its byte order mark. */
 export async function readText(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined) throw new Error(`there is no text file ${path}`)
+  if (found === undefined) throw new Error(`text file not found: ${path}`)
   if (found.isDirectory()) throw new Error(`${path} is a folder, not a text file`)
   if (found.size > TEXT_BYTES_MAX) throw new Error(`${path} has more than 1 GiB: score it in parts`)
   const bytes = await readFile(path)

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { decodeUtf8, requireRegularFile } from '../../../formats/index.ts'
+import { decodeUtf8 } from '../../../formats/index.ts'
 import { readCharter } from '../../../node/home/charter-file.ts'
 import { type Home, homeAt } from '../../../node/home/home.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from '../../../node/home/identity.ts'
@@ -38,7 +38,7 @@ async function openMemberHome(path: string): Promise<MemberHome> {
   const { head } = await openRoundStore(home, charter)
   const identity = await loadIdentity(home.identity)
   if (identity === undefined)
-    throw new Error(`there is no identity in ${home.folder}: create one with loam identity`)
+    throw new Error(`no identity found in ${home.folder}: create one with loam identity`)
   return { home, charter, head, identity }
 }
 
@@ -88,8 +88,7 @@ export async function runRequest({
 /** Supports a candidate's request in the name of this member. */
 export async function runAdmit(file: string, { home: path, ...output }: HomeOptions): Promise<void> {
   const member = await openMemberHome(path)
-  if (!existsSync(file)) throw new Error(`there is no request ${file}`)
-  requireRegularFile(file)
+  if (!existsSync(file)) throw new Error(`request file not found: ${file}`)
   await support(
     member,
     decodeRequest(decodeUtf8(await readFile(file), file), member.charter.id, file),
@@ -118,7 +117,6 @@ export async function runEvict(
 }
 
 async function readStanding(path: string) {
-  requireRegularFile(path)
   try {
     const { members: _members, ...standing } = JSON.parse(decodeUtf8(await readFile(path), path))
     return standingSchema.parse(standing)

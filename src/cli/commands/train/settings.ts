@@ -193,7 +193,7 @@ export async function loadTrainSettings(
 }
 
 function readSettings(file: string): object {
-  if (!existsSync(file)) throw new Error(`there is no config file ${file}`)
+  if (!existsSync(file)) throw new Error(`config file not found: ${file}`)
   try {
     return readJsonObject(file)
   } catch (error) {

@@ -1,6 +1,6 @@
 import { printProgress } from '../../terminal/output.ts'
 
-/** Between two lines where standard error is no terminal, milliseconds. */
+/** Interval of lines when standard error is not a terminal, milliseconds. */
 const LINE_INTERVAL_MS = 5_000
 
 /** What a progress line says. */

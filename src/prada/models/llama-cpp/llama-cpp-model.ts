@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { requireRegularFile } from '../../../formats/index.ts'
 import type { Vocabulary } from '../../core/index.ts'
 import type { TokenModel } from '../token-model.ts'
@@ -13,7 +14,7 @@ export interface LlamaCppOptions {
   readonly context?: number
   /** Texts whose keys and values are kept; others are computed anew when they go on. Each takes memory for `context`. */
   readonly sequences?: number
-  /** Threads of a pass; llama.cpp's choice unless given. */
+  /** Threads of a pass; half the processors unless given. llama.cpp's spin while they wait: more are slow beside others. */
   readonly threads?: number
   /** Whether to use a GPU that llama.cpp finds. */
   readonly gpu?: boolean
@@ -68,7 +69,7 @@ export async function openLlamaCppModel(file: string, options: LlamaCppOptions =
       flashAttention: false,
       experimentalKvCacheKeyType: 'F32',
       experimentalKvCacheValueType: 'F32',
-      ...(options.threads !== undefined && { threads: options.threads })
+      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / 2))
     })
     const pool = createSequencePool(
       Array.from({ length: sequences }, () => made.getSequence()),

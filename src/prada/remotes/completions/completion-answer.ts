@@ -35,7 +35,9 @@ export const completionSchema = z.object({
       })
     )
     .max(1_024),
-  usage: z.object({ prompt_tokens: z.int().nonnegative() }).nullish()
+  usage: z
+    .object({ prompt_tokens: z.int().nonnegative(), completion_tokens: z.int().nonnegative().optional() })
+    .nullish()
 })
 
 type Logprobs = NonNullable<z.infer<typeof completionSchema>['choices'][number]['logprobs']>

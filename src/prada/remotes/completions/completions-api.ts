@@ -1,6 +1,5 @@
 import type { HttpExchange } from '../http-exchange.ts'
 import { TransportError } from '../logits-transport.ts'
-import { RemoteError } from '../remote.ts'
 import { completionSchema, toldPositions } from './completion-answer.ts'
 import type { TokenNames } from './token-names.ts'
 import type { ToldPosition } from './told-position.ts'
@@ -20,10 +19,12 @@ export interface CompletionRequest {
 
 /** What a server answered. */
 export interface Completion {
-  /** Positions of each prompt's continuation. */
+  /** Positions of each prompt's continuation; none where it told of none. */
   readonly choices: readonly (readonly ToldPosition[])[]
   /** Tokens that it read; undefined where it does not say. */
   readonly promptTokens: number | undefined
+  /** Tokens that it made, of a single prompt; undefined where it does not say. */
+  readonly madeTokens: number | undefined
   /** What it says of itself: name and fingerprint. */
   readonly identity: string
 }
@@ -63,22 +64,18 @@ export function createCompletionsApi(
         throw new TransportError('garbage', `${answer.choices.length} choices for ${count} prompts`)
       const choices = answer.choices.toSorted((a, b) => a.index - b.index)
       return {
-        choices: choices.map(({ logprobs, finish_reason }, index) => {
+        choices: choices.map(({ logprobs }, index) => {
           if (choices[index]!.index !== index)
             throw new TransportError('garbage', `no choice of index ${index}`)
-          if (logprobs === null || logprobs === undefined) {
-            if (finish_reason === 'stop') return []
-            throw new RemoteError(
-              'refused',
-              `${exchange.address} tells no log-probabilities: turn them on there (llama-cpp-python: --logits_all true)`
-            )
-          }
+          // So llama-server answers where what it made is a part of a character.
+          if (logprobs === null || logprobs === undefined) return []
           const told = toldPositions(logprobs, names, topK, temperature === 0)
           if (told.length > maxTokens)
             throw new TransportError('garbage', `${told.length} tokens, where ${maxTokens} were asked for`)
           return told
         }),
         promptTokens: answer.usage?.prompt_tokens,
+        madeTokens: answer.usage?.completion_tokens,
         identity: JSON.stringify([answer.model ?? null, answer.system_fingerprint ?? null])
       }
     }

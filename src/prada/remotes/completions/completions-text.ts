@@ -1,6 +1,5 @@
 import type { PositionRecord } from '../../wire/index.ts'
 import type { HttpExchange } from '../http-exchange.ts'
-import { TransportError } from '../logits-transport.ts'
 import { RemoteError, type RemoteText, type Traffic, type TripRequest } from '../remote.ts'
 import { type Retries, withRetries } from '../retries.ts'
 import type { Completion, CompletionsApi, Prompt } from './completions-api.ts'
@@ -59,8 +58,15 @@ export class CompletionsText implements RemoteText {
     const topK = this.#topK(request)
     const first = ids.length - request.positions.length + 1
     const prompts = positions.map((_, index) => ids.slice(0, first + index))
-    const { choices } = await this.#ask(prompts, 1, topK, 1, signal)
-    return choices.map((told, index) => this.#record(told[0], positions[index]!, topK))
+    for (let draw = 0; draw < DRAWS; draw++) {
+      const { choices } = await this.#ask(prompts, 1, topK, 1, signal)
+      const untold = choices.findIndex((told) => told.length === 0)
+      if (untold === 0) continue
+      return choices
+        .slice(0, untold < 0 ? choices.length : untold)
+        .map(([told], index) => this.#record(told!, positions[index]!, topK))
+    }
+    throw this.#untold()
   }
 
   /** The position behind the text, and those behind the tokens that the server makes. */
@@ -70,8 +76,12 @@ export class CompletionsText implements RemoteText {
     const { prompt, doubt } = this.#promptOf(ids)
     const count = asksMore(request) ? 0 : (draft?.count ?? 0)
     const greedy = draft?.settings.temperature === 0 && this.#server.traits.draftsGreedily
-    const { told, promptTokens } = await this.#drawn(prompt, count + 1, topK, greedy ? 0 : 1, signal)
-    const doubts = doubt ?? this.#misread(ids, promptTokens)
+    const {
+      told,
+      doubt: drawn,
+      promptTokens
+    } = await this.#drawn(prompt, count + 1, topK, greedy ? 0 : 1, signal)
+    const doubts = doubt ?? drawn ?? this.#misread(ids, promptTokens)
     const records: PositionRecord[] = []
     for (const [index, position] of told.entries()) {
       const record = this.#record(position, index === 0 ? positions[0]! : [], topK)
@@ -87,22 +97,37 @@ export class CompletionsText implements RemoteText {
     return records
   }
 
-  /** A continuation of at least one token: where the text ends by chance, another may be drawn. */
+  /**
+   * A continuation of at least one token. Where the text ends by chance, or a token is not told of, as llama-server does with
+   * parts of characters, another is drawn: without all of its tokens nobody knows which positions the others are.
+   */
   async #drawn(
     prompt: Prompt,
     maxTokens: number,
     topK: number,
     temperature: number,
     signal: AbortSignal
-  ): Promise<{ readonly told: readonly ToldPosition[]; readonly promptTokens: number | undefined }> {
+  ): Promise<{
+    readonly told: readonly ToldPosition[]
+    readonly promptTokens: number | undefined
+    readonly doubt?: string
+  }> {
     for (let draw = 0; draw < DRAWS; draw++) {
-      const answer = await this.#ask(prompt, maxTokens, topK, draw === 0 ? temperature : 1, signal)
-      const told = answer.choices[0]!
-      if (told.length > 0) return { told, promptTokens: answer.promptTokens }
+      const count = draw === 0 ? maxTokens : 1
+      const answer = await this.#ask(prompt, count, topK, draw === 0 ? temperature : 1, signal)
+      const { choices, promptTokens, madeTokens } = answer
+      const told = choices[0]!
+      if (told.length === 0 || (madeTokens ?? told.length) !== told.length) continue
+      const known = madeTokens !== undefined || count === 1
+      return { told, promptTokens, ...(!known && { doubt: 'it does not say how many tokens it made' }) }
     }
-    throw new RemoteError(
+    throw this.#untold()
+  }
+
+  #untold(): RemoteError {
+    return new RemoteError(
       'refused',
-      `${this.#server.exchange.address} ends the text here, and tells of no other token`
+      `${this.#server.exchange.address} tells no log-probabilities of what comes next here, in ${DRAWS} attempts`
     )
   }
 
@@ -123,12 +148,7 @@ export class CompletionsText implements RemoteText {
     return answer
   }
 
-  #record(
-    told: ToldPosition | undefined,
-    asked: TripRequest['positions'][number],
-    topK: number
-  ): PositionRecord {
-    if (told === undefined) throw new TransportError('garbage', 'no token for a prompt')
+  #record(told: ToldPosition, asked: TripRequest['positions'][number], topK: number): PositionRecord {
     return recordOf(told, asked, this.#server.vocabularySize, topK)
   }
 

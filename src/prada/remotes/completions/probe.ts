@@ -1,7 +1,7 @@
 import type { Vocabulary } from '../../core/index.ts'
 import { TransportError } from '../logits-transport.ts'
 import { RemoteError } from '../remote.ts'
-import type { Completion, CompletionsApi, Prompt } from './completions-api.ts'
+import type { Completion, CompletionRequest, CompletionsApi, Prompt } from './completions-api.ts'
 import type { TokenNames } from './token-names.ts'
 import type { ToldPosition } from './told-position.ts'
 
@@ -42,9 +42,9 @@ const EXTRAS: readonly Readonly<Record<string, unknown>>[] = [
 const WHOLE_ROWS_MAX = 4_096
 /** Counts of log-probabilities that servers are known to stop at, and more. */
 const TOP_K_TRIED = [1_024, 64, 20, 10, 5]
-/** A difference of answers that one comparison does not show. */
-const BATCH_ERROR_MIN = 2 ** -13
-/** What one comparison finds is a sample: the largest may be some times as large. */
+/** A difference of answers that a few comparisons need not show. */
+const BATCH_ERROR_MIN = 2 ** -10
+/** What a few comparisons find is a sample: the largest may be some times as large. */
 const BATCH_ERROR_FACTOR = 4
 /** Only values near enough to win are compared, nats. */
 const COMPARED_NATS = 16
@@ -66,17 +66,11 @@ export async function probe(
   const ids = probeIds(vocabulary, names)
   const { extras, takesIds, first } = await firstAnswer(api, ids, names, signal)
   const prompt: Prompt = takesIds ? ids : names.textOf(ids)!
-  const ask = (temperature: number, topK: number, several = false): Promise<Completion> =>
-    api.complete(
-      {
-        prompt: several ? [ids, [...ids, ids[0]!]] : (prompt as string),
-        maxTokens: 1,
-        topK,
-        temperature,
-        extras
-      },
-      signal
-    )
+  const ask = (
+    temperature: number,
+    topK: number,
+    asked: CompletionRequest['prompt'] = prompt
+  ): Promise<Completion> => api.complete({ prompt: asked, maxTokens: 1, topK, temperature, extras }, signal)
   const size = vocabulary.tokens.length
   const tried = [...(size <= WHOLE_ROWS_MAX ? [size] : []), ...TOP_K_TRIED.filter((topK) => topK < size)]
   const { told, topKMax } = await mostTold(tried, (topK) => ask(1, topK))
@@ -85,19 +79,46 @@ export async function probe(
   const greedy = await accepted(() => ask(0, topK))
   const added = first.promptTokens === undefined ? undefined : first.promptTokens - ids.length
   // Of several prompts it does not say how many tokens each has: it must be known to add none.
-  const list = takesIds && added === 0 ? await accepted(() => ask(1, topK, true)) : undefined
-  const difference = list === undefined ? 0 : differenceOf(told, list.choices[0]?.[0])
+  const difference =
+    takesIds && added === 0
+      ? await accepted(() => differenceOfLists(comparedPrompts(vocabulary), (asked) => ask(1, topK, asked)))
+      : undefined
   return {
     extras,
     takesIds,
-    takesLists: list !== undefined && difference < 1,
+    takesLists: difference !== undefined && difference < 1,
     added,
     topKMax,
     rows: topKMax >= size && !told.incomplete && knownIds(told) >= size,
     draftsGreedily: greedy !== undefined && differenceOf(told, greedy.choices[0]?.[0]) < COMPARED_SAME,
-    batchError: Math.max(BATCH_ERROR_MIN, difference < 1 ? BATCH_ERROR_FACTOR * difference : 0),
+    batchError: Math.max(BATCH_ERROR_MIN, BATCH_ERROR_FACTOR * (difference ?? 0)),
     identity: first.identity
   }
+}
+
+/** Prompts of several lengths, whose distributions are compared asked one by one and at once. */
+const COMPARED_LENGTHS = [9, 17, 33]
+
+function comparedPrompts({ tokens }: Vocabulary): number[][] {
+  const ids = [...tokens.keys()].filter((id) => tokens[id] !== undefined)
+  return COMPARED_LENGTHS.map((length) =>
+    Array.from({ length }, (_, place) => ids[(place * 7_919) % ids.length]!)
+  )
+}
+
+/** Largest difference between the answers to prompts one by one and at once, nats; ∞ where one is of something else. */
+async function differenceOfLists(
+  prompts: readonly (readonly number[])[],
+  ask: (prompt: CompletionRequest['prompt']) => Promise<Completion>
+): Promise<number> {
+  const together = await ask(prompts)
+  let largest = 0
+  for (const [index, prompt] of prompts.entries()) {
+    const [alone, listed] = [(await ask(prompt)).choices[0]?.[0], together.choices[index]?.[0]]
+    // A token that is not told of says nothing.
+    if (alone !== undefined && listed !== undefined) largest = Math.max(largest, differenceOf(alone, listed))
+  }
+  return largest
 }
 
 /** Log-probabilities this near are the same distribution's. */
@@ -148,7 +169,10 @@ async function mostTold(
     const count = told.incomplete ? topK : Math.min(topK, told.tokens.length)
     return { told, topKMax: Math.max(1, count) }
   }
-  throw new RemoteError('refused', 'the server tells no log-probabilities of the likeliest tokens')
+  throw new RemoteError(
+    'refused',
+    'the server tells no log-probabilities of the likeliest tokens: turn them on there (llama-cpp-python: --logits_all true)'
+  )
 }
 
 function requireUncut({ tokens }: ToldPosition, topKMax: number, size: number): void {

@@ -25,11 +25,11 @@ export function stoppedPeer(network: () => PeerNetwork): void {
       let stopped: number
       try {
         stopped = lastOfOthers()
-        await network().untilSealed(stopped + 3, ...OTHERS)
+        await network().untilSealed(stopped + 2, ...OTHERS)
       } finally {
         process.kill(pid, 'SIGCONT')
       }
-      await untilStacked(stopped + 3)
+      await untilStacked(stopped + 2)
       assert(agree(network().watches))
     })
 
@@ -62,7 +62,7 @@ export function stoppedPeer(network: () => PeerNetwork): void {
         await network().startAlone(LATE)
       }
       assert(network().lastSealed(LATE) < killed)
-      await network().untilSealed(killed + 3, ...OTHERS)
+      await network().untilSealed(killed + 2, ...OTHERS)
       const gone = lastOfOthers()
       await network().startAlone(LATE)
       await untilStacked(gone)

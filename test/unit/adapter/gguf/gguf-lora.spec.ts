@@ -34,7 +34,7 @@ describe('GGUF names and rows', () => {
     assert.deepEqual(moved(`${layer}.q_proj`, { ...llama, name: 'qwen2' }), [...rows.data])
   })
 
-  it('refuse rows that are no whole heads', () => {
+  it('refuse rows that do not divide into whole heads', () => {
     const rows = { shape: [6], data: new Float32Array(6) }
     assert.throws(() => ggufRows(`${layer}.q_proj`, rows, llama), /6 rows are not 2 heads of an even size/)
   })

@@ -64,13 +64,13 @@ describe('an int8 shard', () => {
     assert.deepEqual([...back.B], [Math.fround(-127 * step), 254])
   })
 
-  it('is refused where a step is no size, or the product is not finite', () => {
+  it('is refused if a step is negative or not finite, or a product is not finite', () => {
     const pair = oneElementPair(1)
     const shard = shardFromPair(pair, 'int8')
     for (const step of [Number.NaN, -1, Number.POSITIVE_INFINITY, 3e38]) {
       const bytes = shard.blocks[0]!.bytes.slice()
       new DataView(bytes.buffer).setFloat32(0, step, true)
-      assert.throws(() => pairFromBlocks(shard, [bytes]), /no size|NaN or infinity/)
+      assert.throws(() => pairFromBlocks(shard, [bytes]), /step is negative or not finite|NaN or infinity/)
     }
     const beyond = shard.blocks[0]!.bytes.slice()
     beyond[8] = 0x80

@@ -99,7 +99,7 @@ describe('a shard', () => {
     }
     assert.throws(() => pairFromBlocks(shard, [new Uint8Array(7)]), /7 bytes, not 8/)
     for (const rank of [0, -1, 1.5, 2 ** 52])
-      assert.throws(() => shardByteLength({ ...shard, rank }), /no count|too large/)
+      assert.throws(() => shardByteLength({ ...shard, rank }), /not a positive integer|too large/)
     assert.throws(() => shardFromPair({ ...pair, alpha: 0 }), /alpha is 0/)
     assert.throws(() => shardFromPair({ ...pair, A: new Float32Array(2) }), /A has 2 elements/)
   })

@@ -47,7 +47,7 @@ describe('the cap on samples', () => {
     assert.deepEqual(cappedSamples([1, 1, 1, 9, 9], 'median'), [1, 1, 1, 1, 1])
   })
 
-  it('refuses what is no count', () => {
+  it('refuses counts that are not positive integers', () => {
     for (const samples of [[], [0], [-1], [1.5], [Number.NaN], [2 ** 53]]) {
       assert.throws(() => cappedSamples(samples), /median|not a count/)
     }

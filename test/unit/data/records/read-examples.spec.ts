@@ -132,7 +132,7 @@ describe('data/records', () => {
     ]
     for (const [name, text, message, options] of refused)
       await assert.rejects(readExamples(await put(name, text), options), message)
-    await assert.rejects(readExamples(path('missing')), /there is no data at/)
+    await assert.rejects(readExamples(path('missing')), /no data found at/)
     await mkdir(path('empty'))
     await assert.rejects(readExamples(path('empty')), /holds no data/)
     await writeFile(path('k.txt'), Uint8Array.of(0xff, 0xfe))

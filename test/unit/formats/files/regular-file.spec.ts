@@ -13,7 +13,7 @@ import { openWeightFile } from '../../../../src/model/weights/weight-file.ts'
 import { readCharter } from '../../../../src/node/home/charter-file.ts'
 import { readInvite } from '../../../../src/node/membership/invite-files.ts'
 
-describe('what is no regular file', () => {
+describe('anything but a regular file', () => {
   let folder: string
   before(function () {
     if (process.platform === 'win32') this.skip()

@@ -89,6 +89,20 @@ describe('chat template', () => {
     assert.deepEqual([...all!.weights], [0, 1, 1, 1, 1, 1])
   })
 
+  it('writes the day that it is told, and one and the same day where nothing else is said', () => {
+    const dated =
+      "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% endif %} {{ messages[0].content }}"
+    const say = (date?: () => Date): string =>
+      createChatTemplate(dated, date && { date })([{ role: 'user', content: 'Hi' }], {
+        addGenerationPrompt: false
+      })
+    assert.equal(say(), '26 Jul 2024 Hi')
+    assert.equal(
+      say(() => new Date('2026-03-07T23:59:59Z')),
+      '07 Mar 2026 Hi'
+    )
+  })
+
   it("is found in a model's folder, or given", () => {
     const folder = mkdtempSync(join(tmpdir(), 'loam-chat-'))
     const config = (json: object): void =>
@@ -115,7 +129,7 @@ describe('chat template', () => {
       assert.match(rendered('chatml')!, /^<\|im_start\|>user\nHi<\|im_end\|>/)
       writeFileSync(join(folder, 'own.txt'), '\ufefffile {{ messages[0].content }}')
       assert.equal(rendered(join(folder, 'own.txt')), 'file Hi')
-      assert.throws(() => rendered('nonsense'), /there is no chat template nonsense/)
+      assert.throws(() => rendered('nonsense'), /unknown chat template nonsense/)
       config({ chat_template: 7 })
       assert.throws(() => rendered(), /tokenizer_config\.json/)
     } finally {

@@ -105,7 +105,7 @@ describe('a history that is trusted for an invite’s seal', () => {
     await chain.clear()
   })
 
-  it('is refused where the invite is signed by somebody who is no member after it', async () => {
+  it('is refused if the invite’s signer is not a member after it', async () => {
     const told = history(member, ['a'])
     const stranger = await oneMember((await temporaryHome()).home, 2)
     const chain = chainFor(invite(told, stranger.identity.signer))

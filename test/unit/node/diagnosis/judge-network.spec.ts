@@ -15,7 +15,7 @@ function finding(changes: Partial<NetworkView>): [string, string] {
   return [findings[0]!.level, findings[0]!.text]
 }
 
-describe('what a person has to do about a network', () => {
+describe('findings about a network', () => {
   it('is nothing where all is well, or where nobody else is in the consortium', () => {
     assert.deepEqual(judgeNetwork(network()), [])
     const alone = { others: 0, connected: 0, quorum: 1 }
@@ -51,7 +51,7 @@ describe('what a person has to do about a network', () => {
     assert.match(text, /--bootstrap ADDRESS/)
   })
 
-  it('is to mend an address that will never answer, whoever else is there', () => {
+  it('is to fix an address that will never answer, whoever else is connected', () => {
     for (const outcome of ['malformed', 'wrong-peer', 'not-a-member', 'refuses-us', 'other-protocol'])
       assert.equal(finding({ bootstrap: [bootstrap(), bootstrap({ ...refused, outcome })] })[0], 'action')
   })

@@ -45,7 +45,7 @@ describe('an identity', () => {
     assert.equal(await loadIdentity(home.identity), undefined, 'nothing was made')
   })
 
-  it('is one, whoever is first, when two make it in the same instant', async () => {
+  it('is the same when two processes create it at the same time', async () => {
     const made = await Promise.all(Array.from({ length: 3 }, () => loadOrCreateIdentity(home.identity)))
     assert.equal(new Set(made.map(({ peerId }) => peerId)).size, 1)
   })

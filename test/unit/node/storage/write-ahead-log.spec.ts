@@ -99,7 +99,7 @@ describe('the write-ahead log', () => {
     assert.deepEqual(await readFile(path), bytes)
   })
 
-  it('refuses a file that is no log', async () => {
+  it('refuses a file that is not a log', async () => {
     await writeFile(path, 'something else')
     await assert.rejects(openWriteAheadLog(path), /not a log of this version/)
     await truncate(path, 0)

@@ -28,7 +28,7 @@ describe('the network in loam doctor', () => {
     assert(!text.includes('gossip mesh'))
   })
 
-  it('is passed by where there is no home', async () => {
+  it('is skipped without a home', async () => {
     const { home, remove } = await temporaryHome()
     after(remove)
     const { result, text, actions } = await networkSection.examine({ home: home.folder, settings: {} })

@@ -53,7 +53,7 @@ describe('loam train: settings, log and progress', () => {
       name: 'UsageError',
       message: /c\.json is not JSON: line 2, column 14: \\D is not an escape/
     })
-    await assert.rejects(loadTrainSettings(path('missing.json'), {}), /there is no config file/)
+    await assert.rejects(loadTrainSettings(path('missing.json'), {}), /config file not found/)
   })
 
   it('a resumed log keeps the steps up to the checkpoint, and nothing that was cut off', async () => {

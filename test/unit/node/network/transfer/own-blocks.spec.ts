@@ -17,7 +17,7 @@ describe('an author’s own blocks', () => {
     assert.equal(own.refusal('d', 'second', 0, 60_000), undefined)
   })
 
-  it('go in the end to whoever asks on: it may reach nobody else', () => {
+  it('are sent in the end to a persistent asker: it may reach nobody else', () => {
     const own = new OwnBlocks()
     own.publish(['d'])
     const waits: number[] = []
@@ -34,7 +34,7 @@ describe('an author’s own blocks', () => {
     assert(own.refusal('d', 'another', 3, 0)! > 0)
   })
 
-  it('are no matter where they are another author’s, or of long ago', () => {
+  it('are not spared if they are another author’s, or old', () => {
     const own = new OwnBlocks()
     assert.equal(own.refusal('other', 'a', 5, 0), undefined)
     for (const digest of ['1', '2', '3']) own.publish([digest])
