@@ -108,10 +108,12 @@ function compared(remote: Remote, { model, prompts, tokens }: Options): Promise<
 
 function textOf(result: Comparison | 'skipped'): string {
   if (result === 'skipped') return 'skipped, as it is not given'
-  const { tokens, differences, nearTies, inexact, batchError, trips, accepted, judged } = result
+  const { tokens, compared, differences, nearTies, inexact, batchError, trips, accepted, judged } = result
   const share = nearTies / tokens
   return [
-    `${tokens} tokens, ${differences} other than the naive way's`,
+    compared === 0
+      ? `${tokens} tokens, none compared, as it tells no whole rows`
+      : `${tokens} tokens, of ${compared} compared ${differences} other than the naive way's`,
     `${nearTies} near ties (${(100 * share).toFixed(3)} %, ${share < NEAR_TIES_MAX ? 'within' : 'BEYOND'} 0.1 %) at a batch error of ${batchError.toExponential(1)}`,
     `${inexact} not certain`,
     `${(tokens / trips).toFixed(2)} tokens a trip, ${(accepted / Math.max(1, judged)).toFixed(2)} of the drafts kept`

@@ -19,6 +19,8 @@ import {
 /** How the tokens of a session lie beside those of the naive way. */
 export interface Comparison {
   tokens: number
+  /** Of these, those that stand beside one of the naive way; none where the remote tells no whole rows. */
+  compared: number
   /** Tokens that are called certain, are no near ties, and are others. */
   differences: number
   nearTies: number
@@ -78,6 +80,7 @@ export async function compareWithNaive(
   const components = pairProxy(proxy, vocabulary, remote)
   const found: Comparison = {
     tokens: 0,
+    compared: 0,
     differences: 0,
     nearTies: 0,
     inexact: 0,
@@ -133,6 +136,7 @@ async function compare(
   let follows = true
   for await (const { id, exact, nearTie } of text.tokens) {
     found.tokens++
+    if (follows && naive !== undefined) found.compared++
     if (follows && naive !== undefined && naive[place] !== id) {
       if (exact && nearTie !== true) found.differences++
       // Behind another token the texts are two.
