@@ -48,6 +48,8 @@ export interface Copy {
   lostIn: number
   /** The round at whose start it comes back; 0 when it is not away. */
   awayUntil: number
+  /** How often it has flooded the others. */
+  floods: number
   /** Ids of what it has said itself, in hex, of the present round and later ones. */
   words: Set<string>
   /** Rule 17: the latest round of which it heard a word of its own that it had not said; 0 when there was none. */

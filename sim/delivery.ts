@@ -3,6 +3,8 @@ import { MalformedError } from '../src/protocol/encoding/canonical-cbor.ts'
 import type { Judgement } from '../src/protocol/messages/judge.ts'
 import type { Envelope, Message } from '../src/protocol/messages/message.ts'
 import { withEarly } from '../src/protocol/rules/hear.ts'
+import { afterFault } from '../src/protocol/rules/vote.ts'
+import { isOutrun } from '../src/protocol/state/keep.ts'
 import { faultyMessages, pester } from './adversary/pester.ts'
 import { utter } from './adversary/utter.ts'
 import { type Copy, isHonest, mindsOwnWords } from './copy.ts'
@@ -83,7 +85,9 @@ export class Delivery {
     const { envelopeCheck, watch, event } = this.#world
     try {
       const envelope = envelopeCheck.decode(bytes)
+      if (!this.#isBrought(to, envelope, arrival) || isOutrun(state, envelope.header)) return
       const judgement = envelopeCheck.judge(state.context, envelope)
+      if (!this.#isWithinBudget(to, envelope, judgement, arrival)) return
       if (judgement.verdict === 'accept') {
         if (isHonest(to)) watch.accepted(to, state, judgement.message)
         const isOwn = equalBytes(envelope.header.author, to.peer)
@@ -95,6 +99,8 @@ export class Delivery {
       if (judgement.verdict === 'early') event(to, { type: 'early', author: envelope.header.author, bytes })
       if (judgement.verdict === 'accept' || isKept) this.#forward(to, envelope, arrival)
       this.#charge(to, envelope, judgement, arrival)
+      const follows = judgement.verdict === 'fault' ? afterFault(state, envelope.header) : undefined
+      if (follows !== undefined) event(to, follows)
       const isRefused = judgement.verdict === 'reject' || judgement.verdict === 'fault'
       if (isRefused && isHonest(to) && this.#isHonestWord(envelope))
         watch.note('rejected', `${to.name} rejected an honest ${envelope.kind}: ${judgement.reason}`)
@@ -114,6 +120,25 @@ export class Delivery {
     if (seen.has(bytes)) return false
     seen.add(bytes)
     return true
+  }
+
+  /** Whether the neighbour that brings a message may bring another of its author. */
+  #isBrought(to: Copy, envelope: Envelope, { from, way }: Arrival): boolean {
+    const { scenario, neighbours } = this.#world
+    const author = this.#authorOf(envelope)
+    if (!scenario.gossips || from === undefined || way === 'sync' || author === undefined) return true
+    return neighbours.mayBring(to, from, author)
+  }
+
+  #isWithinBudget(to: Copy, envelope: Envelope, { verdict }: Judgement, { way }: Arrival): boolean {
+    const { scenario, neighbours } = this.#world
+    const author = this.#authorOf(envelope)
+    if (!scenario.gossips || way === 'sync' || author === undefined) return true
+    return verdict === 'reject' || verdict === 'ignore' || neighbours.maySay(to, author)
+  }
+
+  #authorOf({ header }: Envelope): Copy | undefined {
+    return this.#world.copies.find(({ peer }) => equalBytes(peer, header.author))
   }
 
   /** Honest members pass on by gossip what they accept and keep. */

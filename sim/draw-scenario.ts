@@ -37,7 +37,15 @@ const PLANS: readonly (readonly Act[])[] = [
 ]
 
 /** Behaviours that are drawn separately, or that only have an effect under certain charters. */
-const APART: ReadonlySet<Behaviour> = new Set(['twin', 'copied', 'silent', 'trains-harm', 'errs-early'])
+const APART: ReadonlySet<Behaviour> = new Set([
+  'twin',
+  'copied',
+  'silent',
+  'announces-nothing',
+  'floods-uselessly',
+  'trains-harm',
+  'errs-early'
+])
 
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
@@ -95,7 +103,7 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
     ...joins,
     ...spare.parts,
     ...gossip,
-    faulty: drawCopied(seed, gossip.faulty ?? faulty),
+    faulty: drawMore(seed, gossip.faulty ?? faulty),
     changes: [...(joins.changes ?? []), ...(spare.parts.changes ?? [])]
   }
 }
@@ -150,15 +158,24 @@ function drawGossip(seed: number, members: number, faulty: readonly FaultyMember
   }
 }
 
-/** Half of the twins are homes that were copied. Drawn from numbers of its own, as above. */
-function drawCopied(seed: number, faulty: readonly FaultyMember[]): readonly FaultyMember[] {
+/**
+ * Half of the twins are homes that were copied; some of the others announce nothing, or flood beside what else they do. Drawn
+ * from numbers of its own, as above.
+ */
+function drawMore(seed: number, faulty: readonly FaultyMember[]): readonly FaultyMember[] {
   const random = new SeededRandom(seed * 65_537 + 1)
   for (let skipped = 0; skipped < 4; skipped++) random.next()
-  return faulty.map(({ member, behaviours }) =>
-    behaviours.includes('twin') && random.chance(0.5)
-      ? { member, behaviours: behaviours.map((each) => (each === 'twin' ? 'copied' : each)) }
-      : { member, behaviours }
-  )
+  return faulty.map(({ member, behaviours }) => {
+    if (behaviours.includes('twin')) {
+      const isCopied = random.chance(0.5)
+      return { member, behaviours: behaviours.map((each) => (each === 'twin' && isCopied ? 'copied' : each)) }
+    }
+    if (behaviours.includes('silent')) return { member, behaviours }
+    const more: Behaviour[] = []
+    if (random.chance(0.1)) more.push('announces-nothing')
+    if (random.chance(0.15)) more.push('floods-uselessly')
+    return { member, behaviours: [...behaviours, ...more] }
+  })
 }
 
 /** Sometimes one or two peers ask to join. */

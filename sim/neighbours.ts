@@ -1,3 +1,4 @@
+import { authorBudget, edgeBudgets, MessageBudgets } from '../src/node/network/gossip/message-budget.ts'
 import { INVALID_MESSAGES, SCORE_THRESHOLDS } from '../src/node/network/gossip/score.ts'
 import { BanList } from '../src/node/network/limits/ban-list.ts'
 import { type Copy, isHonest } from './copy.ts'
@@ -13,6 +14,9 @@ interface Invalid {
 interface Opinion {
   readonly bans: BanList
   readonly invalid: Map<string, Invalid>
+  /** Of what every neighbour brings of every author, and of what is taken of an author. */
+  readonly edges: MessageBudgets
+  readonly authors: MessageBudgets
 }
 
 /**
@@ -47,6 +51,24 @@ export class Neighbours {
     this.blame(copy, from, what)
   }
 
+  /** Whether a copy looks at one more message of an author that a neighbour brings. */
+  mayBring(copy: Copy, from: Copy, author: Copy): boolean {
+    const isTaken = this.#opinionOf(copy).edges.take(`${from.name} ${author.person}`, this.#world.queue.now)
+    return isTaken || this.#drops(copy, author, from)
+  }
+
+  /** Whether a copy takes one more message of an author, after its signature. */
+  maySay(copy: Copy, author: Copy): boolean {
+    const isTaken = this.#opinionOf(copy).authors.take(`${author.person}`, this.#world.queue.now)
+    return isTaken || this.#drops(copy, author, author)
+  }
+
+  #drops(copy: Copy, author: Copy, from: Copy): false {
+    if (isHonest(copy) && isHonest(author) && isHonest(from))
+      this.#world.watch.note('shut-out', `${copy.name} drops a message of honest ${author.name}: too many`)
+    return false
+  }
+
   /** A copy holds a false message against another. */
   blame(copy: Copy, offender: Copy, what: string): void {
     const ban = this.#opinionOf(copy).bans.note(offender.name, 'false', this.#world.queue.now)
@@ -75,7 +97,13 @@ export class Neighbours {
   #opinionOf(copy: Copy): Opinion {
     const known = this.#opinions.get(copy)
     if (known !== undefined) return known
-    const opinion = { bans: new BanList(), invalid: new Map<string, Invalid>() }
+    const trainers = () => copy.context.trainers.length
+    const opinion = {
+      bans: new BanList(),
+      invalid: new Map<string, Invalid>(),
+      edges: edgeBudgets(trainers),
+      authors: new MessageBudgets(() => authorBudget(trainers()))
+    }
     this.#opinions.set(copy, opinion)
     return opinion
   }

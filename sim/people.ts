@@ -65,6 +65,7 @@ export function peopleOf(scenario: Scenario, verify: Verify): People {
         changes: [],
         lostIn: 0,
         awayUntil: 0,
+        floods: 0,
         words: new Set(),
         contradictedIn: 0
       })

@@ -17,6 +17,8 @@ export const BEHAVIOURS = [
   'equivocates-prevote',
   'equivocates-precommit',
   'equivocates-attestation',
+  /** Votes, and never announces an adapter. */
+  'announces-nothing',
   /** Endorses, then serves no blocks. */
   'withholds-blocks',
   /** Endorses without having fetched. */
@@ -43,6 +45,8 @@ export const BEHAVIOURS = [
   'forges',
   /** Sends many distinct messages: of one view, of views far ahead, of the next round. */
   'floods',
+  /** Sends votes of later and later views, many more than a round can need. */
+  'floods-uselessly',
   /** Signs what is faulty, and sends it to members that are a round behind: it does not show there, and they pass it on. */
   'errs-early',
   'attests-false-digests'

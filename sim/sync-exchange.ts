@@ -1,4 +1,4 @@
-import { hex } from '../src/protocol/encoding/bytes.ts'
+import { equalBytes, hex } from '../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../src/protocol/encoding/canonical-cbor.ts'
 import {
   decodeSealedRound,
@@ -7,7 +7,7 @@ import {
 } from '../src/protocol/history/sealed-round.ts'
 import { cutId, cutOf } from '../src/protocol/messages/cut.ts'
 import { isValidCertificate } from '../src/protocol/messages/judge.ts'
-import { signMessage } from '../src/protocol/messages/message.ts'
+import { type Envelope, signMessage } from '../src/protocol/messages/message.ts'
 import type { RoundContext } from '../src/protocol/round/context.ts'
 import { latestAttested, silenceNeeded } from '../src/protocol/rules/lost-log.ts'
 import { UNKNOWN_ROUND } from '../src/protocol/state/effects.ts'
@@ -131,7 +131,12 @@ export class SyncExchange {
         event(copy, { type: 'certificate', round: own.context.round, certificate })
       else if (isHonest(other)) watch.note('rejected', `a certificate of ${other.name} is not valid`)
     }
+    const isHidden = ({ kind, header }: Envelope) =>
+      kind === 'manifest' &&
+      other.behaviours.has('announces-nothing') &&
+      equalBytes(header.author, other.peer)
     for (const bytes of messages) {
+      if (isHidden(envelopeCheck.decode(bytes))) continue
       if (stage !== undefined && !stage.passes(envelopeCheck.decode(bytes), other, copy)) continue
       arrived++
       this.#delivery.receive(copy, { bytes, from: other, way: 'sync' })

@@ -13,6 +13,8 @@ export interface Overheard {
 }
 
 const FLOOD_MESSAGES = 6
+/** More a second than the budget of an author lets through. */
+const USELESS_MESSAGES = 30
 /** Enough for gossip's graylist, if they were held against one neighbour. */
 const FAULTY_MESSAGES = 4
 
@@ -55,6 +57,11 @@ export function pester(
         sign(next, environment.signer, kind, count, { cut })
       )
     }
+  }
+  if (behaviours.has('floods-uselessly')) {
+    const from = 1_000 + USELESS_MESSAGES * copy.floods++
+    for (let view = from; view < from + USELESS_MESSAGES; view++)
+      sent.push(sign(context, environment.signer, 'prevote', view, { cut: digestOf(`useless ${view}`) }))
   }
   if (behaviours.has('forges')) sent.push(...forgeries(copy, context, any(), outsider, random, sign))
   return sent

@@ -41,6 +41,7 @@ function liesOf(
   const sign = <K extends Kind>(kind: K, slot: number, body: Body<K>) =>
     signMessage(context, copy.environment.signer, kind, slot, body).bytes
   const equivocates = (kind: Kind) => behaviours.has(`equivocates-${kind}` as Behaviour) && random.chance(0.7)
+  if (isKind(message, 'manifest') && behaviours.has('announces-nothing')) return []
   if (isKind(message, 'manifest') && behaviours.has('claims-samples'))
     return [sign('manifest', 0, { ...message.body, samples: context.charter.sampleCap + 1 })]
   if (isKind(message, 'manifest') && behaviours.has('reveals-wrongly'))

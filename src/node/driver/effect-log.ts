@@ -37,21 +37,27 @@ export function logEffect(log: Log, effect: LoggedEffect): void {
       break
     case 'equivocation': {
       const { author, kind, slot } = effect.first
-      log.warn({ author, kind, slot }, 'a member signed two conflicting messages')
+      log.warn(
+        { peer: peerIdText(effect.first.header.author), author, kind, slot },
+        'a member signed two conflicting messages'
+      )
     }
   }
 }
 
 /** Logs an author whose adapter was awaited in vain. */
 function logMissed(log: Log, effect: Extract<Effect, { type: 'missed' }>): void {
-  const { author, rounds, isInvalid, isGivenUp } = effect
-  const why = isInvalid
-    ? 'its adapter is invalid'
-    : 'its blocks were unavailable, or too few members endorsed them'
   log.warn(
-    { peer: peerIdText(author), rounds, why },
-    isGivenUp
-      ? 'a member announced adapters that could not be stacked in three consecutive rounds; it is no longer waited for'
-      : 'a member announced an adapter that could not be stacked'
+    { peer: peerIdText(effect.author), rounds: effect.rounds, why: whyMissed(effect) },
+    effect.isGivenUp
+      ? 'a member had no adapter that could be stacked in three consecutive rounds; it is no longer waited for'
+      : 'a member had no adapter that could be stacked'
   )
+}
+
+function whyMissed({ isInvalid, isAnnounced }: Extract<Effect, { type: 'missed' }>): string {
+  if (isInvalid) return 'its adapter is invalid'
+  return isAnnounced
+    ? 'its blocks were unavailable, or too few members endorsed them'
+    : 'it announced none in time'
 }

@@ -1,6 +1,7 @@
 import { peerIdFromMultihash } from '@libp2p/peer-id'
 import { decode } from 'multiformats/hashes/digest'
 import {
+  afterFault,
   decodeEnvelope,
   type EarlyEnvelopes,
   type Envelope,
@@ -25,7 +26,7 @@ export interface CheckedEnvelope {
    * peer that forwarded it.
    */
   readonly verdict: Exclude<Judgement['verdict'], 'early'>
-  readonly event?: PeerEvent
+  readonly event?: PeerEvent | undefined
 }
 
 /** What an envelope is checked against. */
@@ -46,9 +47,15 @@ export class EnvelopeCheck {
   readonly #budgets = new MessageBudgets(() => authorBudget(this.#trainers))
   readonly #answers = new MessageBudgets(() => answerBudget(this.#trainers))
   readonly #excess: ExcessLog
+  readonly #now: () => number
 
-  constructor(components: Pick<DriverComponents, 'environment' | 'host' | 'log'>) {
+  /** @param now milliseconds of a clock that does not go backwards */
+  constructor(
+    components: Pick<DriverComponents, 'environment' | 'host' | 'log'>,
+    now = () => performance.now()
+  ) {
     this.#components = components
+    this.#now = now
     this.#excess = new ExcessLog(components.log)
   }
 
@@ -80,7 +87,7 @@ export class EnvelopeCheck {
           return this.#keepEarly(envelope.header.author, bytes)
         case 'fault':
           this.#blame(envelope.header, judgement.reason)
-          return { verdict: 'fault' }
+          return { verdict: 'fault', event: afterFault(state, envelope.header) }
         case 'reject':
           this.#components.log.warn({ from, reason: judgement.reason }, 'a message was rejected')
           return { verdict: 'reject' }
@@ -104,7 +111,7 @@ export class EnvelopeCheck {
 
   /** Whether a member may give one more message of this author in its answers to sync. */
   #mayAnswer({ header: { author } }: Envelope, from: string): boolean {
-    const now = performance.now()
+    const now = this.#now()
     if (this.#answers.take(`${from} ${hex(author)}`, now)) return true
     this.#excess.note(peerIdText(author), from, now)
     return false
@@ -113,7 +120,7 @@ export class EnvelopeCheck {
   /** Whether the author of a validly signed envelope has sent more than a round can need: it is not forwarded, either. */
   #exceedsBudget({ verdict }: Judgement, { header: { author } }: Envelope, from: string): boolean {
     if (verdict === 'reject' || verdict === 'ignore') return false
-    const now = performance.now()
+    const now = this.#now()
     if (this.#budgets.take(hex(author), now)) return false
     this.#excess.note(peerIdText(author), from, now)
     return true

@@ -124,6 +124,7 @@ export function buildJob(
     normCap: charter.norm.absolute,
     baseFolder: config.model,
     modules: charter.base.modules.map(({ module }) => module),
+    shapes: Object.fromEntries(charter.base.modules.map((each) => [each.module, each])),
     modelFile,
     stackPath: files.stack,
     modelPath: files.model

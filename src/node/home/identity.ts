@@ -5,6 +5,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import type { PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { z } from 'zod'
+import { requireRegularFile } from '../../formats/index.ts'
 import { createRevealChain, type RevealChain } from '../../protocol/charter/reveal-chain.ts'
 import { hashCanonical } from '../../protocol/encoding/canonical-cbor.ts'
 import { createSigner, type Signer } from '../../protocol/encoding/signature.ts'
@@ -85,6 +86,7 @@ export async function requireNoHistory(home: Home): Promise<void> {
  * @throws {PeerError} when the file is damaged
  */
 export async function loadIdentity(path: string): Promise<Identity | undefined> {
+  requireRegularFile(path)
   let text: string
   try {
     text = await readFile(path, 'utf8')

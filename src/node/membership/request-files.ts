@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { z } from 'zod'
+import { requireRegularFile } from '../../formats/index.ts'
 import {
   type ChangeRequest,
   consortiumCid,
@@ -158,6 +159,7 @@ export async function loadRequests(
   for (const name of names.filter((name) => name.endsWith('.json')).sort()) {
     const path = join(home.membershipRequests, name)
     try {
+      requireRegularFile(path)
       requests.set(
         name.slice(0, -'.json'.length),
         decodeRequest(await readFile(path, 'utf8'), charterId, path)

@@ -174,6 +174,7 @@ async function normsFault(
   const { medianNorms } = await stackCut(BlockStore.shared(home.folder, SILENT), {
     sources: sealedRound.manifests.map((manifest) => sourceOf(context, manifest)),
     modules: charter.base.modules.map(({ module }) => module),
+    shapes: Object.fromEntries(charter.base.modules.map((each) => [each.module, each])),
     rankStabilised: charter.rankStabilised,
     weights: memberWeights(context),
     clip: charter.clip ?? 'none',

@@ -7,6 +7,8 @@ import type { PeerState } from '../state/state.ts'
 
 /** Rounds running for which an author is waited for in vain before it is waited for no more. */
 export const MISSES_MAX = 3
+/** Rounds until an author that was given up is waited for again for one round; each further time after twice as many. */
+const TRY_AGAIN_ROUNDS = 32
 
 /**
  * Rule 3 *Ready*: whether this member waits for an author's certificate: not for one whose manifest it has found invalid
@@ -20,7 +22,7 @@ export function isAwaited(state: PeerState, author: number): boolean {
 }
 
 /** Whether nothing was heard of an author in three rounds running, nor in this one: its first message brings it back. */
-function isGone(state: PeerState, author: number): boolean {
+export function isGone(state: PeerState, author: number): boolean {
   const { absences, context } = state
   const rounds = absences.get(hex(context.members[author]!.peer)) ?? 0
   return rounds >= MISSES_MAX && !isHeard(state, author)
@@ -44,10 +46,23 @@ export function countAbsences(draft: Draft): PeerState['absences'] {
   )
 }
 
+/**
+ * Whether an author with so many misses running is not waited for. Now and then it is, after twice as many rounds each time: a
+ * member that was slow for a while and is not any more could never show it otherwise.
+ */
+function isHopeless(misses: number): boolean {
+  const tries = (misses - MISSES_MAX) / TRY_AGAIN_ROUNDS + 1
+  return misses >= MISSES_MAX && (misses === MISSES_MAX || !isPowerOfTwo(tries))
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value))
+}
+
 function givenUp({ context, misses }: PeerState): readonly number[] {
   if (misses.size === 0) return []
-  const authors = context.trainers.filter(
-    (author) => (misses.get(hex(context.members[author]!.peer)) ?? 0) >= MISSES_MAX
+  const authors = context.trainers.filter((author) =>
+    isHopeless(misses.get(hex(context.members[author]!.peer)) ?? 0)
   )
   return authors.length > context.faulty ? [] : authors
 }
@@ -59,15 +74,14 @@ function isFoundInvalid(state: PeerState, author: number): boolean {
 }
 
 /**
- * With the own ready: notes the authors that announced a manifest and have no certificate now. Their blocks could not be
- * had in time, or too few members found them valid.
+ * With the own ready: notes the authors that were heard and have no certificate now. They announced no manifest in time, its
+ * blocks could not be had in time, or too few members found them valid.
  */
 export function noteMissing(draft: Draft): void {
   const { context, certificates, self } = draft
   if (draft.missing !== undefined) return
   draft.missing = context.trainers.filter(
-    (author) =>
-      author !== self && !certificates.has(author) && firstOf(draft, 'manifest', 0, author) !== undefined
+    (author) => author !== self && !certificates.has(author) && isHeard(draft, author)
   )
 }
 
@@ -90,14 +104,16 @@ export function countMisses(draft: Draft, { entries }: Cut, next: RoundContext):
       after.delete(name)
       if (before >= MISSES_MAX) draft.effects.push({ type: 'awaitedAgain', author: peer })
     } else if (missing.includes(author)) {
-      after.set(name, Math.min(before + 1, MISSES_MAX))
+      after.set(name, before + 1)
       const isInvalid = isFoundInvalid(draft, author)
       if (before < MISSES_MAX) {
         const rounds = before + 1
+        const isAnnounced = firstOf(draft, 'manifest', 0, author) !== undefined
         draft.effects.push({
           type: 'missed',
           author: peer,
           isInvalid,
+          isAnnounced,
           rounds,
           isGivenUp: rounds === MISSES_MAX
         })

@@ -1,12 +1,16 @@
 import { equalBytes } from '../encoding/bytes.ts'
 import type { Cut, Proposal } from '../messages/bodies.ts'
 import { cutId } from '../messages/cut.ts'
-import { VIEW_KINDS } from '../messages/header.ts'
+import { type Header, VIEW_KINDS } from '../messages/header.ts'
+import { memberIndex } from '../round/context.ts'
 import { proposerOf } from '../round/proposer.ts'
 import { type Draft, startTimer } from '../state/draft.ts'
+import type { PeerEvent } from '../state/events.ts'
 import { say } from '../state/say.ts'
 import { allSlots, countOf, keptOf, messagesOf, slotsOf } from '../state/slots.ts'
+import type { PeerState } from '../state/state.ts'
 import { tallyOf, votesFor } from '../state/tally.ts'
+import { isGone } from './give-up.ts'
 import { deadlinesOf, noteDelays, noteViewMoment } from './measure.ts'
 import { judgeFreshProposal } from './propose.ts'
 
@@ -20,6 +24,20 @@ export function vote(draft: Draft): void {
   prevote(draft)
   lock(draft)
   startVoteTimers(draft)
+}
+
+/**
+ * What follows from a message that its author should not have signed: a proposer that proposes what cannot be valid is not
+ * waited for in that view, as if its time were over.
+ */
+export function afterFault(
+  { context, view }: Pick<PeerState, 'context' | 'view'>,
+  { kind, round, slot, author, parent }: Header
+): PeerEvent | undefined {
+  if (kind !== 'proposal' || round !== context.round || !equalBytes(parent, context.parent)) return undefined
+  const isNear = slot >= view && slot <= Math.max(view, 0) + 1
+  if (!isNear || proposerOf(context, slot) !== memberIndex(context, author)) return undefined
+  return { type: 'timeout', round, timer: `propose/${slot}` }
 }
 
 /** Begins a view (StartRound, line 11); the proposer's part is rule 4. */
@@ -60,7 +78,10 @@ function prevote(draft: Draft): void {
   if (draft.step !== 'propose') return
   const current = proposalsOf(draft, draft.view)[0]
   const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
-  if (opinion === 'waiting' && !draft.expired.has(`propose/${draft.view}`)) return
+  // Nobody is kept waiting by a proposer that has not been heard for rounds: to prevote none is always safe.
+  const isOver =
+    draft.expired.has(`propose/${draft.view}`) || isGone(draft, proposerOf(draft.context, draft.view))
+  if (opinion === 'waiting' && !isOver) return
   if (opinion === 'for') noteViewMoment(draft, 'prevoted')
   say(draft, 'prevote', draft.view, { cut: opinion === 'for' ? current!.id : null })
   draft.step = 'prevote'

@@ -78,6 +78,8 @@ export type Effect =
       readonly type: 'missed'
       readonly author: Uint8Array
       readonly isInvalid: boolean
+      /** Whether it had announced a manifest. */
+      readonly isAnnounced: boolean
       readonly rounds: number
       readonly isGivenUp: boolean
     }

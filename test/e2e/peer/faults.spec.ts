@@ -1,5 +1,6 @@
 import { copiedHome } from './faults/copied.ts'
 import { damagedFiles } from './faults/damaged.ts'
+import { deletedFiles } from './faults/deleted.ts'
 import { fullDisk } from './faults/full-disk.ts'
 import { restartedPeers } from './faults/restarted.ts'
 import { SmallDisk } from './faults/small-disk.ts'
@@ -31,6 +32,7 @@ describe('a network of four whose members fail', function () {
 
   copiedHome(() => network)
   damagedFiles(() => network)
+  deletedFiles(() => network)
   stoppedPeer(() => network)
   restartedPeers(() => network)
   fullDisk(

@@ -44,11 +44,12 @@ export class MessageBudgets {
     const { burst, perSecond } = this.#limit()
     const bucket = this.#buckets.get(key) ?? { share: 1, at: now }
     const share = Math.min(1, bucket.share + ((now - bucket.at) / 1_000) * (perSecond / burst))
-    const isLeft = share >= 1 / burst
+    // Shares are fractions: the last message of a bucket must not be lost to rounding.
+    const isLeft = share > 0.999 / burst
     // Deleted and set again, so that the map stays ordered by last use.
     this.#buckets.delete(key)
     if (this.#buckets.size >= BUCKETS_MAX) this.#buckets.delete(this.#buckets.keys().next().value!)
-    this.#buckets.set(key, { share: isLeft ? share - 1 / burst : share, at: now })
+    this.#buckets.set(key, { share: isLeft ? Math.max(0, share - 1 / burst) : share, at: now })
     return isLeft
   }
 }

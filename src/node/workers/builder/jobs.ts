@@ -25,6 +25,9 @@ export interface ValidateJob {
   readonly bounds: NormBounds
 }
 
+/** Shapes of modules, by module. */
+export type Shapes = Readonly<Record<string, Pick<ManifestShard, 'inFeatures' | 'outFeatures'>>>
+
 /** Stacks a cut, merges it and writes both files. */
 export interface BuildJob {
   readonly type: 'build'
@@ -39,6 +42,8 @@ export interface BuildJob {
   /** The base model's folder, and the modules that may be adapted. */
   readonly baseFolder: string
   readonly modules: readonly string[]
+  /** Their shapes in the charter, by module: a source with a shard of another shape is left out. */
+  readonly shapes?: Shapes
   /** Merged modules that the round starts from; undefined for the base's own. */
   readonly modelFile: string | undefined
   readonly stackPath: string

@@ -8,7 +8,7 @@ import {
 } from '../../../adapter/index.ts'
 import { compareStrings, FormatError, type Tensor } from '../../../formats/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
-import type { BuildJob, LeftOut, ShardSource } from './jobs.ts'
+import type { BuildJob, LeftOut, Shapes, ShardSource } from './jobs.ts'
 import { MissingBlocksError, readPair, shardMemory } from './read-pair.ts'
 import type { ReusedMemory } from './reused-memory.ts'
 
@@ -20,7 +20,10 @@ export interface StackedCut extends Pick<Stack, 'adapter' | 'tensors' | 'finite'
   readonly leftOut: readonly LeftOut[]
 }
 
-type StackJob = Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weights' | 'clip' | 'normCap'>
+type StackJob = Pick<
+  BuildJob,
+  'sources' | 'modules' | 'shapes' | 'rankStabilised' | 'weights' | 'clip' | 'normCap'
+>
 
 /**
  * Stacks a cut module by module: memory holds the stack and one module's shards. Modules are independent and a member's
@@ -34,7 +37,12 @@ type StackJob = Pick<BuildJob, 'sources' | 'modules' | 'rankStabilised' | 'weigh
  */
 export async function stackCut(store: BlockStore, job: StackJob): Promise<StackedCut> {
   const faults = new Map<ShardSource, string>()
-  const stacked = await stackSources(store, job, faults)
+  for (const source of job.sources) {
+    const fault = job.shapes === undefined ? undefined : shapeFault(source, job.shapes)
+    if (fault !== undefined) faults.set(source, fault)
+  }
+  const well = job.sources.filter((source) => !faults.has(source))
+  const stacked = await stackSources(store, { ...job, sources: well }, faults)
   if (faults.size === 0) return { ...stacked, leftOut: [] }
   const sources = job.sources.filter((source) => !faults.has(source))
   const leftOut = [...job.sources].flatMap((source) => {
@@ -44,6 +52,20 @@ export async function stackCut(store: BlockStore, job: StackJob): Promise<Stacke
   if (sources.length === 0)
     return { adapter: { pairs: [] }, tensors: new Map(), finite: false, medianNorms: {}, leftOut }
   return { ...(await stackSources(store, { ...job, sources }, new Map())), leftOut }
+}
+
+/** How a source's manifest does not fit the charter: only more than f members that vouch for it bring it into a cut. */
+function shapeFault({ shards }: ShardSource, shapes: Shapes): string | undefined {
+  const seen = new Set<string>()
+  for (const { module, inFeatures, outFeatures } of shards) {
+    const shape = Object.hasOwn(shapes, module) ? shapes[module] : undefined
+    if (shape === undefined) return `${module}: it is not a module of the charter`
+    if (seen.has(module)) return `${module}: it has two shards`
+    seen.add(module)
+    if (inFeatures !== shape.inFeatures || outFeatures !== shape.outFeatures)
+      return `${module}: its shape is ${outFeatures} by ${inFeatures}, not ${shape.outFeatures} by ${shape.inFeatures}`
+  }
+  return undefined
 }
 
 /** @param faults collects the sources to leave out, in which case the result is unusable */

@@ -43,6 +43,15 @@ describe('rule 3, ready', () => {
     assert.deepEqual(waits([3, 4, 5]), firsts(7))
   })
 
+  it('waits for an author that it gave up for one round now and then, ever more seldom', () => {
+    const seat = table.sit(0)
+    const name = hex(table.context.members[4]!.peer)
+    const awaited = Array.from({ length: 300 }, (_, misses) => misses).filter((misses) =>
+      isAwaited({ ...seat.state, misses: new Map([[name, misses]]) }, 4)
+    )
+    assert.deepEqual(awaited, [0, 1, 2, 35, 99, 227])
+  })
+
   it('does not wait for an author that was silent for three rounds, until it is heard', () => {
     const seat = table.sit(0)
     const peer = hex(table.context.members[4]!.peer)

@@ -4,6 +4,7 @@ import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
+import { afterFault } from '../../../../src/protocol/rules/vote.ts'
 import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
@@ -73,6 +74,36 @@ describe('rule 5, vote: prevotes', () => {
     assert.deepEqual(voted(seat, 'prevote'), { 0: null })
     seat.hear(table.proposal(0, cut))
     assert.deepEqual(voted(seat, 'prevote'), { 0: null }, 'a vote stands')
+  })
+
+  it('are for none at once where the proposer was not heard for rounds, until it is', () => {
+    const gone = new Map([[hex(table.context.members[table.proposer(0)]!.peer), 3]])
+    const waiting = others.filter((member) => member !== table.proposer(0))
+    const seat = table.sit(self)
+    seat.state = { ...seat.state, absences: gone }
+    seat.timeout('gather')
+    seat.hear(...waiting.map((member) => table.ready(member, [])))
+    assert.deepEqual(voted(seat, 'prevote'), { 0: null })
+    const again = table.sit(self)
+    again.state = { ...again.state, absences: gone }
+    again.timeout('gather')
+    again.hear(table.ready(table.proposer(0), []), ...waiting.map((member) => table.ready(member, [])))
+    assert.deepEqual(voted(again, 'prevote'), {})
+  })
+
+  it('are for none at once where the proposer signs what cannot be valid', () => {
+    const seat = deciding()
+    const { state } = seat
+    const by = (member: number, slot: number) =>
+      afterFault(state, table.said(member, 'prevote', slot, { cut: null }).header)
+    assert.equal(by(table.proposer(0), 0), undefined, 'it is no proposal')
+    const { header } = table.proposal(0, cut)
+    assert.equal(afterFault(state, { ...header, slot: 9 }), undefined, 'a view that is far off')
+    assert.equal(afterFault(state, { ...header, author: table.context.members[self]!.peer }), undefined)
+    const event = afterFault(state, header)
+    assert(event !== undefined)
+    seat.take(event)
+    assert.deepEqual(voted(seat, 'prevote'), { 0: null })
   })
 
   it('need no certificates where a quorum prevoted already', () => {

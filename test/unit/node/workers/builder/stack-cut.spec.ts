@@ -118,6 +118,40 @@ describe('aggregating a cut from its blocks', () => {
     await assert.rejects(of(new Map([['01', 1]])), /no weight is given for author 02/)
   })
 
+  it('leaves out a member whose shards do not have the shapes of the charter, and names the module', async () => {
+    const members = [member(1, 2), member(2, 2), member(3, 2)]
+    const job = {
+      modules: MODULES,
+      shapes: Object.fromEntries(SHAPES.map((shape) => [shape.module, shape])),
+      rankStabilised: false,
+      weights: 'samples',
+      clip: 'median',
+      normCap: 1e3
+    } as const
+    const sources: ShardSource[] = []
+    for (const each of members) sources.push(await sourceOf(each, 'f32'))
+    const alone = await stackCut(store, { ...job, sources: [sources[0]!, sources[2]!] })
+    const [first, ...rest] = sources[1]!.shards
+    const wrong = {
+      shape: [{ ...first!, inFeatures: 12, outFeatures: 32 }, ...rest],
+      module: [{ ...first!, module: 'model.layers.9.mlp' }, ...rest],
+      twice: [first!, first!, ...rest]
+    }
+    for (const shards of Object.values(wrong)) {
+      const liar = { ...sources[1]!, shards }
+      const { leftOut, tensors } = await stackCut(store, {
+        ...job,
+        sources: [sources[0]!, liar, sources[2]!]
+      })
+      assert.deepEqual(
+        leftOut.map(({ author }) => author),
+        [liar.author]
+      )
+      assert.match(leftOut[0]!.reason, /^model\.layers\.\d/)
+      assert.equal(stackDigest(tensors), stackDigest(alone.tensors))
+    }
+  })
+
   it('clips as the job says, with the bits of the whole at once', async () => {
     const members = [member(1, 2), member(2, 4), member(3, 1)]
     const sources: ShardSource[] = []
