@@ -109,7 +109,10 @@ describe('a checkpoint of the merged modules', function () {
     stops = []
     asker = await startHost({})
     exchange = await exchangeOf(asker, 'asker')
-    await assert.rejects(fetch(100), new RegExp(`${target()} is missing, .* no connected member has them`))
+    await assert.rejects(
+      fetch(100),
+      new RegExp(`${target()}, the merged modules .*, is missing, and no connected member has it`)
+    )
     await member('whole')
     await fetch()
     assert.deepEqual(await readFile(target()), Buffer.from(MODEL))

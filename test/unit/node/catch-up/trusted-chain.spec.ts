@@ -109,7 +109,7 @@ describe('a history that is trusted for an invite’s seal', () => {
     const told = history(member, ['a'])
     const stranger = await oneMember((await temporaryHome()).home, 2)
     const chain = chainFor(invite(told, stranger.identity.signer))
-    await assert.rejects(chain.take(told.bytes[0]!), /who was no member after round 1/)
+    await assert.rejects(chain.take(told.bytes[0]!), /who was not a member after round 1/)
     await chain.clear()
   })
 })

@@ -34,13 +34,7 @@ const COVERED = [
   'generation_config.json',
   'special_tokens_map.json'
 ]
-const REFUSED = [
-  'adapter_config.json',
-  'adapter_model.safetensors',
-  'quantize_config.json',
-  'rope.json',
-  'template.jinja'
-]
+const REFUSED = ['adapter_model.safetensors', 'quantize_config.json', 'rope.json', 'template.jinja']
 
 describe('the base model that a charter names', () => {
   let folder: string
@@ -78,6 +72,12 @@ describe('the base model that a charter names', () => {
       )
       await rm(join(folder, name))
     }
+    await put('adapter_config.json')
+    await assert.rejects(
+      describeFolder(),
+      /holds a base model and adapter_config\.json, .*: move the adapter/
+    )
+    await rm(join(folder, 'adapter_config.json'))
     await mkdir(join(folder, 'additional_chat_templates'))
     await assert.rejects(describeFolder(), /additional_chat_templates could change/)
   })
@@ -95,12 +95,12 @@ describe('the base model that a charter names', () => {
   })
 
   it('covers no empty file, and none that is larger than such files are', async () => {
-    await put('special_tokens_map.json', '')
-    await assert.rejects(describeFolder(), /special_tokens_map\.json has 0 bytes/)
-    await put('special_tokens_map.json', ' '.repeat(1024 * 1024 + 1))
+    await put('added_tokens.json', '')
+    await assert.rejects(describeFolder(), /added_tokens\.json has 0 bytes/)
+    await put('added_tokens.json', `{}${' '.repeat(1024 * 1024 - 1)}`)
     await assert.rejects(
       describeFolder(),
-      /special_tokens_map\.json has 1048577 bytes: a charter covers files of 1 to 1048576/
+      /added_tokens\.json has 1048577 bytes: a charter covers files of 1 to 1048576/
     )
   })
 
