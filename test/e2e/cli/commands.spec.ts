@@ -28,7 +28,12 @@ describe('the loam command', function () {
     await writeFile(path('text.txt'), 'The sea was calm that day, and the ship went on.')
     await writeFile(path('documents.jsonl'), '{"text":"The sea was calm."}\n')
   })
-  after(() => rm(folder, { recursive: true, force: true }))
+  /** What a test that failed has left behind. */
+  const leftovers: (() => void)[] = []
+  after(async () => {
+    for (const end of leftovers) end()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   it('shows help: 0 when asked for, 2 when no command is given', async () => {
     const asked = await loam('--help')
@@ -268,6 +273,7 @@ describe('the loam command', function () {
       ]
       await writeFile(path('chats.jsonl'), `${JSON.stringify({ messages })}\n`)
       const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+      leftovers.push(() => server.close())
       await once(server, 'listening')
       const { port } = server.address() as { port: number }
       const refused: [string[], RegExp][] = [
@@ -315,6 +321,7 @@ describe('the loam command', function () {
       const child = spawn(process.execPath, [LOAM, ...flags, ...listen], {
         stdio: ['ignore', 'pipe', 'pipe']
       })
+      leftovers.push(() => child.kill('SIGKILL'))
       let stdout = ''
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         stdout += text
