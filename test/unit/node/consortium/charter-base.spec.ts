@@ -97,10 +97,11 @@ describe('the base model that a charter names', () => {
   it('covers no empty file, and none that is larger than such files are', async () => {
     await put('added_tokens.json', '')
     await assert.rejects(describeFolder(), /added_tokens\.json has 0 bytes/)
-    await put('added_tokens.json', `{}${' '.repeat(1024 * 1024 - 1)}`)
+    await rm(join(folder, 'added_tokens.json'))
+    await put('special_tokens_map.json', `{}${' '.repeat(1024 * 1024 - 1)}`)
     await assert.rejects(
       describeFolder(),
-      /added_tokens\.json has 1048577 bytes: a charter covers files of 1 to 1048576/
+      /special_tokens_map\.json has 1048577 bytes: a charter covers files of 1 to 1048576/
     )
   })
 
