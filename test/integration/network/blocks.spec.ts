@@ -20,6 +20,7 @@ import {
 } from '../../../src/node/network/transfer/index.ts'
 import { encodeBlockAnswer, encodeBlockRequest } from '../../../src/node/network/transfer/messages.ts'
 import { BlockStore, StoreError } from '../../../src/node/storage/index.ts'
+import { leftOpen } from '../../support/left-open.ts'
 import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
 
 interface Peer {
@@ -269,6 +270,20 @@ describe('the exchange of blocks', function () {
     await assert.rejects(
       fetcher.fetchAll(wantedOf(blocks), () => [], { signal: controller.signal }),
       /aborted/
+    )
+  })
+
+  it('sets no timer any more once its host has stopped, though nobody stopped it', async () => {
+    const [block] = blocksOf(10)
+    await asker.store.put(block!.digest, block!.bytes)
+    await startBlockExchange(asker.host, asker.store, asker.host.log)
+    // It has no exchange, so that the announcement fails and waits for another try.
+    await connected(await startPeer())
+    await until(() => leftOpen().some((line) => line.includes('availability.js')))
+    await stopHosts()
+    assert.deepEqual(
+      leftOpen().filter((line) => line.includes('availability.js')),
+      []
     )
   })
 

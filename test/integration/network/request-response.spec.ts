@@ -6,6 +6,7 @@ import {
   registerRequestHandler,
   request
 } from '../../../src/node/network/index.ts'
+import { leftOpen } from '../../support/left-open.ts'
 import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
 
 const PROTOCOL = '/loam/test-request/1'
@@ -54,6 +55,18 @@ describe('request and response', function () {
   afterEach(async () => {
     for (const release of held) release()
     await stopHosts()
+  })
+
+  it('ends what is under way when its host stops, however long a handler may take', async () => {
+    await serve({ timeoutMs: 54_321 })
+    const asked = assert.rejects(ask('hold'))
+    await until(() => held.length === 1)
+    await stopHosts()
+    await asked
+    assert.deepEqual(
+      leftOpen().filter((line) => line.includes('54321')),
+      []
+    )
   })
 
   it('answers, up to the largest frames', async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { decodeUtf8 } from '../../../formats/index.ts'
+import { decodeUtf8, requireRegularFile } from '../../../formats/index.ts'
 import { readCharter } from '../../../node/home/charter-file.ts'
 import { type Home, homeAt } from '../../../node/home/home.ts'
 import { type Identity, loadIdentity, loadOrCreateIdentity } from '../../../node/home/identity.ts'
@@ -89,6 +89,7 @@ export async function runRequest({
 export async function runAdmit(file: string, { home: path, ...output }: HomeOptions): Promise<void> {
   const member = await openMemberHome(path)
   if (!existsSync(file)) throw new Error(`request file not found: ${file}`)
+  requireRegularFile(file)
   await support(
     member,
     decodeRequest(decodeUtf8(await readFile(file), file), member.charter.id, file),
@@ -117,6 +118,7 @@ export async function runEvict(
 }
 
 async function readStanding(path: string) {
+  requireRegularFile(path)
   try {
     const { members: _members, ...standing } = JSON.parse(decodeUtf8(await readFile(path), path))
     return standingSchema.parse(standing)

@@ -66,6 +66,10 @@ export async function registerRequestHandler(
   }
   const underWay = new KeyedCounter()
   const asking = new TokenBuckets(rate)
+  /** Ends what is under way when the host stops: a handler may take longer than that. */
+  const stopped = new AbortController()
+  const end = (): void => stopped.abort()
+  host.libp2p.addEventListener('stop', end)
   const answering = new TokenBuckets({ ...answerRate, burst: answerRate.burst + maxResponseBytes })
 
   const exchange = async (stream: Stream, peer: PeerId, signal: AbortSignal) => {
@@ -100,7 +104,7 @@ export async function registerRequestHandler(
     underWay.add(key)
     let work: Promise<void> | undefined
     try {
-      await withDeadline(`answering ${key} on ${protocol}`, timeoutMs, undefined, (signal) => {
+      await withDeadline(`answering ${key} on ${protocol}`, timeoutMs, stopped.signal, (signal) => {
         work = exchange(stream, peer, signal)
         return work
       })
@@ -121,7 +125,11 @@ export async function registerRequestHandler(
     // Also over limited relayed connections: a response that does not fit fails, and another peer is asked.
     runOnLimitedConnection: true
   })
-  return () => host.libp2p.unhandle(protocol)
+  return async () => {
+    host.libp2p.removeEventListener('stop', end)
+    end()
+    await host.libp2p.unhandle(protocol)
+  }
 }
 
 /** Reads one frame, writes its answer, closes. */

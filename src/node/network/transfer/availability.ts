@@ -77,15 +77,22 @@ export class Availability {
     )
     libp2p.addEventListener('peer:connect', this.#onConnect)
     libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    libp2p.addEventListener('stop', this.#end)
     for (const peer of libp2p.getPeers()) this.#meet(peer)
   }
 
   async stop(): Promise<void> {
+    this.#end()
+    await this.#host.libp2p.unhandle(AVAILABILITY_PROTOCOL)
+  }
+
+  /** Also when the host stops first: nobody would then clear the timers. */
+  readonly #end = (): void => {
     this.#stopped.abort()
     const { libp2p } = this.#host
     libp2p.removeEventListener('peer:connect', this.#onConnect)
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
-    await libp2p.unhandle(AVAILABILITY_PROTOCOL)
+    libp2p.removeEventListener('stop', this.#end)
     for (const key of [...this.#neighbours.keys()]) this.#leave(key)
   }
 
