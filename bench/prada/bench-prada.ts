@@ -53,7 +53,7 @@ const options = parseBench<BenchOptions>(
 
 const result: Record<string, unknown> = {}
 for (const part of options.part) {
-  if (!PARTS.includes(part)) throw new Error(`there is no part ${part}: choose of ${PARTS.join(', ')}`)
+  if (!PARTS.includes(part)) throw new Error(`unknown part ${part}: choose from ${PARTS.join(', ')}`)
   const { text, data } = await { 'draft-length': draftLengths, vocabulary: vocabularies, cost }[part]()
   result[part] = data
   if (options.json) process.stderr.write(`${text}\n`)

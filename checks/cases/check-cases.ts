@@ -37,7 +37,7 @@ const options = new Command('npm run check -- cases')
   .opts<Options>()
 
 if (!existsSync(options.cases)) {
-  console.log(options.json ? '{"skipped":true}' : `skipped: there is no folder ${options.cases}`)
+  console.log(options.json ? '{"skipped":true}' : `skipped: folder not found: ${options.cases}`)
 } else {
   await checkAll()
 }

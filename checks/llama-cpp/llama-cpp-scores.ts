@@ -15,7 +15,10 @@ const TOLERANCE = 1e-4
 
 const program = new Command('npm run check -- llama-cpp')
   .description('Compares per-token log-probabilities of a text under a base model with those of llama.cpp.')
-  .requiredOption('--node-llama-cpp <folder>', 'the package node-llama-cpp, which is no dependency of Loam')
+  .requiredOption(
+    '--node-llama-cpp <folder>',
+    'folder of the package node-llama-cpp, which Loam does not depend on'
+  )
   .option(
     '--model <folder>',
     'model of the Llama family',

@@ -21,7 +21,7 @@ export interface Comparison {
   tokens: number
   /** Of these, those that stand beside one of the naive way; none where the remote tells no whole rows. */
   compared: number
-  /** Tokens that are called certain, are no near ties, and are others. */
+  /** Tokens that differ although they are called certain and are not near ties. */
   differences: number
   nearTies: number
   inexact: number

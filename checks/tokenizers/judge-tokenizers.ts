@@ -11,9 +11,9 @@ import {
   type LlamaConfig,
   saveBaseModel
 } from '../../src/model/index.ts'
+import { openLlamaCpp } from '../llama-cpp/open-llama-cpp.ts'
 import { exportModel } from './export-model.ts'
 import { judgedTexts } from './judged-texts.ts'
-import { openLlamaCpp } from './open-llama-cpp.ts'
 
 /** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
 const TOLERANCE = 1e-4
@@ -48,7 +48,10 @@ const options = new Command('npm run check -- tokenizers')
   .description(
     'Exports random models with real tokenizers as GGUF, and compares ids and log-probabilities with llama.cpp.'
   )
-  .requiredOption('--node-llama-cpp <folder>', 'the package node-llama-cpp, which is no dependency of Loam')
+  .requiredOption(
+    '--node-llama-cpp <folder>',
+    'folder of the package node-llama-cpp, which Loam does not depend on'
+  )
   .option(
     '--tokenizers <folder>',
     'folder of packages with a models/tokenizer.json each',
@@ -78,7 +81,7 @@ async function judge({ tokenizers, folder, texts, json, nodeLlamaCpp }: Options)
   const found = [baseModelFolder(), ...folder, ...packages].filter((path) =>
     existsSync(join(path, 'tokenizer.json'))
   )
-  if (packages.length === 0) console.error(`skipped: there are no packages in ${tokenizers}`)
+  if (packages.length === 0) console.error(`skipped: no packages found in ${tokenizers}`)
   const llama = await openLlamaCpp(nodeLlamaCpp)
   const verdicts: Verdict[] = []
   for (const path of found) {

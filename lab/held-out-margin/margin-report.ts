@@ -14,8 +14,8 @@ export interface MarginRow {
   readonly median: number
   readonly most: number
   /**
-   * The lowest and the median over the updates of what decides: with it above the margin so many refuse that no quorum is
-   * left.
+   * The lowest and the median, over the updates, of the harm that decides: where it is above the margin, too many members
+   * refuse for a quorum.
    */
   readonly leastDecisive: number
   readonly medianDecisive: number

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 
 /** What a line is like. */
 export interface SlowLineOptions {
@@ -58,8 +59,7 @@ function createDirection({ roundTripMs, megabitsPerSecond }: SlowLineOptions) {
       free = Math.max(free, performance.now()) + bytes / bytesPerMs
       const arrives = free + roundTripMs / 2
       last = last.then(async () => {
-        const left = arrives - performance.now()
-        if (left > 0) await new Promise((resolve) => setTimeout(resolve, left))
+        await setTimeout(Math.max(0, arrives - performance.now()))
         if (!to.destroyed) act()
       })
     }

@@ -8,8 +8,8 @@ export interface KeepingBack {
 }
 
 /**
- * Keeps back what a peer keeps back of its documents by default: text on which it judges others. It is none of the held-out
- * text by which runs are scored.
+ * Keeps back what a peer keeps back of its documents by default: text on which it judges others, apart from the held-out
+ * text that runs are scored on.
  */
 export function keepBackText(domain: TokenizedDomain, tokens: number): KeepingBack {
   const examples = domain.train.map((ids) => [

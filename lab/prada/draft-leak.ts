@@ -28,7 +28,7 @@ interface Sight {
 }
 
 const MODELS = join(packageRoot(), 'models')
-/** A client that goes on with documents of its own: the remote is asked every so many tokens, with a trip of drafts. */
+/** A client that continues its own documents: it asks the remote every `stride` tokens, with a trip of `length` drafts. */
 const PLACES = { stride: 24, length: 8 }
 /** Tokens of a document that are gone through. */
 const TOKENS = 160

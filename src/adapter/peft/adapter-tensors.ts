@@ -32,7 +32,9 @@ export function adapterFromTensors(
   for (const [key, tensor] of tensors) {
     const parsed = parsePeftKey(key)
     if (parsed === undefined)
-      throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} is no key of a LoRA factor`)
+      throw new AdapterError(
+        `${JSON.stringify(key.slice(0, 200))} is not a key of a LoRA factor: expected MODULE.lora_A.weight or MODULE.lora_B.weight`
+      )
     if (tensor.shape.length !== 2)
       throw new AdapterError(`${key} has ${tensor.shape.length} dimensions, not 2`)
     factors[parsed.factor].set(parsed.module, tensor)

@@ -93,7 +93,7 @@ const KEYS: KeyTable = {
 /**
  * Reads a parsed adapter_config.json.
  *
- * @throws {AdapterError} when it is no plain LoRA, naming every key that makes it another, with what to do
+ * @throws {AdapterError} when it is not plain LoRA, naming every key that makes it another, with what to do
  */
 export function readLoraConfig(json: unknown): LoraConfig {
   const parsed = schema.safeParse(json)

@@ -11,7 +11,7 @@ const UNBOUNDED_MAX = 4
  * Whether a module fits a pattern of `rank_pattern` or `alpha_pattern`, as PEFT's `get_pattern_key` matches it: the
  * pattern is a regular expression for the whole name, or for its end after a dot.
  *
- * @throws {AdapterError} when it is no regular expression, or could take for ever
+ * @throws {AdapterError} when it is not a regular expression, or matching could take exponential time
  */
 export function patternMatcher(pattern: string): (module: string) => boolean {
   return matcher(`^(?:.*\\.)?(?:${expressionSource(pattern)})$`, pattern)

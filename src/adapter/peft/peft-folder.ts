@@ -74,7 +74,7 @@ export function encodePeftFolder(
  * Reads a PEFT folder.
  *
  * @param config parsed `adapter_config.json`
- * @throws {AdapterError} when it is no plain LoRA adapter, holds no factors or numbers that are not finite, or its two
+ * @throws {AdapterError} when it is not a plain LoRA adapter, lacks factors, holds values that are not finite, or its two
  *   files contradict each other
  */
 export function decodePeftFolder(config: unknown, weights: Uint8Array): PeftAdapter {

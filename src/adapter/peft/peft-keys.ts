@@ -27,7 +27,7 @@ export type ForeignKey =
       /** What the key calls the adapter; undefined where it does not. */
       readonly adapterName: string | undefined
     }
-  /** The tensor is no factor of LoRA: why, and what to do, as the end of a sentence. */
+  /** The tensor is not a LoRA factor: why, and what to do, as the end of a sentence. */
   | { readonly fault: string }
 
 /**

@@ -76,7 +76,7 @@ export async function findDataFiles(path: string): Promise<DataFiles> {
   throw new DataError(`${path} holds no data: looked for ${DATA_ENDINGS.join(', ')}${why.join('')}${cure}`)
 }
 
-/** @throws {DataError} naming what is no regular file, or in a format that is not read */
+/** @throws {DataError} naming what is not a regular file, or is in a format that is not read */
 export function requireData(path: string): void {
   try {
     requireRegularFile(path)
@@ -87,7 +87,7 @@ export function requireData(path: string): void {
   if (unread !== undefined) throw new DataError(`${path}: ${unread}`)
 }
 
-/** The ending that says how a file is read, without `.gz`; undefined where it is none of them. */
+/** The ending that says how a file is read, without `.gz`; undefined for other files. */
 export function dataEnding(path: string): string | undefined {
   const name = path.toLowerCase()
   const ending = extname(name.endsWith(GZIP) ? name.slice(0, -GZIP.length) : name)
@@ -116,7 +116,7 @@ async function filesBelow(path: string): Promise<string[]> {
   )
 }
 
-/** Why a file of a folder is not trained on; undefined where it is, or is no data at all. */
+/** Why a file of a folder is not trained on; undefined where it is, or is not a data file. */
 function reasonToPass(file: string, below: string, hasTrain: boolean): string | undefined {
   const unread = UNREAD_ENDINGS[extname(file).toLowerCase()]
   if (unread !== undefined) return unread

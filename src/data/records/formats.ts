@@ -122,7 +122,7 @@ export function fittingFormats(record: unknown): RecordFormat[] {
 }
 
 /**
- * The format whose keys a record has; undefined where it is none of them. A `text` that is the rest of the record, written
+ * The format whose keys a record has; undefined where there is none. A `text` that is the rest of the record, written
  * into a prompt, does not count beside it.
  *
  * @throws {Error} when several fit

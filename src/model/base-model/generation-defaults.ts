@@ -43,9 +43,9 @@ export interface GenerationDefaults {
   readonly maxTokens?: number
   /** Most tokens of prompt and answer together. */
   readonly maxLength?: number
-  /** Keys that are set and not used, as a line for whoever generates. */
+  /** Keys that are set and not used, as a line for the user. */
   readonly unused?: string
-  /** Why nothing is drawn though the makers set how, as a line for whoever asks for no sampling. */
+  /** Why generation is greedy although the makers set sampling parameters, as a line for the user. */
   readonly unsampled?: string
 }
 

@@ -46,7 +46,7 @@ export interface UpdateEvaluator {
   /**
    * Mean cross-entropy of the tokens in nats; NaN or infinite where the update makes it so.
    *
-   * @throws {Error} when the text has no token to score, or a module is none of the evaluator's
+   * @throws {Error} when the text has no token to score, or a module is not one of the evaluator's
    * @throws what `check` throws
    */
   loss(options: UpdateLossOptions): Promise<number>

@@ -31,7 +31,7 @@ export interface TrainingDataOptions extends CorpusSettings, CorpusModel {
   readonly heldOut?: number | undefined
   /** File or folder of examples that are not trained on, in place of a share. */
   readonly evalData?: string | undefined
-  /** Keeps so many tokens from training, as `keepBack` chooses them. */
+  /** Tokens to keep from training, as `keepBack` chooses them. */
   readonly keptBack?: number | undefined
 }
 

@@ -58,12 +58,12 @@ export function decodeAnswer(bytes: Uint8Array): Uint8Array {
   if (bytes[0] === 0) return bytes.subarray(1)
   const parsed = bytes[0] === 1 ? failureSchema.safeParse(jsonOf(bytes.subarray(1))) : undefined
   if (parsed?.success !== true)
-    throw new TransportError('garbage', `an answer that is none of ${LOGITS_PROTOCOL}`)
+    throw new TransportError('garbage', `the answer is not one of ${LOGITS_PROTOCOL}`)
   const { fault, message, retryAfterMs } = parsed.data
   throw new TransportError(fault, message, { ...(retryAfterMs !== undefined && { retryAfterMs }) })
 }
 
-/** A value in JSON; undefined for what is none. */
+/** Parses JSON; undefined where the bytes are not JSON. */
 export function jsonOf(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString('utf8'))

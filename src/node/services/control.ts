@@ -9,7 +9,7 @@ import { OnlyCopy } from './only-copy.ts'
 import type { DriverParts } from './rounds.ts'
 import type { Running } from './running.ts'
 
-/** Shakes hands with whoever connects, and lets the driver sign once that has shown that this peer runs once. */
+/** Shakes hands with every peer that connects, and lets the driver sign once that has shown that this peer runs once. */
 export async function startHandshakes(
   { options: { logs }, config, member, telling: { report }, started }: Running,
   { components: { host }, driver }: DriverParts

@@ -24,7 +24,7 @@ export interface MemberDialling {
  * with one key must not, else over a host of its own, which holds the home's lock so that no daemon starts beside it.
  *
  * @param address a multiaddr that ends in `/p2p/PEERID`; `/p2p/PEERID` alone for a member whose address is known
- * @throws {PeerError} when the home is none of a member, or its daemon has no control API
+ * @throws {PeerError} when the home does not belong to a member, or its daemon has no control API
  */
 export async function dialMember(
   { home, network, log }: MemberDialling,
@@ -39,7 +39,9 @@ export async function dialMember(
   try {
     const opened = await openHome(home, network)
     if (!opened.known.isAllowed(peerIdFromString(peerId)))
-      throw new PeerError(`${peerId} is no member of ${opened.charter.charter.name}: give the address of one`)
+      throw new PeerError(
+        `${peerId} is not a member of ${opened.charter.charter.name}: give a member's address`
+      )
     const host = await createQuietHost(hostIdentity(opened, network, log), [])
     const stop = async (): Promise<void> => {
       await host.stop()
@@ -72,6 +74,6 @@ function peerIdIn(address: string): string {
     // Said below.
   }
   throw new PeerError(
-    `${address} is no address of a member: it must end in /p2p/PEERID, as loam peers prints it`
+    `${address} is not a member's address: it must end in /p2p/PEERID, as loam peers prints it`
   )
 }

@@ -43,8 +43,8 @@ function digest(text: string): Buffer {
 }
 
 /**
- * Whether a `host` header is no name that a stranger can have pointed here: a web page whose own name leads to this
- * machine (DNS rebinding) could otherwise ask as the person who looks at it. Addresses, names without a dot and this
+ * Whether a `host` header is a name that only this machine can have. A web page could otherwise point its own name here
+ * (DNS rebinding) and ask as the person who views it. Addresses, names without a dot and this
  * machine's name are safe.
  */
 function isOwnName(host: string | undefined): boolean {

@@ -138,7 +138,7 @@ function areKnown(tokens: readonly MadeToken[]): boolean {
 
 type Tokens = Pick<TextSource, 'tokens'>
 
-/** A token's text; bytes that are no whole character are shown as such. */
+/** A token's text; bytes of an incomplete character appear as U+FFFD. */
 function textOf({ tokens }: Tokens, id: number): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(tokens[id])
 }

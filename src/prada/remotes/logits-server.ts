@@ -8,7 +8,14 @@ import {
   type PositionRecord
 } from '../wire/index.ts'
 import { type LogitsTransport, type ServerDescription, TransportError } from './logits-transport.ts'
-import { type Remote, RemoteError, type RemoteText, type Traffic, type TripRequest } from './remote.ts'
+import {
+  type Remote,
+  RemoteError,
+  type RemoteText,
+  type Traffic,
+  type TripRequest,
+  trafficSince
+} from './remote.ts'
 import { DEFAULT_RETRIES, pauseOrThrow, type Retries, type RetryOptions, withRetries } from './retries.ts'
 
 /** Tokens of a prompt that are sent at once, so that no request is too long for the server. */
@@ -59,7 +66,7 @@ interface Server {
 /** One text on a logits server. */
 class LogitsServerText implements RemoteText {
   readonly #server: Server
-  readonly #before: Traffic
+  readonly #traffic: () => Traffic
   #session: Uint8Array
   /** What the server certainly holds of the text. */
   #held: readonly number[] = []
@@ -67,12 +74,11 @@ class LogitsServerText implements RemoteText {
   constructor(server: Server, session: Uint8Array) {
     this.#server = server
     this.#session = session
-    this.#before = server.transport.traffic
+    this.#traffic = trafficSince(server.transport)
   }
 
   get traffic(): Traffic {
-    const { sent, received } = this.#server.transport.traffic
-    return { sent: sent - this.#before.sent, received: received - this.#before.received }
+    return this.#traffic()
   }
 
   async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {

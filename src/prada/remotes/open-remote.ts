@@ -40,7 +40,7 @@ const MULTIADDR = /^\/[a-z0-9]+\//
  * Opens what a URL stands for, by what answers there: `http(s)://…` is a Loam logits server where `/v1/logits/model` answers,
  * else a server of OpenAI's API (`/v1/models`); a multiaddr that ends in `/p2p/PEERID` is a member that serves.
  *
- * @throws {RemoteError} saying what to do, when it is none of them, refuses or cannot be reached
+ * @throws {RemoteError} saying what to do, when the server is of another kind, refuses or cannot be reached
  */
 export async function openRemote(url: string, options: OpenRemoteOptions): Promise<OpenedRemote> {
   if (MULTIADDR.test(url)) return openMember(url, options)

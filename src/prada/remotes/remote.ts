@@ -20,7 +20,7 @@ export interface RemoteCapabilities {
    * 0 where the same prefix always has the same logits.
    */
   readonly batchError: number
-  /** Most drafts a trip, whoever makes them. */
+  /** Most drafts a trip, made by either side. */
   readonly draftsMax: number
   /** Longest text, tokens. */
   readonly context: number
@@ -45,6 +45,19 @@ export interface TripRequest {
 export interface Traffic {
   readonly sent: number
   readonly received: number
+}
+
+/**
+ * Tells what has crossed a line since now. A line that several texts share counts the bytes of all of them.
+ *
+ * @param line counts from its beginning
+ */
+export function trafficSince(line: { readonly traffic: Traffic }): () => Traffic {
+  const before = line.traffic
+  return () => ({
+    sent: line.traffic.sent - before.sent,
+    received: line.traffic.received - before.received
+  })
 }
 
 /** One text on a remote. One trip at a time. */

@@ -64,7 +64,7 @@ function isPassing(error: unknown): error is TransportError {
   return error instanceof TransportError && ['unreachable', 'busy', 'unknown-session'].includes(error.fault)
 }
 
-/** What a remote's user is told; an error that is none of the line's is thrown as it is. */
+/** What a remote's user is told; an error that does not come from the line is thrown unchanged. */
 function asRemoteError(address: string, { timeoutMs, attempts }: Retries, cause: unknown): RemoteError {
   if (cause instanceof RemoteError) return cause
   if (cause instanceof WireError)

@@ -7,7 +7,7 @@ import type { Session } from './sessions.ts'
  * Reads a request for a session.
  *
  * @param context longest text of the model, tokens
- * @throws {ServiceError} when it is none, or asks for what is not told here
+ * @throws {ServiceError} when it is malformed, or asks for what this server does not tell
  */
 export function readRequest(
   bytes: Uint8Array,

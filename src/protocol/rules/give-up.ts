@@ -13,9 +13,8 @@ const TRY_AGAIN_ROUNDS = 32
 /**
  * Rule 3 *Ready*: whether this member waits for an author's certificate: not for one whose manifest it has found invalid
  * itself, nor for one of which nothing was heard for three rounds, nor for one that it has waited for in vain in three rounds
- * running. More than f of these cannot all be faulty:
- * then it waits for each of them. Its own judgement alone counts, and nothing that it signs says so: any author is stacked
- * if it is certified in time.
+ * running. More than f of these cannot all be faulty: then it waits for each of them. A member decides this for itself and
+ * signs nothing about it; every author that is certified in time is stacked.
  */
 export function isAwaited(state: PeerState, author: number): boolean {
   return !isFoundInvalid(state, author) && !isGone(state, author) && !givenUp(state).includes(author)
@@ -47,8 +46,8 @@ export function countAbsences(draft: Draft): PeerState['absences'] {
 }
 
 /**
- * Whether an author with so many misses running is not waited for. Now and then it is, after twice as many rounds each time: a
- * member that was slow for a while and is not any more could never show it otherwise.
+ * Whether an author with this many consecutive misses is not waited for. Now and then it is, at intervals that double each
+ * time, so that a member that was slow for a while can show that it has recovered.
  */
 function isHopeless(misses: number): boolean {
   const tries = (misses - MISSES_MAX) / TRY_AGAIN_ROUNDS + 1

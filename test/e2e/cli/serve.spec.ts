@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseEvents, post } from '../../integration/prada/sse.ts'
+import { until } from '../../support/until.ts'
 import { lastLine, loam, loamWith } from './loam.ts'
 import { type ServeProcess, startServe } from './serve-process.ts'
 
@@ -142,9 +143,9 @@ describe('loam serve', function () {
   it('ends at the first signal when texts under way have, with its result as the last line', async () => {
     const under = post(`${local.url}/v1/completions`, { ...COMPLETION, max_tokens: 200 }, KEY)
     const looked = { headers: KEY.headers }
-    const isBusy = async (): Promise<boolean> =>
+    await until(async () =>
       /loam_serve_active_requests 1/.test(await (await fetch(`${local.url}/metrics`, looked)).text())
-    while (!(await isBusy())) await new Promise((resolve) => setTimeout(resolve, 2))
+    )
     const [answer, outcome] = await Promise.all([under, local.stop()])
     assert.equal(answer.status, 200)
     assert.equal(

@@ -5,7 +5,7 @@ import { fileBlocks, readBlockList, sha256Hex } from '../../../src/formats/index
 import { readCharter } from '../../../src/node/home/charter-file.ts'
 import { homeAt } from '../../../src/node/home/home.ts'
 import type { Charter } from '../../../src/protocol/index.ts'
-import { until } from '../../integration/network/hosts.ts'
+import { until } from '../../support/until.ts'
 import { lastLine, loam } from '../cli/loam.ts'
 import { forgetModel, makeOtherBase } from './other-base.ts'
 import { agree, PeerNetwork } from './peer-network.ts'

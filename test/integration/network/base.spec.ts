@@ -20,7 +20,8 @@ import { BlockStore, StoreError } from '../../../src/node/storage/index.ts'
 import { PeerError } from '../../../src/node/storage/peer-error.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 import { type BaseFile, hex } from '../../../src/protocol/index.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const MIB = 1024 * 1024
 const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')

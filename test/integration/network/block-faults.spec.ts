@@ -19,7 +19,8 @@ import {
 } from '../../../src/node/network/transfer/index.ts'
 import { encodeBlockAnswer, encodeBlockRequest } from '../../../src/node/network/transfer/messages.ts'
 import { BlockStore } from '../../../src/node/storage/index.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const MiB = 1024 * 1024
 

@@ -21,7 +21,8 @@ import {
 import { encodeBlockAnswer, encodeBlockRequest } from '../../../src/node/network/transfer/messages.ts'
 import { BlockStore, StoreError } from '../../../src/node/storage/index.ts'
 import { leftOpen } from '../../support/left-open.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 interface Peer {
   readonly host: TestHost

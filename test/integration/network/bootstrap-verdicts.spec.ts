@@ -6,7 +6,8 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type BootstrapOutcome, diagnoseBootstrap } from '../../../src/node/network/peers/diagnose.ts'
 import { type OwnHandshake, requestHandshake } from '../../../src/node/network/peers/handshake.ts'
 import { Handshakes } from '../../../src/node/network/peers/handshakes.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const self: OwnHandshake = { charter: new Uint8Array(32).fill(1), software: 'loam/test' }
 

@@ -10,7 +10,8 @@ import { homeAt, roundFiles } from '../../../src/node/home/home.ts'
 import { type BlockExchange, startBlockExchange } from '../../../src/node/network/index.ts'
 import { BlockStore } from '../../../src/node/storage/index.ts'
 import type { RoundContext } from '../../../src/protocol/index.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const MODULE = { module: 'model.layers.0.mlp.down_proj', inFeatures: 768, outFeatures: 1024 }
 /** Of three mebibytes and a header: four blocks. */

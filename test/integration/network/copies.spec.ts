@@ -4,7 +4,8 @@ import type { SeenCopy } from '../../../src/node/network/peers/copy-watch.ts'
 import { Handshakes } from '../../../src/node/network/peers/handshakes.ts'
 import { createInstance } from '../../../src/node/network/peers/instance.ts'
 import { createSigner } from '../../../src/protocol/index.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const CHARTER = new Uint8Array(32).fill(1)
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { lpStream } from '@libp2p/utils'
 import protobuf from 'protobufjs'
-import { startHost, stopHosts, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts } from './hosts.ts'
 
 /** The messages of kad-dht and its records, as far as they are sent here. */
 const types = protobuf.parse(`syntax = "proto3";

@@ -6,7 +6,8 @@ import {
   registerRequestHandler,
   request
 } from '../../../src/node/network/index.ts'
-import { startHost, stopHosts, until, untilMeshed } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, untilMeshed } from './hosts.ts'
 
 const withoutProbes = (heard: readonly string[]) => heard.filter((text) => !text.startsWith('probe'))
 

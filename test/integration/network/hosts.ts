@@ -8,6 +8,7 @@ import {
   type GossipVerdict,
   type NetworkHost
 } from '../../../src/node/network/index.ts'
+import { until } from '../../support/until.ts'
 
 /** A log that keeps its messages for the test to look at. */
 export function memoryLog(): Log & { readonly messages: string[] } {
@@ -56,11 +57,6 @@ export async function startHost(options: {
 /** Stops all hosts of a test. */
 export async function stopHosts(): Promise<void> {
   await Promise.all(open.splice(0).map((host) => host.stop()))
-}
-
-/** Waits until `condition` holds; the test's own time limit is the only clock. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
 /** Waits until every host gossips with every other. */

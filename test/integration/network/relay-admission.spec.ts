@@ -7,8 +7,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Home } from '../../../src/node/home/home.ts'
 import { PeerError } from '../../../src/node/index.ts'
 import { startRelay } from '../../../src/node/relay/relay.ts'
+import { until } from '../../support/until.ts'
 import { temporaryHome } from '../../unit/node/temporary-home.ts'
-import { memoryLog, startHost, stopHosts, until } from './hosts.ts'
+import { memoryLog, startHost, stopHosts } from './hosts.ts'
 
 describe('whom a relay carries', function () {
   this.timeout(30_000)

@@ -9,7 +9,8 @@ import {
   type RelayNode
 } from '../../../src/node/network/index.ts'
 import { AddressExchange } from '../../../src/node/network/peers/address-exchange.ts'
-import { memoryLog, startHost, stopHosts, type TestHost, until, untilMeshed } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { memoryLog, startHost, stopHosts, type TestHost, untilMeshed } from './hosts.ts'
 
 describe('a relay', function () {
   this.timeout(60_000)

@@ -7,7 +7,8 @@ import {
   request
 } from '../../../src/node/network/index.ts'
 import { leftOpen } from '../../support/left-open.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const PROTOCOL = '/loam/test-request/1'
 const LIMITS: RequestLimits = {

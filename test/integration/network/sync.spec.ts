@@ -6,9 +6,10 @@ import { Heads } from '../../../src/node/driver/heads.ts'
 import type { RoundDriver } from '../../../src/node/driver/round-driver.ts'
 import { openRoundStore } from '../../../src/node/home/round-store.ts'
 import { type PeerEvent, start, verifyEd25519 } from '../../../src/protocol/index.ts'
+import { until } from '../../support/until.ts'
 import { type OneMember, oneMember, sealRound } from '../../unit/node/one-member.ts'
 import { temporaryHome } from '../../unit/node/temporary-home.ts'
-import { startHost, stopHosts, type TestHost, until } from './hosts.ts'
+import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 /** Between real hosts; the member's key signed every history here, so all of them are valid. */
 describe('members whose histories part', function () {

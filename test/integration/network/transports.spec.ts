@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
-import { startHost, stopHosts, until, untilMeshed } from './hosts.ts'
+import { until } from '../../support/until.ts'
+import { startHost, stopHosts, untilMeshed } from './hosts.ts'
 
 const hasIp6 = Object.values(networkInterfaces()).some((each) =>
   each?.some(({ address }) => address === '::1')

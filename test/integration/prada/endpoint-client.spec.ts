@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import OpenAI from 'openai'
 import type { TextSource } from '../../../src/prada/endpoint/index.ts'
 import { connectLogitsServer, createHttpTransport } from '../../../src/prada/remotes/index.ts'
+import { until } from '../../support/until.ts'
 import { type EndpointApp, listenEndpoint, localSource, pradaSource } from './endpoint-app.ts'
 import { type LogitsApp, listen } from './logits-app.ts'
 import { base, serviceOf, shaken } from './real-models.ts'
@@ -215,9 +216,7 @@ describe('the openai package', function () {
         })
         for await (const _ of stream) break
         const { endpoint } = app
-        const active = async (): Promise<boolean> =>
-          /loam_serve_active_requests 0/.test(await endpoint.metrics.text())
-        while (!(await active())) await new Promise((resolve) => setTimeout(resolve, 5))
+        await until(async () => /loam_serve_active_requests 0/.test(await endpoint.metrics.text()))
         assert.match(await endpoint.metrics.text(), /loam_serve_requests_total\{outcome="left"\} 1/)
       })
     })

@@ -20,9 +20,10 @@ import {
   type PradaComponents,
   startPradaText
 } from '../../../src/prada/session/index.ts'
+import { until } from '../../support/until.ts'
 import { remoteOf, serviceOf } from '../../unit/prada/small-remote.ts'
 import { nearTable, randomTable, tableModel } from '../../unit/prada/table-model.ts'
-import { startHost, stopHosts, type TestHost, until } from '../network/hosts.ts'
+import { startHost, stopHosts, type TestHost } from '../network/hosts.ts'
 import { listen } from './logits-app.ts'
 
 const SIZE = 40

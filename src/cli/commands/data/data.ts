@@ -3,7 +3,7 @@ import { dataSettings, describeSetting, type Setting } from '../../../node/confi
 import { integer } from '../../options/parsers.ts'
 import { addFlags, givenFlags } from '../../options/setting-flags.ts'
 
-/** Flags of `loam data inspect` that are no settings of data. */
+/** Flags of `loam data inspect` that are not data settings. */
 export interface InspectFlags {
   readonly model?: string
   readonly template?: string

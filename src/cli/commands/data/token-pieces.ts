@@ -7,7 +7,7 @@ export interface TokenPiece {
   readonly learned: boolean
 }
 
-/** What a decoder writes for bytes that are no whole character. */
+/** What a decoder writes for bytes of an incomplete character. */
 const UNFINISHED = '\ufffd'
 /** SentencePiece's sign for a space. */
 const SPACE_SIGN = '\u2581'

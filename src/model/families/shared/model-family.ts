@@ -60,7 +60,7 @@ export interface ModelFamily<Config extends CommonConfig> {
   readonly prefix: string
   /** A parameter that every checkpoint has, after the prefix: by it a prefix of another form is found. */
   readonly landmark: string
-  /** Tensors of checkpoints that are no parameters and change nothing. */
+  /** Tensors of checkpoints that are not parameters and change nothing. */
   readonly idleTensors: readonly IdleTensors[]
   /** The linear modules that LoRA can adapt, by module name, in the order of the forward pass. */
   linearModules(config: Config): Map<string, LinearModule>

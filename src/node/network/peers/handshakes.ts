@@ -36,7 +36,7 @@ const LOOK_AGAIN_MS = 30_000
 /** Interval of handshakes with a connected peer: clocks drift and round-trip times change. */
 const HANDSHAKE_AGAIN_MS = 60_000
 const PEERS_MAX = 1_024
-/** A live copy answers at once; a dead one's connection may linger, and whoever came after it waits for this answer. */
+/** A live copy answers at once; a dead one's connection may linger, and a peer that restarted waits this long for its answer. */
 const CONFRONT_MS = 1_500
 /** How soon a peer that told of another copy of this one is asked again: that copy may have stopped. */
 const ASK_AGAIN_MS = 2_000

@@ -61,7 +61,7 @@ export async function loadNodeLlamaCpp(folder: string | undefined): Promise<Node
   }
 }
 
-/** A clone's `npm ci` does not bring it: it is no dependency for development either. */
+/** A clone's `npm ci` does not install it: it is not a development dependency either. */
 function command(): string {
   const place = installPlace()
   const text = installCommand('node-llama-cpp', {

@@ -1,6 +1,6 @@
 import type { PositionRecord } from '../../wire/index.ts'
 import type { HttpExchange } from '../http-exchange.ts'
-import { RemoteError, type RemoteText, type Traffic, type TripRequest } from '../remote.ts'
+import { RemoteError, type RemoteText, type Traffic, type TripRequest, trafficSince } from '../remote.ts'
 import { type Retries, withRetries } from '../retries.ts'
 import type { Completion, CompletionsApi, Prompt } from './completions-api.ts'
 import type { ProxyTokens } from './connect-completions.ts'
@@ -24,19 +24,18 @@ const TOP_K_LEAST = 20
 /** Draws after which a server that ends every text at once is not asked again. */
 const DRAWS = 4
 
-/** One text on a server that keeps none: every trip sends it whole. */
+/** One text on a server without sessions: every trip sends it whole. */
 export class CompletionsText implements RemoteText {
   readonly #server: CompletionsServer
-  readonly #before: Traffic
+  readonly #traffic: () => Traffic
 
   constructor(server: CompletionsServer) {
     this.#server = server
-    this.#before = server.exchange.traffic
+    this.#traffic = trafficSince(server.exchange)
   }
 
   get traffic(): Traffic {
-    const { sent, received } = this.#server.exchange.traffic
-    return { sent: sent - this.#before.sent, received: received - this.#before.received }
+    return this.#traffic()
   }
 
   async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
@@ -91,7 +90,7 @@ export class CompletionsText implements RemoteText {
         ...(doubts !== undefined && { doubt: doubts }),
         ...(index < count && known && { draft: position.taken! })
       })
-      // What follows a token that is none of the proxy's is of no text that it can make.
+      // What follows a token that the proxy does not have belongs to a text that the proxy cannot make.
       if (!known) break
     }
     return records

@@ -21,7 +21,7 @@ export interface ToldPosition {
 
 /** Room for the rounding of a server's sum of probabilities. */
 const MASS_SLACK = 2 ** -16
-/** Log-probabilities above this are none. */
+/** A value above this is not a log-probability. */
 const LOG_PROBABILITY_MAX = 1e-3
 
 /**

@@ -2,7 +2,7 @@ import type { PositionRecord } from '../../wire/index.ts'
 import type { TokenNames } from '../completions/token-names.ts'
 import { recordOf } from '../completions/told-position.ts'
 import type { HttpExchange } from '../http-exchange.ts'
-import { RemoteError, type RemoteText, type Traffic, type TripRequest } from '../remote.ts'
+import { RemoteError, type RemoteText, type Traffic, type TripRequest, trafficSince } from '../remote.ts'
 import { type Retries, withRetries } from '../retries.ts'
 import { generate } from './generate.ts'
 
@@ -22,16 +22,15 @@ const TOP_K_LEAST = 20
 /** One text on an SGLang server, which keeps the prefixes that it has seen by itself. */
 export class SglangText implements RemoteText {
   readonly #server: SglangServer
-  readonly #before: Traffic
+  readonly #traffic: () => Traffic
 
   constructor(server: SglangServer) {
     this.#server = server
-    this.#before = server.exchange.traffic
+    this.#traffic = trafficSince(server.exchange)
   }
 
   get traffic(): Traffic {
-    const { sent, received } = this.#server.exchange.traffic
-    return { sent: sent - this.#before.sent, received: received - this.#before.received }
+    return this.#traffic()
   }
 
   async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {

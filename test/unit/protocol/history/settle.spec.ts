@@ -23,7 +23,7 @@ function sealedBy(members: readonly number[]): SealedRound {
 }
 
 describe('ids (rule 6)', () => {
-  it('do not depend on who signed: any quorum leads to the same next round', () => {
+  it('do not depend on who signed, as every quorum leads to the same next round', () => {
     const one = contextAfter(table.context, sealedBy([0, 1, 2]))
     const other = contextAfter(table.context, sealedBy([1, 2, 3]))
     assert.deepEqual(one, other)

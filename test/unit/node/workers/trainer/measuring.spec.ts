@@ -3,29 +3,19 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeAdapterFile } from '../../../../../src/adapter/index.ts'
 import { createTextScorer } from '../../../../../src/model/index.ts'
-import { type Home, roundFiles } from '../../../../../src/node/home/home.ts'
-import { createTrainer } from '../../../../../src/node/workers/trainer/trainer.ts'
+import { roundFiles } from '../../../../../src/node/home/home.ts'
 import type { MeasuringJob } from '../../../../../src/node/workers/trainer/training-job.ts'
 import { MODEL } from '../../one-member.ts'
-import { never, type TrainingHome, trainingHome } from './training-home.ts'
+import { never, trainerSuite } from './training-home.ts'
 
 describe('a trainer that measures updates', function () {
   this.timeout(60_000)
-  // One process for all of it: no training may change what a later one gives.
-  const trainer = createTrainer()
-  let home: Home
-  let job: TrainingHome['job']
-  let remove: () => Promise<void>
-
-  beforeEach(async () => {
-    ;({ home, job, remove } = await trainingHome())
-  })
-  afterEach(() => remove())
-  after(() => trainer.stop())
+  const suite = trainerSuite()
+  const { trainer, job } = suite
 
   it('measures what an update does to held-out text, beside a training, and from the round’s own weights', async () => {
     const trained = await trainer.train(job(), () => {}, never)
-    const text = join(home.folder, 'heldout.txt')
+    const text = join(suite.home.folder, 'heldout.txt')
     const sentence = 'The sea was calm that day. The ship lay still. '
     await writeFile(text, sentence.repeat(9))
     const { shards, ...rest } = trained
@@ -50,7 +40,7 @@ describe('a trainer that measures updates', function () {
     assert.notEqual((await trainer.measure(measuring(), never)).before, alone.before, 'the text was changed')
     await writeFile(text, sentence.repeat(9))
     const scorer = await createTextScorer(MODEL, { context: 65 })
-    const { adapter } = decodeAdapterFile(await readFile(roundFiles(home, 1).local))
+    const { adapter } = decodeAdapterFile(await readFile(roundFiles(suite.home, 1).local))
     const reference = await scorer.score(sentence.repeat(9), adapter)
     const scored = reference.perToken.slice(1, 65).map(({ logProb }) => logProb!)
     assert(Math.abs(alone.after + scored.reduce((sum, value) => sum + value, 0) / 64) < 1e-4)
@@ -80,7 +70,7 @@ describe('a trainer that measures updates', function () {
     const lines = Array.from({ length: 40 }, (_, i) =>
       JSON.stringify({ text: `Letter ${i}. ${'The wind rose in the night, and we lay by. '.repeat(12)}` })
     )
-    await writeFile(home.documents, `${lines.join('\n')}\n`)
+    await writeFile(suite.home.documents, `${lines.join('\n')}\n`)
     const tokens = 200
     const { shards, samples } = await trainer.train(job({ keptBack: tokens }), () => {}, never)
     assert.equal(samples, 39, 'one letter is enough')
@@ -91,7 +81,7 @@ describe('a trainer that measures updates', function () {
         blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
       })),
       ...{
-        text: { documents: home.documents, data: job().data, keptBack: tokens },
+        text: { documents: suite.home.documents, data: job().data, keptBack: tokens },
         tokens,
         clip: {},
         before: undefined
@@ -103,7 +93,7 @@ describe('a trainer that measures updates', function () {
     const clipped = await trainer.measure({ ...measuring, clip: tiny }, never)
     assert.equal(clipped.before, before)
     assert(Math.abs(clipped.after - before) < 1e-6, 'a clipped update does next to nothing')
-    await writeFile(home.documents, `${lines.slice(0, 3).join('\n')}\n`)
+    await writeFile(suite.home.documents, `${lines.slice(0, 3).join('\n')}\n`)
     await assert.rejects(trainer.measure({ ...measuring, tokens: 16 }, never), /too few to keep 128 tokens/)
   })
 })

@@ -9,11 +9,10 @@ import {
   pairFromBlocks,
   updateNorm
 } from '../../../../../src/adapter/index.ts'
-import { type Home, roundFiles } from '../../../../../src/node/home/home.ts'
+import { roundFiles } from '../../../../../src/node/home/home.ts'
 import { BlockStore } from '../../../../../src/node/storage/index.ts'
-import { createTrainer } from '../../../../../src/node/workers/trainer/trainer.ts'
 import { memoryLog } from '../../memory-log.ts'
-import { never, type TrainingHome, trainingHome } from './training-home.ts'
+import { never, trainerSuite } from './training-home.ts'
 
 /** The pair's update with its scale in A. */
 function scaleOne(pair: LoraPair, sign = 1): LoraAdapter {
@@ -28,22 +27,13 @@ function joined(one: LoraPair, other: LoraPair): LoraPair {
 
 describe('a training whose shards are rounded', function () {
   this.timeout(60_000)
-  // One process for all of it: no training may change what a later one gives.
-  const trainer = createTrainer()
-  let home: Home
-  let job: TrainingHome['job']
-  let remove: () => Promise<void>
-
-  beforeEach(async () => {
-    ;({ home, job, remove } = await trainingHome())
-  })
-  afterEach(() => remove())
-  after(() => trainer.stop())
+  const suite = trainerSuite()
+  const { trainer, job } = suite
 
   it('rounds what it sends as the charter says, and makes up for it in the next round', async () => {
-    const store = await BlockStore.open(home.folder, memoryLog())
+    const store = await BlockStore.open(suite.home.folder, memoryLog())
     const whole = await trainer.train(job(), () => {}, never)
-    const { residual, local } = roundFiles(home, 1)
+    const { residual, local } = roundFiles(suite.home, 1)
     assert(!existsSync(residual), 'float32 loses nothing')
     const exact = decodeAdapterFile(await readFile(local)).adapter
     const int8 = await trainer.train(job({ dtype: 'int8' }), () => {}, never)
@@ -59,7 +49,7 @@ describe('a training whose shards are rounded', function () {
       assert(apart < 1e-5 * updateNorm(exact.pairs[index]!))
       assert(updateNorm(lost.pairs[index]!) > 1e-4 * updateNorm(exact.pairs[index]!))
     }
-    const residualPath = roundFiles(home, 2).residual
+    const residualPath = roundFiles(suite.home, 2).residual
     const alone = await trainer.train(job({ dtype: 'int8', residualPath }), () => {}, never)
     const madeUp = await trainer.train(
       job({ dtype: 'int8', residualFile: residual, residualPath }),

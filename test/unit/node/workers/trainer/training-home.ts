@@ -1,9 +1,35 @@
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { type Home, roundFiles } from '../../../../../src/node/home/home.ts'
+import { createTrainer, type Trainer } from '../../../../../src/node/workers/trainer/trainer.ts'
 import type { TrainingJob } from '../../../../../src/node/workers/trainer/training-job.ts'
 import { MODEL } from '../../one-member.ts'
 import { temporaryHome } from '../../temporary-home.ts'
+
+/** A trainer for all tests of a suite, as no training may change what a later one gives, and a fresh home for each. */
+export interface TrainerSuite {
+  readonly trainer: Trainer
+  readonly home: Home
+  job(changes?: Partial<TrainingJob>): TrainingJob
+}
+
+/** Prepares the suite in which it is called; home and job are those of the test that runs. */
+export function trainerSuite(): TrainerSuite {
+  const trainer = createTrainer()
+  let current: TrainingHome
+  beforeEach(async () => {
+    current = await trainingHome()
+  })
+  afterEach(() => current.remove())
+  after(() => trainer.stop())
+  return {
+    trainer,
+    get home() {
+      return current.home
+    },
+    job: (changes) => current.job(changes)
+  }
+}
 
 /** A signal for what nobody cancels. */
 export const never: AbortSignal = new AbortController().signal

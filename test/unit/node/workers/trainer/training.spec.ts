@@ -4,27 +4,18 @@ import { join } from 'node:path'
 import { decodeAdapterFile } from '../../../../../src/adapter/index.ts'
 import { encodeSafetensors } from '../../../../../src/formats/index.ts'
 import { loadBaseModel } from '../../../../../src/model/index.ts'
-import { type Home, roundFiles } from '../../../../../src/node/home/home.ts'
+import { roundFiles } from '../../../../../src/node/home/home.ts'
 import { BlockStore } from '../../../../../src/node/storage/index.ts'
 import { createTrainer } from '../../../../../src/node/workers/trainer/trainer.ts'
 import type { TrainingJob, TrainingProgress } from '../../../../../src/node/workers/trainer/training-job.ts'
 import { memoryLog } from '../../memory-log.ts'
 import { MODEL } from '../../one-member.ts'
-import { never, type TrainingHome, trainingHome } from './training-home.ts'
+import { never, trainerSuite } from './training-home.ts'
 
 describe('what a training gives', function () {
   this.timeout(60_000)
-  // One process for all of it: no training may change what a later one gives.
-  const trainer = createTrainer()
-  let home: Home
-  let job: TrainingHome['job']
-  let remove: () => Promise<void>
-
-  beforeEach(async () => {
-    ;({ home, job, remove } = await trainingHome())
-  })
-  afterEach(() => remove())
-  after(() => trainer.stop())
+  const suite = trainerSuite()
+  const { trainer, job } = suite
 
   it('reports every step, stores every block, writes the adapter; the same seed gives the same blocks', async () => {
     const steps: TrainingProgress[] = []
@@ -35,9 +26,9 @@ describe('what a training gives', function () {
     )
     assert(steps.every(({ loss }) => loss > 0 && loss < 20))
     assert.equal(first.samples, 12)
-    const store = await BlockStore.open(home.folder, memoryLog())
+    const store = await BlockStore.open(suite.home.folder, memoryLog())
     for (const { blocks } of first.shards) for (const digest of blocks) assert(await store.get(digest))
-    const { adapter, samples } = decodeAdapterFile(await readFile(roundFiles(home, 1).local))
+    const { adapter, samples } = decodeAdapterFile(await readFile(roundFiles(suite.home, 1).local))
     assert.equal(samples, 12)
     assert.deepEqual(
       adapter.pairs.map(({ module }) => module),
@@ -58,7 +49,7 @@ describe('what a training gives', function () {
     const first = await blocks()
     assert.deepEqual(await blocks(), first)
     await appendFile(
-      home.documents,
+      suite.home.documents,
       `${JSON.stringify({ text: 'The wind rose in the night. '.repeat(9) })}\n`
     )
     const { samples, shards } = await trainer.train(job(), () => {}, never)
@@ -83,7 +74,7 @@ describe('what a training gives', function () {
 
   it('goes on from the merged modules of a round, and back to the base, as a fresh process would', async () => {
     const { weights } = loadBaseModel(MODEL)
-    const modelFile = join(home.folder, 'merged.safetensors')
+    const modelFile = join(suite.home.folder, 'merged.safetensors')
     const merged = job().modules.map((module) => {
       const { shape, data } = weights.get(`${module}.weight`)!
       return [`${module}.weight`, { shape, data: data.map((value) => value * 1.25) }] as const
@@ -104,22 +95,22 @@ describe('what a training gives', function () {
 
   it('takes every kind of data that loam train takes; samples are the documents', async () => {
     const answers = ['blue', 'green', 'red'].map((answer, i) => ({ question: `What is ${i}?`, answer }))
-    const csv = join(home.folder, 'faq.csv')
+    const csv = join(suite.home.folder, 'faq.csv')
     await writeFile(
       csv,
       `question,answer\n${answers.map((row) => Object.values(row).join(',')).join('\n')}\n`
     )
-    const folder = join(home.folder, 'corpus')
+    const folder = join(suite.home.folder, 'corpus')
     await mkdir(folder)
     await writeFile(join(folder, 'a.txt'), 'A calm sea.\n\nA ship.')
     await writeFile(join(folder, 'b.jsonl'), '{"text":"One."}\n{"text":"Two."}\n')
-    const chats = join(home.folder, 'chats.json')
+    const chats = join(suite.home.folder, 'chats.json')
     const messages = [
       { role: 'user', content: 'Who swims?' },
       { role: 'assistant', content: 'The whale.' }
     ]
     await writeFile(chats, JSON.stringify([{ messages }, { messages }]))
-    const alpaca = join(home.folder, 'alpaca.jsonl')
+    const alpaca = join(suite.home.folder, 'alpaca.jsonl')
     await writeFile(alpaca, `${JSON.stringify({ instruction: 'Name a ship', output: 'Pequod' })}\n`)
     const samples = async (documents: string, data: Partial<TrainingJob['data']> = {}) =>
       (await trainer.train(job({ documents, data: { loss: 'completions', ...data } }), () => {}, never))

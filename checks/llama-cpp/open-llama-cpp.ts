@@ -11,13 +11,14 @@ export interface LlamaCppModel {
   dispose(): Promise<void>
 }
 
-/** llama.cpp, through a package that is no dependency. */
+/** llama.cpp, through the package node-llama-cpp of a folder outside the project. */
 export interface LlamaCpp {
-  load(modelPath: string): Promise<LlamaCppModel>
+  /** @param adapter GGUF file of a LoRA adapter to apply */
+  load(modelPath: string, adapter?: string): Promise<LlamaCppModel>
   dispose(): Promise<void>
 }
 
-/** The part of node-llama-cpp that is used; its types are not at hand. */
+/** The part of node-llama-cpp that is used. Loam does not depend on the package, so its types are not at hand. */
 interface NodeLlamaCpp {
   getLlama(options: object): Promise<{
     loadModel(options: object): Promise<{
@@ -43,7 +44,7 @@ export async function openLlamaCpp(nodeLlamaCpp: string): Promise<LlamaCpp> {
   const { getLlama } = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp
   const llama = await getLlama({ build: 'never', gpu: false, logLevel: 'error' })
   return {
-    async load(modelPath) {
+    async load(modelPath, adapter) {
       const model = await llama.loadModel({ modelPath, useMmap: false })
       const { shouldPrependBosToken, bos } = model.tokens
       const before = shouldPrependBosToken && bos !== null ? [bos] : []
@@ -56,7 +57,8 @@ export async function openLlamaCpp(nodeLlamaCpp: string): Promise<LlamaCpp> {
             flashAttention: false,
             experimentalKvCacheKeyType: 'F32',
             experimentalKvCacheValueType: 'F32',
-            threads: 1
+            threads: 1,
+            ...(adapter !== undefined && { lora: adapter })
           })
           const wanted = { generateNext: { probabilities: true } }
           const outcomes = await context
