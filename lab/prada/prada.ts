@@ -16,6 +16,8 @@ interface Options {
   readonly ways: number
   readonly seeds: number
   readonly stepsPerRound: number
+  readonly learningRate: number
+  readonly centralLearningRate: number
   readonly report?: string
   readonly json: boolean
 }
@@ -24,8 +26,6 @@ const ALPHA = 1
 const MEMBERS = 4
 const ROUNDS = 3
 const RANK = 16
-/** Best of 5e-4, 1e-3 and 2e-3 for the large model with one seed. */
-const CENTRAL_RATE = 1e-3
 const MODELS = join(packageRoot(), 'models')
 
 const program = new Command('npm run prada')
@@ -39,6 +39,13 @@ const program = new Command('npm run prada')
   .option('--ways <n>', 'of the 36 ways, how many each text is made in', count, 1)
   .option('--seeds <n>', 'federations, for the quality', count, 3)
   .option('--steps-per-round <n>', 'training steps of a member in a round', count, 40)
+  .option('--learning-rate <rate>', 'of the members, constant; not tuned', rate, 2e-3)
+  .option(
+    '--central-learning-rate <rate>',
+    'of the fine-tuning of the large model in one place, constant; not tuned',
+    rate,
+    1e-3
+  )
   .option('--report <file>', 'write the tables to a Markdown file too')
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
@@ -62,7 +69,7 @@ try {
     targetModules: ['all-linear'],
     stepsPerRound: options.stepsPerRound,
     sequenceLength: 128,
-    learningRate: 2e-3
+    learningRate: options.learningRate
   }
   const domains = await loadCorpus(pair.proxy, settings)
   const begun = performance.now()
@@ -74,7 +81,7 @@ try {
     settings,
     rank: RANK,
     rounds: ROUNDS,
-    centralRate: CENTRAL_RATE,
+    centralRate: options.centralLearningRate,
     alpha: ALPHA,
     prompts: options.prompts,
     tokens: options.tokens,
@@ -102,6 +109,12 @@ try {
 } catch (error) {
   process.stderr.write(`\nerror: ${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
+}
+
+function rate(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('give a rate above 0 and below 1')
+  return value
 }
 
 function count(text: string): number {
