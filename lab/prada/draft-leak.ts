@@ -53,6 +53,7 @@ Examples:
   $ npm run lab -- draft-leak --quick
   $ npm run lab -- draft-leak --json`
   )
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()
   .opts<Options>()
 

@@ -61,7 +61,10 @@ Examples:
   )
 
 try {
-  const options = program.parse().opts<Options>()
+  const options = program
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .parse()
+    .opts<Options>()
   const pair = loadPair(options.proxy, options.remote)
   const settings = {
     ...experimentSettings(pair.proxy, false),
