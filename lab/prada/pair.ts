@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TensorMap } from '../../src/formats/index.ts'
 import { type BaseModel, loadBaseModel } from '../../src/model/index.ts'
@@ -23,6 +23,12 @@ export interface Pair {
  * @throws {Error} when a folder does not load, or the ids of the two do not mean the same
  */
 export function loadPair(proxyFolder: string, remoteFolder: string): Pair {
+  for (const [flag, folder] of [
+    ['--proxy', proxyFolder],
+    ['--remote', remoteFolder]
+  ] as const)
+    if (!existsSync(join(folder, 'config.json')))
+      throw new Error(`${flag} ${folder} is not a model folder: it has no config.json`)
   const [proxy, remote] = [loadBaseModel(proxyFolder), loadBaseModel(remoteFolder)]
   const vocabulary = vocabularyOf(proxyFolder, proxy)
   requireSameVocabulary(vocabulary, vocabularyOf(remoteFolder, remote))
