@@ -49,18 +49,21 @@ describe('a new charter, and one member that trains with labels turned round', f
   after(() => network.end())
 
   it('leaves its shards out of the cut, stacks the others, and goes on', async () => {
-    const stacked = (index: number) => network.watches[index]!.sealed.find(({ cut }) => cut.length > 0)
-    // On a busy machine a round may come and go before anybody has measured anything.
-    await network.until(() => HONEST.every((index) => stacked(index) !== undefined))
-    const { round, cut } = stacked(0)!
     const { peerId } = network.prepared.peers[POISONED]!
-    assert(!cut.some((entry) => entry.peerId === peerId))
-    const refusals = HONEST.filter((index) =>
-      network.watches[index]!.heldOut.some(
-        (report) => report.round === round && report.peerId === peerId && report.isRefused
+    const refusing = (round: number): number[] =>
+      HONEST.filter((index) =>
+        network.watches[index]!.heldOut.some(
+          (report) => report.round === round && report.peerId === peerId && report.isRefused
+        )
       )
-    )
-    assert(refusals.length >= 2, 'so many refusals keep a quorum of three from it')
+    // On a busy machine a cut may be committed before two have measured the update: rule 2 lets it pass then.
+    const judged = () =>
+      network.watches[0]!.sealed.find(({ round, cut }) => cut.length > 0 && refusing(round).length >= 2)
+    await network.until(() => judged() !== undefined)
+    const { round, cut } = judged()!
+    // Two refusals keep a quorum of three from it.
+    assert(!cut.some((entry) => entry.peerId === peerId))
+    const refusals = refusing(round)
     for (const index of refusals) {
       const lines = (await network.log(index)).split('\n')
       const accusing = lines.filter((line) =>
