@@ -37,12 +37,13 @@ describe('a new charter, and one member that trains with labels turned round', f
 
   before(async () => {
     // A model that has learned something: harm shows in its loss alone.
-    network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 8_000 } }, SHIPPED_BASE)
+    network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 30_000 } }, SHIPPED_BASE)
     const peers = network.prepared.peers
     // Of its own text alone: what it keeps back. The others have a file.
     await rm(peers[0]!.home.heldOut)
     await turnLabelsRound(peers[POISONED]!.home.documents)
-    const training = { steps: 16, batchSize: 2, sequenceLength: 32, learningRate: 0.02 }
+    // Seeds follow from new keys in every run: 16 steps raised the loss by 0.4 to 0.8 nats around the veto's 0.5, 48 by 4 to 5.
+    const training = { steps: 48, batchSize: 2, sequenceLength: 32, learningRate: 0.02 }
     await addSettings([peers[POISONED]!], { training })
     await network.start(...EVERYBODY)
   })
@@ -56,7 +57,7 @@ describe('a new charter, and one member that trains with labels turned round', f
           (report) => report.round === round && report.peerId === peerId && report.isRefused
         )
       )
-    // On a busy machine a cut may be committed before two have measured the update: rule 2 lets it pass then.
+    // In a later round the bound on norms, which follows the honest ones, refuses the update before it is measured.
     const judged = () =>
       network.watches[0]!.sealed.find(({ round, cut }) => cut.length > 0 && refusing(round).length >= 2)
     await network.until(() => judged() !== undefined)
