@@ -6,7 +6,7 @@ import { ggufChunks } from '../../src/formats/index.ts'
 import { loadBaseModel } from '../../src/model/index.ts'
 import { ggufModel } from '../../src/node/export/gguf-model.ts'
 import { writeFileAtomic } from '../../src/node/storage/index.ts'
-import { openLlamaCpp } from '../llama-cpp/open-llama-cpp.ts'
+import { openLlamaCpp } from './open-llama-cpp.ts'
 
 /** A model to judge, as files that llama.cpp reads. */
 export interface LlamaCppCase {
