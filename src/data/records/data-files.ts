@@ -1,27 +1,43 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { requireRegularFile } from '../../formats/files/regular-file.ts'
 import { DataError } from './example.ts'
 
-/** Endings of the files that a folder is searched for; each may have `.gz` behind it. */
-export const DATA_ENDINGS = ['.txt', '.md', '.jsonl', '.ndjson', '.json', '.csv', '.tsv'] as const
+/** Endings of the files that a folder is searched for; those of text may have `.gz` or `.zst` behind them. */
+export const DATA_ENDINGS = ['.txt', '.md', '.jsonl', '.ndjson', '.json', '.csv', '.tsv', '.parquet'] as const
+const PACKED_ENDINGS = ['.gz', '.zst'] as const
 /** Endings of data that are not read, with what to do. */
 const UNREAD_ENDINGS: Readonly<Record<string, string>> = {
-  '.parquet': 'Parquet is not read: write it as JSONL',
-  '.arrow': 'Arrow is not read: write it as JSONL',
-  '.zst': 'Zstandard is not read: unpack it',
+  '.arrow':
+    'Arrow is not read: write it as Parquet or JSONL, dataset.to_parquet(file) or dataset.to_json(file)',
   '.xz': 'XZ is not read: unpack it',
   '.bz2': 'bzip2 is not read: unpack it',
   '.zip': 'ZIP is not read: unpack it',
   '.tar': 'TAR is not read: unpack it',
+  '.tgz': 'TAR is not read: unpack it',
+  '.7z': '7z is not read: unpack it',
+  '.rar': 'RAR is not read: unpack it',
+  '.lz4': 'LZ4 is not read: unpack it',
   '.xlsx': 'Excel is not read: save it as CSV',
+  '.xls': 'Excel is not read: save it as CSV',
+  '.pkl': 'pickles are not read, since they can run code: write the data as JSONL',
+  '.pickle': 'pickles are not read, since they can run code: write the data as JSONL',
+  '.npy': 'arrays of NumPy are not read: write the data as JSONL',
+  '.npz': 'arrays of NumPy are not read: write the data as JSONL',
+  '.h5': 'HDF5 is not read: write the data as JSONL',
+  '.feather': 'Arrow is not read: write it as Parquet or JSONL',
+  '.avro': 'Avro is not read: write it as JSONL',
+  '.orc': 'ORC is not read: write it as JSONL',
+  '.db': 'databases are not read: write the data as JSONL',
+  '.sqlite': 'databases are not read: write the data as JSONL',
   '.pdf': 'PDF is not read: save it as text',
   '.docx': 'Word is not read: save it as text',
   '.yaml': 'YAML is not read',
   '.yml': 'YAML is not read'
 }
-const GZIP = '.gz'
+
+const OTHER_ENDING = 'not data by its ending'
 
 /** Files that describe a data set, by the names that the Hugging Face hub, `datasets` and repositories have for them. */
 const DESCRIPTION =
@@ -63,17 +79,24 @@ export async function findDataFiles(path: string): Promise<DataFiles> {
   const readable = all.filter((file) => dataEnding(file) !== undefined)
   const hasTrain = readable.some((file) => TRAIN_SPLIT.test(file.slice(path.length)))
   const files: string[] = []
-  const passedOver: PassedOver[] = []
+  const notRead: PassedOver[] = []
   for (const file of all) {
     const reason = reasonToPass(file, file.slice(path.length), hasTrain)
-    if (reason !== undefined) passedOver.push({ file, reason })
-    else if (dataEnding(file) !== undefined) files.push(file)
+    if (reason === undefined) files.push(file)
+    else notRead.push({ file, reason })
   }
+  // Pictures and scripts may be many: what may be missed stands first.
+  const passedOver = [
+    ...notRead.filter(({ reason }) => reason !== OTHER_ENDING),
+    ...notRead.filter(({ reason }) => reason === OTHER_ENDING)
+  ]
   for (const file of files) requireData(file)
   if (files.length > 0) return { files, passedOver }
   const why = passedOver.map(({ file, reason }) => `; ${file}: ${reason}`).slice(0, 8)
   const cure = passedOver.length > 0 ? '; name a file itself to train on it' : ''
-  throw new DataError(`${path} holds no data: looked for ${DATA_ENDINGS.join(', ')}${why.join('')}${cure}`)
+  throw new DataError(
+    `${path} holds no data: looked for ${DATA_ENDINGS.join(', ')}, packed with gzip or zstd or not${why.join('')}${cure}`
+  )
 }
 
 /** @throws {DataError} naming what is not a regular file, or is in a format that is not read */
@@ -83,20 +106,29 @@ export function requireData(path: string): void {
   } catch (error) {
     throw new DataError(error instanceof Error ? error.message : String(error))
   }
-  const unread = UNREAD_ENDINGS[extname(path).toLowerCase()]
+  const unread = unreadReason(path)
   if (unread !== undefined) throw new DataError(`${path}: ${unread}`)
 }
 
-/** The ending that says how a file is read, without `.gz`; undefined for other files. */
-export function dataEnding(path: string): string | undefined {
-  const name = path.toLowerCase()
-  const ending = extname(name.endsWith(GZIP) ? name.slice(0, -GZIP.length) : name)
-  return DATA_ENDINGS.find((known) => known === ending)
+/** What to do about a file in a format that is not read, by its ending: that of the packed file where it is packed. */
+function unreadReason(path: string): string | undefined {
+  return UNREAD_ENDINGS[extname(unpackedName(path)).toLowerCase()]
 }
 
-/** Whether a file is packed with gzip, by its ending. */
-export function isGzip(path: string): boolean {
-  return path.toLowerCase().endsWith(GZIP)
+/** The ending that says how a file is read, without that of its packing; undefined for other files. */
+export function dataEnding(path: string): (typeof DATA_ENDINGS)[number] | undefined {
+  const ending = extname(unpackedName(path)).toLowerCase()
+  const found = DATA_ENDINGS.find((known) => known === ending)
+  return found === '.parquet' && packingOf(path) !== undefined ? undefined : found
+}
+
+/** How a file is packed, by its ending; undefined where it is not. */
+export function packingOf(path: string): (typeof PACKED_ENDINGS)[number] | undefined {
+  return PACKED_ENDINGS.find((ending) => path.toLowerCase().endsWith(ending))
+}
+
+function unpackedName(path: string): string {
+  return path.slice(0, path.length - (packingOf(path)?.length ?? 0))
 }
 
 async function filesBelow(path: string): Promise<string[]> {
@@ -116,12 +148,13 @@ async function filesBelow(path: string): Promise<string[]> {
   )
 }
 
-/** Why a file of a folder is not trained on; undefined where it is, or is not a data file. */
+/** Why a file of a folder is not trained on; undefined where it is. */
 function reasonToPass(file: string, below: string, hasTrain: boolean): string | undefined {
-  const unread = UNREAD_ENDINGS[extname(file).toLowerCase()]
+  const unread = unreadReason(file)
   if (unread !== undefined) return unread
   const ending = dataEnding(file)
-  if (ending === undefined) return isGzip(file) ? 'a packed file that is not data by its name' : undefined
+  if (ending === undefined) return OTHER_ENDING
+  if (packingOf(file) !== undefined && existsSync(unpackedName(file))) return 'lies there unpacked, too'
   if (DESCRIPTION.test(basename(file))) return 'describes the data'
   // Notes may have any name; beside a file for training, theirs say the same as those of records.
   const isText = ending === '.txt' || ending === '.md'

@@ -97,6 +97,8 @@ const FORMATS: Readonly<Record<RecordFormat, Format>> = {
   }
 }
 
+const PREFERENCES = 'preferences are not trained: to learn the chosen answer alone, put it into a template'
+
 /** Keys that change what a record says and are not read, with what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   system: 'write the record as "messages" with a system message',
@@ -104,8 +106,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   tools: 'write the record as "messages"',
   functions: 'write them as "tools", as OpenAI does by now',
   documents: 'write them into a message',
-  chosen: 'pairs of answers are not read: put the chosen one into a template',
-  rejected: 'pairs of answers are not read: put the chosen one into a template',
+  chosen: PREFERENCES,
+  rejected: PREFERENCES,
   images: 'only text is read',
   image: 'only text is read',
   videos: 'only text is read',
@@ -184,6 +186,10 @@ function isToBeLearned(fields: Fields, marks: readonly string[]): boolean {
     const value = fields[key]
     if (value == null) return true
     if (value === false || /^false$/i.test(String(value))) return false
+    if (key === 'label' && 'completion' in fields && (value === 0 || value === 1))
+      throw new Error(
+        `"label": ${value} may be a class, or a verdict on the completion: write true or false for a verdict, and give a class another key`
+      )
     if (key !== 'weight' || value === true) return true
     if (Number(value) === 0) return false
     if (Number(value) === 1) return true
