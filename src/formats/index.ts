@@ -62,7 +62,8 @@ export {
   encodeSafetensors,
   type SafetensorsDtype,
   safetensorsChunks,
-  safetensorsHead
+  safetensorsHead,
+  safetensorsHead32
 } from './safetensors/safetensors.ts'
 export {
   planSafetensorsFiles,
