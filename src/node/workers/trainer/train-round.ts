@@ -9,6 +9,7 @@ import {
 } from '../../../model/index.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
 import type { HeldBase } from './held-base.ts'
+import { newNotes } from './new-notes.ts'
 import { publishAdapter } from './publish-adapter.ts'
 import type { TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
@@ -41,8 +42,7 @@ export function readTrainingData(
 export function createTrainingSession(base: HeldBase, corpora: CorpusReader): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
   let fallback: string | undefined
-  // A note on the data is told in the first round, and again when it changes.
-  const told = new Set<string>()
+  const fresh = newNotes()
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -93,9 +93,11 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
       })
       const said = fallback
       fallback = undefined
-      const notes = data.notes.filter((note) => !told.has(note))
-      for (const note of notes) told.add(note)
-      return { ...(await publishAdapter(adapter, data.examples, job, store)), fallback: said, notes }
+      return {
+        ...(await publishAdapter(adapter, data.examples, job, store)),
+        fallback: said,
+        notes: fresh(data.notes)
+      }
     }
   }
 }

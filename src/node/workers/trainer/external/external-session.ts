@@ -5,6 +5,7 @@ import { readPeftFolder, writePeftFolder } from '../../../export/peft-files.ts'
 import type { HeldBase } from '../held-base.ts'
 import type { HeldOutReader } from '../held-out-reader.ts'
 import { clippedUpdate, type MeasuringSession } from '../measure-update.ts'
+import { newNotes } from '../new-notes.ts'
 import { publishAdapter } from '../publish-adapter.ts'
 import { readTrainingData, type TrainingSession } from '../train-round.ts'
 import type { TrainingJob } from '../training-job.ts'
@@ -31,6 +32,7 @@ export function createExternalSession(
 ): TrainingSession & MeasuringSession {
   const inFolder = jobFolders(home)
   const changed = changedWeights()
+  const fresh = newNotes()
   const weights = ({ baseFolder, modelFile }: Pick<TrainingJob, 'baseFolder' | 'modelFile'>) => ({
     base: baseFolder,
     merged: modelFile ?? null,
@@ -62,7 +64,7 @@ export function createExternalSession(
         const { steps: made, privacy } = result
         return {
           ...(await publishAdapter(adapter, result.samples ?? data.examples, job, store)),
-          notes: data.notes,
+          notes: fresh(data.notes),
           trainer: { name, version, device, precision, steps: made, privacy }
         }
       }),
