@@ -1,5 +1,9 @@
 /** Most unbounded repeats in one alternative of a pattern: more may take more than the third power of a text's length. */
 const UNBOUNDED_MAX = 3
+/** A repeat of up to so many more counts as bounded: `\p{N}{1,3}`. */
+const BOUNDED_MAX = 64
+/** Most ways in which choices and bounded repeats that follow each other can match, multiplied. */
+const WAYS_MAX = 4096
 
 /** A group that is open, or the whole pattern. */
 interface Frame {
@@ -8,12 +12,15 @@ interface Frame {
   /** Unbounded repeats in the alternative under way, those in its groups included; the most of the alternatives before. */
   unbounded: number
   unboundedBefore: number
+  /** Ways in which the bounded parts of the alternative under way can match, multiplied; the sum of those before. */
+  ways: number
+  waysBefore: number
 }
 
 /**
  * Why a regular expression of tokenizer.json may take for ever on some text; undefined where it does not. Refused are a
- * repeated group that holds a repeat or a choice, as in `(a+)+$` and `(a|aa)*$`, and more than three unbounded repeats in
- * one alternative. The patterns of GPT-2, Llama 3, Qwen, DeepSeek and their kin have neither. What is left takes at most
+ * repeated group that holds a repeat or a choice, as in `(a+)+$` and `(a|aa)*$`, more than three unbounded repeats in one
+ * alternative, and choices and bounded repeats that combine in too many ways, as `a?` does thirty times over. The patterns of GPT-2, Llama 3, Qwen, DeepSeek and their kin have neither. What is left takes at most
  * polynomial time, which a long text may still make long.
  *
  * @param source in the syntax of Oniguruma, as Hugging Face writes it
@@ -29,8 +36,11 @@ export function patternFault(source: string, unboundedMax = UNBOUNDED_MAX): stri
     if (repeat !== undefined) {
       if (atom?.isVariable && repeat.max > 1) return 'a repeated group holds a repeat or a choice'
       if (repeat.min !== repeat.max) frame.isVariable = true
-      if (repeat.max === Number.POSITIVE_INFINITY) frame.unbounded++
-      if (most(frame) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
+      const more = repeat.max - repeat.min
+      if (more > BOUNDED_MAX) frame.unbounded++
+      else frame.ways *= more + 1
+      const fault = frameFault(frame, unboundedMax)
+      if (fault !== undefined) return fault
       at += repeat.length
       atom = undefined
       continue
@@ -43,11 +53,15 @@ export function patternFault(source: string, unboundedMax = UNBOUNDED_MAX): stri
       const outer = stack.at(-1)!
       outer.isVariable ||= atom.isVariable
       outer.unbounded += most(atom)
-      if (most(outer) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
+      outer.ways *= allWays(atom)
+      const fault = frameFault(outer, unboundedMax)
+      if (fault !== undefined) return fault
     } else if (character === '|') {
       frame.isVariable = true
       frame.unboundedBefore = most(frame)
       frame.unbounded = 0
+      frame.waysBefore = allWays(frame)
+      frame.ways = 1
     }
     at += character === '(' ? groupStart(source, at) : atomLength(source, at)
   }
@@ -63,11 +77,22 @@ export function patternsIn(part: unknown): string[] {
 }
 
 function newFrame(): Frame {
-  return { isVariable: false, unbounded: 0, unboundedBefore: 0 }
+  return { isVariable: false, unbounded: 0, unboundedBefore: 0, ways: 1, waysBefore: 0 }
 }
 
 function most({ unbounded, unboundedBefore }: Frame): number {
   return Math.max(unbounded, unboundedBefore)
+}
+
+function allWays({ ways, waysBefore }: Frame): number {
+  return ways + waysBefore
+}
+
+function frameFault(frame: Frame, unboundedMax: number): string | undefined {
+  if (most(frame) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
+  if (allWays(frame) > WAYS_MAX)
+    return `more than ${WAYS_MAX} ways in which its choices and optional parts combine`
+  return undefined
 }
 
 /** The repeat that begins at `at`, with what makes it lazy or possessive. */
