@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { Network } from '../../sim/network.ts'
-import { BEHAVIOURS, type Behaviour, CALM } from '../../sim/scenario.ts'
-import { situations } from '../../sim/situations.ts'
+import { Network } from '../../sim/network/network.ts'
+import { BEHAVIOURS, type Behaviour, CALM } from '../../sim/scenarios/scenario.ts'
+import { situations } from '../../sim/scenarios/situations.ts'
 
 const ROUNDS = 9
 /** Rounds from which a member may learn whom not to wait for. */

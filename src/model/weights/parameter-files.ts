@@ -202,7 +202,7 @@ function noWeights(folder: string): string {
   for (const [pattern, cure] of OTHER_WEIGHTS) {
     const other = names.find((name) => pattern.test(name))
     if (other !== undefined)
-      return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}, but ${other}, which is not read: ${cure}`
+      return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}, but ${other}, which is not supported: ${cure}`
   }
   return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}: download the weights too`
 }

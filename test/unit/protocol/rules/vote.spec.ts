@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
@@ -9,7 +9,7 @@ import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifests = firsts(4).map((author) => table.manifest(author))
 const cuts = [
   table.cut([manifests[0]!, manifests[1]!]),
@@ -261,7 +261,9 @@ describe('rule 5, vote: views', () => {
   })
 
   it('set no timer that JavaScript would let run out at once', () => {
-    const slow = new Table(4, { timeouts: { ...table.context.charter.timeouts, growthMs: 604_800_000 } })
+    const slow = new ScriptedConsortium(4, {
+      timeouts: { ...table.context.charter.timeouts, growthMs: 604_800_000 }
+    })
     const seat = slow.sit(self)
     seat.hear(...firsts(3).map((member) => slow.ready(member, [])))
     seat.hear(...others.map((member) => slow.said(member, 'prevote', 50, { cut: null })))
