@@ -8,18 +8,18 @@ import { readCsvRecords } from './csv-records.ts'
 import { dataEnding, isGzip, requireData } from './data-files.ts'
 import { DataError } from './example.ts'
 
-/** One record of a file and where it stands. */
+/** One record of a file and its place. */
 export interface SourcedRecord {
   readonly record: unknown
   /** `file:line` */
   readonly source: string
-  /** What is wrong with a record that could not be read at all, its place included. */
+  /** Why a record could not be read at all, including its place. */
   readonly fault?: string
 }
 
-/** A plain text is cut into documents of at most this many characters, at empty lines if there are any. */
+/** A plain text is cut into documents of at most this many characters, preferably at empty lines. */
 const TEXT_DOCUMENT_CHARACTERS = 8_000
-/** What is read as a whole: a larger JSON file belongs into JSONL, a larger text into several files. */
+/** Largest file that is read as a whole: a larger JSON file should be JSONL, a larger text several files. */
 const WHOLE_BYTES_MAX = 512 * 1024 * 1024
 
 type Reader = (path: string, text: AsyncIterable<string>) => AsyncIterable<SourcedRecord>
@@ -35,9 +35,9 @@ const READERS: Readonly<Record<string, Reader>> = {
 }
 
 /**
- * The records of one file, by its ending: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array, rows
- * of a CSV by its header; any of them packed with gzip, too. A file of another ending is JSONL where it begins with a
- * brace, else text. A line or row that cannot be read is a record with a `fault`.
+ * The records of one file, by its extension: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array,
+ * rows of a CSV by its header; any of them may be compressed with gzip. A file with another extension is JSONL if it
+ * begins with a brace, otherwise text. A line or row that cannot be read becomes a record with a `fault`.
  *
  * @throws {DataError} naming file and line, when the file as a whole is malformed, or not UTF-8
  */
@@ -53,7 +53,7 @@ export async function* readRecords(path: string): AsyncGenerator<SourcedRecord> 
   }
 }
 
-/** A file's text in pieces, unpacked, without a byte order mark. */
+/** A file's text in pieces, decompressed, without a byte order mark. */
 async function* textOf(path: string): AsyncGenerator<string> {
   const file = createReadStream(path)
   if (!isGzip(path)) return yield* decodeUtf8Stream(file, path)
@@ -63,8 +63,8 @@ async function* textOf(path: string): AsyncGenerator<string> {
     yield* decodeUtf8Stream(file.pipe(unpacked), path)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'Z_BUF_ERROR') throw new DataError(`${path} is cut off: fetch it again`)
-    if (code?.startsWith('Z_')) throw new DataError(`${path} is not packed with gzip (${message})`)
+    if (code === 'Z_BUF_ERROR') throw new DataError(`${path} is truncated: download it again`)
+    if (code?.startsWith('Z_')) throw new DataError(`${path} is not a gzip file (${message})`)
     throw error
   } finally {
     file.destroy()
@@ -105,7 +105,7 @@ async function* readJsonLines(path: string, pieces: AsyncIterable<string>): Asyn
   }
 }
 
-/** Lines end at line feeds alone: JSON may hold other separators, such as U+2028, in its strings. */
+/** Only line feeds end lines: JSON strings may contain other separators, such as U+2028. */
 async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let open = ''
   for await (const piece of pieces) {
@@ -128,14 +128,14 @@ async function* readJson(path: string, pieces: AsyncIterable<string>): AsyncGene
     throw new DataError(`${path}:${line}: not valid JSON (column ${column}: ${reason})`)
   }
   const records = Array.isArray(json) ? json : [json]
-  // A parsed array has no lines: its elements are counted from 1.
+  // A parsed array has no line numbers: its elements are counted from 1.
   for (const [index, record] of records.entries())
     yield { record, source: Array.isArray(json) ? `${path}:record ${index + 1}` : path }
 }
 
-/** Where a text stops being JSON, without the piece of somebody's data that is there. */
+/** Where a text stops being JSON, without an excerpt of the data, which may be private. */
 function faultOf(text: string): JsonFault {
-  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it does not parse' }
+  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it cannot be parsed' }
   return { line, column, reason: reason.replace(/, found "(?:[^"\\]|\\.)*"/, '') }
 }
 
@@ -151,5 +151,5 @@ async function whole(path: string, pieces: AsyncIterable<string>): Promise<strin
 }
 
 function tooLarge(path: string): DataError {
-  return new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
+  return new DataError(`${path} is larger than 512 MiB: write it as JSONL, one record per line`)
 }
