@@ -1,6 +1,6 @@
 /**
- * Files in other people's formats, as values: safetensors, GGUF, element formats, digests. The ground floor: it imports no
- * other room, and its encoders and decoders touch no disk.
+ * Common file formats as values: safetensors, GGUF, element formats, digests. This is the ground floor: it imports no
+ * other room, and its encoders and decoders do no I/O.
  *
  * @example
  * ```ts
@@ -63,7 +63,8 @@ export {
   encodeSafetensors,
   type SafetensorsDtype,
   safetensorsChunks,
-  safetensorsHead
+  safetensorsHead,
+  safetensorsHead32
 } from './safetensors/safetensors.ts'
 export {
   planSafetensorsFiles,

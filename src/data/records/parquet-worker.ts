@@ -12,31 +12,31 @@ import { loadZstd, unpackZstd } from '../../formats/packing/zstd.ts'
 import { DataError } from './example.ts'
 import type { SourcedRecord } from './record-files.ts'
 
-/** Rows are unpacked one group at a time, as a whole. */
+/** A row group is decoded as a whole. */
 const GROUP_BYTES_MAX = 1024 * 1024 * 1024
 const GROUP_ROWS_MAX = 16 * 1024 * 1024
-/** The description of the file at its end. */
+/** The footer has the file's metadata. */
 const FOOTER_BYTES_MAX = 256 * 1024 * 1024
 /** A page's header may claim any size. */
 const PAGE_BYTES_MAX = 512 * 1024 * 1024
 const SHOWN_BYTES = 16
 
-/** What the worker is told when it starts. */
+/** The worker's input. */
 export interface ParquetJob {
   readonly path: string
 }
 
-/** What the worker tells: a group of rows to come, some of its rows, the end, or what is wrong with the file. */
+/** What the worker sends: the next row group's size, some of its rows, the end, or what is wrong with the file. */
 export type ParquetNews =
   | { readonly kind: 'group'; readonly bytes: number }
   | { readonly kind: 'rows'; readonly rows: readonly SourcedRecord[] }
   | { readonly kind: 'end' }
   | { readonly kind: 'fault'; readonly message: string }
 
-/** Rows that are told at once. */
+/** Rows in one message. */
 const TOLD_ROWS = 1000
 
-/** All that a file has, step by step. @throws {DataError} naming the file */
+/** Decodes a file step by step. @throws {DataError} naming the file */
 async function* newsOf(path: string): AsyncGenerator<ParquetNews> {
   const handle = await open(path)
   try {
@@ -48,7 +48,7 @@ async function* newsOf(path: string): AsyncGenerator<ParquetNews> {
       const end = start + Number(num_rows)
       if (total_byte_size > GROUP_BYTES_MAX || num_rows > GROUP_ROWS_MAX)
         throw new DataError(
-          `${path}: group ${group + 1} of its rows has ${num_rows} rows and ${total_byte_size} bytes, more than fit into memory: write the file with smaller row groups, such as dataset.to_parquet(file, batch_size=1000)`
+          `${path}: row group ${group + 1} has ${num_rows} rows and ${total_byte_size} bytes, too many to hold in memory: write the file with smaller row groups, such as dataset.to_parquet(file, batch_size=1000)`
         )
       yield { kind: 'group', bytes: Number(total_byte_size) }
       const range = { rowStart: start, rowEnd: end }
@@ -73,11 +73,11 @@ async function* newsOf(path: string): AsyncGenerator<ParquetNews> {
 }
 
 async function readMetadata(file: AsyncBuffer): Promise<FileMetaData> {
-  if (file.byteLength < 12) throw new Error('it is cut off')
+  if (file.byteLength < 12) throw new Error('it is truncated')
   const tail = new DataView(await file.slice(file.byteLength - 8))
   const magic = tail.getUint32(4, true)
   if (magic === 0x45524150) throw new Error('it is encrypted')
-  if (magic !== 0x31524150) throw new Error('it is cut off: the end is missing')
+  if (magic !== 0x31524150) throw new Error('it is truncated: the end is missing')
   if (tail.getUint32(0, true) > FOOTER_BYTES_MAX) throw new Error('its footer is too long')
   return parquetMetadataAsync(file, { geoparquet: false })
 }
@@ -90,13 +90,13 @@ async function asyncBufferOf(handle: Awaited<ReturnType<typeof open>>): Promise<
       if (start < 0 || end > size || end < start) throw new Error('a part lies outside the file')
       const bytes = new Uint8Array(end - start)
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, start)
-      if (bytesRead !== bytes.length) throw new Error('it is cut off')
+      if (bytesRead !== bytes.length) throw new Error('it is truncated')
       return bytes.buffer
     }
   }
 }
 
-/** Runs what reads the file. @throws {DataError} naming it */
+/** Runs a part of the decoding. @throws {DataError} naming it */
 async function understood<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
@@ -106,9 +106,11 @@ async function understood<T>(path: string, read: () => Promise<T>): Promise<T> {
     const codec = /unsupported compression codec: (\w+)/.exec(reason)?.[1]
     if (codec !== undefined)
       throw new DataError(
-        `${path}: its pages are packed with ${codec}, which is not read: write it with snappy, zstd, gzip or brotli`
+        `${path}: its pages are compressed with ${codec}, which is not supported: write it with snappy, zstd, gzip or brotli`
       )
-    throw new DataError(`${path} is not a Parquet file that can be read (${reason}): fetch or write it again`)
+    throw new DataError(
+      `${path} is not a Parquet file that can be read (${reason}): download or write it again`
+    )
   }
 }
 
@@ -128,7 +130,7 @@ async function createCompressors(path: string): Promise<Compressors> {
   }
 }
 
-/** Bytes that are said to be text and are none; a text of a record would hide them as U+FFFD. */
+/** Stands for bytes that are declared as text but are not UTF-8. */
 class NotText {}
 
 const PARSERS = {
@@ -160,7 +162,7 @@ function recordOf(row: Readonly<Record<string, unknown>>, source: string): Sourc
   return fault === undefined ? { record, source } : { record: undefined, source, fault }
 }
 
-/** A value as JSON would have it. Of bytes that no type calls text, and that are none, a few stay: nothing reads them. */
+/** A value as JSON has it. Only the first of other bytes are kept: nothing uses them. */
 function plain(value: unknown, onNotText: () => void): unknown {
   if (value === undefined || value === null) return null
   if (value instanceof NotText) return onNotText()
@@ -178,7 +180,7 @@ function plain(value: unknown, onNotText: () => void): unknown {
   )
 }
 
-/** Answers every request of the reader with the next piece of news, so that no more than one is on its way. */
+/** Sends one message per request, so that no more than one is in flight. */
 const port = parentPort
 if (port !== null) {
   const { path } = workerData as ParquetJob

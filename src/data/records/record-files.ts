@@ -9,18 +9,18 @@ import { DataError } from './example.ts'
 import { requireDataItself, unpackedBytes } from './file-bytes.ts'
 import { readParquetRecords } from './parquet-records.ts'
 
-/** One record of a file and where it stands. */
+/** One record of a file and its place. */
 export interface SourcedRecord {
   readonly record: unknown
   /** `file:line` */
   readonly source: string
-  /** What is wrong with a record that could not be read at all, its place included. */
+  /** Why a record could not be read at all, including its place. */
   readonly fault?: string
 }
 
-/** A plain text is cut into documents of at most this many characters, at empty lines if there are any. */
+/** A plain text is cut into documents of at most this many characters, preferably at empty lines. */
 const TEXT_DOCUMENT_CHARACTERS = 8_000
-/** What is read as a whole: a larger JSON file belongs into JSONL, a larger text into several files. */
+/** Largest file that is read as a whole: a larger JSON file should be JSONL, a larger text several files. */
 const WHOLE_BYTES_MAX = 512 * 1024 * 1024
 const LINE_CHARACTERS_MAX = 256 * 1024 * 1024
 
@@ -37,9 +37,10 @@ const READERS: Readonly<Record<Exclude<(typeof DATA_ENDINGS)[number], '.parquet'
 }
 
 /**
- * The records of one file, by its ending: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array, rows
- * of a CSV by its header, any of them packed with gzip or zstd, too; rows of a Parquet file. A file of another ending is
- * JSONL where it begins with a brace, else text. A line or row that cannot be read is a record with a `fault`.
+ * The records of one file, by its extension: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array,
+ * rows of a CSV by its header, any of which may be compressed with gzip or zstd; rows of a Parquet file. A file with
+ * another extension is JSONL if it begins with a brace, otherwise text. A line or row that cannot be read becomes a
+ * record with a `fault`.
  *
  * @throws {DataError} naming file and line, when the file as a whole is malformed, or not UTF-8
  */
@@ -57,14 +58,14 @@ export async function* readRecords(path: string): AsyncGenerator<SourcedRecord> 
   }
 }
 
-/** A file's text in pieces, unpacked, without a byte order mark. */
+/** A file's text in pieces, decompressed, without a byte order mark. */
 async function* textOf(path: string): AsyncGenerator<string> {
   let line = 1
   for await (const piece of decodeUtf8Stream(unpackedBytes(path), path)) {
     const zero = piece.indexOf('\0')
     if (zero >= 0)
       throw new DataError(
-        `${path}:${line + countLines(piece.slice(0, zero))}: holds a zero byte: it is not text, or damaged`
+        `${path}:${line + countLines(piece.slice(0, zero))}: contains a zero byte: it is not text, or damaged`
       )
     line += countLines(piece)
     yield piece
@@ -75,7 +76,7 @@ function countLines(text: string): number {
   return text.split('\n').length - 1
 }
 
-/** A file whose ending says nothing is JSONL where it begins with a brace, else text. */
+/** A file whose extension is not known is JSONL if it begins with a brace, otherwise text. */
 async function guessReader(path: string): Promise<Reader> {
   for await (const chunk of textOf(path)) return /^\s*\{/.test(chunk) ? readJsonLines : readText
   return readText
@@ -109,7 +110,7 @@ async function* readJsonLines(path: string, pieces: AsyncIterable<string>): Asyn
   }
 }
 
-/** Lines end at line feeds alone: JSON may hold other separators, such as U+2028, in its strings. */
+/** Only line feeds end lines: JSON strings may contain other separators, such as U+2028. */
 async function* linesOf(path: string, pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let open = ''
   for await (const piece of pieces) {
@@ -134,14 +135,14 @@ async function* readJson(path: string, pieces: AsyncIterable<string>): AsyncGene
     throw new DataError(`${path}:${line}: not valid JSON (column ${column}: ${reason})`)
   }
   const records = Array.isArray(json) ? json : [json]
-  // A parsed array has no lines: its elements are counted from 1.
+  // A parsed array has no line numbers: its elements are counted from 1.
   for (const [index, record] of records.entries())
     yield { record, source: Array.isArray(json) ? `${path}:record ${index + 1}` : path }
 }
 
-/** Where a text stops being JSON, without the piece of somebody's data that is there. */
+/** Where a text stops being JSON, without an excerpt of the data, which may be private. */
 function faultOf(text: string): JsonFault {
-  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it does not parse' }
+  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it cannot be parsed' }
   return { line, column, reason: reason.replace(/, found "(?:[^"\\]|\\.)*"/, '') }
 }
 
@@ -157,5 +158,5 @@ async function whole(path: string, pieces: AsyncIterable<string>): Promise<strin
 }
 
 function tooLarge(path: string): DataError {
-  return new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
+  return new DataError(`${path} is larger than 512 MiB: write it as JSONL, one record per line`)
 }

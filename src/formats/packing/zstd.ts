@@ -15,23 +15,23 @@ export function loadZstd(): Promise<Library> {
 }
 
 const FRAME_MAGIC = 0xfd2fb528
-/** The magic numbers of frames that hold something else than data differ in their last four bits. */
+/** Skippable frames have sixteen magic numbers, which differ in their last four bits. */
 const SKIPPABLE_MAGIC = 0x184d2a50
 const BLOCK_BYTES_MAX = 128 * 1024
-/** Longest content of one frame: it is in memory as a whole, since the library gives it as a whole. */
+/** Longest content of one frame: the library decompresses a frame as a whole. */
 const CONTENT_BYTES_MAX = 512 * 1024 * 1024
 
 /** What a frame's header says (RFC 8878, 3.1.1.1). */
 export interface ZstdFrameHeader {
   /** Length of the header, bytes. */
   readonly length: number
-  /** Length of the unpacked content, bytes; undefined where the header does not say. */
+  /** Length of the decompressed content, bytes; undefined if the header does not say. */
   readonly contentLength: number | undefined
   readonly hasChecksum: boolean
   readonly dictionaryId: number
 }
 
-/** Reads the header of the frame that bytes begin with; undefined where none is there, or not all of it. */
+/** Reads the header of the frame at the start of `frame`; undefined if it is missing or incomplete. */
 export function zstdFrameHeader(frame: Uint8Array): ZstdFrameHeader | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   if (frame.length < 5 || view.getUint32(0, true) !== FRAME_MAGIC) return undefined
@@ -59,11 +59,11 @@ function contentLength(view: DataView, at: number, bytes: number): number | unde
 }
 
 /**
- * Unpacks zstd frame by frame. Each frame's checksum is verified, where it has one.
+ * Decompresses zstd frame by frame. A frame's checksum is verified, if it has one.
  *
  * @param library what `loadZstd` has loaded
  * @param name the file's, for the error
- * @throws {FormatError} naming the file, when it is cut off or damaged, or one frame is longer than 512 MiB
+ * @throws {FormatError} naming the file, when it is truncated or damaged, or one frame is longer than 512 MiB
  */
 export function* unpackZstd(
   { decompress }: Library,
@@ -79,7 +79,7 @@ export function* unpackZstd(
     try {
       yield decompress(frame, { defaultHeapSize: contentBytes })
     } catch {
-      throw new FormatError(`${name} is damaged: a frame of zstd does not unpack; fetch the file again`)
+      throw new FormatError(`${name} is damaged: a zstd frame cannot be decompressed; download it again`)
     }
   }
 }
@@ -90,7 +90,7 @@ export function* unpackZstd(
  */
 function measureFrame(bytes: Uint8Array, name: string): { length: number; contentBytes: number } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const cutOff = new FormatError(`${name} is cut off: fetch it again`)
+  const cutOff = new FormatError(`${name} is truncated: download it again`)
   if (bytes.length < 8) throw cutOff
   if ((view.getUint32(0, true) & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) {
     const length = 8 + view.getUint32(4, true)
@@ -98,9 +98,11 @@ function measureFrame(bytes: Uint8Array, name: string): { length: number; conten
     return { length, contentBytes: 0 }
   }
   const header = zstdFrameHeader(bytes)
-  if (header === undefined) throw new FormatError(`${name} is not packed with zstd`)
+  if (header === undefined) throw new FormatError(`${name} is not a zstd file`)
   if (header.dictionaryId !== 0)
-    throw new FormatError(`${name} is packed with a dictionary of zstd, which is not read: unpack it`)
+    throw new FormatError(
+      `${name} is compressed with a zstd dictionary, which is not supported: decompress it`
+    )
   let at = header.length
   let bound = 0
   for (let isLast = false; !isLast; ) {
@@ -116,11 +118,9 @@ function measureFrame(bytes: Uint8Array, name: string): { length: number; conten
   if (at > bytes.length) throw cutOff
   const claimed = header.contentLength
   if (claimed !== undefined && claimed > bound)
-    throw new FormatError(
-      `${name} is damaged: a frame of zstd claims more than it holds; fetch the file again`
-    )
+    throw new FormatError(`${name} is damaged: a zstd frame claims more than it holds; download it again`)
   const contentBytes = claimed ?? bound
   if (contentBytes > CONTENT_BYTES_MAX)
-    throw new FormatError(`${name} holds more than 512 MiB in one frame of zstd: unpack it (zstd -d)`)
+    throw new FormatError(`${name} has more than 512 MiB in one zstd frame: decompress it (zstd -d)`)
   return { length: at, contentBytes }
 }

@@ -11,7 +11,7 @@ const WEIGHTS_ENDING = '.safetensors'
 
 /**
  * Files of a model folder that change nothing: texts about it; parts of the tokenizer, which tokenizer.json holds
- * completely; the same weights in formats that are not read; code, which is never run; preprocessors of images and
+ * completely; the same weights in formats that are not supported; code, which is never run; preprocessors of images and
  * sound.
  */
 const WITHOUT_EFFECT: readonly RegExp[] = [

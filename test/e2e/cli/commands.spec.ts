@@ -143,7 +143,7 @@ describe('the loam command', function () {
     const { format, targets, bad, notes, shown } = lastLine<Inspection>(await loam(...args))
     assert.equal(format, 'completion')
     assert.match(bad[0]!.source, /pairs\.jsonl:2$/)
-    assert.match(notes.join(), /keys that are not read.*"url" \(1\)/)
+    assert.match(notes.join(), /ignored keys.*"url" \(1\)/)
     const [{ text, tokens }] = shown as [Inspection['shown'][number]]
     assert.equal(text, '<|endoftext|>Q:⟦ yes<|endoftext|>⟧')
     assert.equal(tokens.filter(({ learned }) => learned).length, targets)

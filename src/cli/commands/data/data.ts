@@ -39,7 +39,7 @@ function inspectCommand(): Command {
       `
 Nothing is trained. What is learned stands between ⟦ and ⟧. Records that do
 not fit are listed, all of them; files that are not trained on and keys that
-are not read are named with the reason.
+are not supported are named with the reason.
 
 Examples:
   $ loam data inspect alpaca.jsonl

@@ -69,19 +69,19 @@ describe('packed data and Parquet', () => {
   it('refuses zstd and gzip that are damaged, cut off, or named for another format', async () => {
     const zstd = bytes(ZSTD_FRAMES)
     const gzip = gzipSync(LINES)
-    await refused('cut.jsonl.zst', zstd.subarray(0, -3), /is cut off: fetch it again/)
-    await refused('short.jsonl.zst', zstd.subarray(0, 6), /is cut off/)
+    await refused('cut.jsonl.zst', zstd.subarray(0, -3), /is truncated: download it again/)
+    await refused('short.jsonl.zst', zstd.subarray(0, 6), /is truncated/)
     const flipped = Buffer.from(zstd)
     flipped[12]! ^= 1
     await refused('flipped.jsonl.zst', flipped, /is damaged/)
-    await refused('plain.jsonl.zst', LINES, /is not packed with zstd/)
-    await refused('plain.jsonl.gz', LINES, /is not packed with gzip/)
-    await refused('cut.jsonl.gz', gzip.subarray(0, -12), /is cut off/)
-    await refused('named.jsonl', gzip, /is packed with gzip: give it the ending \.gz/)
-    await refused('named.txt', zstd, /is packed with zstd: give it the ending \.zst/)
+    await refused('plain.jsonl.zst', LINES, /is not a zstd file/)
+    await refused('plain.jsonl.gz', LINES, /is not a gzip file/)
+    await refused('cut.jsonl.gz', gzip.subarray(0, -12), /is truncated/)
+    await refused('named.jsonl', gzip, /is compressed with gzip: name it with \.gz/)
+    await refused('named.txt', zstd, /is compressed with zstd: name it with \.zst/)
     await refused('named.csv', bytes(PARQUET_FILES.gzip), /is a Parquet file/)
-    await refused('a.tar.gz', gzip, /TAR is not read: unpack it/)
-    await refused('zero.txt', 'a\nb\0', /:2: holds a zero byte/)
+    await refused('a.tar.gz', gzip, /TAR is not supported: unpack it/)
+    await refused('zero.txt', 'a\nb\0', /:2: contains a zero byte/)
   })
 
   it('reads no bytes beyond a frame of zstd, whatever they are', async () => {
@@ -123,9 +123,13 @@ describe('packed data and Parquet', () => {
 
   it('refuses Parquet that is damaged, cut off or packed in other ways, and bytes that are no text', async () => {
     const whole = bytes(PARQUET_FILES.snappy)
-    await refused('cut.parquet', whole.subarray(0, 300), /cut off/)
-    await refused('empty.parquet', '', /cut off/)
-    await refused('lz4.parquet', bytes(PARQUET_FILES.lz4), /packed with LZ4_RAW, which is not read: write it/)
+    await refused('cut.parquet', whole.subarray(0, 300), /truncated/)
+    await refused('empty.parquet', '', /truncated/)
+    await refused(
+      'lz4.parquet',
+      bytes(PARQUET_FILES.lz4),
+      /compressed with LZ4_RAW, which is not supported: write it/
+    )
     await refused('bytes.parquet', bytes(PARQUET_FILES.bytes), /row 2: as text, "text": .*not UTF-8 text/)
   })
 
@@ -151,9 +155,9 @@ describe('packed data and Parquet', () => {
     }
   })
 
-  it('names pointers of Git LFS in every format', async () => {
+  it('names Git LFS pointers in every format', async () => {
     for (const name of ['a.jsonl', 'a.parquet', 'a.jsonl.gz', 'a.jsonl.zst', 'a.txt', 'a.csv'])
-      await refused(name, POINTER, /is a pointer of Git LFS, not the file itself: run/)
+      await refused(name, POINTER, /is a Git LFS pointer, not the file itself: run/)
     await refused('a.json', '<!DOCTYPE html><html></html>', /is a web page/)
     assert.equal((await read('page.txt', '<html>about the web</html>')).examples.length, 1)
   })
@@ -175,11 +179,11 @@ describe('packed data and Parquet', () => {
       passedOver.map(({ file, reason }) => [file.slice(folder.length + 1), reason]),
       [
         ['README.md', 'describes the data'],
-        ['data/test-00000-of-00001.parquet', 'a split that is not for training'],
-        ['data/validation-00000-of-00001.parquet', 'a split that is not for training'],
+        ['data/test-00000-of-00001.parquet', 'not a training split'],
+        ['data/validation-00000-of-00001.parquet', 'not a training split'],
         ['dataset_infos.json', 'describes the data'],
-        ['more/train.jsonl.gz', 'lies there unpacked, too'],
-        ['load.py', 'not data by its ending']
+        ['more/train.jsonl.gz', 'is there decompressed, too'],
+        ['load.py', 'not a data file by its extension']
       ]
     )
   })
@@ -187,18 +191,14 @@ describe('packed data and Parquet', () => {
   it('says what to do with pairs of answers', async () => {
     const pair = { chosen: 'It is out.', rejected: 'Fish.' }
     const line = (record: object): string => `${JSON.stringify(record)}\n`
-    await refused(
-      'a.jsonl',
-      line({ prompt: 'Is it in?', ...pair }),
-      /preferences are not trained.*"\{chosen\}"/
-    )
-    await refused('b.jsonl', line(pair), /preferences are not trained.*"text": "\{chosen\}"/)
+    await refused('a.jsonl', line({ prompt: 'Is it in?', ...pair }), /preference pair.*"\{chosen\}"/)
+    await refused('b.jsonl', line(pair), /preference pair.*"text": "\{chosen\}"/)
     const messages = { chosen: [{ role: 'user', content: 'a' }], rejected: [] }
     await refused('c.jsonl', line(messages), /write it as "messages"/)
   })
 
   it('tells all reasons where no record fits, however many may be passed over', async () => {
     const file = await put('a.jsonl', '{"a":1}\n{"a":2}\n')
-    await assert.rejects(readExamples(file, { skipBad: 10 }), /2 of 2 records do not fit: .*correct them/s)
+    await assert.rejects(readExamples(file, { skipBad: 10 }), /2 of 2 records are invalid: .*correct them/s)
   })
 })
