@@ -45,7 +45,8 @@ interface Options {
 async function compare(options: Options): Promise<void> {
   const base = loadBaseModel(options.model)
   const { config, tokenizer, weights } = base
-  if (config.family === 'gpt2') throw new Error('only models of the Llama family are compared')
+  if (config.family !== undefined && config.family !== 'llama')
+    throw new Error('only models of the Llama family are compared')
   const text =
     options.text === undefined
       ? (await loadDomain('moby-dick')).documents.find(({ id }) => id.includes('chapter-1/'))!.text

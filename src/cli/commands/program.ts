@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'run a peer: train, exchange shards, vote and stack with the other members',
     load: async () => (await import('./peer/peer.ts')).peerCommand()
   },
+  trainer: {
+    summary: "Loam's engine as a peer's external trainer, here or on another machine",
+    load: async () => (await import('./trainer.ts')).trainerCommand()
+  },
   relay: {
     summary: 'run a relay and bootstrap node: carries connections between members, never votes',
     load: async () => (await import('./relay.ts')).relayCommand()

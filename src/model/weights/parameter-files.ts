@@ -86,7 +86,7 @@ function byParameterName(
 ): Map<string, FileTensor> {
   const family = familyOf(config)
   const nameOf = parameterNames(
-    family,
+    { prefix: family.prefix(config), landmark: family.landmark },
     found.map(({ name }) => name)
   )
   const byName = new Map<string, FileTensor>()
@@ -102,8 +102,9 @@ function byParameterName(
   const head = byName.get(OUTPUT_HEAD)
   if (!config.tiedHead || head === undefined) return byName
   byName.delete(OUTPUT_HEAD)
-  const embedding = byName.get(family.embedding)
-  if (embedding === undefined) byName.set(family.embedding, head)
+  const table = family.embedding(config)
+  const embedding = byName.get(table)
+  if (embedding === undefined) byName.set(table, head)
   else if (!sameElements(head, embedding))
     throw new UnsupportedModelError(
       `${folder}: config.json, tie_word_embeddings says that the head is the embedding, but ${head.name} in the weight files is another matrix than ${embedding.name}; transformers 5 computes with ${head.name}: set tie_word_embeddings to false to do the same, or remove ${head.name}`

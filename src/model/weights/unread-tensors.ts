@@ -16,7 +16,7 @@ export interface NamedShape {
  * @returns a sentence that lists their names, with what to do; undefined where there are none
  */
 export function unreadTensors(config: ModelConfig, tensors: readonly NamedShape[]): string | undefined {
-  const { idleTensors } = familyOf(config)
+  const idleTensors = familyOf(config).idleTensors(config)
   const unread = tensors
     .filter(({ name, shape }) => !idleTensors.some(({ isIdle }) => isIdle(name, shape)))
     .map(({ name }) => name)
