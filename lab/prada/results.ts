@@ -25,7 +25,7 @@ export interface PradaResults {
 
 /** The row that stands for the communication: the default drafter at temperature 1. */
 function mainRow({ communication }: PradaResults): CommunicationRow {
-  return communication.find(({ drafter, sampling }) => drafter === 'adapted' && sampling === 'T = 1')!
+  return communication.find(({ drafter, sampling }) => drafter === 'remote' && sampling === 'T = 1')!
 }
 
 /** The results as programs read them; qualities are means over the seeds. */
