@@ -220,10 +220,9 @@ class TripLoop {
       const sentDrafts = prepared.drafts.length + (prepared.trip.draft?.count ?? 0)
       this.#counter.judged += Math.min(judged, sentDrafts)
       this.#counter.accepted += accepted
-      // An open position says nothing of the draft behind it.
-      const counted = open ? Math.min(judged, sentDrafts) : sentDrafts
       this.#length.learn({
-        drafts: counted,
+        // An open position ends a trip as a rejected draft does.
+        drafts: sentDrafts,
         accepted,
         used: judged + (open ? 1 : 0),
         draftMs: sent - begun,

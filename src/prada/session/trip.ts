@@ -41,10 +41,10 @@ export interface ToldSoFar {
 }
 
 /** Answers after which a whole row is asked for, where that is possible. */
-const ANSWERS_BEFORE_ROW = 3
+const ANSWERS_BEFORE_ROW = 4
 /** Ids asked for by rank where it is open what the filters leave, and how many times as many where it stays open. */
 const BORDER_RANKS = 64
-const BORDER_GROWTH = 4
+const BORDER_GROWTH = 3
 /** Bytes that an id costs both ways by number (a distance going up, a value coming down) and by rank, about. */
 const WANTED_BYTES = 3
 const RANK_BYTES = 2.2
@@ -127,7 +127,8 @@ export function rankCountFor(
   capabilities: RemoteCapabilities
 ): RankCount {
   const most = Math.min(64, capabilities.topKMax)
-  if (isFiltered(request)) return createRankCount({ first: 20, least: 8, most, open: 0.25 })
+  if (isFiltered(request))
+    return createRankCount({ first: Math.min(24, most), least: Math.min(8, most), most, open: 0.2 })
   const first = sharesNoise(settings, request, capabilities) ? 12 : 16
   return createRankCount({ first: Math.min(first, most), least: Math.min(4, most), most, open: 0.03 })
 }
