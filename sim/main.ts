@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
-import { drawScenario } from './draw-scenario.ts'
-import { mutantTable } from './mutant-table.ts'
 import { loadSubject, MUTANTS } from './mutants/index.ts'
-import { histogram, replayOf, summarise } from './report.ts'
-import { appendResult, readResults } from './results-file.ts'
-import type { SeedResult } from './run-seed.ts'
-import { shrink } from './shrink.ts'
-import { sweep } from './sweep.ts'
+import type { SeedResult } from './runs/run-seed.ts'
+import { drawScenario } from './scenarios/draw-scenario.ts'
+import { appendResult, readResults } from './support/results-file.ts'
+import { mutantTable } from './sweep/mutant-table.ts'
+import { histogram, replayOf, summarise } from './sweep/report.ts'
+import { shrink } from './sweep/shrink.ts'
+import { sweep } from './sweep/sweep.ts'
 
 interface Options {
   readonly seeds: number
@@ -60,7 +60,7 @@ const program = new Command('npm run sim --')
   .option('--json', 'one JSON object as the last line', false)
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out sim/scenarios/lock.json'
+    '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out sim/scenarios/shrunk/lock.json'
   )
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()

@@ -1,5 +1,5 @@
-import { Network } from '../../sim/network.ts'
-import type { Scenario } from '../../sim/scenario.ts'
+import { Network } from '../../sim/network/network.ts'
+import type { Scenario } from '../../sim/scenarios/scenario.ts'
 import type { Kind } from '../../src/protocol/messages/header.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
 import type { CostRow } from './cost-row.ts'

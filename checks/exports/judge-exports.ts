@@ -15,7 +15,7 @@ import {
 import { readPeftFolder } from '../../src/node/export/peft-files.ts'
 import { homeAt } from '../../src/node/home/home.ts'
 import { packageRoot } from '../../src/package-root.ts'
-import { llamaCppScores, textIds, withGgufModel } from './llama-cpp.ts'
+import { llamaCppScores, textIds, withGgufModel } from '../llama-cpp/score-texts.ts'
 
 /** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
 const TOLERANCE = 1e-4

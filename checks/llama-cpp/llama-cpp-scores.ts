@@ -8,7 +8,7 @@ import { ggufModule, ggufRows } from '../../src/formats/gguf/llama-names.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type GgufValue, ggufChunks } from '../../src/formats/index.ts'
 import { type BaseModel, createEvaluator, type LlamaConfig, loadBaseModel } from '../../src/model/index.ts'
-import { llamaCppScores } from '../exports/llama-cpp.ts'
+import { llamaCppScores } from './score-texts.ts'
 
 /** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
 const TOLERANCE = 1e-4
@@ -45,7 +45,8 @@ interface Options {
 async function compare(options: Options): Promise<void> {
   const base = loadBaseModel(options.model)
   const { config, tokenizer, weights } = base
-  if (config.family === 'gpt2') throw new Error('only models of the Llama family are compared')
+  if (config.family !== undefined && config.family !== 'llama')
+    throw new Error('only models of the Llama family are compared')
   const text =
     options.text === undefined
       ? (await loadDomain('moby-dick')).documents.find(({ id }) => id.includes('chapter-1/'))!.text

@@ -9,7 +9,7 @@ import {
   type Remote
 } from '../../src/prada/remotes/index.ts'
 import { createLogitsService, DEFAULT_LOGITS_LIMITS } from '../../src/prada/server/index.ts'
-import { withGgufModel } from '../exports/llama-cpp.ts'
+import { withGgufModel } from '../llama-cpp/score-texts.ts'
 import { type Comparison, compareWithNaive, proxyOf } from './compare.ts'
 import { startPythonServer } from './python-servers.ts'
 

@@ -1,9 +1,9 @@
 import { encodeCanonical } from '../../src/protocol/encoding/canonical-cbor.ts'
 import { headerFor, type Message, signMessage } from '../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../src/protocol/round/context.ts'
-import type { Copy } from '../copy.ts'
-import type { SeededRandom } from '../seeded-random.ts'
-import { digestOf } from '../simulated-consortium.ts'
+import type { Copy } from '../consortium/copy.ts'
+import { digestOf } from '../consortium/simulated-consortium.ts'
+import type { SeededRandom } from '../support/seeded-random.ts'
 
 /** What a faulty member may use: everything that was sent in the round, and a key that belongs to no member. */
 export interface Overheard {

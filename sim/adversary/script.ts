@@ -6,9 +6,9 @@ import { isKind } from '../../src/protocol/messages/judge.ts'
 import { type Envelope, type Message, signMessage } from '../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../src/protocol/round/context.ts'
 import { proposerOf } from '../../src/protocol/round/proposer.ts'
-import type { Copy } from '../copy.ts'
-import type { Act, Script } from '../scenario.ts'
-import { SeededRandom } from '../seeded-random.ts'
+import type { Copy } from '../consortium/copy.ts'
+import type { Act, Script } from '../scenarios/scenario.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 /** What a script sees and may do: everything that was sent, the honest members' views, and the faulty members' keys. */
 export interface Scene {

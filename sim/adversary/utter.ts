@@ -6,10 +6,10 @@ import { isKind } from '../../src/protocol/messages/judge.ts'
 import { type Message, signMessage } from '../../src/protocol/messages/message.ts'
 import { keptOf, slotOf, slotsOf } from '../../src/protocol/state/slots.ts'
 import type { PeerState } from '../../src/protocol/state/state.ts'
-import type { Copy } from '../copy.ts'
-import type { Behaviour } from '../scenario.ts'
-import { SeededRandom } from '../seeded-random.ts'
-import { digestOf } from '../simulated-consortium.ts'
+import type { Copy } from '../consortium/copy.ts'
+import { digestOf } from '../consortium/simulated-consortium.ts'
+import type { Behaviour } from '../scenarios/scenario.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 /** Most cuts that a faulty member chooses among. */
 const CUTS_MAX = 8

@@ -1,5 +1,5 @@
 import { MalformedError } from '../../src/protocol/encoding/canonical-cbor.ts'
-import { SeededRandom } from '../seeded-random.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 import { mangled } from './mangle.ts'
 import type { Target } from './targets.ts'
 

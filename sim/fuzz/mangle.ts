@@ -1,4 +1,4 @@
-import type { SeededRandom } from '../seeded-random.ts'
+import type { SeededRandom } from '../support/seeded-random.ts'
 
 /** Most bytes of an input that is made of nothing but chance. */
 const RANDOM_BYTES_MAX = 512

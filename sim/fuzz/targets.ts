@@ -12,10 +12,10 @@ import {
   encodeSyncRequest,
   syncRequest
 } from '../../src/protocol/sync.ts'
-import { drawScenario } from '../draw-scenario.ts'
-import { verifyIdeal } from '../ideal-signatures.ts'
-import { Network } from '../network.ts'
-import { simulatedConsortium } from '../simulated-consortium.ts'
+import { verifyIdeal } from '../consortium/ideal-signatures.ts'
+import { simulatedConsortium } from '../consortium/simulated-consortium.ts'
+import { Network } from '../network/network.ts'
+import { drawScenario } from '../scenarios/draw-scenario.ts'
 
 /** A decoder of bytes from outside, with valid inputs to start from. */
 export interface Target {

@@ -3,7 +3,7 @@ import { compileMutants } from './compile.ts'
 import type { LoaderData } from './loader.ts'
 
 /** The simulator with the protocol that it runs. */
-export type Subject = typeof import('../subject.ts')
+export type Subject = typeof import('../runs/subject.ts')
 
 let isRegistered = false
 
@@ -15,7 +15,7 @@ let isRegistered = false
  * @throws {Error} when a mutant no longer applies to the sources
  */
 export async function loadSubject(mutant?: string): Promise<Subject> {
-  if (mutant === undefined) return await import('../subject.ts')
+  if (mutant === undefined) return await import('../runs/subject.ts')
   // Imported here, not above: the list is not needed for sound runs.
   const { MUTANTS } = await import('./index.ts')
   if (MUTANTS[mutant] === undefined)
@@ -33,5 +33,5 @@ export async function loadSubject(mutant?: string): Promise<Subject> {
     register(new URL('./loader.js', import.meta.url), { data })
     isRegistered = true
   }
-  return await import(new URL(`../subject.js?mutant=${mutant}`, import.meta.url).href)
+  return await import(new URL(`../runs/subject.js?mutant=${mutant}`, import.meta.url).href)
 }

@@ -1,4 +1,4 @@
-import type { Invariant } from '../watch.ts'
+import type { Invariant } from '../invariants/watch.ts'
 
 /**
  * One rule, broken on purpose: a change to the source of one file of the protocol. No code of a peer or of the simulator

@@ -3,16 +3,16 @@ import { checkAdapter } from '../pair/check-adapter.ts'
 import type { LoraAdapter } from '../pair/lora-adapter.ts'
 import { pairFromSvd, productSvd, tailEnergy } from './product-svd.ts'
 
-/** An adapter of smaller rank, and what it lost. */
+/** An adapter of smaller rank, and the error of the reduction. */
 export interface LimitedAdapter {
   readonly adapter: LoraAdapter
-  /** ‖ΔW − ΔW'‖ / ‖ΔW‖ over all modules, Frobenius norms; 0 where no module was above the rank. */
+  /** ‖ΔW − ΔW'‖ / ‖ΔW‖ over all modules, Frobenius norms; 0 if no module exceeded the rank. */
   readonly error: number
 }
 
 /**
- * The nearest adapter whose modules have at most a rank (Eckart and Young), by an SVD that never forms ΔW. Modules of
- * that rank or less stay as they are, bit for bit.
+ * The nearest adapter with modules of at most the given rank (Eckart and Young), by an SVD that never forms ΔW. Modules
+ * of that rank or less are unchanged, bit for bit.
  *
  * @param adapter of scale 1
  * @throws {AdapterError} when a module's alpha differs from its rank, or the rank is not a positive integer

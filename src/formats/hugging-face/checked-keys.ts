@@ -1,20 +1,20 @@
 /**
- * One rule for all of other programs' configuration: a key that can change a number is used, or known to change none, or
- * refused by name. Each reader has a table; a key that is in no table is refused too, unless its value says that what it
- * is about is absent (null, false, an empty string, list or object).
+ * One rule for other programs' configuration files: each key is used, known to change no result, or refused by name.
+ * Each reader has a table of keys; a key missing from the table is refused too, unless its value means "absent" (null,
+ * false, an empty string, list or object).
  */
 export interface KeyTable {
-  /** What the table is of, for messages: `config.json`. */
+  /** Name of the file for messages, such as `config.json`. */
   readonly file: string
   /** Keys that the reader uses. */
   readonly used: readonly string[]
-  /** Keys that are passed over, grouped by the reason for which they change nothing. */
+  /** Ignored keys, grouped by the reason why they change nothing. */
   readonly harmless: readonly HarmlessKeys[]
-  /** Keys that change what is computed, by name. */
+  /** Refused keys, by name: they change what is computed. */
   readonly refused: Readonly<Record<string, RefusedKey>>
 }
 
-/** Keys that one reason makes harmless. */
+/** Keys that are harmless for one reason. */
 export interface HarmlessKeys {
   readonly reason: string
   readonly keys: readonly string[]
@@ -22,19 +22,19 @@ export interface HarmlessKeys {
 
 /** A key that is refused. */
 export interface RefusedKey {
-  /** Values at which it changes nothing, beside those that say that it is absent. */
+  /** Values with which it changes nothing, besides those that mean "absent". */
   readonly unless?: readonly unknown[]
-  /** What it means, as the end of a sentence, and what to do. */
+  /** What it means, as the rest of a sentence, and what to do. */
   readonly cure: string
 }
 
-/** How much of a value a message shows. */
+/** Characters of a value that a message shows. */
 const SHOWN_MAX = 60
 
 /**
- * What an object says that its reader would pass over.
+ * Lists the keys of an object that its reader would wrongly ignore.
  *
- * @returns one sentence for each key, none where all is used or harmless
+ * @returns one sentence per key, none if all are used or harmless
  */
 export function findUnreadKeys(json: object, { file, used, harmless, refused }: KeyTable): string[] {
   const known = new Set([...used, ...harmless.flatMap(({ keys }) => keys)])
@@ -46,7 +46,7 @@ export function findUnreadKeys(json: object, { file, used, harmless, refused }: 
     const where = `${file}, ${key}: ${shown(value)}`
     if (refusal !== undefined) return [`${where} ${refusal.cure}`]
     return [
-      `${where} is a key that Loam does not know, and it may change what is computed; if it is only a note of the program that wrote it, remove it from the file`
+      `${where} is a key that Loam does not know and that may change what is computed; if it is only a note by the program that wrote the file, remove it`
     ]
   })
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Tensor } from '../../formats/tensor.ts'
 import type { GraphNode } from '../graph/index.ts'
+import { type GemmaConfig, gemmaFamily } from './gemma/index.ts'
 import { type Gpt2Config, gpt2Family } from './gpt2/index.ts'
 import { type LlamaConfig, llamaFamily } from './llama/index.ts'
 import { readConfig, refuseKey } from './shared/config-reader.ts'
@@ -8,9 +9,9 @@ import type { LinearModule, ModelFamily } from './shared/model-family.ts'
 import type { ModelNodes } from './shared/model-nodes.ts'
 
 /** The config of a model of any family. */
-export type ModelConfig = LlamaConfig | Gpt2Config
+export type ModelConfig = LlamaConfig | Gpt2Config | GemmaConfig
 
-const familyByName = { llama: llamaFamily, gpt2: gpt2Family }
+const familyByName = { llama: llamaFamily, gpt2: gpt2Family, gemma: gemmaFamily }
 const modelTypeSchema = z.looseObject({ model_type: z.string() })
 
 /** The family that a config belongs to. */

@@ -1,4 +1,6 @@
 import { headParameter, hiddenStates, type ModelConfig, parameterShapes } from '../families/index.ts'
+import type { AttentionSettings } from '../families/shared/attention.ts'
+import { softCapped } from '../families/shared/soft-cap.ts'
 import { type Graph, GraphBuilder, type GraphNode, gatherRows, matMul } from '../graph/index.ts'
 import { cachedAttention, type PastNodes, placedAttention } from './cached-attention.ts'
 
@@ -65,7 +67,14 @@ export function decodingGraph(
   }
   const placement = placed ? builder.input(PLACEMENT, [1, 1, capacity, length]) : undefined
   const outputs: Record<string, GraphNode> = {}
-  const attend = (layer: number, q: GraphNode, k: GraphNode, v: GraphNode, window?: number): GraphNode => {
+  const attend = (
+    layer: number,
+    q: GraphNode,
+    k: GraphNode,
+    v: GraphNode,
+    settings: AttentionSettings = {}
+  ): GraphNode => {
+    const { window } = settings
     const names = cacheNames(layer)
     const [, keyHeads, , headSize] = k.shape as [number, number, number, number]
     const shape = [1, keyHeads, capacity, headSize]
@@ -76,8 +85,8 @@ export function decodingGraph(
     outputs[names.newKeys] = k
     outputs[names.newValues] = v
     if (placement !== undefined && past !== undefined)
-      return placedAttention(q, k, v, { ...past, placement }, maskOf(window))
-    return cachedAttention(q, k, v, past, maskOf(window))
+      return placedAttention(q, k, v, { ...past, placement }, maskOf(window), settings)
+    return cachedAttention(q, k, v, past, maskOf(window), settings)
   }
   const positions = { node: builder.input('positions', [length], 'int32'), limit: capacity + length }
   const inputIds = builder.input('inputIds', [1, length], 'int32')
@@ -87,6 +96,7 @@ export function decodingGraph(
     sequence: { positions, attend }
   })
   const last = gatherRows(hidden, builder.input('last', [rows], 'int32'))
-  outputs.logits = matMul(last, parameter(headParameter(config)), { transposeB: true })
+  const logits = matMul(last, parameter(headParameter(config)), { transposeB: true })
+  outputs.logits = softCapped(logits, config.logitSoftCap).capped
   return { graph: builder.build(outputs), windows: [...masks.keys()] }
 }

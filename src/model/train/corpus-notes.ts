@@ -30,7 +30,7 @@ export function corpusNotes(set: ExampleSet, counts: TokenizingCounts): string[]
     ...(unlearned > 0
       ? [`${unlearned} records left out: they say that they are not to be learned (label, weight, train)`]
       : []),
-    ...(keys.length > 0 ? [`keys that are not read, and in how many records: ${listed(keys)}`] : []),
+    ...(keys.length > 0 ? [`ignored keys, and in how many records:  ${listed(keys)}`] : []),
     ...[...counts.notes].map(([note, count]) => `${SENTENCES[note]} ${count} examples`),
     ...(counts.writtenDate === undefined
       ? []

@@ -23,7 +23,7 @@ import { requireRange } from './require-range.ts'
 /**
  * Reads a PEFT folder as an adapter of the plain scale alpha / rank.
  *
- * @throws {PeerError} when a file is missing or damaged, or says something that is not read
+ * @throws {PeerError} when a file is missing or damaged, or says something that is not supported
  */
 export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
   try {
@@ -59,7 +59,7 @@ async function missing(folder: string): Promise<string> {
   if (!names.includes(PEFT_CONFIG_FILE) && inside !== undefined)
     return `${folder} is not a PEFT adapter folder, but ${join(folder, inside.name)} is: name that one`
   if (names.includes(PEFT_CONFIG_FILE) && names.includes('adapter_model.bin'))
-    return `${folder} holds its factors in adapter_model.bin, a pickle, which can run code and is not read: load the adapter in PEFT and save it again, model.save_pretrained(folder, safe_serialization=True), which writes ${PEFT_WEIGHTS_FILE}`
+    return `${folder} holds its factors in adapter_model.bin, a pickle, which can run code and is not supported: load the adapter in PEFT and save it again, model.save_pretrained(folder, safe_serialization=True), which writes ${PEFT_WEIGHTS_FILE}`
   const absent = [PEFT_CONFIG_FILE, PEFT_WEIGHTS_FILE].filter((name) => !names.includes(name))
   return `${folder} is not a PEFT adapter folder: ${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} missing`
 }

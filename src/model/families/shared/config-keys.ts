@@ -111,7 +111,7 @@ const HARMLESS: KeyTable['harmless'] = [
   }
 ]
 
-const OTHER_ARCHITECTURE = 'is of an architecture that is not read here'
+const OTHER_ARCHITECTURE = 'is of an architecture that is not supported'
 
 /** Keys that change what is computed, in transformers or in the code that a folder brings along. */
 const REFUSED: KeyTable['refused'] = {
@@ -132,8 +132,8 @@ const REFUSED: KeyTable['refused'] = {
     cure: 'means attention in both directions: such a model makes embeddings and predicts no next token'
   },
   pruned_heads: { cure: 'removes heads when it is loaded: save the model with the heads removed' },
-  per_layer_config: { cure: 'gives single layers other settings, which are not read' },
-  fusion_config: { cure: 'changes how layers are computed, and is not read' },
+  per_layer_config: { cure: 'gives single layers other settings, which are not supported' },
+  fusion_config: { cure: 'changes how layers are computed, and is not supported' },
   partial_rotary_factor: {
     unless: [1],
     cure: 'is not supported (supported: 1): only a part of each head would be rotated'

@@ -49,7 +49,7 @@ describe('the cap on samples', () => {
 
   it('refuses counts that are not positive integers', () => {
     for (const samples of [[], [0], [-1], [1.5], [Number.NaN], [2 ** 53]]) {
-      assert.throws(() => cappedSamples(samples), /median|not a count/)
+      assert.throws(() => cappedSamples(samples), /median|must be a positive integer/)
     }
   })
 
@@ -216,7 +216,7 @@ describe('the FLoRA stack', () => {
       adapter: { pairs: [pair('m', 1, 1, [1], b)] }
     })
     assert.throws(() => stackAdapters([]), /without members/)
-    assert.throws(() => stackAdapters([member(1, [1]), member(1, [1])]), /01 is in the cut twice/)
+    assert.throws(() => stackAdapters([member(1, [1]), member(1, [1])]), /01 is repeated in the cut/)
     assert.throws(
       () => stackAdapters([member(1, [1]), member(2, [1, 2])]),
       /m is 2 × 1 in one adapter, 1 × 1 in another/

@@ -75,10 +75,10 @@ describe('a conversation in a template', () => {
     const call = { type: 'function', function: { name: 'depth', arguments: { pool: 3 } } }
     const { content: _, ...calling } = say('assistant', '', { extra: { tool_calls: [call] } })
     const messages = [say('user', 'a'), calling, say('tool', '4'), say('assistant', 'Four.')]
-    assert.throws(() => learnedOf(messages, PLAIN), /does not write the "tool_calls" of message 2/)
+    assert.throws(() => learnedOf(messages, PLAIN), /does not render the "tool_calls" of message 2/)
     assert.throws(
       () => learnedOf([say('user', 'a'), say('assistant', 'b')], PLAIN, [call]),
-      /does not write the "tools"/
+      /does not render the "tools"/
     )
     const knowing = template(
       '{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<{{ m.role }}>{{ m.content }}' +

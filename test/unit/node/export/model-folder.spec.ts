@@ -72,8 +72,8 @@ describe('a model folder', () => {
       const name = 'model.norm.weight'
       const { shape, data } = base.weights.get(name)!
       for (const [value, message] of [
-        [7e4, /model\.norm\.weight holds 70000, which is beyond the range of float16: .*--dtype bf16/],
-        [Number.NaN, /model\.norm\.weight holds NaN/]
+        [7e4, /model\.norm\.weight contains 70000, which is out of the range of float16: .*--dtype bf16/],
+        [Number.NaN, /model\.norm\.weight contains NaN/]
       ] as const) {
         const weights = new Map([...base.weights, [name, { shape, data: data.with(0, value) }]])
         await assert.rejects(writeModelFolder(join(folder, 'out'), base, weights, { dtype: 'F16' }), message)

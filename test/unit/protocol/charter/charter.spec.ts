@@ -3,7 +3,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
-import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { digestOf, simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import {
   type Charter,
   charterId,

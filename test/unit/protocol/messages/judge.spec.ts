@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { firsts, Table } from '../../../../sim/table.ts'
+import { idealSigner, verifyIdeal } from '../../../../sim/consortium/ideal-signatures.ts'
+import { firsts, ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import type { Body } from '../../../../src/protocol/messages/bodies.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import {
@@ -13,7 +13,7 @@ import {
 import { decodeEnvelope, signMessage } from '../../../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../../../src/protocol/round/context.ts'
 
-const table = new Table(7)
+const table = new ScriptedConsortium(7)
 const { context } = table
 const manifest = table.manifest(1)
 const cut = table.cut([manifest])
@@ -46,7 +46,9 @@ describe('the envelope check', () => {
   it('ignores what is of no use, and penalises no sender for it', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { round: 9 }), 'ignore', /round 9/)
     assertVerdict(judged(0, 'prevote', 0, vote, { parent: digestOf('other') }), 'ignore', /another parent/)
-    const stranger = idealSigner(new Table(9).context.members.find(({ peer }) => !isMember(peer))!.peer)
+    const stranger = idealSigner(
+      new ScriptedConsortium(9).context.members.find(({ peer }) => !isMember(peer))!.peer
+    )
     const { bytes } = signMessage(context, stranger, 'prevote', 0, vote)
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'ignore', /not a member/)
   })
@@ -164,7 +166,7 @@ describe('the envelope check of a proposal', () => {
     const two = table.cut([manifest, other])
     rejects({ ...fresh, cut: { ...two, entries: two.entries.toReversed() } }, /not sorted/)
     rejects({ ...fresh, cut: { ...two, entries: [two.entries[0]!, two.entries[0]!] } }, /not sorted/)
-    const outside = new Table(9).context.members.find(({ peer }) => !isMember(peer))!.peer
+    const outside = new ScriptedConsortium(9).context.members.find(({ peer }) => !isMember(peer))!.peer
     rejects(
       { ...fresh, cut: { ...cut, entries: [{ author: outside, manifest: manifest.id }] } },
       /does not train/
