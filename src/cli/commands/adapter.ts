@@ -29,7 +29,7 @@ interface ImportFlags {
   json?: boolean
 }
 
-/** `loam adapter`: take the global adapter out, bring another one in. */
+/** `loam adapter`: exports the global adapter, imports another one. */
 export function adapterCommand(): Command {
   return new Command('adapter').addCommand(exportCommand()).addCommand(importCommand())
 }
@@ -53,7 +53,7 @@ function exportCommand(): Command {
     .addOption(dtypeOption())
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
-    .option('--overwrite', 'replace what is in --out')
+    .option('--overwrite', 'replace the contents of --out')
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
     .addHelpText(
       'after',
@@ -61,7 +61,7 @@ function exportCommand(): Command {
 Formats:
   peft         adapter_config.json and adapter_model.safetensors, for PEFT
   gguf         adapter.gguf, for llama.cpp's --lora
-  merged       a Hugging Face folder: the base with the adapter in its weights
+  merged       a Hugging Face folder: the base with the adapter merged in
   merged-gguf  model.gguf, the same for llama.cpp (byte-level BPE tokenizers)
 
 The scale is folded into the weights, so other tools compute exactly the global
@@ -140,10 +140,10 @@ async function runImport(folder: string, flags: ImportFlags): Promise<void> {
   printResult(imported, flags, () => {
     const { modules, ranks, scales } = imported
     const lines = [
-      `${modules.length} modules fit the model`,
+      `${modules.length} modules match the model`,
       `ranks ${ranks.join(', ')}; scales ${scales.map((scale) => scale.toPrecision(4)).join(', ')}`
     ]
-    if (imported.folder !== undefined) lines.push(`base with the adapter in it: ${imported.folder}`)
+    if (imported.folder !== undefined) lines.push(`base with the adapter merged in: ${imported.folder}`)
     return lines.join('\n')
   })
 }
