@@ -34,6 +34,10 @@ runNamed({
       summary: 'what drafts tell a curious remote about the text behind an adapter',
       file: './prada/draft-leak.js'
     },
+    'prada-exactness': {
+      summary: 'every token of steered texts compared with the naive way: drafters, draft lengths, top k',
+      file: './prada/exactness-table.js'
+    },
     nat: { summary: 'real peers behind routers that let nothing in (Linux, root)', file: './nat/nat.js' },
     soak: {
       summary: 'peers over hundreds of short rounds: memory, files, timers, disk',
