@@ -15,8 +15,8 @@ const program = new Command('npm run lab -- defence-price')
     'How much longer a round of real peers takes with the defences of a new charter (clipping, the held-out veto) than without them, as loam testnet trains. Networks with and without take turns. Run it on a machine that does nothing else.'
   )
   .option('--members <n>', 'members', wholeNumber, 3)
-  .option('--rounds <n>', 'rounds of each half of a pair', wholeNumber, 5)
-  .option('--pairs <n>', 'pairs', wholeNumber, 3)
+  .option('--rounds <n>', 'rounds of each half of a pair', wholeNumber, 3)
+  .option('--pairs <n>', 'pairs', wholeNumber, 2)
   .option('--json', 'one JSON object as the last line')
   .addHelpText(
     'after',
