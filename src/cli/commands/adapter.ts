@@ -51,10 +51,7 @@ function exportCommand(): Command {
       integer('--max-rank', 1, 65_536)
     )
     .addOption(dtypeOption())
-    .option(
-      '--model <folder>',
-      'folder of the base model (default: the model that Loam ships); not used by peft'
-    )
+    .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
     .option('--overwrite', 'replace the contents of --out')
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
@@ -68,8 +65,11 @@ Formats:
   merged-gguf  model.gguf, the same for llama.cpp (byte-level BPE tokenizers)
 
 The scale is folded into the weights, so other tools compute exactly the global
-model. Several rounds become one adapter whose rank is the sum of theirs;
---max-rank makes it smaller and prints the error.
+model. Several rounds become one adapter whose rank is the sum of theirs, and
+never more than the weights have; --max-rank makes it smaller and prints the
+error. Merged formats need the last model alone. An adapter is made of the
+rounds' stacks; where one is gone, it is the nearest one of rank 64 or
+--max-rank to what the weights have changed, with its error.
 
 Examples:
   $ loam adapter export --home ~/.loam --format peft --out adapter
@@ -123,8 +123,9 @@ async function runExport(flags: ExportFlags): Promise<void> {
   printResult(exported, flags, () => {
     const { folder, rank, rounds, error } = exported
     const loss = error === 0 ? 'exact' : `relative error ${error.toPrecision(3)}`
+    const size = rank === null ? 'the sealed weights' : `rank ${rank}`
     const notes = (exported.notes ?? []).map((note) => `\n${note}`).join('')
-    return `${folder}\nrank ${rank}, from round(s) ${rounds.join(', ')}, ${loss}${notes}`
+    return `${folder}\n${size}, from round(s) ${rounds.join(', ')}, ${loss}${notes}`
   })
 }
 
