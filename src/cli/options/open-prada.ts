@@ -79,8 +79,8 @@ export function settingsFor(
   const { topK } = settings
   return {
     ...settings,
-    ...(draft === undefined && { drafter: chooseDrafter(capabilities) }),
-    ...(told === undefined && topK !== 'rows' && { topK: Math.min(topK, capabilities.topKMax) })
+    ...(draft === undefined && { drafter: chooseDrafter(capabilities, settings) }),
+    ...(told === undefined && typeof topK === 'number' && { topK: Math.min(topK, capabilities.topKMax) })
   }
 }
 

@@ -13,7 +13,7 @@ export interface PradaFlags {
   draft?: 'adapted' | 'base' | 'remote'
   draftLength?: 'auto' | number
   /** How many ids each answer of the remote contains. */
-  told?: number | 'rows'
+  told?: number | 'rows' | 'auto'
   wanted?: number
   shareNoise?: boolean
   requireExact?: boolean
@@ -39,19 +39,19 @@ export function remoteOptions(command: Command): Command {
 export function draftOptions(command: Command, topKFlag: string): Command {
   const top = new Option(
     `${topKFlag} <n>`,
-    'number of most likely ids in each answer of the remote, or rows for all (default: 8)'
-  ).argParser(integerOr(topKFlag, 'rows', 1, 65_536))
+    'number of most likely ids in each answer of the remote, rows for all, or auto to find the best number by measuring (default: auto)'
+  ).argParser(integerOr(topKFlag, ['rows', 'auto'], 1, 65_536))
   return command
     .addOption(
       new Option(
         '--draft <who>',
-        'who drafts tokens for the remote to verify (default: adapted, or remote if it judges no drafts)'
+        'who drafts tokens: the remote itself, or a proxy for the remote to verify (default: remote where it knows the seed, else adapted if it judges drafts)'
       ).choices(['adapted', 'base', 'remote'])
     )
     .option(
       '--draft-length <k>',
       'drafts per trip, or auto to find the best number by measuring (default: auto)',
-      integerOr('--draft-length', 'auto', 0, DRAFTS_MAX)
+      integerOr('--draft-length', ['auto'], 0, DRAFTS_MAX)
     )
     .addOption(top)
     .option(
@@ -65,16 +65,17 @@ export function draftOptions(command: Command, topKFlag: string): Command {
 
 function integerOr<Word extends string>(
   name: string,
-  word: Word,
+  words: readonly Word[],
   minimum: number,
   maximum: number
 ): (text: string) => number | Word {
   const parse = integer(name, minimum, maximum)
   return (text) => {
-    if (text === word) return word
+    const word = words.find((each) => each === text)
+    if (word !== undefined) return word
     if (/^\d+$/.test(text)) return parse(text)
     throw new UsageError(
-      `${name} must be ${word} or an integer from ${minimum} to ${maximum}, got ${JSON.stringify(text)}`
+      `${name} must be ${words.join(', ')} or an integer from ${minimum} to ${maximum}, got ${JSON.stringify(text)}`
     )
   }
 }
