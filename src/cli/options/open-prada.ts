@@ -154,17 +154,16 @@ export function requireOneThread({ threads, device }: ExecutorFlags & { readonly
 }
 
 /** Says which of the makers' settings for generating do not hold here. */
-export function noteUnused({
-  unused,
-  repetitionPenalty = 1,
-  suppressIds = [],
-  beginSuppressIds = []
-}: GenerationDefaults): void {
-  if (unused !== undefined) printProgress(unused)
+export function noteUnused(made: GenerationDefaults): void {
+  if (made.unused !== undefined) printProgress(made.unused)
   const others = [
-    ...(repetitionPenalty === 1 ? [] : ['repetition_penalty']),
-    ...(suppressIds.length === 0 ? [] : ['suppress_tokens']),
-    ...(beginSuppressIds.length === 0 ? [] : ['begin_suppress_tokens'])
+    ...((made.repetitionPenalty ?? 1) === 1 ? [] : ['repetition_penalty']),
+    ...(made.noRepeatNgramSize === undefined ? [] : ['no_repeat_ngram_size']),
+    ...(made.badWordsIds === undefined ? [] : ['bad_words_ids']),
+    ...(made.minTokens === undefined ? [] : ['min_new_tokens']),
+    ...(made.minLength === undefined ? [] : ['min_length']),
+    ...(made.suppressIds === undefined ? [] : ['suppress_tokens']),
+    ...(made.beginSuppressIds === undefined ? [] : ['begin_suppress_tokens'])
   ]
   if (others.length > 0) printProgress(`generation_config.json: not used here: ${others.join(', ')}`)
 }
