@@ -125,7 +125,7 @@ export async function openModelOf(flags: ProxyFlags): Promise<{
   const files = loadModelFiles(await filesOptions(flags, folder))
   const name = basename(folder)
   if (adapter === undefined) return { files, weights: files.weights, name }
-  const weights = files.adapted(await readAdapterPath(adapter))
+  const weights = files.adapted(await readAdapterPath(adapter, folder))
   return { files, weights, name: `${name}+${basename(adapter)}` }
 }
 
