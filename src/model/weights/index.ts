@@ -18,3 +18,4 @@ export {
 } from './held-weights.ts'
 export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
 export { openParameters, weightFiles } from './parameter-files.ts'
+export { writtenTensors } from './written-tensors.ts'

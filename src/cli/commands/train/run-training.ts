@@ -14,6 +14,7 @@ import {
   type LoraSettings,
   type LoraTrainer,
   type LossEvaluator,
+  linearModules,
   loadHeldWeights,
   loadTrainingData,
   type ModelConfig,
@@ -156,9 +157,11 @@ function loraOf(settings: TrainSettings, config: ModelConfig): LoraSettings {
   }
 }
 
-/** What is adapted by default: queries and values, as in LoRA's and FLoRA's papers; in GPT-2 one module holds both. */
+/** What is adapted by default: queries and values, as in LoRA's and FLoRA's papers; in GPT-2 and Phi one module holds both. */
 function attentionModules(config: ModelConfig): string[] {
-  return config.family === 'gpt2' ? ['c_attn'] : ['q_proj', 'v_proj']
+  const names = [...linearModules(config).keys()]
+  const ofAll = ['c_attn', 'qkv_proj'].find((one) => names.some((name) => name.endsWith(`.${one}`)))
+  return ofAll === undefined ? ['q_proj', 'v_proj'] : [ofAll]
 }
 
 /** What computes a run. */
