@@ -47,6 +47,7 @@ export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
 export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { parseJson } from './json/parse-json.ts'
+export { loadZstd, unpackZstd, zstdFrameHeader } from './packing/zstd.ts'
 export { patternFault } from './patterns/pattern-check.ts'
 export {
   parseSafetensorsHeader,
@@ -62,7 +63,8 @@ export {
   encodeSafetensors,
   type SafetensorsDtype,
   safetensorsChunks,
-  safetensorsHead
+  safetensorsHead,
+  safetensorsHead32
 } from './safetensors/safetensors.ts'
 export {
   planSafetensorsFiles,

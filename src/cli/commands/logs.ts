@@ -21,7 +21,7 @@ export function logsCommand(): Command {
   return askingDaemon(new Command('logs'))
     .option('-f, --follow', 'print new lines as they come, until Ctrl-C or the peer stops')
     .option('-n, --lines <n>', 'number of lines', integer('--lines', 0, 1_000), 20)
-    .addOption(new Option('--level <level>', 'only from this level on').choices(LOG_LEVELS))
+    .addOption(new Option('--level <level>', 'only this level and above').choices(LOG_LEVELS))
     .option('--topic <topics>', `only these: ${LOG_TOPICS.join(', ')}`, topics)
     .addHelpText(
       'after',
@@ -37,7 +37,7 @@ Examples:
     .action(runLogs)
 }
 
-/** @throws {UsageError} for a topic that there is not */
+/** @throws {UsageError} for an unknown topic */
 function topics(text: string): string[] {
   const given = commaSeparated(text)
   const unknown = given.find((topic) => !(LOG_TOPICS as readonly string[]).includes(topic))
@@ -72,14 +72,14 @@ async function runLogs(flags: LogsFlags): Promise<void> {
 
 const LEVEL_NAMES: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' }
 
-/** A line for people: time, level, topic, message, and the rest as `name=value`. */
+/** A line as text: time, level, topic, message, and the other fields as `name=value`. */
 export function lineText({ time, level, topic, msg, ...fields }: LogLine): string {
   const at = new Date(Number(time)).toISOString().slice(11, 23)
   const rest = Object.entries(fields).map(
     ([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`
   )
   const name = LEVEL_NAMES[Number(level)] ?? String(level)
-  // A field may hold what a stranger sent: nothing of it may steer the terminal.
+  // A field may contain what a stranger sent, which must not control the terminal.
   return printableLine(
     `${at} ${name.padEnd(5)} ${String(topic ?? '').padEnd(8)} ${String(msg)}${rest.join('')}`
   )

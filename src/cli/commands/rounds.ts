@@ -10,7 +10,7 @@ interface RoundsFlags extends ControlFlags {
   before?: number
 }
 
-/** `loam rounds`: what was sealed. */
+/** `loam rounds`: lists sealed rounds. */
 export function roundsCommand(): Command {
   return askingDaemon(new Command('rounds'))
     .option('--limit <n>', 'number of rounds', integer('--limit', 1, 1_000), 20)
@@ -38,7 +38,7 @@ async function runRounds(flags: RoundsFlags): Promise<void> {
   )
 }
 
-/** Rounds in at most 80 columns. */
+/** A table of rounds, at most 80 columns wide. */
 export function roundsText(rounds: readonly RoundView[]): string {
   const seconds = (name: keyof NonNullable<RoundView['ms']>) => ({
     title: name,

@@ -11,19 +11,19 @@ interface StatusFlags extends ControlFlags {
   watch?: boolean
 }
 
-/** Between two looks of `--watch`, milliseconds. */
+/** Interval of `--watch`, milliseconds. */
 const WATCH_MS = 1_000
 
-/** `loam status`: what a running peer does. */
+/** `loam status`: what a running peer is doing. */
 export function statusCommand(): Command {
   return askingDaemon(new Command('status'))
     .option('--watch', 'update every second until Ctrl-C')
     .addHelpText(
       'after',
       `
-While the peer fetches its base model, the progress of that is shown. The exit
-code is 0 if the peer is ready (in a round, connected to a quorum, not behind),
-otherwise 1. With --watch and --json, each update is one line.
+While the peer fetches its base model, the progress is shown. The exit code is 0
+if the peer is ready (in a round, connected to a quorum, not behind), otherwise
+1. With --watch and --json, each update is one line.
 
 Examples:
   $ loam status --home ~/.loam
@@ -60,14 +60,14 @@ async function runStatus(flags: StatusFlags): Promise<void> {
   screen.done()
 }
 
-/** What `loam status` shows of a peer that fetches its base model, and cannot be asked for more before it has it. */
+/** What `loam status` shows of a peer that is still fetching its base model and can report nothing else. */
 export interface StartingView {
   readonly ready: false
   readonly reasons: readonly string[]
   readonly phase: 'fetching-base'
   readonly home: string
   readonly pid: number
-  /** Bytes of its files that are here, of all; members that are connected, and those that have all of it. */
+  /** Bytes fetched so far and in total; connected members, and those that have the whole model. */
   readonly base: BaseProgress
 }
 
@@ -84,7 +84,7 @@ async function startingView(folder: string): Promise<StartingView | undefined> {
 /** As {@link statusText}, for a peer that is starting. */
 export function startingText({ reasons, home, pid, base }: StartingView): string {
   const { done, total, connected, providers } = base
-  const from = providers === 0 ? 'nobody who has it is here' : `from ${providers} members`
+  const from = providers === 0 ? 'no connected member has it' : `from ${providers} members`
   const lines = [
     ['ready', `no: ${reasons[0]}`],
     ['base model', `${sizeText(done)} of ${sizeText(total)}, ${from}`],
@@ -95,7 +95,7 @@ export function startingText({ reasons, home, pid, base }: StartingView): string
   return lines.map(([name, value]) => `${name!.padEnd(11)}  ${value}`).join('\n')
 }
 
-/** A status in lines of at most 80 columns, but for paths and addresses. */
+/** A status in lines of at most 80 columns, except for paths and addresses. */
 export function statusText(status: StatusView): string {
   const { consortium, lastSealed, addresses, reasons } = status
   const training =

@@ -144,7 +144,8 @@ function precommit(draft: Draft, cut: Uint8Array | null): void {
 
 /**
  * Starts the timers of line 34 and line 47; the end of the latter begins the next view (line 65). It follows the charter
- * alone, the same for every member: a member with a shorter time would leave each view before the others reach it.
+ * alone, the same for every member: a member with a shorter time would leave each view before the others reach it. Only
+ * where nothing is decided, for want of a proposer that has not been heard for rounds, nobody waits for it.
  */
 function startVoteTimers(draft: Draft): void {
   const { quorum, charter } = draft.context
@@ -153,7 +154,9 @@ function startVoteTimers(draft: Draft): void {
     startTimer(draft, `prevote/${view}`, viewTimeout(draft, deadlinesOf(draft).voteMs))
   if (countOf(draft, 'precommit', view) >= quorum)
     startTimer(draft, `precommit/${view}`, viewTimeout(draft, charter.timeouts.voteMs))
-  if (draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
+  const isVain =
+    isGone(draft, proposerOf(draft.context, view)) && votesFor(draft, 'precommit', view, null) >= quorum
+  if (isVain || draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
 }
 
 /** A quorum of precommits, in any view, for a cut whose body is here: it is decided (line 49). */

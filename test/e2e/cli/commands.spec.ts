@@ -180,7 +180,7 @@ describe('the loam command', function () {
       [['--text', path('missing')], /text file not found/],
       [['--text', folder], /is a folder/],
       [['--text', path('text.txt'), '--adapter', path('missing')], /is not a PEFT adapter folder/],
-      [['--text', path('text.txt'), '--model', folder], /holds no base model/],
+      [['--text', path('text.txt'), '--model', folder], /contains no base model/],
       [['--text', path('text.txt'), '--context', '100000'], /longer than the model's/]
     ]
     const outcomes = await Promise.all(refused.map(([flags]) => loam('eval', ...flags)))
@@ -282,7 +282,7 @@ describe('the loam command', function () {
         [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
         [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
         [['--alpha', '100000'], /alpha 100000 is outside/],
-        [['--model', folder], /holds no base model/],
+        [['--model', folder], /contains no base model/],
         [['--bootstrap', 'nonsense'], /--bootstrap nonsense is not a multiaddr/],
         [['--bootstrap', '/ip4/127.0.0.1/tcp/1'], /must end in \/p2p\/PEERID/],
         [['--listen', `/ip4/127.0.0.1/tcp/${port}`], /cannot listen on .*EADDRINUSE/],
