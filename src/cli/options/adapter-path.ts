@@ -6,7 +6,7 @@ import { requireFittingAdapter } from '../../node/export/fitting-adapter.ts'
 import { readPeftFolder } from '../../node/export/peft-files.ts'
 
 /**
- * The adapter that a path means: a PEFT folder, the weights file in one, or a file that Loam wrote in a round
+ * Reads the adapter at a path: a PEFT folder, the weights file in one, or a file that Loam wrote in a round
  * (`local.safetensors`).
  *
  * @param baseFolder the model that it is to fit
@@ -20,7 +20,8 @@ export async function readAdapterPath(path: string, baseFolder: string): Promise
     requireRegularFile(path)
     const { adapter } = decodeAdapterFile(await readFile(path))
     const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
-    if (damaged !== undefined) throw new FormatError(`the factors of ${damaged.module} hold NaN or infinity`)
+    if (damaged !== undefined)
+      throw new FormatError(`the factors of ${damaged.module} contain NaN or infinity`)
     requireFittingAdapter(path, baseFolder, { adapter })
     return adapter
   } catch (error) {

@@ -3,7 +3,10 @@ import { NOTE_KEYS } from '../../../formats/hugging-face/note-keys.ts'
 import { UnsupportedModelError } from './model-family.ts'
 
 /** A name of a family's own: its keys of config.json beside those that all families share. */
-export type FamilyKeys = Pick<KeyTable, 'used' | 'harmless' | 'refused'>
+export interface FamilyKeys extends Pick<KeyTable, 'used' | 'harmless' | 'refused'> {
+  /** Classes of a folder's own Python code that compute what transformers' code of the model_type does. */
+  readonly ownCode?: readonly string[]
+}
 
 /**
  * Keys of config.json that change nothing in any family, after transformers 5.24: its PreTrainedConfig, its generation
@@ -192,7 +195,33 @@ export function refuseUnreadKeys(json: unknown, family: FamilyKeys): void {
     harmless: [...HARMLESS, ...family.harmless, ...NOTE_KEYS],
     refused: { ...REFUSED, ...family.refused }
   }
-  const faults = [...findUnreadKeys(json as object, table), ...otherClass(json as Record<string, unknown>)]
+  const faults = [
+    ...findUnreadKeys(json as object, table),
+    ...otherClass(json as Record<string, unknown>, family.ownCode ?? [])
+  ]
+  if (faults.length > 0) throw new UnsupportedModelError(faults.join('; '))
+}
+
+/**
+ * Refuses a config.json of a larger model that says something, beside its parts, which its reader would pass over.
+ *
+ * @throws {UnsupportedModelError} naming every such key, its value and what to do
+ */
+export function refuseTowerKeys(
+  json: unknown,
+  keys: { readonly used: readonly string[]; readonly harmless: readonly string[]; readonly class: string }
+): void {
+  const own = { reason: 'about other parts than the text model', keys: keys.harmless }
+  const table = {
+    file: 'config.json',
+    used: [...keys.used, 'architectures'],
+    harmless: [...HARMLESS, own],
+    refused: REFUSED
+  }
+  const faults = findUnreadKeys(json as object, table)
+  const { architectures } = json as Record<string, unknown>
+  if (Array.isArray(architectures) && !architectures.includes(keys.class))
+    faults.push(`config.json, architectures: ${JSON.stringify(architectures)} is not ${keys.class}`)
   if (faults.length > 0) throw new UnsupportedModelError(faults.join('; '))
 }
 
@@ -200,14 +229,18 @@ export function refuseUnreadKeys(json: unknown, family: FamilyKeys): void {
 const CAUSAL = /(?:CausalLM|LMHeadModel|Model)$/
 
 /** What the names of Python classes say: a head for another task, or code of the folder's own. */
-function otherClass({ architectures, auto_map }: Record<string, unknown>): string[] {
+function otherClass(
+  { architectures, auto_map }: Record<string, unknown>,
+  ownCode: readonly string[]
+): string[] {
   const faults: string[] = []
   const names = Array.isArray(architectures) ? architectures.map(String) : []
   if (names.length > 0 && !names.some((name) => CAUSAL.test(name)))
     faults.push(
       `config.json, architectures: ${JSON.stringify(names)} is not a model that predicts the next token: only …ForCausalLM is read`
     )
-  const own = typeof auto_map === 'object' && auto_map !== null ? Object.keys(auto_map) : []
+  const classes = typeof auto_map === 'object' && auto_map !== null ? Object.entries(auto_map) : []
+  const own = classes.flatMap(([name, code]) => (ownCode.includes(String(code)) ? [] : [name]))
   const model = own.find((name) => name === 'AutoModel' || name === 'AutoModelForCausalLM')
   if (model !== undefined)
     faults.push(

@@ -12,6 +12,12 @@ const POLL_MS = 200
 /** Name of the message `number` of a direction. */
 export const messageFile = (number: number): string => `${String(number).padStart(6, '0')}.json`
 
+/** The messages of a direction that have not been read, in order. */
+export async function unreadMessages(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  return names.filter((name) => /^\d{6,}\.json$/.test(name)).sort()
+}
+
 /** Where an attached trainer finds its session. */
 export const sessionFile = (folder: string): string => join(folder, 'session.json')
 
@@ -27,7 +33,6 @@ export async function openFolderChannel(folder: string, to: ChannelListener): Pr
   for (const path of [requests!, answers!]) await mkdir(path, { recursive: true, mode: 0o700 })
   await writeFileWhole(sessionFile(folder), encode({ contract: CONTRACT_VERSION, session }))
   let sent = 0
-  let read = 0
   let writing: Promise<void> = Promise.resolve()
   const stopping = new AbortController()
 
@@ -38,16 +43,16 @@ export async function openFolderChannel(folder: string, to: ChannelListener): Pr
   }
   const poll = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      const path = join(answers!, messageFile(read + 1))
-      const found = await stat(path).catch(() => undefined)
-      if (found === undefined) {
+      const [name] = await unreadMessages(answers!)
+      if (name === undefined) {
         await new Promise((resolve) => setTimeout(resolve, POLL_MS))
         continue
       }
-      if (found.size > MESSAGE_BYTES_MAX) return end(`${path} has more than ${MESSAGE_BYTES_MAX} bytes`)
+      const path = join(answers!, name)
       try {
+        if ((await stat(path)).size > MESSAGE_BYTES_MAX)
+          throw new Error(`it has more than ${MESSAGE_BYTES_MAX} bytes`)
         const json: unknown = JSON.parse(await readFile(path, 'utf8'))
-        read++
         await rm(path, { force: true })
         to.message(json)
       } catch (error) {

@@ -77,6 +77,10 @@ export class TrainerLink {
       )
     } else {
       clearTimeout(this.#starting)
+      // An attached trainer that says so again has been started again, and knows of no request.
+      const lost = new Error('the trainer failed: it was started again')
+      if (this.said !== undefined) for (const { failed } of this.waiting.values()) failed(lost)
+      this.requests = 0
       this.said = parsed.data
       this.#settle?.resolve(parsed.data)
     }

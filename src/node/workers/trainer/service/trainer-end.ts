@@ -5,7 +5,7 @@ import { homeAt } from '../../../home/home.ts'
 import { writeFileWhole } from '../../../storage/atomic-file.ts'
 import { MESSAGE_BYTES_MAX } from '../external/channel.ts'
 import type { ContractAnswer } from '../external/contract.ts'
-import { messageFile, sessionFile } from '../external/folder-channel.ts'
+import { messageFile, sessionFile, unreadMessages } from '../external/folder-channel.ts'
 import { trainerFolders } from '../external/job-folders.ts'
 import { lineSplitter } from '../external/lines.ts'
 
@@ -73,28 +73,27 @@ export function attachToHome(
 
 /** The trainer's end of one session; its requests end when the session does. */
 function sessionEnd(folder: string, isCurrent: () => Promise<boolean>, signal: AbortSignal): TrainerEnd {
-  let written = 0
+  const [asked, answered] = ['requests', 'answers'].map((name) => join(folder, name))
+  // A trainer before this one may have written some.
+  let written: number | undefined
   const requests = async function* () {
-    for (let number = 1; !signal.aborted; number++) {
-      const path = join(folder, 'requests', messageFile(number))
-      for (;;) {
-        const text = await readFile(path, 'utf8').catch(() => undefined)
-        if (text !== undefined) {
-          await rm(path, { force: true })
-          yield JSON.parse(text) as unknown
-          break
-        }
-        if (signal.aborted || !(await isCurrent())) return
-        await pause(POLL_MS)
+    while (!signal.aborted && (await isCurrent())) {
+      const [name] = await unreadMessages(asked!)
+      if (name === undefined) await pause(POLL_MS)
+      else {
+        const path = join(asked!, name)
+        const request: unknown = JSON.parse(await readFile(path, 'utf8'))
+        await rm(path, { force: true })
+        yield request
       }
     }
   }
   return {
     requests: requests(),
-    answer: (answer) =>
-      writeFileWhole(
-        join(folder, 'answers', messageFile(++written)),
-        new TextEncoder().encode(`${JSON.stringify(answer)}\n`)
-      )
+    async answer(answer) {
+      written ??= Number.parseInt((await unreadMessages(answered!)).at(-1) ?? '0', 10)
+      const path = join(answered!, messageFile(++written))
+      await writeFileWhole(path, new TextEncoder().encode(`${JSON.stringify(answer)}\n`))
+    }
   }
 }

@@ -42,13 +42,23 @@ describe('an external trainer', function () {
     assert.deepEqual(readdirSync(join(suite.home.folder, 'trainer', 'jobs')), [], 'nothing is left behind')
   })
 
-  it('attaches by files in the home, and finds the next session', async () => {
-    const attached = spawn(process.execPath, [
-      LOAM,
-      ...['trainer', '--attach', suite.home.folder, '--threads', '1']
-    ])
+  it('attaches by files in the home, also again, where the one before was killed', async () => {
+    const attach = () =>
+      spawn(process.execPath, [LOAM, 'trainer', '--attach', suite.home.folder, '--threads', '1'])
+    const { training } = suite.job()
+    const inside = await trainer.train(suite.job(), () => {}, never)
+    let attached = attach()
     try {
-      const inside = await trainer.train(suite.job(), () => {}, never)
+      assert.deepEqual((await trainer.train(by('attach'), () => {}, never)).shards, inside.shards)
+      const long = by('attach', { training: { ...training, steps: 5_000 } })
+      const first = attached
+      const killOnce = () => {
+        if (attached !== first) return
+        first.kill('SIGKILL')
+        attached = attach()
+      }
+      const lost = trainer.train(long, killOnce, never)
+      await assert.rejects(lost, /it was started again/)
       assert.deepEqual((await trainer.train(by('attach'), () => {}, never)).shards, inside.shards)
     } finally {
       attached.kill()
