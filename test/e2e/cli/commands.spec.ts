@@ -250,7 +250,7 @@ describe('the loam command', function () {
       const made = await create(...flags, ...out, '--epsilon', '0.5', '--committee-rounds', '1')
       assert.match(
         made.stdout,
-        /committees of 1 from 2 members, 1 of them assumed faulty: one holds more than its 0 with probability 5\.00e-1/
+        /committees of 1 from 2 members, 1 of them assumed faulty: one contains more than 0 of these with probability 5\.00e-1/
       )
       const seen = await loam('consortium', 'inspect', path('drawn.cbor'), '--json')
       const { committee } = lastLine<{ committee: { failureProbability: number } }>(seen)
