@@ -8,7 +8,12 @@ import { POISON_DEFENCES, type PoisonDefence } from './poison-defences.ts'
 const GAIN_SHARE = 0.05
 const NATS = 0.01
 /** What is trained or turned round, and no larger than an honest update. */
-const WITHIN_HONEST_NORMS: ReadonlySet<PoisonAttack> = new Set(['sign-flipped', 'label-flipped', 'targeted'])
+const WITHIN_HONEST_NORMS: ReadonlySet<PoisonAttack> = new Set([
+  'sign-flipped',
+  'label-flipped',
+  'targeted',
+  'idle'
+])
 
 /** Runs that differ by seed alone. */
 interface Cell {
@@ -112,7 +117,7 @@ function goalsMarkdown(groups: readonly Group[]): string {
   if (lines.length === 0) return ''
   return `## Reached and missed
 
-The aim is at most 5 % of the honest gain, or at most 0.01 nats where the poison stays within honest norms (sign-flipped, label-flipped, targeted). In brackets: nats above the honest alone, and the share of their gain.
+The aim is at most 5 % of the honest gain, or at most 0.01 nats where the poison stays within honest norms (sign-flipped, label-flipped, targeted, idle). In brackets: nats above the honest alone, and the share of their gain.
 
 ${lines.join('\n')}
 
