@@ -17,12 +17,12 @@ import {
 const IDS_MAX = 2 ** 24
 const idsSchema = z.looseObject({
   added_tokens: z
-    .array(z.looseObject({ content: z.unknown(), id: z.unknown(), special: z.unknown() }))
+    .array(z.looseObject({ content: z.unknown().optional(), id: z.unknown().optional() }))
     .nullish(),
   model: z
     .looseObject({ vocab: z.union([z.array(z.unknown()), z.record(z.string(), z.unknown())]).nullish() })
     .nullish(),
-  post_processor: z.unknown()
+  post_processor: z.unknown().optional()
 })
 const addingSchema = z.looseObject({
   add_bos_token: z.boolean().nullish(),
@@ -79,7 +79,7 @@ export function createTextTokenizer(
       )
   }
   requireSmallIds(tokenizerJson)
-  const tokenizer = new Tokenizer(tokenizerJson, config)
+  const tokenizer = openTokenizer(tokenizerJson, config)
   const ids = specialIds(tokenizer, named, files)
   let highest = -1
   for (const id of tokenizer.get_vocab(true).values()) highest = Math.max(highest, id)
@@ -94,6 +94,24 @@ export function createTextTokenizer(
         ? ''
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     tokenName: (id) => tokenizer.id_to_token(id)
+  }
+}
+
+/** Parts that a tokenizer.json may leave out. */
+const OPTIONAL_PARTS = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null
+}
+
+/** @throws {Error} naming tokenizer.json, when it is malformed or of a kind that is not supported */
+function openTokenizer(tokenizerJson: object, config: object): Tokenizer {
+  try {
+    return new Tokenizer({ ...OPTIONAL_PARTS, ...tokenizerJson }, config)
+  } catch (error) {
+    throw new Error(`tokenizer.json: ${(error as Error).message}`)
   }
 }
 
