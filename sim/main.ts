@@ -41,7 +41,7 @@ const program = new Command('npm run sim --')
   )
   .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
   .option('--from <seed>', 'the first seed', wholeNumber, 1)
-  .option('--mutate <rule>', 'run a mutant, with one rule broken: the sweep has to show it', mutantName)
+  .option('--mutate <rule>', 'run a mutant, with one rule broken: the sweep must detect it', mutantName)
   .option(
     '--mutants',
     'run every mutant in its own situation, and print the number of runs until it is killed',
@@ -50,14 +50,14 @@ const program = new Command('npm run sim --')
   .option('--drawn', 'with --mutants: in drawn seeds, at most --seeds of them', false)
   .option('--shrink <seed>', 'simplify the scenario of a failing seed', wholeNumber)
   .option('--out <file>', 'with --shrink: the file to write it to')
-  .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
-  .option('--rounds <n>', 'rounds that every seed seals at least', wholeNumber)
+  .option('--jobs <n>', 'number of processes among which the seeds are divided', wholeNumber, 1)
+  .option('--rounds <n>', 'minimum number of rounds that every seed seals', wholeNumber)
   .option(
     '--results <file>',
     'append the result of every seed, or mutant, and resume where an earlier run stopped'
   )
   .option('--document <file>', 'with --mutants: also write the table between its marks in this file')
-  .option('--json', 'one JSON object as the last line', false)
+  .option('--json', 'print one JSON object as the last line', false)
   .addHelpText(
     'after',
     '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out sim/scenarios/shrunk/lock.json'

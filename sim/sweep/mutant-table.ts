@@ -8,14 +8,14 @@ import { sweep } from './sweep.ts'
 /** Result of one mutant. */
 export interface MutantResult {
   readonly mutant: string
-  /** Seeds that ran until it was killed. */
+  /** Number of seeds run until it was killed. */
   readonly seeds: number
   /** The seed that ran first. */
   readonly from: number
   readonly caught?: Pick<SeedResult, 'seed' | 'failure'> | undefined
 }
 
-/** Runs every mutant in its own situation, from the first seed on, until a run shows it. */
+/** Runs every mutant in its own situation, from the first seed on, until a run exposes it. */
 export async function runSituations(
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
@@ -36,7 +36,7 @@ export async function runSituations(
   return results
 }
 
-/** Which drawn seeds to run, in how many processes, and the results of an earlier run. */
+/** The drawn seeds to run, the number of processes, and the results of an earlier run. */
 interface DrawnOptions {
   readonly seeds: number
   readonly from: number
@@ -44,13 +44,13 @@ interface DrawnOptions {
   readonly known: readonly MutantResult[]
 }
 
-/** Runs every mutant until a drawn seed shows it. */
+/** Runs every mutant until a drawn seed exposes it. */
 export async function runMutants(
   { seeds, from, jobs, known }: DrawnOptions,
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
   const results: MutantResult[] = []
-  // Mutants that only a single member's situation shows never show in a run with at most f faulty members.
+  // Mutants exposed only by a single member's situation never show in a run with at most f faulty members.
   for (const mutant of Object.keys(situations)) {
     const before = known.find(
       (result) =>

@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import type { SeedResult } from '../runs/run-seed.ts'
 
-/** What `--json` prints of a sweep. */
+/** A sweep's summary as printed by `--json`. */
 export interface SweepSummary {
   readonly seeds: number
   readonly violations: number
@@ -10,7 +10,7 @@ export interface SweepSummary {
   readonly failures: readonly { seed: number; invariant: string; replay: string }[]
 }
 
-/** The command that runs a seed again. */
+/** The command that repeats a seed. */
 export function replayOf(seed: number, mutant?: string, rounds?: number): string {
   const mutate = mutant === undefined ? '' : ` --mutate ${mutant}`
   return `npm run sim -- --from ${seed} --seeds 1${rounds === undefined ? '' : ` --rounds ${rounds}`}${mutate}`
