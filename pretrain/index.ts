@@ -7,12 +7,12 @@
  * ```
  *
  * The larger model begins as a widened copy of the base model and is trained on by PyTorch (`torch/train.py`) on the
- * tokens that `export-tokens.ts` writes: the same split and tokenizer, and public-domain texts beside
- * (`added-texts/`). `README.md` has the commands.
+ * tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, and public-domain texts beside
+ * (`corpus/added-texts/`). `README.md` has the commands.
  */
 
-export { createDocumentScorer, type DocumentScorer } from './document-scorer.ts'
-export { type CountModel, kneserNeyBigram, meanNats, unigramModel } from './kneser-ney.ts'
+export { createDocumentScorer, type DocumentScorer } from './scoring/document-scorer.ts'
+export { type CountModel, kneserNeyBigram, meanNats, unigramModel } from './scoring/kneser-ney.ts'
 export {
   type AddedTextLoss,
   type DomainLoss,
@@ -22,6 +22,6 @@ export {
   measureDomains,
   measureModel,
   measureModels
-} from './measure.ts'
-export { tokenizerFiles, writeTokenizerFiles } from './tokenizer-files.ts'
-export { type BytePairEncoding, trainBytePairEncoding } from './train-byte-pair-encoding.ts'
+} from './scoring/measure.ts'
+export { tokenizerFiles, writeTokenizerFiles } from './tokenizer/tokenizer-files.ts'
+export { type BytePairEncoding, trainBytePairEncoding } from './tokenizer/train-byte-pair-encoding.ts'

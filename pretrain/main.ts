@@ -5,19 +5,19 @@ runNamed({
   url: import.meta.url,
   fallback: 'run',
   programs: {
-    run: { summary: 'train the shipped base model again', file: './pretrain.js' },
-    evaluate: { summary: 'score models beside n-gram models', file: './evaluate.js' },
+    run: { summary: 'train the shipped base model again', file: './training/train.js' },
+    evaluate: { summary: 'score models beside n-gram models', file: './scoring/evaluate.js' },
     domains: {
       summary: "write the text of the testnet's domains from its packages",
-      file: './pack-domains.js'
+      file: './corpus/pack-domains.js'
     },
-    card: { summary: "write a model's card", file: './model-card.js' },
+    card: { summary: "write a model's card", file: './model-card/write-model-card.js' },
     texts: {
       summary: 'fetch the texts that the larger model reads beside',
-      file: './added-texts/fetch-added-texts.js'
+      file: './corpus/added-texts/fetch-added-texts.js'
     },
-    tokens: { summary: 'write all text as token files for PyTorch', file: './export-tokens.js' },
-    assemble: { summary: 'make a model folder of what PyTorch trained', file: './assemble.js' },
-    logits: { summary: 'write logits for PyTorch to compare', file: './dump-logits.js' }
+    tokens: { summary: 'write all text as token files for PyTorch', file: './corpus/export-tokens.js' },
+    assemble: { summary: 'make a model folder of what PyTorch trained', file: './assemble/assemble.js' },
+    logits: { summary: 'write logits for PyTorch to compare', file: './scoring/dump-logits.js' }
   }
 })

@@ -8,7 +8,7 @@ import { ggufModule, ggufRows } from '../../src/formats/gguf/llama-names.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type GgufValue, ggufChunks } from '../../src/formats/index.ts'
 import { type BaseModel, createEvaluator, type LlamaConfig, loadBaseModel } from '../../src/model/index.ts'
-import { llamaCppScores } from '../exports/llama-cpp.ts'
+import { llamaCppScores } from './score-texts.ts'
 
 /** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
 const TOLERANCE = 1e-4
@@ -45,7 +45,8 @@ interface Options {
 async function compare(options: Options): Promise<void> {
   const base = loadBaseModel(options.model)
   const { config, tokenizer, weights } = base
-  if (config.family === 'gpt2') throw new Error('only models of the Llama family are compared')
+  if (config.family !== undefined && config.family !== 'llama')
+    throw new Error('only models of the Llama family are compared')
   const text =
     options.text === undefined
       ? (await loadDomain('moby-dick')).documents.find(({ id }) => id.includes('chapter-1/'))!.text
@@ -103,7 +104,7 @@ const tokenizerSchema = z.looseObject({
   model: z.looseObject({ vocab: z.record(z.string(), z.int().nonnegative()) })
 })
 
-/** What llama.cpp has to know. Ids are handed over, never text: its tokenizer only has to have as many of them. */
+/** Metadata for llama.cpp. Only ids are passed, never text, so its tokenizer only needs the same number of ids. */
 function metadataOf(base: BaseModel, config: LlamaConfig): Map<string, GgufValue> {
   const { vocab } = tokenizerSchema.parse(readJsonObject(join(base.folder, 'tokenizer.json'))).model
   if (!('<0x0A>' in vocab))

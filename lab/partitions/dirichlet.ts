@@ -20,7 +20,8 @@ export interface DirichletPartitionOptions extends LabelledPartitionOptions {
 export function partitionDirichlet<T>(documents: readonly T[], options: DirichletPartitionOptions): T[][] {
   checkPartition(documents, options)
   const { members, labels, seed, alpha, minimumDocuments = 1 } = options
-  if (!(alpha > 0 && Number.isFinite(alpha))) throw new RangeError(`alpha ${alpha} is not a positive number`)
+  if (!(alpha > 0 && Number.isFinite(alpha)))
+    throw new RangeError(`alpha must be a positive number, got ${alpha}`)
   const draw = seededUniform(combineSeeds(seed, -1))
   const lists: T[][] = Array.from({ length: members }, () => [])
   for (const documentsOfClass of shuffledClasses(documents, labels, seed)) {

@@ -1,4 +1,4 @@
-"""Token files that `export-tokens.ts` writes, packed into rows as Loam's own trainer packs them."""
+"""Token files that `npm run pretrain -- tokens` writes, packed into rows as Loam's own trainer packs them."""
 
 import json
 from pathlib import Path

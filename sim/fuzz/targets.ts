@@ -12,10 +12,10 @@ import {
   encodeSyncRequest,
   syncRequest
 } from '../../src/protocol/sync.ts'
-import { drawScenario } from '../draw-scenario.ts'
-import { verifyIdeal } from '../ideal-signatures.ts'
-import { Network } from '../network.ts'
-import { simulatedConsortium } from '../simulated-consortium.ts'
+import { verifyIdeal } from '../consortium/ideal-signatures.ts'
+import { simulatedConsortium } from '../consortium/simulated-consortium.ts'
+import { Network } from '../network/network.ts'
+import { drawScenario } from '../scenarios/draw-scenario.ts'
 
 /** A decoder of bytes from outside, with valid inputs to start from. */
 export interface Target {
@@ -25,9 +25,9 @@ export interface Target {
   read(bytes: Uint8Array): unknown
 }
 
-/** Simulated consortia whose words are the valid inputs. */
+/** Number of simulated consortia whose messages are the valid inputs. */
 const SEEDS = [12, 16, 1]
-/** Most valid inputs of a kind. */
+/** Maximum number of valid inputs per kind. */
 const SAMPLES_MAX = 64
 
 /** Every decoder of the wire, one for each kind of message. */

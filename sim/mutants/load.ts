@@ -2,8 +2,8 @@ import { register } from 'node:module'
 import { compileMutants } from './compile.ts'
 import type { LoaderData } from './loader.ts'
 
-/** The simulator with the protocol that it runs. */
-export type Subject = typeof import('../subject.ts')
+/** The simulator, loaded with the protocol that it runs. */
+export type Subject = typeof import('../runs/subject.ts')
 
 let isRegistered = false
 
@@ -15,8 +15,8 @@ let isRegistered = false
  * @throws {Error} when a mutant no longer applies to the sources
  */
 export async function loadSubject(mutant?: string): Promise<Subject> {
-  if (mutant === undefined) return await import('../subject.ts')
-  // Imported here, not above: the list is not needed for sound runs.
+  if (mutant === undefined) return await import('../runs/subject.ts')
+  // Imported lazily: runs of the unmodified protocol do not need the list.
   const { MUTANTS } = await import('./index.ts')
   if (MUTANTS[mutant] === undefined)
     throw new RangeError(`unknown mutant ${mutant}; known: ${Object.keys(MUTANTS).join(', ')}`)
@@ -33,5 +33,5 @@ export async function loadSubject(mutant?: string): Promise<Subject> {
     register(new URL('./loader.js', import.meta.url), { data })
     isRegistered = true
   }
-  return await import(new URL(`../subject.js?mutant=${mutant}`, import.meta.url).href)
+  return await import(new URL(`../runs/subject.js?mutant=${mutant}`, import.meta.url).href)
 }

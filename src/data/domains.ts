@@ -15,16 +15,19 @@ export interface DomainDescription {
 /** One kind of real text, as one peer of the testnet holds it. */
 export interface Domain extends DomainDescription {
   readonly name: DomainName
-  /** At least 12, in the corpus's order. What a manifest counts as `samples` are those of them that are trained on. */
+  /** At least 12, in the corpus's order. A manifest's `samples` counts those that are trained on. */
   readonly documents: readonly TextDocument[]
 }
 
-/** Licences of the packages that the domains' text comes from: the packaging code aside, the text is public domain. */
+/**
+ * Licences of the packages that the domains' text comes from. The text itself, without the packaging code, is in the
+ * public domain.
+ */
 const CORPUS_LICENCE = 'CC0-1.0 / PDDL-1.0'
 
 /**
- * In the order in which peers are given them: the first four are as different as this text allows, from one another and
- * from what the base model was pretrained on.
+ * In the order in which peers get them: the first four differ as much as this text allows from one another and from the
+ * base model's pretraining text.
  */
 const DESCRIPTIONS = {
   newsletters: 'wanted newsletters and notices of 2002 (SpamAssassin corpus, group hard-ham-1)',
@@ -55,7 +58,7 @@ export function isDomainName(name: string): name is DomainName {
   return Object.hasOwn(DESCRIPTIONS, name)
 }
 
-/** What a domain is, without reading its text. */
+/** Describes a domain without reading its text. */
 export function describeDomain(name: DomainName): DomainDescription {
   return { description: DESCRIPTIONS[name], licence: CORPUS_LICENCE }
 }

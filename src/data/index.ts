@@ -1,5 +1,5 @@
 /**
- * Text for training: the testnet's sixteen domains, records in common formats, splits and packing.
+ * Training text: the testnet's sixteen domains, records in common formats, splits and packing.
  *
  * ```ts
  * const { documents } = await loadDomain('moby-dick')

@@ -1,4 +1,4 @@
-/** A file, or a piece of one, that is not what its format says. */
+/** Thrown for a file, or part of one, that violates its format. */
 export class FormatError extends Error {
   override readonly name: string = 'FormatError'
 }

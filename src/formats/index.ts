@@ -1,6 +1,6 @@
 /**
- * Files in other people's formats, as values: safetensors, GGUF, element formats, digests. The ground floor: it imports no
- * other room, and its encoders and decoders touch no disk.
+ * Common file formats as values: safetensors, GGUF, element formats, digests. This is the ground floor: it imports no
+ * other room, and its encoders and decoders do no I/O.
  *
  * @example
  * ```ts
@@ -43,10 +43,11 @@ export {
   ggufChunks
 } from './gguf/gguf.ts'
 export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.ts'
-export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
+export { findUnreadKeys, type KeyTable, unreadKeys } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
 export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { parseJson } from './json/parse-json.ts'
+export { loadZstd, unpackZstd, zstdFrameHeader } from './packing/zstd.ts'
 export { patternFault } from './patterns/pattern-check.ts'
 export {
   parseSafetensorsHeader,
@@ -62,7 +63,8 @@ export {
   encodeSafetensors,
   type SafetensorsDtype,
   safetensorsChunks,
-  safetensorsHead
+  safetensorsHead,
+  safetensorsHead32
 } from './safetensors/safetensors.ts'
 export {
   planSafetensorsFiles,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { drawScenario } from '../../sim/draw-scenario.ts'
-import { Network } from '../../sim/network.ts'
-import { CALM, type MembershipPlan, type Scenario } from '../../sim/scenario.ts'
+import { Network } from '../../sim/network/network.ts'
+import { drawScenario } from '../../sim/scenarios/draw-scenario.ts'
+import { CALM, type MembershipPlan, type Scenario } from '../../sim/scenarios/scenario.ts'
 import { TrustedChain } from '../../src/node/catch-up/trusted-chain.ts'
 import type { Invite } from '../../src/protocol/charter/invite.ts'
 import { equalBytes } from '../../src/protocol/encoding/bytes.ts'
@@ -55,7 +55,7 @@ function run(scenario: Scenario, people: readonly number[]): Network {
   network.begin()
   const isOver = () => people.every((person) => network.copies[person]!.sealed.has(scenario.rounds))
   while (!isOver() && network.watch.violations.length === 0)
-    assert.ok(network.queue.runNext(), 'the simulation ran dry')
+    assert.ok(network.queue.runNext(), 'the simulation ran out of events')
   assert.deepEqual(network.watch.violations, [])
   return network
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { applyMutant, loadSubject, MUTANTS } from '../../sim/mutants/index.ts'
-import { seatSituations } from '../../sim/seat-situations.ts'
-import { SITUATION_SEEDS, situations } from '../../sim/situations.ts'
+import { seatSituations } from '../../sim/runs/single-member-situations.ts'
+import { SITUATION_SEEDS, situations } from '../../sim/scenarios/situations.ts'
 
 describe('a mutant of the protocol', () => {
   it('has a situation of its own', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { loadSubject, MUTANTS } from '../../sim/mutants/index.ts'
-import { runScenario, runSeed } from '../../sim/run-seed.ts'
-import { situations } from '../../sim/situations.ts'
+import { runScenario, runSeed } from '../../sim/runs/run-seed.ts'
+import { situations } from '../../sim/scenarios/situations.ts'
 
 /** Mutants with which a round takes for ever, or far too long, although no view is beyond its limit. */
 const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { loadSubject } from '../../sim/mutants/index.ts'
-import type { ShrunkScenario } from '../../sim/shrink.ts'
+import type { ShrunkScenario } from '../../sim/sweep/shrink.ts'
 
 /** Written by `npm run sim -- --shrink`; `dist` holds none of them. */
-const FOLDER = new URL('../../../sim/scenarios/', import.meta.url)
+const FOLDER = new URL('../../../sim/scenarios/shrunk/', import.meta.url)
 
 describe('a scenario that was shrunk', () => {
   for (const file of readdirSync(FOLDER)) {

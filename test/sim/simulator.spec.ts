@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { drawScenario } from '../../sim/draw-scenario.ts'
-import { runScenario, runSeed } from '../../sim/run-seed.ts'
+import { runScenario, runSeed } from '../../sim/runs/run-seed.ts'
+import { drawScenario } from '../../sim/scenarios/draw-scenario.ts'
 
 /** Seeds of the short form; the long one is `npm run sim -- --seeds 10000 --jobs 2`. */
 const SEEDS = 12

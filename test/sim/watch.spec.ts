@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import type { Copy } from '../../sim/copy.ts'
-import { Table } from '../../sim/table.ts'
-import { Watch } from '../../sim/watch.ts'
+import type { Copy } from '../../sim/consortium/copy.ts'
+import { ScriptedConsortium } from '../../sim/consortium/scripted-consortium.ts'
+import { Watch } from '../../sim/invariants/watch.ts'
 import { hex } from '../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../src/protocol/messages/cut.ts'
 
 describe('the checker of a cut', () => {
   const committee = { size: 4, assumedFaulty: 0.1, epsilon: 1, rounds: 1 }
-  const table = new Table(10, { committee })
+  const table = new ScriptedConsortium(10, { committee })
   const { context } = table
   /** Commits an empty cut after `naming` voters have named the same author. */
   const violations = (naming: number) => {

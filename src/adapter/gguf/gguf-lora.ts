@@ -7,11 +7,11 @@ import type { LoraAdapter } from '../pair/lora-adapter.ts'
 
 /**
  * An adapter as llama.cpp's `--lora` loads it: `blk.N.attn_q.weight.lora_a` [r, in] and `.lora_b` [out, r], rows of q
- * and k in GGUF's order. The file has one alpha, and llama.cpp scales every module by alpha / rank: it is the largest
- * rank here, and differences of a module's own scale go into its A.
+ * and k in GGUF's order. The file has a single alpha, and llama.cpp scales every module by alpha / rank. Here alpha is
+ * the largest rank, and each module's remaining scale is folded into its A.
  *
  * @param name for `general.name`
- * @throws {AdapterError} for an empty adapter, or a module that GGUF has no name for
+ * @throws {AdapterError} for an empty adapter, or a module without a name in GGUF
  */
 export function ggufLora(adapter: LoraAdapter, architecture: GgufArchitecture, name: string): GgufFile {
   const { pairs } = checkAdapter(adapter)

@@ -1,12 +1,12 @@
 import { KERNEL_BASE64 } from './kernel-bytes.ts'
 import { WasmInstance, type WasmMemory, WasmModule } from './web-assembly.ts'
 
-/** Bytes of a page, in which a memory grows. */
+/** Bytes in a page, the unit in which WebAssembly memory grows. */
 export const PAGE_BYTES = 65536
-/** Where the memory that is laid out here begins: below lies the assembly's own. */
+/** Where the memory laid out here begins; what lies below belongs to the compiled module. */
 export const MEMORY_BEGIN = 1024
 
-/** What `assembly/merge-kernel.ts` exports; addresses, counts and strides as numbers. */
+/** The exports of `assembly/merge-kernel.ts`; addresses, counts and strides are numbers. */
 export interface KernelExports {
   readonly memory: WasmMemory
   addTiles(
@@ -30,7 +30,7 @@ export interface KernelExports {
 
 let compiled: object | undefined
 
-/** The kernel's functions over a new memory of their own. */
+/** Instantiates the kernel with a new memory. */
 export function instantiateKernel(): KernelExports {
   compiled ??= new WasmModule(Buffer.from(KERNEL_BASE64, 'base64'))
   return new WasmInstance(compiled).exports as KernelExports

@@ -2,18 +2,18 @@ import { AdapterError } from '../pair/adapter-error.ts'
 import { instantiateKernel, type KernelExports, MEMORY_BEGIN, PAGE_BYTES } from './kernel-module.ts'
 import type { WeightData, WeightDtype } from './weight-data.ts'
 
-/** Columns and rows of a tile, as the assembly has them. */
+/** Columns and rows of a tile, as in the assembly. */
 const TILE_COLUMNS = 8
 const TILE_ROWS = 4
-/** Bytes of weight rows that are worked on at once: with the panel at hand they stay in a core's second-level cache. */
+/** Bytes of weight rows processed at once: together with the current panel they stay in a core's second-level cache. */
 const ROWS_BYTES = 256 * 1024
 const ROWS_MAX = 32
-/** Rows whose distance is a multiple of this share few cache lines' places: they are moved apart. */
+/** Rows whose distance is a multiple of this compete for the same few cache lines, so they are moved apart. */
 const ALIASED_BYTES = 1024
 
 let ofThisThread: MergeKernel | undefined
 
-/** The kernel that this thread's merges share: its memory is taken once. */
+/** The kernel that all merges on this thread share, so that its memory is allocated once. */
 export function mergeKernel(): MergeKernel {
   ofThisThread ??= new MergeKernel()
   return ofThisThread
@@ -21,10 +21,10 @@ export function mergeKernel(): MergeKernel {
 
 /**
  * The canonical merge on one thread: a factor A in the kernel's own memory, and rows of W + B·A in any pieces and
- * order. Per element a float32 accumulator from 0, k ascending, multiply rounded, add rounded (no fused
- * multiply-add), then one addition to W: the same bits on every processor (DESIGN §4).
+ * order. Per element a float32 accumulator from 0, k ascending, multiply rounded, add rounded (no fused multiply-add),
+ * then one addition to W: the same bits on every processor (docs/spec/aggregation.md).
  *
- * Its memory is about A, and grows to the largest A that it has met.
+ * Its memory is about the size of A, and grows to the largest A loaded so far.
  */
 export class MergeKernel {
   readonly #exports: KernelExports
@@ -45,10 +45,10 @@ export class MergeKernel {
   }
 
   /**
-   * Takes a factor in, for the calls of {@link addRows} that follow.
+   * Loads a factor for the following calls of {@link addRows}.
    *
    * @param A [rank, columns], row-major; copied
-   * @throws {AdapterError} when the machine's memory does not hold it
+   * @throws {AdapterError} when it does not fit in the machine's memory
    */
   load(A: Float32Array, rank: number, columns: number): void {
     const panels = Math.ceil(columns / TILE_COLUMNS)
@@ -73,7 +73,7 @@ export class MergeKernel {
   }
 
   /**
-   * target = source + B·A for whole rows, A being what was loaded. f16 and bf16 are widened exactly, added to in
+   * target = source + B·A for whole rows, where A is the loaded factor. f16 and bf16 are widened exactly, added to in
    * float32, and rounded once at the end, to nearest, ties to even.
    *
    * @param source [rows, columns]
@@ -137,7 +137,7 @@ export class MergeKernel {
     try {
       memory.grow(Math.ceil(missing / PAGE_BYTES))
     } catch {
-      throw new AdapterError(`the merge needs ${bytes} bytes for one factor, more than there is`)
+      throw new AdapterError(`the merge needs ${bytes} bytes for one factor, more than is available`)
     }
     this.#floats = new Float32Array(memory.buffer)
     this.#halves = new Uint16Array(memory.buffer)

@@ -11,8 +11,8 @@ const WIDEN = { f32: same, f16: float16ToFloat32, bf16: bfloat16ToFloat32 } as c
 const NARROW = { f32: same, f16: float32ToFloat16, bf16: float32ToBfloat16 } as const
 
 /**
- * The definition of the merge, element by element and without haste (DESIGN §4): what the kernel, on any number of
- * threads, must equal in every bit.
+ * The definition of the merge, element by element (docs/spec/aggregation.md). The kernel must give the same bits on any
+ * number of threads.
  *
  * @param weight [rows, columns]; not changed
  * @param B [rows, rank]

@@ -1,13 +1,13 @@
 import { instantiateKernel, type KernelExports, PAGE_BYTES } from './kernel-module.ts'
 
-/** Bytes that are scaled at a time, in place: they stay in a core's second-level cache. */
+/** Bytes scaled at a time, in place: they stay in a core's second-level cache. */
 const PIECE_BYTES = 128 * 1024
-/** Bytes of joined rows that are written at a time: they and the widest part's rows stay in that cache. */
+/** Bytes of joined rows written at a time: they and the widest part's rows stay in that cache. */
 const JOINED_BYTES = 320 * 1024
 /**
- * Where pieces come from and where they go to: the same place within 4 KiB. A processor tells a load from a store under
- * way by the lower 12 bits of their addresses alone, so that a copy to a place a little further on waits for itself. Large
- * arrays begin at a page's beginning; so do their pieces, and so does the memory that they pass through.
+ * Pieces are copied from and to the same offset within 4 KiB. A processor compares a load with a pending store by the
+ * lower 12 bits of their addresses alone, so a copy to a slightly higher offset would wait for itself. Large arrays
+ * begin at a page boundary; so do their pieces and the memory that they pass through.
  */
 const ALIAS_BYTES = 4096
 const BEGIN = ALIAS_BYTES
@@ -16,13 +16,13 @@ const ALIAS_ROWS = ALIAS_BYTES / 16
 
 let ofThisThread: StackKernel | undefined
 
-/** The kernel that this thread's stacks share. */
+/** The kernel that all stacks on this thread share. */
 export function stackKernel(): StackKernel {
   ofThisThread ??= new StackKernel()
   return ofThisThread
 }
 
-/** Copies with one multiplication, and copies into columns: what stacking is made of, at the speed of memory. */
+/** The two operations of stacking, at memory speed: copies with one multiplication, and copies into columns. */
 export class StackKernel {
   readonly #exports: KernelExports = instantiateKernel()
   #floats = new Float32Array(this.#exports.memory.buffer)
@@ -44,7 +44,7 @@ export class StackKernel {
       floats.set(source.subarray(at, at + count), begin)
       const padded = Math.ceil(count / 4) * 4
       floats.fill(0, begin + count, begin + padded)
-      // Multiplied in place. What the padding holds, zero times the factor, counts only where the factor is not finite.
+      // Multiplied in place. The padding holds zero times the factor, which matters only if the factor is not finite.
       if (this.#exports.scale(BEGIN, BEGIN, padded, factor) === 0) finite = false
       target.set(floats.subarray(begin, begin + count), at)
     }
@@ -90,7 +90,7 @@ export class StackKernel {
   }
 }
 
-/** How many rows so wide are joined at a time. */
+/** How many rows of that width are joined at a time. */
 function rowsOfWidth(width: number): number {
   const rows = Math.floor(JOINED_BYTES / 4 / width)
   return rows > ALIAS_ROWS ? rows - (rows % ALIAS_ROWS) : Math.max(1, rows)

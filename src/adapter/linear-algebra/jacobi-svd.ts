@@ -3,7 +3,7 @@ import { dot, type Matrix, multiply, transpose, zeros } from './matrix.ts'
 
 /** M = U·diag(sigma)·Vᵀ with s = min(rows, columns). */
 export interface Svd {
-  /** [rows, s]; orthonormal columns, but that one whose singular value is 0 may be 0. */
+  /** [rows, s]; orthonormal columns, except that a column whose singular value is 0 may be 0. */
   readonly U: Matrix
   /** Descending, none negative. */
   readonly sigma: Float64Array
@@ -22,7 +22,7 @@ export function jacobiSvd(matrix: Matrix): Svd {
     return { U: V, sigma, V: U }
   }
   const { Q, R } = householderQr(matrix)
-  // Rᵀ has its columns sorted towards orthogonality already, which saves sweeps: M = Q·R = Q·(U'·Σ·V'ᵀ)ᵀ.
+  // The columns of Rᵀ are closer to orthogonal already, which saves sweeps: M = Q·R = Q·(U'·Σ·V'ᵀ)ᵀ.
   const turned = transpose(R)
   const { rotated, rotations } = rotateUntilOrthogonal(turned)
   const { left, sigma, right } = sortedFactors(rotated, rotations)
@@ -56,7 +56,7 @@ interface Rotation {
   readonly sine: number
 }
 
-/** Σ x² of every column: known between rotations, as each changes two of them. */
+/** Σ x² of every column, kept up to date since each rotation changes only two of them. */
 function columnSquares({ rows, columns, data }: Matrix): Float64Array {
   return Float64Array.from({ length: columns }, (_, j) => dot(data, j * rows, data, j * rows, rows))
 }
@@ -66,7 +66,7 @@ function dotOfColumns({ rows, data }: Matrix, p: number, q: number): number {
 }
 
 /**
- * The rotation that makes columns p and q orthogonal, or undefined where they are.
+ * The rotation that makes columns p and q orthogonal, or undefined if they already are.
  *
  * @param pp Σ x² of column p
  * @param qq Σ x² of column q
@@ -82,7 +82,7 @@ function rotationOf(pp: number, qq: number, pq: number): Rotation | undefined {
   return { cosine, sine: cosine * tangent }
 }
 
-/** @param squares takes Σ x² of both columns as they are now, where it is given */
+/** @param squares receives the new Σ x² of both columns, if given */
 function rotate(
   { rows, data }: Matrix,
   p: number,
@@ -108,7 +108,7 @@ function rotate(
   squares[q] = qq
 }
 
-/** Orthogonal columns to unit columns and their lengths, longest first; equal ones keep their order. */
+/** Normalises orthogonal columns and returns their lengths, longest first; equal ones keep their order. */
 function sortedFactors(
   rotated: Matrix,
   rotations: Matrix

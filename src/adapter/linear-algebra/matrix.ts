@@ -1,7 +1,7 @@
 /**
- * A dense float64 matrix, column by column: what QR and SVD rotate and reflect are columns.
+ * A dense float64 matrix in column-major order, since QR and SVD rotate and reflect columns.
  *
- * Everything in this folder adds in one fixed order and calls no function of Math that rounds but `Math.sqrt`, which
+ * Everything in this folder adds in one fixed order and calls no rounding function of Math except `Math.sqrt`, which
  * IEEE 754 fixes: the same bits on every machine, since results enter digests.
  */
 export interface Matrix {

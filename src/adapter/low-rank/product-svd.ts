@@ -17,8 +17,8 @@ export function productSvd({ rank, inFeatures, outFeatures, A, B }: LoraPair): S
 }
 
 /**
- * The best pair of a rank for an SVD, its scale 1: B = U·√Σ and A = √Σ·Vᵀ of the largest singular values, rounded to
- * float32 once. Ranks beyond the SVD's are zeros.
+ * The best pair of a given rank for an SVD, with scale 1: B = U·√Σ and A = √Σ·Vᵀ of the largest singular values,
+ * rounded to float32 once. Ranks beyond the SVD's are zero.
  */
 export function pairFromSvd(module: string, { U, sigma, V }: Svd, rank: number): LoraPair {
   const [outFeatures, inFeatures] = [U.rows, V.rows]
@@ -32,7 +32,10 @@ export function pairFromSvd(module: string, { U, sigma, V }: Svd, rank: number):
   return { module, rank, alpha: rank, inFeatures, outFeatures, A, B }
 }
 
-/** Σ sigma² from a place on: the square of the error that leaving them out makes. Smallest first, so that none is lost. */
+/**
+ * Σ sigma² from an index on: the square of the error of leaving them out. Adds the smallest first, so that none is
+ * lost.
+ */
 export function tailEnergy(sigma: Float64Array, from: number): number {
   let sum = 0
   for (let k = sigma.length - 1; k >= from; k--) sum += sigma[k]! * sigma[k]!

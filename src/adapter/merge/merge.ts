@@ -7,9 +7,9 @@ import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
 
 /** The outcome of a merge. */
 export interface MergedModules {
-  /** Weights by module name: merged ones are new, those the adapter does not touch are passed through. */
+  /** Weights by module name: merged weights are new, those that the adapter does not touch are passed through. */
   readonly modules: Map<string, Tensor>
-  /** False when some merged element is NaN or infinite: the round is void then (rule 7). */
+  /** False when a merged element is NaN or infinite, which makes the round void (rule 7). */
   readonly finite: boolean
 }
 
@@ -35,7 +35,7 @@ export function mergeAdapter(modules: TensorMap, adapter: LoraAdapter): MergedMo
  * The weight that a pair belongs to.
  *
  * @param modules weights [out, in] by module name
- * @throws {AdapterError} when the module is missing or of another shape
+ * @throws {AdapterError} when the module is missing or has another shape
  */
 export function weightOf(modules: TensorMap, { module, outFeatures, inFeatures }: LoraPair): Tensor {
   const weight = modules.get(module)
@@ -49,7 +49,7 @@ export function weightOf(modules: TensorMap, { module, outFeatures, inFeatures }
 }
 
 /**
- * W + B·A with the one order that every peer uses (the canonical kernel): per element a float32 accumulator from 0, k
+ * W + B·A in the one order that every peer uses (the canonical kernel): per element a float32 accumulator from 0, k
  * ascending, multiply rounded, add rounded (no fused multiply-add), then one addition to W.
  *
  * @param weight [out, in] row-major; not changed

@@ -3,27 +3,27 @@ import { loraScale } from '../pair/lora-scale.ts'
 
 /** Largest magnitude of an element of A, of B, of s·A and of the scale s itself; its inverse is the smallest scale. */
 const ELEMENT_MAX = 2 ** 64
-/** Largest s·‖A‖·‖B‖ whatever the bound: sums of such terms are far from the end of float32. */
+/** Largest s·‖A‖·‖B‖ whatever the bound: sums of such terms stay far below the largest float32. */
 const FACTOR_NORM_MAX = 2 ** 100
 /** How many times √rank the product of the factors' norms may exceed the bound on their product's norm. */
 const FACTOR_SLACK = 4
 
 /**
- * s·‖A‖_F·‖B‖_F in float64, by rows of memory: what the float32 merge's rounding grows with, where ‖s·B·A‖_F alone may
- * be 0 (docs/spec/aggregation.md, "What is checked is what is computed").
+ * s·‖A‖_F·‖B‖_F in float64, row by row in memory: the rounding error of the float32 merge grows with it, while
+ * ‖s·B·A‖_F alone may be 0 (docs/spec/aggregation.md, "What is checked is what is computed").
  */
 export function factorNorm(pair: LoraPair, rsLora = false): number {
   return loraScale(pair, rsLora) * Math.sqrt(squares(pair.A)) * Math.sqrt(squares(pair.B))
 }
 
-/** Largest {@link factorNorm} of a pair of this rank where ‖ΔW‖_F may be `bound`. */
+/** Largest {@link factorNorm} allowed for a pair of this rank when ‖ΔW‖_F may be up to `bound`. */
 export function factorNormBound(rank: number, bound: number): number {
   return Math.min(FACTOR_SLACK * Math.sqrt(rank) * bound, FACTOR_NORM_MAX)
 }
 
 /**
- * Why a pair's factors are not those of an honest update, or undefined: elements or a scale beyond 2^±64, or norms whose
- * product is more than 4·√rank times `bound`. A function of the pair and the bound alone.
+ * Why a pair's factors cannot be those of an honest update, or undefined if they can: elements or a scale beyond 2^±64,
+ * or norms whose product is more than 4·√rank times `bound`. Depends on the pair and the bound alone.
  *
  * @param bound largest Frobenius norm of the module's ΔW
  */
@@ -48,7 +48,7 @@ function squares(values: Float32Array): number {
   return sum
 }
 
-/** The largest magnitude, or NaN where an element is. */
+/** The largest magnitude, or NaN if an element is NaN. */
 function magnitude(values: Float32Array): number {
   let largest = 0
   for (let i = 0; i < values.length; i++) {

@@ -3,7 +3,7 @@ import { loraScale } from '../pair/lora-scale.ts'
 
 /**
  * Frobenius norm of ΔW = s·B·A without building ΔW: ‖B·A‖² = Σ_kl (BᵀB)_kl (A·Aᵀ)_kl, two rank × rank Gram matrices in
- * float64. Costs rank² · (in + out) instead of rank · in · out. NaN or infinity in the pair gives a result that is not
+ * float64. Costs rank² · (in + out) instead of rank · in · out. If the pair contains NaN or infinity, the result is not
  * finite.
  */
 export function updateNorm(pair: LoraPair, rsLora = false): number {
@@ -18,6 +18,6 @@ export function updateNorm(pair: LoraPair, rsLora = false): number {
       sum += (k === l ? 1 : 2) * gramA * gramB
     }
   }
-  // Cancellation may leave a tiny negative number where the norm is 0.
+  // Cancellation may leave a tiny negative number when the norm is 0.
   return loraScale(pair, rsLora) * Math.sqrt(Math.max(sum, 0))
 }

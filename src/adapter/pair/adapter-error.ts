@@ -1,6 +1,6 @@
 import { FormatError } from '../../formats/format-error.ts'
 
-/** An adapter, or a shard of one, that cannot be what it claims to be. */
+/** An adapter or shard that is malformed or inconsistent. */
 export class AdapterError extends FormatError {
   override readonly name: string = 'AdapterError'
 }

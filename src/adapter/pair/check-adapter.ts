@@ -12,10 +12,10 @@ export function checkPair(pair: LoraPair): void {
   const { module, rank, alpha, inFeatures, outFeatures, A, B } = pair
   for (const [name, value] of Object.entries({ rank, inFeatures, outFeatures })) {
     if (!Number.isSafeInteger(value) || value < 1)
-      throw new AdapterError(`${module}: ${name} is ${value}, not a count`)
+      throw new AdapterError(`${module}: ${name} must be a positive integer, got ${value}`)
   }
   if (!Number.isFinite(alpha) || alpha <= 0)
-    throw new AdapterError(`${module}: alpha is ${alpha}, not a positive number`)
+    throw new AdapterError(`${module}: alpha must be a positive number, got ${alpha}`)
   if (A.length !== rank * inFeatures) {
     throw new AdapterError(`${module}: A has ${A.length} elements, not ${rank} × ${inFeatures}`)
   }
@@ -25,7 +25,7 @@ export function checkPair(pair: LoraPair): void {
 }
 
 /**
- * Checks every pair, and that no module comes twice.
+ * Checks every pair, and that no module is repeated.
  *
  * @returns the adapter with its pairs sorted by module
  * @throws {AdapterError} naming the module
@@ -34,12 +34,12 @@ export function checkAdapter(adapter: LoraAdapter): LoraAdapter {
   const pairs = [...adapter.pairs].sort((a, b) => compareStrings(a.module, b.module))
   for (const [i, pair] of pairs.entries()) {
     checkPair(pair)
-    if (pair.module === pairs[i - 1]?.module) throw new AdapterError(`${pair.module} comes twice`)
+    if (pair.module === pairs[i - 1]?.module) throw new AdapterError(`the module ${pair.module} is repeated`)
   }
   return { pairs }
 }
 
-/** Whether no element is NaN or infinite. */
+/** Whether every element is finite. */
 export function allFinite(values: Float32Array): boolean {
   // x - x is 0 for a finite x and NaN otherwise; a sum keeps a NaN, and has no branch in the loop.
   let sum = 0

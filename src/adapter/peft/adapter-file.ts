@@ -3,7 +3,7 @@ import { AdapterError } from '../pair/adapter-error.ts'
 import type { LoraAdapter } from '../pair/lora-adapter.ts'
 import { adapterFromTensors, adapterTensors } from './adapter-tensors.ts'
 
-/** What a peer trained in one round: its adapter as sent, and on how many documents. */
+/** A peer's result of one round: its adapter as sent, and the number of documents that it was trained on. */
 export interface LocalAdapter {
   readonly adapter: LoraAdapter
   /** Training documents, at least 1. */
@@ -21,7 +21,7 @@ export function encodeAdapterFile({ adapter, samples }: LocalAdapter): Uint8Arra
   const tensors = adapterTensors(adapter)
   const first = adapter.pairs[0]
   if (first === undefined) throw new AdapterError('an adapter without modules cannot be written')
-  if (!isSampleCount(samples)) throw new AdapterError(`samples is ${samples}, not a count`)
+  if (!isSampleCount(samples)) throw new AdapterError(`samples must be a positive integer, got ${samples}`)
   const metadata: Record<string, string> = {
     rank: String(first.rank),
     alpha: String(first.alpha),
@@ -43,11 +43,12 @@ export function encodeAdapterFile({ adapter, samples }: LocalAdapter): Uint8Arra
 export function decodeAdapterFile(bytes: Uint8Array): LocalAdapter {
   const { tensors, metadata } = decodeSafetensors(bytes)
   const samples = readNumber(metadata, 'samples')
-  if (!isSampleCount(samples)) throw new AdapterError(`metadata samples is ${samples}, not a count`)
+  if (!isSampleCount(samples))
+    throw new AdapterError(`metadata samples must be a positive integer, got ${samples}`)
   const adapter = adapterFromTensors(tensors, (module, rank) => {
     const own = metadata[`rank:${module}`] !== undefined
     const stated = readNumber(metadata, own ? `rank:${module}` : 'rank')
-    if (stated !== rank) throw new AdapterError(`${module} has rank ${rank}, its metadata says ${stated}`)
+    if (stated !== rank) throw new AdapterError(`${module} has rank ${rank}, but its metadata says ${stated}`)
     return readNumber(metadata, own ? `alpha:${module}` : 'alpha')
   })
   return { adapter, samples }
@@ -56,7 +57,7 @@ export function decodeAdapterFile(bytes: Uint8Array): LocalAdapter {
 function readNumber(metadata: Readonly<Record<string, string>>, key: string): number {
   const text = metadata[key]
   if (text === undefined || !/^\d+(\.\d+)?(e[+-]?\d+)?$/.test(text)) {
-    throw new AdapterError(`metadata ${key} is ${text === undefined ? 'missing' : 'no decimal number'}`)
+    throw new AdapterError(`metadata ${key} is ${text === undefined ? 'missing' : 'not a decimal number'}`)
   }
   return Number(text)
 }

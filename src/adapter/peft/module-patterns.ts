@@ -1,14 +1,14 @@
 import { patternFault } from '../../formats/patterns/pattern-check.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 
-/** Longest pattern, and longest name of a module, that are matched. */
+/** Longest pattern and longest module name that are matched. */
 const PATTERN_MAX = 2000
 const MODULE_MAX = 200
 /** A name is short, so that a few more repeats than in a tokenizer's pattern cannot keep the matcher busy. */
 const UNBOUNDED_MAX = 4
 
 /**
- * Whether a module fits a pattern of `rank_pattern` or `alpha_pattern`, as PEFT's `get_pattern_key` matches it: the
+ * Whether a module matches a pattern of `rank_pattern` or `alpha_pattern`, as PEFT's `get_pattern_key` matches it: the
  * pattern is a regular expression for the whole name, or for its end after a dot.
  *
  * @throws {AdapterError} when it is not a regular expression, or matching could take exponential time
@@ -18,8 +18,8 @@ export function patternMatcher(pattern: string): (module: string) => boolean {
 }
 
 /**
- * Whether a module fits a `target_modules` or `exclude_modules` that is one string: a regular expression for the whole
- * name (PEFT's `re.fullmatch`).
+ * Whether a module matches a `target_modules` or `exclude_modules` that is a single string: a regular expression for
+ * the whole name (PEFT's `re.fullmatch`).
  *
  * @throws {AdapterError} as `patternMatcher`
  */
@@ -36,17 +36,17 @@ function matcher(source: string, pattern: string): (module: string) => boolean {
   }
   return (module) => {
     if (module.length > MODULE_MAX)
-      throw new AdapterError(`the module ${module.slice(0, 80)}… has too long a name`)
+      throw new AdapterError(`the module name ${module.slice(0, 80)}… is too long`)
     return expression.test(module)
   }
 }
 
-/** Python's pattern in the syntax of JavaScript, where the two differ and the meaning is the same. */
+/** Translates a Python pattern to JavaScript where only the syntax differs. */
 function expressionSource(pattern: string): string {
   if (pattern.length > PATTERN_MAX) throw unread(pattern, `it has more than ${PATTERN_MAX} characters`)
   const fault = patternFault(pattern, UNBOUNDED_MAX)
-  if (fault !== undefined) throw unread(pattern, `it may take for ever on some names: ${fault}`)
-  if (/\(\?[aiLmsux-]+[):]/.test(pattern)) throw unread(pattern, 'it sets flags inside')
+  if (fault !== undefined) throw unread(pattern, `matching some names could take exponential time: ${fault}`)
+  if (/\(\?[aiLmsux-]+[):]/.test(pattern)) throw unread(pattern, 'it sets flags inside the pattern')
   return pattern
     .replace(/\(\?P</g, '(?<')
     .replace(/\(\?P=(\w+)\)/g, '\\k<$1>')
@@ -56,6 +56,6 @@ function expressionSource(pattern: string): string {
 
 function unread(pattern: string, reason: string): AdapterError {
   return new AdapterError(
-    `the pattern ${JSON.stringify(pattern.slice(0, 200))} is not read (${reason}): write the modules' names in its place`
+    `the pattern ${JSON.stringify(pattern.slice(0, 200))} is not supported (${reason}): list the module names instead`
   )
 }

@@ -12,7 +12,7 @@ import { peftKey, readForeignKey } from './peft-keys.ts'
 /** File name of an adapter's factors. */
 export const PEFT_WEIGHTS_FILE = 'adapter_model.safetensors'
 
-/** An adapter folder of PEFT (Hugging Face) as values. */
+/** A PEFT (Hugging Face) adapter folder as values. */
 export interface PeftFolder {
   /** Contents of `adapter_config.json`, ready for JSON.stringify. */
   readonly config: Readonly<Record<string, unknown>>
@@ -23,18 +23,22 @@ export interface PeftFolder {
 /** GPT-2's linear modules, whose weights its checkpoints store as [in, out] (PyTorch's Conv1D). */
 const CONV_1D = /(?:^|\.)(?:attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj)$/
 
-/** What a PEFT folder says. */
+/** What a PEFT folder contains. */
 export interface PeftAdapter {
   readonly adapter: LoraAdapter
   /** Whether the scale is alpha / √rank. */
   readonly rsLora: boolean
   readonly baseModel: string | undefined
+  /** Whether the config asks for factors of a module by its name or a pattern. */
+  readonly names: (module: string) => boolean
+  /** Copies of the base's parameters in the file, by their names: they mean nothing if the base has the same values. */
+  readonly copies: TensorMap
 }
 
 /**
- * Writes an adapter in the form that PEFT and the tools around it load. A stack (alpha = rank) gets scale 1.
+ * Writes an adapter in the form that PEFT and related tools load. A stack (alpha = rank) gets scale 1.
  *
- * @param baseModel what `base_model_name_or_path` shall say
+ * @param baseModel value of `base_model_name_or_path`
  * @param dtype element format of the factors
  * @throws {AdapterError} for an empty adapter or numbers that do not fit together
  */
@@ -74,48 +78,56 @@ export function encodePeftFolder(
  * Reads a PEFT folder.
  *
  * @param config parsed `adapter_config.json`
- * @throws {AdapterError} when it is not a plain LoRA adapter, lacks factors, holds values that are not finite, or its two
- *   files contradict each other
+ * @throws {AdapterError} when it is not a plain LoRA adapter, lacks factors, contains values that are not finite, or
+ * its two files contradict each other
  */
 export function decodePeftFolder(config: unknown, weights: Uint8Array): PeftAdapter {
-  const { rankOf, alphaOf, targets, rsLora, baseModel } = readLoraConfig(config)
-  const factors = factorsByPeftKey(decodeSafetensors(weights).tensors)
+  const { rankOf, alphaOf, targets, names, rsLora, baseModel } = readLoraConfig(config)
+  const { factors, copies } = factorsByPeftKey(decodeSafetensors(weights).tensors)
   const adapter = adapterFromTensors(factors, (module, rank) => {
     if (!targets(module))
       throw new AdapterError(
-        `${PEFT_WEIGHTS_FILE} has factors of ${module}, which target_modules, exclude_modules and layers_to_transform in ${PEFT_CONFIG_FILE} leave out, as PEFT would: the two files are of different adapters`
+        `${PEFT_WEIGHTS_FILE} has factors of ${module}, which target_modules, exclude_modules and layers_to_transform in ${PEFT_CONFIG_FILE} leave out, as PEFT would: the two files belong to different adapters`
       )
     if (rankOf(module) !== rank)
-      throw new AdapterError(`${module} has rank ${rank}, ${PEFT_CONFIG_FILE} says ${rankOf(module)}`)
+      throw new AdapterError(`${module} has rank ${rank}, but ${PEFT_CONFIG_FILE} says ${rankOf(module)}`)
     return alphaOf(module)
   })
   const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
   if (damaged !== undefined)
     throw new AdapterError(
-      `the factors of ${damaged.module} hold NaN or infinity: the training of the adapter had diverged, or the file is damaged`
+      `the factors of ${damaged.module} contain NaN or infinity: the training of the adapter diverged, or the file is damaged`
     )
-  return { adapter, rsLora, baseModel }
+  return { adapter, rsLora, baseModel, names, copies }
 }
 
-/** The factors of a file under the keys that PEFT writes, whatever their keys were. */
-function factorsByPeftKey(tensors: TensorMap): Map<string, Tensor> {
+/** The factors of a file under PEFT's keys, whatever keys the file uses. */
+function factorsByPeftKey(tensors: TensorMap): {
+  readonly factors: Map<string, Tensor>
+  readonly copies: Map<string, Tensor>
+} {
   if (tensors.size === 0)
     throw new AdapterError(
-      `${PEFT_WEIGHTS_FILE} holds no factors: the adapter was saved without its weights, as DeepSpeed's ZeRO-3 does unless they are gathered first`
+      `${PEFT_WEIGHTS_FILE} contains no factors: the adapter was saved without its weights, as DeepSpeed's ZeRO-3 does unless they are gathered first`
     )
   const factors = new Map<string, Tensor>()
+  const copies = new Map<string, Tensor>()
   let adapterName: string | undefined
   for (const [key, tensor] of tensors) {
     const read = readForeignKey(key)
+    if ('copyOf' in read) {
+      copies.set(read.copyOf, tensor)
+      continue
+    }
     if ('fault' in read) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} ${read.fault}`)
     adapterName ??= read.adapterName
     if (read.adapterName !== undefined && read.adapterName !== adapterName)
       throw new AdapterError(
-        `the file holds two adapters, ${adapterName} and ${read.adapterName}: save one alone`
+        `the file contains two adapters, ${adapterName} and ${read.adapterName}: save one of them alone`
       )
     const own = peftKey(read.module, read.factor)
-    if (factors.has(own)) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} is there twice`)
+    if (factors.has(own)) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} is repeated`)
     factors.set(own, tensor)
   }
-  return factors
+  return { factors, copies }
 }

@@ -18,8 +18,9 @@ const RESIDUAL_RANKS = 2
 
 /**
  * Rounds an adapter for the wire with error feedback: the residual of an earlier rounding is added before this one. A
- * LoRA update is a product and every round has its own factors, so the update s·B·A is corrected, not the factors: the
- * update of the trained rank nearest to s·B·A + residual is sent, and the difference is the next residual.
+ * LoRA update is a product, and its factors are different in every round, so the correction applies to the update
+ * s·B·A, not to the factors: the update of the trained rank nearest to s·B·A + residual is sent, and the difference is
+ * the next residual.
  *
  * @param trained the trained adapter
  * @param residual the residual of the last stacked shards, scale 1
@@ -70,7 +71,7 @@ function sendPair(
   return { shard, pair, residual: svd.sigma[0] === 0 ? undefined : pairFromSvd(trained.module, svd, rank) }
 }
 
-/** The pair of a trained one's rank and alpha whose update is nearest to a sum (Eckart and Young). */
+/** The pair with a trained pair's rank and alpha whose update is nearest to a sum (Eckart and Young). */
 function nearest(
   { module, rank, alpha }: LoraPair,
   due: Parameters<typeof joinPairs>[0],

@@ -4,10 +4,10 @@ import type { LoraPair } from '../pair/lora-adapter.ts'
 
 /** Largest magnitude of a quantised element. */
 const LEVELS = 127
-/** Largest step that times 127 is still a float32. */
+/** Largest step whose product with 127 is still a float32. */
 const STEP_MAX = Math.fround((3.4028234663852886e38 / LEVELS) * (1 - 2 ** -23))
 
-/** The shape of a pair, as its bytes need it. */
+/** The shape of a pair, from which its byte layout follows. */
 type PairShape = Pick<LoraPair, 'module' | 'rank' | 'inFeatures' | 'outFeatures'>
 
 /**
@@ -30,10 +30,10 @@ export function int8FromFactors({ rank, inFeatures, outFeatures, A, B }: LoraPai
 }
 
 /**
- * The factors that bytes of {@link int8FromFactors} stand for. Each element is one float32 multiplication, level times
- * step: the same bits on every machine.
+ * Decodes what {@link int8FromFactors} encodes. Each element is one float32 multiplication, level times step: the same
+ * bits on every machine.
  *
- * @param bytes as many as {@link int8ByteLength} says
+ * @param bytes {@link int8ByteLength} of them
  * @throws {AdapterError} when a step is negative, NaN or infinite, or a level is beyond ±127
  */
 export function factorsFromInt8(
@@ -63,7 +63,7 @@ function raise(largest: Float32Array, k: number, value: number): void {
 }
 
 function levelOf(value: number, step: number): number {
-  // Where all are smaller than 127 steps of a subnormal, nothing is left to scale by.
+  // If all are smaller than 127 times the smallest subnormal, the step would round to 0.
   if (step === 0) return 0
   const level = roundTiesToEven(value / step)
   return Math.max(-LEVELS, Math.min(LEVELS, level))

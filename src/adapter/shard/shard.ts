@@ -28,7 +28,7 @@ export interface ShardDescription
   readonly dtype: ShardDtype
 }
 
-/** A separately sent piece of a shard. */
+/** A piece of a shard, sent separately. */
 export interface ShardBlock {
   /** SHA-256, 64 lowercase hex digits. */
   readonly digest: string
@@ -45,7 +45,7 @@ export interface Shard extends ShardDescription {
 /**
  * Exact bytes of a shard: (rank × in + out × rank) elements, and the steps of int8.
  *
- * @throws {AdapterError} when a number is not a positive integer or the product is beyond exact integers
+ * @throws {AdapterError} when a number is not a positive integer or the product exceeds the safe integers
  */
 export function shardByteLength({
   module,
@@ -71,7 +71,9 @@ export function blockCount(byteLength: number): number {
   return Math.ceil(byteLength / BLOCK_BYTES_MAX)
 }
 
-/** Lengths of the blocks into which `byteLength` bytes are cut: full ones, then the rest. One array entry a block. */
+/**
+ * Lengths of the blocks into which `byteLength` bytes are cut: full blocks, then the remainder. One entry per block.
+ */
 export function blockLengths(byteLength: number): number[] {
   const full = Math.floor(byteLength / BLOCK_BYTES_MAX)
   const rest = byteLength - full * BLOCK_BYTES_MAX
@@ -79,19 +81,21 @@ export function blockLengths(byteLength: number): number[] {
 }
 
 /**
- * Cuts a pair into the blocks that its manifest names.
+ * Cuts a pair into the blocks that its manifest lists.
  *
- * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite, as it is or rounded
+ * @throws {AdapterError} for numbers that do not fit together, or an element that is not finite before or after
+ * rounding
  */
 export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard {
   checkPair(pair)
-  if (!isFinitePair(pair)) throw new AdapterError(`${pair.module} holds NaN or infinity: it cannot be shared`)
+  if (!isFinitePair(pair))
+    throw new AdapterError(`${pair.module} contains NaN or infinity: it cannot be shared`)
   const { module, rank, alpha, inFeatures, outFeatures } = pair
   const description = { module, rank, alpha, inFeatures, outFeatures, dtype }
   const byteLength = shardByteLength(description)
   const bytes = dtype === 'int8' ? int8FromFactors(pair) : bytesOfFloats(pair, FLOATS[dtype])
   if (dtype === 'bf16' && !isFinitePair({ ...pair, ...factorsOfFloats(description, bytes, 'BF16') }))
-    throw new AdapterError(`${module} holds elements that are too large for bf16`)
+    throw new AdapterError(`${module} contains elements that are too large for bf16`)
   let begin = 0
   const blocks = blockLengths(byteLength).map((length) => {
     const block = bytes.subarray(begin, begin + length)
@@ -102,7 +106,7 @@ export function shardFromPair(pair: LoraPair, dtype: ShardDtype = 'f32'): Shard 
 }
 
 /**
- * The pair whose shard was cut into `blocks`, in order. The caller has checked each block against its digest.
+ * The pair whose shard was cut into `blocks`, in order. The caller must have checked each block against its digest.
  *
  * @throws {AdapterError} when the blocks' lengths do not fit the description, or an element is not finite
  */
@@ -110,7 +114,9 @@ export function pairFromBlocks(description: ShardDescription, blocks: readonly U
   const byteLength = shardByteLength(description)
   const given = blocks.reduce((length, block) => length + block.length, 0)
   if (given !== byteLength)
-    throw new AdapterError(`${description.module}: the blocks hold ${given} bytes, not ${byteLength}`)
+    throw new AdapterError(
+      `${description.module}: the blocks have ${given} bytes in total, not ${byteLength}`
+    )
   const bytes = new Uint8Array(byteLength)
   let offset = 0
   for (const block of blocks) {
@@ -121,10 +127,9 @@ export function pairFromBlocks(description: ShardDescription, blocks: readonly U
 }
 
 /**
- * The pair whose shard, in one piece, is `bytes`. An f32 pair shares their memory where the machine can read them as
- * they are.
+ * The pair whose whole shard is `bytes`. An f32 pair shares their memory if the machine can read them as they are.
  *
- * @param bytes as many as {@link shardByteLength} says
+ * @param bytes {@link shardByteLength} of them
  * @throws {AdapterError} when an element is not finite
  */
 export function pairFromBytes(description: ShardDescription, bytes: Uint8Array): LoraPair {
@@ -135,7 +140,7 @@ export function pairFromBytes(description: ShardDescription, bytes: Uint8Array):
       : factorsOfFloats(description, bytes, FLOATS[dtype])
   const pair = { module, rank, alpha, inFeatures, outFeatures, ...factors }
   checkPair(pair)
-  if (!isFinitePair(pair)) throw new AdapterError(`${module} holds NaN or infinity`)
+  if (!isFinitePair(pair)) throw new AdapterError(`${module} contains NaN or infinity`)
   return pair
 }
 

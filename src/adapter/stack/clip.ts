@@ -3,8 +3,8 @@ import type { LoraAdapter, LoraPair } from '../pair/lora-adapter.ts'
 import type { StackMember } from './stack.ts'
 
 /**
- * An adapter with every module's ‖ΔW‖ held to a bound: B is scaled down where it is above, by one float32 factor. A
- * bound of infinity leaves a module as it is.
+ * An adapter with every module's ‖ΔW‖ limited to a bound: where it is above, B is scaled down by one float32 factor.
+ * With an infinite bound a module is unchanged.
  *
  * @param boundOf largest Frobenius norm of a module's ΔW
  */
@@ -32,11 +32,11 @@ export function medianNorm(norms: readonly number[]): number {
 }
 
 /**
- * min(1, bound / ‖ΔW‖) for every pair of a cut, in float64, where the bound is the module's {@link medianNorm}: a minority
- * cannot move it beyond what some honest member has. A pure function of the cut.
+ * min(1, bound / ‖ΔW‖) for every pair of a cut, in float64, where the bound is the module's {@link medianNorm}: a
+ * minority cannot move it beyond what some honest member has. Depends on the cut alone.
  *
  * @param normOf Frobenius norm of a pair's ΔW
- * @param factor medians that the bound is
+ * @param factor the bound as a multiple of the median
  */
 export function clipFactors(
   members: readonly { readonly adapter: LoraAdapter }[],

@@ -5,8 +5,8 @@ import type { LoraAdapter } from '../pair/lora-adapter.ts'
 import { joinPairs } from './join-pairs.ts'
 
 /**
- * One adapter that holds the sum of several, for instance the stacks of all rounds so far: rows of A and columns of B
- * one after the other, every element unchanged. Its rank is the sum of the ranks, its scale 1.
+ * One adapter that is the sum of several, for instance the stacks of all rounds so far: rows of A and columns of B one
+ * after the other, every element unchanged. Its rank is the sum of the ranks, its scale 1.
  *
  * @throws {AdapterError} when an adapter has a scale other than 1, or a module's shape differs between adapters
  */

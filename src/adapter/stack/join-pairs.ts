@@ -2,7 +2,7 @@ import { stackKernel } from '../kernel/stack-kernel.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import type { LoraPair } from '../pair/lora-adapter.ts'
 
-/** A pair and the float32 number its A is multiplied by. */
+/** A pair and the float32 factor by which its A is multiplied. */
 export interface WeightedPair {
   readonly pair: LoraPair
   readonly coefficient: number
@@ -20,7 +20,7 @@ export function joinPairs(parts: readonly WeightedPair[]): LoraPair {
 }
 
 /**
- * {@link joinPairs}, and whether every element of the result is finite: seen in passing, at no cost.
+ * {@link joinPairs}, and whether every element of the result is finite, which costs nothing to find out on the way.
  *
  * @throws {AdapterError} as there
  */
@@ -55,7 +55,7 @@ export function joinAndCheck(parts: readonly WeightedPair[]): {
   return { pair: { module, rank, alpha: rank, inFeatures, outFeatures, A, B }, finite }
 }
 
-/** Memory for float32 that holds anything: every element is about to be written, and zeroing it first takes as long. */
+/** Uninitialised memory for float32: every element is about to be written, and zeroing it first takes as long again. */
 function unwritten(length: number): Float32Array {
   return new Float32Array(Buffer.allocUnsafeSlow(4 * length).buffer, 0, length)
 }

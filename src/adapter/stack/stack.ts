@@ -23,11 +23,11 @@ export interface StackMember {
 export interface StackOptions {
   /** Whether the scale is alpha / √rank (rsLoRA) instead of alpha / rank. */
   readonly rsLora?: boolean
-  /** What the members count; `samples` unless given. */
+  /** How the members are weighted; `samples` by default. */
   readonly weights?: MemberWeights
-  /** Whether updates are held to the cut's median norm; `none` unless given. */
+  /** Whether updates are clipped to the cut's median norm; `none` by default. */
   readonly clip?: Clip
-  /** {@link updateNorm} of the pairs, where the caller has them. */
+  /** {@link updateNorm} of the pairs, if the caller has computed it. */
   readonly normOf?: (pair: LoraPair) => number
 }
 
@@ -39,31 +39,32 @@ export interface Stack {
   readonly tensors: Map<string, Tensor>
   /** Rank of the stack by module. */
   readonly ranks: ReadonlyMap<string, number>
-  /** False when some coefficient or element is NaN or infinite: the round is void then (rule 7). */
+  /** False when a coefficient or element is NaN or infinite, which makes the round void (rule 7). */
   readonly finite: boolean
 }
 
 /**
- * A cut in the unsigned order of its authors' bytes, in which every rule adds up.
+ * A cut in the unsigned order of its authors' bytes, the order in which every rule sums.
  *
- * @throws {AdapterError} when an author is there twice
+ * @throws {AdapterError} when an author is repeated
  */
 export function sortedByAuthor(members: readonly StackMember[]): StackMember[] {
   const sorted = [...members].sort((a, b) => Buffer.compare(a.author, b.author))
   for (const [i, { author }] of sorted.entries()) {
     if (i > 0 && Buffer.compare(author, sorted[i - 1]!.author) === 0) {
-      throw new AdapterError(`author ${Buffer.from(author).toString('hex')} is in the cut twice`)
+      throw new AdapterError(`author ${Buffer.from(author).toString('hex')} is repeated in the cut`)
     }
   }
   return sorted
 }
 
 /**
- * Stacks a cut (FLoRA, section 3): per module A = [c_1·A_1 ; … ; c_K·A_K], B = [B_1 | … | B_K] with
- * c_k = fround(p_k · s_k · min(1, median / ‖ΔW_k‖)) (without the last factor where nothing is clipped), in the unsigned order of the authors' bytes whatever order they came in. The same cut gives
- * the same bits on every machine. A member may lack modules: p_k divides by the whole cut all the same.
+ * Stacks a cut (FLoRA, section 3): per module A = [c_1·A_1 ; … ; c_K·A_K], B = [B_1 | … | B_K] with c_k = fround(p_k ·
+ * s_k · min(1, median / ‖ΔW_k‖)) (without the last factor if nothing is clipped), in the unsigned order of the authors'
+ * bytes, whatever the order of the input. The same cut gives the same bits on every machine. A member may lack modules;
+ * p_k still divides by the whole cut.
  *
- * @throws {AdapterError} for an empty cut, an author twice, a bad count, or shapes that differ between members
+ * @throws {AdapterError} for an empty cut, a repeated author, an invalid count, or shapes that differ between members
  */
 export function stackAdapters(members: readonly StackMember[], options: StackOptions = {}): Stack {
   const sorted = sortedByAuthor(members)

@@ -12,15 +12,18 @@ export type Clip = 'median' | 'none'
  */
 export type MemberWeights = 'samples' | 'uniform' | ReadonlyMap<string, number>
 
-/** Members up to which a clipped stack counts nobody more than the median: one of them may be a fault's whole quota. */
+/**
+ * In cuts of up to this many members a clipped stack weights nobody above the median: one member alone may be the whole
+ * tolerated share of faults.
+ */
 const SMALL_CUT = 4
 
 /**
- * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by an unverifiable
- * number. The lower median of an even count is the smaller of the two in the middle. In a clipped stack the cap is ⌊1.5
- * · lower median⌋, and the lower median itself in a cut of at most 4.
+ * Rule 9: n_k ← min(n_k, 2 · lower median of the cut's n), so that no member outweighs the others by a number that
+ * nobody can verify. The lower median of an even count is the smaller of the two in the middle. In a clipped stack the
+ * cap is ⌊1.5 · lower median⌋, and the lower median itself in a cut of at most 4.
  *
- * @throws {AdapterError} when a count is not a positive safe integer, or there is none
+ * @throws {AdapterError} when a count is not a positive safe integer, or there are none
  */
 export function cappedSamples(samples: readonly number[], clip: Clip = 'none'): number[] {
   if (samples.length === 0) throw new AdapterError('a cut without members has no median')
@@ -37,17 +40,17 @@ function clippedCap(median: number, members: number): number {
 /**
  * p_k = n_k / Σ n: integers, then one float64 division each.
  *
- * @throws {AdapterError} when Σ n is beyond exact integers
+ * @throws {AdapterError} when Σ n exceeds the safe integers
  */
 export function shares(counts: readonly number[]): number[] {
   const sum = counts.reduce((total, n) => total + n, 0)
   if (!Number.isSafeInteger(sum))
-    throw new AdapterError(`the cut's samples sum to ${sum}, beyond exact integers`)
+    throw new AdapterError(`the cut's samples sum to ${sum}, more than the largest safe integer`)
   return counts.map((n) => n / sum)
 }
 
 /**
- * The integers n_k that a cut's shares are made of.
+ * The integers n_k from which a cut's weights are computed.
  *
  * @throws {AdapterError} when a count is not a positive safe integer, a member has none, or there is no member
  */
@@ -65,7 +68,7 @@ export function memberCounts(
   const counts = members.map(({ author }) => {
     const name = Buffer.from(author).toString('hex')
     const count = weights.get(name)
-    if (count === undefined) throw new AdapterError(`no weight is given for author ${name}`)
+    if (count === undefined) throw new AdapterError(`no weight for author ${name}`)
     return count
   })
   checkCounts(counts, 'weight')
@@ -74,6 +77,7 @@ export function memberCounts(
 
 function checkCounts(counts: readonly number[], name: string): void {
   for (const n of counts) {
-    if (!Number.isSafeInteger(n) || n < 1) throw new AdapterError(`${name} is ${n}, not a count`)
+    if (!Number.isSafeInteger(n) || n < 1)
+      throw new AdapterError(`${name} must be a positive integer, got ${n}`)
   }
 }

@@ -3,6 +3,7 @@ import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
 import { integer, positiveNumber } from '../options/parsers.ts'
 import { EXIT, printProgress, printResult, printText } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 import { stopSignal, surviveStrayErrors } from './peer/daemon-process.ts'
 
 interface RelayFlags {
@@ -23,13 +24,13 @@ interface RelayFlags {
 /** Addresses that a relay listens on if none are given. */
 const LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws', '/ip6/::/tcp/4001'] as const
 
-/** How often to look whether there is something new to say, milliseconds. */
+/** How often to check for something new to report, milliseconds. */
 const STATUS_MS = 2_000
 
 /** `loam relay`: carries connections between members that can only dial out. */
 export function relayCommand(): Command {
   return new Command('relay')
-    .requiredOption('--home <folder>', "the relay's home folder, with an identity of its own")
+    .requiredOption('--home <folder>', "the relay's home folder, with its own identity")
     .option('--charter <file>', "the consortium's charter, whose members are carried; needed the first time")
     .option('--allow <peerid...>', 'PeerIds to carry in addition to, or without, a charter', [])
     .addOption(
@@ -85,8 +86,14 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   const { adoptCharter } = await import('../../node/home/charter-file.ts')
   const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
   const { letHeapGrow } = await import('../../node/upkeep/heap-growth.ts')
+  const { addressFault } = await import('../../node/config/transports.ts')
   const { startRelay } = await import('../../node/relay/relay.ts')
   letHeapGrow()
+  for (const [flag, addresses] of Object.entries({ listen: flags.listen, announce: flags.announce }))
+    for (const address of addresses) {
+      const fault = addressFault(address)
+      if (fault !== undefined) throw new UsageError(`--${flag} ${fault}`)
+    }
   const home = homeAt(flags.home)
   const stopped = stopSignal()
   await createHomeFolders(home)

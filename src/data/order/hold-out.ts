@@ -8,11 +8,11 @@ export interface SplitOptions {
   readonly heldOutShare?: number
   /** At least this many documents are held out; default 2. */
   readonly minimumDocuments?: number
-  /** No further document is held out once they have this many characters together; default 48,000: about 16,000 tokens. */
+  /** Stops once the held-out documents have this many characters in total; default 48,000, about 16,000 tokens. */
   readonly maximumCharacters?: number
 }
 
-/** Two disjoint parts that are the corpus together, each in the corpus's order. */
+/** Two disjoint parts that make up the corpus, each in the corpus's order. */
 export interface CorpusSplit {
   readonly train: readonly TextDocument[]
   readonly heldOut: readonly TextDocument[]

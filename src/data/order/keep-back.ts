@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { TokenizedExample } from '../records/tokenize-example.ts'
 
-/** What each example became; a conversation may be several. */
+/** The tokenized pieces of each example; a conversation may have several. */
 type Examples = readonly (readonly TokenizedExample[])[]
 
 /** How much of a corpus is kept back. */
 export interface KeepBackOptions {
-  /** No further example is kept back once they have this many targets together. */
+  /** Stops once the examples kept back have this many targets in total. */
   readonly tokens: number
   /** Whether all examples are plain text, which may be cut anywhere. */
   readonly isText: boolean
@@ -18,19 +18,19 @@ export interface KeptBack {
   readonly kept: readonly TokenizedExample[]
 }
 
-/** Share of the examples, or of each text where they are few, that is kept back at most. */
+/** Largest share of the examples to keep back, or of each text if there are few. */
 export const KEPT_BACK_SHARE = 0.05
-/** Fewer targets than this measure nothing: chance would decide. */
+/** With fewer targets than this, chance would decide the measurement. */
 export const KEPT_BACK_TARGETS_MIN = 128
-/** Below this number of examples a whole one is more than the share. */
+/** With fewer examples than this, a single one exceeds the share. */
 const MANY = 1 / KEPT_BACK_SHARE
 
 /**
- * Keeps a small part of a corpus from training: whole examples in the order of their tokens' SHA-256, so that examples that
- * are added later change little of what is kept; of fewer than twenty texts, the end of each instead. At most the share,
- * and no more than is measured.
+ * Keeps a small part of a corpus out of training: whole examples in the order of their tokens' SHA-256, so that
+ * examples added later change the selection little; with fewer than twenty texts, the end of each text instead. Keeps
+ * at most the share, and no more than is measured.
  *
- * @returns everything to train on and nothing kept, where that is too little to measure anything with
+ * @returns all examples to train on and none kept, if the part would be too small to measure anything
  */
 export function keepBack(examples: Examples, { tokens, isText }: KeepBackOptions): KeptBack {
   const found =
@@ -42,7 +42,7 @@ export function keepBack(examples: Examples, { tokens, isText }: KeepBackOptions
   return targetsOf(found.kept) < KEPT_BACK_TARGETS_MIN ? { train: examples, kept: [] } : found
 }
 
-/** Targets that are learned. */
+/** Targets that count towards the loss. */
 export function targetsOf(examples: readonly TokenizedExample[]): number {
   return examples.reduce((sum, { weights }) => sum + weights.reduce((count, weight) => count + weight, 0), 0)
 }

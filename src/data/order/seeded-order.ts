@@ -5,7 +5,7 @@ const WEYL_STEP = 0x9e3779b9
  * A source of uniform 32-bit unsigned integers that depends on `seed` alone (splitmix32: a Weyl counter through a
  * 32-bit finaliser). Integers only, hence the same sequence on every platform. Not for secrets.
  *
- * @param seed any integer; its lowest 32 bits count
+ * @param seed any integer; only its lowest 32 bits are used
  */
 export function seededIntegers(seed: number): () => number {
   let state = seed >>> 0
@@ -46,7 +46,7 @@ export function seededShuffle<T>(items: readonly T[], seed: number): T[] {
   return Array.from(seededPermutation(items.length, seed), (index) => items[index]!)
 }
 
-/** One 32-bit seed out of two integers, so that streams of one run (epochs, documents) do not repeat each other. */
+/** Mixes two integers into one 32-bit seed, so that the streams of a run (epochs, documents) differ. */
 export function combineSeeds(seed: number, stream: number): number {
   return seededIntegers(seededIntegers(seed)() ^ Math.imul(stream + 1, WEYL_STEP))()
 }

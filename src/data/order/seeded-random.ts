@@ -12,7 +12,7 @@ export interface SeededRandom {
  * xoshiro128** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state mixed
  * from the seed by a Weyl counter and a 32-bit finaliser. Normal numbers by Marsaglia's polar method.
  *
- * @param seed an integer from 0 to 2^53 − 1, or bytes, all of which count
+ * @param seed an integer from 0 to 2^53 − 1, or bytes, all of which are used
  */
 export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
   const state = new Uint32Array(4)
@@ -49,8 +49,8 @@ export function createSeededRandom(seed: number | Uint8Array): SeededRandom {
 }
 
 /**
- * The bare generator on four words of state, not all zero, which it advances in place: the next 32-bit number at every
- * call.
+ * The bare generator: each call advances four words of state, not all zero, in place and returns the next 32-bit
+ * number.
  */
 export function xoshiro128StarStar(state: Uint32Array): () => number {
   if (state.every((word) => word === 0)) state[0] = 1
@@ -80,7 +80,7 @@ function scramble(word: number): number {
   return (mixed ^ (mixed >>> 15)) >>> 0
 }
 
-/** The second word is one that no whole number's high half can be. */
+/** The second word differs from the high half of every safe integer. */
 function bytesToWords(bytes: Uint8Array): number[] {
   const words: number[] = [bytes.length, 0xffffffff]
   for (let at = 0; at < bytes.length; at += 4) {

@@ -2,16 +2,16 @@ import { combineSeeds, seededPermutation } from '../order/seeded-order.ts'
 import type { TokenizedExample } from '../records/tokenize-example.ts'
 import type { TrainingBatch } from './training-batch.ts'
 
-/** How examples are laid into rows. */
+/** How examples are packed into rows. */
 export const PACKINGS = ['across', 'isolated', 'none'] as const
 /**
- * `across`: end to end, cut at every row's end, attention over everything before. `isolated`: whole examples side by
- * side, each seeing itself only. `none`: one example a row. In the latter two, what is longer than a row is cut into
- * several.
+ * `across`: end to end, cut at every row's end, each token attends to everything before it. `isolated`: whole examples
+ * side by side, each attending to itself only. `none`: one example a row. In the latter two, an example longer than a
+ * row is cut into pieces.
  */
 export type Packing = (typeof PACKINGS)[number]
 
-/** What an example stream is made of. */
+/** Options of an example stream. */
 export interface ExampleStreamOptions {
   readonly examples: readonly TokenizedExample[]
   readonly packing: Packing
@@ -32,7 +32,7 @@ export interface ExampleStream {
   readonly targets: number
 }
 
-/** A piece of an example in a row: its inputs are tokens [start, end), its targets the tokens behind them. */
+/** A piece of an example in a row: its inputs are tokens [start, end), its targets the tokens after them. */
 interface Piece {
   readonly example: number
   readonly start: number
@@ -40,7 +40,7 @@ interface Piece {
 }
 
 /**
- * Rows of examples for next-token training, in an order redrawn for every epoch; a batch may span two epochs.
+ * Rows of examples for next-token training, in an order drawn again for every epoch; a batch may span two epochs.
  *
  * @throws {RangeError} when there is nothing to learn, or a size is not a positive integer
  */
@@ -49,14 +49,14 @@ export function createExampleStream(options: ExampleStreamOptions): ExampleStrea
   for (const [name, size] of Object.entries({ batchSize, sequenceLength }))
     if (!Number.isSafeInteger(size) || size < 1)
       throw new RangeError(`${name} must be a positive integer, got ${size}`)
-  // One stream number that no epoch has: the examples' order is drawn apart from the rows'.
+  // A stream number that no epoch uses, so that the order of examples is independent of the order of rows.
   const order = Array.from(seededPermutation(examples.length, combineSeeds(seed, -1)))
   const whole = packing === 'across' ? joinExamples(examples, order) : examples
   const pieces = packing === 'across' ? [0] : order
   const cut = pieces.flatMap((index) => cutExample(whole[index]!, index, sequenceLength))
   const useful = cut.filter((piece) => hasTarget(whole[piece.example]!, piece))
   if (useful.length === 0)
-    throw new RangeError('the data contain nothing to learn: no example has two tokens')
+    throw new RangeError('the data contains nothing to learn: no example has two tokens')
   const rows = packing === 'isolated' ? fitIntoRows(useful, sequenceLength) : useful.map((piece) => [piece])
   let epochKnown = -1
   let epochOrder: Uint32Array = new Uint32Array(0)
@@ -89,7 +89,7 @@ export function createExampleStream(options: ExampleStreamOptions): ExampleStrea
           batch.inputIds.set(ids.subarray(piece.start, piece.end), at)
           batch.targetIds.set(ids.subarray(piece.start + 1, piece.end + 1), at)
           batch.targetWeights.set(weights.subarray(piece.start + 1, piece.end + 1), at)
-          // 0 is the padding's.
+          // 0 marks padding.
           batch.segments?.fill(number + 1, at, at + piece.end - piece.start)
           at += piece.end - piece.start
         }
@@ -99,7 +99,7 @@ export function createExampleStream(options: ExampleStreamOptions): ExampleStrea
   }
 }
 
-/** All examples end to end, as one. A first token is a target where another example stands before it. */
+/** All examples end to end, as one. An example's first token is a target if another example precedes it. */
 function joinExamples(examples: readonly TokenizedExample[], order: readonly number[]): TokenizedExample[] {
   const length = examples.reduce((sum, { ids }) => sum + ids.length, 0)
   const ids = new Int32Array(length)
@@ -109,7 +109,7 @@ function joinExamples(examples: readonly TokenizedExample[], order: readonly num
     const example = examples[index]!
     ids.set(example.ids, at)
     weights.set(example.weights, at)
-    // An example that is learned as a whole has only its first token unlearned, for want of what it follows.
+    // In an example that is learned as a whole, only the first token is not a target, for lack of a predecessor.
     if (at > 0 && example.weights.subarray(1).every((weight) => weight === 1)) weights[at] = 1
     at += example.ids.length
   }
@@ -123,7 +123,7 @@ function cutExample({ ids }: TokenizedExample, example: number, sequenceLength: 
   return pieces
 }
 
-/** First fit: each piece goes into the first of the open rows that has room for it. */
+/** First fit: each piece goes into the first open row that has room for it. */
 function fitIntoRows(pieces: readonly Piece[], sequenceLength: number): Piece[][] {
   const rows: Piece[][] = []
   let open: { row: Piece[]; room: number }[] = []
@@ -134,7 +134,7 @@ function fitIntoRows(pieces: readonly Piece[], sequenceLength: number): Piece[][
       fitting = { row: [], room: sequenceLength }
       rows.push(fitting.row)
       open.push(fitting)
-      // Few rows stay open, the latest: the search stays short on large corpora.
+      // Only the latest rows stay open, which keeps the search short on large corpora.
       if (open.length > OPEN_ROWS_MAX) open = open.slice(-OPEN_ROWS_MAX)
     }
     fitting.row.push(piece)

@@ -2,14 +2,14 @@ import { combineSeeds, seededPermutation } from '../order/seeded-order.ts'
 import { type TextTokenizer, textPrefix } from '../text/text-tokenizer.ts'
 import type { TrainingBatch } from './training-batch.ts'
 
-/** What a batch stream is made of. */
+/** Options of a batch stream. */
 export interface BatchStreamOptions {
-  /** Texts, or their tokens where they are at hand. */
+  /** Texts, or their tokens if already available. */
   readonly documents: readonly string[] | readonly (readonly number[])[]
   readonly tokenizer: TextTokenizer
   /** Rows per batch. */
   readonly batchSize: number
-  /** Scored tokens a row. */
+  /** Scored tokens per row. */
   readonly sequenceLength: number
   readonly seed: number
 }
@@ -25,10 +25,10 @@ export interface BatchStream {
 }
 
 /**
- * Packs a corpus for next-token training. Each document starts with the tokenizer's beginning-of-sequence id where it
- * has one; documents, in a seeded order, are laid end to end and cut into rows of `sequenceLength` + 1 tokens, of which
- * a row shares its last with the next row's first: every token but the very first is a target once an epoch. The last
- * row is padded with weight 0. Each epoch visits all rows in its own seeded order; a batch may span two epochs.
+ * Packs a corpus for next-token training. Each document starts with the tokenizer's beginning-of-sequence id if it has
+ * one; documents, in a seeded order, are concatenated and cut into rows of `sequenceLength` + 1 tokens, where the last
+ * token of a row is also the first of the next: every token but the very first is a target once per epoch. The last row
+ * is padded with weight 0. Each epoch visits all rows in its own seeded order; a batch may span two epochs.
  *
  * @throws {RangeError} when the corpus has fewer than two tokens, or a size is not a positive integer
  */
@@ -66,14 +66,14 @@ export function createBatchStream(options: BatchStreamOptions): BatchStream {
   }
 }
 
-/** Tokens of one document, with what its tokenizer puts before and behind every text. */
+/** Tokens of one document, with those that the tokenizer adds before and after every text. */
 export function documentTokens(document: string | readonly number[], tokenizer: TextTokenizer): number[] {
   const ids = typeof document === 'string' ? tokenizer.encode(document) : document
   return [...textPrefix(tokenizer), ...ids, ...(tokenizer.suffix ?? [])]
 }
 
 function layEndToEnd({ documents, tokenizer, seed }: BatchStreamOptions): Int32Array {
-  // One stream number that no epoch has: the documents' order is drawn apart from the rows'.
+  // A stream number that no epoch uses, so that the order of documents is independent of the order of rows.
   const order = seededPermutation(documents.length, combineSeeds(seed, -1))
   const parts = Array.from(order, (index) => documentTokens(documents[index]!, tokenizer))
   const tokens = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
@@ -85,7 +85,7 @@ function layEndToEnd({ documents, tokenizer, seed }: BatchStreamOptions): Int32A
   return tokens
 }
 
-/** Remembers the two latest answers: what batches ask for is mostly one epoch, at its end two. */
+/** Keeps the two latest results: batches mostly need one epoch, and two where one ends and the next begins. */
 function rememberLatest<T>(compute: (key: number) => T): (key: number) => T {
   const known = new Map<number, T>()
   return (key) => {

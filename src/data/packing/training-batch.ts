@@ -1,4 +1,4 @@
-/** One batch of next-token prediction, as the engine is fed. All arrays are row-major [batch, sequence]. */
+/** One batch of next-token prediction, the engine's input. All arrays are row-major [batch, sequence]. */
 export interface TrainingBatch {
   readonly batchSize: number
   /** Tokens per row. */
@@ -6,8 +6,8 @@ export interface TrainingBatch {
   readonly inputIds: Int32Array
   /** The token that follows each input token; any id where its weight is 0. */
   readonly targetIds: Int32Array
-  /** 1 where the target is scored, 0 where it is padding or lies across a document's border. */
+  /** 1 where the target is scored, 0 where it is padding or crosses a document boundary. */
   readonly targetWeights: Float32Array
-  /** Number of each token's document in its row, where documents are kept apart; padding has one of its own. */
+  /** Number of each token's document within its row, if documents are isolated; padding has a separate number. */
   readonly segments?: Float32Array
 }

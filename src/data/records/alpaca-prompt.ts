@@ -1,7 +1,7 @@
 /**
- * The prompt that Alpaca's instruction data are trained with (Taori et al. 2023), and FLoRA's experiments after it.
+ * The prompt used to train on Alpaca's instruction data (Taori et al. 2023), and FLoRA's experiments after it.
  *
- * @param input further context; none where it is blank
+ * @param input further context; omitted if blank
  */
 export function alpacaPrompt(instruction: string, input: string): string {
   if (input.trim() === '')

@@ -1,6 +1,6 @@
 import type { ChatMessage, ExampleContent } from './example.ts'
 
-/** Who speaks, by the names that ShareGPT's exports and LLaMA-Factory use. */
+/** Roles by the names in ShareGPT's exports and LLaMA-Factory. */
 const SHAREGPT_ROLES: Readonly<Record<string, string>> = {
   human: 'user',
   user: 'user',
@@ -12,12 +12,12 @@ const SHAREGPT_ROLES: Readonly<Record<string, string>> = {
   tool: 'tool',
   observation: 'tool'
 }
-/** An answer of ShareGPT's that calls a tool: its value is the call, as JSON. */
+/** ShareGPT's role of an answer that calls a tool: the value is the call as JSON. */
 const CALL_ROLE = 'function_call'
 
-/** Keys of a message that chat templates read by these names. */
+/** Message keys that chat templates read under these names. */
 const TEMPLATE_KEYS = ['tool_calls', 'tool_call_id', 'name', 'reasoning_content', 'thinking']
-/** Keys of a message that say whether it is learned: OpenAI's and ShareGPT's `weight`, and Axolotl's `train`. */
+/** Message keys that say whether to learn the message: OpenAI's and ShareGPT's `weight`, and Axolotl's `train`. */
 const LEARNED_KEYS = ['weight', 'train']
 
 type Fields = Readonly<Record<string, unknown>>
@@ -25,13 +25,13 @@ type Fields = Readonly<Record<string, unknown>>
 /**
  * A conversation's messages, in OpenAI's shape (`role`, `content`) or ShareGPT's (`from`, `value`).
  *
- * @param key where they stand in the record, for errors
- * @param onUnread told the keys of messages that nothing reads
- * @throws {Error} naming the message and the key that does not fit
+ * @param key their place in the record, for error messages
+ * @param onUnread receives the message keys that nothing reads
+ * @throws {Error} naming the message and the invalid key
  */
 export function parseMessages(value: unknown, key: string, onUnread: (key: string) => void): ChatMessage[] {
   if (!Array.isArray(value) || value.length === 0)
-    throw new Error(`"${key}": expected a list of messages that is not empty`)
+    throw new Error(`"${key}": expected a non-empty list of messages`)
   return value.map((message: unknown, index) => {
     const place = `${key}.${index}`
     if (typeof message !== 'object' || message === null || Array.isArray(message))
@@ -47,7 +47,9 @@ function openAiMessage(fields: Fields, place: string, onUnread: (key: string) =>
   const { role, function_call: legacyCall } = fields
   if (typeof role !== 'string' || role.trim() === '') throw new Error(`"${place}.role": expected a name`)
   if (legacyCall != null)
-    throw new Error(`"${place}.function_call": is not read: write it as "tool_calls", as OpenAI does by now`)
+    throw new Error(
+      `"${place}.function_call": is not supported: write it as "tool_calls", OpenAI's current form`
+    )
   const content = contentText(fields.content, `${place}.content`)
   const kept = TEMPLATE_KEYS.filter((name) => fields[name] != null)
   const extra = Object.fromEntries(
@@ -84,17 +86,19 @@ function shareGptMessage(fields: Fields, place: string, onUnread: (key: string) 
   return checkAnswer({ role, content, ...flag }, place)
 }
 
-/** An answer that would be learned has a text, or calls. */
+/** An answer to learn must have text or calls. */
 function checkAnswer(message: ChatMessage, place: string): ChatMessage {
   const { role, content, extra, isLearned } = message
   const calls = extra?.tool_calls !== undefined
   if (content === undefined && !calls) throw new Error(`"${place}.content": is missing`)
   if (role === 'assistant' && isLearned !== false && !calls && content?.trim() === '')
-    throw new Error(`"${place}.content": an empty answer would be learned: fill it, or set its "weight" to 0`)
+    throw new Error(
+      `"${place}.content": an empty answer would be learned: fill it in, or set its "weight" to 0`
+    )
   return message
 }
 
-/** Text, or parts that are all text; undefined where there is none. */
+/** The text, or the joined text parts; undefined if there is none. */
 function contentText(content: unknown, place: string): string | undefined {
   if (content == null) return undefined
   if (typeof content === 'string') return content
@@ -104,12 +108,12 @@ function contentText(content: unknown, place: string): string | undefined {
       if (typeof part === 'string') return part
       const { type, text } = (part ?? {}) as Fields
       if (type === 'text' && typeof text === 'string') return text
-      throw new Error(`"${place}": a part of type ${JSON.stringify(type)} is not read: only text is`)
+      throw new Error(`"${place}": a part of type ${JSON.stringify(type)} is not supported: only text is`)
     })
     .join('')
 }
 
-/** Calls as templates expect them: arguments are values, not JSON in a string as OpenAI sends them. */
+/** Calls in the form that templates expect: arguments are values, not JSON in a string as in OpenAI's API. */
 function toolCalls(value: unknown, place: string): unknown[] {
   if (!Array.isArray(value) || value.length === 0) throw new Error(`"${place}": expected a list of calls`)
   return value.map((call: unknown) => {
@@ -122,18 +126,20 @@ function toolCalls(value: unknown, place: string): unknown[] {
   })
 }
 
-/** Whether an answer is learned, by what it says itself. */
+/** Whether an answer is learned according to its own keys. */
 function learnedFlag(fields: Fields, place: string): { isLearned?: boolean } {
   const flags = LEARNED_KEYS.filter((key) => fields[key] != null).map((key) => {
     const value = fields[key]
     if (value === 0 || value === false) return false
     if (value === 1 || value === true) return true
-    throw new Error(`"${place}.${key}": ${JSON.stringify(value)} is not read: only 0, 1, true and false are`)
+    throw new Error(
+      `"${place}.${key}": ${JSON.stringify(value)} is not supported: only 0, 1, true and false are`
+    )
   })
   return flags.length === 0 ? {} : { isLearned: flags.every(Boolean) }
 }
 
-/** What the assistant may call: a list, or one as JSON; undefined where there is none. */
+/** The tools that the assistant may call: a list, possibly as JSON in a string; undefined if there are none. */
 export function parseTools(value: unknown): unknown[] | undefined {
   if (value == null || value === '') return undefined
   const tools = typeof value === 'string' ? parseJson(value, 'tools') : value
@@ -141,7 +147,7 @@ export function parseTools(value: unknown): unknown[] | undefined {
   return tools.length === 0 ? undefined : tools
 }
 
-/** A conversation. @throws {Error} when it has nothing to learn */
+/** Checks a conversation. @throws {Error} when it has nothing to learn */
 export function conversation(
   messages: readonly ChatMessage[],
   { system, tools }: { readonly system?: unknown; readonly tools?: unknown } = {}
@@ -153,7 +159,7 @@ export function conversation(
       ? [{ role: 'system', content: system }, ...messages]
       : messages
   const answers = whole.filter(({ role }) => role === 'assistant')
-  if (answers.length === 0) throw new Error('has no answer of an assistant to learn from')
+  if (answers.length === 0) throw new Error('has no assistant message to learn from')
   const parsed = parseTools(tools)
   return { kind: 'chat', messages: whole, ...(parsed && { tools: parsed }) }
 }

@@ -1,17 +1,18 @@
-import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { type CsvError, parse } from 'csv-parse'
+import { dataEnding } from './data-files.ts'
 import { DataError } from './example.ts'
 import type { SourcedRecord } from './record-files.ts'
 
-/** A header is looked for in the first characters of a file alone. */
+/** Only this many characters at the start of a file are searched for the header. */
 const HEADER_CHARACTERS_MAX = 65_536
 
 /**
- * The rows of a CSV or TSV by its header. A header without a comma that has semicolons or tabs is divided by them, as
- * spreadsheets write it in many countries. A row that does not fit the header is a record with a fault.
+ * The rows of a CSV or TSV file as records keyed by its header. If the header has no comma but semicolons or tabs,
+ * those are the delimiter, as spreadsheets write it in many countries. A row that does not match the header becomes a
+ * record with a fault.
  *
- * @throws {DataError} naming file and line, when the header names a column twice, or a quote is never closed
+ * @throws {DataError} naming file and line, when a column is repeated in the header, or a quote is never closed
  */
 export async function* readCsvRecords(
   path: string,
@@ -36,7 +37,7 @@ export async function* readCsvRecords(
       skip_records_with_error: true,
       on_skip: (error) => {
         const fault = error && faultOf(error, path)
-        // One row that cannot be read may be skipped in several pieces.
+        // A single unreadable row may be skipped in several pieces.
         if (fault !== undefined && fault.source !== last) faults.push(fault)
         last = fault?.source ?? last
         return undefined
@@ -69,7 +70,7 @@ async function* joined(head: string, rest: AsyncIterator<string>): AsyncGenerato
 }
 
 function delimiterOf(header: string, path: string): string {
-  if (extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.tsv') return '\t'
+  if (dataEnding(path) === '.tsv') return '\t'
   const bare = header.replace(/"[^"]*"/g, '')
   if (bare.includes(',')) return ','
   return [';', '\t'].find((delimiter) => bare.includes(delimiter)) ?? ','
@@ -78,7 +79,7 @@ function delimiterOf(header: string, path: string): string {
 function checkHeader(names: string[], path: string): string[] {
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice === undefined) return names
-  throw new DataError(`${path}:1: the column ${JSON.stringify(twice)} is there twice: rename or remove one`)
+  throw new DataError(`${path}:1: the column ${JSON.stringify(twice)} is repeated: rename or remove one`)
 }
 
 function faultOf(error: CsvError, path: string): SourcedRecord {
@@ -86,7 +87,7 @@ function faultOf(error: CsvError, path: string): SourcedRecord {
   return { record: undefined, source: `${path}:${lines ?? '?'}`, fault: withoutValue(error.message) }
 }
 
-/** A message without the piece of somebody's data that it shows. */
+/** The parser's message without the excerpt of the data, which may be private. */
 function withoutValue(message: string): string {
   return message.replace(/,? value is .*$/s, '')
 }

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 
 /**
- * What changes when one of the files does: their names, identities, sizes and times of modification. A file that is
- * written over in place, replaced by another, or set back in time has another stamp.
+ * A stamp that changes when one of the files does: their names, inodes, sizes and modification times. Overwriting a
+ * file in place, replacing it, or setting it back in time changes the stamp.
  *
  * @throws {Error} when a file is missing
  */

@@ -3,20 +3,20 @@ import { alpacaPrompt } from './alpaca-prompt.ts'
 import { conversation, parseMessages } from './chat-messages.ts'
 import type { ExampleContent } from './example.ts'
 
-/** The shapes of records that are known. */
+/** The known record formats. */
 export const RECORD_FORMATS = ['text', 'alpaca', 'dolly', 'sharegpt', 'messages', 'completion'] as const
 export type RecordFormat = (typeof RECORD_FORMATS)[number]
 
 type Fields = Readonly<Record<string, unknown>>
 
 interface Format {
-  /** The keys that tell it, all of which a record has. */
+  /** The keys that identify the format, all of them required. */
   readonly keys: readonly string[]
   /** All keys that are read. */
   readonly reads: readonly string[]
-  /** @throws {z.ZodError | Error} when the record does not fit */
+  /** @throws {z.ZodError | Error} when the record does not match */
   parse(record: unknown, onUnread: (key: string) => void): ExampleContent
-  /** Whether its `text` column, if it has one, is the same record put into a prompt. */
+  /** Whether its `text` column, if present, is the same record rendered as a prompt. */
   isWritten?(record: Fields, text: string): boolean
 }
 
@@ -31,7 +31,7 @@ const alpacaSchema = z.looseObject({ instruction: filled, input: optional, outpu
 const dollySchema = z.looseObject({ instruction: filled, context: optional, response: filled })
 const completionSchema = z.looseObject({ prompt: z.string(), completion: filled })
 
-/** Keys that chats may have beside their messages. */
+/** Keys that chats may have besides their messages. */
 const CHAT_KEYS = ['system', 'tools']
 
 const includes = (text: string, part: unknown): boolean =>
@@ -87,7 +87,7 @@ const FORMATS: Readonly<Record<RecordFormat, Format>> = {
         const after = parseMessages(completion, 'completion', onUnread)
         const read = before.map((message) => ({ ...message, isLearned: false }))
         if (!after.some(({ role }) => role === 'assistant'))
-          throw new Error('"completion": has no answer of an assistant to learn from')
+          throw new Error('"completion": has no assistant message to learn from')
         return conversation([...read, ...after], { tools })
       }
       const parsed = completionSchema.parse(record)
@@ -97,35 +97,38 @@ const FORMATS: Readonly<Record<RecordFormat, Format>> = {
   }
 }
 
-/** Keys that change what a record says and are not read, with what to do instead. */
+const PREFERENCES =
+  'preference pairs are not supported: to learn the chosen answer alone, put it into a template'
+
+/** Unsupported keys that change the meaning of a record, with what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   system: 'write the record as "messages" with a system message',
   history: 'write the record as "messages", the earlier turns first',
   tools: 'write the record as "messages"',
-  functions: 'write them as "tools", as OpenAI does by now',
+  functions: 'write them as "tools", OpenAI\'s current form',
   documents: 'write them into a message',
-  chosen: 'pairs of answers are not read: put the chosen one into a template',
-  rejected: 'pairs of answers are not read: put the chosen one into a template',
-  images: 'only text is read',
-  image: 'only text is read',
-  videos: 'only text is read',
-  audios: 'only text is read',
-  chat_template_kwargs: 'put what it says into a template of your own, with --chat-template'
+  chosen: PREFERENCES,
+  rejected: PREFERENCES,
+  images: 'only text is supported',
+  image: 'only text is supported',
+  videos: 'only text is supported',
+  audios: 'only text is supported',
+  chat_template_kwargs: 'put its content into a template of your own, with --chat-template'
 }
-/** Keys that say of a whole record whether it is to be learned: KTO's, LLaMA-Factory's, OpenAI's and Axolotl's. */
+/** Keys that say whether to learn a whole record: KTO's, LLaMA-Factory's, OpenAI's and Axolotl's. */
 const LEARNED_KEYS = ['label', 'kto_tag', 'weight', 'train']
 
-/** The formats whose keys a record has. */
+/** The formats whose keys are all in a record. */
 export function fittingFormats(record: unknown): RecordFormat[] {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return []
   return RECORD_FORMATS.filter((name) => FORMATS[name].keys.every((key) => key in record))
 }
 
 /**
- * The format whose keys a record has; undefined where there is none. A `text` that is the rest of the record, written
- * into a prompt, does not count beside it.
+ * The format whose keys are all in a record; undefined if there is none. A `text` that merely renders the rest of the
+ * record as a prompt is ignored.
  *
- * @throws {Error} when several fit
+ * @throws {Error} when several match
  */
 export function detectFormat(record: unknown): RecordFormat | undefined {
   const fitting = fittingFormats(record)
@@ -136,7 +139,7 @@ export function detectFormat(record: unknown): RecordFormat | undefined {
   const [other] = others
   if (others.length === 1 && typeof text === 'string')
     if (FORMATS[other!].isWritten?.(record as Fields, text) === true) return other
-  throw new Error(`several formats fit, ${fitting.join(' and ')}: say which with --format`)
+  throw new Error(`several formats match, ${fitting.join(' and ')}: choose one with --format`)
 }
 
 /** The keys that records of a format must have. */
@@ -144,54 +147,58 @@ export function formatKeys(format: RecordFormat): readonly string[] {
   return FORMATS[format].keys
 }
 
-/** What became of a record. */
+/** The result of reading a record. */
 export interface ParsedRecord {
   readonly content: ExampleContent
-  /** False where the record itself says that it is not to be learned. */
+  /** False if the record itself says not to learn it. */
   readonly isLearned: boolean
-  /** Its keys that nothing reads; those of messages as `messages[].key`. */
+  /** Its unused keys; those of messages as `messages[].key`. */
   readonly unread: readonly string[]
 }
 
 /**
- * What a record says in a format.
+ * Reads a record in a format.
  *
- * @throws {z.ZodError | Error} when it does not fit, or a key that changes what it says is not read
+ * @throws {z.ZodError | Error} when it does not match, or has an unsupported key that changes its meaning
  */
 export function parseRecord(format: RecordFormat, record: unknown): ParsedRecord {
   const { reads, parse } = FORMATS[format]
   const fields = fieldsOf(record)
   const unread: string[] = []
   const content = parse(record, (key) => unread.push(key))
-  // A text is what it is, whatever else its record says; its label is a class, not a verdict.
+  // A plain text is learned whatever else its record says; its label is a class, not a verdict.
   const marks = format === 'text' ? LEARNED_KEYS.filter((key) => key !== 'label') : LEARNED_KEYS
   const isLearned = isToBeLearned(fields, marks)
   for (const [key, value] of Object.entries(fields)) {
     if (reads.includes(key) || isEmpty(value)) continue
-    // A conversation in TRL's shape has tools beside it, too.
+    // A conversation in TRL's format has tools beside it, too.
     if (key === 'tools' && content.kind === 'chat') continue
     const advice = REFUSED[key]
     if (advice !== undefined && format !== 'text')
-      throw new Error(`"${key}" is not read of ${format} records: ${advice}`)
+      throw new Error(`"${key}" is not supported in ${format} records: ${advice}`)
     if (!marks.includes(key)) unread.push(key)
   }
   return { content, isLearned, unread }
 }
 
-/** Whether a record is to be learned, by its own marks. A label that is a text is a class. */
+/** Whether to learn a record according to its own keys. A label that is a string is a class. */
 function isToBeLearned(fields: Fields, marks: readonly string[]): boolean {
   return marks.every((key) => {
     const value = fields[key]
     if (value == null) return true
     if (value === false || /^false$/i.test(String(value))) return false
+    if (key === 'label' && 'completion' in fields && (value === 0 || value === 1))
+      throw new Error(
+        `"label": ${value} may be a class, or a verdict on the completion: write true or false for a verdict, and give a class another key`
+      )
     if (key !== 'weight' || value === true) return true
     if (Number(value) === 0) return false
     if (Number(value) === 1) return true
-    throw new Error(`"weight": ${JSON.stringify(value)} is not read: only 0 and 1 are`)
+    throw new Error(`"weight": ${JSON.stringify(value)} is not supported: only 0 and 1 are`)
   })
 }
 
-/** What says nothing: null, an empty text, an empty list. */
+/** Whether a value is empty: null, an empty string, an empty list. */
 function isEmpty(value: unknown): boolean {
   return value == null || value === '' || (Array.isArray(value) && value.length === 0)
 }

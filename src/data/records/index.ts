@@ -1,5 +1,5 @@
 /**
- * Training data in the forms that people have them in.
+ * Training data in common formats.
  *
  * @example
  * ```ts

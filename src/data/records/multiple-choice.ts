@@ -4,14 +4,14 @@ import { readRecords } from './record-files.ts'
 
 /** A question with choices, one of which is right. */
 export interface MultipleChoice {
-  /** What stands before the choices. */
+  /** The text before the choices. */
   readonly context: string
   readonly choices: readonly string[]
-  /** What stands between the context and a choice; a space if absent. */
+  /** The text between the context and a choice; a space if absent. */
   readonly delimiter?: string
-  /** Place of the right choice. */
+  /** Index of the right choice. */
   readonly answer: number
-  /** Where it stands, `file:line`. */
+  /** Its place, `file:line`. */
   readonly source: string
 }
 
@@ -32,10 +32,10 @@ const schema = z
   )
 
 /**
- * Reads questions from JSONL: `context` (taken as it is) or `question` (put as "Question: …\nAnswer:"), `choices`,
+ * Reads questions from JSONL: `context` (used unchanged) or `question` (rendered as "Question: …\nAnswer:"), `choices`,
  * `answer` as an index from 0 or a letter from A, and `delimiter`, a space if absent.
  *
- * @throws {DataError} naming file and line of what does not fit
+ * @throws {DataError} naming file and line of an invalid record
  */
 export async function readMultipleChoice(path: string): Promise<MultipleChoice[]> {
   const questions: MultipleChoice[] = []
@@ -62,7 +62,7 @@ export async function readMultipleChoice(path: string): Promise<MultipleChoice[]
       source
     })
   }
-  if (questions.length === 0) throw new DataError(`${path} holds no questions`)
+  if (questions.length === 0) throw new DataError(`${path} contains no questions`)
   return questions
 }
 

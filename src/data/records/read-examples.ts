@@ -12,48 +12,48 @@ import {
 import { readRecords, type SourcedRecord } from './record-files.ts'
 import { applyTemplate, type RecordTemplate } from './template.ts'
 
-/** How records are understood. */
+/** How to interpret records. */
 export interface ReadExamplesOptions {
-  /** What all records are; told by each file's first record if absent. */
+  /** The format of all records; detected from each file's first record if absent. */
   readonly format?: RecordFormat
-  /** Makes text or prompt and completion of any record; goes before `format`. */
+  /** Turns any record into text or prompt and completion; takes precedence over `format`. */
   readonly template?: RecordTemplate
-  /** Records that may be passed over since they do not fit; 0 if absent. */
+  /** How many invalid records may be skipped; 0 if absent. */
   readonly skipBad?: number
 }
 
-/** A record that does not fit. */
+/** An invalid record. */
 export interface BadRecord {
   /** `file:line` */
   readonly source: string
   readonly reason: string
 }
 
-/** Training data as read. */
+/** The training data that was read. */
 export interface ExampleSet {
   /** In the order of files and lines. */
   readonly examples: readonly TrainingExample[]
   readonly files: readonly string[]
-  /** What was found: one format, or several joined by a comma. */
+  /** The formats found, joined by commas. */
   readonly format: string
-  /** Records that were passed over since they do not fit. */
+  /** Invalid records that were skipped. */
   readonly bad: readonly BadRecord[]
-  /** Records that say themselves that they are not to be learned. */
+  /** Records that ask not to be learned. */
   readonly unlearned: number
-  /** Keys of records that nothing reads, and in how many records. */
+  /** Unused keys, and in how many records each occurs. */
   readonly unread: ReadonlyMap<string, number>
-  /** Files of a folder that are not trained on. */
+  /** Files in a folder that were left out of training. */
   readonly passedOver: readonly PassedOver[]
 }
 
-/** Bad records that an error lists one by one. */
+/** How many bad records an error lists one by one. */
 const LISTED_MAX = 10
 
 /**
  * Reads training data: text, JSONL, JSON, CSV, or a folder of them.
  *
- * @throws {DataError} naming file and line of all records that do not fit, if they are more than may be, or when there is
- * no record
+ * @throws {DataError} naming file and line of all invalid records, if more than may be skipped, or when there are no
+ * records
  */
 export async function readExamples(path: string, options: ReadExamplesOptions = {}): Promise<ExampleSet> {
   const { files, passedOver } = await findDataFiles(path)
@@ -82,25 +82,26 @@ export async function readExamples(path: string, options: ReadExamplesOptions = 
       }
     }
   }
-  if (bad.length > (options.skipBad ?? 0)) throw badRecords(bad, records, options.skipBad)
+  if (bad.length > (options.skipBad ?? 0) || (bad.length > 0 && bad.length === records))
+    throw badRecords(bad, records, options.skipBad)
   if (examples.length === 0)
     throw new DataError(
-      `${path} holds no documents${unlearned > 0 ? `: all ${unlearned} records say that they are not to be learned` : ''}`
+      `${path} contains no documents${unlearned > 0 ? `: all ${unlearned} records say that they are not to be learned` : ''}`
     )
   return { examples, files, format: [...formats].join(', '), bad, unlearned, unread, passedOver }
 }
 
-/** What is wrong with one record, without its place. */
+/** What is wrong with a record, without its place. */
 class RecordFault extends Error {}
 
-/** One error for all bad records of a set, those of one kind together. */
+/** One error for all bad records of a set, grouped by reason. */
 function badRecords(bad: readonly BadRecord[], records: number, skipBad: number | undefined): DataError {
   const [first, second] = bad
-  const allowed = skipBad === undefined ? '' : `; ${skipBad} may be passed over`
+  const allowed = skipBad === undefined || bad.length <= skipBad ? '' : `; ${skipBad} may be skipped`
   const cure =
     bad.length === records
       ? 'correct them'
-      : `correct them, or pass over up to ${bad.length} with --skip-bad ${bad.length}`
+      : `correct them, or skip up to ${bad.length} with --skip-bad ${bad.length}`
   if (second === undefined) return new DataError(`${first!.source}: ${first!.reason}`)
   const byReason = new Map<string, string[]>()
   for (const { source, reason } of bad) byReason.set(reason, [...(byReason.get(reason) ?? []), source])
@@ -109,11 +110,11 @@ function badRecords(bad: readonly BadRecord[], records: number, skipBad: number 
     return `  ${listed}${sources.length > LISTED_MAX ? ` and ${sources.length - LISTED_MAX} more` : ''}: ${reason}`
   })
   const more = byReason.size > LISTED_MAX ? [`  and ${byReason.size - LISTED_MAX} more reasons`] : []
-  const head = `${bad.length} of ${records} records do not fit${allowed}: ${cure}`
+  const head = `${bad.length} of ${records} records are invalid${allowed}: ${cure}`
   return new DataError([head, ...lines, ...more].join('\n'))
 }
 
-/** Places one after the other, a file's name before the first of its lines alone. */
+/** Joins places, with each file's name before the first of its lines only. */
 function placesOf(sources: readonly string[]): string {
   return sources
     .map((source, index) => {
@@ -130,21 +131,33 @@ function requireFormat({ record, fault }: SourcedRecord): RecordFormat {
   const known = RECORD_FORMATS.map((name) => `${name} (${formatKeys(name).join(', ')})`).join('; ')
   throw new RecordFault(
     `expected an object with the keys of a known format: ${known}${keysOf(record)}. ` +
-      'Name other keys in a template: "template": { "prompt": "{question}", "completion": "{answer}" } in the config'
+      'Map other keys with a template: "template": { "prompt": "{question}", "completion": "{answer}" } in the config'
   )
 }
 
-/** The keys that a record has, and what its likeliest mistake is. */
+/** How to learn only the chosen answer of a preference pair. */
+function learnChosen(record: { readonly prompt?: unknown; readonly chosen: unknown }): string {
+  const { prompt, chosen } = record
+  if (Array.isArray(chosen))
+    return 'to learn the chosen answer alone, write it as "messages" (with the messages of "prompt" before it, if there are any)'
+  const template =
+    typeof prompt === 'string'
+      ? '{ "prompt": "{prompt}", "completion": "{chosen}" }'
+      : '{ "text": "{chosen}" }'
+  return `to learn the chosen answer alone, set "template": ${template} in the config`
+}
+
+/** Describes the keys of a record and its most likely mistake. */
 function keysOf(record: unknown): string {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return ''
   const keys = Object.keys(record)
   if ('chosen' in record && 'rejected' in record)
-    return '. It is a pair of answers (chosen, rejected), which are not read'
+    return `. It is a preference pair (chosen, rejected), which is not supported: ${learnChosen(record)}`
   const lower = Object.fromEntries(keys.map((key) => [key.toLowerCase(), null]))
   const isCase =
     keys.some((key) => key !== key.toLowerCase()) && faulty(() => detectFormat(lower)) !== undefined
   const listed = keys.slice(0, LISTED_MAX).map((key) => JSON.stringify(key))
-  return `; it has ${listed.join(', ') || 'no keys'}${isCase ? ', which must be in small letters' : ''}`
+  return `; it has ${listed.join(', ') || 'no keys'}${isCase ? ', which must be lowercase' : ''}`
 }
 
 function understand(
@@ -163,11 +176,11 @@ function understand(
   const { content } = parsed
   const learned =
     content.kind === 'text' ? content.text : content.kind === 'completion' ? content.completion : 'x'
-  if (learned.trim() === '') throw new RecordFault('gives no text to learn from')
+  if (learned.trim() === '') throw new RecordFault('has no text to learn from')
   return parsed
 }
 
-/** Runs what may find fault with a record. @throws {RecordFault} */
+/** Runs a function that may find a fault in a record. @throws {RecordFault} */
 function faulty<T>(parse: () => T, prefix = ''): T {
   try {
     return parse()
@@ -175,14 +188,15 @@ function faulty<T>(parse: () => T, prefix = ''): T {
     if (error instanceof z.ZodError) {
       const [issue] = error.issues
       const path = issue?.path.join('.')
-      throw new RecordFault(`${prefix}${path ? `"${path}": ` : ''}${issue?.message}`)
+      const message = issue?.message.replace('received Uint8Array', 'received bytes that are not UTF-8 text')
+      throw new RecordFault(`${prefix}${path ? `"${path}": ` : ''}${message}`)
     }
     const { message } = error as Error
     throw new RecordFault(message.startsWith('"') ? `${prefix}${message}` : message)
   }
 }
 
-/** The class that a record names, as Dolly's `category` does. */
+/** The class of a record, such as Dolly's `category`. */
 function labelOf(record: unknown): string | undefined {
   const { category, label } = record as { category?: unknown; label?: unknown }
   const found = category ?? label

@@ -1,30 +1,32 @@
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { createGunzip } from 'node:zlib'
-import { decodeUtf8Stream, TextEncodingError } from '../../formats/files/utf8-text.ts'
+import { decodeUtf8Stream } from '../../formats/files/utf8-text.ts'
+import { FormatError } from '../../formats/format-error.ts'
 import { type JsonFault, jsonFault } from '../../formats/json/json-fault.ts'
 import { cutText } from '../text/cut-text.ts'
 import { readCsvRecords } from './csv-records.ts'
-import { dataEnding, isGzip, requireData } from './data-files.ts'
+import { type DATA_ENDINGS, dataEnding, requireData } from './data-files.ts'
 import { DataError } from './example.ts'
+import { requireDataItself, unpackedBytes } from './file-bytes.ts'
+import { readParquetRecords } from './parquet-records.ts'
 
-/** One record of a file and where it stands. */
+/** One record of a file and its place. */
 export interface SourcedRecord {
   readonly record: unknown
   /** `file:line` */
   readonly source: string
-  /** What is wrong with a record that could not be read at all, its place included. */
+  /** Why a record could not be read at all, including its place. */
   readonly fault?: string
 }
 
-/** A plain text is cut into documents of at most this many characters, at empty lines if there are any. */
+/** A plain text is cut into documents of at most this many characters, preferably at empty lines. */
 const TEXT_DOCUMENT_CHARACTERS = 8_000
-/** What is read as a whole: a larger JSON file belongs into JSONL, a larger text into several files. */
+/** Largest file that is read as a whole: a larger JSON file should be JSONL, a larger text several files. */
 const WHOLE_BYTES_MAX = 512 * 1024 * 1024
+const LINE_CHARACTERS_MAX = 256 * 1024 * 1024
 
 type Reader = (path: string, text: AsyncIterable<string>) => AsyncIterable<SourcedRecord>
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS: Readonly<Record<Exclude<(typeof DATA_ENDINGS)[number], '.parquet'>, Reader>> = {
   '.txt': readText,
   '.md': readText,
   '.jsonl': readJsonLines,
@@ -35,46 +37,49 @@ const READERS: Readonly<Record<string, Reader>> = {
 }
 
 /**
- * The records of one file, by its ending: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array, rows
- * of a CSV by its header; any of them packed with gzip, too. A file of another ending is JSONL where it begins with a
- * brace, else text. A line or row that cannot be read is a record with a `fault`.
+ * The records of one file, by its extension: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array,
+ * rows of a CSV by its header, any of which may be compressed with gzip or zstd; rows of a Parquet file. A file with
+ * another extension is JSONL if it begins with a brace, otherwise text. A line or row that cannot be read becomes a
+ * record with a `fault`.
  *
  * @throws {DataError} naming file and line, when the file as a whole is malformed, or not UTF-8
  */
 export async function* readRecords(path: string): AsyncGenerator<SourcedRecord> {
   requireData(path)
+  await requireDataItself(path)
   const ending = dataEnding(path)
-  const reader = READERS[ending ?? ''] ?? ((await beginsWithBrace(path)) ? readJsonLines : readText)
+  if (ending === '.parquet') return yield* readParquetRecords(path)
   try {
+    const reader = ending === undefined ? await guessReader(path) : READERS[ending]
     yield* reader(path, textOf(path))
   } catch (error) {
-    if (error instanceof TextEncodingError) throw new DataError(error.message)
+    if (error instanceof FormatError) throw new DataError(error.message)
     throw error
   }
 }
 
-/** A file's text in pieces, unpacked, without a byte order mark. */
+/** A file's text in pieces, decompressed, without a byte order mark. */
 async function* textOf(path: string): AsyncGenerator<string> {
-  const file = createReadStream(path)
-  if (!isGzip(path)) return yield* decodeUtf8Stream(file, path)
-  const unpacked = createGunzip()
-  file.once('error', (error) => unpacked.destroy(error))
-  try {
-    yield* decodeUtf8Stream(file.pipe(unpacked), path)
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'Z_BUF_ERROR') throw new DataError(`${path} is cut off: fetch it again`)
-    if (code?.startsWith('Z_')) throw new DataError(`${path} is not packed with gzip (${message})`)
-    throw error
-  } finally {
-    file.destroy()
+  let line = 1
+  for await (const piece of decodeUtf8Stream(unpackedBytes(path), path)) {
+    const zero = piece.indexOf('\0')
+    if (zero >= 0)
+      throw new DataError(
+        `${path}:${line + countLines(piece.slice(0, zero))}: contains a zero byte: it is not text, or damaged`
+      )
+    line += countLines(piece)
+    yield piece
   }
 }
 
-async function beginsWithBrace(path: string): Promise<boolean> {
-  for await (const chunk of createReadStream(path, { start: 0, end: 1023, encoding: 'utf8' }))
-    return /^\ufeff?\s*\{/.test(chunk as string)
-  return false
+function countLines(text: string): number {
+  return text.split('\n').length - 1
+}
+
+/** A file whose extension is not known is JSONL if it begins with a brace, otherwise text. */
+async function guessReader(path: string): Promise<Reader> {
+  for await (const chunk of textOf(path)) return /^\s*\{/.test(chunk) ? readJsonLines : readText
+  return readText
 }
 
 async function* readText(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
@@ -92,7 +97,7 @@ async function* readText(path: string, pieces: AsyncIterable<string>): AsyncGene
 
 async function* readJsonLines(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
   let number = 0
-  for await (const line of linesOf(pieces)) {
+  for await (const line of linesOf(path, pieces)) {
     number++
     if (line.trim() === '') continue
     const source = `${path}:${number}`
@@ -105,10 +110,12 @@ async function* readJsonLines(path: string, pieces: AsyncIterable<string>): Asyn
   }
 }
 
-/** Lines end at line feeds alone: JSON may hold other separators, such as U+2028, in its strings. */
-async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+/** Only line feeds end lines: JSON strings may contain other separators, such as U+2028. */
+async function* linesOf(path: string, pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let open = ''
   for await (const piece of pieces) {
+    if (open.length + piece.length > LINE_CHARACTERS_MAX)
+      throw new DataError(`${path} has a line of more than 256 MiB: is it JSONL?`)
     const lines = piece.split('\n')
     lines[0] = open + lines[0]!
     open = lines.pop()!
@@ -128,14 +135,14 @@ async function* readJson(path: string, pieces: AsyncIterable<string>): AsyncGene
     throw new DataError(`${path}:${line}: not valid JSON (column ${column}: ${reason})`)
   }
   const records = Array.isArray(json) ? json : [json]
-  // A parsed array has no lines: its elements are counted from 1.
+  // A parsed array has no line numbers: its elements are counted from 1.
   for (const [index, record] of records.entries())
     yield { record, source: Array.isArray(json) ? `${path}:record ${index + 1}` : path }
 }
 
-/** Where a text stops being JSON, without the piece of somebody's data that is there. */
+/** Where a text stops being JSON, without an excerpt of the data, which may be private. */
 function faultOf(text: string): JsonFault {
-  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it does not parse' }
+  const { line, column, reason } = jsonFault(text) ?? { line: 1, column: 1, reason: 'it cannot be parsed' }
   return { line, column, reason: reason.replace(/, found "(?:[^"\\]|\\.)*"/, '') }
 }
 
@@ -151,5 +158,5 @@ async function whole(path: string, pieces: AsyncIterable<string>): Promise<strin
 }
 
 function tooLarge(path: string): DataError {
-  return new DataError(`${path} has more than 512 MiB: write it as JSONL, one record per line`)
+  return new DataError(`${path} is larger than 512 MiB: write it as JSONL, one record per line`)
 }

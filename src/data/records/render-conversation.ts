@@ -1,30 +1,30 @@
 import type { ChatMessage } from './example.ts'
 
-/** A conversation as text; `addGenerationPrompt` appends what an answer begins with. */
+/** Renders a conversation as text; `addGenerationPrompt` appends the beginning of an answer. */
 export type RenderChat = (
   messages: readonly ChatMessage[],
   options: { readonly addGenerationPrompt: boolean; readonly tools?: readonly unknown[] | undefined }
 ) => string
 
-/** A conversation as text, and where its learned answers stand in it, as [start, end) in characters, in order. */
+/** A conversation as text, and the ranges of its learned answers as [start, end) in characters, in order. */
 export interface RenderedConversation {
   readonly text: string
   readonly learned: readonly (readonly [number, number])[]
 }
 
-/** What a template left out of a conversation. */
+/** The part of a conversation that a template left out. */
 export type LeftOut = 'thoughts' | 'messages'
 
-/** Contents that no conversation has, to see what a template makes of them. */
+/** Contents that no real conversation has, to see how a template renders them. */
 const PROBES = ['\u{1f33f}probe', '\u{1fab5}other'] as const
 
 /**
- * Puts a conversation into a template and marks its answers. An answer is what the conversation up to it has more than the
- * conversation before it and the answer's beginning. Where the template shows earlier answers otherwise later on, each
- * answer is a conversation of its own.
+ * Renders a conversation with a template and marks its answers. An answer is what the conversation up to and including
+ * it adds to the conversation before it plus the generation prompt. If the template renders earlier answers differently
+ * later on, each answer becomes a separate conversation.
  *
- * @param onLeftOut told what the template does not write: a thought that it cuts off, or a whole message
- * @throws {Error} when the template fails, or does not write tools or calls that the conversation has
+ * @param onLeftOut receives what the template does not render: a thought that it cuts off, or a whole message
+ * @throws {Error} when the template fails, or does not render the conversation's tools or calls
  */
 export function renderConversation(
   { messages, tools }: { readonly messages: readonly ChatMessage[]; readonly tools?: readonly unknown[] },
@@ -48,8 +48,8 @@ export function renderConversation(
 }
 
 /**
- * Where an answer begins: behind what the template appends for an answer to come. A template may open a thought there that
- * it does not write for an answer without one; then the answer begins where two answers to the same begin to differ.
+ * Where an answer begins: after the generation prompt. That prompt may open a thought that the template does not render
+ * for an answer without one; then the answer begins where the renderings of two different answers diverge.
  */
 function answerStart(
   messages: readonly ChatMessage[],
@@ -68,11 +68,11 @@ function answerStart(
   )
   const earlier = index === 0 ? 0 : render(before).length
   if (start < earlier || (index > 0 && !after.startsWith(render(before))))
-    throw new Error('a conversation with its answer does not begin like the one without it')
+    throw new Error('the conversation with its answer does not begin like the conversation without it')
   return start
 }
 
-/** @throws {Error} where the template writes the same without what the conversation has */
+/** @throws {Error} if the template renders the same text without that part of the conversation */
 function requireTools(
   messages: readonly ChatMessage[],
   tools: readonly unknown[] | undefined,
@@ -82,13 +82,13 @@ function requireTools(
   const same = (part: readonly ChatMessage[], kept: readonly unknown[] | undefined): boolean =>
     attempt(() => renderChat(part, { addGenerationPrompt: false, ...(kept && { tools: kept }) })) === text
   if (tools !== undefined && tools.length > 0 && same(messages, undefined))
-    throw new Error('it does not write the "tools" of the conversation: use a template that does')
+    throw new Error('it does not render the "tools" of the conversation: use a template that does')
   for (const [index, { extra }] of messages.entries()) {
     if (extra?.tool_calls === undefined) continue
     const { tool_calls: _, ...rest } = extra
     const without = messages.map((message, at) => (at === index ? { ...message, extra: rest } : message))
     if (same(without, tools))
-      throw new Error(`it does not write the "tool_calls" of message ${index + 1}: use a template that does`)
+      throw new Error(`it does not render the "tool_calls" of message ${index + 1}: use a template that does`)
   }
 }
 
@@ -126,6 +126,6 @@ function sharedLength(left: string, right: string): number {
   const most = Math.min(left.length, right.length)
   let length = 0
   while (length < most && left[length] === right[length]) length++
-  // Not within a surrogate pair.
+  // Never inside a surrogate pair.
   return /[\ud800-\udbff]/.test(left.charAt(length - 1)) ? length - 1 : length
 }

@@ -1,46 +1,48 @@
-import { type TextTokenizer, textPrefix, withPrefix } from '../text/text-tokenizer.ts'
+import { type TextTokenizer, textPrefix } from '../text/text-tokenizer.ts'
 import { DataError, type TrainingExample } from './example.ts'
 import { type LeftOut, type RenderChat, renderConversation } from './render-conversation.ts'
 
 export type { RenderChat } from './render-conversation.ts'
 
-/** Tokens of an example and which of them are learned. */
+/** Tokens of an example, and which of them are learned. */
 export interface TokenizedExample {
   readonly ids: Int32Array
-  /** 1 where the token is a target to learn, 0 where it is only read; the first token is never a target. */
+  /** 1 for a token to learn, 0 for one that is only context; the first token is never a target. */
   readonly weights: Uint8Array
 }
 
-/** How examples become tokens. */
+/** How examples are tokenized. */
 export interface TokenizeExampleOptions {
   readonly tokenizer: TextTokenizer
-  /** `completions`: prompts are read but not learned. `all`: every token is. */
+  /** `completions`: prompts are context but not learned. `all`: every token is learned. */
   readonly loss: 'completions' | 'all'
-  /** The tokenizer's chat template; without it conversations are refused. */
+  /** The tokenizer's chat template; conversations are refused without one. */
   readonly renderChat?: RenderChat
-  /** Told what of an example does not become what its author may think. */
+  /** Receives notes on parts of an example that may not be treated as its author expects. */
   onNote?(note: TokenizeNote): void
 }
 
-/** What a reader of data should know: parts that the template leaves out, markers that stand in a text. */
-export type TokenizeNote = LeftOut | 'special tokens'
+/**
+ * A note on an example: parts that the template leaves out, special tokens inside a text, a conversation without the
+ * token that other texts begin with.
+ */
+export type TokenizeNote = LeftOut | 'special tokens' | 'no beginning'
 
-/** A text and the parts of it that are learned, as [start, end) in characters, in order. */
+/** A text and its learned parts, as [start, end) in characters, in order. */
 interface MarkedText {
   readonly text: string
   readonly learned: readonly (readonly [number, number])[]
-  /** Whether the text brings its own special tokens, as chat templates do. */
+  /** Whether the text contains its own special tokens, as rendered chat templates do. */
   readonly templated: boolean
-  /** Whether it ends where its author stopped; a plain text may be cut anywhere. */
+  /** Whether it ends where its author ended it; a plain text may be cut anywhere. */
   readonly isWhole: boolean
 }
 
 /**
- * Tokens of one example: what the tokenizer puts before every text, unless a template has written it already, and EOS
- * behind a completion. A conversation is one example, or one for each answer where the template shows earlier turns
- * otherwise later on.
+ * Tokens of one example: the tokenizer's prefix, unless a template has written it already, and EOS after a completion.
+ * A conversation is one example, or one per answer if the template renders earlier turns differently later on.
  *
- * @throws {DataError} naming the example's place, when there is no chat template or it fails
+ * @throws {DataError} naming the example's place, when the chat template is missing or fails
  */
 export function tokenizeExample(
   example: TrainingExample,
@@ -85,7 +87,9 @@ function tokenize(
   if (loss === 'completions') {
     for (const [start, end] of learned) weights.fill(1, tokensUpTo(start), tokensUpTo(end))
   }
-  const ids = templated ? withPrefix(tokenizer, body) : [...textPrefix(tokenizer), ...body]
+  const prefix = textPrefix(tokenizer)
+  if (templated && prefix.some((id, index) => body[index] !== id)) onNote?.('no beginning')
+  const ids = templated ? body : [...prefix, ...body]
   const added = ids.length - body.length
   weights.unshift(...Array.from({ length: added }, () => 0))
   const end = templated ? [] : isWhole && eosId !== undefined ? [eosId] : suffix
@@ -96,7 +100,7 @@ function tokenize(
   weights[0] = 0
   return { ids: Int32Array.from(ids), weights: Uint8Array.from(weights) }
 
-  /** Tokens that lie wholly before character `end`: those that the text up to there shares with the whole. */
+  /** Number of tokens that lie wholly before character `end`: those that the text up to there shares with the whole. */
   function tokensUpTo(end: number): number {
     if (end === text.length) return body.length
     const part = tokenizer.encode(text.slice(0, end))

@@ -1,7 +1,7 @@
 /**
- * Cuts a long text into pieces of at most `maximumCharacters`, at an empty line if there is one, else at the end of
- * a sentence, else at a space, else mid-word. Pieces have about equal lengths, and joined by nothing but white space
- * they are the text again.
+ * Cuts a long text into pieces of at most `maximumCharacters`, at an empty line if there is one, otherwise at the end
+ * of a sentence, at a space, or mid-word. Pieces have about equal lengths; apart from white space, joining them gives
+ * the text again.
  *
  * @throws {RangeError} when `maximumCharacters` is below 2
  */
@@ -20,7 +20,7 @@ export function cutText(text: string, maximumCharacters: number): string[] {
   return pieces
 }
 
-/** Offset of the best place to cut in (from, to], never inside a surrogate pair. */
+/** The best offset to cut at in (from, to], never inside a surrogate pair. */
 function lastBorder(text: string, from: number, to: number): number {
   const window = text.slice(from, to)
   for (const border of [/\n\n/g, /[.!?]["')\]]*\s/g, /\s/g]) {

@@ -2,16 +2,16 @@ import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { requireRegularFile } from '../files/regular-file.ts'
 
-/** Bytes of every block of a file but the last, which has what is left. */
+/** Bytes in each block of a file except the last, which has the remainder. */
 export const FILE_BLOCK_BYTES = 1024 * 1024
-/** Bytes of a SHA-256 digest. */
+/** Bytes in a SHA-256 digest. */
 const DIGEST_BYTES = 32
 /** Largest file that has a block list, 32 GiB: the list itself then fits into one block. */
 export const LISTED_FILE_BYTES_MAX = (FILE_BLOCK_BYTES / DIGEST_BYTES) * FILE_BLOCK_BYTES
 
 /**
- * Computes the block list of a file from its bytes: the SHA-256 digests of its blocks of {@link FILE_BLOCK_BYTES}, one
- * after the other.
+ * Computes the block list of a file from its bytes: the SHA-256 digests of its blocks of {@link FILE_BLOCK_BYTES},
+ * concatenated.
  */
 export class BlockListHash {
   readonly #digests: Uint8Array[] = []
@@ -19,12 +19,12 @@ export class BlockListHash {
   #filled = 0
   #bytes = 0
 
-  /** Bytes so far. */
+  /** Bytes taken so far. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Takes the next bytes of the file, cut anywhere. */
+  /** Takes the next bytes of the file, in pieces of any length. */
   update(bytes: Uint8Array): void {
     for (let begin = 0; begin < bytes.length; ) {
       const piece = bytes.subarray(begin, begin + FILE_BLOCK_BYTES - this.#filled)
@@ -49,7 +49,7 @@ export class BlockListHash {
   }
 }
 
-/** Bytes of the block list of a file of `bytes`. */
+/** Length of the block list of a file of `bytes`. */
 export function blockListBytes(bytes: number): number {
   return DIGEST_BYTES * Math.ceil(bytes / FILE_BLOCK_BYTES)
 }
@@ -59,7 +59,7 @@ export function blockListDigest(list: Uint8Array): Uint8Array {
   return createHash('sha256').update(list).digest()
 }
 
-/** A block of a file: its digest in hex, and which bytes of the file it holds. */
+/** A block of a file: its digest in hex, and its byte range in the file. */
 export interface FileBlock {
   readonly digest: string
   readonly offset: number
@@ -79,7 +79,7 @@ export function fileBlocks(bytes: number, list: Uint8Array): FileBlock[] {
   })
 }
 
-/** A whole file, and the block list by which others name it. */
+/** A whole file, and the block list by which others identify it. */
 export interface ListedFile {
   readonly path: string
   readonly bytes: number

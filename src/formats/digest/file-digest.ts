@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { requireRegularFile } from '../files/regular-file.ts'
 
-/** SHA-256 of a file, or of several as if they were one, read a piece at a time. */
+/** SHA-256 of a file, or of the concatenation of several, read a piece at a time. */
 export async function fileDigest(...paths: readonly string[]): Promise<Uint8Array> {
   const hash = createHash('sha256')
   for (const path of paths) {

@@ -1,13 +1,13 @@
 import { float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './half-floats.ts'
 import { float32Bytes, float32FromBytes, HOST_IS_LITTLE_ENDIAN } from './little-endian.ts'
 
-/** Floating-point formats that files hold and that are read into and written from float32. */
+/** Floating-point formats in files, converted from and to float32. */
 export type ElementFormat = 'F32' | 'F16' | 'BF16'
 
 /** Bytes of one element. */
 export const ELEMENT_FORMAT_BYTES: Readonly<Record<ElementFormat, number>> = { F32: 4, F16: 2, BF16: 2 }
 
-/** Whether `name` is a format that is read and written here. */
+/** Whether `name` is a supported format. */
 export function isElementFormat(name: string): name is ElementFormat {
   return name in ELEMENT_FORMAT_BYTES
 }
@@ -54,7 +54,7 @@ function littleEndianUint16(bytes: Uint8Array): Uint16Array {
 
 let float16Values: Float32Array | undefined
 
-/** Every binary16 by its bits: reading a model takes hundreds of millions of look-ups. */
+/** All binary16 values, indexed by their bits: reading a model takes hundreds of millions of look-ups. */
 function float16Table(): Float32Array {
   float16Values ??= Float32Array.from({ length: 65_536 }, (_, bits) => float16ToFloat32(bits))
   return float16Values

@@ -1,6 +1,6 @@
 import type { ElementFormat } from './element-formats.ts'
 
-/** From here on an element rounds to infinity. */
+/** Smallest magnitude that rounds to infinity. */
 const OVERFLOW: Readonly<Record<ElementFormat, number>> = {
   F32: Number.POSITIVE_INFINITY,
   F16: 65_520,
@@ -8,12 +8,12 @@ const OVERFLOW: Readonly<Record<ElementFormat, number>> = {
 }
 const NAMES: Readonly<Record<ElementFormat, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
 
-/** Why `data` cannot be written in a format: the first element that is not finite, or beyond its range. */
+/** Why `data` cannot be written in a format: the first element that is not finite or out of range. */
 export function rangeFault(data: Float32Array, format: ElementFormat): string | undefined {
   const limit = OVERFLOW[format]
   const wrong = data.find((element) => !(Math.abs(element) < limit))
   if (wrong === undefined) return undefined
   return Number.isFinite(wrong)
-    ? `holds ${wrong}, which is beyond the range of ${NAMES[format]}`
-    : `holds ${wrong}`
+    ? `contains ${wrong}, which is out of the range of ${NAMES[format]}`
+    : `contains ${wrong}`
 }

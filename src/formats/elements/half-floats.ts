@@ -1,12 +1,11 @@
 /**
- * IEEE 754 binary16 and bfloat16 as bit patterns. Node 20 has no Float16Array, and neither has any version for
- * bfloat16.
+ * IEEE 754 binary16 and bfloat16 as bit patterns. Node 20 has no Float16Array, and no version has an array of bfloat16.
  */
 
 const scratchFloat = new Float32Array(1)
 const scratchBits = new Uint32Array(scratchFloat.buffer)
 
-/** Bits of a binary16 to its exact value. */
+/** The exact value of a binary16, given its bits. */
 export function float16ToFloat32(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >>> 10) & 0x1f
@@ -33,7 +32,7 @@ export function float32ToFloat16(value: number): number {
   return sign | ((rounded - 0x38000000) >>> 13)
 }
 
-/** Bits of a bfloat16 to its exact value. */
+/** The exact value of a bfloat16, given its bits. */
 export function bfloat16ToFloat32(bits: number): number {
   scratchBits[0] = bits << 16
   return scratchFloat[0]!

@@ -7,7 +7,8 @@ import { decodeUtf8 } from './utf8-text.ts'
 /**
  * Reads a text file in UTF-8, without its byte order mark.
  *
- * @throws {FormatError} naming the file, when it is UTF-16 or no text in UTF-8, or stands in for the file that was meant
+ * @throws {FormatError} naming the file, when it is not UTF-8 text, or replaced the intended file (see
+ * `not-the-file.ts`)
  * @throws {Error} when it cannot be read
  */
 export function readTextFile(path: string): string {

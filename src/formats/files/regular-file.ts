@@ -2,8 +2,8 @@ import { type Stats, statSync } from 'node:fs'
 import { FormatError } from '../format-error.ts'
 
 /**
- * Refuses anything but a regular file before it is opened: a FIFO may block for ever, and a device has no end. Links
- * are followed. A path at which there is nothing passes: whoever opens it says so.
+ * Refuses anything but a regular file before it is opened: a FIFO may block forever, and a device has no end. Links are
+ * followed. A missing path is accepted: opening it reports the error.
  *
  * @throws {FormatError} naming the path and what it is
  */

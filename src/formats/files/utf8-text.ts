@@ -1,6 +1,6 @@
 import { FormatError } from '../format-error.ts'
 
-/** Text in an encoding that Loam does not read; the message names the file, the line and what to do. */
+/** Thrown for text in an unsupported encoding; the message names the file, the line and what to do. */
 export class TextEncodingError extends FormatError {
   override readonly name = 'TextEncodingError'
 }
@@ -12,7 +12,7 @@ const BYTE_ORDER_MARK = '\ufeff'
  * The text of UTF-8 bytes, without a byte order mark.
  *
  * @param name the file's, for the error
- * @throws {TextEncodingError} with the line, when the bytes are UTF-16 or no UTF-8
+ * @throws {TextEncodingError} with the line, when the bytes are not UTF-8
  */
 export function decodeUtf8(bytes: Uint8Array, name: string): string {
   requireNotUtf16(bytes, name)
@@ -24,10 +24,9 @@ export function decodeUtf8(bytes: Uint8Array, name: string): string {
 }
 
 /**
- * The text of UTF-8 bytes that come in pieces, in pieces, without a byte order mark. A character may lie across two of
- * them.
+ * Decodes UTF-8 bytes piece by piece, without the byte order mark. A character may span two pieces.
  *
- * @throws {TextEncodingError} with the line, when the bytes are UTF-16 or no UTF-8
+ * @throws {TextEncodingError} with the line, when the bytes are not UTF-8
  */
 export async function* decodeUtf8Stream(
   chunks: AsyncIterable<Uint8Array>,
@@ -51,11 +50,11 @@ export async function* decodeUtf8Stream(
   try {
     yield decoder.decode()
   } catch {
-    throw new TextEncodingError(`${name}:${line}: ends within a character: is the file cut off?`)
+    throw new TextEncodingError(`${name}:${line}: ends inside a character: is the file truncated?`)
   }
 }
 
-/** UTF-16 by its byte order mark, or by the zero bytes that it gives the letters of English. */
+/** Detects UTF-16 by its byte order mark, or by the zero bytes of ASCII letters. */
 function requireNotUtf16(bytes: Uint8Array, name: string): void {
   const [first, second, third, fourth] = bytes
   const marked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
@@ -63,14 +62,14 @@ function requireNotUtf16(bytes: Uint8Array, name: string): void {
   const high = first === 0 && second !== 0 && third === 0 && fourth !== 0
   if (marked || (bytes.length >= 4 && (low || high)))
     throw new TextEncodingError(
-      `${name}:1: is UTF-16, not UTF-8 text, as PowerShell's > writes it: save it as UTF-8`
+      `${name}:1: is UTF-16, not UTF-8 text (PowerShell's > writes it): save it as UTF-8`
     )
 }
 
 /**
  * The error for the first line that does not decode.
  *
- * @param from number of the bytes' first line, and whether they may begin within a character
+ * @param from line number of the first byte, and whether the bytes may begin inside a character
  */
 function notUtf8(
   bytes: Uint8Array,
@@ -78,7 +77,7 @@ function notUtf8(
   name: string
 ): TextEncodingError {
   let at = line
-  // The rest of a character that began before these bytes.
+  // The remainder of a character that began before these bytes.
   let start = isContinued ? bytes.findIndex((byte) => (byte & 0xc0) !== 0x80) : 0
   if (start === -1 || start > 3) start = 0
   while (start < bytes.length) {

@@ -37,7 +37,7 @@ export const GGUF_TYPES = {
 type IntegerType = 'uint8' | 'int8' | 'uint16' | 'int16' | 'uint32' | 'int32' | 'uint64' | 'int64'
 export type GgufNumberType = IntegerType | 'float32' | 'float64'
 
-/** One value of a GGUF file's metadata. 64-bit integers are numbers: beyond 2^53 they are refused. */
+/** One value of a GGUF file's metadata. 64-bit integers are numbers; values beyond 2^53 are refused. */
 export type GgufValue =
   | { readonly type: GgufNumberType; readonly value: number }
   | { readonly type: 'bool'; readonly value: boolean }
@@ -56,7 +56,7 @@ export interface GgufFile {
 
 /** How to write a GGUF file. */
 export interface EncodeGgufOptions {
-  /** Element format of a tensor; F32 unless given. llama.cpp wants norms and biases in F32. */
+  /** Element format of a tensor; F32 by default. llama.cpp wants norms and biases in F32. */
   readonly format?: (name: string, shape: readonly number[]) => ElementFormat
 }
 
@@ -67,11 +67,11 @@ export const GGUF_VERSION = 3
 export const GGUF_ALIGNMENT = 32
 /** Element formats by ggml's number. */
 export const GGML_FORMATS: Readonly<Record<ElementFormat, number>> = { F32: 0, F16: 1, BF16: 30 }
-/** ggml's longest tensor name, without its closing zero. */
+/** ggml's longest tensor name, without the terminating zero. */
 const NAME_BYTES_MAX = 63
 
 /**
- * A GGUF file piece by piece, tensors in the order of the map. A chunk may share memory with its tensor.
+ * Writes a GGUF file piece by piece, tensors in the order of the map. A chunk may share memory with its tensor.
  *
  * @throws {FormatError} when a tensor's shape does not fit its data or its name is too long for ggml, or a number does
  *   not fit its type
@@ -92,7 +92,7 @@ export function* ggufChunks(
     if (shape.reduce((product, extent) => product * extent, 1) !== data.length)
       throw new FormatError(`tensor ${name}: shape [${shape}] does not fit ${data.length} elements`)
     if (Buffer.byteLength(name) > NAME_BYTES_MAX)
-      throw new FormatError(`tensor ${name}: ggml takes names of at most ${NAME_BYTES_MAX} bytes`)
+      throw new FormatError(`tensor ${name}: ggml allows names of at most ${NAME_BYTES_MAX} bytes`)
     const chosen = format(name, shape)
     formats.push(chosen)
     writer.string(name)

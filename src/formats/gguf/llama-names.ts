@@ -1,7 +1,7 @@
 import { FormatError } from '../format-error.ts'
 import type { Tensor } from '../tensor.ts'
 
-/** What the names and the rows of a GGUF file of the Llama family depend on. */
+/** The settings that determine names and row order in a GGUF file of the Llama family. */
 export interface GgufArchitecture {
   /** ggml's name: `llama` for Llama and Mistral. */
   readonly name: 'llama' | 'qwen2' | 'qwen3'
@@ -9,7 +9,7 @@ export interface GgufArchitecture {
   readonly keyValueHeads: number
 }
 
-/** GGUF's names of a layer's modules by their Hugging Face names. */
+/** GGUF names of a layer's modules, by their Hugging Face names. */
 const MODULES: Readonly<Record<string, string>> = {
   'self_attn.q_proj': 'attn_q',
   'self_attn.k_proj': 'attn_k',
@@ -38,13 +38,14 @@ const OTHERS: Readonly<Record<string, string>> = {
 export function ggufModule(module: string): string {
   const match = /^model\.layers\.(\d+)\.(.+)$/.exec(module)
   const name = match === null ? OTHERS[module] : MODULES[match[2]!]
-  if (name === undefined) throw new FormatError(`${module} has no name in GGUF`)
+  if (name === undefined) throw new FormatError(`GGUF has no name for ${module}`)
   return match === null ? name : `blk.${match[1]}.${name}`
 }
 
 /**
- * Rows of a module's weight, bias or B factor in GGUF's order. Hugging Face rotates the first half of a head's rows
- * with its second half, llama.cpp's `llama` rotates neighbours: the rows of q and k are interleaved, head by head.
+ * Rows of a module's weight, bias or B factor in GGUF's order. Hugging Face's rotary embedding pairs the first half of
+ * a head's rows with the second half, llama.cpp's `llama` pairs neighbours, so the rows of q and k are interleaved
+ * within each head.
  *
  * @param tensor [out, …]
  * @throws {FormatError} when the rows do not divide into whole heads
@@ -56,12 +57,12 @@ export function ggufRows(module: string, tensor: Tensor, architecture: GgufArchi
   return tensor
 }
 
-/** Row `half · size/2 + i` of every head becomes its row `2i + half`. */
+/** Moves row `half · size/2 + i` of every head to row `2i + half`. */
 function interleaveHalves(module: string, { shape, data }: Tensor, heads: number): Tensor {
   const rows = shape[0]!
   const size = rows / heads
   if (!Number.isInteger(size) || size % 2 !== 0)
-    throw new FormatError(`${module}: ${rows} rows are not ${heads} heads of an even size`)
+    throw new FormatError(`${module}: ${rows} rows cannot be divided into ${heads} heads of even size`)
   const width = data.length / rows
   const moved = new Float32Array(data.length)
   for (let row = 0; row < rows; row++) {

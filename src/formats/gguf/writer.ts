@@ -1,7 +1,7 @@
 import { FormatError } from '../format-error.ts'
 import { GGUF_TYPES, type GgufNumberType, type GgufValue } from './gguf.ts'
 
-/** Puts the fields of a GGUF file's head one after another, little-endian. */
+/** Writes the fields of a GGUF file's header one after another, little-endian. */
 export interface GgufWriter {
   number(type: GgufNumberType, value: number): void
   string(text: string): void
@@ -23,12 +23,12 @@ const BITS: Readonly<Record<GgufNumberType, number>> = {
   float64: 64
 }
 
-/** Bytes of a number of that type. */
+/** Size of a number of that type. */
 export function ggufNumberBytes(type: GgufNumberType): number {
   return BITS[type] / 8
 }
 
-/** A writer with nothing in it. */
+/** Creates an empty writer. */
 export function createGgufWriter(): GgufWriter {
   const parts: Uint8Array[] = []
 

@@ -1,53 +1,70 @@
 /**
- * One rule for all of other programs' configuration: a key that can change a number is used, or known to change none, or
- * refused by name. Each reader has a table; a key that is in no table is refused too, unless its value says that what it
- * is about is absent (null, false, an empty string, list or object).
+ * One rule for other programs' configuration files: each key is used, known to change no result, or refused by name.
+ * Each reader has a table of keys; a key missing from the table is refused too, unless its value means "absent" (null,
+ * false, an empty string, list or object).
  */
 export interface KeyTable {
-  /** What the table is of, for messages: `config.json`. */
+  /** Name of the file for messages, such as `config.json`. */
   readonly file: string
   /** Keys that the reader uses. */
   readonly used: readonly string[]
-  /** Keys that are passed over, grouped by the reason for which they change nothing. */
+  /** Ignored keys, grouped by the reason why they change nothing. */
   readonly harmless: readonly HarmlessKeys[]
-  /** Keys that change what is computed, by name. */
+  /** Refused keys, by name: they change what is computed. */
   readonly refused: Readonly<Record<string, RefusedKey>>
 }
 
-/** Keys that one reason makes harmless. */
+/** Keys that are harmless for one reason. */
 export interface HarmlessKeys {
   readonly reason: string
   readonly keys: readonly string[]
+  /** More of them, by their form; a refused key is refused whatever its form. */
+  readonly patterns?: readonly RegExp[]
 }
 
 /** A key that is refused. */
 export interface RefusedKey {
-  /** Values at which it changes nothing, beside those that say that it is absent. */
+  /** Values with which it changes nothing, besides those that mean "absent". */
   readonly unless?: readonly unknown[]
-  /** What it means, as the end of a sentence, and what to do. */
+  /** What it means, as the rest of a sentence, and what to do. */
   readonly cure: string
 }
 
-/** How much of a value a message shows. */
+/** Characters of a value that a message shows. */
 const SHOWN_MAX = 60
 
 /**
- * What an object says that its reader would pass over.
+ * Lists the keys of an object that its reader would wrongly ignore.
  *
- * @returns one sentence for each key, none where all is used or harmless
+ * @returns one sentence per key, none if all are used or harmless
  */
 export function findUnreadKeys(json: object, { file, used, harmless, refused }: KeyTable): string[] {
+  return unreadKeys(json, { file, used, harmless, refused }).map(({ key, value, cure }) => {
+    const where = `${file}, ${key}: ${shown(value)}`
+    if (cure !== undefined) return `${where} ${cure}`
+    return `${where} is a key that Loam does not know and that may change what is computed; if it is only a note by the program that wrote the file, remove it`
+  })
+}
+
+/** A key that its reader would wrongly ignore. */
+export interface UnreadKey {
+  readonly key: string
+  readonly value: unknown
+  /** As in `RefusedKey`; undefined for a key missing from the table. */
+  readonly cure: string | undefined
+}
+
+/** The keys of an object that its reader would wrongly ignore. */
+export function unreadKeys(json: object, { used, harmless, refused }: KeyTable): UnreadKey[] {
   const known = new Set([...used, ...harmless.flatMap(({ keys }) => keys)])
+  const forms = harmless.flatMap(({ patterns = [] }) => patterns)
   return Object.entries(json).flatMap(([key, value]) => {
     if (known.has(key)) return []
     const refusal = Object.hasOwn(refused, key) ? refused[key] : undefined
+    if (refusal === undefined && forms.some((form) => form.test(key))) return []
     if (refusal?.unless?.some((allowed) => sameJson(allowed, value))) return []
     if (saysAbsent(value) && !(refusal?.unless !== undefined && value === false)) return []
-    const where = `${file}, ${key}: ${shown(value)}`
-    if (refusal !== undefined) return [`${where} ${refusal.cure}`]
-    return [
-      `${where} is a key that Loam does not know, and it may change what is computed; if it is only a note of the program that wrote it, remove it from the file`
-    ]
+    return [{ key, value, cure: refusal?.cure }]
   })
 }
 

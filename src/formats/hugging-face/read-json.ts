@@ -5,7 +5,7 @@ import { parseJson } from '../json/parse-json.ts'
 /**
  * Reads a file that holds a JSON object, in UTF-8 with or without a byte order mark.
  *
- * @throws {Error} with the path, when the file is missing, no JSON (with line and column), or JSON of something else
+ * @throws {Error} with the path, when the file is missing, is not JSON (with line and column), or is not an object
  */
 export function readJsonObject(path: string): object {
   const json = parseJson(readTextFile(path), path)

@@ -1,4 +1,4 @@
-/** Where a text stops being JSON, and why. */
+/** Position at which a text stops being JSON, and why. */
 export interface JsonFault {
   /** From 1 on. */
   readonly line: number
@@ -9,7 +9,10 @@ export interface JsonFault {
 
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | ':' | ', or end' | 'nothing'
 
-/** Where `text` stops being JSON; undefined where it is JSON. Node's own messages name the place only sometimes. */
+/**
+ * Finds where `text` stops being JSON; undefined if it is valid. Node's own messages do not always include the
+ * position.
+ */
 export function jsonFault(text: string): JsonFault | undefined {
   const found = firstFault(text)
   if (found === undefined) return undefined
@@ -33,7 +36,7 @@ function firstFault(text: string): Place | undefined {
     const character = text[at]
     const fault = (reason: string): Place => ({ index: at, reason })
     if (character === undefined) return expected === 'nothing' ? undefined : fault(atEnd(open, expected))
-    if (expected === 'nothing') return fault(`${shown(character)} follows the end of the JSON value`)
+    if (expected === 'nothing') return fault(`${shown(character)} after the end of the JSON value`)
     if ((character === '}' || character === ']') && closes(character, open.at(-1), expected)) {
       open.pop()
       at++
@@ -75,7 +78,7 @@ function closes(character: '}' | ']', open: '{' | '[' | undefined, expected: Exp
 function atEnd(open: readonly string[], expected: Expected): string {
   if (open.length === 0) return 'the text is empty'
   return expected === ':'
-    ? 'the text ends in front of a colon'
+    ? 'the text ends before a colon'
     : `the text ends inside ${open.at(-1) === '{' ? 'an object' : 'a list'}`
 }
 
@@ -98,7 +101,7 @@ function endOfString(text: string, start: number): number | Place {
       const wrong = text.slice(at, at + 2)
       return {
         index: at,
-        reason: `${wrong} is not an escape of JSON: write a backslash as \\\\, or paths with /`
+        reason: `${wrong} is not a JSON escape: write a backslash as \\\\, or paths with /`
       }
     }
     at += sequence[0].length - 1
@@ -113,7 +116,7 @@ function endOfScalar(text: string, start: number): number | Place {
   const found = word === '' ? text[start]! : word
   return {
     index: start,
-    reason: `expected a value, found ${shown(found)}${found === "'" ? ' (strings have double quotes)' : ''}`
+    reason: `expected a value, found ${shown(found)}${found === "'" ? ' (strings need double quotes)' : ''}`
   }
 }
 

@@ -4,7 +4,7 @@ import { jsonFault } from './json-fault.ts'
 /**
  * Parses JSON.
  *
- * @param source the file, for the message
+ * @param source name of the file, for the message
  * @throws {FormatError} with the file, line and column at which the text stops being JSON
  */
 export function parseJson(text: string, source: string): unknown {

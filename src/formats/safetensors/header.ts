@@ -1,7 +1,7 @@
 import { compareStrings } from '../compare-strings.ts'
 import { FormatError } from '../format-error.ts'
 
-/** A safetensors file that is damaged, hostile, or of a kind that is not read here. */
+/** Thrown for a safetensors file that is damaged, hostile or unsupported. */
 export class SafetensorsError extends FormatError {
   override readonly name: string = 'SafetensorsError'
 }
@@ -25,7 +25,7 @@ export const DTYPE_BYTES: ReadonlyMap<string, number> = new Map([
   ['F64', 8]
 ])
 
-/** Where one tensor lies in a safetensors file. */
+/** Location of a tensor in a safetensors file. */
 export interface SafetensorsEntry {
   readonly name: string
   readonly dtype: string
@@ -35,28 +35,28 @@ export interface SafetensorsEntry {
   readonly end: number
 }
 
-/** What the header of a safetensors file says. */
+/** The header of a safetensors file. */
 export interface SafetensorsHeader {
-  /** In the order of the data. */
+  /** In the order of their data. */
   readonly entries: readonly SafetensorsEntry[]
   readonly metadata: Readonly<Record<string, string>>
 }
 
 /** Bytes of the little-endian length in front of the header. */
 export const LENGTH_BYTES = 8
-/** Longest header that is read unless the caller says otherwise: room for over 100,000 tensors. */
+/** Default for the longest accepted header: room for over 100,000 tensors. */
 export const HEADER_BYTES_MAX = 16 * 1024 * 1024
-/** Header key that holds free strings instead of a tensor. */
+/** Header key with free-form strings instead of a tensor. */
 export const METADATA_KEY = '__metadata__'
 
 const TENSOR_KEYS = ['data_offsets', 'dtype', 'shape']
 
 /**
- * Reads and checks the header of a safetensors file: every tensor inside the file, no overlap, no hole, no byte left
- * over, no key twice.
+ * Reads and checks the header of a safetensors file: every tensor is inside the file, and there are no overlaps, gaps,
+ * trailing bytes or repeated keys.
  *
- * @param bytes the file, or its beginning up to the end of the header at least
- * @param fileLength bytes of the whole file, where `bytes` is its beginning only
+ * @param bytes the file, or at least its beginning up to the end of the header
+ * @param fileLength length of the whole file, if `bytes` is only its beginning
  * @throws {SafetensorsError} saying what is wrong
  */
 export function parseSafetensorsHeader(
@@ -65,14 +65,16 @@ export function parseSafetensorsHeader(
   fileLength = bytes.length
 ): SafetensorsHeader {
   if (bytes.length < LENGTH_BYTES)
-    throw new SafetensorsError(`${bytes.length} bytes are too few for a safetensors file: download it again`)
+    throw new SafetensorsError(
+      `${bytes.length} bytes are too few for a safetensors file: download the file again`
+    )
   const headerLength = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getBigUint64(0, true)
   if (headerLength > BigInt(maxHeaderBytes)) {
     throw new SafetensorsError(`the header claims ${headerLength} bytes; at most ${maxHeaderBytes} are read`)
   }
   const dataStart = LENGTH_BYTES + Number(headerLength)
   if (dataStart > bytes.length)
-    throw new SafetensorsError(`the header of ${headerLength} bytes is cut off: download the file again`)
+    throw new SafetensorsError(`the header of ${headerLength} bytes is truncated: download the file again`)
 
   const header = parseJsonObject(bytes.subarray(LENGTH_BYTES, dataStart))
   let metadata: Record<string, string> = {}
@@ -81,13 +83,13 @@ export function parseSafetensorsHeader(
     if (name === METADATA_KEY) metadata = checkMetadata(value)
     else entries.push(checkEntry(name, value, dataStart, fileLength))
   }
-  // Empty tensors share their offset with a neighbour, hence the second and third key.
+  // Empty tensors share their offset with a neighbour, hence the second and third sort key.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end || compareStrings(a.name, b.name))
   let position = dataStart
   for (const { name, begin, end } of entries) {
     if (begin < position) throw new SafetensorsError(`tensor ${quote(name)} overlaps the one before it`)
     if (begin > position)
-      throw new SafetensorsError(`${begin - position} bytes in front of ${quote(name)} belong to no tensor`)
+      throw new SafetensorsError(`${begin - position} bytes before ${quote(name)} belong to no tensor`)
     position = end
   }
   if (position !== fileLength) {
@@ -111,7 +113,7 @@ function parseJsonObject(bytes: Uint8Array): Record<string, unknown> {
 }
 
 /**
- * JSON.parse keeps the last of two equal keys in silence, so two readers could see two files. Scans text that is
+ * JSON.parse silently keeps the last of two equal keys, so two readers could see different files. Scans text that is
  * known to be valid JSON, in which a string followed by a colon is a key.
  */
 function refuseDuplicateKeys(json: string): void {
@@ -128,7 +130,7 @@ function refuseDuplicateKeys(json: string): void {
     if (json[next] !== ':') continue
     const key: string = JSON.parse(json.slice(start, i + 1))
     const keys = open.at(-1)
-    if (keys?.has(key)) throw new SafetensorsError(`the header has the key ${quote(key)} twice`)
+    if (keys?.has(key)) throw new SafetensorsError(`the key ${quote(key)} is repeated in the header`)
     keys?.add(key)
   }
 }
@@ -156,25 +158,25 @@ function checkEntry(name: string, value: unknown, dataStart: number, fileLength:
   if (typeof dtype !== 'string' || elementBytes === undefined) {
     throw new SafetensorsError(`tensor ${quote(name)} has the unknown dtype ${quote(dtype)}`)
   }
-  if (!isSizeArray(shape)) throw new SafetensorsError(`tensor ${quote(name)} has a bad shape`)
+  if (!isSizeArray(shape)) throw new SafetensorsError(`tensor ${quote(name)} has an invalid shape`)
   if (!isSizeArray(offsets) || offsets.length !== 2)
-    throw new SafetensorsError(`tensor ${quote(name)} has bad data_offsets`)
+    throw new SafetensorsError(`tensor ${quote(name)} has invalid data_offsets`)
   const begin = dataStart + offsets[0]!
   const end = dataStart + offsets[1]!
   if (begin <= end && end > fileLength)
     throw new SafetensorsError(
-      `tensor ${quote(name)} is outside the file, which is cut off at ${fileLength} bytes: download it again`
+      `tensor ${quote(name)} is outside the file, which is truncated at ${fileLength} bytes: download it again`
     )
   if (begin > end) throw new SafetensorsError(`tensor ${quote(name)} is outside the file`)
   let length = elementBytes
   for (const extent of shape) {
     length *= extent
     if (!Number.isSafeInteger(length))
-      throw new SafetensorsError(`tensor ${quote(name)} has too large a shape`)
+      throw new SafetensorsError(`tensor ${quote(name)} has a shape that is too large`)
   }
   if (length !== end - begin) {
     throw new SafetensorsError(
-      `tensor ${quote(name)} has ${end - begin} bytes where its shape needs ${length}`
+      `tensor ${quote(name)} has ${end - begin} bytes, but its shape needs ${length}`
     )
   }
   return { name, dtype, shape, begin, end }
@@ -185,11 +187,11 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function isSizeArray(value: unknown): value is number[] {
-  // -0 is no size: its JSON form would not come back the same.
+  // -0 is not a valid size: its JSON form would not round-trip.
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0 && !Object.is(n, -0))
 }
 
-/** A name from outside, short and printable, for an error message. */
+/** An untrusted name, made short and printable for an error message. */
 function quote(value: unknown): string {
   return JSON.stringify(typeof value === 'string' ? value.slice(0, 80) : typeof value)
 }

@@ -16,22 +16,22 @@ import {
   SafetensorsError
 } from './header.ts'
 
-/** Floating-point formats that are read into and written from float32. */
+/** Floating-point formats that are converted from and to float32. */
 export type SafetensorsDtype = ElementFormat
 
 /** How to write a safetensors file. */
 export interface EncodeSafetensorsOptions {
-  /** Free strings for `__metadata__`; the key is written only when this is given. */
+  /** Free-form strings for `__metadata__`; the key is written only if this is given. */
   readonly metadata?: Readonly<Record<string, string>>
-  /** Element format of all tensors, `F32` unless given; the others round to nearest, ties to even. */
+  /** Element format of all tensors, `F32` by default; the others round to nearest, ties to even. */
   readonly dtype?: SafetensorsDtype
 }
 
 /** How to read a safetensors file. */
 export interface DecodeSafetensorsOptions {
-  /** Longest header accepted; `HEADER_BYTES_MAX` unless given. */
+  /** Longest accepted header; `HEADER_BYTES_MAX` by default. */
   readonly maxHeaderBytes?: number
-  /** Which tensors to read (all unless given); those left out may have any dtype. */
+  /** Which tensors to read, all by default; those left out may have any dtype. */
   readonly select?: (name: string) => boolean
 }
 
@@ -76,7 +76,7 @@ export function* safetensorsChunks(
 }
 
 /**
- * What the canonical file begins with: the header's length and the header. The elements of every tensor follow, in the
+ * The beginning of the canonical file: the header's length and the header. The elements of each tensor follow, in the
  * order of the tensors' names by UTF-16 code units.
  *
  * @param shapes by name
@@ -86,7 +86,23 @@ export function safetensorsHead(
   shapes: ReadonlyMap<string, readonly number[]>,
   { dtype = 'F32', metadata }: EncodeSafetensorsOptions = {}
 ): Uint8Array {
-  const header = new TextEncoder().encode(headerJson(shapes, dtype, metadata))
+  return framedHeader(headerJson(shapes, () => dtype, metadata))
+}
+
+/**
+ * What a file of 32-bit numbers begins with, like {@link safetensorsHead}.
+ *
+ * @param tensors shape and dtype by name
+ */
+export function safetensorsHead32(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly dtype: 'F32' | 'I32' }>
+): Uint8Array {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
+  return framedHeader(headerJson(shapes, (name) => tensors.get(name)!.dtype, undefined))
+}
+
+function framedHeader(json: string): Uint8Array {
+  const header = new TextEncoder().encode(json)
   const bytes = new Uint8Array(LENGTH_BYTES + header.length)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true)
   bytes.set(header, LENGTH_BYTES)
@@ -94,7 +110,7 @@ export function safetensorsHead(
 }
 
 /**
- * Reads a safetensors file with F32, F16 and BF16 tensors into float32. The tensors are copies; memory stays within
+ * Reads a safetensors file with F32, F16 and BF16 tensors into float32. The tensors are copies; memory use stays within
  * twice the file's size plus the header's.
  *
  * @throws {SafetensorsError} for anything that is not exactly a safetensors file of these dtypes
@@ -123,10 +139,10 @@ function elementsOf(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1)
 }
 
-/** Put together by hand: JSON.stringify would move keys that look like integers to the front. */
+/** Assembled by hand: JSON.stringify would move keys that look like integers to the front. */
 function headerJson(
   shapes: ReadonlyMap<string, readonly number[]>,
-  dtype: SafetensorsDtype,
+  dtypeOf: (name: string) => SafetensorsDtype | 'I32',
   metadata: Readonly<Record<string, string>> | undefined
 ): string {
   const fields = new Map<string, string>()
@@ -134,6 +150,7 @@ function headerJson(
   for (const name of [...shapes.keys()].sort(compareStrings)) {
     const shape = shapes.get(name)!
     if (name === METADATA_KEY) throw new SafetensorsError(`a tensor cannot be named ${METADATA_KEY}`)
+    const dtype = dtypeOf(name)
     const end = begin + elementsOf(shape) * DTYPE_BYTES.get(dtype)!
     fields.set(name, `{"data_offsets":[${begin},${end}],"dtype":"${dtype}","shape":[${shape.join(',')}]}`)
     begin = end
@@ -145,7 +162,7 @@ function headerJson(
   return sortedObjectJson([...fields])
 }
 
-/** A JSON object from keys and values that are JSON already. */
+/** A JSON object from keys and values that are already JSON. */
 function sortedObjectJson(fields: readonly (readonly [string, string])[]): string {
   const sorted = [...fields].sort(([a], [b]) => compareStrings(a, b))
   return `{${sorted.map(([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`
@@ -154,7 +171,7 @@ function sortedObjectJson(fields: readonly (readonly [string, string])[]): strin
 function readElements(bytes: Uint8Array, { name, dtype, begin, end }: SafetensorsEntry): Float32Array {
   if (!isElementFormat(dtype)) {
     throw new SafetensorsError(
-      `tensor ${JSON.stringify(name.slice(0, 80))} is ${dtype}; only F32, F16 and BF16 are read`
+      `tensor ${JSON.stringify(name.slice(0, 80))} is ${dtype}; only F32, F16 and BF16 are supported`
     )
   }
   return decodeElements(bytes.subarray(begin, end), dtype)

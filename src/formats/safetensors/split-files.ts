@@ -11,16 +11,16 @@ export interface SafetensorsFilePlan {
   readonly names: readonly string[]
 }
 
-/** How a model's weights lie in files. */
+/** How a model's weights are divided into files. */
 export interface SafetensorsFiles {
   readonly files: readonly SafetensorsFilePlan[]
-  /** Contents of `model.safetensors.index.json`; undefined where one file holds all. */
+  /** Contents of `model.safetensors.index.json`; undefined if one file holds everything. */
   readonly index: object | undefined
 }
 
 /**
- * Deals a model's tensors out to files as Hugging Face names them: `model.safetensors`, or
- * `model-00001-of-00002.safetensors` and so on with an index. A tensor is never cut.
+ * Distributes a model's tensors over files named as Hugging Face names them: `model.safetensors`, or
+ * `model-00001-of-00002.safetensors` and so on with an index. A tensor is never split.
  */
 export function planSafetensorsFiles(
   tensors: TensorMap,

@@ -36,5 +36,6 @@ export function logProbabilityGraph(
     ...(isolateDocuments && { sequence: isolatedDocuments(builder, batch, length) })
   })
   const head = cast(weights.parameter(headParameter(config)), 'float32')
-  return builder.build({ logProbabilities: targetLogProbabilities(hidden, head, targets) })
+  const logProbabilities = targetLogProbabilities(hidden, head, targets, config.logitSoftCap)
+  return builder.build({ logProbabilities })
 }

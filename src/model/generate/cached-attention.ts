@@ -1,3 +1,5 @@
+import type { AttentionSettings } from '../families/shared/attention.ts'
+import { softCapped } from '../families/shared/soft-cap.ts'
 import { add, concat, type GraphNode, matMul, reshape, slice, softmax } from '../graph/index.ts'
 
 /** Keys and values that earlier runs computed, each [batch, keyHeads, capacity, headSize]. */
@@ -20,14 +22,16 @@ export function cachedAttention(
   k: GraphNode,
   v: GraphNode,
   past: PastNodes | undefined,
-  mask: GraphNode
+  mask: GraphNode,
+  { scale, softCap }: AttentionSettings = {}
 ): GraphNode {
   const [batch, heads, group, length, headSize] = q.shape as [number, number, number, number, number]
   const capacity = past?.keys.shape[2] ?? 0
   const rows = reshape(q, [batch, heads, group * length, headSize])
-  const alpha = 1 / Math.sqrt(headSize)
+  const alpha = scale ?? 1 / Math.sqrt(headSize)
   const scoresOf = (keys: GraphNode): GraphNode => matMul(rows, keys, { transposeB: true, alpha })
-  const scores = past ? concat([scoresOf(past.keys), scoresOf(k)], 3) : scoresOf(k)
+  const all = past ? concat([scoresOf(past.keys), scoresOf(k)], 3) : scoresOf(k)
+  const scores = softCapped(all, softCap).capped
   const shape = scores.shape
   const masked = add(reshape(scores, [batch, heads, group, length, capacity + length]), mask)
   const weights = reshape(softmax(masked), shape)
@@ -61,14 +65,16 @@ export function placedAttention(
   k: GraphNode,
   v: GraphNode,
   { keys: pastKeys, values: pastValues, placement }: PlacedNodes,
-  mask: GraphNode
+  mask: GraphNode,
+  { scale, softCap }: AttentionSettings = {}
 ): GraphNode {
   const [batch, heads, group, length, headSize] = q.shape as [number, number, number, number, number]
   const capacity = pastKeys.shape[2]!
   const rows = reshape(q, [batch, heads, group * length, headSize])
   const keys = add(pastKeys, matMul(placement, k))
   const values = add(pastValues, matMul(placement, v))
-  const scores = matMul(rows, keys, { transposeB: true, alpha: 1 / Math.sqrt(headSize) })
+  const alpha = scale ?? 1 / Math.sqrt(headSize)
+  const scores = softCapped(matMul(rows, keys, { transposeB: true, alpha }), softCap).capped
   const masked = add(reshape(scores, [batch, heads, group, length, capacity]), mask)
   const weights = reshape(softmax(masked), scores.shape)
   return reshape(matMul(weights, values), q.shape)

@@ -26,6 +26,6 @@ export function requireTokenizerFile(folder: string): void {
   if (files === undefined)
     throw new Error(`${join(folder, 'tokenizer.json')} is missing: copy it from where the model is`)
   throw new Error(
-    `${folder} has no tokenizer.json, only ${files.join(' and ')} (${kind}), which is not read: ${CONVERT}`
+    `${folder} has no tokenizer.json, only ${files.join(' and ')} (${kind}), which is not supported: ${CONVERT}`
   )
 }

@@ -7,7 +7,7 @@ import {
   type ModelConfig,
   parameterShapes
 } from '../families/index.ts'
-import { crossEntropy } from '../families/llama/index.ts'
+import { crossEntropy } from '../families/shared/cross-entropy.ts'
 import { isolatedDocuments, isolationFeeds } from '../families/shared/isolated-documents.ts'
 import { cast, elementCount, GraphBuilder, type GraphNode, gradients, reshape } from '../graph/index.ts'
 import { type DropoutDraw, drawDropout, dropoutName } from '../lora/dropout.ts'
@@ -99,7 +99,7 @@ export async function createTrainStep(options: TrainStepOptions): Promise<TrainS
   const model = { ...weights, lora, sequence, ...(options.recompute && { recompute }) }
   const hidden = hiddenStates(config, inputIds, model)
   const head = cast(weights.parameter(headParameter(config)), 'float32')
-  const loss = crossEntropy(hidden, head, targetIds, targetWeights)
+  const loss = crossEntropy(hidden, head, targetIds, targetWeights, config.logitSoftCap)
 
   const names = [...trained.keys()]
   const outputs: Record<string, GraphNode> = { loss }

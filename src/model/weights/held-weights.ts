@@ -155,7 +155,7 @@ function scalesName(name: string): string {
 function heldForms(config: ModelConfig, format: BaseFormat): Map<string, Held> {
   const family = familyOf(config)
   const linear = new Set([...linearModules(config).keys()].map((module) => `${module}.weight`))
-  const tables = new Set([family.embedding, family.headParameter(config)])
+  const tables = new Set([family.embedding(config), family.headParameter(config)])
   const forms = new Map<string, Held>()
   for (const [name, shape] of parameterShapes(config)) {
     const block = blockSize(shape.at(-1)!)

@@ -86,7 +86,7 @@ function byParameterName(
 ): Map<string, FileTensor> {
   const family = familyOf(config)
   const nameOf = parameterNames(
-    family,
+    { prefix: family.prefix(config), landmark: family.landmark },
     found.map(({ name }) => name)
   )
   const byName = new Map<string, FileTensor>()
@@ -102,8 +102,9 @@ function byParameterName(
   const head = byName.get(OUTPUT_HEAD)
   if (!config.tiedHead || head === undefined) return byName
   byName.delete(OUTPUT_HEAD)
-  const embedding = byName.get(family.embedding)
-  if (embedding === undefined) byName.set(family.embedding, head)
+  const table = family.embedding(config)
+  const embedding = byName.get(table)
+  if (embedding === undefined) byName.set(table, head)
   else if (!sameElements(head, embedding))
     throw new UnsupportedModelError(
       `${folder}: config.json, tie_word_embeddings says that the head is the embedding, but ${head.name} in the weight files is another matrix than ${embedding.name}; transformers 5 computes with ${head.name}: set tie_word_embeddings to false to do the same, or remove ${head.name}`
@@ -201,7 +202,7 @@ function noWeights(folder: string): string {
   for (const [pattern, cure] of OTHER_WEIGHTS) {
     const other = names.find((name) => pattern.test(name))
     if (other !== undefined)
-      return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}, but ${other}, which is not read: ${cure}`
+      return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}, but ${other}, which is not supported: ${cure}`
   }
   return `${folder} has neither ${WEIGHTS_FILE} nor ${INDEX_FILE}: download the weights too`
 }

@@ -1,7 +1,8 @@
 import { unwrappedName } from '../../formats/hugging-face/wrapped-names.ts'
-import type { ModelFamily } from '../families/index.ts'
 
 const HEAD = 'lm_head.'
+/** What a model of its own has before its names, within a larger one too: `language_model.model.layers.0`. */
+const BARE = 'model.'
 
 /**
  * Which parameter the tensors of a checkpoint are, whatever its model was wrapped in when it was saved: bare names
@@ -11,7 +12,7 @@ const HEAD = 'lm_head.'
  * @returns the parameter's name of each of them; for a tensor that is no parameter, some other name
  */
 export function parameterNames(
-  { prefix, landmark }: Pick<ModelFamily<never>, 'prefix' | 'landmark'>,
+  { prefix, landmark }: { readonly prefix: string; readonly landmark: string },
   names: readonly string[]
 ): (name: string) => string {
   const found = names.map(unwrappedName).filter((name) => name === landmark || name.endsWith(`.${landmark}`))
@@ -19,7 +20,8 @@ export function parameterNames(
   // Two models in one checkpoint: neither is chosen.
   if (first === undefined || found.length > 1) return unwrappedName
   const root = first.slice(0, -landmark.length)
-  const outer = root.endsWith(prefix) ? root.slice(0, -prefix.length) : root
+  const own = [prefix, BARE].find((each) => root.endsWith(each)) ?? ''
+  const outer = root.slice(0, root.length - own.length)
   return (name) => {
     const short = unwrappedName(name)
     if (short.startsWith(HEAD)) return short

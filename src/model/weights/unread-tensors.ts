@@ -16,7 +16,7 @@ export interface NamedShape {
  * @returns a sentence that lists their names, with what to do; undefined where there are none
  */
 export function unreadTensors(config: ModelConfig, tensors: readonly NamedShape[]): string | undefined {
-  const { idleTensors } = familyOf(config)
+  const idleTensors = familyOf(config).idleTensors(config)
   const unread = tensors
     .filter(({ name, shape }) => !idleTensors.some(({ isIdle }) => isIdle(name, shape)))
     .map(({ name }) => name)
@@ -28,7 +28,7 @@ export function unreadTensors(config: ModelConfig, tensors: readonly NamedShape[
 }
 
 const OTHER_MODEL =
-  'config.json is of another model, or this is a kind of model that is not read: compare the two with where they come from'
+  'config.json is of another model, or this is a kind of model that is not supported: compare the two with where they come from'
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /\.lora_[AB]\.|\.base_layer\.|\.modules_to_save\./,
@@ -46,7 +46,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/\.(?:gate|up|down)_proj\.bias$/, 'if the biases belong to it, model_type is llama and mlp_bias is true'],
   [
     /\.[qk]_norm\.weight$/,
-    'queries and keys are normalised in them: model_type is qwen3, or another that is not read'
+    'queries and keys are normalised in them: model_type is qwen3, or another that is not supported'
   ],
   [/^(?:model\.layers|transformer\.h)\.\d+\./, 'is num_hidden_layers (or n_layer) of config.json right?']
 ]

@@ -18,17 +18,25 @@ import {
 } from '../../formats/index.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { requireFittingAdapter } from './fitting-adapter.ts'
 import { requireRange } from './require-range.ts'
 
 /**
  * Reads a PEFT folder as an adapter of the plain scale alpha / rank.
  *
- * @throws {PeerError} when a file is missing or damaged, or says something that is not read
+ * @param baseFolder the model that it is to fit, if it is known
+ * @throws {PeerError} when a file is missing or damaged, says something that is not supported, or does not fit the model
  */
-export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
+export async function readPeftFolder(folder: string, baseFolder?: string): Promise<LoraAdapter> {
   try {
     const config = readJsonObject(join(folder, PEFT_CONFIG_FILE))
-    const { adapter, rsLora } = decodePeftFolder(config, await readWeights(folder))
+    const read = decodePeftFolder(config, await readWeights(folder))
+    const { adapter, rsLora, copies } = read
+    if (baseFolder !== undefined) requireFittingAdapter(folder, baseFolder, read)
+    else if (copies.size > 0)
+      throw new PeerError(
+        `${folder}: ${PEFT_WEIGHTS_FILE} has weights of the base beside the factors (${[...copies.keys()].join(', ')})`
+      )
     if (!rsLora) return adapter
     return { pairs: adapter.pairs.map((pair) => ({ ...pair, alpha: pair.alpha * Math.sqrt(pair.rank) })) }
   } catch (error) {
@@ -59,7 +67,7 @@ async function missing(folder: string): Promise<string> {
   if (!names.includes(PEFT_CONFIG_FILE) && inside !== undefined)
     return `${folder} is not a PEFT adapter folder, but ${join(folder, inside.name)} is: name that one`
   if (names.includes(PEFT_CONFIG_FILE) && names.includes('adapter_model.bin'))
-    return `${folder} holds its factors in adapter_model.bin, a pickle, which can run code and is not read: load the adapter in PEFT and save it again, model.save_pretrained(folder, safe_serialization=True), which writes ${PEFT_WEIGHTS_FILE}`
+    return `${folder} holds its factors in adapter_model.bin, a pickle, which can run code and is not supported: load the adapter in PEFT and save it again, model.save_pretrained(folder, safe_serialization=True), which writes ${PEFT_WEIGHTS_FILE}`
   const absent = [PEFT_CONFIG_FILE, PEFT_WEIGHTS_FILE].filter((name) => !names.includes(name))
   return `${folder} is not a PEFT adapter folder: ${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} missing`
 }

@@ -143,7 +143,7 @@ describe('the loam command', function () {
     const { format, targets, bad, notes, shown } = lastLine<Inspection>(await loam(...args))
     assert.equal(format, 'completion')
     assert.match(bad[0]!.source, /pairs\.jsonl:2$/)
-    assert.match(notes.join(), /keys that are not read.*"url" \(1\)/)
+    assert.match(notes.join(), /ignored keys.*"url" \(1\)/)
     const [{ text, tokens }] = shown as [Inspection['shown'][number]]
     assert.equal(text, '<|endoftext|>Q:⟦ yes<|endoftext|>⟧')
     assert.equal(tokens.filter(({ learned }) => learned).length, targets)
@@ -180,7 +180,7 @@ describe('the loam command', function () {
       [['--text', path('missing')], /text file not found/],
       [['--text', folder], /is a folder/],
       [['--text', path('text.txt'), '--adapter', path('missing')], /is not a PEFT adapter folder/],
-      [['--text', path('text.txt'), '--model', folder], /holds no base model/],
+      [['--text', path('text.txt'), '--model', folder], /contains no base model/],
       [['--text', path('text.txt'), '--context', '100000'], /longer than the model's/]
     ]
     const outcomes = await Promise.all(refused.map(([flags]) => loam('eval', ...flags)))
@@ -226,7 +226,7 @@ describe('the loam command', function () {
       assertFails(await create(...out, ...card), 1, /exists already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
       const read = lastLine<{ id: string; weights: unknown; clip: string }>(seen)
-      assert.deepEqual([read.id, read.weights, read.clip], [made.id, 'samples', 'median'])
+      assert.deepEqual([read.id, read.weights, read.clip], [made.id, 'tokens', 'median'])
       const plain = await create('--out', path('plain.cbor'), ...card, '--clip', 'none', '--json')
       assert.equal(lastLine<{ clip: string }>(plain).clip, 'none')
       const weights = { [made.members[0]!]: 3 }
@@ -235,7 +235,7 @@ describe('the loam command', function () {
       assertFails(
         await create(...flags, '--weights', 'equal'),
         2,
-        /--weights must be samples, uniform, or PEERID=N/
+        /--weights must be tokens, documents, uniform, or PEERID=N/
       )
     })
 
@@ -250,7 +250,7 @@ describe('the loam command', function () {
       const made = await create(...flags, ...out, '--epsilon', '0.5', '--committee-rounds', '1')
       assert.match(
         made.stdout,
-        /committees of 1 from 2 members, 1 of them assumed faulty: one holds more than its 0 with probability 5\.00e-1/
+        /committees of 1 from 2 members, 1 of them assumed faulty: one contains more than 0 of these with probability 5\.00e-1/
       )
       const seen = await loam('consortium', 'inspect', path('drawn.cbor'), '--json')
       const { committee } = lastLine<{ committee: { failureProbability: number } }>(seen)
@@ -282,7 +282,7 @@ describe('the loam command', function () {
         [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
         [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
         [['--alpha', '100000'], /alpha 100000 is outside/],
-        [['--model', folder], /holds no base model/],
+        [['--model', folder], /contains no base model/],
         [['--bootstrap', 'nonsense'], /--bootstrap nonsense is not a multiaddr/],
         [['--bootstrap', '/ip4/127.0.0.1/tcp/1'], /must end in \/p2p\/PEERID/],
         [['--listen', `/ip4/127.0.0.1/tcp/${port}`], /cannot listen on .*EADDRINUSE/],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
+import { digestOf } from '../../../sim/consortium/simulated-consortium.ts'
 import { SyncService } from '../../../src/node/catch-up/sync-service.ts'
 import type { DriverComponents } from '../../../src/node/driver/components.ts'
 import { Heads } from '../../../src/node/driver/heads.ts'

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { ScriptedConsortium } from '../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../sim/consortium/simulated-consortium.ts'
 import { type DecoderName, decoders } from '../../../sim/fuzz/decoders.ts'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
-import { Table } from '../../../sim/table.ts'
 import { encodeCanonical } from '../../../src/protocol/encoding/canonical-cbor.ts'
 import { evidenceOf } from '../../../src/protocol/messages/evidence.ts'
 import type { Message } from '../../../src/protocol/messages/message.ts'
 import { encodeLogRecord } from '../../../src/protocol/state/log-records.ts'
 import { encodeSyncRequest, syncRequest } from '../../../src/protocol/sync.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const vote = (cut: string) => table.said(1, 'prevote', 0, { cut: digestOf(cut) }) as Message
 const evidence = evidenceOf(vote('a'), vote('b'))!
 const manifest = table.manifest(1)

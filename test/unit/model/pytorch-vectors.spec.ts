@@ -53,7 +53,7 @@ const vectors = z.object({
 })
 
 for (const kind of ['llama', 'gpt2']) {
-  describe(`a model against PyTorch (scripts/vectors/${kind}-vectors.py)`, () => {
+  describe(`a model against PyTorch (checks/vectors/${kind}-vectors.py)`, () => {
     const file = join(packageRoot(), `test/unit/model/vectors/${kind}.json`)
     for (const { name, config: json, weights: onDisk, lora, ...rest } of vectors.parse(
       JSON.parse(readFileSync(file, 'utf8'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../sim/simulated-consortium.ts'
-import { firsts, type Seat, Table } from '../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../sim/consortium/simulated-consortium.ts'
 import { bitsOf } from '../../../src/protocol/encoding/bytes.ts'
 import { MalformedError } from '../../../src/protocol/encoding/canonical-cbor.ts'
 import { type Kind, VIEW_KINDS } from '../../../src/protocol/messages/header.ts'
@@ -16,7 +16,7 @@ import {
   syncRequest
 } from '../../../src/protocol/sync.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 
 /** What `answerer` sends to `asker`, after both went over the wire. */
 function answered(asker: Seat, answerer: Seat) {
@@ -88,7 +88,7 @@ describe('rule 14, sync', () => {
   })
 
   it('sends at most a mebibyte at a time, and comes to an end', () => {
-    const many = new Table(40)
+    const many = new ScriptedConsortium(40)
     const asker = many.sit(0)
     const answerer = many.sit(1)
     for (const member of firsts(40)) {
@@ -108,7 +108,7 @@ describe('rule 14, sync', () => {
   })
 
   it('asks within its bound in the largest consortium and after hundreds of views', () => {
-    const large = new Table(256)
+    const large = new ScriptedConsortium(256)
     const seat = large.sit(0)
     const heard = (messages: Slots, kind: Kind, slot: number) =>
       withKept(messages, kind, slot, slot % 256, [large.said(1, 'prevote', 0, { cut: null }) as Message])

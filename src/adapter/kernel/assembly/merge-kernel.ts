@@ -1,10 +1,10 @@
 /**
- * The canonical merge kernel (AssemblyScript): W + B·A over rows that lie packed in the memory. Non-relaxed SIMD is
- * deterministic, and no instruction here fuses a multiplication with an addition, so every processor gives the same
- * bits. The shell around it, `merge-kernel.ts` one folder up, lays the memory out.
+ * The canonical merge kernel (AssemblyScript): W + B·A over rows packed in memory. Non-relaxed SIMD is deterministic,
+ * and no instruction here fuses a multiplication with an addition, so every processor gives the same bits.
+ * `merge-kernel.ts`, one folder up, lays out the memory.
  */
 
-/** Bytes of a tile's row: eight float32. */
+/** Bytes in a row of a tile: eight float32. */
 const TILE_ROW_BYTES: usize = 32
 /** Bytes of the four elements of B that meet one row of A in a tile. */
 const TILE_COLUMN_BYTES: usize = 16
@@ -77,9 +77,9 @@ export function addTiles(
 }
 
 /**
- * Deals one row of A, `panels` times 8 float32, out to its places in the panels.
+ * Distributes one row of A, `panels` times 8 float32, over the panels.
  *
- * @param target the row's place in the first panel; the next lies `panelBytes` further
+ * @param target address of the row in the first panel; the next is `panelBytes` further on
  */
 export function packRow(source: usize, target: usize, panels: usize, panelBytes: usize): void {
   for (let panel: usize = 0; panel < panels; panel++) {
@@ -90,7 +90,7 @@ export function packRow(source: usize, target: usize, panels: usize, panelBytes:
   }
 }
 
-/** Turns `tiles` times 4 rows of B, `rank` float32 each, into tiles: [tile][rank][4]. */
+/** Rearranges `tiles` times 4 rows of B, `rank` float32 each, into tiles: [tile][rank][4]. */
 export function packTiles(source: usize, target: usize, tiles: usize, rank: usize): void {
   const rowBytes = rank << 2
   const fours = rank & ~3
@@ -189,7 +189,7 @@ export function narrowBfloat16(full: usize, half: usize, count: usize): void {
     const odd = v128.and(high, i32x4.splat(1))
     const rounded = i32x4.shr_u(i32x4.add(i32x4.add(bits, i32x4.splat(0x7fff)), odd), 16)
     const notANumber = i32x4.gt_s(v128.and(bits, i32x4.splat(0x7fffffff)), i32x4.splat(0x7f800000))
-    // The payload may lie in the lower half alone: the quiet bit keeps a NaN from turning into infinity.
+    // A NaN's payload may be in the lower half alone: setting the quiet bit keeps it from becoming infinity.
     const quiet = v128.or(high, i32x4.splat(0x40))
     storeLowHalves(half, v128.bitselect(quiet, rounded, notANumber))
     full += 16
@@ -254,7 +254,7 @@ export function scale(source: usize, target: usize, count: usize, factor: f32): 
 }
 
 /**
- * Copies `rows` rows of `width` float32 that lie side by side to rows that are `stride` bytes apart, bit for bit.
+ * Copies `rows` contiguous rows of `width` float32 to rows that are `stride` bytes apart, bit for bit.
  *
  * @returns 1 where every element is finite, else 0
  */
@@ -285,7 +285,7 @@ export function spread(source: usize, target: usize, rows: usize, width: usize, 
       to += stride
     }
   }
-  // Narrow columns four rows at a time: a row alone is less work than the loop around it.
+  // Four rows at a time for narrow columns: a single row is less work than the loop around it.
   const fours = rows & ~3
   const vectors = rowBytes & ~15
   for (let at = blocks; at < vectors; at += 16) {
@@ -336,12 +336,12 @@ export function spread(source: usize, target: usize, rows: usize, width: usize, 
   return isFiniteSum(sum0, sum1, sum2, sum3) || areFinite(source, rows * width) ? 1 : 0
 }
 
-/** Whether four sums are finite, and hence all that went into them: what is not finite never leaves a sum again. */
+/** Whether four sums are finite, and hence all their terms: a term that is not finite makes the sum so, too. */
 function isFiniteSum(sum0: v128, sum1: v128, sum2: v128, sum3: v128): bool {
   return !hasInfinity(magnitude(f32x4.add(f32x4.add(sum0, sum1), f32x4.add(sum2, sum3))))
 }
 
-/** Whether each of `count` float32 is finite: for where a sum is not, as sums of finite numbers can overflow. */
+/** Whether each of `count` float32 is finite. Called when a sum is not, since a sum of finite numbers can overflow. */
 function areFinite(at: usize, count: usize): bool {
   let largest = i32x4.splat(0)
   const end = at + (count << 2)
@@ -351,7 +351,7 @@ function areFinite(at: usize, count: usize): bool {
   return !hasInfinity(largest)
 }
 
-/** Bits of |values|: as integers they are ordered as the magnitudes, with infinity and then NaN above all. */
+/** Bits of |values|: compared as integers they order like the magnitudes, with infinity and then NaN at the top. */
 function magnitude(values: v128): v128 {
   return v128.and(values, i32x4.splat(0x7fffffff))
 }

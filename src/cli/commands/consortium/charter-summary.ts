@@ -16,7 +16,7 @@ import {
 export type CharterSummary = Awaited<ReturnType<typeof summariseCharter>>
 
 /**
- * Reads a charter and says what its terms mean.
+ * Reads a charter and summarises its terms.
  *
  * @throws {PeerError} when the file is not a valid charter
  */
@@ -72,20 +72,20 @@ function heldOutAdvice({ heldOutVeto, minShards }: Charter, quorum: number): str
   )
 }
 
-type Weights = 'samples' | 'uniform' | Record<string, number>
+type Weights = 'tokens' | 'documents' | 'uniform' | Record<string, number>
 
 function summariseWeights(weights: Charter['weights']): Weights {
-  if (!Array.isArray(weights)) return weights ?? 'samples'
+  if (!Array.isArray(weights)) return weights ?? 'tokens'
   return Object.fromEntries(weights.map(({ peer, weight }) => [peerIdText(peer), weight]))
 }
 
 function describeWeights(weights: Weights): string {
-  if (weights === 'uniform') return 'all the same'
-  if (weights === 'samples') return 'by samples'
+  if (weights === 'uniform') return 'uniform'
+  if (typeof weights === 'string') return `by ${weights}`
   return `fixed for ${Object.keys(weights).length} member(s), 1 for others`
 }
 
-/** A summary as lines for people. */
+/** A summary as text. */
 export function charterSummaryText(summary: CharterSummary): string {
   return [
     `consortium  ${summary.name}`,

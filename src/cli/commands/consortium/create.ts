@@ -64,7 +64,7 @@ Example:
     })
 }
 
-/** Who trains and who votes, and how long a round may take. */
+/** Flags for who trains, who votes, and how long a round may take. */
 function addVotingOptions(command: Command): Command {
   return command
     .option(
@@ -102,7 +102,7 @@ function addVotingOptions(command: Command): Command {
     )
 }
 
-/** What updates may be, and what they count. */
+/** Flags for what updates may be, and how they are weighted. */
 function addUpdateOptions(command: Command): Command {
   return command
     .option(
@@ -122,13 +122,13 @@ function addUpdateOptions(command: Command): Command {
     )
     .option(
       '--weights <how>',
-      "weights of members' updates: samples (the number of training documents they report, capped), uniform, or PEERID=N,PEERID=N with 1 for members not named (default: samples)",
+      "weights of members' updates: tokens (the training targets that they report, capped), documents, uniform, or PEERID=N,PEERID=N with 1 for members not named (default: tokens)",
       memberWeightsOption
     )
     .addOption(
       new Option(
         '--clip <how>',
-        "hold every member's update to the median norm of the round's updates, so that one member cannot outweigh the rest: median or none"
+        "clip every member's update to the median norm of the round's updates, so that one member cannot outweigh the rest: median or none"
       )
         .choices(['median', 'none'])
         .default('median')

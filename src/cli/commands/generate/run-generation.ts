@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { text } from 'node:stream/consumers'
-import type { TextTokenizer } from '../../../data/index.ts'
+import { type TextTokenizer, textPrefix } from '../../../data/index.ts'
 import {
   applyAdapter,
   chooseSampling,
@@ -19,16 +19,16 @@ import { printProgress, printResult, printText } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 
-/** Tokens generated where neither the flags nor the model's makers say anything. */
+/** Default number of new tokens, if neither the flags nor generation_config.json set one. */
 export const DEFAULT_MAX_TOKENS = 128
 
-/** Generates text and prints it as it comes. */
+/** Generates text and prints it as it is generated. */
 export async function runGeneration(flags: GenerateFlags): Promise<void> {
   if (flags.system !== undefined && flags.chat !== true) throw new UsageError('--system needs --chat')
   const folder = baseModelFolder(flags.model)
   requireBaseModel(folder)
   const { config, tokenizer, weights, generation } = loadBaseModel(folder)
-  const adapter = flags.adapter === undefined ? undefined : await readAdapterPath(flags.adapter)
+  const adapter = flags.adapter === undefined ? undefined : await readAdapterPath(flags.adapter, folder)
   const ids = await promptIds(flags, folder, tokenizer)
   const sampling = chooseSampling(flags, generation)
   if (generation.unused !== undefined) printProgress(generation.unused)
@@ -74,7 +74,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
         seed,
         tokensPerSecond: Number((tokens / seconds).toFixed(1))
       }
-      // The text is out already; only its last line's end is missing.
+      // The text is already printed, except for the final line feed.
       printResult(result, flags, () => '')
       return
     }
@@ -84,7 +84,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
   }
 }
 
-/** Tokens of the prompt, in the chat template where that is asked for. */
+/** Tokens of the prompt, in the chat template if requested. */
 export async function promptIds(
   flags: GenerateFlags,
   folder: string,
@@ -92,11 +92,16 @@ export async function promptIds(
 ): Promise<number[]> {
   const prompt = flags.prompt === '-' ? await text(process.stdin) : flags.prompt
   if (flags.chat !== true) return promptTokens(tokenizer, prompt)
-  return promptTokens(tokenizer, chatPrompt(flags, folder, prompt), { isTemplated: true })
+  const ids = promptTokens(tokenizer, chatPrompt(flags, folder, prompt), { isTemplated: true })
+  if (textPrefix(tokenizer).some((id, index) => ids[index] !== id))
+    printProgress(
+      'the chat template does not write the token that texts begin with (BOS), and none is added, as in transformers'
+    )
+  return ids
 }
 
 function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, prompt: string): string {
-  // Asked once: a text that is under way at midnight keeps its day.
+  // Read once, so that the date does not change within a text.
   const started = new Date()
   const render = loadChatTemplate(folder, chatTemplate, { date: () => started })
   if (render === undefined)
@@ -107,6 +112,6 @@ function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, pro
   ]
   const whole = render(messages, { addGenerationPrompt: true })
   if (system !== undefined && !whole.includes(system.trim()))
-    printProgress('the chat template does not write the system message as it is: it may leave it out')
+    printProgress('the chat template does not contain the system message verbatim: it may leave it out')
   return whole
 }

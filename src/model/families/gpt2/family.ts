@@ -12,9 +12,9 @@ export const gpt2Family: ModelFamily<Gpt2Config> = {
   parseConfig: parseGpt2Config,
   configJson: gpt2ConfigJson,
   parameterShapes: gpt2ParameterShapes,
-  prefix: PREFIX,
+  prefix: () => PREFIX,
   landmark: 'h.0.ln_1.weight',
-  idleTensors: [
+  idleTensors: () => [
     {
       reason: 'the causal mask, which is the same for all',
       isIdle: (name, { length }) => /\.attn\.(?:bias|masked_bias)$/.test(name) && length !== 1
@@ -22,7 +22,7 @@ export const gpt2Family: ModelFamily<Gpt2Config> = {
     VALUE_HEAD
   ],
   linearModules: gpt2LinearModules,
-  embedding: TOKEN_EMBEDDING,
+  embedding: () => TOKEN_EMBEDDING,
   headParameter: ({ tiedHead }) => (tiedHead ? TOKEN_EMBEDDING : OUTPUT_HEAD),
   hidden: gpt2Hidden,
   initialise: (config, seed) =>

@@ -1,9 +1,10 @@
 import { add, type GraphNode, gatherRows, reshape, slice, transpose } from '../../graph/index.ts'
+import { gelu } from '../shared/activations.ts'
 import { causalAttention } from '../shared/attention.ts'
 import { embed, layer, linear } from '../shared/linear.ts'
 import type { ModelNodes } from '../shared/model-nodes.ts'
 import type { Gpt2Config } from './config.ts'
-import { gelu, layerNorm } from './layers.ts'
+import { layerNorm } from './layers.ts'
 import { FINAL_NORM, layerName, POSITION_EMBEDDING, TOKEN_EMBEDDING } from './parameters.ts'
 
 /**

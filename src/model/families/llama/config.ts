@@ -1,28 +1,13 @@
 import { z } from 'zod'
 import { type FamilyKeys, refuseUnreadKeys } from '../shared/config-keys.ts'
 import { count, firstId, layerCount, readConfig, refuseKey, tokenId } from '../shared/config-reader.ts'
-import type { CommonConfig } from '../shared/model-family.ts'
-import { type RopeScaling, readRope, ropeKeys, ropeScalingJson } from '../shared/rope.ts'
+import type { DecoderConfig } from '../shared/decoder/index.ts'
+import { readRope, ropeKeys, ropeScalingJson } from '../shared/rope-keys.ts'
 
 /** Shape and constants of a model of the Llama family. */
-export interface LlamaConfig extends CommonConfig {
+export interface LlamaConfig extends DecoderConfig {
   /** Llama if absent. */
   readonly family?: 'llama'
-  readonly intermediateSize: number
-  readonly normEpsilon: number
-  readonly ropeTheta: number
-  /** None if absent. */
-  readonly ropeScaling?: RopeScaling
-  /** Whether q, k and v have biases. */
-  readonly attentionBias: boolean
-  /** Whether the attention's output projection has a bias. */
-  readonly outputBias: boolean
-  /** Whether the feed-forward projections have biases; not if absent. */
-  readonly feedForwardBias?: boolean
-  /** Whether every head's queries and keys are normalised before they are rotated (Qwen3); not if absent. */
-  readonly queryKeyNorm?: boolean
-  /** Keys that the queries of each layer attend to, themselves included; null for all. All if absent. */
-  readonly windows?: readonly (number | null)[]
 }
 
 /** Values of `model_type` that are read here. TinyLlama, SmolLM2 and many others say `llama`. */
@@ -118,7 +103,7 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
   }
   const bosId = firstId(raw.bos_token_id)
   const eosId = firstId(raw.eos_token_id)
-  const { theta, scaling } = readRope(raw, maxPositions)
+  const { theta, scaling } = readRope(raw, { maxPositions, headSize })
   const windows = layerWindows(raw, type, maxPositions)
   // Mistral has no such key, and Qwen2's biases are those of q, k and v whatever it says.
   const biased = (type === 'llama' || type === 'qwen3') && (raw.attention_bias ?? false)

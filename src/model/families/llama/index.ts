@@ -11,6 +11,4 @@
 export { crossEntropy, targetLogProbabilities } from '../shared/cross-entropy.ts'
 export type { RopeScaling } from '../shared/rope.ts'
 export { type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './config.ts'
-export { llamaFamily } from './family.ts'
-export { llamaHidden } from './forward.ts'
-export { initialiseLlama } from './initialise.ts'
+export { initialiseLlama, llamaFamily } from './family.ts'

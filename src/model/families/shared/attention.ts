@@ -15,6 +15,7 @@ import {
   transpose,
   withGradient
 } from '../../graph/index.ts'
+import { softCapped } from './soft-cap.ts'
 
 /** Score of a position that may not be looked at: its softmax weight is exactly 0. */
 const MASKED_SCORE = -1e9
@@ -22,10 +23,18 @@ const MASKED_SCORE = -1e9
 /** Queries are taken in blocks of this many positions, each against the keys up to its end only. */
 const BLOCK_POSITIONS = 128
 
-/** What a query may not attend to. */
-export interface AttentionLimits {
-  /** Keys that it sees at most, itself included; all if absent. */
+/** What a layer's attention is like beside queries, keys and values. */
+export interface AttentionSettings {
+  /** Keys that a query sees at most, itself included; all if absent. */
   readonly window?: number | undefined
+  /** Factor on the product of query and key; 1 / √headSize if absent. */
+  readonly scale?: number | undefined
+  /** c of c · tanh(score / c), which bounds the scores (Gemma 2); unbounded if absent. */
+  readonly softCap?: number | undefined
+}
+
+/** What a query may not attend to, and how scores are computed. */
+export interface AttentionLimits extends AttentionSettings {
   /** Number of each token's packed document, float32 [batch, length]: a token sees its own document only. */
   readonly segments?: GraphNode | undefined
 }
@@ -43,7 +52,7 @@ export function causalAttention(
   q: GraphNode,
   k: GraphNode,
   v: GraphNode,
-  { window = Number.POSITIVE_INFINITY, segments }: AttentionLimits = {}
+  { window = Number.POSITIVE_INFINITY, segments, ...settings }: AttentionLimits = {}
 ): GraphNode {
   const length = k.shape[2]!
   const block = (start: number): GraphNode => {
@@ -52,7 +61,7 @@ export function causalAttention(
     const mask = causalMask(q.builder, end - start, end - first, window)
     const apart = segments && segmentMask(segments, start, first, end)
     const [keys, values] = [part(k, 2, first, end), part(v, 2, first, end)]
-    return blockAttention(part(q, 3, start, end), keys, values, apart ? add(apart, mask) : mask)
+    return blockAttention(part(q, 3, start, end), keys, values, apart ? add(apart, mask) : mask, settings)
   }
   const others: GraphNode[] = []
   for (let start = BLOCK_POSITIONS; start < length; start += BLOCK_POSITIONS) others.push(block(start))
@@ -60,13 +69,19 @@ export function causalAttention(
 }
 
 /** Attention of the queries of the last positions to all keys, with `mask` added to the scores. */
-function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode, mask: GraphNode): GraphNode {
+function blockAttention(
+  q: GraphNode,
+  k: GraphNode,
+  v: GraphNode,
+  mask: GraphNode,
+  { scale, softCap }: AttentionSettings
+): GraphNode {
   const { builder } = q
   const [batch, heads, group, queries, headSize] = q.shape as [number, number, number, number, number]
   const keys = k.shape[2]!
-  const alpha = 1 / Math.sqrt(headSize)
+  const alpha = scale ?? 1 / Math.sqrt(headSize)
   const rows = reshape(q, [batch, heads, group * queries, headSize])
-  const scores = matMul(rows, k, { transposeB: true, alpha })
+  const { capped: scores, slope } = softCapped(matMul(rows, k, { transposeB: true, alpha }), softCap)
   const masked = add(reshape(scores, [batch, heads, group, queries, keys]), mask)
   const weights = reshape(softmax(masked), scores.shape)
   const y = matMul(weights, v)
@@ -78,7 +93,8 @@ function blockAttention(q: GraphNode, k: GraphNode, v: GraphNode, mask: GraphNod
     const rowSum = negate(reduceSum(multiply(dy, y), [-1]))
     const ones = expand(builder.constant(Float32Array.of(1), [1, 1, 1, 1]), [...v.shape.slice(0, 3), 1])
     const centred = matMul(concat([dy, rowSum], -1), concat([v, ones], -1), { transposeB: true })
-    const dScores = multiply(weights, centred)
+    const dCapped = multiply(weights, centred)
+    const dScores = slope ? multiply(dCapped, slope()) : dCapped
     return [
       wanted[0] ? matMul(dScores, k, { alpha }) : undefined,
       wanted[1] ? productTransposed(rows, dScores, alpha) : undefined,

@@ -15,6 +15,7 @@ import {
   sumAll,
   withGradient
 } from '../../graph/index.ts'
+import { softCapped } from './soft-cap.ts'
 
 /** Logits that exist at a time: 32 MiB. */
 const CHUNK_ELEMENTS = 2 ** 23
@@ -27,11 +28,19 @@ const LEAST_CHUNK_ROWS = 128
  * @param x [rows, width]
  * @param head W [vocabulary, width]
  * @param targets int32 [rows]
+ * @param softCap bound on the logits, as `softCapped` has it; none if absent
  * @returns [rows]
  */
-export function targetLogProbabilities(x: GraphNode, head: GraphNode, targets: GraphNode): GraphNode {
+export function targetLogProbabilities(
+  x: GraphNode,
+  head: GraphNode,
+  targets: GraphNode,
+  softCap?: number
+): GraphNode {
   return concat(
-    mapChunks(x, head, targets, (rows, ids) => gatherElements(logProbabilities(rows, head), ids)),
+    mapChunks(x, head, targets, (rows, ids) =>
+      gatherElements(logProbabilities(rows, head, softCap).all, ids)
+    ),
     0
   )
 }
@@ -46,21 +55,29 @@ export function targetLogProbabilities(x: GraphNode, head: GraphNode, targets: G
  * @param head W [vocabulary, width]
  * @param targets int32 [rows]
  * @param weights [rows]
+ * @param softCap bound on the logits, as `softCapped` has it; none if absent
  */
 export function crossEntropy(
   x: GraphNode,
   head: GraphNode,
   targets: GraphNode,
-  weights: GraphNode
+  weights: GraphNode,
+  softCap?: number
 ): GraphNode {
   const [rows, width] = x.shape as [number, number]
   // By the logits, the gradient of row i's log-probability is onehot − P. Neither the one-hot matrix nor the gradient is
-  // ever written out: their products with W and x are a gather and a scatter of rows.
+  // ever written out: their products with W and x are a gather and a scatter of rows. Behind a soft cap both are
+  // multiplied by its slope.
   const scored = concat(
     mapChunks(x, head, targets, (part, ids) => {
-      const all = logProbabilities(part, head)
-      const slope = add(gatherRows(head, ids), matMul(exponential(all), head, { alpha: -1 }))
-      return concat([reshape(gatherElements(all, ids), [ids.shape[0]!, 1]), slope], 1)
+      const { all, slope } = logProbabilities(part, head, softCap)
+      const column = (x: GraphNode): GraphNode => reshape(gatherElements(x, ids), [ids.shape[0]!, 1])
+      const own = gatherRows(head, ids)
+      const gradient = add(
+        slope ? multiply(own, column(slope)) : own,
+        matMul(slope ? multiply(exponential(all), slope) : exponential(all), head, { alpha: -1 })
+      )
+      return concat([column(all), gradient, ...(slope ? [column(slope)] : [])], 1)
     }),
     0
   )
@@ -71,9 +88,11 @@ export function crossEntropy(
     const byHead = (): GraphNode => {
       const negative = negate(weighted)
       const parts = mapChunks(x, head, targets, (part, _ids, start, end) =>
-        matMul(exponential(logProbabilities(part, head)), rowsOf(negative, start, end), { transposeA: true })
+        matMul(probabilitySlope(part, head, softCap), rowsOf(negative, start, end), { transposeA: true })
       )
-      return scatterAddRows(parts.reduce(add), targets, weighted)
+      const own =
+        softCap === undefined ? weighted : multiply(weighted, slice(scored, 1, 1 + width, 2 + width))
+      return scatterAddRows(parts.reduce(add), targets, own)
     }
     return [
       wanted[0] ? multiply(slice(scored, 1, 1, 1 + width), factor) : undefined,
@@ -83,9 +102,20 @@ export function crossEntropy(
   return sumAll(multiply(differentiable, negate(weights)))
 }
 
-/** log softmax(x Wᵀ) */
-function logProbabilities(x: GraphNode, head: GraphNode): GraphNode {
-  return logSoftmax(matMul(x, head, { transposeB: true }))
+/** log softmax(x Wᵀ), and the slope of the cap on the logits where there is one. */
+function logProbabilities(
+  x: GraphNode,
+  head: GraphNode,
+  softCap: number | undefined
+): { readonly all: GraphNode; readonly slope: GraphNode | undefined } {
+  const { capped, slope } = softCapped(matMul(x, head, { transposeB: true }), softCap)
+  return { all: logSoftmax(capped), slope: slope?.() }
+}
+
+/** P ∘ slope: what the sum over the vocabulary has of the gradient by a logit. */
+function probabilitySlope(x: GraphNode, head: GraphNode, softCap: number | undefined): GraphNode {
+  const { all, slope } = logProbabilities(x, head, softCap)
+  return slope ? multiply(exponential(all), slope) : exponential(all)
 }
 
 type ChunkRule = (rows: GraphNode, targets: GraphNode, start: number, end: number) => GraphNode

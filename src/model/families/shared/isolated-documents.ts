@@ -1,4 +1,14 @@
-import type { GraphBuilder } from '../../graph/index.ts'
+import {
+  type GraphBuilder,
+  type GraphNode,
+  less,
+  multiply,
+  pad,
+  reshape,
+  slice,
+  subtract,
+  where
+} from '../../graph/index.ts'
 import { causalAttention } from './attention.ts'
 import type { SequenceNodes } from './sequence-nodes.ts'
 
@@ -11,8 +21,19 @@ export function isolatedDocuments(builder: GraphBuilder, batch: number, length: 
   const segments = builder.input(SEGMENTS, [batch, length])
   return {
     restarts: builder.input(RESTARTS, [batch, length], 'int32'),
-    attend: (_layer, q, k, v, window) => causalAttention(q, k, v, { window, segments })
+    attend: (_layer, q, k, v, settings) => causalAttention(q, k, v, { ...settings, segments }),
+    within: (distance) => sameDocument(segments, distance)
   }
+}
+
+/** Segments are integers: the square of the difference of unequal ones is at least 1. */
+function sameDocument(segments: GraphNode, distance: number): GraphNode {
+  const { builder } = segments
+  const [batch, length] = segments.shape as [number, number]
+  const earlier = slice(pad(segments, 1, distance, 0), 1, 0, length)
+  const apart = subtract(segments, earlier)
+  const isSame = less(multiply(apart, apart), builder.scalar(0.5))
+  return reshape(where(isSame, builder.scalar(1), builder.scalar(0)), [batch, length, 1])
 }
 
 /**

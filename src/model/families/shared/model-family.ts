@@ -20,6 +20,8 @@ export interface CommonConfig {
   readonly maxPositions: number
   /** Whether the output head is the embedding table. */
   readonly tiedHead: boolean
+  /** c of c · tanh(logit / c), which bounds the logits (Gemma 2); unbounded if absent. */
+  readonly logitSoftCap?: number
   readonly bosId?: number
   readonly eosId?: number
 }
@@ -57,15 +59,15 @@ export interface ModelFamily<Config extends CommonConfig> {
   /** Shape of every parameter by its Hugging Face name. */
   parameterShapes(config: Config): Map<string, readonly number[]>
   /** What the names of all parameters but the head's begin with: `model.`. */
-  readonly prefix: string
+  prefix(config: Config): string
   /** A parameter that every checkpoint has, after the prefix: by it a prefix of another form is found. */
   readonly landmark: string
   /** Tensors of checkpoints that are not parameters and change nothing. */
-  readonly idleTensors: readonly IdleTensors[]
+  idleTensors(config: Config): readonly IdleTensors[]
   /** The linear modules that LoRA can adapt, by module name, in the order of the forward pass. */
   linearModules(config: Config): Map<string, LinearModule>
   /** Name of the embedding table [vocabulary, hidden]. */
-  readonly embedding: string
+  embedding(config: Config): string
   /** Name of the parameter that the output head reads. */
   headParameter(config: Config): string
   /**

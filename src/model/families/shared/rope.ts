@@ -1,8 +1,4 @@
-import { z } from 'zod'
-import { findUnreadKeys } from '../../../formats/hugging-face/checked-keys.ts'
 import type { GraphBuilder, GraphNode } from '../../graph/index.ts'
-import { refuseKey } from './config-reader.ts'
-import { UnsupportedModelError } from './model-family.ts'
 
 /** How the rotary frequencies are stretched for longer texts than the model was first trained on. */
 export type RopeScaling =
@@ -15,158 +11,86 @@ export type RopeScaling =
       readonly highFrequencyFactor: number
       readonly originalMaxPositions: number
     }
-
-const positive = z.number().positive()
-
-const ropeSettings = z.looseObject({
-  type: z.string().nullish(),
-  rope_type: z.string().nullish(),
-  rope_theta: positive.nullish(),
-  partial_rotary_factor: positive.nullish(),
-  factor: positive.nullish(),
-  low_freq_factor: positive.nullish(),
-  high_freq_factor: positive.nullish(),
-  original_max_position_embeddings: positive.nullish()
-})
-type RopeSettings = z.output<typeof ropeSettings>
-
-/** The keys of config.json that say how positions are rotated: those of older and those of newer files. */
-export const ropeKeys = {
-  rope_theta: positive.nullish(),
-  rope_scaling: ropeSettings.nullish(),
-  rope_parameters: ropeSettings.nullish(),
-  original_max_position_embeddings: positive.nullish()
-}
-
-/** What `ropeKeys` read. */
-interface RopeConfig {
-  readonly rope_theta?: number | null | undefined
-  readonly rope_scaling?: RopeSettings | null | undefined
-  readonly rope_parameters?: RopeSettings | null | undefined
-  readonly original_max_position_embeddings?: number | null | undefined
-}
+  | {
+      /** Another base for texts longer than the model's positions, the longer the larger. */
+      readonly kind: 'dynamic'
+      readonly factor: number
+    }
+  | {
+      /** Peng et al., "YaRN", 2023: by parts, between two numbers of turns in the original length. */
+      readonly kind: 'yarn'
+      readonly factor: number
+      readonly betaFast: number
+      readonly betaSlow: number
+      readonly originalMaxPositions: number
+      /** Whether the parts begin and end at whole elements. */
+      readonly truncate: boolean
+      /** Factor on cosines and sines. */
+      readonly attentionFactor: number
+    }
+  | {
+      /** Ding et al., "LongRoPE", 2024: a factor of each frequency, others for texts beyond the original length. */
+      readonly kind: 'longrope'
+      readonly shortFactors: readonly number[]
+      readonly longFactors: readonly number[]
+      readonly originalMaxPositions: number
+      /** Factor on cosines and sines. */
+      readonly attentionFactor: number
+    }
 
 /** How positions are rotated. */
 export interface Rope {
   readonly theta: number
   /** None if absent. */
-  readonly scaling: RopeScaling | undefined
+  readonly scaling?: RopeScaling | undefined
 }
 
-const DEFAULT_THETA = 10_000
-/** Kinds of layers by which transformers 5 nests `rope_parameters`. */
-const LAYER_TYPES = ['full_attention', 'sliding_attention']
+/** What some frequencies depend on beside the model's settings. */
+export interface RopeLengths {
+  /** Tokens of the whole text. */
+  readonly textLength: number
+  readonly maxPositions: number
+}
 
 /**
- * How a config.json rotates positions, as transformers 5 reads it.
- *
- * @param maxPositions what `original_max_position_embeddings` is where it is not given
- * @throws {UnsupportedModelError} naming the key that is not supported or contradicts another
+ * Tokens from which on a text is rotated in another way as a whole, so that what was computed for a shorter one does not
+ * hold; undefined where there is no such length.
  */
-export function readRope(raw: RopeConfig, maxPositions: number): Rope {
-  const key = raw.rope_scaling ? 'rope_scaling' : 'rope_parameters'
-  if (raw.rope_scaling && raw.rope_parameters && !sameValues(raw.rope_scaling, raw.rope_parameters))
-    refuseKey('rope_scaling', raw.rope_scaling, 'rope_parameters or rope_scaling, or the same in both')
-  const given = raw.rope_scaling ?? raw.rope_parameters
-  const settings = given ? ofAllLayers(given, key) : {}
-  const theta = settings.rope_theta ?? raw.rope_theta ?? DEFAULT_THETA
-  if (raw.rope_theta && theta !== raw.rope_theta)
-    refuseKey('rope_theta', raw.rope_theta, `${theta}, which ${key}.rope_theta says`)
-  const scaling = ropeScaling(settings, key, maxPositions)
-  const original = raw.original_max_position_embeddings
-  if (scaling?.kind === 'llama3' && original && original !== scaling.originalMaxPositions)
-    refuseKey('original_max_position_embeddings', original, `${scaling.originalMaxPositions}, as in ${key}`)
-  return { theta, scaling }
+export function rotationChange(scaling: RopeScaling | undefined, maxPositions: number): number | undefined {
+  if (scaling?.kind === 'longrope' && scaling.originalMaxPositions < maxPositions)
+    return scaling.originalMaxPositions
+  return undefined
 }
 
-/** The settings that all layers share: those of `given`, or those nested in it by kind of layer if they are equal. */
-function ofAllLayers(given: RopeSettings, key: string): RopeSettings {
-  const nested = LAYER_TYPES.filter((type) => Object.hasOwn(given, type))
-  if (nested.length === 0) return given
-  const beside = Object.keys(given).find((name) => !nested.includes(name))
-  if (beside !== undefined) refuseKey(`${key}.${beside}`, given[beside], `${nested.join(', ')} alone`)
-  const parts = nested.map((type) => {
-    const part = ropeSettings.safeParse(given[type])
-    if (part.success) return part.data
-    return refuseKey(`${key}.${type}`, given[type], 'an object with rope_type and rope_theta')
-  })
-  const [first] = parts
-  if (parts.some((part) => !sameValues(part, first!)))
-    refuseKey(key, given, 'the same for all kinds of layers')
-  return first!
+/** Angle by which each pair of a head's elements turns from one position to the next, [size / 2], in float64. */
+export function rotaryFrequencies(
+  size: number,
+  theta: number,
+  scaling: RopeScaling | undefined,
+  lengths: RopeLengths
+): Float64Array {
+  const half = size / 2
+  const plain = (base: number): Float64Array =>
+    Float64Array.from({ length: half }, (_, index) => base ** (-index / half))
+  if (scaling === undefined) return plain(theta)
+  if (scaling.kind === 'dynamic') return plain(dynamicBase(size, theta, scaling.factor, lengths))
+  if (scaling.kind === 'linear') return plain(theta).map((frequency) => frequency / scaling.factor)
+  if (scaling.kind === 'llama3') return plain(theta).map((frequency) => scaledLlama3(frequency, scaling))
+  if (scaling.kind === 'yarn') return yarnFrequencies(plain(theta), theta, scaling)
+  const isLong = lengths.textLength > scaling.originalMaxPositions
+  const factors = isLong ? scaling.longFactors : scaling.shortFactors
+  return plain(theta).map((frequency, index) => frequency / factors[index]!)
 }
 
-function sameValues(left: object, right: object): boolean {
-  const sorted = (value: object): string =>
-    JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-  return sorted(left) === sorted(right)
+/** Factor on cosines and sines. */
+export function rotaryScale(scaling: RopeScaling | undefined): number {
+  return scaling?.kind === 'yarn' || scaling?.kind === 'longrope' ? scaling.attentionFactor : 1
 }
 
-function ropeScaling(settings: RopeSettings, key: string, maxPositions: number): RopeScaling | undefined {
-  const kind = settings.rope_type ?? settings.type ?? 'default'
-  if ((settings.partial_rotary_factor ?? 1) !== 1)
-    refuseKey(`${key}.partial_rotary_factor`, settings.partial_rotary_factor, '1')
-  const [unread] = findUnreadKeys(settings, { ...ROPE_KEYS, file: `config.json, ${key}` })
-  if (unread !== undefined) throw new UnsupportedModelError(unread)
-  const need = (name: keyof typeof settings): number => {
-    const value = settings[name]
-    return typeof value === 'number' ? value : refuseKey(`${key}.${String(name)}`, value ?? null, 'a number')
-  }
-  if (kind === 'default') return undefined
-  if (kind === 'linear') return { kind, factor: need('factor') }
-  if (kind !== 'llama3') return refuseKey(`${key}.rope_type`, kind, 'default, linear, llama3')
-  return {
-    kind,
-    factor: need('factor'),
-    lowFrequencyFactor: need('low_freq_factor'),
-    highFrequencyFactor: need('high_freq_factor'),
-    originalMaxPositions: settings.original_max_position_embeddings ?? maxPositions
-  }
-}
-
-const ROPE_KEYS = {
-  used: Object.keys(ropeSettings.shape),
-  harmless: [
-    {
-      reason: 'concerns kinds of scaling that are refused by their rope_type',
-      keys: [
-        'attention_factor',
-        'beta_fast',
-        'beta_slow',
-        'mscale',
-        'mscale_all_dim',
-        'truncate',
-        'finetuned'
-      ]
-    },
-    {
-      reason: 'sections of positions in images and videos; text has one position for all',
-      keys: ['mrope_section']
-    }
-  ],
-  refused: {}
-}
-
-/** The `rope_scaling` that `parseRopeScaling` reads back. */
-export function ropeScalingJson(scaling: RopeScaling): Record<string, unknown> {
-  if (scaling.kind === 'linear') return { rope_type: 'linear', factor: scaling.factor }
-  return {
-    rope_type: 'llama3',
-    factor: scaling.factor,
-    low_freq_factor: scaling.lowFrequencyFactor,
-    high_freq_factor: scaling.highFrequencyFactor,
-    original_max_position_embeddings: scaling.originalMaxPositions
-  }
-}
-
-/** Angle by which each pair of a head's elements turns from one position to the next, [headSize / 2], in float64. */
-export function rotaryFrequencies(headSize: number, theta: number, scaling?: RopeScaling): Float64Array {
-  const half = headSize / 2
-  return Float64Array.from({ length: half }, (_, index) => {
-    const frequency = theta ** (-index / half)
-    if (scaling === undefined) return frequency
-    return scaling.kind === 'linear' ? frequency / scaling.factor : scaledLlama3(frequency, scaling)
-  })
+function dynamicBase(size: number, theta: number, factor: number, lengths: RopeLengths): number {
+  const { textLength, maxPositions } = lengths
+  const stretch = (factor * Math.max(textLength, maxPositions)) / maxPositions - (factor - 1)
+  return theta * stretch ** (size / (size - 2))
 }
 
 function scaledLlama3(frequency: number, scaling: Extract<RopeScaling, { kind: 'llama3' }>): number {
@@ -178,17 +102,42 @@ function scaledLlama3(frequency: number, scaling: Extract<RopeScaling, { kind: '
   return ((1 - share) * frequency) / factor + share * frequency
 }
 
+/** What keeps the ramp between two equal ends from dividing by 0, as in transformers. */
+const LEAST_RAMP = 0.001
+
+function yarnFrequencies(
+  plain: Float64Array,
+  theta: number,
+  scaling: Extract<RopeScaling, { kind: 'yarn' }>
+): Float64Array {
+  const { factor, betaFast, betaSlow, originalMaxPositions, truncate } = scaling
+  const size = 2 * plain.length
+  /** The element that turns so often in the original length. */
+  const elementOf = (turns: number): number =>
+    (size * Math.log(originalMaxPositions / (turns * 2 * Math.PI))) / (2 * Math.log(theta))
+  const [first, last] = [elementOf(betaFast), elementOf(betaSlow)]
+  const low = Math.max(truncate ? Math.floor(first) : first, 0)
+  const end = Math.min(truncate ? Math.ceil(last) : last, size - 1)
+  const high = end === low ? end + LEAST_RAMP : end
+  return plain.map((frequency, index) => {
+    const stretched = Math.min(1, Math.max(0, (index - low) / (high - low)))
+    return (frequency / factor) * stretched + frequency * (1 - stretched)
+  })
+}
+
 /** Cosine and sine of every position's angles, each [length, headSize / 2]. */
 export function rotaryTables(
   builder: GraphBuilder,
   length: number,
-  frequencies: Float64Array
+  frequencies: Float64Array,
+  scale = 1
 ): { cosines: GraphNode; sines: GraphNode } {
   const half = frequencies.length
   const table = (wave: (angle: number) => number): GraphNode =>
     builder.constant(
-      Float32Array.from({ length: length * half }, (_, index) =>
-        wave(Math.floor(index / half) * frequencies[index % half]!)
+      Float32Array.from(
+        { length: length * half },
+        (_, index) => scale * wave(Math.floor(index / half) * frequencies[index % half]!)
       ),
       [length, half]
     )

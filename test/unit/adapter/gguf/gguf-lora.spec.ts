@@ -36,7 +36,10 @@ describe('GGUF names and rows', () => {
 
   it('refuse rows that do not divide into whole heads', () => {
     const rows = { shape: [6], data: new Float32Array(6) }
-    assert.throws(() => ggufRows(`${layer}.q_proj`, rows, llama), /6 rows are not 2 heads of an even size/)
+    assert.throws(
+      () => ggufRows(`${layer}.q_proj`, rows, llama),
+      /6 rows cannot be divided into 2 heads of even size/
+    )
   })
 })
 

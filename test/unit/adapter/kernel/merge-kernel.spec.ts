@@ -124,7 +124,7 @@ describe('the merge kernel', () => {
     kernel.load(new Float32Array(6), 2, 3)
     const rows = new Float32Array(9)
     assert.throws(() => kernel.addRows(rows, rows, new Float32Array(4)), /do not fit/)
-    assert.throws(() => kernel.load(new Float32Array(0), 2 ** 20, 2 ** 20), /more than there is/)
+    assert.throws(() => kernel.load(new Float32Array(0), 2 ** 20, 2 ** 20), /more than is available/)
     kernel.load(new Float32Array(6), 2, 3)
     kernel.addRows(rows, rows, new Float32Array(6))
   })

@@ -56,12 +56,12 @@ describe('adapters that other programs saved', () => {
       ['base_model.model.model.layers.0.mlp.up_proj.lora_magnitude_vector', /DoRA/],
       ['base_model.model.model.layers.0.mlp.up_proj.lora_B.bias', /lora_bias/],
       ['base_model.model.model.layers.0.mlp.up_proj.bias', /a bias that was trained/],
-      ['base_model.model.model.layers.0.mlp.up_proj.spin', /is not a factor of LoRA/]
+      ['base_model.model.model.layers.0.mlp.up_proj.spin', /is not a LoRA factor/]
     ] as const)
       assert.throws(() => decodePeftFolder(PLAIN, withTensor(key)), { name: 'AdapterError', message })
     const twice = decodeSafetensors(weights((key) => key.replace('base_model.model.', ''))).tensors
     const both = new Map([...decodeSafetensors(weights()).tensors, ...twice])
-    assert.throws(() => decodePeftFolder(PLAIN, encodeSafetensors(both)), /is there twice/)
+    assert.throws(() => decodePeftFolder(PLAIN, encodeSafetensors(both)), /is repeated/)
     const names = weights((key) =>
       key.replace('.weight', key.includes('up_proj') ? '.a.weight' : '.b.weight')
     )
@@ -69,13 +69,13 @@ describe('adapters that other programs saved', () => {
   })
 
   it('are refused where they hold no factors, or no numbers', () => {
-    assert.throws(() => decodePeftFolder(PLAIN, encodeSafetensors(new Map())), /holds no factors.*ZeRO-3/)
+    assert.throws(() => decodePeftFolder(PLAIN, encodeSafetensors(new Map())), /contains no factors.*ZeRO-3/)
     for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
       const [first, ...others] = ADAPTER.pairs
       const spoilt = { pairs: [{ ...first!, B: first!.B.with(1, value) }, ...others] }
       assert.throws(
         () => decodePeftFolder(PLAIN, weights(undefined, spoilt)),
-        /mlp\.up_proj hold NaN or infinity/
+        /mlp\.up_proj contain NaN or infinity/
       )
     }
   })
@@ -99,8 +99,8 @@ describe('adapters that other programs saved', () => {
       [[8, 8]]
     )
     for (const [pattern, message] of [
-      ['(', /not read/],
-      ['(x*)*', /take for ever/],
+      ['(', /not supported/],
+      ['(x*)*', /exponential time/],
       ['(?i)Q_PROJ', /sets flags/],
       ['a'.repeat(3000), /more than 2000/]
     ] as const)

@@ -97,10 +97,10 @@ describe('a shard', () => {
         /NaN or infinity/
       )
     }
-    assert.throws(() => pairFromBlocks(shard, [new Uint8Array(7)]), /7 bytes, not 8/)
+    assert.throws(() => pairFromBlocks(shard, [new Uint8Array(7)]), /7 bytes in total, not 8/)
     for (const rank of [0, -1, 1.5, 2 ** 52])
       assert.throws(() => shardByteLength({ ...shard, rank }), /not a positive integer|too large/)
-    assert.throws(() => shardFromPair({ ...pair, alpha: 0 }), /alpha is 0/)
+    assert.throws(() => shardFromPair({ ...pair, alpha: 0 }), /alpha must be a positive number, got 0/)
     assert.throws(() => shardFromPair({ ...pair, A: new Float32Array(2) }), /A has 2 elements/)
   })
 })

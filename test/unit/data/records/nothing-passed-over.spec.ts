@@ -35,9 +35,12 @@ describe('data, of which nothing is passed over in silence', () => {
 
   it('refuses keys that change what a record says, and names others', async () => {
     const alpaca = { instruction: 'Name a fish.', output: 'Cod.' }
-    await refused({ ...alpaca, system: 'Be brief.' }, /"system" is not read of alpaca records: .*messages/)
-    await refused({ ...alpaca, history: [['a', 'b']] }, /"history" is not read/)
-    await refused({ prompt: 'a', completion: 'b', images: ['x.png'] }, /"images" is not read.*only text/)
+    await refused(
+      { ...alpaca, system: 'Be brief.' },
+      /"system" is not supported in alpaca records: .*messages/
+    )
+    await refused({ ...alpaca, history: [['a', 'b']] }, /"history" is not supported/)
+    await refused({ prompt: 'a', completion: 'b', images: ['x.png'] }, /"images" is not supported.*only text/)
     const { unread } = await read(
       'b.jsonl',
       lines({ ...alpaca, system: '', history: [], url: 'x' }, { ...alpaca, url: 'y', id: 3 })
@@ -119,7 +122,7 @@ describe('data, of which nothing is passed over in silence', () => {
     )
     await refused(
       { messages: [QUESTION, { ...ANSWER, function_call: {} }] },
-      /"messages\.1\.function_call": is not read/
+      /"messages\.1\.function_call": is not supported/
     )
   })
 
@@ -133,7 +136,7 @@ describe('data, of which nothing is passed over in silence', () => {
     )
     await refused(
       { messages: [QUESTION, { ...ANSWER, weight: 0.5 }] },
-      /"messages\.1\.weight": 0\.5 is not read/
+      /"messages\.1\.weight": 0\.5 is not supported/
     )
     const kto = lines(
       { prompt: 'a', completion: 'bad', label: false },
@@ -141,6 +144,8 @@ describe('data, of which nothing is passed over in silence', () => {
     )
     const { examples, unlearned } = await read('b.jsonl', kto)
     assert.deepEqual([examples.length, unlearned], [1, 1])
+    for (const label of [0, 1])
+      await refused({ prompt: 'a', completion: 'b', label }, /"label": [01] may be a class, or a verdict/)
     // A class of texts, and one of completions that is a word.
     assert.equal((await read('c.jsonl', lines({ text: 'ham', label: false }))).examples.length, 1)
     assert.equal(
@@ -160,7 +165,7 @@ describe('data, of which nothing is passed over in silence', () => {
       [false, false, false, undefined]
     )
     await refused({ prompt: [QUESTION], completion: 'b' }, /as completion/)
-    await refused({ prompt: 'a', chosen: 'b', rejected: 'c' }, /pair of answers/)
+    await refused({ prompt: 'a', chosen: 'b', rejected: 'c' }, /preference pair/)
   })
 
   it('asks where two formats fit, unless the text is the rest of the record', async () => {
@@ -169,7 +174,7 @@ describe('data, of which nothing is passed over in silence', () => {
     assert.equal(written.format, 'alpaca')
     await refused(
       { ...alpaca, text: 'Something else.' },
-      /several formats fit, text and alpaca: say which with --format/
+      /several formats match, text and alpaca: choose one with --format/
     )
     await refused({ ...alpaca, response: 'Ling.' }, /alpaca and dolly/)
     assert.equal(
@@ -181,17 +186,14 @@ describe('data, of which nothing is passed over in silence', () => {
   it('names all bad records at once, and passes over as many as may be', async () => {
     const bad = `${lines({ text: 'a' }, { text: '' })}{"text":\n${lines({ text: 'b' }, { text: '' }, 7)}`
     await assert.rejects(read('a.jsonl', bad), (error: Error) => {
-      assert.match(error.message, /^4 of 6 records do not fit: .*--skip-bad 4/)
+      assert.match(error.message, /^4 of 6 records are invalid: .*--skip-bad 4/)
       assert.match(error.message, /a\.jsonl:2, 5: as text, "text": must not be empty/)
       assert.match(error.message, /a\.jsonl:3: not valid JSON/)
       return true
     })
     const { examples, bad: passed } = await read('b.jsonl', bad, { skipBad: 4 })
     assert.deepEqual([examples.length, passed.length], [2, 4])
-    await assert.rejects(
-      read('c.jsonl', bad, { skipBad: 3 }),
-      /4 of 6 records do not fit; 3 may be passed over/
-    )
+    await assert.rejects(read('c.jsonl', bad, { skipBad: 3 }), /4 of 6 records are invalid; 3 may be skipped/)
   })
 
   it('leaves descriptions, other splits and unread formats of a folder out, and names them', async () => {
@@ -205,7 +207,7 @@ describe('data, of which nothing is passed over in silence', () => {
       await put(name, '{"text":"not for training"}')
     await put('data/train.jsonl', lines({ text: 'one' }))
     await put('more.jsonl.gz', gzipSync(lines({ text: 'two' })))
-    await put('c.parquet', 'PAR1')
+    await put('c.arrow', 'PAR1')
     await put('cover.png', 'x')
     const { examples, passedOver } = await readExamples(folder)
     assert.deepEqual(
@@ -214,16 +216,23 @@ describe('data, of which nothing is passed over in silence', () => {
     )
     assert.deepEqual(
       passedOver.map(({ file }) => file.slice(folder.length + 1)),
-      ['README.md', 'c.parquet', 'data/test-00000-of-00001.jsonl', 'dataset_infos.json', 'validation.csv']
+      [
+        'README.md',
+        'c.arrow',
+        'data/test-00000-of-00001.jsonl',
+        'dataset_infos.json',
+        'validation.csv',
+        'cover.png'
+      ]
     )
     // Named itself, a file is read.
     assert.equal((await readExamples(path('data/test-00000-of-00001.jsonl'))).examples.length, 1)
-    await assert.rejects(readExamples(path('c.parquet')), /Parquet is not read: write it as JSONL/)
+    await assert.rejects(readExamples(path('c.arrow')), /Arrow is not supported: write it as Parquet/)
     await rm(path('data'), { recursive: true })
     await rm(path('more.jsonl.gz'))
     await assert.rejects(
       readExamples(folder),
-      /holds no data: .*README\.md: describes the data.*name a file itself/s
+      /contains no data: .*README\.md: describes the data.*give the path of a file itself/s
     )
   })
 
@@ -258,8 +267,8 @@ describe('data, of which nothing is passed over in silence', () => {
     const packed = gzipSync(lines({ text: 'one' }))
     assert.equal((await read('a.jsonl.gz', packed)).examples.length, 1)
     assert.equal((await read('a.csv.gz', gzipSync('text\none\n'))).examples.length, 1)
-    await assert.rejects(read('b.jsonl.gz', packed.subarray(0, 20)), /b\.jsonl\.gz is cut off/)
-    await assert.rejects(read('c.jsonl.gz', 'plain'), /c\.jsonl\.gz is not packed with gzip/)
+    await assert.rejects(read('b.jsonl.gz', packed.subarray(0, 20)), /b\.jsonl.gz is truncated/)
+    await assert.rejects(read('c.jsonl.gz', 'plain'), /c\.jsonl\.gz is not a gzip file/)
   })
 
   it('divides a CSV as its header does, and names faults by their line', async () => {
@@ -268,10 +277,10 @@ describe('data, of which nothing is passed over in silence', () => {
       semicolons.examples.map(({ content }) => content.kind === 'text' && content.text),
       ['eins; zwei', 'drei, vier']
     )
-    await assert.rejects(read('b.csv', 'text,text\na,b\n'), /b\.csv:1: the column "text" is there twice/)
+    await assert.rejects(read('b.csv', 'text,text\na,b\n'), /b\.csv:1: the column "text" is repeated/)
     await assert.rejects(
       read('c.csv', 'Text,Label\na,b\n'),
-      /c\.csv:2: .*"Text", "Label", which must be in small letters/
+      /c\.csv:2: .*"Text", "Label", which must be lowercase/
     )
     await assert.rejects(read('d.csv', 'text\nsaid "hello" to me\n'), /d\.csv:2: Invalid Opening Quote/)
     await assert.rejects(read('e.csv', 'text\nfine\n"an unclosed\n'), /e\.csv:\d+: Quote Not Closed/)

@@ -114,7 +114,7 @@ describe('data/records', () => {
       { kind: 'text', text: 'Because {so}.' }
     ])
     await assert.rejects(contents(file, { template: { text: '{title}' } }), /a\.jsonl:1: has no "title"/)
-    await assert.rejects(contents(file, { template: { text: '{gone}' } }), /a\.jsonl:1: gives no text/)
+    await assert.rejects(contents(file, { template: { text: '{gone}' } }), /a\.jsonl:1: has no text/)
   })
 
   it('names file and line of what does not fit', async () => {
@@ -123,18 +123,18 @@ describe('data/records', () => {
       ['b.jsonl', '{"text":"a"}\n{"text":7}\n', /b\.jsonl:2: as text, "text":/],
       ['c.jsonl', '{"title":"a"}\n', /c\.jsonl:1: expected an object with the keys of a known format/],
       ['d.jsonl', '{"instruction":"a","output":" "}\n', /d\.jsonl:1: as alpaca, "output": must not be empty/],
-      ['e.jsonl', '{"messages":[{"role":"user","content":"a"}]}\n', /e\.jsonl:1: has no answer/],
+      ['e.jsonl', '{"messages":[{"role":"user","content":"a"}]}\n', /e\.jsonl:1: has no assistant message/],
       ['f.jsonl', '{"messages":[{"role":"user"}]}\n', /f\.jsonl:1: as messages, "messages\.0\.content"/],
-      ['g.jsonl', '\n', /g\.jsonl holds no documents/],
+      ['g.jsonl', '\n', /g\.jsonl contains no documents/],
       ['h.json', '[{"text":"a"},7]', /h\.json:record 2: as text/],
       ['i.jsonl', '{"text":"a"}\n', /i\.jsonl:1: as dolly, "instruction"/, { format: 'dolly' }],
-      ['j.txt', '', /j\.txt holds no documents/]
+      ['j.txt', '', /j\.txt contains no documents/]
     ]
     for (const [name, text, message, options] of refused)
       await assert.rejects(readExamples(await put(name, text), options), message)
     await assert.rejects(readExamples(path('missing')), /no data found at/)
     await mkdir(path('empty'))
-    await assert.rejects(readExamples(path('empty')), /holds no data/)
+    await assert.rejects(readExamples(path('empty')), /contains no data/)
     await writeFile(path('k.txt'), Uint8Array.of(0xff, 0xfe))
     await assert.rejects(readExamples(path('k.txt')), /k\.txt:1: is UTF-16, not UTF-8 text/)
   })

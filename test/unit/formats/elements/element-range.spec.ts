@@ -18,8 +18,8 @@ describe('the range of an element format', () => {
       )
     assert.equal(
       rangeFault(Float32Array.of(0, 7e4), 'F16'),
-      'holds 70000, which is beyond the range of float16'
+      'contains 70000, which is out of the range of float16'
     )
-    assert.equal(rangeFault(Float32Array.of(Number.NaN), 'F32'), 'holds NaN')
+    assert.equal(rangeFault(Float32Array.of(Number.NaN), 'F32'), 'contains NaN')
   })
 })

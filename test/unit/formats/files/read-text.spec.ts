@@ -37,7 +37,7 @@ describe('text files', () => {
 
   it('that stand in for another file are named with the cure', () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n'
-    assert.throws(() => readJsonObject(write(pointer)), /file\.json is a pointer of Git LFS.*git lfs pull/)
+    assert.throws(() => readJsonObject(write(pointer)), /file\.json is a Git LFS pointer.*git lfs pull/)
     assert.throws(
       () => readJsonObject(write('<!DOCTYPE html><p>Sign in')),
       /file\.json is a web page.*download it again/

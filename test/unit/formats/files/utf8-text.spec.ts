@@ -60,7 +60,7 @@ describe('UTF-8 text', () => {
     assert.throws(() => decodeUtf8(cut, 'a'), /a:2: is not UTF-8/)
     await assert.rejects(streamed(cut, [64]), (error: Error) => {
       assert(error instanceof TextEncodingError)
-      return /a:2: ends within a character: is the file cut off/.test(error.message)
+      return /a:2: ends inside a character: is the file truncated/.test(error.message)
     })
   })
 })

@@ -38,13 +38,13 @@ describe('the place at which a text stops being JSON', () => {
   it('has a line, a column and a reason', () => {
     const cases: [string, number, number, RegExp][] = [
       ['{"a": 1,\n "b": 2,\n}', 3, 1, /key in double quotes, found "}" \(a comma after the last entry\?\)/],
-      ['{"data": "D:\\notes\\x"}', 1, 19, /\\x is not an escape.*paths with \//],
+      ['{"data": "D:\\notes\\x"}', 1, 19, /\\x is not a JSON escape.*paths with \//],
       ['{"a": 1\n "b": 2}', 2, 2, /a comma or } is missing/],
       ['{"a" 1}', 1, 6, /a colon is missing/],
       ['{"a": NaN}', 1, 7, /expected a value, found "NaN"/],
       ["{'a': 1}", 1, 2, /expected a key in double quotes/],
       ['[1, 2', 1, 6, /ends inside a list/],
-      ['{"a": 1} {', 1, 10, /follows the end/],
+      ['{"a": 1} {', 1, 10, /after the end/],
       ['["a\nb"]', 1, 2, /no closing quote/],
       ['', 1, 1, /the text is empty/]
     ]

@@ -96,7 +96,7 @@ describe('safetensors', () => {
   const four = new Uint8Array(4)
   const refused: [string, Uint8Array, RegExp][] = [
     ['an empty file', new Uint8Array(), /too few/],
-    ['a header longer than the file', Uint8Array.of(9, 0, 0, 0, 0, 0, 0, 0, 123), /cut off/],
+    ['a header longer than the file', Uint8Array.of(9, 0, 0, 0, 0, 0, 0, 0, 123), /truncated/],
     ['a header length beyond every bound', new Uint8Array(8).fill(255), /at most/],
     ['bad JSON', fileOf('{"a":'), /not JSON/],
     ['bad UTF-8', fileOf(Uint8Array.of(0x22, 0xff, 0x22)), /not JSON/],
@@ -104,17 +104,17 @@ describe('safetensors', () => {
     [
       'a key twice',
       fileOf(`{"a":${entry(0, 4, '[1]')},"\\u0061" :${entry(0, 4, '[1]')}}`, four),
-      /"a" twice/
+      /"a" is repeated/
     ],
     [
       'an inner key twice',
       fileOf(`{"a":{"dtype":"F16",${entry(0, 4, '[1]').slice(1)}}`, four),
-      /"dtype" twice/
+      /"dtype" is repeated/
     ],
     ['an unknown dtype', fileOf(`{"a":${entry(0, 4, '[1]', 'F31')}}`, four), /unknown dtype "F31"/],
     ['an unknown field', fileOf(`{"a":{"x":1,${entry(0, 4, '[1]').slice(1)}}`, four), /exactly the keys/],
-    ['a negative extent', fileOf(`{"a":${entry(0, 4, '[-1]')}}`, four), /bad shape/],
-    ['a fractional offset', fileOf(`{"a":${entry(0, 3.5, '[1]')}}`, four), /bad data_offsets/],
+    ['a negative extent', fileOf(`{"a":${entry(0, 4, '[-1]')}}`, four), /invalid shape/],
+    ['a fractional offset', fileOf(`{"a":${entry(0, 3.5, '[1]')}}`, four), /invalid data_offsets/],
     ['data outside the file', fileOf(`{"a":${entry(0, 8, '[2]')}}`, four), /outside the file/],
     ['offsets the wrong way round', fileOf(`{"a":${entry(4, 0, '[1]')}}`, four), /outside the file/],
     [
@@ -124,7 +124,7 @@ describe('safetensors', () => {
     ],
     ['a shape that does not fit', fileOf(`{"a":${entry(0, 4, '[2]')}}`, four), /its shape needs 8/],
     ['overlap', fileOf(`{"a":${entry(0, 4, '[1]')},"b":${entry(0, 4, '[1]')}}`, four), /overlaps/],
-    ['a hole', fileOf(`{"a":${entry(4, 8, '[1]')}}`, new Uint8Array(8)), /4 bytes in front of "a"/],
+    ['a hole', fileOf(`{"a":${entry(4, 8, '[1]')}}`, new Uint8Array(8)), /4 bytes before "a"/],
     ['trailing bytes', fileOf(`{"a":${entry(0, 4, '[1]')}}`, new Uint8Array(5)), /1 bytes at the end/],
     ['metadata that is no string', fileOf('{"__metadata__":{"rank":8}}'), /"rank" is not a string/]
   ]

@@ -123,8 +123,8 @@ describe('averaging', () => {
       ['02', 3]
     ])
     assert.equal(averages({ weights: fixed }), 7)
-    assert.throws(() => averages({ weights: new Map([['01', 1]]) }), /no weight is given for author 02/)
-    assert.throws(() => averages({ weights: fixed.set('02', 0.5) }), /weight is 0.5, not a count/)
+    assert.throws(() => averages({ weights: new Map([['01', 1]]) }), /no weight for author 02/)
+    assert.throws(() => averages({ weights: fixed.set('02', 0.5) }), /must be a positive integer, got 0.5/)
   })
 
   it('divides A by the members that have the module, and B by the whole cut', () => {

@@ -118,7 +118,7 @@ describe('data/split/partition', () => {
       () => partitionDocuments(documents, { kind: 'by-class', labels: ['a'], members: 2, seed: 1 }),
       /1 labels do not fit 8 documents/
     )
-    assert.throws(() => partition('dirichlet', documents, 2, 1, 0), /alpha 0 is not a positive number/)
+    assert.throws(() => partition('dirichlet', documents, 2, 1, 0), /alpha must be a positive number, got 0/)
     assert.throws(() => partition('iid', documents, 0), /0 members cannot be/)
     assert.throws(
       () =>

@@ -143,7 +143,7 @@ describe('choice scorer', () => {
         /q\.jsonl:1: the answer D is not one of the 3 choices/
       )
       await assert.rejects(read({ ...fits, answer: 'the first' }), /q\.jsonl:1: "answer"/)
-      await assert.rejects(read(), /holds no questions/)
+      await assert.rejects(read(), /contains no questions/)
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -153,11 +153,11 @@ describe('the tensors of a model folder', () => {
     const faults: [() => void, RegExp][] = [
       [
         () => truncateSync(path('model.safetensors'), 9000),
-        /model\.safetensors: .*cut off at 9000 bytes: download it again/
+        /model\.safetensors: .*truncated at 9000 bytes: download it again/
       ],
       [
         () => truncateSync(path('model.safetensors'), 100),
-        /model\.safetensors: the header of \d+ bytes is cut off/
+        /model\.safetensors: the header of \d+ bytes is truncated/
       ],
       [() => writeFileSync(path('model.safetensors'), ''), /model\.safetensors: 0 bytes are too few/],
       [
@@ -166,7 +166,7 @@ describe('the tensors of a model folder', () => {
             path('model.safetensors'),
             'version https://git-lfs.github.com/spec/v1\noid sha256:0\n'
           ),
-        /model\.safetensors is a pointer of Git LFS/
+        /model\.safetensors is a Git LFS pointer/
       ],
       [() => writeFileSync(path('model.safetensors'), '<html>Not found'), /model\.safetensors is a web page/],
       [
@@ -187,9 +187,9 @@ describe('the tensors of a model folder', () => {
     }
   })
 
-  it('may be in a format that is not read, with the way to convert them', () => {
+  it('may be in a format that is not supported, with the way to convert them', () => {
     for (const [file, message] of [
-      ['pytorch_model.bin', /but pytorch_model\.bin, which is not read: .*save_pretrained/],
+      ['pytorch_model.bin', /but pytorch_model\.bin, which is not supported: .*save_pretrained/],
       ['model-q4.gguf', /but model-q4\.gguf/],
       ['consolidated.safetensors', /but consolidated\.safetensors, .*download model\.safetensors/],
       ['notes.txt', /download the weights too/]

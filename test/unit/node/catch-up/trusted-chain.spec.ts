@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { TrustedChain } from '../../../../src/node/catch-up/trusted-chain.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { PeerId } from '@libp2p/interface'
-import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { digestOf, simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import { EnvelopeCheck } from '../../../../src/node/driver/envelope-check.ts'
 import type { NetworkHost } from '../../../../src/node/network/index.ts'
 import { peerIdText } from '../../../../src/node/storage/peer-id-text.ts'

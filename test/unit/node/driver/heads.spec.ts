@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import { Heads } from '../../../../src/node/driver/heads.ts'
 
 describe('how far the others are', () => {
-  const { context } = new Table(4)
+  const { context } = new ScriptedConsortium(4)
   const at = (round: number) => ({ ...context, round })
 
   it('is what f + 1 members say, so that one liar moves nobody', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import type { DriverComponents } from '../../../../src/node/driver/components.ts'
 import { HeldOutCheck } from '../../../../src/node/driver/held-out-check.ts'
 import type { Home } from '../../../../src/node/home/home.ts'
@@ -34,7 +34,7 @@ describe('the held-out check of a peer', () => {
   })
   afterEach(() => remove())
 
-  const checkAt = (table: Table, heldOutTimeout = 60) => {
+  const checkAt = (table: ScriptedConsortium, heldOutTimeout = 60) => {
     const measure = (job: MeasuringJob, signal: AbortSignal) =>
       new Promise<HeldOutLoss>((answer, fail) => {
         asked.push({ job, signal, answer, fail })
@@ -62,7 +62,7 @@ describe('the held-out check of a peer', () => {
     while (asked.length <= index) await turn()
     return asked[index]!
   }
-  const veto = new Table(4, { heldOutVeto: { margin: 0.5 } })
+  const veto = new ScriptedConsortium(4, { heldOutVeto: { margin: 0.5 } })
 
   it('lets an endorsement wait for the losses where it is a veto, one update after the other', async () => {
     const { judge } = checkAt(veto)
@@ -87,7 +87,7 @@ describe('the held-out check of a peer', () => {
   })
 
   it('waits for nothing where it is advice, and tells what it measured all the same', async () => {
-    const { judge } = checkAt(new Table(4))
+    const { judge } = checkAt(new ScriptedConsortium(4))
     assert.equal((await judge(1)).heldOut, undefined)
     ;(await nextAsked(0)).answer({ before: 4, after: 9 })
     while (reports.length === 0) await turn()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import { encodeSafetensors, LISTED_FILE_BYTES_MAX } from '../../../../src/formats/index.ts'
 import {
   baseDigest,

@@ -3,7 +3,7 @@ import * as dagCbor from '@ipld/dag-cbor'
 import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
-import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { digestOf, simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import {
   type Charter,
   charterId,
@@ -50,7 +50,7 @@ describe('a charter', function () {
     )
   })
 
-  it('has the CID that any IPLD tool computes, regardless of who signed it', async () => {
+  it('has the CID that any IPLD tool computes, regardless of its signer', async () => {
     const cid = CID.createV1(dagCbor.code, await sha256.digest(dagCbor.encode(charter)))
     assert.equal(consortiumCid(charterId(charter)), cid.toString())
     assert.deepEqual(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import { checkCharter } from '../../../../src/protocol/charter/charter.ts'
 import {
   committeeFailure,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { digestOf, simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import { encodeCharter } from '../../../../src/protocol/charter/charter.ts'
 import { decodeInvite, encodeInvite } from '../../../../src/protocol/charter/invite.ts'
 import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { idealSigner } from '../../../../sim/ideal-signatures.ts'
-import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
+import { idealSigner } from '../../../../sim/consortium/ideal-signatures.ts'
+import { digestOf, simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import { blockCount, shardByteLength } from '../../../../src/adapter/shard/shard.ts'
 import { checkCharter } from '../../../../src/protocol/charter/charter.ts'
 import { SEALED_ROUND_BYTES_MAX } from '../../../../src/protocol/charter/limits.ts'

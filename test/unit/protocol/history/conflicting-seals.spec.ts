@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import {
   describeConflict,
   isSameSeal,
@@ -9,7 +9,7 @@ import {
 import type { Seal } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const cut = table.cut([])
 
 function seal(model: string, members: readonly number[]): Seal {

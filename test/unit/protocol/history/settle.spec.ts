@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { equalBytes } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { contextAfter } from '../../../../src/protocol/history/sealed-round.ts'
 import { settle } from '../../../../src/protocol/history/settle.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifests = [table.manifest(0), table.manifest(2)]
 const cut = table.cut(manifests)
 const digests = { cut: cutId(table.context, cut), stack: digestOf('stack'), model: digestOf('new model') }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import { cutOf } from '../../../../src/protocol/messages/cut.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifests = [table.manifest(0), table.manifest(2)]
 
 describe('a cut', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { firsts, Table } from '../../../../sim/table.ts'
+import { verifyIdeal } from '../../../../sim/consortium/ideal-signatures.ts'
+import { firsts, ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { createSigner, verifyEd25519 } from '../../../../src/protocol/encoding/signature.ts'
 import { settle } from '../../../../src/protocol/history/settle.ts'
 import type { Evidence } from '../../../../src/protocol/messages/bodies.ts'
@@ -12,7 +12,7 @@ import { isKind, judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
 import { countOf } from '../../../../src/protocol/state/slots.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const vote = (author: number, view: number, cut: string, on = table) =>
   on.said(author, 'prevote', view, { cut: digestOf(cut) }) as Message
 
@@ -82,7 +82,7 @@ describe('rule 10, evidence', () => {
       members,
       table.context.members.filter((_, index) => index !== 2)
     )
-    const one = new Table(1)
+    const one = new ScriptedConsortium(1)
     assert.equal(
       settle(one.context, seal, [], { membership: [], evidence: [convicted(0, one)] }).members.length,
       1
@@ -101,7 +101,7 @@ describe('rule 10, evidence', () => {
     const fault = (...evidence: Evidence[]) => cutEvidenceFault(table.context, evidence, verifyIdeal)
     assert.equal(fault(convicted(0), convicted(1)), undefined)
     assert.match(fault(convicted(1), convicted(0))!, /not sorted/)
-    assert.match(fault(convicted(1), convicted(1))!, /accuses one twice/)
+    assert.match(fault(convicted(1), convicted(1))!, /accuses a peer twice/)
     assert.match(fault(...new Array<Evidence>(9).fill(convicted(1)))!, /at once/)
     const forged = structuredClone(convicted(1))
     forged.second.signature[3]! ^= 4

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { idealSigner, verifyIdeal } from '../../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { firsts, Table } from '../../../../sim/table.ts'
+import { idealSigner, verifyIdeal } from '../../../../sim/consortium/ideal-signatures.ts'
+import { firsts, ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import type { Body } from '../../../../src/protocol/messages/bodies.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import {
@@ -13,7 +13,7 @@ import {
 import { decodeEnvelope, signMessage } from '../../../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../../../src/protocol/round/context.ts'
 
-const table = new Table(7)
+const table = new ScriptedConsortium(7)
 const { context } = table
 const manifest = table.manifest(1)
 const cut = table.cut([manifest])
@@ -46,7 +46,9 @@ describe('the envelope check', () => {
   it('ignores what is of no use, and penalises no sender for it', () => {
     assertVerdict(judged(0, 'prevote', 0, vote, { round: 9 }), 'ignore', /round 9/)
     assertVerdict(judged(0, 'prevote', 0, vote, { parent: digestOf('other') }), 'ignore', /another parent/)
-    const stranger = idealSigner(new Table(9).context.members.find(({ peer }) => !isMember(peer))!.peer)
+    const stranger = idealSigner(
+      new ScriptedConsortium(9).context.members.find(({ peer }) => !isMember(peer))!.peer
+    )
     const { bytes } = signMessage(context, stranger, 'prevote', 0, vote)
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'ignore', /not a member/)
   })
@@ -63,9 +65,9 @@ describe('the envelope check', () => {
     const said = <K extends Kind>(kind: K, slot: number, body: Body<K>) => judged(1, kind, slot, body, next)
     const ready = { certified: new Uint8Array(1) }
     const attestation = { cut: digestOf('cut'), stack: null, model: digestOf('model') }
-    assertVerdict(said('manifest', 1, manifest.body), 'fault', /slot 0 alone/)
-    assertVerdict(said('ready', 7, ready), 'fault', /slot 0 alone/)
-    assertVerdict(said('endorsement', 4096, { manifest: manifest.id }), 'fault', /no member/)
+    assertVerdict(said('manifest', 1, manifest.body), 'fault', /only slot 0/)
+    assertVerdict(said('ready', 7, ready), 'fault', /only slot 0/)
+    assertVerdict(said('endorsement', 4096, { manifest: manifest.id }), 'fault', /not the index of a member/)
     assertVerdict(said('attestation', 16, attestation), 'fault', /attempt 17/)
     const fresh = table.proposal(0, cut).body
     assertVerdict(said('proposal', 0, { ...fresh, validView: 0 }), 'fault', /in its own view/)
@@ -141,10 +143,10 @@ describe('the envelope check of a proposal', () => {
 
   it('carries exactly q readies, sorted, each signed by its member', () => {
     const { readies } = fresh
-    rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, 5 are required/)
+    rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, but 5 are required/)
     const sixth = table.ready(5, [1])
     const six = [...readies, { member: 5, certified: sixth.body.certified, signature: sixth.signature }]
-    rejects({ ...fresh, readies: six }, /6 readies, 5 are required/)
+    rejects({ ...fresh, readies: six }, /6 readies, but 5 are required/)
     rejects({ ...fresh, readies: readies.toReversed() }, /not sorted/)
     rejects({ ...fresh, readies: [readies[0]!, ...readies.slice(0, 4)] }, /not sorted/)
     rejects(
@@ -164,7 +166,7 @@ describe('the envelope check of a proposal', () => {
     const two = table.cut([manifest, other])
     rejects({ ...fresh, cut: { ...two, entries: two.entries.toReversed() } }, /not sorted/)
     rejects({ ...fresh, cut: { ...two, entries: [two.entries[0]!, two.entries[0]!] } }, /not sorted/)
-    const outside = new Table(9).context.members.find(({ peer }) => !isMember(peer))!.peer
+    const outside = new ScriptedConsortium(9).context.members.find(({ peer }) => !isMember(peer))!.peer
     rejects(
       { ...fresh, cut: { ...cut, entries: [{ author: outside, manifest: manifest.id }] } },
       /does not train/

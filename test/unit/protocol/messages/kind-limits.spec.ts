@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { evidenceOf } from '../../../../src/protocol/messages/evidence.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
 import { KIND_BYTES_MAX, type Message, signMessage } from '../../../../src/protocol/messages/message.ts'
 
 describe('the limits of an envelope by kind (rule 15)', () => {
   it('leave room for the largest of each small kind', () => {
-    const table = new Table(4)
+    const table = new ScriptedConsortium(4)
     const digest = digestOf('digest')
     const attestation = (text: string) => ({ cut: digestOf(text), stack: digest, model: digest })
     const said = (attempt: number, text: string) =>

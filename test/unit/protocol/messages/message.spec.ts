@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { Table } from '../../../../sim/table.ts'
+import { verifyIdeal } from '../../../../sim/consortium/ideal-signatures.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { MESSAGE_BYTES_MAX } from '../../../../src/protocol/charter/limits.ts'
 import { encodeCanonical, MalformedError } from '../../../../src/protocol/encoding/canonical-cbor.ts'
 import type { Kind } from '../../../../src/protocol/messages/header.ts'
@@ -10,7 +10,7 @@ import { messageId } from '../../../../src/protocol/messages/header.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope, type Envelope, signMessage } from '../../../../src/protocol/messages/message.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifest = table.manifest(1)
 const attestation = { cut: digestOf('cut'), stack: null, model: digestOf('model') }
 const everyKind = [
@@ -163,7 +163,7 @@ describe('an envelope', function () {
     const body = { manifest: digestOf('another') }
     assert.throws(
       () => decodeEnvelope(encodeCanonical({ version: 1, header, body, signature })),
-      /not the one/
+      /not the signed one/
     )
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { digestOf, simulatedConsortium } from '../../../../sim/simulated-consortium.ts'
-import { firsts, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf, simulatedConsortium } from '../../../../sim/consortium/simulated-consortium.ts'
 import { followingContext, genesisContext } from '../../../../src/protocol/round/context.ts'
 import { drawMembers } from '../../../../src/protocol/round/draw-members.ts'
 import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
@@ -58,7 +58,7 @@ describe('rule 13, sample', () => {
   })
 
   it('lets only the committee vote and only the drawn train; the others follow', () => {
-    const table = new Table(12, { trainers: 4, committee: terms(4, 0) })
+    const table = new ScriptedConsortium(12, { trainers: 4, committee: terms(4, 0) })
     const { voters, trainers } = table.context
     const outsider = firsts(12).find((index) => !voters.includes(index))!
     const idle = firsts(12).find((index) => !trainers.includes(index))!

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { type Seat, Table } from '../../../../sim/table.ts'
+import { verifyIdeal } from '../../../../sim/consortium/ideal-signatures.ts'
+import { ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { decodeSealedRound, encodeSealedRound } from '../../../../src/protocol/history/sealed-round.ts'
@@ -10,7 +10,7 @@ import type { Message } from '../../../../src/protocol/messages/message.ts'
 import { proposerOf } from '../../../../src/protocol/round/proposer.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifest = table.manifest(1)
 const cut = table.cut([manifest])
 const id = cutId(table.context, cut)
@@ -250,7 +250,7 @@ describe('a seal that others made', () => {
     const { seal, manifests } = sealedRound()
     const refuses = (changed: SealedRound, reason: RegExp) =>
       assert.throws(() => decodeSealedRound(table.context, encodeSealedRound(changed), verifyIdeal), reason)
-    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one that the seal names/)
+    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one named in the seal/)
     refuses({ seal, cut, manifests: [] }, /missing/)
     refuses({ seal, cut, manifests: [table.manifest(2)] }, /not the one in the cut/)
     refuses(

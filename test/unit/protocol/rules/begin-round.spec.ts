@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { Network } from '../../../../sim/network.ts'
-import { CALM, type Scenario, type Weather } from '../../../../sim/scenario.ts'
-import { simulatedManifest } from '../../../../sim/simulated-consortium.ts'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
+import { simulatedManifest } from '../../../../sim/consortium/simulated-consortium.ts'
+import { Network } from '../../../../sim/network/network.ts'
+import { CALM, type Scenario, type Weather } from '../../../../sim/scenarios/scenario.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 import type { LogRecord } from '../../../../src/protocol/state/effects.ts'
 import { countOf } from '../../../../src/protocol/state/slots.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifests = firsts(4).map((author) => table.manifest(author))
 const cut = table.cut(manifests)
 const id = cutId(table.context, cut)
@@ -63,7 +63,7 @@ describe('a restart', () => {
   })
 
   it('that lost its sealed rounds signs nothing new in a round that its log still knows', () => {
-    const alone = new Table(1)
+    const alone = new ScriptedConsortium(1)
     const first = alone.manifest(0)
     const built = { type: 'built', stack: first.id, model: first.id } as const
     const seat = alone.sit(0)

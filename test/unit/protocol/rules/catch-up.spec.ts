@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import type { SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { checkpointDistance } from '../../../../src/protocol/rules/catch-up.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifest = table.manifest(1)
 
 /** The first round, sealed by the others. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import type { Message } from '../../../../src/protocol/messages/message.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const one = table.manifest(1)
 const other = table.manifest(1, { samples: 7 })
 

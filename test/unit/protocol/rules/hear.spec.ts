@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { verifyIdeal } from '../../../../sim/ideal-signatures.ts'
-import { type Seat, Table } from '../../../../sim/table.ts'
+import { verifyIdeal } from '../../../../sim/consortium/ideal-signatures.ts'
+import { ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
 import { contextAfter, type SealedRound } from '../../../../src/protocol/history/sealed-round.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judge } from '../../../../src/protocol/messages/judge.ts'
 import { decodeEnvelope } from '../../../../src/protocol/messages/message.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const cut = table.cut([])
 const digests = { cut: cutId(table.context, cut), stack: null, model: table.context.modelDigest }
 const attestations = [1, 2, 3].map((member) => ({

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { firsts, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { latestAttested, silenceNeeded } from '../../../../src/protocol/rules/lost-log.ts'
 import { type LogRecord, UNKNOWN_ROUND } from '../../../../src/protocol/state/effects.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const lost: LogRecord[] = [{ type: 'silent', through: UNKNOWN_ROUND }]
 const told = (rounds: Record<number, number>) =>
   new Map(
@@ -40,10 +40,10 @@ describe('rule 17, lost-log', () => {
   })
 
   it('asks all others when they are fewer than q, and nobody when it is alone', () => {
-    const two = new Table(2)
+    const two = new ScriptedConsortium(2)
     const peer = hex(two.context.members[1]!.peer)
     assert.equal(silenceNeeded(two.sitAgain(0, lost).state, new Map([[peer, 0]])), 1)
-    assert.equal(silenceNeeded(new Table(1).sitAgain(0, lost).state, new Map()), 1)
+    assert.equal(silenceNeeded(new ScriptedConsortium(1).sitAgain(0, lost).state, new Map()), 1)
   })
 
   it('logs the end of its silence, and comes back with it after a restart', () => {
@@ -111,7 +111,7 @@ describe('rule 17, lost-log', () => {
       seat.hear(other)
       seat.take({ type: 'recollected', through: -1 })
       seat.hear(table.ready(0, [1, 2]))
-      assert.match(seat.state.halted ?? '', /another copy of this identity runs/)
+      assert.match(seat.state.halted ?? '', /another copy of this identity is running/)
     })
   })
 

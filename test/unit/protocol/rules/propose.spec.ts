@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
 import { bitsOf } from '../../../../src/protocol/encoding/bytes.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { judgeFreshProposal } from '../../../../src/protocol/rules/propose.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const proposer = table.proposer(0)
 const others = firsts(4).filter((member) => member !== proposer)
 const manifests = firsts(4).map((author) => table.manifest(author))
@@ -46,7 +46,7 @@ describe('rule 4, propose', () => {
   })
 
   it('proposes a void round where the union is below minShards', () => {
-    const strict = new Table(4, { minShards: 2 })
+    const strict = new ScriptedConsortium(4, { minShards: 2 })
     const seat = strict.sit(strict.proposer(0))
     seat.learn(strict.certificate(strict.manifest(1)))
     seat.hear(
@@ -110,7 +110,7 @@ describe('the union rule', () => {
   })
 
   it('lets a void round through only below minShards', () => {
-    const strict = new Table(4, { minShards: 3 })
+    const strict = new ScriptedConsortium(4, { minShards: 3 })
     const seat = strict.sit(judge)
     seat.learn(...firsts(4).map((author) => strict.certificate(strict.manifest(author))))
     const carried = (union: readonly number[]) =>

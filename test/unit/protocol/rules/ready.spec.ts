@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
 import { bitsOf, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { isAwaited, MISSES_MAX } from '../../../../src/protocol/rules/give-up.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
 
-const table = new Table(7)
+const table = new ScriptedConsortium(7)
 const { timeouts } = table.context.charter
 const certificates = firsts(7).map((author) => table.certificate(table.manifest(author)))
 const named = (seat: Seat) => seat.said('ready').map(({ body }) => bitsOf(body.certified))

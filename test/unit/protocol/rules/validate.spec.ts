@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import type { Manifest, ManifestShard } from '../../../../src/protocol/messages/bodies.ts'
 import { bodySchemas } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { blocksOf, manifestFault } from '../../../../src/protocol/rules/validate.ts'
 import type { HeldOutLoss } from '../../../../src/protocol/state/events.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const { body } = table.manifest(1)
 const [shard] = body.shards as [ManifestShard]
 const faultOf = (changes: Partial<Manifest>) => manifestFault(table.context, 1, { ...body, ...changes })
@@ -89,10 +89,10 @@ describe('a manifest on paper (rule 2)', () => {
 })
 
 describe('the held-out check (rule 2)', () => {
-  const veto = new Table(4, { heldOutVeto: { margin: 0.25 } })
+  const veto = new ScriptedConsortium(4, { heldOutVeto: { margin: 0.25 } })
   const manifest = veto.manifest(1)
   /** What a member does with a manifest that changes its held-out loss so. */
-  const measured = (at: Table, heldOut: HeldOutLoss | undefined) => {
+  const measured = (at: ScriptedConsortium, heldOut: HeldOutLoss | undefined) => {
     const seat = at.sit(0)
     seat.hear(at.manifest(1))
     seat.take({ type: 'blocksHeld', manifest: at.manifest(1).id, fault: undefined, heldOut })
@@ -113,7 +113,7 @@ describe('the held-out check (rule 2)', () => {
   })
 
   it('is advice where the charter makes it no veto', () => {
-    const advisory = new Table(4)
+    const advisory = new ScriptedConsortium(4)
     assert.equal(advisory.context.charter.heldOutVeto, false)
     assert.equal(measured(advisory, { before: 1, after: 9 }).said('endorsement').length, 1)
   })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
 import { equalBytes, hex } from '../../../../src/protocol/encoding/bytes.ts'
 import type { Cut } from '../../../../src/protocol/messages/bodies.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
@@ -9,7 +9,7 @@ import { slotsOf } from '../../../../src/protocol/state/slots.ts'
 import { answerSync, syncRequest } from '../../../../src/protocol/sync.ts'
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const manifests = firsts(4).map((author) => table.manifest(author))
 const cuts = [
   table.cut([manifests[0]!, manifests[1]!]),
@@ -214,6 +214,25 @@ describe('rule 5, vote: lock and precommit', () => {
 })
 
 describe('rule 5, vote: views', () => {
+  it('end at once with q precommits for none where the proposer was not heard for rounds, and only there', () => {
+    const proposer = table.proposer(0)
+    const waiting = others.filter((member) => member !== proposer)
+    const afterVain = (absences: ReadonlyMap<string, number>): Seat => {
+      const seat = table.sit(self)
+      seat.state = { ...seat.state, absences }
+      seat.timeout('gather')
+      seat.hear(...waiting.map((member) => table.ready(member, [])))
+      seat.timeout('propose/0')
+      seat.hear(...votes('prevote', 0, null, waiting))
+      assert.deepEqual(voted(seat, 'precommit'), { 0: null })
+      assert.equal(seat.state.view, 0)
+      seat.hear(...votes('precommit', 0, null, waiting))
+      return seat
+    }
+    assert.equal(afterVain(new Map([[hex(table.context.members[proposer]!.peer), 3]])).state.view, 1)
+    assert.equal(afterVain(new Map()).state.view, 0)
+  })
+
   it('f + 1 members ahead make it jump, f do not', () => {
     const seat = deciding()
     seat.hear(table.said(others[0]!, 'prevote', 7, { cut: null }))
@@ -261,7 +280,9 @@ describe('rule 5, vote: views', () => {
   })
 
   it('set no timer that JavaScript would let run out at once', () => {
-    const slow = new Table(4, { timeouts: { ...table.context.charter.timeouts, growthMs: 604_800_000 } })
+    const slow = new ScriptedConsortium(4, {
+      timeouts: { ...table.context.charter.timeouts, growthMs: 604_800_000 }
+    })
     const seat = slow.sit(self)
     seat.hear(...firsts(3).map((member) => slow.ready(member, [])))
     seat.hear(...others.map((member) => slow.said(member, 'prevote', 50, { cut: null })))

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import type { Charter } from '../../../../src/protocol/charter/charter.ts'
 import { hex } from '../../../../src/protocol/encoding/bytes.ts'
 import { memberWeights, samplesFault } from '../../../../src/protocol/rules/weights.ts'
 
 describe('rule 9, weights', () => {
-  const { context } = new Table(2)
+  const { context } = new ScriptedConsortium(2)
   const { charter, members } = context
 
   it('are those of the charter, and 1 for members that it does not list', () => {
@@ -14,6 +14,8 @@ describe('rule 9, weights', () => {
     const [one, other] = members.map(({ peer }) => peer)
     assert.equal(of(), 'samples')
     assert.equal(of('uniform'), 'uniform')
+    // The members count documents then; the rule takes any count.
+    assert.equal(of('documents'), 'samples')
     assert.deepEqual(
       of([{ peer: one!, weight: 5 }]),
       new Map([

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { firsts, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import { MalformedError } from '../../../../src/protocol/encoding/canonical-cbor.ts'
 import {
   decodeLogRecord,
@@ -10,7 +10,7 @@ import {
 
 describe('records of the log', () => {
   it('come back as they were, for all that a member logs in a round', () => {
-    const table = new Table(4)
+    const table = new ScriptedConsortium(4)
     const proposer = table.proposer(0)
     const seat = table.sit(proposer)
     const manifests = firsts(4).map((author) => table.manifest(author))

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { digestOf } from '../../../../sim/simulated-consortium.ts'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
+import { digestOf } from '../../../../sim/consortium/simulated-consortium.ts'
 import { isNeeded, likelyCuts } from '../../../../src/protocol/state/needed.ts'
 import { keptOf } from '../../../../src/protocol/state/slots.ts'
 
 describe('rule 14: the votes that a round may depend on', () => {
-  const table = new Table(7)
+  const table = new ScriptedConsortium(7)
   const [c, d, x, y] = [digestOf('c'), digestOf('d'), digestOf('x'), digestOf('y')] as const
   const precommit = (author: number, cut: Uint8Array) => table.said(author, 'precommit', 0, { cut })
   const liar = 6

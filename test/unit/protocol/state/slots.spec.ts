@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Table } from '../../../../sim/table.ts'
+import { ScriptedConsortium } from '../../../../sim/consortium/scripted-consortium.ts'
 import {
   allSlots,
   countOf,
@@ -12,7 +12,7 @@ import {
   withKept
 } from '../../../../src/protocol/state/slots.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const vote = (author: number, view: number) => table.said(author, 'prevote', view, { cut: null })
 
 describe('the kept messages of a round', () => {

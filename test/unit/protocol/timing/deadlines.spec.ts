@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { firsts, type Seat, Table } from '../../../../sim/table.ts'
+import { firsts, ScriptedConsortium, type Seat } from '../../../../sim/consortium/scripted-consortium.ts'
 import { step } from '../../../../src/protocol/machine.ts'
 import { cutId } from '../../../../src/protocol/messages/cut.ts'
 import { deadlinesOf } from '../../../../src/protocol/rules/measure.ts'
@@ -8,7 +8,7 @@ import { gatherDeadline, voteTimeout } from '../../../../src/protocol/timing/dea
 import { NO_DELAYS } from '../../../../src/protocol/timing/delays.ts'
 import { NO_MOMENTS } from '../../../../src/protocol/timing/moments.ts'
 
-const table = new Table(4)
+const table = new ScriptedConsortium(4)
 const { timeouts } = table.context.charter
 /** The member at the test's seat: not the first proposer, so that it waits for a proposal. */
 const self = (table.proposer(0) + 1) % 4

@@ -133,6 +133,7 @@ export const answerSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('cancelled'), id })
 ])
 
+export type Feature = (typeof FEATURES)[number]
 export type TrainRequest = z.infer<typeof trainRequest>
 export type EvaluateRequest = z.infer<typeof evaluateRequest>
 export type ContractRequest = z.infer<typeof requestSchema>

@@ -133,8 +133,12 @@ describe('Llama config', () => {
     const refusals: [object, RegExp][] = [
       [{ model_type: 'gpt_neox' }, /model_type: "gpt_neox" is not supported/],
       [{ hidden_act: 'gelu' }, /hidden_act: "gelu" is not supported \(supported: silu\)/],
-      [{ rope_scaling: { type: 'yarn', factor: 8 } }, /rope_scaling.rope_type: "yarn"/],
-      [{ rope_parameters: { rope_type: 'dynamic', factor: 2 } }, /rope_parameters.rope_type: "dynamic"/],
+      [{ rope_scaling: { type: 'su', factor: 8 } }, /rope_scaling.rope_type: "su"/],
+      [{ rope_parameters: { rope_type: 'dynamic' } }, /rope_parameters.factor: null/],
+      [
+        { rope_scaling: { rope_type: 'longrope', short_factor: [1, 2], long_factor: [1] } },
+        /rope_scaling.long_factor: \[1\].*a list of 2 numbers/
+      ],
       [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, /rope_scaling.low_freq_factor: null/],
       [{ rope_theta: 500, rope_parameters: { rope_theta: 700 } }, /rope_theta: 500.*700.*rope_parameters/],
       [

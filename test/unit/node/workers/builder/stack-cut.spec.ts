@@ -115,7 +115,7 @@ describe('aggregating a cut from its blocks', () => {
     assert.equal(new Set(digests).size, 3)
     for (const [k, weights] of (['samples', 'uniform', fixed] as const).entries())
       assert.equal(digests[k], stackDigest(stackAdapters(members, { weights }).tensors))
-    await assert.rejects(of(new Map([['01', 1]])), /no weight is given for author 02/)
+    await assert.rejects(of(new Map([['01', 1]])), /no weight for author 02/)
   })
 
   it('leaves out a member whose shards do not have the shapes of the charter, and names the module', async () => {

@@ -1,0 +1,21 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { packageRoot } from '../../src/package-root.ts'
+import { assembleModel, type ModelParts } from './assemble-model.ts'
+
+const models = join(packageRoot(), 'models')
+
+const program = new Command('npm run pretrain -- assemble')
+  .description('Makes a Hugging Face folder of a model that torch/train.py trained.')
+  .requiredOption('--trained <folder>', 'folder that torch/train.py wrote')
+  .option('--tokens <folder>', 'token files that it read', '.loam/tokens')
+  .option('--smaller <folder>', 'model whose tokenizer it has', join(models, 'loam-base-1m'))
+  .option('--out <folder>', 'where the model goes', join(models, 'loam-base-8m'))
+  .addHelpText(
+    'after',
+    '\nExample:\n  npm run pretrain -- assemble --trained .loam/torch-model --out models/loam-base-8m'
+  )
+
+const parts = program.parse().opts<ModelParts>()
+assembleModel(parts)
+console.log(`wrote ${parts.out}`)
