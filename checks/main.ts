@@ -26,6 +26,11 @@ runNamed({
       summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
       file: './peft/check-peft.js'
     },
+    families: {
+      summary:
+        'tiny models of every family compute what transformers, PEFT and llama.cpp compute; writes the table',
+      file: './families/check-families.js'
+    },
     cases: {
       summary: 'inputs after public bug reports through the real commands, where ../shared/cases is',
       file: './cases/check-cases.js'
