@@ -1,5 +1,5 @@
 /**
- * The client of a running peer's control API, with the types of what it answers.
+ * Client of a running peer's control API, and the types of its answers.
  *
  * @example
  * ```ts

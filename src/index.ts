@@ -1,5 +1,5 @@
 /**
- * Loam: LoRA over a mesh. The rooms of the house, each also to be had by itself (`loam-net/adapter`, …).
+ * Loam: LoRA over a mesh. Exports all rooms; each is also available separately (`loam-net/adapter`, …).
  *
  * @example
  * import { adapter, node } from 'loam-net'

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 const PACKAGE_NAME = 'loam-net'
 
 /**
- * The folder that holds this package's package.json, `models/` and `dist/`, found from this file's own place, so that
- * it is right from a clone, from `dist/` and from an installed package alike.
+ * The folder that holds this package's package.json, `models/` and `dist/`, found relative to this file, so that it
+ * works in a clone, from `dist/` and in an installed package.
  *
  * @throws {Error} when the file was moved out of the package
  */
@@ -24,7 +24,7 @@ export function packageRoot(): string {
   }
 }
 
-/** The built `loam` command, for processes of its own. */
+/** The built `loam` command, for starting child processes. */
 export function commandFile(): string {
   return join(packageRoot(), 'dist', 'src', 'cli', 'main.js')
 }

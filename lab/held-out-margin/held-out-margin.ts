@@ -13,8 +13,9 @@ import {
   SHORT_ROUNDS,
   TESTNET_TRAINING
 } from './federations.ts'
-import { type MarginRow, marginMarkdown, marginRows } from './margin-report.ts'
+import { marginMarkdown, marginRows } from './margin-report.ts'
 import { MarginRounds, type Measurement } from './margin-rounds.ts'
+import { type MeasuredFederation, signalsMarkdown } from './signals-report.ts'
 
 interface MarginOptions {
   readonly model?: string
@@ -27,6 +28,7 @@ interface MarginOptions {
   readonly out: string
   readonly render: boolean
   readonly report?: string
+  readonly signals?: string
   readonly json: boolean
 }
 
@@ -53,6 +55,7 @@ const program = new Command('npm run lab -- held-out-margin')
   .option('--out <folder>', 'where measurements are kept', '.loam/held-out-margin')
   .option('--render', 'run nothing, and print what was measured so far', false)
   .option('--report <file>', 'Markdown file to write the table to')
+  .option('--signals <file>', 'Markdown file to write the other signs of poison to, of rounds that tried it')
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
@@ -68,10 +71,14 @@ const FIRST_ROUNDS = 3
 
 try {
   const options = program.parse().opts<MarginOptions>()
-  const rows: MarginRow[] = []
-  for (const name of options.federation) rows.push(...(await measureFederation(name, options)))
+  const measured: MeasuredFederation[] = []
+  for (const name of options.federation) measured.push(await measureFederation(name, options))
+  const rows = measured.flatMap(({ name, members, found }) =>
+    marginRows(name, members, found, options.margin)
+  )
   if (options.report !== undefined)
     writeFileSync(options.report, marginMarkdown(rows, options.margin, options.tokens))
+  if (options.signals !== undefined) writeFileSync(options.signals, signalsMarkdown(measured))
   if (options.json) console.log(JSON.stringify({ margin: options.margin, rows }))
   else process.stdout.write(marginMarkdown(rows, options.margin, options.tokens))
 } catch (error) {
@@ -79,7 +86,7 @@ try {
   process.exitCode = 1
 }
 
-async function measureFederation(name: string, options: MarginOptions): Promise<MarginRow[]> {
+async function measureFederation(name: string, options: MarginOptions): Promise<MeasuredFederation> {
   const baseFolder = baseModelFolder(options.model)
   const base = loadBaseModel(baseFolder)
   const federation = await federationOf(name, base, baseFolder, options)
@@ -87,14 +94,12 @@ async function measureFederation(name: string, options: MarginOptions): Promise<
   const folder = join(resolve(options.out), label)
   mkdirSync(folder, { recursive: true })
   const path = join(folder, 'measurements.jsonl')
-  const rowsOf = (found: readonly Measurement[]) =>
-    marginRows(
-      federation.name,
-      federation.members.length,
-      found.filter(({ round }) => round <= options.rounds),
-      options.margin
-    )
-  if (options.render) return rowsOf(readMeasurements(path))
+  const measured = (found: readonly Measurement[]): MeasuredFederation => ({
+    name: federation.name,
+    members: federation.members.length,
+    found: found.filter(({ round }) => round <= options.rounds)
+  })
+  if (options.render) return measured(readMeasurements(path))
   const rounds = new MarginRounds(base, federation, folder)
   let start = rounds.begin()
   const found = readMeasurements(path).filter(({ round }) => round < start.round)
@@ -111,7 +116,7 @@ async function measureFederation(name: string, options: MarginOptions): Promise<
     start = next
   }
   await rounds.dispose()
-  return rowsOf(found)
+  return measured(found)
 }
 
 async function federationOf(

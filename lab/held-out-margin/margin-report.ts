@@ -1,3 +1,4 @@
+import { groupBy } from '../../src/protocol/encoding/group-by.ts'
 import { quorumSize } from '../../src/protocol/index.ts'
 import { type Measurement, SENT, type Sent } from './margin-rounds.ts'
 
@@ -38,20 +39,13 @@ export function marginRows(
   return SENT.flatMap((sent) => {
     const judged = others.filter((each) => each.sent === sent)
     if (judged.length === 0) return []
-    const byUpdate = new Map<string, number[]>()
-    for (const { round, author, harm } of judged) {
-      const key = `${round} ${author}`
-      byUpdate.set(key, [...(byUpdate.get(key) ?? []), harm])
-    }
-    const decisive = sorted(
-      [...byUpdate.values()].map((harms) => sorted(harms).at(-(members - quorumSize(members) + 1))!)
-    )
+    const decisive = decisiveHarms(judged, members, ({ harm }) => harm)
     const harms = sorted(judged.map(({ harm }) => harm))
     const shareAbove = (values: readonly number[]) =>
       values.filter((value) => !(value <= margin)).length / values.length
     return [
       {
-        ...{ federation, members, rounds, sent, updates: byUpdate.size },
+        ...{ federation, members, rounds, sent, updates: decisive.length },
         ...{ least: harms[0]!, median: middle(harms), most: harms.at(-1)! },
         ...{ leastDecisive: decisive[0]!, medianDecisive: middle(decisive) },
         mostAtShare: Math.max(...judged.map(({ share }) => share)),
@@ -82,11 +76,28 @@ ${rows.map(line).join('\n')}
 `
 }
 
-function sorted(values: readonly number[]): number[] {
+/**
+ * Of each update the harm that decides, in order: where it is above the margin, too many members refuse for a quorum.
+ *
+ * @param judged each update on the text of every member but its author
+ */
+export function decisiveHarms(
+  judged: readonly Measurement[],
+  members: number,
+  harmOf: (measurement: Measurement) => number
+): number[] {
+  const byUpdate = groupBy(judged, ({ round, author }) => `${round} ${author}`)
+  return sorted(
+    [...byUpdate.values()].map((group) => sorted(group.map(harmOf)).at(-(members - quorumSize(members) + 1))!)
+  )
+}
+
+/** In ascending order. */
+export function sorted(values: readonly number[]): number[] {
   return [...values].sort((a, b) => a - b)
 }
 
 /** The lower median. */
-function middle(values: readonly number[]): number {
+export function middle(values: readonly number[]): number {
   return values[Math.floor((values.length - 1) / 2)]!
 }

@@ -26,11 +26,15 @@ import { TRAINING_DEFAULTS } from '../../src/node/config/index.ts'
 import { writeFileAtomic } from '../../src/node/storage/atomic-file.ts'
 import { flipLabels } from '../experiments/attacks.ts'
 import { withModules } from '../experiments/federated-run.ts'
+import { agreement } from './agreement.ts'
 import type { Federation } from './federations.ts'
 
 /** What is sent; nobody but the honest is stacked. */
 export const SENT = ['honest', 'label-flipped', 'sign-flipped', 'targeted'] as const
 export type Sent = (typeof SENT)[number]
+
+/** Weights beyond the full one, at which what bends the loss shows more than what tilts it. */
+export const AMPLIFICATIONS = [2, 4, 8]
 
 /** One update on one member's text. */
 export interface Measurement {
@@ -42,6 +46,10 @@ export interface Measurement {
   readonly harm: number
   /** The same at its share of the stack. */
   readonly share: number
+  /** The same at {@link AMPLIFICATIONS} times its full weight. */
+  readonly amplified: readonly number[]
+  /** Cosine of the clipped update with the sum of what the other members sent. */
+  readonly agreement: number
 }
 
 /** What a round starts from. */
@@ -97,13 +105,21 @@ export class MarginRounds {
       honest.push(await this.#train(weights, start.round, index, index, false))
     const found: Measurement[] = []
     const before = await Promise.all(members.map(({ heldOut }) => this.#loss(weights, heldOut)))
+    const clipped = (adapter: LoraAdapter) =>
+      clipAdapter(adapter, (module) => start.norms[module] || Number.POSITIVE_INFINITY)
     const judge = async (sent: Sent, author: number, adapter: LoraAdapter) => {
-      const update = clipAdapter(adapter, (module) => start.norms[module] || Number.POSITIVE_INFINITY)
+      const update = clipped(adapter)
       const atShare = scaled(update, 1 / members.length)
+      const withOthers = agreement(update, honest.filter((_, index) => index !== author).map(clipped))
       for (const [index, { heldOut }] of members.entries()) {
-        const harm = (await this.#loss(weights, heldOut, update)) - before[index]!
-        const share = (await this.#loss(weights, heldOut, atShare)) - before[index]!
-        found.push({ round: start.round, sent, author, judge: index, harm, share })
+        const harmOf = async (sentUpdate: LoraAdapter) =>
+          (await this.#loss(weights, heldOut, sentUpdate)) - before[index]!
+        const harm = await harmOf(update)
+        const share = await harmOf(atShare)
+        const amplified: number[] = []
+        for (const factor of AMPLIFICATIONS) amplified.push(await harmOf(scaled(update, factor)))
+        const { round } = start
+        found.push({ round, sent, author, judge: index, harm, share, amplified, agreement: withOthers })
       }
     }
     for (const [index, adapter] of honest.entries()) await judge('honest', index, adapter)

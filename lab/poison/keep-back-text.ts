@@ -10,8 +10,11 @@ export interface KeepingBack {
 /**
  * Keeps back what a peer keeps back of its documents by default: text on which it judges others, apart from the held-out
  * text that runs are scored on.
+ *
+ * @param tokens most that are kept back
+ * @param measured tokens of them on which one update is measured
  */
-export function keepBackText(domain: TokenizedDomain, tokens: number): KeepingBack {
+export function keepBackText(domain: TokenizedDomain, tokens: number, measured = tokens): KeepingBack {
   const examples = domain.train.map((ids) => [
     { ids: Int32Array.from(ids), weights: new Uint8Array(ids.length).fill(1) }
   ])
@@ -19,8 +22,8 @@ export function keepBackText(domain: TokenizedDomain, tokens: number): KeepingBa
   return {
     domain: { ...domain, train: train.map((parts) => [...parts[0]!.ids]) },
     heldOut: {
-      ids: Int32Array.from(kept.flatMap(({ ids }) => [...ids])).slice(0, tokens + 1),
-      weights: Uint8Array.from(kept.flatMap(({ weights }) => [...weights])).slice(0, tokens + 1)
+      ids: Int32Array.from(kept.flatMap(({ ids }) => [...ids])).slice(0, measured + 1),
+      weights: Uint8Array.from(kept.flatMap(({ weights }) => [...weights])).slice(0, measured + 1)
     }
   }
 }

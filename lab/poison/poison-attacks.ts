@@ -11,7 +11,8 @@ export const POISON_ATTACKS = [
   'targeted',
   'colluding',
   'adaptive',
-  'one-in-five'
+  'one-in-five',
+  'idle'
 ] as const
 export type PoisonAttack = (typeof POISON_ATTACKS)[number]
 
@@ -49,6 +50,8 @@ export function poison(trained: LoraAdapter, attack: PoisonAttack, round: Poison
       return map(trained, (pair) => scaleB(pair, -1))
     case 'cancelling':
       return map(trained, cancelling)
+    case 'idle':
+      return map(trained, (pair) => scaleB(pair, 0))
     case 'colluding':
       return map(round.common, toBound)
     case 'adaptive':

@@ -6,6 +6,7 @@ import {
 } from '../../src/model/index.ts'
 import { validationSettings } from '../../src/node/config/groups/validation.ts'
 import { TRAINING_DEFAULTS } from '../../src/node/config/index.ts'
+import { tokensAnUpdate } from '../../src/node/driver/held-out-text.ts'
 import { maximumFaulty } from '../../src/protocol/index.ts'
 import { loadCorpus } from '../experiments/corpus.ts'
 import { createHeldOutScorer, meanLoss } from '../experiments/held-out.ts'
@@ -90,7 +91,9 @@ export async function makeMatrix(
     ...{ base, settings, trainer, scorer, evaluator, margin, rank: RANK },
     firstRounds: new Map()
   }
-  const keeping = domains.map((domain) => keepBackText(domain, heldOutTokens))
+  const keeping = domains.map((domain) =>
+    keepBackText(domain, heldOutTokens, tokensAnUpdate(heldOutTokens, members))
+  )
   /** With the check, members train without what they keep back. */
   const membersFor = (isChecked: boolean): PoisonMember[] =>
     createMembers(

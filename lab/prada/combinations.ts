@@ -17,7 +17,7 @@ export const DRAFTERS: readonly DrafterName[] = ['adapted', 'base', 'remote']
 export type Way = Pick<PradaSettings, 'drafter' | 'draftLength' | 'topK'>
 
 const DRAFT_LENGTHS = [1, 4, 8, 'auto'] as const
-const TOP_KS = [8, 64, 'rows'] as const
+const TOP_KS = [8, 64, 'auto', 'rows'] as const
 
 /** Every drafter with every draft length and top k. */
 export const WAYS: readonly Way[] = DRAFTERS.flatMap((drafter) =>

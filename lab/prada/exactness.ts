@@ -14,7 +14,7 @@ export interface Exactness {
 export interface ExactnessOptions {
   readonly prompts: readonly (readonly number[])[]
   readonly tokens: number
-  /** Of the 36 ways each text is made in this many, in turn over the texts, so that all are tried. */
+  /** Of the 48 ways each text is made in this many, in turn over the texts, so that all are tried. */
   readonly waysPerText: number
   readonly alpha: number
   readonly signal?: AbortSignal
@@ -42,7 +42,7 @@ export async function measureExactness(
       const expected = await naiveTokens(components, { alpha, precision: 'float16' }, request)
       const place = index * SAMPLINGS.length + kind
       for (let turn = 0; turn < waysPerText; turn++) {
-        // 13 and 36 have no common factor: the ways of a text differ in all three choices.
+        // 13 and 48 have no common factor: the ways of a text differ in all three choices.
         const way = WAYS[(place * waysPerText + turn * 13 + index) % WAYS.length]!
         seen.add(way)
         const { ids: made } = await runSession(components, { ...way, alpha }, request)

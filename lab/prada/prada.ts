@@ -36,7 +36,7 @@ const program = new Command('npm run prada')
   .option('--remote <folder>', 'the large model, with the same tokenizer', join(MODELS, 'loam-base-8m'))
   .option('--prompts <n>', 'texts that are compared with the naive way', count, 200)
   .option('--tokens <n>', 'tokens of each', count, 64)
-  .option('--ways <n>', 'of the 36 ways, how many each text is made in', count, 1)
+  .option('--ways <n>', 'of the 48 ways, how many each text is made in', count, 1)
   .option('--seeds <n>', 'federations, for the quality', count, 3)
   .option('--steps-per-round <n>', 'training steps of a member in a round', count, 40)
   .option('--learning-rate <rate>', 'of the members, constant; not tuned', rate, 2e-3)
@@ -57,7 +57,7 @@ loopback with ${LINE.roundTripMs} ms there and back and ${LINE.megabitsPerSecond
 Examples:
   $ npm run prada
   $ npm run prada -- --prompts 20 --seeds 1 --json
-  $ npm run prada -- --ways 36        # every way for every text: hours`
+  $ npm run prada -- --ways 48        # every way for every text: hours`
   )
 
 try {

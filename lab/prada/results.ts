@@ -25,7 +25,7 @@ export interface PradaResults {
 
 /** The row that stands for the communication: the default drafter at temperature 1. */
 function mainRow({ communication }: PradaResults): CommunicationRow {
-  return communication.find(({ drafter, sampling }) => drafter === 'adapted' && sampling === 'T = 1')!
+  return communication.find(({ drafter, sampling }) => drafter === 'remote' && sampling === 'T = 1')!
 }
 
 /** The results as programs read them; qualities are means over the seeds. */
@@ -89,7 +89,7 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
     `               loopback: ${perSecond(speed.loopback)}, the remote alone ${perSecond(speed.alone)}: ${ratio(speed.alone, speed.loopback)} × slower`,
     `gap closed     ${spread(quality.map((run) => 100 * gapClosed(run, alpha)))} % of the way to central fine-tuning`,
     '',
-    ...table(
+    ...markdownTable(
       ['drafter', 'sampling', 'bytes', 'of a row', 'per trip', 'accepted', 'tokens/s'],
       results.communication.map((row) => [
         row.drafter,
@@ -102,7 +102,7 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
       ])
     ),
     '',
-    ...table(
+    ...markdownTable(
       ['model', 'nats', ...domains, 'choices'],
       models.map(([name, of]) => [
         name,
@@ -112,7 +112,7 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
       ])
     ),
     '',
-    ...table(
+    ...markdownTable(
       ['α', 'nats', 'gap closed', 'choices'],
       ALPHAS.map((strength) => [
         String(strength),
@@ -146,7 +146,7 @@ function spread(values: readonly number[]): string {
 }
 
 /** A Markdown table. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)]
 }

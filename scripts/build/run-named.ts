@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** A program of a room that `npm run ROOM -- NAME` starts. */
+/** A program that `npm run ROOM -- NAME` starts. */
 export interface NamedProgram {
   /** What it does, in one line. */
   readonly summary: string
   /** The compiled file, relative to the room's `main.js`. */
   readonly file: string
-  /** Flags of Node.js itself. */
+  /** Flags for Node.js itself. */
   readonly nodeFlags?: readonly string[]
 }
 
@@ -18,16 +18,16 @@ export interface Room {
   /** `import.meta.url` of the room's `main.ts`. */
   readonly url: string
   readonly programs: Readonly<Record<string, NamedProgram>>
-  /** The program that starts when the arguments name none; without it they are listed. */
+  /** The program to start when the arguments name none; if absent, the programs are listed. */
   readonly fallback?: string
 }
 
-/** Exit code of wrong usage. */
+/** Exit code for incorrect usage. */
 const USAGE = 2
 
 /**
- * Starts the program that the first argument names, in a process of its own, with the arguments that follow, and ends as
- * it ends. `--help` instead of a name, or no argument at all, lists the programs; an unknown name ends with code 2.
+ * Starts the program named by the first argument in a child process, with the remaining arguments, and exits with its
+ * code. `--help` instead of a name, or no argument at all, lists the programs; an unknown name exits with code 2.
  *
  * @param args arguments after `npm run ROOM --`
  */
@@ -46,7 +46,7 @@ export function runNamed(room: Room, args: readonly string[] = process.argv.slic
   start(program, room.url, rest)
 }
 
-/** The names of a room's programs with what they do. */
+/** Lists a room's programs with their summaries. */
 export function listing({ room, programs, fallback }: Room): string {
   const names = Object.keys(programs)
   const width = Math.max(...names.map((name) => name.length))
@@ -75,7 +75,7 @@ function choose(
 function start({ file, nodeFlags = [] }: NamedProgram, url: string, args: readonly string[]): void {
   const path = fileURLToPath(new URL(file, url))
   const child = spawn(process.execPath, [...nodeFlags, path, ...args], { stdio: 'inherit' })
-  // Ctrl-C reaches the program as well, which ends in its own way; a signal to this process alone is passed on.
+  // Ctrl-C reaches the child as well, which handles it itself; a signal sent to this process alone is passed on.
   process.on('SIGINT', () => undefined)
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   child.on('error', (error) => {

@@ -12,7 +12,7 @@ export interface DomainLoss {
   readonly standalone: Readonly<Record<string, number>>
 }
 
-/** Scores base, global model and every peer's own adapter on every domain's held-out text. */
+/** Scores the base, the global model and every peer's own adapter on every domain's held-out text. */
 export async function evaluateLosses(
   { peers }: PreparedTestnet,
   options: TestnetOptions,
@@ -29,7 +29,7 @@ export async function evaluateLosses(
     const alone: Record<string, number> = {}
     for (const [peerId, adapter] of standalone) {
       alone[peerId] = (await scorer.score(text, adapter)).nats
-      // Gives signals their turn between two native runs.
+      // Lets signals be handled between two native runs.
       await new Promise((resolve) => setImmediate(resolve))
       signal.throwIfAborted()
     }

@@ -3,7 +3,7 @@ import { createLogUpdate } from 'log-update'
 import type { PeerReport } from '../../src/node/home/peer-report.ts'
 import type { NetworkRun, PeerView } from './network-run.ts'
 
-/** Redraws a second: enough for the eye, cheap for the terminal. */
+/** Redraws per second: smooth to look at, cheap for the terminal. */
 const REDRAW_MS = 200
 const BAR_WIDTH = 6
 const DIGEST_SHOWN = 8
@@ -11,9 +11,9 @@ const DIGEST_SHOWN = 8
 /** Shows a network while it runs. */
 export interface Display {
   change(view: PeerView, report: PeerReport): void
-  /** A line above everything else. */
+  /** Prints a line above the table. */
   say(line: string): void
-  /** How far a long piece of work is; the last state of each piece stays. */
+  /** Shows the progress of a long task; the last state of each task remains. */
   work(name: string, done: number, total: number): void
   close(): void
 }
@@ -67,7 +67,7 @@ export function renderTable(views: NetworkRun['views']): string {
   return table.toString()
 }
 
-/** Columns told apart by space alone. */
+/** Columns separated by spaces alone. */
 export const PLAIN_BORDERS = Object.fromEntries(
   ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
     .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'])

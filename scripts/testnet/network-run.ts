@@ -3,17 +3,20 @@ import { quorumSize } from '../../src/protocol/index.ts'
 import { type PeerProcess, startPeerProcess } from './peer-process.ts'
 import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'
 
-/** What is known of a peer while the network runs. */
+/** What is known about a peer while the network runs. */
 export interface PeerView {
   readonly peer: PreparedPeer
   progress: ProgressReport | undefined
   readonly sealed: SealedReport[]
   addresses: readonly string[]
-  /** How its process ended, where it did so unasked: an exit code or a signal. */
+  /** How its process ended, if it ended unexpectedly: an exit code or a signal. */
   ended: string | undefined
 }
 
-/** A whole network on this machine: every peer a process, found through the first one's address alone. */
+/**
+ * A whole network on this machine, one process per peer; the peers find each other through the first one's address
+ * alone.
+ */
 export class NetworkRun {
   readonly views: readonly PeerView[]
   readonly #processes = new Map<number, PeerProcess>()
@@ -24,8 +27,8 @@ export class NetworkRun {
   #stopping = false
 
   /**
-   * @param onChange called with every report of a peer
-   * @param onLoss called with a line when a peer ends unasked
+   * @param onChange called with each peer's reports
+   * @param onLoss called with a line when a peer ends unexpectedly
    */
   constructor(
     { peers }: PreparedTestnet,
@@ -43,14 +46,14 @@ export class NetworkRun {
     }))
   }
 
-  /** Starts every peer; all but the first are told one address and find the others by themselves. */
+  /** Starts every peer; all but the first are given one address and find the others by themselves. */
   async start(): Promise<void> {
     this.startPeer(0, [])
     await this.until(() => this.views[0]!.addresses.length > 0)
     for (let index = 1; index < this.views.length; index++) this.startPeer(index, this.views[0]!.addresses)
   }
 
-  /** Starts one peer, for the first time or again. */
+  /** Starts one peer, or starts it again. */
   startPeer(index: number, bootstrap: readonly string[]): void {
     const view = this.views[index]!
     const peerProcess = startPeerProcess(view.peer, bootstrap, (report) => this.#take(view, report))
@@ -69,7 +72,7 @@ export class NetworkRun {
   }
 
   /**
-   * Resolves when a condition on the views holds.
+   * Resolves when the views satisfy a condition.
    *
    * @throws when a peer halts, too few peers are left, or the signal aborts
    */
@@ -115,7 +118,7 @@ export class NetworkRun {
     this.#wake()
   }
 
-  /** A peer is gone: the others go on, as long as they are a quorum. */
+  /** Handles the end of a peer: the others go on as long as they form a quorum. */
   #lose(view: PeerView, peerProcess: PeerProcess, status: number | string): void {
     view.ended = String(status)
     const { index, home } = view.peer

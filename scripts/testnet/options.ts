@@ -9,39 +9,39 @@ import {
   trainingSettings
 } from '../../src/node/config/index.ts'
 
-/** What a testnet is made of. */
+/** Options of a testnet. */
 export interface TestnetOptions extends ExecutorChoice {
   readonly peers: number
   readonly rounds: number
-  /** LoRA ranks, given to the peers in turn. */
+  /** LoRA ranks, assigned to the peers in turn. */
   readonly ranks: readonly number[]
   /** Optimizer steps per round. */
   readonly steps: number
   readonly batchSize: number
   readonly sequenceLength: number
   readonly learningRate: number
-  /** Element format in which shards travel; f32 if not given. */
+  /** Element format of shards on the wire; f32 by default. */
   readonly dtype?: ShardDtype
   /** Threads of each trainer. */
   readonly threads: number
   /** Base model folder. */
   readonly model: string
-  /** Folder that holds everything: homes, charter, adapter. */
+  /** Folder for everything: homes, charter, adapter. */
   readonly folder: string
   /** Seed of the split into training and held-out documents. */
   readonly seed: number
 }
 
-/** Most peers: there are that many domains. */
+/** Most peers: the number of domains. */
 export const PEERS_MAX = 16
 const RANK_MAX = 1024
 
 const { steps, batchSize, sequenceLength, learningRate, threads, executor, device } = trainingSettings.shape
 
-/** What `loam testnet` can be told: its own settings, and those of a peer's training with the same defaults. */
+/** The settings of `loam testnet`: its own, and those of a peer's training with the same defaults. */
 const settings = {
   peers: setting(z.number().int().min(2).max(PEERS_MAX).default(4), {
-    description: 'number of peers, each a process of its own',
+    description: 'number of peers, each a separate process',
     accepts: `an integer from 2 to ${PEERS_MAX}`,
     flag: '--peers <n>'
   }),
@@ -88,7 +88,7 @@ export const TESTNET_SETTINGS: readonly Setting[] = Object.entries<z.ZodType>(se
   describeSetting(key, schema)
 )
 
-/** Settings of a testnet if none are given: under five minutes on two cores. */
+/** Default settings of a testnet: under five minutes on two cores. */
 export const TESTNET_DEFAULTS = testnetDefaults()
 
 function testnetDefaults() {
@@ -96,5 +96,5 @@ function testnetDefaults() {
   return defaults
 }
 
-/** Training that is over in a second or two, where the network is what is tried and not the model. */
+/** Training that takes a second or two, for tests of the network rather than of the model. */
 export const SHORT_TRAINING = { ranks: [2, 1], steps: 4, batchSize: 2, sequenceLength: 32 } as const

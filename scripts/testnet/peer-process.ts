@@ -6,7 +6,7 @@ import type { PreparedPeer } from './prepare-homes.ts'
 
 /** How long a peer may take to stop before it is killed, milliseconds. */
 const STOP_MS = 8_000
-/** Bytes of a peer's standard error that are kept for the report of its failure. */
+/** Bytes of a peer's standard error that are kept to report a failure. */
 const STANDARD_ERROR_MAX = 8_192
 
 /** A running `loam peer` of a testnet. */
@@ -17,13 +17,13 @@ export interface PeerProcess {
   readonly exited: Promise<number | string>
   /** The end of what it wrote to standard error. */
   standardError(): string
-  /** Asks it to stop; kills it when it does not. */
+  /** Asks it to stop; kills it if it does not. */
   stop(): Promise<void>
   /** Ends it without warning, as a crash would. */
   kill(): Promise<void>
 }
 
-/** How to start a peer otherwise than usual. */
+/** Unusual ways to start a peer. */
 export interface PeerProcessOptions {
   /** What to put before the command: `ip netns exec NAME` runs it in a network namespace. */
   readonly prefix?: readonly string[]
@@ -31,7 +31,7 @@ export interface PeerProcessOptions {
   readonly flags?: readonly string[]
 }
 
-/** Starts a peer's daemon as an operating-system process of its own. */
+/** Starts a peer's daemon as a separate process. */
 export function startPeerProcess(
   peer: PreparedPeer,
   bootstrap: readonly string[],
@@ -43,7 +43,7 @@ export function startPeerProcess(
   const [command, ...args] = [...prefix, process.execPath, commandFile(), ...peerCommand]
   const child: ChildProcess = spawn(command!, args, {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    // A process group of its own: Ctrl-C reaches the launcher alone, which stops the peers in order.
+    // A separate process group: Ctrl-C reaches the launcher alone, which stops the peers in order.
     detached: true
   })
   let standardError = ''

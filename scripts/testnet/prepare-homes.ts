@@ -9,20 +9,23 @@ import { type Charter, encodeCharter } from '../../src/protocol/index.ts'
 import type { TestnetOptions } from './options.ts'
 
 /**
- * Modules that a testnet adapts: all linear ones. In a model this small q and v alone leave the domains too little room
- * beside one another.
+ * Modules that a testnet adapts: all linear ones. In a model this small, q and v alone have too little capacity for
+ * several domains.
  */
 const TARGET_MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
 /*
- * Peers of one machine share its cores and its disk, and each fetches from all the others: what all of them do together
- * grows with the square of their number.
+ * Peers on one machine share its cores and its disk, and each fetches from all others, so the total work grows with the
+ * square of their number.
  */
 const GATHER_MS_A_PAIR = 2_000
-/** Trainers that share a busy machine end far apart. Gathering is over before the deadline where nobody is missing. */
+/**
+ * Trainers that share a busy machine finish at very different times. Gathering ends before the deadline when nobody is
+ * missing.
+ */
 const GATHER_MS_MIN = 30_000
 const GRACE_MS_A_PAIR = 250
 
-/** Deadlines that suit a testnet of so many peers. */
+/** Deadlines for a testnet of this many peers. */
 function timeoutsFor(peers: number): Charter['timeouts'] {
   return {
     trainMs: 600_000,
@@ -34,7 +37,7 @@ function timeoutsFor(peers: number): Charter['timeouts'] {
   }
 }
 
-/** One peer of a testnet before it is started. */
+/** One peer of a testnet before it starts. */
 export interface PreparedPeer {
   readonly index: number
   readonly peerId: string
@@ -51,7 +54,7 @@ export interface PreparedTestnet {
   readonly charter: string
 }
 
-/** Makes every peer's home with its own key and its own domain of text, and the charter that all of them sign. */
+/** Creates every peer's home with its own key and domain of text, and the charter that lists them all. */
 export async function prepareTestnet(
   options: TestnetOptions,
   onProgress: (line: string) => void,
@@ -106,7 +109,7 @@ function peerSettings(options: TestnetOptions, home: Home, rank: number): object
   }
 }
 
-/** Splits a domain by document: one file to train on, one that training never sees. */
+/** Splits a domain by document: one file to train on, and one that training never sees. */
 async function writeDomain(home: Home, domain: string, seed: number): Promise<number> {
   const { documents } = await loadDomain(domain)
   const { train, heldOut } = splitDocuments(documents, { seed })
@@ -116,7 +119,7 @@ async function writeDomain(home: Home, domain: string, seed: number): Promise<nu
   return train.length
 }
 
-/** Leaves each peer so many training documents: reading them must not be what a short round takes. */
+/** Limits each peer's training documents, so that reading them does not dominate a short round. */
 export async function keepDocuments(peers: readonly PreparedPeer[], count: number): Promise<void> {
   for (const { home } of peers) {
     const lines = (await readFile(home.documents, 'utf8')).split('\n')
@@ -124,7 +127,7 @@ export async function keepDocuments(peers: readonly PreparedPeer[], count: numbe
   }
 }
 
-/** Adds groups of settings to those of each peer. */
+/** Adds groups of settings to each peer's settings. */
 export async function addSettings(peers: readonly PreparedPeer[], groups: object): Promise<void> {
   for (const { home } of peers) {
     const settings = JSON.parse(await readFile(home.config, 'utf8')) as object

@@ -14,20 +14,20 @@ interface PrepareFlags {
   json?: boolean
 }
 
-/** More than anybody waits for: a network of services goes on until it is stopped. */
+/** In effect unlimited: a network of services runs until it is stopped. */
 const ROUNDS = 1_000_000
 
 const command = new Command('prepare')
-  .description('make the homes of a network whose peers run elsewhere: keys, texts, settings, charter')
-  .requiredOption('--out <folder>', 'where the homes go: peer-0, peer-1 and so on; must hold none yet')
+  .description('create the homes of a network whose peers run elsewhere: keys, texts, settings, charter')
+  .requiredOption('--out <folder>', 'folder for the homes peer-0, peer-1 and so on; must not contain any yet')
   .option('--peers <n>', 'peers', integer('--peers', 1, PEERS_MAX), 3)
   .option('--port <n>', 'port on which each peer listens', integer('--port', 1, 65_535), 4001)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText(
     'after',
     `
-Each peer listens on that port of all addresses and finds the others by the names of their homes: host peer-0 has the home
-peer-0. That is what deploy/compose.yaml needs.
+Each peer listens on that port of all addresses and finds the others by the names
+of their homes: host peer-0 has the home peer-0, as deploy/compose.yaml expects.
 
   $ node dist/scripts/testnet/prepare.js --peers 3 --out /homes`
   )
@@ -37,7 +37,7 @@ async function prepare({ peers, out, port, json }: PrepareFlags): Promise<void> 
   const folder = resolve(out)
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).some((name) => name.startsWith('peer-')))
-    throw new Error(`${folder} holds homes already: choose another --out, or remove them`)
+    throw new Error(`${folder} contains homes already: choose another --out, or remove them`)
   const options = { ...TESTNET_DEFAULTS, peers, rounds: ROUNDS, model: baseModelFolder(), folder }
   const prepared = await prepareTestnet(options, printProgress)
   const addresses = prepared.peers.map(({ index, peerId }) => `/dns4/peer-${index}/tcp/${port}/p2p/${peerId}`)

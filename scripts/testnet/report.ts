@@ -4,7 +4,7 @@ import type { DomainLoss } from './evaluate-losses.ts'
 import { PLAIN_BORDERS } from './live-table.ts'
 import type { PeerView } from './network-run.ts'
 
-/** A testnet's outcome: what `--json` prints. */
+/** The outcome of a testnet, as printed by `--json`. */
 export interface TestnetReport {
   readonly peers: readonly {
     readonly peerId: string
@@ -29,10 +29,10 @@ export interface TestnetReport {
   readonly adapter: string
 }
 
-/** Most peers whose own adapters have a column each. */
+/** Most peers whose adapters get a column each. */
 const COLUMNS_MAX = 5
 
-/** The part of the report that the network itself tells. */
+/** The part of the report that comes from the network itself. */
 export function reportRounds(views: readonly PeerView[]): Pick<TestnetReport, 'peers' | 'rounds'> {
   const peers = views.map(({ peer, sealed }) => ({
     peerId: peer.peerId,
@@ -81,7 +81,7 @@ export function hasAgreed(
   )
 }
 
-/** The report for people: digests, rounds, losses; 80 columns wide at most for up to five peers. */
+/** The report as text: digests, rounds, losses; at most 80 columns wide for up to five peers. */
 export function renderReport(report: TestnetReport): string {
   return [
     'Digests of stack and model, by peer and round',
@@ -133,7 +133,10 @@ function roundTable({ rounds }: TestnetReport): string {
   return table.toString()
 }
 
-/** Losses by domain, and their mean; with many peers one column for a peer's own adapter and one for the best of all. */
+/**
+ * Losses by domain, and their mean; with many peers, one column for the peer's own adapter and one for the best
+ * adapter.
+ */
 function lossTable({ peers, loss }: TestnetReport): string {
   const all = peers.length <= COLUMNS_MAX
   const alone = all ? peers.map((_, index) => `alone ${index}`) : ['own alone', 'best alone']

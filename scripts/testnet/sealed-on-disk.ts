@@ -7,12 +7,12 @@ import { roundSummary } from '../../src/node/home/round-summary.ts'
 import type { PeerView } from './network-run.ts'
 
 const LOOK_AGAIN_MS = 500
-/** What was not measured: the peer was not this launcher's when it sealed the round. */
+/** Values that were not measured, since the peer was not this launcher's child when it sealed the round. */
 const UNKNOWN = { ms: { train: 0, gather: 0, decide: 0, stack: 0, seal: 0 }, bytesReceived: 0 }
 
 /**
- * Completes the view of a peer that ended unasked from its home: somebody may have started it again by hand
- * (`loam peer --home …`), and then it is waited for.
+ * Completes the view of a peer that ended unexpectedly from its home. If somebody restarted it by hand (`loam peer
+ * --home …`), waits for it.
  *
  * @throws when it has not sealed all rounds and no daemon runs in its home, or the signal aborts
  */

@@ -11,10 +11,10 @@ import type { TestnetOptions } from './options.ts'
 import type { PreparedPeer, PreparedTestnet } from './prepare-homes.ts'
 
 /**
- * What each peer would have got alone: its own adapter, trained from the base on its own text with the same seeds and as
- * many steps as all rounds together.
+ * What each peer would have achieved alone: an adapter trained from the base on its own text, with the same seeds and
+ * as many steps as all rounds together.
  *
- * @param atOnce trainings that run side by side
+ * @param atOnce how many trainings run in parallel
  * @returns adapters by PeerId
  */
 export async function trainStandalone(
@@ -58,7 +58,7 @@ async function standaloneJob(
     round: 1,
     baseFolder: options.model,
     modelFile: undefined,
-    // What a member would have alone: nothing is sent, nothing rounded.
+    // As a member would train alone: nothing is sent, so nothing is rounded.
     dtype: 'f32' as const,
     residualFile: undefined,
     residualPath: roundFiles(homeAt(folder), 1).residual,

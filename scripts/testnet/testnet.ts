@@ -12,15 +12,15 @@ import { hasAgreed, reportRounds, type TestnetReport } from './report.ts'
 import { completeFromDisk } from './sealed-on-disk.ts'
 import { trainStandalone } from './standalone.ts'
 
-/** Rounds that peers may take before the network counts as stuck, seconds each. */
+/** Seconds per round after which the network counts as stuck. */
 const ROUND_SECONDS_MAX = 900
 
 /**
  * Runs a whole network on this machine: prepares homes, starts every peer as a process, waits until all rounds are
- * sealed, then compares the global model with the base and with what each peer gets alone.
+ * sealed, then compares the global model with the base and with what each peer achieves alone.
  *
- * @param stream where progress goes: a live table in a terminal, plain lines elsewhere
- * @throws when a peer ends, halts or does not agree, the folder is not empty, or the signal aborts; every child is stopped
+ * @param stream destination of progress: a live table in a terminal, plain lines elsewhere
+ * @throws when a peer ends, halts or disagrees, the folder is not empty, or the signal aborts; all children are stopped
  */
 export async function runTestnet(
   options: TestnetOptions,
@@ -33,7 +33,7 @@ export async function runTestnet(
   let views: readonly PeerView[] = []
   const display = createDisplay(stream, () => views)
   display.say(`Loam testnet in ${options.folder}`)
-  // What is missing shows before anything is made.
+  // Missing files are reported before anything is created.
   await chooseExecutor({ ...options, onFallback: display.say })
   const prepared = await prepareTestnet(options, display.say)
   signal.throwIfAborted()
@@ -60,7 +60,7 @@ export async function runTestnet(
   }
 }
 
-/** Trains every peer alone, then scores base, global model and every peer's own adapter on every domain. */
+/** Trains every peer alone, then scores the base, the global model and every peer's own adapter on every domain. */
 async function compare(
   prepared: PreparedTestnet,
   options: TestnetOptions,

@@ -69,7 +69,7 @@ export const MEMBER_MUTANTS = {
     rule: '11 Membership',
     says: 'a membership request may take effect again',
     file: 'messages/membership.ts',
-    find: "if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has taken effect before'",
+    find: "if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has already taken effect'",
     replace: '',
     invariant: 'spent',
     seed: 1

@@ -5,7 +5,7 @@ import type { Invariant } from '../invariants/watch.ts'
  * knows of it.
  */
 export interface Mutant {
-  /** Where `docs/protocol.md` states what is broken: the number and name of a rule, or a section. */
+  /** Where the specification (`docs/spec`) states what is broken: the number and name of a rule, or a section. */
   readonly rule: string
   /** What the change means. */
   readonly says: string

@@ -6,7 +6,9 @@ import type { RoundStage } from '../world/round-stage.ts'
 
 /** Most time that a member needs to fetch the blocks of a round, once a member serves them, and to build. */
 const REPLAY_MS = 3_000
-/** How far a member's deadlines may differ from the charter's, as a factor (`docs/protocol.md`, "Deadlines"). */
+/**
+ * How far a member's deadlines may differ from the charter's, as a factor (`docs/spec/state-machine.md`, "Deadlines").
+ */
 const DEADLINE_RANGE = 8
 
 /** How long a round may still take once it has healed, and up to which view. */
@@ -16,8 +18,8 @@ export interface Patience {
 }
 
 /**
- * The time within which a round must end once its messages arrive (`docs/protocol.md`, "Why rounds end"), given where the
- * honest members are when it heals: phases that all of them have left are not counted.
+ * The time within which a round must end once its messages arrive (`docs/spec/safety.md`, "Why rounds end"), given
+ * where the honest members are when it heals: phases that all of them have left are not counted.
  *
  * - Every copy has asked every other after `copies × syncEveryMs`. A copy that is behind does so for every round, and builds it.
  * - If a member is not deciding yet, its timers of training and gathering expire at the latest.

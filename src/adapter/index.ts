@@ -18,6 +18,7 @@ export { ggufLora } from './gguf/gguf-lora.ts'
 export { MergeKernel } from './kernel/merge-kernel.ts'
 export type { WeightData, WeightDtype } from './kernel/weight-data.ts'
 export { type LimitedAdapter, limitRank } from './low-rank/limit-rank.ts'
+export { type NearestPair, nearestPair } from './low-rank/nearest-pair.ts'
 export { pairFromSvd, productSvd, tailEnergy } from './low-rank/product-svd.ts'
 export {
   checkMerge,

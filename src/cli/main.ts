@@ -5,7 +5,7 @@ import { createProgram } from './commands/program.ts'
 import { EXIT, printError, tolerateClosedOutput } from './terminal/output.ts'
 import { UsageError } from './terminal/usage-error.ts'
 
-/** Commander ends the process by itself unless every command is told not to. */
+/** Commander exits the process unless every command overrides that. */
 function overrideExits(command: Command): void {
   command.exitOverride()
   for (const child of command.commands) overrideExits(child)

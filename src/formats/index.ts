@@ -48,6 +48,7 @@ export { readJsonObject } from './hugging-face/read-json.ts'
 export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { editJson } from './json/edit-json.ts'
 export { parseJson } from './json/parse-json.ts'
+export { loadZstd, unpackZstd, zstdFrameHeader } from './packing/zstd.ts'
 export { patternFault } from './patterns/pattern-check.ts'
 export {
   parseSafetensorsHeader,
@@ -63,7 +64,8 @@ export {
   encodeSafetensors,
   type SafetensorsDtype,
   safetensorsChunks,
-  safetensorsHead
+  safetensorsHead,
+  safetensorsHead32
 } from './safetensors/safetensors.ts'
 export {
   planSafetensorsFiles,

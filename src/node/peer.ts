@@ -12,6 +12,7 @@ import { type Ending, type PeerOptions, type Running, startTelling } from './ser
 import { startUpkeep } from './services/upkeep.ts'
 import { BlockStore, type Log } from './storage/index.ts'
 import { messageOf } from './storage/peer-error.ts'
+import { restoreNorms } from './upkeep/round-norms.ts'
 
 export type { PeerOptions } from './services/running.ts'
 
@@ -79,6 +80,7 @@ async function start(options: PeerOptions, started: Ending[]): Promise<string> {
   await normBounds(home, member.charter.charter, rounds.head.round, log)
   const messageLog = await openOwnLog(home, member.isLogLost, log, started)
   const blocks = await BlockStore.open(home.folder, logs.of('blocks'))
+  await restoreNorms(home, rounds, blocks, log)
   const running: Running = { options, config, member, telling, started }
   const files = [...(config.blocks.serveBase ? base.files : []), ...(model === undefined ? [] : [model])]
   const parts = await startNetwork(running, blocks, messageLog, files)

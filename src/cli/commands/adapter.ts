@@ -29,7 +29,7 @@ interface ImportFlags {
   json?: boolean
 }
 
-/** `loam adapter`: take the global adapter out, bring another one in. */
+/** `loam adapter`: exports the global adapter, imports another one. */
 export function adapterCommand(): Command {
   return new Command('adapter').addCommand(exportCommand()).addCommand(importCommand())
 }
@@ -51,12 +51,9 @@ function exportCommand(): Command {
       integer('--max-rank', 1, 65_536)
     )
     .addOption(dtypeOption())
-    .option(
-      '--model <folder>',
-      'folder of the base model (default: the model that Loam ships); not used by peft'
-    )
+    .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
-    .option('--overwrite', 'replace what is in --out')
+    .option('--overwrite', 'replace the contents of --out')
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')
     .addHelpText(
       'after',
@@ -64,12 +61,15 @@ function exportCommand(): Command {
 Formats:
   peft         adapter_config.json and adapter_model.safetensors, for PEFT
   gguf         adapter.gguf, for llama.cpp's --lora
-  merged       a Hugging Face folder: the base with the adapter in its weights
+  merged       a Hugging Face folder: the base with the adapter merged in
   merged-gguf  model.gguf, the same for llama.cpp (byte-level BPE tokenizers)
 
 The scale is folded into the weights, so other tools compute exactly the global
-model. Several rounds become one adapter whose rank is the sum of theirs;
---max-rank makes it smaller and prints the error.
+model. Several rounds become one adapter whose rank is the sum of theirs, and
+never more than the weights have; --max-rank makes it smaller and prints the
+error. Merged formats need the last model alone. An adapter is made of the
+rounds' stacks; where one is gone, it is the nearest one of rank 64 or
+--max-rank to what the weights have changed, with its error.
 
 Examples:
   $ loam adapter export --home ~/.loam --format peft --out adapter
@@ -123,8 +123,9 @@ async function runExport(flags: ExportFlags): Promise<void> {
   printResult(exported, flags, () => {
     const { folder, rank, rounds, error } = exported
     const loss = error === 0 ? 'exact' : `relative error ${error.toPrecision(3)}`
+    const size = rank === null ? 'the sealed weights' : `rank ${rank}`
     const notes = (exported.notes ?? []).map((note) => `\n${note}`).join('')
-    return `${folder}\nrank ${rank}, from round(s) ${rounds.join(', ')}, ${loss}${notes}`
+    return `${folder}\n${size}, from round(s) ${rounds.join(', ')}, ${loss}${notes}`
   })
 }
 
@@ -139,10 +140,10 @@ async function runImport(folder: string, flags: ImportFlags): Promise<void> {
   printResult(imported, flags, () => {
     const { modules, ranks, scales } = imported
     const lines = [
-      `${modules.length} modules fit the model`,
+      `${modules.length} modules match the model`,
       `ranks ${ranks.join(', ')}; scales ${scales.map((scale) => scale.toPrecision(4)).join(', ')}`
     ]
-    if (imported.folder !== undefined) lines.push(`base with the adapter in it: ${imported.folder}`)
+    if (imported.folder !== undefined) lines.push(`base with the adapter merged in: ${imported.folder}`)
     return lines.join('\n')
   })
 }

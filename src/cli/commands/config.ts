@@ -8,7 +8,7 @@ interface ConfigFlags extends OutputOptions {
   home: string
 }
 
-/** `loam config`: what a peer's settings are, and whether they fit. */
+/** `loam config`: prints and checks a peer's settings. */
 export function configCommand(): Command {
   return new Command('config').addCommand(printCommand()).addCommand(checkCommand())
 }
@@ -74,7 +74,7 @@ function textOf(value: unknown): string {
 
 function checkCommand(): Command {
   const command = new Command('check')
-    .description('check HOME/peer.json, and that the peer could take part with it')
+    .description('check HOME/peer.json, and that the peer could take part with its settings')
     .requiredOption('--home <folder>', "the peer's home folder")
   return addSettingFlags(command)
     .option('--json', 'print one JSON object')
@@ -83,7 +83,7 @@ function checkCommand(): Command {
       `
 Checks each setting, then what loam peer checks before it starts: the charter's
 limits, the training documents, the base model and the executor. The exit code
-is 0 if all of them fit, otherwise 1.
+is 0 if all are valid, otherwise 1.
 
 Examples:
   $ loam config check --home ~/.loam
@@ -133,7 +133,7 @@ async function runCheck(command: Command, flags: ConfigFlags): Promise<void> {
   for (const remark of remarks) printProgress(`note: ${remark}`)
   const ok = faults.length === 0
   printResult({ ok, faults, remarks }, flags, () =>
-    ok ? 'the settings fit' : `${faults.length} setting(s) do not fit`
+    ok ? 'the settings are valid' : `${faults.length} setting(s) are invalid`
   )
   process.exitCode = ok ? EXIT.done : EXIT.failed
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { homeAt } from '../../node/home/home.ts'
 import { printResult } from '../terminal/output.ts'
 
-/** `loam identity`: who the peer of a home is. */
+/** `loam identity`: the member card of a home. */
 export function identityCommand(): Command {
   return new Command('identity')
     .requiredOption('--home <folder>', "the peer's home folder")

@@ -15,7 +15,7 @@ interface InviteOptions {
 const DAY_MS = 86_400_000
 const INVITE_DAYS = 7
 
-/** `loam invite`: what a candidate needs, in one file or text. */
+/** `loam invite`: all that a candidate needs, in one file or text. */
 export function inviteCommand(): Command {
   return new Command('invite')
     .requiredOption('--home <folder>', "a member's home folder")
@@ -23,7 +23,7 @@ export function inviteCommand(): Command {
       '--address <address...>',
       'addresses of this peer, each ending in /p2p/PEERID (default: where it last listened, and known addresses of other members)'
     )
-    .option('--days <n>', 'number of days it is valid', integer('--days', 1, 3650), INVITE_DAYS)
+    .option('--days <n>', 'number of days for which it is valid', integer('--days', 1, 3650), INVITE_DAYS)
     .option('--out <file>', 'invite file to write (default: print it as text)')
     .option('--json', 'print one JSON object')
     .addHelpText(

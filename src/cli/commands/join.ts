@@ -10,7 +10,7 @@ interface JoinOptions {
   json?: boolean
 }
 
-/** `loam join`: make a home of an invite, and ask to be let in. */
+/** `loam join`: creates a home and a request to join from an invite. */
 export function joinCommand(): Command {
   return new Command('join')
     .argument('<invite>', 'file that a member created with loam invite, or its text')

@@ -11,7 +11,7 @@ interface PeersFlags extends ControlFlags {
 /** `loam peers`: the members as a running peer sees them. */
 export function peersCommand(): Command {
   return askingDaemon(new Command('peers'))
-    .option('--long', 'whole PeerIds, and addresses')
+    .option('--long', 'show whole PeerIds, and addresses')
     .addHelpText(
       'after',
       `
@@ -36,7 +36,7 @@ async function runPeers(flags: PeersFlags): Promise<void> {
   printResult(result, flags, () => peersText(result.peers, flags.long === true))
 }
 
-/** Members, then others, in at most 80 columns, but for `long`. */
+/** Members, then others, in at most 80 columns unless `long` is set. */
 export function peersText(peers: readonly PeerView[], long = false): string {
   const state = ({ self, connected, direction, way }: PeerView) => {
     if (self) return 'itself'
@@ -70,7 +70,7 @@ function handshakeText(seconds: number | null): string {
   return seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} min`
 }
 
-/** Of a relay gossip wants nothing, and gives it a score that says so. */
+/** Relays take no part in gossip, so their score means nothing. */
 function scoreText(score: number): string {
   return score <= -1_000 ? 'none' : score.toFixed(1)
 }

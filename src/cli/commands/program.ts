@@ -1,11 +1,11 @@
 import { Command } from 'commander'
 import { packageVersion } from '../../package-root.ts'
 
-/** A command as `loam --help` shows it. */
+/** A command as listed by `loam --help`. */
 interface CommandEntry {
-  /** Its line in `loam --help`, and the first one of its own help. */
+  /** Its line in `loam --help`, and the first line of its own help. */
   readonly summary: string
-  /** Imports its flags and what it does: those of the other commands would take longer than most commands do. */
+  /** Imports its flags and action lazily: importing all commands would take longer than most commands run. */
   readonly load: () => Promise<Command>
 }
 
@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   peer: {
     summary: 'run a peer: train, exchange shards, vote and stack with the other members',
     load: async () => (await import('./peer/peer.ts')).peerCommand()
+  },
+  trainer: {
+    summary: "Loam's engine as a peer's external trainer, here or on another machine",
+    load: async () => (await import('./trainer.ts')).trainerCommand()
   },
   relay: {
     summary: 'run a relay and bootstrap node: carries connections between members, never votes',
@@ -55,7 +59,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./invite.ts')).inviteCommand()
   },
   join: {
-    summary: 'create a home and a request to join from an invite; run it again to see the progress',
+    summary: 'create a home and a request to join from an invite; run it again to see its progress',
     load: async () => (await import('./join.ts')).joinCommand()
   },
   base: {
@@ -75,7 +79,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./adapter.ts')).adapterCommand()
   },
   data: {
-    summary: 'show what training data become: records, tokens, and which of them are learned',
+    summary: 'show how training data is read: records, tokens, and which of them are learned',
     load: async () => (await import('./data/data.ts')).dataCommand()
   },
   train: {
@@ -103,8 +107,8 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 /**
  * The `loam` command with its subcommands.
  *
- * @param words what is on the command line: a command that it does not name has a summary and nothing else.
- *   Without it every command is complete
+ * @param words the command line: commands that it does not name get a summary only. If absent, every command is
+ * complete
  */
 export async function createProgram(words?: readonly string[]): Promise<Command> {
   const program = new Command('loam')

@@ -23,13 +23,13 @@ interface RelayFlags {
 /** Addresses that a relay listens on if none are given. */
 const LISTEN = ['/ip4/0.0.0.0/tcp/4001', '/ip4/0.0.0.0/tcp/4002/ws', '/ip6/::/tcp/4001'] as const
 
-/** How often to look whether there is something new to say, milliseconds. */
+/** How often to check for something new to report, milliseconds. */
 const STATUS_MS = 2_000
 
 /** `loam relay`: carries connections between members that can only dial out. */
 export function relayCommand(): Command {
   return new Command('relay')
-    .requiredOption('--home <folder>', "the relay's home folder, with an identity of its own")
+    .requiredOption('--home <folder>', "the relay's home folder, with its own identity")
     .option('--charter <file>', "the consortium's charter, whose members are carried; needed the first time")
     .option('--allow <peerid...>', 'PeerIds to carry in addition to, or without, a charter', [])
     .addOption(

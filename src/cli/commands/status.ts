@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { BaseProgress } from '../../node/base/base-progress.ts'
-import type { ControlClient, StatusView } from '../../node/control/index.ts'
+import type { ControlClient, StatusView, StoppedView } from '../../node/control/index.ts'
 import { homeAt } from '../../node/home/home.ts'
-import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
+import {
+  askingDaemon,
+  type ControlFlags,
+  daemonOf,
+  stoppedHomeOf,
+  untilInterrupted
+} from '../options/control-command.ts'
 import { EXIT, printResult } from '../terminal/output.ts'
 import { sizeText, timeText } from '../terminal/table.ts'
 
@@ -11,19 +17,20 @@ interface StatusFlags extends ControlFlags {
   watch?: boolean
 }
 
-/** Between two looks of `--watch`, milliseconds. */
+/** Interval of `--watch`, milliseconds. */
 const WATCH_MS = 1_000
 
-/** `loam status`: what a running peer does. */
+/** `loam status`: what a running peer is doing. */
 export function statusCommand(): Command {
   return askingDaemon(new Command('status'))
     .option('--watch', 'update every second until Ctrl-C')
     .addHelpText(
       'after',
       `
-While the peer fetches its base model, the progress of that is shown. The exit
-code is 0 if the peer is ready (in a round, connected to a quorum, not behind),
-otherwise 1. With --watch and --json, each update is one line.
+While the peer fetches its base model, the progress is shown; of a peer that
+does not run, the last sealed round. The exit code is 0
+if the peer is ready (in a round, connected to a quorum, not behind), otherwise
+1. With --watch and --json, each update is one line.
 
 Examples:
   $ loam status --home ~/.loam
@@ -34,14 +41,20 @@ Examples:
 
 async function runStatus(flags: StatusFlags): Promise<void> {
   let daemon: ControlClient | undefined
-  const look = async (): Promise<StatusView | StartingView> => {
+  const look = async (): Promise<StatusView | StartingView | StoppedView> => {
+    if (daemon === undefined) {
+      const stopped = await stoppedHomeOf(flags)
+      if (stopped !== undefined) return stopped.status()
+    }
     const starting = daemon === undefined ? await startingView(flags.home) : undefined
     if (starting !== undefined) return starting
     daemon ??= await daemonOf(flags)
     return daemon.get<StatusView>('/v1/status')
   }
-  const textOf = (status: StatusView | StartingView) =>
-    status.phase === 'fetching-base' ? startingText(status) : statusText(status)
+  const textOf = (status: StatusView | StartingView | StoppedView) => {
+    if (status.phase === 'stopped') return stoppedText(status)
+    return status.phase === 'fetching-base' ? startingText(status) : statusText(status)
+  }
   if (flags.watch !== true) {
     const status = await look()
     printResult(status, flags, () => textOf(status))
@@ -60,14 +73,14 @@ async function runStatus(flags: StatusFlags): Promise<void> {
   screen.done()
 }
 
-/** What `loam status` shows of a peer that fetches its base model, and cannot be asked for more before it has it. */
+/** What `loam status` shows of a peer that is still fetching its base model and can report nothing else. */
 export interface StartingView {
   readonly ready: false
   readonly reasons: readonly string[]
   readonly phase: 'fetching-base'
   readonly home: string
   readonly pid: number
-  /** Bytes of its files that are here, of all; members that are connected, and those that have all of it. */
+  /** Bytes fetched so far and in total; connected members, and those that have the whole model. */
   readonly base: BaseProgress
 }
 
@@ -84,7 +97,7 @@ async function startingView(folder: string): Promise<StartingView | undefined> {
 /** As {@link statusText}, for a peer that is starting. */
 export function startingText({ reasons, home, pid, base }: StartingView): string {
   const { done, total, connected, providers } = base
-  const from = providers === 0 ? 'nobody who has it is here' : `from ${providers} members`
+  const from = providers === 0 ? 'no connected member has it' : `from ${providers} members`
   const lines = [
     ['ready', `no: ${reasons[0]}`],
     ['base model', `${sizeText(done)} of ${sizeText(total)}, ${from}`],
@@ -95,7 +108,17 @@ export function startingText({ reasons, home, pid, base }: StartingView): string
   return lines.map(([name, value]) => `${name!.padEnd(11)}  ${value}`).join('\n')
 }
 
-/** A status in lines of at most 80 columns, but for paths and addresses. */
+/** As {@link statusText}, for a peer that does not run. */
+export function stoppedText({ reasons, home, lastSealed }: StoppedView): string {
+  const lines = [
+    ['ready', `no: ${reasons[0]}`],
+    ['last sealed', lastSealed === null ? 'none' : lastSealedText(lastSealed)],
+    ['home', home]
+  ]
+  return lines.map(([name, value]) => `${name!.padEnd(11)}  ${value}`).join('\n')
+}
+
+/** A status in lines of at most 80 columns, except for paths and addresses. */
 export function statusText(status: StatusView): string {
   const { consortium, lastSealed, addresses, reasons } = status
   const training =

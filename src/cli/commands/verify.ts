@@ -9,22 +9,22 @@ interface VerifyOptions {
   json?: boolean
 }
 
-/** `loam verify`: derive a home's history again. */
+/** `loam verify`: derives a home's history again. */
 export function verifyCommand(): Command {
   return new Command('verify')
     .argument('<home>', 'home folder of a peer')
     .option('--trust <round:seal>', 'a seal that the history must contain, as in an invite', trustedSeal)
-    .option('--against <home>', "another member's home, which must hold the same history")
+    .option('--against <home>', "another member's home, which must have the same history")
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
-Checked are the seals, the digests of stacks, models and owed blocks, the norms
-(recomputed where the round's blocks are there) and the log. What pruning removes
-is counted apart; every other missing file is named.
+Checks the seals, the digests of stacks, models and owed blocks, the norms
+(recomputed if the round's blocks are present) and the log. Pruned files are
+counted separately; every other missing file is named.
 
-The exit code is 0 if everything is valid and there, otherwise 1. If two homes hold
-different seals of one round, the members that signed both are named.
+The exit code is 0 if everything is valid and present, otherwise 1. If two homes
+have different seals of a round, the members that signed both are named.
 
 Examples:
   $ loam verify ~/.loam
@@ -49,21 +49,21 @@ async function verify(path: string, { trust, against, json }: VerifyOptions): Pr
   if (result.wrong !== null) process.exitCode = EXIT.failed
 }
 
-/** Missing files that are named without --json. */
+/** Most missing files that are named without --json. */
 const NAMED_MAX = 20
 
 function describe({ rounds, seal, modelDigest, members, files, wrong }: Verification): string {
   const { checked, absent, missing, logRecords } = files
   return [
     wrong === null
-      ? `holds       ${rounds} round(s)`
+      ? `valid       ${rounds} round(s)`
       : `wrong       ${wrong.round === null ? '' : `round ${wrong.round}: `}${wrong.reason}`,
     `sealed      ${rounds} round(s), the last seal is ${seal}`,
     `model       ${modelDigest}`,
     `members     ${members.length} now`,
-    `files       ${checked.stacks} stack(s) and ${checked.models} model(s) have the sealed digests; ${checked.norms} table(s) of norms and ${checked.blocks} owed block(s) are whole`,
+    `files       ${checked.stacks} stack(s) and ${checked.models} model(s) have the sealed digests; ${checked.norms} table(s) of norms and ${checked.blocks} owed block(s) are intact`,
     `log         ${logRecords === null ? 'none' : `${logRecords} record(s)`}`,
-    `absent      ${countsText(absent)}: pruned, or of rounds that were not built here`,
+    `absent      ${countsText(absent)}: pruned, or of rounds not built here`,
     ...missing.slice(0, NAMED_MAX).map((path) => `missing     ${path}`),
     ...(missing.length > NAMED_MAX ? [`missing     and ${missing.length - NAMED_MAX} more`] : [])
   ].join('\n')

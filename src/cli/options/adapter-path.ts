@@ -5,10 +5,10 @@ import { FormatError, requireRegularFile } from '../../formats/index.ts'
 import { readPeftFolder } from '../../node/export/peft-files.ts'
 
 /**
- * The adapter that a path means: a PEFT folder, the weights file in one, or a file that Loam wrote in a round
+ * Reads the adapter at a path: a PEFT folder, the weights file in one, or a file that Loam wrote in a round
  * (`local.safetensors`).
  *
- * @throws {Error} when there is none, or it is damaged
+ * @throws {Error} when it is missing or damaged
  */
 export async function readAdapterPath(path: string): Promise<LoraAdapter> {
   const found = await stat(path).catch(() => undefined)
@@ -18,7 +18,8 @@ export async function readAdapterPath(path: string): Promise<LoraAdapter> {
     requireRegularFile(path)
     const { adapter } = decodeAdapterFile(await readFile(path))
     const damaged = adapter.pairs.find((pair) => !isFinitePair(pair))
-    if (damaged !== undefined) throw new FormatError(`the factors of ${damaged.module} hold NaN or infinity`)
+    if (damaged !== undefined)
+      throw new FormatError(`the factors of ${damaged.module} contain NaN or infinity`)
     return adapter
   } catch (error) {
     if (error instanceof FormatError) throw new Error(`${path} is not an adapter: ${error.message}`)

@@ -1,32 +1,38 @@
 import type { Command } from 'commander'
-import type { ControlClient } from '../../node/control/index.ts'
+import type { ControlClient, StoppedHome } from '../../node/control/index.ts'
 import { homeAt } from '../../node/home/home.ts'
 import type { OutputOptions } from '../terminal/output.ts'
 
-/** Flags of every command that asks a running daemon. */
+/** Flags of every command that queries a running daemon. */
 export interface ControlFlags extends OutputOptions {
   home: string
 }
 
-/** Gives a command the flags of those that ask a running daemon. */
+/** Adds the flags for querying a running daemon to a command. */
 export function askingDaemon(command: Command): Command {
   return command
     .requiredOption('--home <folder>', 'home folder of the running peer')
     .option('--json', 'print one JSON object')
 }
 
-/** The daemon's control API. @throws {PeerError} when none runs there, with what to start */
+/** The daemon's control API. @throws {PeerError} when none runs there, saying what to start */
 export async function daemonOf({ home }: ControlFlags): Promise<ControlClient> {
   const { connectControl } = await import('../../node/control/client.ts')
   return connectControl(homeAt(home))
 }
 
-/** Why {@link untilInterrupted} aborted, where its time was up. */
+/** The home, read from its files, where its daemon does not run; undefined where it does, or there is no history. */
+export async function stoppedHomeOf({ home }: ControlFlags): Promise<StoppedHome | undefined> {
+  const { stoppedHome } = await import('../../node/control/stopped-home.ts')
+  return stoppedHome(homeAt(home))
+}
+
+/** The reason with which {@link untilInterrupted} aborts on timeout. */
 export const OUT_OF_TIME = 'out of time'
-/** The longest that a timer of Node runs. */
+/** The longest delay of a Node timer. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
-/** Aborts at the first Ctrl-C or SIGTERM, or after some minutes. */
+/** Aborts at the first Ctrl-C or SIGTERM, or after the given minutes. */
 export function untilInterrupted(minutes?: number): AbortSignal {
   const stop = new AbortController()
   if (minutes !== undefined)

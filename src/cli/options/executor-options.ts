@@ -11,7 +11,7 @@ import type { Executor } from '../../model/index.ts'
 import { printProgress } from '../terminal/output.ts'
 import { UsageError } from '../terminal/usage-error.ts'
 
-/** What `executorOption` and `deviceOption` give a command. */
+/** The values of `executorOption` and `deviceOption`. */
 export interface ExecutorFlags {
   executor?: ExecutorName
   device?: DeviceName
@@ -19,16 +19,18 @@ export interface ExecutorFlags {
 
 /** `--executor`, for every command that computes. */
 export function executorOption(): Option {
-  return new Option('--executor <name>', 'what computes (default: the best that works here)').choices(
-    EXECUTOR_NAMES
-  )
+  return new Option(
+    '--executor <name>',
+    'executor to compute with (default: the best that works here)'
+  ).choices(EXECUTOR_NAMES)
 }
 
-/** `--device`, beside `--executor`. */
+/** `--device`, which goes with `--executor`. */
 export function deviceOption(): Option {
-  return new Option('--device <name>', 'where it computes (default: the processor); see loam doctor').choices(
-    DEVICE_NAMES
-  )
+  return new Option(
+    '--device <name>',
+    'device to compute on (default: the processor); see loam doctor'
+  ).choices(DEVICE_NAMES)
 }
 
 /**
@@ -46,7 +48,7 @@ export function requireExecutorChoice({ executor, device }: ExecutorFlags): Exec
 }
 
 /**
- * The executor that the flags ask for, ready to compile; says so on standard error where the usual one does not work.
+ * The requested executor, ready to compile; prints a note on standard error if the usual one does not work.
  *
  * @throws {UsageError} when the executor has no such device
  * @throws {ExecutorUnavailableError} when it cannot be used on this machine

@@ -29,7 +29,7 @@ import { type ExecutorFlags, executorFromFlags } from './executor-options.ts'
 import type { PradaFlags } from './prada-options.ts'
 import { baseModelFolder, homeModelFolder, requireBaseModel } from './shipped-model.ts'
 
-/** Where a proxy comes from, beside what `PradaFlags` says. */
+/** Where a proxy comes from, in addition to `PradaFlags`. */
 export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> {
   model?: string
   adapter?: string
@@ -38,11 +38,11 @@ export interface ProxyFlags extends PradaFlags, Pick<ExecutorFlags, 'executor'> 
 }
 
 /**
- * Opens the remote that the flags name: by its URL, or a member by its multiaddr, dialled with the key of `--home`.
+ * Opens the remote given by the flags: a URL, or the multiaddr of a member, dialled with the key of `--home`.
  *
  * @param files of the proxy
- * @throws {UsageError} when it is no address
- * @throws {RemoteError} when it cannot be reached, or does not tell what is needed
+ * @throws {UsageError} when it is not an address
+ * @throws {RemoteError} when it cannot be reached, or does not provide what is needed
  */
 export async function openRemoteOf(
   { remote: url, remoteKey, remoteModel, home: path }: PradaFlags,
@@ -70,7 +70,7 @@ export async function openRemoteOf(
 
 const QUIET = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
-/** The settings with what the remote can do, where the flags do not say otherwise. */
+/** The settings adapted to the remote's abilities, unless flags set them. */
 export function settingsFor(
   settings: PradaSettings,
   { draft, told }: Pick<PradaFlags, 'draft' | 'told'>,
@@ -79,30 +79,30 @@ export function settingsFor(
   const { topK } = settings
   return {
     ...settings,
-    ...(draft === undefined && { drafter: chooseDrafter(capabilities) }),
-    ...(told === undefined && topK !== 'rows' && { topK: Math.min(topK, capabilities.topKMax) })
+    ...(draft === undefined && { drafter: chooseDrafter(capabilities, settings) }),
+    ...(told === undefined && typeof topK === 'number' && { topK: Math.min(topK, capabilities.topKMax) })
   }
 }
 
-/** A proxy with its files, and what it is called. */
+/** A proxy with its files and name. */
 export interface OpenProxy {
   readonly files: ModelFiles
   readonly models: ProxyModels
   readonly name: string
-  /** Of a home: looks for new seals. */
+  /** For a home's proxy: checks for new seals. */
   readonly sealed: SealedProxy | undefined
 }
 
 /**
- * The proxy that the flags name: a home's, or a model's with an adapter.
+ * The proxy given by the flags: that of a home, or a model with an adapter.
  *
- * @throws {UsageError} when the flags name both
+ * @throws {UsageError} when both are given
  */
 export async function openProxyOf(flags: ProxyFlags): Promise<OpenProxy> {
   const { home: path, model, adapter } = flags
   if (path !== undefined) {
     if (adapter !== undefined)
-      throw new UsageError("--home brings the consortium's adapter: leave out --adapter, or --home")
+      throw new UsageError("--home already provides the consortium's adapter: leave out --adapter or --home")
     const home = homeAt(path)
     const folder = homeModelFolder(home, model)
     requireBaseModel(folder)
@@ -113,7 +113,7 @@ export async function openProxyOf(flags: ProxyFlags): Promise<OpenProxy> {
   return { files, models: createProxy(files, weights), name, sealed: undefined }
 }
 
-/** A model's files, and its weights with the adapter that the flags name. */
+/** A model's files, and its weights with the given adapter. */
 export async function openModelOf(flags: ProxyFlags): Promise<{
   readonly files: ModelFiles
   readonly weights: TensorMap
@@ -142,18 +142,18 @@ async function filesOptions(
 }
 
 /**
- * Refuses what a proxy cannot compute with: its logits must have the same bits whichever tokens come together.
+ * Refuses flags that a proxy cannot use: its logits must have the same bits however tokens are batched.
  *
  * @throws {UsageError}
  */
 export function requireOneThread({ threads, device }: ExecutorFlags & { readonly threads: number }): void {
-  const reason = "the proxy's logits must repeat bit by bit, which only one thread of the processor does"
+  const reason = "the proxy's logits must be bit-reproducible, which only a single processor thread is"
   if (threads > 1) throw new UsageError(`--threads ${threads} does not go with --remote: ${reason}`)
   if (device !== undefined && device !== 'cpu' && device !== 'wasm')
     throw new UsageError(`--device ${device} does not go with --remote: ${reason}`)
 }
 
-/** Says which of the makers' settings for generating do not hold here. */
+/** Notes which settings of generation_config.json do not apply here. */
 export function noteUnused({
   unused,
   repetitionPenalty = 1,
@@ -169,13 +169,13 @@ export function noteUnused({
   if (others.length > 0) printProgress(`generation_config.json: not used here: ${others.join(', ')}`)
 }
 
-/** Frees both models of a proxy. */
+/** Disposes of both models of a proxy. */
 export async function disposeModels({ base, adapted }: ProxyModels): Promise<void> {
   await base.dispose()
   await adapted.dispose()
 }
 
-/** Proxy and remote together. @throws {VocabularyError} when their ids do not mean the same */
+/** Combines proxy and remote. @throws {VocabularyError} when their vocabularies differ */
 export function componentsOf({ files, models }: OpenProxy, remote: Remote): PradaComponents {
   return pairProxy(models, files.vocabulary, remote)
 }

@@ -15,28 +15,28 @@ import { homeAt } from '../../node/home/home.ts'
 import { UsageError } from '../terminal/usage-error.ts'
 import { baseModelFolder, homeModelFolder } from './shipped-model.ts'
 
-/** Flags of a command that {@link addFlags} was called with, as commander gives them. */
+/** Parsed flags of a command to which {@link addFlags} was applied. */
 export type SettingFlags = Readonly<Record<string, unknown>>
 
-/** Gives a command the flags of settings: names, help, checks and defaults are those of the schema. */
+/** Adds flags for settings to a command; names, help, checks and defaults come from the schema. */
 export function addFlags(command: Command, settings: readonly Setting[]): Command {
   for (const setting of settings) for (const option of optionsOf(setting)) command.addOption(option)
   return command
 }
 
-/** Gives a command the flags of some of a peer's settings. */
+/** Adds flags for some of a peer's settings to a command. */
 export function addFlagsOf(command: Command, ...keys: readonly string[]): Command {
   return addFlags(command, keys.map(settingOf))
 }
 
-/** Gives a command the flags of all of a peer's settings, and `--set` for those without one. */
+/** Adds flags for all of a peer's settings to a command, and `--set` for those without a flag. */
 export function addSettingFlags(command: Command): Command {
   return addFlags(command, SETTINGS).addOption(
     new Option('--set <key=value...>', 'any setting by its name in peer.json; loam config print lists them')
   )
 }
 
-/** The settings that were given as flags, by key. */
+/** The settings given as flags, by key. */
 export function givenFlags(
   command: Command,
   flags: SettingFlags,
@@ -52,10 +52,10 @@ export function givenFlags(
 }
 
 /**
- * The settings of a peer that the flags give, by key. Paths are made absolute: a peer may run in another folder than the
- * command that started it.
+ * The settings of a peer given by flags, by key. Paths are made absolute, since a peer may run in a different folder
+ * from the command that started it.
  *
- * @throws {UsageError} for a `--set` that names no setting, or whose value does not fit
+ * @throws {UsageError} for a `--set` with an unknown setting or an invalid value
  */
 export function settingsOfFlags(command: Command, flags: SettingFlags): SettingValues {
   const values: Record<string, unknown> = {}
@@ -68,7 +68,7 @@ export function settingsOfFlags(command: Command, flags: SettingFlags): SettingV
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, absolute(key, value)]))
 }
 
-/** What a peer's settings are where neither its file nor a flag says it. */
+/** The default shown for a setting of a peer. */
 export function settingDefaults(homeFolder: string): SettingValues {
   const home = homeAt(homeFolder)
   return { model: homeModelFolder(home), documents: home.documents }
@@ -91,12 +91,12 @@ function helpOf(setting: Setting): string {
   return `${withUnit(setting)} (${notes.join('; ')})`
 }
 
-/** Whether a flag takes the elements of a list one by one; the schema then says which does not fit. */
+/** Whether a flag takes the elements of a list one by one, so that the schema can name the invalid one. */
 function isRepeated({ kind, flag }: Setting): boolean {
   return kind === 'list' && flag?.includes('...') !== false
 }
 
-/** @throws {UsageError} when the text does not fit the setting */
+/** @throws {UsageError} when the text is not valid for the setting */
 function fromText(setting: Setting, text: string): unknown {
   const { key, accepts, flag, schema, secretFrom } = setting
   const name = flag?.split(' ')[0] ?? `--set ${key}`

@@ -11,17 +11,17 @@ export function baseModelFolder(given?: string): string {
   return given === undefined ? join(packageRoot(), 'models', SHIPPED_MODEL) : resolve(given)
 }
 
-/** The folder of a home's base model: the given one, or what was fetched from members, or the shipped model's. */
+/** The folder of a home's base model: the given one, the one fetched from members, or the shipped model's. */
 export function homeModelFolder({ base }: Home, given?: string): string {
   return baseModelFolder(given ?? (existsSync(base) ? base : undefined))
 }
 
 /**
- * Checks that a folder holds a base model, before anything is loaded.
+ * Checks that a folder contains a base model, before anything is loaded.
  *
  * @throws {Error} saying what to set
  */
 export function requireBaseModel(folder: string): void {
   if (!existsSync(join(folder, 'config.json')))
-    throw new Error(`${folder} holds no base model (no config.json): set --model to its folder`)
+    throw new Error(`${folder} contains no base model (no config.json): set --model to its folder`)
 }

@@ -1,12 +1,12 @@
 /**
- * What steers a terminal in place of being shown on it: control characters (C0, DEL, C1), line and paragraph separators,
- * and the characters that turn the direction of text.
+ * Characters that control a terminal: control characters (C0, DEL, C1), line and paragraph separators, and those that
+ * change the direction of text.
  */
 const STEERING = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
 /**
- * A text as a terminal may be given it: what a charter, an invite or a peer holds must not move the cursor, clear the
- * screen or pass for another line. Line feeds and tabs, which the text itself is made with, stay.
+ * Makes text safe to print on a terminal: the contents of a charter, an invite or a peer's message must not move the
+ * cursor, clear the screen or pass for another line. Keeps line feeds and tabs.
  */
 export function printable(text: string): string {
   return text.replace(STEERING, (character) =>
@@ -14,7 +14,7 @@ export function printable(text: string): string {
   )
 }
 
-/** Like {@link printable}, for what has to stay on its line. */
+/** Like {@link printable}, for text that must stay on one line. */
 export function printableLine(text: string): string {
   return text.replace(STEERING, escaped)
 }

@@ -19,12 +19,12 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   return cells.map((row) => row.map(pad).join('  ').trimEnd()).join('\n')
 }
 
-/** A PeerId short enough for a column: its end, in which PeerIds differ. */
+/** The end of a PeerId, where PeerIds differ, short enough for a column. */
 export function shortPeerId(peerId: string): string {
   return peerId.length <= 12 ? peerId : `…${peerId.slice(-10)}`
 }
 
-/** A length of time for people. */
+/** A duration as text. */
 export function timeText(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)} s`
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
@@ -33,7 +33,7 @@ export function timeText(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
-/** A size for people. */
+/** A size in bytes as text. */
 export function sizeText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let value = bytes

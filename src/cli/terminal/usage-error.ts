@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 
-/** A flag or argument that does not fit: the command is not run and exits with 2. */
+/** An invalid flag or argument: the command does not run and exits with 2. */
 export class UsageError extends InvalidArgumentError {
   override name = 'UsageError'
 }

@@ -1,6 +1,6 @@
-import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { type CsvError, parse } from 'csv-parse'
+import { dataEnding } from './data-files.ts'
 import { DataError } from './example.ts'
 import type { SourcedRecord } from './record-files.ts'
 
@@ -70,7 +70,7 @@ async function* joined(head: string, rest: AsyncIterator<string>): AsyncGenerato
 }
 
 function delimiterOf(header: string, path: string): string {
-  if (extname(path.replace(/\.gz$/i, '')).toLowerCase() === '.tsv') return '\t'
+  if (dataEnding(path) === '.tsv') return '\t'
   const bare = header.replace(/"[^"]*"/g, '')
   if (bare.includes(',')) return ','
   return [';', '\t'].find((delimiter) => bare.includes(delimiter)) ?? ','

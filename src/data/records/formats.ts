@@ -97,6 +97,9 @@ const FORMATS: Readonly<Record<RecordFormat, Format>> = {
   }
 }
 
+const PREFERENCES =
+  'preference pairs are not supported: to learn the chosen answer alone, put it into a template'
+
 /** Unsupported keys that change the meaning of a record, with what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   system: 'write the record as "messages" with a system message',
@@ -104,8 +107,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   tools: 'write the record as "messages"',
   functions: 'write them as "tools", OpenAI\'s current form',
   documents: 'write them into a message',
-  chosen: 'pairs of answers are not supported: put the chosen one into a template',
-  rejected: 'pairs of answers are not supported: put the chosen one into a template',
+  chosen: PREFERENCES,
+  rejected: PREFERENCES,
   images: 'only text is supported',
   image: 'only text is supported',
   videos: 'only text is supported',
@@ -184,6 +187,10 @@ function isToBeLearned(fields: Fields, marks: readonly string[]): boolean {
     const value = fields[key]
     if (value == null) return true
     if (value === false || /^false$/i.test(String(value))) return false
+    if (key === 'label' && 'completion' in fields && (value === 0 || value === 1))
+      throw new Error(
+        `"label": ${value} may be a class, or a verdict on the completion: write true or false for a verdict, and give a class another key`
+      )
     if (key !== 'weight' || value === true) return true
     if (Number(value) === 0) return false
     if (Number(value) === 1) return true

@@ -82,7 +82,8 @@ export async function readExamples(path: string, options: ReadExamplesOptions = 
       }
     }
   }
-  if (bad.length > (options.skipBad ?? 0)) throw badRecords(bad, records, options.skipBad)
+  if (bad.length > (options.skipBad ?? 0) || (bad.length > 0 && bad.length === records))
+    throw badRecords(bad, records, options.skipBad)
   if (examples.length === 0)
     throw new DataError(
       `${path} contains no documents${unlearned > 0 ? `: all ${unlearned} records say that they are not to be learned` : ''}`
@@ -96,7 +97,7 @@ class RecordFault extends Error {}
 /** One error for all bad records of a set, grouped by reason. */
 function badRecords(bad: readonly BadRecord[], records: number, skipBad: number | undefined): DataError {
   const [first, second] = bad
-  const allowed = skipBad === undefined ? '' : `; ${skipBad} may be skipped`
+  const allowed = skipBad === undefined || bad.length <= skipBad ? '' : `; ${skipBad} may be skipped`
   const cure =
     bad.length === records
       ? 'correct them'
@@ -134,12 +135,24 @@ function requireFormat({ record, fault }: SourcedRecord): RecordFormat {
   )
 }
 
+/** How to learn only the chosen answer of a preference pair. */
+function learnChosen(record: { readonly prompt?: unknown; readonly chosen: unknown }): string {
+  const { prompt, chosen } = record
+  if (Array.isArray(chosen))
+    return 'to learn the chosen answer alone, write it as "messages" (with the messages of "prompt" before it, if there are any)'
+  const template =
+    typeof prompt === 'string'
+      ? '{ "prompt": "{prompt}", "completion": "{chosen}" }'
+      : '{ "text": "{chosen}" }'
+  return `to learn the chosen answer alone, set "template": ${template} in the config`
+}
+
 /** Describes the keys of a record and its most likely mistake. */
 function keysOf(record: unknown): string {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return ''
   const keys = Object.keys(record)
   if ('chosen' in record && 'rejected' in record)
-    return '. It is a preference pair (chosen, rejected), which is not supported'
+    return `. It is a preference pair (chosen, rejected), which is not supported: ${learnChosen(record)}`
   const lower = Object.fromEntries(keys.map((key) => [key.toLowerCase(), null]))
   const isCase =
     keys.some((key) => key !== key.toLowerCase()) && faulty(() => detectFormat(lower)) !== undefined
@@ -175,7 +188,8 @@ function faulty<T>(parse: () => T, prefix = ''): T {
     if (error instanceof z.ZodError) {
       const [issue] = error.issues
       const path = issue?.path.join('.')
-      throw new RecordFault(`${prefix}${path ? `"${path}": ` : ''}${issue?.message}`)
+      const message = issue?.message.replace('received Uint8Array', 'received bytes that are not UTF-8 text')
+      throw new RecordFault(`${prefix}${path ? `"${path}": ` : ''}${message}`)
     }
     const { message } = error as Error
     throw new RecordFault(message.startsWith('"') ? `${prefix}${message}` : message)

@@ -1,12 +1,13 @@
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { createGunzip } from 'node:zlib'
-import { decodeUtf8Stream, TextEncodingError } from '../../formats/files/utf8-text.ts'
+import { decodeUtf8Stream } from '../../formats/files/utf8-text.ts'
+import { FormatError } from '../../formats/format-error.ts'
 import { type JsonFault, jsonFault } from '../../formats/json/json-fault.ts'
 import { cutText } from '../text/cut-text.ts'
 import { readCsvRecords } from './csv-records.ts'
-import { dataEnding, isGzip, requireData } from './data-files.ts'
+import { type DATA_ENDINGS, dataEnding, requireData } from './data-files.ts'
 import { DataError } from './example.ts'
+import { requireDataItself, unpackedBytes } from './file-bytes.ts'
+import { readParquetRecords } from './parquet-records.ts'
 
 /** One record of a file and its place. */
 export interface SourcedRecord {
@@ -21,10 +22,11 @@ export interface SourcedRecord {
 const TEXT_DOCUMENT_CHARACTERS = 8_000
 /** Largest file that is read as a whole: a larger JSON file should be JSONL, a larger text several files. */
 const WHOLE_BYTES_MAX = 512 * 1024 * 1024
+const LINE_CHARACTERS_MAX = 256 * 1024 * 1024
 
 type Reader = (path: string, text: AsyncIterable<string>) => AsyncIterable<SourcedRecord>
 
-const READERS: Readonly<Record<string, Reader>> = {
+const READERS: Readonly<Record<Exclude<(typeof DATA_ENDINGS)[number], '.parquet'>, Reader>> = {
   '.txt': readText,
   '.md': readText,
   '.jsonl': readJsonLines,
@@ -36,45 +38,48 @@ const READERS: Readonly<Record<string, Reader>> = {
 
 /**
  * The records of one file, by its extension: pieces of a text as `{ text }`, lines of JSONL, elements of a JSON array,
- * rows of a CSV by its header; any of them may be compressed with gzip. A file with another extension is JSONL if it
- * begins with a brace, otherwise text. A line or row that cannot be read becomes a record with a `fault`.
+ * rows of a CSV by its header, any of which may be compressed with gzip or zstd; rows of a Parquet file. A file with
+ * another extension is JSONL if it begins with a brace, otherwise text. A line or row that cannot be read becomes a
+ * record with a `fault`.
  *
  * @throws {DataError} naming file and line, when the file as a whole is malformed, or not UTF-8
  */
 export async function* readRecords(path: string): AsyncGenerator<SourcedRecord> {
   requireData(path)
+  await requireDataItself(path)
   const ending = dataEnding(path)
-  const reader = READERS[ending ?? ''] ?? ((await beginsWithBrace(path)) ? readJsonLines : readText)
+  if (ending === '.parquet') return yield* readParquetRecords(path)
   try {
+    const reader = ending === undefined ? await guessReader(path) : READERS[ending]
     yield* reader(path, textOf(path))
   } catch (error) {
-    if (error instanceof TextEncodingError) throw new DataError(error.message)
+    if (error instanceof FormatError) throw new DataError(error.message)
     throw error
   }
 }
 
 /** A file's text in pieces, decompressed, without a byte order mark. */
 async function* textOf(path: string): AsyncGenerator<string> {
-  const file = createReadStream(path)
-  if (!isGzip(path)) return yield* decodeUtf8Stream(file, path)
-  const unpacked = createGunzip()
-  file.once('error', (error) => unpacked.destroy(error))
-  try {
-    yield* decodeUtf8Stream(file.pipe(unpacked), path)
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'Z_BUF_ERROR') throw new DataError(`${path} is truncated: download it again`)
-    if (code?.startsWith('Z_')) throw new DataError(`${path} is not a gzip file (${message})`)
-    throw error
-  } finally {
-    file.destroy()
+  let line = 1
+  for await (const piece of decodeUtf8Stream(unpackedBytes(path), path)) {
+    const zero = piece.indexOf('\0')
+    if (zero >= 0)
+      throw new DataError(
+        `${path}:${line + countLines(piece.slice(0, zero))}: contains a zero byte: it is not text, or damaged`
+      )
+    line += countLines(piece)
+    yield piece
   }
 }
 
-async function beginsWithBrace(path: string): Promise<boolean> {
-  for await (const chunk of createReadStream(path, { start: 0, end: 1023, encoding: 'utf8' }))
-    return /^\ufeff?\s*\{/.test(chunk as string)
-  return false
+function countLines(text: string): number {
+  return text.split('\n').length - 1
+}
+
+/** A file whose extension is not known is JSONL if it begins with a brace, otherwise text. */
+async function guessReader(path: string): Promise<Reader> {
+  for await (const chunk of textOf(path)) return /^\s*\{/.test(chunk) ? readJsonLines : readText
+  return readText
 }
 
 async function* readText(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
@@ -92,7 +97,7 @@ async function* readText(path: string, pieces: AsyncIterable<string>): AsyncGene
 
 async function* readJsonLines(path: string, pieces: AsyncIterable<string>): AsyncGenerator<SourcedRecord> {
   let number = 0
-  for await (const line of linesOf(pieces)) {
+  for await (const line of linesOf(path, pieces)) {
     number++
     if (line.trim() === '') continue
     const source = `${path}:${number}`
@@ -106,9 +111,11 @@ async function* readJsonLines(path: string, pieces: AsyncIterable<string>): Asyn
 }
 
 /** Only line feeds end lines: JSON strings may contain other separators, such as U+2028. */
-async function* linesOf(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+async function* linesOf(path: string, pieces: AsyncIterable<string>): AsyncGenerator<string> {
   let open = ''
   for await (const piece of pieces) {
+    if (open.length + piece.length > LINE_CHARACTERS_MAX)
+      throw new DataError(`${path} has a line of more than 256 MiB: is it JSONL?`)
     const lines = piece.split('\n')
     lines[0] = open + lines[0]!
     open = lines.pop()!

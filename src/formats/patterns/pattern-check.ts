@@ -2,6 +2,10 @@
  * Most unbounded repeats in one alternative of a pattern: with more, matching may exceed the cube of a text's length.
  */
 const UNBOUNDED_MAX = 3
+/** A repeat whose bounds differ by at most this counts as bounded: `\p{N}{1,3}`. */
+const BOUNDED_MAX = 64
+/** Most ways in which choices and bounded repeats that follow each other can match, multiplied. */
+const WAYS_MAX = 4096
 
 /** An open group, or the whole pattern. */
 interface Frame {
@@ -10,13 +14,17 @@ interface Frame {
   /** Unbounded repeats in the current alternative, including its groups; the maximum over the earlier alternatives. */
   unbounded: number
   unboundedBefore: number
+  /** Ways in which the bounded parts of the current alternative can match, multiplied; the sum over the earlier ones. */
+  ways: number
+  waysBefore: number
 }
 
 /**
  * Why a regular expression in tokenizer.json could take exponential time; undefined if it cannot. Refuses a repeated
- * group that contains a repeat or a choice, as in `(a+)+$` and `(a|aa)*$`, and more than three unbounded repeats in one
- * alternative. The patterns of GPT-2, Llama 3, Qwen, DeepSeek and similar models have neither. Accepted patterns take
- * at most polynomial time, which can still be long for a long text.
+ * group that contains a repeat or a choice, as in `(a+)+$` and `(a|aa)*$`, more than three unbounded repeats in one
+ * alternative, and choices and bounded repeats that combine in too many ways, like thirty times `a?`. The patterns of
+ * GPT-2, Llama 3, Qwen, DeepSeek and similar models have none of these. Accepted patterns take at most polynomial time,
+ * which can still be long for a long text.
  *
  * @param source in Oniguruma syntax, as Hugging Face writes it
  * @param unboundedMax most unbounded repeats in one alternative; may be higher for short texts
@@ -31,8 +39,11 @@ export function patternFault(source: string, unboundedMax = UNBOUNDED_MAX): stri
     if (repeat !== undefined) {
       if (atom?.isVariable && repeat.max > 1) return 'a repeated group contains a repeat or a choice'
       if (repeat.min !== repeat.max) frame.isVariable = true
-      if (repeat.max === Number.POSITIVE_INFINITY) frame.unbounded++
-      if (most(frame) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
+      const more = repeat.max - repeat.min
+      if (more > BOUNDED_MAX) frame.unbounded++
+      else frame.ways *= more + 1
+      const fault = frameFault(frame, unboundedMax)
+      if (fault !== undefined) return fault
       at += repeat.length
       atom = undefined
       continue
@@ -45,11 +56,15 @@ export function patternFault(source: string, unboundedMax = UNBOUNDED_MAX): stri
       const outer = stack.at(-1)!
       outer.isVariable ||= atom.isVariable
       outer.unbounded += most(atom)
-      if (most(outer) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
+      outer.ways *= allWays(atom)
+      const fault = frameFault(outer, unboundedMax)
+      if (fault !== undefined) return fault
     } else if (character === '|') {
       frame.isVariable = true
       frame.unboundedBefore = most(frame)
       frame.unbounded = 0
+      frame.waysBefore = allWays(frame)
+      frame.ways = 1
     }
     at += character === '(' ? groupStart(source, at) : atomLength(source, at)
   }
@@ -65,11 +80,22 @@ export function patternsIn(part: unknown): string[] {
 }
 
 function newFrame(): Frame {
-  return { isVariable: false, unbounded: 0, unboundedBefore: 0 }
+  return { isVariable: false, unbounded: 0, unboundedBefore: 0, ways: 1, waysBefore: 0 }
 }
 
 function most({ unbounded, unboundedBefore }: Frame): number {
   return Math.max(unbounded, unboundedBefore)
+}
+
+function allWays({ ways, waysBefore }: Frame): number {
+  return ways + waysBefore
+}
+
+function frameFault(frame: Frame, unboundedMax: number): string | undefined {
+  if (most(frame) > unboundedMax) return `more than ${unboundedMax} unbounded repeats follow each other`
+  if (allWays(frame) > WAYS_MAX)
+    return `more than ${WAYS_MAX} ways in which its choices and optional parts combine`
+  return undefined
 }
 
 /** The repeat that begins at `at`, including its lazy or possessive suffix. */

@@ -86,7 +86,23 @@ export function safetensorsHead(
   shapes: ReadonlyMap<string, readonly number[]>,
   { dtype = 'F32', metadata }: EncodeSafetensorsOptions = {}
 ): Uint8Array {
-  const header = new TextEncoder().encode(headerJson(shapes, dtype, metadata))
+  return framedHeader(headerJson(shapes, () => dtype, metadata))
+}
+
+/**
+ * What a file of 32-bit numbers begins with, like {@link safetensorsHead}.
+ *
+ * @param tensors shape and dtype by name
+ */
+export function safetensorsHead32(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly dtype: 'F32' | 'I32' }>
+): Uint8Array {
+  const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
+  return framedHeader(headerJson(shapes, (name) => tensors.get(name)!.dtype, undefined))
+}
+
+function framedHeader(json: string): Uint8Array {
+  const header = new TextEncoder().encode(json)
   const bytes = new Uint8Array(LENGTH_BYTES + header.length)
   new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true)
   bytes.set(header, LENGTH_BYTES)
@@ -126,7 +142,7 @@ function elementsOf(shape: readonly number[]): number {
 /** Assembled by hand: JSON.stringify would move keys that look like integers to the front. */
 function headerJson(
   shapes: ReadonlyMap<string, readonly number[]>,
-  dtype: SafetensorsDtype,
+  dtypeOf: (name: string) => SafetensorsDtype | 'I32',
   metadata: Readonly<Record<string, string>> | undefined
 ): string {
   const fields = new Map<string, string>()
@@ -134,6 +150,7 @@ function headerJson(
   for (const name of [...shapes.keys()].sort(compareStrings)) {
     const shape = shapes.get(name)!
     if (name === METADATA_KEY) throw new SafetensorsError(`a tensor cannot be named ${METADATA_KEY}`)
+    const dtype = dtypeOf(name)
     const end = begin + elementsOf(shape) * DTYPE_BYTES.get(dtype)!
     fields.set(name, `{"data_offsets":[${begin},${end}],"dtype":"${dtype}","shape":[${shape.join(',')}]}`)
     begin = end

@@ -7,6 +7,7 @@
  * const linear = openBaseWeights('models/mine') // by rows, from the files
  * ```
  */
+
 export { BASE_FORMATS, type BaseFormat } from './base-format.ts'
 export { checkWeights } from './check-weights.ts'
 export {
@@ -18,4 +19,5 @@ export {
 } from './held-weights.ts'
 export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
 export { openParameters, weightFiles } from './parameter-files.ts'
+export { openWeightFile } from './weight-file.ts'
 export { writtenTensors } from './written-tensors.ts'

@@ -27,6 +27,13 @@ const ownSettings = {
     absent: 'HOME/documents.jsonl',
     flag: '--data <path>'
   }),
+  trainer: setting(z.string().trim().min(1).optional(), {
+    description:
+      'the program that trains (docs/trainers.md), started by the shell; attach for one that runs already',
+    accepts: 'a command, or attach',
+    absent: "Loam's own engine",
+    flag: '--trainer <command>'
+  }),
   rounds: setting(z.number().int().positive().optional(), {
     description: 'last round to train in; afterwards only serve',
     accepts: POSITIVE_INTEGER,

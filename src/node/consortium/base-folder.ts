@@ -37,7 +37,7 @@ const NEVER = /^adapter_|^additional_chat_templates$/
 export async function coveredFiles(folder: string): Promise<string[]> {
   for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json'])
     if (!existsSync(join(folder, name)))
-      throw new PeerError(`${folder} holds no base model (no ${name}): set --model to its folder`)
+      throw new PeerError(`${folder} contains no base model (no ${name}): set --model to its folder`)
   const weights = loadedWeights(folder)
   const covered: string[] = []
   for (const entry of await readdir(folder, { withFileTypes: true })) {
@@ -64,7 +64,7 @@ function loadedWeights(folder: string): Set<string> {
         throw new Error(`${name} is not a valid name for a weight file of a base model`)
     return new Set(names.length === 1 && names[0] === 'model.safetensors' ? names : [...names, INDEX])
   } catch (error) {
-    throw new PeerError(`${folder} holds no base model: ${messageOf(error)}`)
+    throw new PeerError(`${folder} contains no base model: ${messageOf(error)}`)
   }
 }
 

@@ -158,7 +158,8 @@ export class HeldOutCheck {
       shards,
       text,
       tokens: tokensAnUpdate(config.validation.heldOutTokens, trainers.length),
-      before: this.#before
+      before: this.#before,
+      external: config.trainer === undefined ? undefined : { trainer: config.trainer }
     }
   }
 }

@@ -18,6 +18,9 @@ import { keptBackTokens } from './held-out-text.ts'
 import { requireModelFile } from './model-checkpoint.ts'
 import { wantedBlocks } from './shard-work.ts'
 
+/** Share of the time to gather manifests in which a training should end: its shards are sent in the rest. */
+const DUE = 0.8
+
 /** Trains this peer's adapter of a round and announces it; returns the event that the protocol waits for. */
 export async function trainRound(
   components: DriverComponents,
@@ -51,7 +54,11 @@ export async function trainRound(
       localPath: roundFiles(home, context.round).local,
       dtype: context.charter.dtype,
       residualFile,
-      residualPath: roundFiles(home, context.round).residual
+      residualPath: roundFiles(home, context.round).residual,
+      external:
+        config.trainer === undefined
+          ? undefined
+          : { trainer: config.trainer, deadline: Date.now() + DUE * context.charter.timeouts.gatherMs }
     },
     onProgress,
     signal
@@ -63,6 +70,7 @@ export async function trainRound(
     )
   if (result.fallback !== undefined)
     log.warn({ reason: result.fallback }, 'training without the native engine')
+  if (result.trainer !== undefined) log.info({ ...result.trainer }, 'trained by an external trainer')
   for (const note of result.notes ?? []) log.info({ note }, 'training data')
   const manifest = manifestOf(components, context, result)
   components.exchange.publish(wantedBlocks(manifest).map(({ digest }) => digest))

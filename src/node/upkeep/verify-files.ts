@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileDigest } from '../../formats/digest/file-digest.ts'
 import { blockListDigest, readBlockList, sha256Hex } from '../../formats/index.ts'
-import { decodeLogRecord, equalBytes, isRetained, memberWeights } from '../../protocol/index.ts'
+import { decodeLogRecord, equalBytes, isRetained } from '../../protocol/index.ts'
 import { readNorms } from '../driver/norm-bounds.ts'
-import { sourceOf, wantedBlocks } from '../driver/shard-work.ts'
+import { wantedBlocks } from '../driver/shard-work.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import type { JudgedRound } from '../home/round-store.ts'
 import { BlockStore } from '../storage/block-store.ts'
 import { isMissing, messageOf } from '../storage/peer-error.ts'
 import { readWriteAheadLog } from '../storage/write-ahead-log.ts'
-import { stackCut } from '../workers/builder/stack-cut.ts'
+import { roundNorms } from './round-norms.ts'
 
 /** Number of files of each kind. */
 export interface FileCounts {
@@ -161,25 +161,12 @@ export class FileChecks {
  *
  * @param isWhole whether all blocks of the round exist, so that the norms can be recomputed
  */
-async function normsFault(
-  home: Home,
-  { context, sealedRound }: JudgedRound,
-  isWhole: boolean
-): Promise<string | undefined> {
-  const { norms: path } = roundFiles(home, context.round)
+async function normsFault(home: Home, judged: JudgedRound, isWhole: boolean): Promise<string | undefined> {
+  const { norms: path } = roundFiles(home, judged.context.round)
   const norms = await readNorms(path)
   if (norms === undefined) return `${path} holds no norms`
   if (!isWhole) return undefined
-  const { charter } = context
-  const { medianNorms } = await stackCut(BlockStore.shared(home.folder, SILENT), {
-    sources: sealedRound.manifests.map((manifest) => sourceOf(context, manifest)),
-    modules: charter.base.modules.map(({ module }) => module),
-    shapes: Object.fromEntries(charter.base.modules.map((each) => [each.module, each])),
-    rankStabilised: charter.rankStabilised,
-    weights: memberWeights(context),
-    clip: charter.clip ?? 'none',
-    normCap: charter.norm.absolute
-  })
+  const medianNorms = await roundNorms(BlockStore.shared(home.folder, SILENT), judged)
   for (const module of new Set([...Object.keys(medianNorms), ...Object.keys(norms)])) {
     const [kept, computed] = [norms[module], medianNorms[module]]
     if (kept === undefined || computed === undefined || !isNear(kept, computed))

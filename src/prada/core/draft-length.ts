@@ -10,6 +10,8 @@ export interface TripCosts {
   readonly positionMs: number
   /** Share of the drafting that goes on while an answer is under way and turns out useful; 0 where it is absent. */
   readonly overlap?: number
+  /** Whether the answer comes position by position, so that none is waited for behind a rejected draft; false if absent. */
+  readonly streamed?: boolean
 }
 
 /** Most drafts a trip. */
@@ -24,9 +26,16 @@ export function expectedTokens(acceptance: number, drafts: number): number {
   return (1 - acceptance ** (drafts + 1)) / (1 - acceptance)
 }
 
+/** What a position that nobody waits for costs: the remote's work on it and its bytes, beside one that is waited for. */
+const UNUSED_SHARE = 0.5
+
 /** Expected time of a trip with K drafts, milliseconds. */
 export function expectedTime(costs: TripCosts, drafts: number): number {
-  const { acceptance, draftMs, tripMs, positionMs, overlap = 0 } = costs
+  const { acceptance, draftMs, tripMs, positionMs, overlap = 0, streamed = false } = costs
+  if (streamed) {
+    const used = expectedTokens(acceptance, drafts)
+    return tripMs + (used + UNUSED_SHARE * (drafts + 1 - used)) * positionMs
+  }
   const hidden = Math.min(drafts * draftMs * overlap * acceptance ** drafts, tripMs)
   return drafts * draftMs - hidden + tripMs + (drafts + 1) * positionMs
 }
@@ -50,6 +59,8 @@ export interface Trip {
   readonly drafts: number
   /** Of these, those that turned out to be the token. */
   readonly accepted: number
+  /** Positions that were waited for; all, one more than there are drafts, where it is absent. */
+  readonly used?: number
   /** Drafting, whether it was waited for or not. */
   readonly draftMs: number
   /** From sending to the last record, and the device's work on it. */
@@ -73,7 +84,10 @@ const FIRST_DRAFTS = 4
  * The draft length from fading sums of what the trips were. A trip's time is a straight line over its positions, fitted
  * by least squares; while all trips had one length, nothing tells the slope, and every few trips one is a little longer.
  */
-export function createDraftLength(most = DRAFTS_MAX): DraftLength {
+export function createDraftLength(
+  most = DRAFTS_MAX,
+  { streamed = false }: Pick<TripCosts, 'streamed'> = {}
+): DraftLength {
   let judged = PRIOR_DRAFTS
   let accepted = PRIOR_DRAFTS / 2
   const drafting = { count: 0, ms: 0 }
@@ -89,7 +103,8 @@ export function createDraftLength(most = DRAFTS_MAX): DraftLength {
       acceptance: accepted / judged,
       draftMs: drafting.count === 0 ? 0 : drafting.ms / drafting.count,
       tripMs: start,
-      positionMs: slope
+      positionMs: slope,
+      streamed
     }
   }
 
@@ -110,7 +125,7 @@ export function createDraftLength(most = DRAFTS_MAX): DraftLength {
       accepted = accepted * FADING + trip.accepted
       drafting.count = drafting.count * FADING + trip.drafts
       drafting.ms = drafting.ms * FADING + trip.draftMs
-      const positions = trip.drafts + 1
+      const positions = (streamed ? trip.used : undefined) ?? trip.drafts + 1
       line.n = line.n * FADING + 1
       line.x = line.x * FADING + positions
       line.y = line.y * FADING + trip.tripMs

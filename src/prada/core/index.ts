@@ -24,6 +24,7 @@ export {
 } from './draft-length.ts'
 export { gumbelNoise, NO_NOISE, NOISE_MAX, type Noise } from './gumbel-noise.ts'
 export { isNearTie } from './near-tie.ts'
+export { createRankCount, type RankCosts, type RankCount } from './rank-count.ts'
 export {
   type PartialRow,
   type Precision,

@@ -42,6 +42,8 @@ export interface PartialRow {
 export interface RowRequest {
   /** Ids to tell, the likeliest ones. */
   readonly topK: number
+  /** Of these the likeliest that are known already and left out; below the size of the vocabulary, 0 where it is absent. */
+  readonly skip?: number
   /** Further ids to tell; ascending, without repeats. */
   readonly wanted?: readonly number[]
   /** Further ids to tell, the likeliest to win. */
@@ -67,16 +69,18 @@ export function remoteRow(logits: ArrayLike<number>, size: number, precision: Pr
   if (highest === Number.NEGATIVE_INFINITY) throw new Error('the model gives no id a probability')
   for (let id = 0; id < size; id++) {
     const relative = Math.fround(logits[id]! - highest)
-    row[id] = precision === 'float32' ? relative : float16ToFloat32(float32ToFloat16(relative))
+    // What rounds to −0 is 0, as the line has it.
+    row[id] = precision === 'float32' ? relative : float16ToFloat32(float32ToFloat16(relative)) + 0
   }
   return row
 }
 
 /**
  * The part of a row that is asked for: the top k, highest first, then those of the draw that are not among them, then
- * those of the wanted ones. Of equal values at a border the lowest ids are told.
+ * those of the wanted ones. Of equal values at a border the lowest ids are told. What is left out is part of neither ids
+ * nor tail: the bounds hold for those who know it.
  */
-export function partialRow(row: RemoteRow, { topK, wanted = [], draw }: RowRequest): PartialRow {
+export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }: RowRequest): PartialRow {
   const top = highestIds(row, topK)
   const known = new Set(top)
   for (const id of draw === undefined ? [] : drawnIds(row, draw)) known.add(id)
@@ -88,7 +92,8 @@ export function partialRow(row: RemoteRow, { topK, wanted = [], draw }: RowReque
     possible = true
     tail += Math.exp(row[id]!)
   }
-  const ids = [...known]
+  // A set keeps the order in which it was filled.
+  const ids = [...known].slice(Math.min(skip, top.length))
   return {
     ids,
     values: ids.map((id) => row[id]!),

@@ -81,6 +81,8 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
           ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` })
         }
       })
+      // HTTP/1.1 keeps connections anyway.
+      asking.removeHeader('connection')
       asking.on('socket', meter.watch)
       asking.on('response', (response) => {
         // Whoever reads it hears of an error; an answer that nobody reads any more may break.

@@ -149,6 +149,7 @@ class LogitsServerText implements RemoteText {
       vocabularySize,
       drawn: noise?.drawn ?? 0,
       drafts: draft?.count ?? 0,
+      draftRows: draft?.rows === true,
       from: ids.length - positions.length + 1
     }
     const bytes = encodeVerifyRequest({

@@ -35,9 +35,14 @@ export interface TripRequest {
   readonly topK: number
   /** In place of `topK` for the first position. */
   readonly firstTopK?: number
+  /** Of these the likeliest that need not be told again; a remote may tell them all the same. */
+  readonly firstSkip?: number
   readonly precision: Precision
   readonly noise?: SharedNoise
-  /** Records of the positions behind drafts follow; only with one position, and where the remote drafts. */
+  /**
+   * Records of the positions behind the remote's own drafts follow, where it drafts; with several positions only of a remote
+   * that makes the device's noise.
+   */
   readonly draft?: RemoteDraft
 }
 

@@ -26,7 +26,7 @@ export async function* answerRecords(
   const drafts = draft?.count ?? 0
   for (let index = 0; index < positions.length + drafts; index++) {
     signal.throwIfAborted()
-    const asked = positions[index] ?? []
+    const asked = positions[index] ?? (draft?.rows ? 'row' : [])
     const row = remoteRow(logits[index]!, size, precision)
     const draw = drawOf(request, request.truncateAt + ids.length - positions.length + 1 + index)
     const body: PositionRecord =
@@ -34,7 +34,7 @@ export async function* answerRecords(
         ? { kind: 'row', row }
         : {
             kind: 'part',
-            part: partialRow(row, { topK: topKAt(request, index), wanted: asked, ...(draw && { draw }) })
+            part: partialRow(row, { ...ranksAt(request, index), wanted: asked, ...(draw && { draw }) })
           }
     const drafting =
       draft !== undefined && index >= positions.length - 1 && index < positions.length - 1 + drafts
@@ -64,9 +64,13 @@ function draftFrom(
   })
 }
 
-/** Ids that a record tells by rank. */
-export function topKAt({ topK, firstTopK }: VerifyRequest, index: number): number {
-  return index === 0 ? (firstTopK ?? topK) : topK
+/** Ids that a record tells by rank, and those of them that it leaves out. */
+export function ranksAt(
+  { topK, firstTopK, firstSkip = 0 }: VerifyRequest,
+  index: number
+): { readonly topK: number; readonly skip: number } {
+  if (index > 0 || firstTopK === undefined) return { topK, skip: 0 }
+  return { topK: firstTopK, skip: firstSkip }
 }
 
 /** What the device's noise lets the remote say of a position. */

@@ -1,4 +1,4 @@
-import { decodeVerifyRequest, type VerifyRequest, WireError } from '../wire/index.ts'
+import { decodeVerifyRequest, type PositionRequest, type VerifyRequest, WireError } from '../wire/index.ts'
 import type { LogitsLimits } from './limits.ts'
 import { ServiceError } from './service-error.ts'
 import type { Session } from './sessions.ts'
@@ -37,7 +37,8 @@ function checkRequest(
   const ranked = Math.max(topK, request.firstTopK ?? 0, request.noise?.drawn ?? 0)
   if (ranked > limits.topKMax)
     throw new ServiceError('refused', `at most the top ${limits.topKMax} are told, not ${ranked}`)
-  for (const position of positions) {
+  const asked: readonly PositionRequest[] = draft?.rows ? [...positions, 'row'] : positions
+  for (const position of asked) {
     if (position === 'row' && !limits.rows) throw new ServiceError('refused', 'whole rows are not told here')
     if (position !== 'row' && position.length > limits.wantedMax)
       throw new ServiceError('refused', `at most ${limits.wantedMax} ids of a position are told by number`)

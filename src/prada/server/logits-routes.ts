@@ -75,20 +75,32 @@ async function sendAnswer(
   reply.raw.once('close', () => gone.abort(new Error('the client has hung up')))
   const answer = service.verify(client, body, gone.signal)
   const first = await answer.next()
-  const second = first.done ? first : await answer.next()
+  const second = first.done ? Promise.resolve(first) : answer.next()
+  // HTTP/1.1 keeps connections anyway; the header would be a good part of a short answer.
   reply.raw.sendDate = false
+  reply.raw.removeHeader('connection')
   reply.type(LOGITS_TYPE)
-  if (second.done) return reply.send(Buffer.from(first.value ?? []))
+  // An answer of one piece ends at once and is sent with its length; a piece that takes a pass is not waited for.
+  if (await endsAtOnce(second)) return reply.send(Buffer.from(first.value ?? []))
   async function* pieces(): AsyncGenerator<Uint8Array> {
     try {
       yield first.value!
-      yield second.value!
+      const next = await second
+      if (next.done) return
+      yield next.value
       yield* answer
     } finally {
       await answer.return(undefined)
     }
   }
   return reply.send(Readable.from(pieces(), { objectMode: false }))
+}
+
+/** Whether an answer is at its end, as far as that shows without waiting for work. */
+async function endsAtOnce(next: Promise<IteratorResult<Uint8Array, void>>): Promise<boolean> {
+  next.catch(() => undefined)
+  const later = new Promise<undefined>((resolve) => setImmediate(resolve, undefined))
+  return (await Promise.race([next, later]))?.done === true
 }
 
 async function sendError(error: Error & { statusCode?: number }, reply: FastifyReply): Promise<FastifyReply> {

@@ -4,7 +4,7 @@ import type { TokenModel } from '../models/index.ts'
 import type { RemoteCapabilities } from '../remotes/remote.ts'
 import { DIGEST_BYTES, encodeAnswerHeader, encodeRecord, SESSION_BYTES, sessionOf } from '../wire/index.ts'
 import { type Allowance, createAllowance } from './allowance.ts'
-import { answerRecords, type InTurn, topKAt } from './answer-records.ts'
+import { answerRecords, type InTurn, ranksAt } from './answer-records.ts'
 import { asMalformed, readRequest } from './check-request.ts'
 import { createFairQueue, type FairQueue } from './fair-queue.ts'
 import type { LogitsLimits } from './limits.ts'
@@ -149,7 +149,7 @@ async function* answerTo(
   for await (const record of answerRecords(request, session, inTurn, signal)) {
     const asked = positions[told++] ?? []
     const shape = {
-      topK: topKAt(request, told - 1),
+      ...ranksAt(request, told - 1),
       drawn: request.noise?.drawn ?? 0,
       precision: request.precision,
       vocabularySize: session.vocabularySize

@@ -11,8 +11,8 @@ export interface PradaSettings {
   readonly drafter: DrafterName
   /** Drafts a trip; `auto` measures what is best. */
   readonly draftLength: 'auto' | number
-  /** Ids that every record tells, the likeliest; `rows` asks for whole rows. */
-  readonly topK: number | 'rows'
+  /** Ids that every record tells, the likeliest; `auto` measures how many settle most positions, `rows` asks for whole rows. */
+  readonly topK: 'auto' | number | 'rows'
   /**
    * Whether the remote is told the noise, so that it tells the ids that are likeliest to win the draw. It then knows the
    * seed; where it does not, far more positions stay open.
@@ -33,9 +33,9 @@ export interface PradaSettings {
 
 export const DEFAULT_PRADA_SETTINGS: PradaSettings = {
   alpha: 1,
-  drafter: 'adapted',
+  drafter: 'remote',
   draftLength: 'auto',
-  topK: 8,
+  topK: 'auto',
   shareNoise: true,
   wantedMax: 16,
   wantedMargin: 1,
@@ -89,9 +89,16 @@ export function linePrecision({ batchError }: RemoteCapabilities, wanted: Precis
   return batchError > 0 ? 'float32' : wanted
 }
 
-/** Who drafts where nobody says so: the adapted proxy, if the remote judges its drafts. */
-export function chooseDrafter({ judgesDrafts, drafts }: RemoteCapabilities): DrafterName {
-  return drafts && !judgesDrafts ? 'remote' : 'adapted'
+/**
+ * Who drafts where nobody says so. A remote that makes the device's noise does: it is nearer to the combined distribution
+ * than either proxy, and is sent no draft that tells of the private data. Elsewhere the adapted proxy drafts, if the remote
+ * judges its drafts.
+ */
+export function chooseDrafter(
+  { judgesDrafts, drafts, noise }: RemoteCapabilities,
+  { shareNoise }: Pick<PradaSettings, 'shareNoise'>
+): DrafterName {
+  return drafts && (!judgesDrafts || (noise && shareNoise)) ? 'remote' : 'adapted'
 }
 
 /** A position that no answer of the remote can settle, where that is required. */

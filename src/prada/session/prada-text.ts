@@ -1,4 +1,10 @@
-import { createDraftLength, DRAFTS_MAX, type DraftLength, type Scoring } from '../core/index.ts'
+import {
+  createDraftLength,
+  DRAFTS_MAX,
+  type DraftLength,
+  type RankCount,
+  type Scoring
+} from '../core/index.ts'
 import { createTextLogits, type TextLogits } from '../models/index.ts'
 import { RemoteError, type RemoteText, type TripRequest } from '../remotes/remote.ts'
 import type { PositionRecord } from '../wire/index.ts'
@@ -19,6 +25,7 @@ import {
   type OpenQuestion,
   type PreparedPosition,
   positionRequest,
+  rankCountFor,
   rankCounts,
   remoteDraftTrip
 } from './trip.ts'
@@ -109,9 +116,10 @@ async function* continueText(
 
 /** A trip with what is known of its positions before it. */
 interface PreparedTrip {
+  /** Of the device; those of the remote follow. */
   readonly drafts: readonly number[]
   readonly trip: TripRequest
-  /** The position behind the text, and those behind the drafts that the device made. */
+  /** The position behind the text, and those behind the device's drafts; none where they did not have to wait. */
   readonly positions: readonly PreparedPosition[]
 }
 
@@ -126,6 +134,7 @@ class TripLoop {
   readonly #scorings: PositionScorings
   readonly #drafter: Drafter | undefined
   readonly #length: DraftLength
+  readonly #ranks: RankCount
   readonly #text: number[]
   readonly #end: number
   #question: OpenQuestion | undefined
@@ -151,7 +160,9 @@ class TripLoop {
     this.#scorings = createPositionScorings(request, settings.alpha, vocabularySize)
     if (settings.drafter !== 'remote')
       this.#drafter = createDrafter(this.#logits[settings.drafter], this.#scorings, vocabularySize)
-    this.#length = createDraftLength(Math.min(DRAFTS_MAX, remote.capabilities.draftsMax))
+    const most = Math.min(DRAFTS_MAX, remote.capabilities.draftsMax)
+    this.#length = createDraftLength(most, { streamed: settings.drafter === 'remote' })
+    this.#ranks = rankCountFor(settings, request, remote.capabilities)
     this.#text = [...request.ids]
     const context = Math.min(proxy.base.context, proxy.adapted.context, remote.capabilities.context)
     this.#end = Math.min(request.ids.length + request.maxTokens, context)
@@ -185,10 +196,14 @@ class TripLoop {
       first.catch(() => undefined)
       this.#draftAhead(prepared, AbortSignal.any([signal, stop.signal]))
       const drafts = [...prepared.drafts]
+      let position = this.#positionOf(prepared, drafts, 0)
       for (let next = await first; !next.done; next = await answer.next()) {
         if (next.value.draft !== undefined) drafts.push(next.value.draft)
+        const here = await position
         const draft = drafts[judged]
-        const token = this.#settle(next.value, await this.#positionOf(prepared, drafts, judged))
+        // Computed while the remote goes on, in case that the draft is the token.
+        if (draft !== undefined && this.left > 1) position = this.#positionOf(prepared, drafts, judged + 1)
+        const token = this.#settle(next.value, here, this.#ranksAt(prepared.trip, judged))
         open = token === undefined
         if (token === undefined) break
         judged++
@@ -201,13 +216,18 @@ class TripLoop {
     } finally {
       stop.abort()
       await answer.return(undefined)
-      await this.settled()
-      const sentDrafts = prepared.trip.draft?.count ?? prepared.drafts.length
+      if (this.#drafter !== undefined) await this.settled()
+      const sentDrafts = prepared.drafts.length + (prepared.trip.draft?.count ?? 0)
       this.#counter.judged += Math.min(judged, sentDrafts)
       this.#counter.accepted += accepted
-      // An open position says nothing of the draft behind it.
-      const counted = open ? Math.min(judged, sentDrafts) : sentDrafts
-      this.#length.learn({ drafts: counted, accepted, draftMs: sent - begun, tripMs: now() - sent })
+      this.#length.learn({
+        // An open position ends a trip as a rejected draft does.
+        drafts: sentDrafts,
+        accepted,
+        used: judged + (open ? 1 : 0),
+        draftMs: sent - begun,
+        tripMs: now() - sent
+      })
     }
   }
 
@@ -220,31 +240,49 @@ class TripLoop {
     const wanted = draftLength === 'auto' ? this.#length.next() : draftLength
     // The last place is for the token that follows the drafts.
     const count = Math.max(0, Math.min(wanted, capabilities.draftsMax, this.left - 1))
-    const drafts = this.#drafter === undefined ? [] : await this.#draft(text, count, signal)
-    const counts = rankCounts(this.#settings, this.#request, capabilities)
+    const drafts = this.#drafter === undefined ? this.#guessed(count) : await this.#draft(text, count, signal)
+    const counts = rankCounts(this.#settings, this.#request, capabilities, this.#ranks.count)
     const ids = [...text, ...drafts]
-    const prepared = await this.#positionsOf(ids, text.length)
-    const positions = prepared.map((position, index) =>
-      index === 0 && this.#question !== undefined
-        ? this.#question.further.position
-        : positionRequest(this.#settings, capabilities, counts, position)
-    )
+    // Where the remote drafts nothing is asked for by number, and the trip does not wait for the proxies.
+    const prepared = this.#drafter === undefined ? [] : await this.#positionsOf(ids, text.length)
+    const positions = Array.from({ length: drafts.length + 1 }, (_, index) => {
+      if (index === 0 && this.#question !== undefined) return this.#question.further.position
+      return positionRequest(this.#settings, capabilities, counts, prepared[index])
+    })
     const { seed, stream = 0, temperature } = this.#request
     const noise = { seed, stream, temperature, drawn: counts.drawn }
-    const firstTopK = this.#question?.further.topK
+    const { topK: firstTopK, skip: firstSkip } = this.#question?.further ?? {}
     const trip = {
       ids,
       positions,
       topK: counts.topK,
       precision,
       ...(firstTopK !== undefined && { firstTopK }),
+      ...(firstSkip !== undefined && { firstSkip }),
       ...(counts.drawn > 0 && { noise })
     }
+    const remote = count - drafts.length
     return {
       drafts,
-      trip: this.#drafter === undefined ? remoteDraftTrip(this.#request, trip, count) : trip,
+      trip:
+        this.#drafter === undefined
+          ? remoteDraftTrip(this.#request, trip, remote, this.#settings.topK === 'rows')
+          : trip,
       positions: prepared
     }
+  }
+
+  /** The likeliest token of an open position, for a remote that drafts behind it. */
+  #guessed(count: number): readonly number[] {
+    const guess = this.#question?.guess
+    const { noise, judgesDrafts } = this.#components.remote.capabilities
+    return guess !== undefined && count > 0 && noise && judgesDrafts ? [guess] : []
+  }
+
+  /** As many of the likeliest ids a record of a trip lets the device know. */
+  #ranksAt({ topK, firstTopK }: TripRequest, index: number): number {
+    if (index > 0) return topK
+    return Math.max(this.#question?.ranks ?? 0, firstTopK ?? topK)
   }
 
   /** Drafts, of which the first is the likeliest token where an answer said so much. */
@@ -270,16 +308,23 @@ class TripLoop {
     }))
   }
 
-  /** A position of a trip; behind drafts of the remote it can only be prepared when they have come. */
-  async #positionOf(
-    { trip, positions }: PreparedTrip,
+  /** A position of a trip. Where it has to be computed, that takes its turn behind what is computed already. */
+  #positionOf(
+    { trip, drafts: own, positions }: PreparedTrip,
     drafts: readonly number[],
     index: number
   ): Promise<PreparedPosition> {
     const known = positions[index]
-    if (known !== undefined) return known
-    const ids = [...trip.ids, ...drafts.slice(0, index)]
-    return (await this.#positionsOf(ids, ids.length))[0]!
+    if (known !== undefined) return Promise.resolve(known)
+    const ids = [...trip.ids, ...drafts.slice(own.length)]
+    ids.length = trip.ids.length - own.length + index
+    const position = this.#ahead
+      .catch(() => undefined)
+      .then(() => this.#positionsOf(ids, ids.length))
+      .then(([only]) => only!)
+    this.#ahead = position
+    position.catch(() => undefined)
+    return position
   }
 
   /** Drafts of the next trip, in case that this one's are all accepted. */
@@ -292,11 +337,12 @@ class TripLoop {
   }
 
   /** The token of the first open position, or undefined where the answer leaves it open. */
-  #settle(record: PositionRecord, position: PreparedPosition): PradaToken | undefined {
+  #settle(record: PositionRecord, position: PreparedPosition, ranks: number): PradaToken | undefined {
     const { capabilities } = this.#components.remote
     const { scoring } = position
     const knowledge = joined(this.#knowledge, record, capabilities.batchError)
     const verdict = verdictOf(knowledge, scoring)
+    if (this.#question === undefined) this.#ranks.learn(verdict.kind === 'certain')
     if (record.doubt !== undefined)
       return this.#inexact(
         knowledge,
@@ -317,9 +363,13 @@ class TripLoop {
     const known = knowledge.kind === 'part' ? knowledge.part.ids : []
     // Who asks for no ids in advance does not ask for those that are left open either.
     const wantedMax = this.#settings.wantedMax === 0 ? 0 : capabilities.wantedMax
-    const further = askFurther(verdict, { ...capabilities, wantedMax }, position, known, answers)
+    const further = askFurther(verdict, { ...capabilities, wantedMax }, position, {
+      ids: known,
+      ranks,
+      answers
+    })
     if (further !== undefined) {
-      this.#question = { further, answers, guess: verdict.guess }
+      this.#question = { further, answers, ranks, guess: verdict.guess }
       this.#knowledge = knowledge
       return undefined
     }

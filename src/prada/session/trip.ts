@@ -1,4 +1,12 @@
-import { borderIds, isFiltered, type Scoring, type Verdict, wantedIds } from '../core/index.ts'
+import {
+  borderIds,
+  createRankCount,
+  isFiltered,
+  type RankCount,
+  type Scoring,
+  type Verdict,
+  wantedIds
+} from '../core/index.ts'
 import type { RemoteCapabilities, TripRequest } from '../remotes/remote.ts'
 import type { PositionRequest } from '../wire/index.ts'
 import type { PradaRequest, PradaSettings } from './options.ts'
@@ -8,6 +16,8 @@ export interface Further {
   readonly position: PositionRequest
   /** Ids to tell by rank, where more of them are wanted than of other positions. */
   readonly topK?: number
+  /** Of these the likeliest that are known. */
+  readonly skip?: number
 }
 
 /** A position that an answer left open. */
@@ -15,43 +25,53 @@ export interface OpenQuestion {
   readonly further: Further
   /** Answers that left it open. */
   readonly answers: number
+  /** As many of the likeliest ids are known. */
+  readonly ranks: number
   /** The likeliest token. */
   readonly guess: number | undefined
 }
 
+/** What the answers so far have told of an open position. */
+export interface ToldSoFar {
+  readonly ids: readonly number[]
+  /** As many of the likeliest ids are known. */
+  readonly ranks: number
+  /** Answers that left it open. */
+  readonly answers: number
+}
+
 /** Answers after which a whole row is asked for, where that is possible. */
-const ANSWERS_BEFORE_ROW = 3
+const ANSWERS_BEFORE_ROW = 4
 /** Ids asked for by rank where it is open what the filters leave, and how many times as many where it stays open. */
 const BORDER_RANKS = 64
-const BORDER_GROWTH = 8
-/** Bytes that an id costs both ways by number (a distance going up, a float16 coming down) and by rank, about. */
-const WANTED_BYTES = 3.5
-const RANK_BYTES = 4
+const BORDER_GROWTH = 3
+/** Bytes that an id costs both ways by number (a distance going up, a value coming down) and by rank, about. */
+const WANTED_BYTES = 3
+const RANK_BYTES = 2.2
 
 /**
  * What to ask of a position that an answer left open; undefined where the remote cannot tell more.
- *
- * @param known ids whose values are known
- * @param answers answers that left it open
  */
 export function askFurther(
   { rivals, borderOpen }: Extract<Verdict, { kind: 'uncertain' }>,
-  { rows, wantedMax, topKMax }: RemoteCapabilities,
+  { rows, wantedMax, topKMax, batchError }: RemoteCapabilities,
   { scoring, expected }: PreparedPosition,
-  known: readonly number[],
-  answers: number
+  { ids: known, ranks, answers }: ToldSoFar
 ): Further | undefined {
+  const size = scoring.offset.length
   // A row that is hardly dearer settles the position for certain.
-  const rowBytes = 2 * scoring.offset.length
+  const rowBytes = 2 * size
   const byRank = borderOpen || wantedMax === 0
-  const topK = byRank ? BORDER_RANKS * BORDER_GROWTH ** (answers - 1) : 0
+  const topK = byRank ? Math.max(BORDER_RANKS * BORDER_GROWTH ** (answers - 1), 2 * ranks) : 0
+  // Of a remote whose answers differ a little the later one counts alone.
+  const skip = batchError > 0 ? 0 : Math.min(ranks, topK)
   // With more of the likeliest ids told, most rivals go.
   const byNumber = rivals.slice(0, wantedMax === 0 ? 0 : borderOpen ? BORDER_RANKS : rivals.length)
-  const bytes = byNumber.length * WANTED_BYTES + topK * RANK_BYTES
+  const bytes = byNumber.length * WANTED_BYTES + (topK - skip) * RANK_BYTES
   const tooMany = byNumber.length > wantedMax || topK > topKMax
-  if (rows && (2 * bytes > rowBytes || tooMany || answers >= ANSWERS_BEFORE_ROW)) return { position: 'row' }
-  if (byRank && topK <= topKMax && topK < scoring.offset.length)
-    return { position: ascending(byNumber.slice(0, wantedMax)), topK }
+  if (rows && (1.5 * bytes > rowBytes || tooMany || answers >= ANSWERS_BEFORE_ROW)) return { position: 'row' }
+  if (byRank && topK <= topKMax && topK < size)
+    return { position: ascending(byNumber.slice(0, wantedMax)), topK, ...(skip > 0 && { skip }) }
   if (wantedMax === 0) return furtherRanks(known.length, answers, topKMax)
   const border = borderOpen ? borderIds(expected, scoring, new Set(known), wantedMax) : []
   return { position: ascending([...new Set([...rivals, ...border])].slice(0, wantedMax)) }
@@ -83,41 +103,74 @@ export interface RankCounts {
   readonly drawn: number
 }
 
-/**
- * Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. Where one does,
- * twice the top k are told by rank, and half of it by what they may win: the border needs more than the winner.
- */
+/** Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. */
 const TOP_BESIDE_DRAWN = 1
+/** Ids told by what they may win where a filter asks for the likeliest too. */
+const DRAWN_BESIDE_TOP = 8
 
-export function rankCounts(
-  { topK, shareNoise }: PradaSettings,
+/** Whether the remote is told the noise, so that it can tell what may win. */
+function sharesNoise(
+  { shareNoise }: PradaSettings,
+  { temperature }: PradaRequest,
+  { noise }: RemoteCapabilities
+): boolean {
+  return temperature > 0 && shareNoise && noise
+}
+
+/**
+ * How many ids settle most positions, to begin with and as measured. What a filter leaves takes many more ids to settle
+ * than who wins, so that more positions may stay open before they are told of all.
+ */
+export function rankCountFor(
+  settings: PradaSettings,
   request: PradaRequest,
   capabilities: RemoteCapabilities
+): RankCount {
+  const most = Math.min(64, capabilities.topKMax)
+  if (isFiltered(request))
+    return createRankCount({ first: Math.min(24, most), least: Math.min(8, most), most, open: 0.2 })
+  const first = sharesNoise(settings, request, capabilities) ? 12 : 16
+  return createRankCount({ first: Math.min(first, most), least: Math.min(4, most), most, open: 0.03 })
+}
+
+/** @param auto ids told of a position where the settings leave it open */
+export function rankCounts(
+  settings: PradaSettings,
+  request: PradaRequest,
+  capabilities: RemoteCapabilities,
+  auto: number
 ): RankCounts {
-  if (topK === 'rows') return { topK: 1, drawn: 0 }
+  if (settings.topK === 'rows') return { topK: 1, drawn: 0 }
   const most = capabilities.topKMax
-  if (request.temperature === 0 || !shareNoise || !capabilities.noise) return { topK, drawn: 0 }
-  if (isFiltered(request)) return { topK: Math.min(2 * topK, most), drawn: Math.ceil(topK / 2) }
+  const topK = settings.topK === 'auto' ? Math.min(auto, most) : settings.topK
+  if (!sharesNoise(settings, request, capabilities)) return { topK, drawn: 0 }
+  if (isFiltered(request)) return { topK, drawn: Math.min(DRAWN_BESIDE_TOP, topK) }
   return { topK: request.logProbabilities === true ? topK : TOP_BESIDE_DRAWN, drawn: topK }
 }
 
-/** What to ask of a position before anything is known of it. */
+/**
+ * What to ask of a position before anything is known of it.
+ *
+ * @param position undefined where nothing is to be asked for by number
+ */
 export function positionRequest(
   settings: PradaSettings,
   capabilities: RemoteCapabilities,
   counts: RankCounts,
-  { scoring, expected }: PreparedPosition
+  position: PreparedPosition | undefined
 ): PositionRequest {
   if (settings.topK === 'rows') return 'row'
   const most = Math.min(settings.wantedMax, capabilities.wantedMax)
-  return wantedIds(expected, scoring, { ...counts, most, margin: settings.wantedMargin })
+  if (position === undefined || most === 0) return []
+  return wantedIds(position.expected, position.scoring, { ...counts, most, margin: settings.wantedMargin })
 }
 
 /** A trip on which the remote drafts. */
 export function remoteDraftTrip(
   request: PradaRequest,
   trip: Omit<TripRequest, 'draft'>,
-  count: number
+  count: number,
+  rows: boolean
 ): TripRequest {
   const { temperature, topK, topP, minP, seed, stream = 0 } = request
   const settings = {
@@ -126,5 +179,5 @@ export function remoteDraftTrip(
     ...(topP !== undefined && { topP }),
     ...(minP !== undefined && { minP })
   }
-  return { ...trip, draft: { count, settings, seed, stream } }
+  return { ...trip, draft: { count, settings, seed, stream, rows } }
 }

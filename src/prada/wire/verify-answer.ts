@@ -1,7 +1,9 @@
 import type { PartialRow, Precision, RemoteRow } from '../core/remote-row.ts'
+import { createBitReader, createBitWriter } from './bits.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
-import { createByteWriter } from './byte-writer.ts'
+import { type ByteWriter, createByteWriter } from './byte-writer.ts'
 import { DIGEST_BYTES, TEXT_MAX, WIRE_VERSION } from './constants.ts'
+import { depthOf, readRanked, readValues, type ToldValue, writeRanked, writeValues } from './told-values.ts'
 import type { PositionRequest } from './verify-request.ts'
 import { IncompleteError, WireError } from './wire-error.ts'
 
@@ -33,12 +35,16 @@ export interface Expectation {
   readonly topK: number
   /** In place of `topK` for the first record. */
   readonly firstTopK?: number
+  /** Of these the ones that the first record leaves out; 0 where it is absent. */
+  readonly firstSkip?: number
   readonly precision: Precision
   readonly positions: readonly PositionRequest[]
   /** Ids that the remote tells because it knows the noise; 0 where it is absent. */
   readonly drawn?: number
   /** Drafts that were asked for; 0 where it is absent. */
   readonly drafts?: number
+  /** Whether the records behind drafts are whole rows. */
+  readonly draftRows?: boolean
   /** Tokens before the first record's token. */
   readonly from: number
 }
@@ -52,55 +58,66 @@ export function encodeAnswerHeader({ digest, from }: AnswerHeader): Uint8Array {
 }
 
 /**
- * A record: 0 and all values of a row; or k, the top ids in ascending order and their values; where the noise was shared
- * the number of further drawn ids, these and their values alike; the values of those ids that were asked for and have not
- * been told; and the tail. Then the draft, where one was asked for.
+ * A record: 0 and all values of a row; or the number of top ids, where the noise was shared that of further drawn ids, and
+ * packed into bits the top ids, the further ones and the values of those that were asked for and have not been told; then
+ * the tail. Then the draft, where one was asked for.
  *
- * @param part of `partialRow`: its first `min(topK, size)` ids are the top ones
+ * @param part of `partialRow`: its first `min(topK, size) - skip` ids are the top ones
  * @param wanted ids that were asked for at this position
+ * @throws {RangeError} when a value is above 0, or one beside the top ids above theirs
  */
 export function encodeRecord(
   record: PositionRecord,
-  { topK, vocabularySize, precision, drawn = 0 }: RecordShape,
+  shape: RecordShape,
   wanted: readonly number[]
 ): Uint8Array {
   const writer = createByteWriter()
   if (record.kind === 'row') {
     writer.varint(0)
-    writer.values(record.row, precision)
-  } else {
-    const { ids, values, tail } = record.part
-    const count = Math.min(topK, vocabularySize)
-    const asked = new Set(wanted)
-    const told = ids.map((id, place): Told => ({ id, value: values[place]!, asked: asked.has(id) }))
-    const list = (entries: readonly Told[]): void => {
-      const ascending = entries.toSorted((a, b) => a.id - b.id)
-      writer.varint(ascending.length)
-      writer.ascending(ascending.map(({ id }) => id))
-      writer.values(valuesOf(ascending), precision)
-    }
-    list(told.slice(0, count))
-    const further = told.slice(count)
-    if (drawn > 0) list(further.filter((entry) => !entry.asked))
-    const ofAsked = further.filter((entry) => entry.asked)
-    writer.values(valuesOf(ofAsked.sort((a, b) => a.id - b.id)), precision)
-    writer.float32(tail)
-  }
+    writer.values(record.row, shape.precision)
+  } else writePart(writer, record.part, shape, new Set(wanted))
   if (record.draft !== undefined) writer.varint(record.draft)
   return writer.done()
 }
 
 /** What an encoder has to know of the request. */
-export type RecordShape = Pick<Expectation, 'topK' | 'vocabularySize' | 'precision' | 'drawn'>
-
-interface Told {
-  readonly id: number
-  readonly value: number
-  readonly asked: boolean
+export type RecordShape = Pick<Expectation, 'topK' | 'vocabularySize' | 'precision' | 'drawn'> & {
+  /** Of the top ids, those that are left out, as the device knows them; 0 where it is absent. */
+  readonly skip?: number
 }
 
-function valuesOf(entries: readonly Told[]): number[] {
-  return entries.map(({ value }) => value)
+function writePart(
+  writer: ByteWriter,
+  { ids, values, tail }: PartialRow,
+  { topK, vocabularySize: size, precision, drawn = 0, skip = 0 }: RecordShape,
+  asked: ReadonlySet<number>
+): void {
+  const count = topCount(topK, skip, size)
+  const told = ids.map((id, place): ToldValue => ({ id, value: values[place]! }))
+  const top = told.slice(0, count)
+  const beside = told.slice(count)
+  const further = drawn > 0 ? beside.filter(({ id }) => !asked.has(id)) : []
+  const ofAsked = beside.filter(({ id }) => asked.has(id)).sort((a, b) => a.id - b.id)
+  writer.varint(count)
+  if (drawn > 0) writer.varint(further.length)
+  const bits = createBitWriter()
+  writeRanked(bits, top, { size, precision, from: 0 })
+  const least = top.reduce((lowest, { value }) => Math.min(lowest, value), 0)
+  const from = depthOf(least, precision)
+  writeRanked(bits, further, { size, precision, from })
+  writeValues(
+    bits,
+    ofAsked.map(({ value }) => value),
+    precision,
+    from
+  )
+  writer.bytes(bits.done())
+  writer.float32(tail)
+}
+
+/** Ids that a record tells by rank. */
+function topCount(topK: number, skip: number, size: number): number {
+  return Math.max(0, Math.min(topK, size) - skip)
 }
 
 /** Reads an answer as it comes in. */
@@ -170,6 +187,9 @@ export function createAnswerReader(expected: Expectation): AnswerReader {
   }
 }
 
+/** Most bytes of an id with its value: 22 bits, and a code of 64 + 31. */
+const TOLD_BYTES_MAX = 15
+
 /** Most bytes that an answer can have. */
 export function answerBytesMax(expected: Expectation): number {
   const width = expected.precision === 'float16' ? 2 : 4
@@ -177,8 +197,11 @@ export function answerBytesMax(expected: Expectation): number {
   const top = Math.min(Math.max(expected.topK, expected.firstTopK ?? 0), expected.vocabularySize)
   const { drafts = 0, drawn = 0 } = expected
   const ofPosition = (position: PositionRequest): number =>
-    16 + (position === 'row' ? row : (top + drawn) * (4 + width) + position.length * width)
-  const positions = [...expected.positions, ...Array.from({ length: drafts }, (): PositionRequest => [])]
+    32 + (position === 'row' ? row : (top + drawn + position.length) * TOLD_BYTES_MAX)
+  const positions = [
+    ...expected.positions,
+    ...Array.from({ length: drafts }, () => askedBehindDrafts(expected))
+  ]
   return 1 + DIGEST_BYTES + 8 + positions.reduce((sum, position) => sum + ofPosition(position), 0)
 }
 
@@ -203,15 +226,22 @@ function readHeader(reader: ByteReader, from: number): AnswerHeader {
 
 function readRecord(reader: ByteReader, expected: Expectation, index: number): PositionRecord {
   const { vocabularySize, positions, drafts = 0 } = expected
-  const topK = index === 0 ? (expected.firstTopK ?? expected.topK) : expected.topK
-  // Behind drafts nothing was asked for but the top k.
-  const asked = positions[index] ?? []
+  const first = index === 0 && expected.firstTopK !== undefined
+  const topK = first ? expected.firstTopK! : expected.topK
+  const skip = first ? (expected.firstSkip ?? 0) : 0
+  const asked = positions[index] ?? askedBehindDrafts(expected)
   const count = reader.varint(vocabularySize)
-  const told = asked === 'row' ? 0 : Math.min(topK, vocabularySize)
+  const told = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
   if (count !== told) throw new WireError(`a record has ${count} ids, ${told} were asked for`)
-  const body = asked === 'row' ? readRow(reader, expected) : readPart(reader, expected, count, asked)
+  const body =
+    asked === 'row' ? readRow(reader, expected) : readPart(reader, expected, { count, skip, asked })
   const drafted = index >= positions.length - 1 && index < positions.length - 1 + drafts
   return drafted ? { ...body, draft: reader.varint(vocabularySize - 1) } : body
+}
+
+/** Behind drafts nothing is asked for by number. */
+function askedBehindDrafts({ draftRows = false }: Expectation): PositionRequest {
+  return draftRows ? 'row' : []
 }
 
 function readRow(
@@ -226,31 +256,34 @@ function readRow(
 function readPart(
   reader: ByteReader,
   { vocabularySize: size, precision, drawn = 0 }: Expectation,
-  count: number,
-  wanted: readonly number[]
+  {
+    count,
+    skip,
+    asked: wanted
+  }: { readonly count: number; readonly skip: number; readonly asked: readonly number[] }
 ): { readonly kind: 'part'; readonly part: PartialRow } {
-  const top = reader.ascending(count, size)
-  const topValues = reader.values(count, precision)
-  checkValues(topValues)
-  const least = topValues.reduce((lowest, value) => Math.min(lowest, value), 0)
-  const further = reader.ascending(drawn > 0 ? reader.varint(drawn) : 0, size)
-  const known = new Set([...top, ...further])
-  if (known.size < count + further.length) throw new WireError('an id is told twice')
-  const furtherValues = reader.values(further.length, precision)
+  const furtherCount = drawn > 0 ? reader.varint(drawn) : 0
+  const bits = createBitReader(reader)
+  const top = readRanked(bits, count, { size, precision, from: 0 })
+  if (count > 0 && skip === 0 && top.values[0] !== 0)
+    throw new WireError(`the highest relative log-probability is ${top.values[0]}, not 0`)
+  const further = readRanked(bits, furtherCount, { size, precision, from: top.last })
+  const known = new Set([...top.ids, ...further.ids])
+  if (known.size < count + furtherCount) throw new WireError('an id is told twice')
   const asked = wanted.filter((id) => !known.has(id))
-  const askedValues = reader.values(asked.length, precision)
+  const askedValues = readValues(bits, asked.length, precision, top.last)
+  bits.end()
   const tail = reader.float32()
-  const ids = [...top, ...further, ...asked]
-  for (const value of [...furtherValues, ...askedValues])
-    if (!(value <= least)) throw new WireError(`a value is ${value}, above the lowest of the top ${count}`)
-  if (ids.length < Math.min(drawn, size))
+  const ids = [...top.ids, ...further.ids, ...asked]
+  if (ids.length + skip < Math.min(drawn, size))
     throw new WireError(`${ids.length} ids are told, ${drawn} were drawn`)
-  checkTail(tail, size - ids.length, least)
+  const least = top.values.at(-1) ?? 0
+  checkTail(tail, size - skip - ids.length, least)
   return {
     kind: 'part',
     part: {
       ids,
-      values: [...topValues, ...furtherValues, ...askedValues],
+      values: [...top.values, ...further.values, ...askedValues],
       least: tail === 0 ? Number.NEGATIVE_INFINITY : least,
       tail,
       drawn

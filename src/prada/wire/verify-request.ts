@@ -14,6 +14,8 @@ export interface RemoteDraft {
   readonly settings: DrawSettings
   readonly seed: number
   readonly stream: number
+  /** Whether the records behind drafts are whole rows. */
+  readonly rows: boolean
 }
 
 /** The noise of the device's draws, so that the remote can tell the ids that are likeliest to win. */
@@ -43,8 +45,10 @@ export interface VerifyRequest {
   readonly positions: readonly PositionRequest[]
   /** Ids that the first record tells in place of `topK`, where an answer before left that position open. */
   readonly firstTopK?: number
+  /** Of these the likeliest that the first record leaves out, as the device knows them; only with `firstTopK`. */
+  readonly firstSkip?: number
   readonly noise?: SharedNoise
-  /** Records of the positions behind drafts follow; only with one position. */
+  /** Records of the positions behind the remote's own drafts follow, which begin behind the last position. */
   readonly draft?: RemoteDraft
 }
 
@@ -60,45 +64,67 @@ const FLOAT32_FLAG = 1
 const DRAFT_FLAG = 2
 const NOISE_FLAG = 4
 const FIRST_TOP_K_FLAG = 8
-const ALL_FLAGS = 15
+/** The draft's seed, stream and temperature are those of the noise. */
+const SAME_NOISE_FLAG = 16
+/** The draft's filters follow. */
+const FILTERS_FLAG = 32
+const DRAFT_ROWS_FLAG = 64
+const ALL_FLAGS = 127
 
 export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   const writer = createByteWriter()
+  const { noise, draft } = request
+  const sameNoise =
+    noise !== undefined &&
+    draft !== undefined &&
+    noise.seed === draft.seed &&
+    noise.stream === draft.stream &&
+    noise.temperature === draft.settings.temperature
+  const { topK: draftTopK = 0, topP = 1, minP = 0 } = draft?.settings ?? {}
+  const filters = draftTopK > 0 || topP < 1 || minP > 0
   writer.byte(WIRE_VERSION)
   writer.byte(
     (request.precision === 'float32' ? FLOAT32_FLAG : 0) |
-      (request.draft ? DRAFT_FLAG : 0) |
-      (request.noise ? NOISE_FLAG : 0) |
-      (request.firstTopK ? FIRST_TOP_K_FLAG : 0)
+      (draft ? DRAFT_FLAG : 0) |
+      (noise ? NOISE_FLAG : 0) |
+      (request.firstTopK ? FIRST_TOP_K_FLAG : 0) |
+      (sameNoise ? SAME_NOISE_FLAG : 0) |
+      (filters ? FILTERS_FLAG : 0) |
+      (draft?.rows ? DRAFT_ROWS_FLAG : 0)
   )
   writer.bytes(request.session)
   writer.varint(request.truncateAt)
   writer.varint(request.ids.length)
   for (const id of request.ids) writer.varint(id)
   writer.varint(request.topK)
-  if (request.firstTopK) writer.varint(request.firstTopK)
+  if (request.firstTopK) {
+    writer.varint(request.firstTopK)
+    writer.varint(request.firstSkip ?? 0)
+  }
   writer.varint(request.positions.length)
   for (const position of request.positions) {
     // 0 asks for the row, n + 1 for n ids.
     writer.varint(position === 'row' ? 0 : position.length + 1)
     if (position !== 'row') writer.ascending(position)
   }
-  if (request.noise) {
-    const { seed, stream, temperature, drawn } = request.noise
-    writer.varint(seed)
-    writer.varint(stream)
-    writer.float64(temperature)
-    writer.varint(drawn)
+  if (noise) {
+    writer.varint(noise.seed)
+    writer.varint(noise.stream)
+    writer.float64(noise.temperature)
+    writer.varint(noise.drawn)
   }
-  if (request.draft) {
-    const { count, settings, seed, stream } = request.draft
-    writer.varint(count)
-    writer.varint(seed)
-    writer.varint(stream)
-    writer.float64(settings.temperature)
-    writer.varint(settings.topK ?? 0)
-    writer.float64(settings.topP ?? 1)
-    writer.float64(settings.minP ?? 0)
+  if (draft) {
+    writer.varint(draft.count)
+    if (!sameNoise) {
+      writer.varint(draft.seed)
+      writer.varint(draft.stream)
+      writer.float64(draft.settings.temperature)
+    }
+    if (filters) {
+      writer.varint(draftTopK)
+      writer.float64(topP)
+      writer.float64(minP)
+    }
   }
   return writer.done()
 }
@@ -124,14 +150,14 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   const topK = atLeastOne(reader.varint(VOCABULARY_MAX), 'top-k')
   const firstTopK =
     flags & FIRST_TOP_K_FLAG ? atLeastOne(reader.varint(VOCABULARY_MAX), 'first top-k') : undefined
+  const firstSkip = firstTopK === undefined ? 0 : reader.varint(firstTopK - 1)
   const positionCount = atLeastOne(reader.varint(count), 'positions')
   const positions = Array.from({ length: positionCount }, (): PositionRequest => {
     const wanted = reader.varint(limits.vocabularySize + 1)
     return wanted === 0 ? 'row' : reader.ascending(wanted - 1, limits.vocabularySize)
   })
   const noise = flags & NOISE_FLAG ? readNoise(reader) : undefined
-  const draft = flags & DRAFT_FLAG ? readDraft(reader, limits.tokens - count) : undefined
-  if (draft && positionCount > 1) throw new WireError('drafts follow one position, not several')
+  const draft = flags & DRAFT_FLAG ? readDraft(reader, limits.tokens - count, flags, noise) : undefined
   reader.end()
   const precision = flags & FLOAT32_FLAG ? 'float32' : 'float16'
   return {
@@ -142,6 +168,7 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
     topK,
     positions,
     ...(firstTopK !== undefined && { firstTopK }),
+    ...(firstSkip > 0 && { firstSkip }),
     ...(noise && { noise }),
     ...(draft && { draft })
   }
@@ -156,17 +183,25 @@ function readNoise(reader: ByteReader): SharedNoise {
   return { seed, stream, temperature, drawn: atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids') }
 }
 
-function readDraft(reader: ByteReader, most: number): RemoteDraft {
+function readDraft(
+  reader: ByteReader,
+  most: number,
+  flags: number,
+  noise: SharedNoise | undefined
+): RemoteDraft {
   const count = reader.varint(most)
-  const seed = reader.varint(Number.MAX_SAFE_INTEGER)
-  const stream = reader.varint(2 ** 32 - 1)
-  const temperature = reader.float64()
-  const topK = reader.varint(VOCABULARY_MAX)
-  const topP = reader.float64()
-  const minP = reader.float64()
+  const same = (flags & SAME_NOISE_FLAG) !== 0
+  if (same && noise === undefined) throw new WireError('a draft with the noise of none')
+  const seed = same ? noise!.seed : reader.varint(Number.MAX_SAFE_INTEGER)
+  const stream = same ? noise!.stream : reader.varint(2 ** 32 - 1)
+  const temperature = same ? noise!.temperature : reader.float64()
+  const filtered = (flags & FILTERS_FLAG) !== 0
+  const topK = filtered ? reader.varint(VOCABULARY_MAX) : 0
+  const topP = filtered ? reader.float64() : 1
+  const minP = filtered ? reader.float64() : 0
   const settings = { temperature, ...(topK > 0 && { topK }), topP, minP }
   checked(() => checkDrawSettings(settings))
-  return { count, settings, seed, stream }
+  return { count, settings, seed, stream, rows: (flags & DRAFT_ROWS_FLAG) !== 0 }
 }
 
 function checked(check: () => void): void {

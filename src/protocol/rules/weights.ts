@@ -4,7 +4,7 @@ import { hex } from '../encoding/bytes.ts'
 import type { Manifest } from '../messages/bodies.ts'
 import type { RoundContext } from '../round/context.ts'
 
-/** Rule 9 *Weights*: how the shards of a round's members are weighted, as the charter has it. */
+/** Rule 9 *Weights*: how the charter weights the shards of a round's members. */
 export function memberWeights({
   charter,
   members
@@ -15,7 +15,7 @@ export function memberWeights({
   return new Map(members.map(({ peer }) => [hex(peer), fixed.get(hex(peer)) ?? 1]))
 }
 
-/** Why a manifest may not claim its number of training documents; undefined when it may. */
+/** Why a manifest may not claim its number of training documents; undefined if it may. */
 export function samplesFault(
   { sampleCap }: Pick<Charter, 'sampleCap'>,
   { samples }: Pick<Manifest, 'samples'>

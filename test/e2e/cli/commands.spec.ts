@@ -180,7 +180,7 @@ describe('the loam command', function () {
       [['--text', path('missing')], /text file not found/],
       [['--text', folder], /is a folder/],
       [['--text', path('text.txt'), '--adapter', path('missing')], /is not a PEFT adapter folder/],
-      [['--text', path('text.txt'), '--model', folder], /holds no base model/],
+      [['--text', path('text.txt'), '--model', folder], /contains no base model/],
       [['--text', path('text.txt'), '--context', '100000'], /longer than the model's/]
     ]
     const outcomes = await Promise.all(refused.map(([flags]) => loam('eval', ...flags)))
@@ -250,7 +250,7 @@ describe('the loam command', function () {
       const made = await create(...flags, ...out, '--epsilon', '0.5', '--committee-rounds', '1')
       assert.match(
         made.stdout,
-        /committees of 1 from 2 members, 1 of them assumed faulty: one holds more than its 0 with probability 5\.00e-1/
+        /committees of 1 from 2 members, 1 of them assumed faulty: one contains more than 0 of these with probability 5\.00e-1/
       )
       const seen = await loam('consortium', 'inspect', path('drawn.cbor'), '--json')
       const { committee } = lastLine<{ committee: { failureProbability: number } }>(seen)
@@ -282,7 +282,7 @@ describe('the loam command', function () {
         [['--data', path('chats.jsonl')], /chats\.jsonl:1: conversations need a chat template/],
         [['--data', path('chats.jsonl'), '--format', 'alpaca'], /chats\.jsonl:1: as alpaca/],
         [['--alpha', '100000'], /alpha 100000 is outside/],
-        [['--model', folder], /holds no base model/],
+        [['--model', folder], /contains no base model/],
         [['--bootstrap', 'nonsense'], /--bootstrap nonsense is not a multiaddr/],
         [['--bootstrap', '/ip4/127.0.0.1/tcp/1'], /must end in \/p2p\/PEERID/],
         [['--listen', `/ip4/127.0.0.1/tcp/${port}`], /cannot listen on .*EADDRINUSE/],

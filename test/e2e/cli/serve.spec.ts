@@ -122,12 +122,20 @@ describe('loam serve', function () {
       [2, /--alpha needs --remote/, '--alpha', '1'],
       [2, /--top-k needs --remote/, '--top-k', '3'],
       [2, /is not an address/, '--remote', 'nonsense'],
-      [2, /the remote drafts with the seed/, '--remote', local.url, '--draft', 'remote', '--no-share-noise'],
+      [
+        2,
+        /the remote needs the seed to draft/,
+        '--remote',
+        local.url,
+        '--draft',
+        'remote',
+        '--no-share-noise'
+      ],
       [2, /--no-rows does not go with --remote/, '--remote', local.url, '--no-rows'],
       [1, /is not the home of a peer/, '--remote', local.url, '--home', folder],
       [1, /ECONNREFUSED/, '--remote', 'http://127.0.0.1:1'],
       [1, /401, a key is needed/, '--remote', local.url],
-      [1, /holds no base model/, '--model', folder],
+      [1, /contains no base model/, '--model', folder],
       [1, /it is in use; set --host and --port/, '--port', String(port)]
     ]
     const outcomes = await Promise.all(cases.map(([, , ...flags]) => loam('serve', '--port', '0', ...flags)))

@@ -173,7 +173,7 @@ describe('loam train, generate and eval --choices', function () {
     assertFails(
       await train('killed', ...flags),
       1,
-      /holds the checkpoint of an earlier run: continue it with --resume/
+      /contains the checkpoint of an earlier run: continue it with --resume/
     )
     assertFails(await train('killed', '--steps', '30', '--resume'), 1, /from a run with other settings/)
     const elsewhere = await train('killed', ...flags, '--resume', '--executor', 'onnxruntime-web')
@@ -252,7 +252,7 @@ describe('loam train, generate and eval --choices', function () {
         1,
         /chat\.jsonl:1: conversations need a chat template/
       ],
-      [['train', ...data, ...out, '--model', folder], 1, /holds no base model/],
+      [['train', ...data, ...out, '--model', folder], 1, /contains no base model/],
       [['generate'], 2, /required option '--prompt/],
       [['generate', '--prompt', 'a', '--top-p', '1.5'], 2, /--top-p must be a number above 0 and at most 1/],
       [['generate', '--prompt', 'a', '--system', 'b'], 2, /--system needs --chat/],

@@ -57,7 +57,7 @@ describe('a peer without the base model', function () {
     assert(!existsSync(home.baseProgress) && !existsSync(home.lock))
     const late = await loam(...fetchArgs(home.folder, nobody), '--minutes', '0.02')
     assert.equal(late.code, 1)
-    assert.match(late.stderr, /error: not whole after 0\.02 minute\(s\); what was fetched is kept/)
+    assert.match(late.stderr, /error: not complete after 0\.02 minute\(s\); what was fetched is kept/)
     assert(said.includes('waiting for a member that has it') && !said.includes(peerId))
   })
 

@@ -60,7 +60,7 @@ async function made(
   const options = { vocabulary, encode: encodeNumbered, timeoutMs, attempts: 3, pauseMaxMs: 5 }
   try {
     const { remote, dispose } = await openRemote(`${server.url}/v1`, options)
-    const drafter = chooseDrafter(remote.capabilities)
+    const drafter = chooseDrafter(remote.capabilities, DEFAULT_PRADA_SETTINGS)
     const all = { ...DEFAULT_PRADA_SETTINGS, draftLength: 4, drafter, requireExact: false, ...settings }
     const text = startPradaText({ ...parts(), remote }, all, request)
     try {

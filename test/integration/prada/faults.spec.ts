@@ -111,11 +111,11 @@ describe('a remote that fails', () => {
     'another model': ['changed', /became another model/, flipped(1, 0)],
     'another place': ['garbage', /begins behind/, flipped(9, 77)],
     'another k': ['garbage', /ids, 1 were asked for/, flipped(10, 2)],
-    'a value that is no number': [
+    'a highest value that is not 0': [
       'garbage',
-      /relative log-probability is NaN/,
+      /highest relative log-probability is -/,
       (body, response) => {
-        // Header of 10 bytes, the number of top ids, one id, and its value.
+        // Header of 10 bytes, two counts, and the first bits.
         body.writeUInt16LE(0x7e00, 12)
         response.end(body)
       }

@@ -179,9 +179,9 @@ describe('the logits server of a member, over libp2p', function () {
     'half an answer': ['garbage', /ended after/, async (answer) => answer.subarray(0, answer.length / 2)],
     'another model': ['changed', /became another model/, async (answer) => withByte(answer, 1, 0)],
     'another k': ['garbage', /ids, 1 were asked for/, async (answer) => withByte(answer, 10, 2)],
-    'a value that is no number': [
+    'a highest value that is not 0': [
       'garbage',
-      /relative log-probability is NaN/,
+      /highest relative log-probability is -/,
       async (answer) => withByte(withByte(answer, 12, 0), 13, 0x7e)
     ],
     silence: ['unreachable', /did not answer within 1 s/, () => new Promise(() => undefined)],

@@ -1,10 +1,10 @@
 import type { BaseProgress } from '../../../node/base/base-progress.ts'
 import { printProgress } from '../../terminal/output.ts'
 
-/** Time between two lines on the base model that is being fetched. */
+/** Time between two progress lines about the base model. */
 const BASE_PROGRESS_MS = 5_000
 
-/** Says how far the base model is, every few seconds and at the end. */
+/** Reports the progress of fetching the base model, every few seconds and at the end. */
 export function sayBaseProgress(): (progress: BaseProgress) => void {
   let said = Number.NEGATIVE_INFINITY
   return (progress) => {
@@ -16,7 +16,7 @@ export function sayBaseProgress(): (progress: BaseProgress) => void {
   }
 }
 
-/** How far the fetching of a base model is, in one line. */
+/** The progress of fetching a base model, in one line. */
 export function baseProgressText({ done, total, connected, providers }: BaseProgress): string {
   const far = `${megabytes(done)} of ${megabytes(total)} MB`
   return providers === 0 && done < total
@@ -24,7 +24,7 @@ export function baseProgressText({ done, total, connected, providers }: BaseProg
     : `base model: ${far} from ${providers} member(s)`
 }
 
-/** A verdict on an address to begin with, and what to do about it. */
+/** A verdict on a bootstrap address, and what to do about it. */
 export function verdictText({
   address,
   reason,

@@ -25,21 +25,22 @@ function fetchCommand(): Command {
   const command = new Command('fetch')
     .description('fetch the base model from members into HOME/base, before the peer is started')
     .requiredOption('--home <folder>', "the peer's home folder")
-    .option('--charter <file>', "the consortium's charter; needed where the home has none yet")
+    .option('--charter <file>', "the consortium's charter; needed if the home has none yet")
   return addFlagsOf(command, 'network.listen', 'network.bootstrap', 'network.relays')
     .option(
       '--minutes <x>',
-      'give up when it is not whole after so long (default: never)',
+      'give up if it is not complete after this time (default: never)',
       positiveNumber('--minutes')
     )
     .option('--json', 'print one JSON object: { "folder", "fetched", "digest", "files" }')
     .addHelpText(
       'after',
       `
-loam peer does the same when it starts without a base. It comes from all members
-that have it, and every block is checked by the charter. Stopped with
-Ctrl-C or broken off, it goes on where it was when it is called again; loam status tells how far it is. Members answer
-members only: who asked to join is served once a quorum has admitted it, and this waits until then.
+loam peer does the same if it starts without a base. The model comes from all
+members that have it, and every block is checked against the charter. After
+Ctrl-C or a failure, running the command again resumes the download; loam status
+shows the progress. Members serve only members: a candidate is served once a
+quorum has admitted it, and this command waits until then.
 
 Examples:
   $ loam base fetch --home ~/.loam
@@ -91,7 +92,8 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
         signal: stopped
       }).catch((error: unknown) => {
         if (!stopped.aborted) throw error
-        const why = stopped.reason === OUT_OF_TIME ? `not whole after ${flags.minutes} minute(s)` : 'stopped'
+        const why =
+          stopped.reason === OUT_OF_TIME ? `not complete after ${flags.minutes} minute(s)` : 'stopped'
         throw new PeerError(`${why}; what was fetched is kept, and the next call continues`)
       })
     const { baseDigest, hex } = await import('../../../protocol/index.ts')
@@ -100,7 +102,7 @@ async function runFetch(flags: FetchFlags, settings: SettingValues): Promise<voi
     printResult(
       { folder: home.base, fetched: !isThere, digest, files: files.map(({ path }) => path) },
       flags,
-      () => `${home.base} holds the base model${isThere ? ' already' : ''}, ${digest}`
+      () => `${home.base} contains the base model${isThere ? ' already' : ''}, ${digest}`
     )
   } finally {
     await unlock()

@@ -16,7 +16,7 @@ import {
 export type CharterSummary = Awaited<ReturnType<typeof summariseCharter>>
 
 /**
- * Reads a charter and says what its terms mean.
+ * Reads a charter and summarises its terms.
  *
  * @throws {PeerError} when the file is not a valid charter
  */
@@ -80,12 +80,12 @@ function summariseWeights(weights: Charter['weights']): Weights {
 }
 
 function describeWeights(weights: Weights): string {
-  if (weights === 'uniform') return 'all the same'
+  if (weights === 'uniform') return 'uniform'
   if (weights === 'samples') return 'by samples'
   return `fixed for ${Object.keys(weights).length} member(s), 1 for others`
 }
 
-/** A summary as lines for people. */
+/** A summary as text. */
 export function charterSummaryText(summary: CharterSummary): string {
   return [
     `consortium  ${summary.name}`,

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { printResult } from '../../terminal/output.ts'
 import { createCommand } from './create.ts'
 
-/** `loam consortium`: make and read charters. */
+/** `loam consortium`: creates and shows charters. */
 export function consortiumCommand(): Command {
   return new Command('consortium').addCommand(createCommand()).addCommand(inspectCommand())
 }

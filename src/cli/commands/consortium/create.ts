@@ -64,7 +64,7 @@ Example:
     })
 }
 
-/** Who trains and who votes, and how long a round may take. */
+/** Flags for who trains, who votes, and how long a round may take. */
 function addVotingOptions(command: Command): Command {
   return command
     .option(
@@ -102,7 +102,7 @@ function addVotingOptions(command: Command): Command {
     )
 }
 
-/** What updates may be, and what they count. */
+/** Flags for what updates may be, and how they are weighted. */
 function addUpdateOptions(command: Command): Command {
   return command
     .option(
@@ -128,7 +128,7 @@ function addUpdateOptions(command: Command): Command {
     .addOption(
       new Option(
         '--clip <how>',
-        "hold every member's update to the median norm of the round's updates, so that one member cannot outweigh the rest: median or none"
+        "clip every member's update to the median norm of the round's updates, so that one member cannot outweigh the rest: median or none"
       )
         .choices(['median', 'none'])
         .default('median')

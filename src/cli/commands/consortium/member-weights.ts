@@ -1,12 +1,12 @@
 import { UsageError } from '../../terminal/usage-error.ts'
 
-/** What shards count, as `--weights` says it: undefined by samples, all the same, or by PeerId. */
+/** How shards are weighted according to `--weights`: by samples (undefined), uniformly, or by PeerId. */
 export type WeightsOption = 'uniform' | ReadonlyMap<string, number> | undefined
 
 /**
  * Reads `samples`, `uniform`, or weights by PeerId as `PEERID=3,PEERID=1`.
  *
- * @throws {UsageError} for anything else, or a PeerId twice
+ * @throws {UsageError} for anything else, or a repeated PeerId
  */
 export function memberWeightsOption(text: string): WeightsOption {
   if (text === 'samples') return undefined

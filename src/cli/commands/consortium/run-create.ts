@@ -58,14 +58,14 @@ function committeeTerms({ assumedFaulty, epsilon, committeeRounds }: CreateOptio
   return { size, assumedFaulty, epsilon, rounds: committeeRounds }
 }
 
-/** A charter that was given out must not be replaced by another of the same name. */
+/** A charter that was already handed out must not be overwritten. */
 function requireNewFile(path: string): void {
   if (existsSync(path)) throw new Error(`${path} exists already: choose another name with --out`)
   const folder = dirname(resolve(path))
   if (!existsSync(folder)) throw new Error(`the folder ${folder} for --out does not exist: create it first`)
 }
 
-/** Member cards from their files; each member once. */
+/** Reads member cards from files; each member may occur once. */
 function readCards(paths: readonly string[]): MemberCard[] {
   const pathOf = new Map<string, string>()
   const cards: MemberCard[] = []

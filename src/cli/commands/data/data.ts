@@ -16,20 +16,20 @@ const DATA_SETTINGS: readonly Setting[] = Object.entries(dataSettings.shape)
   .filter(([key]) => key !== 'skipBad')
   .map(([key, schema]) => describeSetting(key, schema))
 
-/** `loam data`: looks at training data. */
+/** `loam data`: inspects training data. */
 export function dataCommand(): Command {
-  return new Command('data').description('look at training data').addCommand(inspectCommand())
+  return new Command('data').description('inspect training data').addCommand(inspectCommand())
 }
 
 function inspectCommand(): Command {
   const command = new Command('inspect')
-    .description('show what a file or folder becomes: records, tokens, and which of them are learned')
+    .description('show how a file or folder is read: records, tokens, and which of them are learned')
     .argument('<path>', 'training data, as for loam train --data')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
     .option('--tokens', 'list the ids of the examples shown, with their text and which are learned')
     .option('--examples <n>', 'number of examples to show', integer('--examples', 0), 1)
   return addFlags(command, DATA_SETTINGS)
-    .option('--template <json>', 'template for records with other keys, as JSON')
+    .option('--template <json>', 'template for records with unknown keys, as JSON')
     .option(
       '--json',
       'print one JSON object: { "format", "records", "examples", "tokens", "targets", "bad", "notes", "shown" }'
@@ -37,9 +37,9 @@ function inspectCommand(): Command {
     .addHelpText(
       'after',
       `
-Nothing is trained. What is learned stands between ⟦ and ⟧. Records that do
-not fit are listed, all of them; files that are not trained on and keys that
-are not supported are named with the reason.
+Nothing is trained. Learned text is shown between ⟦ and ⟧. All invalid records
+are listed; files left out of training and ignored keys are named with the
+reason.
 
 Examples:
   $ loam data inspect alpaca.jsonl

@@ -13,19 +13,19 @@ import { UsageError } from '../../terminal/usage-error.ts'
 import type { InspectFlags } from './data.ts'
 import { markedText, type TokenPiece, tokenPieces } from './token-pieces.ts'
 
-/** A row's length changes no count; it is only needed to lay examples out. */
+/** The row length changes no count; it is only needed to pack examples. */
 const ROW_TOKENS = 256
 
-/** An example as it is shown. */
+/** An example as shown. */
 interface ShownExample {
   /** `file:line` */
   readonly source: string
-  /** Its text, what is learned of it between ⟦ and ⟧. */
+  /** Its text, with the learned parts between ⟦ and ⟧. */
   readonly text: string
   readonly tokens?: readonly TokenPiece[]
 }
 
-/** Reads data as a training run would, and prints what became of them. */
+/** Reads data as a training run would, and prints the result. */
 export async function runInspection(
   path: string,
   given: Readonly<Record<string, unknown>>,
@@ -99,8 +99,8 @@ function reportText(result: {
     `records   ${count(result.records)}${bad.length > 0 ? `, of which ${count(bad.length)} do not fit` : ''}`,
     `examples  ${count(result.examples)}, packed ${result.packing}`,
     `tokens    ${count(result.tokens)}, of which ${count(result.targets)} are learned`,
-    ...result.notes.filter((note) => !note.includes('records passed over')),
-    ...bad.map(({ source, reason }) => `does not fit: ${source}: ${reason}`),
+    ...result.notes.filter((note) => !note.includes('records skipped')),
+    ...bad.map(({ source, reason }) => `invalid: ${source}: ${reason}`),
     ...result.shown.flatMap(({ source, text, tokens }) => [
       '',
       source,

@@ -1,18 +1,20 @@
 import type { TextTokenizer, TokenizedExample } from '../../../data/index.ts'
 
-/** A token of an example, as people read it. */
+/** A token of an example in readable form. */
 export interface TokenPiece {
   readonly id: number
   readonly text: string
   readonly learned: boolean
 }
 
-/** What a decoder writes for bytes of an incomplete character. */
+/** What a decoder writes for the bytes of an incomplete character. */
 const UNFINISHED = '\ufffd'
-/** SentencePiece's sign for a space. */
+/** SentencePiece's symbol for a space. */
 const SPACE_SIGN = '\u2581'
 
-/** An example's tokens with their text; a piece of a character, or a marker, stands by its name in the vocabulary. */
+/**
+ * An example's tokens with their text; part of a character, or a special token, is shown by its name in the vocabulary.
+ */
 export function tokenPieces({ ids, weights }: TokenizedExample, tokenizer: TextTokenizer): TokenPiece[] {
   return Array.from(ids, (id, index) => ({
     id,
@@ -30,7 +32,7 @@ function pieceText({ specialIds, tokenName, decode }: TextTokenizer, id: number)
   return text === '' || text.includes(UNFINISHED) ? name : text
 }
 
-/** The text of an example, what is learned of it between ⟦ and ⟧. */
+/** The text of an example, with the learned parts between ⟦ and ⟧. */
 export function markedText(pieces: readonly TokenPiece[]): string {
   return pieces
     .map(({ text, learned }, index) => {

@@ -8,12 +8,12 @@ interface DoctorFlags {
   json?: boolean
 }
 
-/** `loam doctor`: what this machine has, how its peer is reached, and what an operator has to do. */
+/** `loam doctor`: examines this machine and how its peer is reached, and says what an operator has to do. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
     .option('--home <folder>', 'home of the peer whose network and disk are examined', '.')
     .addOption(
-      new Option('--only <section>', 'examine one thing only').choices(['machine', 'executors', 'network'])
+      new Option('--only <section>', 'examine this only').choices(['machine', 'executors', 'network'])
     )
   return addFlagsOf(command, 'network.listen', 'network.bootstrap', 'network.relays')
     .option('--json', 'print one JSON object: { "machine", "executors", "network", "warnings", "actions" }')
@@ -37,7 +37,7 @@ Examples:
 async function examine(command: Command, flags: DoctorFlags): Promise<void> {
   const { doctorSections, wrap } = await import('./sections.ts')
   const settings = settingsOfFlags(command, { ...flags })
-  if (process.stderr.isTTY) printProgress('looking; this takes up to half a minute ...')
+  if (process.stderr.isTTY) printProgress('examining; this takes up to half a minute ...')
   const result: Record<string, unknown> = {}
   const warnings: string[] = []
   const actions: string[] = []

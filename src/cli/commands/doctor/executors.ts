@@ -5,11 +5,12 @@ import { withoutSecrets } from '../../../node/config/index.ts'
 import type { DoctorSection } from './section.ts'
 import { wrap } from './wrap.ts'
 
-/** Every executor on every device: what works, and what installs what is missing. */
+/** Every executor on every device: which ones work, and how to install the missing ones. */
 export const executorsSection: DoctorSection = {
   name: 'executors',
   async examine() {
-    // Each takes a moment of the whole processor: beside each other none is faster, and one could miss its deadline.
+    // One after the other, as each briefly uses the whole processor: in parallel none would finish sooner, and one
+    // could miss its deadline.
     const probe = oneAtATime((each: ExecutorDevice) =>
       probeExecutor(each, { environment: withoutSecrets(process.env) })
     )
@@ -27,7 +28,7 @@ export const executorsSection: DoctorSection = {
   }
 }
 
-/** What the default is slower than, where the preferred executor is missing. */
+/** Warns that the default is slower if the preferred executor is missing. */
 function slowerDefault(probes: readonly ExecutorProbe[], standard: ExecutorDevice | undefined): string[] {
   const preferred = candidatesFor({})[0]!
   if (standard === undefined || same(standard, preferred)) return []
@@ -57,14 +58,14 @@ function table(probes: readonly ExecutorProbe[], isDefault: (probe: ExecutorProb
   return [['executor', 'device', 'version', 'here'], ...rows].map(row).join('\n')
 }
 
-/** What is missing, and the command that installs it on a line of its own, to be copied. */
+/** What is missing, and the command that installs it, on a separate line for copying. */
 function advice({ executor, device, reason = '', remedy = '', install }: ExecutorProbe): string {
   const said = wrap(`${reason}. ${remedy}${install === undefined ? '.' : ':'}`, '  ')
   const command = install === undefined ? [] : [foldCommand(install)]
   return ['', `${executor} on ${device}`, said, ...command].join('\n')
 }
 
-/** A command that is too long for a line of 80 columns goes on in the next, so that it can still be copied. */
+/** A command longer than 80 columns continues on the next line, so that it can still be copied. */
 function foldCommand(command: string): string {
   return wrap(command, '    ').replaceAll('\n', ' \\\n  ')
 }

@@ -6,9 +6,9 @@ import { packageRoot } from '../../../package-root.ts'
 import type { DoctorSection } from './section.ts'
 
 const GIB = 1024 ** 3
-/** What the testnet's four peers need, bytes. */
+/** Memory that the testnet's four peers need, bytes. */
 const MEMORY_WANTED = 2 * GIB
-/** Homes keep rounds and blocks. */
+/** Disk space that homes need for rounds and blocks, bytes. */
 const DISK_WANTED = 2 * GIB
 
 /** Node.js, the processor, memory and disk. */
@@ -57,12 +57,12 @@ function gibibytes(bytes: number): string {
   return `${(bytes / GIB).toFixed(1)} GiB`
 }
 
-/** The folder itself, or the nearest one above it that exists: a home is made later. */
+/** The folder itself, or its nearest existing parent, since the home may be created later. */
 function existingFolder(folder: string): string {
   return existsSync(folder) ? folder : existingFolder(dirname(folder))
 }
 
-/** Whether version `found` comes before `needed`, both as numbers between dots. */
+/** Whether version `found` is older than `needed`, both as numbers separated by dots. */
 export function isOlder(found: string, needed: string): boolean {
   const [left, right] = [found, needed].map((version) => version.split('.').map(Number))
   const place = right!.findIndex((number, index) => number !== left![index])

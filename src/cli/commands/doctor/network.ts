@@ -14,7 +14,7 @@ import { shortPeerId } from '../../terminal/table.ts'
 import type { DoctorOptions, DoctorSection, Findings } from './section.ts'
 import { wrap } from './wrap.ts'
 
-/** How the peer of a home is reached and whom it reaches: asked of its daemon, or looked at by a host of its own. */
+/** How the peer of a home is reached and whom it reaches: asks its daemon, or examines it with a temporary host. */
 export const networkSection: DoctorSection = {
   name: 'network',
   async examine(options) {
@@ -22,13 +22,13 @@ export const networkSection: DoctorSection = {
     if (!existsSync(home.charter))
       return {
         result: null,
-        text: wrap(`network  not looked at: ${home.folder} is not the home of a peer (--home)`)
+        text: wrap(`network  not examined: ${home.folder} is not the home of a peer (--home)`)
       }
     try {
       return networkFindings(await viewOf(home, options))
     } catch (error) {
-      // What keeps a peer from starting is what there is to say.
-      return { result: null, text: 'network  could not be looked at', actions: [`${messageOf(error)}.`] }
+      // What keeps the peer from starting is the finding.
+      return { result: null, text: 'network  could not be examined', actions: [`${messageOf(error)}.`] }
     }
   }
 }
@@ -49,10 +49,10 @@ async function viewOf(home: Home, { settings }: DoctorOptions): Promise<NetworkV
   return examineNetwork({ home, config, log: SILENT })
 }
 
-/** The view says what there is to say, and the daemon's log is the daemon's. */
+/** Discards log lines: the view contains the findings, and the log belongs to the daemon. */
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
-/** The findings of a view, for people and for `--json`. */
+/** The findings of a view, as text and for `--json`. */
 export function networkFindings(view: NetworkView): Findings {
   const findings = judgeNetwork(view)
   const textsOf = (level: NetworkFinding['level']) =>
@@ -65,7 +65,7 @@ export function networkFindings(view: NetworkView): Findings {
   }
 }
 
-/** A view in lines of at most 80 columns, but for long addresses. */
+/** A view in lines of at most 80 columns, except for long addresses. */
 export function networkText(view: NetworkView): string {
   const { source, peerId, members, mesh, inbound, outbound, relayed, addresses, bootstrap } = view
   const meshed = mesh === null ? '' : `, ${mesh.length} in the gossip mesh`
@@ -76,7 +76,7 @@ export function networkText(view: NetworkView): string {
       'members',
       `${members.connected} of ${members.others} others connected, quorum ${members.quorum}${meshed}`
     ],
-    ['links', `${inbound} came in, ${outbound} went out, ${relayed} through relays`],
+    ['links', `${inbound} inbound, ${outbound} outbound, ${relayed} through relays`],
     ['router', routerText(view)],
     ['reached', reachedText(view)],
     ['clock', clockText(view)]
@@ -110,7 +110,7 @@ function withoutPeer(address: string): string {
 }
 
 function routerText({ observed }: NetworkView): string {
-  if (observed.length === 0) return 'nobody has said where this machine is seen'
+  if (observed.length === 0) return 'unknown: no peer has reported the address that it sees'
   const outside = [...new Set(observed.filter(({ isOwn }) => !isOwn).map(({ address }) => hostOf(address)))]
   return outside.length === 0
     ? 'none: others see an address of this machine'
@@ -128,12 +128,12 @@ function reachedText({ inbound, autoNat, reservations }: NetworkView): string {
     ...(autoNat === 'reachable' ? ['from outside, by AutoNAT'] : []),
     ...(autoNat === 'unreachable' ? ['not from outside, by AutoNAT'] : [])
   ]
-  return ways.length === 0 ? 'not known: nobody has dialled it' : ways.join('; ')
+  return ways.length === 0 ? 'unknown: nobody has dialled it' : ways.join('; ')
 }
 
 function clockText({ clocks }: NetworkView): string {
   const verdict = judgeClocks(clocks)
-  if (verdict.type === 'unknown') return 'compared with nobody'
+  if (verdict.type === 'unknown') return 'not compared with any peer'
   const seconds = Math.abs(verdict.aheadMs) / 1_000
   const side = verdict.aheadMs > 0 ? 'behind' : 'ahead of'
   return `${seconds.toFixed(2)} s ${side} the median of ${clocks.length} peer(s)`

@@ -1,28 +1,28 @@
 import type { SettingValues } from '../../../node/config/index.ts'
 
-/** One thing that `loam doctor` looks at. */
+/** One thing that `loam doctor` examines. */
 export interface DoctorSection {
   /** Key of its findings in the `--json` object. */
   readonly name: string
   examine(options: DoctorOptions): Promise<Findings>
 }
 
-/** What a section found. */
+/** The result of a section. */
 export interface Findings {
   /** For `--json`. */
   readonly result: unknown
-  /** For people, at most 80 columns wide. */
+  /** Text of at most 80 columns. */
   readonly text: string
-  /** What keeps Loam, or a part of it, from working well, in whole sentences. */
+  /** What prevents Loam, or part of it, from working well, in whole sentences. */
   readonly warnings?: readonly string[]
-  /** What an operator has to do before it works. */
+  /** What an operator has to do to make it work. */
   readonly actions?: readonly string[]
 }
 
-/** What `loam doctor` was asked. */
+/** What `loam doctor` was asked to examine. */
 export interface DoctorOptions {
-  /** Folder whose disk is looked at, and the home whose network is. */
+  /** The home whose disk and network are examined. */
   readonly home: string
-  /** Settings over those of the home. */
+  /** Settings that override those of the home. */
   readonly settings: SettingValues
 }

@@ -1,5 +1,5 @@
 /**
- * What `loam doctor` looks at, a file a section.
+ * The sections of `loam doctor`, one file each.
  *
  * @example
  * ```ts

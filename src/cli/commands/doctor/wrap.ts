@@ -1,6 +1,6 @@
 const COLUMNS = 80
 
-/** `text` in lines of at most 80 columns, each beginning with `indent`; a longer word stands alone. */
+/** `text` in lines of at most 80 columns, each beginning with `indent`; a longer word gets a line of its own. */
 export function wrap(text: string, indent = ''): string {
   const lines: string[] = []
   for (const word of text.split(' ')) {

@@ -16,7 +16,7 @@ export interface ChoiceReport {
   readonly acc_bytes_stderr: number | null
 }
 
-/** Accuracy by log-probability, and by log-probability a character and a byte. */
+/** Accuracy by log-probability, and by log-probability per character and per byte. */
 export function choiceReport(
   questions: readonly MultipleChoice[],
   scores: readonly ChoiceScores[]
@@ -24,7 +24,7 @@ export function choiceReport(
   const count = questions.length
   const share = (key: 'chosen' | 'chosenByCharacter' | 'chosenByByte'): number =>
     questions.filter(({ answer }, index) => scores[index]![key] === answer).length / count
-  // The deviation of a sample of zeros and ones over the root of its size.
+  // The standard deviation of a sample of zeros and ones, divided by the square root of its size.
   const error = (mean: number): number | null =>
     count < 2 ? null : Math.sqrt((mean * (1 - mean)) / (count - 1))
   const [acc, accNorm, accBytes] = [share('chosen'), share('chosenByCharacter'), share('chosenByByte')]

@@ -17,7 +17,7 @@ export interface EvalOptions
   json?: boolean
 }
 
-/** `loam eval`: how well a model foresees a text. */
+/** `loam eval`: how well a model predicts a text. */
 export function evalCommand(): Command {
   const command = new Command('eval')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
@@ -42,20 +42,20 @@ export function evalCommand(): Command {
     .addHelpText(
       'after',
       `
-The text starts with what the tokenizer puts before every text, such as a BOS
-token, and is cut into windows that do not overlap. The first token of a
-window is not scored: its log-probability is null.
+The text starts with the tokenizer's prefix, such as a BOS token, and is cut
+into windows that do not overlap. The first token of a window is not scored: its
+log-probability is null.
 
 Questions are scored as in lm-evaluation-harness: each choice by the sum of its
 tokens' log-probabilities after the context (acc), and by that sum divided by
 its length in characters (acc_norm) or bytes (acc_bytes). A line of the file:
   { "question": "What barks?", "choices": ["a cat", "a dog"], "answer": 1 }
 The answer may be a letter. "context" in place of "question" is used verbatim;
-"delimiter" (a space) stands between it and a choice.
+"delimiter" (a space by default) separates it from a choice.
 
 With --remote, the scores are those of the combined distribution: the adapter
 (of the home, or --adapter) steers the model behind that address. The remote
-must tell whole rows of logits, and is told the whole text.
+must serve whole rows of logits, and receives the whole text.
 
 Examples:
   $ loam eval --text heldout.txt

@@ -37,7 +37,7 @@ export function requireOneTask({ text, choices, context, perToken }: EvalOptions
     throw new UsageError('--context and --per-token need --text')
 }
 
-/** Prints how well a text is foreseen. */
+/** Prints how well a text is predicted. */
 export function printTextScore(score: TextScore, options: EvalOptions): void {
   const result = {
     nats: score.nats,
@@ -70,7 +70,7 @@ async function evaluateChoices(options: EvalOptions, file: string): Promise<void
   printChoiceReport(choiceReport(questions, scores), options)
 }
 
-/** Prints shares of right answers. */
+/** Prints the shares of right answers. */
 export function printChoiceReport(report: ChoiceReport, options: EvalOptions): void {
   printResult(report, options, () => {
     const line = (share: number, error: number | null): string =>
@@ -92,7 +92,7 @@ export async function readQuestions(path: string): Promise<MultipleChoice[]> {
   return readMultipleChoice(path)
 }
 
-/** Files are read into memory as a whole: a larger one is a mistake, or is better scored in parts. */
+/** Files are read into memory as a whole: a larger one is a mistake, or better scored in parts. */
 const TEXT_BYTES_MAX = 1024 * 1024 * 1024
 
 /** The text of a file, without its byte order mark. */
@@ -100,7 +100,7 @@ export async function readText(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) throw new Error(`text file not found: ${path}`)
   if (found.isDirectory()) throw new Error(`${path} is a folder, not a text file`)
-  if (found.size > TEXT_BYTES_MAX) throw new Error(`${path} has more than 1 GiB: score it in parts`)
+  if (found.size > TEXT_BYTES_MAX) throw new Error(`${path} is larger than 1 GiB: score it in parts`)
   const bytes = await readFile(path)
   if (bytes.length === 0) throw new Error(`${path} is empty: there is nothing to score`)
   return decodeUtf8(bytes, path)

@@ -24,7 +24,7 @@ import {
 
 /** Longest window by default, as without a remote. */
 const DEFAULT_CONTEXT_MAX = 256
-/** Choices between two lines that say how far it is. */
+/** Choices between two progress lines. */
 const CHOICES_A_LINE = 100
 
 /** Scores a text or questions under the combined distribution of a proxy and a remote. */
@@ -35,7 +35,7 @@ export async function runSteeredEvaluation(options: EvalOptions): Promise<void> 
   const text = options.text === undefined ? undefined : await readText(options.text)
   const questions = options.choices === undefined ? [] : await readQuestions(options.choices)
   const signal = untilInterrupted()
-  // The context is that of the windows here, not that of the models.
+  // Here the context is the length of the windows, not of the models' context.
   const { context, ...proxyFlags } = options
   const proxy = await openProxyOf(proxyFlags)
   try {
@@ -55,7 +55,7 @@ export async function runSteeredEvaluation(options: EvalOptions): Promise<void> 
   }
 }
 
-/** In windows that do not overlap; a window's first token is not scored. */
+/** Scores windows that do not overlap; the first token of a window is not scored. */
 async function scoreText(
   scorer: CombinedScorer,
   { files }: OpenProxy,
@@ -65,7 +65,7 @@ async function scoreText(
 ): Promise<TextScore> {
   if (context > scorer.context)
     throw new Error(
-      `a context of ${context} tokens is longer than the ${scorer.context} that both models take`
+      `a context of ${context} tokens is longer than the ${scorer.context} that both models accept`
     )
   const ids = encodeText(files.tokenizer, text)
   if (ids.length < 2) throw new Error('the text has no token to score')

@@ -19,10 +19,10 @@ import { printProgress, printResult, printText } from '../../terminal/output.ts'
 import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 
-/** Tokens generated where neither the flags nor the model's makers say anything. */
+/** Default number of new tokens, if neither the flags nor generation_config.json set one. */
 export const DEFAULT_MAX_TOKENS = 128
 
-/** Generates text and prints it as it comes. */
+/** Generates text and prints it as it is generated. */
 export async function runGeneration(flags: GenerateFlags): Promise<void> {
   if (flags.system !== undefined && flags.chat !== true) throw new UsageError('--system needs --chat')
   const folder = baseModelFolder(flags.model)
@@ -74,7 +74,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
         seed,
         tokensPerSecond: Number((tokens / seconds).toFixed(1))
       }
-      // The text is out already; only its last line's end is missing.
+      // The text is already printed, except for the final line feed.
       printResult(result, flags, () => '')
       return
     }
@@ -84,7 +84,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
   }
 }
 
-/** Tokens of the prompt, in the chat template where that is asked for. */
+/** Tokens of the prompt, in the chat template if requested. */
 export async function promptIds(
   flags: GenerateFlags,
   folder: string,
@@ -96,7 +96,7 @@ export async function promptIds(
 }
 
 function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, prompt: string): string {
-  // Asked once: a text that is under way at midnight keeps its day.
+  // Read once, so that the date does not change within a text.
   const started = new Date()
   const render = loadChatTemplate(folder, chatTemplate, { date: () => started })
   if (render === undefined)
@@ -107,6 +107,6 @@ function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, pro
   ]
   const whole = render(messages, { addGenerationPrompt: true })
   if (system !== undefined && !whole.includes(system.trim()))
-    printProgress('the chat template does not write the system message as it is: it may leave it out')
+    printProgress('the chat template does not contain the system message verbatim: it may leave it out')
   return whole
 }

@@ -24,7 +24,7 @@ import { UsageError } from '../../terminal/usage-error.ts'
 import type { GenerateFlags } from './generate.ts'
 import { DEFAULT_MAX_TOKENS, promptIds } from './run-generation.ts'
 
-/** Generates text from a remote that a proxy steers, and prints it as it comes. */
+/** Generates text from a remote steered by a proxy, and prints it as it is generated. */
 export async function runSteeredGeneration(flags: GenerateFlags): Promise<void> {
   requireOneThread(flags)
   if (flags.system !== undefined && flags.chat !== true) throw new UsageError('--system needs --chat')
@@ -99,13 +99,13 @@ async function generate(
       exact: inexact === 0,
       ...lineCosts(text)
     }
-    // The text is out already; only its last line's end is missing.
+    // The text is already printed, except for the final line feed.
     printResult(result, flags, () => '')
     return
   }
 }
 
-/** The flags, else the makers' settings; says which of these do not hold here. */
+/** The flags, or generation_config.json for those not given; notes which of its settings do not apply here. */
 function steeredSampling(flags: GenerateFlags, generation: GenerationDefaults): DrawSettings {
   const { temperature, topK, topP, minP } = chooseSampling(flags, generation)
   noteUnused(generation)
@@ -117,7 +117,7 @@ function steeredSampling(flags: GenerateFlags, generation: GenerationDefaults): 
   }
 }
 
-/** What a token has cost on the line, both ways. */
+/** Bytes per token on the wire, in both directions. */
 function lineCosts({ statistics }: SourceText): { tokensPerTrip: number; bytesPerToken: number } | undefined {
   if (statistics === undefined || statistics.tokens === 0) return undefined
   const { tokens, trips, bytesSent, bytesReceived } = statistics

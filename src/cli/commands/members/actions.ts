@@ -24,7 +24,7 @@ import {
 import { type OutputOptions, printResult } from '../../terminal/output.ts'
 import type { HomeOptions, RequestOptions } from './members.ts'
 
-/** A member's home, and how far its history goes. */
+/** A member's home and the head of its history. */
 interface MemberHome {
   readonly home: Home
   readonly charter: SignedCharter
@@ -42,7 +42,7 @@ async function openMemberHome(path: string): Promise<MemberHome> {
   return { home, charter, head, identity }
 }
 
-/** Prints who is a member after the last sealed round of a home. */
+/** Prints the members after the last sealed round of a home. */
 export async function runList({ home: path, ...output }: HomeOptions): Promise<void> {
   const { head } = await openMemberHome(path)
   const summary = { ...standingOf(head), members: head.members.map(({ peer }) => peerIdText(peer)) }
@@ -85,7 +85,7 @@ export async function runRequest({
   )
 }
 
-/** Supports a candidate's request in the name of this member. */
+/** Supports a candidate's request on behalf of this member. */
 export async function runAdmit(file: string, { home: path, ...output }: HomeOptions): Promise<void> {
   const member = await openMemberHome(path)
   if (!existsSync(file)) throw new Error(`request file not found: ${file}`)
@@ -123,7 +123,7 @@ async function readStanding(path: string) {
     const { members: _members, ...standing } = JSON.parse(decodeUtf8(await readFile(path), path))
     return standingSchema.parse(standing)
   } catch (error) {
-    throw new Error(`${path} is not what loam members list --json prints`, { cause: error })
+    throw new Error(`${path} is not the output of loam members list --json`, { cause: error })
   }
 }
 

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { integer } from '../../options/parsers.ts'
 import type { OutputOptions } from '../../terminal/output.ts'
 
-/** Flags of every command about members. */
+/** Flags of all membership commands. */
 export interface HomeOptions extends OutputOptions {
   readonly home: string
 }
@@ -18,7 +18,7 @@ const homeOption = ['--home <folder>', "a peer's home folder"] as const
 const jsonOption = ['--json', 'print one JSON object'] as const
 const actions = () => import('./actions.ts')
 
-/** `loam members`: lists members, and asks for changes of membership. */
+/** `loam members`: lists members and requests changes of membership. */
 export function membersCommand(): Command {
   return new Command('members')
     .addCommand(listCommand())
@@ -67,7 +67,7 @@ function requestCommand(): Command {
 function admitCommand(): Command {
   return new Command('admit')
     .description('support a request to join, on behalf of this member')
-    .argument('<request>', 'file that the candidate made with loam members request')
+    .argument('<request>', 'file that the candidate created with loam members request')
     .requiredOption(...homeOption)
     .option(...jsonOption)
     .action(async (file: string, options: HomeOptions) => (await actions()).runAdmit(file, options))
@@ -88,7 +88,7 @@ function evictCommand(): Command {
     .requiredOption(...homeOption)
     .requiredOption(
       '--standing <file>',
-      'output of loam members list --json of one member; the same file for all who ask'
+      'output of loam members list --json of one member; all who ask must use the same file'
     )
     .option(...jsonOption)
     .action(async (peerId: string, options: HomeOptions & { readonly standing: string }) =>

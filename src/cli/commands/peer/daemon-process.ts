@@ -3,8 +3,8 @@ import { messageOf } from '../../../node/storage/peer-error.ts'
 import { EXIT, printError, printProgress } from '../../terminal/output.ts'
 
 /**
- * Resolves at the first signal to stop, or when the process that started this one is gone. The second signal ends the
- * process at once, as a crash would: all that was signed is on the disk.
+ * Resolves at the first signal to stop, or when the parent process is gone. A second signal ends the process at once,
+ * as a crash would: everything signed is on disk.
  */
 export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
@@ -19,24 +19,21 @@ export function stopSignal(): Promise<void> {
     }
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
     process.once('disconnect', () => resolve())
-    // Listening alone must not keep a process alive that could not start.
+    // A listener alone must not keep alive a process that failed to start.
     process.channel?.unref()
   })
 }
 
 /**
- * A rejection that nobody waits for is logged, and the peer goes on: what others rely on is in the log before it is sent.
- * After an exception that nobody caught the state is unknown: the process says so and ends, and a supervisor restarts it.
+ * An unhandled rejection is logged, and the peer goes on: what others rely on is in the write-ahead log before it is
+ * sent. After an uncaught exception the state is unknown: the process logs it and exits, and a supervisor restarts it.
  */
 export function surviveStrayErrors(log: Log): void {
   process.on('unhandledRejection', (reason) => {
-    log.error({ error: messageOf(reason), stack: stackOf(reason) }, 'a rejection was not handled')
+    log.error({ error: messageOf(reason), stack: stackOf(reason) }, 'unhandled rejection')
   })
   process.on('uncaughtException', (error) => {
-    log.error(
-      { error: messageOf(error), stack: stackOf(error) },
-      'the process ends: an exception was not caught'
-    )
+    log.error({ error: messageOf(error), stack: stackOf(error) }, 'exiting after an uncaught exception')
     printError(error)
     process.exit(EXIT.failed)
   })

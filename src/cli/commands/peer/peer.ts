@@ -80,7 +80,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
       stopping.abort()
     }
     if (said.type === 'halted') halted = true
-    // The channel may close at any moment: the watcher is gone, and `disconnect` follows.
+    // The channel may close at any moment, when the parent is gone; `disconnect` follows.
     if (process.send !== undefined && process.connected)
       process.send(said, undefined, undefined, () => undefined)
     else sayToPeople(said)
@@ -94,7 +94,7 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
       printResult(
         { peerId: null, halted, rounds: sealed },
         flags,
-        () => 'stopped while it started; what was fetched of the base model is kept'
+        () => 'stopped while starting; the fetched part of the base model is kept'
       )
       process.exit(EXIT.done)
     }
@@ -111,8 +111,9 @@ async function runPeer(flags: PeerFlags, settings: SettingValues): Promise<void>
 }
 
 function copyText({ peerId, isOwn }: CopyReport): string {
-  if (isOwn) return 'another copy of this peer is running: it stops; find out where, and remove it'
-  return `two copies of ${peerId} are running: its lab has to stop one of them`
+  if (isOwn)
+    return 'another copy of this peer is running, so this one stops; find the other copy and remove it'
+  return `two copies of ${peerId} are running: its operator has to stop one of them`
 }
 
 function sayToPeople(said: PeerReport): void {
@@ -147,7 +148,7 @@ function sayToPeople(said: PeerReport): void {
       break
     case 'contradicted':
       printProgress(
-        `round ${said.round}: a message of this peer's own key is not in its log: it signs nothing until it knows what was signed`
+        `round ${said.round}: a message signed with this peer's key is not in its log: it signs nothing until it knows what was signed`
       )
       break
   }

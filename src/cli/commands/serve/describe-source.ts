@@ -3,9 +3,9 @@ import type { ModelFiles } from '../../../node/proxy/index.ts'
 import type { SourceDescription } from '../../../prada/index.ts'
 
 /**
- * What clients are told of a source.
+ * Describes a source to clients.
  *
- * @param parts all that a text depends on beside the request
+ * @param parts everything besides the request that a text depends on
  */
 export function describeSource(
   files: ModelFiles,

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { addLogitsRoutes, type LogitsLimits, type LogitsService, ServiceError } from '../../../prada/index.ts'
 
-/** Pause before another attempt while the model is loaded, milliseconds. */
+/** Pause between attempts while the model is loading, milliseconds. */
 const LOADING_MS = 2_000
 
-/** A logits server whose model comes after the server listens. */
+/** A logits server whose model is loaded after the server starts to listen. */
 export interface LateLogits {
   readonly limits: LogitsLimits
   readonly addRoutes: (app: FastifyInstance, clientOf: (request: FastifyRequest) => string) => void
@@ -16,7 +16,7 @@ export function createLateLogits(limits: LogitsLimits): LateLogits {
   let service: LogitsService | undefined
   const loaded = (): LogitsService => {
     if (service !== undefined) return service
-    throw new ServiceError('full', 'the model is still being loaded', LOADING_MS)
+    throw new ServiceError('full', 'the model is still loading', LOADING_MS)
   }
   const late: LogitsService = {
     limits,

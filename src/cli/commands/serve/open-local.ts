@@ -14,7 +14,7 @@ import type { LateLogits } from './late-logits.ts'
 import type { Served } from './run-serve.ts'
 import type { ServeFlags } from './serve.ts'
 
-/** Loads a model of one's own, makes texts from it, and tells others of its logits. */
+/** Loads a local model, generates texts from it, and serves its logits. */
 export async function openLocal(
   flags: ServeFlags,
   endpoint: Endpoint,
@@ -31,9 +31,9 @@ export async function openLocal(
 }
 
 /**
- * A GGUF file in llama.cpp, which has the tokenizer of `--model`.
+ * Opens a GGUF file in llama.cpp with the tokenizer of `--model`.
  *
- * @throws {VocabularyError} when it has another
+ * @throws {VocabularyError} when the file has a different tokenizer
  */
 async function openGguf(
   file: string,

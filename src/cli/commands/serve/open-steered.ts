@@ -21,10 +21,10 @@ import { describeSource } from './describe-source.ts'
 import type { Served } from './run-serve.ts'
 import type { ServeFlags } from './serve.ts'
 
-/** How often a home is looked at for a new seal, milliseconds. */
+/** How often a home is checked for a new seal, milliseconds. */
 const LOOK_MS = 2_000
 
-/** Connects a proxy to a remote, makes texts from both, and takes up what the consortium seals. */
+/** Connects a proxy to a remote, generates texts from both, and follows the consortium's seals. */
 export async function openSteered(flags: ServeFlags, endpoint: Endpoint): Promise<Served> {
   const told = flags.topK
   const asked = pradaSettings({ ...flags, ...(told !== undefined && { told }) }, DEFAULT_PRADA_SETTINGS)
@@ -62,11 +62,11 @@ export async function openSteered(flags: ServeFlags, endpoint: Endpoint): Promis
 function roundText({ sealed, models }: OpenProxy): string {
   if (sealed === undefined) return ''
   return models.round === 0
-    ? ', which has sealed nothing yet: it answers as it is'
+    ? ', which has sealed nothing yet: the remote answers unchanged'
     : `, round ${models.round}`
 }
 
-/** Looks for seals until it is stopped. */
+/** Checks for seals until it is stopped. */
 function followSeals({ sealed }: OpenProxy, use: (models: ProxyModels) => void): () => Promise<void> {
   if (sealed === undefined) return async () => undefined
   let looking: Promise<void> | undefined
@@ -78,9 +78,9 @@ function followSeals({ sealed }: OpenProxy, use: (models: ProxyModels) => void):
       use(models)
       printProgress(`round ${models.round} is sealed, and steers the remote from now on`)
     } catch (error) {
-      // A model is written after its seal has come: the next look finds it. What stays wrong is said once.
+      // A model is written after its seal arrives: the next check finds it. A lasting failure is reported once.
       const message = messageOf(error)
-      if (message !== said) printProgress(`note: ${message}; the adapter before goes on`)
+      if (message !== said) printProgress(`note: ${message}; the previous adapter stays in use`)
       said = message
     }
   }

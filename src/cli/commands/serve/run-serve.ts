@@ -16,19 +16,19 @@ import { openLocal } from './open-local.ts'
 import { openSteered } from './open-steered.ts'
 import type { ServeFlags } from './serve.ts'
 
-/** How long texts under way may go on after the signal to stop, milliseconds. */
+/** How long texts in progress may continue after the signal to stop, milliseconds. */
 const GRACE_MS = 10_000
 
-/** What serves texts, once it is loaded. */
+/** A loaded source of texts. */
 export interface Served {
-  /** What clients call it. */
+  /** The model name that clients use. */
   readonly name: string
-  /** Lines about it, for people. */
+  /** A description in lines of text. */
   readonly about: readonly string[]
   stop(): Promise<void>
 }
 
-/** Serves until the process is told to stop. */
+/** Serves until the process is asked to stop. */
 export async function runServe(flags: ServeFlags): Promise<void> {
   requireFitting(flags)
   const stopped = stopSignal()
@@ -60,7 +60,7 @@ export async function runServe(flags: ServeFlags): Promise<void> {
   process.exit(EXIT.done)
 }
 
-/** @throws {UsageError} where flags contradict each other */
+/** @throws {UsageError} when flags contradict each other */
 function requireFitting(flags: ServeFlags): void {
   requireRemoteFor(flags)
   if (flags.gguf !== undefined && flags.adapter !== undefined)
@@ -95,7 +95,7 @@ function endpointOptions(flags: ServeFlags, logits: LateLogits | undefined): End
   if (apiKeys.some((one) => one === '')) throw new UsageError('--api-key must not be empty')
   const { atOnce } = flags
   if (apiKeys.length === 0 && !isLoopback(flags.host))
-    printProgress(`note: everybody who can reach ${flags.host} may ask: set --api-key`)
+    printProgress(`note: anybody who can reach ${flags.host} may send requests: set --api-key`)
   return {
     version: packageVersion(),
     limits: { requests: atOnce, requestsPerClient: Math.max(1, Math.ceil(atOnce / 2)) },
@@ -106,7 +106,7 @@ function endpointOptions(flags: ServeFlags, logits: LateLogits | undefined): End
   }
 }
 
-/** A failure as one line, with what lies behind it. */
+/** A failure as one line, with its cause. */
 function reportFailure(error: Error): void {
   const cause = error.cause instanceof Error ? error.cause : error
   const behind = (process.env.LOAM_DEBUG ?? '') === '' ? '' : `\n${cause.stack}`

@@ -24,7 +24,7 @@ export interface ServeFlags extends ProxyFlags {
 export function serveCommand(): Command {
   const command = new Command('serve')
     .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
-    .option('--gguf <file>', 'compute with this GGUF file in llama.cpp; --model has its tokenizer')
+    .option('--gguf <file>', 'run this GGUF file in llama.cpp; --model has its tokenizer')
     .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
   remoteOptions(command)
   draftOptions(command, '--top-k')
@@ -33,7 +33,7 @@ export function serveCommand(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 takes any free one', integer('--port', 0, 65_535), 8080)
     .option('--api-key <key...>', 'keys, one of which clients must send (default: LOAM_API_KEY)')
-    .option('--cors <origin...>', 'origins whose web pages may ask, or * for all (default: none)')
+    .option('--cors <origin...>', 'origins whose web pages may send requests, or * for all (default: none)')
     .option('--chat-template <file>', "Jinja template, or chatml (default: the model's own)")
     .option(
       '--context <n>',
@@ -42,23 +42,23 @@ export function serveCommand(): Command {
     )
     .addOption(executorOption())
     .option('--at-once <n>', 'requests answered at a time; others wait', integer('--at-once', 1, 256), 8)
-    .option('--no-logits', 'do not serve logits to others')
-    .option('--no-rows', 'serve the likeliest ids, but no whole rows of logits')
+    .option('--no-logits', 'do not serve logits')
+    .option('--no-rows', 'serve the most likely ids, but not whole rows of logits')
     .option(
       '--positions-per-minute <n>',
-      'logits served to one client, positions per minute (default: 120000)',
+      'limit of logits served to one client, in positions per minute (default: 120000)',
       integer('--positions-per-minute', 1)
     )
     .option('--json', 'print one JSON object at the end: { "url", "model", "requests", "tokens", "inexact" }')
     .addHelpText(
       'after',
       `
-Without --remote, the model itself makes the texts, and its logits are served
-to others under the same address. With --remote, the adapter of the home (or
+Without --remote, the model itself generates the texts, and its logits are
+served under the same address. With --remote, the adapter of the home (or
 --adapter) steers the model behind that address: see docs/serve.md.
 
 Clients use http://HOST:PORT/v1 as the base URL of OpenAI's API. Stop with
-Ctrl-C or SIGTERM: texts under way get 10 seconds to end.
+Ctrl-C or SIGTERM: texts in progress get 10 seconds to finish.
 
 Examples:
   $ loam serve --model models/mine --adapter my-adapter

@@ -14,7 +14,7 @@ export async function runCommand(
   { out, model, ...settings }: z.infer<typeof testnetSettingsSchema>,
   output: OutputOptions
 ): Promise<void> {
-  // What cannot compute here is an error now, not one of every peer's.
+  // An executor that does not work here is one error now instead of one per peer.
   await executorFromFlags(settings)
   const folder = out === undefined ? await mkdtemp(join(tmpdir(), 'loam-testnet-')) : resolve(out)
   const interrupt = new AbortController()
@@ -22,7 +22,7 @@ export async function runCommand(
     printProgress('\nstopping every peer ...')
     interrupt.abort(new Error('interrupted'))
   }
-  // A listener that stays: with none left, the library that hides the cursor would end this process at once.
+  // This listener stays: with none left, the library that hides the cursor would end this process at once.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
   const options = { ...settings, model: baseModelFolder(model), folder }
   const began = performance.now()

@@ -10,8 +10,8 @@ export function testnetCommand(): Command {
     .addHelpText(
       'after',
       `
-Each peer has its own key, home, LoRA rank and domain of text. Ctrl-C stops them
-all.
+Each peer has its own key, home, LoRA rank and domain of text. Ctrl-C stops all
+of them.
 
 Examples:
   $ loam testnet

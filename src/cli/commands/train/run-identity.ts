@@ -3,8 +3,8 @@ import type { HeldWeights } from '../../../model/index.ts'
 import type { TrainSettings } from './settings.ts'
 
 /**
- * All that the bits of a run depend on: a checkpoint of a run with others is refused. What only says where files are, or
- * how often something is looked at, may change when a run is resumed.
+ * Everything that the bits of a run depend on: a checkpoint whose values differ is refused. Settings that only say
+ * where files are or how often something happens may change when a run is resumed.
  */
 export function runIdentity(
   settings: TrainSettings,
@@ -12,16 +12,16 @@ export function runIdentity(
 ): Record<string, unknown> {
   const { batchSize, accumulation, packing, schedule, learningRate } = settings
   const { weightDecay, clipNorm, seed, patience, evalEvery } = settings
-  // An evaluation changes nothing but whether and at which step the run stops.
+  // An evaluation only affects whether and at which step the run stops.
   const stopping = patience === undefined ? {} : { patience, evalEvery }
   const chosen = { batchSize, accumulation, packing, schedule, learningRate }
   return JSON.parse(JSON.stringify({ ...chosen, weightDecay, clipNorm, seed, ...stopping, ...derived }))
 }
 
-/** Elements of each tensor that tell two models of one shape apart. */
+/** Elements of each tensor that are compared to distinguish two models of the same shape. */
 const SAMPLED_ELEMENTS = 1024
 
-/** A digest of the beginning of every tensor: whether a checkpoint is of the same base, without reading all of it. */
+/** A digest of the beginning of every tensor, which identifies the base without reading all of it. */
 export function sampleDigest({ feeds }: HeldWeights): string {
   const hash = createHash('sha256')
   for (const [name, data] of feeds) {

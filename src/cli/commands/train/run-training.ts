@@ -35,13 +35,13 @@ import { openTrainingLog, type TrainingLog } from './training-log.ts'
 import { createProgressLine, type ProgressLine } from './training-progress.ts'
 import { round, trainingReport, trainingReportText } from './training-report.ts'
 
-/** What lies in the folder of a run beside the adapter. */
+/** Files in the folder of a run besides the adapter. */
 const LOG_FILE = 'training-log.jsonl'
 const CHECKPOINT_FILE = 'checkpoint.safetensors'
-/** Share of the steps over which the learning rate rises by default. */
+/** Default share of the steps over which the learning rate rises. */
 const DEFAULT_WARMUP_SHARE = 0.05
 
-/** What to do with a checkpoint that is there already, and how to print the result. */
+/** What to do with an existing checkpoint, and how to print the result. */
 interface RunOptions extends OutputOptions {
   readonly resume?: boolean
   readonly overwrite?: boolean
@@ -59,7 +59,7 @@ interface PreparedRun {
   readonly checkpointPath: string
 }
 
-/** Trains an adapter, and writes it with its log and checkpoints. */
+/** Trains an adapter and writes it, with its log and checkpoints. */
 export async function runTraining(settings: TrainSettings, options: RunOptions): Promise<void> {
   const progress = createProgressLine()
   const run = await prepareRun(settings, options, progress)
@@ -97,7 +97,7 @@ export async function runTraining(settings: TrainSettings, options: RunOptions):
   }
 }
 
-/** Reads model and data and derives what the settings leave open. */
+/** Reads model and data, and derives the settings left open. */
 async function prepareRun(
   settings: TrainSettings,
   { resume = false, overwrite = false }: RunOptions,
@@ -124,7 +124,10 @@ async function prepareRun(
   return { settings, base, data, lora, steps, warmupSteps, sequenceLength, checkpointPath }
 }
 
-/** @throws {Error} when the folder holds another's work, or an earlier run's that is not to be continued or replaced */
+/**
+ * @throws {Error} when the folder contains foreign files, or an earlier run's that may be neither continued nor
+ * replaced
+ */
 async function requireOutFolder(
   out: string,
   { resume = false, overwrite = false }: RunOptions
@@ -133,9 +136,9 @@ async function requireOutFolder(
   if (resume && hasCheckpoint) return
   if (hasCheckpoint && !overwrite)
     throw new Error(
-      `${out} holds the checkpoint of an earlier run: continue it with --resume, start over with --overwrite, or give another --out`
+      `${out} contains the checkpoint of an earlier run: continue it with --resume, start over with --overwrite, or choose another --out`
     )
-  // A run that was killed before its first checkpoint leaves nothing but its log.
+  // A run killed before its first checkpoint leaves only its log.
   await requireFreeFolder(out, overwrite, resume ? [LOG_FILE] : [])
 }
 
@@ -157,14 +160,17 @@ function loraOf(settings: TrainSettings, config: ModelConfig): LoraSettings {
   }
 }
 
-/** What is adapted by default: queries and values, as in LoRA's and FLoRA's papers; in GPT-2 and Phi one module holds both. */
+/**
+ * Modules adapted by default: queries and values, as in the papers on LoRA and FLoRA; in GPT-2 and Phi one
+ * module contains both.
+ */
 function attentionModules(config: ModelConfig): string[] {
   const names = [...linearModules(config).keys()]
   const ofAll = ['c_attn', 'qkv_proj'].find((one) => names.some((name) => name.endsWith(`.${one}`)))
   return ofAll === undefined ? ['q_proj', 'v_proj'] : [ofAll]
 }
 
-/** What computes a run. */
+/** The executor of a run. */
 interface RunEngines {
   readonly trainer: LoraTrainer
   readonly evaluator: LossEvaluator | undefined
@@ -206,7 +212,7 @@ function trainingOptions(
   }
 }
 
-/** Follows a run: into its log, and onto the terminal. */
+/** Reports a run to its log and the terminal. */
 function observe({ settings, steps, sequenceLength }: PreparedRun, progress: ProgressLine) {
   const tokensPerStep = settings.batchSize * settings.accumulation * sequenceLength
   let log: TrainingLog | undefined
@@ -237,7 +243,7 @@ function observe({ settings, steps, sequenceLength }: PreparedRun, progress: Pro
   return { callbacks, speed }
 }
 
-/** Lets Ctrl-C and SIGTERM end the run after its step; a second one ends it at once. */
+/** Lets Ctrl-C and SIGTERM end the run after the current step; a second one ends it at once. */
 function stopOnSignals(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController()
   const stop = (): void => {

@@ -24,8 +24,8 @@ const path = () => z.string().min(1)
 const { steps, sequenceLength, warmupSteps, ...training } = trainingSettings.shape
 
 /**
- * Settings of `loam train`, for `--config` and for the flags over it: those of a peer where they mean the same, and what
- * only a run without a network has.
+ * Settings of `loam train`, for `--config` and for the flags that override it: those shared with a peer, and those of a
+ * run without a network.
  */
 const settings = {
   model: setting(path().optional(), {
@@ -56,12 +56,12 @@ const settings = {
     flag: '--target-modules <list>'
   }),
   rankPattern: setting(z.record(z.string(), count).optional(), {
-    description: 'other ranks by module, as in PEFT',
+    description: 'ranks of single modules, as in PEFT',
     accepts: 'an object such as { "v_proj": 16 }',
     absent: 'none'
   }),
   alphaPattern: setting(z.record(z.string(), positive).optional(), {
-    description: 'other alphas by module, as in PEFT',
+    description: 'alphas of single modules, as in PEFT',
     accepts: 'an object such as { "v_proj": 32 }',
     absent: 'none'
   }),
@@ -73,7 +73,7 @@ const settings = {
   steps: setting(count.optional(), {
     description: 'optimizer steps',
     accepts: POSITIVE_INTEGER,
-    absent: 'as many as --epochs makes',
+    absent: 'as many as --epochs needs',
     flag: '--steps <n>'
   }),
   epochs: setting(positive.optional(), {
@@ -91,7 +91,7 @@ const settings = {
     flag: '--sequence-length <n>'
   }),
   accumulation: setting(count.default(1), {
-    description: 'batches per optimizer step, whose gradients are added up',
+    description: 'batches per optimizer step, whose gradients are accumulated',
     accepts: POSITIVE_INTEGER,
     flag: '--accumulation <n>'
   }),
@@ -173,10 +173,10 @@ export const TRAIN_SETTINGS: readonly Setting[] = Object.entries<z.ZodType>(sett
 )
 
 /**
- * The settings of a file with the flags over them.
+ * The settings of a file, overridden by flags.
  *
- * @param flags by the settings' names; what is undefined counts as not given
- * @throws {UsageError} naming every setting that does not fit
+ * @param flags by setting name; undefined means not given
+ * @throws {UsageError} naming every invalid setting
  */
 export async function loadTrainSettings(
   file: string | undefined,

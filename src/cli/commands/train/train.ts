@@ -23,9 +23,10 @@ export function trainCommand(): Command {
     .addHelpText(
       'after',
       `
-The keys of a record tell what it is: text; instruction, input, output (Alpaca);
-instruction, context, response (Dolly); conversations (ShareGPT); messages;
-prompt, completion. For other records, put a template into the config file:
+The keys of a record determine its format: text; instruction, input, output
+(Alpaca); instruction, context, response (Dolly); conversations (ShareGPT);
+messages; prompt, completion. For other records, put a template into the config
+file:
   { "template": { "prompt": "Q: {question}\\nA: ", "completion": "{answer}" } }
 
 The same data, settings, seed and executor give a bit-identical adapter on one

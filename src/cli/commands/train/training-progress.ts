@@ -3,7 +3,7 @@ import { printProgress } from '../../terminal/output.ts'
 /** Interval of lines when standard error is not a terminal, milliseconds. */
 const LINE_INTERVAL_MS = 5_000
 
-/** What a progress line says. */
+/** The values of a progress line. */
 export interface ProgressState {
   readonly step: number
   readonly steps: number
@@ -12,10 +12,10 @@ export interface ProgressState {
   readonly secondsLeft: number
 }
 
-/** Shows progress on standard error: one line that is written over on a terminal, else a line now and then. */
+/** Shows progress on standard error: one line that is overwritten on a terminal, otherwise a line from time to time. */
 export interface ProgressLine {
   show(state: ProgressState): void
-  /** A line of its own, which stays. */
+  /** Prints a separate line, which stays. */
   note(line: string): void
   end(): void
 }
@@ -33,7 +33,7 @@ export function progressText({ step, steps, loss, tokensPerSecond, secondsLeft }
   return `step ${String(step).padStart(width)}/${steps}  loss ${loss.toFixed(4)}  ${speed} tokens/s  ETA ${clock.join(':')}`
 }
 
-/** @param now the time, milliseconds */
+/** @param now current time, milliseconds */
 export function createProgressLine(now: () => number = Date.now): ProgressLine {
   const terminal = process.stderr.isTTY === true
   let shown = false

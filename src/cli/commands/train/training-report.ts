@@ -1,6 +1,6 @@
 import type { LocalTrainingResult, TrainingData } from '../../../model/index.ts'
 
-/** What a run made: what `--json` prints. */
+/** The result of a run, as printed by `--json`. */
 export interface TrainingReport {
   readonly out: string
   readonly adapterDigest: string
@@ -9,11 +9,11 @@ export interface TrainingReport {
   readonly bestStep?: number
   readonly examples: number
   readonly heldOutExamples: number
-  /** Records that were passed over since they do not fit (`--skip-bad`). */
+  /** Invalid records that were skipped (`--skip-bad`). */
   readonly badRecords: number
-  /** What of the data is not trained on, or not as its author may think. */
+  /** Notes on data that is not trained on, or not as its author may expect. */
   readonly notes: readonly string[]
-  /** Targets learned. */
+  /** Number of learned targets. */
   readonly tokens: number
   readonly loss: { readonly first: number; readonly last: number }
   readonly heldOutLoss: { readonly before: number; readonly after: number } | null
@@ -21,7 +21,7 @@ export interface TrainingReport {
   readonly seconds: number
 }
 
-/** @param tokensDone tokens of all rows that this process trained on, in `seconds` */
+/** @param tokensDone tokens in all rows that this process trained on in `seconds` */
 export function trainingReport(
   result: LocalTrainingResult,
   data: TrainingData,
@@ -45,7 +45,7 @@ export function trainingReport(
   }
 }
 
-/** A report as lines for people. */
+/** A report as text. */
 export function trainingReportText(report: TrainingReport): string {
   const { loss, heldOutLoss } = report
   const early = report.stoppedEarly ? ', stopped early' : ''

@@ -15,7 +15,7 @@ export const dataSettings = z.strictObject({
     flag: '--format <name>'
   }),
   template: setting(z.preprocess(fromJson, recordTemplateSchema.optional()), {
-    description: 'makes text, or prompt and completion, from records with other keys',
+    description: 'makes text, or prompt and completion, from records with unknown keys',
     accepts: 'an object like { "prompt": "Q: {question}", "completion": "{answer}" } or { "text": "{body}" }',
     absent: 'none'
   }),
@@ -33,7 +33,7 @@ export const dataSettings = z.strictObject({
   }),
   skipBad: setting(z.number().int().nonnegative().optional(), {
     absent: 'none',
-    description: 'records that may be passed over since they do not fit',
+    description: 'number of invalid records that may be skipped',
     accepts: NON_NEGATIVE_INTEGER,
     flag: '--skip-bad <n>'
   }),

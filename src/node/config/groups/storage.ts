@@ -15,11 +15,11 @@ export const storageSettings = z.strictObject({
     accepts: ACCEPTS_DURATION,
     unit: 'seconds'
   }),
-  keepStacks: setting(z.number().int().min(1).optional(), {
-    description: 'rounds whose stacks stay on disk; loam adapter export needs those of the rounds it exports',
+  keepStacks: setting(z.number().int().min(1).default(16), {
+    description:
+      'rounds whose stacks stay on disk; without them loam adapter export derives the adapter from the weights',
     accepts: 'a positive integer',
     unit: 'rounds',
-    absent: 'all of them',
     flag: '--keep-stacks <n>'
   })
 })

@@ -1,3 +1,4 @@
+import { loadZstd, zstdFrameHeader } from '../../../formats/index.ts'
 import { NetworkError } from '../requests/network-error.ts'
 
 /** Blocks in zstd (RFC 8878) between peers, on request. Storage and digests concern the uncompressed block. */
@@ -26,21 +27,10 @@ const PACKED_BYTES_MIN = 1024
 const SAVED_MIN = 1 / 16
 /** Number of latest incompressible blocks remembered. */
 const REMEMBERED_MAX = 4096
-const MAGIC = 0xfd2fb528
-
-/** The library, which can be initialised only once per process. */
-let library: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined
-
-async function loadLibrary(): Promise<typeof import('@bokuweb/zstd-wasm')> {
-  const zstd = await import('@bokuweb/zstd-wasm')
-  await zstd.init()
-  return zstd
-}
 
 /** Loads the compressor, which needs some megabytes. */
 export async function loadCompression(): Promise<Compression> {
-  library ??= loadLibrary()
-  const { compress, decompress } = await library
+  const { compress, decompress } = await loadZstd()
   const asTheyAre = new Set<string>()
   return {
     pack(digest, block) {
@@ -54,7 +44,7 @@ export async function loadCompression(): Promise<Compression> {
     },
     unpack(frame, length) {
       // The library allocates as much memory as a frame claims.
-      if (contentLength(frame) !== length)
+      if (zstdFrameHeader(frame)?.contentLength !== length)
         throw new NetworkError('protocol', 'a block arrived in a zstd frame of the wrong length')
       let block: Uint8Array
       try {
@@ -67,19 +57,4 @@ export async function loadCompression(): Promise<Compression> {
       return block
     }
   }
-}
-
-/** The content size in a frame's header, bytes (RFC 8878, 3.1.1.1); undefined if absent. */
-function contentLength(frame: Uint8Array): number | undefined {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-  if (frame.length < 5 || view.getUint32(0, true) !== MAGIC) return undefined
-  const descriptor = frame[4]!
-  const isSingleSegment = (descriptor & 0x20) !== 0
-  const at = 5 + (isSingleSegment ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!
-  const bytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6]!
-  if (bytes === 0 || frame.length < at + bytes) return undefined
-  if (bytes === 1) return view.getUint8(at)
-  if (bytes === 2) return view.getUint16(at, true) + 256
-  if (bytes === 4) return view.getUint32(at, true)
-  return Number(view.getBigUint64(at, true))
 }

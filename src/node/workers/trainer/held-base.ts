@@ -5,10 +5,13 @@ import {
   loadHeldWeights,
   replaceHeldWeights
 } from '../../../model/index.ts'
+import type { TrainingConfig } from '../../config/index.ts'
 import type { TrainingJob } from './training-job.ts'
 
 /** The weights that a job starts from, and their format in memory. */
-type WeightsWanted = Pick<TrainingJob, 'baseFolder' | 'modelFile' | 'training'>
+type WeightsWanted = Pick<TrainingJob, 'baseFolder' | 'modelFile'> & {
+  readonly training: Pick<TrainingConfig, 'baseFormat'>
+}
 
 /** One copy of the weights, kept across rounds: the modules merged by a round replace the previous ones in place. */
 export interface HeldBase {

@@ -1,24 +1,17 @@
-import { mkdir, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import {
-  decodeAdapterFile,
-  encodeAdapterFile,
-  type LoraAdapter,
-  sendAdapter
-} from '../../../adapter/index.ts'
 import {
   type BaseModelDescription,
   type CorpusReader,
   chooseExecutor,
   createLoraTrainer,
   type LoraTrainer,
-  loadTrainingData
+  loadTrainingData,
+  type TrainingData
 } from '../../../model/index.ts'
-import { writeFileAtomic } from '../../storage/atomic-file.ts'
 import type { BlockStore } from '../../storage/block-store.ts'
-import { messageOf } from '../../storage/peer-error.ts'
 import type { HeldBase } from './held-base.ts'
-import type { TrainedShard, TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
+import { newNotes } from './new-notes.ts'
+import { publishAdapter } from './publish-adapter.ts'
+import type { TrainingJob, TrainingProgress, TrainingResult } from './training-job.ts'
 
 /** State kept between rounds: the base weights, the compiled step, and the documents' tokens. */
 export interface TrainingSession {
@@ -31,12 +24,25 @@ export interface TrainingSession {
   ): Promise<TrainingResult>
 }
 
+/** The documents of a job, packed into its batches. */
+export function readTrainingData(
+  { data, documents, baseFolder, documentSeed, keptBack, training }: TrainingJob,
+  { tokenizer }: BaseModelDescription,
+  corpora: CorpusReader
+): Promise<TrainingData> {
+  const { batchSize, sequenceLength } = training
+  const source = { data: documents, folder: baseFolder, tokenizer }
+  return loadTrainingData(
+    { ...data, ...source, batchSize, sequenceLength, seed: documentSeed, keptBack },
+    corpora
+  )
+}
+
 /** A session without a compiled step yet. */
 export function createTrainingSession(base: HeldBase, corpora: CorpusReader): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
   let fallback: string | undefined
-  // A note on the data is told in the first round, and again when it changes.
-  const told = new Set<string>()
+  const fresh = newNotes()
 
   const trainerFor = async (
     { folder, config }: BaseModelDescription,
@@ -70,15 +76,7 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
     async train(job, store, onProgress, signal) {
       const { training } = job
       const description = base.describe(job.baseFolder)
-      const { batchSize, sequenceLength } = training
-      const data = await loadTrainingData(
-        {
-          ...job.data,
-          ...{ data: job.documents, folder: job.baseFolder, tokenizer: description.tokenizer },
-          ...{ batchSize, sequenceLength, seed: job.documentSeed, keptBack: job.keptBack }
-        },
-        corpora
-      )
+      const data = await readTrainingData(job, description, corpora)
       const trainer = await trainerFor(description, data.packing === 'isolated', job)
       // A cancelled training must not replace weights that others now use.
       signal.throwIfAborted()
@@ -95,45 +93,11 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
       })
       const said = fallback
       fallback = undefined
-      const notes = data.notes.filter((note) => !told.has(note))
-      for (const note of notes) told.add(note)
-      return { ...(await publish(adapter, data.examples, job, store)), fallback: said, notes }
+      return {
+        ...(await publishAdapter(adapter, data.examples, job, store)),
+        fallback: said,
+        notes: fresh(data.notes)
+      }
     }
-  }
-}
-
-/** Stores an adapter's shards, and writes its files to the home. */
-async function publish(
-  adapter: LoraAdapter,
-  samples: number,
-  job: TrainingJob,
-  store: BlockStore
-): Promise<TrainingResult> {
-  const residual = await readResidual(job.residualFile)
-  const sent = sendAdapter(adapter, job.dtype, residual.adapter, job.rankStabilised)
-  const shards: TrainedShard[] = []
-  let totalBytes = 0
-  for (const { blocks, byteLength, dtype: _dtype, ...description } of sent.shards) {
-    for (const { digest, bytes } of blocks) await store.putVerified(digest, bytes)
-    shards.push({ ...description, blocks: blocks.map(({ digest }) => digest) })
-    totalBytes += byteLength
-  }
-  await store.flush(shards.flatMap(({ blocks }) => blocks))
-  await mkdir(dirname(job.localPath), { recursive: true })
-  if (sent.residual.pairs.length > 0) {
-    await mkdir(dirname(job.residualPath), { recursive: true })
-    await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
-  }
-  await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
-  return { samples, shards, totalBytes, residualFault: residual.fault }
-}
-
-/** The residual of the last stacked shards. A damaged file only costs one round's rounding, so it is not an error. */
-async function readResidual(path: string | undefined): Promise<{ adapter?: LoraAdapter; fault?: string }> {
-  if (path === undefined) return {}
-  try {
-    return { adapter: decodeAdapterFile(await readFile(path)).adapter }
-  } catch (error) {
-    return { fault: messageOf(error) }
   }
 }

@@ -1,17 +1,25 @@
 import { createCorpusReader } from '../../../model/index.ts'
 import { BlockStore } from '../../storage/block-store.ts'
 import { messageOf } from '../../storage/peer-error.ts'
+import type { TrainerConnection } from './external/connection.ts'
+import { createExternalSession } from './external/external-session.ts'
+import { openTrainer } from './external/open-trainer.ts'
 import { createHeldBase } from './held-base.ts'
-import { createMeasuringSession } from './measure-update.ts'
-import { createTrainingSession } from './train-round.ts'
+import { createHeldOutReader } from './held-out-reader.ts'
+import { createMeasuringSession, type MeasuringSession } from './measure-update.ts'
+import { createTrainingSession, type TrainingSession } from './train-round.ts'
 import type { MeasuringJob, TrainerAnswer, TrainerRequest, TrainingJob } from './training-job.ts'
 
 /** Entry of the trainer process: one training at a time, with measurements beside it, until the channel closes. */
 const base = createHeldBase()
 // One for both: what is kept back is part of what was read for the training.
 const corpora = createCorpusReader()
-const session = createTrainingSession(base, corpora)
-const measuring = createMeasuringSession(base, corpora)
+const readText = createHeldOutReader(base, corpora)
+const training = createTrainingSession(base, corpora)
+const measuring = createMeasuringSession(base, readText)
+const inside: TrainingSession & MeasuringSession = { ...training, ...measuring }
+let external: { readonly trainer: string; readonly session: typeof inside } | undefined
+let connection: TrainerConnection | undefined
 let running: AbortController | undefined
 const measurements = new Map<number, AbortController>()
 
@@ -22,13 +30,28 @@ const answer = (message: TrainerAnswer): void => {
 /** The daemon logs the same warning from its own store. */
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
+/** The engine inside, or the external trainer that a job names. */
+function sessionFor({ external: asked, home }: Pick<MeasuringJob, 'external' | 'home'>): typeof inside {
+  if (asked === undefined) return inside
+  const { trainer } = asked
+  if (external?.trainer !== trainer) {
+    void connection?.stop()
+    connection = openTrainer(trainer, home)
+    external = {
+      trainer,
+      session: createExternalSession(home, { connection, base, corpora, readText, measuring })
+    }
+  }
+  return external.session
+}
+
 async function train(job: TrainingJob): Promise<void> {
   running = new AbortController()
   const { signal } = running
   try {
     const store = BlockStore.shared(job.home, silent)
     const report = (progress: object) => answer({ type: 'progress', ...progress } as TrainerAnswer)
-    answer({ type: 'done', ...(await session.train(job, store, report, signal)) })
+    answer({ type: 'done', ...(await sessionFor(job).train(job, store, report, signal)) })
   } catch (error) {
     answer(signal.aborted ? { type: 'cancelled' } : { type: 'failed', reason: messageOf(error) })
   }
@@ -39,7 +62,7 @@ async function measure(id: number, job: MeasuringJob): Promise<void> {
   measurements.set(id, stop)
   try {
     const store = BlockStore.shared(job.home, silent)
-    answer({ type: 'measured', id, loss: await measuring.measure(job, store, stop.signal) })
+    answer({ type: 'measured', id, loss: await sessionFor(job).measure(job, store, stop.signal) })
   } catch (error) {
     answer({ type: 'unmeasured', id, reason: messageOf(error) })
   } finally {

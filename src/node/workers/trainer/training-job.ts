@@ -34,6 +34,8 @@ export interface TrainingJob {
    */
   readonly residualFile: string | undefined
   readonly residualPath: string
+  /** The trainer in place of the engine inside: its command, or `attach`; and when its result is due, milliseconds since 1970. */
+  readonly external?: { readonly trainer: string; readonly deadline: number } | undefined
 }
 
 /** Progress of a training. */
@@ -65,6 +67,20 @@ export interface TrainingResult {
   readonly fallback?: string | undefined
   /** What of the data is not trained on, or not as its author may think; told once. */
   readonly notes?: readonly string[]
+  /** What trained, where it was not the engine inside. */
+  readonly trainer?: ExternalTrainer | undefined
+}
+
+/** What an external trainer says of itself and of a training. */
+export interface ExternalTrainer {
+  readonly name: string
+  readonly version: string
+  readonly device?: string | undefined
+  readonly precision?: string | undefined
+  /** Optimizer steps that were made. */
+  readonly steps: number
+  /** Privacy spent, as the trainer declares it. */
+  readonly privacy?: object | undefined
 }
 
 /** A file of text, or the part of the training documents that training does not see. */
@@ -95,6 +111,8 @@ export interface MeasuringJob {
   readonly clip: Readonly<Record<string, number>>
   /** The loss without the update, if measured before. */
   readonly before: number | undefined
+  /** As in {@link TrainingJob}. */
+  readonly external?: { readonly trainer: string } | undefined
 }
 
 /** From the daemon to the trainer process. */

@@ -144,6 +144,8 @@ describe('data, of which nothing is passed over in silence', () => {
     )
     const { examples, unlearned } = await read('b.jsonl', kto)
     assert.deepEqual([examples.length, unlearned], [1, 1])
+    for (const label of [0, 1])
+      await refused({ prompt: 'a', completion: 'b', label }, /"label": [01] may be a class, or a verdict/)
     // A class of texts, and one of completions that is a word.
     assert.equal((await read('c.jsonl', lines({ text: 'ham', label: false }))).examples.length, 1)
     assert.equal(
@@ -205,7 +207,7 @@ describe('data, of which nothing is passed over in silence', () => {
       await put(name, '{"text":"not for training"}')
     await put('data/train.jsonl', lines({ text: 'one' }))
     await put('more.jsonl.gz', gzipSync(lines({ text: 'two' })))
-    await put('c.parquet', 'PAR1')
+    await put('c.arrow', 'PAR1')
     await put('cover.png', 'x')
     const { examples, passedOver } = await readExamples(folder)
     assert.deepEqual(
@@ -214,11 +216,18 @@ describe('data, of which nothing is passed over in silence', () => {
     )
     assert.deepEqual(
       passedOver.map(({ file }) => file.slice(folder.length + 1)),
-      ['README.md', 'c.parquet', 'data/test-00000-of-00001.jsonl', 'dataset_infos.json', 'validation.csv']
+      [
+        'README.md',
+        'c.arrow',
+        'data/test-00000-of-00001.jsonl',
+        'dataset_infos.json',
+        'validation.csv',
+        'cover.png'
+      ]
     )
     // Named itself, a file is read.
     assert.equal((await readExamples(path('data/test-00000-of-00001.jsonl'))).examples.length, 1)
-    await assert.rejects(readExamples(path('c.parquet')), /Parquet is not supported: write it as JSONL/)
+    await assert.rejects(readExamples(path('c.arrow')), /Arrow is not supported: write it as Parquet/)
     await rm(path('data'), { recursive: true })
     await rm(path('more.jsonl.gz'))
     await assert.rejects(

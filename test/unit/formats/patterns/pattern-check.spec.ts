@@ -47,6 +47,16 @@ describe('the patterns of a tokenizer', () => {
     assert.equal(patternFault('a*b*c*|a*b*c*|(d*|e*|f*|g*)'), undefined)
   })
 
+  it('are refused where choices and optional parts combine in too many ways', () => {
+    for (const pattern of ['a?'.repeat(30) + 'a'.repeat(30), '(a|aa)'.repeat(40), 'a{0,9}'.repeat(20)])
+      assert.match(patternFault(pattern) ?? '', /ways/, pattern)
+    assert.match(patternFault('a{0,999}'.repeat(4)) ?? '', /unbounded/)
+    assert.equal(
+      patternFault('model\\.layers\\.(0|1|2|1[0-9])\\.(self_attn|mlp)\\.(q|k|v|o)_proj', 64),
+      undefined
+    )
+  })
+
   it('are looked for wherever tokenizer.json has them, and refused before any text is encoded', () => {
     const split = (Regex: string) => ({
       type: 'Split',

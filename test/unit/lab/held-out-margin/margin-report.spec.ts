@@ -4,7 +4,10 @@ import type { Measurement, Sent } from '../../../../lab/held-out-margin/margin-r
 
 /** What an update of member 0 does to the text of the others; its own gains. */
 function judged(sent: Sent, round: number, ...harms: number[]): Measurement[] {
-  return [-1, ...harms].map((harm, judge) => ({ round, sent, author: 0, judge, harm, share: harm / 4 }))
+  return [-1, ...harms].map((harm, judge) => ({
+    ...{ round, sent, author: 0, judge, harm, share: harm / 4 },
+    ...{ amplified: [2, 4, 8].map((weight) => weight * harm), agreement: -harm }
+  }))
 }
 
 describe('the report of the held-out margin', () => {

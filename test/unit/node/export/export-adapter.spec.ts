@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type LoraAdapter, mergeAdapter, stackAdapters } from '../../../../src/adapter/index.ts'
 import { encodeSafetensors, modelDigest, stackDigest, type TensorMap } from '../../../../src/formats/index.ts'
@@ -78,7 +78,7 @@ describe('the export of the adapter', function () {
     inHome(async (home, run) => {
       const modules = await sealedHome(home, 2)
       const { folder, rounds, rank, error } = await run(home, 'merged')
-      assert.deepEqual({ rounds, rank, error }, { rounds: [1, 2], rank: 4, error: 0 })
+      assert.deepEqual({ rounds, rank, error }, { rounds: [1, 2], rank: null, error: 0 })
       const merged = loadBaseModel(folder)
       for (const [name, { data }] of merged.weights) {
         const expected = modules.get(name.replace(/\.weight$/, '')) ?? base.weights.get(name)!
@@ -163,6 +163,41 @@ describe('the export of the adapter', function () {
       const tokens = metadata.get('tokenizer.ggml.tokens')!.value as string[]
       assert.equal(tokens.length, base.config.vocabularySize)
       assert.deepEqual(tensors.get('token_embd.weight'), base.weights.get('model.embed_tokens.weight'))
+    }))
+
+  it('needs no stack for the model, and makes an adapter of what the weights have changed', () =>
+    inHome(async (home, run) => {
+      const modules = await sealedHome(home, 2)
+      for (const round of [1, 2]) await rm(roundFiles(home, round).stack)
+      const { folder } = await run(home, 'merged')
+      const merged = loadBaseModel(folder)
+      for (const [module, { data }] of modules)
+        assert.deepEqual(merged.weights.get(`${module}.weight`)!.data, data)
+      const before = moduleWeights(base, [...modules.keys()])
+      const spans = [
+        { rounds: undefined, from: before, rank: 4 },
+        { rounds: { first: 2, last: 2 }, from: undefined, rank: 2 }
+      ]
+      for (const { rounds, from, rank } of spans) {
+        const name = String(rank)
+        const options = { rounds, maxRank: rank, folder: join(home.folder, name) }
+        const exported = await run(home, 'peft', options)
+        assert.equal(exported.rank, rank)
+        // The weights were rounded to float32 in each round.
+        assert(exported.error > 0 && exported.error < 1e-4, String(exported.error))
+        assert.match(exported.notes!.join(), /the stacks of round\(s\).*are not here/)
+        const adapter = await readPeftFolder(exported.folder)
+        if (from === undefined) continue
+        for (const [module, { data }] of mergeAdapter(from, adapter).modules)
+          for (const [index, value] of data.entries())
+            assert(Math.abs(value - modules.get(module)!.data[index]!) < 1e-6)
+      }
+      assert((await run(home, 'gguf', { maxRank: 1 })).error > 0.01)
+      await rm(roundFiles(home, 1).model)
+      await assert.rejects(
+        run(home, 'peft', { rounds: { first: 2, last: 2 }, overwrite: true }),
+        /rounds\/1\/model\.safetensors is missing/
+      )
     }))
 
   it('refuses what is not there, or is not what was sealed', () =>

@@ -74,7 +74,7 @@ describe('logits service', () => {
       [{ truncateAt: 1 }, 'unknown-session'],
       [{ ids: Array.from({ length: 51 }, () => 1) }, 'malformed'],
       [{ ids: [SIZE] }, 'malformed'],
-      [{ draft: { count: 48, settings: { temperature: 1 }, seed: 1, stream: 0 } }, 'malformed']
+      [{ draft: { count: 48, settings: { temperature: 1 }, seed: 1, stream: 0, rows: false } }, 'malformed']
     ]
     for (const [part, fault] of refused)
       await assert.rejects(answerOf(service, 'a', request(session, part)), faultIs(fault))

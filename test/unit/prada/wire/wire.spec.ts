@@ -13,7 +13,9 @@ import {
   encodeVerifyRequest,
   type PositionRecord,
   type PositionRequest,
+  type RemoteDraft,
   SESSION_BYTES,
+  type SharedNoise,
   type VerifyRequest,
   WireError
 } from '../../../../src/prada/wire/index.ts'
@@ -40,6 +42,7 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
     precision: precisions,
     topK: fc.integer({ min: 1, max: 2 ** 22 }),
     firstTopK: fc.option(fc.integer({ min: 1, max: 2 ** 22 }), { nil: undefined }),
+    firstSkip: fc.nat(2 ** 22),
     positions: fc.array(positionRequests, { minLength: 1, maxLength: 30 }),
     noise: fc.option(
       plainRecord({
@@ -59,18 +62,26 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
           minP: fc.double({ min: 0, max: 1, noNaN: true })
         }),
         seed: fc.maxSafeNat(),
-        stream: fc.nat(2 ** 32 - 1)
+        stream: fc.nat(2 ** 32 - 1),
+        rows: fc.boolean()
       }),
       { nil: undefined }
-    )
+    ),
+    sameNoise: fc.boolean()
   })
-  .map(({ draft, noise, firstTopK, ...rest }) => ({
+  .map(({ draft, noise, firstTopK, firstSkip, sameNoise, ...rest }) => ({
     ...rest,
-    positions: rest.positions.slice(0, draft ? 1 : rest.ids.length),
+    positions: rest.positions.slice(0, rest.ids.length),
     ...(firstTopK !== undefined && { firstTopK }),
+    ...(firstTopK !== undefined && firstSkip > 0 && firstSkip < firstTopK && { firstSkip }),
     ...(noise && { noise }),
-    ...(draft && { draft })
+    ...(draft && { draft: noise && sameNoise ? asNoise(draft, noise) : draft })
   }))
+
+/** A draft that is drawn with the noise of the device's draws, as sessions ask for it. */
+function asNoise(draft: RemoteDraft, { seed, stream, temperature }: SharedNoise): RemoteDraft {
+  return { ...draft, settings: { ...draft.settings, temperature }, seed, stream }
+}
 
 describe('a request on the wire', () => {
   it('is read as it was written', () => {
@@ -117,20 +128,18 @@ function randomAnswer(seed: number, precision: Precision): Answer {
   const vocabularySize = 1 + (random.nextUint32() % 300)
   const topK = 1 + (random.nextUint32() % 12)
   const drafts = random.uniform() < 0.3 ? random.nextUint32() % 4 : 0
-  const positions = Array.from(
-    { length: drafts > 0 ? 1 : 1 + (random.nextUint32() % 5) },
-    (): PositionRequest => {
-      if (random.uniform() < 0.3) return 'row'
-      return Array.from({ length: vocabularySize }, (_, id) => id).filter(() => random.uniform() < 0.05)
-    }
-  )
+  const draftRows = random.uniform() < 0.3
+  const positions = Array.from({ length: 1 + (random.nextUint32() % 5) }, (): PositionRequest => {
+    if (random.uniform() < 0.3) return 'row'
+    return Array.from({ length: vocabularySize }, (_, id) => id).filter(() => random.uniform() < 0.05)
+  })
   const drawn = random.uniform() < 0.5 ? 1 + (random.nextUint32() % 12) : 0
   const from = random.nextUint32() % 1_000
   const firstTopK = 1 + (random.nextUint32() % 12)
-  const expected = { vocabularySize, topK, firstTopK, precision, positions, drafts, drawn, from }
+  const expected = { vocabularySize, topK, firstTopK, precision, positions, drafts, draftRows, drawn, from }
   const records = Array.from({ length: positions.length + drafts }, (_, index): PositionRecord => {
     const row = remoteRow(randomLogits(random, vocabularySize, 5), vocabularySize, precision)
-    const asked = positions[index] ?? []
+    const asked = positions[index] ?? (draftRows ? 'row' : [])
     const body =
       asked === 'row'
         ? ({ kind: 'row', row } as const)
@@ -142,7 +151,9 @@ function randomAnswer(seed: number, precision: Precision): Answer {
               ...(drawn > 0 && { draw: { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) } })
             })
           } as const)
-    return index < drafts ? { ...body, draft: random.nextUint32() % vocabularySize } : body
+    return index >= positions.length - 1 && index < positions.length - 1 + drafts
+      ? { ...body, draft: random.nextUint32() % vocabularySize }
+      : body
   })
   const digest = Uint8Array.from({ length: DIGEST_BYTES }, () => random.nextUint32() % 256)
   const bytes = Buffer.concat([
@@ -237,10 +248,9 @@ describe('an answer on the wire', () => {
   const header = encodeAnswerHeader({ digest: new Uint8Array(DIGEST_BYTES), from: 3 })
   const good = { ids: [1, 2, 4], values: [0, -1, -2], least: -1, tail: 0.25, drawn: 0 }
   const lies: Record<string, Partial<typeof good>> = {
-    'a value above the highest': { values: [0.5, -1, -2] },
     'no highest value': { values: [-1, -2, -3] },
-    NaN: { values: [0, Number.NaN, -2] },
-    'an asked id above the top': { values: [0, -1, -0.5] },
+    'an id told twice': { ids: [1, 1, 4] },
+    'an id outside of the vocabulary': { ids: [1, 9, 4] },
     'more tail than the other ids can have': { tail: 5 * Math.exp(-1) + 0.01 },
     'a negative tail': { tail: -1 },
     'a tail that is no number': { tail: Number.NaN },
@@ -265,6 +275,40 @@ describe('an answer on the wire', () => {
       const part = { ...good, ...lie }
       assert.throws(() => read(encodeRecord({ kind: 'part', part }, expected, [4])), WireError)
     })
+  const unwritable: Record<string, Partial<typeof good>> = {
+    'a value above the highest': { values: [0.5, -1, -2] },
+    NaN: { values: [0, Number.NaN, -2] },
+    'an asked id above the top': { values: [0, -1, -0.5] }
+  }
+  for (const [name, lie] of Object.entries(unwritable))
+    it(`cannot be written with ${name}`, () => {
+      const part = { ...good, ...lie }
+      assert.throws(() => encodeRecord({ kind: 'part', part }, expected, [4]), RangeError)
+    })
+  it('is refused with a row of NaN, or of values above 0', () => {
+    for (const value of [Number.NaN, 1]) {
+      const row = new Float32Array(size).fill(-1).fill(0, 0, 1).fill(value, 3, 4)
+      const bytes = encodeRecord({ kind: 'row', row }, expected, [])
+      const reader = createAnswerReader({ ...expected, positions: ['row'] })
+      assert.throws(() => reader.push(new Uint8Array([...header, ...bytes])), /log-probability is/)
+    }
+  })
+  it('leaves out the ids that the device has, and is shorter for it', () => {
+    const row = remoteRow(randomLogits(createSeededRandom(5), 200, 3), 200, 'float16')
+    const asking = { ...expected, vocabularySize: 200, precision: 'float16', positions: [[]] } as const
+    const all = partialRow(row, { topK: 64 })
+    const rest = partialRow(row, { topK: 64, skip: 16 })
+    assert.deepEqual(rest, { ...all, ids: all.ids.slice(16), values: all.values.slice(16) })
+    const whole = encodeRecord({ kind: 'part', part: all }, { ...asking, topK: 64 }, [])
+    const short = encodeRecord({ kind: 'part', part: rest }, { ...asking, topK: 64, skip: 16 }, [])
+    assert.ok(
+      short.length < 0.85 * whole.length && whole.length < 64 * 2.5,
+      `${short.length} of ${whole.length}`
+    )
+    const reader = createAnswerReader({ ...asking, firstTopK: 64, firstSkip: 16 })
+    const [read] = reader.push(new Uint8Array([...header, ...short]))
+    assert.deepEqual(read, { kind: 'part', part: rest })
+  })
   it('is refused with another k, another place, and more than was asked for', () => {
     const other = { ...expected, topK: 3 }
     assert.throws(() => read(encodeRecord({ kind: 'part', part: good }, other, [4])), /2 were asked for/)

@@ -214,6 +214,25 @@ describe('rule 5, vote: lock and precommit', () => {
 })
 
 describe('rule 5, vote: views', () => {
+  it('end at once with q precommits for none where the proposer was not heard for rounds, and only there', () => {
+    const proposer = table.proposer(0)
+    const waiting = others.filter((member) => member !== proposer)
+    const afterVain = (absences: ReadonlyMap<string, number>): Seat => {
+      const seat = table.sit(self)
+      seat.state = { ...seat.state, absences }
+      seat.timeout('gather')
+      seat.hear(...waiting.map((member) => table.ready(member, [])))
+      seat.timeout('propose/0')
+      seat.hear(...votes('prevote', 0, null, waiting))
+      assert.deepEqual(voted(seat, 'precommit'), { 0: null })
+      assert.equal(seat.state.view, 0)
+      seat.hear(...votes('precommit', 0, null, waiting))
+      return seat
+    }
+    assert.equal(afterVain(new Map([[hex(table.context.members[proposer]!.peer), 3]])).state.view, 1)
+    assert.equal(afterVain(new Map()).state.view, 0)
+  })
+
   it('f + 1 members ahead make it jump, f do not', () => {
     const seat = deciding()
     seat.hear(table.said(others[0]!, 'prevote', 7, { cut: null }))

@@ -51,7 +51,7 @@ describe('loam train: settings, log and progress', () => {
     await writeFile(path('c.json'), '{\n  "data": "D:\\Data"\n}')
     await assert.rejects(loadTrainSettings(path('c.json'), {}), {
       name: 'UsageError',
-      message: /c\.json is not JSON: line 2, column 14: \\D is not an escape/
+      message: /c\.json is not JSON: line 2, column 14: \\D is not a JSON escape/
     })
     await assert.rejects(loadTrainSettings(path('missing.json'), {}), /config file not found/)
   })

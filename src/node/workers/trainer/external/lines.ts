@@ -1,0 +1,28 @@
+import { StringDecoder } from 'node:string_decoder'
+
+/**
+ * Cuts a stream of bytes into lines.
+ *
+ * @param limit longest line, bytes
+ * @param onLine hears each line without its end
+ * @param onExcess hears the beginning of a line that is longer, once; nothing follows
+ * @returns what to call with each piece of the stream
+ */
+export function lineSplitter(
+  limit: number,
+  onLine: (line: string) => void,
+  onExcess: (beginning: string) => void
+): (piece: Buffer) => void {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  let isOver = false
+  return (piece) => {
+    if (isOver) return
+    const parts = (rest + decoder.write(piece)).split('\n')
+    rest = parts.pop()!
+    for (const part of parts) if (part.trim() !== '') onLine(part.trimEnd())
+    if (rest.length <= limit) return
+    isOver = true
+    onExcess(rest.slice(0, 200))
+  }
+}

@@ -1,0 +1,92 @@
+import { float16ToFloat32, float32ToFloat16 } from '../../formats/elements/half-floats.ts'
+import type { Precision } from '../core/remote-row.ts'
+import type { BitReader, BitWriter } from './bits.ts'
+import { WireError } from './wire-error.ts'
+
+/** An id with its value, relative to the highest. */
+export interface ToldValue {
+  readonly id: number
+  readonly value: number
+}
+
+const words = new DataView(new ArrayBuffer(4))
+
+/** A value from −∞ to 0 as a whole number that grows as the value falls: the bits of its magnitude. */
+export function depthOf(value: number, precision: Precision): number {
+  if (!(value <= 0)) throw new RangeError(`a relative log-probability is ${value}`)
+  if (precision === 'float16') return float32ToFloat16(value) & 0x7fff
+  words.setFloat32(0, value)
+  return words.getUint32(0) & 0x7fffffff
+}
+
+function valueAt(depth: number, precision: Precision): number {
+  // No value has a sign at 0.
+  if (precision === 'float16') return 0 - float16ToFloat32(depth)
+  words.setUint32(0, depth)
+  return 0 - words.getFloat32(0)
+}
+
+/** Depth of −∞: nothing is deeper. */
+function deepest(precision: Precision): number {
+  return precision === 'float16' ? 0x7c00 : 0x7f800000
+}
+
+/** Bits of an id. */
+function idBits(size: number): number {
+  return Math.ceil(Math.log2(size))
+}
+
+/**
+ * Writes ids with their values from the highest on: each id in as many bits as the vocabulary needs, each value as the
+ * steps of its precision below the one before.
+ *
+ * @param from depth that none is above
+ */
+export function writeRanked(
+  writer: BitWriter,
+  entries: readonly ToldValue[],
+  { size, precision, from }: { readonly size: number; readonly precision: Precision; readonly from: number }
+): void {
+  const ranked = entries.toSorted((a, b) => b.value - a.value || a.id - b.id)
+  const depths = ranked.map(({ value }) => depthOf(value, precision))
+  writer.rice(
+    depths.map((depth, place) => depth - (depths[place - 1] ?? from)),
+    (place) => writer.put(ranked[place]!.id, idBits(size))
+  )
+}
+
+/** @throws {WireError} when an id lies outside the vocabulary, or a value is NaN */
+export function readRanked(
+  reader: BitReader,
+  count: number,
+  { size, precision, from }: { readonly size: number; readonly precision: Precision; readonly from: number }
+): { readonly ids: number[]; readonly values: number[]; readonly last: number } {
+  const ids: number[] = []
+  const steps = reader.rice(count, deepest(precision), () => {
+    const id = reader.take(idBits(size))
+    if (id >= size) throw new WireError(`id ${id} lies outside the vocabulary of ${size}`)
+    ids.push(id)
+  })
+  let depth = from
+  const values = steps.map((step) => {
+    depth += step
+    if (depth > deepest(precision)) throw new WireError('a relative log-probability is below −∞')
+    return valueAt(depth, precision)
+  })
+  return { ids, values, last: depth }
+}
+
+/** Writes values of ids that the reader knows, none above the depth `from`. */
+export function writeValues(
+  writer: BitWriter,
+  values: readonly number[],
+  precision: Precision,
+  from: number
+): void {
+  writer.rice(values.map((value) => depthOf(value, precision) - from))
+}
+
+/** @throws {WireError} when a value is NaN */
+export function readValues(reader: BitReader, count: number, precision: Precision, from: number): number[] {
+  return reader.rice(count, deepest(precision) - from).map((step) => valueAt(from + step, precision))
+}
