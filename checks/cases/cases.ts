@@ -208,7 +208,7 @@ const DATA: readonly Case[] = [
   trainCase(
     'data-gz-folder',
     '',
-    // Its c.parquet is none: what begins and ends like one.
+    // Its c.parquet only begins and ends like a Parquet file.
     refusal('names c.parquet, which is damaged', /c\.parquet is not a Parquet file that can be read/)
   ),
   trainCase('data-gz', 'one.jsonl.gz', targets(527)),

@@ -28,7 +28,7 @@ export async function runGeneration(flags: GenerateFlags): Promise<void> {
   const folder = baseModelFolder(flags.model)
   requireBaseModel(folder)
   const { config, tokenizer, weights, generation } = loadBaseModel(folder)
-  const adapter = flags.adapter === undefined ? undefined : await readAdapterPath(flags.adapter)
+  const adapter = flags.adapter === undefined ? undefined : await readAdapterPath(flags.adapter, folder)
   const ids = await promptIds(flags, folder, tokenizer)
   const sampling = chooseSampling(flags, generation)
   if (generation.unused !== undefined) printProgress(generation.unused)
