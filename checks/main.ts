@@ -31,6 +31,11 @@ runNamed({
         'tiny models of every family compute what transformers, PEFT and llama.cpp compute; writes the table',
       file: './families/check-families.js'
     },
+    folders: {
+      summary:
+        'transformers and PEFT compute with folders that Loam writes what Loam computes, with real tokenizers',
+      file: './peft/judge-folders.js'
+    },
     cases: {
       summary: 'inputs based on public bug reports through the real commands, if ../shared/cases exists',
       file: './cases/check-cases.js'
