@@ -48,6 +48,10 @@ runNamed({
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'
     },
+    trainer: {
+      summary: 'the Python package loam-trainer installs, and passes its own checks and tests',
+      file: './trainer/check-trainer.js'
+    },
     package: {
       summary: 'the packed package installs with default settings, and works',
       file: './package/check-package.js'
