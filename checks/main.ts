@@ -26,6 +26,11 @@ runNamed({
       summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
       file: './peft/check-peft.js'
     },
+    families: {
+      summary:
+        'tiny models of every family compute what transformers, PEFT and llama.cpp compute; writes the table',
+      file: './families/check-families.js'
+    },
     folders: {
       summary:
         'transformers and PEFT compute with folders that Loam writes what Loam computes, with real tokenizers',
