@@ -110,11 +110,14 @@ describe('base model folder', () => {
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(
       () => loadBaseModel(folder),
-      /gate_proj.weight has shape \[24,16\], config.json asks for \[25,16\]/
+      /gate_proj.weight has shape \[24,16\], but config.json specifies \[25,16\]/
     )
     save()
     edit('config.json', (json) => ({ ...json, tie_word_embeddings: false }))
-    assert.throws(() => loadBaseModel(folder), /lm_head.weight is missing, config.json asks for \[29,16\]/)
+    assert.throws(
+      () => loadBaseModel(folder),
+      /lm_head.weight is missing, but config.json specifies \[29,16\]/
+    )
     save()
     edit('config.json', (json) => ({ ...json, vocab_size: 3 }))
     assert.throws(() => loadBaseModel(folder), /ids up to 11, but config.json, vocab_size is 3/)

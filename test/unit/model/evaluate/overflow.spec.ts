@@ -51,7 +51,7 @@ describe('weights that are finite, with a forward pass that is not', () => {
 
   it('give no next token', async () => {
     const decoder = createDecoder({ config: TINY_CONFIG, executor })
-    await assert.rejects(decoder.start(weights).append([1, 2, 3]), /a logit behind token 3 is not finite/)
+    await assert.rejects(decoder.start(weights).append([1, 2, 3]), /a logit after token 3 is not finite/)
     await decoder.dispose()
   })
 })
