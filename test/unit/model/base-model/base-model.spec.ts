@@ -105,7 +105,7 @@ describe('base model folder', () => {
     assert.throws(() => loadBaseModel(folder), /names \.\.\/secret.safetensors/)
   })
 
-  it('says what does not fit', () => {
+  it('names what is invalid', () => {
     save()
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(
@@ -125,7 +125,7 @@ describe('base model folder', () => {
     edit('tokenizer_config.json', (json) => ({ ...json, bos_token: '<none>' }))
     assert.throws(() => loadBaseModel(folder), /bos_token <none>/)
     writeFileSync(join(folder, 'adapter_config.json'), '{}')
-    assert.throws(() => loadBaseModel(folder), /holds a base model and adapter_config\.json.*--adapter/)
+    assert.throws(() => loadBaseModel(folder), /contains a base model and adapter_config\.json.*--adapter/)
     rmSync(join(folder, 'adapter_config.json'))
     writeFileSync(join(folder, 'tokenizer.json'), '{')
     assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
@@ -133,7 +133,7 @@ describe('base model folder', () => {
     assert.throws(() => loadBaseModel(folder), /config.json must contain one JSON object/)
   })
 
-  it('is not written with weights that do not fit', () => {
+  it('is not written with weights of other shapes', () => {
     const cut = new Map(weights)
     cut.delete('model.norm.weight')
     const options = { config: TINY_CONFIG, weights: cut, tokenizerJson: {}, tokenizerConfigJson: {} }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { TokenBuckets } from '../../../../../src/node/network/limits/token-bucket.ts'
 import {
   authorBudget,
   ExcessLog,
   edgeBudgets
 } from '../../../../../src/node/network/gossip/message-budget.ts'
+import { TokenBuckets } from '../../../../../src/node/network/limits/token-bucket.ts'
 import { memoryLog } from '../../memory-log.ts'
 
 /** How many of `count` messages a second pass, for so many seconds. */
@@ -45,7 +45,7 @@ describe('the budget of messages of one author', () => {
       if (own.take('author', at)) assert(edge.take('neighbour author', 5_000 * Math.ceil(at / 5_000)))
   })
 
-  it('is told of in the log once a minute for each author', () => {
+  it('is logged once a minute for each author', () => {
     const log = memoryLog()
     const excess = new ExcessLog(log)
     for (let at = 0; at < 120_001; at += 1_000) excess.note('A', 'B', at)
