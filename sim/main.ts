@@ -4,8 +4,9 @@ import { loadSubject, MUTANTS } from './mutants/index.ts'
 import type { SeedResult } from './runs/run-seed.ts'
 import { drawScenario } from './scenarios/draw-scenario.ts'
 import { appendResult, readResults } from './support/results-file.ts'
+import { writeBetweenMarks } from './support/write-between-marks.ts'
 import { mutantTable } from './sweep/mutant-table.ts'
-import { histogram, replayOf, summarise } from './sweep/report.ts'
+import { histogram, replayOf, summarise, sweepMarkdown } from './sweep/report.ts'
 import { shrink } from './sweep/shrink.ts'
 import { sweep } from './sweep/sweep.ts'
 
@@ -56,7 +57,7 @@ const program = new Command('npm run sim --')
     '--results <file>',
     'append the result of every seed, or mutant, and resume where an earlier run stopped'
   )
-  .option('--document <file>', 'with --mutants: also write the table between its marks in this file')
+  .option('--document <file>', 'also write the table between its marks in this file')
   .option('--json', 'print one JSON object as the last line', false)
   .addHelpText(
     'after',
@@ -75,7 +76,8 @@ async function runSweep({
   jobs,
   json,
   rounds,
-  results: file
+  results: file,
+  document
 }: Options): Promise<boolean> {
   const before = file === undefined ? [] : readResults<SeedResult>(file, ({ seed }) => seed)
   const isOfRun = ({ seed }: SeedResult) => seed >= from && seed < from + seeds
@@ -105,6 +107,7 @@ async function runSweep({
   tell(
     `${summary.seeds} seeds, ${summary.rounds} rounds: ${summary.violations} violations, ${summary.stalls} stalls`
   )
+  if (document !== undefined) writeBetweenMarks(document, 'sweep', sweepMarkdown(results))
   if (json) console.log(JSON.stringify(summary))
   return summary.failures.length === 0
 }

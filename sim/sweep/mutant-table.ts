@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { loadSubject, MUTANTS } from '../mutants/index.ts'
 import type { SeedResult } from '../runs/run-seed.ts'
 import { SITUATION_SEEDS, situations } from '../scenarios/situations.ts'
 import { appendResult, readResults } from '../support/results-file.ts'
+import { writeBetweenMarks } from '../support/write-between-marks.ts'
 import { sweep } from './sweep.ts'
 
 /** Result of one mutant. */
@@ -106,7 +106,7 @@ export async function mutantTable(
   const results = drawn ? await runMutants({ ...options, known }, note) : await runSituations(note)
   const table = tableOf(results)
   const survivors = results.filter(({ caught }) => caught === undefined).map(({ mutant }) => mutant)
-  if (document !== undefined) writeInto(document, drawn ? 'drawn' : 'situations', table)
+  if (document !== undefined) writeBetweenMarks(document, drawn ? 'drawn' : 'situations', table)
   console.log(json ? JSON.stringify({ mutants: results.length, survivors }) : table)
   return survivors.length === 0
 }
@@ -117,15 +117,4 @@ function tableOf(results: readonly MutantResult[]): string {
     return `| \`${mutant}\` | ${MUTANTS[mutant]!.says} | ${by} | ${caught === undefined ? `> ${seeds}` : seeds} |`
   })
   return ['| mutant | what is broken | killed by | seeds needed |', '|---|---|---|---|', ...rows].join('\n')
-}
-
-/** Replaces the table between the marks of that name. */
-function writeInto(document: string, mark: string, table: string): void {
-  const text = readFileSync(document, 'utf8')
-  const [start, end] = [`<!-- ${mark} -->\n`, '<!-- end -->']
-  const from = text.indexOf(start) + start.length
-  const to = text.indexOf(end, from)
-  if (!text.includes(start) || to < 0)
-    throw new Error(`${document} lacks the marks ${start.trim()} and ${end}`)
-  writeFileSync(document, `${text.slice(0, from)}\n${table}\n\n${text.slice(to)}`)
 }

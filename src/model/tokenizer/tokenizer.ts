@@ -12,6 +12,7 @@ import {
   type SpecialTokens,
   type TokenizerConfigs
 } from './special-tokens.ts'
+import { requireAddedTokens, requireKnownTokenizer } from './tokenizer-keys.ts'
 
 /** Upper bound of a tokenizer's ids: far above any real one. */
 const IDS_MAX = 2 ** 24
@@ -47,6 +48,7 @@ export function readTokenizerConfigs(folder: string): TokenizerConfigs {
   return {
     config: optional('tokenizer_config.json') ?? {},
     specialTokensMap: optional('special_tokens_map.json'),
+    addedTokens: optional('added_tokens.json'),
     modelConfig: optional('config.json')
   }
 }
@@ -80,7 +82,9 @@ export function createTextTokenizer(
       )
   }
   requireSmallIds(tokenizerJson)
+  requireKnownTokenizer(tokenizerJson, config)
   const tokenizer = openTokenizer(tokenizerJson, config)
+  requireAddedTokens(files, (token) => tokenizer.token_to_id(token) !== undefined)
   const ids = specialIds(tokenizer, named, files)
   let highest = -1
   for (const id of tokenizer.get_vocab(true).values()) highest = Math.max(highest, id)

@@ -141,7 +141,7 @@ describe('the tensors of a model folder', () => {
           const { shape, data } = tensors.get(name)!
           return tensors.set(name, { shape, data: data.with(5, value) })
         })
-        const message = new RegExp(`model\\.safetensors: ${name} holds ${value} at element 5`)
+        const message = new RegExp(`model\\.safetensors: ${name} contains ${value} at element 5`)
         assert.throws(read, message)
         for (const format of ['f32', 'f16', 'int8'] as const)
           assert.throws(() => loadHeldWeights(folder, config, format), message)

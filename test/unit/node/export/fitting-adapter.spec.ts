@@ -22,7 +22,7 @@ const CONFIG: LlamaConfig = {
   outputBias: false,
   tiedHead: false
 }
-const TOKENIZER = { version: '1.0', model: { type: 'WordLevel', vocab: { a: 0, b: 1 }, unk_token: 'a' } }
+const TOKENIZER = { version: '1.0', model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: [] } }
 
 describe('an adapter for a base model', () => {
   let work: string
