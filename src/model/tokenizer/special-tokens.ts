@@ -35,7 +35,7 @@ export interface TokenizerConfigs {
   readonly config: object
   /** Contents of special_tokens_map.json, if there is one. */
   readonly specialTokensMap?: object | undefined
-/** Contents of added_tokens.json, if there is one. */
+  /** Contents of added_tokens.json, if there is one. */
   readonly addedTokens?: object | undefined
   /** Contents of config.json, which defines the end-of-text token if nothing else does. */
   readonly modelConfig?: object | undefined
