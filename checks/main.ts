@@ -26,6 +26,11 @@ runNamed({
       summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
       file: './peft/check-peft.js'
     },
+    folders: {
+      summary:
+        'transformers and PEFT compute with folders that Loam writes what Loam computes, with real tokenizers',
+      file: './peft/judge-folders.js'
+    },
     cases: {
       summary: 'inputs based on public bug reports through the real commands, if ../shared/cases exists',
       file: './cases/check-cases.js'

@@ -15,6 +15,8 @@ const NAMED_MAX = 6
 const SENTENCES: Readonly<Record<TokenizeNote, string>> = {
   thoughts: 'the chat template leaves out the reasoning of the answers of',
   messages: 'the chat template leaves out a message of',
+  'no beginning':
+    'the chat template does not write the beginning-of-sequence token (BOS), and transformers adds none to conversations: it is missing in',
   'special tokens': 'special tokens written out in the text are read as such in'
 }
 
