@@ -29,7 +29,7 @@ interface ExperimentOptions {
 
 const program = new Command('npm run lab -- experiment')
   .description(
-    'Compares the aggregation rules without a network, using the peers' engine: ten members with different text.'
+    'Compares the aggregation rules without a network, using the same engine as peers: ten members with different text.'
   )
   .option('--model <folder>', 'base model (default: the model that Loam ships)')
   .option('--rounds <n>', 'rounds of the long runs (default: 20)', count)
