@@ -38,7 +38,11 @@ const program = new Command('npm run lab -- experiment')
   .addOption(new Option('--split <splits...>', 'splits of the text to run').choices(SPLITS))
   .option('--learning-rate <x>', 'learning rate, in place of 0.003', positive)
   .option('--out <folder>', 'folder for results (default: docs/results; with --quick .loam/experiment-quick)')
-  .option('--quick', 'four members, two rounds, one seed: takes seconds, to check that everything runs', false)
+  .option(
+    '--quick',
+    'four members, two rounds, one seed: takes seconds, to check that everything runs',
+    false
+  )
   .option('--render', 'only write report and plots again from the results in --out', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
@@ -124,8 +128,7 @@ function weightsDigest({ weights }: BaseModel): string {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('must be a positive integer')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 
