@@ -23,6 +23,7 @@ interface Options {
   readonly prompts: number
   readonly tokens: number
   readonly ways: number
+  readonly stepsPerRound: number
   readonly checkpoint?: string
   readonly json: boolean
 }
@@ -48,6 +49,7 @@ const options = new Command('npm run lab -- prada-exactness')
   .option('--prompts <n>', 'texts', count, 200)
   .option('--tokens <n>', 'tokens of each', count, 64)
   .option('--ways <n>', 'of the 48 ways, how many each text is made in, in turn over the texts', count, 3)
+  .option('--steps-per-round <n>', 'training steps of a member in a round', count, 40)
   .option('--checkpoint <file>', 'JSON lines: what they hold is not computed again')
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
@@ -76,7 +78,7 @@ const settings = {
   ...experimentSettings(pair.proxy, false),
   members: 4,
   targetModules: ['all-linear'],
-  stepsPerRound: 40,
+  stepsPerRound: options.stepsPerRound,
   sequenceLength: 128,
   learningRate: 2e-3
 }
