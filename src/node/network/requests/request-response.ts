@@ -209,7 +209,8 @@ export async function request(
 }
 
 /**
- * Sends a request to a peer and gives the frames of its response as they come. Ending the loop early ends the exchange.
+ * Sends a request to a peer and gives the frames of its response as they come. Ending the loop early ends the exchange. A
+ * response that breaks off between two frames may look like one that has ended: its content has to tell.
  *
  * @throws what `request` throws; the deadline is that of the whole response
  */
