@@ -25,6 +25,10 @@ runNamed({
       summary: 'what valid messages that nobody needs cost the others, with real peers (Linux)',
       file: './flood/flood.js'
     },
+    'defence-price': {
+      summary: 'how much longer a round takes with the defences of a new charter, with real peers',
+      file: './defence-price/defence-price.js'
+    },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
     'draft-leak': {
       summary: 'what drafts tell a curious remote about the text behind an adapter',

@@ -9,9 +9,9 @@ import { experimentSettings } from '../experiments/settings.ts'
 
 import { trainingFlopsPerToken } from './training-flops.ts'
 
-/** What a LoRA step of a model costs. */
+/** The cost of a model's LoRA step. */
 export interface FineTuningCost {
-  /** Floating-point operations of a token: forward, and backward to the activations and the factors. */
+  /** Floating-point operations per token: forward, and backward to the activations and the factors. */
   readonly flopsPerToken: number
   readonly peakMB: number
   readonly msPerStep: number
@@ -24,7 +24,7 @@ interface Task {
 
 const STEPS = 6
 
-/** Makes some steps in a process of its own. */
+/** Runs some steps in a separate process. */
 export async function fineTuningCost(folder: string, rank: number): Promise<FineTuningCost> {
   const { result, peakMB } = await inChild<Omit<FineTuningCost, 'peakMB'>>(fileURLToPath(import.meta.url), {
     folder,

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts'
 
-/** Rules on who speaks, who joins and leaves, and what is held against whom. */
+/** Rules on who may send what, who joins and leaves, and evidence. */
 export const MEMBER_MUTANTS = {
   signature: {
     rule: 'The envelope check',
@@ -69,7 +69,7 @@ export const MEMBER_MUTANTS = {
     rule: '11 Membership',
     says: 'a membership request may take effect again',
     file: 'messages/membership.ts',
-    find: "if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has taken effect before'",
+    find: "if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has already taken effect'",
     replace: '',
     invariant: 'spent',
     seed: 1

@@ -1,12 +1,11 @@
 /**
- * The round protocol as pure functions: members agree on which shards a round stacks and on the digest of what they built
- * (`docs/protocol.md`). No clock, no I/O, no ambient randomness: the shell feeds events in and carries effects out.
+ * The round protocol as pure functions: members agree on which shards a round stacks and on the digest of what they
+ * built (`docs/spec/README.md`). No clock, no I/O, no ambient randomness: the shell feeds in events and carries out
+ * effects.
  *
- * @example
- * const environment = { signer: createSigner(seed), verify: verifyEd25519 }
- * let { state, effects } = start(genesisContext(decodeCharter(file, verifyEd25519)), environment)
- * // carry the effects out, in their order; then, for whatever happens:
- * ;({ state, effects } = step(state, event, environment))
+ * @example const environment = { signer: createSigner(seed), verify: verifyEd25519 } let { state, effects } =
+ * start(genesisContext(decodeCharter(file, verifyEd25519)), environment) // carry out the effects in order; then, for
+ * each event: ;({ state, effects } = step(state, event, environment))
  */
 
 export {

@@ -20,31 +20,31 @@ import type { Effect, LogRecord } from './state/effects.ts'
 import type { PeerEvent } from './state/events.ts'
 import { initialState, type PeerState, stateOf } from './state/state.ts'
 
-/** What a peer brings to every step: its key and the verifier of signatures. */
+/** A peer's inputs to every step: its key and the verifier of signatures. */
 export interface Environment {
   readonly signer: Signer
   readonly verify: Verify
   /**
-   * The own clock at this step, in whole milliseconds, from any start; it never goes back. Deadlines follow what it shows
-   * (rule 5 *Vote*); without a clock they are the charter's.
+   * This peer's clock at this step, in whole milliseconds from any origin; it never goes back. Deadlines adapt to it
+   * (rule 5 *Vote*); without a clock the charter's apply.
    */
   readonly now?: number
 }
 
-/** A state, and what the shell has to do for it. */
+/** A state, and the effects that the shell has to carry out. */
 export interface Step {
   readonly state: PeerState
   readonly effects: readonly Effect[]
 }
 
-/** Begins a consortium's first round, or any other, with nothing remembered. */
+/** Begins a consortium's first round, or any other, with an empty log. */
 export function start(context: RoundContext, environment: Environment): Step {
   return restore(context, [], environment)
 }
 
 /**
- * Begins after a restart, from what the log kept. A peer that lost sealed rounds may begin before rounds that its log still
- * knows: when it reaches one of them again, it goes on there and signs nothing new.
+ * Begins after a restart, from the log. A peer that lost sealed rounds may begin before rounds that its log still
+ * knows: when it reaches one of them again, it continues there and signs nothing new.
  *
  * @param records the log's records, oldest first
  * @param heldBack whether this peer signs nothing until the event `released` (rule 17 *Lost log*)
@@ -63,7 +63,7 @@ export function restore(
 }
 
 /**
- * The round protocol: takes one event, and returns the next state and its effects, to be carried out in their order. Pure;
+ * The round protocol: takes one event, and returns the next state and its effects, to be carried out in order. Pure;
  * signatures come from the environment's deterministic signer.
  */
 export function step(state: PeerState, event: PeerEvent, environment: Environment): Step {
@@ -71,7 +71,7 @@ export function step(state: PeerState, event: PeerEvent, environment: Environmen
   const { signer, verify, now } = environment
   const draft: Draft = { ...state, signer, verify, now, effects: [] }
   take(draft, event)
-  // In the step before, the rules ran until nothing changed: without a change there is nothing to do.
+  // In the previous step, the rules ran until nothing changed: without a change there is nothing to do.
   const isHeard = draft.messages !== state.messages
   if (draft.effects.length > 0 || hasChanged(state, draft, draft.messages)) applyRules(draft)
   else if (!isHeard) return { state, effects: [] }
@@ -83,7 +83,7 @@ function finish(draft: Draft): Step {
   return { state: stateOf(draft), effects: draft.effects }
 }
 
-/** Takes an event in; the rules act on it afterwards. */
+/** Applies an event; the rules act on it afterwards. */
 function take(draft: Draft, event: PeerEvent): void {
   switch (event.type) {
     case 'message':
@@ -127,7 +127,7 @@ function take(draft: Draft, event: PeerEvent): void {
 
 type WorkEvent = Extract<PeerEvent, { type: 'trained' | 'trainingFailed' | 'built' | 'timeout' }>
 
-/** Takes in what came of the own work, and of time. */
+/** Applies the results of this peer's own work, and timeouts. */
 function takeWork(draft: Draft, event: WorkEvent): void {
   if (event.type === 'built') {
     if (draft.committed === undefined || !equalBytes(event.cut, draft.committed.id)) return
@@ -164,7 +164,7 @@ const RULES: readonly Rule[] = [
   [advance, []]
 ]
 
-/** Runs all rules, in their order, until none changes anything: each acts once, when its time has come. */
+/** Runs all rules, in order, until none changes anything: each acts once, when its condition holds. */
 function applyRules(draft: Draft): void {
   for (let before: Draft | undefined; before === undefined || hasChanged(before, draft, before.messages); ) {
     before = { ...draft }
@@ -176,10 +176,10 @@ function applyRules(draft: Draft): void {
 }
 
 /**
- * Runs the rules that read messages of this kind, when one message is all that is new since all rules ran last: most
- * messages change nothing, and until a rule that reads their kind acts, no other has anything to do.
+ * Runs the rules that read messages of this kind, if a single message is all that is new since all rules last ran: most
+ * messages change nothing, and until a rule that reads their kind acts, no other rule has anything to do.
  *
- * @returns whether one of them acted, so that all have to run again; they go on where it left off
+ * @returns whether one of them acted, so that all have to run again; they continue where it left off
  */
 function readAlone(before: PeerState, draft: Draft, kind: Kind): boolean {
   const { messages } = draft

@@ -11,14 +11,14 @@ import { completeAuthors } from './state/needed.ts'
 import { allSlots, manifestOf, type Slot } from './state/slots.ts'
 import type { PeerState } from './state/state.ts'
 
-/** Most bytes of a sync request. */
+/** Maximum size of a sync request in bytes. */
 export const SYNC_REQUEST_BYTES_MAX = 64 * 1024
-/** Most bytes of a sync answer. */
+/** Maximum size of a sync response in bytes. */
 export const SYNC_ANSWER_BYTES_MAX = 5 * 1024 * 1024
-/** Most bytes of messages in one answer; the rest comes with the next. */
+/** Maximum bytes of messages in one response; the rest comes with the next. */
 const ANSWER_PAYLOAD_BYTES_MAX = 1024 * 1024
 const SLOTS_MAX = 1024
-/** Bytes of the slots in a request, so that it stays under its bound even with `wanted` full. */
+/** Maximum bytes of the slots in a request, so that it stays under its bound even if `wanted` is full. */
 const OWN_SLOTS_BYTES_MAX = 48 * 1024
 /** Bytes of a slot around its bitmap. */
 const SLOT_BYTES = 43
@@ -29,7 +29,7 @@ const requestSchema = z.strictObject({
   round: positiveSchema,
   parent: digestSchema,
   certified: membersBitmapSchema,
-  /** The authors of whose messages the asker needs no more, by kind and slot. */
+  /** The authors whose messages the requester does not need, by kind and slot. */
   have: z
     .array(
       z.strictObject({
@@ -39,17 +39,17 @@ const requestSchema = z.strictObject({
       })
     )
     .max(SLOTS_MAX),
-  /** Ids of manifests that the round depends on and the asker lacks. */
+  /** Ids of manifests that the round depends on and the requester lacks. */
   wanted: z.array(digestSchema).max(VOTERS_MAX)
 })
 
 const answerSchema = z.strictObject({
   version: z.literal(1),
-  /** Round that the answerer is in. */
+  /** The responder's round. */
   round: positiveSchema,
-  /** Latest round that the answerer attested (rule 17 *Lost log*). */
+  /** The latest round that the responder attested (rule 17 *Lost log*). */
   attested: counterSchema,
-  /** Sealed rounds from the asker's on, encoded, if the asker is behind. */
+  /** Encoded sealed rounds starting with the requester's, if the requester is behind. */
   sealedRounds: z.array(byteString()).max(64),
   certificates: z.array(certificateSchema).max(VOTERS_MAX),
   messages: z.array(byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX)).max(65_536)
@@ -57,10 +57,10 @@ const answerSchema = z.strictObject({
 
 /** What a peer holds of its round (rule 14 *Sync*). */
 export type SyncRequest = z.infer<typeof requestSchema>
-/** What another peer adds to it. */
+/** What the responder adds to it. */
 export type SyncAnswer = z.infer<typeof answerSchema>
 
-/** Rule 14 *Sync*: what this peer holds of its round, from which another can tell what it lacks. */
+/** Rule 14 *Sync*: describes what this peer holds of its round, so that another can tell what it lacks. */
 export function syncRequest(state: PeerState): SyncRequest {
   const { context } = state
   const have = allSlots(state).map(({ kind, slot }) => ({
@@ -97,7 +97,9 @@ function wantedManifests(state: PeerState): Uint8Array[] {
   return lacking.map(({ manifest }) => manifest).slice(0, VOTERS_MAX)
 }
 
-/** Rule 14 *Sync*: what `state` holds of the asker's round and the asker lacks, within the bound on an answer. */
+/**
+ * Rule 14 *Sync*: what `state` holds of the requester's round and the requester lacks, within the bound on a response.
+ */
 export function answerSync(
   state: PeerState,
   request: SyncRequest
@@ -121,12 +123,12 @@ export function answerSync(
   return { certificates, messages }
 }
 
-/** Whether a slot holds endorsements that a certificate stands for. */
+/** Whether a slot contains endorsements that a certificate replaces. */
 function isCertified({ certificates }: PeerState, { certified }: SyncRequest, { kind, slot }: Slot): boolean {
   return kind === 'endorsement' && (certificates.has(slot) || hasBit(certified, slot))
 }
 
-/** Looks up a slot in a request: a bitmap of the authors of whose messages the asker needs no more. */
+/** Looks up a slot in a request: a bitmap of the authors whose messages the requester does not need. */
 function membersHeld({ have }: SyncRequest): (slot: Slot) => Uint8Array {
   const byKind = groupBy(have, ({ kind }) => kind)
   const bitmaps = new Map(
@@ -135,7 +137,7 @@ function membersHeld({ have }: SyncRequest): (slot: Slot) => Uint8Array {
   return ({ kind, slot }) => bitmaps.get(kind)?.get(slot) ?? new Uint8Array()
 }
 
-/** The messages of a slot that the asker lacks, or wants because the round depends on them. */
+/** The messages of a slot that the requester lacks, or wants because the round depends on them. */
 function lackedOf({ byAuthor }: Slot, held: Uint8Array, { wanted }: SyncRequest): Uint8Array[] {
   const lacked: Uint8Array[] = []
   for (const [author, kept] of byAuthor) {
@@ -147,7 +149,7 @@ function lackedOf({ byAuthor }: Slot, held: Uint8Array, { wanted }: SyncRequest)
   return lacked
 }
 
-/** The bytes of a request. */
+/** Encodes a request. */
 export function encodeSyncRequest(request: SyncRequest): Uint8Array {
   return encodeCanonical(request)
 }
@@ -157,7 +159,7 @@ export function decodeSyncRequest(bytes: Uint8Array): SyncRequest {
   return decodeCanonical(bytes, requestSchema, SYNC_REQUEST_BYTES_MAX)
 }
 
-/** The bytes of an answer. */
+/** Encodes a response. */
 export function encodeSyncAnswer(answer: SyncAnswer): Uint8Array {
   return encodeCanonical(answer)
 }

@@ -21,8 +21,8 @@ export function mergeKernel(): MergeKernel {
 
 /**
  * The canonical merge on one thread: a factor A in the kernel's own memory, and rows of W + B·A in any pieces and
- * order. Per element a float32 accumulator from 0, k ascending, multiply rounded, add rounded (no fused
- * multiply-add), then one addition to W: the same bits on every processor (DESIGN §4).
+ * order. Per element a float32 accumulator from 0, k ascending, multiply rounded, add rounded (no fused multiply-add),
+ * then one addition to W: the same bits on every processor (docs/spec/aggregation.md).
  *
  * Its memory is about the size of A, and grows to the largest A loaded so far.
  */

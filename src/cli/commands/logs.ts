@@ -1,6 +1,12 @@
 import { Command, Option } from 'commander'
-import { LOG_LEVELS, LOG_TOPICS } from '../../node/log/levels.ts'
-import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
+import { LOG_LEVELS, LOG_TOPICS, type LogLevel, type LogTopic } from '../../node/log/levels.ts'
+import {
+  askingDaemon,
+  type ControlFlags,
+  daemonOf,
+  stoppedHomeOf,
+  untilInterrupted
+} from '../options/control-command.ts'
 import { commaSeparated, integer } from '../options/parsers.ts'
 import { EXIT, printProgress, printResult } from '../terminal/output.ts'
 import { printableLine } from '../terminal/printable.ts'
@@ -27,7 +33,7 @@ export function logsCommand(): Command {
       'after',
       `
 Shows only what the peer's own --log-level lets through; the whole log is in
-HOME/daemon.log. With --json, lines are printed as the peer writes them: one per
+HOME/daemon.log, which is read where the peer does not run. With --json, lines are printed as the peer writes them: one per
 line with --follow, otherwise in the "lines" array of one object.
 
 Examples:
@@ -48,6 +54,13 @@ function topics(text: string): string[] {
 }
 
 async function runLogs(flags: LogsFlags): Promise<void> {
+  const stopped = flags.follow === true ? undefined : await stoppedHomeOf(flags)
+  if (stopped !== undefined) {
+    const filter = { level: flags.level as LogLevel, topics: flags.topic as LogTopic[] }
+    const lines = (await stopped.logs(flags.lines, filter)) as LogLine[]
+    printResult({ lines }, flags, () => lines.map(lineText).join('\n'))
+    return
+  }
   const daemon = await daemonOf(flags)
   const filter = `${flags.level === undefined ? '' : `&level=${flags.level}`}${
     flags.topic === undefined ? '' : `&topic=${flags.topic.join(',')}`
@@ -57,15 +70,15 @@ async function runLogs(flags: LogsFlags): Promise<void> {
     printResult({ lines }, flags, () => lines.map(lineText).join('\n'))
     return
   }
-  const stopped = untilInterrupted()
+  const interrupted = untilInterrupted()
   for await (const { type, data } of daemon.events(
     `/v1/events?types=log&lines=${flags.lines}${filter}`,
-    stopped
+    interrupted
   )) {
     if (type === 'dropped') printProgress('note: too slow: some lines were left out; see HOME/daemon.log')
     else printResult(data as LogLine, flags, () => lineText(data as LogLine))
   }
-  if (stopped.aborted) return
+  if (interrupted.aborted) return
   printProgress('the daemon has ended')
   process.exitCode = EXIT.done
 }

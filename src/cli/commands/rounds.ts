@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { RoundView } from '../../node/control/index.ts'
-import { askingDaemon, type ControlFlags, daemonOf } from '../options/control-command.ts'
+import { askingDaemon, type ControlFlags, daemonOf, stoppedHomeOf } from '../options/control-command.ts'
 import { integer } from '../options/parsers.ts'
 import { printResult } from '../terminal/output.ts'
 import { sizeText, table } from '../terminal/table.ts'
@@ -19,7 +19,7 @@ export function roundsCommand(): Command {
       'after',
       `
 Times are seconds in each phase, known only for rounds sealed since this peer
-was started. Digests are abbreviated: loam verify and the other members show
+was started. A peer that does not run is read from its files. Digests are abbreviated: loam verify and the other members show
 the same ones in full.
 
 Examples:
@@ -30,12 +30,19 @@ Examples:
 }
 
 async function runRounds(flags: RoundsFlags): Promise<void> {
-  const daemon = await daemonOf(flags)
-  const before = flags.before === undefined ? '' : `&before=${flags.before}`
-  const result = await daemon.get<{ rounds: RoundView[] }>(`/v1/rounds?limit=${flags.limit}${before}`)
+  const result = { rounds: await roundsOf(flags) }
   printResult(result, flags, () =>
     result.rounds.length === 0 ? 'no round is sealed yet' : roundsText(result.rounds)
   )
+}
+
+async function roundsOf(flags: RoundsFlags): Promise<RoundView[]> {
+  const { limit, before } = flags
+  const stopped = await stoppedHomeOf(flags)
+  if (stopped !== undefined) return stopped.rounds(limit, before)
+  const daemon = await daemonOf(flags)
+  const range = before === undefined ? '' : `&before=${before}`
+  return (await daemon.get<{ rounds: RoundView[] }>(`/v1/rounds?limit=${limit}${range}`)).rounds
 }
 
 /** A table of rounds, at most 80 columns wide. */

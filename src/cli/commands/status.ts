@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { BaseProgress } from '../../node/base/base-progress.ts'
-import type { ControlClient, StatusView } from '../../node/control/index.ts'
+import type { ControlClient, StatusView, StoppedView } from '../../node/control/index.ts'
 import { homeAt } from '../../node/home/home.ts'
-import { askingDaemon, type ControlFlags, daemonOf, untilInterrupted } from '../options/control-command.ts'
+import {
+  askingDaemon,
+  type ControlFlags,
+  daemonOf,
+  stoppedHomeOf,
+  untilInterrupted
+} from '../options/control-command.ts'
 import { EXIT, printResult } from '../terminal/output.ts'
 import { sizeText, timeText } from '../terminal/table.ts'
 
@@ -21,7 +27,8 @@ export function statusCommand(): Command {
     .addHelpText(
       'after',
       `
-While the peer fetches its base model, the progress is shown. The exit code is 0
+While the peer fetches its base model, the progress is shown; of a peer that
+does not run, the last sealed round. The exit code is 0
 if the peer is ready (in a round, connected to a quorum, not behind), otherwise
 1. With --watch and --json, each update is one line.
 
@@ -34,14 +41,20 @@ Examples:
 
 async function runStatus(flags: StatusFlags): Promise<void> {
   let daemon: ControlClient | undefined
-  const look = async (): Promise<StatusView | StartingView> => {
+  const look = async (): Promise<StatusView | StartingView | StoppedView> => {
+    if (daemon === undefined) {
+      const stopped = await stoppedHomeOf(flags)
+      if (stopped !== undefined) return stopped.status()
+    }
     const starting = daemon === undefined ? await startingView(flags.home) : undefined
     if (starting !== undefined) return starting
     daemon ??= await daemonOf(flags)
     return daemon.get<StatusView>('/v1/status')
   }
-  const textOf = (status: StatusView | StartingView) =>
-    status.phase === 'fetching-base' ? startingText(status) : statusText(status)
+  const textOf = (status: StatusView | StartingView | StoppedView) => {
+    if (status.phase === 'stopped') return stoppedText(status)
+    return status.phase === 'fetching-base' ? startingText(status) : statusText(status)
+  }
   if (flags.watch !== true) {
     const status = await look()
     printResult(status, flags, () => textOf(status))
@@ -90,6 +103,16 @@ export function startingText({ reasons, home, pid, base }: StartingView): string
     ['base model', `${sizeText(done)} of ${sizeText(total)}, ${from}`],
     ['connected', `${connected} members`],
     ['process', String(pid)],
+    ['home', home]
+  ]
+  return lines.map(([name, value]) => `${name!.padEnd(11)}  ${value}`).join('\n')
+}
+
+/** As {@link statusText}, for a peer that does not run. */
+export function stoppedText({ reasons, home, lastSealed }: StoppedView): string {
+  const lines = [
+    ['ready', `no: ${reasons[0]}`],
+    ['last sealed', lastSealed === null ? 'none' : lastSealedText(lastSealed)],
     ['home', home]
   ]
   return lines.map(([name, value]) => `${name!.padEnd(11)}  ${value}`).join('\n')

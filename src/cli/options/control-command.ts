@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ControlClient } from '../../node/control/index.ts'
+import type { ControlClient, StoppedHome } from '../../node/control/index.ts'
 import { homeAt } from '../../node/home/home.ts'
 import type { OutputOptions } from '../terminal/output.ts'
 
@@ -19,6 +19,12 @@ export function askingDaemon(command: Command): Command {
 export async function daemonOf({ home }: ControlFlags): Promise<ControlClient> {
   const { connectControl } = await import('../../node/control/client.ts')
   return connectControl(homeAt(home))
+}
+
+/** The home, read from its files, where its daemon does not run; undefined where it does, or there is no history. */
+export async function stoppedHomeOf({ home }: ControlFlags): Promise<StoppedHome | undefined> {
+  const { stoppedHome } = await import('../../node/control/stopped-home.ts')
+  return stoppedHome(homeAt(home))
 }
 
 /** The reason with which {@link untilInterrupted} aborts on timeout. */

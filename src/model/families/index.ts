@@ -13,11 +13,14 @@ export {
   headParameter,
   hiddenStates,
   initialiseModel,
+  type LayerCache,
+  layerCaches,
   linearModules,
   type ModelConfig,
   modelConfigJson,
   parameterShapes,
-  parseModelConfig
+  parseModelConfig,
+  rotationChangeOf
 } from './registry.ts'
 export {
   type CommonConfig,

@@ -3,15 +3,42 @@ import type { Tensor } from '../../formats/tensor.ts'
 import type { GraphNode } from '../graph/index.ts'
 import { type GemmaConfig, gemmaFamily } from './gemma/index.ts'
 import { type Gpt2Config, gpt2Family } from './gpt2/index.ts'
+import { type GraniteConfig, graniteFamily } from './granite/index.ts'
+import { type Lfm2Config, lfm2Family } from './lfm2/index.ts'
 import { type LlamaConfig, llamaFamily } from './llama/index.ts'
+import { type MinistralConfig, ministralFamily } from './ministral/index.ts'
+import { type OlmoConfig, olmoFamily } from './olmo/index.ts'
+import { type Phi3Config, phi3Family } from './phi3/index.ts'
 import { readConfig, refuseKey } from './shared/config-reader.ts'
 import type { LinearModule, ModelFamily } from './shared/model-family.ts'
 import type { ModelNodes } from './shared/model-nodes.ts'
+import { rotationChange } from './shared/rope.ts'
+import { TOWERS, textTowerOf } from './shared/text-tower.ts'
+import { type SmolLm3Config, smolLm3Family } from './smollm3/index.ts'
 
 /** The config of a model of any family. */
-export type ModelConfig = LlamaConfig | Gpt2Config | GemmaConfig
+export type ModelConfig =
+  | LlamaConfig
+  | Gpt2Config
+  | GemmaConfig
+  | SmolLm3Config
+  | Phi3Config
+  | GraniteConfig
+  | OlmoConfig
+  | Lfm2Config
+  | MinistralConfig
 
-const familyByName = { llama: llamaFamily, gpt2: gpt2Family, gemma: gemmaFamily }
+const familyByName = {
+  llama: llamaFamily,
+  gpt2: gpt2Family,
+  gemma: gemmaFamily,
+  smollm3: smolLm3Family,
+  phi3: phi3Family,
+  granite: graniteFamily,
+  olmo: olmoFamily,
+  lfm2: lfm2Family,
+  ministral: ministralFamily
+}
 const modelTypeSchema = z.looseObject({ model_type: z.string() })
 
 /** The family that a config belongs to. */
@@ -26,10 +53,12 @@ export function familyOf<Config extends ModelConfig>(config: Config): ModelFamil
  */
 export function parseModelConfig(json: unknown): ModelConfig {
   const { model_type } = readConfig(modelTypeSchema, json)
+  const text = textTowerOf(json, model_type)
+  if (text !== undefined) return { ...parseModelConfig(text.json), tower: text.tower } as ModelConfig
   const families = Object.values(familyByName)
   const family = families.find(({ modelTypes }) => modelTypes.includes(model_type))
   if (family === undefined) {
-    const known = families.flatMap(({ modelTypes }) => modelTypes)
+    const known = [...families.flatMap(({ modelTypes }) => modelTypes), ...Object.keys(TOWERS)]
     return refuseKey('model_type', model_type, known.join(', '))
   }
   return family.parseConfig(json)
@@ -38,6 +67,43 @@ export function parseModelConfig(json: unknown): ModelConfig {
 /** The config.json that `parseModelConfig` reads back into `config`. */
 export function modelConfigJson(config: ModelConfig): Record<string, unknown> {
   return familyOf(config).configJson(config)
+}
+
+/** What generating keeps of a layer's tokens. */
+export type LayerCache =
+  | {
+      /** Keys and values, all of them. */
+      readonly kind: 'attention'
+      readonly keyHeads: number
+      readonly headSize: number
+    }
+  | {
+      /** What a convolution reads, of the last tokens. */
+      readonly kind: 'convolution'
+      readonly width: number
+      readonly tokens: number
+    }
+
+/** What generating keeps of the tokens of every layer. */
+export function layerCaches(config: ModelConfig): LayerCache[] {
+  const { layers, keyValueHeads: keyHeads, headSize, hiddenSize: width } = config
+  const convolution = 'convolution' in config ? config.convolution : undefined
+  return Array.from({ length: layers }, (_, index) =>
+    convolution?.layers[index]
+      ? { kind: 'convolution', width, tokens: convolution.width - 1 }
+      : { kind: 'attention', keyHeads, headSize }
+  )
+}
+
+/**
+ * Tokens from which on a text is rotated in another way as a whole (longrope), so that what was kept of a shorter one does
+ * not hold; undefined where there is no such length.
+ */
+export function rotationChangeOf(config: ModelConfig): number | undefined {
+  if (!('ropeTheta' in config)) return undefined
+  const scalings = [config.ropeScaling, config.localRope?.scaling]
+  const lengths = scalings.flatMap((scaling) => rotationChange(scaling, config.maxPositions) ?? [])
+  return lengths[0]
 }
 
 /** Shape of every parameter by its Hugging Face name. */

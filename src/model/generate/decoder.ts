@@ -8,7 +8,7 @@ import {
 } from '../executor/index.ts'
 import { oneAtATime } from '../executor/one-at-a-time.ts'
 import { overflow } from '../executor/overflow.ts'
-import type { ModelConfig } from '../families/index.ts'
+import { layerCaches, type ModelConfig, rotationChangeOf } from '../families/index.ts'
 import { checkTokenId } from '../tokenizer/token-id.ts'
 import { checkWeights } from '../weights/check-weights.ts'
 import { type DecodingShape, decodingGraph, maskName, PLACEMENT } from './decoding-graph.ts'
@@ -136,11 +136,17 @@ interface CachedTextParts {
 class CachedText implements DecodedText {
   readonly #parts: CachedTextParts
   readonly #cache: KeyValueCache
+  /** Tokens beyond which all are rotated in another way. */
+  readonly #changeLength: number | undefined
+  /** The tokens that are held, where they may have to be computed again. */
+  #ids: number[] = []
+  /** Whether what is held was computed for a text beyond that length. */
+  #isLong = false
 
   constructor(parts: CachedTextParts) {
     this.#parts = parts
-    const { layers, keyValueHeads: keyHeads, headSize } = parts.config
-    this.#cache = createKeyValueCache({ layers, keyHeads, headSize }, CACHE_BLOCK)
+    this.#cache = createKeyValueCache(layerCaches(parts.config), CACHE_BLOCK)
+    this.#changeLength = rotationChangeOf(parts.config)
   }
 
   get length(): number {
@@ -162,6 +168,7 @@ class CachedText implements DecodedText {
 
   truncate(length: number): void {
     this.#cache.truncate(length)
+    this.#ids.length = Math.min(this.#ids.length, length)
   }
 
   /** Appends all of `added`; logits behind the last `count`. */
@@ -171,7 +178,32 @@ class CachedText implements DecodedText {
     if (!Number.isInteger(count) || count < 1 || count > added.length)
       throw new RangeError(`the logits behind ${count} of ${added.length} tokens were asked for`)
     for (const id of added) checkTokenId(id, config)
-    if (this.length + added.length > context) throw contextError(this.length + added.length, context)
+    const total = this.length + added.length
+    if (total > context) throw contextError(total, context)
+    if (this.#changeLength === undefined) return this.#appendAll(added, count)
+    const before = this.#changeLength - this.length
+    // Logits on both sides of the change are those of two texts.
+    if (before > 0 && added.length > before && count > added.length - before) {
+      const first = await this.#appendParts(added.slice(0, before), count - (added.length - before))
+      const kept = first.map((row) => row.slice())
+      return [...kept, ...(await this.#appendParts(added.slice(before), added.length - before))]
+    }
+    const all = [...this.#ids, ...added]
+    const isLong = total > this.#changeLength
+    if (isLong === this.#isLong) {
+      const rows = await this.#appendAll(added, count)
+      this.#ids = all
+      return rows
+    }
+    this.truncate(0)
+    this.#isLong = isLong
+    const rows = await this.#appendAll(all, count)
+    this.#ids = all
+    return rows
+  }
+
+  /** Appends all of `added` as they are rotated now; logits behind the last `count`. */
+  async #appendAll(added: readonly number[], count: number): Promise<Float32Array[]> {
     const wanted: Float32Array[] = []
     for (let from = 0; from < added.length; from += LENGTH_MAX) {
       const part = added.slice(from, from + LENGTH_MAX)
@@ -218,14 +250,15 @@ class CachedText implements DecodedText {
   #runShape(tokens: number, count: number, held: number): DecodingShape {
     const { config, repeatable } = this.#parts
     const capacity = repeatable || held > 0 ? this.#cache.capacity : 0
+    const isLong = this.#isLong
     if (!repeatable) {
       const length = tokens === 1 ? 1 : Math.min(powerOfTwo(tokens), config.maxPositions)
-      return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length) }
+      return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length), isLong }
     }
     // One row is multiplied by other code than several are, which sums in another order.
     const length = powerOfTwo(tokens, RUN_MIN)
     const rows = length <= ALL_ROWS_MAX ? length : powerOfTwo(count, ALL_ROWS_MAX)
-    return { length, capacity, rows, placed: true }
+    return { length, capacity, rows, placed: true, isLong }
   }
 }
 
@@ -236,7 +269,7 @@ function createCompiledShapes(config: ModelConfig, executor: Executor) {
   return {
     async get(shape: DecodingShape): Promise<CompiledShape> {
       if (disposed) throw new Error('the decoder has been disposed')
-      const key = `${shape.length}x${shape.capacity}x${shape.rows}`
+      const key = `${shape.length}x${shape.capacity}x${shape.rows}${shape.isLong ? ' long' : ''}`
       let entry = compiled.get(key)
       if (!entry) {
         const { graph, windows } = decodingGraph(config, shape)

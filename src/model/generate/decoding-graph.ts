@@ -14,16 +14,20 @@ export interface DecodingShape {
   readonly rows?: number
   /** Whether attention reads new keys and values at their places in the cache; beside it where this is absent. */
   readonly placed?: boolean
+  /** Whether the text is so long that its rotations are others, where there are such lengths; not where it is absent. */
+  readonly isLong?: boolean
 }
 
 /** Name of the input that says where a placed run's tokens go: one-hot [1, 1, capacity, length]. */
 export const PLACEMENT = 'placement'
 
-/** Names under which a layer's cached keys and values are fed and its new ones returned. */
+/** Names under which a layer's cached keys and values (or what its convolution reads) are fed and its new ones returned. */
 export function cacheNames(
   layer: number
-): Record<'pastKeys' | 'pastValues' | 'newKeys' | 'newValues', string> {
+): Record<'pastKeys' | 'pastValues' | 'newKeys' | 'newValues' | 'pastRows' | 'newRows', string> {
   return {
+    pastRows: `cache.${layer}.past_rows`,
+    newRows: `cache.${layer}.new_rows`,
     pastKeys: `cache.${layer}.past_keys`,
     pastValues: `cache.${layer}.past_values`,
     newKeys: `cache.${layer}.new_keys`,
@@ -47,11 +51,12 @@ export interface DecodingGraph {
  * `positions` (int32 [length]), a mask for each kind of window, `last` (int32 [rows], the rows whose logits are wanted), the
  * parameters, and each layer's cached keys and values [1, keyHeads, capacity, headSize] unless `capacity` is 0. Outputs:
  * `logits` [rows, vocabularySize] and each layer's new keys and values [1, keyHeads, length, headSize]. A placed graph is
- * fed `placement` too, and its masks are [length, capacity].
+ * fed `placement` too, and its masks are [length, capacity]. Layers with a convolution have rows in place of keys and
+ * values: of the last tokens [1, tokens, hiddenSize] where `capacity` is not 0, and of all new ones.
  */
 export function decodingGraph(
   config: ModelConfig,
-  { length, capacity, rows = 1, placed = false }: DecodingShape
+  { length, capacity, rows = 1, placed = false, isLong = false }: DecodingShape
 ): DecodingGraph {
   const builder = new GraphBuilder()
   const parameters = new Map(
@@ -88,12 +93,21 @@ export function decodingGraph(
       return placedAttention(q, k, v, { ...past, placement }, maskOf(window), settings)
     return cachedAttention(q, k, v, past, maskOf(window), settings)
   }
-  const positions = { node: builder.input('positions', [length], 'int32'), limit: capacity + length }
+  const before = (layer: number, x: GraphNode, count: number): GraphNode | undefined => {
+    const { newRows, pastRows } = cacheNames(layer)
+    outputs[newRows] = x
+    return capacity > 0 ? builder.input(pastRows, [1, count, x.shape[2]!]) : undefined
+  }
+  const positions = {
+    node: builder.input('positions', [length], 'int32'),
+    limit: capacity + length,
+    textLength: isLong ? config.maxPositions : 1
+  }
   const inputIds = builder.input('inputIds', [1, length], 'int32')
   const hidden = hiddenStates(config, inputIds, {
     parameter,
     lora: new Map(),
-    sequence: { positions, attend }
+    sequence: { positions, attend, before }
   })
   const last = gatherRows(hidden, builder.input('last', [rows], 'int32'))
   const logits = matMul(last, parameter(headParameter(config)), { transposeB: true })

@@ -1,24 +1,21 @@
 import type { FeedValue } from '../executor/index.ts'
+import type { LayerCache } from '../families/index.ts'
 import { cacheNames } from './decoding-graph.ts'
 
-/** Shape of what one layer keeps a token. */
-export interface CacheShape {
-  readonly layers: number
-  readonly keyHeads: number
-  readonly headSize: number
+/** One array of a layer: what is kept of its tokens by head. */
+interface Kept {
+  /** Under which a run's new tokens come. */
+  readonly fresh: string
+  /** Under which it is fed. */
+  readonly past: string
+  readonly heads: number
+  readonly size: number
+  /** Only of this many last tokens is fed, which are 0 where there were none; of all if undefined. */
+  readonly lastTokens: number | undefined
+  data: Float32Array
 }
 
-interface Half {
-  readonly past: 'pastKeys' | 'pastValues'
-  readonly fresh: 'newKeys' | 'newValues'
-}
-
-const HALVES: readonly Half[] = [
-  { past: 'pastKeys', fresh: 'newKeys' },
-  { past: 'pastValues', fresh: 'newValues' }
-]
-
-/** Keys and values of one text, in arrays of a capacity that doubles when it is exceeded. */
+/** Keys, values and what convolutions read of one text, in arrays of a capacity that doubles when it is exceeded. */
 export interface KeyValueCache {
   /** Tokens held. */
   readonly length: number
@@ -35,11 +32,8 @@ export interface KeyValueCache {
 }
 
 /** An empty cache whose capacity grows from `block` tokens by doubling. */
-export function createKeyValueCache(
-  { layers, keyHeads, headSize }: CacheShape,
-  block: number
-): KeyValueCache {
-  const arrays = new Map<string, Float32Array>()
+export function createKeyValueCache(layers: readonly LayerCache[], block: number): KeyValueCache {
+  const kept = layers.flatMap(keptOf)
   let capacity = 0
   let length = 0
 
@@ -47,16 +41,12 @@ export function createKeyValueCache(
     let larger = Math.max(block, capacity)
     while (larger < wanted) larger *= 2
     if (larger === capacity) return
-    for (let layer = 0; layer < layers; layer++) {
-      for (const { past } of HALVES) {
-        const name = cacheNames(layer)[past]
-        const before = arrays.get(name)
-        const after = new Float32Array(keyHeads * larger * headSize)
-        for (let head = 0; before !== undefined && head < keyHeads; head++) {
-          const start = head * capacity * headSize
-          after.set(before.subarray(start, start + length * headSize), head * larger * headSize)
-        }
-        arrays.set(name, after)
+    for (const each of kept) {
+      const { heads, size, data: before } = each
+      each.data = new Float32Array(heads * larger * size)
+      for (let head = 0; head < heads; head++) {
+        const start = head * capacity * size
+        each.data.set(before.subarray(start, start + length * size), head * larger * size)
       }
     }
     capacity = larger
@@ -69,29 +59,55 @@ export function createKeyValueCache(
     get capacity() {
       return capacity
     },
-    feeds: () => arrays,
+    feeds: () => kept.map((each) => [each.past, fed(each, length)] as [string, FeedValue]),
     reserve: grow,
     append(outputs, fed, count) {
       grow(length + count)
-      for (let layer = 0; layer < layers; layer++) {
-        const names = cacheNames(layer)
-        for (const { past, fresh } of HALVES) {
-          const target = arrays.get(names[past])!
-          const source = outputs.get(names[fresh])!
-          for (let head = 0; head < keyHeads; head++) {
-            const from = head * fed * headSize
-            target.set(source.subarray(from, from + count * headSize), (head * capacity + length) * headSize)
-          }
+      for (const { fresh, heads, size, data } of kept) {
+        const source = outputs.get(fresh)!
+        for (let head = 0; head < heads; head++) {
+          const from = head * fed * size
+          data.set(source.subarray(from, from + count * size), (head * capacity + length) * size)
         }
       }
       length += count
     },
     truncate(wanted) {
       if (wanted < 0 || wanted > length) throw new RangeError(`cannot keep ${wanted} of ${length} tokens`)
-      for (const array of arrays.values())
-        for (let head = 0; head < keyHeads; head++)
-          array.fill(0, (head * capacity + wanted) * headSize, (head * capacity + length) * headSize)
+      for (const { heads, size, data } of kept)
+        for (let head = 0; head < heads; head++)
+          data.fill(0, (head * capacity + wanted) * size, (head * capacity + length) * size)
       length = wanted
     }
   }
+}
+
+function keptOf(layer: LayerCache, index: number): Kept[] {
+  const names = cacheNames(index)
+  const empty = { data: new Float32Array(0) }
+  // A convolution reads few tokens, but all are kept, so that a text can go back.
+  if (layer.kind === 'convolution')
+    return [
+      {
+        ...empty,
+        fresh: names.newRows,
+        past: names.pastRows,
+        heads: 1,
+        size: layer.width,
+        lastTokens: layer.tokens
+      }
+    ]
+  const shape = { heads: layer.keyHeads, size: layer.headSize, lastTokens: undefined }
+  return [
+    { ...empty, ...shape, fresh: names.newKeys, past: names.pastKeys },
+    { ...empty, ...shape, fresh: names.newValues, past: names.pastValues }
+  ]
+}
+
+function fed({ data, size, lastTokens }: Kept, length: number): Float32Array {
+  if (lastTokens === undefined) return data
+  const last = new Float32Array(lastTokens * size)
+  const there = Math.min(lastTokens, length)
+  last.set(data.subarray((length - there) * size, length * size), (lastTokens - there) * size)
+  return last
 }

@@ -20,3 +20,4 @@ export {
 export { type LinearWeights, openBaseWeights, openModuleWeights } from './linear-weights.ts'
 export { openParameters, weightFiles } from './parameter-files.ts'
 export { openWeightFile } from './weight-file.ts'
+export { writtenTensors } from './written-tensors.ts'

@@ -11,4 +11,5 @@
 export { type ControlClient, type ControlEvent, connectControl } from './client.ts'
 export { type ControlApi, startControlApi } from './control-api.ts'
 export { Observer } from './observer.ts'
+export type { StoppedHome, StoppedView } from './stopped-home.ts'
 export type { PeerView, Readiness, RoundView, StatusView } from './views.ts'

@@ -8,7 +8,7 @@ import {
   safetensorsChunks,
   type TensorMap
 } from '../../formats/index.ts'
-import { type BaseModel, checkpointTensors } from '../../model/index.ts'
+import { type BaseModel, checkpointTensors, type ModelConfig, writtenTensors } from '../../model/index.ts'
 import { removeReplaced, requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
 import { requireRange } from './require-range.ts'
@@ -36,7 +36,8 @@ export interface ModelFolderOptions {
 }
 
 /**
- * Writes a whole model as a Hugging Face folder: config and tokenizer of the base, its weights in files of at most 5 GB.
+ * Writes a whole model as a Hugging Face folder: config and tokenizer of the base, its weights in files of at most 5 GB. A
+ * text model that is a part of a larger one is written back into it: the other parts are those of the base's folder.
  *
  * @param weights every parameter by Hugging Face name
  * @returns names of the files, sorted
@@ -54,7 +55,7 @@ export async function writeModelFolder(
   if ((await realpath(folder)) === (await realpath(base.folder)))
     throw new PeerError(`${folder} is the folder of the base model: choose another folder`)
   await removeReplaced(folder, REPLACED)
-  const tensors = checkpointTensors(base.config, weights)
+  const tensors = writtenTensors(base.folder, base.config, checkpointTensors(base.config, weights))
   const { files, index } = planSafetensorsFiles(tensors, dtype, fileBytesMax)
   for (const { file, names } of files) {
     const part = new Map(names.map((name) => [name, tensors.get(name)!]))
@@ -68,18 +69,18 @@ export async function writeModelFolder(
   // Last: a folder with a config counts as a complete model.
   await writeJson(
     join(folder, CONFIG_FILE),
-    configWith(readJsonObject(join(base.folder, CONFIG_FILE)), dtype)
+    configWith(readJsonObject(join(base.folder, CONFIG_FILE)), base.config, dtype)
   )
   return (await readdir(folder)).sort()
 }
 
 /** The base's config.json with the one dtype of the files: `dtype` as transformers 5 writes it, or `torch_dtype`. */
-function configWith(config: object, dtype: ElementFormat): object {
+function configWith(config: object, { family = 'llama' }: ModelConfig, dtype: ElementFormat): object {
   const { dtype: newer, torch_dtype, ...others } = config as Record<string, unknown>
   const rope = others.rope_parameters as Record<string, unknown> | null | undefined
-  // Nested by kind of layer they are equal here, and transformers' Llama reads them only if they are not nested.
+  // Of Llama, what is nested by kind of layer is equal, and transformers reads it only if it is not nested.
   const nested = rope?.full_attention ?? rope?.sliding_attention
-  if (nested !== undefined) others.rope_parameters = nested
+  if (family === 'llama' && nested !== undefined) others.rope_parameters = nested
   return { ...others, [newer === undefined ? 'torch_dtype' : 'dtype']: TORCH_TYPES[dtype] }
 }
 

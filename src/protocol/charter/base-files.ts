@@ -6,7 +6,7 @@ import { byteString, hashCanonical } from '../encoding/canonical-cbor.ts'
 
 const MIB = 1024 * 1024
 const WEIGHTS_INDEX = 'model.safetensors.index.json'
-/** Largest size of each file by its name, bytes: far above that of the largest known. */
+/** Largest size of each file by name, bytes: far above the largest known. */
 const BYTES_MAX: ReadonlyMap<string, number> = new Map([
   ['config.json', MIB],
   ['generation_config.json', MIB],
@@ -18,13 +18,13 @@ const BYTES_MAX: ReadonlyMap<string, number> = new Map([
   ['chat_template.json', MIB],
   [WEIGHTS_INDEX, 128 * MIB]
 ])
-/** Files without which no model is loaded. */
+/** Files that every model needs. */
 const NEEDED = ['config.json', 'tokenizer.json', 'tokenizer_config.json']
-/** Weight files: a plain name, so that none leads out of the folder. */
+/** Names of weight files: plain names, so that none leads out of the folder. */
 const WEIGHTS_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\.safetensors$/
 const FILES_MAX = 256
 
-/** Whether a file of a base model's folder changes what the model computes or how text becomes tokens. */
+/** Whether a file in a base model's folder changes what the model computes or how text becomes tokens. */
 export function isBaseFileName(name: string): boolean {
   return BYTES_MAX.has(name) || WEIGHTS_NAME.test(name)
 }
@@ -38,7 +38,7 @@ const baseFileSchema = z.strictObject({
   /** Name in the model's folder. */
   path: z.string().refine(isBaseFileName, 'is not a file of a base model'),
   bytes: z.number().int().positive().max(LISTED_FILE_BYTES_MAX),
-  /** SHA-256 of the file's block list: the digests of its blocks of 1 MiB, one after the other. */
+  /** SHA-256 of the file's block list: the concatenated digests of its blocks of 1 MiB. */
   blocks: byteString(32)
 })
 
@@ -51,13 +51,13 @@ export const baseFilesSchema = z
     for (const [index, { path, bytes }] of files.entries()) {
       if (index > 0 && compareStrings(files[index - 1]!.path, path) >= 0)
         wrong('must be sorted by name, each once')
-      if (bytes > baseFileBytesMax(path)) wrong(`${path} has more than ${baseFileBytesMax(path)} bytes`)
+      if (bytes > baseFileBytesMax(path)) wrong(`${path} is larger than ${baseFileBytesMax(path)} bytes`)
     }
     for (const name of NEEDED) if (!files.some(({ path }) => path === name)) wrong(`lack ${name}`)
     if (!files.some(({ path }) => WEIGHTS_NAME.test(path))) wrong('lack weights')
   })
 
-/** A file of a base model, as a charter names it. */
+/** A file of a base model, as listed in a charter. */
 export type BaseFile = z.infer<typeof baseFileSchema>
 
 /** One digest of all files of a base model, for people to compare. */

@@ -29,7 +29,7 @@ import { stackedMax } from './manifest-size.ts'
 const DAG_CBOR_CODE = 0x71
 const SHA2_256_CODE = 0x12
 
-/** Bounds within which every size that follows from a manifest is an exact number. */
+/** Bounds within which every size derived from a manifest is an exact integer. */
 const features = positiveSchema.max(2 ** 24)
 const rank = positiveSchema.max(2 ** 16)
 const milliseconds = positiveSchema.max(7 * 24 * 3_600_000)
@@ -37,7 +37,7 @@ const milliseconds = positiveSchema.max(7 * 24 * 3_600_000)
 const memberSchema = z.strictObject({
   /** PeerId, as multihash bytes. */
   peer: memberPeerSchema,
-  /** Last revealed element of the member's hash chain; at first its end (rule 12 *Seed*). */
+  /** Last revealed element of the member's hash chain; initially its end (rule 12 *Seed*). */
   anchor: digestSchema
 })
 
@@ -69,12 +69,12 @@ const charterSchema = z
     }),
     rule: z.literal('flora'),
     init: z.literal('fresh'),
-    /** Element format in which shards travel. */
+    /** Element format of shards on the wire. */
     dtype: z.enum(SHARD_DTYPES),
     rankStabilised: z.boolean(),
-    /** How many members train in a round, drawn by the seed; 0 means all. */
+    /** How many members, drawn by the seed, train in a round; 0 means all. */
     trainers: z.number().int().min(0).max(VOTERS_MAX),
-    /** How many members vote, drawn by the seed; null means all. */
+    /** How many members, drawn by the seed, vote in a round; null means all. */
     committee: z
       .strictObject({
         size: positiveSchema.max(VOTERS_MAX),
@@ -83,27 +83,30 @@ const charterSchema = z
         rounds: positiveSchema
       })
       .nullable(),
-    /** Fewest certified shards that are stacked; with fewer the round is void. */
+    /** Minimum number of certified shards to stack; with fewer the round is void. */
     minShards: positiveSchema,
     rank: z.strictObject({ min: rank, max: rank }),
     alpha: z.strictObject({ min: z.number().positive(), max: z.number().positive() }),
-    /** Largest number of training documents that counts (rule 9 *Weights*). */
+    /** Largest count of training data that a manifest may claim (rule 9 *Weights*). */
     sampleCap: positiveSchema.max(2 ** 40),
     /**
-     * How shards are weighted (rule 9): `uniform`, all the same; or fixed for the members listed, and 1 for the others.
-     * When absent, by their numbers of training documents.
+     * How shards are weighted (rule 9): `uniform`, all the same; `documents`, by the number of training documents; or
+     * fixed for the members listed, and 1 for the others. When absent, by the number of training targets, the tokens
+     * that the loss counts.
      */
-    weights: z.union([z.literal('uniform'), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)]).optional(),
+    weights: z
+      .union([z.enum(['uniform', 'documents']), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)])
+      .optional(),
     /**
-     * Updates are clipped, module by module, to the median norm of the cut, and weights capped tighter (rule 9). When
-     * absent, updates count as they are.
+     * Updates are clipped, module by module, to the median norm of the cut, and weights are capped more tightly (rule
+     * 9). When absent, updates are not clipped.
      */
     clip: z.literal('median').optional(),
     /** Bounds on the Frobenius norm of a module's ΔW (rule 2 *Validate*). */
     norm: z.strictObject({ factor: z.number().positive(), absolute: z.number().positive() }),
     /**
-     * Whether the held-out check may keep a member from endorsing (rule 2 *Validate*): by how many nats per token an update
-     * may raise the loss on the member's own held-out text; false when the check is advice only.
+     * Whether the held-out check may keep a member from endorsing (rule 2 *Validate*): by how many nats per token an
+     * update may raise the loss on the member's own held-out text; false if the check is advisory.
      */
     heldOutVeto: z.union([z.literal(false), z.strictObject({ margin: z.number().min(0).max(100) })]),
     timeouts: z.strictObject({
@@ -112,10 +115,10 @@ const charterSchema = z
       graceMs: milliseconds,
       proposeMs: milliseconds,
       voteMs: milliseconds,
-      /** What every view adds to proposeMs and voteMs. */
+      /** Increase of proposeMs and voteMs with every view. */
       growthMs: milliseconds
     }),
-    /** Rounds after the seal during which blocks are still served. */
+    /** Number of rounds after the seal during which blocks are still served. */
     retain: z.number().int().min(1).max(1_000_000)
   })
   .superRefine((charter, context) => {
@@ -127,7 +130,7 @@ const charterSchema = z
 export type Charter = z.infer<typeof charterSchema>
 type Fault = readonly [field: keyof Charter, message: string]
 
-/** What is wrong with the order of a charter's lists, and with whom they name. */
+/** Checks the order of a charter's lists and the peers that they name. */
 function listFaults({ members, base, weights }: Charter): Fault[] {
   const faults: Fault[] = []
   if (!isAscending(members, (left, right) => compareBytes(left.peer, right.peer)))
@@ -147,7 +150,7 @@ function isAscending<T>(values: readonly T[], compare: (left: T, right: T) => nu
   return values.every((value, index) => index === 0 || compare(values[index - 1]!, value) < 0)
 }
 
-/** Which of a charter's numbers contradict each other. */
+/** Checks that a charter's numbers do not contradict each other. */
 function boundFaults(charter: Charter): Fault[] {
   const { members, committee, rank, alpha, minShards } = charter
   const faults: Fault[] = []
@@ -164,7 +167,7 @@ function boundFaults(charter: Charter): Fault[] {
   if (trainers > trainersMax)
     faults.push([
       'trainers',
-      `${trainers} train in a round, but a sealed round holds at most ${trainersMax} manifests of this number of modules`
+      `${trainers} train in a round, but with this number of modules a sealed round has room for at most ${trainersMax} manifests`
     ])
   if (minShards > trainers) faults.push(['minShards', 'is larger than the number of trainers in a round'])
   if (committee !== null && committee.size > members.length)
@@ -177,7 +180,7 @@ function boundFaults(charter: Charter): Fault[] {
   return faults
 }
 
-/** A member of the round: who it is and where its reveal chain stands. */
+/** A member of the round: its identity and the position of its reveal chain. */
 export type Member = z.infer<typeof memberSchema>
 
 const signedCharterSchema = z.strictObject({
@@ -199,7 +202,7 @@ export interface SignedCharter {
 /**
  * Checks the terms of a charter.
  *
- * @throws {MalformedError} naming the field that is wrong
+ * @throws {MalformedError} naming the invalid field
  */
 export function checkCharter(charter: Charter): Charter {
   let bytes: Uint8Array
@@ -217,7 +220,7 @@ export function charterId(charter: Charter): Uint8Array {
   return createHash('sha256').update(encodeCanonical(charter)).digest()
 }
 
-/** The consortium's id as shown to people: a CIDv1 of dag-cbor and sha2-256, in base32. */
+/** The consortium's id as displayed: a CIDv1 of dag-cbor and sha2-256, in base32. */
 export function consortiumCid(id: Uint8Array): string {
   return CID.createV1(DAG_CBOR_CODE, createDigest(SHA2_256_CODE, id)).toString()
 }

@@ -1,11 +1,11 @@
 import { maximumFaulty } from './quorum.ts'
 
-/** What a charter assumes of a committee that is smaller than its membership. */
+/** The assumptions of a charter about a committee smaller than its membership. */
 export interface CommitteeTerms {
   readonly size: number
-  /** Fraction of all members. */
+  /** Assumed faulty fraction of all members. */
   readonly assumedFaulty: number
-  /** Most probability of a bad committee over all `rounds`. */
+  /** Maximum probability of a bad committee over all `rounds`. */
   readonly epsilon: number
   readonly rounds: number
 }
@@ -19,7 +19,10 @@ function choose(n: number, k: number): bigint {
   return product
 }
 
-/** Ways to draw a committee with more than f faulty members, and all ways: the upper tail of the hypergeometric distribution. */
+/**
+ * The number of ways to draw a committee with more than f faulty members, and of all draws: the upper tail of the
+ * hypergeometric distribution.
+ */
 function badDraws(members: number, faulty: number, committee: number): { bad: bigint; all: bigint } {
   let bad = 0n
   for (let drawn = maximumFaulty(committee) + 1; drawn <= Math.min(faulty, committee); drawn++)
@@ -27,16 +30,16 @@ function badDraws(members: number, faulty: number, committee: number): { bad: bi
   return { bad, all: choose(members, committee) }
 }
 
-/** Digits of a fraction that are kept when exact integers become a number. */
+/** Digits of a fraction that are kept when exact integers are converted to a number. */
 const SCALE = 10n ** 30n
 
-/** Members that a charter assumes to be faulty: its fraction of all, rounded up. */
+/** Number of members that a charter assumes faulty: its fraction of all, rounded up. */
 function assumedFaulty(members: number, { assumedFaulty: fraction }: CommitteeTerms): number {
   return Math.min(members, Math.ceil(members * fraction))
 }
 
 /**
- * Probability that a committee drawn for one round holds more faulty members than it survives.
+ * Probability that a committee drawn for one round contains more faulty members than it tolerates.
  *
  * @param members number of all members
  */
@@ -46,8 +49,8 @@ export function committeeFailure(members: number, terms: CommitteeTerms): number
 }
 
 /**
- * Whether a committee keeps its charter's promise: over all its rounds the probability of a bad one, by the union bound,
- * is at most ε. In exact integers, so that every machine agrees.
+ * Whether a committee satisfies its charter: by the union bound, the probability of a bad committee over all rounds is
+ * at most ε. Computed in exact integers, so that every machine agrees.
  */
 export function isCommitteeSafe(members: number, terms: CommitteeTerms): boolean {
   const { bad, all } = badDraws(members, assumedFaulty(members, terms), Math.min(terms.size, members))
@@ -55,12 +58,12 @@ export function isCommitteeSafe(members: number, terms: CommitteeTerms): boolean
   return bad * BigInt(terms.rounds) * 2n ** 52n <= epsilon * all
 }
 
-/** What a committee guarantees, for the person who writes a charter. */
+/** Describes what a committee guarantees, for the author of a charter. */
 export function describeCommittee(members: number, terms: CommitteeTerms): string {
   const probability = committeeFailure(members, terms)
   return (
     `committees of ${terms.size} from ${members} members, ${assumedFaulty(members, terms)} of them assumed faulty: ` +
-    `one holds more than its ${maximumFaulty(terms.size)} with probability ${probability.toExponential(2)}, ` +
+    `one contains more than ${maximumFaulty(terms.size)} of these with probability ${probability.toExponential(2)}, ` +
     `in ${terms.rounds} rounds at most ${(probability * terms.rounds).toExponential(2)}`
   )
 }

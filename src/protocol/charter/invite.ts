@@ -12,27 +12,27 @@ import type { Signer, Verify } from '../encoding/signature.ts'
 import { decodeCharter, type SignedCharter } from './charter.ts'
 import { CHARTER_BYTES_MAX } from './limits.ts'
 
-/** Most bytes of an invite: a charter, and little else. */
+/** Maximum size of an invite in bytes: a charter, and little else. */
 export const INVITE_BYTES_MAX = CHARTER_BYTES_MAX + 64 * 1024
 const ADDRESSES_MAX = 64
 
 const termsSchema = z.strictObject({
   version: z.literal(1),
-  /** The charter file, whole. */
+  /** The complete charter file. */
   charter: byteString().refine((bytes) => bytes.length <= CHARTER_BYTES_MAX, 'the charter is too long'),
   /** The last sealed round that the inviter knows, 0 before the first; the id of its seal, and the resulting model. */
   round: z.number().int().min(0),
   seal: digestSchema,
   model: digestSchema,
-  /** Where members can be reached, each ending in `/p2p/<PeerId>`. */
+  /** Addresses of members, each ending in `/p2p/<PeerId>`. */
   bootstrap: z.array(textSchema(512).min(1)).max(ADDRESSES_MAX),
-  /** Seconds since 1970 until which it may be used. */
+  /** Expiry, in seconds since 1970. */
   expires: z.number().int().positive(),
   inviter: memberPeerSchema
 })
 const inviteSchema = z.strictObject({ terms: termsSchema, signature: signatureSchema })
 
-/** What a member gives to a candidate: the consortium, a seal to trust, and addresses to begin with. */
+/** What a member gives a candidate: the consortium, a seal to trust, and bootstrap addresses. */
 export type InviteTerms = z.infer<typeof termsSchema>
 /** A verified invite. */
 export type Invite = InviteTerms & { readonly signedCharter: SignedCharter }
@@ -45,20 +45,18 @@ export function encodeInvite(terms: Omit<InviteTerms, 'version' | 'inviter'>, si
 
 /**
  * Decodes an invite and verifies its charter and signature. Before the first round the inviter must be one of the
- * charter's members; whether it is one later is known only once the invite's round has been reached.
+ * charter's members; whether it is a member later can only be checked once the invite's round is reached.
  *
  * @throws {MalformedError}
  */
 export function decodeInvite(bytes: Uint8Array, verify: Verify): Invite {
   const { terms, signature } = decodeCanonical(bytes, inviteSchema, INVITE_BYTES_MAX)
   if (!verify(terms.inviter, signedBytes(terms), signature))
-    throw new MalformedError('the signature of the invite is not valid: it was changed')
+    throw new MalformedError('the signature of the invite is not valid: the invite was changed')
   const signedCharter = decodeCharter(terms.charter, verify)
   const isFounder = signedCharter.charter.members.some(({ peer }) => equalBytes(peer, terms.inviter))
   if (terms.round === 0 && !isFounder)
-    throw new MalformedError(
-      "who signed it is not one of the charter's members, and nobody else has joined yet"
-    )
+    throw new MalformedError("its signer is not one of the charter's members, and nobody else has joined yet")
   return { ...terms, signedCharter }
 }
 

@@ -1,10 +1,10 @@
-/** Most members that vote (rule 15 *Bounds*): a control message then stays under 64 KiB. */
+/** Maximum number of voters (rule 15 *Bounds*), so that a control message stays under 64 KiB. */
 export const VOTERS_MAX = 256
-/** Most members when a committee votes for them (rule 13 *Sample*). */
+/** Maximum number of members when a committee votes for them (rule 13 *Sample*). */
 export const MEMBERS_MAX = 4096
-/** Most bytes of a charter file. */
+/** Maximum size of a charter file in bytes. */
 export const CHARTER_BYTES_MAX = 1024 * 1024
-/** Most bytes of one control message: what gossip carries. */
+/** Maximum size of a control message, which gossip carries, in bytes. */
 export const MESSAGE_BYTES_MAX = 64 * 1024
-/** Most bytes of one sealed round on the wire. */
+/** Maximum size of a sealed round on the wire in bytes. */
 export const SEALED_ROUND_BYTES_MAX = 4 * 1024 * 1024

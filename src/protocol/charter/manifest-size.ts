@@ -2,12 +2,12 @@ import { blockCount, type ShardDtype, shardByteLength } from '../../adapter/shar
 import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import { MESSAGE_BYTES_MAX, SEALED_ROUND_BYTES_MAX } from './limits.ts'
 
-/** Bytes of a sealed round that seal, cut, evidence and membership changes take at most. */
+/** Maximum bytes of a sealed round taken by seal, cut, evidence and membership changes. */
 const SEALED_FRAME_BYTES = 192 * 1024
-/** Header, signature and field names around a manifest's body. */
+/** Bytes of header, signature and field names around a manifest's body. */
 const ENVELOPE_BYTES = 512
 
-/** The terms of a charter that the size of a manifest follows from. */
+/** The terms of a charter that determine the size of a manifest. */
 export interface ManifestTerms {
   readonly base: {
     readonly modules: readonly {
@@ -20,7 +20,7 @@ export interface ManifestTerms {
   readonly dtype: ShardDtype
 }
 
-/** Bytes of the longest manifest that a charter allows: every module, at the largest rank. */
+/** Size of the longest manifest that a charter allows: every module at the largest rank. */
 export function manifestBytesMax({ base, rank, dtype }: ManifestTerms): number {
   const digest = new Uint8Array(32)
   const perBlock = encodeCanonical([digest]).length - 1
@@ -32,7 +32,7 @@ export function manifestBytesMax({ base, rank, dtype }: ManifestTerms): number {
   return Math.min(bytes, MESSAGE_BYTES_MAX)
 }
 
-/** Blocks of a shard; for a shard larger than an adapter may be, more than any manifest holds. */
+/** Number of blocks of a shard; for a shard larger than an adapter may be, more than fits in a manifest. */
 function blocksMax(shard: Parameters<typeof shardByteLength>[0]): number {
   try {
     return blockCount(shardByteLength(shard))
@@ -41,7 +41,7 @@ function blocksMax(shard: Parameters<typeof shardByteLength>[0]): number {
   }
 }
 
-/** Rule 15 *Bounds*: most manifests in one sealed round of a charter, so that it can always be encoded. */
+/** Rule 15 *Bounds*: maximum number of manifests in a sealed round of a charter, so that it can always be encoded. */
 export function stackedMax(terms: ManifestTerms): number {
   return Math.floor((SEALED_ROUND_BYTES_MAX - SEALED_FRAME_BYTES) / manifestBytesMax(terms))
 }

@@ -1,15 +1,15 @@
 import { hash } from 'node:crypto'
 import { equalBytes } from '../encoding/bytes.ts'
 
-/** Reveals that one chain holds: rounds in which a member may be stacked before it must join again. */
+/** Number of reveals in a chain: rounds in which a member may be stacked before it must join again. */
 export const REVEAL_CHAIN_LENGTH = 65_536
 const LINK_BYTES = 32
 
-/** A member's hash chain (rule 12 *Seed*): its end is published at the join, then one more preimage with every cut. */
+/** A member's hash chain (rule 12 *Seed*): its end is published when joining, then one more preimage with every cut. */
 export interface RevealChain {
   /** The chain's end. */
   readonly anchor: Uint8Array
-  /** The element whose hash is `anchor`; undefined when the chain is used up or `anchor` is not on it. */
+  /** The element whose hash is `anchor`; undefined if the chain is exhausted or `anchor` is not on it. */
   before(anchor: Uint8Array): Uint8Array | undefined
 }
 
@@ -23,7 +23,7 @@ export function isNextReveal(anchor: Uint8Array, reveal: Uint8Array): boolean {
 }
 
 /**
- * The chain that starts at a secret of 32 bytes: 65,536 hashes (about 60 ms) and 2 MiB, made once.
+ * Computes the chain that starts at a 32-byte secret: 65,536 hashes (about 60 ms) and 2 MiB.
  *
  * @throws {RangeError} when the secret has another length
  */
@@ -37,7 +37,7 @@ export function createRevealChain(secret: Uint8Array, length = REVEAL_CHAIN_LENG
   return {
     anchor: link(length).slice(),
     before(anchor) {
-      // Backwards: a chain is used from its end, so for thousands of rounds the position is near it.
+      // Searches backwards: a chain is used from its end, so for thousands of rounds the position is near the end.
       for (let index = length; index > 0; index--)
         if (equalBytes(link(index), anchor)) return link(index - 1).slice()
       return undefined

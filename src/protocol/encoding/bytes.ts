@@ -3,12 +3,12 @@ import { equals } from 'uint8arrays/equals'
 
 export { compare as compareBytes, equals as equalBytes }
 
-/** Lowercase hex of `bytes`: the form in which ids are map keys and are shown to people. */
+/** Lowercase hex of `bytes`: the form of ids as map keys and in output. */
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
-/** Whether two optional digests are the same. */
+/** Whether two optional digests are equal. */
 export function sameDigest(left: Uint8Array | null, right: Uint8Array | null): boolean {
   return left === right || (left !== null && right !== null && equals(left, right))
 }
@@ -20,12 +20,12 @@ export function bitmapOf(size: number, set: Iterable<number>): Uint8Array {
   return bitmap
 }
 
-/** Whether bit `index` is set; bits beyond the bitmap are not. */
+/** Whether bit `index` is set; bits beyond the bitmap are unset. */
 export function hasBit(bitmap: Uint8Array, index: number): boolean {
   return ((bitmap[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
 }
 
-/** Indices of the bits that are set, ascending. */
+/** Indices of the set bits, ascending. */
 export function bitsOf(bitmap: Uint8Array): number[] {
   const indices: number[] = []
   for (let index = 0; index < bitmap.length * 8; index++) if (hasBit(bitmap, index)) indices.push(index)

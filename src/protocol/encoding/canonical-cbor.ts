@@ -5,14 +5,14 @@ import { equalBytes } from './bytes.ts'
 
 export { encode as encodeCanonical }
 
-/** A byte string; of exactly `length` bytes where one is given. */
+/** A byte string; of exactly `length` bytes if given. */
 export function byteString(length?: number): ZodType<Uint8Array> {
   const fits = (value: unknown) =>
     value instanceof Uint8Array && (length === undefined || value.length === length)
   return z.custom<Uint8Array>(fits, length === undefined ? 'must be bytes' : `must be ${length} bytes`)
 }
 
-/** Bytes that do not decode to what was expected; the message says why. */
+/** Thrown for bytes that do not decode to the expected type; the message says why. */
 export class MalformedError extends Error {
   override name = 'MalformedError'
 }
@@ -21,8 +21,8 @@ export class MalformedError extends Error {
  * Decodes deterministic DAG-CBOR to a checked type. dag-cbor's decoder accepts unsorted keys and half floats, so the
  * value is encoded again and must give the same bytes.
  *
- * @param limit most bytes that are decoded
- * @throws {MalformedError} unless `bytes` are the canonical encoding of a value that fits `schema`
+ * @param limit maximum number of bytes
+ * @throws {MalformedError} unless `bytes` are the canonical encoding of a value that matches `schema`
  */
 export function decodeCanonical<T>(bytes: Uint8Array, schema: ZodType<T>, limit: number): T {
   if (bytes.byteLength > limit)
@@ -48,12 +48,12 @@ export function hashCanonical(domain: string, value: unknown): Uint8Array {
   return hashEncoded(domain, encode(value))
 }
 
-/** Like {@link hashCanonical}, of a value that is already encoded. */
+/** Like {@link hashCanonical}, for a value that is already encoded. */
 export function hashEncoded(domain: string, encoded: Uint8Array): Uint8Array {
   return new Uint8Array(hash('sha256', withDomain(domain, encoded), 'buffer'))
 }
 
-/** A domain's prefix and an encoded value: what is hashed or signed. */
+/** A domain's prefix and an encoded value: the bytes to hash or sign. */
 export function withDomain(domain: string, encoded: Uint8Array): Uint8Array {
   const prefix = domainPrefix(domain)
   const bytes = new Uint8Array(prefix.length + encoded.length)
@@ -65,7 +65,7 @@ export function withDomain(domain: string, encoded: Uint8Array): Uint8Array {
 /** By domain: the domains are literals in this code, so their number is bounded. */
 const prefixes = new Map<string, Uint8Array>()
 
-/** The bytes that precede everything that is hashed or signed for `domain`. */
+/** The prefix of everything that is hashed or signed for `domain`. */
 function domainPrefix(domain: string): Uint8Array {
   const known = prefixes.get(domain)
   if (known !== undefined) return known

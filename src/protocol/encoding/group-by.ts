@@ -1,4 +1,4 @@
-/** Values by key, in the order in which they came (`Map.groupBy`, which Node 20 lacks). */
+/** Groups values by key, in the order of their arrival (`Map.groupBy`, which Node 20 lacks). */
 export function groupBy<K, V>(values: Iterable<V>, keyOf: (value: V) => K): Map<K, V[]> {
   const groups = new Map<K, V[]>()
   for (const value of values) {

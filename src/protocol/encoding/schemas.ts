@@ -19,11 +19,11 @@ export const memberPeerSchema = peerSchema.refine((bytes) => {
   return key === undefined || !isSmallOrder(key)
 }, 'a key of small order is refused')
 
-/** Control characters, line and paragraph separators, and what turns the direction of text. */
+/** Control characters, line and paragraph separators, and characters that change the direction of text. */
 const STEERING = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u
 
 /**
- * A text that others wrote and that people are shown.
+ * A text that others wrote and that is displayed.
  *
  * @param max UTF-16 code units
  */
@@ -31,10 +31,10 @@ export function textSchema(max: number) {
   return z
     .string()
     .max(max)
-    .refine((text) => !STEERING.test(text), 'must not hold control characters')
+    .refine((text) => !STEERING.test(text), 'must not contain control characters')
 }
 
-/** An integer from 1 on. */
+/** A positive integer. */
 export const positiveSchema = z.number().int().positive()
-/** An integer from 0 on: a round, a view, a slot. */
+/** A non-negative integer: a round, a view, a slot. */
 export const counterSchema = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)

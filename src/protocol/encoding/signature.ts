@@ -17,7 +17,7 @@ const SPKI_PREFIX = Uint8Array.from([0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0
 const PKCS8_PREFIX = Uint8Array.from([
   0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20
 ])
-/** A key object takes about 20 µs to make, and at most 256 members vote. */
+/** Creating a key object takes about 20 µs, and at most 256 members vote. */
 const KEY_CACHE_MAX = 1024
 
 /**
@@ -71,7 +71,7 @@ function keyOf(peer: Uint8Array): KeyObject | undefined {
 
 /**
  * Rule 18 *One verifier*: the only place where Ed25519 signatures are verified (RFC 8032, cofactorless, one at a time).
- * Never throws: a malformed key or signature is not valid.
+ * Never throws: a malformed key or signature is invalid.
  */
 export const verifyEd25519: Verify = (peer, message, signature) => {
   const key = signature.length === 64 ? keyOf(peer) : undefined

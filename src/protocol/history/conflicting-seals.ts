@@ -3,7 +3,7 @@ import { encodeCanonical } from '../encoding/canonical-cbor.ts'
 import type { Seal } from '../messages/bodies.ts'
 import type { RoundContext } from '../round/context.ts'
 
-/** Whether two seals of one round agree in all but their signatures. */
+/** Whether two seals of one round are equal except for their signatures. */
 export function isSameSeal(one: Seal, other: Seal): boolean {
   return equalBytes(whatIsSealed(one), whatIsSealed(other))
 }
@@ -13,8 +13,8 @@ function whatIsSealed({ round, parent, cut, stack, model }: Seal): Uint8Array {
 }
 
 /**
- * Rule 16 *Catch-up*: the members that signed both of two different seals of one round. If both are valid these are more
- * than f, since two quorums share more than f members.
+ * Rule 16 *Catch-up*: the members that signed both of two different seals of one round. If both seals are valid, these
+ * are more than f members, since any two quorums share more than f.
  *
  * @returns their PeerIds, in the order of the members
  */
@@ -26,7 +26,7 @@ export function signedTwice({ members }: RoundContext, one: Seal, other: Seal): 
     .flatMap(({ member }) => members[member]?.peer ?? [])
 }
 
-/** A description of two conflicting seals of one round, for a person. */
+/** Describes two conflicting seals of one round. */
 export function describeConflict(context: RoundContext, one: Seal, other: Seal, name = hex): string {
   const twice = signedTwice(context, one, other).map(name)
   return (

@@ -31,15 +31,15 @@ export function encodeSealedRound({ seal, cut, manifests }: SealedRound): Uint8A
   return encodeCanonical({ seal, cut, manifests: manifests.map(({ bytes }) => bytes) })
 }
 
-/** Round and parent that a sealed round claims, unverified: to find the context that it is verified with. */
+/** Round and parent that a sealed round claims, unverified; used to find the context to verify it with. */
 export function peekSealedRound(bytes: Uint8Array): { round: number; parent: Uint8Array } {
   const { seal } = decodeCanonical(bytes, sealedRoundSchema, SEALED_ROUND_BYTES_MAX)
   return { round: seal.round, parent: seal.parent }
 }
 
 /**
- * Decodes a sealed round and verifies all of it by the members of its round: the seal's quorum, the cut, and every manifest
- * of the cut.
+ * Decodes a sealed round and verifies it completely against the members of its round: the seal's quorum, the cut, and
+ * every manifest of the cut.
  *
  * @throws {MalformedError} naming what is wrong
  */
@@ -54,7 +54,7 @@ export function decodeSealedRound(context: RoundContext, bytes: Uint8Array, veri
       `the seal of round ${seal.round} is not signed by a quorum of round ${context.round}'s members`
     )
   if (!equalBytes(cutId(context, cut), seal.cut))
-    throw new MalformedError('the cut is not the one that the seal names')
+    throw new MalformedError('the cut is not the one named in the seal')
   const fault =
     cutEvidenceFault(context, cut.evidence, verify) ?? cutMembershipFault(context, cut.membership, verify)
   if (fault !== undefined) throw new MalformedError(`the sealed cut: ${fault}`)

@@ -7,10 +7,10 @@ import { requestId } from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
 import type { NextRound, RoundContext, SpentRequest } from '../round/context.ts'
 
-/** Seals, counted back from a round's parent, on which a request may build. */
+/** Number of seals, counted back from a round's parent, on which a request may build. */
 export const RECENT_SEALS = 64
 
-/** What of a stacked manifest the next round depends on. */
+/** The parts of a stacked manifest that the next round depends on. */
 type StackedManifest = Pick<Message<'manifest'>, 'author' | 'body'>
 type Changes = Pick<Cut, 'membership' | 'evidence'>
 
@@ -51,8 +51,8 @@ function spend({ charterId }: RoundContext, request: ChangeRequest): SpentReques
 }
 
 /**
- * The next round's members: without those that the cut convicts, that leave or are evicted; with those that join; and with
- * the chain of every stacked author advanced by one reveal. When nobody would remain, all stay.
+ * The next round's members: without those convicted by the cut, leaving or evicted; with those joining; and with the
+ * chain of every stacked author advanced by one reveal. If nobody would remain, all stay.
  */
 export function nextMembers(
   context: RoundContext,

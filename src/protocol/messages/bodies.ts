@@ -55,7 +55,7 @@ export const attestationSchema = z.strictObject({
   cut: digestSchema,
   /** Digest of the round's stack; null in a void round. */
   stack: digestSchema.nullable(),
-  /** Digest of the merged model; in a void round that of the model before. */
+  /** Digest of the merged model; in a void round, of the previous model. */
   model: digestSchema
 })
 
@@ -63,7 +63,7 @@ export const attestationSchema = z.strictObject({
 export const evidenceSchema = z.strictObject({
   first: signedHeaderSchema,
   second: signedHeaderSchema,
-  /** The bodies of two attestations that name different cuts in different attempts; else nothing. */
+  /** The bodies of two attestations that name different cuts in different attempts; otherwise absent. */
   attested: z.array(attestationSchema).max(2)
 })
 
@@ -76,11 +76,11 @@ export const changeRequestSchema = z.strictObject({
   /** A recent seal, and the digest of the model that it left: the request lapses when the seal is no longer recent. */
   seal: digestSchema,
   model: digestSchema,
-  /** Last round whose cut may hold it. */
+  /** Last round whose cut may include it. */
   expiry: positiveSchema
 })
 
-/** A member's vote for a request; to leave, the leaver's alone is enough. */
+/** A member's vote for a request; for a leave, the leaver's vote alone is enough. */
 export const membershipVoteSchema = z.strictObject({
   request: changeRequestSchema,
   /** Signature of the peer that joins or leaves; null for an eviction. */
@@ -115,14 +115,14 @@ export const proposalSchema = z.strictObject({
   cut: cutSchema,
   /** View whose prevotes make the cut valid, or −1 for a fresh proposal. */
   validView: z.number().int().min(-1),
-  /** Exactly q readies with a fresh proposal, none with a repeated one. */
+  /** Exactly q readies in a fresh proposal, none in a repeated one. */
   readies: z.array(carriedReadySchema).max(VOTERS_MAX)
 })
 
 /** A vote for a cut, or against all (null). */
 export const voteSchema = z.strictObject({ cut: digestSchema.nullable() })
 
-/** Body by kind of message; `docs/protocol.md` says what the slot of each kind means. */
+/** Body by kind of message; `docs/spec/messages.md` says what the slot of each kind means. */
 export const bodySchemas = {
   manifest: manifestSchema,
   endorsement: endorsementSchema,

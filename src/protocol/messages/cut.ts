@@ -13,7 +13,7 @@ export function cutId(context: RoundContext, cut: Cut): Uint8Array {
   return id
 }
 
-/** The rules need the id of a proposal's cut in every step. */
+/** Cached, since the rules need the id of a proposal's cut in every step. */
 const cutIds = new WeakMap<Cut, { round: number; parent: Uint8Array; id: Uint8Array }>()
 
 function hashCut(context: RoundContext, cut: Cut): Uint8Array {
@@ -22,12 +22,12 @@ function hashCut(context: RoundContext, cut: Cut): Uint8Array {
     parent: context.parent,
     entries: cut.entries,
     membership: cut.membership.map(({ request }) => request),
-    // Without signatures: an offender can make many for one header.
+    // Without signatures, since an offender can create many for one header.
     evidence: cut.evidence.map(({ first, second }) => ({ first: first.header, second: second.header }))
   })
 }
 
-/** Whether a cut stacks nothing: the model stays, the seed changes. */
+/** Whether a cut stacks nothing: the model stays the same, the seed changes. */
 export function isVoid(cut: Cut): boolean {
   return cut.entries.length === 0
 }

@@ -5,10 +5,13 @@ import type { Attestation, Evidence } from './bodies.ts'
 import { type Header, payloadOf, type SignedHeader, signedHeaderBytes } from './header.ts'
 import type { Message } from './message.ts'
 
-/** Most offenders that one cut convicts, so that a proposal of the largest consortium fits into its envelope. */
+/**
+ * Maximum number of offenders convicted in one cut, so that a proposal of the largest consortium fits into its
+ * envelope.
+ */
 export const EVIDENCE_MAX = 8
 
-/** Whether two headers are of one author, kind, round and parent. */
+/** Whether two headers have the same author, kind, round and parent. */
 function isSameTurn(first: Header, second: Header): boolean {
   return (
     equalBytes(first.charter, second.charter) &&
@@ -19,7 +22,7 @@ function isSameTurn(first: Header, second: Header): boolean {
   )
 }
 
-/** Whether both are attestations that name different cuts, which no two attempts may (rule 8 *Attest*). */
+/** Whether both are attestations that name different cuts, which is never allowed (rule 8 *Attest*). */
 function attestsTwoCuts(first: Message, second: Message): boolean {
   const [one, other] = [first.body as Attestation, second.body as Attestation]
   return first.kind === 'attestation' && second.kind === 'attestation' && !equalBytes(one.cut, other.cut)
@@ -51,9 +54,7 @@ export function offenderOf({ first }: Evidence): Uint8Array {
 
 /**
  * Whether evidence convicts a member of this round. It rests on two signatures of the offender alone, so a member that
- * signs once per kind and slot can never be convicted.
- *
- * @returns why it does not convict, or undefined
+ * signs once per kind and slot can never be convicted. * @returns why it does not convict, or undefined
  */
 export function evidenceFault(context: RoundContext, evidence: Evidence, verify: Verify): string | undefined {
   const { header } = evidence.first
@@ -63,15 +64,14 @@ export function evidenceFault(context: RoundContext, evidence: Evidence, verify:
   return contradictionFault(evidence, verify)
 }
 
-/** Why evidence proves nothing against its offender, member or not; undefined where it does. */
+/** Why evidence proves nothing against its offender, member or not; undefined if it does. */
 export function contradictionFault(
   { first, second, attested }: Evidence,
   verify: Verify
 ): string | undefined {
   const { header } = first
   if (!isSameTurn(header, second.header)) return 'its headers differ in author, kind, round or parent'
-  if (compareBytes(header.payload, second.header.payload) >= 0)
-    return 'its headers do not differ, or are not sorted'
+  if (compareBytes(header.payload, second.header.payload) >= 0) return 'its headers are equal, or not sorted'
   const isProven =
     header.slot === second.header.slot ? attested.length === 0 : provesTwoCuts(first, second, attested)
   if (!isProven) return 'its headers do not contradict each other'
@@ -93,7 +93,9 @@ function provesTwoCuts(first: SignedHeader, second: SignedHeader, attested: read
   )
 }
 
-/** What is wrong with the evidence in a cut, which must be valid, sorted by offender, each once; or undefined. */
+/**
+ * What is wrong with the evidence in a cut, or undefined: it must be valid and sorted by offender, each at most once.
+ */
 export function cutEvidenceFault(
   context: RoundContext,
   evidence: readonly Evidence[],
@@ -103,7 +105,7 @@ export function cutEvidenceFault(
     return `convicts ${evidence.length} members at once, at most ${EVIDENCE_MAX} are allowed`
   for (const [index, item] of evidence.entries()) {
     if (index > 0 && compareBytes(offenderOf(evidence[index - 1]!), offenderOf(item)) >= 0)
-      return 'its evidence is not sorted by offender, or accuses one twice'
+      return 'its evidence is not sorted by offender, or accuses a peer twice'
     const fault = evidenceFault(context, item, verify)
     if (fault !== undefined) return `its evidence ${fault}`
   }

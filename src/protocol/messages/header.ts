@@ -24,7 +24,10 @@ export const headerSchema = z.strictObject({
   charter: digestSchema,
   kind: z.enum(KINDS),
   round: positiveSchema,
-  /** View, attempt or member index that distinguishes the messages of a kind in a round; 0 for kinds sent once a round. */
+  /**
+   * View, attempt or member index that distinguishes the messages of a kind in a round; 0 for kinds sent once per
+   * round.
+   */
   slot: z.number().int().min(0),
   parent: digestSchema,
   author: peerSchema,
@@ -32,20 +35,20 @@ export const headerSchema = z.strictObject({
   payload: digestSchema
 })
 
-/** What is signed: small whatever the body's size, so that two conflicting headers are evidence by themselves. */
+/** The signed part: small whatever the body's size, so that two conflicting headers are evidence by themselves. */
 export type Header = z.infer<typeof headerSchema>
 
 export const signedHeaderSchema = z.strictObject({ header: headerSchema, signature: signatureSchema })
 
-/** A header with its author's signature: all that evidence needs of a message. */
+/** A header with its author's signature: all that evidence needs from a message. */
 export type SignedHeader = z.infer<typeof signedHeaderSchema>
 
-/** Bytes that a message's signature covers. */
+/** The bytes covered by a message's signature. */
 export function signedHeaderBytes(header: Header): Uint8Array {
   return withDomain('message', encodedHeader(header))
 }
 
-/** Headers are values, and signature and id are both over the same bytes. */
+/** Cached: headers are values, and signature and id cover the same bytes. */
 const encodedHeaders = new WeakMap<Header, Uint8Array>()
 
 function encodedHeader(header: Header): Uint8Array {
@@ -61,7 +64,7 @@ export function messageId(header: Header): Uint8Array {
   return hashEncoded('message-id', encodedHeader(header))
 }
 
-/** Hash of a body, as its header names it. */
+/** Hash of a body, as stated in its header. */
 export function payloadOf(body: unknown): Uint8Array {
   return hashCanonical('payload', body)
 }

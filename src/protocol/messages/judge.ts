@@ -13,16 +13,19 @@ import { ATTEMPTS_MAX, earlyFault, isSorted, staticFault } from './static-fault.
 export { isKind } from './message.ts'
 export { ATTEMPTS_MAX, MEMBERSHIP_VOTE_SLOTS } from './static-fault.ts'
 
-/** Result of the envelope check. Only what is accepted reaches the state machine. */
+/** Result of the envelope check. Only accepted messages reach the state machine. */
 export type Judgement =
   | { readonly verdict: 'accept'; readonly message: Message }
-  /** Of the next round: kept until that round begins. */
+  /** A message of the next round: kept until that round begins. */
   | { readonly verdict: 'early' }
-  /** Possibly valid elsewhere, of no use here: another round, another parent, an unknown signer. Its sender is not penalised. */
+  /**
+   * Possibly valid elsewhere but of no use here: another round, another parent, an unknown signer. Its sender is not
+   * penalised.
+   */
   | { readonly verdict: 'ignore'; readonly reason: string }
   /**
-   * Validly signed, and no honest member signs it. This counts against its author, and never against a peer that passed it
-   * on: that one may be in another round, where the fault does not show.
+   * Validly signed, but no honest member signs it. This counts against its author, and never against a peer that
+   * forwarded it, which may be in another round, where the fault does not show.
    */
   | { readonly verdict: 'fault'; readonly reason: string }
   /** No honest peer sends or forwards this, whatever round it is in. */
@@ -33,14 +36,14 @@ const reject = (reason: string): Judgement => ({ verdict: 'reject', reason })
 const blameAuthor = (reason: string): Judgement => ({ verdict: 'fault', reason })
 
 /**
- * The envelope check: judges an envelope by the members of its round: whether its author may send this, for which slot, and
- * whether the signature is valid. Every signature is verified here, once, and not again after.
+ * The envelope check judges an envelope by the members of its round: whether its author may send this, for which slot,
+ * and whether the signature is valid. Every signature is verified here, once, and never again.
  */
 export function judge(context: RoundContext, envelope: Envelope, verify: Verify): Judgement {
   const { header } = envelope
-  if (!equalBytes(header.charter, context.charterId)) return reject('is of another consortium')
+  if (!equalBytes(header.charter, context.charterId)) return reject('belongs to another consortium')
   if (header.round < context.round || header.round > context.round + 1)
-    return ignore(`is of round ${header.round}, this is round ${context.round}`)
+    return ignore(`belongs to round ${header.round}, this is round ${context.round}`)
   const author = memberIndex(context, header.author)
   if (author < 0) return ignore('its author is not a member of this round')
   if (!verify(header.author, signedHeaderBytes(header), envelope.signature))
@@ -55,7 +58,7 @@ export function judge(context: RoundContext, envelope: Envelope, verify: Verify)
   return fault === undefined ? { verdict: 'accept', message } : blameAuthor(fault)
 }
 
-/** Kinds that members without a vote may send; of membership votes only the one to leave. */
+/** Kinds that members without a vote may send; among membership votes, only a leave. */
 const VOTELESS_KINDS: ReadonlySet<Kind> = new Set(['manifest', 'evidence', 'membership-vote'])
 
 function faultOf(context: RoundContext, message: Message, verify: Verify): string | undefined {
@@ -127,7 +130,7 @@ function proposalFault(
   if (fault !== undefined) return fault
   if (body.validView >= 0) return undefined
   if (body.readies.length !== context.quorum)
-    return `carries ${body.readies.length} readies, ${context.quorum} are required`
+    return `carries ${body.readies.length} readies, but ${context.quorum} are required`
   return body.readies.every((ready) => isValidReady(context, ready, verify))
     ? undefined
     : 'carries a forged ready'
@@ -164,7 +167,7 @@ function isValidReady(context: RoundContext, ready: CarriedReady, verify: Verify
   )
 }
 
-/** Whether a certificate holds endorsements of one manifest by a quorum of this round's members. */
+/** Whether a certificate contains endorsements of one manifest by a quorum of this round's members. */
 export function isValidCertificate(context: RoundContext, certificate: Certificate, verify: Verify): boolean {
   const { author, manifest, endorsements } = certificate
   return (
@@ -177,7 +180,7 @@ export function isValidCertificate(context: RoundContext, certificate: Certifica
   )
 }
 
-/** Whether a seal holds equal attestations by a quorum of this round's members. */
+/** Whether a seal contains equal attestations by a quorum of this round's members. */
 export function isValidSeal(context: RoundContext, seal: Seal, verify: Verify): boolean {
   const { cut, stack, model, attestations } = seal
   return (

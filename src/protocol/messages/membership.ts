@@ -38,7 +38,7 @@ export function isRequestSignedBy(
 }
 
 /**
- * Why a request cannot take effect in this round, regardless of who supports it; undefined when it can.
+ * Why a request cannot take effect in this round, regardless of its supporters; undefined if it can.
  *
  * @param own signature of the candidate or the leaver; null for an eviction
  */
@@ -55,7 +55,7 @@ export function requestFault(
   )
   if (!isRecent) return 'does not build on a recent seal of this consortium'
   const id = requestId(context.charterId, request)
-  if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has taken effect before'
+  if (context.spent.some((spent) => equalBytes(spent.id, id))) return 'has already taken effect'
   const isMember = memberIndex(context, peer) >= 0
   if (isMember === (type === 'join'))
     return isMember ? 'is from a peer that is already a member' : 'is not about a member'
@@ -67,12 +67,12 @@ export function requestFault(
   return undefined
 }
 
-/** Rule 11 *Membership*: whether a request has enough signatures of members: a quorum; to leave, none are needed. */
+/** Rule 11 *Membership*: whether a request has enough signatures of members: a quorum; a leave needs none. */
 export function isAdmitted({ quorum }: RoundContext, { type }: ChangeRequest, admits: number): boolean {
   return type === 'leave' || admits >= quorum
 }
 
-/** Rule 11 *Membership*: how many may join in one cut. */
+/** Rule 11 *Membership*: how many peers may join in one cut. */
 export function joinsMax({ faulty }: RoundContext): number {
   return Math.max(1, faulty)
 }
@@ -97,7 +97,7 @@ function changeFault(context: RoundContext, change: MembershipChange, verify: Ve
   return isSigned ? undefined : 'is not signed by members of this round'
 }
 
-/** Most members that the consortium may grow to, so that rounds stay small enough to be voted on and sealed. */
+/** The size to which the consortium may grow, so that rounds stay small enough to be voted on and sealed. */
 function membersMax({ charter }: RoundContext): number {
   const voters = charter.committee === null ? VOTERS_MAX : MEMBERS_MAX
   return charter.trainers === 0 ? Math.min(voters, VOTERS_MAX, stackedMax(charter)) : voters
@@ -112,9 +112,10 @@ export function cutMembershipFault(
   const isSorted = changes.every(
     ({ request }, index) => index === 0 || compareBytes(changes[index - 1]!.request.peer, request.peer) < 0
   )
-  if (!isSorted) return 'its membership changes are not sorted by peer, or name one twice'
+  if (!isSorted) return 'its membership changes are not sorted by peer, or name a peer twice'
   const joins = changes.filter(({ request }) => request.type === 'join').length
-  if (joins > joinsMax(context)) return `lets ${joins} join at once, at most ${joinsMax(context)} may`
+  if (joins > joinsMax(context))
+    return `lets ${joins} peers join at once, more than the allowed ${joinsMax(context)}`
   if (joins > 0 && context.members.length + joins > membersMax(context))
     return `leads to more than ${membersMax(context)} members`
   for (const change of changes) {

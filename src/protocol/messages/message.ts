@@ -8,7 +8,7 @@ import type { RoundContext } from '../round/context.ts'
 import { type Body, bodySchemas } from './bodies.ts'
 import { type Header, headerSchema, type Kind, messageId, payloadOf, signedHeaderBytes } from './header.ts'
 
-/** Most bytes of an envelope by its kind: only manifests and proposals are long. */
+/** Maximum size of an envelope by kind, in bytes: only manifests and proposals are long. */
 export const KIND_BYTES_MAX: Readonly<Record<Kind, number>> = {
   manifest: MESSAGE_BYTES_MAX,
   proposal: MESSAGE_BYTES_MAX,
@@ -28,7 +28,7 @@ const envelopeSchema = z.strictObject({
   signature: signatureSchema
 })
 
-/** A well-formed message whose signature is not verified yet. */
+/** A well-formed message whose signature has not been verified yet. */
 export interface Envelope<K extends Kind = Kind> {
   readonly kind: K
   readonly header: Header
@@ -87,7 +87,7 @@ export function signMessage<K extends Kind>(
   return signHeader(context, signer, headerFor(context, kind, slot, signer.peer, body), body)
 }
 
-/** Signs a header that was made for a body. */
+/** Signs a header created for a body. */
 export function signHeader<K extends Kind>(
   context: RoundContext,
   signer: Signer,
@@ -115,6 +115,6 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const parsed = bodySchemas[header.kind].safeParse(envelope.body)
   if (!parsed.success) throw new MalformedError(`${header.kind}: ${parsed.error.issues[0]?.message}`)
   if (!equalBytes(payloadOf(envelope.body), header.payload))
-    throw new MalformedError(`${header.kind}: the body is not the one that was signed`)
+    throw new MalformedError(`${header.kind}: the body is not the signed one`)
   return { kind: header.kind, header, body: parsed.data, signature: envelope.signature, bytes }
 }

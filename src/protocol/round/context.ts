@@ -16,11 +16,11 @@ export interface SpentRequest {
   readonly seal: Uint8Array
 }
 
-/** What every member of a round knows before its first message: the terms under which its messages are judged. */
+/** What every member of a round knows before its first message: the terms by which its messages are judged. */
 export interface RoundContext {
   readonly charter: Charter
   readonly charterId: Uint8Array
-  /** Rounds count from 1. */
+  /** Rounds are counted from 1. */
   readonly round: number
   /** Id of the seal that this round builds on. */
   readonly parent: Uint8Array
@@ -32,7 +32,9 @@ export interface RoundContext {
   /** The parent and the seals before it, oldest first. */
   readonly recent: readonly RecentSeal[]
   readonly spent: readonly SpentRequest[]
-  /** Indices of the members that vote in this round: all, or the committee of rule 13 *Sample*; f and q are theirs. */
+  /**
+   * Indices of the members that vote in this round: all, or the committee of rule 13 *Sample*; f and q refer to them.
+   */
   readonly voters: readonly number[]
   readonly faulty: number
   readonly quorum: number
@@ -55,7 +57,7 @@ export function genesisContext(signed: SignedCharter): RoundContext {
   })
 }
 
-/** What a seal settles for the round after it. */
+/** What a seal settles for the next round. */
 export type NextRound = Pick<RoundContext, 'parent' | 'modelDigest' | 'seed' | 'members' | 'recent' | 'spent'>
 
 /** The context of the next round. */

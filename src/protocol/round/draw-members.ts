@@ -2,9 +2,9 @@ import { hex } from '../encoding/bytes.ts'
 import { hashCanonical } from '../encoding/canonical-cbor.ts'
 
 /**
- * Rule 13 *Sample*: `count` of the indices 0 … n − 1, drawn by the round's seed without repetition, ascending; all of them
- * when count is 0 or at least n. A partial shuffle: the i-th draw takes H(domain, {seed, draw: i}), read big-endian, modulo
- * the number of indices that are left.
+ * Rule 13 *Sample*: `count` of the indices 0 … n − 1, drawn by the round's seed without repetition, ascending; all of
+ * them when count is 0 or at least n. A partial shuffle: the i-th draw takes H(domain, {seed, draw: i}), read
+ * big-endian, modulo the number of remaining indices.
  */
 export function drawMembers(
   domain: 'trainers' | 'committee',

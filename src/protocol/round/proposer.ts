@@ -7,7 +7,7 @@ export function proposerOf({ seed, voters }: RoundContext, view: number): number
   return voters[Number((firstTurn(seed) + BigInt(view)) % BigInt(voters.length))]!
 }
 
-/** By seed: every proposal and vote of a round needs it. */
+/** Cached by seed, since every proposal and vote of a round needs it. */
 const turns = new WeakMap<Uint8Array, bigint>()
 
 function firstTurn(seed: Uint8Array): bigint {

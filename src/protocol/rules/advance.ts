@@ -9,9 +9,9 @@ import { hearEarly } from './hear.ts'
 import { openRequests } from './membership-vote.ts'
 
 /**
- * Goes on to the next round once the round is sealed and the own build is done. If the build is not the sealed one, this
- * member goes on voting, and has to rebuild (rule 8 *Attest*); until then it follows without a build. Nor does it build a
- * round that is far behind the others (rule 16 *Catch-up*).
+ * Advances to the next round once the round is sealed and this peer's build is done. If the build differs from the
+ * sealed one, this member continues to vote but has to rebuild (rule 8 *Attest*); until then it follows without a
+ * build. It does not build a round that is far behind the others either (rule 16 *Catch-up*).
  */
 export function advance(draft: Draft): void {
   const { sealedRound, built, context } = draft
@@ -48,7 +48,7 @@ export function advance(draft: Draft): void {
   hearEarly(draft, early)
 }
 
-/** Rule 8 *Attest*: the sealed model is held again; a member that is still in time trains. */
+/** Rule 8 *Attest*: the sealed model is available again; the member trains if there is still time. */
 export function comeBack(draft: Draft, model: Uint8Array): void {
   if (!draft.diverged || !equalBytes(model, draft.context.modelDigest)) return
   draft.diverged = false

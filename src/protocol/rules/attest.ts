@@ -10,7 +10,7 @@ import { say } from '../state/say.ts'
 import { firstOf, manifestOf, messagesOf } from '../state/slots.ts'
 import { followsHistory, isHeld } from '../state/state.ts'
 
-/** The committed cut's manifests in its order, once all of them are here with all their blocks. */
+/** The committed cut's manifests, in its order, once all of them and all their blocks are held. */
 function manifestsOfCut(draft: Draft): Message<'manifest'>[] | undefined {
   const manifests: Message<'manifest'>[] = []
   for (const { author, manifest: id } of draft.committed?.cut.entries ?? []) {
@@ -21,7 +21,7 @@ function manifestsOfCut(draft: Draft): Message<'manifest'>[] | undefined {
   return manifests
 }
 
-/** Asks for the stack as soon as everything in the cut is held. */
+/** Requests the stack as soon as everything in the cut is held. */
 export function build(draft: Draft): void {
   if (draft.committed === undefined || draft.building || draft.built !== undefined) return
   if (draft.diverged || followsHistory(draft)) return
@@ -34,7 +34,7 @@ export function build(draft: Draft): void {
 
 /**
  * Rule 8 *Attest*: signs the digests that were built. A member that attested other digests before, as its log shows,
- * corrects itself in the next attempt; the cut never differs.
+ * corrects itself in the next attempt; the cut is always the same.
  */
 export function attest(draft: Draft): void {
   if (draft.committed === undefined || draft.built === undefined) return
@@ -69,7 +69,10 @@ function latestAttestations(draft: Draft): Map<number, Message<'attestation'>> {
   return latest
 }
 
-/** A quorum of equal attestations is the seal. When all members attested and no quorum agrees, a person has to look. */
+/**
+ * A quorum of equal attestations is the seal. If all members attested and no quorum agrees, the peer halts for an
+ * operator.
+ */
 export function seal(draft: Draft): void {
   if (draft.sealedRound !== undefined || draft.committed === undefined) return
   const latest = latestAttestations(draft)

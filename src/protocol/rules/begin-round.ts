@@ -14,9 +14,9 @@ import { beginGathering } from './ready.ts'
 import { startView } from './vote.ts'
 
 /**
- * Begins a round, or goes on with one that the log remembers: everything that this peer signed stands, its lock and its
- * valid cut are as they were (rule 5 *Vote*), and its own messages are sent once more. The others' messages come back by
- * sync, except those that its own rest on, which are in the log.
+ * Begins a round, or resumes one from the log: everything that this peer signed stands, its lock and its valid cut are
+ * restored (rule 5 *Vote*), and its own messages are sent again. The others' messages come back by sync, except those
+ * that its own depend on, which are in the log.
  */
 export function beginRound(draft: Draft): void {
   const effects = [...draft.effects]
@@ -25,7 +25,7 @@ export function beginRound(draft: Draft): void {
     if (record.type === 'valid') restoreValid(draft, record)
     else if (record.type === 'signed') restoreSigned(draft, record, own)
   }
-  // The effects of logged messages were carried out then.
+  // The effects of logged messages were carried out when they were logged.
   draft.effects = effects
   if (draft.diverged) draft.effects.push({ type: 'rebuild', context: draft.context })
   const said = own.some((message) => isKind(message, 'manifest') || isKind(message, 'ready'))
@@ -35,13 +35,13 @@ export function beginRound(draft: Draft): void {
   draft.effects.push(...own.map((message) => ({ type: 'broadcast', message }) as const))
 }
 
-/** The first phase of a trainer, and of a member that only votes. */
+/** Enters the first phase, as a trainer or as a member that only votes. */
 function beginTraining(draft: Draft): void {
   if (!draft.context.trainers.includes(draft.self) || isSilent(draft)) {
     beginGathering(draft)
     return
   }
-  // A member that has to rebuild first trains if it has done so in time.
+  // A member that has to rebuild first trains only if the rebuild finishes in time.
   if (!draft.diverged) draft.effects.push({ type: 'train', context: draft.context })
   startTimer(draft, 'train', draft.context.charter.timeouts.trainMs)
 }
@@ -59,7 +59,7 @@ function restoreValid(draft: Draft, record: Extract<LogRecord, { type: 'valid' }
 function restoreSigned(draft: Draft, { envelope, certificates }: SignedRecord, own: Message[]): void {
   const judgement = judge(draft.context, decodeEnvelope(envelope), draft.verify)
   if (judgement.verdict !== 'accept' || judgement.message.author !== draft.self) return
-  // Its view counts as reached, or the bound on views ahead would drop the message.
+  // Counts its view as reached; otherwise the bound on views ahead would drop the message.
   if (VIEW_KINDS.has(judgement.message.kind)) draft.view = Math.max(draft.view, judgement.message.slot)
   keep(draft, judgement.message)
   own.push(judgement.message)

@@ -7,15 +7,15 @@ import { keep } from '../state/keep.ts'
 import { isOfRound } from './hear.ts'
 import { commitTo } from './vote.ts'
 
-/** Rounds behind from which on a member takes a checkpoint of the model in place of every round's shards. */
+/** From this many rounds behind, a member takes a checkpoint of the model instead of every round's shards. */
 const CHECKPOINT_AFTER_ROUNDS = 16
 
-/** Rule 16 *Catch-up*: rounds behind from which on a member takes a checkpoint: older blocks may be pruned everywhere. */
+/** Rule 16 *Catch-up*: how far behind a member must be to take a checkpoint: older blocks may be pruned everywhere. */
 export function checkpointDistance({ charter }: Pick<RoundContext, 'charter'>): number {
   return Math.min(CHECKPOINT_AFTER_ROUNDS, charter.retain)
 }
 
-/** Rule 16 *Catch-up*: takes over a round that others sealed: this peer builds what was sealed, and follows. */
+/** Rule 16 *Catch-up*: adopts a round that others sealed: this peer builds it and follows. */
 export function adopt(draft: Draft, sealedRound: SealedRound): void {
   const { seal, cut, manifests } = sealedRound
   if (!isOfRound(draft, seal)) return
@@ -36,7 +36,7 @@ export function adopt(draft: Draft, sealedRound: SealedRound): void {
   if (draft.committed === undefined) commitTo(draft, seal.cut, cut)
 }
 
-/** Rule 16 *Catch-up*: from now on rounds up to `through` are followed by their seals alone. */
+/** Rule 16 *Catch-up*: from now on, follows rounds up to `through` by their seals alone. */
 export function followThrough(draft: Draft, through: number): void {
   draft.historyThrough = Math.max(draft.historyThrough, through)
 }

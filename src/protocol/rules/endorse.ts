@@ -14,8 +14,9 @@ import { heldOutFault, manifestFault } from './validate.ts'
 type BlocksHeld = Extract<PeerEvent, { type: 'blocksHeld' }>
 
 /**
- * Asks for the blocks of an author's first manifest, if the manifest alone is valid, and of any that is certified or in the
- * committed cut, even if this peer finds it not valid (rule 1 *Endorse once*: a certificate overrides a refusal to fetch).
+ * Requests the blocks of an author's first manifest, if the manifest itself is valid, and of any that is certified or
+ * in the committed cut, even if this peer finds it invalid (rule 1 *Endorse once*: a certificate overrides a refusal to
+ * fetch).
  */
 export function fetchManifests(draft: Draft): void {
   if (followsHistory(draft)) return
@@ -33,7 +34,7 @@ export function fetchManifests(draft: Draft): void {
   }
 }
 
-/** The author's manifests to fetch and endorse: the one that the round depends on, or else the first. */
+/** The author's manifests to fetch and endorse: the one that the round depends on, otherwise the first. */
 function candidates(
   draft: Draft,
   author: number,
@@ -50,8 +51,8 @@ function requiredManifest(draft: Draft, author: number): Message<'manifest'> | u
 }
 
 /**
- * Rule 1 *Endorse once*: endorses a manifest whose blocks are all durable and valid, at most one per author (the slot of an
- * endorsement is the author's index). After the commit an endorsement would change nothing.
+ * Rule 1 *Endorse once*: endorses a manifest whose blocks are all durable and valid, at most one per author (the slot
+ * of an endorsement is the author's index). After the commit an endorsement has no effect.
  */
 export function endorse(draft: Draft): void {
   if (draft.committed !== undefined) return
@@ -60,19 +61,22 @@ export function endorse(draft: Draft): void {
     for (const manifest of candidates(draft, author, said)) {
       if (draft.holdings.get(hex(manifest.id)) !== 'valid') continue
       if (said.some(({ body }) => equalBytes(body.manifest, manifest.id))) continue
-      // A manifest that was fetched only because it is certified may be one that this peer refuses.
+      // This peer may refuse a manifest that it fetched only because it is certified.
       if (manifestFault(draft.context, author, manifest.body) === undefined)
         sign(draft, 'endorsement', author, { manifest: manifest.id })
     }
   }
 }
 
-/** Makes a certificate of every quorum of endorsements. No two manifests of an author can have one (rule 1, 2q − n > f). */
+/**
+ * Forms a certificate from every quorum of endorsements. No two manifests of an author can have one (rule 1, 2q − n >
+ * f).
+ */
 export function certify(draft: Draft): void {
   const { quorum } = draft.context
   for (const author of draft.context.trainers) {
     if (draft.certificates.has(author)) continue
-    // Every endorsement makes a step; in most of them the count alone shows that there is no quorum.
+    // Every endorsement is a step; in most of them the count alone shows that there is no quorum.
     if (countOf(draft, 'endorsement', author) < quorum) continue
     const byManifest = groupBy(messagesOf(draft, 'endorsement', author), ({ body }) => hex(body.manifest))
     for (const endorsements of byManifest.values()) {
@@ -95,7 +99,7 @@ export function acceptCertificate(draft: Draft, certificate: Certificate): void 
   draft.effects.push({ type: 'certified', certificate })
 }
 
-/** Rule 2 *Validate*: notes whether a manifest whose blocks are held now may be endorsed. */
+/** Rule 2 *Validate*: records whether a manifest whose blocks are now held may be endorsed. */
 export function takeBlocks(draft: Draft, { manifest, fault, heldOut }: BlocksHeld): void {
   if (draft.holdings.get(hex(manifest)) !== 'fetching') return
   const reason = fault ?? heldOutFault(draft.context, heldOut)

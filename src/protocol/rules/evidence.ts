@@ -6,7 +6,10 @@ import type { Draft } from '../state/draft.ts'
 import { say } from '../state/say.ts'
 import type { PeerState } from '../state/state.ts'
 
-/** Rule 10 *Evidence*: tells the others of every offender among this round's members, once a round; nobody accuses itself. */
+/**
+ * Rule 10 *Evidence*: reports every offender among this round's members to the others, once per round; no member
+ * accuses itself.
+ */
 export function spreadEvidence(draft: Draft): void {
   if (draft.committed !== undefined) return
   for (const evidence of draft.evidence.values()) {
@@ -15,7 +18,7 @@ export function spreadEvidence(draft: Draft): void {
   }
 }
 
-/** Evidence for a fresh cut: everything known about this round's members, within the bound. */
+/** Evidence for a fresh cut: all that is known about this round's members, within the bound. */
 export function evidenceForCut(state: PeerState): Evidence[] {
   return [...state.evidence.values()]
     .filter((evidence) => memberIndex(state.context, offenderOf(evidence)) >= 0)

@@ -5,34 +5,40 @@ import type { Draft } from '../state/draft.ts'
 import { allSlots, firstOf } from '../state/slots.ts'
 import type { PeerState } from '../state/state.ts'
 
-/** Rounds running for which an author is waited for in vain before it is waited for no more. */
+/** Consecutive missed rounds after which an author is no longer waited for. */
 export const MISSES_MAX = 3
-/** Rounds until an author that was given up is waited for again for one round; each further time after twice as many. */
+/** Rounds until an author that was given up is waited for again for one round; doubles each time. */
 const TRY_AGAIN_ROUNDS = 32
 
 /**
- * Rule 3 *Ready*: whether this member waits for an author's certificate: not for one whose manifest it has found invalid
- * itself, nor for one of which nothing was heard for three rounds, nor for one that it has waited for in vain in three rounds
- * running. More than f of these cannot all be faulty: then it waits for each of them. A member decides this for itself and
+ * Rule 3 *Ready*: whether this member waits for an author's certificate. It does not wait for an author whose manifest
+ * it found invalid itself, from which nothing was heard for three rounds, or which missed three consecutive rounds.
+ * More than f of these cannot all be faulty; then it waits for each of them. Each member decides this for itself and
  * signs nothing about it; every author that is certified in time is stacked.
  */
 export function isAwaited(state: PeerState, author: number): boolean {
   return !isFoundInvalid(state, author) && !isGone(state, author) && !givenUp(state).includes(author)
 }
 
-/** Whether nothing was heard of an author in three rounds running, nor in this one: its first message brings it back. */
+/**
+ * Whether nothing was heard from an author in three consecutive rounds, nor in this one: its first message brings it
+ * back.
+ */
 export function isGone(state: PeerState, author: number): boolean {
   const { absences, context } = state
   const rounds = absences.get(hex(context.members[author]!.peer)) ?? 0
   return rounds >= MISSES_MAX && !isHeard(state, author)
 }
 
-/** Whether any message of an author was heard in this round. */
+/** Whether any message from an author was heard in this round. */
 export function isHeard(state: PeerState, author: number): boolean {
   return allSlots(state).some(({ byAuthor }) => byAuthor.has(author))
 }
 
-/** At the end of a round: rounds running in which authors were not heard, by a member that was there itself. */
+/**
+ * At the end of a round: consecutive rounds in which authors were not heard, as counted by a member that was present
+ * itself.
+ */
 export function countAbsences(draft: Draft): PeerState['absences'] {
   const { context, absences, missing, self } = draft
   if (missing === undefined) return absences
@@ -46,8 +52,8 @@ export function countAbsences(draft: Draft): PeerState['absences'] {
 }
 
 /**
- * Whether an author with this many consecutive misses is not waited for. Now and then it is, at intervals that double each
- * time, so that a member that was slow for a while can show that it has recovered.
+ * Whether an author with this many consecutive misses is given up. From time to time it is waited for again, at
+ * intervals that double each time, so that a member that was slow for a while can show that it has recovered.
  */
 function isHopeless(misses: number): boolean {
   const tries = (misses - MISSES_MAX) / TRY_AGAIN_ROUNDS + 1
@@ -73,8 +79,8 @@ function isFoundInvalid(state: PeerState, author: number): boolean {
 }
 
 /**
- * With the own ready: notes the authors that were heard and have no certificate now. They announced no manifest in time, its
- * blocks could not be had in time, or too few members found them valid.
+ * When this member sends its ready: records the authors that were heard but have no certificate. They announced no
+ * manifest in time, its blocks could not be fetched in time, or too few members found it valid.
  */
 export function noteMissing(draft: Draft): void {
   const { context, certificates, self } = draft
@@ -85,10 +91,10 @@ export function noteMissing(draft: Draft): void {
 }
 
 /**
- * At the end of a round: an author that is stacked begins anew; one that was missing has one more miss, unless more were
- * missing than can be faulty, which says that the time to gather was too short.
+ * At the end of a round: an author that is stacked starts from 0 again; one that was missing has one more miss, unless
+ * more were missing than can be faulty, which means that the time to gather was too short.
  *
- * @returns the misses of the authors that are members after the round too
+ * @returns the misses of those authors that are still members after the round
  */
 export function countMisses(draft: Draft, { entries }: Cut, next: RoundContext): PeerState['misses'] {
   const { context, misses } = draft

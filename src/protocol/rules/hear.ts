@@ -10,9 +10,9 @@ import { isNeeded } from '../state/needed.ts'
 import type { PeerState } from '../state/state.ts'
 import { hearOwn } from './lost-log.ts'
 
-/** Envelopes of the next round that are kept of one author until that round begins. */
+/** Maximum number of envelopes of the next round kept per author until that round begins. */
 const EARLY_MAX = 8
-/** Bytes of these envelopes: a manifest, a proposal, and small ones. */
+/** Maximum bytes of these envelopes: a manifest, a proposal, and small ones. */
 const EARLY_BYTES_MAX = 2 * MESSAGE_BYTES_MAX
 
 /** Whether a header or a seal is of the current round. */
@@ -23,7 +23,7 @@ export function isOfRound(
   return round === context.round && equalBytes(parent, context.parent)
 }
 
-/** Takes in a message of the round, within the bounds of rule 15; of evidence the first about an offender is enough. */
+/** Keeps a message of the round, within the bounds of rule 15; of evidence, only the first about each offender. */
 export function hear(draft: Draft, message: Message): void {
   // The round may have ended since the message was judged.
   if (!isOfRound(draft, message.header)) return
@@ -39,9 +39,9 @@ export function hear(draft: Draft, message: Message): void {
 export type EarlyEnvelopes = PeerState['early']
 
 /**
- * Rule 15 *Bounds*: the kept envelopes of the next round with one more. Only what is kept is forwarded.
+ * Rule 15 *Bounds*: adds one envelope to the kept envelopes of the next round. Only kept envelopes are forwarded.
  *
- * @returns the same map where the envelope is not kept: known already, or more than the bounds allow of its author
+ * @returns the same map if the envelope is not kept, because it is already known or exceeds the bounds for its author
  */
 export function withEarly(early: EarlyEnvelopes, author: Uint8Array, bytes: Uint8Array): EarlyEnvelopes {
   const kept = early.get(hex(author)) ?? []
@@ -56,7 +56,7 @@ export function keepEarly(draft: Draft, author: Uint8Array, bytes: Uint8Array): 
   draft.early = withEarly(draft.early, author, bytes)
 }
 
-/** Takes in the envelopes that arrived before their round began. */
+/** Applies the envelopes that arrived before their round began. */
 export function hearEarly(draft: Draft, early: EarlyEnvelopes): void {
   for (const bytes of [...early.values()].flat()) {
     const judgement = judge(draft.context, decodeEnvelope(bytes), draft.verify)

@@ -7,7 +7,7 @@ import { isSilent } from '../state/say.ts'
 import { firstOf, keptOf } from '../state/slots.ts'
 import type { PeerState } from '../state/state.ts'
 
-/** The latest round that this peer attested or saw sealed: what it tells a peer that lost its log. */
+/** The latest round that this peer attested or saw sealed, which it reports to a peer that lost its log. */
 export function latestAttested(state: PeerState): number {
   const { context, self } = state
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++)
@@ -16,15 +16,15 @@ export function latestAttested(state: PeerState): number {
 }
 
 /**
- * Rule 17 *Lost log*: how long a peer that lost its log keeps silent, from the latest attested rounds that others tell: one
- * round past the highest. A peer in round r held a seal of r − 1, so a quorum attested that round, and any q others include
- * an honest one of them.
+ * Rule 17 *Lost log*: how long a peer that lost its log stays silent, from the latest attested rounds reported by
+ * others: until one round past the highest. A peer in round r had a seal of r − 1, so a quorum attested that round, and
+ * any q others include an honest member of that quorum.
  *
- * A claim ahead of the own round counts only once this peer has followed to it, so nobody can silence another with a large
- * number.
+ * A claim ahead of this peer's round counts only once this peer has reached it, so nobody can silence another with a
+ * large number.
  *
  * @param told latest attested round by PeerId in hex
- * @returns undefined while too few members have told
+ * @returns undefined while too few members have reported
  */
 export function silenceNeeded(state: PeerState, told: ReadonlyMap<string, number>): number | undefined {
   const { context, self } = state
@@ -36,20 +36,20 @@ export function silenceNeeded(state: PeerState, told: ReadonlyMap<string, number
   return Math.max(0, ...believed) + 1
 }
 
-/** Ends a silence of unknown length: its last round is known from now on, and logged. */
+/** Gives a silence of unknown length its last round, and logs it. */
 export function recollect(draft: Draft, through: number): void {
   if (draft.silentThrough !== UNKNOWN_ROUND) return
   beSilent(draft, draft.isContradicted ? through + 1 : through)
 }
 
 /**
- * A valid message of this peer's own key, which is this peer's word and in its log, or else another's: that of an earlier
- * life that the log has lost, or of another copy of this identity. This peer then does not know what it signed, as if it had
- * lost its log, and signs nothing.
+ * Handles a valid message signed with this peer's key. Unless it is in the log, it comes from before the log was lost,
+ * or from another copy of this identity. This peer then does not know what it has signed, as if it had lost its log,
+ * and signs nothing.
  *
- * Words of the earlier life are of rounds up to the last of the silence, so one round more is waited for, in which this peer
- * listens: a word of that round is that of a copy that runs now, and the silence begins anew. One that hears such a word a
- * second time while it signs halts.
+ * Messages from before the loss belong to rounds up to the last round of the silence, so this peer listens for one more
+ * round: a message of that round comes from a copy that is running now, and the silence begins again. A peer that hears
+ * such a message a second time while it signs halts.
  */
 export function hearOwn(draft: Draft, message: Message): void {
   const { kind, slot, author, header } = message
@@ -67,7 +67,7 @@ export function hearOwn(draft: Draft, message: Message): void {
     if (draft.contradictions > 1)
       halt(
         draft,
-        `a ${kind} of round ${round} is signed with this peer's key and is not in its log, for the second time: another copy of this identity runs. Stop one of the two for good, then start the other again`
+        `a ${kind} of round ${round} is signed with this peer's key and is not in its log, for the second time: another copy of this identity is running. Stop one of the two for good, then start the other again`
       )
   } else if (draft.silentThrough === UNKNOWN_ROUND) draft.isContradicted = true
   else if (!draft.isContradicted) {
@@ -76,7 +76,7 @@ export function hearOwn(draft: Draft, message: Message): void {
   } else if (round === draft.silentThrough) contradict()
 }
 
-/** Lets a peer sign that has heard that no other copy of it runs. */
+/** Lets a peer sign once it has learnt that no other copy of it is running. */
 export function release(draft: Draft): void {
   draft.heldBack = false
 }

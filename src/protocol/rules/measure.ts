@@ -8,11 +8,11 @@ import { type ViewMoments, withMoment, withViewMoment } from '../timing/moments.
 import { isAwaited, isHeard } from './give-up.ts'
 
 /*
- * Where the rules touch the clock: they report what happens, and ask for their deadlines. What is made of the times is in
- * `timing/`. Without a clock nothing is measured.
+ * The rules' only contact with the clock: they report what happens, and ask for their deadlines. `timing/` evaluates
+ * the times. Without a clock nothing is measured.
  */
 
-/** The charter's times, adapted to the delays that this member measured. */
+/** The charter's times, adapted to the delays measured by this member. */
 export function deadlinesOf({ context, delays }: Pick<PeerState, 'context' | 'delays'>): Deadlines {
   return deadlinesAfter(delays, context.charter.timeouts)
 }
@@ -21,18 +21,18 @@ export function noteMoment(draft: Draft, moment: 'gathering' | 'readies'): void 
   if (draft.now !== undefined) draft.moments = withMoment(draft.moments, moment, draft.now)
 }
 
-/** Notes what happens in the current view. */
+/** Records the time of an event in the current view. */
 export function noteViewMoment(draft: Draft, moment: keyof ViewMoments): void {
   if (draft.now !== undefined) draft.moments = withViewMoment(draft.moments, draft.view, moment, draft.now)
 }
 
-/** Notes that a certificate arrived: the last one before the commit counts. */
+/** Records the arrival of a certificate: the last one before the commit counts. */
 export function noteCertificate(draft: Draft): void {
   if (draft.now === undefined || draft.committed !== undefined) return
   draft.moments = { ...draft.moments, certified: draft.now }
 }
 
-/** At the commit: takes the delays of this round into account for the next ones. */
+/** At the commit: includes the delays of this round in the deadlines of the next ones. */
 export function noteDelays(draft: Draft): void {
   const { now, moments, view, delays, context } = draft
   if (now === undefined) return
@@ -47,7 +47,7 @@ export function noteDelays(draft: Draft): void {
   })
 }
 
-/** Trainers that are not in the committed cut. */
+/** The trainers that are not in the committed cut. */
 function absentTrainers({ context, committed }: PeerState): number[] {
   const stacked = new Set((committed?.cut.entries ?? []).map(({ author }) => memberIndex(context, author)))
   return context.trainers.filter((trainer) => !stacked.has(trainer))

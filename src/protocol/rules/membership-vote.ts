@@ -15,10 +15,12 @@ import { say } from '../state/say.ts'
 import { keptOf, messagesOf } from '../state/slots.ts'
 import type { PeerState } from '../state/state.ts'
 
-/** Most changes of the membership that one proposal carries. */
+/** Maximum number of membership changes in one proposal. */
 const CHANGES_MAX = 8
 
-/** Rule 11 *Membership*: notes a request of this member's operator, within the number of membership votes of a round. */
+/**
+ * Rule 11 *Membership*: accepts a request of this member's operator, up to the number of membership votes in a round.
+ */
 export function noteRequest(draft: Draft, wanted: SignedRequest): void {
   const id = hex(requestId(draft.context.charterId, wanted.request))
   if (draft.requests.has(id)) return
@@ -30,7 +32,7 @@ export function noteRequest(draft: Draft, wanted: SignedRequest): void {
   else draft.effects.push({ type: 'requestRefused', signedRequest: wanted, reason })
 }
 
-/** Requests that can still take effect. */
+/** The requests that can still take effect. */
 export function openRequests({ context, requests, verify }: Draft): Map<string, SignedRequest> {
   return new Map(
     [...requests].filter(([, { request, own }]) => requestFault(context, request, own, verify) === undefined)
@@ -55,7 +57,7 @@ export function voteOnMembership(draft: Draft): void {
   }
 }
 
-/** Voters may vote for any request; other members for their own leave alone. */
+/** Voters may vote for any request; other members only for their own leave. */
 function mayVoteFor({ context, self }: PeerState, { type, peer }: ChangeRequest): boolean {
   return context.voters.includes(self) || (type === 'leave' && equalBytes(peer, context.members[self]!.peer))
 }
@@ -93,7 +95,7 @@ function allMembershipVotes(state: PeerState): Message<'membership-vote'>[] {
   ).flat()
 }
 
-/** One change per peer, and no more joins than a cut may hold. */
+/** One change per peer, and no more joins than a cut may contain. */
 function withinLimits({ context }: PeerState, changes: readonly MembershipChange[]): MembershipChange[] {
   const chosen: MembershipChange[] = []
   let joins = 0

@@ -12,8 +12,8 @@ import { evidenceForCut } from './evidence.ts'
 import { changesForCut } from './membership-vote.ts'
 
 /**
- * Rule 4 *Propose*: in its view the proposer repeats the valid cut, or makes a fresh one from exactly q readies whose
- * certificates it holds. Until it has those it waits, while the view's timer runs.
+ * Rule 4 *Propose*: in its view, the proposer repeats the valid cut, or forms a fresh one from exactly q readies whose
+ * certificates it holds. Until it has those, it waits while the view's timer runs.
  */
 export function propose(draft: Draft): void {
   if (draft.committed !== undefined || draft.step !== 'propose' || draft.view < 0) return
@@ -28,7 +28,7 @@ export function propose(draft: Draft): void {
   say(draft, 'proposal', draft.view, freshProposal(draft, readies))
 }
 
-/** The q readies that name most authors, among those of which all certificates are held here. */
+/** The q readies that name the most authors, among those whose certificates are all held. */
 function usableReadies(draft: Draft): CarriedReady[] | undefined {
   const usable = messagesOf(draft, 'ready', 0).filter(({ body }) =>
     bitsOf(body.certified).every((author) => draft.certificates.has(author))
@@ -45,7 +45,7 @@ function usableReadies(draft: Draft): CarriedReady[] | undefined {
     .sort((left, right) => left.member - right.member)
 }
 
-/** Trainers that at least one of the readies names. */
+/** Trainers named by at least one of the readies. */
 export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly CarriedReady[]): number[] {
   return draft.context.trainers.filter((author) => readies.some(({ certified }) => hasBit(certified, author)))
 }
@@ -53,7 +53,7 @@ export function unionOf(draft: Pick<Draft, 'context'>, readies: readonly Carried
 /** Bytes of a proposal's envelope around its body. */
 const ENVELOPE_BYTES_MAX = 1024
 
-/** With evidence and membership changes as far as they fit into the envelope; the rest comes with a later cut. */
+/** Adds evidence and membership changes as far as they fit into the envelope; the rest goes into a later cut. */
 function freshProposal(draft: Draft, readies: readonly CarriedReady[]): Proposal {
   const evidence = evidenceForCut(draft)
   const membership = changesForCut(draft)
@@ -86,8 +86,8 @@ function authorsOf({ context }: Draft, readies: readonly CarriedReady[]): number
 }
 
 /**
- * Whether a fresh proposal follows rule 4: its entries are exactly the union of its readies, or none when that is smaller
- * than `minShards` (a void round), and every entry is certified. A certificate that is missing here may still arrive.
+ * Whether a fresh proposal follows rule 4: its entries are exactly the union of its readies, or none when that is
+ * smaller than `minShards` (a void round), and every entry is certified. A missing certificate may still arrive.
  */
 export function judgeFreshProposal(
   draft: Draft,

@@ -6,8 +6,8 @@ import { isAwaited, noteMissing } from './give-up.ts'
 import { deadlinesOf, noteMoment } from './measure.ts'
 
 /**
- * Rule 3 *Ready*: one bitmap of the certificates held, sent at the earliest of: every trainer that is waited for certified;
- * the gather deadline; `grace` after f + 1 readies; q readies.
+ * Rule 3 *Ready*: one bitmap of the certificates held, sent at the earliest of: all awaited trainers are certified; the
+ * gather deadline; `grace` after f + 1 readies; q readies.
  */
 export function sayReady(draft: Draft): void {
   const { trainers, members, faulty, quorum } = draft.context
@@ -30,7 +30,10 @@ export function sayReady(draft: Draft): void {
   }
 }
 
-/** `gathering` begins with the own manifest or when the time to train is over; the gather deadline runs from then on. */
+/**
+ * `gathering` begins with this peer's manifest or when the time to train is over; the gather deadline runs from then
+ * on.
+ */
 export function beginGathering(draft: Draft): void {
   if (draft.phase === 'training') draft.phase = 'gathering'
   noteMoment(draft, 'gathering')

@@ -1,5 +1,5 @@
 /**
- * Rule 15 *Bounds*: whether the blocks of a sealed round are still owed to others in a later round.
+ * Rule 15 *Bounds*: whether the blocks of a sealed round must still be served in a later round.
  *
  * @param retain the charter's number of rounds after the seal
  */

@@ -7,8 +7,8 @@ import type { HeldOutLoss } from '../state/events.ts'
 import { samplesFault } from './weights.ts'
 
 /**
- * Rule 2 *Validate*, of the manifest alone: shapes, rank, alpha, samples and sizes within the charter, and the author's next
- * reveal. The content of the blocks is validated where they arrive.
+ * Rule 2 *Validate*, for the manifest alone: shapes, rank, alpha, samples and sizes within the charter, and the
+ * author's next reveal. The content of the blocks is validated when they arrive.
  *
  * @returns why no honest member endorses it, or undefined
  */
@@ -29,7 +29,7 @@ export function manifestFault(context: RoundContext, author: number, manifest: M
   }
   return total === manifest.totalBytes
     ? undefined
-    : `announces ${manifest.totalBytes} bytes, its ranks give ${total}`
+    : `announces ${manifest.totalBytes} bytes, but its ranks give ${total}`
 }
 
 function shardFault({ charter }: RoundContext, shard: ManifestShard): string | undefined {
@@ -45,12 +45,12 @@ function shardFault({ charter }: RoundContext, shard: ManifestShard): string | u
   const expected = blockCount(shardByteLength({ ...shard, dtype: charter.dtype }))
   return shard.blocks.length === expected
     ? undefined
-    : `has ${shard.blocks.length} blocks, its rank gives ${expected}`
+    : `has ${shard.blocks.length} blocks, but its rank gives ${expected}`
 }
 
 /**
- * Rule 2 *Validate*, the held-out check: a veto if the charter makes it one, or else advice. A member that measured nothing
- * refuses nothing.
+ * Rule 2 *Validate*, the held-out check: a veto if the charter says so, otherwise advisory. A member that measured
+ * nothing refuses nothing.
  *
  * @returns why this member does not endorse the update, or undefined
  */
@@ -61,13 +61,13 @@ export function heldOutFault(
   if (charter.heldOutVeto === false || loss === undefined) return undefined
   const { margin } = charter.heldOutVeto
   const { before, after } = loss
-  // A loss that is not a number is not within the margin either.
+  // Written so that a NaN loss counts as above the margin.
   return after - before <= margin
     ? undefined
     : `it raises the held-out loss from ${before} to ${after}, by more than the charter's ${margin}`
 }
 
-/** Digests of all blocks of a manifest, each once, in order. */
+/** Digests of all blocks of a manifest, without repetitions, in order. */
 export function blocksOf(manifest: Manifest): Uint8Array[] {
   const distinct = new Map(
     manifest.shards.flatMap(({ blocks }) => blocks).map((block) => [hex(block), block])

@@ -15,8 +15,8 @@ import { deadlinesOf, noteDelays, noteViewMoment } from './measure.ts'
 import { judgeFreshProposal } from './propose.ts'
 
 /**
- * Rule 5 *Vote*: Tendermint on the cut, after Buchman, Kwon, Milosevic, "The latest gossip on BFT consensus"
- * (arXiv 1807.04938, algorithm 1); the line numbers below are that algorithm's. Its round is our view.
+ * Rule 5 *Vote*: Tendermint on the cut, after Buchman, Kwon, Milosevic, "The latest gossip on BFT consensus" (arXiv
+ * 1807.04938, algorithm 1); the line numbers below refer to that algorithm. Its round is our view.
  */
 export function vote(draft: Draft): void {
   if (draft.view < 0 || draft.committed !== undefined) return
@@ -27,8 +27,8 @@ export function vote(draft: Draft): void {
 }
 
 /**
- * What follows from a message that its author should not have signed: a proposer that proposes what cannot be valid is not
- * waited for in that view, as if its time were over.
+ * Reacts to a message that its author should not have signed: a proposer whose proposal cannot be valid is not waited
+ * for in that view, as if its time were over.
  */
 export function afterFault(
   { context, view }: Pick<PeerState, 'context' | 'view'>,
@@ -48,7 +48,7 @@ export function startView(draft: Draft, view: number): void {
   startTimer(draft, `propose/${view}`, viewTimeout(draft, deadlinesOf(draft).proposeMs))
 }
 
-/** How long a timer of the current view runs, milliseconds. */
+/** Duration of a timer of the current view, milliseconds. */
 function viewTimeout({ view, context }: Draft, milliseconds: number): number {
   return milliseconds + view * context.charter.timeouts.growthMs
 }
@@ -65,7 +65,7 @@ function jump(draft: Draft): void {
   if (reached !== undefined && reached > draft.view) startView(draft, reached)
 }
 
-/** The proposals of a view's proposer, with the ids of their cuts: one, or a faulty member's two. */
+/** The proposals of a view's proposer, with the ids of their cuts: one, or two from a faulty member. */
 function proposalsOf(draft: Draft, view: number): { proposal: Proposal; id: Uint8Array }[] {
   return keptOf(draft, 'proposal', view, proposerOf(draft.context, view)).map(({ body }) => ({
     proposal: body,
@@ -78,7 +78,7 @@ function prevote(draft: Draft): void {
   if (draft.step !== 'propose') return
   const current = proposalsOf(draft, draft.view)[0]
   const opinion = current === undefined ? 'waiting' : opinionOf(draft, current.proposal, current.id)
-  // Nobody is kept waiting by a proposer that has not been heard for rounds: to prevote none is always safe.
+  // A proposer that has not been heard for rounds is not waited for: prevoting none is always safe.
   const isOver =
     draft.expired.has(`propose/${draft.view}`) || isGone(draft, proposerOf(draft.context, draft.view))
   if (opinion === 'waiting' && !isOver) return
@@ -96,7 +96,7 @@ function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'a
     if (votesFor(draft, 'prevote', validView, id) < quorum) return 'waiting'
     return isUnlocked || locked.view <= validView ? 'for' : 'against'
   }
-  // A quorum of prevotes includes an honest member that checked the readies: their certificates need not be here.
+  // A quorum of prevotes includes an honest member that checked the readies: their certificates need not be held here.
   const checked = votesFor(draft, 'prevote', view, id) >= quorum
   const judgement = checked ? 'valid' : judgeFreshProposal(draft, proposal)
   if (judgement === 'waiting') return 'waiting'
@@ -107,7 +107,7 @@ function opinionOf(draft: Draft, proposal: Proposal, id: Uint8Array): 'for' | 'a
 function lock(draft: Draft): void {
   const { view, context } = draft
   if (draft.step === 'propose') return
-  // Any of the view's proposals: the first that arrived here need not be the one that the others prevoted.
+  // Any of the view's proposals: the first to arrive here need not be the one that the others prevoted.
   const agreed = proposalsOf(draft, view).find(
     ({ id }) => votesFor(draft, 'prevote', view, id) >= context.quorum
   )
@@ -159,7 +159,7 @@ function startVoteTimers(draft: Draft): void {
   if (isVain || draft.expired.has(`precommit/${view}`)) startView(draft, view + 1)
 }
 
-/** A quorum of precommits, in any view, for a cut whose body is here: it is decided (line 49). */
+/** A quorum of precommits, in any view, for a cut whose body is known: it is decided (line 49). */
 export function commit(draft: Draft): void {
   if (draft.committed !== undefined) return
   const { quorum } = draft.context
@@ -182,7 +182,7 @@ export function commit(draft: Draft): void {
   }
 }
 
-/** Takes a cut as decided; training for this round ends. */
+/** Commits a cut; training for this round ends. */
 export function commitTo(draft: Draft, id: Uint8Array, cut: Cut): void {
   if (draft.phase === 'training') draft.effects.push({ type: 'cancelTraining' })
   draft.committed = { id, cut }

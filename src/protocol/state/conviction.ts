@@ -4,7 +4,7 @@ import { evidenceOf, offenderOf } from '../messages/evidence.ts'
 import type { Message } from '../messages/message.ts'
 import type { Draft } from './draft.ts'
 
-/** Notes what two messages of one author prove against it (rule 10 *Evidence*). */
+/** Records what two messages of one author prove against it (rule 10 *Evidence*). */
 export function convict(draft: Draft, first: Message, second: Message): void {
   const evidence = evidenceOf(first, second)
   if (evidence === undefined) return

@@ -4,10 +4,10 @@ import type { SignedRequest } from '../messages/membership.ts'
 import type { Message } from '../messages/message.ts'
 import type { RoundContext } from '../round/context.ts'
 
-/** What must be durable before the effects after it are carried out. */
+/** A record that must be durable before the following effects are carried out. */
 export type LogRecord = SignedRecord | ValidRecord | SilentRecord
 
-/** End of a silence that is not known yet. */
+/** Placeholder for a silence whose end is not known yet. */
 export const UNKNOWN_ROUND = Number.MAX_SAFE_INTEGER
 
 /** Rule 17 *Lost log*: this peer lost its log and signs nothing up to and including a round. */
@@ -16,7 +16,10 @@ export interface SilentRecord {
   readonly through: number
 }
 
-/** An own message, with what it claims to hold: a ready's certificates, so that a restarted peer can still prove them. */
+/**
+ * A message signed by this peer, with what it claims to hold: a ready's certificates, so that a restarted peer can
+ * still prove them.
+ */
 export interface SignedRecord {
   readonly type: 'signed'
   readonly envelope: Uint8Array
@@ -24,8 +27,9 @@ export interface SignedRecord {
 }
 
 /**
- * The valid cut, which is locked if a precommit of the same view follows (rule 5 *Vote*), with the envelopes of the prevotes
- * that made it valid: nobody votes for a cut whose validity is not proven, and the others may have lost these prevotes.
+ * The valid cut, which is locked if a precommit of the same view follows (rule 5 *Vote*), with the envelopes of the
+ * prevotes that made it valid: members do not vote for a cut whose validity is not proven, and the others may have lost
+ * these prevotes.
  */
 export interface ValidRecord {
   readonly type: 'valid'
@@ -35,11 +39,11 @@ export interface ValidRecord {
   readonly prevotes: readonly Uint8Array[]
 }
 
-/** What the shell has to do. Effects are carried out in their order. */
+/** What the shell has to do. Effects are carried out in order. */
 export type Effect =
   | { readonly type: 'persist'; readonly record: LogRecord }
   | { readonly type: 'broadcast'; readonly message: Message }
-  /** Get every block of a manifest, make it durable, validate it, then report `blocksHeld`. */
+  /** Fetch every block of a manifest, make it durable, validate it, then report `blocksHeld`. */
   | { readonly type: 'fetch'; readonly message: Message<'manifest'> }
   | { readonly type: 'train'; readonly context: RoundContext }
   | { readonly type: 'cancelTraining' }
@@ -53,8 +57,8 @@ export type Effect =
       readonly manifests: readonly Message<'manifest'>[]
     }
   /**
-   * The own build is not what a quorum sealed, and its files are wrong. Comes before `sealed`; `rebuild` comes after it
-   * (rule 8 *Attest*).
+   * This peer's build is not what a quorum sealed, and its files are wrong. Comes before `sealed`; `rebuild` comes
+   * after it (rule 8 *Attest*).
    */
   | {
       readonly type: 'diverged'
@@ -62,18 +66,18 @@ export type Effect =
       readonly sealedRound: SealedRound
       readonly built: Uint8Array
     }
-  /** Get the model that the round starts from, whose digest is `context.modelDigest`, then report `rebuilt`. */
+  /** Fetch the model that the round starts from, whose digest is `context.modelDigest`, then report `rebuilt`. */
   | { readonly type: 'rebuild'; readonly context: RoundContext }
-  /** The own manifest was not signed, because the others would refuse it; the round goes on without it. */
+  /** This peer's manifest was not signed, because the others would refuse it; the round goes on without it. */
   | { readonly type: 'unpublished'; readonly reason: string }
-  /** This member does not endorse a manifest, by what it says or by its blocks (rule 2 *Validate*). */
+  /** This member does not endorse a manifest, because of the manifest itself or its blocks (rule 2 *Validate*). */
   | {
       readonly type: 'refused'
       readonly author: Uint8Array
       readonly manifest: Uint8Array
       readonly reason: string
     }
-  /** Rule 3 *Ready*: an author was waited for in vain, for the `rounds`-th round running; after three it is not again. */
+  /** Rule 3 *Ready*: an author was missing in `rounds` consecutive rounds; after three it is no longer waited for. */
   | {
       readonly type: 'missed'
       readonly author: Uint8Array
@@ -83,7 +87,7 @@ export type Effect =
       readonly rounds: number
       readonly isGivenUp: boolean
     }
-  /** An author that was no longer waited for is stacked, and is waited for again. */
+  /** An author that was given up is stacked, and is waited for again. */
   | { readonly type: 'awaitedAgain'; readonly author: Uint8Array }
   /** A membership request of the operator cannot take effect in this round. */
   | { readonly type: 'requestRefused'; readonly signedRequest: SignedRequest; readonly reason: string }
@@ -91,6 +95,8 @@ export type Effect =
   | { readonly type: 'sealed'; readonly context: RoundContext; readonly sealedRound: SealedRound }
   /** Two conflicting messages that one member signed (rule 10 *Evidence*). */
   | { readonly type: 'equivocation'; readonly first: Message; readonly second: Message }
-  /** Rule 17 *Lost log*: a valid message of this peer's own key is not in its log; from now on it signs nothing. */
+  /**
+   * Rule 17 *Lost log*: a valid message signed with this peer's key is not in its log; from now on it signs nothing.
+   */
   | { readonly type: 'contradicted'; readonly message: Message }
   | { readonly type: 'halt'; readonly reason: string }

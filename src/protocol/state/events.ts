@@ -7,11 +7,11 @@ import type { Message } from '../messages/message.ts'
 export interface HeldOutLoss {
   /** Of the model that the round starts from. */
   readonly before: number
-  /** Of that model with one update merged into it at its full weight, clipped as the stack would clip it. */
+  /** Of that model with one update merged at full weight, clipped as in the stack. */
   readonly after: number
 }
 
-/** What can happen to a peer. The shell has verified everything that came from outside. */
+/** The inputs of a peer. The shell has verified everything that came from outside. */
 export type PeerEvent =
   /** A message that `judge` accepted. */
   | { readonly type: 'message'; readonly message: Message }
@@ -21,13 +21,13 @@ export type PeerEvent =
   | { readonly type: 'certificate'; readonly round: number; readonly certificate: Certificate }
   /** A sealed round that `decodeSealedRound` accepted for the current context. */
   | { readonly type: 'sealedRound'; readonly sealedRound: SealedRound }
-  /** Own training is done; all blocks are durable. */
+  /** This peer's training is done; all blocks are durable. */
   | { readonly type: 'trained'; readonly round: number; readonly manifest: Manifest }
-  /** Own training failed; the round goes on without it. */
+  /** This peer's training failed; the round goes on without it. */
   | { readonly type: 'trainingFailed'; readonly round: number; readonly reason: string }
   /**
-   * Every block of a manifest is durable. `fault` says why its content is not valid, if it is not; `heldOut` what the update
-   * did to this member's held-out loss, if that was measured and may count (rule 2 *Validate*).
+   * Every block of a manifest is durable. `fault` says why its content is invalid, if it is; `heldOut` how the update
+   * changed this member's held-out loss, if that was measured and counts (rule 2 *Validate*).
    */
   | {
       readonly type: 'blocksHeld'
@@ -42,16 +42,16 @@ export type PeerEvent =
       readonly stack: Uint8Array | null
       readonly model: Uint8Array
     }
-  /** Rule 8 *Attest*: the model with this digest is held, rebuilt or fetched. */
+  /** Rule 8 *Attest*: the model with this digest is available, rebuilt or fetched. */
   | { readonly type: 'rebuilt'; readonly model: Uint8Array }
   /** Rule 16 *Catch-up*: rounds up to this one are followed by their seals alone; see `historyThrough`. */
   | { readonly type: 'behind'; readonly through: number }
-  /** Rule 17 *Lost log*: enough members told their latest attested round; see `silenceNeeded`. */
+  /** Rule 17 *Lost log*: enough members reported their latest attested round; see `silenceNeeded`. */
   | { readonly type: 'recollected'; readonly through: number }
-  /** Rule 17 *Lost log*: enough members told that they know of no other copy of this peer. */
+  /** Rule 17 *Lost log*: enough members reported that they know of no other copy of this peer. */
   | { readonly type: 'released' }
   /** Two valid seals of an earlier round were found; `reason` names who signed both. */
   | { readonly type: 'conflict'; readonly reason: string }
-  /** The operator asks for a change of the membership (rule 11 *Membership*). */
+  /** The operator requests a change of membership (rule 11 *Membership*). */
   | { readonly type: 'membershipRequest'; readonly signedRequest: SignedRequest }
   | { readonly type: 'timeout'; readonly round: number; readonly timer: string }

@@ -8,14 +8,14 @@ import type { Draft } from './draft.ts'
 import { allSlots, keptOf, withKept } from './slots.ts'
 import type { PeerState } from './state.ts'
 
-/** Most distinct messages that are kept of one author, kind and slot: two are evidence, more are only weight. */
+/** Maximum number of distinct messages kept per author, kind and slot: two are evidence, more add nothing. */
 const DISTINCT_MAX = 2
 
 /**
  * Keeps a verified message within the bounds of rule 15, and convicts its author when it contradicts another.
  *
- * @param isNeeded whether the round may depend on a message: it is then kept even if its author has used up its places, and
- *   takes the place of a message on which nothing depends
+ * @param isNeeded whether the round may depend on a message: if so, it is kept even if its author's places are full,
+ * and replaces a message on which nothing depends
  */
 export function keep(
   draft: Draft,
@@ -33,7 +33,7 @@ export function keep(
   draft.messages = withKept(draft.messages, kind, slot, author, [...others, message])
 }
 
-/** Drops the last message on which nothing depends, or the last of all. */
+/** Drops the last message on which nothing depends, or else the last one. */
 function withoutOne(kept: readonly Message[], isNeeded: (message: Message) => boolean): readonly Message[] {
   const spare = kept.findLastIndex((message) => !isNeeded(message))
   return kept.toSpliced(spare, 1)
@@ -51,8 +51,8 @@ function accuse(draft: Draft, message: Message): void {
 }
 
 /**
- * Rule 15 *Bounds*: whether a message of a view beyond the next would not be kept, since one of a later view of its author and
- * kind is: it is of no use to anybody, and need not even be verified.
+ * Rule 15 *Bounds*: whether a message of a view beyond the next is superseded by a kept one of a later view with the
+ * same author and kind: it is useless and need not even be verified.
  */
 export function isOutrun(
   state: Pick<PeerState, 'context' | 'messages' | 'view'>,
@@ -69,8 +69,8 @@ function nearestView({ view }: Pick<PeerState, 'view'>): number {
 }
 
 /**
- * Of views beyond the next, one message per author and kind is kept: that of the highest view (rule 15 *Bounds*). It shows
- * that its author is there; sync brings what this peer missed once it has jumped.
+ * For views beyond the next, one message per author and kind is kept: that of the highest view (rule 15 *Bounds*). It
+ * shows where its author is; sync delivers what this peer missed once it has jumped there.
  *
  * @returns whether the message may be kept
  */

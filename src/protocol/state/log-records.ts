@@ -6,7 +6,7 @@ import { certificateSchema, cutSchema } from '../messages/bodies.ts'
 import { decodeEnvelope } from '../messages/message.ts'
 import type { LogRecord } from './effects.ts'
 
-/** Most bytes of one record: a ready with the certificates of all trainers. */
+/** Maximum size of a record in bytes: a ready with the certificates of all trainers. */
 export const LOG_RECORD_BYTES_MAX = 16 * 1024 * 1024
 
 const envelope = byteString().refine((bytes) => bytes.length <= MESSAGE_BYTES_MAX, 'the envelope is too long')
@@ -37,7 +37,7 @@ export function decodeLogRecord(bytes: Uint8Array): LogRecord {
   return decodeCanonical(bytes, logRecordSchema, LOG_RECORD_BYTES_MAX) as LogRecord
 }
 
-/** Last round for which a record has to be kept. */
+/** The last round for which a record must be kept. */
 export function roundOfRecord(record: LogRecord): number {
   if (record.type === 'silent') return record.through
   return record.type === 'valid' ? record.round : decodeEnvelope(record.envelope).header.round

@@ -8,14 +8,15 @@ import type { PeerState } from './state.ts'
 import { tallyOf, type VoteKind, votesFor } from './tally.ts'
 
 /*
- * A faulty member may send different messages to different members. If one of them completed a quorum, those that heard the
- * other need it too, or the honest members cannot follow each other. A quorum contains at least q − f honest votes, which
- * all honest members hear. So a cut with this number of votes here, from members not known to contradict themselves, may
- * have a quorum elsewhere; members known to contradict themselves are not honest, and are not counted. Then at most two
- * cuts of a view are in question, and two places per author are enough, however many messages a faulty member sends.
+ * A faulty member may send different messages to different members. If one of them completed a quorum, those that heard
+ * the other need it too, or the honest members cannot follow each other. A quorum contains at least q − f honest votes,
+ * which all honest members hear. So a cut with this number of votes here, from members not known to contradict
+ * themselves, may have a quorum elsewhere; members known to contradict themselves are not honest and are not counted.
+ * Hence at most two cuts of a view are in question, and two places per author suffice, however many messages a faulty
+ * member sends.
  */
 
-/** Id of the author's manifest that the round may depend on: in the committed cut, or certified. */
+/** Id of the author's manifest that the round may depend on: the one in the committed cut, or the certified one. */
 export function requiredManifestId(state: PeerState, author: number): Uint8Array | undefined {
   const peer = state.context.members[author]!.peer
   const entry = state.committed?.cut.entries.find((candidate) => equalBytes(candidate.author, peer))
@@ -30,7 +31,7 @@ export function likelyCuts(state: PeerState, kind: VoteKind, view: number): Uint
   )
 }
 
-/** Cuts that may have been agreed on in a view, and that are in no proposal of that view here. */
+/** Cuts that may have been agreed on in a view but are in no known proposal of that view. */
 function bodilessCuts(state: PeerState, view: number): Uint8Array[] {
   const likely = [...likelyCuts(state, 'prevote', view), ...likelyCuts(state, 'precommit', view)]
   if (likely.length === 0) return []
@@ -38,7 +39,7 @@ function bodilessCuts(state: PeerState, view: number): Uint8Array[] {
   return likely.filter((cut) => !held.some((id) => equalBytes(id, cut)))
 }
 
-/** Whether the round may depend on a message whose author sent others in the same kind and slot before. */
+/** Whether the round may depend on a message whose author sent others of the same kind and slot before. */
 export function isNeeded(state: PeerState, message: Message): boolean {
   const { slot, author } = message
   if (isKind(message, 'manifest')) {
@@ -56,7 +57,7 @@ export function isNeeded(state: PeerState, message: Message): boolean {
   return false
 }
 
-/** Authors of whose messages in a kind and slot this peer needs no more (rule 14 *Sync*). */
+/** Authors from which this peer needs no further messages of a kind and slot (rule 14 *Sync*). */
 export function completeAuthors(state: PeerState, kind: Kind, slot: number): number[] {
   const authors = [...(slotOf(state, kind, slot)?.byAuthor.keys() ?? [])]
   // One piece of evidence about an offender is enough.

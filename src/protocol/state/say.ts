@@ -8,12 +8,12 @@ import { keep } from './keep.ts'
 import { keptOf } from './slots.ts'
 import type { PeerState } from './state.ts'
 
-/** What a message claims to hold; logged with it. */
+/** The certificates that a message claims to hold; logged with it. */
 type Grounds = Pick<SignedRecord, 'certificates'>
 
 /**
- * Signs, logs and sends an own message, once per kind and slot: what was sent there before stands. The record comes before
- * the broadcast, so that a restarted peer knows everything that it ever sent.
+ * Signs, logs and sends a message, once per kind and slot: an earlier one stands. The record precedes the broadcast, so
+ * that a restarted peer knows everything that it ever sent.
  */
 export function say<K extends Kind>(
   draft: Draft,
@@ -37,7 +37,7 @@ export function sign<K extends Kind>(
 ): void {
   if (draft.self < 0 || isMute(draft) || !mayVote(draft, kind)) return
   const header = headerFor(draft.context, kind, slot, draft.signer.peer, body)
-  // Rules repeat a message with every step: only a new one is worth a signature.
+  // Rules repeat a message with every step: only a new one is signed.
   const id = messageId(header)
   if (keptOf(draft, kind, slot, draft.self).some((before) => equalBytes(before.id, id))) return
   const message = signHeader(draft.context, draft.signer, header, body) as Message
@@ -46,7 +46,7 @@ export function sign<K extends Kind>(
   draft.effects.push({ type: 'persist', record }, { type: 'broadcast', message })
 }
 
-/** Members outside the committee send manifests, evidence and their own leave alone (rule 13 *Sample*). */
+/** Members outside the committee send only manifests, evidence and their own leave (rule 13 *Sample*). */
 function mayVote({ context, self }: Draft, kind: Kind): boolean {
   return (
     kind === 'manifest' || kind === 'evidence' || kind === 'membership-vote' || context.voters.includes(self)
@@ -58,7 +58,9 @@ export function isSilent({ context, silentThrough }: PeerState): boolean {
   return context.round <= silentThrough
 }
 
-/** Whether this peer signs nothing now: it is silent, or does not know yet whether another copy of it runs. */
+/**
+ * Whether this peer currently signs nothing: it is silent, or does not know yet whether another copy of it is running.
+ */
 function isMute(state: PeerState): boolean {
   return state.heldBack || isSilent(state)
 }

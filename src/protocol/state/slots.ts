@@ -15,7 +15,7 @@ type SlotKey = string & { readonly [slotKey]: true }
 /** The kept messages of a round. Slots are in the order in which their first messages arrived. */
 export type Slots = ReadonlyMap<SlotKey, Slot>
 
-/** Anything that holds the messages of a round: a state, or a draft of one. */
+/** Anything that contains the messages of a round: a state, or a draft of one. */
 export interface HoldsMessages {
   readonly messages: Slots
 }
@@ -57,7 +57,7 @@ export function keptOf<K extends Kind>(
   return slotOf(state, kind, slot)?.byAuthor.get(author) ?? []
 }
 
-/** The message of an author that counts in a kind and slot: the first that arrived. */
+/** The author's message that counts for a kind and slot: the first to arrive. */
 export function firstOf<K extends Kind>(
   state: HoldsMessages,
   kind: K,
@@ -86,7 +86,7 @@ export function manifestOf(
   return keptOf(state, 'manifest', 0, author).find((message) => equalBytes(message.id, id))
 }
 
-/** The same messages, but for what one author has in a kind and slot; a slot without authors is dropped. */
+/** The same messages, with one author's messages of a kind and slot replaced; a slot without authors is dropped. */
 export function withKept(
   messages: Slots,
   kind: Kind,

@@ -8,16 +8,16 @@ import { type Moments, NO_MOMENTS } from '../timing/moments.ts'
 import type { LogRecord } from './effects.ts'
 import { NO_MESSAGES, type Slots } from './slots.ts'
 
-/** Where a peer stands in its round (`docs/protocol.md`, "Phases"). */
+/** The phase of a peer in its round (`docs/spec/state-machine.md`, "Phases"). */
 export type Phase = 'training' | 'gathering' | 'deciding' | 'stacking' | 'sealing'
 
-/** State of a manifest's blocks: on their way; held and valid; held and not valid; not wanted. */
+/** State of a manifest's blocks: being fetched; held and valid; held and invalid; not wanted. */
 export type Holding = 'fetching' | 'valid' | 'invalid' | 'refused'
 
 /** A peer's whole protocol state in one round, as a value. */
 export interface PeerState {
   readonly context: RoundContext
-  /** Own index among the members, or −1 for a peer that is not a member of the round. */
+  /** This peer's index among the members, or −1 if it is not a member of the round. */
   readonly self: number
   readonly phase: Phase
   readonly messages: Slots
@@ -36,25 +36,33 @@ export interface PeerState {
   readonly committed: { readonly id: Uint8Array; readonly cut: Cut } | undefined
   readonly building: boolean
   readonly built: { readonly stack: Uint8Array | null; readonly model: Uint8Array } | undefined
-  /** The sealed round, sealed here or received, until the own build is done. */
+  /** The sealed round, sealed here or received, until this peer's build is done. */
   readonly sealedRound: SealedRound | undefined
   /** Envelopes of the next round by author. */
   readonly early: ReadonlyMap<string, readonly Uint8Array[]>
-  /** What is proven against members, by PeerId in hex, until a cut has convicted them. */
+  /** Evidence against members, by PeerId in hex, until a cut has convicted them. */
   readonly evidence: ReadonlyMap<string, Evidence>
-  /** What the operator asks for, by id of the request in hex; kept until it takes effect or lapses. */
+  /** The operator's membership requests, by id in hex; kept until they take effect or lapse. */
   readonly requests: ReadonlyMap<string, SignedRequest>
-  /** Rule 17 *Lost log*: last round in which this peer signs nothing; 0 where its log is whole. */
+  /** Rule 17 *Lost log*: last round in which this peer signs nothing; 0 if its log is intact. */
   readonly silentThrough: number
-  /** Rule 17 *Lost log*: whether an own message that the log does not hold was heard in the present silence. */
+  /**
+   * Rule 17 *Lost log*: whether, in the current silence, this peer heard a message signed with its key that is not in
+   * its log.
+   */
   readonly isContradicted: boolean
-  /** Rule 17 *Lost log*: how often this peer, while it signed, heard an own message that its log does not hold. */
+  /**
+   * Rule 17 *Lost log*: how often this peer, while signing, heard a message signed with its key that is not in its log.
+   */
   readonly contradictions: number
-  /** Rule 17 *Lost log*: whether this peer still has to hear that no other copy of it runs, and signs nothing until then. */
+  /**
+   * Rule 17 *Lost log*: whether this peer must still learn that no other copy of it is running; it signs nothing until
+   * then.
+   */
   readonly heldBack: boolean
   /**
-   * Rule 8 *Attest*: whether this peer lacks the model that this round starts from, because its own build was not the
-   * sealed one; until it is rebuilt, this member neither trains nor builds nor attests.
+   * Rule 8 *Attest*: whether this peer lacks the model that this round starts from, because its own build differed from
+   * the sealed one; until it is rebuilt, this member neither trains, builds nor attests.
    */
   readonly diverged: boolean
   /**
@@ -63,19 +71,25 @@ export interface PeerState {
    */
   readonly historyThrough: number
   readonly moments: Moments
-  /** What the deadlines follow (`docs/protocol.md`, "Deadlines"). */
+  /** What the deadlines follow (`docs/spec/state-machine.md`, "Deadlines"). */
   readonly delays: Delays
   /** Rule 3 *Ready*: authors that had announced a manifest and had no certificate when this member was ready. */
   readonly missing: readonly number[] | undefined
-  /** Rounds running in which authors were missing and were not stacked, by PeerId in hex; for the own deadlines alone. */
+  /**
+   * Consecutive rounds in which authors were missing and not stacked, by PeerId in hex; affects this peer's deadlines
+   * alone.
+   */
   readonly misses: ReadonlyMap<string, number>
-  /** Rounds running in which nothing of an author was heard, by PeerId in hex; for the own deadlines alone. */
+  /**
+   * Consecutive rounds in which nothing was heard from an author, by PeerId in hex; affects this peer's deadlines
+   * alone.
+   */
   readonly absences: ReadonlyMap<string, number>
   /** Members that contradicted themselves in this round. */
   readonly equivocators: ReadonlySet<number>
   /** The log's records at the last start: rounds that are repeated after sealed rounds were lost go on from them. */
   readonly remembered: readonly LogRecord[]
-  /** Why this peer stopped, if it did. */
+  /** Why this peer halted, if it did. */
   readonly halted: string | undefined
 }
 
@@ -122,7 +136,7 @@ export function initialState(
   }
 }
 
-/** The state of a draft: its fields are named one by one, since this runs in every step. */
+/** The state of a draft: fields are copied one by one, since this runs in every step. */
 export function stateOf(draft: PeerState): PeerState {
   return {
     context: draft.context,

@@ -5,7 +5,7 @@ import { type HoldsMessages, type Slot, slotOf } from './slots.ts'
 /** Kinds of messages that vote for a cut. */
 export type VoteKind = 'prevote' | 'precommit'
 
-/** How many members voted for a cut, or against all (null). */
+/** The number of votes for a cut, or against all (null). */
 export interface Count {
   readonly cut: Uint8Array | null
   readonly votes: number
@@ -18,7 +18,7 @@ export function votesFor(state: HoldsMessages, kind: VoteKind, view: number, cut
   return tallyOf(state, kind, view).find((count) => sameDigest(count.cut, cut))?.votes ?? 0
 }
 
-/** The votes in a view, except those of the members `without`; a member that voted for several cuts counts for each. */
+/** The votes in a view, except those of members in `without`; a member that voted for several cuts counts for each. */
 export function tallyOf(
   state: HoldsMessages,
   kind: VoteKind,
@@ -32,7 +32,7 @@ export function tallyOf(
     : countVotes([...slot.byAuthor].filter(([author]) => !without.has(author)).map(([, kept]) => kept))
 }
 
-/** By slot, which is a value: votes are counted in every step, and most slots do not change in it. */
+/** Cached by slot, which is immutable: votes are counted in every step, and most slots do not change. */
 const tallies = new WeakMap<Slot<VoteKind>, readonly Count[]>()
 
 function tallyOfSlot(slot: Slot<VoteKind>): readonly Count[] {
@@ -43,7 +43,7 @@ function tallyOfSlot(slot: Slot<VoteKind>): readonly Count[] {
   return counts
 }
 
-/** @param voters the messages of each of them */
+/** @param voters the messages of each voter */
 function countVotes(voters: Iterable<readonly Message<VoteKind>[]>): Count[] {
   const counts: { cut: Uint8Array | null; votes: number }[] = []
   for (const kept of voters) {

@@ -3,13 +3,13 @@ import type { Delays } from './delays.ts'
 
 /** How far a deadline may move from the charter's time, as a factor. */
 const DEADLINE_RANGE = 8
-/** Rounds that must be measured before gathering may take less time than the charter gives. */
+/** Rounds to measure before gathering may take less time than the charter allows. */
 const GATHERED_MIN = 3
 
 /** The charter's times that follow measured delays, milliseconds; the timers of a view grow from these. */
 export type Deadlines = Pick<Charter['timeouts'], 'gatherMs' | 'graceMs' | 'proposeMs' | 'voteMs'>
 
-/** The charter's times, adapted to measured delays (`docs/protocol.md`, "Deadlines"). */
+/** The charter's times, adapted to measured delays (`docs/spec/state-machine.md`, "Deadlines"). */
 export function deadlinesAfter(
   delays: Delays,
   { gatherMs, graceMs, proposeMs, voteMs }: Deadlines
@@ -23,8 +23,8 @@ export function deadlinesAfter(
 }
 
 /**
- * How long a vote is waited for. The median of the measured delays, so that fewer than half of the proposers cannot stretch
- * it; the growth within a round makes up for what the median misses.
+ * How long to wait for a vote. Follows the median of the measured delays, so that fewer than half of the proposers
+ * cannot stretch it; the growth within a round makes up for what the median misses.
  *
  * @param set the charter's time, milliseconds
  */
@@ -34,7 +34,8 @@ export function voteTimeout(set: number, measured: readonly number[]): number {
 }
 
 /**
- * How long certificates are waited for. The longest of the measured delays, so that no member that kept up is cut off.
+ * How long to wait for certificates. Follows the longest of the measured delays, so that no member that kept up is cut
+ * off.
  *
  * @param set the charter's time, milliseconds
  */
@@ -44,7 +45,7 @@ export function gatherDeadline(set: number, measured: readonly number[], doubled
   return Math.min(Math.max(2 * Math.max(...measured), set / DEADLINE_RANGE), longest)
 }
 
-/** The lower of the two middle values when their number is even. */
+/** The median; for an even count the lower of the two middle values. */
 function lowerMedian(values: readonly number[]): number {
   return values.toSorted((left, right) => left - right)[Math.floor((values.length - 1) / 2)]!
 }

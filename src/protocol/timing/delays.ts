@@ -1,26 +1,26 @@
 import type { Moments } from './moments.ts'
 
 /**
- * Delays that a member measured in its latest rounds, milliseconds by its own clock, oldest first. Its deadlines follow them
- * (rule 5 *Vote*). Each member has its own; nothing that members agree on depends on them.
+ * Delays that a member measured in its latest rounds, in milliseconds of its own clock, oldest first. Its deadlines
+ * adapt to them (rule 5 *Vote*). Each member has its own; nothing that members agree on depends on them.
  */
 export interface Delays {
-  /** From the start of the decided view to the own prevote for its cut. */
+  /** From the start of the decided view to this member's prevote for its cut. */
   readonly proposal: readonly number[]
-  /** The longer of: own prevote to own precommit, own precommit to the commit. */
+  /** The longer of: prevote to precommit, precommit to commit. */
   readonly vote: readonly number[]
   /** From the start of `gathering` to the last certificate before the commit. */
   readonly gather: readonly number[]
   /** From f + 1 readies to the last certificate before the commit. */
   readonly grace: readonly number[]
-  /** How often the time to gather is doubled, because more manifests came too late than can be faulty. */
+  /** How many times the time to gather is doubled, because more manifests came too late than can be faulty. */
   readonly doubled: number
 }
 
-/** Before anything is measured: the charter's times apply. */
+/** No measurements yet: the charter's times apply. */
 export const NO_DELAYS: Delays = { proposal: [], vote: [], gather: [], grace: [], doubled: 0 }
 
-/** Rounds that are remembered. */
+/** Number of rounds remembered. */
 const ROUNDS_MAX = 8
 /** 2³: gathering takes at most 8 times the charter's value. */
 const DOUBLED_MAX = 3
@@ -39,9 +39,9 @@ export interface TimedRound {
 }
 
 /**
- * The delays with those of a round that is being committed. When a trainer was heard from but is not in the cut, nothing
- * shows how long it would have needed: gathering returns to the charter's times. When that is so of more manifests than can
- * be faulty members', the charter's times are too short here, and are doubled.
+ * Adds the delays of a round being committed. If a trainer was heard from but is not in the cut, nothing shows how long
+ * it would have needed, and gathering returns to the charter's times. If that holds for more manifests than can be
+ * faulty, the charter's times are too short here and are doubled.
  */
 export function delaysAfter(delays: Delays, round: TimedRound): Delays {
   const { moments, view, now, isComplete, isCutShort } = round

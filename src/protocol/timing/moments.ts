@@ -1,13 +1,13 @@
-/** When things happened in a view, milliseconds by the member's own clock. */
+/** Times of events in a view, in milliseconds of the member's own clock. */
 export interface ViewMoments {
   readonly began?: number
-  /** The own prevote for a cut. */
+  /** This member's prevote for a cut. */
   readonly prevoted?: number
-  /** The own precommit for a cut. */
+  /** This member's precommit for a cut. */
   readonly precommitted?: number
 }
 
-/** When things happened in a round, milliseconds by the member's own clock. */
+/** Times of events in a round, in milliseconds of the member's own clock. */
 export interface Moments {
   /** `gathering` began. */
   readonly gathering?: number
@@ -21,12 +21,12 @@ export interface Moments {
 /** At the start of a round, and for a member without a clock. */
 export const NO_MOMENTS: Moments = { views: new Map() }
 
-/** Adds the time of something that happens once in a round; the first time counts. */
+/** Records the time of an event that happens once per round; the first time counts. */
 export function withMoment(moments: Moments, moment: 'gathering' | 'readies', now: number): Moments {
   return moments[moment] === undefined ? { ...moments, [moment]: now } : moments
 }
 
-/** Adds the time of something that happens once in a view; the first time counts. */
+/** Records the time of an event that happens once per view; the first time counts. */
 export function withViewMoment(
   moments: Moments,
   view: number,

@@ -66,13 +66,21 @@ describe('a running peer and those who look at it', function () {
     await network.end()
   })
 
-  it('says what to start where no daemon runs', async () => {
-    const commands = ['status', 'peers', 'rounds', 'logs']
-    const outcomes = await Promise.all(commands.map((command) => at(command, '--json')))
-    for (const { code, stdout, stderr } of outcomes) {
-      assert.deepEqual([code, stdout], [1, ''])
-      assert.match(stderr, /no daemon runs in .*: start it with loam peer --home /)
-    }
+  it('reads a home whose daemon does not run, and says what to start', async () => {
+    const start = /no daemon runs in .*: start it with loam peer --home /
+    const peers = await at('peers', '--json')
+    assert.deepEqual([peers.code, peers.stdout], [1, ''])
+    assert.match(peers.stderr, start)
+    const status = await at('status', '--json')
+    assert.equal(status.code, 1)
+    const view = lastLine<{ phase: string; lastSealed: unknown; reasons: string[] }>(status)
+    assert.deepEqual([view.phase, view.lastSealed], ['stopped', null])
+    assert.match(view.reasons.join(), /no daemon runs: start it with loam peer --home /)
+    assert.deepEqual(lastLine(await at('rounds', '--json')), { rounds: [] })
+    assert.deepEqual(lastLine(await at('logs', '--json')), { lines: [] })
+    const nowhere = await loam('status', '--home', '/nowhere/at/all')
+    assert.equal(nowhere.code, 1)
+    assert.match(nowhere.stderr, start)
   })
 
   it('says which of its settings hold and where they come from, and whether it could start', async () => {
@@ -233,6 +241,16 @@ describe('a running peer and those who look at it', function () {
     assert(!existsSync(home.control))
     const token = (await readFile(home.controlToken, 'utf8')).trim()
     assert.equal(bearer.authorization, `Bearer ${token}`)
+    // Its history and log are read from the files.
+    const { rounds } = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--json', '--limit', '1'))
+    const { phase, lastSealed } = lastLine<{ phase: string; lastSealed: RoundView }>(
+      await at('status', '--json')
+    )
+    assert.deepEqual([phase, lastSealed.round], ['stopped', rounds[0]!.round])
+    assert(lastSealed.round >= 2 && lastSealed.stackDigest !== null)
+    const logged = await at('logs', '-n', '3', '--topic', 'peer')
+    assert.match(logged.stdout, /info {2}peer {5}/)
+    for (const outcome of [await at('status'), await at('rounds')]) assertNarrow(outcome)
   })
 
   it('has no control API when that is turned off', async () => {

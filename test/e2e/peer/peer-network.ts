@@ -57,29 +57,31 @@ export class PeerNetwork {
    * Prepares homes and charter with few and short steps; nothing is started yet.
    *
    * @param model folder of the base model; a tiny one is made where none is given
+   * @param isShort whether few documents, steps and modules are trained; else as `loam testnet` trains
    */
   static async prepare(
     peers: number,
-    { dtype, ...terms }: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin' | 'dtype'> = {},
-    model?: string
+    { dtype, ...terms }: Pick<CharterTerms, 'timeouts' | 'retain' | 'heldOutMargin' | 'clip' | 'dtype'> = {},
+    model?: string,
+    isShort = true
   ): Promise<PeerNetwork> {
     const folder = await mkdtemp(join(tmpdir(), 'loam-peers-'))
     const options = {
       ...TESTNET_DEFAULTS,
       peers,
       rounds: 1000,
-      ...SHORT_TRAINING,
+      ...(isShort ? SHORT_TRAINING : {}),
       ...(dtype === undefined ? {} : { dtype }),
       model: model ?? makeTinyBase(join(folder, 'base')),
       folder
     }
     const timeouts = { gatherMs: 1_500, graceMs: 500, proposeMs: 2_000, voteMs: 1_500, growthMs: 500 }
     const prepared = await prepareTestnet(options, () => {}, {
-      targetModules: FEW_MODULES,
+      ...(isShort ? { targetModules: FEW_MODULES } : {}),
       ...terms,
       timeouts: { ...timeouts, ...terms.timeouts }
     })
-    await keepDocuments(prepared.peers, DOCUMENTS)
+    if (isShort) await keepDocuments(prepared.peers, DOCUMENTS)
     return new PeerNetwork(folder, prepared)
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import type { Stream } from '@libp2p/interface'
 import { lpStream } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
 import { registerRequestHandler, request } from '../../../src/node/network/index.ts'
 import { MalformedError } from '../../../src/protocol/index.ts'
 import { until } from '../../support/until.ts'
@@ -188,5 +189,22 @@ describe('the limits of the network', function () {
     await until(() => refused >= 200 - 32)
     const late = await startHost({ bootstrap: [server] })
     await until(() => late.peers().length === 1)
+  })
+
+  it('keeps its connections, and dials out, while silent connections from many addresses take every place', async () => {
+    const port = Number(/tcp\/(\d+)/.exec(server.multiaddrs()[0]!)![1])
+    let refused = 0
+    const attempts = 5 * 40
+    for (let count = 0; count < attempts; count++) {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: `127.0.0.${20 + (count % 5)}` })
+      socket.on('error', () => undefined)
+      socket.on('close', () => refused++)
+      sockets.push(socket)
+    }
+    await until(() => refused >= attempts - 128)
+    assert.equal(Buffer.from(await ask(honest, 'still there')).toString(), 'still there')
+    const other = await startHost({})
+    await server.libp2p.dial(other.multiaddrs().map((address) => multiaddr(address)))
+    await until(() => other.peers().length === 1)
   })
 })

@@ -14,6 +14,7 @@ import {
   type LoraSettings,
   type LoraTrainer,
   type LossEvaluator,
+  linearModules,
   loadHeldWeights,
   loadTrainingData,
   type ModelConfig,
@@ -160,11 +161,13 @@ function loraOf(settings: TrainSettings, config: ModelConfig): LoraSettings {
 }
 
 /**
- * Modules adapted by default: queries and values, as in the papers on LoRA and FLoRA; in GPT-2 one module contains
- * both.
+ * Modules adapted by default: queries and values, as in the papers on LoRA and FLoRA; in GPT-2 and Phi one
+ * module contains both.
  */
 function attentionModules(config: ModelConfig): string[] {
-  return config.family === 'gpt2' ? ['c_attn'] : ['q_proj', 'v_proj']
+  const names = [...linearModules(config).keys()]
+  const ofAll = ['c_attn', 'qkv_proj'].find((one) => names.some((name) => name.endsWith(`.${one}`)))
+  return ofAll === undefined ? ['q_proj', 'v_proj'] : [ofAll]
 }
 
 /** The executor of a run. */

@@ -52,7 +52,7 @@ const settings = {
   targetModules: setting(z.array(z.string().min(1)).min(1).optional(), {
     description: 'linear modules to adapt, by name, ending or pattern, or all-linear',
     accepts: 'a list of names such as q_proj,v_proj',
-    absent: 'q_proj,v_proj; for GPT-2 c_attn',
+    absent: 'q_proj,v_proj; for GPT-2 c_attn, for Phi qkv_proj',
     flag: '--target-modules <list>'
   }),
   rankPattern: setting(z.record(z.string(), count).optional(), {

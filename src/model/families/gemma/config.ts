@@ -6,14 +6,16 @@ import {
   decoderKeys,
   FULL,
   layerWindows,
+  localPart,
   readActivation,
   readDecoderBase,
   refuseOtherKeys,
+  ropeByLayerJson,
   ropePart,
   SLIDING,
   slidingLayers
 } from '../shared/decoder/keys.ts'
-import { type ReadRope, readRope, readRopeByLayer, ropeScalingJson } from '../shared/rope-keys.ts'
+import { readRope, readRopeByLayer } from '../shared/rope-keys.ts'
 
 export const GEMMA_MODEL_TYPES = ['gemma', 'gemma2', 'gemma3_text'] as const
 export type GemmaModelType = (typeof GEMMA_MODEL_TYPES)[number]
@@ -85,7 +87,7 @@ export function parseGemmaConfig(json: unknown): GemmaConfig {
   const raw = readConfig(configSchema, json)
   const modelType = GEMMA_MODEL_TYPES.find((name) => name === raw.model_type)
   if (modelType === undefined) return refuseKey('model_type', raw.model_type, GEMMA_MODEL_TYPES.join(', '))
-  refuseOtherKeys(json, Object.keys(configSchema.shape), IGNORED[modelType])
+  refuseOtherKeys(json, Object.keys(configSchema.shape), { ignored: IGNORED[modelType] })
   if (modelType === 'gemma') readActivation('hidden_act', raw.hidden_act, [...ACTIVATIONS, 'gelu'])
   else readActivation('hidden_activation', raw.hidden_activation, ACTIVATIONS)
   const base = readDecoderBase(raw, DEFAULTS[modelType], raw.head_dim ?? HEAD_SIZE)
@@ -136,10 +138,6 @@ function thirdPart(raw: RawConfig, base: Base) {
   }
 }
 
-function localPart({ theta, scaling }: ReadRope) {
-  return { theta, ...(scaling && { scaling }) }
-}
-
 function windowsAndScale(raw: RawConfig, slides: readonly boolean[], { maxPositions }: Base) {
   const window = raw.sliding_window === undefined ? WINDOW : raw.sliding_window
   const windows = layerWindows(slides, window, maxPositions)
@@ -155,7 +153,6 @@ export function gemmaConfigJson(config: GemmaConfig): Record<string, unknown> {
   const class_ = { gemma: 'Gemma', gemma2: 'Gemma2', gemma3_text: 'Gemma3' }[modelType]
   const slides = localRope?.layers ?? windows?.map((window) => window !== null)
   const { rope_theta, rope_scaling, ...base } = decoderBaseJson(config)
-  const full = { rope_theta, ...(rope_scaling as object | undefined) }
   return {
     architectures: [`${class_}ForCausalLM`],
     model_type: modelType,
@@ -165,15 +162,7 @@ export function gemmaConfigJson(config: GemmaConfig): Record<string, unknown> {
     attention_bias: config.attentionBias,
     ...(localRope === undefined
       ? { rope_theta, ...(config.ropeScaling && { rope_scaling }) }
-      : {
-          rope_parameters: {
-            [FULL]: full,
-            [SLIDING]: {
-              rope_theta: localRope.theta,
-              ...(localRope.scaling && ropeScalingJson(localRope.scaling))
-            }
-          }
-        }),
+      : { rope_parameters: ropeByLayerJson(config, localRope) }),
     ...(modelType !== 'gemma' && {
       // A whole number in all files, which two roundings would miss.
       query_pre_attn_scalar: Math.round(attentionScale ** -2),

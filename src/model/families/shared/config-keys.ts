@@ -1,8 +1,12 @@
 import { findUnreadKeys, type KeyTable } from '../../../formats/hugging-face/checked-keys.ts'
+import { NOTE_KEYS } from '../../../formats/hugging-face/note-keys.ts'
 import { UnsupportedModelError } from './model-family.ts'
 
 /** A name of a family's own: its keys of config.json beside those that all families share. */
-export type FamilyKeys = Pick<KeyTable, 'used' | 'harmless' | 'refused'>
+export interface FamilyKeys extends Pick<KeyTable, 'used' | 'harmless' | 'refused'> {
+  /** Classes of a folder's own Python code that compute what transformers' code of the model_type does. */
+  readonly ownCode?: readonly string[]
+}
 
 /**
  * Keys of config.json that change nothing in any family, after transformers 5.24: its PreTrainedConfig, its generation
@@ -113,6 +117,11 @@ const HARMLESS: KeyTable['harmless'] = [
 
 const OTHER_ARCHITECTURE = 'is of an architecture that is not supported'
 
+const QUANTISED =
+  'says that the weights are quantised: get the folder of the model before it was quantised, or remove the key if they are not'
+const EXPERTS =
+  'says that the layers have experts, of which each token uses a few: such models are not supported'
+
 /** Keys that change what is computed, in transformers or in the code that a folder brings along. */
 const REFUSED: KeyTable['refused'] = {
   quantization_config: {
@@ -121,6 +130,20 @@ const REFUSED: KeyTable['refused'] = {
   quantization: {
     cure: 'says that the weights are quantised (MLX): get the folder of the model before it was quantised'
   },
+  quant_method: { cure: QUANTISED },
+  is_quantized: { cure: QUANTISED },
+  bits: { cure: QUANTISED },
+  bnb_config: { cure: QUANTISED },
+  load_in_4bit: { cure: QUANTISED },
+  load_in_8bit: { cure: QUANTISED },
+  _load_in_4bit: { cure: QUANTISED },
+  _load_in_8bit: { cure: QUANTISED },
+  compression_config: { cure: QUANTISED },
+  sparsity_config: { cure: QUANTISED },
+  num_experts: { unless: [0, 1], cure: EXPERTS },
+  num_local_experts: { unless: [0, 1], cure: EXPERTS },
+  n_routed_experts: { unless: [0], cure: EXPERTS },
+  moe: { cure: EXPERTS },
   is_encoder_decoder: { cure: OTHER_ARCHITECTURE },
   add_cross_attention: { cure: 'is not supported (supported: false)' },
   cross_attention_hidden_size: { cure: OTHER_ARCHITECTURE },
@@ -169,10 +192,36 @@ export function refuseUnreadKeys(json: unknown, family: FamilyKeys): void {
   const table = {
     file: 'config.json',
     used: [...family.used, 'architectures', 'auto_map'],
-    harmless: [...HARMLESS, ...family.harmless],
+    harmless: [...HARMLESS, ...family.harmless, ...NOTE_KEYS],
     refused: { ...REFUSED, ...family.refused }
   }
-  const faults = [...findUnreadKeys(json as object, table), ...otherClass(json as Record<string, unknown>)]
+  const faults = [
+    ...findUnreadKeys(json as object, table),
+    ...otherClass(json as Record<string, unknown>, family.ownCode ?? [])
+  ]
+  if (faults.length > 0) throw new UnsupportedModelError(faults.join('; '))
+}
+
+/**
+ * Refuses a config.json of a larger model that says something, beside its parts, which its reader would pass over.
+ *
+ * @throws {UnsupportedModelError} naming every such key, its value and what to do
+ */
+export function refuseTowerKeys(
+  json: unknown,
+  keys: { readonly used: readonly string[]; readonly harmless: readonly string[]; readonly class: string }
+): void {
+  const own = { reason: 'about other parts than the text model', keys: keys.harmless }
+  const table = {
+    file: 'config.json',
+    used: [...keys.used, 'architectures'],
+    harmless: [...HARMLESS, own],
+    refused: REFUSED
+  }
+  const faults = findUnreadKeys(json as object, table)
+  const { architectures } = json as Record<string, unknown>
+  if (Array.isArray(architectures) && !architectures.includes(keys.class))
+    faults.push(`config.json, architectures: ${JSON.stringify(architectures)} is not ${keys.class}`)
   if (faults.length > 0) throw new UnsupportedModelError(faults.join('; '))
 }
 
@@ -180,14 +229,18 @@ export function refuseUnreadKeys(json: unknown, family: FamilyKeys): void {
 const CAUSAL = /(?:CausalLM|LMHeadModel|Model)$/
 
 /** What the names of Python classes say: a head for another task, or code of the folder's own. */
-function otherClass({ architectures, auto_map }: Record<string, unknown>): string[] {
+function otherClass(
+  { architectures, auto_map }: Record<string, unknown>,
+  ownCode: readonly string[]
+): string[] {
   const faults: string[] = []
   const names = Array.isArray(architectures) ? architectures.map(String) : []
   if (names.length > 0 && !names.some((name) => CAUSAL.test(name)))
     faults.push(
       `config.json, architectures: ${JSON.stringify(names)} is not a model that predicts the next token: only …ForCausalLM is read`
     )
-  const own = typeof auto_map === 'object' && auto_map !== null ? Object.keys(auto_map) : []
+  const classes = typeof auto_map === 'object' && auto_map !== null ? Object.entries(auto_map) : []
+  const own = classes.flatMap(([name, code]) => (ownCode.includes(String(code)) ? [] : [name]))
   const model = own.find((name) => name === 'AutoModel' || name === 'AutoModelForCausalLM')
   if (model !== undefined)
     faults.push(

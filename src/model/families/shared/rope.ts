@@ -56,7 +56,7 @@ export interface RopeLengths {
  * Tokens from which on a text is rotated in another way as a whole, so that what was computed for a shorter one does not
  * hold; undefined where there is no such length.
  */
-export function rotationChange({ scaling }: Rope, maxPositions: number): number | undefined {
+export function rotationChange(scaling: RopeScaling | undefined, maxPositions: number): number | undefined {
   if (scaling?.kind === 'longrope' && scaling.originalMaxPositions < maxPositions)
     return scaling.originalMaxPositions
   return undefined

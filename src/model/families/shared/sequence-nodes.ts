@@ -28,12 +28,12 @@ export interface SequenceNodes {
    */
   attend?(layer: number, q: GraphNode, k: GraphNode, v: GraphNode, settings?: AttentionSettings): GraphNode
   /**
-   * What a convolution of layer `layer` reads before the row's first token; zeros if absent.
+   * What a convolution of layer `layer` reads before the row's first token; zeros if absent or undefined.
    *
    * @param x what it reads of the row's tokens, [batch, length, width]
    * @returns of `count` tokens, [batch, count, width]
    */
-  before?(layer: number, x: GraphNode, count: number): GraphNode
+  before?(layer: number, x: GraphNode, count: number): GraphNode | undefined
   /** 1 for every token whose document the token `distance` before it is of, else 0, [batch, length, 1]; 1 if absent. */
   within?(distance: number): GraphNode
 }

@@ -5,6 +5,7 @@ import { agree, type PeerNetwork } from '../peer-network.ts'
 
 const OTHERS = [0, 1, 2]
 const LATE = 3
+const PHASES = ['training', 'gathering', 'deciding', 'stacking', 'sealing']
 
 /** Stops, slows and kills one member. */
 export function stoppedPeer(network: () => PeerNetwork): void {
@@ -32,6 +33,26 @@ export function stoppedPeer(network: () => PeerNetwork): void {
       await untilStacked(stopped + 2)
       assert(agree(network().watches))
     })
+
+    for (const phase of PHASES)
+      it(`keeps nobody waiting where it is stopped while ${phase}, and finds its place again`, async () => {
+        const before = lastOfOthers()
+        await network().until(() => {
+          const { progress } = network().watches[LATE]!
+          return progress?.phase === phase && progress.round > before
+        })
+        const pid = network().pid(LATE)
+        process.kill(pid, 'SIGSTOP')
+        try {
+          await network().untilSealed(lastOfOthers() + 2, ...OTHERS)
+        } finally {
+          process.kill(pid, 'SIGCONT')
+        }
+        await network().untilSealed(lastOfOthers(), LATE)
+        assert(agree(network().watches))
+        for (const index of [...OTHERS, LATE])
+          assert(!(await network().log(index)).includes('a member signed two conflicting messages'))
+      })
 
     it('is not waited for while it gets a tenth of the time', async () => {
       const pid = network().pid(LATE)

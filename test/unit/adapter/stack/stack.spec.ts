@@ -8,6 +8,7 @@ import { medianNorm } from '../../../../src/adapter/stack/clip.ts'
 import { stackAdapters } from '../../../../src/adapter/stack/stack.ts'
 import { cappedSamples, shares as sharesOf } from '../../../../src/adapter/stack/weights.ts'
 import { stackDigest } from '../../../../src/formats/digest/tensors-digest.ts'
+import { pairFault } from '../../../../src/node/workers/builder/validate-shards.ts'
 import { bitsOf, cut } from '../arbitraries.ts'
 
 /** s · B · A in float64, [out, in]. */
@@ -130,6 +131,21 @@ describe('the FLoRA stack', () => {
       return Array.from({ length: rank }, (_, k) => A[k]! * B[k]!).reduce((sum, term) => sum + term)
     }
     for (const size of [1, 10, 1024]) assert(Math.abs(of(size) - 0.5) < 1e-6)
+  })
+
+  it('clipped, leaves an update alone in its module as large as its norm bound lets it be, at its share', () => {
+    const members = [1, 2, 3, 4].map((author) => ({
+      author: Uint8Array.of(author),
+      samples: 10,
+      adapter: {
+        pairs: [pair('m', 1, 1, [1], [1]), ...(author === 4 ? [pair('n', 1, 1, [1], [1000])] : [])]
+      }
+    }))
+    const { adapter } = stackAdapters(members, { clip: 'median' })
+    const alone = adapter.pairs.find(({ module }) => module === 'n')!
+    assert.equal(updateNorm(alone), 250)
+    const bounded = pairFault(members[3]!.adapter.pairs[1]!, 10)
+    assert.match(bounded!, /norm/)
   })
 
   it('has B·A equal to Σ p_k s_k B_k A_k to 1e-6 of its terms', () => {

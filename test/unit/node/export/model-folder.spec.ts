@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { decodeSafetensors } from '../../../../src/formats/index.ts'
 import { loadBaseModel } from '../../../../src/model/index.ts'
 import { writeModelFolder } from '../../../../src/node/export/model-folder.ts'
+import { familyCases, withSavedFolder } from '../../model/families/family-case.ts'
+import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../../model/tokenizers.ts'
 import { MODEL } from '../one-member.ts'
 
 describe('a model folder', () => {
@@ -59,6 +62,36 @@ describe('a model folder', () => {
     } finally {
       await rm(folder, { recursive: true })
     }
+  })
+
+  it('of a larger model keeps its other parts and its names', async () => {
+    const towers = familyCases().find(({ family }) => family === 'towers')!.cases
+    for (const known of towers)
+      await withSavedFolder(known, async (folder) => {
+        await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(BYTE_LEVEL_TOKENIZER))
+        await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify(BYTE_LEVEL_CONFIG))
+        const base = loadBaseModel(folder)
+        const doubled = new Map(
+          [...base.weights].map(([name, { shape, data }]) => [name, { shape, data: data.map((x) => 2 * x) }])
+        )
+        const out = join(folder, 'out')
+        await writeModelFolder(out, base, doubled, { dtype: 'F16' })
+        const [before, after] = await Promise.all(
+          [folder, out].map(async (each) =>
+            decodeSafetensors(await readFile(join(each, 'model.safetensors')))
+          )
+        )
+        assert.deepEqual([...after!.tensors.keys()].sort(), [...before!.tensors.keys()].sort())
+        for (const [name, { data }] of before!.tensors) {
+          const factor = name.startsWith('language_model.') ? 2 : 1
+          assert.deepEqual(
+            after!.tensors.get(name)!.data,
+            data.map((x) => factor * x),
+            name
+          )
+        }
+        assert.deepEqual(loadBaseModel(out).config, base.config)
+      })
   })
 
   it('is not written over its own base, nor with weights that have no number in the dtype', async () => {

@@ -50,7 +50,7 @@ describe('a charter', function () {
     )
   })
 
-  it('has the CID that any IPLD tool computes, regardless of who signed it', async () => {
+  it('has the CID that any IPLD tool computes, regardless of its signer', async () => {
     const cid = CID.createV1(dagCbor.code, await sha256.digest(dagCbor.encode(charter)))
     assert.equal(consortiumCid(charterId(charter)), cid.toString())
     assert.deepEqual(

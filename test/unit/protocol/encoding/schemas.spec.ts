@@ -39,11 +39,11 @@ describe('text that others wrote', () => {
     for (const text of steering) {
       assert.throws(() => checkCharter({ ...charter, name: `c${text}` }), {
         name: 'MalformedError',
-        message: /^name: must not hold control characters/
+        message: /^name: must not contain control characters/
       })
       const modules = [{ ...module!, module: `${module!.module}${text}` }, ...others]
       assert.throws(() => checkCharter({ ...charter, base: { ...charter.base, modules } }), {
-        message: /^base\.modules\.0\.module: must not hold control characters/
+        message: /^base\.modules\.0\.module: must not contain control characters/
       })
     }
   })
@@ -59,7 +59,7 @@ describe('text that others wrote', () => {
         expires: 2_000_000_000
       }
       assert.throws(() => decodeInvite(encodeInvite(terms, signers[0]!), verifyEd25519), {
-        message: /^terms\.bootstrap\.0: must not hold control characters/
+        message: /^terms\.bootstrap\.0: must not contain control characters/
       })
     }
   })

@@ -101,7 +101,7 @@ describe('rule 10, evidence', () => {
     const fault = (...evidence: Evidence[]) => cutEvidenceFault(table.context, evidence, verifyIdeal)
     assert.equal(fault(convicted(0), convicted(1)), undefined)
     assert.match(fault(convicted(1), convicted(0))!, /not sorted/)
-    assert.match(fault(convicted(1), convicted(1))!, /accuses one twice/)
+    assert.match(fault(convicted(1), convicted(1))!, /accuses a peer twice/)
     assert.match(fault(...new Array<Evidence>(9).fill(convicted(1)))!, /at once/)
     const forged = structuredClone(convicted(1))
     forged.second.signature[3]! ^= 4

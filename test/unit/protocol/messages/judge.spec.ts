@@ -65,9 +65,9 @@ describe('the envelope check', () => {
     const said = <K extends Kind>(kind: K, slot: number, body: Body<K>) => judged(1, kind, slot, body, next)
     const ready = { certified: new Uint8Array(1) }
     const attestation = { cut: digestOf('cut'), stack: null, model: digestOf('model') }
-    assertVerdict(said('manifest', 1, manifest.body), 'fault', /slot 0 alone/)
-    assertVerdict(said('ready', 7, ready), 'fault', /slot 0 alone/)
-    assertVerdict(said('endorsement', 4096, { manifest: manifest.id }), 'fault', /no member/)
+    assertVerdict(said('manifest', 1, manifest.body), 'fault', /only slot 0/)
+    assertVerdict(said('ready', 7, ready), 'fault', /only slot 0/)
+    assertVerdict(said('endorsement', 4096, { manifest: manifest.id }), 'fault', /not the index of a member/)
     assertVerdict(said('attestation', 16, attestation), 'fault', /attempt 17/)
     const fresh = table.proposal(0, cut).body
     assertVerdict(said('proposal', 0, { ...fresh, validView: 0 }), 'fault', /in its own view/)
@@ -143,10 +143,10 @@ describe('the envelope check of a proposal', () => {
 
   it('carries exactly q readies, sorted, each signed by its member', () => {
     const { readies } = fresh
-    rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, 5 are required/)
+    rejects({ ...fresh, readies: readies.slice(1) }, /4 readies, but 5 are required/)
     const sixth = table.ready(5, [1])
     const six = [...readies, { member: 5, certified: sixth.body.certified, signature: sixth.signature }]
-    rejects({ ...fresh, readies: six }, /6 readies, 5 are required/)
+    rejects({ ...fresh, readies: six }, /6 readies, but 5 are required/)
     rejects({ ...fresh, readies: readies.toReversed() }, /not sorted/)
     rejects({ ...fresh, readies: [readies[0]!, ...readies.slice(0, 4)] }, /not sorted/)
     rejects(

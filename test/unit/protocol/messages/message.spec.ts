@@ -163,7 +163,7 @@ describe('an envelope', function () {
     const body = { manifest: digestOf('another') }
     assert.throws(
       () => decodeEnvelope(encodeCanonical({ version: 1, header, body, signature })),
-      /not the one/
+      /not the signed one/
     )
   })
 })

@@ -250,7 +250,7 @@ describe('a seal that others made', () => {
     const { seal, manifests } = sealedRound()
     const refuses = (changed: SealedRound, reason: RegExp) =>
       assert.throws(() => decodeSealedRound(table.context, encodeSealedRound(changed), verifyIdeal), reason)
-    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one that the seal names/)
+    refuses({ seal, cut: table.cut([table.manifest(2)]), manifests }, /not the one named in the seal/)
     refuses({ seal, cut, manifests: [] }, /missing/)
     refuses({ seal, cut, manifests: [table.manifest(2)] }, /not the one in the cut/)
     refuses(

@@ -111,7 +111,7 @@ describe('rule 17, lost-log', () => {
       seat.hear(other)
       seat.take({ type: 'recollected', through: -1 })
       seat.hear(table.ready(0, [1, 2]))
-      assert.match(seat.state.halted ?? '', /another copy of this identity runs/)
+      assert.match(seat.state.halted ?? '', /another copy of this identity is running/)
     })
   })
 

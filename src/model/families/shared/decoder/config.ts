@@ -1,6 +1,7 @@
 import type { Activation } from '../activations.ts'
 import type { CommonConfig } from '../model-family.ts'
 import type { Rope, RopeScaling } from '../rope.ts'
+import type { TowerType } from '../text-tower.ts'
 
 /**
  * What the families of rotary attention and gated feed-forward networks differ in, as values. What is absent is as in
@@ -25,8 +26,11 @@ export interface DecoderConfig extends CommonConfig {
   readonly queryKeyNorm?: boolean | 'all-heads'
   /** Keys that the queries of each layer attend to, themselves included; null for all. All if absent. */
   readonly windows?: readonly (number | null)[]
-  /** Where the names of the parameters are those of a part of a larger model: `model.language_model.`; `model.` if absent. */
-  readonly prefix?: string
+  /**
+   * The `model_type` of the larger model whose text model it is: its parameters' names begin with `model.language_model.`
+   * then, in place of `model.`.
+   */
+  readonly tower?: TowerType
   /** Elements of a head that are rotated, its first ones; all if absent. */
   readonly rotarySize?: number
   /** Another rotation for some of the layers (Gemma 3, OLMo 3); the same for all if absent. */

@@ -1,5 +1,6 @@
 import { initialWeights } from '../initialise.ts'
 import { type IdleTensors, type ModelFamily, VALUE_HEAD } from '../model-family.ts'
+import { isOfOtherTower, towerJson } from '../text-tower.ts'
 import type { DecoderConfig, DecoderNames } from './config.ts'
 import { decoderHidden } from './forward.ts'
 import {
@@ -26,10 +27,8 @@ const ROTARY_BUFFERS: IdleTensors = {
 /** Other parts of a model for more than text, whose names lie outside the text model's. */
 const OTHER_TOWERS: IdleTensors = {
   reason: 'reads images or sound, which texts do not have',
-  isIdle: (name) => TOWER.test(name)
+  isIdle: isOfOtherTower
 }
-const TOWER =
-  /^(?:model\.)?(?:vision_tower|vision_model|visual|audio_tower|multi_modal_projector|embed_vision|embed_audio)\./
 
 /** The family that a description makes of the shared decoder. */
 export function decoderFamily<Config extends DecoderConfig>(
@@ -42,15 +41,12 @@ export function decoderFamily<Config extends DecoderConfig>(
     modelTypes,
     fanInFanOut: false,
     parseConfig,
-    configJson,
+    configJson: (config) =>
+      config.tower === undefined ? configJson(config) : towerJson(config.tower, configJson(config)),
     parameterShapes: shapes,
     prefix: decoderPrefix,
     landmark: `layers.0.${landmark}.weight`,
-    idleTensors: ({ prefix }) => [
-      ROTARY_BUFFERS,
-      VALUE_HEAD,
-      ...(prefix === undefined ? [] : [OTHER_TOWERS])
-    ],
+    idleTensors: ({ tower }) => [ROTARY_BUFFERS, VALUE_HEAD, ...(tower === undefined ? [] : [OTHER_TOWERS])],
     linearModules: (config) => decoderLinearModules(config, names(config)),
     embedding: embeddingName,
     headParameter: (config) => (config.tiedHead ? embeddingName(config) : OUTPUT_HEAD),

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { type FamilyKeys, refuseUnreadKeys } from '../config-keys.ts'
 import { count, firstId, layerCount, refuseKey, tokenId } from '../config-reader.ts'
+import type { Rope } from '../rope.ts'
 import { type ReadRope, type RopeReading, readRope, ropeKeys, ropeScalingJson } from '../rope-keys.ts'
-
 import type { DecoderConfig } from './config.ts'
 
 const scale = z.number().positive()
@@ -119,23 +119,30 @@ export function ropePart({
   }
 }
 
+/** What a family says of keys that it does not read. */
+export interface OtherKeys {
+  /** Keys of which transformers' code of the model_type reads none. */
+  readonly ignored?: readonly string[]
+  readonly refused?: FamilyKeys['refused']
+  readonly ownCode?: FamilyKeys['ownCode']
+}
+
 /**
  * Refuses keys that the family does not read.
  *
- * @param ignored keys of which transformers' code of the model_type reads none
  * @throws {UnsupportedModelError} naming every such key
  */
 export function refuseOtherKeys(
   json: unknown,
   used: readonly string[],
-  ignored: readonly string[] = [],
-  refused: FamilyKeys['refused'] = {}
+  { ignored = [], refused = {}, ownCode }: OtherKeys = {}
 ): void {
   const reason = "transformers' code of this model_type does not read them"
   refuseUnreadKeys(json, {
     used: used.filter((key) => !ignored.includes(key)),
     harmless: [{ reason, keys: ignored }],
-    refused
+    refused,
+    ...(ownCode && { ownCode })
   })
 }
 
@@ -146,6 +153,23 @@ export function readActivation(
   known: readonly string[]
 ): void {
   if (value != null && !known.includes(value)) refuseKey(key, value, known.join(', '))
+}
+
+/** The rotation of some of the layers as a part of a config. */
+export function localPart({ theta, scaling }: ReadRope): Rope {
+  return { theta, ...(scaling && { scaling }) }
+}
+
+/** The `rope_parameters` that `readRopeByLayer` reads back. */
+export function ropeByLayerJson(
+  { ropeTheta, ropeScaling }: DecoderConfig,
+  local: Rope
+): Record<string, unknown> {
+  const written = ({ theta, scaling }: Rope) => ({
+    rope_theta: theta,
+    ...(scaling && ropeScalingJson(scaling))
+  })
+  return { [FULL]: written({ theta: ropeTheta, scaling: ropeScaling }), [SLIDING]: written(local) }
 }
 
 /** Kinds of layers in config.json. */

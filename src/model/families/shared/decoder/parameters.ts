@@ -1,11 +1,12 @@
 import type { LinearModule } from '../model-family.ts'
+import { TOWER_PREFIX } from '../text-tower.ts'
 import { CONVOLUTION_NAMES, type DecoderConfig, type DecoderNames } from './config.ts'
 
 export const OUTPUT_HEAD = 'lm_head.weight'
 
 /** What the names of all parameters but the head's begin with. */
-export function decoderPrefix({ prefix = 'model.' }: DecoderConfig): string {
-  return prefix
+export function decoderPrefix({ tower }: DecoderConfig): string {
+  return tower === undefined ? 'model.' : TOWER_PREFIX
 }
 
 /** Name of the embedding table. */
