@@ -35,17 +35,12 @@ export interface LocalTrainer {
   dispose(): Promise<void>
 }
 
-<<<<<<< HEAD
-/** Creates a trainer that compiles and caches one step per rank. */
-export function createLocalTrainer({ config }: BaseModel, settings: ExperimentSettings): LocalTrainer {
-=======
-/** A trainer that compiles one step a rank and keeps it. The number of threads changes no bit. */
+/** Creates a trainer that compiles and caches one step per rank. The number of threads changes no bit. */
 export function createLocalTrainer(
   { config }: BaseModel,
   settings: ExperimentSettings,
   threads = 1
 ): LocalTrainer {
->>>>>>> f67ba68f19879a88539b1e62ed325cf3211eb28b
   const { targetModules, batchSize, sequenceLength, learningRate, weightDecay, clipNorm } = settings
   const compiled = new Map<number, Promise<TrainStep>>()
   const stepOf = (rank: number): Promise<TrainStep> => {
