@@ -13,7 +13,7 @@ runNamed({
       file: './choices/check-choices.js'
     },
     tokenizers: {
-      summary: 'llama.cpp makes the same tokens and logits of exports with real tokenizers',
+      summary: 'llama.cpp computes the same tokens and logits from exports with real tokenizers',
       file: './tokenizers/judge-tokenizers.js'
     },
     'llama-cpp': { summary: 'llama.cpp scores a text as Loam does', file: './llama-cpp/llama-cpp-scores.js' },
@@ -31,20 +31,29 @@ runNamed({
         'tiny models of every family compute what transformers, PEFT and llama.cpp compute; writes the table',
       file: './families/check-families.js'
     },
+    folders: {
+      summary:
+        'transformers and PEFT compute with folders that Loam writes what Loam computes, with real tokenizers',
+      file: './peft/judge-folders.js'
+    },
     cases: {
-      summary: 'inputs after public bug reports through the real commands, where ../shared/cases is',
+      summary: 'inputs based on public bug reports through the real commands, if ../shared/cases exists',
       file: './cases/check-cases.js'
     },
     remotes: {
-      summary: 'remotes that nobody here wrote give the tokens of one whole row a token',
+      summary: 'third-party remotes give the same tokens as reading one whole row per token',
       file: './remotes/check-remotes.js'
     },
     documents: {
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'
     },
+    trainer: {
+      summary: 'the Python package loam-trainer installs, and passes its own checks and tests',
+      file: './trainer/check-trainer.js'
+    },
     package: {
-      summary: 'the packed package installs by default settings, and works',
+      summary: 'the packed package installs with default settings, and works',
       file: './package/check-package.js'
     },
     settings: {

@@ -4,8 +4,9 @@ import { loadSubject, MUTANTS } from './mutants/index.ts'
 import type { SeedResult } from './runs/run-seed.ts'
 import { drawScenario } from './scenarios/draw-scenario.ts'
 import { appendResult, readResults } from './support/results-file.ts'
+import { writeBetweenMarks } from './support/write-between-marks.ts'
 import { mutantTable } from './sweep/mutant-table.ts'
-import { histogram, replayOf, summarise } from './sweep/report.ts'
+import { histogram, replayOf, summarise, sweepMarkdown } from './sweep/report.ts'
 import { shrink } from './sweep/shrink.ts'
 import { sweep } from './sweep/sweep.ts'
 
@@ -41,7 +42,7 @@ const program = new Command('npm run sim --')
   )
   .option('--seeds <n>', 'how many seeds', wholeNumber, 100)
   .option('--from <seed>', 'the first seed', wholeNumber, 1)
-  .option('--mutate <rule>', 'run a mutant, with one rule broken: the sweep has to show it', mutantName)
+  .option('--mutate <rule>', 'run a mutant, with one rule broken: the sweep must detect it', mutantName)
   .option(
     '--mutants',
     'run every mutant in its own situation, and print the number of runs until it is killed',
@@ -50,14 +51,14 @@ const program = new Command('npm run sim --')
   .option('--drawn', 'with --mutants: in drawn seeds, at most --seeds of them', false)
   .option('--shrink <seed>', 'simplify the scenario of a failing seed', wholeNumber)
   .option('--out <file>', 'with --shrink: the file to write it to')
-  .option('--jobs <n>', 'processes that share the seeds', wholeNumber, 1)
-  .option('--rounds <n>', 'rounds that every seed seals at least', wholeNumber)
+  .option('--jobs <n>', 'number of processes among which the seeds are divided', wholeNumber, 1)
+  .option('--rounds <n>', 'minimum number of rounds that every seed seals', wholeNumber)
   .option(
     '--results <file>',
     'append the result of every seed, or mutant, and resume where an earlier run stopped'
   )
-  .option('--document <file>', 'with --mutants: also write the table between its marks in this file')
-  .option('--json', 'one JSON object as the last line', false)
+  .option('--document <file>', 'also write the table between its marks in this file')
+  .option('--json', 'print one JSON object as the last line', false)
   .addHelpText(
     'after',
     '\nExamples:\n  npm run sim -- --seeds 200 --jobs 2\n  npm run sim -- --from 42 --seeds 1\n  npm run sim -- --seeds 100 --mutate lock\n  npm run sim -- --shrink 42 --mutate lock --out sim/scenarios/shrunk/lock.json'
@@ -75,7 +76,8 @@ async function runSweep({
   jobs,
   json,
   rounds,
-  results: file
+  results: file,
+  document
 }: Options): Promise<boolean> {
   const before = file === undefined ? [] : readResults<SeedResult>(file, ({ seed }) => seed)
   const isOfRun = ({ seed }: SeedResult) => seed >= from && seed < from + seeds
@@ -105,6 +107,7 @@ async function runSweep({
   tell(
     `${summary.seeds} seeds, ${summary.rounds} rounds: ${summary.violations} violations, ${summary.stalls} stalls`
   )
+  if (document !== undefined) writeBetweenMarks(document, 'sweep', sweepMarkdown(results))
   if (json) console.log(JSON.stringify(summary))
   return summary.failures.length === 0
 }

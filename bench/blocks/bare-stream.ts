@@ -1,12 +1,12 @@
 import type { PeerId, Stream } from '@libp2p/interface'
 import type { NetworkHost } from '../../src/node/network/index.ts'
 
-/** A stream of the same libp2p stack that carries bytes and nothing else: what the block protocol is measured against. */
+/** A plain stream of bytes over the same libp2p stack: the yardstick for the block protocol. */
 export const BARE_PROTOCOL = '/loam/bench/bare/1'
 
 const CHUNK_BYTES = 128 * 1024
 
-/** Serves as many bytes as the first eight of a stream say. */
+/** Serves as many bytes as the first eight bytes of a stream specify. */
 export async function serveBare(host: NetworkHost): Promise<void> {
   await host.libp2p.handle(BARE_PROTOCOL, async (stream) => {
     const asked = await new Promise<number>((resolve) =>
@@ -21,7 +21,7 @@ export async function serveBare(host: NetworkHost): Promise<void> {
   })
 }
 
-/** Reads bytes from a provider and forgets them. */
+/** Reads bytes from a provider and discards them. */
 export async function readBare(host: NetworkHost, from: PeerId, bytes: number): Promise<void> {
   const stream = await host.libp2p.dialProtocol(from, BARE_PROTOCOL)
   const count = Buffer.alloc(8)

@@ -11,7 +11,7 @@ type Part = (typeof PARTS)[number]
 const program = new Command('npm run bench -- blocks')
   .description(
     'Moves blocks between real processes on this machine: a pair beside a bare stream of the same stack and TCP, swarms ' +
-      'of peers that all publish, the same on slow lines (Linux, root), and the memory of a peer that receives a lot.'
+      'of peers that all publish, the same on slow lines (Linux, root), and the memory of a peer that receives 1 GiB.'
   )
   .addOption(
     new Option('--part <part>', 'only this part: a pair, b swarms, c slow lines, d memory').choices(PARTS)
@@ -64,7 +64,7 @@ if (wants('b')) {
 if (wants('c')) {
   const obstacle = await wideAreaObstacle()
   if (obstacle !== undefined) {
-    say(`(c) SKIPPED, which counts as not done: ${obstacle}`)
+    say(`(c) SKIPPED, so this part is not measured: ${obstacle}`)
     result.wan = { skipped: obstacle }
   } else {
     say('(c) 8 peers in network namespaces, 50 Mbit/s, 40 ms from one to another …')

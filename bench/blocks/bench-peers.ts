@@ -7,10 +7,10 @@ type Answer<T extends Done['type']> = Extract<Done, { type: T }>
 
 const PROCESS = fileURLToPath(new URL('./peer-process.js', import.meta.url))
 const MiB = 2 ** 20
-/** Longest that one order may take, milliseconds. */
+/** Timeout of one command to a peer, milliseconds. */
 const ORDER_MS = 300_000
 
-/** Where a peer runs, if not like this process. */
+/** Where a peer runs, if not in the same place as this process. */
 export interface BenchPeerOptions {
   /** What to put before the command: `ip netns exec NAME` runs it in a network namespace. */
   readonly prefix?: readonly string[]
@@ -18,7 +18,7 @@ export interface BenchPeerOptions {
   readonly listen?: string
 }
 
-/** A peer in a process of its own. */
+/** A peer in a separate process. */
 export class BenchPeer {
   readonly #child: ChildProcess
   readonly peerId: string
@@ -58,7 +58,7 @@ export class BenchPeer {
     return (await this.#tell({ type: 'read', from, bytes }, 'read')).ms
   }
 
-  /** @param ms after which it stops, whatever is left */
+  /** @param ms time limit; it stops then, whatever is left */
   async gossip(messages: number, messageBytes: number, ms: number): Promise<void> {
     await this.#tell({ type: 'gossip', messages, messageBytes, ms }, 'gossiped')
   }
@@ -85,7 +85,7 @@ export class BenchPeer {
 async function answer<T extends Done['type']>(child: ChildProcess, expected: T): Promise<Answer<T>> {
   const over = new AbortController()
   const { signal } = over
-  // Node 20 may forget a timeout that only AbortSignal.any knows of.
+  // Node 20 may drop a timeout that only AbortSignal.any references.
   const timer = setTimeout(() => over.abort(new Error(`no answer within ${ORDER_MS} ms`)), ORDER_MS)
   const ended = once(child, 'exit', { signal }).then(() => [{ type: 'failed', reason: 'the process ended' }])
   ended.catch(() => undefined)
@@ -93,17 +93,16 @@ async function answer<T extends Done['type']>(child: ChildProcess, expected: T):
     clearTimeout(timer)
     over.abort()
   })) as [Done]
-  if (done.type !== expected)
-    throw new Error(`a peer of the benchmark did not do its part: ${JSON.stringify(done)}`)
+  if (done.type !== expected) throw new Error(`a peer of the benchmark failed: ${JSON.stringify(done)}`)
   return done as Answer<T>
 }
 
-/** Starts so many peers on this machine and connects each with each. */
+/** Starts a number of peers on this machine and connects each to each. */
 export async function startMesh(peers: number): Promise<BenchPeer[]> {
   return startPeers(Array.from({ length: peers }, () => ({})))
 }
 
-/** Starts a peer for each of the options and connects each with each. */
+/** Starts a peer for each of the options and connects each to each. */
 export async function startPeers(options: readonly BenchPeerOptions[]): Promise<BenchPeer[]> {
   const mesh = await Promise.all(options.map((each) => BenchPeer.start(each)))
   const addresses = mesh.flatMap((peer) => peer.addresses)
@@ -111,7 +110,7 @@ export async function startPeers(options: readonly BenchPeerOptions[]): Promise<
   return mesh
 }
 
-/** What exchanging everything took. */
+/** The cost of exchanging everything. */
 export interface Exchanged {
   readonly seconds: number
   /** Bytes that each peer wants: what all others publish. */

@@ -6,7 +6,7 @@ export interface Publication {
   readonly wanted: readonly WantedBlock[]
 }
 
-/** What the bench tells a peer process. */
+/** A command to a peer process. */
 export type Order =
   | { readonly type: 'make'; readonly blocks: number; readonly blockBytes: number }
   | { readonly type: 'connect'; readonly addresses: readonly string[]; readonly peers: number }
@@ -16,7 +16,7 @@ export type Order =
   | { readonly type: 'report' }
   | { readonly type: 'stop' }
 
-/** What a peer process did. */
+/** A peer process's answer. */
 export type Done =
   | { readonly type: 'started'; readonly peerId: string; readonly addresses: readonly string[] }
   | { readonly type: 'made'; readonly publication: Publication }
@@ -29,12 +29,12 @@ export type Done =
       /** Payload of blocks, bytes. */
       readonly received: number
       readonly sent: number
-      /** The part of it that this peer had published. */
+      /** The part of it that this peer published. */
       readonly sentOwn: number
       /** Gossiped messages heard, repetitions left out. */
       readonly heard: number
       readonly peakRssMB: number
-      /** Processor time of the process so far, its threads and the kernel's work for it included. */
+      /** Processor time of the process so far, including its threads and the kernel's work for it. */
       readonly cpuMs: number
     }
   | { readonly type: 'stopped' }

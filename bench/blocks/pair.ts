@@ -10,7 +10,7 @@ export interface PairResult {
   readonly bareMBps: number
   readonly tcpMBps: number
   readonly ratio: number
-  /** Processor time of both processes, milliseconds a MiB: what a busy machine changes least. */
+  /** Processor time of both processes, milliseconds per MiB: the figure least affected by a busy machine. */
   readonly cpuMs: number
   readonly bareCpuMs: number
 }

@@ -79,7 +79,7 @@ async function carryOut(order: Order): Promise<Done> {
   }
 }
 
-/** Resolves when so many peers are connected. */
+/** Resolves when this many peers are connected. */
 async function connect({ addresses, peers }: Extract<Order, { type: 'connect' }>): Promise<void> {
   const connected = new Promise<void>((resolve) => {
     const look = () => host.peers().length >= peers && resolve()
@@ -90,7 +90,7 @@ async function connect({ addresses, peers }: Extract<Order, { type: 'connect' }>
   await connected
 }
 
-/** Makes blocks of random bytes and publishes them. */
+/** Creates blocks of random bytes and publishes them. */
 async function make({ blocks, blockBytes }: Extract<Order, { type: 'make' }>): Promise<Done> {
   const wanted = []
   for (let index = 0; index < blocks; index++) {
@@ -106,7 +106,7 @@ async function make({ blocks, blockBytes }: Extract<Order, { type: 'make' }>): P
   return { type: 'made', publication: { peerId: host.peerId.toString(), wanted } }
 }
 
-/** Fetches what others published. At first only each author is known to have it, as in a round. */
+/** Fetches what others published. Initially only the author is known to have a block, as in a round. */
 async function fetchAll({ from }: Extract<Order, { type: 'fetch' }>): Promise<void> {
   await Promise.all(
     from.map(({ peerId, wanted }) => {
@@ -122,7 +122,7 @@ async function gossip({ messages, messageBytes, ms }: Extract<Order, { type: 'go
   const until = performance.now() + ms
   for (let index = 0; index < messages && performance.now() < until; index++) {
     await host.publish(randomBytes(messageBytes)).catch(() => 0)
-    // What others send has to be taken too.
+    // Lets messages from others be received, too.
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -13,18 +13,18 @@ export interface SwarmRow {
   readonly seconds: number
   /** {@link timeRatio} of the first exchange, during which every process still compiles its code. */
   readonly firstTimeRatio: number
-  /** How often the busiest author sent its own blocks, in all; peers − 1 were everybody to take them from it. */
+  /** How often the busiest author sent its own blocks; peers − 1 if everybody fetched them from the author. */
   readonly authorUploadRatio: number
-  /** The same bytes over gossipsub: what of them had arrived when the time was over, and the seconds. */
+  /** The same bytes over gossipsub: the share that had arrived when the time was over, and the seconds. */
   readonly gossip: { readonly arrived: number; readonly seconds: number }
 }
 
 const MiB = 2 ** 20
-/** Exchanges by the same processes, as many as of a pair; the median counts. */
+/** Number of exchanges by the same processes, as for a pair; the median counts. */
 const RUNS = 3
 const PUBLISHED_MIB = 16
 const GOSSIP_BYTES = 96 * 1024
-/** How long gossip may try, seconds; the exchange takes less. */
+/** Time limit for gossip, seconds; the exchange takes less. */
 const GOSSIP_SECONDS = 20
 const REPORT_INTERVAL_MS = 250
 
@@ -34,7 +34,7 @@ export async function measureSwarm(peers: number, pairMBps: number): Promise<Swa
   try {
     const exchanged = []
     for (let run = 0; run < RUNS; run++) exchanged.push(await exchangeAll(mesh, PUBLISHED_MIB))
-    // What the processes report is counted from their start.
+    // The processes' reports count from their start.
     const { unique, reports } = exchanged.at(-1)!
     const received = reports.reduce((sum, report) => sum + report.received, 0)
     const ideal = ((peers * unique) / 1e6 / pairMBps) * (2 / availableParallelism())
@@ -61,7 +61,7 @@ async function measureGossip(mesh: Awaited<ReturnType<typeof startMesh>>): Promi
   await Promise.all(mesh.map((peer) => peer.gossip(messages, GOSSIP_BYTES, GOSSIP_SECONDS * 1e3)))
   let heard = 0
   while (heard < expected && seconds() < GOSSIP_SECONDS) {
-    // What the processes have heard is asked for: asking more often would slow them down.
+    // Polling the processes more often would slow them down.
     await delay(REPORT_INTERVAL_MS)
     heard = 0
     for (const report of await Promise.all(mesh.map((peer) => peer.report()))) heard += report.heard

@@ -34,11 +34,11 @@ const program = new Command('npm run bench -- consensus')
     modes,
     MODES
   )
-  .option('--members <list>', 'these sizes instead of the usual ones', positiveIntegers)
-  .option('--rounds <n>', 'rounds that are counted of each size', (text) => positiveIntegers(text)[0]!)
-  .option('--results <file>', 'keep every row there, and go on where a run before stopped')
-  .option('--report <folder>', 'write consensus.md and consensus.svg there')
-  .option('--json', 'one JSON object as the last line of standard output', false)
+  .option('--members <list>', 'sizes to measure instead of the default ones', positiveIntegers)
+  .option('--rounds <n>', 'rounds to count for each size', (text) => positiveIntegers(text)[0]!)
+  .option('--results <file>', 'file that keeps every row, from which a later run resumes')
+  .option('--report <folder>', 'folder for consensus.md and consensus.svg')
+  .option('--json', 'print one JSON object as the last line of standard output', false)
   .addHelpText(
     'after',
     `
@@ -81,7 +81,7 @@ async function main(): Promise<void> {
   say(costTable(rows))
   for (const fault of verdict.faults) say(`FAILED: ${fault}`)
   if (options.report !== undefined) {
-    // Loading the plotter takes longer than reading flags.
+    // Loaded lazily: loading the plotter takes longer than reading flags.
     const { plotCosts } = await import('./plot.ts')
     mkdirSync(options.report, { recursive: true })
     writeFileSync(join(options.report, 'consensus.svg'), await plotCosts(rows))
@@ -97,7 +97,7 @@ async function measure(mode: MeasuredMode, members: number, rounds: number): Pro
     const { whole, votePath } = measureSimulated({ members, rounds }, say)
     return [whole, votePath]
   }
-  // A simulation never waits: with these a signal would find nobody, and would not end it either.
+  // A simulation never yields: a handler would not run, and would keep the signal from ending the process.
   const stop = new AbortController()
   const end = (signal: string) => stop.abort(new Error(`stopped by ${signal}`))
   process.once('SIGINT', end).once('SIGTERM', end)
@@ -110,14 +110,14 @@ async function measure(mode: MeasuredMode, members: number, rounds: number): Pro
   }
 }
 
-/** Rows of an earlier run. @throws {Error} when the file holds something else */
+/** Rows of an earlier run. @throws {Error} when the file contains something else */
 function readRows(file: string): CostRow[] {
   if (!existsSync(file)) return []
   const lines = readFileSync(file, 'utf8').split('\n')
   try {
     return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as CostRow)
   } catch (error) {
-    throw new Error(`${file} is no file of --results: give another name`, { cause: error })
+    throw new Error(`${file} is not a file of --results: choose another name`, { cause: error })
   }
 }
 
@@ -126,7 +126,7 @@ function measuredBy({ mode }: CostRow): MeasuredMode {
   return mode === 'vote-path' ? 'simulated' : mode
 }
 
-/** The sizes that are to be measured in a mode; ends the process where none of those asked for fits. */
+/** The sizes that are to be measured in a mode; ends the process if none of the requested sizes is possible. */
 function sizesOf(mode: MeasuredMode, { members, rounds }: Options): readonly Size[] {
   const { least, most } = SIZE_RANGES[mode]
   const usual = SIZES[mode]
@@ -145,7 +145,7 @@ function roundsOf(usual: readonly Size[], members: number): number {
 function modes(text: string): MeasuredMode[] {
   const named = text.split(',')
   const unknown = named.find((name) => !MODES.includes(name as MeasuredMode))
-  if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is none of ${MODES.join(', ')}`)
+  if (unknown !== undefined) throw new InvalidArgumentError(`${unknown} is not one of ${MODES.join(', ')}`)
   return MODES.filter((mode) => named.includes(mode))
 }
 

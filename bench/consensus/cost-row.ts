@@ -1,4 +1,4 @@
-/** How a row of the table came about. */
+/** How a row of the table was measured. */
 export type Mode = 'simulated' | 'vote-path' | 'committee' | 'processes'
 
 /** What a round costs one member. */
@@ -7,32 +7,32 @@ export interface CostRow {
   readonly mode: Mode
   /** Control messages that a member receives in a round. */
   readonly messages: number
-  /** Bytes of them; among real processes those of gossip's frames. */
+  /** Their bytes; among real processes, the bytes of gossip's frames. */
   readonly bytes: number
   /**
-   * From the last certificate to the last seal, in one-way delays; on the vote path from the proposal to the last commit.
-   * Null where a delay is nothing that can be told.
+   * From the last certificate to the last seal, in one-way delays; on the vote path from the proposal to the last
+   * commit. Null if delays cannot be measured.
    */
   readonly delays: number | null
   /** Control messages that a member sends in a round: broadcasts in simulation, copies on the wire among real processes. */
   readonly sent: number
-  /** Rounds that were counted. */
+  /** Number of rounds counted. */
   readonly rounds: number
 }
 
-/** What can be seen in real processes alone. */
+/** Figures of real processes only. */
 export interface ProcessRow extends CostRow {
   readonly mode: 'processes'
-  /** Messages that the member had not got before. */
+  /** Messages that were new to the member. */
   readonly distinct: number
-  /** Bytes of those, without what gossip wraps around them. */
+  /** Their bytes, without gossip's framing. */
   readonly distinctBytes: number
-  /** Bytes that sync brought. */
+  /** Bytes received by sync. */
   readonly syncBytes: number
   /** Whole round, training and blocks included, seconds. */
   readonly roundSeconds: number
   /** From the time when a quorum holds all certificates until a quorum has sealed; median over the rounds, milliseconds. */
   readonly sealMs: number
-  /** What stacking, merging and writing the model takes of that, median, milliseconds. */
+  /** The part of that for stacking, merging and writing the model, median, milliseconds. */
   readonly stackMs: number
 }

@@ -12,11 +12,11 @@ import { sealTimes } from './seal-times.ts'
 
 /** Documents of each peer. */
 const DOCUMENTS = 4
-/** Rounds before the counting begins: peers meet, trainers start. */
+/** Rounds before counting begins: peers connect, trainers start. */
 const WARM_UP_ROUNDS = 2
-/** Everybody waits for everybody: a cut that leaves a slow process out would cost less. */
+/** All peers wait for each other: a cut without a slow process would cost less. */
 const TIMEOUTS = { gatherMs: 300_000, graceMs: 300_000, proposeMs: 30_000, voteMs: 30_000, growthMs: 1_000 }
-/** The daemons' logs tell when they hold a certificate, which is what `sealMs` is counted from. */
+/** The daemons' logs show when they hold a certificate, the start of `sealMs`. */
 const LOG = { level: 'info,rounds=debug', maxSize: '64 MiB' }
 
 /** What a peer has counted since it started. */
@@ -31,7 +31,7 @@ interface Counted {
   readonly syncBytes: number
 }
 
-/** What real processes are measured with. */
+/** Options for measuring real processes. */
 export interface ProcessOptions {
   readonly members: number
   /** Rounds that are counted, after the first ones. */
@@ -43,10 +43,10 @@ export interface ProcessOptions {
 }
 
 /**
- * Runs `loam peer` daemons on this machine, which train next to nothing, and takes what they count themselves: gossipsub's
- * counters, repetitions and all, and sync's.
+ * Runs `loam peer` daemons on this machine, which train next to nothing, and reads their own counters: gossipsub's,
+ * including repetitions, and sync's.
  *
- * @throws {Error} when they do not seal the rounds, or leave somebody out of one
+ * @throws {Error} when they do not seal the rounds, or leave a member out of one
  */
 export async function measureProcesses(options: ProcessOptions): Promise<ProcessRow> {
   const { members, rounds, folder, onProgress, signal } = options
@@ -55,7 +55,7 @@ export async function measureProcesses(options: ProcessOptions): Promise<Process
     {
       ...TESTNET_DEFAULTS,
       peers: members,
-      // They go on while the last counters are read.
+      // The peers keep running while the last counters are read.
       rounds: last + 100,
       ranks: [2, 1],
       steps: 1,
@@ -94,7 +94,7 @@ export async function measureProcesses(options: ProcessOptions): Promise<Process
       mode: 'processes',
       messages: tenths(perRound(({ messages }) => messages)),
       bytes: Math.round(perRound(({ bytes }) => bytes)),
-      // On the loopback a message takes no time to speak of: what takes time is the work between two messages.
+      // On the loopback a message takes almost no time; what takes time is the work between two messages.
       delays: null,
       sent: tenths(perRound(({ sent }) => sent)),
       rounds,
@@ -118,7 +118,7 @@ function countAll(peers: readonly PreparedPeer[]): Promise<Counted[]> {
   return Promise.all(peers.map(async ({ home }) => countedIn(await readMetrics(home))))
 }
 
-/** Takes the counters out of Prometheus' text format. @throws {Error} when one is missing */
+/** Reads the counters from Prometheus' text format. @throws {Error} when one is missing */
 function countedIn(text: string): Counted {
   const samples = parseSamples(text)
   const total = (name: string, label = '') => {
@@ -138,7 +138,7 @@ function countedIn(text: string): Counted {
   }
 }
 
-/** @throws {Error} when somebody was left out: such a round is not the fault-free case */
+/** @throws {Error} when a member was left out: such a round is not the fault-free case */
 function requireWholeCuts(views: readonly PeerView[], last: number): void {
   for (const { round, cut } of views[0]!.sealed)
     if (round > WARM_UP_ROUNDS && round <= last && cut.length < views.length)
@@ -156,7 +156,7 @@ async function sealMilliseconds(
   const quorum = quorumSize(peers.length)
   return rounds.map((round) => {
     const times = logs.flatMap((log) => log.get(round) ?? [])
-    if (times.length < quorum) throw new Error(`the logs of too few peers tell of round ${round}`)
+    if (times.length < quorum) throw new Error(`the logs of too few peers mention round ${round}`)
     const reached = (moments: number[]) => moments.sort((left, right) => left - right)[quorum - 1]!
     return reached(times.map(({ sealed }) => sealed)) - reached(times.map(({ certified }) => certified))
   })

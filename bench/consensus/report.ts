@@ -61,17 +61,17 @@ export function costReport(rows: readonly CostRow[], { flat, faults }: Verdict, 
   const sections = [
     `# What a round's agreement costs
 
-Written by \`npm run bench -- consensus --report docs/results\`. Control messages alone: manifests, endorsements, readies,
+Written by \`npm run bench -- consensus --report docs/results\`. Control messages only: manifests, endorsements, readies,
 proposals, votes, attestations. Blocks are in [blocks.md](blocks.md). Each figure is what one member **receives** in one
 round, but for *sent*.
 
 - **simulated**: all members train and vote; every message takes one delay, nothing is lost, nobody is faulty
   (\`test/sim\`). *delays* is from the last certificate to the last seal, in one-way delays.
-- **vote-path**: of the same runs, the proposal, the prevotes and the precommits alone, from the proposal to the last
+- **vote-path**: of the same runs, only the proposal, the prevotes and the precommits, from the proposal to the last
   commit. It is CometBFT's path and the yardstick: three delays. Ready and attestation add one each. The messages are
   Loam's, a proposal with its quorum of signed readies; CometBFT's own encoding was not measured.
 - **committee**: ${COMMITTEE} drawn members train, ${COMMITTEE} vote, all hear it.
-- **processes**: \`loam peer\` daemons on one machine, over real libp2p and gossipsub; what their own counters say, below.
+- **processes**: \`loam peer\` daemons on one machine, over real libp2p and gossipsub, by their own counters; see below.
 
 ${costTable(rows)}
 
@@ -88,7 +88,7 @@ least, the most bytes ${percent(flat.bytes)}; the benchmark fails beyond 5 %. Wh
           `## What such a committee risks
 
 Probability that a drawn committee of ${COMMITTEE} holds more than its ${maximumFaulty(COMMITTEE)} faulty members, a round, by the share of all members that
-is faulty. \`loam consortium create\` prints it for its own terms, and refuses terms that do not keep their promise.
+is faulty. \`loam consortium create\` prints it for its terms, and refuses terms that do not satisfy it.
 
 ${riskTable(sizes)}`
         ]),
@@ -97,20 +97,20 @@ ${riskTable(sizes)}`
       : [
           `## Real processes
 
-As many daemons as members on one machine, each with its trainer, which takes one step. *messages* and *kB* are all that
+One daemon per member on one machine, each with its trainer, which takes one step. *messages* and *kB* are all that
 gossipsub received: repetitions, its frames and its own control messages included. *distinct* is what was new to the
-member. It may lie a little below the simulated row: whoever gets the seal before it has built its own stack attests
+member. It may be a little below the simulated row: a member that receives the seal before its own stack is built attests
 nothing. *sync* is what rule 14 pulled besides; it and gossipsub's
-heartbeats go by time, not by rounds. On the loopback a message takes no time to speak of,
+heartbeats go by time, not by rounds. On the loopback a message takes almost no time,
 so there are no delays to count. Instead: from the time when a quorum of processes holds its last certificate until a
 quorum has sealed, by their logs, median over the rounds; and what stacking, merging and writing the model takes of it.
-All processes share the cores of one machine, so these times say more of it than of a network.
+All processes share the cores of one machine, so these times say more about the machine than about a network.
 
 ${processTable(processes)}`
         ]),
     ...(faults.length === 0
       ? []
-      : [`## Not as it has to be\n\n${faults.map((fault) => `- ${fault}`).join('\n')}`])
+      : [`## Failed expectations\n\n${faults.map((fault) => `- ${fault}`).join('\n')}`])
   ]
   return `${sections.join('\n\n')}\n`
 }

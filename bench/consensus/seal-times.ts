@@ -1,12 +1,12 @@
-/** When a peer held its last certificate of a round, and when it had sealed it: milliseconds since 1970. */
+/** When a peer held its last certificate of a round, and when it sealed the round: milliseconds since 1970. */
 export interface SealTimes {
   readonly certified: number
   readonly sealed: number
 }
 
 /**
- * Reads a daemon's log, written with `rounds=debug`: of each round the last certificate and the seal. A round without
- * certificates, and one that is not over, are left out.
+ * Reads a daemon's log, written with `rounds=debug`: of each round the last certificate and the seal. Rounds without
+ * certificates and unfinished rounds are left out.
  */
 export function sealTimes(log: string): Map<number, SealTimes> {
   const times = new Map<number, SealTimes>()

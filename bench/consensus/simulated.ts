@@ -6,16 +6,16 @@ import type { CostRow } from './cost-row.ts'
 
 /** One way, every message, milliseconds of virtual time. */
 const DELAY_MS = 100
-/** Real time between two signs of life of a run that takes long, milliseconds. */
+/** Real time between two progress lines of a long run, milliseconds. */
 const PROGRESS_EVERY_MS = 5_000
 
-/** What CometBFT's path consists of, too; ready and attestation are what this protocol adds to it. */
+/** The kinds that CometBFT's path has, too; this protocol adds ready and attestation. */
 const VOTE_PATH: ReadonlySet<Kind> = new Set(['proposal', 'prevote', 'precommit'])
 
 /** A consortium that is simulated. */
 export interface SimulatedConsortium {
   readonly members: number
-  /** Members that train, and as many that vote; all of them where it is not given. */
+  /** Number of members that train, and of those that vote; all by default. */
   readonly drawn?: number
   readonly rounds: number
 }
@@ -29,7 +29,7 @@ export interface SimulatedCost {
 /**
  * Runs fault-free rounds in which every message takes one delay and nothing else takes any time, and counts.
  *
- * @param onProgress called now and then with a line for whoever waits
+ * @param onProgress called from time to time with a progress line
  * @throws {Error} when the rounds are not sealed
  */
 export function measureSimulated(
@@ -53,7 +53,7 @@ export function measureSimulated(
       whole.add(message)
       if (VOTE_PATH.has(message.kind)) votePath.add(message)
       if (message.kind === 'proposal') votePath.begin(round, at)
-      // Building takes no time here: who attests has committed just now.
+      // Building takes no time here: a member that attests has just committed.
       if (message.kind === 'attestation') votePath.end(round, at)
     },
     certified: (round, at) => whole.begin(round, at),
@@ -98,7 +98,7 @@ class Tally {
     const rounds = this.#rounds
     let span = 0
     for (let round = 1; round <= rounds; round++) span += this.#ended.get(round)! - this.#begun.get(round)!
-    // Nobody receives what it sent itself.
+    // Members do not receive their own messages.
     const received = (members - 1) / members / rounds
     return {
       members,
@@ -141,7 +141,7 @@ function scenarioOf({ members, drawn, rounds }: SimulatedConsortium): Scenario {
     ],
     calmDelay: [DELAY_MS, DELAY_MS],
     clocks: [],
-    // Nothing is lost: sync has nothing to give, and is not what is measured.
+    // Nothing is lost, so sync has nothing to deliver, and it is not measured here.
     syncEveryMs: 3_600_000,
     trainMs: [1_000, 1_000],
     workMs: [0, 0],
@@ -150,7 +150,7 @@ function scenarioOf({ members, drawn, rounds }: SimulatedConsortium): Scenario {
         ? {}
         : {
             trainers: drawn,
-            // Any committee will do: nobody is faulty here.
+            // Any committee will do, since no member is faulty here.
             committee: { size: drawn, assumedFaulty: 0.05, epsilon: 1, rounds: 1 }
           }
   }

@@ -1,7 +1,7 @@
-/** What is measured where nothing else is asked for: members, and rounds that are counted. */
+/** The default sizes: members, and rounds to count. */
 export type Size = readonly [members: number, rounds: number]
 
-/** Members that train, and that vote, where not all do. */
+/** Number of members that train and vote, if not all do. */
 export const COMMITTEE = 20
 
 /** Where all train and vote, a round has n³ deliveries of endorsements. */
@@ -34,7 +34,10 @@ export interface SizeRange {
   readonly most: number
 }
 
-/** Fewer than four tolerate nobody and skip delays. Beyond the most a simulation takes hours, and a machine has no room for so many daemons. */
+/**
+ * Fewer than four tolerate no fault and skip delays. Above the maximum, a simulation takes hours, and a machine cannot
+ * run that many daemons.
+ */
 export const SIZE_RANGES = {
   simulated: { least: 4, most: 100 },
   committee: { least: COMMITTEE + 1, most: 2_000 },

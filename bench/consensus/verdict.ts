@@ -1,17 +1,17 @@
 import type { CostRow } from './cost-row.ts'
 
-/** Most that a cost may be above the least one, where it is to stay flat. */
+/** Largest ratio of highest to lowest cost that counts as flat. */
 const FLAT_MAX = 1.05
 /** Ready, propose, prevote, precommit, attest. */
 const DELAYS_TO_SEAL = 5
 /** Propose, prevote, precommit. */
 const DELAYS_TO_COMMIT = 3
 
-/** What the rows have to keep to. */
+/** The verdict on the rows. */
 export interface Verdict {
-  /** Most ÷ least over the rows with a committee; null where there are not two to compare. */
+  /** Highest ÷ lowest over the rows with a committee; null if there are fewer than two. */
   readonly flat: { readonly messages: number; readonly bytes: number } | null
-  /** What is not as it has to be, in words; empty where all is well. */
+  /** Failed expectations in words; empty if there are none. */
   readonly faults: readonly string[]
 }
 
@@ -32,6 +32,6 @@ export function judgeRows(rows: readonly CostRow[]): Verdict {
   const flat = { messages: spread(({ messages }) => messages), bytes: spread(({ bytes }) => bytes) }
   for (const [what, ratio] of Object.entries(flat))
     if (ratio > FLAT_MAX)
-      faults.push(`with a committee the ${what} of a member are not flat: most ÷ least is ${ratio}`)
+      faults.push(`with a committee the ${what} of a member are not flat: highest ÷ lowest is ${ratio}`)
   return { flat, faults }
 }

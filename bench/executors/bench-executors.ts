@@ -9,6 +9,7 @@ import {
 } from '../../src/model/executor/choice.ts'
 import { probeExecutor } from '../../src/model/executor/probe/index.ts'
 import { median } from '../support/median.ts'
+import { positiveInteger } from '../support/options.ts'
 import { runJson } from '../support/run-json.ts'
 import { type BenchShape, benchShapes } from '../train/shapes.ts'
 import type { StepMeasurement } from './step-process.ts'
@@ -29,9 +30,9 @@ interface ExecutorRow extends ExecutorDevice {
   readonly threads: number
   /** Milliseconds a step. */
   readonly ms: number
-  /** Times the step of onnxruntime on the processor; null where that was left out. */
+  /** As a multiple of onnxruntime's step on the processor; null if that was left out. */
   readonly ratio: number | null
-  /** Most resident memory, MB. */
+  /** Peak resident memory, MB. */
   readonly rssMB: number
   /** Loss of the last step: the executors agree on it. */
   readonly loss: number
@@ -44,11 +45,11 @@ const program = new Command('npm run bench -- executors')
       'processes that take turns.'
   )
   .option('--shape <name>', shapes.map(({ name }) => name).join(', '), shapeNamed, shapes[0])
-  .option('--executor <name>', 'this one only, on all its devices', executorNamed)
-  .option('--all', 'also plain JavaScript (tfjs on cpu): one to two minutes a process', false)
-  .option('--threads <n>', 'threads, where the executor has a say in them', positiveInteger, 1)
-  .option('--runs <n>', 'processes an executor', positiveInteger, 3)
-  .option('--steps <n>', 'measured steps a process, after one that warms up', positiveInteger, 2)
+  .option('--executor <name>', 'only this executor, on all its devices', executorNamed)
+  .option('--all', 'also plain JavaScript (tfjs on cpu): one to two minutes per process', false)
+  .option('--threads <n>', 'number of threads, if the executor can set it', positiveInteger, 1)
+  .option('--runs <n>', 'processes per executor', positiveInteger, 3)
+  .option('--steps <n>', 'measured steps per process, after one warm-up step', positiveInteger, 2)
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
     'after',
@@ -68,7 +69,7 @@ const working: ExecutorDevice[] = []
 for (const each of ALL_EXECUTORS) {
   if (options.executor !== undefined && each.executor !== options.executor) continue
   if (!options.all && each.executor === 'tfjs' && each.device === 'cpu') {
-    say('tfjs on cpu is left out: it is plain JavaScript, and slow (--all takes it in)')
+    say('tfjs on cpu is left out: it is plain JavaScript, and slow (--all includes it)')
     continue
   }
   const { works, reason } = await probeExecutor(each)
@@ -110,7 +111,7 @@ function rowsOf(): ExecutorRow[] {
 
 function table(lines: readonly ExecutorRow[]): string {
   const text = new Table({
-    head: ['executor', 'device', 'ms a step', 'ratio', 'MB', 'loss'],
+    head: ['executor', 'device', 'ms per step', 'ratio', 'MB', 'loss'],
     style: { head: [], border: [], compact: true },
     colAligns: ['left', 'left', 'right', 'right', 'right', 'right']
   })
@@ -130,9 +131,4 @@ function executorNamed(text: string): ExecutorName {
   const found = EXECUTOR_NAMES.find((name) => name === text)
   if (!found) throw new InvalidArgumentError(`give one of ${EXECUTOR_NAMES.join(', ')}`)
   return found
-}
-
-function positiveInteger(text: string): number {
-  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError('give a whole number from 1 on')
-  return Number(text)
 }

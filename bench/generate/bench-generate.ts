@@ -34,7 +34,7 @@ interface GenerateRow {
   readonly torchPromptMs?: number
   readonly rssMB: number
   readonly torchRssMB?: number
-  /** Leading tokens on which both agree; greedy texts part for good at their first near tie. */
+  /** Leading tokens on which both agree; greedy texts diverge for good at their first near tie. */
   readonly sameTokens?: number
 }
 
@@ -45,9 +45,9 @@ const options = parseBench<BenchOptions>(
     )
     .addOption(shapeOption())
     .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
-    .option('--runs <n>', 'processes a side', positiveInteger, 5)
+    .option('--runs <n>', 'processes per side', positiveInteger, 5)
     .option('--prompt <n>', 'tokens to start from', positiveInteger, 16)
-    .option('--tokens <n>', 'tokens to make', positiveInteger, 128)
+    .option('--tokens <n>', 'tokens to generate', positiveInteger, 128)
     .option('--no-torch', 'leave PyTorch out'),
   ['npm run bench -- generate', 'npm run bench -- generate --shape shipped --threads 1 --json']
 )

@@ -38,14 +38,14 @@ interface BenchOptions {
 }
 
 interface Measured {
-  /** Bytes of the weights as they are held. */
+  /** Bytes of the weights in memory. */
   readonly bytes: number
   readonly loss?: number
   readonly loadSeconds: number
   readonly stepSeconds?: number
 }
 
-/** Most memory that a LoRA step may take. */
+/** Memory limit of a LoRA step. */
 const LIMIT_MB = 12_000
 
 async function work(task: Task): Promise<Measured> {
@@ -93,13 +93,13 @@ async function main(): Promise<void> {
     new Command('npm run bench -- large')
       .description(
         'Loads a folder of 1.1 thousand million random weights (the shape of TinyLlama, BF16) and takes one LoRA step on ' +
-          'it, for every form in which base weights are held, each in a process of its own; prints the peak memory of each.'
+          'it, for every format of base weights in memory, each in a separate process; prints the peak memory of each.'
       )
       .option('--layers <n>', 'layers of the model', positiveInteger, 22)
       .option('--formats <list>', 'forms of the base weights, with commas', baseFormats, [...BASE_FORMATS])
       .option('--tokens <n>', 'tokens of the step', positiveInteger, 128)
       .option('--threads <n>', 'threads', positiveInteger, 2)
-      .option('--folder <path>', 'the folder to load, written where it is not there; kept'),
+      .option('--folder <path>', 'folder to load; written if missing, and kept'),
     ['npm run bench -- large', 'npm run bench -- large --layers 4 --formats int4 --json']
   )
   const { formats, tokens, threads } = options

@@ -41,14 +41,14 @@ interface BenchOptions {
 
 interface Measured {
   readonly heldMB: number
-  /** Of the first step: the base as it is held, nats. */
+  /** Of the first step, with the base in its format in memory, nats. */
   readonly baseLoss: number
   /** Of the adapter on the float32 base, nats. */
   readonly heldOutLoss?: number
   readonly stepMs: number
 }
 
-/** Documents kept from training. */
+/** Documents held out from training. */
 const HELD_OUT_DOCUMENTS = 6
 
 async function work(task: Task): Promise<Measured> {
@@ -105,7 +105,7 @@ async function main(): Promise<void> {
       .description(
         'What each form of the base weights, and computing layers again, cost and save. On the shipped model: the loss of ' +
           "the base as it is held beside float32's, and the held-out loss of an adapter that was trained on it. On 110 " +
-          'million random weights: bytes held, peak memory and time of a LoRA step. Every row has a process of its own.'
+          'million random weights: bytes held, peak memory and time of a LoRA step. Every row runs in a separate process.'
       )
       .option('--steps <n>', 'steps of the adapter on the shipped model', positiveInteger, 40)
       .option('--batch <n>', 'rows of a batch of the large shape', positiveInteger, 4)

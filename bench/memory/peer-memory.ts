@@ -15,7 +15,7 @@ import { writeRandomFolder } from '../large/random-folder.ts'
 import { baseFormats, parseBench, positiveInteger } from '../support/options.ts'
 import { SHAPE_110M } from './shape.ts'
 
-/** Between two looks at the processes' memory, milliseconds. */
+/** Interval between two readings of the processes' memory, milliseconds. */
 const LOOK_MS = 20
 /** Longest wait for the rounds of one run. */
 const DEADLINE_MS = 20 * 60_000
@@ -23,7 +23,7 @@ const DEADLINE_MS = 20 * 60_000
 interface Peaks {
   /** Bytes of the weights in float32. */
   readonly modelMB: number
-  /** Most resident memory of the daemon, of the trainer, and of both at one time. */
+  /** Peak resident memory of the daemon, of the trainer, and of both at the same time. */
   readonly daemonMB: number
   readonly trainerMB: number
   readonly togetherMB: number

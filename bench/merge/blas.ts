@@ -2,16 +2,16 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/package-root.ts'
 
-/** What the machine's BLAS reaches, by rank; undefined where there is no Python with numpy. */
+/** The speed of the machine's BLAS by rank; undefined if there is no Python with numpy. */
 export interface BlasSpeed {
   readonly library: string
   /** Best of several. */
   readonly gflops: Readonly<Record<string, number>>
-  /** Mean of several, the first aside. */
+  /** Mean of several, without the first. */
   readonly meanGflops: Readonly<Record<string, number>>
 }
 
-/** Runs the same merges through numpy's BLAS in a process of its own. */
+/** Runs the same merges through numpy's BLAS in a separate process. */
 export function blasSpeed(
   rows: number,
   columns: number,

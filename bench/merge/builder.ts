@@ -1,6 +1,7 @@
 /**
- * The peer's own builder on some modules of Llama 7B's shape: blocks and the model before come from disk, stack and
- * model go there. Files are made in one process and built from in another, so that the builder's memory is what is seen.
+ * The peer's own builder on some modules of Llama 7B's shape: blocks and the previous model are read from disk, stack
+ * and model are written there. Files are created in one process and built from in another, so that only the builder's
+ * memory is measured.
  *
  * Usage: node --expose-gc builder.js FEATURES MODULES THREADS; prints a {@link BuilderMemory} as JSON.
  */
@@ -22,7 +23,7 @@ import { RANKS } from './stack-speed.ts'
 /** Memory and time of one build. */
 export interface BuilderMemory {
   readonly adapterBytes: number
-  /** Most bytes resident during the build beyond what was there before it. */
+  /** Peak resident bytes during the build, above those before it. */
   readonly peakBytes: number
   readonly seconds: number
 }

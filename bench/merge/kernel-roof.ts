@@ -1,17 +1,17 @@
 import { instantiateKernel, MEMORY_BEGIN, PAGE_BYTES } from '../../src/adapter/kernel/kernel-module.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 
-/** Tiles and depth whose A, B and weights all lie in the first-level cache. */
+/** Tiles and depth whose A, B and weights all fit in the first-level cache. */
 const TILES = 4
 const DEPTH = 160
 const ROW_BYTES = 32
 const CALLS = 2000
 const REPEATS = 30
-/** More than any cache holds. */
+/** Larger than any cache. */
 const COPY_BYTES = 64 * 2 ** 20
 const COPY_REPEATS = 8
 
-/** What bounds a merge by this kernel on one thread of this machine. */
+/** The upper bounds of a merge with this kernel on one thread of this machine. */
 export interface KernelRoof {
   /** GFLOP/s of the inner loop with everything in the first-level cache: no memory, no packing. */
   readonly loopGflops: number
@@ -24,7 +24,9 @@ export function kernelRoof(): KernelRoof {
   return { loopGflops: loopSpeed(), copyGBps: copySpeed() }
 }
 
-/** GFLOP/s of W[rows, columns] += B·A where the loop takes its time and the weight passes through memory twice, in and out. */
+/**
+ * GFLOP/s of W[rows, columns] += B·A if the loop takes its time and the weight passes through memory twice, in and out.
+ */
 export function roofOf(
   { loopGflops, copyGBps }: KernelRoof,
   rows: number,

@@ -3,7 +3,7 @@ import { mergeThreads } from '../../src/node/workers/builder/merge-threads.ts'
 import { peakMemoryBytes } from '../support/peak-memory.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 
-/** Numbers of ordinary size in shared memory, quickly made. */
+/** Numbers of ordinary size in shared memory, quickly generated. */
 export function sharedNumbers(length: number): Float32Array {
   const values = new Float32Array(new SharedArrayBuffer(4 * length))
   for (let i = 0, state = length >>> 0; i < length; i++) {
@@ -45,7 +45,7 @@ export async function mergeSpeed(
   return best
 }
 
-/** GFLOP/s of one thread on the wall's clock, mean of so many merges after a warm-up. */
+/** GFLOP/s of one thread on the wall's clock, mean of several merges after a warm-up. */
 export async function meanMergeSpeed(
   rows: number,
   columns: number,
@@ -61,17 +61,20 @@ export async function meanMergeSpeed(
   return (2 * rows * columns * rank * merges) / (performance.now() - begin) / 1e6
 }
 
-/** A round of many modules, and what memory it took beyond the adapter. */
+/** A round of many modules, and its memory beyond the adapter. */
 export interface RoundSpeed {
   readonly gflops: number
-  /** Most bytes resident beyond what was there with the adapter alone. */
+  /** Peak resident bytes above those with the adapter alone. */
   readonly peakBytes: number
 }
 
 /** Rows of a base weight that are in memory at a time, as they would come from a file. */
 const ROWS_IN_MEMORY = 1024
 
-/** Merges a round module by module, the base weight passing through memory a piece at a time. For a process of its own. */
+/**
+ * Merges a round module by module, the base weight passing through memory a piece at a time. Meant for a separate
+ * process.
+ */
 export async function roundSpeed(
   rows: number,
   columns: number,

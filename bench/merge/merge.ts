@@ -12,20 +12,20 @@ import { cachedStackSpeed, freshStackSpeed, type StackSpeed, stackSpeed } from '
 
 const { json } = parseBench(
   new Command('npm run bench -- merge').description(
-    "Times the canonical merge beside the machine's BLAS (whose fused instructions it forgoes), and the stack beside a plain copy, in one run. One thread is measured in processor time, two on the wall's clock, for which the machine has to be quiet."
+    "Times the canonical merge beside the machine's BLAS (whose fused instructions it forgoes), and the stack beside a plain copy, in one run. One thread is measured in processor time, two on the wall's clock, for which the machine has to be idle."
   ),
   ['npm run bench -- merge', 'npm run bench -- merge --json']
 )
 
 const FEATURES = 4096
 const RANKS = [16, 64, 160]
-/** q and v of the 32 layers of Llama 7B, as ten members of the paper's ranks leave them. */
+/** q and v of the 32 layers of Llama 7B, as stacked by ten members with the paper's ranks. */
 const ROUND = { modules: 64, rank: 160 }
 /** How often BLAS and the kernel take turns. */
 const TURNS = 3
-/** BLAS needs no more of the round than this to show its speed. */
+/** This part of the round is enough to measure BLAS. */
 const BLAS_MODULES = 8
-/** What the builder's memory is seen with: its files are on disk, 64 MiB a module. */
+/** The builder's memory is measured with this many modules of 64 MiB each, on disk. */
 const BUILDER_MODULES = 8
 const MODULE_BYTES = 4 * FEATURES * FEATURES
 
@@ -57,7 +57,7 @@ for (const threads of [1, 2]) {
   say(`merging with ${threads} ${threads === 1 ? 'thread' : 'threads'} ...`)
   const blas: (BlasSpeed | undefined)[] = []
   const best = RANKS.map(() => 0)
-  // In turns, as the machine is not equally fast all the time.
+  // In turns, since the machine's speed varies.
   for (let turn = 0; turn < TURNS; turn++) {
     blas.push(blasSpeed(FEATURES, FEATURES, 1, RANKS, threads))
     for (const [i, rank] of RANKS.entries())
@@ -74,7 +74,7 @@ for (const threads of [1, 2]) {
       ofRank.length > 0 ? Math.max(...ofRank) : undefined
     )
   }
-  // A round is long, and its speed a mean: so is that of BLAS, before it and after it.
+  // A round is long and its speed a mean, so BLAS is measured as a mean, too, before and after it.
   const before = blasOfRound(threads)
   const round = roundOf(threads)
   const after = blasOfRound(threads)
@@ -104,7 +104,7 @@ say(
   `one thread can do ${RANKS.map((rank) => `${roof.gflops[rank]!.toFixed(1)} (rank ${rank})`).join(', ')} GFLOP/s: the inner loop ${measured.loopGflops.toFixed(1)} GFLOP/s, the weight in and out at ${measured.copyGBps.toFixed(1)} GB/s`
 )
 
-// Whether the machine has two cores' worth of speed to give: no thread waits for another here.
+// Shows whether the machine really has two cores' worth of speed: here no thread waits for another.
 const apart = await sideBySide()
 say(
   `two processes of one thread each, side by side at rank ${ROUND.rank}: ${apart.map((each) => each.toFixed(1)).join(' + ')} GFLOP/s on the wall's clock`

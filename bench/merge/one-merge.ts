@@ -1,5 +1,5 @@
 /**
- * Merges over and over on one thread, to see what processes that run side by side leave each other.
+ * Merges repeatedly on one thread, to see how much processes running side by side slow each other down.
  *
  * Usage: node one-merge.js ROWS COLUMNS RANK; prints GFLOP/s on the wall's clock as JSON.
  */

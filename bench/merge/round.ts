@@ -1,5 +1,5 @@
 /**
- * One round of many modules in a process of its own, so that its memory is what is seen.
+ * One round of many modules in a process of its own, so that only its memory is measured.
  *
  * Usage: node --expose-gc round.js ROWS COLUMNS MODULES RANK THREADS; prints a {@link RoundSpeed} as JSON.
  */

@@ -14,14 +14,14 @@ const FEATURES = 4096
 export const RANKS = [64, 32, 16, 16, 8, 8, 4, 4, 4, 4]
 const RANK = RANKS.reduce((sum, rank) => sum + rank, 0)
 const MODULE_BYTES = 8 * FEATURES * RANK
-/** As of a round: more than any cache holds. */
+/** As in a round: larger than any cache. */
 const ROUND_MODULES = 16
 const ROUND_REPEATS = 60
 const FRESH_REPEATS = 20
 /** Both factors in and out are within the last cache, and the repeats are enough for V8 to have compiled for good. */
 const CACHED_REPEATS = 300
 
-/** What is stacked of one module, by members, and memory that has been written before for the outcome. */
+/** The members' factors for one module, and previously written memory for the result. */
 interface Module {
   readonly A: readonly Float32Array[]
   readonly B: readonly Float32Array[]
@@ -41,7 +41,7 @@ export function cachedStackSpeed(): StackSpeed {
 
 /**
  * A whole `stackAdapters` of as many modules, whose outcome is fresh memory; the copy takes as much of it, in the same
- * sizes from the same allocator. What the system takes for the first use of a page is most of either. Run with
+ * sizes from the same allocator. Most of either time is the system's cost for the first use of a page. Run with
  * --expose-gc.
  */
 export function freshStackSpeed(): StackSpeed {
@@ -112,7 +112,7 @@ function copyInto(parts: readonly Float32Array[], target: Float32Array): Float32
   return target
 }
 
-/** Medians of both, in turns: the machine is not equally fast all the time. */
+/** Medians of both, in turns, since the machine's speed varies. */
 function compare(
   bytes: number,
   repeats: number,

@@ -36,18 +36,20 @@ const MEGABITS = 10
 
 const options = parseBench<BenchOptions>(
   new Command('npm run bench -- prada')
-    .description('What the offset costs: draft lengths over lines, bytes by vocabulary, and fine-tuning.')
+    .description(
+      'Measures the cost of the offset: draft lengths on different lines, bytes by vocabulary, and fine-tuning.'
+    )
     .option('--part <names...>', `of ${PARTS.join(', ')}`, PARTS as unknown as string[])
     .option('--proxy <folder>', 'the small model', join(MODELS, 'loam-base-1m'))
     .option('--remote <folder>', 'the large model', join(MODELS, 'loam-base-8m'))
     .option(
       '--round-trip <ms,ms>',
-      'lines to try, ms there and back; 0 is loopback',
+      'lines to try, by round-trip time in ms; 0 is loopback',
       (text) => text.split(',').map(Number),
       [0, 20, 50, 200]
     )
-    .option('--texts <n>', 'texts that are timed', positiveInteger, 4)
-    .option('--tokens <n>', 'tokens of each', positiveInteger, 64),
+    .option('--texts <n>', 'number of texts to time', positiveInteger, 4)
+    .option('--tokens <n>', 'tokens per text', positiveInteger, 64),
   ['npm run bench -- prada', 'npm run bench -- prada --part cost --json']
 )
 
@@ -61,7 +63,7 @@ for (const part of options.part) {
 }
 if (options.json) console.log(JSON.stringify(result))
 
-/** Tokens a second of every fixed draft length beside the one that is chosen by measurement. */
+/** Tokens per second for every fixed draft length and for the length chosen by measurement. */
 async function draftLengths(): Promise<{ text: string; data: object }> {
   const pair = loadPair(options.proxy, options.remote)
   const settings = {
@@ -112,7 +114,7 @@ async function draftLengths(): Promise<{ text: string; data: object }> {
   }
 }
 
-/** Bytes a token of random models with small and large vocabularies, by the code that serves trained ones. */
+/** Bytes per token of random models with small and large vocabularies, using the code that serves trained ones. */
 async function vocabularies(): Promise<{ text: string; data: object }> {
   const rows = []
   for (const size of VOCABULARIES) {
@@ -137,7 +139,7 @@ async function vocabularies(): Promise<{ text: string; data: object }> {
   return { text: `bytes a token, random models\n${table}`, data: rows }
 }
 
-/** What fine-tuning the proxy and fine-tuning the remote take, and what the device computes for a token. */
+/** The cost of fine-tuning the proxy and the remote, and the device's computation per token. */
 async function cost(): Promise<{ text: string; data: object }> {
   const proxy = await fineTuningCost(options.proxy, RANK)
   const remote = await fineTuningCost(options.remote, RANK)

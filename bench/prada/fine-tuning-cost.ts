@@ -7,9 +7,9 @@ import { experimentSettings } from '../../lab/experiments/settings.ts'
 import { linearModules, loadBaseModel } from '../../src/model/index.ts'
 import { answerParent, inChild } from '../support/in-child.ts'
 
-/** What a LoRA step of a model costs. */
+/** The cost of a model's LoRA step. */
 export interface FineTuningCost {
-  /** Floating-point operations of a token: forward, and backward to the activations and the factors. */
+  /** Floating-point operations per token: forward, and backward to the activations and the factors. */
   readonly flopsPerToken: number
   readonly peakMB: number
   readonly msPerStep: number
@@ -22,7 +22,7 @@ interface Task {
 
 const STEPS = 6
 
-/** Makes some steps in a process of its own. */
+/** Runs some steps in a separate process. */
 export async function fineTuningCost(folder: string, rank: number): Promise<FineTuningCost> {
   const { result, peakMB } = await inChild<Omit<FineTuningCost, 'peakMB'>>(fileURLToPath(import.meta.url), {
     folder,
@@ -52,8 +52,8 @@ async function work({ folder, rank }: Task): Promise<Omit<FineTuningCost, 'peakM
 }
 
 /**
- * Two operations a weight and token forward, and two backward to the activations; the base's weights are frozen. Factors
- * take six. Attention's own products are left out: at these lengths they are a few per cent.
+ * Two operations per weight and token forward, and two backward to the activations; the base's weights are frozen.
+ * Factors take six. Attention's own products are left out: at these lengths they are a few per cent.
  */
 function flopsPerToken(config: Parameters<typeof linearModules>[0], rank: number): number {
   const modules = [...linearModules(config).values()]

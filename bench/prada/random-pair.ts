@@ -25,7 +25,7 @@ const HIDDEN = 64
 const SIBLING = 0.1
 const ADAPTED = 0.05
 
-/** A remote with random weights, and two proxies that are somewhat like it. */
+/** A remote with random weights, and two proxies that resemble it. */
 export async function randomPair(vocabularySize: number, seed: number): Promise<PradaComponents> {
   const config: LlamaConfig = {
     vocabularySize,
@@ -74,7 +74,7 @@ function randomWeights(config: ModelConfig, random: SeededRandom): TensorMap {
   )
 }
 
-/** The weights with noise of a share of each tensor's deviation. */
+/** The weights plus noise, scaled to a share of each tensor's standard deviation. */
 function shaken(weights: TensorMap, random: SeededRandom, share: number): TensorMap {
   return new Map(
     [...weights].map(([name, { shape, data }]) => {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { peakMemoryBytes } from './peak-memory.ts'
 
-/** What a piece of work in a process of its own gave, and the most memory that the process ever held. */
+/** The result of a task in a separate process, and the process's peak memory. */
 export interface ChildOutcome<Result> {
   readonly result: Result
   /** Largest resident set, MB (10^6 bytes). */
@@ -9,7 +9,7 @@ export interface ChildOutcome<Result> {
 }
 
 /**
- * Runs `script` again in a fresh process that is given `task`, and waits for what it answers through `answerParent`.
+ * Runs `script` in a new process with `task`, and waits for its answer through `answerParent`.
  *
  * @throws {Error} when the process ends without an answer
  */
@@ -31,7 +31,7 @@ export async function inChild<Result>(script: string, task: object): Promise<Chi
   })
 }
 
-/** In a process that `inChild` started: does the task and answers; false in any other process. */
+/** In a process started by `inChild`, runs the task and answers; returns false in any other process. */
 export function answerParent<Task>(work: (task: Task) => Promise<unknown>): boolean {
   if (!process.send) return false
   process.once('message', async (task) => {

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { BASE_FORMATS, type BaseFormat } from '../../src/model/weights/base-format.ts'
 
-/** Reads a list of counts, with commas. */
+/** Reads a comma-separated list of counts. */
 export function positiveIntegers(text: string): number[] {
   return text.split(',').map(positiveInteger)
 }
@@ -9,11 +9,11 @@ export function positiveIntegers(text: string): number[] {
 /** Reads one count. */
 export function positiveInteger(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give whole numbers from 1 on')
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 
-/** Reads a list of forms in which base weights are held, with commas. */
+/** Reads a comma-separated list of formats of base weights in memory. */
 export function baseFormats(text: string): BaseFormat[] {
   return text.split(',').map((name) => {
     const format = BASE_FORMATS.find((known) => known === name)
@@ -22,7 +22,7 @@ export function baseFormats(text: string): BaseFormat[] {
   })
 }
 
-/** Reads the command line of a benchmark, which has `--json` too; ends the process with code 2 where it is wrong. */
+/** Parses the command line of a benchmark, adding `--json`; exits with code 2 if it is invalid. */
 export function parseBench<T extends object>(
   command: Command,
   examples: readonly string[]

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * Most memory that this process has held resident, in bytes. Linux's own mark is read where there is one: getrusage also
- * counts what the parent held before it started this process.
+ * Peak resident memory of this process, in bytes. Reads Linux's own counter if available: getrusage also counts what
+ * the parent held before it started this process.
  */
 export function peakMemoryBytes(): number {
   try {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 /**
  * Runs a program to its end and reads the last line of its output as JSON.
  *
- * @throws {Error} with the end of what it wrote to stderr, when it fails
+ * @throws {Error} with the end of its stderr, when it fails
  */
 export function runJson(
   program: string,

@@ -1,6 +1,6 @@
 /**
- * Milliseconds that go by from here on: of this process's processor time where one thread works, which other programs on
- * the machine do not stretch; else of the clock on the wall.
+ * Measures milliseconds from now on: processor time of this process if one thread works, which other programs do not
+ * affect; otherwise wall-clock time.
  */
 export function stopwatch(threads: number): () => number {
   if (threads > 1) {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { runJson } from './run-json.ts'
 
-/** Debian's OpenBLAS on OpenMP; its default build uses threads of its own, which fight with PyTorch's. */
+/** Debian's OpenBLAS built on OpenMP; the default build uses its own threads, which compete with PyTorch's. */
 const OPENMP_BLAS = '/usr/lib/x86_64-linux-gnu/openblas-openmp'
 
 const PROBE = `
@@ -18,18 +18,18 @@ print(json.dumps({"version": torch.__version__, "blas": blas, "cores": [core(pat
 export interface Torch {
   readonly python: string
   readonly version: string
-  /** Files of OpenBLAS that it loads; empty where it uses another library. */
+  /** Files of OpenBLAS that it loads; empty if it uses another library. */
   readonly blas: readonly string[]
   /** The processor for which each of them chose its kernels. */
   readonly cores: readonly string[]
-  /** Environment to run it with on so many threads. */
+  /** Environment for running it with the given number of threads. */
   environment(threads: number): Record<string, string>
 }
 
 /**
- * PyTorch and what it computes with, or why there is none, for people.
+ * Describes PyTorch and its libraries, or why there is none.
  *
- * @param isWanted whether it was looked for
+ * @param isWanted whether it was searched for
  */
 export function describeTorch(torch: Torch | undefined, isWanted: boolean): string {
   if (!isWanted) return 'PyTorch is left out.'
@@ -60,7 +60,7 @@ export async function findTorch(): Promise<Torch | undefined> {
       >
       return { python, ...found, environment }
     } catch {
-      // Not this one: the next may have it.
+      // Not this one; the next may have it.
     }
   }
   return undefined

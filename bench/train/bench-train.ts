@@ -20,12 +20,12 @@ const options = parseBench<BenchOptions>(
   new Command('npm run bench -- train')
     .description(
       'Times a LoRA training step (rank 8 on q and v, Adam, frozen base weights) beside the same step in PyTorch, in ' +
-        'processes that take turns, and checks that both compute the same losses. A Python with PyTorch is looked for in ' +
+        'processes that take turns, and checks that both compute the same losses. A Python with PyTorch is searched for in ' +
         'LOAM_PYTHON, /usr/bin/python3 and python3.'
     )
     .addOption(shapeOption())
     .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
-    .option('--runs <n>', 'processes a side', positiveInteger, 5)
+    .option('--runs <n>', 'processes per side', positiveInteger, 5)
     .option('--no-torch', 'leave PyTorch out'),
   [
     'npm run bench -- train',

@@ -36,7 +36,7 @@ export interface TrainRow {
   readonly lossDifference?: number
 }
 
-/** How often, and with what. */
+/** Options of a comparison. */
 export interface CompareOptions {
   readonly shape: BenchShape
   /** Folder of the problem. */

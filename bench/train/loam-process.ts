@@ -9,7 +9,7 @@ const [folder, threads, measured] = process.argv.slice(2)
 const steps = WARM_UP_STEPS + Number(measured)
 const { problem, weights, batch } = readProblem(folder!)
 
-// The library's own work is timed where it is called, so that all else counts as outside.
+// The library's own work is timed where it is called, so that everything else counts as outside.
 let insideMs = 0
 const create = InferenceSession.create.bind(InferenceSession) as (
   ...args: unknown[]

@@ -4,7 +4,7 @@ export interface Measurement {
   readonly losses: readonly number[]
   /** Wall time of every measured step. */
   readonly stepMs: readonly number[]
-  /** Of a measured step, what was spent outside the executor, on average; on Loam's side only. */
+  /** Average time of a measured step spent outside the executor; on Loam's side only. */
   readonly outsideMs?: number
   readonly rssMB: number
 }

@@ -13,7 +13,7 @@ import { loraNames } from '../../src/model/lora/lora-nodes.ts'
 import { BENCH_LORA } from './products.ts'
 import type { BenchShape } from './shapes.ts'
 
-/** What both sides train: the same weights, factors and batch, in one file of little-endian numbers. */
+/** The problem that both sides train: the same weights, factors and batch, in one file of little-endian numbers. */
 export interface Problem {
   readonly config: LlamaConfig
   readonly batchSize: number

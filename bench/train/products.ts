@@ -1,23 +1,23 @@
 import { createTrainStep, type Graph, type GraphNode } from '../../src/model/index.ts'
 import type { BenchShape } from './shapes.ts'
 
-/** One kind of matrix product of a step: a [m, k] times b [k, n], on `batch` matrices. */
+/** One kind of matrix product in a step: a [m, k] times b [k, n], on `batch` matrices. */
 export interface Product {
   readonly m: number
   readonly k: number
   readonly n: number
   readonly batch: number
-  /** How each factor lies in memory. */
+  /** Memory layout of each factor. */
   readonly transposeA: boolean
   readonly transposeB: boolean
-  /** How many a step has. */
+  /** Number of them in a step. */
   readonly count: number
 }
 
 /** LoRA as the benchmark trains it. */
 export const BENCH_LORA = { rank: 8, alpha: 16, targetModules: ['q_proj', 'v_proj'] }
 
-/** The matrix products of a training step, forward and backward, from the very graph that is run. */
+/** The matrix products of a training step, forward and backward, taken from the graph that is executed. */
 export async function productsOfStep({ config, batchSize, sequenceLength }: BenchShape): Promise<Product[]> {
   let graph: Graph | undefined
   await createTrainStep({
@@ -49,7 +49,9 @@ export function flops({ m, k, n, batch, count }: Product): number {
   return 2 * m * k * n * batch * count
 }
 
-/** Whether a product is one with a frozen weight: neither attention's, which come in batches, nor LoRA's, which are thin. */
+/**
+ * Whether a product is one with a frozen weight: not attention's, which come in batches, nor LoRA's, which are thin.
+ */
 export function isLarge({ m, k, n, batch }: Product): boolean {
   return batch === 1 && Math.min(m, k, n) > BENCH_LORA.rank
 }

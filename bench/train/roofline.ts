@@ -18,11 +18,11 @@ const options = parseBench<{ shape: BenchShape; threads: readonly number[]; runs
     .description(
       'What a LoRA step could take at best: the floating-point operations of its matrix products, the rates at which ' +
         'onnxruntime (MLAS) and PyTorch (OpenBLAS) compute those very shapes here, and both whole steps beside them. Of ' +
-        'every time the shortest is taken: what others do on the machine only adds to it.'
+        'all times the shortest counts, since other programs on the machine can only add to it.'
     )
     .addOption(shapeOption().default(shapeNamed('110M'), '110M'))
     .option('--threads <list>', 'numbers of threads, with commas', positiveIntegers, [1, 2])
-    .option('--runs <n>', 'processes a side', positiveInteger, 3),
+    .option('--runs <n>', 'processes per side', positiveInteger, 3),
   ['npm run bench -- roofline', 'npm run bench -- roofline --shape 15M --threads 1 --json']
 )
 const { shape } = options

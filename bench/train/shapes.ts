@@ -4,16 +4,16 @@ import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type LlamaConfig, parseLlamaConfig } from '../../src/model/index.ts'
 import { packageRoot } from '../../src/package-root.ts'
 
-/** One size that the benchmark trains. */
+/** A model size that the benchmark trains. */
 export interface BenchShape {
   readonly name: string
   readonly what: string
   readonly config: LlamaConfig
-  /** Folder of the weights; random ones where it is absent. */
+  /** Folder of the weights; random weights if absent. */
   readonly folder?: string
   readonly batchSize: number
   readonly sequenceLength: number
-  /** Steps that a run measures, after two that warm up. */
+  /** Steps measured per run, after two warm-up steps. */
   readonly steps: number
 }
 
@@ -33,7 +33,7 @@ function tinyStories(hiddenSize: number, layers: number, heads: number, intermed
   })
 }
 
-/** The sizes, by the name that `--shape` takes. */
+/** The sizes, by their names for `--shape`. */
 export function benchShapes(): BenchShape[] {
   return [
     {

@@ -1,17 +1,17 @@
-/** What a command of `loam` did with a case. */
+/** The outcome of a `loam` command on a case. */
 export interface Outcome {
   readonly code: number
-  /** The last line of standard output, where it is a JSON object. */
+  /** The last line of standard output, if it is a JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined
   readonly stdout: string
   readonly stderr: string
 }
 
-/** What an outcome is judged by. */
+/** The expectation by which an outcome is judged. */
 export interface Expectation {
-  /** What the table says is right. */
+  /** The expected outcome as shown in the table. */
   readonly right: string
-  /** `first` is what the command that runs before did. */
+  /** `first` is the outcome of the command that runs before. */
   readonly fits: (outcome: Outcome, first?: Outcome) => boolean
 }
 
@@ -23,11 +23,11 @@ export interface Case {
   readonly expectation: Expectation
   /** A command that runs before, with the same placeholders. */
   readonly before?: string
-  /** A file that is looked at in place of what `command` prints: it is the outcome's JSON. */
+  /** A file that replaces the output of `command` as the outcome's JSON. */
   readonly file?: string
 }
 
-/** Nats per token that are not counted as a difference. */
+/** Tolerance, nats per token. */
 const TOLERANCE = 5e-5
 
 /** The score of a text. */
@@ -46,12 +46,12 @@ export function accuracy(value: number): Expectation {
   }
 }
 
-/** Targets that training counts. */
+/** The number of targets that training reports. */
 export function targets(value: number): Expectation {
   return { right: `${value} targets`, fits: (outcome) => outcome.code === 0 && targetsOf(outcome) === value }
 }
 
-/** One error that says all of `words`, and no number. */
+/** An error that contains all of `words`, and no result. */
 export function refusal(right: string, ...words: RegExp[]): Expectation {
   return {
     right: `error: ${right}`,
@@ -60,7 +60,7 @@ export function refusal(right: string, ...words: RegExp[]): Expectation {
   }
 }
 
-/** Either of two. */
+/** Either of two expectations. */
 export function either(first: Expectation, second: Expectation): Expectation {
   return {
     right: `${first.right}, or ${second.right}`,
@@ -68,12 +68,12 @@ export function either(first: Expectation, second: Expectation): Expectation {
   }
 }
 
-/** Anything else that can be told from the outcome. */
+/** Any other property of the outcome. */
 export function outcome(right: string, fits: Expectation['fits']): Expectation {
   return { right, fits }
 }
 
-/** The targets that `loam train` says it learns. */
+/** The number of targets reported by `loam train`. */
 export function targetsOf({ stderr }: Outcome): number | undefined {
   const found = /([\d,]+) targets/.exec(stderr)?.[1]
   return found === undefined ? undefined : Number(found.replaceAll(',', ''))

@@ -20,18 +20,16 @@ interface Options {
 type Recorded = Readonly<Record<string, { readonly shown: string; readonly right: boolean }>>
 
 const CELL_MAX = 110
-/** What Loam did before these cases were tried. */
+/** Loam's outcomes before these cases were added. */
 const BEFORE = join(packageRoot(), 'checks', 'cases', 'before.json')
 
 const options = new Command('npm run check -- cases')
-  .description(
-    'Runs the inputs from outside, which are not part of the repository, through the real commands.'
-  )
+  .description('Runs external inputs, which are not part of the repository, through the real commands.')
   .option('--cases <folder>', 'folder of the inputs', join(packageRoot(), '..', 'shared', 'cases'))
-  .option('--command <file>', 'main.js of the loam to run', commandFile())
-  .option('--only <text>', 'only cases whose name holds this')
+  .option('--command <file>', 'main.js of the loam command to run', commandFile())
+  .option('--only <text>', 'only cases whose names contain this')
   .option('--before <file>', 'outcomes that an earlier run recorded, for the table', BEFORE)
-  .option('--record <file>', 'write the outcomes there')
+  .option('--record <file>', 'file to write the outcomes to')
   .option('--json', 'print one JSON object', false)
   .parse()
   .opts<Options>()
@@ -75,7 +73,7 @@ function cell({ shown, right }: { readonly shown: string; readonly right: boolea
   return right ? text : `**wrong:** ${text}`
 }
 
-/** Without what differs from machine to machine. */
+/** Removes what differs between machines. */
 function plain(text: string, folder: string): string {
   return text
     .replaceAll(`${folder}/`, '')

@@ -13,7 +13,7 @@ export interface CaseRunner {
   readonly cases: string
 }
 
-/** What the commands of a case did. */
+/** The outcomes of a case's commands. */
 export interface CaseRun {
   readonly outcome: Outcome
   readonly first: Outcome | undefined

@@ -27,9 +27,9 @@ const options = new Command('npm run check -- choices')
   .description(
     'Compares acc and acc_norm of multiple-choice questions in several task formats with lm-evaluation-harness.'
   )
-  .requiredOption('--python <program>', 'a Python with lm-eval, transformers and torch')
+  .requiredOption('--python <program>', 'Python interpreter with lm-eval, transformers and torch')
   .option('--model <folder...>', 'model folders (default: the model that Loam ships)', [baseModelFolder()])
-  .option('--questions <n>', 'questions of each format', '60')
+  .option('--questions <n>', 'number of questions per format', '60')
   .option('--json', 'print one JSON object', false)
   .addHelpText(
     'after',

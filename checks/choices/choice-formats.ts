@@ -17,8 +17,8 @@ export interface ChoiceFormat {
 const LETTERS = ['A', 'B', 'C', 'D']
 
 /**
- * Questions made of sentences of Moby-Dick, in the shapes of the harness's tasks: endings (HellaSwag), answers behind a
- * question (ARC), letters of listed answers (MMLU), and no context at all. Seeded: the same each time.
+ * Questions made from sentences of Moby-Dick, in the formats of the harness's tasks: endings (HellaSwag), answers to a
+ * question (ARC), letters of listed answers (MMLU), and no context at all. Seeded, so they are the same each time.
  */
 export async function choiceFormats(count: number): Promise<ChoiceFormat[]> {
   const { documents } = await loadDomain('moby-dick')

@@ -4,7 +4,7 @@ import type { Document } from './document.ts'
 import type { Fault } from './fault.ts'
 import type { House } from './house.ts'
 
-/** What stands for something else: `COMMAND`, `<name>`, `…`. */
+/** Placeholders: `COMMAND`, `<name>`, `…`. */
 const PLACEHOLDER = /^([A-Z][A-Z_-]*…?|<.*>|…|\.\.\.)$/
 
 /** Commands and flags that `loam` does not have, and shown commands that it would refuse. */
@@ -36,7 +36,7 @@ function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`
 }
 
-/** What a command would say of these words. */
+/** What a command would report for these words. */
 function argumentFaults(command: Command, words: readonly string[], isWhole: boolean): string[] {
   const faults: string[] = []
   const given = new Set<Option>()
@@ -76,7 +76,7 @@ function optionOf({ options }: Command, word: string): Option | undefined {
   return options.find(({ long, short }) => word === long || word === short)
 }
 
-/** Every command, the program itself too. */
+/** Every command, including the program itself. */
 export function allCommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(allCommands)]
 }
@@ -95,7 +95,7 @@ export function flagFaults({ path, spans }: Document, { program, sources }: Hous
   })
 }
 
-/** Whether a program's text has a flag: spelled out, or as a name of `parseArgs`. */
+/** Whether a program's source has a flag: spelled out, or as a name for `parseArgs`. */
 export function mentionsOption(source: string, flag: string): boolean {
   const name = flag.replace(/^--/, '')
   return new RegExp(`(--${name}\\b|['"]${name}['"]|\\b${name}:)`).test(source)

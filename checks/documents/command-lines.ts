@@ -1,6 +1,6 @@
 import type { Document, Quote } from './document.ts'
 
-/** A command that a document shows: in a block, to be typed as it stands, or in a sentence, perhaps in part only. */
+/** A command shown in a document: in a block, complete, or in a sentence, possibly in part. */
 export interface CommandLine extends Quote {
   readonly words: readonly string[]
   readonly isWhole: boolean
@@ -19,7 +19,7 @@ export function commandLinesOf({ spans, blocks }: Document): CommandLine[] {
   })
 }
 
-/** The lines of a block, those that a backslash joins as one, and what `&&` and `|` put beside each other apart. */
+/** The lines of a block: lines joined by a backslash are one, and commands joined by `&&` or `|` are separate. */
 function linesOf({ text, line }: Quote): Quote[] {
   const joined = text.replace(/\\\n\s*/g, (found) => found.replace(/[^\n]/g, ' ').replace(/\n/g, '\u0001'))
   return joined.split('\n').flatMap((row, index) =>
@@ -31,7 +31,7 @@ function linesOf({ text, line }: Quote): Quote[] {
   )
 }
 
-/** Splits as a shell would, quotes and a file behind `>` aside. */
+/** Splits as a shell would, honouring quotes and dropping a redirection `>`. */
 function wordsOf(command: string): string[] {
   const words = command.match(/"[^"]*"|'[^']*'|\S+/g) ?? []
   const redirection = words.findIndex((word) => /^\d?>/.test(word))

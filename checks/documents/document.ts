@@ -1,7 +1,7 @@
 import GithubSlugger from 'github-slugger'
 import { marked, type Token, type Tokens } from 'marked'
 
-/** Something that a document quotes, and where. */
+/** Something that a document quotes, and its line. */
 export interface Quote {
   readonly text: string
   /** Counted from 1. */
@@ -20,7 +20,7 @@ export interface Table {
   readonly line: number
 }
 
-/** What a check reads of a Markdown document. */
+/** The parts of a Markdown document that are checked. */
 export interface Document {
   /** Relative to the repository's root, with `/`. */
   readonly path: string
@@ -31,7 +31,7 @@ export interface Document {
   /** Targets of links and images. */
   readonly links: readonly Quote[]
   readonly tables: readonly Table[]
-  /** What a link's `#…` may name: headings as GitHub turns them into anchors. */
+  /** Valid targets for a link's `#…`: headings as GitHub turns them into anchors. */
   readonly anchors: ReadonlySet<string>
 }
 
@@ -80,7 +80,7 @@ function plainText(tokens: readonly Token[]): string {
     .join('')
 }
 
-/** Tokens come in the order of the text, so each is looked for behind the one before. */
+/** Tokens are in the order of the text, so each is searched for after the previous one. */
 function createLineFinder(text: string): (raw: string) => number {
   let offset = 0
   let line = 1

@@ -1,4 +1,4 @@
-/** A sentence of a document that the tree does not bear out. */
+/** A statement in a document that the tree contradicts. */
 export interface Fault {
   readonly path: string
   readonly line: number

@@ -9,7 +9,9 @@ import { quoteFaults, testNameFaults } from './quote-faults.ts'
 import { scriptFaults, undocumentedScripts } from './script-faults.ts'
 import { settingFaults, undocumentedCommands } from './setting-faults.ts'
 
-/** Everything that documents say of paths, scripts, commands, flags, defaults and messages, and the tree denies. */
+/**
+ * All statements in documents about paths, scripts, commands, flags, defaults and messages that the tree contradicts.
+ */
 export function findFaults(documents: readonly Document[], house: House): Fault[] {
   const faults = documents.flatMap((document) => [
     ...pathFaults(document, house),
@@ -25,7 +27,7 @@ export function findFaults(documents: readonly Document[], house: House): Fault[
   return [...faults, ...undocumentedCommands(documents, house), ...undocumentedScripts(documents, house)]
 }
 
-/** A fault as editors find it: `file:line: what`. */
+/** A fault in the format that editors parse: `file:line: what`. */
 export function faultText({ path, line, what }: Fault): string {
   return `${path}:${line}: ${what}`
 }

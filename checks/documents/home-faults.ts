@@ -3,7 +3,7 @@ import { homeAt, roundFiles } from '../../src/node/home/home.ts'
 import { codeOf, type Document } from './document.ts'
 import type { Fault } from './fault.ts'
 
-/** Where the files of a home are listed. */
+/** The document that lists the files of a home. */
 const LIST = 'docs/architecture.md'
 
 /** Files of a home that the table "What lies in a home" leaves out. */

@@ -5,7 +5,7 @@ import { createProgram } from '../../src/cli/commands/program.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { type Document, readDocument } from './document.ts'
 
-/** What documents speak of, as it is in the tree. */
+/** The facts of the tree that documents refer to. */
 export interface House {
   /** Files and folders, relative to the root, with `/`. */
   readonly paths: ReadonlySet<string>
@@ -17,13 +17,16 @@ export interface House {
   readonly scripts: Readonly<Record<string, string>>
   /** What can be imported from the package: `loam-net/data`. */
   readonly exports: ReadonlySet<string>
-  /** The command line, as `loam --help` shows it. */
+  /** The `loam` command with its subcommands. */
   readonly program: Command
 }
 
 const IGNORED: ReadonlySet<string> = new Set(['node_modules', 'dist', 'coverage', '.git'])
 const SOURCE = /\.(ts|mjs|cjs|js)$/
-/** Folders whose text may be quoted or asked for options; tests are not: a message that only a test knows is gone. */
+/**
+ * Folders whose sources are searched for quotes and options; not tests, since a message that only a test contains is
+ * gone.
+ */
 const SOURCE_FOLDERS: ReadonlySet<string> = new Set([
   'src',
   'scripts',
@@ -34,7 +37,7 @@ const SOURCE_FOLDERS: ReadonlySet<string> = new Set([
   'checks'
 ])
 
-/** Reads the tree around this file. */
+/** Reads the tree that contains this file. */
 export async function readHouse(root: string = packageRoot()): Promise<House> {
   const paths = new Set<string>()
   const sources = new Map<string, string>()

@@ -5,7 +5,7 @@ import type { House } from './house.ts'
 
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:/i
 
-/** Relative links whose file, or whose heading, is not there. */
+/** Relative links whose file or heading does not exist. */
 export function linkFaults(
   { path, links, anchors }: Document,
   house: House,

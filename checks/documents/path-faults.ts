@@ -2,13 +2,16 @@ import type { Document, Quote } from './document.ts'
 import type { Fault } from './fault.ts'
 import type { House } from './house.ts'
 
-/** Code that can only be a file of the repository, wherever it lies. */
+/** Inline code that can only be a file of the repository, in any folder. */
 const SOURCE_FILE = /^[\w.-]+(\/[\w.-]+)*\.(ts|mjs|cjs|py)$/
-/** Code that may be a path of the repository, if it begins with one of its folders. `<name>` and `*` stand for anything. */
+/**
+ * Inline code that may be a path of the repository, if it begins with one of its folders. `<name>` and `*` match
+ * anything.
+ */
 const PATH = /^[\w.<>*-]+(\/[\w.<>*-]+)+\/?$/
 const COMPILED = /^dist\/(.*)\.js$/
 
-/** Paths in inline code that are not in the tree, and parts of the package that it does not export. */
+/** Paths in inline code that are not in the tree, and subpaths that the package does not export. */
 export function pathFaults({ path, spans }: Document, house: House): Fault[] {
   const rooms = new Set([...house.paths].map((one) => one.split('/')[0]!))
   const fault = ({ line }: Quote, what: string): Fault => ({ path, line, what })
@@ -26,7 +29,7 @@ function sourceOf(compiled: string): string {
   return `${COMPILED.exec(compiled)![1]}.ts`
 }
 
-/** Whether a path is there; one that is not rooted may be the end of any path. */
+/** Whether a path exists; a relative one may be the end of any path. */
 function exists(text: string, isRooted: boolean, { paths }: House): boolean {
   const wanted = text.replace(/\/$/, '')
   if (paths.has(wanted)) return true

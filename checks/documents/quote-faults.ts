@@ -2,13 +2,13 @@ import { codeOf, type Document } from './document.ts'
 import type { Fault } from './fault.ts'
 import type { House } from './house.ts'
 
-/** Heads of table columns that quote what a program prints. */
+/** Headers of table columns that quote a program's output. */
 const QUOTING_HEADS: ReadonlySet<string> = new Set(['message', 'what you see', 'reason'])
-/** Names that are looked for as they are: protocols, metrics, variables of the environment, routes of the control API. */
+/** Names that are searched for verbatim: protocols, metrics, environment variables, routes of the control API. */
 const NAMES = [/^\/loam\/[a-z-]+\/\d+$/, /^loam_[a-z_]+$/, /^LOAM_[A-Z_]+$/, /^\/v1\/[a-z]+/]
-/** What stands for something else in a quoted message: `…`, `N`, `HOME`, `R−1`. */
+/** Placeholders in a quoted message: `…`, `N`, `HOME`, `R−1`. */
 const PLACEHOLDER = /…|<[^>]*>|\b\d+\b|\b[A-Z](?:−1)?\b|\b[A-Z]{2,}\b/
-/** A quote that says less than this cannot be told from any other text. */
+/** A shorter quote cannot be distinguished from other text. */
 const LEAST_LETTERS = 6
 
 /** `test/….spec.ts` (what it shows): words of a test's name. */

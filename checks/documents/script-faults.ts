@@ -4,10 +4,10 @@ import type { Document } from './document.ts'
 import type { Fault } from './fault.ts'
 import type { House } from './house.ts'
 
-/** A script that is named without `npm run`: `test:unit`. */
+/** A script named without `npm run`: `test:unit`. */
 const BARE_SCRIPT = /^(bench|check|docs|judge|lab|pretrain|test):[a-z0-9-]+$/
 
-/** `npm run` lines whose script, name behind `--` or flag is not there. */
+/** `npm run` lines whose script, name after `--` or flag does not exist. */
 export function scriptFaults(document: Document, house: House): Fault[] {
   const bare = document.spans
     .filter(({ text }) => BARE_SCRIPT.test(text) && house.scripts[text] === undefined)
@@ -51,13 +51,13 @@ function faultsOf({ words }: CommandLine, { scripts, sources }: House): string[]
     .map((flag) => `npm run ${name} has no ${flag}`)
 }
 
-/** The folders whose compiled files a script runs: `dist/sim/main.js` is of `sim/`. */
+/** The folders whose compiled files a script runs: `dist/sim/main.js` belongs to `sim/`. */
 function roomsOf(command: string): string[] {
   const rooms = [...command.matchAll(/dist\/((?:src|scripts)\/\w+\/|\w+\/)/g)].map(([, room]) => room!)
   return command.includes(' testnet') ? [...rooms, 'scripts/testnet/', 'src/cli/'] : rooms
 }
 
-/** The programs that a script starts by name (`npm run bench -- train`), or undefined where it starts one only. */
+/** The programs that a script starts by name (`npm run bench -- train`), or undefined if it starts only one. */
 function namesOf(command: string, sources: House['sources']): string[] | undefined {
   const file = /dist\/(\w+\/main)\.js/.exec(command)?.[1]
   const text = sources.get(`${file}.ts`)

@@ -8,7 +8,7 @@ import { codeOf, type Document, type Table } from './document.ts'
 import type { Fault } from './fault.ts'
 import type { House } from './house.ts'
 
-/** Where the generated table of settings stands. */
+/** The document with the generated table of settings. */
 const REFERENCE = 'docs/configuration.md'
 
 /** Settings, examples of peer.json and defaults that differ from the schema's or the command's. */
@@ -24,7 +24,9 @@ export function settingFaults(document: Document, house: House): Fault[] {
 
 function referenceFaults({ path, text }: Document): Fault[] {
   if (path !== REFERENCE || text.includes(settingsReference())) return []
-  return [{ path, line: 1, what: 'the table of settings is not the schema’s: write it anew' }]
+  return [
+    { path, line: 1, what: 'the table of settings does not match the schema: run npm run check -- settings' }
+  ]
 }
 
 const KEY = new RegExp(`^(${GROUP_NAMES.join('|')})\\.(?!json$|log$|ts$)[a-z][A-Za-z]+$`)
@@ -35,7 +37,7 @@ function unknownSettings({ path, spans }: Document): Fault[] {
     .map(({ text, line }) => ({ path, line, what: `there is no setting ${text}` }))
 }
 
-/** `storage.keepYoung` (3600): a number in brackets behind a setting is its default. */
+/** `storage.keepYoung` (3600): a number in brackets after a setting is its default. */
 function statedDefaults({ path, text }: Document): Fault[] {
   return [...text.matchAll(/`([a-z]+\.[A-Za-z]+)` \((\d[^)]*)\)/g)].flatMap(
     ({ 1: key, 2: stated, index }) => {
@@ -69,7 +71,7 @@ function exampleFaults({ path, blocks }: Document): Fault[] {
   })
 }
 
-/** Tables of a command's options with their defaults stand under a block that shows the command. */
+/** Tables of a command's options with their defaults must follow a block that shows the command. */
 function optionTableFaults(document: Document, { program }: House): Fault[] {
   return document.tables
     .filter(({ header }) => header[0] === 'option' && header[1] === 'default')

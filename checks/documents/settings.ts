@@ -12,7 +12,7 @@ async function writeReference(): Promise<void> {
     () => `\n${settingsReference()}\n\n`
   )
   if (!written.includes(settingsReference()))
-    throw new Error(`${path} has lost its marks <!-- settings --> and <!-- end -->`)
+    throw new Error(`${path} lacks the marks <!-- settings --> and <!-- end -->`)
   await writeFile(path, written)
 }
 

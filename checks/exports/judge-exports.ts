@@ -38,7 +38,10 @@ const program = new Command('npm run check -- exports')
   .option('--model <folder>', 'base model folder (default: the model that Loam ships)')
   .option('--text <file>', "text to score (default: the home's heldout.txt)")
   .option('--tokens <n>', 'tokens of it', '200')
-  .option('--node-llama-cpp <folder>', 'the package node-llama-cpp, which is no dependency of Loam')
+  .option(
+    '--node-llama-cpp <folder>',
+    'folder of the package node-llama-cpp, which is not a dependency of Loam'
+  )
   .option('--python <program>', 'a Python with torch and numpy')
   .option('--json', 'print one JSON object', false)
   .addHelpText(
@@ -51,7 +54,7 @@ Example:
 
 const options = program.parse().opts<JudgeOptions>()
 if (options.nodeLlamaCpp === undefined && options.python === undefined)
-  program.error('error: nobody is there to judge: name --node-llama-cpp, --python, or both', { exitCode: 2 })
+  program.error('error: nothing to compare with: set --node-llama-cpp, --python, or both', { exitCode: 2 })
 await judge(options)
 
 async function judge(options: JudgeOptions): Promise<void> {

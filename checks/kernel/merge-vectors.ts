@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { WeightData, WeightDtype } from '../../src/adapter/kernel/weight-data.ts'
 import { float32ToBfloat16, float32ToFloat16 } from '../../src/formats/elements/half-floats.ts'
 
-/** Which numbers a vector is made of. */
+/** The kind of numbers in a vector. */
 export type VectorValues = 'ordinary' | 'tiny' | 'wide' | 'signed-zero'
 
 /** A merge whose result's digest is committed. */
@@ -17,7 +17,7 @@ export interface MergeVector {
   readonly sha256: string
 }
 
-/** What a vector's merge takes. */
+/** The inputs of a vector's merge. */
 export interface MergeInputs {
   readonly weight: WeightData
   readonly A: Float32Array
@@ -53,7 +53,7 @@ export function weightSha256(weight: WeightData): string {
   return createHash('sha256').update(new Uint8Array(view.buffer)).digest('hex')
 }
 
-/** Every step is exact in float32, so that no language's rounding enters the inputs. */
+/** Every step is exact in float32, so that the inputs do not depend on a language's rounding. */
 const VALUES: Readonly<Record<VectorValues, (next: () => number) => number>> = {
   ordinary: fraction,
   tiny: (next) => fraction(next) * 2 ** -70,

@@ -106,7 +106,7 @@ const tokenizerSchema = z.looseObject({
   model: z.looseObject({ vocab: z.record(z.string(), z.int().nonnegative()) })
 })
 
-/** What llama.cpp has to know. Ids are handed over, never text: its tokenizer only has to have as many of them. */
+/** Metadata for llama.cpp. Only ids are passed, never text, so its tokenizer only needs the same number of ids. */
 function metadataOf(base: BaseModel, config: LlamaConfig): Map<string, GgufValue> {
   const { vocab } = tokenizerSchema.parse(readJsonObject(join(base.folder, 'tokenizer.json'))).model
   if (!('<0x0A>' in vocab))

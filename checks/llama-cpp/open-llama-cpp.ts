@@ -4,21 +4,21 @@ import { pathToFileURL } from 'node:url'
 
 /** A model in llama.cpp. */
 export interface LlamaCppModel {
-  /** Ids of a whole text, with what the model's file says that is put before it; special tokens are read as such. */
+  /** Ids of a whole text, with the prefix that the model's file specifies; special tokens are parsed. */
   tokenize(text: string): number[]
   /** Log-probability of every token but the first, float32 throughout. */
   logProbabilities(ids: readonly number[]): Promise<number[]>
   dispose(): Promise<void>
 }
 
-/** llama.cpp, through the package node-llama-cpp of a folder outside the project. */
+/** llama.cpp, through the package node-llama-cpp in a folder outside the project. */
 export interface LlamaCpp {
   /** @param adapter GGUF file of a LoRA adapter to apply */
   load(modelPath: string, adapter?: string): Promise<LlamaCppModel>
   dispose(): Promise<void>
 }
 
-/** The part of node-llama-cpp that is used. Loam does not depend on the package, so its types are not at hand. */
+/** The part of node-llama-cpp that is used. Loam does not depend on the package, so its types are not available. */
 interface NodeLlamaCpp {
   getLlama(options: object): Promise<{
     loadModel(options: object): Promise<{
@@ -70,7 +70,7 @@ export async function openLlamaCpp(nodeLlamaCpp: string): Promise<LlamaCpp> {
             const probability = probabilities?.get(id)
             if (probabilities === undefined || probability === undefined)
               throw new Error(`llama.cpp gave no probability for token ${index + 1}`)
-            // Summed in float32 over a large vocabulary they are not quite 1 together.
+            // Summed in float32 over a large vocabulary, they do not add up to exactly 1.
             let total = 0
             for (const one of probabilities.values()) total += one
             return Math.log(probability / total)

@@ -1,5 +1,5 @@
 /**
- * Installs the packed package as a stranger would, in empty folders with npm's default settings, and uses it. Fetches
+ * Installs the packed package as a new user would, in empty folders with npm's default settings, and uses it. Fetches
  * about 60 MB from the registry and takes several minutes.
  *
  * Usage: node dist/checks/package/check-package.js [--json]

@@ -1,7 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** Size of a folder with all that is below it, in bytes. */
+/** Size of a folder and everything below it, in bytes. */
 export interface FolderSize {
   /** Lengths of all files together, as npm counts a package's unpacked size. */
   readonly bytes: number

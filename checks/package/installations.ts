@@ -6,17 +6,17 @@ import { type FolderSize, folderSize } from './folder-size.ts'
 import type { RunCommand } from './run-command.ts'
 
 const MB = 1e6
-/** Most that an installation may take, sizes of all files together. */
+/** Maximum total file size of an installation. */
 const DEFAULT_BYTES_MAX = 450 * MB
 const WITHOUT_ENGINES_BYTES_MAX = 100 * MB
 
-/** A testnet that is over soon: what is tried is the installation. */
+/** A short testnet, since the installation is what is tested. */
 const TINY = ['--ranks', '2', '--steps', '2', '--batch-size', '1', '--sequence-length', '32']
 
-/** Commands that need no engine, as somebody would look at them first. */
+/** Commands that need no engine, which a new user would try first. */
 const HELP = [['--help'], ['relay', '--help'], ['status', '--help'], ['verify', '--help']]
 
-/** What the installations are made from, and how commands are run. */
+/** The tarball, and how to run commands. */
 export interface Installing {
   /** An empty folder. */
   readonly folder: string
@@ -63,7 +63,7 @@ export async function checkNativeAdded({ folder, run }: Installing): Promise<Fol
 }
 
 /**
- * `npm install --omit=optional TARBALL`: what needs no engine works, and what does says what to install.
+ * `npm install --omit=optional TARBALL`: commands that need no engine work, and the others say what to install.
  *
  * @param network folder of a testnet that was run
  */
@@ -95,7 +95,7 @@ export async function checkWithoutEngines(
   return size
 }
 
-/** A command that needs what is not installed says so. */
+/** A command that needs something not installed says so. */
 async function requireRefusal(
   tryToRun: RunCommand,
   folder: string,
@@ -117,7 +117,7 @@ async function requireExports(folder: string, run: RunCommand): Promise<void> {
   await run(folder, 'node', '--input-type=module', '--eval', imports.join('; '))
 }
 
-/** What somebody writes who watches a peer; a type that is missing would be `any`, which fits everything. */
+/** A user's program that watches a peer; a missing type would be `any`, which matches everything. */
 const CONSUMER = `import { type ControlClient, connectControl, homeAt, type StatusView } from 'loam-net/control'
 import { decodeSafetensors } from 'loam-net/formats'
 const control: ControlClient = await connectControl(homeAt('/srv/loam'))
@@ -127,7 +127,7 @@ const text: string = round
 console.log(text, decodeSafetensors)
 `
 
-/** The types of what is exported are found, by this clone's compiler. */
+/** This clone's compiler finds the types of the exports. */
 async function requireTypes(folder: string, run: RunCommand): Promise<void> {
   await writeFile(join(folder, 'consumer.mts'), CONSUMER)
   const compiler = join(packageRoot(), 'node_modules', 'typescript', 'bin', 'tsc')

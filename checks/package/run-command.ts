@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** What a command wrote, and how it ended. */
+/** A command's output and exit code. */
 export interface Finished {
   readonly code: number | null
   readonly stdout: string
@@ -10,12 +10,12 @@ export interface Finished {
 /** Runs a command in a folder; rejects unless it ends with code 0. */
 export type RunCommand = (folder: string, ...command: readonly string[]) => Promise<Finished>
 
-/** Longest run of one command, milliseconds: an installation or a testnet on a busy machine. */
+/** Timeout of one command, milliseconds: an installation or a testnet on a busy machine. */
 const COMMAND_MS = 900_000
-/** Characters of each output that are kept, the last ones. */
+/** How many of the last characters of each output are kept. */
 const OUTPUT_CHARACTERS = 4_000_000
 
-/** Runs commands in an environment; each is told to `onStart`. */
+/** Runs commands in an environment; each is passed to `onStart`. */
 export function commandRunner(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,

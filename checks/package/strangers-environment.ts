@@ -3,12 +3,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-/** How the registry is reached: the only settings of this machine's npm that a stranger's npm gets. */
+/** Settings for reaching the registry: the only settings of this machine's npm that a new user's npm gets. */
 const NETWORK_SETTINGS = ['registry', 'proxy', 'https-proxy', 'noproxy', 'cafile', 'strict-ssl']
 
 /**
- * The environment of somebody who has npm with its default settings: an empty home folder and cache, and of this
- * machine's npm settings only how the registry is reached.
+ * The environment of a user with npm's default settings: an empty home folder and cache, and, of this machine's npm
+ * settings, only those for reaching the registry.
  *
  * @param folder where home folder, settings and cache are made; must exist
  */
@@ -34,7 +34,7 @@ export async function strangersEnvironment(folder: string): Promise<NodeJS.Proce
 async function networkSettings(folder: string): Promise<string> {
   let lines = ''
   for (const name of NETWORK_SETTINGS) {
-    // Outside the clone, so that its .npmrc has no say.
+    // Outside the clone, so that its .npmrc does not apply.
     const { stdout } = await promisify(execFile)('npm', ['config', 'get', name], { cwd: folder })
     const value = stdout.trim()
     if (value !== '' && value !== 'null' && value !== 'undefined') lines += `${name}=${value}\n`

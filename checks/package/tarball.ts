@@ -3,16 +3,16 @@ import { z } from 'zod'
 import { packageRoot } from '../../src/package-root.ts'
 import type { RunCommand } from './run-command.ts'
 
-/** What may stand in the tarball. Tests, simulator, experiments, benchmarks, checks and the pretraining do not ship. */
+/** What the tarball may contain. Tests, simulator, experiments, benchmarks, checks and pretraining do not ship. */
 const ALLOWED = [
   /^dist\/src\/.+\.(?:js|d\.ts)$/,
   /^dist\/scripts\/testnet\/.+\.(?:js|d\.ts)$/,
   /^(?:corpora|deploy|docs|models\/loam-base-1m)\//,
   /^(?:package\.json|README\.md|CHANGELOG\.md|LICENSE-APACHE|LICENSE-MIT)$/
 ]
-/** What must not, although a folder that ships holds it. */
+/** What it must not contain, although it lies in a folder that ships. */
 const FORBIDDEN = [/^docs\/results\//, /\.spec\./]
-/** What an installed Loam reads. */
+/** Files that an installed Loam reads. */
 const NEEDED = [
   'dist/src/cli/main.js',
   'dist/src/index.d.ts',
@@ -45,7 +45,7 @@ export interface Tarball {
  * Packs the built package, and checks what is in it.
  *
  * @param folder where the tarball goes
- * @throws {Error} when a file is in it that must not ship, or one is missing that an installed Loam reads
+ * @throws {Error} when it contains a file that must not ship, or lacks one that an installed Loam reads
  */
 export async function packTarball(folder: string, run: RunCommand): Promise<Tarball> {
   const { stdout } = await run(packageRoot(), 'npm', 'pack', '--json', '--pack-destination', folder)
@@ -55,7 +55,7 @@ export async function packTarball(folder: string, run: RunCommand): Promise<Tarb
   const wrong = paths.filter(
     (path) => !ALLOWED.some((each) => each.test(path)) || FORBIDDEN.some((each) => each.test(path))
   )
-  if (wrong.length > 0) throw new Error(`the tarball holds what must not ship: ${wrong.join(', ')}`)
+  if (wrong.length > 0) throw new Error(`the tarball contains files that must not ship: ${wrong.join(', ')}`)
   const missing = NEEDED.filter((path) => !paths.includes(path))
   if (missing.length > 0) throw new Error(`the tarball lacks ${missing.join(', ')}`)
   return { path: join(folder, packed.filename), bytes: packed.size, unpackedBytes: packed.unpackedSize }

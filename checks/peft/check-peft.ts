@@ -42,7 +42,7 @@ try {
   else
     console.log(
       `log-probabilities differ by at most ${difference.toExponential(1)} nats (${TOLERANCE} allowed); ` +
-        `the README's example continues its prompt ${example ? 'as Loam does' : 'in another way than Loam'}`
+        `the README's example continues its prompt ${example ? 'as Loam does' : 'differently from Loam'}`
     )
   process.exitCode = difference <= TOLERANCE && example ? 0 : 1
 } finally {
@@ -69,7 +69,7 @@ async function largestDifference(folder: string): Promise<number> {
   return Math.max(...own.map((score, index) => Math.abs(score - scores[index]!)))
 }
 
-/** Runs the README's Python as it stands. @returns whether its greedy text is Loam's */
+/** Runs the README's Python example verbatim. @returns whether its greedy text is Loam's */
 async function runExample(folder: string): Promise<boolean> {
   const readme = await readFile(join(packageRoot(), 'README.md'), 'utf8')
   const code = /```python\n(.*?)```/s.exec(readme)?.[1]

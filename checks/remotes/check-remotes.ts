@@ -15,7 +15,7 @@ import { startPythonServer } from './python-servers.ts'
 
 const program = new Command('npm run check -- remotes')
   .description(
-    'Compares the tokens that a proxy and a remote which nobody here wrote make together with those of one whole row a token: llama.cpp in this process, and servers of OpenAI’s API over it. What is not given is skipped.'
+    'Compares the tokens of a proxy with a third-party remote to those of reading one whole row per token: llama.cpp in this process, and servers of OpenAI’s API over it. Remotes that are not given are skipped.'
   )
   .option('--node-llama-cpp <folder>', 'the package node-llama-cpp', process.env.LOAM_NODE_LLAMA_CPP)
   .option(
@@ -29,7 +29,7 @@ const program = new Command('npm run check -- remotes')
     process.env.LOAM_XLLAMACPP
   )
   .option('--model <folder>', 'model of the Llama family', join(packageRoot(), 'models/loam-base-1m'))
-  .option('--prompts <n>', 'prompts for each way of drawing', '10')
+  .option('--prompts <n>', 'prompts per sampling method', '10')
   .option('--tokens <n>', 'tokens of each', '32')
   .option('--json', 'print one JSON object', false)
   .addHelpText(
@@ -107,16 +107,16 @@ function compared(remote: Remote, { model, prompts, tokens }: Options): Promise<
 }
 
 function textOf(result: Comparison | 'skipped'): string {
-  if (result === 'skipped') return 'skipped, as it is not given'
+  if (result === 'skipped') return 'skipped: not given'
   const { tokens, compared, differences, nearTies, inexact, batchError, trips, accepted, judged } = result
   const share = nearTies / tokens
   return [
     compared === 0
-      ? `${tokens} tokens, none compared, as it tells no whole rows`
-      : `${tokens} tokens, of ${compared} compared ${differences} other than the naive way's`,
+      ? `${tokens} tokens, none compared, since it serves no whole rows`
+      : `${tokens} tokens, of ${compared} compared ${differences} different from the naive method's`,
     `${nearTies} near ties (${(100 * share).toFixed(3)} %, ${share < NEAR_TIES_MAX ? 'within' : 'BEYOND'} 0.1 %) at a batch error of ${batchError.toExponential(1)}`,
-    `${inexact} not certain`,
-    `${(tokens / trips).toFixed(2)} tokens a trip, ${(accepted / Math.max(1, judged)).toFixed(2)} of the drafts kept`
+    `${inexact} uncertain`,
+    `${(tokens / trips).toFixed(2)} tokens per trip,  ${(accepted / Math.max(1, judged)).toFixed(2)} of the drafts kept`
   ].join('; ')
 }
 

@@ -16,12 +16,12 @@ import {
   startPradaText
 } from '../../src/prada/session/index.ts'
 
-/** How the tokens of a session lie beside those of the naive way. */
+/** How the tokens of a session compare to those of the naive method. */
 export interface Comparison {
   tokens: number
-  /** Of these, those that stand beside one of the naive way; none where the remote tells no whole rows. */
+  /** Tokens compared with the naive method; none if the remote serves no whole rows. */
   compared: number
-  /** Tokens that differ although they are called certain and are not near ties. */
+  /** Tokens that differ although they are reported as certain and are not near ties. */
   differences: number
   nearTies: number
   inexact: number
@@ -62,8 +62,9 @@ export function proxyOf(folder: string): {
 }
 
 /**
- * Makes texts with the model as the proxy and the remote behind it, and beside each the naive way, where the remote tells
- * whole rows. After a near tie or an uncertain token the text goes on as the naive way's, as far as it is compared.
+ * Generates texts with the model as the proxy and the remote behind it, and each text with the naive method, too, if
+ * the remote serves whole rows. After a near tie or an uncertain token, the text continues with the naive method's
+ * token, if it is compared.
  */
 export async function compareWithNaive(
   remote: Remote,
@@ -109,7 +110,7 @@ export async function compareWithNaive(
   return found
 }
 
-/** Weights a little off, as training would make them: there has to be an offset. */
+/** Slightly changed weights, as training would leave them, so that there is an offset. */
 function otherThan(weights: TensorMap): TensorMap {
   return new Map(
     [...weights].map(([name, { shape, data }]) => [name, { shape, data: data.map((value) => 1.03 * value) }])
@@ -139,7 +140,7 @@ async function compare(
     if (follows && naive !== undefined) found.compared++
     if (follows && naive !== undefined && naive[place] !== id) {
       if (exact && nearTie !== true) found.differences++
-      // Behind another token the texts are two.
+      // After different tokens the texts diverge.
       follows = false
     }
     place++

@@ -13,7 +13,7 @@ export interface ChildServer {
 const START_MS = 60_000
 const CONTEXT = 256
 
-/** llama.cpp's own server, as the package xllamacpp brings it. */
+/** llama.cpp's own server, from the package xllamacpp. */
 const XLLAMACPP = `
 import sys, threading, xllamacpp
 params = xllamacpp.CommonParams()
@@ -74,7 +74,7 @@ async function untilItAnswers(url: string, child: ChildProcess): Promise<void> {
     try {
       if ((await fetch(`${url}/v1/models`)).ok) return
     } catch {
-      // Not yet.
+      // Not listening yet.
     }
     await delay(200)
   }

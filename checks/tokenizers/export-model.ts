@@ -4,7 +4,7 @@ import { ggufModel } from '../../src/node/export/gguf-model.ts'
 import { tokenizerNotes } from '../../src/node/export/gguf-tokenizer.ts'
 import { writeFileAtomic } from '../../src/node/storage/index.ts'
 
-/** Writes a model folder as GGUF in float32, and tells its pre-tokenizer, or why it is not written. */
+/** Writes a model folder as GGUF in float32, and reports its pre-tokenizer, or why it was not written. */
 export async function exportModel(
   folder: string,
   path: string

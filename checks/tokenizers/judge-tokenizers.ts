@@ -28,16 +28,16 @@ interface Options {
   readonly json: boolean
 }
 
-/** What came of one tokenizer. */
+/** The result for one tokenizer. */
 interface Verdict {
   readonly name: string
   readonly pre?: string
-  /** Why it is not written. */
+  /** Why it was not exported. */
   readonly refused?: string
-  /** Texts that were compared: those of the notes are not. */
+  /** Number of texts compared, without those in the notes. */
   readonly texts?: number
   readonly notes?: readonly string[]
-  /** Texts that became other ids. */
+  /** Number of texts with different ids. */
   readonly different?: number
   readonly example?: string
   /** Largest difference of a log-probability, nats. */

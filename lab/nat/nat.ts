@@ -35,7 +35,8 @@ const say = (line: string) => void process.stderr.write(`${line}\n`)
 const chosen = variant === 'both' ? VARIANTS : [variant]
 const obstacle = await natObstacle()
 const results: NatResult[] = []
-if (obstacle !== undefined) say(`SKIPPED ${chosen.length} variant(s), which counts as not done: ${obstacle}`)
+if (obstacle !== undefined)
+  say(`SKIPPED ${chosen.length} variant(s), so this part is not measured: ${obstacle}`)
 else
   for (const each of chosen) {
     const result = await runVariant(each, { rounds, timeoutMs: seconds * 1000, onProgress: say })

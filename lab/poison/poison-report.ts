@@ -8,7 +8,12 @@ import { POISON_DEFENCES, type PoisonDefence } from './poison-defences.ts'
 const GAIN_SHARE = 0.05
 const NATS = 0.01
 /** What is trained or turned round, and no larger than an honest update. */
-const WITHIN_HONEST_NORMS: ReadonlySet<PoisonAttack> = new Set(['sign-flipped', 'label-flipped', 'targeted'])
+const WITHIN_HONEST_NORMS: ReadonlySet<PoisonAttack> = new Set([
+  'sign-flipped',
+  'label-flipped',
+  'targeted',
+  'idle'
+])
 
 /** Runs that differ by seed alone. */
 interface Cell {
@@ -112,11 +117,11 @@ function goalsMarkdown(groups: readonly Group[]): string {
   if (lines.length === 0) return ''
   return `## Reached and missed
 
-The aim is at most 5 % of the honest gain, or at most 0.01 nats where the poison stays within honest norms (sign-flipped, label-flipped, targeted). In brackets: nats above the honest alone, and the share of their gain.
+The aim is at most 5 % of the honest gain, or at most 0.01 nats where the poison stays within honest norms (sign-flipped, label-flipped, targeted, idle). In brackets: nats above the honest alone, and the share of their gain.
 
 ${lines.join('\n')}
 
-Why what is missed is missed: a check on text sees what an update does to *that* text. The negative of an update from unlike text does to it what the update itself would, with the other sign: often nothing, and as often good; the harm is to the author's own kind of text, which others do not have. An update that is trained with labels turned round in a few small steps lowers the loss of some members at first. Neither can be told from honest updates of unlike members by those who have other text, at a margin that refuses no honest one ([measured](held-out-margin.md)). What clipping leaves them is the size and weight of one ordinary member.
+Why what is missed is missed: a check on text sees what an update does to *that* text. The negative of an update from unlike text does to it what the update itself would, with the other sign: often nothing, and as often good; the harm is to the author's own kind of text, which others do not have. An update that is trained with labels turned round in a few small steps lowers the loss of some members at first. Neither can be told from honest updates of unlike members by those who have other text, at a margin that refuses no honest one ([measured](held-out-margin.md)). What clipping leaves them is the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest their share of the mean that it takes: where that alone is above the aim, no check of harm can reach it, and a member whose text nobody else has is as useless to the others as one that sends nothing. Other signs of poison, the direction of an update and what it does at several times its weight, [were measured](poison-signals.md): none separates these from honest updates.
 `
 }
 

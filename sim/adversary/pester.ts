@@ -5,7 +5,7 @@ import type { Copy } from '../consortium/copy.ts'
 import { digestOf } from '../consortium/simulated-consortium.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
 
-/** What a faulty member may use: everything that was sent in the round, and a key that belongs to no member. */
+/** What a faulty member may use: all messages sent in the round, and a key that belongs to no member. */
 export interface Overheard {
   readonly context: RoundContext
   readonly messages: readonly Message[]
@@ -13,18 +13,18 @@ export interface Overheard {
 }
 
 const FLOOD_MESSAGES = 6
-/** More a second than the budget of an author lets through. */
+/** More messages per second than an author's budget allows. */
 const USELESS_MESSAGES = 30
-/** Enough for gossip's graylist, if they were held against one neighbour. */
+/** Enough to be graylisted by gossip, if they were charged to one neighbour. */
 const FAULTY_MESSAGES = 4
 
 /** Signs a message and returns its envelope. */
 type Sign = (...what: Parameters<typeof signMessage<'prevote' | 'precommit'>>) => Uint8Array
 
 /**
- * What a faulty member sends now and then without being asked: replays, forgeries, floods.
+ * Unsolicited messages that a faulty member sends from time to time: replays, forgeries, floods.
  *
- * @param know told of every well-formed message that was made here
+ * @param know called with every well-formed message created here
  */
 export function pester(
   copy: Copy,
@@ -93,8 +93,8 @@ function forgeries(
 }
 
 /**
- * Validly signed messages of a faulty member that nobody accepts: some faults show to everybody, others only to those that
- * know the round's members and proposers.
+ * Validly signed messages of a faulty member that nobody accepts: everybody sees some of the faults, others only those
+ * who know the round's members and proposers.
  */
 export function faultyMessages(
   { environment: { signer } }: Copy,

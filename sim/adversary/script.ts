@@ -10,14 +10,14 @@ import type { Copy } from '../consortium/copy.ts'
 import type { Act, Script } from '../scenarios/scenario.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
-/** What a script sees and may do: everything that was sent, the honest members' views, and the faulty members' keys. */
+/** What a script sees and may use: all messages sent, the honest members' views, and the faulty members' keys. */
 export interface Scene {
   readonly context: RoundContext
   /** The first copy of every member, by its index in the round. */
   readonly copies: ReadonlyMap<number, Copy>
   /** All messages that were broadcast in the round so far. */
   readonly messages: readonly Message[]
-  /** Delivers to one member at once. */
+  /** Delivers to one member immediately. */
   inject(to: Copy, bytes: Uint8Array): void
 }
 
@@ -32,9 +32,9 @@ const BREAKS: ReadonlySet<Act> = new Set<Act>([
 ])
 
 /**
- * The adversary of one round: it decides which messages of which members arrive at which others until the round heals, and it
- * speaks for all faulty members. It knows who proposes next, and follows a plan of one act a view that makes honest members lock
- * different things, or nothing, at different times.
+ * The adversary of one round: it decides which messages of which members arrive at which others until the round heals,
+ * and it speaks for all faulty members. It knows who proposes next, and follows a plan with one act per view that makes
+ * honest members lock different cuts, or none, at different times.
  *
  * One faulty author, the hidden one, shows its manifest to just enough honest members that only the faulty ones' endorsements
  * complete its certificate: so the adversary has two cuts that it can make valid, one with the hidden author and one
@@ -49,7 +49,7 @@ export class ScriptRunner {
   readonly #hidden: number
   /** Honest members that are shown the hidden manifest. */
   readonly #shown: ReadonlySet<number>
-  /** The only honest member that sees what decides. */
+  /** The only honest member that sees the decision. */
   readonly #witness: number
   readonly #lockers: ReadonlySet<number>
   readonly #acts = new Map<number, Act>()
@@ -97,12 +97,12 @@ export class ScriptRunner {
     return this.#faulty.includes(proposerOf(this.#scene.context, view))
   }
 
-  /** Whether the plan has run its course; then the network heals. */
+  /** Whether the plan is finished; then the network heals. */
   get isOver(): boolean {
     return this.#over
   }
 
-  /** Changes when something may pass that could not before. */
+  /** Changes when something may pass that was blocked before. */
   get openness(): number {
     return (this.#over ? 2 : 0) + (this.#released ? 1 : 0)
   }
@@ -126,7 +126,7 @@ export class ScriptRunner {
     return (act === 'lock' && to === this.#witness) || this.#isAmongFew(author, to)
   }
 
-  /** What faulty members say to one must not come to others by sync: the script tells everyone what it is to hear. */
+  /** What faulty members say to one member must not reach others by sync: the script decides what each member hears. */
   #passesFaulty(kind: Kind, slot: number, author: number, to: number): boolean {
     if (kind === 'manifest') return author !== this.#hidden || this.#shown.has(to)
     if (kind === 'endorsement') return slot !== this.#hidden || this.#released
@@ -138,7 +138,7 @@ export class ScriptRunner {
     return this.#over || this.#released || author !== this.#hidden
   }
 
-  /** Every honest member hears one vote too few: those of the q − 2 honest members after it, and its own. */
+  /** Every honest member hears one vote too few: its own and those of the q − 2 honest members after it. */
   #isAmongFew(author: number, to: number): boolean {
     const honest = this.#honest.toSorted((left, right) => left - right)
     const distance = (honest.indexOf(author) - honest.indexOf(to) + honest.length) % honest.length
@@ -163,7 +163,7 @@ export class ScriptRunner {
     return -1
   }
 
-  /** Looks at the honest members after one of them made a step, and speaks for the faulty ones when it is time. */
+  /** Observes the honest members after each of their steps, and speaks for the faulty ones when it is time. */
   observe(): void {
     if (this.#over || this.#faulty.length === 0) return
     let highest = -1
@@ -205,7 +205,7 @@ export class ScriptRunner {
     else this.#voteAll(view, id)
   }
 
-  /** @param decision what the witness is told that the faulty members precommit */
+  /** @param decision the precommit of the faulty members as shown to the witness */
   #lock(view: number, decision: Uint8Array | null, id: Uint8Array): void {
     for (const member of this.#faulty) {
       for (const to of this.#honest) {
@@ -237,7 +237,7 @@ export class ScriptRunner {
     for (const to of this.#honest) if (to !== except) this.#scene.inject(this.#scene.copies.get(to)!, bytes)
   }
 
-  /** Completes the hidden author's certificate, and says ready with it. */
+  /** Completes the hidden author's certificate, and sends readies that include it. */
   #release(): void {
     if (this.#released || this.#hiddenManifest === undefined) return
     this.#released = true

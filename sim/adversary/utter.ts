@@ -11,11 +11,11 @@ import { digestOf } from '../consortium/simulated-consortium.ts'
 import type { Behaviour } from '../scenarios/scenario.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
-/** Most cuts that a faulty member chooses among. */
+/** Maximum number of cuts that a faulty member chooses from. */
 const CUTS_MAX = 8
 
 /**
- * What a faulty member sends to one receiver where its software would send `message`. All of it passes the envelope check, except
+ * What a faulty member sends to one receiver in place of `message`. All of it passes the envelope check, except
  * deliberate forgeries; a faulty member has only its own key.
  *
  * @returns envelopes
@@ -24,7 +24,7 @@ export function utter(copy: Copy, message: Message, to: Copy, random: SeededRand
   const { behaviours, state } = copy
   if (behaviours.has('silent') || state === undefined) return []
   if (behaviours.has('selective') && (copy.person + to.person) % 3 === 0) return []
-  // The software may already be a round ahead of what it says; then it tells the truth.
+  // The software may already be a round ahead of the message; then it is sent unchanged.
   if (state.context.round !== message.header.round) return [message.bytes]
   const lies = liesOf(copy, state, message, random)
   return lies ?? [message.bytes]
@@ -51,7 +51,7 @@ function liesOf(
     return [message.bytes, sign('manifest', 0, body)].slice(random.between(0, 1))
   }
   if (isKind(message, 'endorsement') && equivocates('endorsement')) {
-    // For every manifest of the author that it knows.
+    // For every known manifest of the author.
     return keptOf(state, 'manifest', 0, message.slot).map(({ id }) =>
       sign('endorsement', message.slot, { manifest: id })
     )
@@ -89,7 +89,7 @@ function falseProposal(
 ): Proposal | undefined {
   const { behaviours } = copy
   const { context } = state
-  // The same to everybody, or no quorum would ever follow it.
+  // The same for everybody, or no quorum would ever follow it.
   const same = new SeededRandom(new DataView(id.buffer, id.byteOffset).getUint32(0))
   const partial = { ...body.cut, entries: body.cut.entries.filter(() => same.chance(0.6)) }
   if (behaviours.has('proposes-partial') && body.validView < 0 && same.chance(0.8))

@@ -11,7 +11,7 @@ export interface KeptRound {
   readonly context: RoundContext
 }
 
-/** A copy of a member's software: its state, what is on its disk, and how it behaves. Twins are two copies of one member. */
+/** A copy of a member's software: its state, its disk, and its behaviour. Twins are two copies of one member. */
 export interface Copy {
   readonly name: string
   /** Fixed index among the people of the simulation; its index in a round may differ. */
@@ -32,9 +32,9 @@ export interface Copy {
   model: Uint8Array
   /** Digest of what it built in this round, until that is sealed. */
   built: Uint8Array | undefined
-  /** Undefined while it is down. */
+  /** Undefined while the copy is down. */
   state: PeerState | undefined
-  /** Incremented by every crash: work of an earlier life is lost. */
+  /** Incremented by every crash: work from before the crash is lost. */
   life: number
   /** Number of effects of this round that were carried out. */
   effects: number
@@ -50,13 +50,18 @@ export interface Copy {
   awayUntil: number
   /** How often it has flooded the others. */
   floods: number
-  /** Ids of what it has said itself, in hex, of the present round and later ones. */
+  /** Ids of its own messages, in hex, of the current and later rounds. */
   words: Set<string>
-  /** Rule 17: the latest round of which it heard a word of its own that it had not said; 0 when there was none. */
+  /**
+   * Rule 17: the latest round of which it heard a message with its own key that it had not sent; 0 if there was none.
+   */
   contradictedIn: number
 }
 
-/** Whether a copy minds words of its own that it has not said: liars sign beside their software all the time. */
+/**
+ * Whether a copy reacts to messages with its own key that it has not sent: liars sign outside their software all the
+ * time.
+ */
 export function mindsOwnWords({ isFaulty, behaviours }: Copy): boolean {
   return !isFaulty || behaviours.has('copied')
 }
@@ -66,7 +71,7 @@ export function isHonest({ isFaulty }: Copy): boolean {
   return !isFaulty
 }
 
-/** The records that a log keeps once a round is sealed: those of later rounds, and of silences the last. */
+/** The records that a log keeps once a round is sealed: those of later rounds, and the last silence. */
 export function withoutRound(
   log: readonly LogRecord[],
   round: number,

@@ -34,7 +34,7 @@ export function peopleOf(scenario: Scenario, verify: Verify): People {
     },
     signerOf,
     joiners,
-    // Rounds in progress when all have sealed the last one need a reveal too.
+    // Rounds still in progress when all have sealed the last one need a reveal, too.
     scenario.rounds < CHAIN_LENGTH / 2 ? CHAIN_LENGTH : 2 * scenario.rounds
   )
   const genesis = genesisContext(signed)

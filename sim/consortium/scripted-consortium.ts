@@ -13,7 +13,7 @@ import type { PeerState } from '../../src/protocol/state/state.ts'
 import { idealSigner, verifyIdeal } from './ideal-signatures.ts'
 import { simulatedConsortium, simulatedManifest } from './simulated-consortium.ts'
 
-/** A consortium in its first round, whose members say what a test wants them to say. */
+/** A consortium in its first round, whose members send what a test tells them to. */
 export class ScriptedConsortium {
   readonly context: RoundContext
   readonly chains: readonly RevealChain[]
@@ -43,7 +43,7 @@ export class ScriptedConsortium {
     return judgement.message
   }
 
-  /** The message in bytes from outside, after the envelope check. */
+  /** The message decoded from bytes, after the envelope check. */
   read(bytes: Uint8Array): Message {
     const judgement = judge(this.context, decodeEnvelope(bytes), verifyIdeal)
     if (judgement.verdict !== 'accept')
@@ -102,19 +102,19 @@ export class ScriptedConsortium {
     return this.sitIn(this.environment(member))
   }
 
-  /** A member with an environment of its own. */
+  /** Starts a member with the given environment. */
   sitIn(environment: Environment): Seat {
     return new Seat(environment, start(this.context, environment))
   }
 
-  /** A member that comes back from its log. */
+  /** Restarts a member from its log. */
   sitAgain(member: number, log: readonly LogRecord[], context = this.context, heldBack = false): Seat {
     const environment = this.environment(member)
     return new Seat(environment, restore(context, log, environment, heldBack), [...log])
   }
 }
 
-/** One member's software at the table: what a test makes happen to it, and what it did. */
+/** One member's software: the events that a test feeds in, and the effects so far. */
 export class Seat {
   state: PeerState
   readonly effects: Effect[] = []
@@ -128,7 +128,7 @@ export class Seat {
     this.#note(begun)
   }
 
-  /** Lets something happen; gives the effects of that alone. */
+  /** Applies an event and returns its effects. */
   take(event: PeerEvent): readonly Effect[] {
     const next = step(this.state, event, this.#environment)
     this.state = next.state
@@ -154,12 +154,12 @@ export class Seat {
     this.take({ type: 'timeout', round: this.state.context.round, timer })
   }
 
-  /** Has every block of a manifest from now on. */
+  /** Reports that every block of a manifest is held. */
   holds({ id }: Message<'manifest'>, fault?: string): void {
     this.take({ type: 'blocksHeld', manifest: id, fault })
   }
 
-  /** What it broadcast of a kind, oldest first. */
+  /** Its broadcasts of a kind, oldest first. */
   said<K extends Kind>(kind: K): Message<K>[] {
     return this.done('broadcast').flatMap(({ message }) => (isKind(message, kind) ? [message] : []))
   }

@@ -25,8 +25,8 @@ export interface Person {
 }
 
 /**
- * A consortium of `count` members with made-up keys: its charter, and the signer and reveal chain of every peer: the
- * members in the order of their PeerIds, then the peers that are not in the charter.
+ * A consortium of `count` members with made-up keys: its charter, and the signer and reveal chain of every peer:
+ * members in the order of their PeerIds, then peers that are not in the charter.
  */
 export function simulatedConsortium(
   count: number,

@@ -14,7 +14,7 @@ export type Decoded =
   | { readonly value: unknown; readonly error?: undefined }
   | { readonly value?: undefined; readonly error: MalformedError }
 
-/** Everything that a peer decodes and another may have written. */
+/** Everything that a peer decodes and others may have written. */
 export type DecoderName =
   | Kind
   | 'charter'
@@ -50,7 +50,7 @@ const kinds = Object.fromEntries(KINDS.map((kind) => [kind, total(decodeKind(kin
 >
 
 /**
- * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in a time bounded by the
+ * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in time bounded by the
  * size limit of the kind (rule 15 *Bounds*). Peers call the functions behind them.
  */
 export const decoders: Readonly<Record<DecoderName, (bytes: Uint8Array) => Decoded>> = {

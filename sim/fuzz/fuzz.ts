@@ -3,16 +3,16 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { mangled } from './mangle.ts'
 import type { Target } from './targets.ts'
 
-/** What came of a decoder's inputs. */
+/** The results of a decoder's inputs. */
 export interface FuzzResult {
   readonly kind: string
   readonly inputs: number
-  /** Inputs that were read all the same, and those that were refused with a `MalformedError`. */
+  /** Inputs that were decoded nevertheless, and those refused with a `MalformedError`. */
   readonly read: number
   readonly refused: number
-  /** Inputs, in hex, on which something else was thrown, and what. */
+  /** Inputs, in hex, that caused any other exception, with the exception. */
   readonly thrown: readonly { input: string; error: string }[]
-  /** Longest time that one input took, milliseconds of CPU, as far as the clock tells. */
+  /** Longest time for one input, milliseconds of CPU, within the clock's resolution. */
   readonly slowestMs: number
 }
 

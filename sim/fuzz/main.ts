@@ -10,12 +10,12 @@ function wholeNumber(text: string): number {
 
 const program = new Command('npm run fuzz --')
   .description(
-    'Feeds every decoder of the wire with random and damaged bytes: each is read or refused, nothing else.'
+    'Feeds every decoder of the wire with random and damaged bytes: each must be decoded or refused cleanly.'
   )
   .option('--inputs <n>', 'inputs for each kind', wholeNumber, 1_000_000)
-  .option('--seed <n>', 'what the inputs are drawn from', wholeNumber, 1)
-  .option('--kind <name>', 'one kind only')
-  .option('--json', 'one JSON object as the last line', false)
+  .option('--seed <n>', 'seed of the inputs', wholeNumber, 1)
+  .option('--kind <name>', 'only this kind')
+  .option('--json', 'print one JSON object as the last line', false)
   .addHelpText(
     'after',
     '\nExamples:\n  npm run fuzz -- --inputs 1000000\n  npm run fuzz -- --kind proposal --seed 7'

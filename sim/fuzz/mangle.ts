@@ -1,8 +1,8 @@
 import type { SeededRandom } from '../support/seeded-random.ts'
 
-/** Most bytes of an input that is made of nothing but chance. */
+/** Maximum size of a purely random input in bytes. */
 const RANDOM_BYTES_MAX = 512
-/** Heads of DAG-CBOR items that announce more than there is: long strings, arrays and maps, tags, odd simple values. */
+/** Heads of DAG-CBOR items that announce more than follows: long strings, arrays and maps, tags, odd simple values. */
 const HEADS = [
   0x5b, 0x7b, 0x9b, 0xbb, 0x9a, 0xba, 0xd8, 0xdb, 0xf9, 0xfa, 0xfb, 0xff, 0x5f, 0x9f, 0xf7, 0x1b, 0x3b
 ]
@@ -49,7 +49,7 @@ function damaged(bytes: Uint8Array, samples: readonly Uint8Array[], random: Seed
       return joined(bytes.subarray(0, place), other.subarray(from))
     }
     default: {
-      // Counts and lengths are where a decoder could be made to work too much.
+      // Counts and lengths are what could make a decoder do too much work.
       copy[place] = Math.min(255, (copy[place] ?? 0) + random.between(1, 3))
       return copy
     }

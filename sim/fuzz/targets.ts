@@ -25,9 +25,9 @@ export interface Target {
   read(bytes: Uint8Array): unknown
 }
 
-/** Simulated consortia whose words are the valid inputs. */
+/** Number of simulated consortia whose messages are the valid inputs. */
 const SEEDS = [12, 16, 1]
-/** Most valid inputs of a kind. */
+/** Maximum number of valid inputs per kind. */
 const SAMPLES_MAX = 64
 
 /** Every decoder of the wire, one for each kind of message. */

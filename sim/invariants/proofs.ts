@@ -5,7 +5,7 @@ import type { Message } from '../../src/protocol/messages/message.ts'
 import type { PeerState } from '../../src/protocol/state/state.ts'
 import type { Copy } from '../consortium/copy.ts'
 
-/** What one copy heard in a round. */
+/** The messages that one copy heard in a round. */
 interface Heard {
   readonly parent: Uint8Array
   readonly ids: Map<string, string>
@@ -13,7 +13,7 @@ interface Heard {
 
 const VIEW_KINDS: ReadonlySet<string> = new Set(['proposal', 'prevote', 'precommit'])
 
-/** The members against which a copy holds proof of two different messages in one kind and slot, by what it heard. */
+/** The members against which a copy has proof, from what it heard, of two different messages of one kind and slot. */
 export class Proofs {
   readonly #heard = new Map<Copy, Heard>()
   readonly #against = new Map<Copy, Set<string>>()
@@ -25,7 +25,7 @@ export class Proofs {
       return
     }
     const { kind, slot, author, header } = message
-    // A member need not keep messages of views far ahead.
+    // Members need not keep messages of views far ahead.
     if (VIEW_KINDS.has(kind) && slot > Math.max(view, 0) + 1) return
     const known = this.#heard.get(copy)
     const heard = known?.parent === context.parent ? known : { parent: context.parent, ids: new Map() }

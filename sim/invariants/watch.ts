@@ -45,17 +45,17 @@ export interface Violation {
   readonly text: string
 }
 
-/** Most messages that a state may hold of one author and kind for every view that was reached (rule 15, two each). */
+/** Maximum number of messages that a state may hold per author, kind and reached view (rule 15, two each). */
 const KEPT_A_SLOT = 2
 
-/** Most envelopes of the next round that are kept of one author. */
+/** Maximum number of envelopes of the next round kept per author. */
 const EARLY_MAX = 8
-/** Most offenders that one cut convicts. */
+/** Maximum number of offenders convicted in one cut. */
 const CONVICTED_MAX = 8
 
-/** What is remembered of a recent round. */
+/** What the checker remembers of a recent round. */
 interface RoundRecord {
-  /** Ids of what honest members said, by person, kind and slot. */
+  /** Ids of honest members' messages, by person, kind and slot. */
   readonly said: Map<string, string>
   /** Manifests that honest members saw certified, by author. */
   readonly certified: Map<number, string>
@@ -66,8 +66,8 @@ interface RoundRecord {
 }
 
 /**
- * Sees everything that the honest members send, accept and do, which no member does, and notes violated invariants. It knows
- * the protocol's guarantees, not its code, and does not know whether a mutant runs.
+ * Sees everything that the honest members send, accept and do, as no member can, and records violated invariants. It
+ * knows the protocol's guarantees, not its code, and does not know whether a mutant is running.
  */
 export class Watch {
   readonly violations: Violation[] = []
@@ -76,7 +76,7 @@ export class Watch {
   readonly #fulfilled = new Set<string>()
   readonly #proofs = new Proofs()
   readonly #honest: ReadonlyMap<string, number>
-  /** Messages that were checked, with the parent that they were accepted for. */
+  /** Messages already checked, with the parent for which they were accepted. */
   readonly #known = new WeakMap<Message, Uint8Array>()
 
   /** @param honest people that follow the protocol, by PeerId in hex */
@@ -102,12 +102,12 @@ export class Watch {
     return record
   }
 
-  /** Forgets a round that is long over, and all before it. */
+  /** Forgets a round that ended long ago, and all earlier ones. */
   forgetBefore(round: number): void {
     for (const known of this.#rounds.keys()) if (known <= round) this.#rounds.delete(known)
   }
 
-  /** A copy stopped: what it knew and had not logged is lost. */
+  /** A copy stopped: whatever it knew but had not logged is lost. */
   forgot(copy: Copy): void {
     this.#proofs.forget(copy)
   }
@@ -133,7 +133,10 @@ export class Watch {
     if (isKind(message, 'precommit') && before === undefined) this.#precommitted(copy, message)
   }
 
-  /** Rule 17: who has heard an own word that it had not said signs nothing in that round and the next. */
+  /**
+   * Rule 17: a copy that has heard a message with its own key that it had not sent signs nothing in that round and the
+   * next.
+   */
   spoke(copy: Copy, { kind, header, id }: Message): void {
     const word = hex(id)
     if (copy.words.has(word)) return
@@ -141,16 +144,16 @@ export class Watch {
     if (copy.contradictedIn > 0 && header.round <= copy.contradictedIn + 1)
       this.note(
         'copied',
-        `${copy.name} signs a ${kind} of round ${header.round}: it has heard a word of its own of round ${copy.contradictedIn} that is not in its log`
+        `${copy.name} signs a ${kind} of round ${header.round}: it has heard a message with its own key of round ${copy.contradictedIn} that is not in its log`
       )
   }
 
-  /** A copy accepted a message of its own key. */
+  /** A copy accepted a message signed with its own key. */
   heardOwn(copy: Copy, { header, id }: Message): void {
     if (!copy.words.has(hex(id))) copy.contradictedIn = Math.max(copy.contradictedIn, header.round)
   }
 
-  /** Rule 5: a member that precommits a cut holds it, and can give it to others. */
+  /** Rule 5: a member that precommits a cut holds it, and can send it to others. */
   #precommitted({ state, name }: Copy, { body, header }: Message<'precommit'>): void {
     if (body.cut === null || state?.context.round !== header.round) return
     const { cut } = body
@@ -213,11 +216,11 @@ export class Watch {
     const record = this.#round(round)
     const before = record.committed
     if (before !== undefined && before !== hex(committed.id))
-      this.note('agreement', `round ${round}: ${name} committed another cut than others`)
+      this.note('agreement', `round ${round}: ${name} committed a different cut from others`)
     if (before !== undefined) return
     record.committed = hex(committed.id)
     const { cut } = committed
-    if (!equalBytes(cutId(context, cut), committed.id)) this.note('agreement', 'a cut has another id')
+    if (!equalBytes(cutId(context, cut), committed.id)) this.note('agreement', 'the id of a cut differs')
     if (cut.entries.length > 0 && cut.entries.length < context.charter.minShards)
       this.note('void', `round ${round} stacks ${cut.entries.length} shards, fewer than minShards`)
     const authors = cut.entries.map(({ author }) => author)
@@ -254,7 +257,7 @@ export class Watch {
     const id = [seal.cut, seal.stack ?? new Uint8Array(), seal.model, next.parent].map(hex).join(' ')
     const before = record.sealed
     if (before !== undefined && before !== id)
-      this.note('seal-agreement', `round ${round}: ${name} sealed another result than others`)
+      this.note('seal-agreement', `round ${round}: ${name} sealed a different result from others`)
     record.sealed = id
     if (new Set(seal.attestations.map(({ member }) => member)).size < safeQuorum(context.voters.length))
       this.note('seal-agreement', `round ${round}: the seal of ${name} lacks a quorum`)
@@ -265,7 +268,10 @@ export class Watch {
     this.#checkMembership(context, sealedRound, next)
   }
 
-  /** Rules 9 and 12: what is stacked claims no more than it may, and shows the next reveal of its author's chain. */
+  /**
+   * Rules 9 and 12: stacked manifests claim no more documents than allowed, and carry the next reveal of their authors'
+   * chains.
+   */
   #checkManifests({ round, charter, members }: RoundContext, { manifests }: SealedRound): void {
     for (const { author, body } of manifests) {
       if (body.samples < 1 || body.samples > charter.sampleCap)
@@ -308,7 +314,7 @@ export class Watch {
     const are = new Set(next.members.map(({ peer }) => hex(peer)))
     const isSame = are.size === isMember.size && [...are].every((peer) => isMember.has(peer))
     if (isMember.size > 0 && !isSame)
-      this.note('membership', `round ${round + 1} has other members than sealed`)
+      this.note('membership', `round ${round + 1} has members that differ from the sealed ones`)
   }
 
   /** Rule 10: no honest member is ever accused. */
@@ -340,7 +346,7 @@ export class Watch {
   }
 }
 
-/** ⌊(n+f)/2⌋ + 1, repeated here: the checker uses nothing of the protocol that it checks. */
+/** ⌊(n+f)/2⌋ + 1, repeated here: the checker uses no code of the protocol that it checks. */
 export function safeQuorum(members: number): number {
   return Math.floor((members + Math.floor((members - 1) / 3)) / 2) + 1
 }

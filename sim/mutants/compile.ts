@@ -7,7 +7,7 @@ import { applyMutant, type Mutant } from './mutant.ts'
 
 const PROTOCOL = fileURLToPath(new URL('../../../src/protocol/', import.meta.url))
 const COMPILER = join(dirname(fileURLToPath(import.meta.resolve('typescript/package.json'))), 'bin', 'tsc')
-/** As `tsconfig.json` has it, but for types: a mutant is one file without the others. */
+/** As in `tsconfig.json`, but without type checks: a mutant is a single file without the others. */
 const OPTIONS = [
   ...['--ignoreConfig', '--noCheck', '--noResolve', '--types', ''],
   ...['--target', 'es2023', '--lib', 'es2023', '--module', 'preserve'],
@@ -15,7 +15,7 @@ const OPTIONS = [
 ]
 
 /**
- * Changes the sources and compiles them, all in one run of the compiler.
+ * Applies the mutants and compiles them, all in one run of the compiler.
  *
  * @returns the JavaScript of each mutant's file, by the mutant's name
  * @throws {Error} when a mutant no longer applies or is not TypeScript

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts'
 
-/** Rules on seals, on what is kept and given to others, and on members that come back. */
+/** Rules on seals, on what is kept and sent to others, and on members that return. */
 export const HISTORY_MUTANTS = {
   ids: {
     rule: '6 Ids',

@@ -1,4 +1,4 @@
-/** The protocol with one rule broken at a time: what the simulator has to see (`docs/results/mutants.md`). */
+/** The protocol with one rule broken at a time, which the simulator must detect (`docs/results/mutants.md`). */
 
 import { DECIDING_MUTANTS } from './deciding.ts'
 import { HISTORY_MUTANTS } from './history.ts'

@@ -2,7 +2,7 @@ import { register } from 'node:module'
 import { compileMutants } from './compile.ts'
 import type { LoaderData } from './loader.ts'
 
-/** The simulator with the protocol that it runs. */
+/** The simulator, loaded with the protocol that it runs. */
 export type Subject = typeof import('../runs/subject.ts')
 
 let isRegistered = false
@@ -16,7 +16,7 @@ let isRegistered = false
  */
 export async function loadSubject(mutant?: string): Promise<Subject> {
   if (mutant === undefined) return await import('../runs/subject.ts')
-  // Imported here, not above: the list is not needed for sound runs.
+  // Imported lazily: runs of the unmodified protocol do not need the list.
   const { MUTANTS } = await import('./index.ts')
   if (MUTANTS[mutant] === undefined)
     throw new RangeError(`unknown mutant ${mutant}; known: ${Object.keys(MUTANTS).join(', ')}`)

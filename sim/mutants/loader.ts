@@ -1,8 +1,8 @@
 import type { InitializeHook, LoadHook, ResolveHook } from 'node:module'
 
-/** What the loader is told. */
+/** Data passed to the loader. */
 export interface LoaderData {
-  /** Folder of all modules that a mutant has copies of. */
+  /** Folder of all modules of which a mutant gets copies. */
   readonly root: string
   readonly mutants: readonly { readonly name: string; readonly url: string; readonly source: string }[]
 }
@@ -15,7 +15,7 @@ export const initialize: InitializeHook<LoaderData> = (data) => {
   for (const mutant of data.mutants) mutants.set(mutant.name, mutant)
 }
 
-/** Modules that a mutant's module imports are the mutant's too, packages apart. */
+/** Modules imported by a mutant's module belong to the mutant, too, except packages. */
 export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   const resolved = await nextResolve(specifier, context)
   const name = context.parentURL === undefined ? undefined : mutantOf(context.parentURL)

@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts'
 
-/** Rules on who speaks, who joins and leaves, and what is held against whom. */
+/** Rules on who may send what, who joins and leaves, and evidence. */
 export const MEMBER_MUTANTS = {
   signature: {
     rule: 'The envelope check',

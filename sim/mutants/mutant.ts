@@ -1,28 +1,28 @@
 import type { Invariant } from '../invariants/watch.ts'
 
 /**
- * One rule, broken on purpose: a change to the source of one file of the protocol. No code of a peer or of the simulator
- * knows of it.
+ * One rule, broken on purpose: a change to the source of one file of the protocol. Neither peers nor the simulator know
+ * of it.
  */
 export interface Mutant {
   /** Where the specification (`docs/spec`) states what is broken: the number and name of a rule, or a section. */
   readonly rule: string
-  /** What the change means. */
+  /** What the change breaks, in words. */
   readonly says: string
   /** Below `src/protocol/`. */
   readonly file: string
   /** Text that occurs exactly once in the file. */
   readonly find: string
   readonly replace: string
-  /** What the runs of its situation show, and the first seed that shows it. */
+  /** The invariant that its situation violates, and the first seed that shows it. */
   readonly invariant: Invariant
   readonly seed: number
 }
 
 /**
- * The source with a mutant's change made.
+ * Applies a mutant to its source.
  *
- * @throws {Error} when the text to be replaced does not occur exactly once: the mutant no longer fits the source
+ * @throws {Error} when the text to be replaced does not occur exactly once: the mutant no longer matches the source
  */
 export function applyMutant(name: string, { file, find, replace }: Mutant, source: string): string {
   const parts = source.split(find)

@@ -8,10 +8,10 @@ import type { World } from '../world/world.ts'
 
 const FETCH_RETRY_MS = 200
 const FETCH_RETRY_MAX_MS = 2_000
-/** No simulated member takes a checkpoint: blocks are kept as long as the sealed rounds that others catch up with. */
+/** Simulated members take no checkpoints: blocks are kept as long as the sealed rounds from which others catch up. */
 const OWED_ROUNDS_MIN = 32
 
-/** Which copies hold the blocks of which manifest, and which copies serve which others. */
+/** Tracks which copies hold the blocks of which manifest, and which copies serve which others. */
 export class BlockExchange {
   readonly #world: World
   /** Copies that hold all blocks of a manifest, by its id in hex. */
@@ -44,12 +44,12 @@ export class BlockExchange {
     queue.later(random.between(...(scenario.workMs ?? [5, 100])), attempt)
   }
 
-  /** What an honest member finds wrong with the blocks of an author. */
+  /** The fault that an honest member finds in the blocks of an author. */
   #faultOf(author: Copy | undefined): string | undefined {
-    return author?.behaviours.has('trains-nonsense') ? 'holds what is not finite' : undefined
+    return author?.behaviours.has('trains-nonsense') ? 'contains values that are not finite' : undefined
   }
 
-  /** What every honest member measures of an author's update. */
+  /** The held-out loss that every honest member measures for an author's update. */
   #heldOutOf(author: Copy | undefined): HeldOutLoss {
     return { before: 4, after: author?.behaviours.has('trains-harm') ? 9 : 3.9 }
   }
@@ -64,18 +64,18 @@ export class BlockExchange {
     return holds && this.#faultOf(by) === undefined && !isHarmful
   }
 
-  /** Rule 1, `retain`: an honest copy that goes on to a round drops the blocks that it no longer owes. */
+  /** Rule 1, `retain`: an honest copy that advances to a round drops the blocks that it no longer has to serve. */
   prune(copy: Copy, { round, charter }: RoundContext): void {
     for (const held of this.#providers.values())
       if (!isRetained(held.round, round, Math.max(charter.retain, OWED_ROUNDS_MIN))) held.copies.delete(copy)
   }
 
-  /** Drops blocks that are no longer owed. */
+  /** Drops blocks that no longer have to be served. */
   forgetBefore(round: number): void {
     for (const [id, held] of this.#providers) if (held.round < round) this.#providers.delete(id)
   }
 
-  /** A disk that was lost holds nothing. */
+  /** Forgets the blocks of a lost disk. */
   lose(copy: Copy): void {
     for (const { copies } of this.#providers.values()) copies.delete(copy)
   }

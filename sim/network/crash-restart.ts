@@ -5,7 +5,7 @@ import type { Crash } from '../scenarios/scenario.ts'
 import { stageOf, type World } from '../world/world.ts'
 import type { BlockExchange } from './block-exchange.ts'
 
-/** Stops copies between any two of their effects, and starts them again from what is on their disks. */
+/** Stops copies between any two of their effects, and restarts them from their disks. */
 export class CrashRestart {
   readonly #world: World
   readonly #blocks: BlockExchange
@@ -56,7 +56,7 @@ export class CrashRestart {
     copy.state = undefined
   }
 
-  /** The disk is lost except for the key and the charter; the new log says so (rule 17). */
+  /** Loses the disk except for the key and the charter, which the new log records (rule 17). */
   #lose(copy: Copy): void {
     copy.lostIn = copy.state?.context.round ?? copy.lostIn
     copy.log = [{ type: 'silent', through: UNKNOWN_ROUND }]
@@ -69,7 +69,7 @@ export class CrashRestart {
   restart(copy: Copy): void {
     if (copy.awayUntil > 0) return
     copy.life++
-    // The shell begins a round only from the sealed model, and rebuilds it if necessary.
+    // The shell begins a round only from the sealed model, rebuilding it if necessary.
     copy.model = copy.context.modelDigest
     copy.built = undefined
     try {

@@ -12,26 +12,29 @@ import { stageOf, type World } from '../world/world.ts'
 
 const PESTER_EVERY_MS = 700
 
-/** An envelope on its way. */
+/** An envelope in transit. */
 export interface Arrival {
   readonly bytes: Uint8Array
-  /** Who brings it: the author or a forwarder; nobody where a script puts it there. */
+  /** Its sender: the author or a forwarder; absent if a script delivers it. */
   readonly from?: Copy
   /** Gossip is the default. */
   readonly way?: 'gossip' | 'sync'
 }
 
-/** Carries messages: late, twice, in another order, or not at all, as the round's weather and its script decide. */
+/**
+ * Delivers messages late, twice, out of order, or not at all, according to the round's network conditions and its
+ * script.
+ */
 export class Delivery {
   readonly #world: World
-  /** What each copy has had by gossip before. */
+  /** The messages that each copy has already received by gossip. */
   readonly #seen = new WeakMap<Copy, WeakSet<Uint8Array>>()
 
   constructor(world: World) {
     this.#world = world
   }
 
-  /** Makes a faulty copy send unsolicited messages now and then. */
+  /** Makes a faulty copy send unsolicited messages from time to time. */
   beginPestering(copy: Copy): void {
     this.#world.queue.later(this.#world.random.between(0, PESTER_EVERY_MS), () => this.#pester(copy))
   }
@@ -77,7 +80,7 @@ export class Delivery {
     if (random.chance(duplication)) queue.later(random.between(...delay), deliver)
   }
 
-  /** Runs a copy's envelope check on bytes, and lets the copy take in what is accepted. */
+  /** Runs a copy's envelope check on bytes, and passes accepted messages to the copy. */
   receive(to: Copy, arrival: Arrival): void {
     const { bytes } = arrival
     const { state } = to
@@ -110,7 +113,7 @@ export class Delivery {
     }
   }
 
-  /** Whether a copy looks at what arrives: gossip drops repetitions, and what comes from those who are shut out. */
+  /** Whether a copy looks at an arrival: gossip drops repetitions and messages from peers that are shut out. */
   #isTaken(to: Copy, { bytes, from, way }: Arrival): boolean {
     const { scenario, neighbours } = this.#world
     if (!scenario.gossips || from === undefined || way === 'sync') return true
@@ -122,7 +125,7 @@ export class Delivery {
     return true
   }
 
-  /** Whether the neighbour that brings a message may bring another of its author. */
+  /** Whether the neighbour that delivers a message may deliver another by the same author. */
   #isBrought(to: Copy, envelope: Envelope, { from, way }: Arrival): boolean {
     const { scenario, neighbours } = this.#world
     const author = this.#authorOf(envelope)
@@ -141,7 +144,7 @@ export class Delivery {
     return this.#world.copies.find(({ peer }) => equalBytes(peer, header.author))
   }
 
-  /** Honest members pass on by gossip what they accept and keep. */
+  /** Honest members forward by gossip what they accept and keep. */
   #forward(copy: Copy, envelope: Envelope, { from, way }: Arrival): void {
     const { scenario, copies } = this.#world
     if (!scenario.gossips || !isHonest(copy) || way === 'sync') return
@@ -150,7 +153,7 @@ export class Delivery {
         this.#send(copy, to, envelope)
   }
 
-  /** Who answers for what a copy does not accept. */
+  /** Decides who is charged for a message that a copy does not accept. */
   #charge(to: Copy, { header }: Envelope, judgement: Judgement, arrival: Arrival): void {
     const { scenario, copies, neighbours } = this.#world
     if (!scenario.gossips) return
@@ -165,7 +168,7 @@ export class Delivery {
     if (scenario.gossips && from !== undefined) neighbours.reject(to, from, way !== 'sync', reason)
   }
 
-  /** Whether an honest member really sent this: a forgery in its name is rightly rejected. */
+  /** Whether an honest member really sent this: rejecting a forgery in its name is right. */
   #isHonestWord({ header, bytes }: Envelope): boolean {
     const { stages, honest } = this.#world
     return (stages.get(header.round)?.messages ?? []).some(

@@ -4,7 +4,7 @@ import type { World } from '../world/world.ts'
 import type { CrashRestart } from './crash-restart.ts'
 import { patience } from './patience.ts'
 
-/** Ends the bad weather of a round, and checks that the round ends in time afterwards. */
+/** Ends the faulty network conditions of a round, and checks that the round then ends in time. */
 export class Healing {
   readonly #world: World
   readonly #crashes: CrashRestart
@@ -17,7 +17,7 @@ export class Healing {
     this.#crashes = crashes
   }
 
-  /** Lets a round heal when its script is over, or at the latest when its weather says so. */
+  /** Lets a round heal when its script is over, or at the latest at the planned time. */
   watchOver(stage: RoundStage): void {
     this.#world.queue.later(stage.weather.healMs, () => this.heal(stage))
   }
@@ -32,7 +32,7 @@ export class Healing {
     const { round } = stage.context
     this.#limits.set(round, { from: queue.now, milliseconds })
     queue.later(milliseconds, () => {
-      // Everybody sealed it, possibly so long ago that nothing else about it is remembered.
+      // All have sealed it, possibly so long ago that everything else about it is forgotten.
       if (!this.#limits.has(round)) return
       const late = this.#late(round).map(({ name }) => name)
       if (late.length > 0)
@@ -45,7 +45,7 @@ export class Healing {
     return this.#world.honest.filter((copy) => copy.awayUntil === 0 && done?.has(copy) !== true)
   }
 
-  /** Notes how long a round took, once all members have sealed it except those that are away by plan. */
+  /** Records how long a round took, once all members have sealed it except those whose absence is planned. */
   sealed(round: number): void {
     const limit = this.#limits.get(round)
     if (limit === undefined || this.#late(round).length > 0) return

@@ -6,11 +6,11 @@ import { type Copy, isHonest } from '../consortium/copy.ts'
 import type { MembershipPlan } from '../scenarios/scenario.ts'
 import type { World } from '../world/world.ts'
 
-/** Rounds within which a request may take effect. */
+/** Number of rounds within which a request may take effect. */
 const EXPIRY_ROUNDS = 20
 const REQUEST_AFTER_MS = 50
 
-/** Rule 11: tells members, when a round begins, which peers are to join and to leave. */
+/** Rule 11: tells members at the start of a round which peers are to join and leave. */
 export class MembershipPlans {
   readonly #world: World
   readonly #requests = new Map<MembershipPlan, SignedRequest>()
@@ -19,7 +19,7 @@ export class MembershipPlans {
     this.#world = world
   }
 
-  /** Lets the operator of a copy make the requests of the round that it begins. */
+  /** Makes the operator of a copy submit the requests of the round that begins. */
   begin(copy: Copy, context: RoundContext): void {
     if (!isHonest(copy)) return
     for (const plan of this.#world.scenario.changes ?? []) {
@@ -35,7 +35,7 @@ export class MembershipPlans {
       : person !== subject && (by === undefined || by.includes(person))
   }
 
-  /** The same request for all members that make it. */
+  /** The same request for all members that submit it. */
   #requestOf(plan: MembershipPlan, context: RoundContext): SignedRequest {
     const known = this.#requests.get(plan)
     if (known !== undefined) return known

@@ -30,11 +30,11 @@ import { SyncExchange } from './sync-exchange.ts'
 
 export type { Observer } from '../world/world.ts'
 
-/** Steps of a copy between two looks at its memory. */
+/** Steps of a copy between two checks of its memory. */
 const BOUNDS_EVERY = 16
-/** Most steps of a round, by members squared: more means a loop that never ends in virtual time. */
+/** Maximum number of steps in a round, divided by members squared: more indicates an endless loop in virtual time. */
 const STEPS_MAX = 100_000
-/** The round in which homes are copied, and how long after its beginning at most, milliseconds. */
+/** The round in which homes are copied, and the latest time after its start, milliseconds. */
 const COPIED_IN = 2
 const COPIED_AFTER_MS = 4_000
 /** Membership changes that a faulty copy remembers. */
@@ -55,7 +55,7 @@ export interface Outcome {
   readonly steps: number
 }
 
-/** A consortium in virtual time: every step of every member, in an order that follows from the scenario alone. */
+/** A consortium in virtual time: every step of every member, in an order determined by the scenario alone. */
 export class Network implements World {
   readonly scenario: Scenario
   readonly observer: Observer
@@ -82,9 +82,7 @@ export class Network implements World {
   #voidRounds = 0
   #done = 0
 
-  /**
-   * @param observer told of what is sent and reached, for measurements
-   */
+  /** @param observer receives what is sent and reached, for measurements */
   constructor(scenario: Scenario, observer: Observer = {}) {
     this.scenario = scenario
     this.observer = observer
@@ -111,7 +109,7 @@ export class Network implements World {
     for (const copy of this.copies) {
       this.#sync.begin(copy)
       if (copy.isFaulty) this.#delivery.beginPestering(copy)
-      // It does not exist yet.
+      // The copy does not exist yet.
       if (copy.behaviours.has('copied') && copy.twin === 1) continue
       this.carryOut(copy, start(copy.context, this.#environmentOf(copy)))
     }
@@ -124,7 +122,8 @@ export class Network implements World {
     const most = STEPS_MAX * this.copies.length ** 2
     for (let until = most; this.#done < rounds && this.watch.violations.length === 0; ) {
       const before = this.#done
-      if (!this.queue.runNext() || this.#steps > until) this.watch.note('stall', 'the simulation ran dry')
+      if (!this.queue.runNext() || this.#steps > until)
+        this.watch.note('stall', 'the simulation ran out of events')
       if (this.#done > before) until = this.#steps + most
     }
     return {
@@ -184,7 +183,7 @@ export class Network implements World {
     }
   }
 
-  /** Shows a step to the checker; it may go through several rounds. */
+  /** Shows a step to the checker; one step may pass through several rounds. */
   #look(copy: Copy, before: RoundContext, state: PeerState, effects: readonly Effect[]): void {
     let context = before
     const { watch } = this
@@ -192,7 +191,7 @@ export class Network implements World {
     if (state.view > this.#highestView) this.#highestView = state.view
     const limit = this.stages.get(round)?.viewLimit
     if (limit !== undefined && state.view > limit)
-      watch.note('stall', `round ${round}: ${copy.name} came to view ${state.view}, beyond ${limit}`)
+      watch.note('stall', `round ${round}: ${copy.name} reached view ${state.view}, beyond ${limit}`)
     for (const effect of effects) {
       if (effect.type === 'sealed') context = contextAfter(effect.context, effect.sealedRound)
       if (effect.type === 'certified') {
@@ -205,7 +204,7 @@ export class Network implements World {
     if (state.committed !== undefined) watch.committed(copy.name, state)
   }
 
-  /** The first honest member that begins a round opens its stage. */
+  /** The first honest member to begin a round opens its stage. */
   #begin(copy: Copy, context: RoundContext): void {
     if (copy.state !== undefined) copy.effects = 0
     const { weather, absences = [] } = this.scenario
@@ -227,7 +226,7 @@ export class Network implements World {
     if (isStillGone) this.#crashes.leaveUntil(copy, absence.until)
   }
 
-  /** Some time in this round a second copy of a member begins, from what is on the disk of the first. */
+  /** At some time in this round, a second copy of a member starts from the disk of the first. */
   #copyHome(copy: Copy): void {
     const second = this.copies.find(({ person, twin }) => person === copy.person && twin === 1)
     if (second === undefined || second.state !== undefined) return
@@ -301,7 +300,7 @@ export class Network implements World {
     const { round } = message.header
     if (author === undefined || copy.state?.context.round !== round) return
     if (!this.#blocks.mayVouch(copy, manifest, author, round))
-      this.watch.note('endorsed', `${copy.name} endorsed blocks that it does not hold, or that are not valid`)
+      this.watch.note('endorsed', `${copy.name} endorsed blocks that it does not hold, or that are invalid`)
   }
 
   #train(copy: Copy, context: RoundContext): void {
@@ -329,7 +328,7 @@ export class Network implements World {
       return
     }
     if (!copy.state!.diverged && !equalBytes(copy.model, next.modelDigest))
-      this.watch.note('model', `${copy.name} goes on from another model than the sealed one`)
+      this.watch.note('model', `${copy.name} continues from a model that is not the sealed one`)
     this.watch.sealed(copy.name, context, sealedRound, next)
     this.observer.sealed?.(round, copy.sealed.get(round)!.bytes, this.queue.now)
     this.#blocks.prune(copy, next)

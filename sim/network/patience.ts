@@ -4,28 +4,26 @@ import type { Copy } from '../consortium/copy.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 import type { RoundStage } from '../world/round-stage.ts'
 
-/** Most time that a member needs to fetch the blocks of a round, once a member serves them, and to build. */
+/** Maximum time for a member to fetch the blocks of a round, once another serves them, and to build. */
 const REPLAY_MS = 3_000
 /**
  * How far a member's deadlines may differ from the charter's, as a factor (`docs/spec/state-machine.md`, "Deadlines").
  */
 const DEADLINE_RANGE = 8
 
-/** How long a round may still take once it has healed, and up to which view. */
+/** How long a round may still take after healing, and up to which view. */
 export interface Patience {
   readonly milliseconds: number
   readonly view: number
 }
 
 /**
- * The time within which a round must end once its messages arrive (`docs/spec/safety.md`, "Why rounds end"), given
- * where the honest members are when it heals: phases that all of them have left are not counted.
+ * The time within which a round must end once its messages arrive (`docs/spec/safety.md`, "Why rounds end"), given the
+ * honest members' phases when it heals: phases that all of them have left are not counted.
  *
  * - Every copy has asked every other after `copies × syncEveryMs`. A copy that is behind does so for every round, and builds it.
  * - If a member is not deciding yet, its timers of training and gathering expire at the latest.
- * - Until all have asked, views may pass without a decision, each at least as long as its precommit timer. Views count once
- *   timeouts are longer than three delays. Then proposers take turns: at most f faulty ones, an honest one; and as many
- *   again, if a faulty one has meanwhile given a lock to a member that it left out before.
+ * - Until all have asked, views may pass without a decision, each at least as long as its precommit timer. Views count once timeouts are longer than three delays. Then proposers take turns: at most f faulty ones, then an honest one; and as many again, if a faulty one has meanwhile given a lock to a member that it had left out.
  */
 export function patience(scenario: Scenario, stage: RoundStage, copies: readonly Copy[]): Patience {
   const { timeouts, calmDelay, syncEveryMs, clocks } = scenario
@@ -57,7 +55,7 @@ export function patience(scenario: Scenario, stage: RoundStage, copies: readonly
   return { milliseconds: Math.ceil(endMs + sum * slowest), view: last }
 }
 
-/** The shortest and the longest deadline among members, within the range in which deadlines may move. */
+/** The shortest and the longest deadline among members, within the range allowed for deadlines. */
 function deadlineRange(timeouts: Scenario['timeouts'], states: readonly PeerState[]) {
   const own = states.map(deadlinesOf)
   type Name = 'gatherMs' | 'proposeMs' | 'voteMs'

@@ -32,7 +32,7 @@ export class SyncExchange {
   readonly #world: World
   readonly #delivery: Delivery
   readonly #requests = new WeakMap<PeerState, SyncRequest>()
-  /** Pairs of states that had nothing to give to each other, with the openness of the round at that time. */
+  /** Pairs of states that had nothing to send each other, with the openness of the round at that time. */
   readonly #even = new WeakMap<PeerState, WeakMap<PeerState, number>>()
 
   constructor(world: World, delivery: Delivery) {
@@ -75,7 +75,7 @@ export class SyncExchange {
     else if (round === other.state.context.round) this.#exchange(copy, other, copy.state, other.state, stage)
   }
 
-  /** Rule 17 *Lost log*: notes how far another copy is. A liar tells a very large number, or none. */
+  /** Rule 17 *Lost log*: records how far another copy is. A liar reports a very large number, or none. */
   #recollect(copy: Copy, other: Copy, state: PeerState): void {
     if (state.silentThrough !== UNKNOWN_ROUND) {
       copy.told.clear()
@@ -86,7 +86,7 @@ export class SyncExchange {
     if (through !== undefined) this.#world.event(copy, { type: 'recollected', through })
   }
 
-  /** Rule 16 *Catch-up*: takes over a round that others sealed, or refuses a false one. */
+  /** Rule 16 *Catch-up*: adopts a round that others sealed, or refuses a false one. */
   #adopt(copy: Copy, other: Copy, bytes: Uint8Array): void {
     const { envelopeCheck, event, watch } = this.#world
     if (copy.state === undefined || copy.state.sealedRound !== undefined) return
@@ -103,7 +103,7 @@ export class SyncExchange {
     }
   }
 
-  /** A void round that the faulty members alone sealed. */
+  /** A void round sealed by the faulty members alone. */
   #falseRound(context: RoundContext): Uint8Array {
     const { copies } = this.#world
     const cut = cutOf(context, [])

@@ -3,7 +3,7 @@ import { Network } from '../network/network.ts'
 import { drawScenario } from '../scenarios/draw-scenario.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 
-/** What a sweep keeps of a seed. */
+/** A seed's result, as kept by a sweep. */
 export interface SeedResult {
   readonly seed: number
   readonly members: number
@@ -29,7 +29,10 @@ export function runScenario(scenario: Scenario): SeedResult {
   return failure === undefined ? { ...result, cpuMs } : { ...result, cpuMs, failure }
 }
 
-/** Draws a scenario from its seed and runs it. @param rounds that it seals at least; by default the number drawn */
+/**
+ * Draws a scenario from its seed and runs it. @param rounds minimum number of rounds to seal; by default the number
+ * drawn
+ */
 export function runSeed(seed: number, rounds?: number): SeedResult {
   return runScenario(drawScenario(seed, rounds))
 }

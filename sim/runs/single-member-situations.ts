@@ -6,7 +6,7 @@ import { ScriptedConsortium } from '../consortium/scripted-consortium.ts'
 import type { Violation } from '../invariants/watch.ts'
 
 /**
- * Situations of one member alone, for rules that never come into play with at most f faulty members: the last line of defence
+ * Situations of a single member, for rules that never matter with at most f faulty members: the last line of defence
  * against more, and the verifier of signatures, which simulated consortia replace.
  */
 export const seatSituations: Readonly<Record<string, () => Violation | undefined>> = {
@@ -15,7 +15,7 @@ export const seatSituations: Readonly<Record<string, () => Violation | undefined
   'held-back': signsAtOnce
 }
 
-/** A member that attested one cut comes back, and more than f faulty ones let it commit another. */
+/** A member that attested one cut restarts, and more than f faulty ones make it commit another. */
 function attestsAgain(): Violation | undefined {
   const table = new ScriptedConsortium(4)
   const self = 0
@@ -50,12 +50,15 @@ function acceptsSmallOrder(): Violation | undefined {
   return fits.length > 1 ? { invariant: 'forgery', text: 'one signature fits two messages' } : undefined
 }
 
-/** A member that has just begun does not know yet whether another copy of it runs: handshakes are code of the shell. */
+/**
+ * A member that has just started does not know yet whether another copy of it is running: handshakes are the shell's
+ * task.
+ */
 function signsAtOnce(): Violation | undefined {
   const seat = new ScriptedConsortium(4).sitAgain(0, [], undefined, true)
   seat.timeout('train')
   seat.timeout('gather')
   return seat.done('broadcast').length > 0
-    ? { invariant: 'copied', text: 'a member signs before it has heard that it is the only copy' }
+    ? { invariant: 'copied', text: 'a member signs before it knows that it is the only copy' }
     : undefined
 }

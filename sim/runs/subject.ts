@@ -1,4 +1,4 @@
-/** What is run of a simulation, with the protocol as it is or with a mutant's (`mutants/load.ts`). */
+/** The entry points of a simulation, run with the unmodified protocol or with a mutant's (`mutants/load.ts`). */
 
 export { runScenario, runSeed } from './run-seed.ts'
 export { runSituation } from './run-situation.ts'

@@ -12,13 +12,13 @@ import {
   type Weather
 } from './scenario.ts'
 
-/** Rounds that a seed seals. */
+/** Number of rounds that a seed seals. */
 const ROUNDS = 5
 /** Trainers of a large consortium in a round: each additional one costs n² endorsements. */
 const TRAINERS_OF_MANY = 5
-/** Most members that forward to each other: each message costs n² deliveries. */
+/** Maximum number of members that forward to each other: each message costs n² deliveries. */
 const GOSSIPING_MAX = 7
-/** One seed in this number has real Ed25519 signatures, and an envelope check of its own for each receiver. */
+/** One seed in this many has real Ed25519 signatures, and a separate envelope check for each receiver. */
 const REAL_EVERY = 25
 
 /** Plans of the adversary, each of which needs the lock, the proof or the count of votes to be exactly right. */
@@ -49,14 +49,17 @@ const APART: ReadonlySet<Behaviour> = new Set([
 
 /** Views by which one member is left behind. */
 const OUTRUN_VIEWS = 24
-/** Vote times that are long compared with their growth: a member that goes through every view is late, one that jumps is not. */
+/**
+ * Vote times that are long compared with their growth: a member that passes through every view is late, one that jumps
+ * is not.
+ */
 const OUTRUN_TIMEOUTS = { proposeMs: 200, voteMs: 4_000, growthMs: 10 }
 const OUTRUN_HEAL_MS = 400_000
 
 /**
  * Draws a run from its seed: a quarter of them with ten members or more, one in fifty with forty.
  *
- * @param rounds that it seals at least
+ * @param rounds minimum number of rounds to seal
  */
 export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
   const random = new SeededRandom(seed * 2_654_435_761)
@@ -65,7 +68,7 @@ export function drawScenario(seed: number, rounds = ROUNDS): Scenario {
   const faulty = drawFaulty(members, random)
   const isOutrun = members >= 4 && members <= 7 && faulty.length > 0 && random.chance(0.04)
   const hasty = random.chance(0.3)
-  // Slower than the first timeouts: only growing ones get a proposal through.
+  // Slower than the first timeouts: only growing timeouts let a proposal through.
   const calm: [number, number] =
     !isOutrun && random.chance(0.08) ? [800, 1_200] : [5, random.between(20, 120)]
   const spare = drawSpare(members, faulty, rounds, random)
@@ -133,8 +136,8 @@ function drawBehaviours(random: SeededRandom): Behaviour[] {
 }
 
 /**
- * In half of the small consortia members forward and judge each other, one honest member may be slow, and the faulty ones may
- * set it against the others. Drawn from numbers of its own, so that the rest of a seed stays what it was.
+ * In half of the small consortia members forward and judge each other, one honest member may be slow, and the faulty
+ * ones may set it against the others. Drawn from a separate stream, so that the rest of a seed does not change.
  */
 function drawGossip(seed: number, members: number, faulty: readonly FaultyMember[]): Partial<Scenario> {
   const random = new SeededRandom(seed * 40_503 + 1)
@@ -159,8 +162,8 @@ function drawGossip(seed: number, members: number, faulty: readonly FaultyMember
 }
 
 /**
- * Half of the twins are homes that were copied; some of the others announce nothing, or flood beside what else they do. Drawn
- * from numbers of its own, as above.
+ * Half of the twins are homes that were copied; some of the others announce nothing, or additionally flood. Drawn from
+ * a separate stream, as above.
  */
 function drawMore(seed: number, faulty: readonly FaultyMember[]): readonly FaultyMember[] {
   const random = new SeededRandom(seed * 65_537 + 1)
@@ -191,8 +194,8 @@ function drawJoins(members: number, random: SeededRandom): Partial<Scenario> {
 }
 
 /**
- * Events that cost the honest members one of their number for a while, if a quorum remains: a member leaves, is evicted, is
- * away and comes back, loses its disk, or computes wrongly.
+ * Events that temporarily remove an honest member, if a quorum remains: a member leaves, is evicted, is away and comes
+ * back, loses its disk, or computes wrongly.
  */
 function drawSpare(
   members: number,

@@ -6,7 +6,7 @@ export const BEHAVIOURS = [
   'silent',
   /** Sends to, and serves, only some members. */
   'selective',
-  /** Runs as two live copies of one identity, each from the beginning and with a log of its own, and sees nothing in it. */
+  /** Runs as two live copies of one identity from the beginning, each with its own log, and ignores that. */
   'twin',
   /** Its home is copied in the second round, log included, and both copies follow the protocol. */
   'copied',
@@ -17,7 +17,7 @@ export const BEHAVIOURS = [
   'equivocates-prevote',
   'equivocates-precommit',
   'equivocates-attestation',
-  /** Votes, and never announces an adapter. */
+  /** Votes, but never announces an adapter. */
   'announces-nothing',
   /** Endorses, then serves no blocks. */
   'withholds-blocks',
@@ -41,13 +41,16 @@ export const BEHAVIOURS = [
   'trains-harm',
   /** Repeats old messages of any member. */
   'replays',
-  /** Makes messages in others' names, from outsiders, and on other parents. */
+  /** Creates messages in others' names, from outsiders, and on other parents. */
   'forges',
   /** Sends many distinct messages: of one view, of views far ahead, of the next round. */
   'floods',
-  /** Sends votes of later and later views, many more than a round can need. */
+  /** Sends votes for later and later views, many more than a round can need. */
   'floods-uselessly',
-  /** Signs what is faulty, and sends it to members that are a round behind: it does not show there, and they pass it on. */
+  /**
+   * Signs faulty messages and sends them to members that are a round behind, which cannot see the fault and forward
+   * them.
+   */
   'errs-early',
   'attests-false-digests'
 ] as const
@@ -59,27 +62,27 @@ export interface FaultyMember {
   readonly behaviours: readonly Behaviour[]
 }
 
-/** Stops a member in the middle of its work. */
+/** Stops a member while it is working. */
 export interface Crash {
   readonly member: number
-  /** Number of its effects in the round that are still carried out; the next one may be a half-written record. */
+  /** Number of its effects in the round that are still carried out; the next may be a half-written record. */
   readonly afterEffects: number
   readonly downMs: number
-  /** Whether the log, and with it everything that the member knew, is lost when it comes back. */
+  /** Whether the log, and with it everything that the member knew, is lost when it restarts. */
   readonly losesLog: boolean
 }
 
-/** What the faulty members and the network do together in a view (`adversary/script.ts`). */
+/** What the faulty members and the network jointly do in a view (`adversary/script.ts`). */
 export type Act =
   /** A quorum prevotes a cut, and no honest member sees that quorum. */
   | 'hide-polka'
-  /** A cut is locked by some, and one member alone sees the precommits that decide it. */
+  /** Some members lock a cut, and only one member sees the precommits that decide it. */
   | 'lock'
-  /** A cut is locked by some, and no member sees it decided. */
+  /** Some members lock a cut, and no member sees it decided. */
   | 'half-lock'
-  /** Proposals are held back: the view ends with nothing. */
+  /** Proposals are held back: the view ends without a cut. */
   | 'starve'
-  /** The same, and one honest member hears nothing of it, so that it falls views behind the others. */
+  /** The same, and one honest member hears nothing of it, so that it falls several views behind. */
   | 'outrun'
   /** A faulty proposer makes a fresh proposal of another cut. */
   | 'break-fresh'
@@ -90,28 +93,28 @@ export type Act =
   /** A faulty proposer puts a manifest without a certificate into its cut. */
   | 'smuggle'
 
-/** A plan for the views of a round; acts that need a faulty proposer wait, starving, for one. */
+/** A plan for the views of a round; acts that need a faulty proposer starve the views until there is one. */
 export interface Script {
   readonly acts: readonly Act[]
-  /** What the faulty members do with their votes once the acts are over. */
+  /** How the faulty members vote once the acts are over. */
   readonly afterwards: 'silent' | 'loyal'
-  /** Draws which member is the witness of a lock, and which members lock. */
+  /** Determines which member witnesses a lock, and which members lock. */
   readonly draw: number
 }
 
 /** What happens in a round until it heals. */
 export interface Weather {
-  /** Milliseconds after the first honest member began the round at which it heals at the latest. */
+  /** Latest time of healing, milliseconds after the first honest member began the round. */
   readonly healMs: number
   /** One-way delay, milliseconds. */
   readonly delay: readonly [number, number]
   readonly loss: number
   readonly duplication: number
-  /** Whether messages that a partition or a script held back are lost, or come when the round heals. */
+  /** Whether messages held back by a partition or script are lost, or delivered when the round heals. */
   readonly losesHeld: boolean
   /** Side of every member (of a twin's first copy; the second is on the other side), or none. */
   readonly partition?: readonly number[]
-  /** If given, sides are drawn again for every view, from this number. */
+  /** If given, sides are drawn again for every view from this seed. */
   readonly partitionByView?: number
   readonly script?: Script
   readonly crashes: readonly Crash[]
@@ -130,13 +133,13 @@ export const CALM: Weather = {
   untrained: []
 }
 
-/** Rule 11: a peer that is to join or to leave, from a round on. */
+/** Rule 11: a peer that is to join or leave from a round on. */
 export interface MembershipPlan {
   readonly round: number
   readonly type: 'join' | 'leave' | 'evict'
   /** Joining people come after the members: `members`, `members + 1` and so on. */
   readonly person: number
-  /** Members that ask for it, if not every honest member does. */
+  /** Members that request it, if not every honest member does. */
   readonly by?: readonly number[]
 }
 
@@ -153,10 +156,10 @@ export interface Scenario {
   readonly weather: readonly Weather[]
   /** One-way delay once a round has healed, milliseconds. */
   readonly calmDelay: readonly [number, number]
-  /** How fast every member's clock runs. */
+  /** The speed of every member's clock. */
   readonly clocks: readonly number[]
   readonly syncEveryMs: number
-  /** How long a training takes, milliseconds, and how long fetches and builds do, if not as usual. */
+  /** Duration of training, milliseconds, and of fetches and builds if not the default. */
   readonly trainMs?: readonly [number, number]
   readonly workMs?: readonly [number, number]
   /** People that are not in the charter, and follow until they are admitted. */
@@ -169,11 +172,11 @@ export interface Scenario {
   /** Whether sealed rounds are kept to the end, and not only while a member may need them. */
   readonly keepsAll?: boolean
   /**
-   * Whether members forward what they accept, keep scores of their neighbours and shut out who misbehaves, as the network
-   * does. Else everybody hears everybody, whatever they do.
+   * Whether members forward what they accept, score their neighbours and shut out misbehaving ones, as the network
+   * does. Otherwise everybody hears everybody.
    */
   readonly gossips?: boolean
-  /** By how much longer the builds of members take, milliseconds. */
+  /** Additional duration of members' builds, milliseconds. */
   readonly slow?: readonly { readonly member: number; readonly buildMs: number }[]
   readonly charter?: Partial<Pick<Charter, 'trainers' | 'committee' | 'heldOutVeto' | 'retain'>>
 }

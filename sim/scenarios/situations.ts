@@ -17,7 +17,7 @@ const TIMEOUTS = {
   growthMs: 200
 }
 
-/** Four members, one of them faulty, for one round; the seed decides who proposes when. */
+/** Four members, one of them faulty, for one round; the seed determines the proposers. */
 function small(seed: number, weather: Partial<Weather>, behaviours: readonly Behaviour[]): Scenario {
   return {
     ...drawScenario(1),
@@ -40,7 +40,7 @@ function small(seed: number, weather: Partial<Weather>, behaviours: readonly Beh
 
 const script = (...acts: Act[]) => ({ script: { acts, afterwards: 'silent', draw: 1 } }) as const
 
-/** A situation that shows a mutant, as a scenario; no scenario knows of any mutant. */
+/** Situations that expose mutants, as scenarios; no scenario knows of any mutant. */
 export const situations: Record<string, (seed: number) => Scenario> = {
   lock: (seed) => small(seed, script('lock', 'break-fresh'), ['replays']),
   proof: (seed) => small(seed, script('lock', 'break-without-polka'), ['replays']),
@@ -121,7 +121,7 @@ export const situations: Record<string, (seed: number) => Scenario> = {
   })
 }
 
-/** Two ask to join at once; all ask for it, or these. */
+/** Two peers ask to join at once; all members request it, or only these. */
 function joining(by: readonly number[] | undefined): Partial<Scenario> {
   const plan = (person: number): MembershipPlan => ({ round: 1, type: 'join', person, ...(by && { by }) })
   return { joiners: 2, changes: [plan(4), plan(5)] }
@@ -136,11 +136,11 @@ const comingAndGoing: Partial<Scenario> = {
   ]
 }
 
-/** A member stops somewhere in the round, and comes back, with its log or without. */
+/** A member stops somewhere in the round, and restarts with or without its log. */
 function crashing(seed: number, losesLog: boolean): Scenario {
   const crashes = [{ member: 2, afterEffects: 4 + 3 * seed, downMs: 200, losesLog }]
   return { ...small(seed, { crashes, delay: [5, 900], healMs: 30_000 }, []), faulty: [] }
 }
 
-/** Most seeds that are tried for a situation; most mutants show on the first. */
+/** Maximum number of seeds tried for a situation; most mutants show on the first. */
 export const SITUATION_SEEDS = 48

@@ -8,7 +8,7 @@ interface Entry {
 export class EventQueue {
   readonly #heap: Entry[] = []
   #order = 0
-  /** Milliseconds since the simulation began. */
+  /** Milliseconds since the start of the simulation. */
   now = 0
 
   later(milliseconds: number, run: () => void): void {

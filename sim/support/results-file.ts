@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 
 /**
- * Results of earlier runs, one JSON object per line, the last of each key; a last line that was being written when its run
- * stopped is left out.
+ * Results of earlier runs, one JSON object per line; the last result of each key counts, and an incomplete last line is
+ * ignored.
  */
 export function readResults<Result>(file: string, keyOf: (result: Result) => unknown): Result[] {
   if (!existsSync(file)) return []

@@ -1,4 +1,4 @@
-/** A seeded source of numbers for simulations: mulberry32. */
+/** A seeded random number generator for simulations: mulberry32. */
 export class SeededRandom {
   #state: number
 
@@ -14,7 +14,7 @@ export class SeededRandom {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** Uniform whole number in [low, high]. */
+  /** Uniform integer in [low, high]. */
   between(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1))
   }

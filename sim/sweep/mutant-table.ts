@@ -1,21 +1,21 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { loadSubject, MUTANTS } from '../mutants/index.ts'
 import type { SeedResult } from '../runs/run-seed.ts'
 import { SITUATION_SEEDS, situations } from '../scenarios/situations.ts'
 import { appendResult, readResults } from '../support/results-file.ts'
+import { writeBetweenMarks } from '../support/write-between-marks.ts'
 import { sweep } from './sweep.ts'
 
 /** Result of one mutant. */
 export interface MutantResult {
   readonly mutant: string
-  /** Seeds that ran until it was killed. */
+  /** Number of seeds run until it was killed. */
   readonly seeds: number
   /** The seed that ran first. */
   readonly from: number
   readonly caught?: Pick<SeedResult, 'seed' | 'failure'> | undefined
 }
 
-/** Runs every mutant in its own situation, from the first seed on, until a run shows it. */
+/** Runs every mutant in its own situation, from the first seed on, until a run exposes it. */
 export async function runSituations(
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
@@ -36,7 +36,7 @@ export async function runSituations(
   return results
 }
 
-/** Which drawn seeds to run, in how many processes, and the results of an earlier run. */
+/** The drawn seeds to run, the number of processes, and the results of an earlier run. */
 interface DrawnOptions {
   readonly seeds: number
   readonly from: number
@@ -44,13 +44,13 @@ interface DrawnOptions {
   readonly known: readonly MutantResult[]
 }
 
-/** Runs every mutant until a drawn seed shows it. */
+/** Runs every mutant until a drawn seed exposes it. */
 export async function runMutants(
   { seeds, from, jobs, known }: DrawnOptions,
   onResult: (result: MutantResult) => void = () => {}
 ): Promise<MutantResult[]> {
   const results: MutantResult[] = []
-  // Mutants that only a single member's situation shows never show in a run with at most f faulty members.
+  // Mutants exposed only by a single member's situation never show in a run with at most f faulty members.
   for (const mutant of Object.keys(situations)) {
     const before = known.find(
       (result) =>
@@ -106,7 +106,7 @@ export async function mutantTable(
   const results = drawn ? await runMutants({ ...options, known }, note) : await runSituations(note)
   const table = tableOf(results)
   const survivors = results.filter(({ caught }) => caught === undefined).map(({ mutant }) => mutant)
-  if (document !== undefined) writeInto(document, drawn ? 'drawn' : 'situations', table)
+  if (document !== undefined) writeBetweenMarks(document, drawn ? 'drawn' : 'situations', table)
   console.log(json ? JSON.stringify({ mutants: results.length, survivors }) : table)
   return survivors.length === 0
 }
@@ -117,15 +117,4 @@ function tableOf(results: readonly MutantResult[]): string {
     return `| \`${mutant}\` | ${MUTANTS[mutant]!.says} | ${by} | ${caught === undefined ? `> ${seeds}` : seeds} |`
   })
   return ['| mutant | what is broken | killed by | seeds needed |', '|---|---|---|---|', ...rows].join('\n')
-}
-
-/** Replaces the table between the marks of that name. */
-function writeInto(document: string, mark: string, table: string): void {
-  const text = readFileSync(document, 'utf8')
-  const [start, end] = [`<!-- ${mark} -->\n`, '<!-- end -->']
-  const from = text.indexOf(start) + start.length
-  const to = text.indexOf(end, from)
-  if (!text.includes(start) || to < 0)
-    throw new Error(`${document} lacks the marks ${start.trim()} and ${end}`)
-  writeFileSync(document, `${text.slice(0, from)}\n${table}\n\n${text.slice(to)}`)
 }

@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import type { SeedResult } from '../runs/run-seed.ts'
 
-/** What `--json` prints of a sweep. */
+/** A sweep's summary as printed by `--json`. */
 export interface SweepSummary {
   readonly seeds: number
   readonly violations: number
@@ -10,7 +10,7 @@ export interface SweepSummary {
   readonly failures: readonly { seed: number; invariant: string; replay: string }[]
 }
 
-/** The command that runs a seed again. */
+/** The command that repeats a seed. */
 export function replayOf(seed: number, mutant?: string, rounds?: number): string {
   const mutate = mutant === undefined ? '' : ` --mutate ${mutant}`
   return `npm run sim -- --from ${seed} --seeds 1${rounds === undefined ? '' : ` --rounds ${rounds}`}${mutate}`
@@ -33,38 +33,83 @@ export function summarise(results: readonly SeedResult[], mutant?: string, round
   }
 }
 
-/** A table of the seeds by number of members. */
+/** What a table says of the seeds with one number of members. */
+interface SizeRow {
+  readonly members: number
+  readonly seeds: number
+  /** Seeds with as many faulty members as there may be; undefined where there may be none. */
+  readonly withFaulty: number | undefined
+  readonly rounds: number
+  readonly voidRounds: number
+  readonly highestView: number
+  readonly cpuSeconds: number
+}
+
+const HEAD = ['members', 'seeds', 'with f faulty', 'rounds', 'void', 'highest view', 'CPU s']
+
+/** A table of the seeds by number of members, for a terminal. */
 export function histogram(results: readonly SeedResult[]): string {
   const table = new Table({
-    head: ['members', 'seeds', 'with f faulty', 'rounds', 'void', 'highest view', 'CPU s'],
-    colAligns: ['right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: HEAD,
+    colAligns: HEAD.map(() => 'right'),
     style: { head: [], border: [] }
   })
+  for (const row of sizeRows(results)) table.push(cells(row))
+  return [table.toString(), ...sharesOf(results).map(([what, share]) => `${what}: ${share}`)].join('\n')
+}
+
+/** A sweep as Markdown, for docs/results/simulation.md. */
+export function sweepMarkdown(results: readonly SeedResult[]): string {
+  const { seeds, rounds, violations, stalls } = summarise(results)
+  const cpuMs = results.reduce((sum, each) => sum + each.cpuMs, 0)
+  const count = (value: number) => value.toLocaleString('en-US')
+  const line = (texts: readonly (string | number)[]) => `| ${texts.join(' | ')} |`
+  return [
+    `**${count(seeds)} seeds, ${count(rounds)} rounds, ${violations} violations, ${stalls} stalls**, ${(cpuMs / 1_000 / seeds).toFixed(2)} CPU s a seed.`,
+    '',
+    ...sharesOf(results).map(([what, share]) => `- ${what}: ${share}`),
+    '',
+    line(HEAD),
+    line(HEAD.map(() => '---')).replaceAll(' ', ''),
+    ...sizeRows(results).map((row) => line(cells(row)))
+  ].join('\n')
+}
+
+function cells(row: SizeRow): (string | number)[] {
+  const { members, seeds, withFaulty, rounds, voidRounds, highestView, cpuSeconds } = row
+  return [members, seeds, withFaulty ?? '', rounds, voidRounds, highestView, cpuSeconds.toFixed(1)]
+}
+
+function sizeRows(results: readonly SeedResult[]): SizeRow[] {
   const sizes = [...new Set(results.map(({ members }) => members))].sort((left, right) => left - right)
-  for (const size of sizes) {
-    const of = results.filter(({ members }) => members === size)
-    const most = Math.floor((size - 1) / 3)
+  return sizes.map((members) => {
+    const of = results.filter((each) => each.members === members)
+    const most = Math.floor((members - 1) / 3)
     const sum = (value: (result: SeedResult) => number) =>
       of.reduce((total, result) => total + value(result), 0)
-    table.push([
-      size,
-      of.length,
-      most === 0 ? '' : of.filter(({ faulty }) => faulty === most).length,
-      sum(({ rounds }) => rounds),
-      sum(({ voidRounds }) => voidRounds),
-      Math.max(...of.map(({ highestView }) => highestView)),
-      (sum(({ cpuMs }) => cpuMs) / 1000).toFixed(1)
-    ])
-  }
+    return {
+      members,
+      seeds: of.length,
+      withFaulty: most === 0 ? undefined : of.filter(({ faulty }) => faulty === most).length,
+      rounds: sum(({ rounds }) => rounds),
+      voidRounds: sum(({ voidRounds }) => voidRounds),
+      highestView: Math.max(...of.map(({ highestView }) => highestView)),
+      cpuSeconds: sum(({ cpuMs }) => cpuMs) / 1000
+    }
+  })
+}
+
+function sharesOf(results: readonly SeedResult[]): [what: string, share: string][] {
   const share = (part: number, whole: number) =>
     whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`
   const large = results.filter(({ members }) => members >= 4)
   const full = large.filter(({ members, faulty }) => faulty === Math.floor((members - 1) / 3))
+  const ofSize = (is: (members: number) => boolean) =>
+    share(results.filter(({ members }) => is(members)).length, results.length)
   return [
-    table.toString(),
-    `ten members or more: ${share(results.filter(({ members }) => members >= 10).length, results.length)}`,
-    `forty members: ${share(results.filter(({ members }) => members === 40).length, results.length)}`,
-    `f faulty, of those with four or more: ${share(full.length, large.length)}`,
-    `closest to the time limit: ${share(Math.max(0, ...results.map(({ strain }) => strain)), 1)}`
-  ].join('\n')
+    ['ten members or more', ofSize((members) => members >= 10)],
+    ['forty members', ofSize((members) => members === 40)],
+    ['f faulty, of those with four or more', share(full.length, large.length)],
+    ['closest to the time limit', share(Math.max(0, ...results.map(({ strain }) => strain)), 1)]
+  ]
 }

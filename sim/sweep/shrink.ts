@@ -10,7 +10,7 @@ export interface ShrunkScenario {
 }
 
 /**
- * Simplifies a failing scenario: removes one thing after another while the run still violates the same invariant.
+ * Simplifies a failing scenario: removes one thing at a time while the run still violates the same invariant.
  *
  * @throws {RangeError} for a scenario that does not fail
  */
@@ -37,7 +37,7 @@ export async function shrink(
   return { mutant: mutant ?? null, invariant, scenario: least }
 }
 
-/** Scenarios with one thing removed, the largest first. */
+/** Scenarios with one thing removed, the largest removals first. */
 function* simplerOnes(scenario: Scenario): Generator<Scenario> {
   const { rounds, weather, faulty, clocks, members } = scenario
   if (rounds > 1) yield { ...scenario, rounds: 1, weather: weather.slice(0, 1) }
@@ -54,7 +54,7 @@ function* simplerOnes(scenario: Scenario): Generator<Scenario> {
       if (behaviours.length > 0)
         yield { ...scenario, faulty: replaced(faulty, index, { ...member, behaviours }) }
   const isNamed = faulty.some(({ member }) => member === members - 1)
-  // With more than f faulty members the protocol guarantees nothing, and the scenario would show nothing.
+  // With more than f faulty members the protocol guarantees nothing, so the scenario would prove nothing.
   const isTolerated = faulty.length <= Math.floor((members - 2) / 3)
   if (members > 1 && isTolerated && !isNamed && (scenario.joiners ?? 0) === 0)
     yield { ...scenario, members: members - 1 }

@@ -2,16 +2,16 @@ import { fork } from 'node:child_process'
 import { loadSubject } from '../mutants/index.ts'
 import type { SeedResult } from '../runs/run-seed.ts'
 
-/** What to run. */
+/** Options of a sweep. */
 export interface SweepOptions {
   readonly from: number
   readonly seeds: number
   readonly mutant?: string | undefined
-  /** Processes that share the seeds. */
+  /** Number of processes among which the seeds are divided. */
   readonly jobs: number
-  /** Whether to stop at the first failure: a mutant needs to be killed only once. */
+  /** Whether to stop at the first failure: a mutant needs to be killed once only. */
   readonly untilFailure?: boolean
-  /** Rounds that every seed seals at least. */
+  /** Minimum number of rounds that every seed seals. */
   readonly rounds?: number | undefined
   /** Seeds of an earlier run, which are skipped. */
   readonly done?: ReadonlySet<number>
@@ -26,7 +26,7 @@ export interface Assignment {
   readonly untilFailure: boolean
 }
 
-/** Runs seeds, spread over processes where `jobs` is above one; results come in the order of their seeds. */
+/** Runs seeds, in several processes if `jobs` is above one; results are in the order of seeds. */
 export async function sweep(options: SweepOptions): Promise<SeedResult[]> {
   const { from, seeds, mutant, jobs, rounds, done, untilFailure = false, onResult } = options
   const results: SeedResult[] = []
@@ -61,7 +61,7 @@ function inProcess(assignment: Assignment, take: (result: SeedResult) => void): 
   return new Promise((resolve, reject) => {
     const worker = fork(new URL('./sweep-worker.js', import.meta.url), {
       serialization: 'advanced',
-      // Simulations create many short-lived objects: a larger young generation collects them at less cost.
+      // Simulations create many short-lived objects: a larger young generation collects them more cheaply.
       execArgv: ['--max-semi-space-size=64']
     })
     worker.on('message', (message: SeedResult | 'done') => {

@@ -7,13 +7,13 @@ import type { RoundContext } from '../../src/protocol/round/context.ts'
 /** A member's envelope check. */
 export interface EnvelopeCheck {
   readonly verify: Verify
-  /** Notes a message that was just made: a check that shares its work need not decode it again. */
+  /** Registers a message just created, so that a shared check need not decode it again. */
   know(message: Message): void
   decode(bytes: Uint8Array): Envelope
   judge(context: RoundContext, envelope: Envelope): Judgement
 }
 
-/** Every receiver decodes and judges for itself, as peers do. */
+/** Every receiver decodes and judges separately, as peers do. */
 export function plainCheck(verify: Verify): EnvelopeCheck {
   return {
     verify,
@@ -23,7 +23,7 @@ export function plainCheck(verify: Verify): EnvelopeCheck {
   }
 }
 
-/** Both are pure functions: members in the same context share one judgement of the same bytes. */
+/** Decoding and judging are pure functions: members in the same context share the judgement of the same bytes. */
 export function memoisedCheck(verify: Verify): EnvelopeCheck {
   const envelopes = new WeakMap<Uint8Array, Envelope>()
   const judgements = new WeakMap<Envelope, Map<string, Judgement>>()

@@ -4,24 +4,24 @@ import { BanList } from '../../src/node/network/limits/ban-list.ts'
 import { type Copy, isHonest } from '../consortium/copy.ts'
 import type { World } from './world.ts'
 
-/** What one copy has on record of another. */
+/** What one copy has recorded about another. */
 interface Invalid {
   count: number
   at: number
 }
 
-/** What one copy makes of its neighbours. */
+/** One copy's records of its neighbours. */
 interface Opinion {
   readonly bans: BanList
   readonly invalid: Map<string, Invalid>
-  /** Of what every neighbour brings of every author, and of what is taken of an author. */
+  /** Budgets for what each neighbour delivers per author, and for what is accepted per author. */
   readonly edges: MessageBudgets
   readonly authors: MessageBudgets
 }
 
 /**
- * What every copy makes of those that it is connected to: the peer limits with their bans, and gossipsub's score. Notes when
- * an honest member shuts out another.
+ * Every copy's records of its connected peers: the peer limits with their bans, and gossipsub's score. Detects when an
+ * honest member shuts out another.
  */
 export class Neighbours {
   readonly #world: World
@@ -31,17 +31,20 @@ export class Neighbours {
     this.#world = world
   }
 
-  /** Whether one copy still takes what another sends by gossip. */
+  /** Whether one copy still accepts another's gossip. */
   hears(copy: Copy, from: Copy): boolean {
     return this.areConnected(copy, from) && this.#score(copy, from) >= SCORE_THRESHOLDS.graylistThreshold
   }
 
-  /** Whether neither has hung up on the other. */
+  /** Whether neither has disconnected from the other. */
   areConnected(copy: Copy, other: Copy): boolean {
     return !this.#hasBanned(copy, other) && !this.#hasBanned(other, copy)
   }
 
-  /** A copy got from another what no peer passes on. @param isGossip whether it came by gossip, which keeps a score too */
+  /**
+   * A copy received something from another that no honest peer forwards. @param isGossip whether it came by gossip,
+   * which keeps a score too
+   */
   reject(copy: Copy, from: Copy, isGossip: boolean, what: string): void {
     if (isGossip) {
       const { invalid } = this.#opinionOf(copy)
@@ -51,13 +54,13 @@ export class Neighbours {
     this.blame(copy, from, what)
   }
 
-  /** Whether a copy looks at one more message of an author that a neighbour brings. */
+  /** Whether a copy looks at one more message by an author from this neighbour. */
   mayBring(copy: Copy, from: Copy, author: Copy): boolean {
     const isTaken = this.#opinionOf(copy).edges.take(`${from.name} ${author.person}`, this.#world.queue.now)
     return isTaken || this.#drops(copy, author, from)
   }
 
-  /** Whether a copy takes one more message of an author, after its signature. */
+  /** Whether a copy accepts one more message of an author, after verifying its signature. */
   maySay(copy: Copy, author: Copy): boolean {
     const isTaken = this.#opinionOf(copy).authors.take(`${author.person}`, this.#world.queue.now)
     return isTaken || this.#drops(copy, author, author)
@@ -69,7 +72,7 @@ export class Neighbours {
     return false
   }
 
-  /** A copy holds a false message against another. */
+  /** A copy charges another with an invalid message. */
   blame(copy: Copy, offender: Copy, what: string): void {
     const ban = this.#opinionOf(copy).bans.note(offender.name, 'false', this.#world.queue.now)
     if (ban !== undefined) this.#shutsOut(copy, offender, what)

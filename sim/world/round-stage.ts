@@ -9,7 +9,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 /** Kinds whose slot is a view. */
 const VIEW_KINDS: ReadonlySet<string> = new Set(['proposal', 'prevote', 'precommit'])
 
-/** One round as the network sees it: its weather, what was said in it, and what is held back until it heals. */
+/** One round as the network sees it: its network conditions, its messages, and those held back until it heals. */
 export class RoundStage {
   readonly context: RoundContext
   readonly weather: Weather
@@ -19,7 +19,7 @@ export class RoundStage {
   readonly #indices = new Map<string, number>()
   readonly #held: (() => void)[] = []
   healed = false
-  /** Highest view that honest members may reach before it counts as a stall; unlimited until the round has healed. */
+  /** Highest view that honest members may reach before the round counts as stalled; unlimited until it has healed. */
   viewLimit = Number.POSITIVE_INFINITY
 
   constructor(
@@ -63,7 +63,7 @@ export class RoundStage {
     return this.healed || this.script === undefined || this.script.passesCertificate(author)
   }
 
-  /** Changes when something may pass that could not before. */
+  /** Changes when something may pass that was blocked before. */
   get openness(): number {
     return this.healed ? -1 : (this.script?.openness ?? 0)
   }
@@ -80,13 +80,13 @@ export class RoundStage {
     if (!this.weather.losesHeld) this.#held.push(deliver)
   }
 
-  /** Lets everything through from now on. */
+  /** Lets everything pass from now on. */
   heal(): void {
     this.healed = true
     for (const deliver of this.#held.splice(0)) deliver()
   }
 
-  /** Copies whose software is in this round now. */
+  /** Copies that are currently in this round. */
   present(): Copy[] {
     return this.#copies.filter(({ state }) => state?.context.round === this.context.round)
   }

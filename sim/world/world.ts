@@ -13,7 +13,7 @@ import type { EnvelopeCheck } from './envelope-check.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { RoundStage } from './round-stage.ts'
 
-/** Observes a run; nothing in the run depends on it. */
+/** Observes a run without affecting it. */
 export interface Observer {
   /** A message that a member broadcasts, at a virtual time in milliseconds. */
   sent?(message: Message, at: number): void
@@ -22,7 +22,7 @@ export interface Observer {
   sealed?(round: number, bytes: Uint8Array, at: number): void
 }
 
-/** What all parts of a simulated network share. */
+/** State shared by all parts of a simulated network. */
 export interface World {
   readonly scenario: Scenario
   readonly observer: Observer
@@ -37,16 +37,16 @@ export interface World {
   /** A key that never belongs to a member. */
   readonly outsider: Signer
   readonly genesis: RoundContext
-  /** By round; those that an honest member began and that are recent. */
+  /** By round: recent rounds that an honest member has begun. */
   readonly stages: Map<number, RoundStage>
   /** Copies that sealed a round. */
   readonly finished: Map<number, Set<Copy>>
   readonly neighbours: Neighbours
-  /** Lets something happen to a copy now. */
+  /** Applies an event to a copy now. */
   event(copy: Copy, event: PeerEvent): void
-  /** Lets something happen to this life of a copy after a while. */
+  /** Applies an event to a copy after a delay, unless it has crashed since. */
   happen(copy: Copy, milliseconds: number, event: PeerEvent): void
-  /** Takes over the state of a step and carries out its effects. */
+  /** Adopts the state of a step and carries out its effects. */
   carryOut(copy: Copy, step: Step): void
 }
 

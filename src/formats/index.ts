@@ -43,7 +43,7 @@ export {
   ggufChunks
 } from './gguf/gguf.ts'
 export { type GgufArchitecture, type GgufLayout, ggufModules, ggufParts } from './gguf/llama-names.ts'
-export { findUnreadKeys, type KeyTable } from './hugging-face/checked-keys.ts'
+export { findUnreadKeys, type KeyTable, unreadKeys } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
 export { unwrappedName } from './hugging-face/wrapped-names.ts'
 export { editJson } from './json/edit-json.ts'

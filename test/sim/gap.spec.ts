@@ -55,7 +55,7 @@ function run(scenario: Scenario, people: readonly number[]): Network {
   network.begin()
   const isOver = () => people.every((person) => network.copies[person]!.sealed.has(scenario.rounds))
   while (!isOver() && network.watch.violations.length === 0)
-    assert.ok(network.queue.runNext(), 'the simulation ran dry')
+    assert.ok(network.queue.runNext(), 'the simulation ran out of events')
   assert.deepEqual(network.watch.violations, [])
   return network
 }

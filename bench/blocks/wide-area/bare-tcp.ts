@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { LabHost } from '../../../lab/network-lab/namespaces.ts'
 import { runJson } from '../../support/run-json.ts'
 
-/** One bare TCP stream between two hosts of the lab, with nobody else on the line. */
+/** One bare TCP stream between two hosts of the lab, with no other traffic on the line. */
 export interface TcpResult {
   readonly megabitsPerSecond: number
   readonly seconds: number
@@ -34,7 +34,7 @@ require('node:net').connect(${PORT}, process.argv[1])
   .on('data', (data) => { bytes += data.length })
 `
 
-/** Lets one host send to another over one TCP stream for so many seconds, and says how fast it was. */
+/** Lets one host send to another over one TCP stream for some seconds, and returns the rate. */
 export async function measureTcp(sender: LabHost, receiver: LabHost, seconds: number): Promise<TcpResult> {
   const [command, ...prefix] = [...sender.prefix, process.execPath, '-e', SENDER, sender.address]
   const sending = spawn(command!, prefix, { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -8,7 +8,7 @@ import type { LineReport } from './wide-area-lab.ts'
 
 /** The TUN device through which packets are delayed. */
 export const DELAY_DEVICE = 'delay'
-/** Packets that may wait for the forwarder to take them. */
+/** Most packets that may wait for the forwarder. */
 const QUEUE_PACKETS = 10_000
 const ANSWER_MS = 10_000
 
@@ -22,7 +22,9 @@ export class DelayLine {
     this.#lines = createInterface(forwarder.stdout)
   }
 
-  /** Makes the device in a namespace and begins to forward. @throws {Error} with what the forwarder said, or `timeout` */
+  /**
+   * Creates the device in a namespace and starts to forward. @throws {Error} with what the forwarder said, or `timeout`
+   */
   static async start(namespaces: Namespaces, namespace: string, delayMs: number): Promise<DelayLine> {
     const python = (await findPython()) ?? 'python3'
     const script = join(packageRoot(), 'bench', 'blocks', 'wide-area', 'delay-line.py')
@@ -35,7 +37,7 @@ export class DelayLine {
     })
     const line = new DelayLine(forwarder)
     const ended = once(forwarder, 'exit').then(() => {
-      throw new Error(`the forwarder of packets does not run: ${standardError.trim()}`)
+      throw new Error(`the packet forwarder is not running: ${standardError.trim()}`)
     })
     ended.catch(() => undefined)
     await Promise.race([line.#nextLine(), ended])
@@ -61,7 +63,7 @@ export class DelayLine {
   }
 }
 
-/** A Python of the system's; it needs nothing beyond the standard library. */
+/** The system's Python; only the standard library is needed. */
 export async function findPython(): Promise<string | undefined> {
   for (const python of ['/usr/bin/python3', 'python3']) {
     const works = await new Promise<boolean>((resolve) => {

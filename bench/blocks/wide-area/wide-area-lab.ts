@@ -11,54 +11,54 @@ import {
 } from '../../../lab/network-lab/namespaces.ts'
 import { DELAY_DEVICE, DelayLine, findPython } from './delay-line.ts'
 
-/** What the lines of a lab are like. */
+/** Properties of the lines of a lab. */
 export interface LineOptions {
   readonly hosts: number
-  /** Of every host's line, in each direction. */
+  /** Rate of every host's line, in each direction. */
   readonly megabitsPerSecond: number
-  /** From one host to another, one way. */
+  /** One-way delay from one host to another. */
   readonly delayMs: number
-  /** Packets lost between two hosts, of a thousand. */
+  /** Packets lost between two hosts, per thousand. */
   readonly lossPerMille: number
 }
 
-/** Hosts that are each connected by a line of its own with a rate, a delay and loss. */
+/** Hosts that are each connected by a separate line with a rate, a delay and loss. */
 export interface WideAreaLab {
   readonly hosts: readonly LabHost[]
-  /** What TCP uses on them. */
+  /** TCP's congestion control on the hosts. */
   readonly congestionControl: string
-  /** What the line has carried; for once, at the end. */
+  /** What the line has carried; call once, at the end. */
   endLine(): Promise<LineReport>
-  /** Removes all namespaces; what still runs in them has to be stopped before. */
+  /** Removes all namespaces; processes in them must be stopped first. */
   end(): Promise<void>
 }
 
-/** What the forwarder that delays packets tells of itself: whether the machine kept up with the network it played. */
+/** The forwarder's statistics: whether the machine kept up with the emulated network. */
 export interface LineReport {
   readonly packets: number
   readonly dropped: number
-  /** By how much packets left later than they should, milliseconds rounded down, 99th percentile. */
+  /** How late packets left, milliseconds rounded down, 99th percentile. */
   readonly lateMs99: number
 }
 
 const TC_COMMAND: LabCommand = { command: 'tc', option: '-V', debianPackage: 'iproute2' }
 const GATEWAY = publicAddress(1)
-/** Where a packet that has come off a host's line goes first. */
+/** Where a packet goes first after a host's line. */
 const DELAY_TABLE = '100'
-/** Longest wait for a place on a line, as in an ordinary router; what comes beyond is dropped. */
+/** Longest queueing time on a line, as in an ordinary router; packets beyond are dropped. */
 const QUEUE_MS = 100
 /**
- * Without loss, packets of a connection travel in bundles, as a network card gets them: one at a time, two cores could not
- * carry eight lines of 50 Mbit/s, and it is not them that is to be measured.
+ * Without loss, packets of a connection travel in bundles, as a network card gets them: one at a time, two cores could
+ * not carry eight lines of 50 Mbit/s, and the cores are not what is measured.
  */
 const BUNDLE_PACKETS = 16
 /**
- * What Linux uses unless told otherwise, or where the machine does not let namespaces have it, its cautious ancestor that
- * all may have. What this machine itself uses would be inherited and may be another, which takes no notice of loss.
+ * Linux's default, or, if the machine does not allow it in namespaces, its more cautious predecessor, which is always
+ * allowed. The machine's own setting would be inherited otherwise, and may be one that ignores loss.
  */
 const CONGESTION_CONTROLS = ['cubic', 'reno']
 
-/** Why no lab can be made here; undefined where it can. */
+/** Why no lab can be created here; undefined if it can. */
 export async function wideAreaObstacle(): Promise<string | undefined> {
   if ((await findPython()) === undefined)
     return 'python3 is missing: it runs the forwarder that delays packets'
@@ -106,7 +106,7 @@ export async function buildWideAreaLab(line: LineOptions): Promise<WideAreaLab> 
       await inHost('ip', 'route', 'add', GATEWAY, 'dev', HOST_PORT)
       await inHost('ip', 'route', 'add', 'default', 'via', GATEWAY)
       congestionControl = await chooseCongestionControl(inHost)
-      // A bundle of packets would be lost as a whole.
+      // Otherwise a bundle of packets would be lost as a whole.
       if (line.lossPerMille > 0) await inHost('ip', 'link', 'set', HOST_PORT, 'gso_max_segs', '1')
       else await inHost('sysctl', '-qw', `net.ipv4.tcp_min_tso_segs=${BUNDLE_PACKETS}`)
       await inHost(...rateLimit(HOST_PORT, line.megabitsPerSecond))
@@ -120,7 +120,7 @@ export async function buildWideAreaLab(line: LineOptions): Promise<WideAreaLab> 
   }
 }
 
-/** @returns the first that the machine lets a namespace have */
+/** @returns the first that the machine allows in a namespace */
 async function chooseCongestionControl(inHost: (...command: string[]) => Promise<string>): Promise<string> {
   let refusal: unknown
   for (const name of CONGESTION_CONTROLS)
@@ -138,7 +138,7 @@ function rateLimit(device: string, megabitsPerSecond: number): string[] {
   return ['tc', 'qdisc', 'add', 'dev', device, 'root', 'tbf', ...rate]
 }
 
-/** Each packet comes from the bridge once, on its way to the forwarder. */
+/** Each packet passes the bridge once, on its way to the forwarder. */
 function lossRules(perMille: number): string {
   return (
     'add table ip loam; add chain ip loam through { type filter hook forward priority 0 ; policy accept ; }; ' +

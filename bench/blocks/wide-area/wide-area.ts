@@ -2,11 +2,11 @@ import { type BenchPeer, exchangeAll, startPeers } from '../bench-peers.ts'
 import { measureTcp, type TcpResult } from './bare-tcp.ts'
 import { buildWideAreaLab, type LineReport } from './wide-area-lab.ts'
 
-/** What the exchange of all blocks took on lines with one rate of loss. */
+/** The cost of exchanging all blocks on lines with one loss rate. */
 export interface LineResult {
   /** Completion ÷ (bytes of blocks into a peer ÷ link rate). */
   readonly timeRatio: number
-  /** How often the busiest author sent its own blocks, in all. */
+  /** How often the busiest author sent its own blocks. */
   readonly authorUploadRatio: number
   readonly seconds: number
   /** Bytes of blocks into a peer, bits a second, of the mean peer. */
@@ -34,7 +34,7 @@ const LINK_MEGABITS = 50
 const DELAY_MS = 40
 const LOSS_PER_MILLE = 10
 const PUBLISHED_MIB = 16
-/** Less, since it takes several times as long. */
+/** Fewer bytes, since it takes several times as long. */
 const PUBLISHED_UNDER_LOSS_MIB = 4
 const PORT = 4001
 const TCP_SECONDS = 8
@@ -42,7 +42,7 @@ const TCP_SECONDS = 8
 /**
  * Lets 8 peers in namespaces exchange what each publishes, without loss and with.
  *
- * @param onLine told of each as soon as it is measured
+ * @param onLine called with each as soon as it is measured
  */
 export async function measureWideArea(
   onLine: (name: string, result: LineResult) => void

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findUnreadKeys, type KeyTable } from '../../formats/hugging-face/checked-keys.ts'
+import { NOTE_KEYS } from '../../formats/hugging-face/note-keys.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import { fullMatcher, patternMatcher } from './module-patterns.ts'
 
@@ -12,6 +13,8 @@ export interface LoraConfig {
   readonly alphaOf: (module: string) => number
   /** Whether PEFT would adapt a module. */
   readonly targets: (module: string) => boolean
+  /** Whether `target_modules` asks for factors of a module by its name or a pattern. */
+  readonly names: (module: string) => boolean
   /** Whether the scale is alpha / √rank. */
   readonly rsLora: boolean
   readonly baseModel: string | undefined
@@ -49,6 +52,7 @@ const KEYS: KeyTable = {
   file: PEFT_CONFIG_FILE,
   used: Object.keys(schema.shape),
   harmless: [
+    ...NOTE_KEYS,
     {
       reason: 'notes',
       keys: ['auto_mapping', 'peft_version', 'revision', 'inference_mode', 'megatron_core', 'eva_config']
@@ -105,6 +109,7 @@ export function readLoraConfig(json: unknown): LoraConfig {
     rankOf: byPattern(raw.rank_pattern ?? {}, raw.r ?? DEFAULT_RANK),
     alphaOf: byPattern(raw.alpha_pattern ?? {}, raw.lora_alpha ?? DEFAULT_ALPHA),
     targets: targetsOf(raw),
+    names: namesOf(raw),
     rsLora: raw.use_rslora ?? false,
     baseModel: raw.base_model_name_or_path ?? undefined
   }
@@ -146,6 +151,11 @@ function targetsOf(raw: RawConfig): (module: string) => boolean {
   const isNamed = nameMatcher(targets)
   const isInLayer = typeof targets === 'string' ? () => true : layerMatcher(raw)
   return (module) => !isExcluded(module) && isNamed(module) && isInLayer(module)
+}
+
+/** As `targetsOf`; without `target_modules`, or with a word for all of them, no module is asked for by name. */
+function namesOf(raw: RawConfig): (module: string) => boolean {
+  return raw.target_modules == null || raw.target_modules === 'all-linear' ? () => false : targetsOf(raw)
 }
 
 function nameMatcher(given: string | readonly string[]): (module: string) => boolean {

@@ -29,6 +29,10 @@ export interface PeftAdapter {
   /** Whether the scale is alpha / √rank. */
   readonly rsLora: boolean
   readonly baseModel: string | undefined
+  /** Whether the config asks for factors of a module by its name or a pattern. */
+  readonly names: (module: string) => boolean
+  /** Copies of the base's parameters in the file, by their names: they mean nothing if the base has the same values. */
+  readonly copies: TensorMap
 }
 
 /**
@@ -78,8 +82,8 @@ export function encodePeftFolder(
  * its two files contradict each other
  */
 export function decodePeftFolder(config: unknown, weights: Uint8Array): PeftAdapter {
-  const { rankOf, alphaOf, targets, rsLora, baseModel } = readLoraConfig(config)
-  const factors = factorsByPeftKey(decodeSafetensors(weights).tensors)
+  const { rankOf, alphaOf, targets, names, rsLora, baseModel } = readLoraConfig(config)
+  const { factors, copies } = factorsByPeftKey(decodeSafetensors(weights).tensors)
   const adapter = adapterFromTensors(factors, (module, rank) => {
     if (!targets(module))
       throw new AdapterError(
@@ -94,19 +98,27 @@ export function decodePeftFolder(config: unknown, weights: Uint8Array): PeftAdap
     throw new AdapterError(
       `the factors of ${damaged.module} contain NaN or infinity: the training of the adapter diverged, or the file is damaged`
     )
-  return { adapter, rsLora, baseModel }
+  return { adapter, rsLora, baseModel, names, copies }
 }
 
 /** The factors of a file under PEFT's keys, whatever keys the file uses. */
-function factorsByPeftKey(tensors: TensorMap): Map<string, Tensor> {
+function factorsByPeftKey(tensors: TensorMap): {
+  readonly factors: Map<string, Tensor>
+  readonly copies: Map<string, Tensor>
+} {
   if (tensors.size === 0)
     throw new AdapterError(
       `${PEFT_WEIGHTS_FILE} contains no factors: the adapter was saved without its weights, as DeepSpeed's ZeRO-3 does unless they are gathered first`
     )
   const factors = new Map<string, Tensor>()
+  const copies = new Map<string, Tensor>()
   let adapterName: string | undefined
   for (const [key, tensor] of tensors) {
     const read = readForeignKey(key)
+    if ('copyOf' in read) {
+      copies.set(read.copyOf, tensor)
+      continue
+    }
     if ('fault' in read) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} ${read.fault}`)
     adapterName ??= read.adapterName
     if (read.adapterName !== undefined && read.adapterName !== adapterName)
@@ -117,5 +129,5 @@ function factorsByPeftKey(tensors: TensorMap): Map<string, Tensor> {
     if (factors.has(own)) throw new AdapterError(`${JSON.stringify(key.slice(0, 200))} is repeated`)
     factors.set(own, tensor)
   }
-  return factors
+  return { factors, copies }
 }

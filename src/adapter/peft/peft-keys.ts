@@ -8,6 +8,8 @@ const KEY_PATTERN = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/
 /** With or without the adapter's name as in a running PEFT model (`lora_A.default.weight`). */
 const ANY_KEY_PATTERN = /^(.+)\.lora_([AB])(?:\.([^.]+))?\.weight$/
 
+const COPY_PATTERN = /^(.+)\.base_layer\.weight$/
+
 /** The name that PEFT (Hugging Face) gives a factor: `base_model.model.<module>.lora_A.weight`. */
 export function peftKey(module: string, factor: LoraFactor): string {
   return `${PREFIX}${module}.lora_${factor}.weight`
@@ -27,6 +29,8 @@ export type ForeignKey =
       /** The adapter's name in the key, if it has one. */
       readonly adapterName: string | undefined
     }
+  /** A copy of the base's weight, which PEFT saves beside the factors of the output head or the embedding. */
+  | { readonly copyOf: string }
   /** Why the tensor is not a LoRA factor and what to do, as the end of a sentence. */
   | { readonly fault: string }
 
@@ -41,6 +45,8 @@ export function readForeignKey(key: string): ForeignKey {
   const match = ANY_KEY_PATTERN.exec(name)
   if (match !== null)
     return { module: match[1]!, factor: match[2] === 'A' ? 'A' : 'B', adapterName: match[3] }
+  const copy = COPY_PATTERN.exec(name)
+  if (copy !== null) return { copyOf: `${copy[1]!}.weight` }
   return { fault: FAULTS.find(([pattern]) => pattern.test(name))?.[1] ?? 'is not a LoRA factor' }
 }
 

@@ -3,6 +3,7 @@ import { homeAt } from '../../node/home/home.ts'
 import { LOG_LEVELS, type LogLevel } from '../../node/log/levels.ts'
 import { integer, positiveNumber } from '../options/parsers.ts'
 import { EXIT, printProgress, printResult, printText } from '../terminal/output.ts'
+import { UsageError } from '../terminal/usage-error.ts'
 import { stopSignal, surviveStrayErrors } from './peer/daemon-process.ts'
 
 interface RelayFlags {
@@ -85,8 +86,14 @@ async function runRelay(flags: RelayFlags): Promise<void> {
   const { adoptCharter } = await import('../../node/home/charter-file.ts')
   const { createLogs, ROTATION_DEFAULTS } = await import('../../node/log/logs.ts')
   const { letHeapGrow } = await import('../../node/upkeep/heap-growth.ts')
+  const { addressFault } = await import('../../node/config/transports.ts')
   const { startRelay } = await import('../../node/relay/relay.ts')
   letHeapGrow()
+  for (const [flag, addresses] of Object.entries({ listen: flags.listen, announce: flags.announce }))
+    for (const address of addresses) {
+      const fault = addressFault(address)
+      if (fault !== undefined) throw new UsageError(`--${flag} ${fault}`)
+    }
   const home = homeAt(flags.home)
   const stopped = stopSignal()
   await createHomeFolders(home)

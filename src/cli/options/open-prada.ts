@@ -125,7 +125,7 @@ export async function openModelOf(flags: ProxyFlags): Promise<{
   const files = loadModelFiles(await filesOptions(flags, folder))
   const name = basename(folder)
   if (adapter === undefined) return { files, weights: files.weights, name }
-  const weights = files.adapted(await readAdapterPath(adapter))
+  const weights = files.adapted(await readAdapterPath(adapter, folder))
   return { files, weights, name: `${name}+${basename(adapter)}` }
 }
 
@@ -154,17 +154,16 @@ export function requireOneThread({ threads, device }: ExecutorFlags & { readonly
 }
 
 /** Notes which settings of generation_config.json do not apply here. */
-export function noteUnused({
-  unused,
-  repetitionPenalty = 1,
-  suppressIds = [],
-  beginSuppressIds = []
-}: GenerationDefaults): void {
-  if (unused !== undefined) printProgress(unused)
+export function noteUnused(made: GenerationDefaults): void {
+  if (made.unused !== undefined) printProgress(made.unused)
   const others = [
-    ...(repetitionPenalty === 1 ? [] : ['repetition_penalty']),
-    ...(suppressIds.length === 0 ? [] : ['suppress_tokens']),
-    ...(beginSuppressIds.length === 0 ? [] : ['begin_suppress_tokens'])
+    ...((made.repetitionPenalty ?? 1) === 1 ? [] : ['repetition_penalty']),
+    ...(made.noRepeatNgramSize === undefined ? [] : ['no_repeat_ngram_size']),
+    ...(made.badWordsIds === undefined ? [] : ['bad_words_ids']),
+    ...(made.minTokens === undefined ? [] : ['min_new_tokens']),
+    ...(made.minLength === undefined ? [] : ['min_length']),
+    ...(made.suppressIds === undefined ? [] : ['suppress_tokens']),
+    ...(made.beginSuppressIds === undefined ? [] : ['begin_suppress_tokens'])
   ]
   if (others.length > 0) printProgress(`generation_config.json: not used here: ${others.join(', ')}`)
 }

@@ -18,6 +18,8 @@ export interface KeyTable {
 export interface HarmlessKeys {
   readonly reason: string
   readonly keys: readonly string[]
+  /** More of them, by their form; a refused key is refused whatever its form. */
+  readonly patterns?: readonly RegExp[]
 }
 
 /** A key that is refused. */
@@ -37,17 +39,32 @@ const SHOWN_MAX = 60
  * @returns one sentence per key, none if all are used or harmless
  */
 export function findUnreadKeys(json: object, { file, used, harmless, refused }: KeyTable): string[] {
+  return unreadKeys(json, { file, used, harmless, refused }).map(({ key, value, cure }) => {
+    const where = `${file}, ${key}: ${shown(value)}`
+    if (cure !== undefined) return `${where} ${cure}`
+    return `${where} is a key that Loam does not know and that may change what is computed; if it is only a note by the program that wrote the file, remove it`
+  })
+}
+
+/** A key that its reader would wrongly ignore. */
+export interface UnreadKey {
+  readonly key: string
+  readonly value: unknown
+  /** As in `RefusedKey`; undefined for a key missing from the table. */
+  readonly cure: string | undefined
+}
+
+/** The keys of an object that its reader would wrongly ignore. */
+export function unreadKeys(json: object, { used, harmless, refused }: KeyTable): UnreadKey[] {
   const known = new Set([...used, ...harmless.flatMap(({ keys }) => keys)])
+  const forms = harmless.flatMap(({ patterns = [] }) => patterns)
   return Object.entries(json).flatMap(([key, value]) => {
     if (known.has(key)) return []
     const refusal = Object.hasOwn(refused, key) ? refused[key] : undefined
+    if (refusal === undefined && forms.some((form) => form.test(key))) return []
     if (refusal?.unless?.some((allowed) => sameJson(allowed, value))) return []
     if (saysAbsent(value) && !(refusal?.unless !== undefined && value === false)) return []
-    const where = `${file}, ${key}: ${shown(value)}`
-    if (refusal !== undefined) return [`${where} ${refusal.cure}`]
-    return [
-      `${where} is a key that Loam does not know and that may change what is computed; if it is only a note by the program that wrote the file, remove it`
-    ]
+    return [{ key, value, cure: refusal?.cure }]
   })
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readJsonObject } from '../../formats/hugging-face/read-json.ts'
-import { isHarmlessGenerationKey } from './generation-keys.ts'
+import { generationPart, unusedGenerationKeys } from './generation-keys.ts'
 
 const FILE = 'generation_config.json'
 const id = z.int().nonnegative()
@@ -19,8 +19,13 @@ const schema = z.looseObject({
   begin_suppress_tokens: z.array(id).nullish(),
   stop_strings: z.union([z.string(), z.array(z.string())]).nullish(),
   max_new_tokens: z.int().positive().nullish(),
-  max_length: z.int().positive().nullish()
+  max_length: z.int().positive().nullish(),
+  no_repeat_ngram_size: z.int().nonnegative().nullish(),
+  bad_words_ids: z.array(z.array(id).nonempty()).nullish(),
+  min_new_tokens: z.int().nonnegative().nullish(),
+  min_length: z.int().nonnegative().nullish()
 })
+const USED = Object.keys(schema.shape)
 const endSchema = z.looseObject({ eos_token_id: ids })
 
 /** How a model's makers would have it generate: the folder's generation_config.json. */
@@ -38,6 +43,13 @@ export interface GenerationDefaults {
   /** Tokens that are never drawn, and those that are not drawn first. */
   readonly suppressIds?: readonly number[]
   readonly beginSuppressIds?: readonly number[]
+  /** Longest sequence of tokens that may come twice is one shorter than this. */
+  readonly noRepeatNgramSize?: number
+  /** Sequences of tokens that are never completed. */
+  readonly badWordsIds?: readonly (readonly number[])[]
+  /** Tokens after which a text may end: of the answer, and of prompt and answer together. */
+  readonly minTokens?: number
+  readonly minLength?: number
   /** Texts that end a text. */
   readonly stop?: readonly string[]
   readonly maxTokens?: number
@@ -57,14 +69,16 @@ export interface SamplingWishes {
 }
 
 /**
- * Reads a folder's generation_config.json, if there is one.
+ * Reads a folder's generation_config.json; without one, the same keys of config.json, as transformers does.
  *
  * @param configJson contents of config.json
  * @throws {Error} when the file is malformed
  */
 export function loadGenerationDefaults(folder: string, configJson: object): GenerationDefaults {
-  const path = join(folder, FILE)
-  const parsed = schema.safeParse(existsSync(path) ? readJsonObject(path) : {})
+  const hasFile = existsSync(join(folder, FILE))
+  const file = hasFile ? FILE : 'config.json'
+  const path = join(folder, file)
+  const parsed = schema.safeParse(hasFile ? readJsonObject(path) : generationPart(configJson, USED))
   if (!parsed.success) throw new Error(`${path}: ${z.prettifyError(parsed.error)}`)
   const made = parsed.data
   const ends = made.eos_token_id ?? endSchema.safeParse(configJson).data?.eos_token_id ?? []
@@ -79,26 +93,40 @@ export function loadGenerationDefaults(folder: string, configJson: object): Gene
     ...(made.repetition_penalty && { repetitionPenalty: made.repetition_penalty }),
     ...(made.suppress_tokens?.length && { suppressIds: made.suppress_tokens }),
     ...(made.begin_suppress_tokens?.length && { beginSuppressIds: made.begin_suppress_tokens }),
+    ...(made.no_repeat_ngram_size && { noRepeatNgramSize: made.no_repeat_ngram_size }),
+    ...(made.bad_words_ids?.length && { badWordsIds: made.bad_words_ids }),
+    ...(made.min_new_tokens && { minTokens: made.min_new_tokens }),
+    ...(made.min_length && { minLength: made.min_length }),
     ...(stop.length > 0 && { stop }),
     ...(made.max_new_tokens && { maxTokens: made.max_new_tokens }),
     ...(made.max_length && { maxLength: made.max_length }),
-    ...notesOn(made)
+    ...notesOn(made, file)
   }
 }
+
+/** The makers' settings that change logits whatever a user asks for. */
+const MADE_LOGITS = [
+  'repetitionPenalty',
+  'noRepeatNgramSize',
+  'badWordsIds',
+  'minTokens',
+  'minLength',
+  'suppressIds',
+  'beginSuppressIds'
+] as const
+type MadeLogits = (typeof MADE_LOGITS)[number]
 
 /** How to draw tokens: as the user asks, else as the makers do. Asking for a part of sampling is asking for sampling. */
 export function chooseSampling(
   { temperature, topK, topP }: SamplingWishes,
   made: GenerationDefaults
 ): { readonly temperature: number } & Omit<SamplingWishes, 'temperature'> &
-  Pick<GenerationDefaults, 'minP' | 'repetitionPenalty' | 'suppressIds' | 'beginSuppressIds'> {
+  Pick<GenerationDefaults, 'minP' | MadeLogits> {
   const asked = temperature ?? (topK !== undefined || topP !== undefined ? 1 : undefined)
   const isSampled = asked === undefined ? made.doSample : asked > 0
   const chosen = { topK: topK ?? made.topK, topP: topP ?? made.topP, minP: made.minP }
-  const { repetitionPenalty, suppressIds, beginSuppressIds } = made
-  const defined = Object.entries({ ...chosen, repetitionPenalty, suppressIds, beginSuppressIds }).filter(
-    ([, value]) => value !== undefined
-  )
+  const logits = MADE_LOGITS.map((key) => [key, made[key]] as const)
+  const defined = [...Object.entries(chosen), ...logits].filter(([, value]) => value !== undefined)
   return {
     ...Object.fromEntries(defined),
     temperature: isSampled ? (temperature ?? made.temperature ?? 1) : 0
@@ -113,20 +141,20 @@ export function madeMaxTokens(
   return maxTokens ?? (maxLength === undefined ? undefined : Math.max(1, maxLength - promptTokens))
 }
 
-function notesOn(made: z.infer<typeof schema>): Pick<GenerationDefaults, 'unused' | 'unsampled'> {
-  const unused = Object.keys(made).filter(
-    (key) => !Object.hasOwn(schema.shape, key) && !isHarmlessGenerationKey(key, made[key])
-  )
+function notesOn(
+  made: z.infer<typeof schema>,
+  file: string
+): Pick<GenerationDefaults, 'unused' | 'unsampled'> {
+  const unused = unusedGenerationKeys(made, USED)
   const sampling = (['temperature', 'top_k', 'top_p', 'min_p'] as const)
     .filter((key) => made[key] != null && made[key] !== NEUTRAL_SAMPLING[key])
     .map((key) => `${key} ${made[key]}`)
-  const names = unused.map((key) => `${key} ${JSON.stringify(made[key])}`).join(', ')
   const why = made.do_sample == null ? 'not do_sample' : 'do_sample false'
   return {
-    ...(names !== '' && { unused: `${FILE}: not used: ${names}` }),
+    ...(unused.length > 0 && { unused: `${file}: not used: ${unused.join(', ')}` }),
     ...(made.do_sample !== true &&
       sampling.length > 0 && {
-        unsampled: `${FILE} sets ${sampling.join(', ')} but ${why}: the most likely token is taken, as in transformers; --temperature samples`
+        unsampled: `${file} sets ${sampling.join(', ')} but ${why}: the most likely token is taken, as in transformers; --temperature samples`
       })
   }
 }

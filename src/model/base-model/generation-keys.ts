@@ -1,62 +1,104 @@
-/** Keys of generation_config.json that change no token that Loam generates, whatever they say, with the reason. */
-const HARMLESS: Readonly<Record<string, string>> = {
-  transformers_version: 'says who wrote the file',
-  _from_model_config: 'says who wrote the file',
-  _commit_hash: 'says who wrote the file',
-  bos_token_id: 'the tokenizer says what texts begin with',
-  pad_token_id: 'nothing is padded: one text is generated at a time',
-  decoder_start_token_id: 'is for models with an encoder',
-  encoder_no_repeat_ngram_size: 'is for models with an encoder',
-  encoder_repetition_penalty: 'is for models with an encoder',
-  use_cache: 'the cache changes the time alone',
-  cache_implementation: 'the cache changes the time alone',
-  cache_config: 'the cache changes the time alone',
-  max_cache_len: 'the cache changes the time alone',
-  return_legacy_cache: 'says what a call returns',
-  return_dict_in_generate: 'says what a call returns',
-  output_attentions: 'says what a call returns',
-  output_hidden_states: 'says what a call returns',
-  output_scores: 'says what a call returns',
-  output_logits: 'says what a call returns',
-  early_stopping: 'is for beams, which num_beams asks for',
-  length_penalty: 'is for beams, which num_beams asks for',
-  num_beam_groups: 'is for beams, which num_beams asks for',
-  diversity_penalty: 'is for beams, which num_beams asks for',
-  num_assistant_tokens: 'is for drafts, which change the time alone',
-  num_assistant_tokens_schedule: 'is for drafts, which change the time alone',
-  assistant_confidence_threshold: 'is for drafts, which change the time alone',
-  assistant_lookbehind: 'is for drafts, which change the time alone',
-  assistant_early_exit: 'is for drafts, which change the time alone',
-  target_lookbehind: 'is for drafts, which change the time alone',
-  is_assistant: 'is for drafts, which change the time alone',
-  prompt_lookup_num_tokens: 'is for drafts, which change the time alone',
-  max_matching_ngram_size: 'is for drafts, which change the time alone',
-  compile_config: 'compiling changes the time alone',
-  disable_compile: 'compiling changes the time alone',
-  prefill_chunk_size: 'changes the time alone',
-  low_memory: 'changes the memory alone',
-  remove_invalid_values: 'logits that are not finite are an error'
+import { type KeyTable, unreadKeys } from '../../formats/hugging-face/checked-keys.ts'
+import { NOTE_KEYS } from '../../formats/hugging-face/note-keys.ts'
+
+const ABSENT_FEATURE = 'is not supported'
+
+/**
+ * All of GenerationConfig of transformers 5.24, and what versions before it wrote. `refused` keys change the tokens that
+ * transformers would generate: since every one of them can be overruled by the user, they are named and not used.
+ */
+const KEYS: Omit<KeyTable, 'file' | 'used'> = {
+  harmless: [
+    ...NOTE_KEYS,
+    {
+      reason: 'says who wrote the file',
+      keys: ['transformers_version', '_from_model_config', '_commit_hash', 'generation_kwargs']
+    },
+    {
+      reason:
+        'the tokenizer says what texts begin with, and nothing is padded: one text is generated at a time',
+      keys: ['bos_token_id', 'pad_token_id']
+    },
+    {
+      reason: 'is for models with an encoder',
+      keys: ['decoder_start_token_id', 'encoder_no_repeat_ngram_size', 'encoder_repetition_penalty']
+    },
+    {
+      reason: 'changes time and memory alone',
+      keys: [
+        ...['use_cache', 'cache_implementation', 'cache_config', 'max_cache_len', 'return_legacy_cache'],
+        ...[
+          'compile_config',
+          'disable_compile',
+          'prefill_chunk_size',
+          'low_memory',
+          'continuous_batching_config'
+        ],
+        ...['max_time', 'use_mtp']
+      ]
+    },
+    {
+      reason: 'says what a call returns',
+      keys: [
+        ...['return_dict_in_generate', 'output_attentions', 'output_hidden_states', 'output_scores'],
+        'output_logits'
+      ]
+    },
+    {
+      reason: 'is for beams, which num_beams asks for',
+      keys: ['early_stopping', 'length_penalty', 'num_beam_groups', 'diversity_penalty']
+    },
+    {
+      reason: 'is for drafts, which change the time alone',
+      keys: [
+        ...['num_assistant_tokens', 'num_assistant_tokens_schedule', 'assistant_confidence_threshold'],
+        ...['assistant_lookbehind', 'assistant_early_exit', 'assistant_ensemble_weight', 'target_lookbehind'],
+        ...['is_assistant', 'prompt_lookup_num_tokens', 'max_matching_ngram_size', 'speculation_type']
+      ]
+    },
+    { reason: 'logits that are not finite are an error', keys: ['remove_invalid_values'] },
+    {
+      reason: 'is of models for more than text',
+      keys: [],
+      patterns: [/^(?:audio|image|vision|video|speech|language|task|lang)_\w+$/]
+    }
+  ],
+  refused: {
+    num_beams: { unless: [1], cure: ABSENT_FEATURE },
+    num_return_sequences: { unless: [1], cure: ABSENT_FEATURE },
+    typical_p: { unless: [1], cure: ABSENT_FEATURE },
+    top_h: { cure: ABSENT_FEATURE },
+    epsilon_cutoff: { unless: [0], cure: ABSENT_FEATURE },
+    eta_cutoff: { unless: [0], cure: ABSENT_FEATURE },
+    guidance_scale: { unless: [1], cure: ABSENT_FEATURE },
+    penalty_alpha: { unless: [0], cure: ABSENT_FEATURE },
+    sequence_bias: { cure: ABSENT_FEATURE },
+    watermarking_config: { cure: ABSENT_FEATURE },
+    exponential_decay_length_penalty: { cure: ABSENT_FEATURE },
+    forced_bos_token_id: { cure: ABSENT_FEATURE },
+    forced_eos_token_id: { cure: ABSENT_FEATURE },
+    force_words_ids: { cure: ABSENT_FEATURE },
+    forced_decoder_ids: { cure: ABSENT_FEATURE },
+    constraints: { cure: ABSENT_FEATURE },
+    dola_layers: { cure: ABSENT_FEATURE },
+    renormalize_logits: { cure: ABSENT_FEATURE },
+    token_healing: { cure: ABSENT_FEATURE }
+  }
 }
 
-/** Values with which a key does nothing, by transformers' defaults. */
-const NEUTRAL: Readonly<Record<string, unknown>> = {
-  num_beams: 1,
-  num_return_sequences: 1,
-  min_length: 0,
-  min_new_tokens: 0,
-  no_repeat_ngram_size: 0,
-  typical_p: 1,
-  epsilon_cutoff: 0,
-  eta_cutoff: 0,
-  guidance_scale: 1,
-  penalty_alpha: 0,
-  renormalize_logits: false,
-  token_healing: false
+/**
+ * Keys of generation_config.json that are set, change the text, and are not used, as `key value`.
+ *
+ * @param used the keys that the reader uses
+ */
+export function unusedGenerationKeys(json: object, used: readonly string[]): string[] {
+  return unreadKeys(json, { file: 'generation_config.json', used, ...KEYS }).map(
+    ({ key, value }) => `${key} ${JSON.stringify(value)}`
+  )
 }
 
-/** Whether a key of generation_config.json changes nothing with this value. */
-export function isHarmlessGenerationKey(key: string, value: unknown): boolean {
-  if (value == null || Object.hasOwn(HARMLESS, key)) return true
-  if (Array.isArray(value) && value.length === 0) return true
-  return Object.hasOwn(NEUTRAL, key) && value === NEUTRAL[key]
+/** Keys of config.json that transformers takes where there is no generation_config.json, beside `used`. */
+export function generationPart(configJson: object, used: readonly string[]): Record<string, unknown> {
+  const taken = [...used, ...Object.keys(KEYS.refused)]
+  return Object.fromEntries(Object.entries(configJson).filter(([key]) => taken.includes(key)))
 }

@@ -35,6 +35,8 @@ export interface TokenizerConfigs {
   readonly config: object
   /** Contents of special_tokens_map.json, if there is one. */
   readonly specialTokensMap?: object | undefined
+  /** Contents of added_tokens.json, if there is one. */
+  readonly addedTokens?: object | undefined
   /** Contents of config.json, which names the end of texts where nothing else does. */
   readonly modelConfig?: object | undefined
 }

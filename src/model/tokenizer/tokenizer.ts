@@ -12,17 +12,18 @@ import {
   type SpecialTokens,
   type TokenizerConfigs
 } from './special-tokens.ts'
+import { requireAddedTokens, requireKnownTokenizer } from './tokenizer-keys.ts'
 
 /** Ids that a tokenizer may have: far more than any. */
 const IDS_MAX = 2 ** 24
 const idsSchema = z.looseObject({
   added_tokens: z
-    .array(z.looseObject({ content: z.unknown(), id: z.unknown(), special: z.unknown() }))
+    .array(z.looseObject({ content: z.unknown().optional(), id: z.unknown().optional() }))
     .nullish(),
   model: z
     .looseObject({ vocab: z.union([z.array(z.unknown()), z.record(z.string(), z.unknown())]).nullish() })
     .nullish(),
-  post_processor: z.unknown()
+  post_processor: z.unknown().optional()
 })
 const addingSchema = z.looseObject({
   add_bos_token: z.boolean().nullish(),
@@ -47,6 +48,7 @@ export function readTokenizerConfigs(folder: string): TokenizerConfigs {
   return {
     config: optional('tokenizer_config.json') ?? {},
     specialTokensMap: optional('special_tokens_map.json'),
+    addedTokens: optional('added_tokens.json'),
     modelConfig: optional('config.json')
   }
 }
@@ -79,7 +81,9 @@ export function createTextTokenizer(
       )
   }
   requireSmallIds(tokenizerJson)
-  const tokenizer = new Tokenizer(tokenizerJson, config)
+  requireKnownTokenizer(tokenizerJson, config)
+  const tokenizer = openTokenizer(tokenizerJson, config)
+  requireAddedTokens(files, (token) => tokenizer.token_to_id(token) !== undefined)
   const ids = specialIds(tokenizer, named, files)
   let highest = -1
   for (const id of tokenizer.get_vocab(true).values()) highest = Math.max(highest, id)
@@ -94,6 +98,24 @@ export function createTextTokenizer(
         ? ''
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     tokenName: (id) => tokenizer.id_to_token(id)
+  }
+}
+
+/** Parts that a tokenizer.json may leave out. */
+const OPTIONAL_PARTS = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null
+}
+
+/** @throws {Error} naming tokenizer.json, when it is malformed or of a kind that is not supported */
+function openTokenizer(tokenizerJson: object, config: object): Tokenizer {
+  try {
+    return new Tokenizer({ ...OPTIONAL_PARTS, ...tokenizerJson }, config)
+  } catch (error) {
+    throw new Error(`tokenizer.json: ${(error as Error).message}`)
   }
 }
 

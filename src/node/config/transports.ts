@@ -26,9 +26,24 @@ export function transportFault(text: string): string | undefined {
     return undefined
   }
   const other = Object.keys(OTHER_TRANSPORTS).find((name) => names.includes(name))
-  return other === undefined
-    ? undefined
-    : `it is an address of ${OTHER_TRANSPORTS[other]}, and Loam speaks TCP and WebSocket`
+  if (other !== undefined)
+    return `it is an address of ${OTHER_TRANSPORTS[other]}, and Loam speaks TCP and WebSocket`
+  if (DIALLED.some((name) => names.includes(name))) return undefined
+  return 'it names no TCP port, and Loam speaks TCP and WebSocket'
+}
+
+/** Parts of addresses that can be dialled; a dnsaddr stands for others, which are looked up. */
+const DIALLED = ['tcp', 'p2p-circuit', 'dnsaddr', 'memory']
+
+/** What is wrong with an address that Loam is to listen on, dial or give to others, and what to do; undefined if nothing is. */
+export function addressFault(text: string): string | undefined {
+  try {
+    multiaddr(text)
+  } catch {
+    return `${JSON.stringify(text)} is not a multiaddr: ${TRANSPORT_ADVICE}`
+  }
+  const fault = transportFault(text)
+  return fault === undefined ? undefined : `${text}: ${fault}: ${TRANSPORT_ADVICE}`
 }
 
 /** What to do about such an address. */

@@ -28,7 +28,7 @@ export interface CharterTerms {
   /** Nats per token by which an update may raise a member's held-out loss (rule 2); the check only warns if false. */
   readonly heldOutMargin?: number | false
   /** Weights of the members: `uniform`, or by PeerId with 1 for those not named; by samples if not given. */
-  readonly weights?: 'uniform' | ReadonlyMap<string, number>
+  readonly weights?: 'uniform' | 'documents' | ReadonlyMap<string, number>
   /** Whether updates are clipped to the median norm of the cut; true by default. */
   readonly clip?: Clip
   readonly timeouts?: Partial<Charter['timeouts']>
@@ -38,7 +38,7 @@ export interface CharterTerms {
 
 /** Alpha is usually once or twice the rank; beyond this bound the step size is the problem. */
 const ALPHA_PER_RANK_MAX = 8
-const SAMPLE_CAP = 1_000_000
+const SAMPLE_CAP = 10 ** 12
 /** Norms of honest updates differ little between members; ten medians leave room for very different data. */
 export const NORM_FACTOR = 10
 const NORM_ABSOLUTE = 1_000
@@ -88,7 +88,7 @@ function heldOutVeto({
 }
 
 function charterWeights(weights: NonNullable<CharterTerms['weights']>): NonNullable<Charter['weights']> {
-  if (weights === 'uniform') return weights
+  if (typeof weights === 'string') return weights
   return [...weights]
     .map(([peerId, weight]) => ({ peer: peerBytes(peerId), weight }))
     .sort((left, right) => compareBytes(left.peer, right.peer))

@@ -22,6 +22,7 @@ import { logEffect } from './effect-log.ts'
 import { type CheckedEnvelope, EnvelopeCheck } from './envelope-check.ts'
 import { EventQueue } from './event-queue.ts'
 import { HeldOutCheck } from './held-out-check.ts'
+import { WeightNotice } from './low-weight.ts'
 import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
@@ -47,6 +48,7 @@ export class RoundDriver {
   readonly #clock: PhaseClock
   readonly #heldOut: HeldOutCheck
   readonly #envelopes: EnvelopeCheck
+  readonly #weight: WeightNotice
   readonly #stopped = new AbortController()
   /** The state that the next event applies to. */
   #state!: PeerState
@@ -72,6 +74,7 @@ export class RoundDriver {
     this.#clock = new PhaseClock(performance.now())
     this.#heldOut = new HeldOutCheck(components)
     this.#envelopes = new EnvelopeCheck(components)
+    this.#weight = new WeightNotice(components)
   }
 
   /**
@@ -368,6 +371,7 @@ export class RoundDriver {
     })
     this.#bytesBefore = received
     log.info({ round: context.round, model: sealed.modelDigest, members: sealed.cut.length }, 'sealed')
+    this.#weight.note(sealed, context.charter)
   }
 
   /** Reports what this peer is doing. */

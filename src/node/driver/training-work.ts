@@ -96,7 +96,7 @@ async function residualBefore(
 function manifestOf(
   { identity }: DriverComponents,
   context: RoundContext,
-  { samples, shards, totalBytes }: TrainingResult
+  { samples, targets, shards, totalBytes }: TrainingResult
 ): Manifest {
   const { anchor } = context.members[memberIndex(context, identity.signer.peer)]!
   const reveal = identity.revealChain.before(anchor)
@@ -105,7 +105,7 @@ function manifestOf(
       `the reveal chain of this identity does not contain ${hex(anchor)}: it is exhausted, or not the one in the charter`
     )
   return {
-    samples: Math.min(samples, context.charter.sampleCap),
+    samples: Math.min(context.charter.weights === 'documents' ? samples : targets, context.charter.sampleCap),
     dtype: context.charter.dtype,
     shards: shards.map((shard) => ({
       ...shard,

@@ -41,7 +41,7 @@ export interface ImportedAdapter {
 export async function importAdapter(folder: string, options: ImportOptions): Promise<ImportedAdapter> {
   const { out, dtype, overwrite } = options
   if (out !== undefined) await requireFreeFolder(out, overwrite)
-  const adapter = await readPeftFolder(folder)
+  const adapter = await readPeftFolder(folder, options.baseFolder)
   const base = loadBaseModel(options.baseFolder)
   const weights = fitting(() => applyAdapter(base.weights, adapter), folder)
   if (out !== undefined) await writeModelFolder(out, base, weights, { dtype, overwrite })

@@ -18,17 +18,25 @@ import {
 } from '../../formats/index.ts'
 import { writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
+import { requireFittingAdapter } from './fitting-adapter.ts'
 import { requireRange } from './require-range.ts'
 
 /**
  * Reads a PEFT folder as an adapter of the plain scale alpha / rank.
  *
- * @throws {PeerError} when a file is missing or damaged, or says something that is not supported
+ * @param baseFolder the model that it is to fit, if it is known
+ * @throws {PeerError} when a file is missing or damaged, says something that is not supported, or does not fit the model
  */
-export async function readPeftFolder(folder: string): Promise<LoraAdapter> {
+export async function readPeftFolder(folder: string, baseFolder?: string): Promise<LoraAdapter> {
   try {
     const config = readJsonObject(join(folder, PEFT_CONFIG_FILE))
-    const { adapter, rsLora } = decodePeftFolder(config, await readWeights(folder))
+    const read = decodePeftFolder(config, await readWeights(folder))
+    const { adapter, rsLora, copies } = read
+    if (baseFolder !== undefined) requireFittingAdapter(folder, baseFolder, read)
+    else if (copies.size > 0)
+      throw new PeerError(
+        `${folder}: ${PEFT_WEIGHTS_FILE} has weights of the base beside the factors (${[...copies.keys()].join(', ')})`
+      )
     if (!rsLora) return adapter
     return { pairs: adapter.pairs.map((pair) => ({ ...pair, alpha: pair.alpha * Math.sqrt(pair.rank) })) }
   } catch (error) {

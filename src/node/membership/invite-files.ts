@@ -13,6 +13,7 @@ import {
   type RoundContext,
   verifyEd25519
 } from '../../protocol/index.ts'
+import { addressFault } from '../config/transports.ts'
 import { readCharter } from '../home/charter-file.ts'
 import type { Home } from '../home/home.ts'
 import { readSealedRounds } from '../home/round-store.ts'
@@ -79,7 +80,18 @@ export function judgeInvite(bytes: Uint8Array, now?: number): Invite {
     throw new PeerError(
       `the invite expired on ${new Date(invite.expires * 1000).toISOString()}: ask ${peerIdText(invite.inviter)} for a new one`
     )
+  if (now !== undefined) requireDialled(invite)
   return invite
+}
+
+/** @throws {PeerError} when an invite has addresses, and none that Loam could dial */
+function requireDialled({ bootstrap, inviter }: Invite): void {
+  const faults = bootstrap.map(addressFault)
+  const [first] = faults
+  if (first === undefined || faults.includes(undefined)) return
+  throw new PeerError(
+    `no address in the invite can be dialled (${first}): ask ${peerIdText(inviter)} for an invite with another --address`
+  )
 }
 
 /** The invite that a home was created from; undefined if it has none. */
@@ -121,7 +133,11 @@ export async function inviteAddresses(
   given: readonly string[] | undefined
 ): Promise<string[]> {
   if (given !== undefined) {
-    for (const address of given) if (peerOf(address) === undefined) throw new PeerError(noPeerId(address))
+    for (const address of given) {
+      if (peerOf(address) === undefined) throw new PeerError(noPeerId(address))
+      const fault = addressFault(address)
+      if (fault !== undefined) throw new PeerError(fault)
+    }
     return [...given]
   }
   const own = (await loadOwnAddresses(home)).map((address) =>

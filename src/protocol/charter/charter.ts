@@ -87,13 +87,16 @@ const charterSchema = z
     minShards: positiveSchema,
     rank: z.strictObject({ min: rank, max: rank }),
     alpha: z.strictObject({ min: z.number().positive(), max: z.number().positive() }),
-    /** Largest number of training documents that counts (rule 9 *Weights*). */
+    /** Largest count of training data that a manifest may claim (rule 9 *Weights*). */
     sampleCap: positiveSchema.max(2 ** 40),
     /**
-     * How shards are weighted (rule 9): `uniform` for equal weights; or fixed for the members listed, and 1 for the
-     * others. When absent, by their numbers of training documents.
+     * How shards are weighted (rule 9): `uniform`, all the same; `documents`, by the number of training documents; or
+     * fixed for the members listed, and 1 for the others. When absent, by the number of training targets, the tokens
+     * that the loss counts.
      */
-    weights: z.union([z.literal('uniform'), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)]).optional(),
+    weights: z
+      .union([z.enum(['uniform', 'documents']), z.array(fixedWeightSchema).min(1).max(MEMBERS_MAX)])
+      .optional(),
     /**
      * Updates are clipped, module by module, to the median norm of the cut, and weights are capped more tightly (rule
      * 9). When absent, updates are not clipped.

@@ -10,12 +10,14 @@ export function memberWeights({
   members
 }: Pick<RoundContext, 'charter' | 'members'>): MemberWeights {
   const { weights = 'samples' } = charter
+  // What a member counts as its samples is what the charter says; the rule takes either count.
+  if (weights === 'documents') return 'samples'
   if (!Array.isArray(weights)) return weights
   const fixed = new Map(weights.map(({ peer, weight }) => [hex(peer), weight]))
   return new Map(members.map(({ peer }) => [hex(peer), fixed.get(hex(peer)) ?? 1]))
 }
 
-/** Why a manifest may not claim its number of training documents; undefined if it may. */
+/** Why a manifest may not claim its count of training data; undefined if it may. */
 export function samplesFault(
   { sampleCap }: Pick<Charter, 'sampleCap'>,
   { samples }: Pick<Manifest, 'samples'>

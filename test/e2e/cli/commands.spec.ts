@@ -226,7 +226,7 @@ describe('the loam command', function () {
       assertFails(await create(...out, ...card), 1, /exists already/)
       const seen = await loam('consortium', 'inspect', path('charter.cbor'), '--json')
       const read = lastLine<{ id: string; weights: unknown; clip: string }>(seen)
-      assert.deepEqual([read.id, read.weights, read.clip], [made.id, 'samples', 'median'])
+      assert.deepEqual([read.id, read.weights, read.clip], [made.id, 'tokens', 'median'])
       const plain = await create('--out', path('plain.cbor'), ...card, '--clip', 'none', '--json')
       assert.equal(lastLine<{ clip: string }>(plain).clip, 'none')
       const weights = { [made.members[0]!]: 3 }
@@ -235,7 +235,7 @@ describe('the loam command', function () {
       assertFails(
         await create(...flags, '--weights', 'equal'),
         2,
-        /--weights must be samples, uniform, or PEERID=N/
+        /--weights must be tokens, documents, uniform, or PEERID=N/
       )
     })
 

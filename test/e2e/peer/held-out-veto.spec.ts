@@ -37,7 +37,10 @@ describe('a new charter, and one member that trains with labels turned round', f
 
   before(async () => {
     // A model that has learned something: harm shows in its loss alone.
-    network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 30_000 } }, SHIPPED_BASE)
+    // Members wait for each other's measurements: the ready of the poisoned member and of one that has refused would
+    // otherwise end the round for the others before they have measured anything.
+    const timeouts = { gatherMs: 30_000, graceMs: 30_000 }
+    network = await PeerNetwork.prepare(4, { timeouts }, SHIPPED_BASE)
     const peers = network.prepared.peers
     // Of its own text alone: what it keeps back. The others have a file.
     await rm(peers[0]!.home.heldOut)

@@ -72,6 +72,7 @@ export function smallResult(pair: LoraPair): TrainingResult {
   const { blocks, byteLength, dtype: _dtype, ...description } = shardFromPair(pair)
   return {
     samples: 3,
+    targets: 24,
     shards: [{ ...description, blocks: blocks.map(({ digest }) => digest) }],
     totalBytes: byteLength
   }
@@ -79,9 +80,9 @@ export function smallResult(pair: LoraPair): TrainingResult {
 
 /** The manifest of that pair in a round. */
 export function smallManifest({ identity }: OneMember, context: RoundContext, pair: LoraPair): Manifest {
-  const { samples, shards, totalBytes } = smallResult(pair)
+  const { targets, shards, totalBytes } = smallResult(pair)
   return {
-    samples,
+    samples: targets,
     dtype: 'f32',
     shards: shards.map((shard) => ({
       ...shard,

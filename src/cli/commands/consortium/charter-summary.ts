@@ -72,16 +72,16 @@ function heldOutAdvice({ heldOutVeto, minShards }: Charter, quorum: number): str
   )
 }
 
-type Weights = 'samples' | 'uniform' | Record<string, number>
+type Weights = 'tokens' | 'documents' | 'uniform' | Record<string, number>
 
 function summariseWeights(weights: Charter['weights']): Weights {
-  if (!Array.isArray(weights)) return weights ?? 'samples'
+  if (!Array.isArray(weights)) return weights ?? 'tokens'
   return Object.fromEntries(weights.map(({ peer, weight }) => [peerIdText(peer), weight]))
 }
 
 function describeWeights(weights: Weights): string {
   if (weights === 'uniform') return 'uniform'
-  if (weights === 'samples') return 'by samples'
+  if (typeof weights === 'string') return `by ${weights}`
   return `fixed for ${Object.keys(weights).length} member(s), 1 for others`
 }
 

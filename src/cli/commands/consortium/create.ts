@@ -122,7 +122,7 @@ function addUpdateOptions(command: Command): Command {
     )
     .option(
       '--weights <how>',
-      "weights of members' updates: samples (the number of training documents they report, capped), uniform, or PEERID=N,PEERID=N with 1 for members not named (default: samples)",
+      "weights of members' updates: tokens (the training targets that they report, capped), documents, uniform, or PEERID=N,PEERID=N with 1 for members not named (default: tokens)",
       memberWeightsOption
     )
     .addOption(

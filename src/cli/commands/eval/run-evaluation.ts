@@ -15,9 +15,9 @@ export async function runEvaluation(options: EvalOptions): Promise<void> {
   requireOneTask(options)
   if (options.choices !== undefined) return evaluateChoices(options, options.choices)
   const text = await readText(options.text!)
-  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
   const folder = baseModelFolder(options.model)
   requireBaseModel(folder)
+  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter, folder)
   const { context, threads } = options
   const executor = await executorFromFlags(options)
   const scorer = await createTextScorer(folder, {
@@ -61,9 +61,9 @@ export function printTextScore(score: TextScore, options: EvalOptions): void {
 
 async function evaluateChoices(options: EvalOptions, file: string): Promise<void> {
   const questions = await readQuestions(file)
-  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter)
   const folder = baseModelFolder(options.model)
   requireBaseModel(folder)
+  const adapter = options.adapter === undefined ? undefined : await readAdapterPath(options.adapter, folder)
   const { config, tokenizer, weights } = loadBaseModel(folder)
   const scorer = createChoiceScorer({ config, tokenizer, executor: await executorFromFlags(options) })
   const scores = await scorer.score(questions, weights, { adapter }).finally(() => scorer.dispose())

@@ -1,4 +1,5 @@
 import { findUnreadKeys, type KeyTable } from '../../../formats/hugging-face/checked-keys.ts'
+import { NOTE_KEYS } from '../../../formats/hugging-face/note-keys.ts'
 import { UnsupportedModelError } from './model-family.ts'
 
 /** A name of a family's own: its keys of config.json beside those that all families share. */
@@ -116,6 +117,11 @@ const HARMLESS: KeyTable['harmless'] = [
 
 const OTHER_ARCHITECTURE = 'is of an architecture that is not supported'
 
+const QUANTISED =
+  'says that the weights are quantised: get the folder of the model before it was quantised, or remove the key if they are not'
+const EXPERTS =
+  'says that the layers have experts, of which each token uses a few: such models are not supported'
+
 /** Keys that change what is computed, in transformers or in the code that a folder brings along. */
 const REFUSED: KeyTable['refused'] = {
   quantization_config: {
@@ -124,6 +130,20 @@ const REFUSED: KeyTable['refused'] = {
   quantization: {
     cure: 'says that the weights are quantised (MLX): get the folder of the model before it was quantised'
   },
+  quant_method: { cure: QUANTISED },
+  is_quantized: { cure: QUANTISED },
+  bits: { cure: QUANTISED },
+  bnb_config: { cure: QUANTISED },
+  load_in_4bit: { cure: QUANTISED },
+  load_in_8bit: { cure: QUANTISED },
+  _load_in_4bit: { cure: QUANTISED },
+  _load_in_8bit: { cure: QUANTISED },
+  compression_config: { cure: QUANTISED },
+  sparsity_config: { cure: QUANTISED },
+  num_experts: { unless: [0, 1], cure: EXPERTS },
+  num_local_experts: { unless: [0, 1], cure: EXPERTS },
+  n_routed_experts: { unless: [0], cure: EXPERTS },
+  moe: { cure: EXPERTS },
   is_encoder_decoder: { cure: OTHER_ARCHITECTURE },
   add_cross_attention: { cure: 'is not supported (supported: false)' },
   cross_attention_hidden_size: { cure: OTHER_ARCHITECTURE },
@@ -172,7 +192,7 @@ export function refuseUnreadKeys(json: unknown, family: FamilyKeys): void {
   const table = {
     file: 'config.json',
     used: [...family.used, 'architectures', 'auto_map'],
-    harmless: [...HARMLESS, ...family.harmless],
+    harmless: [...HARMLESS, ...family.harmless, ...NOTE_KEYS],
     refused: { ...REFUSED, ...family.refused }
   }
   const faults = [

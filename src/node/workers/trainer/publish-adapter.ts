@@ -14,7 +14,7 @@ import type { TrainedShard, TrainingJob, TrainingResult } from './training-job.t
 /** Stores an adapter's shards, and writes its files to the home. */
 export async function publishAdapter(
   adapter: LoraAdapter,
-  samples: number,
+  { samples, targets }: Pick<TrainingResult, 'samples' | 'targets'>,
   job: TrainingJob,
   store: BlockStore
 ): Promise<TrainingResult> {
@@ -34,7 +34,7 @@ export async function publishAdapter(
     await writeFileAtomic(job.residualPath, encodeAdapterFile({ adapter: sent.residual, samples }))
   }
   await writeFileAtomic(job.localPath, encodeAdapterFile({ adapter: sent.adapter, samples }))
-  return { samples, shards, totalBytes, residualFault: residual.fault }
+  return { samples, targets, shards, totalBytes, residualFault: residual.fault }
 }
 
 /** The residual of the last stacked shards. A damaged file only costs one round's rounding, so it is not an error. */

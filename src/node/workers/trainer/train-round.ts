@@ -38,6 +38,11 @@ export function readTrainingData(
   )
 }
 
+/** How much there is to train on. */
+export function sizeOf({ examples, stream }: TrainingData): { samples: number; targets: number } {
+  return { samples: examples, targets: stream.targets }
+}
+
 /** A session without a compiled step yet. */
 export function createTrainingSession(base: HeldBase, corpora: CorpusReader): TrainingSession {
   let compiled: { key: string; trainer: LoraTrainer } | undefined
@@ -94,7 +99,7 @@ export function createTrainingSession(base: HeldBase, corpora: CorpusReader): Tr
       const said = fallback
       fallback = undefined
       return {
-        ...(await publishAdapter(adapter, data.examples, job, store)),
+        ...(await publishAdapter(adapter, sizeOf(data), job, store)),
         fallback: said,
         notes: fresh(data.notes)
       }

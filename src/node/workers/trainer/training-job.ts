@@ -58,7 +58,10 @@ export interface TrainedShard {
 
 /** The result of a training; blocks and `local.safetensors` are on disk. */
 export interface TrainingResult {
+  /** Documents trained on. */
   readonly samples: number
+  /** Tokens of the data that the loss counts: one pass over all documents. */
+  readonly targets: number
   readonly shards: readonly TrainedShard[]
   readonly totalBytes: number
   /** Why `residualFile` could not be applied; undefined if it was or does not exist. */

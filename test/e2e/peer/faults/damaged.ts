@@ -76,6 +76,25 @@ export function damagedFiles(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
+    it('computes the norms of a round again, where their file is damaged', async () => {
+      const { home } = network().prepared.peers[BLOCKS]!
+      await network().kill(BLOCKS)
+      // A round that was built and not sealed yet is built again.
+      const sealed = readdirSync(home.rounds)
+        .map((round) => roundFiles(home, Number(round)))
+        .filter((files) => existsSync(files.sealed) && existsSync(files.norms))
+        .sort((left, right) => left.folder.localeCompare(right.folder, 'en', { numeric: true }))
+      const path = sealed.at(-1)!.norms
+      const norms = await readFile(path, 'utf8')
+      await writeFile(path, norms.slice(0, 9))
+      await network().startAlone(BLOCKS)
+      assert.deepEqual(JSON.parse(await readFile(path, 'utf8')), JSON.parse(norms))
+      assert.equal(await readFile(`${path}.damaged`, 'utf8'), norms.slice(0, 9))
+      const reached = Math.max(...EVERYBODY.map((index) => network().lastSealed(index))) + 1
+      await network().untilSealed(reached, ...EVERYBODY)
+      assert(agree(network().watches))
+    })
+
     it('votes on, gets the sealed model again, and is in a later cut, where its model is', async () => {
       const { home, peerId } = network().prepared.peers[MODEL]!
       const { sealed } = network().watches[MODEL]!

@@ -103,7 +103,8 @@ describe('a PEFT folder', () => {
       fc.property(anyAdapter, fc.boolean(), (adapter, rsLora) => {
         const { config, weights } = encodePeftFolder(adapter, 'loam/base', rsLora)
         const parsed: unknown = JSON.parse(JSON.stringify(config))
-        assert.deepEqual(decodePeftFolder(parsed, weights), { adapter, rsLora, baseModel: 'loam/base' })
+        const { names: _, ...read } = decodePeftFolder(parsed, weights)
+        assert.deepEqual(read, { adapter, rsLora, baseModel: 'loam/base', copies: new Map() })
         assert.deepEqual(decodeSafetensors(weights).metadata, { format: 'pt' })
       })
     )

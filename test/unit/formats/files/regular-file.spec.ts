@@ -4,6 +4,7 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readAdapterPath } from '../../../../src/cli/options/adapter-path.ts'
+import { baseModelFolder } from '../../../../src/cli/options/shipped-model.ts'
 import { readExamples } from '../../../../src/data/index.ts'
 import { requireRegularFile } from '../../../../src/formats/files/regular-file.ts'
 import { readJsonObject } from '../../../../src/formats/hugging-face/read-json.ts'
@@ -59,10 +60,10 @@ describe('anything but a regular file', () => {
     for (const path of [await fifo('a'), await endless('b')]) {
       await assert.rejects(readCharter(path), /not a regular file/)
       await assert.rejects(readInvite(path), /not a regular file/)
-      await assert.rejects(readAdapterPath(path), /not a regular file/)
+      await assert.rejects(readAdapterPath(path, baseModelFolder()), /not a regular file/)
     }
     await fifo('adapter_config.json')
-    await assert.rejects(readAdapterPath(folder), /not a regular file/)
+    await assert.rejects(readAdapterPath(folder, baseModelFolder()), /not a regular file/)
   })
 
   it('is refused at once as data, alone and in a folder', async () => {

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { unusedGenerationKeys } from '../../../../src/model/base-model/generation-keys.ts'
 import { chooseSampling, loadGenerationDefaults, madeMaxTokens } from '../../../../src/model/index.ts'
+
+const GENERATION_CONFIG =
+  'max_length max_new_tokens min_length min_new_tokens early_stopping max_time stop_strings do_sample num_beams use_mtp use_cache cache_implementation cache_config max_cache_len temperature top_k top_p min_p top_h typical_p epsilon_cutoff eta_cutoff repetition_penalty encoder_repetition_penalty length_penalty no_repeat_ngram_size bad_words_ids renormalize_logits forced_bos_token_id forced_eos_token_id remove_invalid_values exponential_decay_length_penalty suppress_tokens begin_suppress_tokens sequence_bias token_healing guidance_scale watermarking_config num_return_sequences output_attentions output_hidden_states output_scores output_logits return_dict_in_generate pad_token_id bos_token_id eos_token_id encoder_no_repeat_ngram_size decoder_start_token_id is_assistant num_assistant_tokens num_assistant_tokens_schedule assistant_confidence_threshold prompt_lookup_num_tokens max_matching_ngram_size assistant_early_exit assistant_lookbehind target_lookbehind assistant_ensemble_weight speculation_type compile_config disable_compile continuous_batching_config low_memory penalty_alpha dola_layers diversity_penalty num_beam_groups constraints force_words_ids prefill_chunk_size _from_model_config transformers_version'
+const SUPPORTED =
+  'eos_token_id do_sample temperature top_k top_p min_p repetition_penalty suppress_tokens begin_suppress_tokens stop_strings max_new_tokens max_length no_repeat_ngram_size bad_words_ids min_new_tokens min_length'.split(
+    ' '
+  )
+const NAMED =
+  'num_beams top_h typical_p epsilon_cutoff eta_cutoff renormalize_logits forced_bos_token_id forced_eos_token_id exponential_decay_length_penalty sequence_bias token_healing guidance_scale watermarking_config num_return_sequences penalty_alpha dola_layers constraints force_words_ids'
 
 describe("makers' generation defaults", () => {
   let folder: string
@@ -61,6 +71,42 @@ describe("makers' generation defaults", () => {
     assert.equal(madeMaxTokens(load({}), 20), undefined)
     assert.deepEqual(load({}, { eos_token_id: 2 }).stopIds, [2])
     assert.deepEqual(load({ eos_token_id: [3, 4] }, { eos_token_id: 2 }).stopIds, [3, 4])
+  })
+
+  it('are those of config.json where there is no file of their own, as in transformers', () => {
+    rmSync(join(folder, 'generation_config.json'))
+    const config = { hidden_size: 8, repetition_penalty: 1.5, max_length: 9, num_beams: 2, vocab_size: 3 }
+    const made = loadGenerationDefaults(folder, config)
+    assert.deepEqual([made.repetitionPenalty, made.maxLength], [1.5, 9])
+    assert.equal(made.unused, 'config.json: not used: num_beams 2')
+    assert.equal(load({}, config).repetitionPenalty, undefined)
+  })
+
+  it('limit repetition, bad words and the shortest text', () => {
+    const made = load({
+      no_repeat_ngram_size: 3,
+      bad_words_ids: [[1], [2, 3]],
+      min_new_tokens: 4,
+      min_length: 5
+    })
+    assert.deepEqual(chooseSampling({}, made), {
+      temperature: 0,
+      noRepeatNgramSize: 3,
+      badWordsIds: [[1], [2, 3]],
+      minTokens: 4,
+      minLength: 5
+    })
+    assert.equal(made.unused, undefined)
+    assert.throws(() => load({ bad_words_ids: [[]] }), /generation_config\.json/)
+  })
+
+  it('knows every key of GenerationConfig, of transformers 5.24', () => {
+    const made = Object.fromEntries(GENERATION_CONFIG.split(' ').map((key) => [key, { a: 1 }]))
+    const named = unusedGenerationKeys(made, [])
+    assert.deepEqual(
+      named.map((text) => text.split(' ')[0]).filter((key) => !SUPPORTED.includes(key!)),
+      NAMED.split(' ')
+    )
   })
 
   it('are named where they are not used and would change something', () => {

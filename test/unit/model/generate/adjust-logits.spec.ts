@@ -23,6 +23,27 @@ describe('logits before a draw', () => {
     assert.equal(draw([1, 2], 1), 3)
   })
 
+  it('completes no sequence twice, and no bad word', () => {
+    const banned = (settings: object, ...args: Parameters<typeof text>) =>
+      [...adjustLogits(LOGITS, settings, text(...args))].flatMap((value, id) =>
+        value === Number.NEGATIVE_INFINITY ? [id] : []
+      )
+    assert.deepEqual(banned({ noRepeatNgramSize: 2 }, [0, 1, 0, 3, 0]), [1, 3])
+    assert.deepEqual(banned({ noRepeatNgramSize: 3 }, [0, 1, 2, 0, 1]), [2])
+    assert.deepEqual(banned({ noRepeatNgramSize: 1 }, [0, 2]), [0, 2])
+    assert.deepEqual(banned({ noRepeatNgramSize: 3 }, [0]), [])
+    const badWordsIds = [[2], [0, 1], [3, 0, 1], [1, 1, 1, 1], [3]]
+    assert.deepEqual(banned({ badWordsIds, stopIds: [3] }, [0]), [1, 2])
+    assert.deepEqual(banned({ badWordsIds, stopIds: [3] }, [1]), [2])
+    assert.deepEqual(banned({ badWordsIds }, [1]), [2, 3])
+    // Tokens that end the text, until it is long enough.
+    const short = { stopIds: [1], minTokens: 2, minLength: 2 }
+    assert.deepEqual(banned(short, [0, 0, 0], 2), [1])
+    assert.deepEqual(banned(short, [0, 0, 0, 0], 2), [])
+    assert.deepEqual(banned({ stopIds: [1], minLength: 3 }, [0, 0]), [1])
+    assert.deepEqual(banned({ stopIds: [1], minLength: 3 }, [0, 0, 0]), [])
+  })
+
   it('min-p keeps what has at least that share of the likeliest', () => {
     const drawn = (minP: number) =>
       new Set(

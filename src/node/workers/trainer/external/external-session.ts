@@ -7,7 +7,7 @@ import type { HeldOutReader } from '../held-out-reader.ts'
 import { clippedUpdate, type MeasuringSession } from '../measure-update.ts'
 import { newNotes } from '../new-notes.ts'
 import { publishAdapter } from '../publish-adapter.ts'
-import { readTrainingData, type TrainingSession } from '../train-round.ts'
+import { readTrainingData, sizeOf, type TrainingSession } from '../train-round.ts'
 import type { TrainingJob } from '../training-job.ts'
 import { textBatches, writeBatches } from './batches-file.ts'
 import { requireAskedAdapter } from './check-result.ts'
@@ -62,8 +62,9 @@ export function createExternalSession(
         )
         const { name, version, device, precision } = { ...trainer, ...result }
         const { steps: made, privacy } = result
+        const size = { ...sizeOf(data), ...(result.samples !== undefined && { samples: result.samples }) }
         return {
-          ...(await publishAdapter(adapter, result.samples ?? data.examples, job, store)),
+          ...(await publishAdapter(adapter, size, job, store)),
           notes: fresh(data.notes),
           trainer: { name, version, device, precision, steps: made, privacy }
         }
