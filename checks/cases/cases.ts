@@ -141,7 +141,7 @@ const TOKENS: readonly Case[] = [
   {
     name: 'chat-two-templates',
     command: 'generate --model {cases}/chat-two-templates --chat --prompt shell --max-tokens 1 --json',
-    expectation: outcome('the .jinja file wins', ({ json }) => Number(json?.promptTokens) > 40)
+    expectation: outcome('55 prompt tokens: the .jinja file wins', ({ json }) => json?.promptTokens === 55)
   },
   {
     name: 'chat-think',

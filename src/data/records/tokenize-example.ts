@@ -1,4 +1,4 @@
-import { type TextTokenizer, textPrefix, withPrefix } from '../text/text-tokenizer.ts'
+import { type TextTokenizer, textPrefix } from '../text/text-tokenizer.ts'
 import { DataError, type TrainingExample } from './example.ts'
 import { type LeftOut, type RenderChat, renderConversation } from './render-conversation.ts'
 
@@ -22,8 +22,11 @@ export interface TokenizeExampleOptions {
   onNote?(note: TokenizeNote): void
 }
 
-/** A note on an example: parts that the template leaves out, special tokens inside a text. */
-export type TokenizeNote = LeftOut | 'special tokens'
+/**
+ * A note on an example: parts that the template leaves out, special tokens inside a text, a conversation without the
+ * token that other texts begin with.
+ */
+export type TokenizeNote = LeftOut | 'special tokens' | 'no beginning'
 
 /** A text and its learned parts, as [start, end) in characters, in order. */
 interface MarkedText {
@@ -84,7 +87,9 @@ function tokenize(
   if (loss === 'completions') {
     for (const [start, end] of learned) weights.fill(1, tokensUpTo(start), tokensUpTo(end))
   }
-  const ids = templated ? withPrefix(tokenizer, body) : [...textPrefix(tokenizer), ...body]
+  const prefix = textPrefix(tokenizer)
+  if (templated && prefix.some((id, index) => body[index] !== id)) onNote?.('no beginning')
+  const ids = templated ? body : [...prefix, ...body]
   const added = ids.length - body.length
   weights.unshift(...Array.from({ length: added }, () => 0))
   const end = templated ? [] : isWhole && eosId !== undefined ? [eosId] : suffix

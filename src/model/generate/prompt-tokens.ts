@@ -1,19 +1,31 @@
 import { type TextTokenizer, textPrefix, withPrefix } from '../../data/text/text-tokenizer.ts'
 
+/** Who wrote a prompt. */
+interface PromptForm {
+  readonly isTemplated?: boolean
+  readonly mayHaveBegun?: boolean
+}
+
 /**
  * The ids to continue a prompt from: what the tokenizer puts before every text, then the prompt's own. An empty prompt
  * begins with the token that begins texts, even where the tokenizer does not put it before others.
  *
- * @param isTemplated whether a chat template made the prompt: what it writes itself is not put there twice
+ * @param isTemplated whether a chat template rendered the prompt: it says itself what a conversation begins with, as in
+ *   transformers (`apply_chat_template`)
+ * @param mayHaveBegun whether the prompt may have the tokenizer's prefix already; it is then not added twice
  * @throws {Error} for an empty prompt, where the tokenizer names no token that begins a text
  */
 export function promptTokens(
   tokenizer: TextTokenizer,
   prompt: string,
-  { isTemplated = false }: { readonly isTemplated?: boolean } = {}
+  { isTemplated = false, mayHaveBegun = false }: PromptForm = {}
 ): number[] {
   const own = tokenizer.encode(prompt)
-  const ids = isTemplated ? withPrefix(tokenizer, own) : [...textPrefix(tokenizer), ...own]
+  const ids = isTemplated
+    ? own
+    : mayHaveBegun
+      ? withPrefix(tokenizer, own)
+      : [...textPrefix(tokenizer), ...own]
   if (ids.length > 0) return ids
   if (tokenizer.bosId !== undefined) return [tokenizer.bosId]
   throw new Error('the prompt is empty, and the tokenizer has no token that begins a text')

@@ -15,6 +15,8 @@ const NAMED_MAX = 6
 const SENTENCES: Readonly<Record<TokenizeNote, string>> = {
   thoughts: 'the chat template does not write the thoughts of the answers of',
   messages: 'the chat template leaves a message out of',
+  'no beginning':
+    'the chat template does not write the token that texts begin with (BOS), and transformers adds none to conversations: it is missing in',
   'special tokens': 'special tokens, which stand written out in the text, are read as such in'
 }
 

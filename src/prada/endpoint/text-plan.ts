@@ -118,11 +118,11 @@ export function requireShort({ tokens, context }: TextSource, text: string, para
  * @throws {EndpointError} 400, for a text that has more tokens than the context by its length alone: it is not cut into
  * tokens, which takes long
  */
-export function promptTokens(source: TextSource, text: string, param: string): number[] {
+export function promptTokens(source: TextSource, text: string, param: 'messages' | 'prompt'): number[] {
   const { tokenizer } = source
   requireShort(source, text, param)
   // An empty text is refused later on, with the others that cannot be continued.
   if (text === '' && tokenizer.bosId === undefined) return []
-  // A chat template, or a client, may have written what texts begin with.
-  return idsOfPrompt(tokenizer, text, { isTemplated: true })
+  // A client may have written what texts begin with.
+  return idsOfPrompt(tokenizer, text, param === 'messages' ? { isTemplated: true } : { mayHaveBegun: true })
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { text } from 'node:stream/consumers'
-import type { TextTokenizer } from '../../../data/index.ts'
+import { type TextTokenizer, textPrefix } from '../../../data/index.ts'
 import {
   applyAdapter,
   chooseSampling,
@@ -92,7 +92,12 @@ export async function promptIds(
 ): Promise<number[]> {
   const prompt = flags.prompt === '-' ? await text(process.stdin) : flags.prompt
   if (flags.chat !== true) return promptTokens(tokenizer, prompt)
-  return promptTokens(tokenizer, chatPrompt(flags, folder, prompt), { isTemplated: true })
+  const ids = promptTokens(tokenizer, chatPrompt(flags, folder, prompt), { isTemplated: true })
+  if (textPrefix(tokenizer).some((id, index) => ids[index] !== id))
+    printProgress(
+      'the chat template does not write the token that texts begin with (BOS), and none is added, as in transformers'
+    )
+  return ids
 }
 
 function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, prompt: string): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChatMessage, tokenizeExample } from '../../../../src/data/index.ts'
+import { type ChatMessage, type RenderChat, tokenizeExample } from '../../../../src/data/index.ts'
 import { renderConversation } from '../../../../src/data/records/render-conversation.ts'
 import { createChatTemplate } from '../../../../src/model/index.ts'
 
@@ -88,7 +88,7 @@ describe('a conversation in a template', () => {
     assert.deepEqual(learnedOf(messages, knowing, [call]).learned, [['depth(3)</s>', 'Four.</s>']])
   })
 
-  it('gets what the tokenizer puts before texts once, and a plain text always', () => {
+  it('begins as its template says, and a plain text with what the tokenizer puts before texts', () => {
     const tokenizer = {
       vocabularySize: 0x10000,
       bosId: 60,
@@ -99,11 +99,11 @@ describe('a conversation in a template', () => {
       decode: (ids: readonly number[]) => String.fromCharCode(...ids)
     }
     const notes: string[] = []
-    const ids = (content: Parameters<typeof tokenizeExample>[0]['content']) =>
+    const ids = (content: Parameters<typeof tokenizeExample>[0]['content'], renderChat: RenderChat = PLAIN) =>
       Array.from(
         tokenizeExample(
           { content, source: 'x:1' },
-          { tokenizer, loss: 'completions', renderChat: PLAIN, onNote: (note) => notes.push(note) }
+          { tokenizer, loss: 'completions', renderChat, onNote: (note) => notes.push(note) }
         )[0]!.ids
       ).slice(0, 3)
     // The template begins with '<', which is 60.
@@ -112,6 +112,12 @@ describe('a conversation in a template', () => {
       [60, 117, 115]
     )
     assert.deepEqual(notes, [])
+    const bare = (messages: readonly ChatMessage[]): string => messages.map(({ content }) => content).join('')
+    assert.deepEqual(
+      ids({ kind: 'chat', messages: [say('user', 'a'), say('assistant', 'b')] }, bare),
+      [97, 98]
+    )
+    assert.deepEqual(notes.splice(0), ['no beginning'])
     assert.deepEqual(ids({ kind: 'text', text: '<b' }), [60, 60, 98])
     assert.deepEqual(notes, ['special tokens'])
     assert.deepEqual(ids({ kind: 'completion', prompt: '', completion: 'b' }), [60, 98, 2])

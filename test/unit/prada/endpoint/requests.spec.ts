@@ -97,7 +97,8 @@ describe('a request for a chat', () => {
       { role: 'assistant', content: 'three', refusal: null, tool_calls: [] }
     ]
     assert.equal(textOf(chat({ messages })), 'system:Be brief.\nuser:one two\nassistant:three\n')
-    assert.equal(chat({ messages }).prompts[0]![0], byteTokenizer.bosId)
+    // A conversation begins as its template does: the s of system.
+    assert.equal(chat({ messages }).prompts[0]![0], 's'.charCodeAt(0))
   })
 
   it('is refused where anything of it cannot be honoured, by name', () => {
