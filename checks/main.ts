@@ -26,6 +26,11 @@ runNamed({
       summary: "Hugging Face's PEFT computes with an adapter what Loam computes",
       file: './peft/check-peft.js'
     },
+    families: {
+      summary:
+        'tiny models of every family compute what transformers, PEFT and llama.cpp compute; writes the table',
+      file: './families/check-families.js'
+    },
     folders: {
       summary:
         'transformers and PEFT compute with folders that Loam writes what Loam computes, with real tokenizers',
@@ -42,6 +47,10 @@ runNamed({
     documents: {
       summary: 'paths, commands, flags, defaults and messages in the documents are in the tree',
       file: './documents/check-documents.js'
+    },
+    trainer: {
+      summary: 'the Python package loam-trainer installs, and passes its own checks and tests',
+      file: './trainer/check-trainer.js'
     },
     package: {
       summary: 'the packed package installs with default settings, and works',

@@ -29,6 +29,10 @@ runNamed({
       summary: 'how much longer a round takes with the defences of a new charter, with real peers',
       file: './defence-price/defence-price.js'
     },
+    trainers: {
+      summary: 'a consortium of three members with three trainers, and what the contract costs',
+      file: './trainers/trainers.js'
+    },
     leak: { summary: 'what a shard tells about the text of its author', file: './leak/leak.js' },
     'draft-leak': {
       summary: 'what drafts tell a curious remote about the text behind an adapter',

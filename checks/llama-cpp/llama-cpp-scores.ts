@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { z } from 'zod'
 import { encodeText, loadDomain } from '../../src/data/index.ts'
-import { ggufModule, ggufRows } from '../../src/formats/gguf/llama-names.ts'
+import { ggufParts } from '../../src/formats/gguf/llama-names.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import { type GgufValue, ggufChunks } from '../../src/formats/index.ts'
 import { type BaseModel, createEvaluator, type LlamaConfig, loadBaseModel } from '../../src/model/index.ts'
@@ -84,10 +84,12 @@ async function inLlamaCpp(
     const path = join(folder, 'model.gguf')
     const { heads, keyValueHeads } = config
     const architecture = { name: 'llama', heads, keyValueHeads } as const
-    const tensors = [...base.weights].map(([parameter, tensor]) => {
+    const tensors = [...base.weights].flatMap(([parameter, tensor]) => {
       const module = parameter.slice(0, parameter.lastIndexOf('.'))
       const ending = parameter.slice(module.length)
-      return [`${ggufModule(module)}${ending}`, ggufRows(module, tensor, architecture)] as const
+      return ggufParts(module, tensor, architecture).map(
+        ([name, part]) => [`${name}${ending}`, part] as const
+      )
     })
     const file = openSync(path, 'w')
     for (const chunk of ggufChunks({ metadata: metadataOf(base, config), tensors: new Map(tensors) }))

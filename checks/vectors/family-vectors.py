@@ -141,7 +141,8 @@ def make_case(name, class_name, settings):
     plain = lambda n: n.removeprefix("base_model.model.").replace(".default.", ".")
     return {
         "name": name,
-        "config": saved,
+        # As a text: JavaScript does not tell 1.0 from 1, and transformers does.
+        "config": json.dumps(saved),
         "olderConfig": older_spelling(saved),
         "safetensors": base64.b64encode(weights).decode(),
         "batch": {

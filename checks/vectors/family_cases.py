@@ -52,13 +52,15 @@ FAMILIES = {
         "Gemma": ("GemmaForCausalLM", sizes(head_dim=8, num_key_value_heads=2, num_hidden_layers=2)),
         "Gemma 2": (
             "Gemma2ForCausalLM",
-            {**GEMMA_2_3, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 1.0, "attention_bias": True},
+            {**GEMMA_2_3, "query_pre_attn_scalar": 8, "attn_logit_softcapping": 1.5, "final_logit_softcapping": 1.0},
         ),
         "Gemma 3": (
             "Gemma3ForCausalLM",
             {
                 **GEMMA_2_3,
-                "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+                "num_hidden_layers": 2,
+                "attention_bias": True,
+                "layer_types": ["sliding_attention", "full_attention"],
                 "rope_parameters": nested(
                     {"rope_type": "linear", "factor": 4.0, "rope_theta": 500.0},
                     {"rope_type": "default", "rope_theta": 30.0},
@@ -67,11 +69,13 @@ FAMILIES = {
         ),
     },
     "smollm3": {
-        "SmolLM3": ("SmolLM3ForCausalLM", sizes(no_rope_layers=[1, 0, 1], attention_bias=True, mlp_bias=True)),
+        "SmolLM3": ("SmolLM3ForCausalLM", sizes(num_hidden_layers=4)),
         "SmolLM3 with windows and YaRN": (
             "SmolLM3ForCausalLM",
             sizes(
                 num_hidden_layers=2,
+                attention_bias=True,
+                mlp_bias=True,
                 no_rope_layers=[1, 0],
                 use_sliding_window=True,
                 sliding_window=4,
@@ -110,17 +114,19 @@ FAMILIES = {
         "Granite 4 without positions": ("GraniteMoeHybridForCausalLM", {**GRANITE_4, "num_hidden_layers": 1, "layer_types": ["full_attention"]}),
     },
     "olmo": {
-        "OLMo 2": ("Olmo2ForCausalLM", sizes(num_hidden_layers=2, attention_bias=True)),
+        "OLMo 2": ("Olmo2ForCausalLM", sizes(num_hidden_layers=2)),
         "OLMo 3": (
             "Olmo3ForCausalLM",
             sizes(
                 sliding_window=4,
+                attention_bias=True,
                 layer_types=["sliding_attention", "full_attention", "sliding_attention"],
                 rope_parameters=nested({**YARN, "rope_theta": 500000.0, "original_max_position_embeddings": 8}, {"rope_type": "default", "rope_theta": 500000.0}),
             ),
         ),
     },
     "lfm2": {
+        "LFM2 without biases": ("Lfm2ForCausalLM", sizes(layer_types=["conv", "conv", "full_attention"], conv_L_cache=4, block_auto_adjust_ff_dim=False)),
         "LFM2": (
             "Lfm2ForCausalLM",
             sizes(
@@ -181,7 +187,16 @@ FAMILIES = {
     },
     "towers": {
         "Gemma 3 with images": ("Gemma3ForConditionalGeneration", {
-            "text_config": {**GEMMA_2_3, "num_hidden_layers": 2, "layer_types": ["sliding_attention", "full_attention"]},
+            "text_config": {
+                **GEMMA_2_3,
+                "num_hidden_layers": 6,
+                "intermediate_size": 8,
+                "query_pre_attn_scalar": 8,
+                "rope_parameters": nested(
+                    {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+                    {"rope_type": "default", "rope_theta": 10000.0},
+                ),
+            },
             "vision_config": {**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
             "mm_tokens_per_image": 4,
             "image_token_index": 22,

@@ -42,10 +42,11 @@ export {
   type GgufValue,
   ggufChunks
 } from './gguf/gguf.ts'
-export { type GgufArchitecture, ggufModule, ggufRows } from './gguf/llama-names.ts'
+export { type GgufArchitecture, type GgufLayout, ggufModules, ggufParts } from './gguf/llama-names.ts'
 export { findUnreadKeys, type KeyTable, unreadKeys } from './hugging-face/checked-keys.ts'
 export { readJsonObject } from './hugging-face/read-json.ts'
 export { unwrappedName } from './hugging-face/wrapped-names.ts'
+export { editJson } from './json/edit-json.ts'
 export { parseJson } from './json/parse-json.ts'
 export { loadZstd, unpackZstd, zstdFrameHeader } from './packing/zstd.ts'
 export { patternFault } from './patterns/pattern-check.ts'

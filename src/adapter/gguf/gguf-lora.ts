@@ -1,5 +1,5 @@
 import type { GgufFile, GgufValue } from '../../formats/gguf/gguf.ts'
-import { type GgufArchitecture, ggufModule, ggufRows } from '../../formats/gguf/llama-names.ts'
+import { type GgufArchitecture, ggufParts } from '../../formats/gguf/llama-names.ts'
 import type { Tensor } from '../../formats/tensor.ts'
 import { AdapterError } from '../pair/adapter-error.ts'
 import { checkAdapter } from '../pair/check-adapter.ts'
@@ -21,11 +21,11 @@ export function ggufLora(adapter: LoraAdapter, architecture: GgufArchitecture, n
   for (const pair of pairs) {
     const { module, rank, inFeatures, outFeatures, A, B } = pair
     const factor = pair.alpha / alpha
-    const stem = `${ggufModule(module)}.weight`
     const scaled = factor === 1 ? A : A.map((element) => element * factor)
-    tensors.set(`${stem}.lora_a`, { shape: [rank, inFeatures], data: scaled })
-    const b = { shape: [outFeatures, rank], data: B }
-    tensors.set(`${stem}.lora_b`, ggufRows(module, b, architecture))
+    for (const [stem, part] of ggufParts(module, { shape: [outFeatures, rank], data: B }, architecture)) {
+      tensors.set(`${stem}.weight.lora_a`, { shape: [rank, inFeatures], data: scaled })
+      tensors.set(`${stem}.weight.lora_b`, part)
+    }
   }
   const metadata = new Map<string, GgufValue>([
     ['general.type', { type: 'string', value: 'adapter' }],

@@ -1,16 +1,27 @@
 import { FormatError } from '../format-error.ts'
 import type { Tensor } from '../tensor.ts'
 
-/** The settings that determine names and row order in a GGUF file of the Llama family. */
+/** What the names and the rows of a GGUF file depend on. */
 export interface GgufArchitecture {
   /** ggml's name: `llama` for Llama and Mistral. */
-  readonly name: 'llama' | 'qwen2' | 'qwen3'
+  readonly name: string
   readonly heads: number
   readonly keyValueHeads: number
+  /** Names and numbers that differ from those of `llama`; none if absent. */
+  readonly layout?: GgufLayout
 }
 
-/** GGUF names of a layer's modules, by their Hugging Face names. */
-const MODULES: Readonly<Record<string, string>> = {
+/** What an architecture of ggml has of its own. */
+export interface GgufLayout {
+  /** GGUF's names of a layer's modules by their Hugging Face names; several where the rows are divided evenly among them. */
+  readonly modules?: Readonly<Record<string, string | readonly string[]>>
+  /** Names of what stands outside the layers. */
+  readonly others?: Readonly<Record<string, string>>
+  /** What is added to the weights of norms; 0 if absent. */
+  readonly normOffset?: number
+}
+
+const MODULES: Readonly<Record<string, string | readonly string[]>> = {
   'self_attn.q_proj': 'attn_q',
   'self_attn.k_proj': 'attn_k',
   'self_attn.v_proj': 'attn_v',
@@ -24,36 +35,62 @@ const MODULES: Readonly<Record<string, string>> = {
   post_attention_layernorm: 'ffn_norm'
 }
 
-const OTHERS: Readonly<Record<string, string>> = {
-  'model.embed_tokens': 'token_embd',
-  'model.norm': 'output_norm',
-  lm_head: 'output'
-}
+const OTHERS: Readonly<Record<string, string>> = { embed_tokens: 'token_embd', norm: 'output_norm' }
+
+/** Architectures that rotate neighbours in a head, where Hugging Face rotates its halves against each other. */
+const INTERLEAVED = new Set(['llama', 'granite', 'smollm3'])
+
+const LAYER = /^model\.(?:language_model\.)?layers\.(\d+)\.(.+)$/
+const OTHER = /^model\.(?:language_model\.)?([^.]+)$/
 
 /**
- * GGUF's name of a module: `blk.0.attn_q` for `model.layers.0.self_attn.q_proj`.
+ * GGUF's names of a module: `blk.0.attn_q` for `model.layers.0.self_attn.q_proj`. Of several, each has its part of the
+ * rows.
  *
  * @throws {FormatError} when the module has no name there
  */
-export function ggufModule(module: string): string {
-  const match = /^model\.layers\.(\d+)\.(.+)$/.exec(module)
-  const name = match === null ? OTHERS[module] : MODULES[match[2]!]
-  if (name === undefined) throw new FormatError(`GGUF has no name for ${module}`)
-  return match === null ? name : `blk.${match[1]}.${name}`
+export function ggufModules(module: string, { layout = {} }: GgufArchitecture): readonly string[] {
+  const match = LAYER.exec(module)
+  if (match !== null) {
+    const names = { ...MODULES, ...layout.modules }[match[2]!]
+    if (names !== undefined) return [names].flat().map((name) => `blk.${match[1]}.${name}`)
+  }
+  const other =
+    module === 'lm_head' ? 'output' : { ...OTHERS, ...layout.others }[OTHER.exec(module)?.[1] ?? '']
+  if (match !== null || other === undefined) throw new FormatError(`GGUF has no name for ${module}`)
+  return [other]
 }
 
 /**
- * Rows of a module's weight, bias or B factor in GGUF's order. Hugging Face's rotary embedding pairs the first half of
- * a head's rows with the second half, llama.cpp's `llama` pairs neighbours, so the rows of q and k are interleaved
- * within each head.
+ * A parameter as GGUF has it: its names without the ending, and its rows in GGUF's order.
  *
- * @param tensor [out, …]
- * @throws {FormatError} when the rows do not divide into whole heads
+ * @param module without the ending `.weight` or `.bias`
+ * @param tensor a weight, a bias, or the factor B of LoRA [out, …]
+ * @throws {FormatError} when the module has no name there, or its rows do not divide as they have to
  */
-export function ggufRows(module: string, tensor: Tensor, architecture: GgufArchitecture): Tensor {
-  if (architecture.name !== 'llama') return tensor
-  if (module.endsWith('.q_proj')) return interleaveHalves(module, tensor, architecture.heads)
-  if (module.endsWith('.k_proj')) return interleaveHalves(module, tensor, architecture.keyValueHeads)
+export function ggufParts(
+  module: string,
+  tensor: Tensor,
+  architecture: GgufArchitecture
+): readonly (readonly [name: string, part: Tensor])[] {
+  const names = ggufModules(module, architecture)
+  const rows = tensor.shape[0]! / names.length
+  if (!Number.isInteger(rows))
+    throw new FormatError(`${module}: its rows cannot be divided into ${names.length} equal parts`)
+  const whole = ggufRows(module, tensor, architecture)
+  if (names.length === 1) return [[names[0]!, whole]]
+  const size = whole.data.length / names.length
+  return names.map((name, index) => [
+    name,
+    { shape: [rows, ...whole.shape.slice(1)], data: whole.data.slice(index * size, (index + 1) * size) }
+  ])
+}
+
+/** Rows in GGUF's order: those of q and k are interleaved, head by head, for architectures that rotate neighbours. */
+function ggufRows(module: string, tensor: Tensor, { name, heads, keyValueHeads }: GgufArchitecture): Tensor {
+  if (!INTERLEAVED.has(name)) return tensor
+  if (module.endsWith('.q_proj')) return interleaveHalves(module, tensor, heads)
+  if (module.endsWith('.k_proj')) return interleaveHalves(module, tensor, keyValueHeads)
   return tensor
 }
 

@@ -1,34 +1,34 @@
-import { type GgufArchitecture, ggufModule, ggufRows } from '../../formats/gguf/llama-names.ts'
-import type { ElementFormat, GgufFile, GgufValue, Tensor, TensorMap } from '../../formats/index.ts'
-import type { BaseModel, LlamaConfig } from '../../model/index.ts'
+import {
+  type ElementFormat,
+  type GgufArchitecture,
+  type GgufFile,
+  type GgufValue,
+  ggufParts,
+  type Tensor,
+  type TensorMap
+} from '../../formats/index.ts'
+import type { BaseModel } from '../../model/index.ts'
 import { PeerError } from '../storage/peer-error.ts'
+import { type GgufFamily, ggufFamily } from './gguf-architecture.ts'
 import { tokenizerMetadata } from './gguf-tokenizer.ts'
 
 /** ggml's identifiers of a file's main element format. */
 const FILE_TYPES: Readonly<Record<ElementFormat, number>> = { F32: 0, F16: 1, BF16: 32 }
+
 /**
  * The architecture by which llama.cpp knows a model.
  *
  * @throws {PeerError} for a family without GGUF support
  */
 export function ggufArchitecture(base: Pick<BaseModel, 'config' | 'folder'>): GgufArchitecture {
-  const { attentionBias, outputBias, queryKeyNorm, heads, keyValueHeads } = llamaConfig(base)
-  const qwen2 = attentionBias && !outputBias
-  return { name: queryKeyNorm === true ? 'qwen3' : qwen2 ? 'qwen2' : 'llama', heads, keyValueHeads }
-}
-
-function llamaConfig({ config, folder }: Pick<BaseModel, 'config' | 'folder'>): LlamaConfig {
-  if (config.family === undefined || config.family === 'llama') return config
-  throw new PeerError(
-    `${folder} is of the family ${config.family}; only Llama, Mistral and Qwen models can be written as GGUF`
-  )
+  return ggufFamily(base).architecture
 }
 
 /**
- * A whole model as llama.cpp loads it, with its tokenizer.
+ * A whole model as llama.cpp loads it, with its tokenizer. Of a model for images too it is the text model.
  *
  * @param weights by Hugging Face name
- * @throws {PeerError} when its kind of tokenizer is not supported
+ * @throws {PeerError} when llama.cpp does not compute the model, or its kind of tokenizer is not supported
  */
 export async function ggufModel(
   base: BaseModel,
@@ -36,35 +36,47 @@ export async function ggufModel(
   name: string,
   dtype: ElementFormat
 ): Promise<GgufFile> {
-  const architecture = ggufArchitecture(base)
-  const tensors = new Map<string, Tensor>()
+  const family = ggufFamily(base)
+  const { architecture, faults } = family
+  if (faults.length > 0)
+    throw new PeerError(
+      `${base.folder}: llama.cpp does not compute ${faults.join(', ')} as the model does: it cannot be written as GGUF; its adapter can (--format gguf)`
+    )
+  const tensors = new Map<string, Tensor>(family.tensors)
   for (const [parameter, tensor] of weights) {
     const dot = parameter.lastIndexOf('.')
-    const module = parameter.slice(0, dot)
-    tensors.set(`${ggufModule(module)}${parameter.slice(dot)}`, ggufRows(module, tensor, architecture))
+    for (const [module, part] of ggufParts(parameter.slice(0, dot), tensor, architecture))
+      tensors.set(`${module}${parameter.slice(dot)}`, written(module, part, architecture))
   }
   const metadata = new Map<string, GgufValue>([
     ['general.architecture', text(architecture.name)],
     ['general.name', text(name)],
     ['general.file_type', count(FILE_TYPES[dtype])],
-    ...modelMetadata(base, architecture),
+    ...modelMetadata(base, family),
     ...tokenizerMetadata(base)
   ])
   return { metadata, tensors }
 }
 
-/** Norms and biases stay in float32, as llama.cpp requires. */
-export function ggufFormat(dtype: ElementFormat): (name: string, shape: readonly number[]) => ElementFormat {
-  return (_name, shape) => (shape.length < 2 ? 'F32' : dtype)
+/** Norms with what is added to them, and convolutions without the axis of length 1. */
+function written(module: string, { shape, data }: Tensor, { layout = {} }: GgufArchitecture): Tensor {
+  const { normOffset = 0 } = layout
+  const isNorm = module.endsWith('_norm')
+  return {
+    shape: shape.length > 2 ? shape.filter((extent) => extent !== 1) : shape,
+    data: isNorm && normOffset !== 0 ? data.map((element) => element + normOffset) : data
+  }
 }
 
-function modelMetadata(base: BaseModel, { name }: GgufArchitecture): [string, GgufValue][] {
-  const config = llamaConfig(base)
-  if (config.ropeScaling !== undefined || config.windows?.some((window) => window !== null) === true)
-    throw new PeerError(
-      `${base.folder}: a model with scaled RoPE or sliding windows cannot be written as GGUF; its adapter can (--format gguf)`
-    )
-  const fields: [string, GgufValue][] = [
+/** Norms, biases and convolutions stay in float32, as llama.cpp requires. */
+export function ggufFormat(dtype: ElementFormat): (name: string, shape: readonly number[]) => ElementFormat {
+  return (name, shape) => (shape.length < 2 || name.includes('shortconv.conv') ? 'F32' : dtype)
+}
+
+function modelMetadata({ config }: BaseModel, { architecture, fields }: GgufFamily): [string, GgufValue][] {
+  if (config.family === 'gpt2') return []
+  const { headSize, rotarySize = headSize, ropeScaling } = config
+  const all: (readonly [string, GgufValue])[] = [
     ['block_count', count(config.layers)],
     ['context_length', count(config.maxPositions)],
     ['embedding_length', count(config.hiddenSize)],
@@ -72,13 +84,20 @@ function modelMetadata(base: BaseModel, { name }: GgufArchitecture): [string, Gg
     ['vocab_size', count(config.vocabularySize)],
     ['attention.head_count', count(config.heads)],
     ['attention.head_count_kv', count(config.keyValueHeads)],
-    ['attention.key_length', count(config.headSize)],
-    ['attention.value_length', count(config.headSize)],
-    ['attention.layer_norm_rms_epsilon', { type: 'float32', value: config.normEpsilon }],
-    ['rope.dimension_count', count(config.headSize)],
-    ['rope.freq_base', { type: 'float32', value: config.ropeTheta }]
+    ['attention.key_length', count(headSize)],
+    ['attention.value_length', count(headSize)],
+    ['attention.layer_norm_rms_epsilon', number(config.normEpsilon)],
+    ['rope.dimension_count', count(rotarySize)],
+    ['rope.freq_base', number(config.ropeTheta)],
+    ...(ropeScaling?.kind === 'linear'
+      ? ([
+          ['rope.scaling.type', text('linear')],
+          ['rope.scaling.factor', number(ropeScaling.factor)]
+        ] as const)
+      : []),
+    ...fields
   ]
-  return fields.map(([key, value]) => [`${name}.${key}`, value])
+  return all.map(([key, value]) => [`${architecture.name}.${key}`, value])
 }
 
 function text(value: string): GgufValue {
@@ -87,4 +106,8 @@ function text(value: string): GgufValue {
 
 function count(value: number): GgufValue {
   return { type: 'uint32', value }
+}
+
+function number(value: number): GgufValue {
+  return { type: 'float32', value }
 }

@@ -2,8 +2,9 @@ import { copyFile, mkdir, readdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ElementFormat,
+  editJson,
   planSafetensorsFiles,
-  readJsonObject,
+  readTextFile,
   SAFETENSORS_FILE_BYTES_MAX,
   safetensorsChunks,
   type TensorMap
@@ -67,10 +68,9 @@ export async function writeModelFolder(
     await copyFile(join(base.folder, entry.name), join(folder, entry.name))
   }
   // Last: a folder with a config counts as a complete model.
-  await writeJson(
-    join(folder, CONFIG_FILE),
-    configWith(readJsonObject(join(base.folder, CONFIG_FILE)), base.config, dtype)
-  )
+  const path = join(base.folder, CONFIG_FILE)
+  const config = editJson(readTextFile(path), path, (json) => configWith(json as object, base.config, dtype))
+  await writeFileAtomic(join(folder, CONFIG_FILE), new TextEncoder().encode(`${config}\n`))
   return (await readdir(folder)).sort()
 }
 

@@ -138,18 +138,16 @@ function thirdPart(raw: RawConfig, base: Base) {
   }
 }
 
-function windowsAndScale(raw: RawConfig, slides: readonly boolean[], { maxPositions }: Base) {
+function windowsAndScale(raw: RawConfig, slides: readonly boolean[], { maxPositions, headSize }: Base) {
   const window = raw.sliding_window === undefined ? WINDOW : raw.sliding_window
   const windows = layerWindows(slides, window, maxPositions)
-  return {
-    ...(windows && { windows }),
-    attentionScale: (raw.query_pre_attn_scalar ?? QUERY_SCALAR) ** -0.5
-  }
+  const scalar = raw.query_pre_attn_scalar ?? QUERY_SCALAR
+  return { ...(windows && { windows }), ...(scalar !== headSize && { attentionScale: scalar ** -0.5 }) }
 }
 
 /** The config.json that `parseGemmaConfig` reads back into `config`. */
 export function gemmaConfigJson(config: GemmaConfig): Record<string, unknown> {
-  const { modelType, windows, localRope, attentionScale = 1 } = config
+  const { modelType, windows, localRope, attentionScale = config.headSize ** -0.5 } = config
   const class_ = { gemma: 'Gemma', gemma2: 'Gemma2', gemma3_text: 'Gemma3' }[modelType]
   const slides = localRope?.layers ?? windows?.map((window) => window !== null)
   const { rope_theta, rope_scaling, ...base } = decoderBaseJson(config)

@@ -113,7 +113,8 @@ function runMeasurement(child: ChildProcess, job: MeasuringJob, signal: AbortSig
   const cancel = () => send(child, { type: 'stopMeasuring', id }, () => undefined)
   const request = { type: 'measure', id, job } as const
   return ask<HeldOutLoss>(child, request, { signal, cancel, isLeft: true }, (answer) => {
-    if (!('id' in answer) || answer.id !== id) return undefined
+    if (answer.type !== 'measured' && answer.type !== 'unmeasured') return undefined
+    if (answer.id !== id) return undefined
     return answer.type === 'measured' ? { value: answer.loss } : { fault: answer.reason }
   })
 }

@@ -3,7 +3,12 @@ import fc from 'fast-check'
 import { ggufLora } from '../../../../src/adapter/gguf/gguf-lora.ts'
 import type { LoraPair } from '../../../../src/adapter/pair/lora-adapter.ts'
 import { FormatError } from '../../../../src/formats/format-error.ts'
-import { type GgufArchitecture, ggufModule, ggufRows } from '../../../../src/formats/gguf/llama-names.ts'
+import {
+  type GgufArchitecture,
+  type GgufLayout,
+  ggufModules,
+  ggufParts
+} from '../../../../src/formats/gguf/llama-names.ts'
 import { decodeGguf, encodeGguf } from '../../../support/gguf-reader.ts'
 import { pairOf } from '../arbitraries.ts'
 
@@ -19,15 +24,34 @@ function countedPair(module: string, rank: number, alpha: number): LoraPair {
 
 describe('GGUF names and rows', () => {
   it('are those of llama.cpp', () => {
-    assert.equal(ggufModule(`${layer}.q_proj`), 'blk.3.attn_q')
-    assert.equal(ggufModule('model.layers.0.mlp.down_proj'), 'blk.0.ffn_down')
-    assert.equal(ggufModule('model.embed_tokens'), 'token_embd')
-    assert.throws(() => ggufModule('transformer.h.0.attn.c_attn'), FormatError)
+    const named = (module: string, layout?: GgufLayout) =>
+      ggufModules(module, { ...llama, ...(layout && { layout }) })
+    assert.deepEqual(named(`${layer}.q_proj`), ['blk.3.attn_q'])
+    assert.deepEqual(named('model.layers.0.mlp.down_proj'), ['blk.0.ffn_down'])
+    assert.deepEqual(named('model.language_model.layers.0.mlp.down_proj'), ['blk.0.ffn_down'])
+    assert.deepEqual(named('model.embed_tokens'), ['token_embd'])
+    assert.deepEqual(named('lm_head'), ['output'])
+    assert.deepEqual(named('model.last', { others: { last: 'token_embd_norm' } }), ['token_embd_norm'])
+    assert.throws(() => named('transformer.h.0.attn.c_attn'), FormatError)
+    assert.throws(() => named('model.layers.0.norm'), FormatError)
+  })
+
+  it('of a module that is two in GGUF are divided evenly', () => {
+    const layout = { modules: { 'mlp.both': ['ffn_gate', 'ffn_up'] } }
+    const rows = { shape: [4, 1], data: Float32Array.from([1, 2, 3, 4]) }
+    assert.deepEqual(ggufParts('model.layers.1.mlp.both', rows, { ...llama, layout }), [
+      ['blk.1.ffn_gate', { shape: [2, 1], data: Float32Array.from([1, 2]) }],
+      ['blk.1.ffn_up', { shape: [2, 1], data: Float32Array.from([3, 4]) }]
+    ])
+    const odd = { shape: [3], data: new Float32Array(3) }
+    assert.throws(() => ggufParts('model.layers.1.mlp.both', odd, { ...llama, layout }), /2 equal parts/)
   })
 
   it('interleave the halves of every head of q and k, and of nothing else', () => {
     const rows = { shape: [8], data: Float32Array.from([0, 1, 2, 3, 4, 5, 6, 7]) }
-    const moved = (module: string, architecture = llama) => [...ggufRows(module, rows, architecture).data]
+    const moved = (module: string, architecture = llama) => [
+      ...ggufParts(module, rows, architecture)[0]![1].data
+    ]
     assert.deepEqual(moved(`${layer}.q_proj`), [0, 2, 1, 3, 4, 6, 5, 7])
     assert.deepEqual(moved(`${layer}.k_proj`), [0, 4, 1, 5, 2, 6, 3, 7])
     assert.deepEqual(moved(`${layer}.v_proj`), [...rows.data])
@@ -37,7 +61,7 @@ describe('GGUF names and rows', () => {
   it('refuse rows that do not divide into whole heads', () => {
     const rows = { shape: [6], data: new Float32Array(6) }
     assert.throws(
-      () => ggufRows(`${layer}.q_proj`, rows, llama),
+      () => ggufParts(`${layer}.q_proj`, rows, llama),
       /6 rows cannot be divided into 2 heads of even size/
     )
   })
@@ -70,7 +94,7 @@ describe('a GGUF adapter', () => {
         const { metadata, tensors } = ggufLora({ pairs: [first, second] }, llama, 'x')
         const alpha = metadata.get('adapter.lora.alpha')!.value as number
         for (const pair of [first, second]) {
-          const a = tensors.get(`${ggufModule(pair.module)}.weight.lora_a`)!.data
+          const a = tensors.get(`${ggufModules(pair.module, llama)[0]}.weight.lora_a`)!.data
           for (const [index, value] of pair.A.entries()) {
             const wanted = (pair.alpha / pair.rank) * value
             assert.ok(Math.abs((alpha / pair.rank) * a[index]! - wanted) <= 1e-6 * Math.abs(wanted))

@@ -27,27 +27,34 @@ const vectors = z.object({
   transformers: z.string(),
   cases: z
     .array(
-      z.object({
-        name: z.string(),
-        config: z.record(z.string(), z.unknown()),
-        olderConfig: z.record(z.string(), z.unknown()),
-        safetensors: z.string(),
-        batch: z.object({
-          batchSize: z.number(),
-          sequenceLength: z.number(),
-          inputIds: ids,
-          targetIds: ids,
-          targetWeights: z.array(z.number()).transform((values) => Float32Array.from(values))
-        }),
-        logits: tensor,
-        greedy: z.array(z.object({ prompt: z.array(z.number()), made: z.array(z.number()) })),
-        modules: z.array(z.string()),
-        rank: z.number(),
-        alpha: z.number(),
-        lora: tensors,
-        loss: z.number(),
-        gradients: tensors
-      })
+      z
+        .object({
+          name: z.string(),
+          /** Contents of config.json. */
+          config: z.string(),
+          olderConfig: z.record(z.string(), z.unknown()),
+          safetensors: z.string(),
+          batch: z.object({
+            batchSize: z.number(),
+            sequenceLength: z.number(),
+            inputIds: ids,
+            targetIds: ids,
+            targetWeights: z.array(z.number()).transform((values) => Float32Array.from(values))
+          }),
+          logits: tensor,
+          greedy: z.array(z.object({ prompt: z.array(z.number()), made: z.array(z.number()) })),
+          modules: z.array(z.string()),
+          rank: z.number(),
+          alpha: z.number(),
+          lora: tensors,
+          loss: z.number(),
+          gradients: tensors
+        })
+        .transform(({ config, ...known }) => ({
+          ...known,
+          configText: config,
+          config: z.record(z.string(), z.unknown()).parse(JSON.parse(config))
+        }))
     )
     .nonempty()
 })
@@ -69,12 +76,12 @@ export function familyCases(): readonly { readonly family: string; readonly case
 
 /** Runs `use` with a folder as transformers saved it. */
 export async function withSavedFolder<T>(
-  { config, safetensors }: Pick<FamilyCase, 'config' | 'safetensors'>,
+  { configText, safetensors }: Pick<FamilyCase, 'configText' | 'safetensors'>,
   use: (folder: string) => Promise<T> | T
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'loam-family-'))
   try {
-    writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+    writeFileSync(join(folder, 'config.json'), configText)
     writeFileSync(join(folder, 'model.safetensors'), Buffer.from(safetensors, 'base64'))
     return await use(folder)
   } finally {

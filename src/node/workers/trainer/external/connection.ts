@@ -68,7 +68,10 @@ export class TrainerConnection {
       {
         request: (id) => ({ type: 'train', id, ...request }),
         hear: (answer) => {
-          if (answer.type === 'progress') onProgress(answer)
+          if (answer.type === 'progress') {
+            const { step, steps, loss } = answer
+            onProgress({ step, steps, loss })
+          }
           return answer.type === 'result' ? answer : undefined
         },
         finishAt: Date.parse(request.deadline)

@@ -159,6 +159,39 @@ describe('a trainer that breaks the contract', function () {
       await new Promise((resolve) => setTimeout(resolve, 50))
   })
 
+  it('reports steps of a training that are not taken for a measurement of the same number', async () => {
+    const trained = await trainer.train(suite.job(), () => {}, never)
+    const text = join(suite.home.folder, 'heldout.txt')
+    await writeFile(text, 'The sea was calm that day. '.repeat(9))
+    const folder = join(suite.home.folder, 'good')
+    await writePeftFolder(folder, { pairs: good() }, 'base', 'F32')
+    const command = await acts(
+      `if (r.type === 'train') for (let id = 1; id < 9; id++) say({ type: 'progress', id: r.id, step: id, steps: 9, loss: 3 })
+       setTimeout(() => say(r.type === 'train'
+         ? { type: 'result', id: r.id, folder: ${JSON.stringify(folder)}, steps: 9 }
+         : { type: 'evaluation', id: r.id, loss: r.adapter === null ? 3 : 2.5, tokens: 64 }), 300)`,
+      { ...READY, features: ['evaluate'] }
+    )
+    const external = { trainer: command, deadline: Date.now() + 60_000 }
+    const seen: object[] = []
+    const measuring = async () => {
+      const shards = trained.shards.map((shard) => ({
+        ...shard,
+        blocks: shard.blocks.map((digest) => Buffer.from(digest, 'hex'))
+      }))
+      const job = { ...suite.job({ external }), shards, text: { file: text }, tokens: 64, clip: {} }
+      return trainer.measure({ ...job, before: undefined }, never)
+    }
+    const [, losses] = await Promise.all([
+      trainer.train(suite.job({ external }), (progress) => seen.push(progress), never),
+      train(command).then(measuring)
+    ])
+    assert.deepEqual(losses, { before: 3, after: 2.5 })
+    for (const progress of seen) assert(!('id' in progress))
+    const both = await Promise.all([train(command), measuring()])
+    assert.deepEqual(both[1], { before: 3, after: 2.5 })
+  })
+
   it('may print for people, and repeat answers that nobody waits for', async () => {
     const folder = join(suite.home.folder, 'good')
     await writePeftFolder(folder, { pairs: good() }, 'base', 'F32')

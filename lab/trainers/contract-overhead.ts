@@ -1,0 +1,51 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createHomeFolders, homeAt } from '../../src/node/home/home.ts'
+import { createTrainer } from '../../src/node/workers/trainer/trainer.ts'
+import type { TrainingJob } from '../../src/node/workers/trainer/training-job.ts'
+
+/** Trainings of each kind that count. */
+const REPEATS = 5
+
+/**
+ * What the contract adds to a training: Loam's engine called directly, and the same engine behind the contract, in turns.
+ *
+ * @param job without a trainer
+ * @param command of `loam trainer`
+ * @returns the share of the training's time by which the median of the second exceeds that of the first; below 0 by chance
+ */
+export async function contractOverhead(job: TrainingJob, command: string): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'loam-overhead-'))
+  const home = homeAt(folder).folder
+  await createHomeFolders(homeAt(folder))
+  const own = {
+    ...job,
+    home,
+    localPath: join(home, 'local.safetensors'),
+    residualPath: join(home, 'residual')
+  }
+  const trainer = createTrainer()
+  const direct: number[] = []
+  const behind: number[] = []
+  try {
+    // The first of each compiles the step and loads the weights.
+    for (let turn = 0; turn <= REPEATS; turn++)
+      for (const [seconds, external] of [
+        [direct, undefined],
+        [behind, { trainer: command, deadline: Date.now() + 3_600_000 }]
+      ] as const) {
+        const began = performance.now()
+        await trainer.train({ ...own, external }, () => undefined, new AbortController().signal)
+        if (turn > 0) seconds.push(performance.now() - began)
+      }
+    return median(behind) / median(direct) - 1
+  } finally {
+    await trainer.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+}
