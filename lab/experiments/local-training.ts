@@ -35,15 +35,19 @@ export interface LocalTrainer {
   dispose(): Promise<void>
 }
 
-/** A trainer that compiles one step a rank and keeps it. */
-export function createLocalTrainer({ config }: BaseModel, settings: ExperimentSettings): LocalTrainer {
+/** A trainer that compiles one step a rank and keeps it. The number of threads changes no bit. */
+export function createLocalTrainer(
+  { config }: BaseModel,
+  settings: ExperimentSettings,
+  threads = 1
+): LocalTrainer {
   const { targetModules, batchSize, sequenceLength, learningRate, weightDecay, clipNorm } = settings
   const compiled = new Map<number, Promise<TrainStep>>()
   const stepOf = (rank: number): Promise<TrainStep> => {
     const known = compiled.get(rank)
     if (known !== undefined) return known
     const trainable = { kind: 'lora', rank, alpha: ALPHA_PER_RANK * rank, targetModules } as const
-    const made = createTrainStep({ config, trainable, batchSize, sequenceLength })
+    const made = createTrainStep({ config, trainable, batchSize, sequenceLength, threads })
     compiled.set(rank, made)
     return made
   }

@@ -188,7 +188,8 @@ def test_files_of_a_home(start: Starter, train_request: RequestMaker, tmp_path: 
     send(second, 1, long)
     assert answer(second, 2)["step"] > 1
     trainer.process.terminate()
-    trainer.process.wait()
+    assert trainer.process.wait(300) == 0
+    assert (tmp_path / "checkpoint" / "loam-trainer.safetensors").is_file()
 
 
 def test_a_home_of_another_contract_is_refused(start: Starter, tmp_path: Path) -> None:

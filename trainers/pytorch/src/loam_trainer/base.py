@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
+from transformers.utils import logging
 
 from .contract import Weights
 from .errors import TrainerError
@@ -32,6 +33,8 @@ class HeldBase:
         self._is_merged = False
         #: Modules whose held weights may differ from those of the request seen last; None: all of its file.
         self._stale: set[str] | None = None
+        # A daemon's log is no terminal.
+        logging.disable_progress_bar()
 
     @property
     def model(self) -> Any:

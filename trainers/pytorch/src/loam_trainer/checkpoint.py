@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def write_checkpoint(folder: str, key: str, state: State) -> None:
             os.fsync(written.fileno())
         partial.replace(path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         print(f"warning: no checkpoint was written to {folder}: {error}", file=sys.stderr, flush=True)
 
 
@@ -69,4 +71,5 @@ def read_checkpoint(folder: str, key: str) -> State | None:
 
 def remove_checkpoint(folder: str) -> None:
     """Removes what a training that has ended no longer needs."""
-    (Path(folder) / _FILE).unlink(missing_ok=True)
+    with suppress(OSError):
+        (Path(folder) / _FILE).unlink()

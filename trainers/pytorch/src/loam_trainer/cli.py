@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .channel import Channel, HomeFiles, contract_pipe
+from .channel import Channel, Ended, HomeFiles, contract_pipe
 from .errors import TrainerError
 from .options import Settings
 
@@ -126,5 +127,7 @@ def _serve(settings: Settings, home: str | None, ray_workers: int | None) -> int
         device, precision = str(hardware.device), hardware.label
     device_text = device if workers == 1 else f"{workers} × {device.split(':')[0]}"
     identity = Identity(NAME, __version__, device_text, precision)
+    # A scheduler that wants the machine back: a training that is running leaves a checkpoint.
+    signal.signal(signal.SIGTERM, lambda *_: channel.events.put(Ended()))
     Service(channel, crew, identity).run(is_attached=home is not None)
     return 0

@@ -75,8 +75,12 @@ class Engine:
         Returns:
             Steps that are done already.
         """
-        training = self._group.together(lambda: self._prepare(request))
-        self._training = training
+        try:
+            training = self._group.together(lambda: self._prepare(request))
+        except BaseException:
+            # Where it failed in another process only, this one's LoRA must go again.
+            self.drop()
+            raise
         progress = self._group.say((training.step, training.tokens))
         training.step, training.tokens = progress
         self._group.spread(self._state_tensors(training).values())
@@ -114,6 +118,7 @@ class Engine:
                 **{name: torch.zeros_like(factor, requires_grad=False) for name in _MOMENTS},
             }
         training = _Training(request, adapted, batches, factors, optimizer, 0, 0, time.monotonic())
+        self._training = training
         if self._group.rank == 0:
             self._resume(training)
         return training
@@ -245,11 +250,9 @@ class Engine:
         """Puts weights and adapter of an evaluation in place; a training that is running waits as it is.
 
         Returns:
-            Batches to score.
+            Batches to score. `end_evaluation` follows in any case, also after an error.
         """
-        evaluation = self._group.together(lambda: self._prepare_evaluation(request))
-        self._evaluation = evaluation
-        return evaluation.batches.steps
+        return self._group.together(lambda: self._prepare_evaluation(request)).batches.steps
 
     def _prepare_evaluation(self, request: EvaluateRequest) -> _Evaluation:
         batches = BatchesFile(request.batches)
@@ -264,7 +267,8 @@ class Engine:
             batches.close()
             raise
         model.eval()
-        return _Evaluation(model, batches, restore)
+        self._evaluation = _Evaluation(model, batches, restore)
+        return self._evaluation
 
     def _over_base(self, request: EvaluateRequest) -> tuple[Any, Callable[[], None]]:
         if request.adapter is None:
