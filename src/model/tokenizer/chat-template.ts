@@ -88,7 +88,13 @@ export function loadChatTemplate(
   const sources = override === undefined ? chatTemplateSources(folder) : chosen(override)
   if (sources.size === 0) return undefined
   const specialTokens = specialTokensOf(folder)
-  return createChatTemplate(sources, { ...options, specialTokens })
+  try {
+    return createChatTemplate(sources, { ...options, specialTokens })
+  } catch (error) {
+    throw new Error(
+      `the chat template of ${override ?? folder} is not Jinja that is supported: ${(error as Error).message}`
+    )
+  }
 }
 
 /** The chat templates of a model's folder by name; none if it has none. @throws {Error} when a file is malformed */

@@ -12,6 +12,7 @@ import {
   type SpecialTokens,
   type TokenizerConfigs
 } from './special-tokens.ts'
+import { limitedEncoder } from './time-limit.ts'
 import { requireAddedTokens, requireKnownTokenizer } from './tokenizer-keys.ts'
 
 /** Upper bound of a tokenizer's ids: far above any real one. */
@@ -93,7 +94,9 @@ export function createTextTokenizer(
     ...ids,
     ...addedAround(tokenizer, tokenizerJson, config, ids),
     specialIds: markersOf(tokenizer),
-    encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),
+    encode: limitedEncoder((text) =>
+      text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids
+    ),
     decode: (ids) =>
       ids.length === 0
         ? ''

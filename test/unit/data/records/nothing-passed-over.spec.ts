@@ -138,6 +138,16 @@ describe('data, of which nothing is ignored silently', () => {
       { messages: [QUESTION, { ...ANSWER, weight: 0.5 }] },
       /"messages\.1\.weight": 0\.5 is not supported/
     )
+    const lossless = await messagesOf({ messages: [QUESTION, { ...ANSWER, loss: false }, QUESTION, ANSWER] })
+    assert.equal(lossless.messages[1]!.isLearned, false)
+    await refused(
+      { messages: [QUESTION, { ...ANSWER, mask: true }] },
+      /"messages\.1\.mask": is not supported.*"weight": 0/
+    )
+    await refused(
+      { messages: [QUESTION, { ...ANSWER, role: 'Assistant' }] },
+      /its roles are "user", "Assistant", and the role of an answer is "assistant"/
+    )
     const kto = lines(
       { prompt: 'a', completion: 'bad', label: false },
       { prompt: 'a', completion: 'good', label: true }
