@@ -4,7 +4,8 @@ import { Command } from 'commander'
 import { loadCorpus } from '../../lab/experiments/corpus.ts'
 import { experimentSettings } from '../../lab/experiments/settings.ts'
 import { adaptTogether } from '../../lab/prada/adaptation.ts'
-import { measureCommunication } from '../../lab/prada/communication.ts'
+import { type CommunicationRow, measureCommunication } from '../../lab/prada/communication.ts'
+import { fineTuningCost } from '../../lab/prada/fine-tuning-cost.ts'
 import { promptsOf } from '../../lab/prada/measure.ts'
 import { loadPair, proxyOf } from '../../lab/prada/pair.ts'
 import { startRemote } from '../../lab/prada/remote-process.ts'
@@ -12,7 +13,6 @@ import { overLine, sessionSpeed } from '../../lab/prada/speed.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { connectLogitsServer, createHttpTransport, pairProxy } from '../../src/prada/index.ts'
 import { parseBench, positiveInteger } from '../support/options.ts'
-import { fineTuningCost } from './fine-tuning-cost.ts'
 import { randomPair } from './random-pair.ts'
 
 interface BenchOptions {
@@ -32,6 +32,9 @@ const MODELS = join(packageRoot(), 'models')
 const DRAFT_LENGTHS = [0, 1, 2, 4, 8, 12, 16]
 const VOCABULARIES = [1_536, 32_000]
 const RANK = 16
+/** Texts of the random models, and tokens of each: their positions are all alike, so that few tell as much as many. */
+const RANDOM_TEXTS = 2
+const RANDOM_TOKENS = 32
 const MEGABITS = 10
 
 const options = parseBench<BenchOptions>(
@@ -119,8 +122,12 @@ async function vocabularies(): Promise<{ text: string; data: object }> {
   const rows = []
   for (const size of VOCABULARIES) {
     const components = await randomPair(size, 1)
-    const prompts = Array.from({ length: options.texts }, (_, index) => [index + 1, index + 2, index + 3])
-    for (const row of await measureCommunication(components, prompts, options.tokens, 1, () => undefined))
+    const prompts = Array.from({ length: RANDOM_TEXTS }, (_, index) => [index + 1, index + 2, index + 3])
+    const progress = ({ drafter, sampling, bytesPerToken }: CommunicationRow): void =>
+      void process.stderr.write(
+        `${size} ids, drafts by ${drafter}, ${sampling}: ${bytesPerToken.toFixed(0)} bytes a token\n`
+      )
+    for (const row of await measureCommunication(components, prompts, RANDOM_TOKENS, 1, progress))
       rows.push({ vocabulary: size, ...row, share: row.bytesPerToken / (4 * size) })
   }
   const table = new Table({

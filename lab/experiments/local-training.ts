@@ -12,12 +12,12 @@ import {
 } from '../../src/model/index.ts'
 import { ALPHA_PER_RANK, type ExperimentSettings } from './settings.ts'
 
-/** Training of one adapter under way. */
+/** One adapter in training. */
 export interface TrainingSession {
-  /** As it is now; changed by every step. */
+  /** The current adapter; changed by every step. */
   readonly adapter: LoraAdapter
   /**
-   * Makes some updates with AdamW at a constant rate.
+   * Runs some AdamW updates at a constant rate.
    *
    * @throws {Error} when the loss or a gradient is no longer finite
    */
@@ -35,15 +35,19 @@ export interface LocalTrainer {
   dispose(): Promise<void>
 }
 
-/** A trainer that compiles one step a rank and keeps it. */
-export function createLocalTrainer({ config }: BaseModel, settings: ExperimentSettings): LocalTrainer {
+/** Creates a trainer that compiles and caches one step per rank. The number of threads changes no bit. */
+export function createLocalTrainer(
+  { config }: BaseModel,
+  settings: ExperimentSettings,
+  threads = 1
+): LocalTrainer {
   const { targetModules, batchSize, sequenceLength, learningRate, weightDecay, clipNorm } = settings
   const compiled = new Map<number, Promise<TrainStep>>()
   const stepOf = (rank: number): Promise<TrainStep> => {
     const known = compiled.get(rank)
     if (known !== undefined) return known
     const trainable = { kind: 'lora', rank, alpha: ALPHA_PER_RANK * rank, targetModules } as const
-    const made = createTrainStep({ config, trainable, batchSize, sequenceLength })
+    const made = createTrainStep({ config, trainable, batchSize, sequenceLength, threads })
     compiled.set(rank, made)
     return made
   }

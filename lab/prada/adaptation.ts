@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { mergeAdapter, type StackMember, stackAdapters } from '../../src/adapter/index.ts'
 import { combineSeeds } from '../../src/data/index.ts'
 import type { TensorMap } from '../../src/formats/index.ts'
@@ -8,6 +9,10 @@ import { createLocalTrainer } from '../experiments/local-training.ts'
 import { createMembers, pooledBatches } from '../experiments/members.ts'
 import { freshAdapter } from '../experiments/methods.ts'
 import type { ExperimentSettings } from '../experiments/settings.ts'
+
+/** Steps between two reports of central training. */
+const REPORT_STEPS = 40
+const THREADS = Math.min(2, availableParallelism())
 
 /** How a model is adapted, with a network and without. */
 export interface AdaptationPlan {
@@ -33,7 +38,7 @@ export async function adaptTogether(
   const members = createMembers(base, domains, 'domain', seed, settings)
   const names = expandTargetModules(base.config, settings.targetModules)
   let modules: TensorMap = new Map(names.map((name) => [name, base.weights.get(`${name}.weight`)!]))
-  const trainer = createLocalTrainer(base, settings)
+  const trainer = createLocalTrainer(base, settings, THREADS)
   try {
     for (let round = 0; round < rounds; round++) {
       const cut: StackMember[] = []
@@ -58,28 +63,36 @@ export async function adaptTogether(
 }
 
 /**
- * The weights after LoRA on all members' text in one place, with as many steps as all members make together.
+ * The weights after LoRA on all members' text in one place, after each of some numbers of steps.
  *
- * @param onStep told after every tenth of the training
+ * @param steps ascending
+ * @param onStep told now and then
+ * @returns weights, in the order of `steps`
  * @throws {Error} when training diverges
  */
 export async function adaptCentrally(
   base: BaseModel,
   domains: readonly TokenizedDomain[],
-  { settings, rank, rounds, seed }: AdaptationPlan,
+  { settings, rank, seed }: Omit<AdaptationPlan, 'rounds'>,
+  steps: readonly number[],
   onStep: (done: string) => void
-): Promise<TensorMap> {
+): Promise<TensorMap[]> {
   const batches = pooledBatches(base, domains, seed, settings)
-  const trainer = createLocalTrainer(base, settings)
+  const trainer = createLocalTrainer(base, settings, THREADS)
+  const weights: TensorMap[] = []
   try {
     const session = trainer.begin(base.weights, freshAdapter(base, settings, rank, seed))
-    const steps = rounds * domains.length * settings.stepsPerRound
-    const part = Math.ceil(steps / 10)
-    for (let done = 0; done < steps; done += part) {
-      await session.advance(Math.min(part, steps - done), (step) => batches.nextBatch(done + step))
-      onStep(`step ${Math.min(done + part, steps)}/${steps}`)
+    let done = 0
+    for (const end of steps) {
+      while (done < end) {
+        const part = Math.min(REPORT_STEPS, end - done)
+        await session.advance(part, (step) => batches.nextBatch(done + step))
+        done += part
+        onStep(`step ${done} of ${steps.at(-1)}`)
+      }
+      weights.push(applyAdapter(base.weights, session.adapter))
     }
-    return applyAdapter(base.weights, session.adapter)
+    return weights
   } finally {
     await trainer.dispose()
   }

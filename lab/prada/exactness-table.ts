@@ -23,6 +23,7 @@ interface Options {
   readonly prompts: number
   readonly tokens: number
   readonly ways: number
+  readonly stepsPerRound: number
   readonly checkpoint?: string
   readonly json: boolean
 }
@@ -48,6 +49,7 @@ const options = new Command('npm run lab -- prada-exactness')
   .option('--prompts <n>', 'texts', count, 200)
   .option('--tokens <n>', 'tokens of each', count, 64)
   .option('--ways <n>', 'of the 48 ways, how many each text is made in, in turn over the texts', count, 3)
+  .option('--steps-per-round <n>', 'training steps of a member in a round', count, 40)
   .option('--checkpoint <file>', 'JSON lines: what they hold is not computed again')
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
@@ -76,41 +78,49 @@ const settings = {
   ...experimentSettings(pair.proxy, false),
   members: 4,
   targetModules: ['all-linear'],
-  stepsPerRound: 40,
+  stepsPerRound: options.stepsPerRound,
   sequenceLength: 128,
   learningRate: 2e-3
 }
 const domains = await loadCorpus(pair.proxy, settings)
-const adapted = await adaptTogether(
-  pair.proxy,
-  domains,
-  { settings, rank: RANK, rounds: ROUNDS, seed: 1 },
-  (done) => process.stderr.write(`federation: ${done}\n`)
-)
-const remote = await startRemote(join(MODELS, 'loam-base-8m'))
-const transport = createHttpTransport({ url: remote.url })
-const proxy = proxyOf(pair, adapted)
-try {
-  const components = pairProxy(proxy, pair.vocabulary, await connectLogitsServer(transport))
-  const rows = await compareAll(components, promptsOf(domains, options.prompts))
-  const text = tableOf(rows)
-  const sum = (of: (row: Compared) => number): number => rows.reduce((total, row) => total + of(row), 0)
-  const result = {
-    texts: options.prompts * SAMPLINGS.length,
-    comparisons: rows.length,
-    ways: new Set(rows.map(({ way }) => way)).size,
-    tokens: sum(({ tokens }) => tokens),
-    differences: sum(({ differences }) => differences)
+const done = new Set(known.map(({ text, sampling }) => `${text} ${sampling}`))
+const wanted = Array.from({ length: options.prompts }, (_, text) => text)
+const isWhole = wanted.every((text) => SAMPLINGS.every((_, sampling) => done.has(`${text} ${sampling}`)))
+const rows = isWhole ? known.filter(({ text }) => text < options.prompts) : await compared()
+const text = tableOf(rows)
+const sum = (of: (row: Compared) => number): number => rows.reduce((total, row) => total + of(row), 0)
+const result = {
+  texts: options.prompts * SAMPLINGS.length,
+  comparisons: rows.length,
+  ways: new Set(rows.map(({ way }) => way)).size,
+  tokens: sum(({ tokens }) => tokens),
+  differences: sum(({ differences }) => differences)
+}
+if (options.json) {
+  process.stderr.write(`${text}\n`)
+  console.log(JSON.stringify(result))
+} else console.log(text)
+
+/** Makes the texts that the checkpoint lacks. */
+async function compared(): Promise<Compared[]> {
+  const adapted = await adaptTogether(
+    pair.proxy,
+    domains,
+    { settings, rank: RANK, rounds: ROUNDS, seed: 1 },
+    (round) => process.stderr.write(`federation: ${round}\n`)
+  )
+  const remote = await startRemote(join(MODELS, 'loam-base-8m'))
+  const transport = createHttpTransport({ url: remote.url })
+  const proxy = proxyOf(pair, adapted)
+  try {
+    const components = pairProxy(proxy, pair.vocabulary, await connectLogitsServer(transport))
+    return await compareAll(components, promptsOf(domains, options.prompts))
+  } finally {
+    transport.dispose()
+    await remote.stop()
+    await proxy.base.dispose()
+    await proxy.adapted.dispose()
   }
-  if (options.json) {
-    process.stderr.write(`${text}\n`)
-    console.log(JSON.stringify(result))
-  } else console.log(text)
-} finally {
-  transport.dispose()
-  await remote.stop()
-  await proxy.base.dispose()
-  await proxy.adapted.dispose()
 }
 
 async function compareAll(

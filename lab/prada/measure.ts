@@ -8,7 +8,7 @@ import {
 } from '../../src/prada/index.ts'
 import type { TokenizedDomain } from '../experiments/corpus.ts'
 import type { ExperimentSettings } from '../experiments/settings.ts'
-import { type AdaptationPlan, adaptTogether } from './adaptation.ts'
+import { adaptTogether } from './adaptation.ts'
 import { measureCommunication } from './communication.ts'
 import { type Exactness, measureExactness } from './exactness.ts'
 import { type Pair, proxyOf } from './pair.ts'
@@ -16,6 +16,7 @@ import { modelRows, type QualityRun, runQuality, scoredTexts } from './quality-r
 import { startRemote } from './remote-process.ts'
 import type { PradaResults } from './results.ts'
 import { aloneSpeed, naiveSpeed, overLine, sessionSpeed } from './speed.ts'
+import { trainingFlopsPerToken } from './training-flops.ts'
 
 /** What is measured, and how much of it. */
 export interface MeasurePlan {
@@ -38,7 +39,7 @@ export type Progress = (what: string) => void
 /** The line of the speed measurement. */
 export const LINE = { roundTripMs: 50, megabitsPerSecond: 10 }
 /** Texts whose bytes and time are measured. */
-const MEASURED_TEXTS = 12
+const MEASURED_TEXTS = 4
 
 /** What each seed's consortium makes of the proxy: weights. */
 async function adaptProxy(
@@ -69,18 +70,31 @@ export async function measureQuality(
   for (let seed = 1; seed <= plan.seeds; seed++) {
     const adapted = await adaptProxy(pair, domains, plan, seed, progress)
     first ??= adapted
-    const central: AdaptationPlan = {
-      ...plan,
-      settings: { ...plan.settings, learningRate: plan.centralRate },
-      seed
-    }
+    const central = { ...plan, settings: { ...plan.settings, learningRate: plan.centralRate }, seed }
+    const { equalComputing, equalText } = centralSteps(pair, domains.length, plan)
+    const steps = seed === 1 ? ([equalComputing, equalText] as const) : ([equalComputing] as const)
     runs.push(
-      await runQuality(pair, domains, adapted, { texts, unadapted, central }, (done) =>
-        progress(`seed ${seed}, central fine-tuning: ${done}`)
+      await runQuality(
+        pair,
+        domains,
+        adapted,
+        { texts, unadapted, central, ofProxy: { ...plan, seed }, steps },
+        (done) => progress(`seed ${seed}, central fine-tuning: ${done}`)
       )
     )
   }
   return { runs, adapted: first! }
+}
+
+/** Steps of central fine-tuning beside those of the federation: for as much computing, and for as much text. */
+export function centralSteps(
+  { proxy, remote }: Pair,
+  members: number,
+  { settings, rank, rounds }: Pick<MeasurePlan, 'settings' | 'rank' | 'rounds'>
+): { readonly equalComputing: number; readonly equalText: number } {
+  const equalText = members * rounds * settings.stepsPerRound
+  const ratio = trainingFlopsPerToken(proxy.config, rank) / trainingFlopsPerToken(remote.config, rank)
+  return { equalComputing: Math.min(equalText, Math.max(1, Math.round(equalText * ratio))), equalText }
 }
 
 /** Everything that needs the remote as a process of its own. */

@@ -25,7 +25,12 @@ export interface QualityRun {
   readonly proxy: Scores
   readonly adapted: Scores
   readonly remote: Scores
+  /** Fine-tuned in one place, with as much computing as all members spend together. */
   readonly central: Scores
+  /** The same with as much text, which is as many steps: several times the computing. Of some seeds alone. */
+  readonly centralOnAllText?: Scores
+  /** Steered by a proxy that was fine-tuned in one place on as much text, by alpha: what federating costs. */
+  readonly steeredByCentralProxy?: readonly Scores[]
   /** By alpha, in the order of `ALPHAS`. */
   readonly steered: readonly Scores[]
 }
@@ -69,7 +74,11 @@ export interface QualityOptions {
   /** Rows of the models as they are without adaptation. */
   readonly unadapted: { readonly proxy: ModelRows; readonly remote: ModelRows }
   /** How the remote is fine-tuned in one place. */
-  readonly central: AdaptationPlan
+  readonly central: Omit<AdaptationPlan, 'rounds'>
+  /** How the proxy is, to tell what federating it costs. */
+  readonly ofProxy: Omit<AdaptationPlan, 'rounds'>
+  /** Its steps for as much computing as the members', and for as much text where that is wanted too. */
+  readonly steps: readonly [number] | readonly [number, number]
 }
 
 /**
@@ -82,19 +91,25 @@ export async function runQuality(
   { proxy, remote }: Pair,
   domains: readonly TokenizedDomain[],
   adapted: TensorMap,
-  { texts, unadapted, central }: QualityOptions,
+  { texts, unadapted, central, ofProxy, steps }: QualityOptions,
   onStep: (done: string) => void
 ): Promise<QualityRun> {
-  const centralWeights = await adaptCentrally(remote, domains, central, onStep)
+  const [equal, more] = await adaptCentrally(remote, domains, central, steps, onStep)
   const adaptedRows = await modelRows(proxy, adapted, texts)
+  const steeredBy = (rows: ModelRows): Scores[] =>
+    ALPHAS.map((alpha) => steeredScores(unadapted.remote, unadapted.proxy, rows, texts, alpha))
+  const centralProxy =
+    steps.length === 1 ? undefined : await adaptCentrally(proxy, domains, ofProxy, [steps[1]], onStep)
   return {
     proxy: scoresOf(unadapted.proxy, texts),
     adapted: scoresOf(adaptedRows, texts),
     remote: scoresOf(unadapted.remote, texts),
-    central: scoresOf(await modelRows(remote, centralWeights, texts), texts),
-    steered: ALPHAS.map((alpha) =>
-      steeredScores(unadapted.remote, unadapted.proxy, adaptedRows, texts, alpha)
-    )
+    central: scoresOf(await modelRows(remote, equal!, texts), texts),
+    ...(more !== undefined && { centralOnAllText: scoresOf(await modelRows(remote, more, texts), texts) }),
+    ...(centralProxy !== undefined && {
+      steeredByCentralProxy: steeredBy(await modelRows(proxy, centralProxy[0]!, texts))
+    }),
+    steered: steeredBy(adaptedRows)
   }
 }
 
@@ -124,8 +139,16 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
-/** Share of the way from the remote to the centrally fine-tuned one that the offset goes. */
-export function gapClosed({ remote, central, steered }: QualityRun, alpha: number): number {
+/**
+ * Share of the way from the remote to a centrally fine-tuned one that the offset goes.
+ *
+ * @param central the one of equal computing where it is absent
+ */
+export function gapClosed(
+  { remote, steered, ...run }: QualityRun,
+  alpha: number,
+  central: Scores = run.central
+): number {
   const prada = steered[ALPHAS.indexOf(alpha as (typeof ALPHAS)[number])]!
   return (remote.nats - prada.nats) / (remote.nats - central.nats)
 }

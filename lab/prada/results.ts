@@ -1,5 +1,6 @@
 import type { CommunicationRow } from './communication.ts'
 import type { Exactness } from './exactness.ts'
+import type { FineTuningCost } from './fine-tuning-cost.ts'
 import { ALPHAS, gapClosed, type QualityRun, type Scores } from './quality-run.ts'
 import type { Speed } from './speed.ts'
 
@@ -21,6 +22,25 @@ export interface PradaResults {
   }
   /** A run a seed. */
   readonly quality: readonly QualityRun[]
+  readonly cost: CostResults
+  /** How much was measured, and how long that took. */
+  readonly run: {
+    readonly prompts: number
+    readonly tokens: number
+    readonly seeds: number
+    readonly minutes: number
+  }
+}
+
+/** What fine-tuning costs, and a token. */
+export interface CostResults {
+  readonly proxy: FineTuningCost
+  readonly remote: FineTuningCost
+  /** Floating-point operations of one token's pass. */
+  readonly proxyPass: number
+  readonly remotePass: number
+  /** Steps of central fine-tuning for as much computing as the federation's, and for as much text. */
+  readonly central: { readonly equalComputing: number; readonly equalText: number }
 }
 
 /** The row that stands for the communication: the default drafter at temperature 1. */
@@ -31,7 +51,7 @@ function mainRow({ communication }: PradaResults): CommunicationRow {
 /** The results as programs read them; qualities are means over the seeds. */
 export function resultsJson(results: PradaResults): object {
   const { exactness, fullRowBytes, speed, quality, alpha } = results
-  const { bytesPerToken, tokensPerTrip, acceptance } = mainRow(results)
+  const { bytesPerToken, contentPerToken, tokensPerTrip, acceptance } = mainRow(results)
   const nats = (of: (run: QualityRun) => Scores): number => mean(quality.map((run) => of(run).nats))
   const gaps = quality.map((run) => gapClosed(run, alpha))
   return {
@@ -39,6 +59,7 @@ export function resultsJson(results: PradaResults): object {
     exactness,
     communication: {
       bytesPerToken,
+      contentPerToken,
       fullRowBytes,
       tokensPerTrip,
       acceptance,
@@ -57,6 +78,7 @@ export function resultsJson(results: PradaResults): object {
       remote: nats(({ remote }) => remote),
       prada: nats((run) => steeredAt(run, alpha)),
       central: nats(({ central }) => central),
+      ...onAllText(quality, alpha),
       gapClosed: mean(gaps),
       gapClosedBySeed: gaps,
       byAlpha: ALPHAS.map((strength) => ({
@@ -65,51 +87,114 @@ export function resultsJson(results: PradaResults): object {
         accuracy: mean(quality.map((run) => steeredAt(run, strength).accuracy)),
         gapClosed: mean(quality.map((run) => gapClosed(run, strength)))
       }))
-    }
+    },
+    cost: results.cost
   }
 }
 
-/** The results as a Markdown report: the same table that the terminal shows. */
+/** The central fine-tuning on as much text, and the share of its gap that is closed, over the seeds that have it. */
+function onAllText(
+  quality: readonly QualityRun[],
+  alpha: number
+): { readonly centralOnAllText?: number; readonly gapClosedOnAllText?: number } {
+  const some = quality.filter((run) => run.centralOnAllText !== undefined)
+  if (some.length === 0) return {}
+  return {
+    centralOnAllText: mean(some.map(({ centralOnAllText }) => centralOnAllText!.nats)),
+    gapClosedOnAllText: mean(some.map((run) => gapClosed(run, alpha, run.centralOnAllText)))
+  }
+}
+
+/** The goals of the project, each with what was measured. */
+function goalRows(results: PradaResults): string[][] {
+  const { exactness, fullRowBytes, speed, quality, alpha, communication } = results
+  const ratio = (a: Speed, b: Speed): number => a.tokensPerSecond / b.tokensPerSecond
+  const holds = (yes: boolean): string => (yes ? 'holds' : 'missed')
+  const main = mainRow(results)
+  const gain = ratio(speed.session, speed.naive)
+  const slower = ratio(speed.alone, speed.loopback)
+  const gap = mean(quality.map((run) => gapClosed(run, alpha)))
+  const { gapClosedOnAllText } = onAllText(quality, alpha)
+  const bytes = communication
+    .filter(({ drafter }) => drafter === main.drafter)
+    .map(({ sampling, bytesPerToken, contentPerToken }) => {
+      const [all, content] = [bytesPerToken / fullRowBytes, contentPerToken / fullRowBytes]
+      const measured = `${percent(all)} with HTTP's headers, ${percent(content)} without`
+      return [`${sampling}: bytes a token at most 5 % of a float32 row`, measured, holds(all <= 0.05)]
+    })
+  return [
+    [
+      'no token differs from the naive way',
+      `${exactness.differences} of ${exactness.tokens} (${exactness.texts} texts, ${exactness.ways} ways)`,
+      holds(exactness.differences === 0)
+    ],
+    ...bytes,
+    ['at least 2.5 tokens a trip', main.tokensPerTrip.toFixed(2), holds(main.tokensPerTrip >= 2.5)],
+    [`${speed.line}: at least 2.2 × the naive way`, `${gain.toFixed(2)} ×`, holds(gain >= 2.2)],
+    ['loopback: at most 1.5 × slower than the remote alone', `${slower.toFixed(2)} ×`, holds(slower <= 1.5)],
+    ['gap to central fine-tuning of equal computing closed: at least 80 %', percent(gap), holds(gap >= 0.8)],
+    ...(gapClosedOnAllText === undefined
+      ? []
+      : [
+          [
+            'gap to central fine-tuning on as much text closed (one seed): at least 80 %',
+            percent(gapClosedOnAllText),
+            holds(gapClosedOnAllText >= 0.8)
+          ]
+        ])
+  ]
+}
+
+/** The results as Markdown tables: the terminal shows the same. */
 export function resultsText(results: PradaResults, domains: readonly string[]): string {
-  const { exactness, fullRowBytes, speed, quality, alpha } = results
-  const { bytesPerToken } = mainRow(results)
-  const share = (bytes: number): string => `${((100 * bytes) / fullRowBytes).toFixed(1)} %`
-  const ratio = (a: Speed, b: Speed): string => (a.tokensPerSecond / b.tokensPerSecond).toFixed(2)
-  const models: readonly [string, (run: QualityRun) => Scores][] = [
+  const { fullRowBytes, quality, alpha } = results
+  const share = (bytes: number): string => percent(bytes / fullRowBytes)
+  const models: readonly [string, (run: QualityRun) => Scores | undefined][] = [
     ['proxy', ({ proxy }) => proxy],
     ['adapted proxy', ({ adapted }) => adapted],
     ['remote', ({ remote }) => remote],
     [`remote + offset, α = ${alpha}`, (run) => steeredAt(run, alpha)],
-    ['remote, fine-tuned centrally', ({ central }) => central]
+    [
+      'remote + offset of a proxy fine-tuned centrally, at its best α',
+      ({ steeredByCentralProxy }) => steeredByCentralProxy?.toSorted((a, b) => a.nats - b.nats)[0]
+    ],
+    ['remote, fine-tuned centrally, equal computing', ({ central }) => central],
+    ['remote, fine-tuned centrally, as much text', ({ centralOnAllText }) => centralOnAllText]
   ]
   return [
-    `exactness      ${exactness.differences} of ${exactness.tokens} tokens differ from the naive way's (${exactness.texts} texts, ${exactness.ways} ways)`,
-    `communication  ${bytesPerToken.toFixed(0)} bytes a token, ${share(bytesPerToken)} of a float32 row (${fullRowBytes} bytes)`,
-    `speed          ${speed.line}: ${perSecond(speed.session)}, naive ${perSecond(speed.naive)}: ${ratio(speed.session, speed.naive)} ×`,
-    `               loopback: ${perSecond(speed.loopback)}, the remote alone ${perSecond(speed.alone)}: ${ratio(speed.alone, speed.loopback)} × slower`,
-    `gap closed     ${spread(quality.map((run) => 100 * gapClosed(run, alpha)))} % of the way to central fine-tuning`,
+    ...markdownTable(['goal', 'measured', ''], goalRows(results)),
     '',
     ...markdownTable(
-      ['drafter', 'sampling', 'bytes', 'of a row', 'per trip', 'accepted', 'tokens/s'],
+      ['drafter', 'sampling', 'bytes', 'of a row', 'without headers', 'per trip', 'accepted', 'tokens/s'],
       results.communication.map((row) => [
         row.drafter,
         row.sampling,
         row.bytesPerToken.toFixed(0),
         share(row.bytesPerToken),
+        share(row.contentPerToken),
         row.tokensPerTrip.toFixed(2),
-        `${(100 * row.acceptance).toFixed(0)} %`,
+        percent(row.acceptance, 0),
         row.tokensPerSecond.toFixed(1)
       ])
     ),
     '',
+    ...speedTable(results.speed),
+    '',
     ...markdownTable(
-      ['model', 'nats', ...domains, 'choices'],
-      models.map(([name, of]) => [
-        name,
-        spread(quality.map((run) => of(run).nats)),
-        ...domains.map((_, index) => mean(quality.map((run) => of(run).domains[index]!)).toFixed(3)),
-        `${(100 * mean(quality.map((run) => of(run).accuracy))).toFixed(0)} %`
-      ])
+      ['model', 'seeds', 'nats', ...domains, 'choices'],
+      models.flatMap(([name, of]) => {
+        const scores = quality.map(of).filter((each) => each !== undefined)
+        if (scores.length === 0) return []
+        return [
+          [
+            name,
+            String(scores.length),
+            spread(scores.map(({ nats }) => nats)),
+            ...domains.map((_, index) => mean(scores.map((each) => each.domains[index]!)).toFixed(3)),
+            percent(mean(scores.map(({ accuracy }) => accuracy)), 0)
+          ]
+        ]
+      })
     ),
     '',
     ...markdownTable(
@@ -118,18 +203,66 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
         String(strength),
         spread(quality.map((run) => steeredAt(run, strength).nats)),
         `${spread(quality.map((run) => 100 * gapClosed(run, strength)))} %`,
-        `${(100 * mean(quality.map((run) => steeredAt(run, strength).accuracy))).toFixed(0)} %`
+        percent(mean(quality.map((run) => steeredAt(run, strength).accuracy)), 0)
       ])
-    )
+    ),
+    '',
+    ...costTable(results.cost),
+    '',
+    `${results.run.prompts} prompts, ${results.run.tokens} tokens each, ${results.run.seeds} seeds: ${results.run.minutes.toFixed(0)} minutes.`
   ].join('\n')
+}
+
+function speedTable({ line, session, naive, loopback, alone }: PradaResults['speed']): string[] {
+  const row = (name: string, where: string, { tokensPerSecond, tokensPerTrip }: Speed): string[] => [
+    name,
+    where,
+    tokensPerSecond.toFixed(1),
+    tokensPerTrip.toFixed(2)
+  ]
+  return markdownTable(
+    ['way', 'line', 'tokens/s', 'per trip'],
+    [
+      row('session', line, session),
+      row('naive, float32 rows', line, naive),
+      row('session', 'loopback', loopback),
+      row('the remote alone', 'none', alone)
+    ]
+  )
+}
+
+function costTable({ proxy, remote, proxyPass, remotePass, central }: CostResults): string[] {
+  const million = (value: number): string => (value / 1e6).toFixed(1)
+  const saved = (a: number, b: number): string => percent(1 - a / b, 0)
+  return [
+    ...markdownTable(
+      ['LoRA fine-tuning', 'MFLOP a token', 'peak MB', 'ms a step'],
+      [
+        ...[...Object.entries({ proxy, remote })].map(([name, row]) => [
+          name,
+          million(row.flopsPerToken),
+          row.peakMB.toFixed(0),
+          row.msPerStep.toFixed(0)
+        ]),
+        [
+          'saved by the proxy',
+          saved(proxy.flopsPerToken, remote.flopsPerToken),
+          saved(proxy.peakMB, remote.peakMB),
+          saved(proxy.msPerStep, remote.msPerStep)
+        ]
+      ]
+    ),
+    '',
+    `A position takes two passes of the proxy on the device, ${million(2 * proxyPass)} MFLOP; the remote's pass takes ${million(remotePass)}. Central fine-tuning: ${central.equalComputing} steps of equal computing, ${central.equalText} for as much text.`
+  ]
+}
+
+function percent(share: number, digits = 1): string {
+  return `${(100 * share).toFixed(digits)} %`
 }
 
 function steeredAt({ steered }: QualityRun, alpha: number): Scores {
   return steered[ALPHAS.indexOf(alpha as (typeof ALPHAS)[number])]!
-}
-
-function perSecond({ tokensPerSecond }: Speed): string {
-  return `${tokensPerSecond.toFixed(1)} tokens/s`
 }
 
 function mean(values: readonly number[]): number {

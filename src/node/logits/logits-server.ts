@@ -13,7 +13,8 @@ import {
   LOGITS_CONCURRENCY,
   LOGITS_PROTOCOL,
   LOGITS_REQUEST_BYTES_MAX,
-  LOGITS_TIMEOUT_MS
+  LOGITS_TIMEOUT_MS,
+  type LogitsOperation
 } from './messages.ts'
 
 /** What members are served with. */
@@ -37,8 +38,11 @@ export interface LogitsServing {
 export function serveLogits(host: NetworkNode, serving: LogitsServing): Promise<() => Promise<void>> {
   const { transport, isMember, positionsPerMinute, log, now = () => performance.now() } = serving
   const sessions = createMemberSessions(positionsPerMinute, now)
-  const answer = async (bytes: Uint8Array, member: string): Promise<Uint8Array> => {
-    const { operation, payload } = decodeRequest(bytes)
+  const answer = async (
+    operation: Exclude<LogitsOperation, 'verify'>,
+    payload: Uint8Array,
+    member: string
+  ): Promise<Uint8Array> => {
     const signal = AbortSignal.timeout(LOGITS_TIMEOUT_MS)
     switch (operation) {
       case 'describe':
@@ -53,8 +57,6 @@ export function serveLogits(host: NetworkNode, serving: LogitsServing): Promise<
         sessions.add(member, session, size)
         return session
       }
-      case 'verify':
-        return verified(payload, member, signal)
       case 'close':
         if (payload.length !== SESSION_BYTES) throw new MalformedError(`a session has ${SESSION_BYTES} bytes`)
         sessions.take(member, payload)
@@ -63,7 +65,8 @@ export function serveLogits(host: NetworkNode, serving: LogitsServing): Promise<
         return new Uint8Array(0)
     }
   }
-  const verified = async (request: Uint8Array, member: string, signal: AbortSignal): Promise<Uint8Array> => {
+  /** The server's pieces as they come, the first behind a 0. */
+  async function* verified(request: Uint8Array, member: string): AsyncGenerator<Uint8Array, void> {
     const { vocabularySize } = sessions.take(
       member,
       asMalformed(() => sessionOf(request))
@@ -72,10 +75,29 @@ export function serveLogits(host: NetworkNode, serving: LogitsServing): Promise<
       decodeVerifyRequest(request, { vocabularySize, tokens: TEXT_MAX })
     )
     sessions.count(member, positions.length + (draft?.count ?? 0))
-    const pieces: Uint8Array[] = []
-    for await (const piece of transport.verify(request, LOGITS_ANSWER_BYTES_MAX - 1, signal))
-      pieces.push(piece)
-    return Buffer.concat(pieces)
+    const signal = AbortSignal.timeout(LOGITS_TIMEOUT_MS)
+    let begun = false
+    for await (const piece of transport.verify(request, LOGITS_ANSWER_BYTES_MAX - 1, signal)) {
+      yield begun ? piece : encodeAnswer(piece)
+      begun = true
+    }
+    if (!begun) yield encodeAnswer(new Uint8Array(0))
+  }
+  /** Frames, of which the first tells of what fails before it; what fails later breaks the answer off. */
+  async function* framesOf(
+    frames: AsyncGenerator<Uint8Array, void>,
+    from: PeerId
+  ): AsyncGenerator<Uint8Array, void> {
+    let begun = false
+    try {
+      for await (const frame of frames) {
+        yield frame
+        begun = true
+      }
+    } catch (error) {
+      if (begun || error instanceof MalformedError) throw error
+      yield failureOf(error, from, log)
+    }
   }
 
   return registerRequestHandler(
@@ -83,8 +105,10 @@ export function serveLogits(host: NetworkNode, serving: LogitsServing): Promise<
     LOGITS_PROTOCOL,
     async (bytes, from) => {
       if (!isMember(from)) return encodeFailure('refused', 'logits are served to current members alone')
+      const { operation, payload } = decodeRequest(bytes)
+      if (operation === 'verify') return framesOf(verified(payload, from.toString()), from)
       try {
-        return encodeAnswer(await answer(bytes, from.toString()))
+        return encodeAnswer(await answer(operation, payload, from.toString()))
       } catch (error) {
         if (error instanceof MalformedError) throw error
         return failureOf(error, from, log)

@@ -7,7 +7,7 @@ import {
   vocabularySchema
 } from '../../prada/remotes/index.ts'
 import { SESSION_BYTES } from '../../prada/wire/index.ts'
-import { isMalformed, NetworkError, type NetworkNode, request } from '../network/index.ts'
+import { isMalformed, NetworkError, type NetworkNode, request, requestFrames } from '../network/index.ts'
 import {
   decodeAnswer,
   encodeRequest,
@@ -33,7 +33,7 @@ export function createMemberTransport(host: NetworkNode, peer: PeerId): LogitsTr
     maxResponseBytes: number,
     signal: AbortSignal
   ): Promise<Uint8Array> =>
-    turns(signal, async () => {
+    turns.run(signal, async () => {
       const bytes = encodeRequest(operation, payload)
       sent += bytes.length
       try {
@@ -70,8 +70,37 @@ export function createMemberTransport(host: NetworkNode, peer: PeerId): LogitsTr
         throw new TransportError('garbage', `a session of ${session.length} bytes`)
       return session
     },
-    async *verify(bytes, bytesMax, signal) {
-      yield await ask('verify', bytes, Math.min(Math.max(bytesMax, 4_096), LOGITS_ANSWER_BYTES_MAX), signal)
+    async *verify(payload, bytesMax, signal) {
+      const release = await turns.take(signal)
+      const bytes = encodeRequest('verify', payload)
+      sent += bytes.length
+      const frames = requestFrames(host, peer, LOGITS_PROTOCOL, bytes, {
+        timeoutMs: LOGITS_TIMEOUT_MS,
+        maxResponseBytes: Math.min(Math.max(bytesMax, 4_096), LOGITS_ANSWER_BYTES_MAX) + 1,
+        signal
+      })
+      const next = async (): Promise<Uint8Array | undefined> => {
+        const { value } = await frames.next()
+        received += value?.length ?? 0
+        return value ?? undefined
+      }
+      let rest = true
+      try {
+        let frame = await next()
+        if (frame === undefined) throw new TransportError('garbage', 'an answer without a frame')
+        for (let piece: Uint8Array | undefined = decodeAnswer(frame); piece !== undefined; piece = frame) {
+          yield piece
+          frame = await next()
+        }
+        rest = false
+      } catch (error) {
+        rest = false
+        throw asTransportError(error, peer, signal)
+      } finally {
+        // The member ends an answer whose rest is not wanted when the next request comes; until then it is under way there.
+        if (rest) void drained(next).finally(release)
+        else release()
+      }
     },
     async close(session, signal) {
       await ask('close', session, LOGITS_ANSWER_BYTES_MAX, signal)
@@ -82,23 +111,49 @@ export function createMemberTransport(host: NetworkNode, peer: PeerId): LogitsTr
   }
 }
 
-type Turns = <Value>(signal: AbortSignal, work: () => Promise<Value>) => Promise<Value>
+/** Reads and drops the rest of an answer, whatever becomes of it. */
+async function drained(next: () => Promise<Uint8Array | undefined>): Promise<void> {
+  try {
+    while ((await next()) !== undefined);
+  } catch {
+    // Nobody waits for it.
+  }
+}
+
+interface Turns {
+  /** @returns what gives the turn back */
+  take(signal: AbortSignal): Promise<() => void>
+  run<Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value>
+}
 
 /** Runs so much at once; the rest waits. */
 function createTurns(most: number): Turns {
   let running = 0
   const waiting: (() => void)[] = []
-  return async (signal, work) => {
+  const release = (): void => {
+    const next = waiting.shift()
+    if (next === undefined) running--
+    else next()
+  }
+  const take = async (signal: AbortSignal): Promise<() => void> => {
     signal.throwIfAborted()
     if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve))
     else running++
-    try {
+    if (signal.aborted) {
+      release()
       signal.throwIfAborted()
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) running--
-      else next()
+    }
+    return release
+  }
+  return {
+    take,
+    async run(signal, work) {
+      const done = await take(signal)
+      try {
+        return await work()
+      } finally {
+        done()
+      }
     }
   }
 }

@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { TransportError, type TransportFault } from '../../prada/remotes/index.ts'
 import { MalformedError } from '../../protocol/index.ts'
 
-/** One request a stream: an operation and what it needs; one answer: 0 and its result, or 1 and why there is none. */
+/**
+ * One request a stream: an operation and what it needs; one answer: 0 and its result, or 1 and why there is none. The result
+ * of `verify` goes on in further frames, each with what the server tells next.
+ */
 export const LOGITS_PROTOCOL = '/loam/logits/1'
 
 /** Longest request, bytes: an operation and a request of the logits wire. */

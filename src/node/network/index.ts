@@ -31,7 +31,8 @@ export {
   type RequestHandler,
   type RequestLimits,
   registerRequestHandler,
-  request
+  request,
+  requestFrames
 } from './requests/request-response.ts'
 export {
   BLOCK_SERVER_LIMITS,

@@ -27,7 +27,7 @@ export function expectedTokens(acceptance: number, drafts: number): number {
 }
 
 /** What a position that nobody waits for costs: the remote's work on it and its bytes, beside one that is waited for. */
-const UNUSED_SHARE = 0.5
+const UNUSED_SHARE = 0.7
 
 /** Expected time of a trip with K drafts, milliseconds. */
 export function expectedTime(costs: TripCosts, drafts: number): number {

@@ -121,9 +121,16 @@ export function drawScore(value: number, id: number, temperature: number, noise:
   return value / temperature + noise(id)
 }
 
+/** Most ids that are found by insertion; more are sorted. */
+const INSERTED_MAX = 256
+
 /** The k ids with the highest values, highest first, of equal ones the lowest id first. */
 export function highestIds(row: ArrayLike<number>, k: number): number[] {
   const count = Math.min(k, row.length)
+  if (count > INSERTED_MAX)
+    return Array.from({ length: row.length }, (_, id) => id)
+      .sort((a, b) => row[b]! - row[a]! || a - b)
+      .slice(0, count)
   const ids: number[] = []
   for (let id = 0; id < row.length; id++) {
     const value = row[id]!

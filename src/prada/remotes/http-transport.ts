@@ -18,6 +18,7 @@ const sessionSchema = z.object({
 /** A logits server over HTTP. Connections are kept; one is enough, but a request need not wait for an unwanted answer. */
 export function createHttpTransport(options: HttpTransportOptions): LogitsTransport & { dispose(): void } {
   const exchange = createHttpExchange(options)
+  let content = 0
   return {
     address: exchange.address,
     async describe(signal) {
@@ -43,10 +44,12 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
         { type: 'application/octet-stream', bytes: request },
         signal
       )
+      content += request.length
       let received = 0
       try {
         for await (const chunk of response.iterator({ destroyOnReturn: false })) {
           received += (chunk as Buffer).length
+          content += (chunk as Buffer).length
           if (received > bytesMax)
             throw new TransportError('garbage', `an answer of more than ${bytesMax} bytes`)
           yield chunk as Buffer
@@ -69,7 +72,7 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
       await exchange.drop(response, signal)
     },
     get traffic() {
-      return exchange.traffic
+      return { ...exchange.traffic, content }
     },
     dispose: () => exchange.dispose()
   }

@@ -50,6 +50,8 @@ export interface TripRequest {
 export interface Traffic {
   readonly sent: number
   readonly received: number
+  /** Of these the requests and answers themselves, without what carries them; absent where that is not told apart. */
+  readonly content?: number
 }
 
 /**
@@ -59,10 +61,14 @@ export interface Traffic {
  */
 export function trafficSince(line: { readonly traffic: Traffic }): () => Traffic {
   const before = line.traffic
-  return () => ({
-    sent: line.traffic.sent - before.sent,
-    received: line.traffic.received - before.received
-  })
+  return () => {
+    const { sent, received, content } = line.traffic
+    return {
+      sent: sent - before.sent,
+      received: received - before.received,
+      ...(content !== undefined && { content: content - (before.content ?? 0) })
+    }
+  }
 }
 
 /** One text on a remote. One trip at a time. */

@@ -33,7 +33,7 @@ export const DEFAULT_LOGITS_LIMITS: LogitsLimits = {
   requestBytes: 256 * 1_024,
   waiting: 64,
   waitingPerClient: 8,
-  topKMax: 1_024,
+  topKMax: 4_096,
   wantedMax: 512,
   rows: true,
   positionsPerMinute: 120_000

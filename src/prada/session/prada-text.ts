@@ -59,8 +59,8 @@ export function startPradaText(
       remoteText = started
     }),
     get statistics() {
-      const { sent, received } = remoteText?.traffic ?? { sent: 0, received: 0 }
-      return { ...counter, bytesSent: sent, bytesReceived: received }
+      const { sent, received, content = sent + received } = remoteText?.traffic ?? { sent: 0, received: 0 }
+      return { ...counter, bytesSent: sent, bytesReceived: received, contentBytes: content }
     }
   }
 }

@@ -15,6 +15,8 @@ export interface PradaStatistics {
   readonly nearTies: number
   readonly bytesSent: number
   readonly bytesReceived: number
+  /** Both ways, without headers; the same as all where the remote does not tell them apart. */
+  readonly contentBytes: number
 }
 
 export interface StatisticsCounter {

@@ -40,11 +40,13 @@ export interface ToldSoFar {
   readonly answers: number
 }
 
-/** Answers after which a whole row is asked for, where that is possible. */
-const ANSWERS_BEFORE_ROW = 4
+/** Answers after which a whole row is asked for whatever it costs, where that is possible. */
+const ANSWERS_BEFORE_ROW = 8
 /** Ids asked for by rank where it is open what the filters leave, and how many times as many where it stays open. */
 const BORDER_RANKS = 64
 const BORDER_GROWTH = 3
+/** Most rivals that are asked for by number alone. */
+const RIVALS_MAX = 64
 /** Bytes that an id costs both ways by number (a distance going up, a value coming down) and by rank, about. */
 const WANTED_BYTES = 3
 const RANK_BYTES = 2.2
@@ -61,14 +63,18 @@ export function askFurther(
   const size = scoring.offset.length
   // A row that is hardly dearer settles the position for certain.
   const rowBytes = 2 * size
-  const byRank = borderOpen || wantedMax === 0
+  // Many rivals mean that the bound of all others is too high: the next ranks lower it.
+  const byRank = borderOpen || wantedMax === 0 || rivals.length > RIVALS_MAX
   const topK = byRank ? Math.max(BORDER_RANKS * BORDER_GROWTH ** (answers - 1), 2 * ranks) : 0
   // Of a remote whose answers differ a little the later one counts alone.
   const skip = batchError > 0 ? 0 : Math.min(ranks, topK)
   // With more of the likeliest ids told, most rivals go.
-  const byNumber = rivals.slice(0, wantedMax === 0 ? 0 : borderOpen ? BORDER_RANKS : rivals.length)
+  const byNumber = rivals.slice(
+    0,
+    wantedMax === 0 ? 0 : borderOpen || byRank ? RIVALS_MAX / 2 : rivals.length
+  )
   const bytes = byNumber.length * WANTED_BYTES + (topK - skip) * RANK_BYTES
-  const tooMany = byNumber.length > wantedMax || topK > topKMax
+  const tooMany = byNumber.length > wantedMax || topK > topKMax || topK >= size
   if (rows && (1.5 * bytes > rowBytes || tooMany || answers >= ANSWERS_BEFORE_ROW)) return { position: 'row' }
   if (byRank && topK <= topKMax && topK < size)
     return { position: ascending(byNumber.slice(0, wantedMax)), topK, ...(skip > 0 && { skip }) }
@@ -128,7 +134,7 @@ export function rankCountFor(
 ): RankCount {
   const most = Math.min(64, capabilities.topKMax)
   if (isFiltered(request))
-    return createRankCount({ first: Math.min(24, most), least: Math.min(8, most), most, open: 0.2 })
+    return createRankCount({ first: Math.min(16, most), least: Math.min(8, most), most, open: 0.25 })
   const first = sharesNoise(settings, request, capabilities) ? 12 : 16
   return createRankCount({ first: Math.min(first, most), least: Math.min(4, most), most, open: 0.03 })
 }

@@ -4,7 +4,8 @@ import {
   NetworkError,
   type RequestLimits,
   registerRequestHandler,
-  request
+  request,
+  requestFrames
 } from '../../../src/node/network/index.ts'
 import { leftOpen } from '../../support/left-open.ts'
 import { until } from '../../support/until.ts'
@@ -20,6 +21,12 @@ const LIMITS: RequestLimits = {
 }
 const OPTIONS = { timeoutMs: 5000, maxResponseBytes: 4 * 1024 * 1024 }
 
+/** Frames of a kilobyte; a negative number of them breaks off. */
+async function* framesOf(count: number): AsyncGenerator<Uint8Array> {
+  for (let frame = 0; frame < Math.abs(count); frame++) yield new Uint8Array(1_000).fill(frame)
+  if (count < 0) throw new Error('cannot go on')
+}
+
 function failsAs(code: string) {
   return (error: unknown) => error instanceof NetworkError && error.code === code
 }
@@ -30,7 +37,7 @@ describe('request and response', function () {
   let server: TestHost
   let held: (() => void)[]
 
-  /** Serves with `LIMITS` changed: `echo`, `big:<bytes>`, `hold` (until released) and `fail`. */
+  /** Serves with `LIMITS` changed: `echo`, `big:<bytes>`, `frames:<n>`, `hold` (until released) and `fail`. */
   const serve = (change: Partial<RequestLimits> = {}) =>
     registerRequestHandler(
       server,
@@ -39,6 +46,7 @@ describe('request and response', function () {
         const text = Buffer.from(bytes).toString()
         if (text === 'hold') await new Promise<void>((resolve) => held.push(resolve))
         if (text === 'fail') throw new Error('cannot')
+        if (text.startsWith('frames:')) return framesOf(Number(text.slice(7)))
         return text.startsWith('big:') ? new Uint8Array(Number(text.slice(4))).fill(7) : bytes
       },
       { ...LIMITS, ...change },
@@ -58,7 +66,7 @@ describe('request and response', function () {
     await stopHosts()
   })
 
-  it('ends what is under way when its host stops, however long a handler may take', async () => {
+  it('ends pending requests when its host stops, however long a handler takes', async () => {
     await serve({ timeoutMs: 54_321 })
     const asked = assert.rejects(ask('hold'))
     await until(() => held.length === 1)
@@ -79,6 +87,32 @@ describe('request and response', function () {
     assert.equal(big.length, 4 * 1024 * 1024)
     assert(big.every((byte) => byte === 7))
     assert.equal(client.traffic.totals().get(PROTOCOL)!.received, 5 + 0 + 64 * 1024 + 4 * 1024 * 1024)
+  })
+
+  it('gives the frames of an answer as they come, within the limit of all of them', async () => {
+    await serve({ maxResponseBytes: 10_000 })
+    const frames = async (count: number, maxResponseBytes = 10_000): Promise<Uint8Array[]> => {
+      const options = { ...OPTIONS, maxResponseBytes }
+      const read: Uint8Array[] = []
+      const asked = Buffer.from(`frames:${count}`)
+      for await (const frame of requestFrames(client, server.peerId, PROTOCOL, asked, options))
+        read.push(frame)
+      return read
+    }
+    const all = await frames(10)
+    assert.deepEqual([all.length, all[9]![999]], [10, 9])
+    await assert.rejects(frames(3, 2_500), failsAs('protocol'))
+    // One that breaks off may look as if it had ended, and is never longer than what was sent before.
+    for (const [asked, sent] of [
+      [-2, 2],
+      [11, 10]
+    ] as const) {
+      const read = await frames(asked).catch((error: unknown) => {
+        assert.ok(failsAs('protocol')(error))
+        return []
+      })
+      assert.ok(read.length <= sent)
+    }
   })
 
   it('refuses frames above the limits on either side', async () => {
@@ -109,7 +143,7 @@ describe('request and response', function () {
     await until(() => server.log.messages.some((message) => message.includes('no answer within 100 ms')))
   })
 
-  it('bounds what one peer has under way, and how often it asks', async () => {
+  it('bounds one peer’s pending requests and their rate', async () => {
     const stop = await serve()
     const first = ask('hold')
     const second = ask('hold')

@@ -101,6 +101,46 @@ describe('the logits server of a member, over libp2p', function () {
     assert.deepEqual(service.load, { sessions: 0, cachedTokens: 0, requests: 0 })
   })
 
+  it('tells position by position: a record comes before the next is computed, and an answer may be left', async () => {
+    await stop()
+    const inner = createServiceTransport(service)
+    let pieces = 0
+    let open = (): void => undefined
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    stop = await serveLogits(server, {
+      transport: {
+        ...inner,
+        async *verify(...args) {
+          for await (const piece of inner.verify(...args)) {
+            if (pieces++ > 0) await gate
+            yield piece
+          }
+        }
+      },
+      isMember: () => true,
+      positionsPerMinute: 1e9,
+      log: server.log
+    })
+    const remote = await connectLogitsServer(transportOf(client))
+    const signal = AbortSignal.timeout(20_000)
+    const text = await remote.start(SIZE, signal)
+    const draft = { count: 5, settings: { temperature: 1 }, seed: 3, stream: 0, rows: false }
+    const trip = { ids: [1, 2], positions: [[]], topK: 4, precision: 'float16', draft } as const
+    const answer = text.trip(trip, signal)
+    const first = await answer.next()
+    assert.ok(!first.done && first.value.draft !== undefined)
+    await answer.return(undefined)
+    open()
+    const again = text.trip({ ...trip, draft: { ...draft, count: 2 } }, signal)
+    const records: unknown[] = []
+    for await (const record of again) records.push(record)
+    assert.equal(records.length, 3)
+    assert.deepEqual(records[0], first.value)
+    await text.close()
+  })
+
   it('serves several texts of a member at once, within what it may have under way', async () => {
     const remote = await connectLogitsServer(transportOf(client))
     const texts = await Promise.all(Array.from({ length: 8 }, () => tokensOf(remote)))
@@ -141,7 +181,7 @@ describe('the logits server of a member, over libp2p', function () {
     )
   })
 
-  it('says what to do where a member serves none', async () => {
+  it('says what to do if a member serves none', async () => {
     await stop()
     await assert.rejects(
       connectLogitsServer(transportOf(client), quick),

@@ -8,8 +8,14 @@ import { type RateLimit, TokenBuckets } from '../limits/token-bucket.ts'
 import { withDeadline } from './deadline.ts'
 import { NetworkError } from './network-error.ts'
 
-/** Answers one request; a rejection ends the stream. A MalformedError counts as an offence of the requester. */
-export type RequestHandler = (request: Uint8Array, from: PeerId) => Promise<Uint8Array>
+/**
+ * Answers one request, with one frame or with several as they come; a rejection ends the stream. A MalformedError counts as
+ * an offence of the requester.
+ */
+export type RequestHandler = (
+  request: Uint8Array,
+  from: PeerId
+) => Promise<Uint8Array | AsyncIterable<Uint8Array>>
 
 /** Limits per peer of a protocol; all but the frame lengths have defaults. */
 export interface RequestLimits {
@@ -21,7 +27,7 @@ export interface RequestLimits {
   readonly concurrency?: number
   /** Rate of exchanges per peer. */
   readonly rate?: RateLimit
-  /** Rate of response bytes per peer, so that small requests cannot cause large responses for ever. */
+  /** Rate of response bytes per peer, so that small requests cannot cause large responses indefinitely. */
   readonly answerRate?: RateLimit
   /** Whether relays, which are not members, may ask too. */
   readonly openToRelays?: boolean
@@ -48,7 +54,8 @@ export interface RequestOptions {
 const PREFIX_BYTES_MAX = 16
 
 /**
- * Serves a protocol of one length-prefixed request frame and one response frame per stream. A peer that asks for too
+ * Serves a protocol of one length-prefixed request frame and its response per stream: one frame, or as many as the handler
+ * gives. A peer that asks for too
  * much, too often or too slowly is disconnected, without effect on others.
  *
  * @returns a function that stops serving
@@ -73,14 +80,18 @@ export async function registerRequestHandler(
   const answering = new TokenBuckets({ ...answerRate, burst: answerRate.burst + maxResponseBytes })
 
   const exchange = async (stream: Stream, peer: PeerId, signal: AbortSignal) => {
-    const answer = async (request: Uint8Array) => {
+    async function* answer(request: Uint8Array): AsyncGenerator<Uint8Array, void> {
       host.traffic.add(protocol, 'received', request.length)
       const response = await handler(request, peer)
-      if (response.length > maxResponseBytes)
-        throw new Error(`the answer has ${response.length} bytes, at most ${maxResponseBytes}`)
-      if (!answering.take(peer.toString(), performance.now(), response.length))
-        throw new Error(`${peer} has had too many bytes of ${protocol}`)
-      return response
+      let total = 0
+      for await (const frame of response instanceof Uint8Array ? [response] : response) {
+        total += frame.length
+        if (total > maxResponseBytes)
+          throw new Error(`the answer has ${total} bytes, at most ${maxResponseBytes}`)
+        if (!answering.take(peer.toString(), performance.now(), frame.length))
+          throw new Error(`${peer} has had too many bytes of ${protocol}`)
+        yield frame
+      }
     }
     const onSent = (bytes: number) => host.traffic.add(protocol, 'sent', bytes)
     await exchangeFrames(stream, maxRequestBytes, answer, onSent, signal)
@@ -132,11 +143,11 @@ export async function registerRequestHandler(
   }
 }
 
-/** Reads one frame, writes its answer, closes. */
+/** Reads one frame, writes the frames of its answer, closes. */
 async function exchangeFrames(
   stream: Stream,
   maxRequestBytes: number,
-  answer: (request: Uint8Array) => Promise<Uint8Array>,
+  answer: (request: Uint8Array) => AsyncIterable<Uint8Array>,
   onSent: (bytes: number) => void,
   signal: AbortSignal
 ): Promise<void> {
@@ -144,9 +155,10 @@ async function exchangeFrames(
     maxDataLength: maxRequestBytes,
     maxBufferSize: maxRequestBytes + PREFIX_BYTES_MAX
   })
-  const response = await answer((await frames.read({ signal })).subarray())
-  await frames.write(response, { signal })
-  onSent(response.length)
+  for await (const frame of answer((await frames.read({ signal })).subarray())) {
+    await frames.write(frame, { signal })
+    onSent(frame.length)
+  }
   await stream.close({ signal })
 }
 
@@ -179,38 +191,121 @@ export async function request(
   peer: PeerId,
   protocol: string,
   bytes: Uint8Array,
-  { timeoutMs, maxResponseBytes, signal, connection }: RequestOptions
+  options: RequestOptions
 ): Promise<Uint8Array> {
   const doing = `asking ${peer} on ${protocol}`
-  let stream: Stream | undefined
+  let asked: Asked | undefined
   try {
-    return await withDeadline(doing, timeoutMs, signal, async (deadline) => {
-      const options = { signal: deadline, runOnLimitedConnection: true }
-      stream =
-        connection === undefined
-          ? await host.libp2p.dialProtocol(peer, protocol, options)
-          : await connection.newStream(protocol, options)
-      // If the deadline passed while the stream was being opened, nobody else closes it.
-      if (deadline.aborted) stream.abort(new Error('too late'))
-      deadline.throwIfAborted()
-      const frames = lpStream(stream, {
-        maxDataLength: maxResponseBytes,
-        maxBufferSize: maxResponseBytes + PREFIX_BYTES_MAX
-      })
-      await frames.write(bytes, { signal: deadline })
-      host.traffic.add(protocol, 'sent', bytes.length)
-      const response = (await frames.read({ signal: deadline })).subarray()
+    return await withDeadline(doing, options.timeoutMs, options.signal, async (deadline) => {
+      asked = await ask(host, peer, protocol, bytes, options, deadline)
+      const response = (await asked.frames.read({ signal: deadline })).subarray()
       host.traffic.add(protocol, 'received', response.length)
-      await stream.close({ signal: deadline })
+      await asked.stream.close({ signal: deadline })
       return response
     })
   } catch (error) {
-    const failure = asNetworkError(doing, error, stream !== undefined)
-    stream?.abort(failure)
-    if (isMalformed(error))
-      host.limits.report(peer, 'malformed', `an invalid response of ${protocol}: ${error.message}`)
-    throw failure
+    throw failed(host, peer, protocol, error, asked)
   }
+}
+
+/**
+ * Sends a request to a peer and gives the frames of its response as they come. Ending the loop early ends the exchange. A
+ * response that breaks off between two frames may look like one that has ended: its content has to tell.
+ *
+ * @throws what `request` throws; the deadline is that of the whole response
+ */
+export async function* requestFrames(
+  host: NetworkNode,
+  peer: PeerId,
+  protocol: string,
+  bytes: Uint8Array,
+  options: RequestOptions
+): AsyncGenerator<Uint8Array, void> {
+  const doing = `asking ${peer} on ${protocol}`
+  const begun = performance.now()
+  const inTime = <Value>(work: (deadline: AbortSignal) => Promise<Value>): Promise<Value> => {
+    const left = Math.max(1, options.timeoutMs - (performance.now() - begun))
+    return withDeadline(doing, left, options.signal, work)
+  }
+  let asked: Asked | undefined
+  let total = 0
+  let ended = false
+  try {
+    await inTime(async (deadline) => {
+      asked = await ask(host, peer, protocol, bytes, options, deadline)
+    })
+    const { frames } = asked!
+    for (;;) {
+      const frame = await inTime((deadline) => frames.read({ signal: deadline })).catch((error: Error) => {
+        if (error.name === 'UnexpectedEOFError' && total > 0) return undefined
+        throw error
+      })
+      if (frame === undefined) break
+      total += frame.byteLength
+      if (total > options.maxResponseBytes)
+        throw new NetworkError('protocol', `${doing}: more than ${options.maxResponseBytes} bytes`)
+      host.traffic.add(protocol, 'received', frame.byteLength)
+      yield frame.subarray()
+    }
+    ended = true
+    await inTime((deadline) => asked!.stream.close({ signal: deadline }))
+  } catch (error) {
+    ended = true
+    throw failed(host, peer, protocol, error, asked)
+  } finally {
+    if (!ended) asked?.stream.abort(new Error('the rest is not wanted'))
+  }
+}
+
+/** A request that has been sent. */
+interface Asked {
+  readonly stream: Stream
+  readonly frames: ReturnType<typeof lpStream>
+}
+
+async function ask(
+  host: NetworkNode,
+  peer: PeerId,
+  protocol: string,
+  bytes: Uint8Array,
+  { connection, maxResponseBytes }: RequestOptions,
+  deadline: AbortSignal
+): Promise<Asked> {
+  const options = { signal: deadline, runOnLimitedConnection: true }
+  const stream =
+    connection === undefined
+      ? await host.libp2p.dialProtocol(peer, protocol, options)
+      : await connection.newStream(protocol, options)
+  try {
+    // If the deadline passed while the stream was being opened, nobody else closes it.
+    deadline.throwIfAborted()
+    const frames = lpStream(stream, {
+      maxDataLength: maxResponseBytes,
+      // Each of many short frames has a length before it.
+      maxBufferSize: 2 * maxResponseBytes + PREFIX_BYTES_MAX
+    })
+    await frames.write(bytes, { signal: deadline })
+    host.traffic.add(protocol, 'sent', bytes.length)
+    return { stream, frames }
+  } catch (error) {
+    stream.abort(error instanceof Error ? error : new Error(String(error)))
+    throw asNetworkError(`asking ${peer} on ${protocol}`, error, true)
+  }
+}
+
+/** Ends the stream of an exchange that failed, and reports a peer that answered with something invalid. */
+function failed(
+  host: NetworkNode,
+  peer: PeerId,
+  protocol: string,
+  error: unknown,
+  asked: Asked | undefined
+): NetworkError {
+  const failure = asNetworkError(`asking ${peer} on ${protocol}`, error, asked !== undefined)
+  asked?.stream.abort(failure)
+  if (isMalformed(error))
+    host.limits.report(peer, 'malformed', `an invalid response of ${protocol}: ${error.message}`)
+  return failure
 }
 
 /** libp2p's errors for a frame with an invalid or excessive length. */

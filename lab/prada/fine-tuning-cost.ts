@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url'
-import { loadCorpus } from '../../lab/experiments/corpus.ts'
-import { createLocalTrainer } from '../../lab/experiments/local-training.ts'
-import { createMembers } from '../../lab/experiments/members.ts'
-import { freshAdapter } from '../../lab/experiments/methods.ts'
-import { experimentSettings } from '../../lab/experiments/settings.ts'
-import { linearModules, loadBaseModel } from '../../src/model/index.ts'
-import { answerParent, inChild } from '../support/in-child.ts'
+import { answerParent, inChild } from '../../bench/support/in-child.ts'
+import { loadBaseModel } from '../../src/model/index.ts'
+import { loadCorpus } from '../experiments/corpus.ts'
+import { createLocalTrainer } from '../experiments/local-training.ts'
+import { createMembers } from '../experiments/members.ts'
+import { freshAdapter } from '../experiments/methods.ts'
+import { experimentSettings } from '../experiments/settings.ts'
+
+import { trainingFlopsPerToken } from './training-flops.ts'
 
 /** The cost of a model's LoRA step. */
 export interface FineTuningCost {
@@ -48,22 +50,7 @@ async function work({ folder, rank }: Task): Promise<Omit<FineTuningCost, 'peakM
   await session.advance(STEPS, (step) => member!.batches.nextBatch(step))
   const msPerStep = (performance.now() - begun) / STEPS
   await trainer.dispose()
-  return { flopsPerToken: flopsPerToken(base.config, rank), msPerStep }
-}
-
-/**
- * Two operations per weight and token forward, and two backward to the activations; the base's weights are frozen.
- * Factors take six. Attention's own products are left out: at these lengths they are a few per cent.
- */
-function flopsPerToken(config: Parameters<typeof linearModules>[0], rank: number): number {
-  const modules = [...linearModules(config).values()]
-  const base = modules.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures * outFeatures, 0)
-  const factors = modules.reduce(
-    (sum, { inFeatures, outFeatures }) => sum + rank * (inFeatures + outFeatures),
-    0
-  )
-  const head = config.vocabularySize * config.hiddenSize
-  return 4 * (base + head) + 6 * factors
+  return { flopsPerToken: trainingFlopsPerToken(base.config, rank), msPerStep }
 }
 
 answerParent(work)
