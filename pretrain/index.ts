@@ -1,5 +1,5 @@
 /**
- * How the project's own base model and its larger sibling are made: tokenizer, training, yardsticks, model cards.
+ * How the project's base model and its larger sibling are made: tokenizer, training, yardsticks, model cards.
  *
  * ```sh
  * npm run pretrain                # trains models/loam-base-1m again
@@ -7,7 +7,7 @@
  * ```
  *
  * The larger model begins as a widened copy of the base model and is trained on by PyTorch (`torch/train.py`) on the
- * tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, and public-domain texts beside
+ * tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, with additional public-domain texts
  * (`corpus/added-texts/`). `README.md` has the commands.
  */
 

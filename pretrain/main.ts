@@ -6,18 +6,18 @@ runNamed({
   fallback: 'run',
   programs: {
     run: { summary: 'train the shipped base model again', file: './training/train.js' },
-    evaluate: { summary: 'score models beside n-gram models', file: './scoring/evaluate.js' },
+    evaluate: { summary: 'score models and compare them with n-gram models', file: './scoring/evaluate.js' },
     domains: {
       summary: "write the text of the testnet's domains from its packages",
       file: './corpus/pack-domains.js'
     },
     card: { summary: "write a model's card", file: './model-card/write-model-card.js' },
     texts: {
-      summary: 'fetch the texts that the larger model reads beside',
+      summary: 'fetch the additional texts for the larger model',
       file: './corpus/added-texts/fetch-added-texts.js'
     },
     tokens: { summary: 'write all text as token files for PyTorch', file: './corpus/export-tokens.js' },
-    assemble: { summary: 'make a model folder of what PyTorch trained', file: './assemble/assemble.js' },
+    assemble: { summary: 'create a model folder from what PyTorch trained', file: './assemble/assemble.js' },
     logits: { summary: 'write logits for PyTorch to compare', file: './scoring/dump-logits.js' }
   }
 })

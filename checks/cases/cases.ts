@@ -64,7 +64,7 @@ const MODELS: readonly Case[] = [
   {
     name: 'files-truncated',
     command: evalText('files-truncated'),
-    expectation: refusal('names the file: cut off', /model\.safetensors/, /cut off|download/i)
+    expectation: refusal('names the file: truncated', /model\.safetensors/, /truncated|download/i)
   },
   {
     name: 'tok-model-only',
@@ -241,7 +241,7 @@ const DATA: readonly Case[] = [
     outcome('4 examples', ({ stderr }) => /\b4 examples/.test(stderr))
   ),
   trainCase('data-csv', 'semicolon.csv', either(targets(15), refusal('names the semicolon', /;|semicolon/i))),
-  trainCase('data-csv', 'dup-header.csv', refusal('names the column', /twice|two columns/i)),
+  trainCase('data-csv', 'dup-header.csv', refusal('names the column', /twice|repeated|two columns/i)),
   trainCase('data-csv', 'unclosed.csv', refusal('names the place', /quote|line/i)),
   trainCase('data-csv', 'inner-quote.csv', refusal('names the place', /quote|line/i)),
   trainCase(

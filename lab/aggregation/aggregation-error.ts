@@ -3,9 +3,9 @@ import type { Aggregate, AggregationOptions } from './aggregation-rule.ts'
 import { pairsByModule } from './average-factors.ts'
 
 /**
- * ‖ΔW − Σ p_k s_k B_k A_k‖ / ‖Σ p_k s_k B_k A_k‖ over all modules, in the Frobenius norm: how far a rule's update is
- * from the weighted mean of what the members learnt. In float64, row by row: memory stays at a row of each module,
- * time is in · out · Σ rank. 0 where both are zero.
+ * ‖ΔW − Σ p_k s_k B_k A_k‖ / ‖Σ p_k s_k B_k A_k‖ over all modules, in the Frobenius norm: the distance of a rule's
+ * update from the weighted mean of the members' updates. Computed in float64, row by row: memory is one row per module,
+ * time in · out · Σ rank. 0 if both are zero.
  */
 export function aggregationError(
   aggregate: Aggregate,

@@ -6,13 +6,13 @@ import type { Tensor } from '../../src/formats/tensor.ts'
 /** How to aggregate. */
 export interface AggregationOptions extends StackOptions {
   /**
-   * `florist`: the part of ‖ΔW‖² per module that the kept singular values must hold, in (0, 1]; 0.99 unless given. 1
+   * `florist`: the part of ‖ΔW‖² per module that the kept singular values must contain, in (0, 1]; 0.99 by default. 1
    * keeps every singular value above rounding.
    */
   readonly energy?: number
 }
 
-/** What a rule makes of a cut: the global update ΔW = B·A + residual, relative to the base that was trained on. */
+/** The result of a rule on a cut: the global update ΔW = B·A + residual, relative to the base that was trained on. */
 export interface Aggregate {
   /** The low-rank part, its scale folded in: alpha = rank. Sorted by module. */
   readonly adapter: LoraAdapter
@@ -22,11 +22,11 @@ export interface Aggregate {
   readonly tensors: Map<string, Tensor>
   /** Rank of the low-rank part by module. */
   readonly ranks: ReadonlyMap<string, number>
-  /** False when some coefficient or element is NaN or infinite: the round is void then (rule 7). */
+  /** False when a coefficient or element is NaN or infinite, which makes the round void (rule 7). */
   readonly finite: boolean
 }
 
-/** What a member begins a round from. */
+/** The starting point of a member in a round. */
 export interface RoundStart {
   /** Low-rank update to merge into the base first. */
   readonly merge: LoraAdapter
@@ -39,9 +39,9 @@ export interface RoundStart {
   readonly adapter: LoraAdapter | undefined
 }
 
-/** A way to make one global update of the members' adapters. The charter names it; all peers use the same. */
+/** A way to combine the members' adapters into one global update. All members use the same. */
 export interface AggregationRule {
-  /** As a charter writes it. */
+  /** Its name. */
   readonly name: string
   /** Factors that members train and send; one that is left out is frozen and shared by all (ffa). */
   readonly trains: readonly LoraFactor[]
@@ -52,11 +52,11 @@ export interface AggregationRule {
    */
   aggregate(members: readonly StackMember[], options?: AggregationOptions): Aggregate
   /**
-   * What a member begins the next round from, as the rule's authors have it.
+   * The starting point of the next round for a member, according to the rule's authors.
    *
    * @param own the adapter that the member trained last: gives its modules, ranks and alphas
    */
   start(aggregate: Aggregate, own: LoraAdapter, options?: AggregationOptions): RoundStart
-  /** Bytes of float32 that one member receives of a round's outcome. */
+  /** Bytes of a round's result, in float32, that one member receives. */
   bytesDown(aggregate: Aggregate, own: LoraAdapter, members: readonly StackMember[]): number
 }

@@ -7,7 +7,7 @@ import { memberCounts, shares } from '../../src/adapter/stack/weights.ts'
 import { compareStrings } from '../../src/formats/compare-strings.ts'
 import type { AggregationOptions } from './aggregation-rule.ts'
 
-/** A member's pair of one module and what it counts. */
+/** A member's pair for one module, and its weights. */
 export interface SharedPair {
   readonly pair: LoraPair
   /** p_k of the whole cut. */
@@ -21,7 +21,7 @@ export interface SharedPair {
 /**
  * The pairs of a cut by module, in order of modules and then of authors.
  *
- * @throws {AdapterError} for an empty cut, an author twice, a bad count, or shapes that differ between members
+ * @throws {AdapterError} for an empty cut, a repeated author, an invalid count, or shapes that differ between members
  */
 export function pairsByModule(
   members: readonly StackMember[],
@@ -56,8 +56,9 @@ export function pairsByModule(
 
 /**
  * The average of factors, each padded with zeros to the largest rank: A = Σ p_k A_k over the members that have the
- * module, B = Σ p_k s_k B_k over the whole cut, so that a member alone in a module has its part of the cut and no
- * more. Summed in float64 in the order of the authors, rounded once. B·A has the cross terms B_j A_k that FLoRA avoids.
+ * module, B = Σ p_k s_k B_k over the whole cut, so that the only member with a module gets no more than its weight in
+ * the cut. Summed in float64 in the order of the authors and rounded once. B·A contains the cross terms B_j A_k that
+ * FLoRA avoids.
  */
 export function averageFactors(parts: readonly SharedPair[]): LoraPair {
   const { module, inFeatures, outFeatures } = parts[0]!.pair

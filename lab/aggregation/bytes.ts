@@ -18,13 +18,15 @@ export function bytesUp(rule: AggregationRule, own: LoraAdapter): number {
 
 /** Bytes of a round, summed over its members. */
 export interface RoundBytes {
-  /** What the members send, each its own once. */
+  /** What the members send, each its own update once. */
   readonly up: number
-  /** What they receive of the outcome, all together. */
+  /** What they receive of the result, in total. */
   readonly down: number
 }
 
-/** Bytes up and down of a round under a rule, each member's update sent once and each receiving the outcome once. */
+/**
+ * Bytes up and down of a round under a rule, with each member's update sent once and the result received once by each.
+ */
 export function roundBytes(
   rule: AggregationRule,
   members: readonly StackMember[],

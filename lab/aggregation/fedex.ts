@@ -12,8 +12,8 @@ import { goOn } from './starts.ts'
 const FLOAT32_BYTES = 4
 
 /**
- * FedEx-LoRA (Singhal et al., 2024, arXiv 2410.09432): A and B are averaged apart, and what that gets wrong,
- * Σ p_k s_k B_k A_k − B·A, is folded into the frozen base: exact. Members go on from the average.
+ * FedEx-LoRA (Singhal et al., 2024, arXiv 2410.09432): A and B are averaged separately, and the resulting error, Σ p_k
+ * s_k B_k A_k − B·A, is folded into the frozen base, so the result is exact. Members continue from the average.
  */
 export const fedex: AggregationRule = {
   name: 'fedex',
@@ -45,7 +45,7 @@ function residualOf(stacked: LoraPair, average: LoraPair): Tensor {
   return { shape: [outFeatures, inFeatures], data }
 }
 
-/** The average's pair, and the residual as it is or as the stack that it follows from, whichever is less. */
+/** The average's pair, and either the residual or the stack from which it follows, whichever is smaller. */
 function bytesDown(
   { adapter, residual }: Aggregate,
   _own: LoraAdapter,

@@ -6,8 +6,8 @@ import { makeAggregate } from './make-aggregate.ts'
 import { goOn } from './starts.ts'
 
 /**
- * FedIT (Zhang et al., 2023, arXiv 2305.05644): A and B are averaged apart, over all members; one rank for all.
- * Members go on from the average.
+ * FedIT (Zhang et al., 2023, arXiv 2305.05644): A and B are averaged separately over all members, which must have the
+ * same rank. Members continue from the average.
  */
 export const fedit: AggregationRule = {
   name: 'fedit',

@@ -6,9 +6,9 @@ import { goOn } from './starts.ts'
 import { bytesOfOwnRank } from './zero-pad.ts'
 
 /**
- * FlexLoRA (Bai et al., NeurIPS 2024, arXiv 2402.11505): ΔW = Σ p_k s_k B_k A_k, its SVD cut for every member to its
- * own rank. The global update here is the cut to the largest rank of any member, the best that one of them receives; a
- * member goes on from its leading singular vectors, and the base keeps still.
+ * FlexLoRA (Bai et al., NeurIPS 2024, arXiv 2402.11505): ΔW = Σ p_k s_k B_k A_k, its SVD truncated for every member to
+ * its own rank. The global update here is the truncation to the largest rank of any member; each member continues from
+ * its leading singular vectors, and the base does not change.
  */
 export const flexlora: AggregationRule = {
   name: 'flexlora',

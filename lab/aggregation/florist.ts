@@ -7,14 +7,15 @@ import { adapterBytes } from './bytes.ts'
 import { makeAggregate } from './make-aggregate.ts'
 import { mergeAll } from './starts.ts'
 
-/** Part of the energy that is kept unless an option says otherwise. */
+/** Part of the energy that is kept by default. */
 export const DEFAULT_ENERGY = 0.99
-/** Singular values below this part of the largest are rounding. */
+/** Singular values below this fraction of the largest are rounding errors. */
 export const NEGLIGIBLE = 2 ** -40
 
 /**
- * FLoRIST (Ramesh et al., 2025, arXiv 2506.09199): SVD of the stack without forming ΔW, cut where the kept singular
- * values hold a part of the energy Σσ². What is dropped is the rule's whole error. The result is merged into the base.
+ * FLoRIST (Ramesh et al., 2025, arXiv 2506.09199): SVD of the stack without forming ΔW, truncated where the kept
+ * singular values contain a given part of the energy Σσ². The rule's whole error is what is dropped. The result is
+ * merged into the base.
  */
 export const florist: AggregationRule = {
   name: 'florist',
@@ -36,7 +37,7 @@ function compressed(pair: LoraPair, energy: number): LoraPair {
 }
 
 /**
- * The smallest rank, at least 1, whose singular values hold a part of the energy.
+ * The smallest rank, at least 1, whose singular values contain a given part of the energy.
  *
  * @param sigma descending
  * @param energy in (0, 1]

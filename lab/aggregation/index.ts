@@ -1,6 +1,6 @@
 /**
- * Aggregation rules by name: each makes one global update of the members' adapters, and says what the next round
- * starts from and what it costs to send.
+ * Aggregation rules by name: each combines the members' adapters into one global update, and defines the start of the
+ * next round and the cost of sending.
  *
  * @example
  * ```ts
@@ -32,7 +32,7 @@ export { DEFAULT_ENERGY, florist, rankOfEnergy } from './florist.ts'
 export { INITS, type Init, nextStart } from './next-start.ts'
 export { zeroPad } from './zero-pad.ts'
 
-/** Every rule there is, by its name. */
+/** All rules, by name. */
 export const AGGREGATION_RULES: ReadonlyMap<string, AggregationRule> = new Map(
   [flora, fedit, zeroPad, ffa, fedex, florist, flexlora].map((rule) => [rule.name, rule])
 )
@@ -40,7 +40,7 @@ export const AGGREGATION_RULES: ReadonlyMap<string, AggregationRule> = new Map(
 /**
  * The rule of that name.
  *
- * @throws {AdapterError} listing the names there are
+ * @throws {AdapterError} listing the known names
  */
 export function aggregationRule(name: string): AggregationRule {
   const rule = AGGREGATION_RULES.get(name)

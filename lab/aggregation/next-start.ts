@@ -5,10 +5,10 @@ import { NEGLIGIBLE } from './florist.ts'
 import { mergeAll } from './starts.ts'
 
 /**
- * What the next round starts from. In the last three the base takes the whole update in and B is 0, so the model is the
- * same and only the directions of A differ:
+ * The start of the next round. In the last three the whole update is merged into the base and B is 0, so the model is
+ * the same and only the directions of A differ:
  *
- * - `rule`: what the rule's authors have it do
+ * - `rule`: as the rule's authors define it
  * - `fresh`: A random
  * - `svd`: the leading right singular vectors of the global update, as long as a random row is on average
  * - `carry`: the member's own A, as trained
@@ -20,7 +20,7 @@ export const INITS = ['rule', 'fresh', 'svd', 'carry'] as const
 const ROW_LENGTH = 1 / Math.sqrt(3)
 
 /**
- * What a member begins the next round from.
+ * The starting point of a member in the next round.
  *
  * @param own the adapter that the member trained last
  */
@@ -44,7 +44,10 @@ export function nextStart(
   return { ...start, adapter: { pairs } }
 }
 
-/** Where the update has fewer directions than the member has rows, the member's own rows stay: a zero row never learns. */
+/**
+ * If the update has fewer directions than the member has rows, the member's own rows stay, since a zero row never
+ * learns.
+ */
 function leadingRows(update: LoraPair, own: LoraPair): Float32Array {
   const { sigma, V } = productSvd(update)
   const A = own.A.slice()

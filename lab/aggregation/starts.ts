@@ -2,14 +2,14 @@ import type { LoraAdapter, LoraPair } from '../../src/adapter/pair/lora-adapter.
 import { loraScale } from '../../src/adapter/pair/lora-scale.ts'
 import type { Aggregate, AggregationOptions, RoundStart } from './aggregation-rule.ts'
 
-/** The base takes the whole update in; the member starts afresh. */
+/** The whole update is merged into the base; the member starts fresh. */
 export function mergeAll({ adapter, residual }: Aggregate): RoundStart {
   return { merge: adapter, residual, adapter: undefined }
 }
 
 /**
- * The base keeps still (but for a dense residual); the member goes on from the global pairs, cut to its own ranks or
- * padded with zeros, with its own scale divided out of B.
+ * The base does not change (except for a dense residual); the member continues from the global pairs, cut to its own
+ * ranks or padded with zeros, with its own scale divided out of B.
  */
 export function goOn(
   { adapter, residual }: Aggregate,

@@ -7,8 +7,8 @@ import { goOn } from './starts.ts'
 
 /**
  * Zero-padding (the baseline for mixed ranks in FLoRA, section 4; Cho et al., 2024, arXiv 2401.06432): factors are
- * padded with zeros to the largest rank and averaged apart. A member goes on from as many of the average's first rows
- * as its rank, and receives no more.
+ * padded with zeros to the largest rank and averaged separately. A member continues from as many of the average's first
+ * rows as its rank, and receives no more.
  */
 export const zeroPad: AggregationRule = {
   name: 'zero-pad',

@@ -12,12 +12,12 @@ interface Options {
 
 const program = new Command('npm run lab -- defence-price')
   .description(
-    'How much longer a round of real peers takes with the defences of a new charter (clipping, the held-out veto) than without them, as loam testnet trains. Networks with and without take turns. Run it on a machine that does nothing else.'
+    'Measures how much longer a round of real peers takes with the defences of a new charter (clipping, the held-out veto) than without them, trained as in loam testnet. Networks with and without them take turns. Run it on an idle machine.'
   )
   .option('--members <n>', 'members', wholeNumber, 3)
   .option('--rounds <n>', 'rounds of each half of a pair', wholeNumber, 3)
   .option('--pairs <n>', 'pairs', wholeNumber, 2)
-  .option('--json', 'one JSON object as the last line')
+  .option('--json', 'print one JSON object as the last line')
   .addHelpText(
     'after',
     '\nExamples:\n  npm run lab -- defence-price\n  npm run lab -- defence-price --members 2 --rounds 3 --pairs 1 --json'

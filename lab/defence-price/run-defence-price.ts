@@ -5,7 +5,7 @@ import { agree, PeerNetwork } from '../../test/e2e/peer/peer-network.ts'
 /** What is measured. */
 export interface PriceOptions {
   readonly members: number
-  /** Rounds of each half of a pair that are timed, and how many pairs. */
+  /** Rounds to time in each half of a pair, and the number of pairs. */
   readonly rounds: number
   readonly pairs: number
   readonly model: string
@@ -18,7 +18,7 @@ export interface PricePair {
   readonly plainSeconds: number
   readonly defendedSeconds: number
   readonly ratio: number
-  /** Mean number of runnable processes in the last minute: how busy the machine was with all else. */
+  /** Mean number of runnable processes in the last minute: how busy the machine was otherwise. */
   readonly load: number
 }
 
@@ -31,7 +31,7 @@ const WARM_ROUNDS = 1
 export async function runDefencePrice(options: PriceOptions): Promise<PricePair[]> {
   const found: PricePair[] = []
   for (let pair = 1; pair <= options.pairs; pair++) {
-    // What warms the machine up, or slows it down, meets both alike.
+    // In turns, so that warm-up and other load affect both equally.
     const isPlainFirst = pair % 2 === 1
     const first = await secondsARound(options, isPlainFirst ? PLAIN : {})
     const second = await secondsARound(options, isPlainFirst ? {} : PLAIN)

@@ -3,16 +3,16 @@ import { updateNorm } from '../../src/adapter/index.ts'
 import type { TrainingBatch } from '../../src/data/index.ts'
 import { createSeededRandom } from '../../src/model/index.ts'
 
-/** What a poisoned member does to its adapter, or to its text. */
+/** How a malicious member changes its adapter, or its text. */
 export type Attack = 'scaled' | 'sign-flipped' | 'random' | 'label-flipped'
 
 /** Every attack, in the order of the report. */
 export const ATTACKS: readonly Attack[] = ['scaled', 'sign-flipped', 'random', 'label-flipped']
 
-/** How much larger than honest a scaled or random update is. */
+/** How much larger than an honest update a scaled or random one is. */
 export const ATTACK_SCALE = 30
 
-/** The adapter that a poisoned member sends in place of the one it trained. */
+/** The adapter that a malicious member sends in place of the one it trained. */
 export function poisonAdapter(adapter: LoraAdapter, attack: Attack, seed: number): LoraAdapter {
   if (attack === 'label-flipped') return adapter
   if (attack === 'scaled') return { pairs: adapter.pairs.map((pair) => scaleB(pair, ATTACK_SCALE)) }
@@ -21,7 +21,7 @@ export function poisonAdapter(adapter: LoraAdapter, attack: Attack, seed: number
   return { pairs: adapter.pairs.map((pair) => randomPair(pair, () => random.normal())) }
 }
 
-/** A batch whose targets are turned round: id i becomes the vocabulary's i-th from its end. */
+/** A batch with reversed targets: id i becomes the i-th from the end of the vocabulary. */
 export function flipLabels(batch: TrainingBatch, vocabularySize: number): TrainingBatch {
   return { ...batch, targetIds: batch.targetIds.map((id) => vocabularySize - 1 - id) }
 }

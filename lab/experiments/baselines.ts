@@ -9,8 +9,8 @@ import type { RunDescription } from './run-description.ts'
 import { ranksOf } from './settings.ts'
 
 /**
- * What every member gets alone, with as many steps as in the federation: the mean over the members of each one's loss
- * on every domain. A member is scored on its own domain too, and on the others', as the federation is.
+ * What every member achieves alone, with as many steps as in the federation: the mean over the members of their losses
+ * on every domain. A member is scored on all domains, including its own, like the federation.
  */
 export async function runStandalone(
   laboratory: Laboratory,
@@ -43,8 +43,8 @@ export async function runStandalone(
 /**
  * One adapter on the text of all members together.
  *
- * @param stepsFactor how many steps of a member a round has: all members' number for as much computation as the
- *   federation has, 1 for as many steps in a row
+ * @param stepsFactor steps per round, in multiples of a member's: the number of members for the same computation as the
+ * federation, 1 for the same number of consecutive steps
  */
 export async function runCentralised(
   laboratory: Laboratory,

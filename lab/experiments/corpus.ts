@@ -2,7 +2,7 @@ import { DOMAIN_NAMES, documentTokens, loadDomain, splitDocuments } from '../../
 import type { BaseModel } from '../../src/model/index.ts'
 import type { ExperimentSettings } from './settings.ts'
 
-/** Seed that decides which documents are held out: the same in every run, so that losses can be compared. */
+/** Seed of the held-out split: the same in every run, so that losses can be compared. */
 const HELD_OUT_SEED = 1
 
 /** A domain's text as tokens. */
@@ -10,11 +10,11 @@ export interface TokenizedDomain {
   readonly name: string
   /** Training documents without their beginning-of-sequence id. */
   readonly train: readonly (readonly number[])[]
-  /** Held-out text in one piece, as long as the settings say. */
+  /** Held-out text in one piece, with the length from the settings. */
   readonly heldOut: readonly number[]
 }
 
-/** Reads and tokenizes one domain a member. */
+/** Reads and tokenizes one domain per member. */
 export async function loadCorpus(
   { tokenizer }: BaseModel,
   { members, heldOutTokens }: ExperimentSettings

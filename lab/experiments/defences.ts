@@ -1,8 +1,9 @@
 import { medianNorm, type StackMember, updateNorm } from '../../src/adapter/index.ts'
 
 /**
- * What the others do against a poisoned update: nothing, clip its norm, or not endorse it. `refuse` has a bound in the
- * first round that bounds nothing (1,000), `refuse-base` that of `loam consortium create`: the median base weight's norm.
+ * How the others defend against a poisoned update: not at all, by clipping its norm, or by not endorsing it. In the
+ * first round `refuse` has a bound that excludes nothing (1,000), `refuse-base` that of `loam consortium create`: the
+ * median base weight's norm.
  */
 export type Defence = 'none' | 'clip' | 'refuse' | 'refuse-base'
 
@@ -11,10 +12,10 @@ export const DEFENCES: readonly Defence[] = ['none', 'clip', 'refuse', 'refuse-b
 
 /** A charter's bound (rule 2): ten medians of the cut before. */
 const REFUSE_FACTOR = 10
-/** Where there is no cut before, and the charter's founder chose no bound. */
+/** The bound if there is no earlier cut and the charter's founder chose none. */
 export const REFUSE_ABSOLUTE = 1_000
 
-/** Median norm of ΔW by module over a cut: what the next round's updates are judged by. */
+/** Median norm of ΔW by module over a cut: the yardstick for the next round's updates. */
 export type MedianNorms = ReadonlyMap<string, number>
 
 /** Lower medians of the members' norms, by module. */
@@ -26,7 +27,7 @@ export function medianNorms(members: readonly StackMember[]): MedianNorms {
   return new Map([...norms].map(([module, values]) => [module, medianNorm(values)]))
 }
 
-/** Leaves out the members whose update a quorum of the honest would not endorse. */
+/** Leaves out the members whose updates a quorum of honest members would not endorse. */
 export function refuseBeyond(
   members: readonly StackMember[],
   before: MedianNorms | undefined,

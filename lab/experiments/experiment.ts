@@ -29,16 +29,20 @@ interface ExperimentOptions {
 
 const program = new Command('npm run lab -- experiment')
   .description(
-    'Compares the aggregation rules without a network, with the engine that peers train with: ten members of unlike text.'
+    'Compares the aggregation rules without a network, using the same engine as peers: ten members with different text.'
   )
   .option('--model <folder>', 'base model (default: the model that Loam ships)')
   .option('--rounds <n>', 'rounds of the long runs (default: 20)', count)
-  .option('--seeds <n>', 'how often each run is made (default: 3)', count)
+  .option('--seeds <n>', 'number of seeds per run (default: 3)', count)
   .addOption(new Option('--only <studies...>', 'studies to run').choices(STUDIES))
   .addOption(new Option('--split <splits...>', 'splits of the text to run').choices(SPLITS))
-  .option('--learning-rate <x>', 'in place of 0.003', positive)
-  .option('--out <folder>', 'where results go (default: docs/results; with --quick .loam/experiment-quick)')
-  .option('--quick', 'four members, two rounds, one seed: seconds, to see that all of it runs', false)
+  .option('--learning-rate <x>', 'learning rate, in place of 0.003', positive)
+  .option('--out <folder>', 'folder for results (default: docs/results; with --quick .loam/experiment-quick)')
+  .option(
+    '--quick',
+    'four members, two rounds, one seed: takes seconds, to check that everything runs',
+    false
+  )
   .option('--render', 'only write report and plots again from the results in --out', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
@@ -99,13 +103,13 @@ async function makeRuns(options: ExperimentOptions, out: string): Promise<void> 
   })
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => controller.abort(new Error('stopped: run it again, and it goes on')))
+    process.once(name, () => controller.abort(new Error('stopped: run it again to resume')))
   await runExperiment(laboratory, domains, plan, results, showProgress(), controller.signal)
   await laboratory.trainer.dispose()
   await scorer.dispose()
 }
 
-/** A line that is written over in a terminal, a line a run elsewhere. */
+/** A line that is overwritten in a terminal, otherwise one line per run. */
 function showProgress(): (progress: ExperimentProgress) => void {
   return ({ run, runs, id, round, rounds, secondsLeft }) => {
     const left = secondsLeft === undefined ? '' : `, ${Math.ceil(secondsLeft / 60)} min left`
@@ -124,13 +128,12 @@ function weightsDigest({ weights }: BaseModel): string {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 
 function positive(text: string): number {
   const value = Number(text)
-  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('give a number above 0')
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('must be a positive number')
   return value
 }

@@ -14,17 +14,17 @@ import type { ResultPoint } from './results.ts'
 import type { RunDescription } from './run-description.ts'
 import { type ExperimentSettings, ranksOf } from './settings.ts'
 
-/** What runs share: one model, compiled once. */
+/** State shared by runs: one model, compiled once. */
 export interface Laboratory {
   readonly base: BaseModel
   readonly settings: ExperimentSettings
   readonly trainer: LocalTrainer
   readonly scorer: HeldOutScorer
-  /** Adapters that were trained from the base itself, by everything that decides them: rules share their first round. */
+  /** Cache of adapters trained from the base, by everything that determines them: rules share their first round. */
   readonly firstRounds: Map<string, LoraAdapter>
 }
 
-/** Medians of the cut that `clip` holds every update to. */
+/** Medians of the cut to which `clip` limits every update. */
 const CLIP_FACTOR = 1
 
 /** Rounds after which the model is scored. */
@@ -92,7 +92,7 @@ export function withModules(weights: TensorMap, modules: TensorMap): TensorMap {
   ])
 }
 
-/** The poisoned member is the one that weighs most: the worst case. */
+/** The malicious member is the one with the largest weight: the worst case. */
 function heaviest(members: readonly ExperimentMember[]): number {
   return members.reduce((most, member) => (member.samples > most.samples ? member : most)).index
 }

@@ -30,7 +30,7 @@ export async function createHeldOutScorer(
   }
 }
 
-/** Mean over the domains, each counted alike. */
+/** Mean over the domains with equal weights. */
 export function meanLoss(losses: DomainLosses): number {
   const values = Object.values(losses)
   return values.reduce((sum, loss) => sum + loss, 0) / values.length

@@ -12,12 +12,12 @@ import {
 } from '../../src/model/index.ts'
 import { ALPHA_PER_RANK, type ExperimentSettings } from './settings.ts'
 
-/** Training of one adapter under way. */
+/** One adapter in training. */
 export interface TrainingSession {
-  /** As it is now; changed by every step. */
+  /** The current adapter; changed by every step. */
   readonly adapter: LoraAdapter
   /**
-   * Makes some updates with AdamW at a constant rate.
+   * Runs some AdamW updates at a constant rate.
    *
    * @throws {Error} when the loss or a gradient is no longer finite
    */
@@ -35,7 +35,7 @@ export interface LocalTrainer {
   dispose(): Promise<void>
 }
 
-/** A trainer that compiles one step a rank and keeps it. The number of threads changes no bit. */
+/** Creates a trainer that compiles and caches one step per rank. The number of threads changes no bit. */
 export function createLocalTrainer(
   { config }: BaseModel,
   settings: ExperimentSettings,

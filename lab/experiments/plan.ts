@@ -5,11 +5,11 @@ import type { Split } from './members.ts'
 import type { RunDescription } from './run-description.ts'
 import type { RankSetting } from './settings.ts'
 
-/** Studies that an experiment is made of. */
+/** The studies of an experiment. */
 export const STUDIES = ['rules', 'start', 'baseline', 'poison'] as const
 export type Study = (typeof STUDIES)[number]
 
-/** How much is run. */
+/** The size of an experiment. */
 export interface PlanOptions {
   readonly seeds: number
   /** Rounds of all runs but the poisoned ones; the paper's {@link SHORT_ROUNDS} are scored on the way. */
@@ -18,12 +18,12 @@ export interface PlanOptions {
   readonly splits: readonly Split[]
 }
 
-/** How the text is spread, in the order of the runs. */
+/** Splits of the text, in the order of the runs. */
 export const SPLITS: readonly Split[] = ['domain', 'dirichlet']
 
 /** Rounds of the paper's own runs. */
 export const SHORT_ROUNDS = 3
-/** Rounds that a poisoned member has. */
+/** Rounds of runs with a malicious member. */
 const POISON_ROUNDS = 3
 const RANK_SETTINGS: readonly RankSetting[] = ['heterogeneous', 'homogeneous']
 
@@ -37,7 +37,7 @@ const ONLY_IN: ReadonlyMap<string, RankSetting> = new Map([
 ])
 
 /**
- * All runs, seed by seed, so that an experiment that is cut short has whole comparisons. Warm starts and poisoned members
+ * All runs, seed by seed, so that an interrupted experiment has complete comparisons. Warm starts and poisoned members
  * are measured with one domain a member, where members differ most.
  */
 export function planRuns({ seeds, rounds, studies, splits }: PlanOptions): RunDescription[] {

@@ -66,7 +66,7 @@ function linePlot(values: PlotPoint[], title: string): TopLevelSpec {
       height: 220,
       encoding: {
         x: { field: 'x', type: 'quantitative', title: 'round' },
-        // Else the legend is as faint as the bands are.
+        // Otherwise the legend is as faint as the bands.
         color: { field: 'series', type: 'nominal', title, legend: { symbolOpacity: 1 } }
       },
       layer: [

@@ -10,9 +10,9 @@ export interface ResultPoint {
   readonly losses: DomainLosses
   /** Mean over the domains. */
   readonly mean: number
-  /** Of the standalone baseline: every member's own losses, in the members' order. */
+  /** For the standalone baseline: every member's losses, in the order of the members. */
   readonly members?: readonly DomainLosses[]
-  /** Of what the rule made of this round's updates; absent for baselines. */
+  /** Figures of the rule's result for this round; absent for baselines. */
   readonly aggregation?: {
     /** Largest rank of a module of the round's result. */
     readonly rank: number
@@ -34,7 +34,7 @@ export interface RunResult extends RunDescription {
   readonly seconds: number
 }
 
-/** First line of a results file: under what the runs were made. */
+/** First line of a results file: the conditions of the runs. */
 export interface ResultsHeader {
   readonly model: string
   /** SHA-256 of the model's weights. */
@@ -44,7 +44,9 @@ export interface ResultsHeader {
   readonly settings: ExperimentSettings
 }
 
-/** The results of an experiment, on disk line by line, so that an interrupted one goes on after its last whole run. */
+/**
+ * The results of an experiment, on disk line by line, so that an interrupted one resumes after its last complete run.
+ */
 export interface ResultsFile {
   readonly header: ResultsHeader
   readonly runs: ReadonlyMap<string, RunResult>
@@ -52,7 +54,7 @@ export interface ResultsFile {
 }
 
 /**
- * Opens a results file, or begins it.
+ * Opens a results file, or creates it.
  *
  * @throws {Error} when it belongs to another model or other settings
  */
@@ -79,7 +81,7 @@ export function openResults(path: string, header: ResultsHeader): ResultsFile {
 }
 
 /**
- * Reads a results file; a last line that a crash cut off is passed over.
+ * Reads a results file; a last line truncated by a crash is ignored.
  *
  * @throws {Error} when another line is damaged
  */
@@ -97,7 +99,7 @@ export function readResults(path: string): { header: ResultsHeader; runs: RunRes
   return { header: header as ResultsHeader, runs: runs as RunResult[] }
 }
 
-/** What a crash left of a line would run together with the next one. */
+/** The remainder of a truncated line would run into the next one. */
 function dropUnfinishedLine(path: string): void {
   const text = readFileSync(path, 'utf8')
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)

@@ -4,7 +4,7 @@ import type { Defence } from './defences.ts'
 import type { Split } from './members.ts'
 import type { RankSetting } from './settings.ts'
 
-/** One run of the experiment, by everything that decides its outcome beside the common settings. */
+/** One run of the experiment, by everything that determines its outcome besides the common settings. */
 export interface RunDescription {
   readonly study: 'rules' | 'start' | 'poison' | 'baseline'
   /** A rule's name, or a baseline's: `standalone`, `centralised`, `centralised-short`. */
@@ -18,7 +18,7 @@ export interface RunDescription {
   readonly defence?: Defence
 }
 
-/** A run's name, unique among all runs: what a resumed experiment knows it by. */
+/** A run's name, unique among all runs: by which a resumed experiment recognises it. */
 export function runId(run: RunDescription): string {
   const { study, method, start, split, ranks, seed, rounds, attack, defence } = run
   return [study, method, start, split, ranks, `${rounds}-rounds`, attack, defence, `seed-${seed}`]

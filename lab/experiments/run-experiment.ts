@@ -8,7 +8,7 @@ import { workOf } from './plan.ts'
 import type { ResultPoint, ResultsFile } from './results.ts'
 import { type RunDescription, runId } from './run-description.ts'
 
-/** How far an experiment is. */
+/** Progress of an experiment. */
 export interface ExperimentProgress {
   readonly run: number
   readonly runs: number
@@ -20,7 +20,7 @@ export interface ExperimentProgress {
 }
 
 /**
- * Makes every run that the results file does not hold yet, in order, and appends each as it is done.
+ * Executes every run missing from the results file, in order, and appends each when it is done.
  *
  * @throws the signal's reason between two rounds; finished runs are kept
  */

@@ -5,7 +5,7 @@ import type { Tensor } from '../../src/formats/index.ts'
 import { createSeededRandom } from '../../src/model/index.ts'
 import { aggregationRule, bytesUp } from '../aggregation/index.ts'
 
-/** A model's shape as far as the cost of aggregation depends on it. */
+/** The parts of a model's shape that determine the cost of aggregation. */
 export interface ScaleShape {
   readonly name: string
   readonly layers: number
@@ -40,15 +40,15 @@ export interface ScaleCase {
   readonly trainers: number
 }
 
-/** What a round costs a member. */
+/** The cost of a round for a member. */
 export interface ScaleRow extends ScaleCase {
   /** Largest rank of a module of the outcome. */
   readonly rank: number
   /** Its own shards, bytes of float32; mean over the trainers. */
   readonly bytesOwn: number
-  /** Shards of all trainers: what every member of the mesh fetches, whatever the rule. */
+  /** Shards of all trainers: fetched by every member of the mesh, whatever the rule. */
   readonly bytesShards: number
-  /** The outcome: what a member would fetch that does not aggregate itself. */
+  /** The result, which a member that does not aggregate itself would fetch. */
   readonly bytesOutcome: number
   /** Of processor time to aggregate and merge, one thread. */
   readonly seconds: number
@@ -104,7 +104,7 @@ export function membersBeyond({ modules, layers }: ScaleShape, bytes: number): n
   }
 }
 
-/** What earlier cases left behind must not count for the next one. */
+/** Garbage of earlier cases must not count for the next one. */
 function arrayBytesAfterCollection(): number {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void

@@ -25,9 +25,9 @@ interface ScaleOptions {
 const program = new Command('npm run lab -- scale')
   .description('Measures what a round costs a member as the consortium grows: bytes, memory, seconds.')
   .option('--members <list>', 'sizes of the consortium', counts, [10, 100, 1000])
-  .option('--trainers <n>', 'members that train in a round, where not all do', (text) => counts(text)[0]!, 10)
-  .option('--out <folder>', 'where table and plot go', 'docs/results')
-  .option('--quick', 'tiny modules: a second', false)
+  .option('--trainers <n>', 'members that train in a round, if not all do', (text) => counts(text)[0]!, 10)
+  .option('--out <folder>', 'folder for table and plot', 'docs/results')
+  .option('--quick', 'tiny modules: takes a second', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText('after', '\nExample:\n  $ npm run lab -- scale --members 10,100,1000')
 
@@ -35,7 +35,7 @@ await scale(program.parse().opts<ScaleOptions>())
 
 async function scale(options: ScaleOptions): Promise<void> {
   const shape = options.quick ? TINY_SHAPE : SMOLLM_135M
-  // The first call pays for compiling the kernels.
+  // The first call includes compiling the kernels.
   for (const rule of ['flora', 'florist'] as const)
     measureScale(TINY_SHAPE, { rule, members: 10, trainers: 10 })
   const rows = casesOf(options).map((scaleCase) => {

@@ -1,11 +1,11 @@
 import type { BaseModel } from '../../src/model/index.ts'
 import { expandTargetModules, linearModules } from '../../src/model/index.ts'
 
-/** What all runs of an experiment have in common; results of other settings are not comparable. */
+/** The settings common to all runs of an experiment; results with other settings are not comparable. */
 export interface ExperimentSettings {
   readonly members: number
   readonly targetModules: readonly string[]
-  /** Local updates a member makes in a round. */
+  /** Local updates per member and round. */
   readonly stepsPerRound: number
   readonly batchSize: number
   readonly sequenceLength: number
@@ -48,7 +48,7 @@ export function experimentSettings(base: BaseModel, quick: boolean): ExperimentS
     heldOutTokens: quick ? 256 : 2048,
     context: Math.min(128, base.config.maxPositions),
     heterogeneousRanks: used,
-    // As many parameters, hence bytes, as the different ranks have together.
+    // The same total number of parameters, hence bytes, as the mixed ranks.
     homogeneousRank: Math.min(widest, Math.round(used.reduce((sum, rank) => sum + rank, 0) / members))
   }
 }
@@ -65,7 +65,7 @@ function widestRank({ config }: BaseModel, targetModules: readonly string[]): nu
   return Math.min(...extents)
 }
 
-/** How the members' ranks are set. */
+/** How the members' ranks are assigned. */
 export type RankSetting = 'homogeneous' | 'heterogeneous'
 
 /** Ranks by member. */

@@ -15,7 +15,7 @@ export interface SummaryRow extends Omit<RunDescription, 'seed' | 'rounds'> {
   readonly round: number
   /** Held-out loss over the domains, nats per token. */
   readonly loss: Estimate
-  /** Loss minus that of FLoRA with the same seed, split, ranks and rounds; undefined where that was not run. */
+  /** Loss minus that of FLoRA with the same seed, split, ranks and rounds; undefined if that was not run. */
   readonly againstFlora: Estimate | undefined
   /** Seeds in which the loss is below FLoRA's. */
   readonly seedsBelowFlora: number
@@ -43,7 +43,7 @@ export function summarise(runs: readonly RunResult[]): SummaryRow[] {
   })
 }
 
-/** Runs of unlike length repeat each other: the longest of each kind and seed holds the others' points. */
+/** Shorter runs are prefixes of longer ones: the longest of each kind and seed contains the others' points. */
 function longestRuns(runs: readonly RunResult[]): RunResult[] {
   const best = new Map<string, RunResult>()
   for (const run of runs) {

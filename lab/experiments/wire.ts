@@ -13,7 +13,9 @@ import { createMembers } from './members.ts'
 import { createMethod, type GlobalState } from './methods.ts'
 import { experimentSettings } from './settings.ts'
 
-/** What shards weigh on the wire, and what rounding them does to the loss: every dtype over the same rounds. */
+/**
+ * Measures the size of shards on the wire and the effect of rounding on the loss, for every dtype over the same rounds.
+ */
 
 interface Variant {
   readonly name: string
@@ -40,7 +42,7 @@ const program = new Command('npm run lab -- wire')
   .parse()
 const { rounds, json } = program.opts<{ rounds: number; json: boolean }>()
 if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error('--rounds must be a whole number from 1')
+  console.error('--rounds must be a positive integer')
   process.exit(2)
 }
 const say = json ? console.error : console.log
@@ -54,13 +56,13 @@ const modules = expandTargetModules(base.config, settings.targetModules)
 
 interface Row {
   readonly name: string
-  /** Bytes that a member sends in a round, the mean; and as many between peers that compress with zstd. */
+  /** Mean bytes that a member sends in a round, plain and between peers that compress with zstd. */
   readonly bytes: number
   readonly packed: number
   readonly loss: number
 }
 
-/** One federation whose members send what they trained in one dtype. */
+/** One federation whose members send their updates in one dtype. */
 async function run({ name, dtype, feedback }: Variant): Promise<Row> {
   const method = createMethod({ base, settings, rule: 'flora', start: 'fresh', seed: SEED })
   const members = createMembers(base, domains, 'domain', SEED, settings)

@@ -14,16 +14,16 @@ interface Options {
 
 const program = new Command('npm run lab -- flood')
   .description(
-    'One member of a real network sends valid messages that nobody needs: how much longer a round takes, and what a message costs the others. Rounds without and with the flood take turns. Linux only.'
+    'Measures the effect of a member that floods a real network with valid but useless messages: how much longer a round takes, and the cost of a message for the others. Rounds with and without the flood take turns. Linux only.'
   )
   .addOption(
     new Option('--flood <how>', 'by gossip, or in answers to sync').choices(FLOODS).default('gossip')
   )
-  .option('--honest <n>', 'honest members, beside the one that floods', wholeNumber, 3)
-  .option('--rate <n>', 'messages a second', wholeNumber, 2_000)
+  .option('--honest <n>', 'honest members, in addition to the one that floods', wholeNumber, 3)
+  .option('--rate <n>', 'messages per second', wholeNumber, 2_000)
   .option('--rounds <n>', 'rounds of each half of a pair', wholeNumber, 5)
   .option('--pairs <n>', 'pairs', wholeNumber, 3)
-  .option('--json', 'one JSON object as the last line')
+  .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', '\nExamples:\n  npm run lab -- flood\n  npm run lab -- flood --rate 500 --pairs 5')
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .parse()

@@ -7,12 +7,12 @@ import { type Flood, uselessVotes } from './useless-messages.ts'
 
 /** How to flood. */
 export interface FloodOptions {
-  /** Honest members; one more floods. */
+  /** Number of honest members; one more floods. */
   readonly honest: number
   readonly flood: Flood
   /** Messages a second. */
   readonly rate: number
-  /** Rounds of each half of a pair, and how many pairs. */
+  /** Rounds in each half of a pair, and the number of pairs. */
   readonly rounds: number
   readonly pairs: number
   readonly tell: (text: string) => void
@@ -24,20 +24,23 @@ export interface FloodPair {
   readonly quietSeconds: number
   readonly floodSeconds: number
   readonly ratio: number
-  /** Messages that the member sent to each of the others, a second. */
+  /** Messages per second that the member sent to each of the others. */
   readonly sentPerSecond: number
-  /** What a message costs each of the others in processor time beyond what as many rounds cost without, milliseconds. */
+  /**
+   * Additional processor time per message for each of the others, compared to the same rounds without the flood,
+   * milliseconds.
+   */
   readonly cpuMsPerMessage: number
-  /** Most resident memory of a daemon at the end of each half, bytes. */
+  /** Largest resident memory of a daemon at the end of each half, bytes. */
   readonly quietMemory: number
   readonly floodMemory: number
-  /** Mean number of runnable processes in the last minute: how busy the machine was with all else. */
+  /** Mean number of runnable processes in the last minute: how busy the machine was otherwise. */
   readonly load: number
 }
 
 const TICK_MS = 20
 
-/** What a span of rounds took. */
+/** The measurements of a span of rounds. */
 interface Span {
   readonly seconds: number
   readonly cpuMs: number
@@ -45,7 +48,7 @@ interface Span {
   readonly sent: number
 }
 
-/** One member of a real network sends valid messages that nobody needs, in every other span of rounds. */
+/** One member of a real network sends valid but useless messages in every other span of rounds. */
 export async function runFlood(options: FloodOptions): Promise<FloodPair[]> {
   const { honest, pairs, tell } = options
   const indices = Array.from({ length: honest }, (_, index) => index)
@@ -85,7 +88,7 @@ export async function runFlood(options: FloodOptions): Promise<FloodPair[]> {
   }
 }
 
-/** Sends, and measures meanwhile. */
+/** Sends messages and measures meanwhile. */
 class Flooder {
   readonly #member: HostileMember
   readonly #network: PeerNetwork

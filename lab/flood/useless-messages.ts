@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { RoundContext, Signer } from '../../src/protocol/index.ts'
 import { signMessage } from '../../src/protocol/messages/message.ts'
 
-/** Views that no round of a test reaches. */
+/** First of the views that no round of a test reaches. */
 const FAR_AHEAD = 1_000
 
-/** How a member sends what is valid and of no use to anybody. */
+/** A source of valid but useless messages. */
 export const FLOODS = ['gossip', 'sync'] as const
 export type Flood = (typeof FLOODS)[number]
 

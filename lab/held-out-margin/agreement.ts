@@ -1,8 +1,8 @@
 import { type LoraAdapter, type LoraPair, loraScale, updateNorm } from '../../src/adapter/index.ts'
 
 /**
- * Cosine of an update with the sum of others, over all modules as one vector: −1 where it undoes them, 0 where it has
- * nothing to do with them. Without building ΔW: ⟨B₁A₁, B₂A₂⟩ = Σ_kl (B₁ᵀB₂)_kl (A₁A₂ᵀ)_kl.
+ * Cosine of an update with the sum of others, over all modules as one vector: −1 if it undoes them, 0 if it is
+ * unrelated. Without building ΔW: ⟨B₁A₁, B₂A₂⟩ = Σ_kl (B₁ᵀB₂)_kl (A₁A₂ᵀ)_kl.
  */
 export function agreement(update: LoraAdapter, others: readonly LoraAdapter[]): number {
   const product = others.reduce((sum, other) => sum + adapterProduct(update, other), 0)

@@ -23,7 +23,7 @@ export interface FederationTraining {
   readonly learningRate: number
 }
 
-/** A member: what it trains on, and the text that it keeps back. */
+/** A member: its training data, and the text that it keeps back. */
 export interface FederationMember {
   readonly name: string
   readonly samples: number
@@ -35,7 +35,7 @@ export interface FederationMember {
 export interface Federation {
   readonly name: string
   readonly training: FederationTraining
-  /** Whether packed examples see themselves alone. */
+  /** Whether packed examples attend only to themselves. */
   readonly isIsolated: boolean
   readonly members: readonly FederationMember[]
 }
@@ -61,7 +61,7 @@ function pick({ steps, batchSize, sequenceLength, learningRate }: typeof TRAININ
   return { steps, batchSize, sequenceLength, learningRate }
 }
 
-/** The testnet's first domains, one a member. */
+/** The testnet's first domains, one per member. */
 export async function domainsFederation(
   { tokenizer }: BaseModel,
   count: number,
@@ -94,7 +94,7 @@ export async function domainsFederation(
   return members
 }
 
-/** A folder of NAME.train.jsonl and NAME.heldout.jsonl, a name a member. */
+/** A folder of NAME.train.jsonl and NAME.heldout.jsonl, with one name per member. */
 export async function folderFederation(
   base: BaseModel,
   baseFolder: string,
@@ -126,7 +126,7 @@ export async function folderFederation(
   return members
 }
 
-/** The first tokens of some examples, end to end. */
+/** The first tokens of some examples, concatenated. */
 function joined(examples: readonly TokenizedExample[], tokens: number): TokenizedExample {
   return {
     ids: Int32Array.from(examples.flatMap(({ ids }) => [...ids])).slice(0, tokens + 1),

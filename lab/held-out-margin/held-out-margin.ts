@@ -34,7 +34,7 @@ interface MarginOptions {
 
 const program = new Command('npm run lab -- held-out-margin')
   .description(
-    'Measures what honest and poisoned updates do to the held-out loss of other members, over rounds of honest training: what margin the held-out check needs.'
+    'Measures what honest and poisoned updates do to the held-out loss of other members, over rounds of honest training, to find the margin that the held-out check needs.'
   )
   .option('--model <folder>', 'base model (default: the model that Loam ships)')
   .option(
@@ -44,16 +44,16 @@ const program = new Command('npm run lab -- held-out-margin')
   )
   .option('--members <n>', 'members of testnet and short', count, 4)
   .option('--rounds <n>', 'rounds of honest training', count, 50)
-  .option('--every <n>', 'poisons are tried in the first rounds and then in every n-th', count, 5)
+  .option('--every <n>', 'try poisons in the first rounds and then in every n-th', count, 5)
   .option(
     '--tokens <n>',
-    'tokens of held-out text that are measured',
+    'tokens of held-out text to measure',
     count,
     validationSettings.parse({}).heldOutTokens
   )
   .option('--margin <x>', 'margin to count refusals with', Number, CHARTER_DEFAULTS.heldOutMargin)
-  .option('--out <folder>', 'where measurements are kept', '.loam/held-out-margin')
-  .option('--render', 'run nothing, and print what was measured so far', false)
+  .option('--out <folder>', 'file for the measurements', '.loam/held-out-margin')
+  .option('--render', 'run nothing, and print the measurements so far', false)
   .option('--report <file>', 'Markdown file to write the table to')
   .option('--signals <file>', 'Markdown file to write the other signs of poison to, of rounds that tried it')
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
@@ -153,7 +153,6 @@ function readMeasurements(path: string): Measurement[] {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }

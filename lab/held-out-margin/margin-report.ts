@@ -2,7 +2,7 @@ import { groupBy } from '../../src/protocol/encoding/group-by.ts'
 import { quorumSize } from '../../src/protocol/index.ts'
 import { type Measurement, SENT, type Sent } from './margin-rounds.ts'
 
-/** What one kind of update does in one federation. */
+/** The effects of one kind of update in one federation. */
 export interface MarginRow {
   readonly federation: string
   readonly members: number
@@ -92,7 +92,7 @@ export function decisiveHarms(
   )
 }
 
-/** In ascending order. */
+/** Sorts in ascending order. */
 export function sorted(values: readonly number[]): number[] {
   return [...values].sort((a, b) => a - b)
 }

@@ -29,7 +29,7 @@ import { withModules } from '../experiments/federated-run.ts'
 import { agreement } from './agreement.ts'
 import type { Federation } from './federations.ts'
 
-/** What is sent; nobody but the honest is stacked. */
+/** The kinds of updates sent; only honest ones are stacked. */
 export const SENT = ['honest', 'label-flipped', 'sign-flipped', 'targeted'] as const
 export type Sent = (typeof SENT)[number]
 
@@ -52,7 +52,7 @@ export interface Measurement {
   readonly agreement: number
 }
 
-/** What a round starts from. */
+/** The starting point of a round. */
 interface Start {
   readonly round: number
   readonly modules: TensorMap
@@ -60,7 +60,7 @@ interface Start {
   readonly norms: Readonly<Record<string, number>>
 }
 
-/** Runs a federation of honest members, and measures what they send and what poisoners would. */
+/** Runs a federation of honest members, and measures their updates and those that attackers would send. */
 export class MarginRounds {
   readonly #base: BaseModel
   readonly #federation: Federation

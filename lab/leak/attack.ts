@@ -1,10 +1,10 @@
 import { createSeededRandom } from '../../src/model/index.ts'
 
-/** What one attack gave: a score a document, higher where it looks more like one that was trained on. */
+/** The scores of an attack: one per document, higher if it looks more like a training document. */
 export interface AttackScores {
-  /** Of documents that were trained on. */
+  /** Scores of training documents. */
   readonly members: readonly number[]
-  /** Of documents of the same kind that were not. */
+  /** Scores of documents of the same kind that were not trained on. */
   readonly others: readonly number[]
 }
 
@@ -15,7 +15,7 @@ export interface Interval {
   readonly high: number
 }
 
-/** How well an attacker tells the two apart. */
+/** How well an attacker distinguishes the two. */
 export interface AttackStrength {
   /** Chance that a random member scores above a random other; 0.5 is guessing. */
   readonly auc: Interval
@@ -44,7 +44,7 @@ export function truePositiveRate({ members, others }: AttackScores, falsePositiv
 }
 
 /**
- * Strength over several runs: the mean of the runs. The intervals come from drawing runs, and documents within each, anew
+ * Strength over several runs: the mean of the runs. The intervals come from resampling runs, and documents within each,
  * with replacement.
  */
 export function attackStrength(runs: readonly AttackScores[], seed: number): AttackStrength {

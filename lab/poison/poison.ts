@@ -103,8 +103,7 @@ function rowText(row: PoisonRow): string {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 

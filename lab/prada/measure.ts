@@ -39,7 +39,7 @@ export type Progress = (what: string) => void
 /** The line of the speed measurement. */
 export const LINE = { roundTripMs: 50, megabitsPerSecond: 10 }
 /** Texts whose bytes and time are measured. */
-const MEASURED_TEXTS = 6
+const MEASURED_TEXTS = 4
 
 /** What each seed's consortium makes of the proxy: weights. */
 async function adaptProxy(

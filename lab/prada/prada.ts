@@ -37,7 +37,7 @@ const program = new Command('npm run prada')
   )
   .option('--proxy <folder>', 'the small model', join(MODELS, 'loam-base-1m'))
   .option('--remote <folder>', 'the large model, with the same tokenizer', join(MODELS, 'loam-base-8m'))
-  .option('--prompts <n>', 'texts that are compared with the naive way', count, 40)
+  .option('--prompts <n>', 'texts that are compared with the naive way', count, 24)
   .option('--tokens <n>', 'tokens of each', count, 64)
   .option('--ways <n>', 'of the 48 ways, how many each text is made in', count, 1)
   .option('--seeds <n>', 'federations, for the quality', count, 3)
@@ -114,6 +114,7 @@ try {
     alpha: ALPHA,
     fullRowBytes: 4 * pair.vocabulary.tokens.length,
     quality: runs,
+    run: { ...options, minutes: (performance.now() - begun) / 6e4 },
     cost,
     ...sessions
   }

@@ -23,6 +23,13 @@ export interface PradaResults {
   /** A run a seed. */
   readonly quality: readonly QualityRun[]
   readonly cost: CostResults
+  /** How much was measured, and how long that took. */
+  readonly run: {
+    readonly prompts: number
+    readonly tokens: number
+    readonly seeds: number
+    readonly minutes: number
+  }
 }
 
 /** What fine-tuning costs, and a token. */
@@ -200,7 +207,9 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
       ])
     ),
     '',
-    ...costTable(results.cost)
+    ...costTable(results.cost),
+    '',
+    `${results.run.prompts} prompts, ${results.run.tokens} tokens each, ${results.run.seeds} seeds: ${results.run.minutes.toFixed(0)} minutes.`
   ].join('\n')
 }
 

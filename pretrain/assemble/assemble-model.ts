@@ -9,7 +9,7 @@ import { type TrainingRecord, writeTrainingRecord } from '../training/training-r
 
 /** Files of the smaller model that the larger one shares byte for byte. */
 const SHARED_FILES = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'] as const
-/** Files that torch/train.py wrote for others to read. */
+/** Files written by torch/train.py for other programs. */
 const TRAINED_FILES = ['config.json', 'model.safetensors'] as const
 
 const addedLosses = z.partialRecord(z.enum(ADDED_SOURCE_NAMES), z.number())
@@ -54,22 +54,23 @@ const manifestSchema = z.object({
   )
 })
 
-/** Where the parts of a model trained by torch/train.py lie. */
+/** Locations of the parts of a model trained by torch/train.py. */
 export interface ModelParts {
   /** Folder that torch/train.py wrote. */
   readonly trained: string
   /** Folder of the token files that it read. */
   readonly tokens: string
-  /** Folder of the smaller model, whose tokenizer both have. */
+  /** Folder of the smaller model, which has the same tokenizer. */
   readonly smaller: string
   readonly out: string
 }
 
 /**
- * Makes a Hugging Face folder of a model trained by torch/train.py: its config and weights, the smaller model's
- * tokenizer, and the record of its training. The folder is loaded once to see that Loam can read it.
+ * Creates a Hugging Face folder for a model trained by torch/train.py: its config and weights, the smaller model's
+ * tokenizer, and the record of its training. The folder is loaded once to check that Loam can read it.
  *
- * @throws {Error} when the tokens were exported by another tokenizer, a file is malformed, or Loam cannot load the folder
+ * @throws {Error} when the tokens were exported with another tokenizer, a file is malformed, or Loam cannot load the
+ * folder
  */
 export function assembleModel({ trained, tokens, smaller, out }: ModelParts): void {
   const manifest = manifestSchema.parse(readJson(join(tokens, 'tokens.json')))
@@ -78,7 +79,7 @@ export function assembleModel({ trained, tokens, smaller, out }: ModelParts): vo
     .digest('hex')
   if (digest !== manifest.tokenizerSha256)
     throw new Error(
-      `the tokens in ${tokens} were exported by another tokenizer than ${smaller} has: pass the folder that was given to npm run pretrain -- tokens as --tokenizer`
+      `the tokens in ${tokens} were exported with a tokenizer other than that of ${smaller}: pass the same folder as --tokenizer to npm run pretrain -- tokens`
     )
   mkdirSync(out, { recursive: true })
   for (const name of SHARED_FILES) copyFileSync(join(smaller, name), join(out, name))
@@ -130,7 +131,7 @@ function trainingRecord(runJson: unknown, { groups }: z.infer<typeof manifestSch
   }
 }
 
-/** What a recipe has in common with those of Loam's own engine. */
+/** The part of a recipe shared with those of Loam's own engine. */
 function sharedRecipe({
   repeatBase,
   grownFrom,

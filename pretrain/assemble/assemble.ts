@@ -6,11 +6,11 @@ import { assembleModel, type ModelParts } from './assemble-model.ts'
 const models = join(packageRoot(), 'models')
 
 const program = new Command('npm run pretrain -- assemble')
-  .description('Makes a Hugging Face folder of a model that torch/train.py trained.')
+  .description('Creates a Hugging Face folder for a model trained by torch/train.py.')
   .requiredOption('--trained <folder>', 'folder that torch/train.py wrote')
-  .option('--tokens <folder>', 'token files that it read', '.loam/tokens')
-  .option('--smaller <folder>', 'model whose tokenizer it has', join(models, 'loam-base-1m'))
-  .option('--out <folder>', 'where the model goes', join(models, 'loam-base-8m'))
+  .option('--tokens <folder>', 'token files that it was trained on', '.loam/tokens')
+  .option('--smaller <folder>', 'model with the same tokenizer', join(models, 'loam-base-1m'))
+  .option('--out <folder>', 'folder for the model', join(models, 'loam-base-8m'))
   .addHelpText(
     'after',
     '\nExample:\n  npm run pretrain -- assemble --trained .loam/torch-model --out models/loam-base-8m'

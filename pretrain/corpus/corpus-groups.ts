@@ -12,13 +12,13 @@ import { createDomainFilter } from './packages/index.ts'
 /** Seed of the added sources' splits: a constant, like the base text's. */
 const SPLIT_SEED = 20_021_851
 
-/** Text of one origin, parted as it is for every model. */
+/** Text from one origin, split in the same way for every model. */
 export interface CorpusGroup extends PretrainingCorpus {
   readonly name: 'base' | AddedSourceName
 }
 
 /**
- * The base text, parted as for the base model, then every added source; texts that a domain holds, or that came before,
+ * The base text, split as for the base model, then every added source; texts that repeat a domain's or an earlier text
  * are left out of both parts.
  *
  * @param addedFolder where the added texts were fetched to
@@ -26,7 +26,7 @@ export interface CorpusGroup extends PretrainingCorpus {
 export async function loadCorpusGroups(addedFolder: string): Promise<CorpusGroup[]> {
   const isNew = await createDomainFilter()
   const base = await loadPretrainingCorpus()
-  // The filter is asked about the base text too, so that no added text repeats one of its documents.
+  // The base text passes the filter, too, so that no added text repeats one of its documents.
   for (const document of [...base.train, ...base.heldOut]) isNew(document)
   return [
     { name: 'base', ...base },

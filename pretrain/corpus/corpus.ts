@@ -2,23 +2,23 @@ import { documentTokens, type TextDocument, type TextTokenizer } from '../../src
 import { loadPretrainingDocuments } from './packages/index.ts'
 import { splitPretraining } from './pretraining-split.ts'
 
-/** The pretraining text, parted. */
+/** The pretraining text, split. */
 export interface PretrainingCorpus {
   readonly train: readonly TextDocument[]
   readonly heldOut: readonly TextDocument[]
 }
 
-/** Loads and parts the pretraining text: about 6 seconds. */
+/** Loads and splits the pretraining text: about 6 seconds. */
 export async function loadPretrainingCorpus(): Promise<PretrainingCorpus> {
   return splitPretraining(await loadPretrainingDocuments())
 }
 
-/** Token sequences of documents, each with its beginning-of-sequence id: about 1 MB of text a second. */
+/** Token sequences of documents, each with its beginning-of-sequence id: about 1 MB of text per second. */
 export function tokenizeDocuments(documents: readonly TextDocument[], tokenizer: TextTokenizer): number[][] {
   return documents.map(({ text }) => documentTokens(text, tokenizer))
 }
 
-/** UTF-8 bytes of all texts together. */
+/** Total UTF-8 bytes of all texts. */
 export function countBytes(documents: readonly TextDocument[]): number {
   return documents.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
 }

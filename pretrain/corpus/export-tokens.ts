@@ -16,11 +16,11 @@ interface ExportOptions {
 
 const program = new Command('npm run pretrain -- tokens')
   .description(
-    "Writes the pretraining text and the added texts as token files for torch/train.py, parted as for the base model and by that model's tokenizer. The sixteen domains are in neither part."
+    'Writes the pretraining text and the added texts as token files for torch/train.py, split as for the base model and tokenized with its tokenizer. The sixteen domains are in neither part.'
   )
   .option('--tokenizer <folder>', 'model folder', join(packageRoot(), 'models', 'loam-base-1m'))
   .option('--texts <folder>', 'added texts, fetched by npm run pretrain -- texts', '.loam/added-texts')
-  .option('--out <folder>', 'where the token files go', '.loam/tokens')
+  .option('--out <folder>', 'folder for the token files', '.loam/tokens')
   .addHelpText('after', '\nExample:\n  npm run pretrain -- tokens --out .loam/tokens')
 
 const options = program.parse().opts<ExportOptions>()

@@ -1,12 +1,12 @@
 import { seededShuffle, type TextDocument } from '../../src/data/index.ts'
 
-/** Seed of the pretraining split: a constant, since figures of two runs compare only on the same held-out text. */
+/** Seed of the pretraining split: constant, since runs can only be compared on the same held-out text. */
 const SPLIT_SEED = 20_021_851
 /** Held out: whole speeches and mails until they have this many characters, about 80,000 tokens. */
 const HELD_OUT_CHARACTERS = 300_000
 
 /**
- * Parts the pretraining text by whole speech and whole mail: unlike the sections that a long speech is cut into, two
+ * Splits the pretraining text by whole speech and whole mail: unlike the sections that a long speech is cut into, two
  * sources do not continue each other.
  */
 export function splitPretraining(documents: readonly TextDocument[]): {
@@ -30,7 +30,7 @@ export function splitPretraining(documents: readonly TextDocument[]): {
   }
 }
 
-/** The speech or mail that a document is a section of. */
+/** The speech or mail to which a document belongs. */
 function sourceOf(id: string): string {
   return id.startsWith('state-of-the-union/') ? id.slice(0, id.lastIndexOf('/')) : id
 }

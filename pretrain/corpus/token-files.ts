@@ -2,10 +2,11 @@
 export type TokenSequences = readonly (readonly number[])[]
 
 /**
- * Token sequences laid end to end as little-endian unsigned 16-bit numbers; each begins with the id that begins every
- * document and stands nowhere else, so that a reader finds where they part.
+ * Concatenates token sequences as little-endian unsigned 16-bit numbers; each begins with the beginning-of-sequence id,
+ * which occurs nowhere else, so that a reader finds the boundaries.
  *
- * @throws {RangeError} when a sequence does not begin with `bosId`, holds it elsewhere, or holds an id past 65535
+ * @throws {RangeError} when a sequence does not begin with `bosId`, contains it elsewhere, or contains an id above
+ * 65535
  */
 export function encodeTokens(sequences: TokenSequences, bosId: number): Uint8Array {
   const bytes = new Uint8Array(2 * sequences.reduce((sum, { length }) => sum + length, 0))
@@ -15,9 +16,9 @@ export function encodeTokens(sequences: TokenSequences, bosId: number): Uint8Arr
     sequence.forEach((id, index) => {
       if ((id === bosId) !== (index === 0))
         throw new RangeError(
-          `token ${index} of a document is ${id}: ${bosId} stands at its start and only there`
+          `token ${index} of a document is ${id}: ${bosId} must be at its start and only there`
         )
-      if (!(id >= 0 && id <= 0xffff)) throw new RangeError(`token id ${id} does not fit 16 bits`)
+      if (!(id >= 0 && id <= 0xffff)) throw new RangeError(`token id ${id} does not fit into 16 bits`)
       view.setUint16(offset, id, true)
       offset += 2
     })

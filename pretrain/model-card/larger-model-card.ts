@@ -10,7 +10,7 @@ import type { TrainingRecord } from '../training/training-record.ts'
 import { cardHead, fallOf, lossRow, type ModelFacts, megabytes, samplesAndLimits } from './model-card-text.ts'
 import type { Sample } from './samples.ts'
 
-/** What was measured of one of the two models. */
+/** The measurements of one of the two models. */
 export interface MeasuredModel {
   readonly name: string
   readonly measurement: Measurement
@@ -140,11 +140,11 @@ npm run pretrain -- assemble --trained .loam/torch-model
 \`\`\``
 }
 
-/** One run of the training, be it an earlier or the last one. */
+/** One run of the training. */
 type Stage = Pick<TrainingRecord, 'recipe' | 'heldOutLosses'> & {
   readonly step: number
   readonly endMoves: NonNullable<TrainingRecord['endMoves']>
-  /** How far from its start to its end the next began. */
+  /** Where the next run started, between this run's start (0) and end (1). */
   readonly share?: number
 }
 
@@ -167,7 +167,7 @@ function stages(record: TrainingRecord): string {
   return lines.length === 1 ? lines[0]! : lines.map((line, index) => `${index + 1}. ${line}`).join('\n')
 }
 
-/** A row a text, a column a measurement. */
+/** One row per text, one column per measurement. */
 function lossTable(record: TrainingRecord): string {
   const { addedTexts = [] } = record
   const all = stagesOf(record)

@@ -4,7 +4,7 @@ import { DOMAIN_SPLIT_SEED, type DomainLoss, type Loss, type Measurement } from 
 import type { TrainingRecord } from '../training/training-record.ts'
 import type { Sample } from './samples.ts'
 
-/** What a model folder tells about itself. */
+/** Facts about a model folder. */
 export interface ModelFacts {
   readonly config: LlamaConfig
   /** Size of model.safetensors. */
@@ -12,9 +12,9 @@ export interface ModelFacts {
 }
 
 /**
- * A model card in Hugging Face's form.
+ * A model card in Hugging Face's format.
  *
- * @param model what the folder's config.json and model.safetensors say
+ * @param model facts from the folder's config.json and model.safetensors
  */
 export function modelCard(
   model: ModelFacts,
@@ -71,7 +71,7 @@ ${samplesAndLimits(texts)}
 `
 }
 
-/** A card's front matter, in Hugging Face's form, and its title. */
+/** A card's front matter, in Hugging Face's format, and its title. */
 export function cardHead(name: string): string {
   return `---
 license: [apache-2.0, mit]
@@ -83,7 +83,7 @@ pipeline_tag: text-generation
 # ${name}`
 }
 
-/** The samples, and the limits that every model of these texts has: the beginning of a list. */
+/** The samples, and the limits common to all models of these texts, as the beginning of a list. */
 export function samplesAndLimits(texts: readonly Sample[]): string {
   return `## Samples
 
@@ -132,7 +132,7 @@ export function lossRow(name: string, { nats, bitsPerByte }: Loss): string {
   return `| ${name} | ${nats.toFixed(3)} | ${bitsPerByte.toFixed(3)} |`
 }
 
-/** Markdown quotation of a text, its own signs escaped. */
+/** A Markdown quotation of a text, with its special characters escaped. */
 function quote(text: string): string {
   return text
     .replace(/[<>_`[\]|]/g, '\\$&')

@@ -1,7 +1,7 @@
 import { encodeText } from '../../src/data/index.ts'
 import { createGenerator, loadBaseModel } from '../../src/model/index.ts'
 
-/** Beginnings of the shapes of text that the model was pretrained on. */
+/** Prompts in the styles of the pretraining text. */
 const BEGINNINGS = [
   'Fellow-Citizens of the Senate and House of Representatives:',
   'Re: what do you think of the new release?',
@@ -12,7 +12,7 @@ const SAMPLE_TOKENS = 80
 const SAMPLE_SEED = 1
 const SETTINGS = { temperature: 0.7, topK: 40 } as const
 
-/** A beginning and how the model went on. */
+/** A prompt and the model's continuation. */
 export interface Sample {
   readonly beginning: string
   readonly continuation: string

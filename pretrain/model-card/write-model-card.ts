@@ -21,7 +21,11 @@ const program = new Command('npm run pretrain -- card')
     "Measures a model folder again and writes its README.md from the measurements and the run's training.json."
   )
   .option('--model <folder>', 'folder that pretrain wrote', join(packageRoot(), 'models', 'loam-base-1m'))
-  .option('--texts <folder>', 'added texts, where the model was trained on them', '.loam/added-texts')
+  .option(
+    '--texts <folder>',
+    'folder of the added texts, if the model was trained on them',
+    '.loam/added-texts'
+  )
   .option('--threads <n>', 'threads of the executor', positiveInteger, 2)
   .addHelpText('after', '\nExample:\n  npm run pretrain -- card --model models/loam-base-1m')
 

@@ -4,10 +4,10 @@ import { createSequenceScorer, overlappingWindows } from '../../src/model/evalua
 import { createOnnxRuntimeExecutor, type ModelConfig } from '../../src/model/index.ts'
 import type { TokenSequences } from '../corpus/token-files.ts'
 
-/** Rows a run: enough to keep the processor busy. */
+/** Rows per run: enough to keep the processor busy. */
 const ROWS = 8
 
-/** Scores documents by a model's weights, with one compiled graph for all weights of that shape. */
+/** Scores documents under a model's weights, with one compiled graph for all weights of that shape. */
 export interface DocumentScorer {
   /** Mean negative log-probability of all tokens but each sequence's first, nats per token. */
   score(
@@ -18,8 +18,8 @@ export interface DocumentScorer {
 }
 
 /**
- * A scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which leaves the
- * first token of every window out, it scores exactly the tokens that the count models score.
+ * Creates a scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which leaves
+ * the first token of every window out, it scores exactly the tokens that the count models score.
  */
 export async function createDocumentScorer(config: ModelConfig, threads: number): Promise<DocumentScorer> {
   const executor = createOnnxRuntimeExecutor({ threads })

@@ -18,7 +18,7 @@ const program = new Command('npm run pretrain -- logits')
     "Writes Loam's logits of every position of some held-out texts, and the texts themselves, for torch/compare_logits.py."
   )
   .requiredOption('--model <folder>', 'Hugging Face folder')
-  .requiredOption('--out <folder>', 'where logits.f32 and texts.json go')
+  .requiredOption('--out <folder>', 'folder for logits.f32 and texts.json')
   .option('--texts <n>', 'how many texts, spread over the held-out documents', positiveInteger, 6)
   .option('--threads <n>', 'threads of the executor', positiveInteger, 2)
   .addHelpText(

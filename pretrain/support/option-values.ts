@@ -1,16 +1,15 @@
 import { InvalidArgumentError } from 'commander'
 
-/** Reads a command-line value that counts something. */
+/** Parses a positive integer from the command line. */
 export function positiveInteger(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }
 
-/** Reads a command-line value that measures something. */
+/** Parses a positive number from the command line. */
 export function positiveNumber(text: string): number {
   const value = Number(text)
-  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('give a number above 0')
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('must be a positive number')
   return value
 }

@@ -1,6 +1,7 @@
-import { authorBudget, edgeBudgets, MessageBudgets } from '../../src/node/network/gossip/message-budget.ts'
+import { authorBudget, edgeBudgets } from '../../src/node/network/gossip/message-budget.ts'
 import { INVALID_MESSAGES, SCORE_THRESHOLDS } from '../../src/node/network/gossip/score.ts'
 import { BanList } from '../../src/node/network/limits/ban-list.ts'
+import { TokenBuckets } from '../../src/node/network/limits/token-bucket.ts'
 import { type Copy, isHonest } from '../consortium/copy.ts'
 import type { World } from './world.ts'
 
@@ -15,8 +16,8 @@ interface Opinion {
   readonly bans: BanList
   readonly invalid: Map<string, Invalid>
   /** Budgets for what each neighbour delivers per author, and for what is accepted per author. */
-  readonly edges: MessageBudgets
-  readonly authors: MessageBudgets
+  readonly edges: TokenBuckets
+  readonly authors: TokenBuckets
 }
 
 /**
@@ -105,7 +106,7 @@ export class Neighbours {
       bans: new BanList(),
       invalid: new Map<string, Invalid>(),
       edges: edgeBudgets(trainers),
-      authors: new MessageBudgets(() => authorBudget(trainers()))
+      authors: new TokenBuckets(() => authorBudget(trainers()))
     }
     this.#opinions.set(copy, opinion)
     return opinion

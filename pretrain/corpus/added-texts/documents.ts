@@ -4,24 +4,23 @@ import { cutText, type TextDocument } from '../../../src/data/index.ts'
 import { maskAddresses, normaliseWhitespace, unwrapParagraphs } from '../packages/index.ts'
 import { ADDED_SOURCES, type AddedSourceName } from './sources.ts'
 
-/** As long as a piece of a speech of the base text. */
+/** As long as a piece of a speech in the base text. */
 const DOCUMENT_CHARACTERS = 6000
-/** Lines of tables of contents, headings of dictionaries: what is shorter belongs to what follows. */
+/** Shorter sections, such as lines of tables of contents and headings of dictionaries, belong to what follows. */
 const SHORTEST_SECTION = 200
 
 /**
- * The documents of one added source, in its own order: sections of a book (chapters, where it tells them apart), none
- * longer than 6,000 characters.
+ * The documents of one added source, in its own order: sections of a book (chapters, if it marks them), none longer
+ * than 6,000 characters.
  *
- * @param folder where the texts were fetched to
- * @throws {Error} where the source was not fetched
+ * @param folder where the texts were fetched to @throws {Error} where the source was not fetched
  */
 export function loadAddedDocuments(folder: string, name: AddedSourceName): TextDocument[] {
   let files: string[]
   try {
     files = readdirSync(join(folder, name)).sort()
   } catch (cause) {
-    throw new Error(`${folder} holds no ${name}: fetch it with npm run pretrain -- texts`, { cause })
+    throw new Error(`${folder} does not contain ${name}: fetch it with npm run pretrain -- texts`, { cause })
   }
   return files.flatMap((file) => {
     const book = file.replace(/\.txt$/, '')
@@ -34,7 +33,7 @@ export function loadAddedDocuments(folder: string, name: AddedSourceName): TextD
   })
 }
 
-/** The section that a document is a piece of. */
+/** The section to which a document belongs. */
 export function addedSectionOf({ id }: TextDocument): string {
   return id.slice(0, id.lastIndexOf('/'))
 }
@@ -48,7 +47,7 @@ interface Section {
   readonly text: string
 }
 
-/** Parts one fetched file of a source into sections of clean text. */
+/** Splits a fetched file of a source into sections of clean text. */
 export function sectionsOf(name: AddedSourceName, text: string): Section[] {
   switch (name) {
     case 'king-james-bible':
@@ -81,7 +80,7 @@ function numbered(texts: readonly string[]): Section[] {
   return texts.map((text, index) => ({ place: String(index + 1), text }))
 }
 
-/** Verses come one a line after book, chapter and number (`Ge1:1 In the beginning …`); a chapter is one section. */
+/** Verses are one per line, after book, chapter and number (`Ge1:1 In the beginning …`); a chapter is one section. */
 function chaptersOfVerses(text: string): Section[] {
   const chapters = new Map<string, string[]>()
   for (const line of text.split('\n')) {

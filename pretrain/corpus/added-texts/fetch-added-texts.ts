@@ -6,7 +6,7 @@ const program = new Command('npm run pretrain -- texts')
     'Fetches the public-domain texts that the larger model is pretrained on beside the base text, from Debian 12 packages; ' +
       'nothing is installed.'
   )
-  .option('--out <folder>', 'where the texts go', '.loam/added-texts')
+  .option('--out <folder>', 'folder for the texts', '.loam/added-texts')
   .addHelpText('after', '\nExample:\n  npm run pretrain -- texts')
 
 const { out } = program.parse().opts<{ out: string }>()

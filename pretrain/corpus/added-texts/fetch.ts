@@ -9,20 +9,20 @@ import { ADDED_SOURCES, type AddedSourceName } from './sources.ts'
 
 const run = promisify(execFile)
 
-/** A package is at most 31 MB. */
+/** Upper bound for a package; the largest has 31 MB. */
 const DOWNLOAD_MS = 300_000
 const EXTRACT_MS = 60_000
-/** What the Bible's reader prints: 4.4 MB. */
+/** Upper bound for the output of the Bible's reader, which is 4.4 MB. */
 const OUTPUT_BYTES = 16 * 2 ** 20
 /** The program that reads the Bible's compressed file. */
 const BIBLE_READER_PACKAGE = 'bible-kjv'
 
-/** Texts by the name of the file that they are kept in. */
+/** Texts by file name. */
 type Texts = Record<string, string>
 
 /**
  * Downloads the packages of the added texts with apt-get, unpacks them without installing anything, and writes the
- * texts to `folder/<source>/`. A source whose folder exists is left as it is.
+ * texts to `folder/<source>/`. A source whose folder exists is skipped.
  *
  * @throws {Error} where apt-get or dpkg-deb is missing or fails, or a package has another layout
  */
@@ -50,7 +50,7 @@ export async function fetchAddedTexts(folder: string, onProgress: (line: string)
   }
 }
 
-/** How a package's files become texts: given the folder that it was unpacked to and one to work in. */
+/** Extracts the texts from a package, given the folder with its unpacked files and a working folder. */
 const READERS: Record<AddedSourceName, (root: string, work: string) => Promise<Texts>> = {
   'jane-austen': async (root) => {
     const data = join(root, 'usr/lib/R/site-library/janeaustenr/data')
@@ -62,7 +62,7 @@ const READERS: Record<AddedSourceName, (root: string, work: string) => Promise<T
   },
   'king-james-bible': async (root, work) => {
     await unpack(BIBLE_READER_PACKAGE, work)
-    // The `-f` option prints a verse a line, its book, chapter and number before it.
+    // The `-f` option prints one verse per line, after its book, chapter and number.
     const { stdout } = await run(
       join(root, 'usr/bin/bible'),
       ['-f', '-p', join(root, 'usr/lib'), 'ge1:1-re22:21'],
@@ -88,7 +88,7 @@ const READERS: Record<AddedSourceName, (root: string, work: string) => Promise<T
   })
 }
 
-/** Downloads a package into `work` and lays its files under `work/root`; its file name tells the version. */
+/** Downloads a package into `work` and unpacks it under `work/root`; its file name contains the version. */
 async function unpack(debianPackage: string, work: string): Promise<string> {
   try {
     await run('apt-get', ['download', debianPackage], { cwd: work, timeout: DOWNLOAD_MS })

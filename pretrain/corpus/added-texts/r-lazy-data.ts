@@ -9,22 +9,22 @@ const NOT_AVAILABLE = -1
 const HEADER_BYTES = 14
 
 /**
- * The character vectors of an R package's lazy-load database, one a data set, by the data set's name.
+ * The character vectors of an R package's lazy-load database, one per data set, by name.
  *
  * @param index content of `Rdata.rdx`, gzip: names, and each one's offset and length in the database
  * @param database content of `Rdata.rdb`: big-endian lengths and zlib streams
- * @throws {Error} when a data set is anything else than a character vector
+ * @throws {Error} when a data set is not a character vector
  */
 export function readRLazyData(index: Uint8Array, database: Uint8Array): Map<string, string[]> {
   const places = readPlaces(gunzipSync(index))
   const result = new Map<string, string[]>()
   for (const [name, { offset, length }] of places) {
-    // The first four bytes are the length of what the stream inflates to.
+    // The first four bytes are the length of the inflated stream.
     const serialised = inflateSync(database.subarray(offset + 4, offset + length))
     const reader = new Reader(serialised)
     reader.skipHeader()
     if (reader.type() !== CHARACTER_VECTOR)
-      throw new Error(`the R data set ${name} is no vector of character strings`)
+      throw new Error(`the R data set ${name} is not a vector of character strings`)
     result.set(name, reader.strings())
   }
   return result
@@ -39,7 +39,7 @@ function readPlaces(index: Buffer): Map<string, { readonly offset: number; reado
   reader.type()
   const pairs = Array.from({ length: reader.integer() }, () => {
     if (reader.type() !== INTEGER_VECTOR || reader.integer() !== 2)
-      throw new Error('the R index holds something else than places of data sets')
+      throw new Error('the R index contains something other than positions of data sets')
     return { offset: reader.integer(), length: reader.integer() }
   })
   // A pairlist cell whose tag is the symbol "names", newly defined here.
@@ -51,7 +51,7 @@ function readPlaces(index: Buffer): Map<string, { readonly offset: number; reado
   return new Map(names.map((name, place) => [name, pairs[place]!]))
 }
 
-/** Reads XDR serialisation from the start on. */
+/** Reads XDR serialisation sequentially. */
 class Reader {
   readonly #bytes: Buffer
   #offset = 0
@@ -83,7 +83,7 @@ class Reader {
 
   /** A character string; one that is not available is empty. */
   string(): string {
-    if (this.type() !== CHARACTER_STRING) throw new Error('the R data hold no character string here')
+    if (this.type() !== CHARACTER_STRING) throw new Error('the R data contains no character string here')
     const length = this.integer()
     if (length === NOT_AVAILABLE) return ''
     const text = this.#bytes.toString('utf8', this.#offset, this.#offset + length)

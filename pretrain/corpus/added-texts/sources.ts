@@ -1,10 +1,10 @@
-/** A text of the public domain that ships in a Debian package and is fetched when a larger model is pretrained. */
+/** A public-domain text from a Debian package that is fetched to pretrain a larger model. */
 export interface AddedSource {
   readonly name: AddedSourceName
   readonly title: string
-  /** Debian package (bookworm) that carries it. */
+  /** Debian package (bookworm) that contains it. */
   readonly debianPackage: string
-  /** Why the text may be used by anyone for anything. */
+  /** Why the text is in the public domain. */
   readonly licence: string
   /** Whole sections are held out until they have this many characters. */
   readonly heldOutCharacters: number

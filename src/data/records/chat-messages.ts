@@ -17,8 +17,16 @@ const CALL_ROLE = 'function_call'
 
 /** Message keys that chat templates read under these names. */
 const TEMPLATE_KEYS = ['tool_calls', 'tool_call_id', 'name', 'reasoning_content', 'thinking']
-/** Message keys that say whether to learn the message: OpenAI's and ShareGPT's `weight`, and Axolotl's `train`. */
-const LEARNED_KEYS = ['weight', 'train']
+/**
+ * Message keys that say whether to learn the message: OpenAI's and ShareGPT's `weight`, Axolotl's `train`, ms-swift's `loss`,
+ * and `trainable`.
+ */
+const LEARNED_KEYS = ['weight', 'train', 'loss', 'trainable']
+/** Message keys that say the same the other way round in some data sets, and mark what is there in others. */
+const MASK_KEYS = ['mask', 'masked', 'loss_mask', 'ignore']
+
+/** Roles that a message lists. */
+const ROLES_SHOWN = 5
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -128,6 +136,11 @@ function toolCalls(value: unknown, place: string): unknown[] {
 
 /** Whether an answer is learned according to its own keys. */
 function learnedFlag(fields: Fields, place: string): { isLearned?: boolean } {
+  const mask = MASK_KEYS.find((key) => fields[key] != null)
+  if (mask !== undefined)
+    throw new Error(
+      `"${place}.${mask}": is not supported, since data sets mean opposite things by it: write "weight": 0 for a message that is not to be learned`
+    )
   const flags = LEARNED_KEYS.filter((key) => fields[key] != null).map((key) => {
     const value = fields[key]
     if (value === 0 || value === false) return false
@@ -159,7 +172,14 @@ export function conversation(
       ? [{ role: 'system', content: system }, ...messages]
       : messages
   const answers = whole.filter(({ role }) => role === 'assistant')
-  if (answers.length === 0) throw new Error('has no assistant message to learn from')
+  if (answers.length === 0) {
+    const roles = [...new Set(messages.map(({ role }) => JSON.stringify(role)))]
+      .slice(0, ROLES_SHOWN)
+      .join(', ')
+    throw new Error(
+      `has no assistant message to learn from: its roles are ${roles}, and the role of an answer is "assistant"`
+    )
+  }
   const parsed = parseTools(tools)
   return { kind: 'chat', messages: whole, ...(parsed && { tools: parsed }) }
 }

@@ -15,7 +15,7 @@ export interface BaseModelDescription {
   readonly folder: string
   readonly config: ModelConfig
   readonly tokenizer: TextTokenizer
-  /** What the folder says of generating text. */
+  /** The folder's settings for generating text. */
   readonly generation: GenerationDefaults
 }
 
@@ -26,11 +26,11 @@ export interface BaseModel extends BaseModelDescription {
 }
 
 /**
- * Loads config.json, tokenizer.json, tokenizer_config.json, generation_config.json (where it is) and model.safetensors
- * (or its shards) from a folder; F32, F16 and BF16 weights become float32. The weights are streamed: memory stays at
- * their float32 size and a few MiB.
+ * Loads config.json, tokenizer.json, tokenizer_config.json, generation_config.json (if present) and model.safetensors
+ * (or its shards) from a folder; F32, F16 and BF16 weights become float32. The weights are streamed: memory use stays
+ * at their float32 size plus a few MiB.
  *
- * @throws {UnsupportedModelError} when the model is of another kind, or a tensor is missing or of another shape
+ * @throws {UnsupportedModelError} when the model is not supported, or a tensor is missing or has another shape
  * @throws {Error} when a file is missing or malformed
  */
 export function loadBaseModel(folder: string): BaseModel {
@@ -39,9 +39,9 @@ export function loadBaseModel(folder: string): BaseModel {
 }
 
 /**
- * Reads all of a folder but its weights.
+ * Reads a folder except for its weights.
  *
- * @throws {UnsupportedModelError} when the model is of another kind, or larger than its weight files
+ * @throws {UnsupportedModelError} when the model is not supported, or larger than its weight files
  * @throws {Error} when a file is missing or malformed
  */
 export function describeBaseModel(folder: string): BaseModelDescription {
@@ -55,7 +55,7 @@ export function describeBaseModel(folder: string): BaseModelDescription {
   return { folder, config, tokenizer, generation }
 }
 
-/** A marker without a row in the embedding, such as an added padding token, does no harm until it is used. */
+/** A special token without a row in the embedding, such as an added padding token, is harmless until it is used. */
 function requireEmbeddedTokens(
   { vocabularySize, tokenName, specialIds }: TextTokenizer,
   config: ModelConfig
@@ -69,11 +69,11 @@ function requireEmbeddedTokens(
   }
 }
 
-/** An adapter in the same folder is applied by transformers, without a word. */
+/** transformers silently applies an adapter in the same folder. */
 function requireNoAdapter(folder: string): void {
   if (existsSync(join(folder, WEIGHTS_FILE)) && existsSync(join(folder, ADAPTER_FILE)))
     throw new UnsupportedModelError(
-      `${folder} holds a base model and ${ADAPTER_FILE}, whose adapter transformers would apply: move the adapter to a folder of its own and name it with --adapter`
+      `${folder} contains a base model and ${ADAPTER_FILE}, whose adapter transformers would apply: move the adapter to a separate folder and set it with --adapter`
     )
 }
 

@@ -28,19 +28,19 @@ const schema = z.looseObject({
 const USED = Object.keys(schema.shape)
 const endSchema = z.looseObject({ eos_token_id: ids })
 
-/** How a model's makers would have it generate: the folder's generation_config.json. */
+/** The model's default settings for generation: the folder's generation_config.json. */
 export interface GenerationDefaults {
-  /** Tokens that end a text: those of generation_config.json, else those of config.json. */
+  /** Tokens that end a text: those of generation_config.json, otherwise those of config.json. */
   readonly stopIds: readonly number[]
-  /** Whether the makers sample; where they do not say so the likeliest token is taken, as in transformers. */
+  /** Whether sampling is the default; otherwise the most likely token is taken, as in transformers. */
   readonly doSample: boolean
-  /** Of sampling, which may be asked for where the makers do not sample. */
+  /** Sampling parameters, which apply if the user asks for sampling even when it is not the default. */
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
   readonly minP?: number
   readonly repetitionPenalty?: number
-  /** Tokens that are never drawn, and those that are not drawn first. */
+  /** Tokens that are never sampled, and those not sampled as the first. */
   readonly suppressIds?: readonly number[]
   readonly beginSuppressIds?: readonly number[]
   /** Longest sequence of tokens that may come twice is one shorter than this. */
@@ -50,18 +50,18 @@ export interface GenerationDefaults {
   /** Tokens after which a text may end: of the answer, and of prompt and answer together. */
   readonly minTokens?: number
   readonly minLength?: number
-  /** Texts that end a text. */
+  /** Strings that end a text. */
   readonly stop?: readonly string[]
   readonly maxTokens?: number
-  /** Most tokens of prompt and answer together. */
+  /** Maximum number of tokens of prompt and answer together. */
   readonly maxLength?: number
-  /** Keys that are set and not used, as a line for the user. */
+  /** Keys that are set but not used, as a line for the user. */
   readonly unused?: string
-  /** Why generation is greedy although the makers set sampling parameters, as a line for the user. */
+  /** Why generation is greedy although the file sets sampling parameters, as a line for the user. */
   readonly unsampled?: string
 }
 
-/** What a user asks of sampling; what is absent is left to the makers. */
+/** Sampling settings requested by the user; absent ones come from the file. */
 export interface SamplingWishes {
   readonly temperature?: number | undefined
   readonly topK?: number | undefined
@@ -116,7 +116,7 @@ const MADE_LOGITS = [
 ] as const
 type MadeLogits = (typeof MADE_LOGITS)[number]
 
-/** How to draw tokens: as the user asks, else as the makers do. Asking for a part of sampling is asking for sampling. */
+/** How to sample: the user's settings, otherwise the file's. Setting any sampling parameter requests sampling. */
 export function chooseSampling(
   { temperature, topK, topP }: SamplingWishes,
   made: GenerationDefaults
@@ -133,7 +133,7 @@ export function chooseSampling(
   }
 }
 
-/** Most tokens to add to a prompt by the makers' settings; undefined where they set none. */
+/** Maximum number of tokens to add to a prompt according to the file; undefined if it sets none. */
 export function madeMaxTokens(
   { maxTokens, maxLength }: GenerationDefaults,
   promptTokens: number

@@ -8,7 +8,7 @@ import { WEIGHTS_FILE } from '../weights/parameter-files.ts'
 import { transposed } from '../weights/transposed.ts'
 import { writeWeightFile } from '../weights/weight-file.ts'
 
-/** What `saveBaseModel` writes. */
+/** The model that `saveBaseModel` writes. */
 export interface SaveBaseModelOptions {
   readonly config: ModelConfig
   readonly weights: TensorMap
@@ -23,7 +23,7 @@ export interface SaveBaseModelOptions {
 /**
  * Writes a folder that `loadBaseModel` and Hugging Face's libraries read.
  *
- * @throws {UnsupportedModelError} when the weights do not fit the config
+ * @throws {UnsupportedModelError} when the weights do not match the config
  */
 export function saveBaseModel(folder: string, options: SaveBaseModelOptions): void {
   const { config, weights, dtype = 'F32' } = options
@@ -38,7 +38,7 @@ export function saveBaseModel(folder: string, options: SaveBaseModelOptions): vo
 }
 
 /**
- * The weights as the family's checkpoints hold them: where those have linear weights as [in, out] (GPT-2), transposed;
+ * The weights in the layout of the family's checkpoints: transposed if those store linear weights as [in, out] (GPT-2);
  * all others share memory.
  */
 export function checkpointTensors(config: ModelConfig, weights: TensorMap): Map<string, Tensor> {

@@ -9,7 +9,7 @@ import type { Tensor, TensorMap } from '../../formats/tensor.ts'
  *
  * @param weights parameters by Hugging Face name
  * @param rsLora whether the scale is alpha / √rank instead of alpha / rank
- * @throws {Error} when the adapter has a module that the model lacks, or of another shape
+ * @throws {Error} when the adapter has a module that the model lacks or that has another shape
  */
 export function applyAdapter(weights: TensorMap, adapter: LoraAdapter, rsLora = false): Map<string, Tensor> {
   const merged = new Map(weights)

@@ -11,29 +11,29 @@ import { createSequenceScorer } from './sequence-scorer.ts'
 /** Choices scored in one run. */
 const ROWS_A_RUN = 8
 
-/** What a choice scorer is compiled for. */
+/** Options of a choice scorer. */
 export interface ChoiceScorerOptions {
   readonly config: ModelConfig
   readonly tokenizer: TextTokenizer
   readonly executor: Executor
 }
 
-/** How a model judged the choices of one question. */
+/** A model's scores for the choices of one question. */
 export interface ChoiceScores {
-  /** Log-probability of each choice behind the context, nats. */
+  /** Log-probability of each choice after the context, nats. */
   readonly logProbabilities: readonly number[]
-  /** The likeliest choice. */
+  /** The most likely choice. */
   readonly chosen: number
-  /** The likeliest choice by log-probability a character (Unicode code point). */
+  /** The most likely choice by log-probability per character (Unicode code point). */
   readonly chosenByCharacter: number
-  /** The likeliest choice by log-probability a byte of UTF-8. */
+  /** The most likely choice by log-probability per UTF-8 byte. */
   readonly chosenByByte: number
 }
 
-/** Judges questions with choices. */
+/** Scores multiple-choice questions. */
 export interface ChoiceScorer {
   /**
-   * @param onProgress told the choices done of all
+   * @param onProgress receives the number of choices done and the total
    * @throws {Error} when a choice is longer than the model's context
    */
   score(
@@ -44,7 +44,7 @@ export interface ChoiceScorer {
   dispose(): Promise<void>
 }
 
-/** A row to score: all tokens but the last are read, and of the tokens behind them the last `scored` count. */
+/** A row to score: all tokens but the last are inputs, and the last `scored` targets count. */
 interface Row {
   readonly ids: readonly number[]
   readonly scored: number
@@ -52,8 +52,8 @@ interface Row {
 
 /**
  * Scores choices as lm-evaluation-harness does for `multiple_choice` tasks: the sum of the log-probabilities of a
- * choice's tokens behind the context. A choice follows after the delimiter; the tokens are those of context and choice
- * together, of which the context's own come first; a context that is too long loses its beginning.
+ * choice's tokens after the context. A choice follows after the delimiter; context and choice are tokenized together,
+ * and the tokens that the context alone has come first; a context that is too long loses its beginning.
  */
 export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorerOptions): ChoiceScorer {
   const scorer = createSequenceScorer({ config, executor, rows: ROWS_A_RUN })
@@ -84,7 +84,7 @@ export function createChoiceScorer({ config, tokenizer, executor }: ChoiceScorer
   }
 }
 
-/** Which choices are the likeliest, from the log-probability of each. */
+/** The most likely choices, from the log-probability of each. */
 export function judgedChoices(choices: readonly string[], own: readonly number[]): ChoiceScores {
   const by = (length: (choice: string) => number): number =>
     largest(own.map((sum, index) => sum / length(choices[index]!)))
@@ -99,7 +99,7 @@ export function judgedChoices(choices: readonly string[], own: readonly number[]
 /**
  * Tokens of context and choice, and how many are the choice's, cut where lm-evaluation-harness cuts them
  * (`TemplateLM._encode_pair`, version 0.4): spaces at the context's end belong to the choice; an empty context is the
- * token that begins texts, or ends them.
+ * beginning-of-sequence token, or else the end-of-sequence token.
  */
 export function choiceRow(
   tokenizer: TextTokenizer,
@@ -118,7 +118,9 @@ export function choiceRow(
   const own = whole.slice(before.length)
   const first = tokenizer.bosId ?? tokenizer.eosId
   if (before.length === 0 && first === undefined)
-    throw new Error(`${source}: an empty context needs a tokenizer with a beginning or an end of texts`)
+    throw new Error(
+      `${source}: an empty context needs a tokenizer with a beginning-of-sequence or end-of-sequence token`
+    )
   if (before.length === 0) before.push(own[0] === first ? own.shift()! : first!)
   const scored = own.length
   if (scored < 1) throw new Error(`${source}: the choice ${JSON.stringify(choice)} has no token of its own`)

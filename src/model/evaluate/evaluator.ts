@@ -11,7 +11,7 @@ import { createSequenceScorer } from './sequence-scorer.ts'
 /** Windows scored in one run. */
 const WINDOWS_A_RUN = 4
 
-/** What an evaluator is compiled for. */
+/** Options of an evaluator. */
 export interface EvaluatorOptions {
   readonly config: ModelConfig
   /** Tokens per window, at least 2. */
@@ -25,25 +25,25 @@ export interface ScoreOptions {
   readonly weights: TensorMap
   /** Merged into the weights, in float32, before scoring. */
   readonly adapter?: LoraAdapter
-  /** Whether the adapter's scale is alpha / √rank; not if absent. */
+  /** Whether the adapter's scale is alpha / √rank; false if absent. */
   readonly rsLora?: boolean
   readonly ids: ArrayLike<number>
   /** Stops between two runs of the graph. */
   readonly signal?: AbortSignal
 }
 
-/** One token and what the model gave it. */
+/** A token and its log-probability. */
 export interface TokenScore {
   readonly id: number
   /** Natural logarithm of the probability given the window so far; null for a window's first token. */
   readonly logProb: number | null
 }
 
-/** How well a model foresees a text. */
+/** How well a model predicts a text. */
 export interface Score {
-  /** Mean negative log-probability of the scored tokens, nats; NaN where none is scored. */
+  /** Mean negative log-probability of the scored tokens, nats; NaN if none is scored. */
   readonly nats: number
-  /** Scored tokens. */
+  /** Number of scored tokens. */
   readonly tokens: number
   readonly perToken: readonly TokenScore[]
 }
@@ -51,10 +51,11 @@ export interface Score {
 /** Scores texts under one architecture, with any weights. */
 export interface Evaluator {
   /**
-   * Cuts `ids` into windows of `context` tokens that do not overlap, and scores each token but a window's first.
+   * Cuts `ids` into windows of `context` tokens that do not overlap, and scores each token except the first of each
+   * window.
    *
-   * @throws {Error} when an id lies outside the vocabulary, weights or adapter do not fit, or a log-probability is not
-   *   finite
+   * @throws {Error} when an id is outside the vocabulary, weights or adapter do not match, or a log-probability is not
+   * finite
    * @throws the signal's reason, when it aborts
    */
   score(options: ScoreOptions): Promise<Score>
@@ -64,7 +65,7 @@ export interface Evaluator {
 /**
  * Builds and compiles the scoring graph once.
  *
- * @throws {Error} when the context is shorter than 2 tokens, or longer than the model takes
+ * @throws {Error} when the context is shorter than 2 tokens, or longer than the model allows
  */
 export async function createEvaluator(options: EvaluatorOptions): Promise<Evaluator> {
   const { config, context } = options

@@ -1,10 +1,10 @@
 import { overflow } from '../executor/overflow.ts'
 
 /**
- * Refuses log-probabilities of which one is NaN or infinite: a mean or a comparison with it would mean nothing.
+ * Refuses log-probabilities that contain NaN or infinity: a mean or comparison with them would be meaningless.
  *
  * @param scores of the second to the last token of each sequence, as `SequenceScorer` gives them
- * @param nameOf what a sequence is, for the message
+ * @param nameOf describes a sequence, for the message
  * @throws {Error} naming the sequence and the token
  */
 export function requireFiniteScores(

@@ -1,6 +1,6 @@
 /**
- * What a model gives to text: per token, per choice, per packed batch, and with an update trained by another member. All
- * of it runs the one graph of `target-scorer.ts`.
+ * Scores of text under a model: per token, per choice, per packed batch, and with another member's update. All of them
+ * run the graph of `target-scorer.ts`.
  *
  * @example
  * ```ts

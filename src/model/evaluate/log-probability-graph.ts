@@ -7,11 +7,11 @@ import type { LoraSettings } from '../lora/lora-settings.ts'
 import type { BaseFormat } from '../weights/base-format.ts'
 import { declareWeights } from '../weights/held-weights.ts'
 
-/** What a scoring graph reads beside tokens and plain float32 weights. */
+/** Inputs of a scoring graph besides tokens and plain float32 weights. */
 export interface LogProbabilityOptions {
-  /** Whether a token sees its own packed document only: `segments` and `restarts` are inputs too. */
+  /** Whether a token attends only to its own packed document: `segments` and `restarts` are inputs too. */
   readonly isolateDocuments?: boolean
-  /** How base weights are fed; `f32` if absent. */
+  /** Format in which base weights are fed; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   /** Adapted modules, whose factors are fed as in training; none if absent. */
   readonly lora?: LoraSettings

@@ -10,27 +10,27 @@ import type { BaseFormat } from '../weights/base-format.ts'
 import { baseFeeds, type HeldWeights } from '../weights/held-weights.ts'
 import { createTargetScorer } from './target-scorer.ts'
 
-/** What a loss evaluator is compiled for. */
+/** Options of a loss evaluator. */
 export interface LossEvaluatorOptions {
   readonly config: ModelConfig
   readonly batchSize: number
   readonly sequenceLength: number
-  /** Whether a token sees its own packed document only. */
+  /** Whether a token attends only to its own packed document. */
   readonly isolateDocuments?: boolean
-  /** The adapters that it is to measure; the base alone if absent. */
+  /** The LoRA shape of the adapters to measure; the base alone if absent. */
   readonly lora?: LoraSettings
-  /** How base weights are held; `f32` if absent. */
+  /** Format of the base weights in memory; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   readonly threads?: number
   readonly executor?: Executor
 }
 
-/** Measures the loss that training lowers, on examples that it does not see. */
+/** Measures the training loss on held-out examples. */
 export interface LossEvaluator {
   /**
    * Mean cross-entropy of all targets of one epoch of `stream`, each once, in nats.
    *
-   * @param adapter of the modules and ranks that the evaluator was built for; the base alone if absent
+   * @param adapter with the modules and ranks that the evaluator was built for; the base alone if absent
    * @throws {Error} when weights or adapter do not fit, or a log-probability is not finite
    */
   loss(stream: ExampleStream, weights: TensorMap | HeldWeights, adapter?: LoraAdapter): Promise<number>
@@ -56,7 +56,7 @@ export async function createLossEvaluator(options: LossEvaluatorOptions): Promis
       for (let index = 0; index * batchSize < stream.rows; index++) {
         const batch = stream.nextBatch(index)
         const logProbabilities = await scorer.run(batch, parameters)
-        // The last batch goes on into the next epoch: those rows have been counted.
+        // The last batch may continue into the next epoch, whose rows have been counted already.
         const rows = Math.min(batchSize, stream.rows - index * batchSize)
         for (let place = 0; place < rows * sequenceLength; place++) {
           const weight = batch.targetWeights[place]!

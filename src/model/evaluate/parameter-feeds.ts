@@ -3,7 +3,7 @@ import type { TensorMap } from '../../formats/tensor.ts'
 import type { FeedValue } from '../executor/index.ts'
 import { applyAdapter } from './apply-adapter.ts'
 
-/** What a scoring graph without LoRA is fed with: float32 weights, an adapter merged into them if there is one. */
+/** The feeds of a scoring graph without LoRA: float32 weights, with an adapter merged in if there is one. */
 export function parameterFeeds(
   weights: TensorMap,
   adapter?: LoraAdapter,

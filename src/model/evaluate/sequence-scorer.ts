@@ -2,23 +2,23 @@ import type { FeedValue } from '../executor/index.ts'
 import { checkTokenId } from '../tokenizer/token-id.ts'
 import { createTargetScorer, type TargetScorer, type TargetScorerOptions } from './target-scorer.ts'
 
-/** Shortest row that a graph is compiled for where rows' lengths differ; longer ones double it. */
+/** Shortest row length for which a graph is compiled when lengths differ; longer ones are powers of two times it. */
 const LENGTH_MIN = 32
 
-/** What a sequence scorer is made for. */
+/** Options of a sequence scorer. */
 export interface SequenceScorerOptions extends Omit<TargetScorerOptions, 'length' | 'isolateDocuments'> {
-  /** Tokens that a row reads; if absent, graphs of several lengths are compiled as they are needed. */
+  /** Inputs per row; if absent, graphs of several lengths are compiled as needed. */
   readonly length?: number
 }
 
-/** Scores token sequences: each token but the first, by those before it. */
+/** Scores token sequences: each token but the first, given those before it. */
 export interface SequenceScorer {
   /** Compiles the graph for sequences of `length` inputs now instead of with the first of them. */
   prepare(length: number): Promise<void>
   /**
-   * @param sequences token ids; at most one more than a row reads
-   * @param parameters what the graph is fed with beside the tokens
-   * @param onRun told before each run of the graph how many of the sequences are done; may throw to stop
+   * @param sequences token ids; at most one more than a row's inputs
+   * @param parameters the graph's feeds besides the tokens
+   * @param onRun receives the number of finished sequences before each run of the graph; may throw to stop
    * @returns for each sequence, the log-probabilities of its second to its last token, nats
    * @throws {Error} when an id lies outside the vocabulary, or a sequence is longer than a row
    * @throws what `onRun` throws
@@ -31,7 +31,7 @@ export interface SequenceScorer {
   dispose(): Promise<void>
 }
 
-/** A scorer that compiles a graph with the first sequences of its length. */
+/** Creates a scorer that compiles a graph with the first sequences of its length. */
 export function createSequenceScorer({ length: fixed, ...options }: SequenceScorerOptions): SequenceScorer {
   const { config, rows } = options
   const compiled = new Map<number, Promise<TargetScorer>>()
@@ -58,7 +58,7 @@ export function createSequenceScorer({ length: fixed, ...options }: SequenceScor
         for (let index = 0; index < sequence.length; index++) checkTokenId(sequence[index]!, config)
       const lengths = sequences.map(({ length }) => rowLength(length - 1))
       const results = new Array<Float32Array>(sequences.length).fill(new Float32Array(0))
-      // Rows of one length together, the longest first: what does not fit into memory shows at once.
+      // Rows of equal length together, the longest first, so that running out of memory shows at once.
       const order = [...sequences.keys()]
         .filter((index) => sequences[index]!.length > 1)
         .sort((a, b) => lengths[b]! - lengths[a]! || a - b)
@@ -90,7 +90,7 @@ export function createSequenceScorer({ length: fixed, ...options }: SequenceScor
   }
 }
 
-/** Sequences as rows: all tokens but the last are read, all but the first are targets; the rest is 0. */
+/** Sequences as rows: all tokens but the last are inputs, all but the first are targets; the rest is 0. */
 function fillRows(
   sequences: readonly ArrayLike<number>[],
   rows: number,
@@ -112,10 +112,10 @@ function powerOfTwo(count: number): number {
 }
 
 /**
- * Windows that score every token of a text but the first exactly once: the last token of one is the first of the next,
- * which sees nothing before it.
+ * Windows that score every token of a text but the first exactly once: the last token of a window is the first of the
+ * next, which has no earlier context.
  *
- * @param length tokens that a window reads
+ * @param length inputs per window
  */
 export function overlappingWindows(ids: ArrayLike<number>, length: number): ArrayLike<number>[] {
   const all = Array.from(ids)

@@ -4,7 +4,7 @@ import type { ModelConfig } from '../families/index.ts'
 import { isolationFeeds } from '../families/shared/isolated-documents.ts'
 import { type LogProbabilityOptions, logProbabilityGraph } from './log-probability-graph.ts'
 
-/** What a target scorer is compiled for. */
+/** Options of a target scorer. */
 export interface TargetScorerOptions extends LogProbabilityOptions {
   readonly config: ModelConfig
   readonly executor: Executor
@@ -14,12 +14,12 @@ export interface TargetScorerOptions extends LogProbabilityOptions {
   readonly length: number
 }
 
-/** Runs a model forward and tells what it gave each target. Everything that scores text does it here. */
+/** Runs a model forward and returns the log-probability of each target. All scoring of text goes through it. */
 export interface TargetScorer {
   /**
    * Log-probability of every target, nats, [rows · length].
    *
-   * @param parameters what the graph is fed with beside the tokens
+   * @param parameters the graph's feeds besides the tokens
    */
   run(
     batch: Pick<TrainingBatch, 'inputIds' | 'targetIds' | 'segments'>,

@@ -5,12 +5,12 @@ import { loadBaseModel } from '../base-model/base-model.ts'
 import type { Executor } from '../executor/index.ts'
 import { createEvaluator, type Score } from './evaluator.ts'
 
-/** Longest window by default: what small models were trained on. */
+/** Longest window by default, as in the training of small models. */
 const DEFAULT_CONTEXT_MAX = 256
 
 /** How to score. */
 export interface TextScorerOptions {
-  /** Tokens per window; the model's maximum, at most 256, unless given. */
+  /** Tokens per window; the model's maximum, at most 256, by default. */
   readonly context?: number
   /** Threads of the executor if none is given. */
   readonly threads?: number
@@ -24,9 +24,9 @@ export interface TextScore extends Score {
 
 /** Scores texts under one base model, with any adapters. */
 export interface TextScorer {
-  /** The base's parameters, which an adapter is applied to. */
+  /** The base's parameters, to which an adapter is applied. */
   readonly weights: TensorMap
-  /** Scores `text`, with what the tokenizer puts around every text. */
+  /** Scores `text`, including the tokenizer's prefix and suffix. */
   score(text: string, adapter?: LoraAdapter): Promise<TextScore>
   dispose(): Promise<void>
 }

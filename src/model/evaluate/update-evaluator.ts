@@ -9,11 +9,11 @@ import type { BaseFormat } from '../weights/base-format.ts'
 import type { HeldWeights } from '../weights/held-weights.ts'
 import { createSequenceScorer, overlappingWindows, type SequenceScorer } from './sequence-scorer.ts'
 
-/** Longest row; shorter where the model's positions end. */
+/** Longest row, unless the model has fewer positions. */
 const ROW_TOKENS_MAX = 128
 const ROWS_A_RUN = 4
 
-/** What an update evaluator is made for. */
+/** Options of an update evaluator. */
 export interface UpdateEvaluatorOptions {
   readonly config: ModelConfig
   readonly baseFormat: BaseFormat
@@ -26,25 +26,25 @@ export interface UpdateEvaluatorOptions {
 
 /** One measurement. */
 export interface UpdateLossOptions {
-  /** Weights held in the evaluator's format. */
+  /** Weights in the evaluator's format. */
   readonly weights: HeldWeights
   /** The text, as token ids; the first one is not scored. */
   readonly ids: ArrayLike<number>
-  /** 1 for each id that is scored, 0 for the others; all but the first are where it is absent. */
+  /** 1 for each id to score, 0 for the others; if absent, all but the first are scored. */
   readonly scored?: ArrayLike<number> | undefined
-  /** Another member's factors, of any ranks; none for the weights as they are. */
+  /** Another member's factors, of any ranks; none to score the weights alone. */
   readonly update?: LoraAdapter | undefined
-  /** Asked between two runs of the graph; throws to stop. */
+  /** Called between two runs of the graph; may throw to stop. */
   readonly check: () => void
 }
 
 /**
- * Measures what an update trained by another member does to the loss, without merging it: its factors run beside the
- * weights, which may be held in few bits and are not copied.
+ * Measures what an update trained by another member does to the loss, without merging it: its factors are computed
+ * beside the weights, which may be quantised and are not copied.
  */
 export interface UpdateEvaluator {
   /**
-   * Mean cross-entropy of the tokens in nats; NaN or infinite where the update makes it so.
+   * Mean cross-entropy of the tokens in nats; NaN or infinite if the update makes it so.
    *
    * @throws {Error} when the text has no token to score, or a module is not one of the evaluator's
    * @throws what `check` throws
@@ -53,7 +53,9 @@ export interface UpdateEvaluator {
   dispose(): Promise<void>
 }
 
-/** An evaluator that compiles its graph with the first measurement, and again where an update's rank is higher. */
+/**
+ * Creates an evaluator that compiles its graph with the first measurement, and again when an update has a higher rank.
+ */
 export function createUpdateEvaluator(options: UpdateEvaluatorOptions): UpdateEvaluator {
   const { config, baseFormat, modules, rsLora, executor } = options
   const length = Math.min(ROW_TOKENS_MAX, config.maxPositions)
@@ -102,7 +104,7 @@ export function createUpdateEvaluator(options: UpdateEvaluatorOptions): UpdateEv
   }
 }
 
-/** Puts an update's factors, its scale in B, into the room of a higher rank; the rest stays zero. */
+/** Pads an update's factors, with the scale folded into B, with zeros to a higher rank. */
 function putFactors(
   factors: ReadonlyMap<string, Float32Array>,
   pair: LoraPair,

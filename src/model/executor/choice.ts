@@ -5,7 +5,7 @@ export const EXECUTOR_DEVICES = {
   tfjs: ['cuda', 'native', 'wasm', 'cpu']
 } as const satisfies Record<string, readonly DeviceName[]>
 
-/** Where a graph is computed; `native` is TensorFlow's library on the processor. */
+/** Devices that compute a graph; `native` is TensorFlow's library on the processor. */
 export const DEVICE_NAMES = ['cpu', 'webgpu', 'cuda', 'wasm', 'native'] as const
 
 export type DeviceName = (typeof DEVICE_NAMES)[number]
@@ -13,7 +13,7 @@ export type ExecutorName = keyof typeof EXECUTOR_DEVICES
 
 export const EXECUTOR_NAMES = Object.keys(EXECUTOR_DEVICES) as [ExecutorName, ...ExecutorName[]]
 
-/** What was asked for: an executor, a device, both or nothing. */
+/** The user's request: an executor, a device, both or nothing. */
 export interface ExecutorChoice {
   readonly executor?: ExecutorName | undefined
   readonly device?: DeviceName | undefined
@@ -25,7 +25,7 @@ export interface ExecutorDevice {
   readonly device: DeviceName
 }
 
-/** Where nothing is asked for: what runs without a graphics card, the fastest first. */
+/** Default candidates: those that run without a graphics card, the fastest first. */
 const DEFAULTS: readonly ExecutorDevice[] = [
   { executor: 'onnxruntime', device: 'cpu' },
   { executor: 'onnxruntime-web', device: 'wasm' },
@@ -39,8 +39,8 @@ export const ALL_EXECUTORS: readonly ExecutorDevice[] = EXECUTOR_NAMES.flatMap((
 )
 
 /**
- * What a choice leaves open, in the order in which it is tried. An executor without a device means its preferred device
- * that works, except that onnxruntime stays on the processor unless it is told otherwise.
+ * The candidates that match a choice, in the order in which they are tried. An executor without a device means its
+ * preferred working device, except that onnxruntime stays on the processor unless a device is given.
  *
  * @throws {Error} when the executor has no such device
  */

@@ -6,23 +6,23 @@ import { createOnnxRuntimeExecutor, type OnnxRuntimeDevice } from './onnxruntime
 import { createOnnxRuntimeWebExecutor } from './onnxruntime-web.ts'
 import { createTfjsExecutor, type TfjsDevice } from './tfjs/index.ts'
 
-/** How an executor is made. */
+/** Options of an executor. */
 export interface ExecutorSettings {
-  /** Threads inside one operator, where the executor has a say in it; 1 if absent. */
+  /** Threads inside one operator, if the executor can set them; 1 if absent. */
   readonly threads?: number
 }
 
-/** What to choose, and whom to tell. */
+/** Options of the choice. */
 export interface ChooseExecutorOptions extends ExecutorChoice, ExecutorSettings {
-  /** Told what computes in place of the preferred executor and why, where nobody asked for one. */
+  /** Receives which executor replaces the preferred one and why, if none was requested. */
   readonly onFallback?: (reason: string) => void
 }
 
 /**
- * The executor that was asked for, or else the best that works here. It has computed a small graph when it is returned.
+ * The requested executor, or else the best that works here. It has already computed a small graph when it is returned.
  *
- * @throws {ExecutorUnavailableError} when what was asked for cannot be used; the message says what to do
- * @throws {Error} when an executor was asked for with a device that it does not have
+ * @throws {ExecutorUnavailableError} when the requested one cannot be used; the message says what to do
+ * @throws {Error} when the requested executor does not have the requested device
  */
 export async function chooseExecutor(options: ChooseExecutorOptions = {}): Promise<Executor> {
   const candidates = candidatesFor(options)
@@ -44,7 +44,7 @@ export async function chooseExecutor(options: ChooseExecutorOptions = {}): Promi
   throw refusals.length === 1 ? refusals[0]! : noneWorks(candidates, refusals)
 }
 
-/** An executor on a device, not tried yet: what is missing shows when it compiles its first graph. */
+/** An executor on a device, not tried yet: missing parts show when it compiles its first graph. */
 export function createExecutor(
   { executor, device }: ExecutorDevice,
   { threads = 1 }: ExecutorSettings = {}
@@ -62,7 +62,7 @@ export function createExecutor(
 /**
  * Lets an executor compute [[1, 2]] · [[3], [4]].
  *
- * @throws {Error} when it cannot be used, or computes something else than 11
+ * @throws {Error} when it cannot be used, or does not compute 11
  */
 export async function requireWorking(executor: Executor): Promise<void> {
   const builder = new GraphBuilder()
@@ -91,8 +91,8 @@ function noneWorks(
     ({ executor, device }, index) => `${executor} on ${device}: ${refusals[index]!.reason}`
   )
   return new ExecutorUnavailableError(candidates[0]!, {
-    reason: `no executor that fits works here (${reasons.join('; ')})`,
-    remedy: 'What to install is shown by',
+    reason: `no matching executor works here (${reasons.join('; ')})`,
+    remedy: 'To see what to install, run',
     install: 'loam doctor'
   })
 }

@@ -2,17 +2,17 @@ import type { ExecutorDevice } from './choice.ts'
 import { type InstallOptions, installCommand } from './install-command.ts'
 import { packageVersion } from './package-version.ts'
 
-/** Why an executor cannot be used, and what helps. */
+/** Why an executor cannot be used, and the remedy. */
 export interface Unavailability {
   /** What is missing. */
   readonly reason: string
-  /** What to do about it, a sentence; it ends where the command goes on. */
+  /** What to do about it: a sentence, which the command completes if there is one. */
   readonly remedy: string
   /** The command that installs what is missing, if there is one. */
   readonly install?: string
 }
 
-/** An executor that cannot be used on this machine; the message says what to do. */
+/** Thrown for an executor that cannot be used on this machine; the message says what to do. */
 export class ExecutorUnavailableError extends Error implements Unavailability {
   override name = 'ExecutorUnavailableError'
   readonly reason: string
@@ -32,7 +32,7 @@ export class ExecutorUnavailableError extends Error implements Unavailability {
   }
 }
 
-/** Why an npm package that computes was not loaded, and what installs it. */
+/** Why an executor's npm package could not be loaded, and how to install it. */
 export function unavailablePackage(
   name: string,
   cause: unknown,
@@ -40,7 +40,7 @@ export function unavailablePackage(
 ): Unavailability {
   const missing = packageVersion(name) === undefined
   return {
-    reason: missing ? `${name} is not installed` : `${name} does not load (${firstLineOf(cause)})`,
+    reason: missing ? `${name} is not installed` : `${name} cannot be loaded (${firstLineOf(cause)})`,
     remedy: `${needs === undefined ? '' : `${needs}. `}${missing ? 'Install it' : 'Install it again'}`,
     install: installCommand(name, install)
   }

@@ -17,11 +17,11 @@ const FEED_ARRAYS = {
 /** One value for every input of the graph, by name. */
 export type Feeds = ReadonlyMap<string, FeedValue>
 
-/** A graph made ready to run. */
+/** A compiled graph. */
 export interface CompiledGraph {
   /**
-   * Computes all outputs. Their arrays belong to the compiled graph and are overwritten by its next run: copy what has
-   * to last, and do not start a run before the last one has ended.
+   * Computes all outputs. Their arrays belong to the compiled graph and are overwritten by its next run: copy what must
+   * persist, and do not start a run before the previous one has ended.
    *
    * @throws {Error} when an input is missing or has the wrong number of elements
    */
@@ -30,7 +30,7 @@ export interface CompiledGraph {
   dispose(): Promise<void>
 }
 
-/** Something that can run graphs. */
+/** Compiles and runs graphs. */
 export interface Executor {
   readonly name: ExecutorName
   readonly device: DeviceName

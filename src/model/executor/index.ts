@@ -1,5 +1,5 @@
 /**
- * What runs graphs.
+ * Executors, which run graphs.
  *
  * @example
  * ```ts

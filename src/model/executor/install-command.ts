@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { packageRoot } from '../../package-root.ts'
 
-/** Where npm installs what Loam is to find. */
+/** Where npm must install packages for Loam to find them. */
 export interface InstallPlace {
   /** A clone of Loam's repository, the `node_modules` of a project, or npm's global folder. */
   readonly kind: 'clone' | 'project' | 'global'
@@ -11,7 +11,7 @@ export interface InstallPlace {
 }
 
 /**
- * Tells from Loam's own folder how it was installed.
+ * Determines from Loam's folder how it was installed.
  *
  * @param root folder of Loam's package.json
  */
@@ -22,18 +22,18 @@ export function installPlace(root = packageRoot()): InstallPlace {
   return { kind: existsSync(join(folder, 'package.json')) ? 'project' : 'global', folder }
 }
 
-/** How to install an npm package that computes. */
+/** How to install an executor's npm package. */
 export interface InstallOptions {
-  /** Whether its install script has to run, as it fetches what the registry does not hold. */
+  /** Whether its install script must run, because it downloads files that are not in the registry. */
   readonly withScripts?: boolean
-  /** Where the command goes; where Loam itself is when it is absent. */
+  /** Where to install; Loam's own location if absent. */
   readonly place?: InstallPlace
-  /** The folder that the command is typed in; this process's when it is absent. */
+  /** The folder in which the command is typed; this process's if absent. */
   readonly currentFolder?: string
 }
 
 /**
- * The command that puts an npm package beside Loam, in the version that Loam is tested with.
+ * The command that installs an npm package beside Loam, in the version that Loam is tested with.
  *
  * @param name one of the optional dependencies or optional peer dependencies
  */

@@ -1,6 +1,6 @@
 /**
- * `work` as a function whose calls wait for each other: for work that uses buffers of its own from call to call. A call
- * that fails does not stop the next.
+ * Wraps `work` so that its calls wait for each other, for work that reuses buffers. A failed call does not stop the
+ * next.
  */
 export function oneAtATime<Options, Result>(
   work: (options: Options) => Promise<Result>

@@ -6,19 +6,19 @@ import { onnxInputName, serialiseOnnx } from './onnx/index.ts'
 type OnnxRuntimeWeb = typeof import('onnxruntime-web')
 type WebTensor = InstanceType<OnnxRuntimeWeb['Tensor']>
 
-/** How onnxruntime-web runs a graph. */
+/** Options of onnxruntime-web. */
 export interface OnnxRuntimeWebOptions {
   /**
-   * Threads inside one operator; 1 if absent. The first graph compiled in a process decides for all, as its
-   * WebAssembly memory is made once. The results do not depend on it.
+   * Threads inside one operator; 1 if absent. The first graph compiled in a process decides for all, since its
+   * WebAssembly memory is allocated once. The results do not depend on it.
    */
   readonly threads?: number
 }
 
 /**
- * onnxruntime in WebAssembly: runs wherever Node.js runs, and gives the same bits on every processor.
+ * onnxruntime in WebAssembly: runs wherever Node.js runs, with the same bits on every processor.
  *
- * @throws {ExecutorUnavailableError} from `compile`, when the package is not there
+ * @throws {ExecutorUnavailableError} from `compile`, when the package is missing
  */
 export function createOnnxRuntimeWebExecutor({ threads = 1 }: OnnxRuntimeWebOptions = {}): Executor {
   requireThreads(threads)
@@ -72,7 +72,7 @@ async function compile(ort: OnnxRuntimeWeb, graph: Graph): Promise<CompiledGraph
 function tensorFeeds(ort: OnnxRuntimeWeb, graph: Graph, feeds: Feeds): Record<string, WebTensor> {
   const tensors: Record<string, WebTensor> = {}
   for (const [name, node] of graph.inputs) {
-    // Which array goes with which type is checked already, but not known to the compiler.
+    // The array type was already checked against the element type, but the compiler cannot know that.
     const value = feedFor(graph, feeds, name) as Float32Array
     tensors[onnxInputName(name)] = new ort.Tensor(node.dtype as 'float32', value, node.shape)
   }

@@ -10,7 +10,7 @@ type Session = import('onnxruntime-node').InferenceSession
 /** Devices that onnxruntime can compute on. */
 export type OnnxRuntimeDevice = Extract<DeviceName, 'cpu' | 'webgpu' | 'cuda'>
 
-/** How onnxruntime runs a graph. */
+/** Options of onnxruntime. */
 export interface OnnxRuntimeOptions {
   /** Threads inside one operator; 1 if absent. The results do not depend on it. */
   readonly threads?: number
@@ -41,8 +41,8 @@ async function loadOnnxRuntime(device: OnnxRuntimeDevice): Promise<OnnxRuntime> 
       { executor: 'onnxruntime', device },
       unavailablePackage('onnxruntime-node', cause, {
         needs:
-          'It needs Linux with glibc 2.28 or later, Windows, or macOS on Apple silicon; elsewhere ' +
-          'onnxruntime-web takes its place'
+          'It needs Linux with glibc 2.28 or later, Windows, or macOS on Apple silicon; elsewhere, ' +
+          'onnxruntime-web replaces it'
       }),
       { cause }
     )
@@ -86,14 +86,15 @@ async function createSession(
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
-      // The pattern would hold one block for the whole step beside what the first step took: twice the memory.
+      // A memory pattern would allocate one block for the whole step in addition to the first step's memory: twice as
+      // much.
       enableMemPattern: false,
       logSeverityLevel: 3,
-      // Threads that wait by spinning would starve the peers, and the event loop, that share the processor.
+      // Threads that spin while waiting would starve the event loop and other peers on the processor.
       extra: { session: { intra_op: { allow_spinning: '0' } } }
     })
   if (device === 'cpu') return create()
-  // Its library complains in colour on standard error; what is wrong is said once, below.
+  // The library prints coloured warnings on standard error; the error below reports the problem once.
   ort.env.logLevel = 'fatal'
   const bundled = ort.listSupportedBackends().find(({ name }) => name === device)
   try {
@@ -106,7 +107,7 @@ async function createSession(
   }
 }
 
-/** What to do where a graphics device is missing. */
+/** What to do if a graphics device is missing. */
 function unavailable(
   device: Exclude<OnnxRuntimeDevice, 'cpu'>,
   message: string,
@@ -137,7 +138,7 @@ function tensorFeeds(
 ): Record<string, InstanceType<OnnxRuntime['Tensor']>> {
   const tensors: Record<string, InstanceType<OnnxRuntime['Tensor']>> = {}
   for (const [name, node] of graph.inputs) {
-    // Which array goes with which type is checked already, but not known to the compiler.
+    // The array type was already checked against the element type, but the compiler cannot know that.
     const value = feedFor(graph, feeds, name) as Float32Array
     tensors[onnxInputName(name)] = new ort.Tensor(node.dtype as 'float32', value, node.shape)
   }

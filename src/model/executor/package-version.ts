@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
-/** Version of an installed npm package; undefined where it is not installed. */
+/** Version of an installed npm package; undefined if it is not installed. */
 export function packageVersion(name: string): string | undefined {
   for (const folder of foldersAbove(entryOf(name))) {
     const path = join(folder, 'package.json')

@@ -1,8 +1,8 @@
-/** What changes logits before a token is drawn from them. */
+/** Changes to logits before sampling. */
 export interface LogitSettings {
-  /** Divides the positive logits of tokens that are in the text already, and multiplies the negative ones; 1 if absent. */
+  /** Divides the positive logits of tokens already in the text, and multiplies the negative ones; 1 if absent. */
   readonly repetitionPenalty?: number
-  /** No sequence of so many tokens comes twice, those of the prompt included; 0 if absent: any may. */
+  /** Length of token sequences that may not be repeated, including those of the prompt; 0 if absent, for no limit. */
   readonly noRepeatNgramSize?: number
   /** Sequences of tokens that are never completed; one that is a token that ends texts does not count. */
   readonly badWordsIds?: readonly (readonly number[])[]
@@ -12,16 +12,16 @@ export interface LogitSettings {
   readonly minTokens?: number
   /** Fewest tokens, those given included; `minTokens` goes first. */
   readonly minLength?: number
-  /** Tokens that are never drawn. */
+  /** Tokens that are never sampled. */
   readonly suppressIds?: readonly number[]
-  /** Tokens that are not drawn first. */
+  /** Tokens that are not sampled as the first. */
   readonly beginSuppressIds?: readonly number[]
 }
 
-/** The text whose next token is drawn. */
+/** The text whose next token is sampled. */
 export interface TextSoFar {
   readonly ids: readonly number[]
-  /** How many of them were given. */
+  /** How many of its tokens belong to the prompt. */
   readonly promptTokens: number
 }
 
@@ -29,7 +29,7 @@ export interface TextSoFar {
  * Logits as transformers' processors of the same names change them. The repetition penalty (Keskar et al. 2019, section
  * 4.1) counts the prompt's tokens, too.
  *
- * @returns the same array where nothing changes, else a copy
+ * @returns the same array if nothing changes, otherwise a copy
  */
 export function adjustLogits(logits: Float32Array, settings: LogitSettings, text: TextSoFar): Float32Array {
   const { repetitionPenalty = 1 } = settings

@@ -9,8 +9,8 @@ export interface PastNodes {
 }
 
 /**
- * Attention of new tokens to cached ones and to themselves. The cache is read where it lies: scores against it and
- * against the new keys are computed apart and joined before the softmax, so that no key or value is copied.
+ * Attention of new tokens to cached ones and to themselves. The cache is read in place: scores against it and against
+ * the new keys are computed separately and joined before the softmax, so that no key or value is copied.
  *
  * @param q [batch, keyHeads, group, length, headSize]
  * @param k keys of the new tokens [batch, keyHeads, length, headSize], and `v` alike
@@ -44,16 +44,16 @@ export function cachedAttention(
   return reshape(y, q.shape)
 }
 
-/** A cache and where the new tokens go in it. */
+/** A cache and the places of the new tokens in it. */
 export interface PlacedNodes extends PastNodes {
-  /** One-hot [1, 1, capacity, length]: column j has its 1 at the place of new token j; none for a filling token. */
+  /** One-hot [1, 1, capacity, length]: column j has its 1 at the place of new token j; none for a padding token. */
   readonly placement: GraphNode
 }
 
 /**
- * Attention of new tokens to a cache in which they have been put at their places. A token's scores, softmax and sum then
- * run over the same places in the same order whichever run computed its neighbours: the result has the same bits
- * however a text is cut into runs. A product with a one-hot matrix copies exactly; the cache has to be 0 at the places.
+ * Attention of new tokens to a cache into which they have been placed. A token's scores, softmax and sum then run over
+ * the same places in the same order, whichever run computed its neighbours, so the result has the same bits however a
+ * text is cut into runs. A product with a one-hot matrix copies exactly; the cache must be 0 at the places.
  *
  * @param q [batch, keyHeads, group, length, headSize]
  * @param k keys of the new tokens [batch, keyHeads, length, headSize], and `v` alike

@@ -16,42 +16,42 @@ import { createKeyValueCache, type KeyValueCache } from './key-value-cache.ts'
 
 /** Smallest capacity of a cache, tokens; it doubles from there. */
 const CACHE_BLOCK = 64
-/** Most tokens a run: a longer prompt goes in by parts, so that the scores' memory stays bounded. */
+/** Maximum tokens per run: a longer prompt is processed in parts, so that the scores' memory stays bounded. */
 const LENGTH_MAX = 256
-/** Fewest tokens of a run of more than one. */
+/** Minimum size of a run of more than one token. */
 const LENGTH_MIN = 8
-/** Fewest rows of a repeatable run. */
+/** Minimum number of rows in a repeatable run. */
 const RUN_MIN = 2
-/** Repeatable runs up to this many tokens give the logits behind each, so that few shapes have to be compiled. */
+/** Repeatable runs up to this many tokens return the logits after each, so that few shapes have to be compiled. */
 const ALL_ROWS_MAX = 32
-/** Compiled graphs kept; the one unused for longest is freed. */
+/** Number of compiled graphs kept; the least recently used one is freed. */
 const COMPILED_MAX = 12
 /** Score of a position that may not be looked at: its softmax weight is exactly 0. */
 const MASKED_SCORE = -1e9
 
-/** What a decoder is made for. */
+/** Options of a decoder. */
 export interface DecoderOptions {
   readonly config: ModelConfig
   readonly threads?: number
   readonly executor?: Executor
-  /** Longest text, tokens; the model's maximum unless given. */
+  /** Longest text, tokens; the model's maximum by default. */
   readonly context?: number
   /**
-   * Whether a token's logits have the same bits however the text is cut into runs: what speculative decoding needs to
-   * give the very tokens of decoding one by one. A run then has at least two tokens and is computed on one thread, as
-   * onnxruntime cuts a product's inner sums by the columns that a thread gets; false where it is absent.
+   * Whether a token's logits have the same bits however the text is cut into runs: speculative decoding needs it to
+   * give exactly the tokens of decoding one by one. A run then has at least two tokens and is computed on one thread,
+   * since onnxruntime splits a product's inner sums by the columns assigned to a thread; false if absent.
    */
   readonly repeatable?: boolean
 }
 
-/** A text longer than the model can attend to. */
+/** Thrown for a text longer than the model's context. */
 export class ContextLengthError extends Error {
   override readonly name = 'ContextLengthError'
 }
 
-/** One text that goes on, with its keys and values kept. */
+/** A text being continued, with its keys and values kept. */
 export interface DecodedText {
-  /** Tokens so far. */
+  /** Number of tokens so far. */
   readonly length: number
   /**
    * Appends tokens, at least one.
@@ -62,25 +62,25 @@ export interface DecodedText {
    */
   append(ids: readonly number[]): Promise<Float32Array>
   /**
-   * Appends tokens and gives the logits behind each of the last `count` of them.
+   * Appends tokens and returns the logits after each of the last `count` of them.
    *
    * @param count at least 1, at most the number of `ids`
    * @returns [count][vocabularySize], not overwritten
    * @throws what `append` throws
    */
   appendRows(ids: readonly number[], count: number): Promise<Float32Array[]>
-  /** Goes back to the first `length` tokens: what comes next replaces the rest. */
+  /** Returns to the first `length` tokens: the next tokens replace the rest. */
   truncate(length: number): void
 }
 
-/** Reads and continues texts with a cache of keys and values: a token more costs one token's pass. */
+/** Reads and continues texts with a cache of keys and values: each further token costs a single token's pass. */
 export interface Decoder {
   /** Longest text, tokens. */
   readonly context: number
   /**
-   * An empty text.
+   * Starts an empty text.
    *
-   * @throws {UnsupportedModelError} when the weights do not fit the model
+   * @throws {UnsupportedModelError} when the weights do not match the model
    */
   start(weights: TensorMap): DecodedText
   dispose(): Promise<void>
@@ -92,8 +92,8 @@ interface CompiledShape extends DecodingShape {
 }
 
 /**
- * A decoder for one architecture. Graphs are compiled as shapes come up: the cache's capacity doubles, and runs of more
- * than one token have a power of two of them, so that there are few.
+ * A decoder for one architecture. Graphs are compiled as shapes occur: the cache's capacity doubles, and runs of more
+ * than one token are padded to a power of two, so there are few shapes.
  *
  * @throws {Error} when the context is longer than the model's
  */
@@ -101,9 +101,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
   const { config, repeatable = false } = options
   const context = options.context ?? config.maxPositions
   if (!Number.isInteger(context) || context < 1 || context > config.maxPositions)
-    throw new Error(
-      `a context of ${context} tokens does not fit the model's ${config.maxPositions} positions`
-    )
+    throw new Error(`a context of ${context} tokens exceeds the model's ${config.maxPositions} positions`)
   if (repeatable && (options.threads ?? 1) > 1)
     throw new Error(`a repeatable decoder computes on one thread, not ${options.threads}`)
   const executor = options.executor ?? createOnnxRuntimeExecutor({ threads: options.threads ?? 1 })
@@ -121,7 +119,7 @@ export function createDecoder(options: DecoderOptions): Decoder {
   }
 }
 
-/** What a decoder's texts share. */
+/** State shared by a decoder's texts. */
 interface CachedTextParts {
   readonly config: ModelConfig
   readonly context: number
@@ -129,7 +127,7 @@ interface CachedTextParts {
   readonly shapes: ReturnType<typeof createCompiledShapes>
   /** The weights as feeds. */
   readonly base: readonly [string, FeedValue][]
-  /** Runs work after all work before it: the executor's outputs are overwritten by its next run. */
+  /** Runs work after all earlier work, since the executor's next run overwrites its outputs. */
   readonly exclusively: (work: () => Promise<Float32Array[]>) => Promise<Float32Array[]>
 }
 
@@ -171,12 +169,12 @@ class CachedText implements DecodedText {
     this.#ids.length = Math.min(this.#ids.length, length)
   }
 
-  /** Appends all of `added`; logits behind the last `count`. */
+  /** Appends all of `added`, and returns the logits after the last `count`. */
   async #appendParts(added: readonly number[], count: number): Promise<Float32Array[]> {
     const { config, context } = this.#parts
-    if (added.length === 0) throw new Error('no token was given to append')
+    if (added.length === 0) throw new Error('there is no token to append')
     if (!Number.isInteger(count) || count < 1 || count > added.length)
-      throw new RangeError(`the logits behind ${count} of ${added.length} tokens were asked for`)
+      throw new RangeError(`logits were requested after ${count} of ${added.length} tokens`)
     for (const id of added) checkTokenId(id, config)
     const total = this.length + added.length
     if (total > context) throw contextError(total, context)
@@ -209,13 +207,13 @@ class CachedText implements DecodedText {
       const part = added.slice(from, from + LENGTH_MAX)
       const ofPart = Math.max(0, part.length - Math.max(0, added.length - count - from))
       const logits = await this.#run(part, Math.max(1, ofPart))
-      // A run's output is the executor's own, and lives until its next run.
+      // A run's output belongs to the executor and is valid until its next run.
       if (ofPart > 0) wanted.push(...logits.map((row) => (count === 1 ? row : row.slice())))
     }
     return wanted
   }
 
-  /** Logits behind the last `count` of `ids`. */
+  /** Logits after the last `count` of `ids`. */
   async #run(ids: readonly number[], count: number): Promise<Float32Array[]> {
     const { config, repeatable, shapes, base } = this.#parts
     const cache = this.#cache
@@ -227,7 +225,7 @@ class CachedText implements DecodedText {
     if (shape.capacity > 0) for (const [name, array] of cache.feeds()) feeds.set(name, array)
     const inputIds = new Int32Array(length)
     inputIds.set(ids)
-    // Tokens that only fill the run up stand at the last position: no table has a row beyond it.
+    // Padding tokens get the last position, since no table has a row beyond it.
     const positions = Int32Array.from({ length }, (_, row) => held + Math.min(row, ids.length - 1))
     feeds.set('inputIds', inputIds).set('positions', positions)
     const first = ids.length - count
@@ -243,7 +241,7 @@ class CachedText implements DecodedText {
     const size = config.vocabularySize
     const behind = Array.from({ length: count }, (_, row) => logits.subarray(row * size, (row + 1) * size))
     for (const [row, values] of behind.entries())
-      if (!allFinite(values)) throw overflow(`a logit behind token ${held + first + row + 1} is not finite`)
+      if (!allFinite(values)) throw overflow(`a logit after token ${held + first + row + 1} is not finite`)
     return behind
   }
 
@@ -255,14 +253,14 @@ class CachedText implements DecodedText {
       const length = tokens === 1 ? 1 : Math.min(powerOfTwo(tokens), config.maxPositions)
       return { length, capacity, rows: count === 1 ? 1 : Math.min(powerOfTwo(count), length), isLong }
     }
-    // One row is multiplied by other code than several are, which sums in another order.
+    // A single row is multiplied by different code, which sums in another order.
     const length = powerOfTwo(tokens, RUN_MIN)
     const rows = length <= ALL_ROWS_MAX ? length : powerOfTwo(count, ALL_ROWS_MAX)
     return { length, capacity, rows, placed: true, isLong }
   }
 }
 
-/** Decoding graphs as shapes come up; of many, the latest stay. */
+/** Compiles decoding graphs as shapes occur, and keeps the latest. */
 function createCompiledShapes(config: ModelConfig, executor: Executor) {
   const compiled = new Map<string, CompiledShape>()
   let disposed = false
@@ -306,7 +304,7 @@ function powerOfTwo(count: number, least = LENGTH_MIN): number {
   return power
 }
 
-/** Where each of `count` new tokens behind `held` cached ones goes in the cache, one-hot [capacity, length]. */
+/** The place in the cache of each of `count` new tokens after `held` cached ones, one-hot [capacity, length]. */
 function placementOf({ length, capacity }: DecodingShape, held: number, count: number): Float32Array {
   const placement = new Float32Array(capacity * length)
   for (let token = 0; token < count; token++) placement[(held + token) * length + token] = 1
@@ -314,9 +312,9 @@ function placementOf({ length, capacity }: DecodingShape, held: number, count: n
 }
 
 /**
- * Mask [length, capacity + length] of new tokens behind `held` cached ones: each sees the held tokens, itself and the new
- * ones before it, and of these only the last `window`. Of a placed run [length, capacity]; tokens that fill it up see
- * what lies behind the others, and nothing reads them.
+ * Mask [length, capacity + length] of new tokens after `held` cached ones: each sees the held tokens, itself and the
+ * new ones before it, and of these only the last `window`. Of a placed run [length, capacity]; padding tokens attend to
+ * places after the others, and nothing reads their results.
  */
 export function decodingMask(
   { length, capacity, placed = false }: DecodingShape,

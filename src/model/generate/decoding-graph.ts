@@ -6,19 +6,19 @@ import { cachedAttention, type PastNodes, placedAttention } from './cached-atten
 
 /** Size of a decoding graph. */
 export interface DecodingShape {
-  /** New tokens a run, those that only fill it up included. */
+  /** New tokens per run, including padding. */
   readonly length: number
-  /** Tokens that the cache which is fed has room for; 0 for none. */
+  /** Capacity of the fed cache in tokens; 0 for no cache. */
   readonly capacity: number
-  /** Rows whose logits are returned; 1 where it is absent. */
+  /** Number of rows whose logits are returned; 1 if absent. */
   readonly rows?: number
-  /** Whether attention reads new keys and values at their places in the cache; beside it where this is absent. */
+  /** Whether attention reads new keys and values at their places in the cache; if absent, beside the cache. */
   readonly placed?: boolean
   /** Whether the text is so long that its rotations are others, where there are such lengths; not where it is absent. */
   readonly isLong?: boolean
 }
 
-/** Name of the input that says where a placed run's tokens go: one-hot [1, 1, capacity, length]. */
+/** Name of the input with the places of a run's tokens: one-hot [1, 1, capacity, length]. */
 export const PLACEMENT = 'placement'
 
 /** Names under which a layer's cached keys and values (or what its convolution reads) are fed and its new ones returned. */
@@ -40,7 +40,7 @@ export function maskName(window?: number): string {
   return window === undefined ? 'mask' : `mask.${window}`
 }
 
-/** A decoding graph and the windows whose masks it is fed. */
+/** A decoding graph and the windows for which it needs masks. */
 export interface DecodingGraph {
   readonly graph: Graph
   readonly windows: readonly (number | undefined)[]
@@ -48,11 +48,12 @@ export interface DecodingGraph {
 
 /**
  * Graph of the next token's logits for tokens that follow cached ones. Inputs: `inputIds` (int32 [1, length]),
- * `positions` (int32 [length]), a mask for each kind of window, `last` (int32 [rows], the rows whose logits are wanted), the
- * parameters, and each layer's cached keys and values [1, keyHeads, capacity, headSize] unless `capacity` is 0. Outputs:
- * `logits` [rows, vocabularySize] and each layer's new keys and values [1, keyHeads, length, headSize]. A placed graph is
- * fed `placement` too, and its masks are [length, capacity]. Layers with a convolution have rows in place of keys and
- * values: of the last tokens [1, tokens, hiddenSize] where `capacity` is not 0, and of all new ones.
+ * `positions` (int32 [length]), a mask for each kind of window, `last` (int32 [rows], the rows whose logits are
+ * returned), the parameters, and each layer's cached keys and values [1, keyHeads, capacity, headSize] unless
+ * `capacity` is 0. Outputs: `logits` [rows, vocabularySize] and each layer's new keys and values [1, keyHeads, length,
+ * headSize]. A placed graph is fed `placement` too, and its masks are [length, capacity]. Layers with a convolution
+ * have rows in place of keys and values: of the last tokens [1, tokens, hiddenSize] where `capacity` is not 0, and of
+ * all new ones.
  */
 export function decodingGraph(
   config: ModelConfig,

@@ -1,15 +1,15 @@
 import type { TextTokenizer } from '../../data/text/text-tokenizer.ts'
 
-/** What a decoder writes for bytes that are no whole character (yet). */
+/** What a decoder writes for the bytes of an incomplete character. */
 const UNFINISHED = '\ufffd'
-/** Tokens of the prompt that the first new token is decoded behind, so that its leading space is kept. */
+/** Prompt tokens that are decoded together with the first new token, so that its leading space is kept. */
 const CONTEXT_TOKENS = 8
 
-/** Turns tokens into text as they come. */
+/** Turns tokens into text incrementally. */
 export interface Detokenizer {
-  /** The text that `id` completes; empty while a character is still in pieces. */
+  /** The text that `id` completes; empty while a character is incomplete. */
   push(id: number): string
-  /** What is left at the end: a character that never was completed. */
+  /** The rest at the end: a character that was never completed. */
   flush(): string
 }
 
@@ -27,7 +27,7 @@ export function createDetokenizer(tokenizer: TextTokenizer, before: readonly num
 
   const take = (text: string): string => {
     const added = text.slice(knownText.length)
-    // The tokens just told are the context of the next ones.
+    // The tokens just returned are the context of the next ones.
     ids = ids.slice(known)
     known = ids.length
     knownText = tokenizer.decode(ids)

@@ -3,18 +3,18 @@ import type { TensorMap } from '../../formats/tensor.ts'
 import { ContextLengthError, createDecoder, type DecoderOptions } from './decoder.ts'
 import { type SamplingSettings, sampleToken } from './sampling.ts'
 
-/** What a generator is compiled for. */
+/** Options of a generator. */
 export type GeneratorOptions = DecoderOptions
 
-/** Why a text ended: at a stop token or string, or because there was room for no more. */
+/** Why a text ended: at a stop token or string, or for lack of room. */
 export type FinishReason = 'stop' | 'length'
 
 /** One text to continue. */
 export interface GenerateOptions extends SamplingSettings {
   readonly weights: TensorMap
-  /** The beginning, at least one token (a tokenizer's BOS will do). */
+  /** The beginning, at least one token (such as the tokenizer's BOS). */
   readonly ids: readonly number[]
-  /** Most tokens to add; the text ends before where the context is full. */
+  /** Maximum number of tokens to add; the text ends earlier if the context is full. */
   readonly maxTokens: number
   /** 0 if absent. */
   readonly seed?: number
@@ -29,18 +29,18 @@ export interface Generator {
   /** Longest text, tokens. */
   readonly context: number
   /**
-   * The tokens that follow `ids`, as they come; returns why they ended. Equal arguments give equal tokens on one machine.
+   * Streams the tokens that follow `ids`; returns why they ended. Equal arguments give equal tokens on one machine.
    *
-   * @throws {ContextLengthError} when `ids` leave no room for a token
+   * @throws {ContextLengthError} when `ids` leave no room for another token
    * @throws {Error} when an id lies outside the vocabulary, or the weights do not fit
    */
   stream(options: GenerateOptions): AsyncGenerator<number, FinishReason>
-  /** All of these tokens at once. */
+  /** Returns all of these tokens at once. */
   generate(options: GenerateOptions): Promise<number[]>
   dispose(): Promise<void>
 }
 
-/** A generator for one architecture. Texts can be generated beside one another; their runs take turns. */
+/** A generator for one architecture. Several texts can be generated concurrently; their runs take turns. */
 export async function createGenerator(options: GeneratorOptions): Promise<Generator> {
   const decoder = createDecoder(options)
   const { context } = decoder

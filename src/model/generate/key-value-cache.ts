@@ -17,15 +17,15 @@ interface Kept {
 
 /** Keys, values and what convolutions read of one text, in arrays of a capacity that doubles when it is exceeded. */
 export interface KeyValueCache {
-  /** Tokens held. */
+  /** Number of tokens held. */
   readonly length: number
-  /** Tokens there is room for; 0 at the start. */
+  /** Capacity in tokens; 0 at the start. */
   readonly capacity: number
-  /** What a decoding graph of this capacity is fed. */
+  /** The feeds of a decoding graph of this capacity. */
   feeds(): Iterable<[string, FeedValue]>
   /** Takes the first `count` of `length` new tokens from a run's outputs. */
   append(outputs: ReadonlyMap<string, Float32Array>, length: number, count: number): void
-  /** Makes room for `length` tokens. */
+  /** Ensures room for `length` tokens. */
   reserve(length: number): void
   /** Forgets all but the first `length` tokens; their places are 0 again. */
   truncate(length: number): void

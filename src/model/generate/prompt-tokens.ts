@@ -7,13 +7,13 @@ interface PromptForm {
 }
 
 /**
- * The ids to continue a prompt from: what the tokenizer puts before every text, then the prompt's own. An empty prompt
- * begins with the token that begins texts, even where the tokenizer does not put it before others.
+ * The ids to continue a prompt from: the tokenizer's prefix, then the prompt's own. An empty prompt becomes the
+ * beginning-of-sequence token, even if the tokenizer does not add it to other texts.
  *
- * @param isTemplated whether a chat template rendered the prompt: it says itself what a conversation begins with, as in
+ * @param isTemplated whether a chat template rendered the prompt, which then determines how a conversation begins, as in
  *   transformers (`apply_chat_template`)
  * @param mayHaveBegun whether the prompt may have the tokenizer's prefix already; it is then not added twice
- * @throws {Error} for an empty prompt, where the tokenizer names no token that begins a text
+ * @throws {Error} for an empty prompt, if the tokenizer has no beginning-of-sequence token
  */
 export function promptTokens(
   tokenizer: TextTokenizer,
@@ -28,5 +28,5 @@ export function promptTokens(
       : [...textPrefix(tokenizer), ...own]
   if (ids.length > 0) return ids
   if (tokenizer.bosId !== undefined) return [tokenizer.bosId]
-  throw new Error('the prompt is empty, and the tokenizer has no token that begins a text')
+  throw new Error('the prompt is empty, and the tokenizer has no beginning-of-sequence token')
 }

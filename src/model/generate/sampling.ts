@@ -1,23 +1,23 @@
 import type { SeededRandom } from '../../data/order/seeded-random.ts'
 import { adjustLogits, type LogitSettings, type TextSoFar } from './adjust-logits.ts'
 
-/** How the next token is drawn. */
+/** How the next token is sampled. */
 export interface SamplingSettings extends LogitSettings {
-  /** Divides the logits; 0 takes the likeliest token. 1 if absent. */
+  /** Divides the logits; 0 takes the most likely token. 1 if absent. */
   readonly temperature?: number
-  /** Only the k likeliest tokens; all if absent. */
+  /** Only the k most likely tokens; all if absent. */
   readonly topK?: number
-  /** Only the likeliest tokens that together reach this probability; 1 if absent. */
+  /** Only the most likely tokens that together reach this probability; 1 if absent. */
   readonly topP?: number
-  /** Only tokens with at least this share of the likeliest one's probability; 0 if absent. */
+  /** Only tokens with at least this share of the highest probability; 0 if absent. */
   readonly minP?: number
 }
 
 /**
- * Draws a token id from logits, in the order of transformers: penalties and tokens that are not drawn, temperature, top-k,
+ * Samples a token id from logits, in the order of transformers: penalties and excluded tokens, temperature, top-k,
  * top-p, min-p. Equal logits are taken in the order of their ids.
  *
- * @param text what the logits stand behind, where a setting asks for it
+ * @param text the text before the logits, if a setting needs it
  */
 export function sampleToken(
   given: Float32Array,
@@ -32,7 +32,7 @@ export function sampleToken(
   const highest = logits[likeliest]!
   const share = (id: number): number => Math.exp((logits[id]! - highest) / temperature)
   const { order: drawn, total } = candidates(logits, topK, topP, share)
-  // The likeliest token's share is 1.
+  // The most likely token's share is 1.
   const order = minP > 0 ? drawn.filter((id) => share(id) >= minP) : drawn
   const shares = order.map(share)
   let kept = 0
@@ -47,8 +47,9 @@ export function sampleToken(
 }
 
 /**
- * The ids that may be drawn, likeliest first where that matters, and the sum that top-p is a part of. A vocabulary is not sorted as a whole: for top-k the k-th logit is found
- * first, and for top-p alone those tokens are left out that could not be among the likeliest even together.
+ * The ids that may be sampled, in descending order if that matters, and the sum to which top-p refers. The whole
+ * vocabulary is never sorted: for top-k, the k-th logit is found first, and for top-p alone, tokens too unlikely to be
+ * included even together are left out.
  */
 function candidates(
   logits: Float32Array,

@@ -1,14 +1,14 @@
-/** Lets text through up to the first stop string: of several that overlap, the one that is complete first. */
+/** Passes text up to the first stop string; of several that overlap, the one that is complete first. */
 export interface StopFilter {
   /** The part of the text that can no longer belong to a stop string. Nothing comes after a stop. */
   push(text: string): string
   /** Whether a stop string was found. */
   readonly stopped: boolean
-  /** What was held back, when the text ends without a stop. */
+  /** The text held back, if the text ends without a stop. */
   flush(): string
 }
 
-/** A filter for a text that comes in pieces: a stop string may lie across several. */
+/** Creates a filter for a text in pieces; a stop string may span several. */
 export function createStopFilter(stops: readonly string[]): StopFilter {
   const wanted = stops.filter((stop) => stop !== '')
   let held = ''
@@ -36,8 +36,8 @@ export function createStopFilter(stops: readonly string[]): StopFilter {
 }
 
 /**
- * Where the first stop string begins: the one that is complete first, so that it does not matter how the text is cut. Of
- * several that end at one place, the longest.
+ * Where the first stop string begins: the one that is complete first, so that the result does not depend on the pieces.
+ * Of several that end at the same place, the longest.
  */
 function firstStop(text: string, stops: readonly string[]): number | undefined {
   let first: { readonly begin: number; readonly end: number } | undefined
@@ -51,7 +51,7 @@ function firstStop(text: string, stops: readonly string[]): number | undefined {
   return first?.begin
 }
 
-/** Length of the longest end of `text` that a stop string begins with. */
+/** Length of the longest suffix of `text` that is a prefix of a stop string. */
 function longestBeginning(text: string, stops: readonly string[]): number {
   let longest = 0
   for (const stop of stops)

@@ -13,12 +13,12 @@ export interface TextStreamOptions extends GenerateOptions {
 /** How a text ended. */
 export interface TextStreamEnd {
   readonly reason: FinishReason
-  /** Tokens made, one that ended the text not counted. */
+  /** Tokens generated, not counting a stop token. */
   readonly tokens: number
 }
 
 /**
- * The text that follows `ids`, in pieces as they come: whole characters only, and nothing of a stop string.
+ * Streams the text that follows `ids` in pieces: whole characters only, and without a stop string.
  *
  * @throws what `Generator.stream` throws
  */

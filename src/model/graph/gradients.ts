@@ -3,7 +3,7 @@ import { add } from './operators/elementwise.ts'
 
 /**
  * Reverse-mode differentiation on the graph itself: the nodes that compute d loss / d target for every target, appended
- * to the builder of `loss`. Nothing is built for values that no target reaches.
+ * to the builder of `loss`. No nodes are built for values that do not depend on a target.
  *
  * @param loss a float32 scalar (shape [])
  * @throws {Error} when a target does not influence the loss, or an operator between them has no gradient
@@ -18,8 +18,8 @@ export function gradients(loss: GraphNode, targets: readonly GraphNode[]): Graph
 }
 
 /**
- * Gradients of the loss by `targets`, given its gradient by `value`, through which alone they influence it; undefined
- * where they do not.
+ * Gradients of the loss by `targets`, given its gradient by `value`, through which alone they influence the loss;
+ * undefined if they do not.
  *
  * @throws {Error} when an operator between them has no gradient
  */

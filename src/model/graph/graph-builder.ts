@@ -7,15 +7,15 @@ import { constantOperator, inputOperator } from './source.ts'
 const SHARED_CONSTANT_ELEMENTS = 64
 
 /**
- * Collects the nodes of one graph. Equal computations are built once: a gradient rule may write again what the forward
- * pass wrote and gets the same node back.
+ * Collects the nodes of one graph. Equal computations are built once: a gradient rule may repeat an expression of the
+ * forward pass and gets the same node.
  */
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = []
   readonly #known = new Map<string, GraphNode>()
   readonly #inputs = new Map<string, GraphNode>()
 
-  /** A named value that is fed at every run. */
+  /** A named value fed at every run. */
   input(name: string, shape: readonly number[], dtype: DataType = 'float32'): GraphNode {
     if (this.#inputs.has(name)) throw new Error(`the graph already has an input named ${name}`)
     const node = this.#push(inputOperator, [], { name }, shape, dtype)
@@ -40,7 +40,7 @@ export class GraphBuilder {
     return this.constant(Float32Array.of(value), [])
   }
 
-  /** Adds `operator` on `inputs`, or returns the equal node that is there already. */
+  /** Adds `operator` on `inputs`, or returns an equal existing node. */
   apply(operator: Operator, inputs: readonly GraphNode[], attributes: Attributes = {}): GraphNode {
     for (const input of inputs) {
       if (input.builder !== this) throw new Error(`${operator.name}: an input belongs to another graph`)
@@ -52,7 +52,7 @@ export class GraphBuilder {
     })
   }
 
-  /** Like `apply` for an operator made for one place only: it is never shared. */
+  /** Like `apply`, but the node is never shared. */
   applyOnce(operator: Operator, inputs: readonly GraphNode[]): GraphNode {
     const { shape, dtype } = operator.infer(inputs, {})
     return this.#push(operator, inputs, {}, shape, dtype)

@@ -1,7 +1,7 @@
 import type { GraphBuilder } from './graph-builder.ts'
 import type { Operator } from './operator.ts'
 
-/** Element types of a graph. It computes with the first three; the others are forms in which inputs are held. */
+/** Element types of a graph. Computation uses the first three; the others are storage formats of inputs. */
 export type DataType = 'float32' | 'int32' | 'bool' | 'float16' | 'uint8'
 
 /** A static setting of an operator: an axis, a permutation, a factor. */
@@ -11,9 +11,9 @@ export type Attributes = Readonly<Record<string, AttributeValue>>
 /** Elements of a constant, row-major. */
 export type ConstantValues = Float32Array | Int32Array
 
-/** One value of a graph: what an operator makes of its inputs. Shapes are static. */
+/** A value of a graph: the result of an operator on its inputs. Shapes are static. */
 export interface GraphNode {
-  /** Place in the builder's order; every input has a smaller one. */
+  /** Position in the builder's order; every input has a smaller one. */
   readonly id: number
   readonly operator: Operator
   readonly inputs: readonly GraphNode[]

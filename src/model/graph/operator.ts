@@ -6,16 +6,16 @@ export interface ValueType {
   readonly dtype: DataType
 }
 
-/** What an ONNX node's attribute may hold: integers are `number`s marked by `int`, `float`, text or lists. */
+/** Values of an ONNX node's attributes: integers are `number`s marked by `int`, `float`, text or lists. */
 export type OnnxAttribute =
   | { readonly int: number }
   | { readonly float: number }
   | { readonly text: string }
   | { readonly ints: readonly number[] }
 
-/** Where an operator writes its ONNX form. Values are known by name. */
+/** The emitter of an operator's ONNX form. Values are identified by name. */
 export interface OnnxEmitter {
-  /** Name of the value that `node` became. */
+  /** Name of the ONNX value of `node`. */
   name(node: GraphNode): string
   /** Adds an ONNX node with one output and returns that output's name. */
   node(
@@ -38,14 +38,15 @@ export interface OnnxEmitter {
   float32(values: Float32Array, shape: readonly number[]): string
 }
 
-/** One kind of computation: its shape rule, its gradient rule and its ONNX form. */
+/** A kind of computation: its shape rule, gradient rule and ONNX form. */
 export interface Operator {
   readonly name: string
-  /** @throws {Error} when the inputs do not fit */
+  /** @throws {Error} when the inputs are invalid */
   infer(inputs: readonly GraphNode[], attributes: Attributes): ValueType
   /**
    * Gradients of the loss by each input, given its gradient by the output, written as further nodes. `wanted[i]` says
-   * whether input i leads to anything trained; where it is false the result may be undefined. Absent: no gradient flows.
+   * whether input i depends on anything trained; if it is false, the result may be undefined. If the rule is absent, no
+   * gradient flows.
    */
   gradient?(
     node: GraphNode,
@@ -53,8 +54,8 @@ export interface Operator {
     wanted: readonly boolean[]
   ): readonly (GraphNode | undefined)[]
   /**
-   * The same value from simpler operators, on the builder of `inputs`: for executors without a kernel for this one. Absent
-   * where every executor has one.
+   * The same value from simpler operators, on the builder of `inputs`: for executors without a kernel for this one.
+   * Absent if every executor has one.
    */
   decompose?(inputs: readonly GraphNode[], attributes: Attributes): GraphNode
   /** Emits ONNX nodes and returns the name of the result. */

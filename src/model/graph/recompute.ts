@@ -4,11 +4,11 @@ import { withGradient } from './operators/composite.ts'
 import { after } from './operators/ordering.ts'
 
 /**
- * `build(x)`, whose inner values are not kept for the backward pass but computed a second time when it gets there
- * (Chen et al., "Training deep nets with sublinear memory cost", 2016): of a layer, only its input stays in memory.
+ * `build(x)`, whose inner values are not kept for the backward pass but recomputed in it (Chen et al., "Training deep
+ * nets with sublinear memory cost", 2016): of a layer, only its input stays in memory.
  *
  * @param sources other values that `build` reads and that may be trained
- * @param build made of the builder's operators alone; called twice
+ * @param build composed of the builder's operators only; called twice
  */
 export function recomputed(
   x: GraphNode,
@@ -16,7 +16,7 @@ export function recomputed(
   build: (x: GraphNode) => GraphNode
 ): GraphNode {
   return withGradient(build(x), [x, ...sources], (dy, wanted) => {
-    // The gradient as trigger keeps the second pass from being shared with the first, and from being made early.
+    // The gradient as trigger keeps the second pass from being shared with the first, and from running early.
     const again = after(x, [dy])
     const targets = [again, ...sources]
     const found = gradientsFrom(
@@ -25,7 +25,8 @@ export function recomputed(
       targets.filter((_, index) => wanted[index])
     )
     const [dx, ...others] = targets.map((_, index) => (wanted[index] ? found.shift() : undefined))
-    // Whatever continues from dx waits for the other gradients, so that this layer's values are freed before the next.
+    // Everything that depends on dx waits for the other gradients, so that this layer's values are freed before the
+    // next.
     const done = others.filter((gradient) => gradient !== undefined)
     return [dx && after(dx, done), ...others]
   })

@@ -20,7 +20,7 @@ export function broadcastShapes(a: readonly number[], b: readonly number[]): num
   })
 }
 
-/** Turns an axis that may count from the end into one that counts from 0. */
+/** Normalises an axis that may count from the end to one that counts from 0. */
 export function normaliseAxis(axis: number, rank: number): number {
   const positive = axis < 0 ? axis + rank : axis
   if (!Number.isInteger(axis) || positive < 0 || positive >= rank) {

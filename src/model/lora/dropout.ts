@@ -1,22 +1,22 @@
 import { createSeededRandom } from '../../data/order/seeded-random.ts'
 
-/** Which draw of masks is wanted: equal places in a run give equal masks, so that a resumed run repeats. */
+/** Identifies a draw of masks: equal positions in a run give equal masks, so that a resumed run repeats them. */
 export interface DropoutDraw {
   readonly seed: number | Uint8Array
   /** Updates done before this one. */
   readonly step: number
-  /** Batch within the update, where gradients are added up. */
+  /** Batch within the update, if gradients are accumulated. */
   readonly batch: number
 }
 
-/** Name under which a module's dropout mask is fed. */
+/** Input name of a module's dropout mask. */
 export function dropoutName(module: string): string {
   return `${module}.lora_dropout`
 }
 
 /**
- * Fills masks one after another: 0 with probability `rate` (in steps of 2^-16), else 1 / (1 − rate), which keeps the
- * mean.
+ * Fills masks one after another: 0 with probability `rate` (in steps of 2^-16), otherwise 1 / (1 − rate), which
+ * preserves the mean.
  */
 export function drawDropout(masks: Iterable<Float32Array>, rate: number, draw: DropoutDraw): void {
   const random = createSeededRandom(drawSeed(draw))

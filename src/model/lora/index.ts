@@ -1,5 +1,5 @@
 /**
- * LoRA in a model: which modules are adapted, how factors start, and how they enter a graph.
+ * LoRA in a model: which modules are adapted, how factors are initialised, and how they enter a graph.
  *
  * @example
  * ```ts

@@ -3,7 +3,7 @@ import { createSeededRandom } from '../../data/order/seeded-random.ts'
 import type { ModelConfig } from '../families/index.ts'
 import { type LoraSettings, loraModules } from './lora-settings.ts'
 
-/** Size and place of a fresh LoRA. */
+/** Size and target modules of a fresh LoRA. */
 export type LoraInitOptions = Pick<
   LoraSettings,
   'rank' | 'alpha' | 'targetModules' | 'rankPattern' | 'alphaPattern'

@@ -5,7 +5,7 @@ import type { GraphBuilder, GraphNode } from '../graph/index.ts'
 import { dropoutName } from './dropout.ts'
 import { type LoraSettings, loraModules } from './lora-settings.ts'
 
-/** Names under which a module's LoRA factors are fed. */
+/** Input names of a module's LoRA factors. */
 export function loraNames(module: string): { readonly A: string; readonly B: string } {
   return { A: `${module}.lora_A.weight`, B: `${module}.lora_B.weight` }
 }
@@ -13,7 +13,7 @@ export function loraNames(module: string): { readonly A: string; readonly B: str
 /**
  * Declares the graph inputs of every adapted module's factors.
  *
- * @param dropoutRows tokens of a batch, where what A reads has dropout masks to be fed; none if absent
+ * @param dropoutRows tokens per batch, if A's inputs have dropout masks; no masks if absent
  */
 export function declareLora(
   builder: GraphBuilder,
@@ -33,7 +33,7 @@ export function declareLora(
   return nodes
 }
 
-/** An adapter's factors as they are fed. */
+/** An adapter's factors as feeds. */
 export function loraFeeds({ pairs }: LoraAdapter): Map<string, FeedValue> {
   return new Map(
     pairs.flatMap(({ module, A, B }): [string, FeedValue][] => {
@@ -46,7 +46,7 @@ export function loraFeeds({ pairs }: LoraAdapter): Map<string, FeedValue> {
   )
 }
 
-/** Factors whose product is zero, as they are fed: the base alone. */
+/** Factors whose product is zero, as feeds: the base alone. */
 export function zeroFactors(config: ModelConfig, settings: LoraSettings): Map<string, Float32Array> {
   const feeds = new Map<string, Float32Array>()
   for (const { module, rank, inFeatures, outFeatures } of loraModules(config, settings)) {

@@ -1,23 +1,23 @@
 import { loraScale } from '../../adapter/pair/lora-scale.ts'
 import { expandTargetModules, linearModules, type ModelConfig, moduleMatcher } from '../families/index.ts'
 
-/** Which modules get LoRA factors, of which rank, and how these act. Biases are never trained. */
+/** Which modules get LoRA factors, their ranks, and how they are applied. Biases are never trained. */
 export interface LoraSettings {
   readonly rank: number
   readonly alpha: number
   /** Names or patterns, as `expandTargetModules` reads them: `q_proj`, `all-linear`, `layers.*.mlp.*`. */
   readonly targetModules: readonly string[]
-  /** Other ranks by pattern; of several that fit a module, the first counts (PEFT's `rank_pattern`). */
+  /** Ranks by pattern; of several that match a module, the first counts (PEFT's `rank_pattern`). */
   readonly rankPattern?: Readonly<Record<string, number>>
-  /** Other alphas by pattern (PEFT's `alpha_pattern`). */
+  /** Alphas by pattern (PEFT's `alpha_pattern`). */
   readonly alphaPattern?: Readonly<Record<string, number>>
-  /** Whether the scale is alpha / √rank instead of alpha / rank; not if absent. */
+  /** Whether the scale is alpha / √rank instead of alpha / rank; false if absent. */
   readonly rsLora?: boolean
-  /** Probability with which an element of what A reads is dropped in training; 0 if absent. */
+  /** Dropout probability of A's inputs in training; 0 if absent. */
   readonly dropout?: number
 }
 
-/** A module and its LoRA factors' size. */
+/** A module and the size of its LoRA factors. */
 export interface LoraModule {
   readonly module: string
   readonly inFeatures: number

@@ -14,7 +14,7 @@ const configSchema = z.looseObject({
   chat_template: z.union([z.string(), z.array(namedTemplate)]).nullish()
 })
 
-/** Templates that have a name here, for models without one of their own. */
+/** Named templates, for models that have none. */
 export const CHAT_TEMPLATES: Readonly<Record<string, string>> = {
   chatml:
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}" +
@@ -22,28 +22,28 @@ export const CHAT_TEMPLATES: Readonly<Record<string, string>> = {
 }
 
 /**
- * The day that a template writes where nothing else is asked for: the one that Llama 3's templates write without a clock.
- * Training data that depended on the clock would not give the same bits twice.
+ * Default date for templates that write one: the date that Llama 3's templates use without a clock. Training data that
+ * depended on the clock would not be reproducible.
  */
 export const TEMPLATE_DATE = '2024-07-26'
 
-/** What a template can use beside the messages. */
+/** Variables of a template besides the messages. */
 export interface ChatTemplateOptions {
   /** Tokens by name, such as `bos_token`; a name without a token is undefined in the template. */
   readonly specialTokens?: SpecialTokens
-  /** What a template that writes the date is told; `TEMPLATE_DATE` if absent. Asked only by templates that write it. */
+  /** The date for templates that write one; `TEMPLATE_DATE` if absent. Called only by such templates. */
   readonly date?: () => Date
 }
 
-/** A folder's chat templates: most have one, named default. */
+/** A folder's chat templates: most folders have one, named default. */
 export type ChatTemplateSources = ReadonlyMap<string, string>
 
 /**
- * A Jinja chat template as a function, rendered as transformers does: `messages`, `tools`, `add_generation_prompt` and the
- * special tokens at hand, keys of a message that say nothing left out.
+ * A Jinja chat template as a function, rendered as transformers does: `messages`, `tools`, `add_generation_prompt` and
+ * the special tokens at hand, empty keys of messages left out.
  *
- * @param source one template, or several by name: `tool_use` is taken where there are tools, else `default`
- * @throws {Error} when the template is no Jinja
+ * @param source one template, or several by name: `tool_use` is taken if there are tools, otherwise `default`
+ * @throws {Error} when the template is not valid Jinja
  */
 export function createChatTemplate(
   source: string | ChatTemplateSources,
@@ -88,7 +88,13 @@ export function loadChatTemplate(
   const sources = override === undefined ? chatTemplateSources(folder) : chosen(override)
   if (sources.size === 0) return undefined
   const specialTokens = specialTokensOf(folder)
-  return createChatTemplate(sources, { ...options, specialTokens })
+  try {
+    return createChatTemplate(sources, { ...options, specialTokens })
+  } catch (error) {
+    throw new Error(
+      `the chat template of ${override ?? folder} is not Jinja that is supported: ${(error as Error).message}`
+    )
+  }
 }
 
 /** The chat templates of a model's folder by name; none if it has none. @throws {Error} when a file is malformed */
@@ -103,7 +109,7 @@ export function chatTemplateSources(folder: string): ChatTemplateSources {
   return new Map(own.map(({ name, template }) => [name, template]))
 }
 
-/** Files with templates go before those in tokenizer_config.json, in transformers too. */
+/** Template files take precedence over tokenizer_config.json, as in transformers. */
 function templateFiles(folder: string): Map<string, string> {
   const found = new Map<string, string>()
   const main = join(folder, 'chat_template.jinja')
@@ -119,6 +125,6 @@ function chosen(override: string): ChatTemplateSources {
   const found = CHAT_TEMPLATES[override] ?? (existsSync(override) ? readTextFile(override) : undefined)
   if (found !== undefined) return new Map([['default', found]])
   throw new Error(
-    `unknown chat template ${override}: name a file, or ${Object.keys(CHAT_TEMPLATES).join(', ')}`
+    `unknown chat template ${override}: give a file, or ${Object.keys(CHAT_TEMPLATES).join(', ')}`
   )
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Tokens that a tokenizer names for what they are for, by the names that templates and files use. */
+/** Special tokens by purpose, under the names that templates and files use. */
 const SPECIAL_TOKENS = [
   'bos_token',
   'eos_token',
@@ -12,7 +12,7 @@ const SPECIAL_TOKENS = [
 ] as const
 type SpecialTokenName = (typeof SPECIAL_TOKENS)[number]
 
-/** A token's text by what it is for; null where a file says that there is none. */
+/** A token's text by purpose; null if a file says that there is none. */
 export type SpecialTokens = Readonly<Partial<Record<SpecialTokenName, string | null>>> &
   Readonly<Record<string, string | null>>
 
@@ -25,11 +25,11 @@ const namedSchema = z.looseObject(
 )
 const configSchema = namedSchema.extend({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).nullish(),
-  // A list names tokens without saying what they are for.
+  // A list names tokens without their purpose.
   extra_special_tokens: z.union([z.record(z.string(), token), z.array(z.unknown())]).nullish()
 })
 
-/** What a folder's files say of a tokenizer beside tokenizer.json. */
+/** A folder's tokenizer files besides tokenizer.json. */
 export interface TokenizerConfigs {
   /** Contents of tokenizer_config.json. */
   readonly config: object
@@ -37,15 +37,16 @@ export interface TokenizerConfigs {
   readonly specialTokensMap?: object | undefined
   /** Contents of added_tokens.json, if there is one. */
   readonly addedTokens?: object | undefined
-  /** Contents of config.json, which names the end of texts where nothing else does. */
+  /** Contents of config.json, which defines the end-of-text token if nothing else does. */
   readonly modelConfig?: object | undefined
 }
 
 /**
- * The tokens that a folder names, in the order of transformers: special_tokens_map.json goes before tokenizer_config.json,
- * unless the latter lists the added tokens itself (`PreTrainedTokenizerBase._from_pretrained`, version 5).
+ * The special tokens of a folder, with the precedence of transformers: special_tokens_map.json before
+ * tokenizer_config.json, unless the latter lists the added tokens itself (`PreTrainedTokenizerBase._from_pretrained`,
+ * version 5).
  *
- * @throws {Error} naming the file, when one is malformed
+ * @throws {Error} naming the malformed file
  */
 export function namedSpecialTokens({ config, specialTokensMap }: TokenizerConfigs): SpecialTokens {
   const own = parse(configSchema, config, 'tokenizer_config.json')
@@ -68,7 +69,7 @@ const modelSchema = z.looseObject({
   eos_token_id: z.union([id, z.array(id)]).nullish()
 })
 
-/** The ids that begin and end texts by config.json; the first where it names several. */
+/** The ids that begin and end texts according to config.json; the first if it lists several. */
 export function modelTokenIds(modelConfig: object | undefined): { bos?: number; eos?: number } {
   const { bos_token_id, eos_token_id } = modelSchema.safeParse(modelConfig ?? {}).data ?? {}
   const [bos] = [bos_token_id ?? []].flat()

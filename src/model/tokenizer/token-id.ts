@@ -1,5 +1,5 @@
 /**
- * Refuses an id that the embedding table has no row for.
+ * Refuses an id without a row in the embedding table.
  *
  * @throws {Error} naming the id
  */

@@ -15,7 +15,7 @@ import {
 import { limitedEncoder } from './time-limit.ts'
 import { requireAddedTokens, requireKnownTokenizer } from './tokenizer-keys.ts'
 
-/** Ids that a tokenizer may have: far more than any. */
+/** Upper bound of a tokenizer's ids: far above any real one. */
 const IDS_MAX = 2 ** 24
 const idsSchema = z.looseObject({
   added_tokens: z
@@ -32,7 +32,7 @@ const addingSchema = z.looseObject({
 })
 
 /**
- * Loads a folder's tokenizer.json, and what tokenizer_config.json, special_tokens_map.json and config.json say of it.
+ * Loads a folder's tokenizer.json, with tokenizer_config.json, special_tokens_map.json and config.json.
  *
  * @throws {Error} when a file is missing or malformed, or a named token is not in the vocabulary
  */
@@ -42,7 +42,7 @@ export function loadTokenizer(folder: string): TextTokenizer {
   return createTextTokenizer(readJsonObject(join(folder, 'tokenizer.json')), config, more)
 }
 
-/** Reads what a folder says of its tokenizer beside tokenizer.json. @throws {Error} when a file is missing or malformed */
+/** Reads a folder's tokenizer files besides tokenizer.json. @throws {Error} when a file is missing or malformed */
 export function readTokenizerConfigs(folder: string): TokenizerConfigs {
   const optional = (name: string): object | undefined =>
     existsSync(join(folder, name)) ? readJsonObject(join(folder, name)) : undefined
@@ -54,18 +54,19 @@ export function readTokenizerConfigs(folder: string): TokenizerConfigs {
   }
 }
 
-/** The tokens that a folder names for what they are for. @throws {Error} when a file is malformed */
+/** The special tokens of a folder. @throws {Error} when a file is malformed */
 export function specialTokensOf(folder: string): SpecialTokens {
   return namedSpecialTokens(readTokenizerConfigs(folder))
 }
 
 /**
- * A tokenizer from the contents of tokenizer.json and of the files beside it. What it puts before and behind a text is
- * what its post-processor does; `add_bos_token` and `add_eos_token` count where it has none, as in transformers 5.
+ * A tokenizer from the contents of tokenizer.json and of the files beside it. Prefix and suffix come from its
+ * post-processor; without one, from `add_bos_token` and `add_eos_token`, as in transformers 5.
  *
  * @param config contents of tokenizer_config.json
- * @param more contents of the other files, where they are at hand
- * @throws {Error} when they are malformed, a named token is not in the vocabulary, or a pattern may take for ever
+ * @param more contents of the other files, if available
+ * @throws {Error} when they are malformed, a named token is not in the vocabulary, or a pattern could take exponential
+ * time
  */
 export function createTextTokenizer(
   tokenizerJson: object,
@@ -78,7 +79,7 @@ export function createTextTokenizer(
     const fault = patternFault(pattern)
     if (fault !== undefined)
       throw new Error(
-        `tokenizer.json: the pattern ${JSON.stringify(pattern.slice(0, 200))} is refused, since it may take for ever on some texts: ${fault}`
+        `tokenizer.json: the pattern ${JSON.stringify(pattern.slice(0, 200))} is refused, since matching some texts could take exponential time: ${fault}`
       )
   }
   requireSmallIds(tokenizerJson)
@@ -122,7 +123,7 @@ function openTokenizer(tokenizerJson: object, config: object): Tokenizer {
   }
 }
 
-/** The ids that begin and end texts. @throws {Error} for a named token that the vocabulary does not have */
+/** The ids that begin and end texts. @throws {Error} for a token that is not in the vocabulary */
 function specialIds(
   tokenizer: Tokenizer,
   named: ReturnType<typeof namedSpecialTokens>,
@@ -140,13 +141,13 @@ function specialIds(
   const known = (id: number | undefined): number | undefined =>
     id !== undefined && tokenizer.id_to_token(id) !== undefined ? id : undefined
   return {
-    // A tokenizer that says that it has no token for beginnings has none, whatever its model's config.json says (Qwen).
+    // A tokenizer that declares no beginning-of-sequence token has none, whatever config.json says (Qwen).
     bosId: named.bos_token === undefined ? known(model.bos) : idOf('bos_token'),
     eosId: idOf('eos_token') ?? known(model.eos)
   }
 }
 
-/** What the tokenizer puts before and behind a text. */
+/** The prefix and suffix that the tokenizer adds to a text. */
 function addedAround(
   tokenizer: Tokenizer,
   tokenizerJson: object,
@@ -169,7 +170,7 @@ function addedAround(
   return { prefix: ids.slice(0, start), suffix: ids.slice(start + bare.length) }
 }
 
-/** Texts of which every vocabulary for texts has one. */
+/** Probe texts: every vocabulary for text encodes at least one of them. */
 const PROBES = ['a', 'e', 'h', '0', '.', ' ', '\u00e9', '\u4e00']
 
 function markersOf(tokenizer: Tokenizer): ReadonlySet<number> {
@@ -177,7 +178,10 @@ function markersOf(tokenizer: Tokenizer): ReadonlySet<number> {
   return new Set(added.filter(([, { special }]) => special).map(([id]) => id))
 }
 
-/** The tokenizer's tables have a place for every id up to the highest. @throws {Error} naming the token */
+/**
+ * Checks ids, since the tokenizer's tables have an entry for every id up to the highest. @throws {Error} naming the
+ * token
+ */
 function requireSmallIds(tokenizerJson: object): void {
   const { added_tokens, model } = idsSchema.parse(tokenizerJson)
   const ids = [

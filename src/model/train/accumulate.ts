@@ -5,9 +5,9 @@ import type { StepResult, TrainStep } from './train-step.ts'
 
 /**
  * Loss and gradients over several batches as if they were one: the weighted mean over all their targets. The gradients
- * of a single batch are handed through without a copy.
+ * of a single batch are passed through without a copy.
  *
- * @param dropout seed and step of the dropout masks, if there are any
+ * @param dropout seed and step of the dropout masks, if any
  */
 export async function accumulateStep(
   trainStep: TrainStep,

@@ -5,20 +5,20 @@ export interface AdamWSettings {
   readonly beta1?: number
   readonly beta2?: number
   readonly epsilon?: number
-  /** Decay of matrices a step, in units of the learning rate; vectors (norms, biases) never decay. */
+  /** Weight decay of matrices per step, in units of the learning rate; vectors (norms, biases) never decay. */
   readonly weightDecay?: number
 }
 
-/** One update of all parameters. */
+/** Options of one update. */
 export interface AdamWUpdate {
   readonly learningRate: number
-  /** Factor on every gradient, as clipping wants it; 1 if absent. */
+  /** Factor on every gradient, for clipping; 1 if absent. */
   readonly gradientScale?: number
 }
 
 /** An optimizer over fixed parameters, which it changes in place. */
 export interface AdamW {
-  /** Updates done. */
+  /** Number of updates done. */
   step: number
   /** Running means of gradients, by parameter. */
   readonly firstMoments: ReadonlyMap<string, Float32Array>
@@ -44,7 +44,7 @@ export function createAdamW(parameters: TensorMap, settings: AdamWSettings = {})
       const rate = learningRate / correction1
       for (const [name, { data, shape }] of parameters) {
         const gradient = gradients.get(name)
-        if (!gradient) throw new Error(`no gradient was given for ${name}`)
+        if (!gradient) throw new Error(`no gradient for ${name}`)
         const first = optimizer.firstMoments.get(name)!
         const second = optimizer.secondMoments.get(name)!
         const kept = shape.length > 1 ? 1 - learningRate * weightDecay : 1

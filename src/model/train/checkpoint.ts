@@ -4,26 +4,26 @@ import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/
 import type { TensorMap } from '../../formats/tensor.ts'
 import type { EarlyStopState } from './early-stop.ts'
 
-/** A run between two steps, from which it goes on with the same bits. */
+/** The state of a run between two steps, from which it continues with the same bits. */
 export interface Checkpoint {
-  /** What the run is about; a checkpoint of another run is refused. */
+  /** Settings of the run; a checkpoint with other settings is refused. */
   readonly settings: Readonly<Record<string, unknown>>
-  /** Updates done. */
+  /** Number of updates done. */
   readonly step: number
-  /** Targets learned so far. */
+  /** Number of targets learned so far. */
   readonly tokens: number
   readonly firstLoss: number
   readonly lastLoss: number
-  /** Held-out loss before the first update, where there are held-out examples. */
+  /** Held-out loss before the first update, if there are held-out examples. */
   readonly heldOutBefore?: number | undefined
   readonly earlyStop: EarlyStopState
   /** The trainer's state. */
   readonly tensors: TensorMap
-  /** Factors of the best adapter so far, by name, where the run may stop early. */
+  /** Factors of the best adapter so far, by name, if the run may stop early. */
   readonly best?: TensorMap | undefined
 }
 
-/** A checkpoint that cannot be resumed. */
+/** Thrown for a checkpoint that cannot be resumed. */
 export class CheckpointError extends Error {
   override readonly name = 'CheckpointError'
 }
@@ -41,7 +41,7 @@ const headerSchema = z.object({
   earlyStop: z.object({ best: z.object({ loss, step: z.int() }).optional(), since: z.int() })
 })
 
-/** Writes a checkpoint so that after a crash the file is the old one or the new one, whole. */
+/** Writes a checkpoint atomically: after a crash, the file is either the old or the new one. */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const { tensors, best, ...header } = checkpoint
   const all = new Map(tensors)
@@ -62,7 +62,7 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
  * Reads a checkpoint of a run with these settings.
  *
  * @returns undefined if there is none
- * @throws {CheckpointError} when it is damaged, or of a run with other settings; the message names them
+ * @throws {CheckpointError} when it is damaged, or belongs to a run with other settings; the message names them
  */
 export async function readCheckpoint(
   path: string,

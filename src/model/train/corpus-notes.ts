@@ -1,26 +1,26 @@
 import type { ExampleSet, TokenizeNote } from '../../data/index.ts'
 
-/** What tokenizing a corpus has shown, counted in examples. */
+/** Findings of tokenizing a corpus, counted in examples. */
 export interface TokenizingCounts {
   readonly notes: ReadonlyMap<TokenizeNote, number>
-  /** The day that the chat template has written, if it has. */
+  /** The date that the chat template wrote, if any. */
   readonly writtenDate: string | undefined
-  /** Completions that end without a token that ends texts, since the tokenizer names none. */
+  /** Completions without an end-of-text token, since the tokenizer has none. */
   readonly endless: number
 }
 
-/** Files and keys that a line names; the others are counted. */
+/** Number of files and keys that a line lists; the others are counted. */
 const NAMED_MAX = 6
 
 const SENTENCES: Readonly<Record<TokenizeNote, string>> = {
-  thoughts: 'the chat template does not write the thoughts of the answers of',
-  messages: 'the chat template leaves a message out of',
+  thoughts: 'the chat template leaves out the reasoning of the answers of',
+  messages: 'the chat template leaves out a message of',
   'no beginning':
-    'the chat template does not write the token that texts begin with (BOS), and transformers adds none to conversations: it is missing in',
-  'special tokens': 'special tokens, which stand written out in the text, are read as such in'
+    'the chat template does not write the beginning-of-sequence token (BOS), and transformers adds none to conversations: it is missing in',
+  'special tokens': 'special tokens written out in the text are read as such in'
 }
 
-/** What of the data is not trained on, or not as its author may think, as lines for people. */
+/** Notes on data that is not trained on, or not as its author may expect, as lines of text. */
 export function corpusNotes(set: ExampleSet, counts: TokenizingCounts): string[] {
   const { bad, unlearned, unread, passedOver } = set
   const keys = [...unread].map(([key, count]) => `${JSON.stringify(key)} (${count})`)
@@ -28,17 +28,17 @@ export function corpusNotes(set: ExampleSet, counts: TokenizingCounts): string[]
   const reasons = bad.map(({ source, reason }) => `${source}: ${reason}`)
   return [
     ...(files.length > 0 ? [`not trained on: ${listed(files)}`] : []),
-    ...(bad.length > 0 ? [`${bad.length} records passed over: ${listed(reasons)}`] : []),
+    ...(bad.length > 0 ? [`${bad.length} records skipped:  ${listed(reasons)}`] : []),
     ...(unlearned > 0
-      ? [`${unlearned} records left out: they say that they are not to be learned (label, weight, train)`]
+      ? [`${unlearned} records left out: they ask not to be learned (label, weight, train)`]
       : []),
-    ...(keys.length > 0 ? [`ignored keys, and in how many records:  ${listed(keys)}`] : []),
+    ...(keys.length > 0 ? [`ignored keys, and in how many records: ${listed(keys)}`] : []),
     ...[...counts.notes].map(([note, count]) => `${SENTENCES[note]} ${count} examples`),
     ...(counts.writtenDate === undefined
       ? []
-      : [`the chat template writes the date: as ${counts.writtenDate}, whatever day it is (templateDate)`]),
+      : [`the chat template writes the date: always ${counts.writtenDate} (templateDate)`]),
     ...(counts.endless > 0
-      ? [`${counts.endless} completions end without a token that ends texts: the tokenizer names none`]
+      ? [`${counts.endless} completions have no end-of-text token: the tokenizer has none`]
       : [])
   ]
 }

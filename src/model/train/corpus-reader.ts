@@ -14,23 +14,23 @@ import {
 import { loadChatTemplate, TEMPLATE_DATE } from '../tokenizer/chat-template.ts'
 import { corpusNotes, type TokenizingCounts } from './corpus-notes.ts'
 
-/** How a run's data are understood. */
+/** How to interpret a run's data. */
 export interface CorpusSettings {
-  /** What all records are; told by each file's first record if absent. */
+  /** The format of all records; detected from each file's first record if absent. */
   readonly format?: RecordFormat | undefined
-  /** Makes text or prompt and completion of any record; goes before `format`. */
+  /** Turns any record into text or prompt and completion; takes precedence over `format`. */
   readonly template?: RecordTemplate | undefined
   /** A named chat template or a file with one, in place of the model's own. */
   readonly chatTemplate?: string | undefined
-  /** `completions`: prompts are read but not learned. */
+  /** `completions`: prompts are context but not learned. */
   readonly loss: 'completions' | 'all'
-  /** Day that a chat template writes which writes the date, `YYYY-MM-DD`; `TEMPLATE_DATE` if absent. */
+  /** Date for chat templates that write one, `YYYY-MM-DD`; `TEMPLATE_DATE` if absent. */
   readonly templateDate?: string | undefined
-  /** Records that may be passed over since they do not fit; 0 if absent. */
+  /** How many invalid records may be skipped; 0 if absent. */
   readonly skipBad?: number | undefined
 }
 
-/** Whose tokens a corpus is made of. */
+/** The tokenizer of a corpus. */
 export interface CorpusModel {
   /** The base model's folder, for its chat template. */
   readonly folder: string
@@ -39,32 +39,32 @@ export interface CorpusModel {
 
 /** Training data as tokens. */
 export interface Corpus {
-  /** What each example became: a conversation may become several. */
+  /** The tokenized pieces of each example; a conversation may have several. */
   readonly examples: readonly (readonly TokenizedExample[])[]
   /** Whether all examples are plain text. */
   readonly isText: boolean
-  /** What was found: one format, or several joined by a comma. */
+  /** The formats found, joined by commas. */
   readonly format: string
-  /** Records that were passed over since they do not fit. */
+  /** Invalid records that were skipped. */
   readonly badRecords: number
-  /** What of the data is not trained on, or not as its author may think, as lines for people. */
+  /** Notes on data that is not trained on, or not as its author may expect, as lines of text. */
   readonly notes: readonly string[]
 }
 
-/** Reads corpora, and keeps them as tokens while their files stay as they are. */
+/** Reads corpora, and caches their tokens while their files are unchanged. */
 export interface CorpusReader {
   /**
-   * The corpus in a file or folder: the one that was read before, unless a file was changed, added or removed since.
+   * The corpus in a file or folder; the cached one unless a file was changed, added or removed since.
    *
    * @throws {DataError} naming file and line of what does not fit
    */
   read(path: string, settings: CorpusSettings, model: CorpusModel): Promise<Corpus>
 }
 
-/** Corpora that are kept: one to train on and one to evaluate on. */
+/** Number of cached corpora: one to train on and one to evaluate on. */
 const KEPT_MAX = 2
 
-/** A reader that has read nothing yet. */
+/** Creates a reader with an empty cache. */
 export function createCorpusReader(): CorpusReader {
   const kept = new Map<string, { readonly stamp: string; readonly corpus: Corpus }>()
   return {
@@ -72,7 +72,7 @@ export function createCorpusReader(): CorpusReader {
       const { format, template, chatTemplate, loss, templateDate, skipBad } = settings
       const read = [format, template, chatTemplate, loss, templateDate, skipBad]
       const key = JSON.stringify([path, ...read, model.folder])
-      // Taken before the files are read: what is written meanwhile has another stamp the next time.
+      // Taken before the files are read, so that a write in the meantime changes the stamp next time.
       const stamp = await fileStamp([...(await dataFiles(path)), ...templateFile(chatTemplate)])
       const known = kept.get(key)
       kept.delete(key)
@@ -88,8 +88,8 @@ export function createCorpusReader(): CorpusReader {
 }
 
 /**
- * Reads data once from end to end, to find what does not fit before anything is started; of conversations the first is
- * put into the chat template.
+ * Reads all data once to find invalid records before anything is started; renders the first conversation with the chat
+ * template.
  *
  * @throws {DataError} naming file and line
  */
@@ -127,7 +127,7 @@ export function readCorpusRecords(
   })
 }
 
-/** How a run makes tokens of its examples, and what that has shown so far. */
+/** Tokenizes a run's examples, and collects findings. */
 export interface ExampleTokenizer {
   /** @throws {DataError} naming the example's place, when there is no chat template or it fails */
   tokenize(example: TrainingExample): TokenizedExample[]

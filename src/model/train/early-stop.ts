@@ -1,24 +1,24 @@
-/** Follows a held-out loss and tells when it no longer falls. */
+/** Follows a held-out loss and detects when it no longer falls. */
 export interface EarlyStop {
   /** Lowest loss so far and the step it was measured at. */
   readonly best: { readonly loss: number; readonly step: number } | undefined
   /** Evaluations since then. */
   readonly since: number
-  /** Takes a measurement; true when it is the best so far. */
+  /** Takes a measurement; returns true if it is the best so far. */
   observe(loss: number, step: number): boolean
-  /** Whether as many evaluations as `patience` have brought nothing. */
+  /** Whether `patience` evaluations have passed without a new best. */
   readonly exhausted: boolean
 }
 
-/** What an early stop has to remember. */
+/** The state of an early stop. */
 export interface EarlyStopState {
   readonly best?: { readonly loss: number; readonly step: number } | undefined
   readonly since: number
 }
 
 /**
- * @param patience evaluations without a new best that are borne; never stops if absent
- * @param state what an earlier one remembered
+ * @param patience tolerated evaluations without a new best; never stops if absent
+ * @param state the state of an earlier one
  */
 export function createEarlyStop(
   patience = Number.POSITIVE_INFINITY,

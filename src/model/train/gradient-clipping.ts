@@ -7,7 +7,7 @@ export function globalNorm(gradients: ReadonlyMap<string, Float32Array>): number
   return Math.sqrt(sum)
 }
 
-/** Factor that brings a gradient of norm `norm` down to at most `limit`. */
+/** Factor that limits a gradient of norm `norm` to `limit`. */
 export function clippingFactor(norm: number, limit: number): number {
   return norm > limit ? limit / norm : 1
 }

@@ -3,7 +3,7 @@ import type { Corpus } from './corpus-reader.ts'
 
 const known = new WeakMap<Corpus, { readonly tokens: number; readonly parts: KeptBack }>()
 
-/** A corpus in what is trained on and what is kept back ({@link keepBack}); found once for a corpus that is kept in memory. */
+/** Splits a corpus into what is trained on and what is kept back ({@link keepBack}); cached for a corpus in memory. */
 export function keptBackOf(corpus: Corpus, tokens: number): KeptBack {
   const found = known.get(corpus)
   if (found?.tokens === tokens) return found.parts

@@ -7,7 +7,7 @@ import { createEarlyStop } from './early-stop.ts'
 import type { LoraRun, LoraRunOptions, LoraTrainer } from './lora-trainer.ts'
 import { learningRateAt, type ScheduleSettings } from './schedule.ts'
 
-/** What happened after an update. */
+/** Progress after an update. */
 export interface TrainingStep {
   /** Updates done, from 1. */
   readonly step: number
@@ -21,14 +21,14 @@ export interface TrainingStep {
   readonly tokens: number
 }
 
-/** Held-out examples and how often they are looked at. */
+/** Held-out examples and how often they are evaluated. */
 export interface HeldOutOptions {
   readonly stream: ExampleStream
-  /** Built for the trainer's LoRA and form of the base weights. */
+  /** Built for the trainer's LoRA and format of the base weights. */
   readonly evaluator: LossEvaluator
   /** Updates between two evaluations; only before the first and after the last if absent. */
   readonly every?: number | undefined
-  /** Evaluations without a new lowest loss after which training stops and the best adapter is taken. */
+  /** Evaluations without a new lowest loss after which training stops and returns the best adapter. */
   readonly patience?: number | undefined
 }
 
@@ -39,7 +39,7 @@ export interface CheckpointOptions {
   readonly every?: number | undefined
   /** Whether to resume from the checkpoint that is there. */
   readonly resume: boolean
-  /** All that the run depends on: a checkpoint with other settings is refused. */
+  /** Everything that the run depends on: a checkpoint with other settings is refused. */
   readonly settings: Readonly<Record<string, unknown>>
 }
 
@@ -47,14 +47,14 @@ export interface CheckpointOptions {
 export interface LocalTrainingOptions extends LoraRunOptions {
   readonly trainer: LoraTrainer
   readonly stream: ExampleStream
-  /** Updates to make. */
+  /** Number of updates. */
   readonly steps: number
-  /** Batches whose gradients make one update; 1 if absent. */
+  /** Batches per update, whose gradients are accumulated; 1 if absent. */
   readonly accumulation?: number
   readonly schedule: ScheduleSettings
   readonly heldOut?: HeldOutOptions | undefined
   readonly checkpoint?: CheckpointOptions | undefined
-  /** Told once the run is set up: the step of the checkpoint that it continues from, if it does. */
+  /** Called once the run is set up, with the step of the checkpoint from which it continues, if any. */
   readonly onStart?: (resumedAt: number | undefined) => void
   readonly onStep?: (step: TrainingStep) => void
   readonly onHeldOut?: (step: number, loss: number) => void
@@ -62,23 +62,23 @@ export interface LocalTrainingOptions extends LoraRunOptions {
   readonly signal?: AbortSignal
 }
 
-/** What a run made. */
+/** The result of a run. */
 export interface LocalTrainingResult {
   readonly adapter: LoraAdapter
-  /** Updates made; fewer than wanted where training stopped early. */
+  /** Number of updates; fewer than requested if training stopped early. */
   readonly steps: number
   /** Targets learned. */
   readonly tokens: number
   readonly loss: { readonly first: number; readonly last: number }
   readonly heldOutLoss?: { readonly before: number; readonly after: number } | undefined
-  /** Step whose adapter was taken, where the run stopped early or could have. */
+  /** Step of the returned adapter, if early stopping was enabled. */
   readonly bestStep?: number | undefined
   readonly stoppedEarly: boolean
 }
 
 /**
- * Trains a LoRA adapter on this machine's examples alone. Batches depend on the step and the seed only, so that a run
- * which continues from a checkpoint ends with the bits of one that never stopped.
+ * Trains a LoRA adapter on this machine's examples alone. Batches depend on the step and the seed only, so that a
+ * resumed run ends with the same bits as one that never stopped.
  *
  * @throws {CheckpointError} when the checkpoint to resume from is damaged or of a run with other settings
  * @throws {Error} when the loss is no longer finite

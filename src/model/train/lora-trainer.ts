@@ -14,7 +14,7 @@ import { learningRateAt, type ScheduleSettings } from './schedule.ts'
 import { createTrainStep, type TrainStepOptions } from './train-step.ts'
 import { restoreTensors, stateTensors, type TrainerState } from './trainer-state.ts'
 
-/** What a LoRA trainer is compiled for. */
+/** Options of a LoRA trainer. */
 export interface LoraTrainerOptions extends LoraSettings, Omit<TrainStepOptions, 'trainable'> {}
 
 /** Progress after one update. */
@@ -26,9 +26,9 @@ export interface LoraProgress {
   readonly loss: number
 }
 
-/** A fresh LoRA on some base weights. */
+/** The start of a run: a fresh LoRA on base weights. */
 export interface LoraRunOptions {
-  /** Base weights, frozen: every parameter of the model, or what `loadHeldWeights` made of them. */
+  /** Base weights, frozen: every parameter of the model, or the result of `loadHeldWeights`. */
   readonly weights: TensorMap | HeldWeights
   readonly seed: number | Uint8Array
   readonly optimizer?: AdamWSettings
@@ -36,24 +36,24 @@ export interface LoraRunOptions {
   readonly clipNorm?: number
 }
 
-/** What one update did. */
+/** The result of one update. */
 export interface LoraStepResult {
   /** Weighted mean cross-entropy before the update, nats. */
   readonly loss: number
   /** Global norm of the gradients before clipping. */
   readonly gradientNorm: number
-  /** Targets that counted. */
+  /** Number of targets that counted. */
   readonly tokens: number
 }
 
-/** A run step by step, for callers that stop, evaluate, save and go on. Runs of one trainer must not overlap. */
+/** A run step by step, for callers that pause, evaluate, save and continue. Runs of one trainer must not overlap. */
 export interface LoraRun {
-  /** The adapter as it is now: live memory that the next step changes. */
+  /** The current adapter: live memory that the next step changes. */
   readonly adapter: LoraAdapter
   /** Updates done. */
   readonly stepsDone: number
   /**
-   * One update from one batch, or from several whose gradients are added up.
+   * One update from one batch, or from several with accumulated gradients.
    *
    * @throws {Error} when the loss is no longer finite
    */
@@ -70,9 +70,9 @@ export interface LoraRun {
 
 /** One training run from a fresh LoRA. */
 export interface LoraTrainingOptions extends LoraRunOptions {
-  /** Updates to make. */
+  /** Number of updates. */
   readonly steps: number
-  /** The batch of step `step` (from 0), or several whose gradients are added up. */
+  /** The batch of step `step` (from 0), or several with accumulated gradients. */
   nextBatch(step: number): TrainingBatch | readonly TrainingBatch[]
   readonly schedule: ScheduleSettings
   readonly onStep?: (progress: LoraProgress) => void
@@ -80,19 +80,19 @@ export interface LoraTrainingOptions extends LoraRunOptions {
   readonly signal?: AbortSignal
 }
 
-/** What a run made. */
+/** The result of a run. */
 export interface LoraTrainingResult {
   readonly adapter: LoraAdapter
   /** Loss of every step. */
   readonly losses: readonly number[]
-  /** Targets that counted. */
+  /** Number of targets that counted. */
   readonly tokens: number
 }
 
-/** Trains LoRA adapters of one shape on one model, again and again, with any base weights. */
+/** Trains LoRA adapters of one shape on one model, repeatedly, with any base weights. */
 export interface LoraTrainer {
   /**
-   * Starts a run that the caller drives.
+   * Starts a run driven by the caller.
    *
    * @throws {Error} when the weights do not fit
    */

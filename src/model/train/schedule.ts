@@ -1,4 +1,4 @@
-/** How the learning rate runs over the steps. */
+/** How the learning rate changes over the steps. */
 export interface ScheduleSettings {
   readonly kind: 'constant' | 'cosine'
   /** Highest learning rate. */

@@ -17,27 +17,27 @@ import { checkTokenId } from '../tokenizer/token-id.ts'
 import type { BaseFormat } from '../weights/base-format.ts'
 import { declareWeights, type WeightNodes } from '../weights/held-weights.ts'
 
-/** What a step trains: every weight of the model, or LoRA factors beside frozen weights. */
+/** What a step trains: all weights of the model, or LoRA factors beside frozen weights. */
 export type Trainable = { readonly kind: 'all' } | ({ readonly kind: 'lora' } & LoraSettings)
 
-/** How a training step is built. */
+/** Options of a training step. */
 export interface TrainStepOptions {
   readonly config: ModelConfig
   readonly trainable: Trainable
   readonly batchSize: number
   readonly sequenceLength: number
-  /** Whether a token sees its own packed document only; the batches then have `segments`. */
+  /** Whether a token attends only to its own packed document; the batches then have `segments`. */
   readonly isolateDocuments?: boolean
-  /** Whether of each layer only the input is kept for the backward pass: less memory, a second forward pass. */
+  /** Whether only each layer's input is kept for the backward pass: less memory, but a second forward pass. */
   readonly recompute?: boolean
-  /** How frozen base weights are fed; `f32` if absent. */
+  /** Format in which frozen base weights are fed; `f32` if absent. */
   readonly baseFormat?: BaseFormat
   /** Threads of the default executor. */
   readonly threads?: number
   readonly executor?: Executor
 }
 
-/** What a step gives back. */
+/** The result of a step. */
 export interface StepResult {
   /** Weighted mean cross-entropy over the batch's targets, nats. */
   readonly loss: number
@@ -54,9 +54,9 @@ export interface TrainStep {
    *
    * @param parameters every weight of the model by its Hugging Face name (or as `holdWeights` gives them), and the LoRA
    *   factors if there are any
-   * @param totalWeight what the targets' weights are divided by: their sum in this batch unless given, the sum over
-   *   several batches where their gradients are added up
-   * @param draw of the dropout masks, where the LoRA has dropout; without one nothing is dropped
+   * @param totalWeight divisor of the targets' weights: by default their sum in this batch; with accumulated gradients,
+   * the sum over all batches
+   * @param draw position of the dropout masks, if the LoRA has dropout; without it nothing is dropped
    */
   step(
     parameters: ReadonlyMap<string, FeedValue>,
@@ -137,7 +137,7 @@ function frozenOrTrained(
   { config, trainable, baseFormat = 'f32' }: TrainStepOptions
 ): WeightNodes {
   if (trainable.kind === 'all' && baseFormat !== 'f32')
-    throw new Error(`weights that are trained cannot be held as ${baseFormat}`)
+    throw new Error(`weights to train cannot be stored as ${baseFormat}`)
   return declareWeights(builder, config, baseFormat)
 }
 
@@ -154,7 +154,7 @@ function trainableNodes(
   return nodes
 }
 
-/** Room for every module's dropout mask, by the name under which it is fed. */
+/** Buffers for every module's dropout mask, by input name. */
 function dropoutMasks(lora: ReadonlyMap<string, LoraNodes>): ReadonlyMap<string, Float32Array> {
   const masks = new Map<string, Float32Array>()
   for (const [module, { dropout }] of lora)

@@ -2,7 +2,7 @@ import type { Tensor, TensorMap } from '../../formats/tensor.ts'
 import type { AdamW } from './adamw.ts'
 
 /**
- * All that a trainer has to remember: trained weights under `weights/`, Adam's moments under `first-moments/` and
+ * The complete state of a trainer: trained weights under `weights/`, Adam's moments under `first-moments/` and
  * `second-moments/`, ready for a safetensors file.
  */
 export interface TrainerState {

@@ -14,41 +14,41 @@ import {
 } from './corpus-reader.ts'
 import { keptBackOf } from './kept-back.ts'
 
-/** A stream number that neither epochs nor examples' orders have. */
+/** A stream number used by neither epochs nor orders of examples. */
 const HELD_OUT_STREAM = 0x686f6c64
 
-/** What a run trains on. */
+/** The data settings of a run. */
 export interface TrainingDataOptions extends CorpusSettings, CorpusModel {
   /** File or folder. */
   readonly data: string
-  /** If absent, text goes across rows, and everything else is laid out in isolation. */
+  /** If absent, plain text is packed across rows, and everything else in isolation. */
   readonly packing?: Packing | undefined
   readonly batchSize: number
   readonly sequenceLength: number
-  /** Of the examples' order, and of what is held out. */
+  /** Seed of the order of examples and of the held-out part. */
   readonly seed: number
-  /** Share of the examples that is not trained on. */
+  /** Share of the examples to hold out. */
   readonly heldOut?: number | undefined
-  /** File or folder of examples that are not trained on, in place of a share. */
+  /** File or folder of held-out examples, in place of a share. */
   readonly evalData?: string | undefined
-  /** Tokens to keep from training, as `keepBack` chooses them. */
+  /** Number of tokens to keep back from training, as chosen by `keepBack`. */
   readonly keptBack?: number | undefined
 }
 
-/** What a training run reads, ready to be fed. */
+/** The data of a training run, ready to be fed. */
 export interface TrainingData {
   readonly stream: ExampleStream
   readonly heldOut: ExampleStream | undefined
   readonly packing: Packing
-  /** Examples that are trained on. */
+  /** Number of examples trained on. */
   readonly examples: number
   readonly heldOutExamples: number
   readonly format: string
-  /** Records that were passed over since they do not fit. */
+  /** Invalid records that were skipped. */
   readonly badRecords: number
-  /** What of the data is not trained on, or not as its author may think, as lines for people. */
+  /** Notes on data that is not trained on, or not as its author may expect, as lines of text. */
   readonly notes: readonly string[]
-  /** SHA-256 of all tokens and weights, trained and held out: whether a checkpoint is of the same data. */
+  /** SHA-256 of all tokens and weights, trained and held out: identifies a checkpoint's data. */
   digest(): string
 }
 
@@ -57,7 +57,7 @@ type Examples = readonly (readonly TokenizedExample[])[]
 /**
  * Reads, tokenizes and packs the data of a run.
  *
- * @param reader keeps what it has read for the next run
+ * @param reader caches what it has read for the next run
  * @throws {DataError} naming file and line of what does not fit
  * @throws {RangeError} when nothing is left to train on
  */

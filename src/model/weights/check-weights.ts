@@ -2,9 +2,9 @@ import type { TensorMap } from '../../formats/tensor.ts'
 import { type ModelConfig, parameterShapes, UnsupportedModelError } from '../families/index.ts'
 
 /**
- * Checks that `weights` hold every parameter of the model in its shape.
+ * Checks that `weights` contain every parameter of the model with its shape.
  *
- * @param source what holds them, for the message
+ * @param source their source, for the message
  * @throws {UnsupportedModelError} naming the tensor and both shapes
  */
 export function checkWeights(config: ModelConfig, weights: TensorMap, source: string): void {
@@ -15,8 +15,8 @@ export function checkWeights(config: ModelConfig, weights: TensorMap, source: st
 /**
  * Checks one tensor.
  *
- * @param found its shape; undefined where it is missing
- * @param wanted the shape that config.json asks for; undefined where the model has no such parameter
+ * @param found its shape; undefined if it is missing
+ * @param wanted the shape according to config.json; undefined if the model has no such parameter
  * @throws {UnsupportedModelError} naming the tensor and both shapes
  */
 export function checkShape(
@@ -27,9 +27,9 @@ export function checkShape(
 ): void {
   if (wanted === undefined) throw new UnsupportedModelError(`${source}: the model has no parameter ${name}`)
   if (found === undefined)
-    throw new UnsupportedModelError(`${source}: ${name} is missing, config.json asks for [${wanted}]`)
+    throw new UnsupportedModelError(`${source}: ${name} is missing, but config.json specifies [${wanted}]`)
   if (`${found}` !== `${wanted}`)
     throw new UnsupportedModelError(
-      `${source}: ${name} has shape [${found}], config.json asks for [${wanted}]`
+      `${source}: ${name} has shape [${found}], but config.json specifies [${wanted}]`
     )
 }

@@ -1,7 +1,7 @@
 import type { FileTensor } from './weight-file.ts'
 
 /**
- * A tensor of a file that is refused when it is read and not all of its elements are finite.
+ * Wraps a tensor of a file so that reading it fails if not all of its elements are finite.
  *
  * @param path of its file, for the message
  */
@@ -9,10 +9,10 @@ export function finiteTensor(tensor: FileTensor, path: string): FileTensor {
   const check = (elements: Float32Array, start: number): void => {
     for (let index = 0; index < elements.length; index++) {
       const element = elements[index]!
-      // The difference of an infinity to itself is NaN.
+      // Infinity minus itself is NaN.
       if (element - element === 0) continue
       throw new Error(
-        `${path}: ${tensor.name} holds ${element} at element ${start + index}: the weights are damaged, or overflowed when they were saved`
+        `${path}: ${tensor.name} contains ${element} at element ${start + index}: the weights are damaged, or overflowed when they were saved`
       )
     }
   }

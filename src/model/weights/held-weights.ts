@@ -18,7 +18,7 @@ import { openParameters } from './parameter-files.ts'
 import { blockSize, createQuantiser } from './quantise.ts'
 import { type FileTensor, openWeightFile } from './weight-file.ts'
 
-/** Base weights in the form in which a graph is fed with them. */
+/** Base weights in the format in which a graph is fed with them. */
 export interface HeldWeights {
   readonly format: BaseFormat
   /** By graph input. */
@@ -30,7 +30,7 @@ type Held =
   | { readonly as: 'f16' }
   | { readonly as: QuantisedBits; readonly block: number }
 
-/** Where a forward pass finds weights that are held. */
+/** Gives a forward pass access to weights in their format. */
 export interface WeightNodes {
   /** The parameter's input: float32, or float16 for a table that is held so. */
   parameter(name: string): GraphNode
@@ -38,7 +38,7 @@ export interface WeightNodes {
   product(x: GraphNode, name: string): GraphNode | undefined
 }
 
-/** Converts weights to the form of `format`. */
+/** Converts weights to `format`. */
 export function holdWeights(config: ModelConfig, weights: TensorMap, format: BaseFormat): HeldWeights {
   const feeds = new Map<string, FeedValue>()
   for (const [name, held] of heldForms(config, format)) {
@@ -50,10 +50,10 @@ export function holdWeights(config: ModelConfig, weights: TensorMap, format: Bas
 }
 
 /**
- * What a graph that was built for `format` is fed with.
+ * The feeds of a graph built for `format`.
  *
  * @throws {UnsupportedModelError} when the weights are not the model's
- * @throws {Error} when they are held in another form
+ * @throws {Error} when they have another format
  */
 export function baseFeeds(
   config: ModelConfig,
@@ -62,14 +62,14 @@ export function baseFeeds(
 ): ReadonlyMap<string, FeedValue> {
   if ('feeds' in weights) {
     if (weights.format === format) return weights.feeds
-    throw new Error(`the base weights are held as ${weights.format}, the graph is built for ${format}`)
+    throw new Error(`the base weights are ${weights.format}, but the graph was built for ${format}`)
   }
   checkWeights(config, weights, 'the base weights')
   return holdWeights(config, weights, format).feeds
 }
 
 /**
- * Reads a folder's weights straight into the form of `format`: the whole model is never in memory in float32.
+ * Reads a folder's weights directly into `format`: the whole model is never in memory in float32.
  *
  * @throws {UnsupportedModelError} when a tensor is missing or of another shape
  */
@@ -86,8 +86,8 @@ export function loadHeldWeights(folder: string, config: ModelConfig, format: Bas
 }
 
 /**
- * Puts the weights of a file of merged modules (`model.safetensors` of a round) in the places of those held. Arrays of
- * float32 are overwritten, the others remade one by one: beside what is held, a few MiB are needed.
+ * Replaces weights with those of a file of merged modules (`model.safetensors` of a round). Float32 arrays are
+ * overwritten, the others recreated one by one, so only a few more MiB are needed.
  *
  * @returns `held` with the file's weights
  * @throws {UnsupportedModelError} when the file has a tensor that is none of the model's, or one of another shape; part of
@@ -136,14 +136,14 @@ export function declareWeights(builder: GraphBuilder, config: ModelConfig, forma
     parameter: (name) => inputs.get(name)!,
     product: (x, name) => {
       if (forms.get(name)!.as === 'f32') return undefined
-      // Widened when it is wanted and once more for the gradient: in between only the held form is in memory.
+      // Widened when needed and again for the gradient: in between, only the compact format is in memory.
       const y = matMul(x, widened(name, x), { transposeB: true })
       return withGradient(y, [x], (dy) => [matMul(dy, widened(name, dy))])
     }
   }
 }
 
-/** Bytes of all that is held. */
+/** Total bytes of the weights. */
 export function heldBytes({ feeds }: HeldWeights): number {
   return [...feeds.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)
 }
@@ -167,7 +167,7 @@ function heldForms(config: ModelConfig, format: BaseFormat): Map<string, Held> {
   return forms
 }
 
-/** What holding reads of a tensor in memory or in a file. */
+/** The parts of a tensor, in memory or in a file, needed to convert it. */
 type Source = Pick<FileTensor, 'shape' | 'read' | 'readPieces'>
 
 function inMemory({ shape, data }: Tensor): Source {
@@ -187,7 +187,7 @@ function hold(feeds: Map<string, FeedValue>, name: string, held: Held, source: S
     })
     if (!bits.every((value) => Number.isFinite(float16ToFloat32(value))))
       throw new Error(
-        `${name} has elements outside the range of float16: hold the base weights as f32 or int8`
+        `${name} has elements outside the range of float16: use f32 or int8 for the base weights`
       )
     feeds.set(name, bits)
     return

@@ -1,5 +1,5 @@
 /**
- * Weights of base models: files that are read tensor by tensor, and the forms in which a graph is fed with them.
+ * Weights of base models: files read tensor by tensor, and the formats in which a graph is fed with them.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@ import { linearModules, parseModelConfig, UnsupportedModelError } from '../famil
 import { openParameters } from './parameter-files.ts'
 import { type FileTensor, openWeightFile, type WeightFile } from './weight-file.ts'
 
-/** Weights of linear modules in files that stay open: [out, in] in float32, as many rows at a time as are wanted. */
+/** Weights of linear modules in files that stay open: [out, in] in float32, any number of rows at a time. */
 export interface LinearWeights {
   /**
    * Rows and columns of a module's weight.

@@ -16,20 +16,20 @@ import { type LatestMatrix, transposedFileTensor } from './transposed.ts'
 import { unreadTensors } from './unread-tensors.ts'
 import { type FileTensor, openWeightFile, type WeightFile } from './weight-file.ts'
 
-/** The file that holds a model's weights, where one does. */
+/** The file with a model's weights, if it is a single one. */
 export const WEIGHTS_FILE = 'model.safetensors'
 const INDEX_FILE = 'model.safetensors.index.json'
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
 
 /**
- * Opens the weight files of a base model's folder: the one place that knows which files these are, which parameter a
- * tensor is, and that some families' checkpoints store linear weights as [in, out]. What it gives is named and laid out
- * as `parameterShapes` has it. Every tensor is a parameter, a copy of the embedding as the head of a tied model, or
- * known to change nothing.
+ * Opens the weight files of a base model's folder: the only place that knows which files these are, which parameter a
+ * tensor is, and that some families' checkpoints store linear weights as [in, out]. Results have the names and layout
+ * of `parameterShapes`. Every tensor is a parameter, a copy of the embedding as the head of a tied model, or known to
+ * change nothing.
  *
- * @throws {UnsupportedModelError} when a parameter is missing or of another shape, or a tensor would be left out
+ * @throws {UnsupportedModelError} when a parameter is missing or of another shape, or a tensor would be ignored
  * @throws {SafetensorsError} when a file is damaged
- * @throws {Error} when weight files are missing; when a tensor is read that holds NaN or an infinity
+ * @throws {Error} when weight files are missing; when a tensor with NaN or infinity is read
  */
 export function openParameters(folder: string, config: ModelConfig): WeightFile {
   const files: WeightFile[] = []
@@ -50,7 +50,7 @@ export function openParameters(folder: string, config: ModelConfig): WeightFile 
   }
 }
 
-/** The parameters among the tensors of a folder, by name and in their shapes. */
+/** The parameters among the tensors of a folder, by name and with their shapes. */
 function parametersAmong(
   found: readonly FileTensor[],
   folder: string,
@@ -78,7 +78,7 @@ function parametersAmong(
   return tensors
 }
 
-/** Tensors by the names of the parameters that they are; the head of a tied model is the embedding. */
+/** Tensors by parameter name; the head of a tied model is the embedding. */
 function byParameterName(
   found: readonly FileTensor[],
   folder: string,
@@ -95,7 +95,7 @@ function byParameterName(
     const other = byName.get(name)
     if (other !== undefined)
       throw new UnsupportedModelError(
-        `${folder}: the weight files hold ${name} twice, as ${other.name} and as ${tensor.name}: remove the file that is not of this model`
+        `${folder}: the weight files contain ${name} twice, as ${other.name} and as ${tensor.name}: remove the file that does not belong to this model`
       )
     byName.set(name, tensor)
   }
@@ -107,7 +107,7 @@ function byParameterName(
   if (embedding === undefined) byName.set(table, head)
   else if (!sameElements(head, embedding))
     throw new UnsupportedModelError(
-      `${folder}: config.json, tie_word_embeddings says that the head is the embedding, but ${head.name} in the weight files is another matrix than ${embedding.name}; transformers 5 computes with ${head.name}: set tie_word_embeddings to false to do the same, or remove ${head.name}`
+      `${folder}: config.json, tie_word_embeddings says that the head is the embedding, but ${head.name} in the weight files differs from ${embedding.name}; transformers 5 computes with ${head.name}: set tie_word_embeddings to false to do the same, or remove ${head.name}`
     )
   return byName
 }
@@ -132,17 +132,17 @@ function sameElements(left: FileTensor, right: FileTensor): boolean {
 }
 
 /**
- * Refuses a config that describes more than the folder's weight files have bytes for, before anything is made in its
- * size. A folder without weight files passes.
+ * Refuses a config that describes a model larger than the folder's weight files, before anything is allocated. A folder
+ * without weight files is accepted.
  *
- * @throws {UnsupportedModelError} saying how much is described, and how much is there
+ * @throws {UnsupportedModelError} stating both sizes
  */
 export function requireFittingConfig(folder: string, config: ModelConfig): void {
   if (!existsSync(join(folder, WEIGHTS_FILE)) && !existsSync(join(folder, INDEX_FILE))) return
   let bytes = 0
   for (const file of weightFiles(folder)) {
     const path = join(folder, file)
-    // Says by itself when the file is missing, cut off or another than was meant.
+    // Throws if the file is missing, truncated or not the intended one.
     openWeightFile(path).close()
     bytes += statSync(path).size
   }
@@ -151,10 +151,11 @@ export function requireFittingConfig(folder: string, config: ModelConfig): void 
   for (const shape of parameterShapes(one).values()) described += elements(shape)
   for (const { inFeatures, outFeatures } of linearModules(one).values())
     described += (config.layers - 1) * inFeatures * outFeatures
-  // No format that is read has less than two bytes an element; one, so that such a format is named where it is read.
+  // Supported formats have at least two bytes per element; one is used here, so that an unsupported format is reported
+  // when it is read.
   if (described > bytes)
     throw new UnsupportedModelError(
-      `config.json describes at least ${described} weights, and the weight files of ${folder} have ${bytes} bytes: one of the two is of another model`
+      `config.json describes at least ${described} weights, and the weight files of ${folder} have ${bytes} bytes: one of the two belongs to another model`
     )
 }
 
@@ -165,7 +166,7 @@ function elements(shape: readonly number[]): number {
 /**
  * The names of a folder's weight files.
  *
- * @throws {Error} when there are none, or one that the index names is missing
+ * @throws {Error} when there are none, or one listed in the index is missing
  */
 export function weightFiles(folder: string): string[] {
   if (existsSync(join(folder, WEIGHTS_FILE))) return [WEIGHTS_FILE]
@@ -175,7 +176,7 @@ export function weightFiles(folder: string): string[] {
   if (!index.success) throw new Error(`${path}: ${z.prettifyError(index.error)}`)
   const files = [...new Set(Object.values(index.data.weight_map))].sort()
   const outside = files.find((file) => file !== basename(file))
-  if (outside !== undefined) throw new Error(`${path} names ${outside}, which is not a file of the folder`)
+  if (outside !== undefined) throw new Error(`${path} names ${outside}, which is not a file in the folder`)
   return files
 }
 
@@ -183,13 +184,13 @@ export function weightFiles(folder: string): string[] {
 const OTHER_WEIGHTS: readonly (readonly [RegExp, string])[] = [
   [
     /^adapter_model\.(?:safetensors|bin)$/,
-    'it is an adapter: name the folder of its base with --model, and this one with --adapter'
+    'it is an adapter: set --model to the folder of its base, and --adapter to this one'
   ],
   [
     /^pytorch_model.*\.bin$|\.(?:pt|pth)$/,
     'load it in transformers and save it again, AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)'
   ],
-  [/\.gguf$/, 'get the folder that the GGUF was made from'],
+  [/\.gguf$/, 'get the folder from which the GGUF was made'],
   [/\.safetensors$/, `download ${WEIGHTS_FILE}, or ${INDEX_FILE} with all files that it names`],
   [
     /^(?:tf_model\.h5|flax_model\.msgpack)$/,

@@ -1,16 +1,16 @@
 import type { QuantisedBits } from '../graph/index.ts'
 
-/** Elements that share a scale, where a row can be cut so. */
+/** Elements that share a scale, if rows can be divided that way. */
 const BLOCKS = [64, 32, 16, 8] as const
 
-/** Length of the blocks into which rows of `columns` elements are cut; undefined where no length fits. */
+/** Length of the blocks into which rows of `columns` elements are divided; undefined if no length is possible. */
 export function blockSize(columns: number): number | undefined {
   return BLOCKS.find((block) => columns % block === 0)
 }
 
-/** Takes elements piece by piece and keeps them quantised. */
+/** Takes elements piece by piece and stores them quantised. */
 export interface Quantiser {
-  /** Packed as the operator Dequantise reads them. */
+  /** Packed in the layout of the operator Dequantise. */
   readonly packed: Uint8Array
   readonly scales: Float32Array
   /** Quantises whole blocks from element `start` on. */
@@ -18,8 +18,8 @@ export interface Quantiser {
 }
 
 /**
- * Symmetric quantisation by blocks: x ≈ scale · (q − 2^(bits−1)) with whole q. The element of largest magnitude gets the
- * lowest q, so that it comes back exactly up to rounding.
+ * Symmetric quantisation by blocks: x ≈ scale · (q − 2^(bits−1)) with integer q. The element of largest magnitude gets
+ * the lowest q, so that it is restored exactly up to rounding.
  */
 export function createQuantiser(elements: number, bits: QuantisedBits, block: number): Quantiser {
   const packed = new Uint8Array((elements * bits) / 8)

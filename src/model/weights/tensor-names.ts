@@ -1,15 +1,15 @@
 import { unwrappedName } from '../../formats/hugging-face/wrapped-names.ts'
 
 const HEAD = 'lm_head.'
-/** What a model of its own has before its names, within a larger one too: `language_model.model.layers.0`. */
+/** The prefix of a model's names, also within a larger model: `language_model.model.layers.0`. */
 const BARE = 'model.'
 
 /**
- * Which parameter the tensors of a checkpoint are, whatever its model was wrapped in when it was saved: bare names
- * (`layers.0…`), a prefix that all names share (`module.model.layers.0…`), or wrappers inside them.
+ * Maps a checkpoint's tensors to parameters, whatever wrapped the model when it was saved: bare names (`layers.0…`), a
+ * prefix that all names share (`module.model.layers.0…`), or wrappers inside them.
  *
  * @param names of all tensors of the checkpoint
- * @returns the parameter's name of each of them; for a tensor that is no parameter, some other name
+ * @returns the parameter's name of each of them; for a tensor that is not a parameter, some other name
  */
 export function parameterNames(
   { prefix, landmark }: { readonly prefix: string; readonly landmark: string },
@@ -17,7 +17,7 @@ export function parameterNames(
 ): (name: string) => string {
   const found = names.map(unwrappedName).filter((name) => name === landmark || name.endsWith(`.${landmark}`))
   const [first] = found
-  // Two models in one checkpoint: neither is chosen.
+  // Two models in one checkpoint: choose neither.
   if (first === undefined || found.length > 1) return unwrappedName
   const root = first.slice(0, -landmark.length)
   const own = [prefix, BARE].find((each) => root.endsWith(each)) ?? ''

@@ -1,7 +1,7 @@
 import type { Tensor } from '../../formats/tensor.ts'
 import type { FileTensor } from './weight-file.ts'
 
-/** Rows and columns copied at a time, so that both sides stay in the processor's cache. */
+/** Rows and columns copied at a time, so that source and target stay in the processor's cache. */
 const TILE = 32
 
 /** A copy of a matrix with its two axes swapped. */
@@ -20,7 +20,7 @@ export function transposed({ shape, data }: Tensor): Tensor {
   return { shape: [columns, rows], data: result }
 }
 
-/** The matrix of an open file that was transposed last: modules are read by rows one after the other. */
+/** The matrix transposed last: modules are read by rows, one after the other. */
 export interface LatestMatrix {
   of?: FileTensor
   data?: Float32Array

@@ -1,9 +1,9 @@
 import { familyOf, type ModelConfig } from '../families/index.ts'
 
-/** How many names a message lists. */
+/** Maximum number of names in a message. */
 const LISTED_MAX = 4
 
-/** What is known of a tensor before it is read. */
+/** What is known about a tensor before it is read. */
 export interface NamedShape {
   /** As `parameterNames` has it. */
   readonly name: string
@@ -11,9 +11,9 @@ export interface NamedShape {
 }
 
 /**
- * What the weight files have that neither is a parameter of the model nor known to change nothing.
+ * Describes the tensors in the weight files that are neither parameters of the model nor known to be harmless.
  *
- * @returns a sentence that lists their names, with what to do; undefined where there are none
+ * @returns a sentence that lists their names, with what to do; undefined if there are none
  */
 export function unreadTensors(config: ModelConfig, tensors: readonly NamedShape[]): string | undefined {
   const idleTensors = familyOf(config).idleTensors(config)
@@ -24,19 +24,19 @@ export function unreadTensors(config: ModelConfig, tensors: readonly NamedShape[
   if (unread.length === 0) return undefined
   const more = unread.length > LISTED_MAX ? ` and ${unread.length - LISTED_MAX} more` : ''
   const hint = HINTS.find(([pattern]) => unread.some((name) => pattern.test(name)))?.[1] ?? OTHER_MODEL
-  return `the weight files have tensors that config.json does not describe, and without which the model would compute something else: ${unread.slice(0, LISTED_MAX).join(', ')}${more}; ${hint}`
+  return `the weight files have tensors that config.json does not describe, and without which the model would compute different results: ${unread.slice(0, LISTED_MAX).join(', ')}${more}; ${hint}`
 }
 
 const OTHER_MODEL =
-  'config.json is of another model, or this is a kind of model that is not supported: compare the two with where they come from'
+  'config.json belongs to another model, or this kind of model is not supported: compare both with their source'
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /\.lora_[AB]\.|\.base_layer\.|\.modules_to_save\./,
-    'an adapter is in them that is not merged: save the model after merge_and_unload()'
+    'they contain an adapter that was not merged: save the model after merge_and_unload()'
   ],
   [
     /^(?:score|classifier|regression_head|multiple_choice_head)\./,
-    'the model ends in another head than one that predicts tokens'
+    'the head of the model does not predict tokens'
   ],
   [
     /\.(?:qweight|qzeros|scales|g_idx|weight_scale|weight_scale_inv|absmax|quant_map|nested_absmax)$/,

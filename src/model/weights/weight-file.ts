@@ -18,9 +18,9 @@ import type { TensorMap } from '../../formats/tensor.ts'
 
 /** Bytes of the little-endian header length at the beginning of a safetensors file. */
 const LENGTH_BYTES = 8
-/** Bytes read at once where elements are converted; all that reading needs beside the tensors themselves. */
+/** Bytes read at once when elements are converted; the only memory needed besides the tensors themselves. */
 const PIECE_BYTES = 4 * 1024 * 1024
-/** Longest single read: Node takes up to 2^31 − 1 bytes. */
+/** Longest single read: Node reads at most 2^31 − 1 bytes. */
 const READ_BYTES_MAX = 1024 ** 3
 
 /** One tensor of an open file. */
@@ -30,7 +30,7 @@ export interface FileTensor {
   readonly format: ElementFormat
   /** Its elements in float32. */
   read(): Float32Array
-  /** Reads its elements into `target`, which has their number. */
+  /** Reads its elements into `target`, which must have the same length. */
   readInto(target: Float32Array): void
   /** Calls `use` with the elements piece by piece; the piece is overwritten by the next. */
   readPieces(use: (piece: Float32Array, start: number) => void): void
@@ -45,8 +45,8 @@ export interface WeightFile {
 }
 
 /**
- * Opens a safetensors file. Elements are read when they are asked for, straight into their arrays: no copy of the file is
- * ever in memory.
+ * Opens a safetensors file. Elements are read on demand, directly into their arrays: there is never a copy of the file
+ * in memory.
  *
  * @returns tensors in the order of the data
  * @throws {SafetensorsError} when the file is damaged; a tensor that is neither F32 nor F16 nor BF16 throws when it is read
@@ -54,7 +54,7 @@ export interface WeightFile {
 export function openWeightFile(path: string): WeightFile {
   requireRegularFile(path)
   if (!existsSync(path))
-    throw new SafetensorsError(`${path} is missing: download it, or copy it from where the model is`)
+    throw new SafetensorsError(`${path} is missing: download it, or copy it from the model's source`)
   const file = openSync(path, 'r')
   try {
     const tensors = readHeader(file, path).map(
@@ -96,7 +96,7 @@ function parseHeader(file: number, size: number): readonly SafetensorsEntry[] {
   const start = readBytes(file, new Uint8Array(Math.min(LENGTH_BYTES, size)), 0)
   const stated = start.length < LENGTH_BYTES ? 0n : new DataView(start.buffer).getBigUint64(0, true)
   const wanted = BigInt(LENGTH_BYTES) + stated
-  // A length beyond the file or the limit is refused by the parser, from its first bytes alone.
+  // The parser refuses a length beyond the file or the limit from the first bytes alone.
   const head =
     wanted > BigInt(size) || wanted > BigInt(READ_BYTES_MAX) ? start : new Uint8Array(Number(wanted))
   return parseSafetensorsHeader(readBytes(file, head, 0), undefined, size).entries
@@ -107,7 +107,7 @@ function fileTensor(file: number, path: string, entry: SafetensorsEntry): FileTe
   const format = entry.dtype
   if (!isElementFormat(format)) {
     const refuse = (): never => {
-      throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are read`)
+      throw new Error(`${path}: ${name} is ${format}; only F32, F16 and BF16 weights are supported`)
     }
     return {
       name,
@@ -156,7 +156,7 @@ function readBytes(file: number, target: Uint8Array, position: number): Uint8Arr
   for (let done = 0; done < target.length; ) {
     const length = Math.min(target.length - done, READ_BYTES_MAX)
     const read = readSync(file, target, done, length, position + done)
-    if (read === 0) throw new Error('the file ended while it was read')
+    if (read === 0) throw new Error('the file ended while being read')
     done += read
   }
   return target

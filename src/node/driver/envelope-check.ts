@@ -15,7 +15,8 @@ import {
   type PeerState,
   withEarly
 } from '../../protocol/index.ts'
-import { answerBudget, authorBudget, ExcessLog, MessageBudgets } from '../network/gossip/message-budget.ts'
+import { answerBudget, authorBudget, ExcessLog } from '../network/gossip/message-budget.ts'
+import { TokenBuckets } from '../network/limits/token-bucket.ts'
 import { peerIdText } from '../storage/peer-id-text.ts'
 import type { DriverComponents } from './components.ts'
 
@@ -44,8 +45,8 @@ export class EnvelopeCheck {
   /** Authors logged in this round; each is logged once, or a faulty member could fill the log. */
   #named = new Set<string>()
   #trainers = 0
-  readonly #budgets = new MessageBudgets(() => authorBudget(this.#trainers))
-  readonly #answers = new MessageBudgets(() => answerBudget(this.#trainers))
+  readonly #budgets = new TokenBuckets(() => authorBudget(this.#trainers))
+  readonly #answers = new TokenBuckets(() => answerBudget(this.#trainers))
   readonly #excess: ExcessLog
   readonly #now: () => number
 

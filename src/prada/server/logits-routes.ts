@@ -76,9 +76,10 @@ async function sendAnswer(
   const answer = service.verify(client, body, gone.signal)
   const first = await answer.next()
   const second = first.done ? Promise.resolve(first) : answer.next()
-  // HTTP/1.1 keeps connections anyway; the header would be a good part of a short answer.
+  // Headers are a good part of a short answer. HTTP/1.1 keeps connections anyway.
   reply.raw.sendDate = false
   reply.raw.removeHeader('connection')
+  reply.removeHeader('x-request-id')
   reply.type(LOGITS_TYPE)
   // An answer of one piece ends at once and is sent with its length; a piece that takes a pass is not waited for.
   if (await endsAtOnce(second)) return reply.send(Buffer.from(first.value ?? []))

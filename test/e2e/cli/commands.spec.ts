@@ -60,7 +60,7 @@ describe('the loam command', function () {
     }
   })
 
-  it('exits with 2 for what it cannot understand', async () => {
+  it('exits with 2 on invalid arguments', async () => {
     const wrong = [
       ['nonsense'],
       ['consortium', 'nonsense'],

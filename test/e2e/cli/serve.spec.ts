@@ -113,7 +113,7 @@ describe('loam serve', function () {
     assert.match((await loam(...generate)).stderr, /^error: .*401, a key is needed/m)
   })
 
-  it('says what does not fit, and does not start', async () => {
+  it('names what is invalid, and does not start', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const { port } = server.address() as { port: number }

@@ -257,7 +257,7 @@ describe('loam train, generate and eval --choices', function () {
       [['generate', '--prompt', 'a', '--top-p', '1.5'], 2, /--top-p must be a number above 0 and at most 1/],
       [['generate', '--prompt', 'a', '--system', 'b'], 2, /--system needs --chat/],
       [['generate', '--prompt', 'a', '--chat'], 1, /has no chat template/],
-      [['generate', '--prompt', 'a', '--context', '257'], 1, /does not fit the model's 256 positions/],
+      [['generate', '--prompt', 'a', '--context', '257'], 1, /exceeds the model's 256 positions/],
       [['generate', '--prompt', 'word '.repeat(400)], 1, /leaves no room in the context of 256/],
       [['generate', '--prompt', 'a', '--adapter', path('missing')], 1, /is not a PEFT adapter folder/],
       [['generate', '--prompt', 'a', '--adapter', path('data.jsonl')], 1, /data\.jsonl is not an adapter/],

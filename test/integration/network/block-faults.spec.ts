@@ -271,7 +271,7 @@ describe('faults in the exchange of blocks', function () {
     assert(!asker.log.messages.concat(second.log.messages).some((text) => text.includes('a provider failed')))
   })
 
-  it('do not come of a greedy neighbour: who is sent away is served when it comes back as told', async () => {
+  it('are not caused by a greedy neighbour: a peer that is sent away is served when it returns as instructed', async () => {
     const blocks = blocksOf(4, MiB / 2)
     const provider = await startProvider(blocks, { requestsAtOnce: 1, retryAfterMs: 20 })
     const digests = blocks.map(({ digest }) => digest)
@@ -293,7 +293,7 @@ describe('faults in the exchange of blocks', function () {
     assert(greedy.taken() > digests.length, 'the greedy one was served too')
   })
 
-  it('do not come of a greedy neighbour on a capped line: who asks for one block at a time has a third of it', async () => {
+  it('are not caused by a greedy neighbour on a capped line: a peer that requests one block at a time gets a third of it', async () => {
     const blocks = blocksOf(4, MiB / 4)
     const provider = await startProvider(blocks, { uploadBytesPerSecond: 2 * MiB })
     const digests = blocks.map(({ digest }) => digest)
@@ -313,7 +313,7 @@ describe('faults in the exchange of blocks', function () {
     assert(takenMeanwhile >= count / 2, 'the greedy one was served too')
   })
 
-  it('do not come of a capped line: who would wait too long for its turn is told when to come back', async () => {
+  it('are not caused by a capped line: a peer that would wait too long for its turn learns when to return', async () => {
     const blocks = blocksOf(1, MiB)
     // Five seconds of this line carry two pieces: two requests are taken at once.
     const capped = await startProvider(blocks, { uploadBytesPerSecond: 64 * 1024 })

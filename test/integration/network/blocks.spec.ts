@@ -130,7 +130,7 @@ describe('the exchange of blocks', function () {
     assert.equal(received(), 3 * MiB)
   })
 
-  it('compresses between two that both want to what gets shorter, and for nobody else', async () => {
+  it('compresses what becomes shorter between two peers that both want it, and for nobody else', async () => {
     const bytes = Uint8Array.from(randomBytes(MiB), (byte, at) => (at % 2 ? byte : 60))
     const blocks = [{ digest: sha256Hex(bytes), bytes }, ...blocksOf(300_000)]
     const provider = await startPeer()
@@ -152,7 +152,7 @@ describe('the exchange of blocks', function () {
     assert(received() < 0.8 * MiB + 300_000 && received() > 0.5 * MiB + 300_000, `${received()} bytes came`)
   })
 
-  it('goes past a provider that lies, one that hangs and one that is gone', async () => {
+  it('works around a provider that lies, one that hangs and one that is gone', async () => {
     const blocks = blocksOf(MiB, 300_000, 5)
     const honest = await startProvider(blocks)
     const liar = await startPeer()
@@ -254,7 +254,7 @@ describe('the exchange of blocks', function () {
     assert(!asker.host.log.messages.some((message) => message.includes('with the wrong bytes')))
   })
 
-  it('stops when told to, and leaves nothing open', async () => {
+  it('stops on request and leaves nothing open', async () => {
     const blocks = blocksOf(1000)
     const hanging = await startPeer()
     let opened = 0

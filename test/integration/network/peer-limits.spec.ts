@@ -65,7 +65,7 @@ describe('the limits of the network', function () {
     await stopHosts()
   })
 
-  it('shuts out who sends garbage, says so once, and lets it in again', async () => {
+  it('shuts out a peer that sends garbage, logs it once, and lets it in again', async () => {
     for (let turn = 0; turn < 5; turn++) await assert.rejects(ask(hostile, 'garbage'))
     assert(isShutOut())
     await until(() => server.libp2p.getConnections(hostile.peerId).length === 0)
@@ -80,7 +80,7 @@ describe('the limits of the network', function () {
     )
   })
 
-  it('shuts out who announces frames longer than any request', async () => {
+  it('shuts out a peer that announces frames longer than any request', async () => {
     for (let turn = 0; turn < 5; turn++) {
       const stream = await open()
       stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f))
@@ -89,7 +89,7 @@ describe('the limits of the network', function () {
     await until(isShutOut)
   })
 
-  it('shuts out who sends a request that is too long for its buffer', async () => {
+  it('shuts out a peer whose request is too long for its buffer', async () => {
     for (let turn = 0; turn < 5; turn++) {
       const stream = await open()
       lpStream(stream)
@@ -131,7 +131,7 @@ describe('the limits of the network', function () {
     }
   })
 
-  it('bounds the streams of one protocol over all connections, and shuts out who goes on', async () => {
+  it('bounds the streams of one protocol over all connections, and shuts out a peer that continues', async () => {
     for (let turn = 0; !isShutOut(); turn++) {
       assert(turn < 20, 'it is never shut out')
       await Promise.allSettled(Array.from({ length: 30 }, () => open()))
@@ -139,7 +139,7 @@ describe('the limits of the network', function () {
     }
   })
 
-  it('shuts out who floods a protocol with bytes', async () => {
+  it('shuts out a peer that floods a protocol with bytes', async () => {
     await server.libp2p.handle('/loam/test-flood/1', (stream) => stream.addEventListener('message', () => {}))
     for (let turn = 0; turn < 2; turn++) {
       const stream = await open('/loam/test-flood/1')
@@ -152,7 +152,7 @@ describe('the limits of the network', function () {
     await until(isShutOut)
   })
 
-  it('shuts out who sends gossip that cannot be decoded', async () => {
+  it('shuts out a peer whose gossip cannot be decoded', async () => {
     const stream = await open(GOSSIP)
     const frames = lpStream(stream)
     for (let turn = 0; turn < 5; turn++) await frames.write(Buffer.from(`garbage ${turn}`))

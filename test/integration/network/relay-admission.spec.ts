@@ -35,7 +35,7 @@ describe('whom a relay carries', function () {
       log
     })
 
-  it('follows its file while it runs: who is added gets in, who is taken out is hung up on', async () => {
+  it('follows its file while it runs: added peers get in, removed peers are disconnected', async () => {
     const privateKey = await generateKeyPair('Ed25519')
     const newcomer = peerIdFromPrivateKey(privateKey).toString()
     const founder = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()

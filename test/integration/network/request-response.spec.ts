@@ -66,7 +66,7 @@ describe('request and response', function () {
     await stopHosts()
   })
 
-  it('ends what is under way when its host stops, however long a handler may take', async () => {
+  it('ends pending requests when its host stops, however long a handler takes', async () => {
     await serve({ timeoutMs: 54_321 })
     const asked = assert.rejects(ask('hold'))
     await until(() => held.length === 1)
@@ -143,7 +143,7 @@ describe('request and response', function () {
     await until(() => server.log.messages.some((message) => message.includes('no answer within 100 ms')))
   })
 
-  it('bounds what one peer has under way, and how often it asks', async () => {
+  it('bounds one peer’s pending requests and their rate', async () => {
     const stop = await serve()
     const first = ask('hold')
     const second = ask('hold')

@@ -99,7 +99,7 @@ describe('the openai package', function () {
         assert.equal(stopped.finish_reason, 'stop')
       })
 
-      it('makes n texts, each the text of its place', async () => {
+      it('generates n texts, each the text of its index', async () => {
         const request = { model, prompt: ['Once', 'The ship'], seed: 11, max_tokens: 6, n: 2 }
         const { choices } = await client.completions.create(request)
         assert.deepEqual(

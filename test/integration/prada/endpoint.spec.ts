@@ -98,7 +98,7 @@ describe('the endpoint', function () {
     assert.equal((await post(path, CHAT)).status, 200)
   })
 
-  it('asks for a key where there are keys, and for a host of its own where there are none', async () => {
+  it('asks for a key if keys are set, and for its own host name if not', async () => {
     const { url } = await start(tinySource(), { apiKeys: ['one', 'two'] })
     const asked = (headers: Record<string, string>) => fetch(`${url}/v1/models`, { headers })
     for (const headers of [{}, { authorization: 'Bearer three' }, { authorization: 'one' }]) {
@@ -128,7 +128,7 @@ describe('the endpoint', function () {
     )
   })
 
-  it('lets pages of other origins ask only where it is told to', async () => {
+  it('lets pages of other origins send requests only if configured', async () => {
     const origin = { origin: 'https://chat.example' }
     const preflight = () =>
       fetch(`${app.url}/v1/chat/completions`, {
@@ -168,7 +168,7 @@ describe('the endpoint', function () {
     assert.equal((await post(`${url}/v1/chat/completions`, CHAT)).status, 200)
   })
 
-  it('has room for so many requests; more wait, more still are told when to come again', async () => {
+  it('has room for a number of requests; more wait, and further ones are told when to retry', async () => {
     const limits = { requests: 1, requestsPerClient: 1, waiting: 1, waitingPerClient: 1 }
     await start(tinySource({ context: 1e6 }), { limits })
     const path = `${app.url}/v1/completions`
@@ -268,7 +268,7 @@ describe('the endpoint', function () {
     assert.match(JSON.stringify(events.at(-1)), /the server is shutting down/)
   })
 
-  it('leaves nothing behind: three hundred texts, some left in their middle', async () => {
+  it('leaves nothing behind: three hundred texts, some abandoned midway', async () => {
     const { load, grownBytes, failures } = await askShortly(300)
     assert.deepEqual(load, { sessions: 0, cachedTokens: 0, requests: 0 })
     assert.deepEqual(failures, [])

@@ -176,7 +176,7 @@ describe('a remote that fails', () => {
     await between.close()
   })
 
-  it('leaves nothing behind in the server: three hundred texts, some left in their middle', async () => {
+  it('leaves nothing behind in the server: three hundred texts, some abandoned midway', async () => {
     const service = serviceOf(tableModel(table, SIZE), { sessionsPerClient: 20 })
     const own = await listen(service)
     const transport = createHttpTransport({ url: own.url })

@@ -181,7 +181,7 @@ describe('the logits server of a member, over libp2p', function () {
     )
   })
 
-  it('says what to do where a member serves none', async () => {
+  it('says what to do if a member serves none', async () => {
     await stop()
     await assert.rejects(
       connectLogitsServer(transportOf(client), quick),

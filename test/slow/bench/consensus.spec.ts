@@ -52,7 +52,7 @@ describe('npm run bench -- consensus', () => {
     assert.match(await readFile(join(folder, 'consensus.svg'), 'utf8'), /^<svg.*20 train, 20 vote/s)
   })
 
-  it('exits with 2 for what it cannot understand', async () => {
+  it('exits with 2 on invalid arguments', async () => {
     const wrong = [
       ['--mode', 'nonsense'],
       ['--members', '0'],

@@ -4,7 +4,7 @@ import { askShortly } from '../../integration/prada/ask-shortly.ts'
 describe('the endpoint over a long time', function () {
   this.timeout(600_000)
 
-  it('leaves nothing behind: a thousand texts and some, a third of them left in their middle', async () => {
+  it('leaves nothing behind: a thousand texts, a third of them abandoned midway', async () => {
     const { load, grownBytes, failures } = await askShortly(1_020)
     assert.deepEqual(load, { sessions: 0, cachedTokens: 0, requests: 0 })
     assert.deepEqual(failures, [])

@@ -41,7 +41,7 @@ const status: StatusView = {
   memoryBytes: 123_456_789
 }
 
-describe('what loam status, peers, rounds and logs print', () => {
+describe('the output of loam status, peers, rounds and logs', () => {
   it('tells the status and every reason why a peer is not ready', () => {
     const text = statusText(status)
     assert.match(text, /ready +no: 4 of 256 members connected/)

@@ -28,40 +28,7 @@ export interface GenerateFlags extends ExecutorFlags, SamplingSettings, PradaFla
 
 /** `loam generate`: continues a text. */
 export function generateCommand(): Command {
-  const command = new Command('generate')
-    .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
-    .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
-    .requiredOption('--prompt <text>', 'text to continue; - reads it from standard input')
-    .option('--chat', "wrap the prompt in the model's chat template, as a user message")
-    .option('--system <text>', 'system message; needs --chat')
-    .option('--chat-template <file>', "Jinja template, or chatml (default: the model's own)")
-    .option(
-      '--max-tokens <n>',
-      "maximum number of new tokens (default: the model's setting, or 128)",
-      integer('--max-tokens', 1)
-    )
-    .option(
-      '--temperature <x>',
-      'sampling temperature; 0 always picks the most likely token',
-      nonNegativeNumber('--temperature')
-    )
-    .option('--top-k <n>', 'sample from the n most likely tokens only', integer('--top-k', 1))
-    .option(
-      '--top-p <p>',
-      'sample from the most likely tokens whose probabilities add up to p',
-      share('--top-p')
-    )
-    .option(
-      '--stop <text>',
-      'stop before this text; can be given several times',
-      (stop: string, all: string[] = []) => [...all, stop]
-    )
-    .option('--seed <n>', 'seed of the sampling (default: a random one)', integer('--seed', 0))
-    .option(
-      '--context <n>',
-      "maximum length of the text in tokens (default: the model's maximum)",
-      integer('--context', 2)
-    )
+  const command = textOptions(new Command('generate'))
   remoteOptions(command)
   draftOptions(command, '--remote-top-k')
   return command
@@ -101,4 +68,42 @@ Examples:
       const { runGeneration } = await import('./run-generation.ts')
       await runGeneration(flags)
     })
+}
+
+/** Adds the flags for the model, the prompt, sampling and the end of the text. */
+function textOptions(command: Command): Command {
+  return command
+    .option('--model <folder>', 'folder of the base model (default: the model that Loam ships)')
+    .option('--adapter <path>', "PEFT adapter folder, or one of Loam's safetensors files")
+    .requiredOption('--prompt <text>', 'text to continue; - reads it from standard input')
+    .option('--chat', "wrap the prompt in the model's chat template, as a user message")
+    .option('--system <text>', 'system message; needs --chat')
+    .option('--chat-template <file>', "Jinja template, or chatml (default: the model's own)")
+    .option(
+      '--max-tokens <n>',
+      "maximum number of new tokens (default: the model's setting, or 128)",
+      integer('--max-tokens', 1)
+    )
+    .option(
+      '--temperature <x>',
+      'sampling temperature; 0 always picks the most likely token',
+      nonNegativeNumber('--temperature')
+    )
+    .option('--top-k <n>', 'sample from the n most likely tokens only', integer('--top-k', 1))
+    .option(
+      '--top-p <p>',
+      'sample from the most likely tokens whose probabilities add up to p',
+      share('--top-p')
+    )
+    .option(
+      '--stop <text>',
+      'stop before this text; can be given several times',
+      (stop: string, all: string[] = []) => [...all, stop]
+    )
+    .option('--seed <n>', 'seed of the sampling (default: a random one)', integer('--seed', 0))
+    .option(
+      '--context <n>',
+      "maximum length of the text in tokens (default: the model's maximum)",
+      integer('--context', 2)
+    )
 }

@@ -110,7 +110,12 @@ function chatPrompt({ system, chatTemplate }: GenerateFlags, folder: string, pro
     ...(system === undefined ? [] : [{ role: 'system', content: system }]),
     { role: 'user', content: prompt.trimEnd() }
   ]
-  const whole = render(messages, { addGenerationPrompt: true })
+  let whole: string
+  try {
+    whole = render(messages, { addGenerationPrompt: true })
+  } catch (error) {
+    throw new Error(`the chat template of ${chatTemplate ?? folder} failed: ${(error as Error).message}`)
+  }
   if (system !== undefined && !whole.includes(system.trim()))
     printProgress('the chat template does not contain the system message verbatim: it may leave it out')
   return whole

@@ -4,11 +4,11 @@ import { ATTRIBUTE_TYPES } from './schema.ts'
 /** Values that an ONNX model carries: int64 for shapes and axes, the others for a graph's constants. */
 type InitializerValues = Float32Array | Int32Array | BigInt64Array
 
-/** The nodes and constants of an ONNX model while it is written. */
+/** The nodes and constants of an ONNX model while it is being written. */
 export interface OnnxWriter {
-  /** What operators write their ONNX form with. */
+  /** The emitter through which operators write their ONNX form. */
   readonly emitter: OnnxEmitter
-  /** The value that each graph node became. */
+  /** The ONNX value of each graph node. */
   readonly names: Map<GraphNode, string>
   readonly nodes: readonly object[]
   readonly initializers: readonly object[]
@@ -16,7 +16,7 @@ export interface OnnxWriter {
   initializer(values: InitializerValues, shape: readonly number[], dataType: number): string
 }
 
-/** A writer without nodes. */
+/** Creates an empty writer. */
 export function createOnnxWriter(): OnnxWriter {
   const names = new Map<GraphNode, string>()
   const nodes: object[] = []

@@ -7,7 +7,7 @@ import {
   sameShape
 } from '../../graph/index.ts'
 
-/** A sum whose one side is a matrix product that nobody else reads. */
+/** A sum with a matrix product as one side that nothing else reads. */
 export interface ProductInSum {
   /** MatMul of two matrices. */
   readonly product: GraphNode
@@ -28,7 +28,7 @@ export function productsInSums(graph: Graph): Map<GraphNode, ProductInSum> {
   for (const node of graph.nodes) {
     if (node.operator.name !== 'Add' || node.dtype !== 'float32') continue
     const [left, right] = node.inputs as [GraphNode, GraphNode]
-    // Where both sides are products the later one waits for the other.
+    // If both sides are products, the later one waits for the other.
     const sides = left.id < right.id ? [right, left] : [left, right]
     const product = sides.find((side) => isMatrixProduct(side) && uses.get(side) === 1)
     if (product && sameShape(product.shape, node.shape))

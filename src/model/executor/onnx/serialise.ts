@@ -5,13 +5,13 @@ import { modelType } from './schema.ts'
 
 /** ONNX operator set that the lowerings are written for. */
 const OPSET_VERSION = 23
-/** IR version that goes with that operator set. */
+/** IR version that belongs to that operator set. */
 const IR_VERSION = 11
 
 /** A graph as the bytes of an ONNX model. */
 export interface OnnxModel {
   readonly bytes: Uint8Array
-  /** For each graph output its name inside the ONNX model. */
+  /** Name of each graph output inside the ONNX model. */
   readonly outputNames: ReadonlyMap<string, string>
 }
 
@@ -55,7 +55,7 @@ function lower(node: GraphNode, { emitter, initializer }: OnnxWriter): string {
   return node.operator.onnx(node, emitter)
 }
 
-/** Gives every graph output a name: that of a value which a node of its own computes. */
+/** Gives every graph output a name: that of a value computed by a separate node. */
 function nameOutputs(graph: Graph, { emitter }: OnnxWriter): Map<string, string> {
   const names = new Map<string, string>()
   const taken = new Set<string>()

@@ -1,5 +1,5 @@
 /**
- * What can compute on this machine.
+ * Probes which executors work on this machine.
  *
  * @example
  * ```ts

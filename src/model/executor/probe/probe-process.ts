@@ -2,10 +2,10 @@ import type { DeviceName, ExecutorName } from '../choice.ts'
 import { createExecutor, requireWorking } from '../choose-executor.ts'
 import { ExecutorUnavailableError, firstLineOf, type Unavailability } from '../executor-error.ts'
 
-/** What the probe's process found. */
+/** The result of the probe process. */
 export type ProbeAnswer = { readonly works: true } | ({ readonly works: false } & Unavailability)
 
-/** Entry of the probe's process, `probe-process EXECUTOR DEVICE`: answers once. */
+/** Entry of the probe's process, `probe-process EXECUTOR DEVICE`: sends one result. */
 const [executor, device] = process.argv.slice(2) as [ExecutorName, DeviceName]
 
 async function probe(): Promise<ProbeAnswer> {

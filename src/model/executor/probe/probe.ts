@@ -8,26 +8,26 @@ import type { ProbeAnswer } from './probe-process.ts'
 /** How long an executor may take to compute a small graph, milliseconds: graphics drivers start slowly. */
 const PROBE_MS = 30_000
 
-/** Whether an executor computes on this machine, and what it lacks where it does not. */
+/** Whether an executor works on this machine, and what it lacks if it does not. */
 export interface ExecutorProbe extends ExecutorDevice, Partial<Unavailability> {
   readonly works: boolean
-  /** The npm package that computes. */
+  /** The executor's npm package. */
   readonly package: string
-  /** Its version, where it is installed. */
+  /** Its version, if it is installed. */
   readonly version?: string
 }
 
 /** How to probe. */
 export interface ProbeOptions {
-  /** Ends the probe; it is rejected. */
+  /** Ends the probe, which is then rejected. */
   readonly signal?: AbortSignal
-  /** What its process gets, in place of this one's: native code has no use for secrets. */
+  /** Environment of its process, in place of this one's: native code should not see secrets. */
   readonly environment?: NodeJS.ProcessEnv
 }
 
 /**
- * Lets an executor compute a small graph in a process of its own, so that a driver that crashes or hangs takes nothing
- * along and what it prints is not heard.
+ * Lets an executor compute a small graph in a separate process, so that a driver that crashes or hangs affects nothing
+ * else, and its output is discarded.
  *
  * @throws the signal's reason, when it aborts
  */
@@ -61,7 +61,7 @@ function ask(
     const silent = (reason: string) =>
       resolve({ works: false, reason, remedy: 'Choose another executor or device' })
     child.once('message', (answer) => resolve(answer as ProbeAnswer))
-    child.once('error', (error) => silent(`its process does not start (${error.message})`))
+    child.once('error', (error) => silent(`its process cannot be started (${error.message})`))
     child.once('exit', (code, ended) =>
       silent(late ? `it did not answer in ${PROBE_MS / 1000} s` : `its process ended (${ended ?? code})`)
     )

@@ -4,9 +4,9 @@ import { type CompiledGraph, type Executor, type Feeds, feedFor } from '../execu
 import { planSteps, runSteps, tensorOf } from './interpret.ts'
 import { type LoadedTfjs, loadTfjs, type TfjsDevice } from './load-tfjs.ts'
 
-/** How TensorFlow.js runs a graph. */
+/** Options of TensorFlow.js. */
 export interface TfjsOptions {
-  /** `wasm` if absent. Neither `wasm` nor `cpu` has more than one thread in Node.js. */
+  /** `wasm` if absent. In Node.js, `wasm` and `cpu` have only one thread. */
   readonly device?: TfjsDevice
 }
 
@@ -29,7 +29,7 @@ async function compile(loaded: LoadedTfjs, graph: Graph): Promise<CompiledGraph>
   })
   const compute = (feeds: Feeds): ReadonlyMap<string, Float32Array> => {
     const fed = new Map([...graph.inputs].map(([name, node]) => [node, feedFor(graph, feeds, name)]))
-    // What is left at the end, also where a step fails, belongs to the scope and goes with it.
+    // Tensors left at the end, even if a step fails, belong to the scope and are freed with it.
     tf.engine().startScope()
     try {
       const values = new Map(constants)
@@ -54,8 +54,8 @@ async function compile(loaded: LoadedTfjs, graph: Graph): Promise<CompiledGraph>
 let turn: Promise<unknown> = Promise.resolve()
 
 /**
- * Does `work`, which awaits nothing, while the backend is the active one: TensorFlow.js has one active backend for all its
- * users in the process, so they take turns.
+ * Runs `work`, which must not await, while the backend is active: TensorFlow.js has one active backend per process, so
+ * its users take turns.
  */
 function withBackend<Result>({ tf, backend }: LoadedTfjs, work: () => Result): Promise<Result> {
   const result = turn.then(async () => {

@@ -5,7 +5,7 @@ import type { FeedValue } from '../executor.ts'
 import type { Tfjs } from './load-tfjs.ts'
 import { lowerings } from './lowerings/index.ts'
 
-/** One node, how it is computed, and the values that nobody needs after it. */
+/** A node, how it is computed, and the values that are not needed after it. */
 export interface Step {
   readonly node: GraphNode
   readonly compute: (tf: Tfjs, inputs: readonly Tensor[]) => Tensor
@@ -15,7 +15,7 @@ export interface Step {
 /**
  * The steps that compute a graph, in order.
  *
- * @throws {Error} when TensorFlow.js knows an operator neither by itself nor by its parts
+ * @throws {Error} when TensorFlow.js supports neither an operator nor its decomposition
  */
 export function planSteps(graph: Graph): readonly Step[] {
   const lastUse = new Map<GraphNode, GraphNode>()
@@ -37,7 +37,7 @@ export function planSteps(graph: Graph): readonly Step[] {
 /**
  * Runs the steps; every value is freed after its last use, except the graph's outputs and constants.
  *
- * @param values inputs and constants at first, then the outputs too
+ * @param values initially inputs and constants, later also the outputs
  */
 export function runSteps(tf: Tfjs, steps: readonly Step[], values: Map<GraphNode, Tensor>): void {
   for (const { node, compute, released } of steps) {
@@ -55,7 +55,7 @@ export function runSteps(tf: Tfjs, steps: readonly Step[], values: Map<GraphNode
 
 /** A tensor with the given elements, row-major. */
 export function tensorOf(tf: Tfjs, values: FeedValue, shape: readonly number[]): Tensor {
-  // TensorFlow.js has neither float16 nor uint8: they are widened when they are fed.
+  // TensorFlow.js has neither float16 nor uint8: they are widened when fed.
   if (values instanceof Uint16Array)
     return tf.tensor(Float32Array.from(values, float16ToFloat32), [...shape], 'float32')
   if (values instanceof Uint8Array) return tf.tensor(Int32Array.from(values), [...shape], 'int32')
@@ -67,7 +67,7 @@ function computationOf(node: GraphNode): Step['compute'] {
   return lowering ? (tf, inputs) => lowering(tf, node, inputs) : takenApart(node)
 }
 
-/** A node computed by the graph of its parts. */
+/** A node computed through its decomposition. */
 function takenApart(node: GraphNode): Step['compute'] {
   const { operator } = node
   if (!operator.decompose) throw new Error(`the operator is not implemented for tfjs: ${operator.name}`)
@@ -79,7 +79,7 @@ function takenApart(node: GraphNode): Step['compute'] {
   return (tf, given) => {
     const values = new Map<GraphNode, Tensor>()
     for (const part of graph.nodes) if (part.values) values.set(part, tensorOf(tf, part.values, part.shape))
-    // The parts free what they are given; the node's inputs are not theirs.
+    // The decomposition frees its inputs; the node's inputs must not be freed.
     for (const [index, input] of inputs.entries()) values.set(input, tf.clone(given[index]!))
     runSteps(tf, steps, values)
     return values.get(y)!

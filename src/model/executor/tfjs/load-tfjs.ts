@@ -9,14 +9,14 @@ export type Tfjs = typeof import('@tensorflow/tfjs-core')
 /** Devices that TensorFlow.js can compute on. */
 export type TfjsDevice = Extract<DeviceName, 'cuda' | 'native' | 'wasm' | 'cpu'>
 
-/** TensorFlow.js with one of its backends made ready. */
+/** TensorFlow.js with one of its backends initialised. */
 export interface LoadedTfjs {
   readonly tf: Tfjs
-  /** Name under which the backend is registered. */
+  /** Name of the registered backend. */
   readonly backend: string
 }
 
-/** The package of each device. Those that bring TensorFlow's own library download it when they are set up. */
+/** The package of each device. Those with TensorFlow's native library download it when they are installed. */
 const PACKAGES = {
   cuda: '@tensorflow/tfjs-node-gpu',
   native: '@tensorflow/tfjs-node',
@@ -29,7 +29,7 @@ const loading = new Map<TfjsDevice, Promise<LoadedTfjs>>()
 /**
  * TensorFlow.js on a device.
  *
- * @throws {ExecutorUnavailableError} when its package is missing or does not load
+ * @throws {ExecutorUnavailableError} when its package is missing or cannot be loaded
  */
 export function loadTfjs(device: TfjsDevice): Promise<LoadedTfjs> {
   const known = loading.get(device)
@@ -54,7 +54,7 @@ async function loadBundled(device: 'wasm' | 'cpu'): Promise<LoadedTfjs> {
   let tf: Tfjs
   try {
     tf = await import('@tensorflow/tfjs-core')
-    // Without it every operator looks for NaN in its inputs, and a note on the console advertises tfjs-node.
+    // Without it, every operator checks its inputs for NaN, and a message on the console advertises tfjs-node.
     tf.enableProdMode()
     if (device === 'cpu') await import('@tensorflow/tfjs-backend-cpu')
     else {
@@ -84,6 +84,6 @@ function unavailable(device: TfjsDevice, cause: unknown): ExecutorUnavailableErr
 }
 
 async function ready(tf: Tfjs, device: TfjsDevice, backend: string): Promise<LoadedTfjs> {
-  if (!(await tf.setBackend(backend))) throw unavailable(device, new Error('its backend does not start'))
+  if (!(await tf.setBackend(backend))) throw unavailable(device, new Error('its backend cannot be started'))
   return { tf, backend }
 }

@@ -15,7 +15,10 @@ export const TOWER_PREFIX = 'model.language_model.'
 
 const towerSchema = z.looseObject({
   model_type: z.string(),
-  text_config: z.looseObject({ model_type: z.string().nullish() }),
+  text_config: z.looseObject({
+    model_type: z.string().nullish(),
+    tie_word_embeddings: z.boolean().nullish()
+  }),
   vocab_size: count.nullish(),
   tie_word_embeddings: z.boolean().nullish(),
   bos_token_id: tokenId,
@@ -55,8 +58,8 @@ export function textTowerOf(json: unknown, modelType: string): TextTower | undef
       ...fallback('eos_token_id'),
       ...text,
       model_type: text.model_type ?? textType,
-      // Of the larger model, which ties unless it says otherwise.
-      tie_word_embeddings: raw.tie_word_embeddings ?? true
+      // Of the larger model, which ties unless either says otherwise.
+      tie_word_embeddings: raw.tie_word_embeddings ?? text.tie_word_embeddings ?? true
     }
   }
 }

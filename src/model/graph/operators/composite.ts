@@ -108,8 +108,8 @@ export type GradientRule = (
 ) => readonly (GraphNode | undefined)[]
 
 /**
- * `value`, with a gradient rule of its own in place of the one that its nodes would give: for a formula whose gradient
- * has a cheaper closed form. The gradient flows to `sources` only.
+ * `value` with a custom gradient rule in place of the one that its nodes would give, for a formula whose gradient has a
+ * cheaper closed form. The gradient flows to `sources` only.
  */
 export function withGradient(value: GraphNode, sources: readonly GraphNode[], rule: GradientRule): GraphNode {
   const operator: Operator = {

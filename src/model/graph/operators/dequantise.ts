@@ -62,7 +62,7 @@ function columnsOf(packed: GraphNode, bits: number): number {
   return (packed.shape[1]! * 8) / bits
 }
 
-/** Low and high halves of bytes, beside each other: [rows, bytes] to [rows, bytes, 2]. */
+/** Low and high halves of bytes, next to each other: [rows, bytes] to [rows, bytes, 2]. */
 function halves(bytes: GraphNode): GraphNode {
   const { builder, shape } = bytes
   const high = cast(cast(multiply(bytes, builder.scalar(1 / 16)), 'int32'), 'float32')

@@ -35,8 +35,8 @@ export const gatherOperators = {
       return { shape: base!.shape, dtype: base!.dtype }
     },
     gradient: (node, dy) => [dy, undefined, gatherRows(dy, node.inputs[1]!)],
-    // ScatterElements walks its updates in order, so that equal indices add up alike whatever the number of threads;
-    // ScatterND is free to race.
+    // ScatterElements walks its updates in order, so that equal indices add up in the same order with any number of
+    // threads; ScatterND is free to race.
     onnx: (node, emitter) => {
       const [base, indices, rows] = node.inputs as [GraphNode, GraphNode, GraphNode]
       const column = emitter.node('Reshape', [
@@ -102,12 +102,12 @@ export function gatherRows(table: GraphNode, indices: GraphNode): GraphNode {
   return table.builder.apply(gatherOperators.Gather, [table, indices])
 }
 
-/** `base` with `rows` added at the places `indices` of axis 0; equal indices add up in order. */
+/** `base` with `rows` added at positions `indices` of axis 0; equal indices add up in order. */
 export function scatterAddRows(base: GraphNode, indices: GraphNode, rows: GraphNode): GraphNode {
   return base.builder.apply(gatherOperators.ScatterAddRows, [base, indices, rows])
 }
 
-/** From each row of the last axis of `x`, the element that `indices` names. */
+/** The element at `indices` of each row along the last axis of `x`. */
 export function gatherElements(x: GraphNode, indices: GraphNode): GraphNode {
   return x.builder.apply(gatherOperators.GatherElements, [x, indices])
 }

@@ -1,5 +1,5 @@
 /**
- * The operators, a file a family; each has its shape rule, its gradient rule and its ONNX form.
+ * The operators, one file per family; each has a shape rule, a gradient rule and an ONNX form.
  *
  * @example
  * ```ts
@@ -17,7 +17,7 @@ import { normalisationOperators } from './normalisation.ts'
 import { orderingOperators } from './ordering.ts'
 import { reductionOperators } from './reduction.ts'
 
-/** Every operator by name: what an executor has to know. */
+/** Every operator by name, which an executor must support. */
 export const operators: Readonly<Record<string, Operator>> = {
   ...elementwiseOperators,
   ...reductionOperators,

@@ -24,8 +24,8 @@ export const orderingOperators = {
 } satisfies Record<string, Operator>
 
 /**
- * `x` itself, computed only when all `triggers` have been. It is a value of its own: what is computed from it is neither
- * shared with what is computed from `x`, nor begun before the triggers are there. Gradients flow to `x` only.
+ * `x` itself, computed only after all `triggers`. It is a distinct value: what is computed from it is neither shared
+ * with what is computed from `x`, nor started before the triggers are available. Gradients flow to `x` only.
  */
 export function after(x: GraphNode, triggers: readonly GraphNode[]): GraphNode {
   return triggers.length === 0 ? x : x.builder.apply(orderingOperators.After, [x, ...triggers])

@@ -1,12 +1,12 @@
-/** What Python counts as white space in `str.strip()`; JavaScript's `trim` takes other characters. */
+/** White space according to Python's `str.strip()`; JavaScript's `trim` uses a different set. */
 const WHITE_SPACE =
   '\t\n\u000b\f\r\u001c\u001d\u001e\u001f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'
 
 type Method = (text: string, ...values: readonly unknown[]) => unknown
 
 /**
- * Methods of Python's strings, for templates: those that `@huggingface/jinja` does not have, and those whose argument it
- * passes over.
+ * Methods of Python's strings, for templates: those that `@huggingface/jinja` lacks, and those whose argument it
+ * ignores.
  */
 export const PYTHON_STRING_METHODS: Readonly<Record<string, Method>> = {
   strip: (text, characters) => stripRight(stripLeft(text, characters), characters),

@@ -47,15 +47,15 @@ const CODES: Readonly<Record<string, (date: Date) => string>> = {
 }
 
 /**
- * A date as Python's `strftime` writes it, in UTC and in English wherever it runs. `%-d` and the like leave out leading
+ * A date as Python's `strftime` writes it, in UTC and in English on every machine. `%-d` and the like leave out leading
  * zeros, as on Linux.
  *
- * @throws {Error} for a code that is not known
+ * @throws {Error} for an unknown code
  */
 export function strftime(date: Date, format: string): string {
   return format.replace(/%(-?)([\s\S]?)/g, (whole, bare: string, code: string) => {
     const write = CODES[code]
-    if (write === undefined) throw new Error(`the date format ${whole} is not known`)
+    if (write === undefined) throw new Error(`unknown date format ${whole}`)
     return bare === '' ? write(date) : write(date).replace(/^0+(?=\d)/, '')
   })
 }

@@ -2,7 +2,7 @@ import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
 import { PYTHON_STRING_METHODS } from './python-strings.ts'
 import { strftime } from './strftime.ts'
 
-/** A value of a template, as the library holds it. */
+/** A value of a template in the library's representation. */
 interface Value {
   readonly type: string
   readonly value: unknown
@@ -13,7 +13,7 @@ interface Scope {
   set(name: string, value: unknown): Value
 }
 
-/** The library's interpreter; its own types lead nowhere under Node's rules of resolution. */
+/** The library's interpreter; its own types cannot be resolved under Node's rules. */
 interface Engine {
   run(program: unknown): Value
   evaluate(node: Node | undefined, scope: Scope): Value
@@ -21,7 +21,7 @@ interface Engine {
 const BaseInterpreter = Interpreter as unknown as new (scope: Scope) => Engine
 const newScope = (): Scope => new Environment() as unknown as Scope
 
-/** The parts of the library's syntax tree that are looked at. */
+/** The parts of the library's syntax tree used here. */
 interface Node {
   readonly type: string
   readonly value?: unknown
@@ -37,8 +37,8 @@ interface Node {
 /** A compiled template. */
 export interface JinjaTemplate {
   /**
-   * @param now what `strftime_now` writes
-   * @throws {Error} what the template raises, or that it does what cannot be done
+   * @param now the time for `strftime_now`
+   * @throws {Error} raised by the template, or for an invalid operation in it
    */
   render(variables: Readonly<Record<string, unknown>>, now: () => Date): string
 }
@@ -47,7 +47,7 @@ export interface JinjaTemplate {
  * Compiles a Jinja template as Hugging Face's libraries do: blocks trimmed, `{% generation %}` without effect on the text.
  * On top of `@huggingface/jinja` it has Python's string methods with their arguments, and dates in UTC and English.
  *
- * @throws {Error} when the source is no Jinja
+ * @throws {Error} when the source is not valid Jinja
  */
 export function compileJinja(source: string): JinjaTemplate {
   const plain = source
@@ -114,7 +114,7 @@ function stringCall(
   return { object: operand!, method, args: filter!.type === 'CallExpression' ? (filter!.args ?? []) : [] }
 }
 
-/** Filters that are Python's methods by another name, or the same. */
+/** Filters that correspond to Python's methods. */
 const FILTERS: Readonly<Record<string, string>> = { trim: 'strip', capitalize: 'capitalize' }
 const NAMED_ARGUMENTS: ReadonlySet<string> = new Set([
   'KeywordArgumentExpression',

@@ -4,13 +4,23 @@ export interface RateLimit {
   readonly burst: number
 }
 
-/** Token buckets by key (a peer); a key that has been quiet long enough to be full again is forgotten. */
-export class TokenBuckets {
-  readonly #limit: RateLimit
-  readonly #buckets = new Map<string, { tokens: number; at: number }>()
+/** Maximum number of remembered keys; the least recently used one is forgotten first. */
+const KEYS_MAX = 65_536
+/** Fractions add up inexactly: this part of a token may be missing. */
+const ROUNDING = 0.001
 
-  constructor(limit: RateLimit) {
-    this.#limit = limit
+/**
+ * Token buckets by key (a peer, or an author of messages). A key that has been quiet long enough for its bucket to be full
+ * again is forgotten.
+ */
+export class TokenBuckets {
+  readonly #limit: () => RateLimit
+  /** The filled share of each bucket, 0 to 1, since the limit may change; ordered by last use. */
+  readonly #buckets = new Map<string, { share: number; at: number }>()
+
+  /** @param limit of all buckets; a function if it changes over time, as with the size of the consortium */
+  constructor(limit: RateLimit | (() => RateLimit)) {
+    this.#limit = typeof limit === 'function' ? limit : () => limit
   }
 
   /**
@@ -20,14 +30,15 @@ export class TokenBuckets {
    * @returns whether there were enough
    */
   take(key: string, now: number, count = 1): boolean {
-    const { perSecond, burst } = this.#limit
-    const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now }
-    const tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)
+    const { perSecond, burst } = this.#limit()
+    const bucket = this.#buckets.get(key) ?? { share: 1, at: now }
+    const share = Math.min(1, bucket.share + ((now - bucket.at) / 1_000) * (perSecond / burst))
+    const isEnough = share * burst > count - ROUNDING
     // Deleted and set again to keep the map ordered by last use.
     this.#buckets.delete(key)
-    this.#buckets.set(key, { tokens: tokens >= count ? tokens - count : tokens, at: now })
-    this.#forgetQuiet(now)
-    return tokens >= count
+    this.#forgetFull(now, (1_000 * burst) / perSecond)
+    this.#buckets.set(key, { share: isEnough ? Math.max(0, share - count / burst) : share, at: now })
+    return isEnough
   }
 
   /** Number of remembered keys. */
@@ -35,10 +46,9 @@ export class TokenBuckets {
     return this.#buckets.size
   }
 
-  #forgetQuiet(now: number): void {
-    const secondsToFill = this.#limit.burst / this.#limit.perSecond
+  #forgetFull(now: number, fillMs: number): void {
     for (const [key, { at }] of this.#buckets) {
-      if (now - at < secondsToFill * 1000) return
+      if (now - at < fillMs && this.#buckets.size < KEYS_MAX) return
       this.#buckets.delete(key)
     }
   }

@@ -23,7 +23,7 @@ describe('npm run lab -- experiment and npm run lab -- scale', function () {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('compare every rule, tell exact ones from others, and make no run twice', async () => {
+  it('compare every rule, distinguish exact ones from others, and repeat no run', async () => {
     const args = ['--quick', '--rounds', '1', '--only', 'rules', '--out', folder, '--json']
     const { stdout } = await script('experiment', ...args)
     const { rows, files } = JSON.parse(stdout) as { rows: SummaryRow[]; files: string[] }

@@ -120,7 +120,7 @@ describe('the merge kernel', () => {
     }
   })
 
-  it('refuses a B that does not fit, and a factor beyond any memory', () => {
+  it('refuses a B of the wrong size, and a factor larger than any memory', () => {
     kernel.load(new Float32Array(6), 2, 3)
     const rows = new Float32Array(9)
     assert.throws(() => kernel.addRows(rows, rows, new Float32Array(4)), /do not fit/)

@@ -74,7 +74,7 @@ describe('SVD', () => {
     )
   })
 
-  it('knows the singular values of a matrix that is made of them', () => {
+  it('recovers the singular values from which a matrix was built', () => {
     const made = { rows: 3, columns: 2, data: Float64Array.of(0, 4, 0, 3, 0, 0) }
     assert.deepEqual([...jacobiSvd(made).sigma], [4, 3])
     assert.deepEqual([...jacobiSvd({ rows: 2, columns: 2, data: new Float64Array(4) }).sigma], [0, 0])

@@ -57,7 +57,7 @@ describe('a peer’s adapter file', () => {
     assert.deepEqual(metadata, { rank: String(samplePair.rank), alpha: '2.5', samples: '12' })
   })
 
-  it('refuses metadata that is missing or does not fit', () => {
+  it('refuses missing or inconsistent metadata', () => {
     const { tensors, metadata } = decodeSafetensors(
       encodeAdapterFile({ adapter: { pairs: [samplePair] }, samples: 12 })
     )

@@ -68,7 +68,7 @@ describe('adapters that other programs saved', () => {
     assert.throws(() => decodePeftFolder(PLAIN, names), /two adapters, a and b/)
   })
 
-  it('are refused where they hold no factors, or no numbers', () => {
+  it('are refused if they contain no factors, or values that are not finite', () => {
     assert.throws(() => decodePeftFolder(PLAIN, encodeSafetensors(new Map())), /contains no factors.*ZeRO-3/)
     for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
       const [first, ...others] = ADAPTER.pairs

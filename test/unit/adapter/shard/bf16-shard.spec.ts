@@ -22,7 +22,7 @@ describe('a bfloat16 shard', () => {
     )
   })
 
-  it('stays as it is when it is sent again', () => {
+  it('is unchanged when it is sent again', () => {
     fc.assert(
       fc.property(anyPair, (pair) => {
         const shard = shardFromPair(pair, 'bf16')

@@ -39,7 +39,7 @@ function sum(...terms: readonly (readonly [LoraAdapter, number])[]): LoraPair {
 }
 
 describe('error feedback', () => {
-  it('sends float32 as it is, and owes nothing', () => {
+  it('sends float32 unchanged, without a residual', () => {
     const adapter = trained(1)
     const sent = sendAdapter(adapter, 'f32', trained(2))
     assert.equal(sent.adapter, adapter)

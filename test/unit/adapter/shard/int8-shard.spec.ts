@@ -27,7 +27,7 @@ describe('an int8 shard', () => {
     )
   })
 
-  it('stays as it is once it is made: shards of the same levels have the same bits', () => {
+  it('is stable: shards of the same levels have the same bits', () => {
     fc.assert(
       fc.property(pairsOf(finiteFloat), (pair) => {
         const first = shardFromPair(pair, 'int8')

@@ -79,7 +79,7 @@ describe('a shard', () => {
     assert.deepEqual(blockLengths(BLOCK_BYTES_MAX), [BLOCK_BYTES_MAX])
   })
 
-  it('is refused with NaN or infinity, with missing bytes, and with numbers that are no counts', () => {
+  it('is refused with NaN or infinity, with missing bytes, and with invalid counts', () => {
     const pair = {
       module: 'm',
       rank: 1,

@@ -225,7 +225,7 @@ describe('the FLoRA stack', () => {
     assert(!stackAdapters([member(1e39, 0)]).finite)
   })
 
-  it('refuses an author twice, an empty cut and shapes that differ', () => {
+  it('refuses a repeated author, an empty cut and shapes that differ', () => {
     const member = (author: number, b: number[]) => ({
       author: Uint8Array.of(author),
       samples: 1,

@@ -27,7 +27,7 @@ const hostile = 'a\u001b]0;owned\u0007\r\u009b2J\u007f\u202eb'
 const shown = 'a\\u001b]0;owned\\u0007\\u000d\\u009b2J\\u007f\\u202eb'
 
 describe('what is printed for people', () => {
-  it('escapes what would steer the terminal', () => {
+  it('escapes what would control the terminal', () => {
     assert.equal(
       written(() => printResult({}, {}, () => hostile)),
       `${shown}\n`

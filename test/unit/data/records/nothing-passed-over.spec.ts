@@ -10,7 +10,7 @@ const lines = (...records: unknown[]): string =>
 const QUESTION = { role: 'user', content: 'Is the tide in?' }
 const ANSWER = { role: 'assistant', content: 'It is out.' }
 
-describe('data, of which nothing is passed over in silence', () => {
+describe('data, of which nothing is ignored silently', () => {
   let folder: string
   const path = (name: string): string => join(folder, name)
   const put = async (name: string, contents: string | Uint8Array): Promise<string> => {
@@ -138,6 +138,16 @@ describe('data, of which nothing is passed over in silence', () => {
       { messages: [QUESTION, { ...ANSWER, weight: 0.5 }] },
       /"messages\.1\.weight": 0\.5 is not supported/
     )
+    const lossless = await messagesOf({ messages: [QUESTION, { ...ANSWER, loss: false }, QUESTION, ANSWER] })
+    assert.equal(lossless.messages[1]!.isLearned, false)
+    await refused(
+      { messages: [QUESTION, { ...ANSWER, mask: true }] },
+      /"messages\.1\.mask": is not supported.*"weight": 0/
+    )
+    await refused(
+      { messages: [QUESTION, { ...ANSWER, role: 'Assistant' }] },
+      /its roles are "user", "Assistant", and the role of an answer is "assistant"/
+    )
     const kto = lines(
       { prompt: 'a', completion: 'bad', label: false },
       { prompt: 'a', completion: 'good', label: true }
@@ -168,7 +178,7 @@ describe('data, of which nothing is passed over in silence', () => {
     await refused({ prompt: 'a', chosen: 'b', rejected: 'c' }, /preference pair/)
   })
 
-  it('asks where two formats fit, unless the text is the rest of the record', async () => {
+  it('asks if two formats match, unless the text is the rest of the record', async () => {
     const alpaca = { instruction: 'Name a fish.', output: 'Cod.' }
     const written = await read('a.jsonl', lines({ ...alpaca, text: 'Q: Name a fish.\nA: Cod.' }))
     assert.equal(written.format, 'alpaca')
@@ -183,7 +193,7 @@ describe('data, of which nothing is passed over in silence', () => {
     )
   })
 
-  it('names all bad records at once, and passes over as many as may be', async () => {
+  it('names all bad records at once, and skips as many as allowed', async () => {
     const bad = `${lines({ text: 'a' }, { text: '' })}{"text":\n${lines({ text: 'b' }, { text: '' }, 7)}`
     await assert.rejects(read('a.jsonl', bad), (error: Error) => {
       assert.match(error.message, /^4 of 6 records are invalid: .*--skip-bad 4/)
@@ -196,7 +206,7 @@ describe('data, of which nothing is passed over in silence', () => {
     await assert.rejects(read('c.jsonl', bad, { skipBad: 3 }), /4 of 6 records are invalid; 3 may be skipped/)
   })
 
-  it('leaves descriptions, other splits and unread formats of a folder out, and names them', async () => {
+  it('leaves out a folder’s descriptions, other splits and unsupported formats, and names them', async () => {
     await mkdir(path('data'))
     for (const name of [
       'README.md',
@@ -263,7 +273,7 @@ describe('data, of which nothing is passed over in silence', () => {
     }
   })
 
-  it('reads what is packed, and names what is cut off or no gzip', async () => {
+  it('reads compressed files, and names truncated ones and those that are not gzip', async () => {
     const packed = gzipSync(lines({ text: 'one' }))
     assert.equal((await read('a.jsonl.gz', packed)).examples.length, 1)
     assert.equal((await read('a.csv.gz', gzipSync('text\none\n'))).examples.length, 1)
@@ -271,7 +281,7 @@ describe('data, of which nothing is passed over in silence', () => {
     await assert.rejects(read('c.jsonl.gz', 'plain'), /c\.jsonl\.gz is not a gzip file/)
   })
 
-  it('divides a CSV as its header does, and names faults by their line', async () => {
+  it('splits a CSV by the delimiter of its header, and names faults by line', async () => {
     const semicolons = await read('a.csv', 'text;label\n"eins; zwei";a\ndrei, vier;b\n')
     assert.deepEqual(
       semicolons.examples.map(({ content }) => content.kind === 'text' && content.text),

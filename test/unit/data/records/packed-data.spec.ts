@@ -197,7 +197,7 @@ describe('packed data and Parquet', () => {
     await refused('c.jsonl', line(messages), /write it as "messages"/)
   })
 
-  it('tells all reasons where no record fits, however many may be passed over', async () => {
+  it('lists all reasons if every record is invalid, however many may be skipped', async () => {
     const file = await put('a.jsonl', '{"a":1}\n{"a":2}\n')
     await assert.rejects(readExamples(file, { skipBad: 10 }), /2 of 2 records are invalid: .*correct them/s)
   })

@@ -22,7 +22,7 @@ describe('data/records', () => {
   })
   afterEach(() => rm(folder, { recursive: true, force: true }))
 
-  it('tells text, Alpaca, Dolly, ShareGPT, chat messages and completions by their keys', async () => {
+  it('distinguishes text, Alpaca, Dolly, ShareGPT, chat messages and completions by their keys', async () => {
     const text = await put('a.jsonl', lines({ text: 'One.' }, { text: 'Two.', more: 1 }))
     assert.deepEqual(await contents(text), [
       { kind: 'text', text: 'One.' },
@@ -104,7 +104,7 @@ describe('data/records', () => {
     assert.equal((await readExamples(lone)).examples.length, 1)
   })
 
-  it("puts any record into a template of one's own", async () => {
+  it('renders any record with a user-defined template', async () => {
     const file = await put('a.jsonl', lines({ question: 'Why?', answer: 'Because {so}.', n: 3, gone: null }))
     const template = { prompt: 'Q{{{n}}}: {question}{gone}\nA:', completion: ' {answer}' }
     assert.deepEqual(await contents(file, { template }), [
@@ -117,7 +117,7 @@ describe('data/records', () => {
     await assert.rejects(contents(file, { template: { text: '{gone}' } }), /a\.jsonl:1: has no text/)
   })
 
-  it('names file and line of what does not fit', async () => {
+  it('names file and line of invalid records', async () => {
     const refused: [string, string, RegExp, ReadExamplesOptions?][] = [
       ['a.jsonl', '{"text":"a"}\n\n{"text":\n', /a\.jsonl:3: not valid JSON/],
       ['b.jsonl', '{"text":"a"}\n{"text":7}\n', /b\.jsonl:2: as text, "text":/],

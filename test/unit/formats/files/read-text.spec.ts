@@ -35,7 +35,7 @@ describe('text files', () => {
     )
   })
 
-  it('that stand in for another file are named with the cure', () => {
+  it('that replace the intended file are reported with the remedy', () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n'
     assert.throws(() => readJsonObject(write(pointer)), /file\.json is a Git LFS pointer.*git lfs pull/)
     assert.throws(

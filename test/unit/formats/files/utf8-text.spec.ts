@@ -37,7 +37,7 @@ describe('UTF-8 text', () => {
     )
   })
 
-  it('names the line of the first byte that is none, and what may cure it', async () => {
+  it('names the line of the first invalid byte, and a possible remedy', async () => {
     const latin1 = bytesOf('one\nzwei \u00fc\ndrei ', 0xfc, '\nvier')
     const named = /^TextEncodingError: notes\.txt:3: is not UTF-8 text: .*iconv/
     assert.throws(() => decodeUtf8(latin1, 'notes.txt'), named)
@@ -46,7 +46,7 @@ describe('UTF-8 text', () => {
       await assert.rejects(streamed(latin1, [size]), /^TextEncodingError: a:3: is not UTF-8/)
   })
 
-  it('tells UTF-16 from it, with a mark or without', async () => {
+  it('detects UTF-16, with or without a byte order mark', async () => {
     const utf16 = Buffer.from('{"text": "a"}', 'utf16le')
     const swapped = Buffer.from(utf16).swap16()
     for (const bytes of [utf16, swapped, bytesOf(0xff, 0xfe, 0x61, 0), bytesOf(0xfe, 0xff, 0, 0x61)]) {
@@ -55,7 +55,7 @@ describe('UTF-8 text', () => {
     }
   })
 
-  it('tells a text that ends within a character', async () => {
+  it('detects a text that ends inside a character', async () => {
     const cut = Buffer.from('a\n\u20ac').subarray(0, 4)
     assert.throws(() => decodeUtf8(cut, 'a'), /a:2: is not UTF-8/)
     await assert.rejects(streamed(cut, [64]), (error: Error) => {

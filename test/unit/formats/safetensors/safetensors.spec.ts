@@ -102,12 +102,12 @@ describe('safetensors', () => {
     ['bad UTF-8', fileOf(Uint8Array.of(0x22, 0xff, 0x22)), /not JSON/],
     ['an array', fileOf('[]'), /not a JSON object/],
     [
-      'a key twice',
+      'a repeated key',
       fileOf(`{"a":${entry(0, 4, '[1]')},"\\u0061" :${entry(0, 4, '[1]')}}`, four),
       /"a" is repeated/
     ],
     [
-      'an inner key twice',
+      'a repeated inner key',
       fileOf(`{"a":{"dtype":"F16",${entry(0, 4, '[1]').slice(1)}}`, four),
       /"dtype" is repeated/
     ],
@@ -126,7 +126,7 @@ describe('safetensors', () => {
     ['overlap', fileOf(`{"a":${entry(0, 4, '[1]')},"b":${entry(0, 4, '[1]')}}`, four), /overlaps/],
     ['a hole', fileOf(`{"a":${entry(4, 8, '[1]')}}`, new Uint8Array(8)), /4 bytes before "a"/],
     ['trailing bytes', fileOf(`{"a":${entry(0, 4, '[1]')}}`, new Uint8Array(5)), /1 bytes at the end/],
-    ['metadata that is no string', fileOf('{"__metadata__":{"rank":8}}'), /"rank" is not a string/]
+    ['metadata that is not a string', fileOf('{"__metadata__":{"rank":8}}'), /"rank" is not a string/]
   ]
   for (const [what, file, message] of refused) {
     it(`refuses ${what}`, () => {
@@ -165,7 +165,7 @@ describe('safetensors', () => {
     )
   })
 
-  it('refuses to write a shape that does not fit', () => {
+  it('refuses to write a shape that does not match the data', () => {
     assert.throws(
       () => encodeSafetensors(new Map([['w', { shape: [2, 2], data: new Float32Array(3) }]])),
       SafetensorsError

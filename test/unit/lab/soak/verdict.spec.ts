@@ -27,7 +27,7 @@ const grown = (...peers: TenthHoldings[][]) =>
     .map(({ what, peer }) => [what, peer])
 
 describe('the verdict of a soak', () => {
-  it('passes what is flat, whatever the first tenth was, and seals that grow', () => {
+  it('accepts flat series, whatever the first tenth was, and growing seals', () => {
     assert.deepEqual(grown(tenths(), tenths({}, { memory: 1, boundedDisk: 1 })), [])
     assert.deepEqual(grown(tenths({ seals: 1e9, heap: 90e6 })), [])
   })

@@ -105,16 +105,19 @@ describe('base model folder', () => {
     assert.throws(() => loadBaseModel(folder), /names \.\.\/secret.safetensors/)
   })
 
-  it('says what does not fit', () => {
+  it('names what is invalid', () => {
     save()
     edit('config.json', (json) => ({ ...json, intermediate_size: 25 }))
     assert.throws(
       () => loadBaseModel(folder),
-      /gate_proj.weight has shape \[24,16\], config.json asks for \[25,16\]/
+      /gate_proj.weight has shape \[24,16\], but config.json specifies \[25,16\]/
     )
     save()
     edit('config.json', (json) => ({ ...json, tie_word_embeddings: false }))
-    assert.throws(() => loadBaseModel(folder), /lm_head.weight is missing, config.json asks for \[29,16\]/)
+    assert.throws(
+      () => loadBaseModel(folder),
+      /lm_head.weight is missing, but config.json specifies \[29,16\]/
+    )
     save()
     edit('config.json', (json) => ({ ...json, vocab_size: 3 }))
     assert.throws(() => loadBaseModel(folder), /ids up to 11, but config.json, vocab_size is 3/)
@@ -122,7 +125,7 @@ describe('base model folder', () => {
     edit('tokenizer_config.json', (json) => ({ ...json, bos_token: '<none>' }))
     assert.throws(() => loadBaseModel(folder), /bos_token <none>/)
     writeFileSync(join(folder, 'adapter_config.json'), '{}')
-    assert.throws(() => loadBaseModel(folder), /holds a base model and adapter_config\.json.*--adapter/)
+    assert.throws(() => loadBaseModel(folder), /contains a base model and adapter_config\.json.*--adapter/)
     rmSync(join(folder, 'adapter_config.json'))
     writeFileSync(join(folder, 'tokenizer.json'), '{')
     assert.throws(() => loadBaseModel(folder), /tokenizer.json is not JSON/)
@@ -130,7 +133,7 @@ describe('base model folder', () => {
     assert.throws(() => loadBaseModel(folder), /config.json must contain one JSON object/)
   })
 
-  it('is not written with weights that do not fit', () => {
+  it('is not written with weights of other shapes', () => {
     const cut = new Map(weights)
     cut.delete('model.norm.weight')
     const options = { config: TINY_CONFIG, weights: cut, tokenizerJson: {}, tokenizerConfigJson: {} }

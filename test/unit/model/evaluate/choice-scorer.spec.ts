@@ -110,7 +110,7 @@ describe('choice scorer', () => {
     assert.equal(choiceReport([question], [scores[0]!]).acc_stderr, null)
   })
 
-  it('reads questions, and names what does not fit', async () => {
+  it('reads questions, and names invalid ones', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'loam-choices-'))
     const read = async (...lines: object[]) => {
       const path = join(folder, 'q.jsonl')

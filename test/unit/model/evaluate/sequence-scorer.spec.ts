@@ -49,7 +49,7 @@ describe('sequence scorer', () => {
     await together.dispose()
   })
 
-  it('refuses ids and lengths that the model has no room for, and stops when told to', async () => {
+  it('refuses ids and lengths beyond the model’s limits, and stops on request', async () => {
     const scorer = createSequenceScorer({ config: TINY_CONFIG, executor, rows: 2, length: 4 })
     await assert.rejects(scorer.score([[1, 2, 999]], parameters), /token id 999 is outside the vocabulary/)
     await assert.rejects(scorer.score([[1, 2, 3, 4, 5, 6]], parameters), /6 tokens is longer than a row of 4/)

@@ -76,7 +76,7 @@ describe('the evaluator of updates', () => {
     await Promise.all([plain.dispose(), eight.dispose()])
   })
 
-  it('stops where it is told to, and refuses what it cannot score', async () => {
+  it('stops on request, and refuses what it cannot score', async () => {
     const evaluator = make('f32')
     const held = holdWeights(TINY_CONFIG, weights, 'f32')
     const stop = () => {

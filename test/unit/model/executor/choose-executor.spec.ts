@@ -39,7 +39,7 @@ describe('the choice of an executor', () => {
     }
   })
 
-  it('passes over what is not installed, and does not mention it where it was not asked for', async () => {
+  it('skips what is not installed, without mentioning it unless it was requested', async () => {
     const notes: string[] = []
     const { name, device } = await chooseExecutor({
       executor: 'tfjs',

@@ -13,7 +13,7 @@ async function digestOf(...args: string[]): Promise<string> {
   return stdout
 }
 
-describe('a training run in a process of its own', function () {
+describe('a training run in a separate process', function () {
   this.timeout(3 * END_MS)
 
   for (const executor of EXECUTORS_HERE) {

@@ -97,7 +97,11 @@ async function checkLogits(executor: Executor, known: FamilyCase): Promise<void>
   await decoder.dispose()
 }
 
-async function checkGradients(executor: Executor, known: FamilyCase, held?: HeldWeights): Promise<void> {
+async function checkGradients(
+  executor: Executor,
+  known: FamilyCase,
+  { held, recompute = false }: { held?: HeldWeights; recompute?: boolean } = {}
+): Promise<void> {
   const config = parseModelConfig(known.config)
   const { rank, alpha, batch } = known
   const trainable = { kind: 'lora', rank, alpha, targetModules: ['all-linear'] } as const
@@ -108,6 +112,7 @@ async function checkGradients(executor: Executor, known: FamilyCase, held?: Held
     batchSize,
     sequenceLength,
     executor,
+    recompute,
     ...(held && { baseFormat: held.format })
   })
   const base = held?.feeds ?? [...(await weightsOf(known))].map(([name, { data }]) => [name, data] as const)
@@ -216,9 +221,12 @@ for (const { family, cases } of familyCases()) {
       if (known.batch.sequenceLength <= config.maxPositions)
         it('decodes the same bits however a text is cut', () => checkCuts(known))
 
+      it('gradients with layers that are computed again', () =>
+        checkGradients(EXECUTORS_HERE[0]!, known, { recompute: true }))
+
       it('gradients with a base that is held as float16, which it is on disk', async () => {
         const held = await withSavedFolder(known, (folder) => loadHeldWeights(folder, config, 'f16'))
-        await checkGradients(EXECUTORS_HERE[0]!, known, held)
+        await checkGradients(EXECUTORS_HERE[0]!, known, { held })
       })
     })
   }

@@ -44,7 +44,7 @@ describe('logits before a draw', () => {
     assert.deepEqual(banned({ stopIds: [1], minLength: 3 }, [0, 0, 0]), [])
   })
 
-  it('min-p keeps what has at least that share of the likeliest', () => {
+  it('min-p keeps tokens with at least that share of the highest probability', () => {
     const drawn = (minP: number) =>
       new Set(
         Array.from({ length: 400 }, (_, seed) => sampleToken(LOGITS, { minP }, createSeededRandom(seed)))

@@ -113,10 +113,7 @@ describe('decoder', () => {
     await assert.rejects(text.append([]), /no token/)
     await assert.rejects(text.append([CONFIG.vocabularySize]), /outside the vocabulary/)
     await decoder.dispose()
-    assert.throws(
-      () => createDecoder({ config: CONFIG, context: 401 }),
-      /does not fit the model's 400 positions/
-    )
+    assert.throws(() => createDecoder({ config: CONFIG, context: 401 }), /exceeds the model's 400 positions/)
   })
 
   it('masks by position: held tokens, itself and those before it, within the window', () => {

@@ -45,7 +45,7 @@ describe('graph builder', () => {
     )
   })
 
-  it('refuses shapes that do not fit, naming them', () => {
+  it('refuses incompatible shapes, naming them', () => {
     const builder = new GraphBuilder()
     const a = builder.input('a', [2, 3])
     const b = builder.input('b', [2, 4])

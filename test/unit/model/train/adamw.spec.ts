@@ -44,7 +44,7 @@ describe('AdamW', () => {
 
   it('refuses to skip a parameter', () => {
     const optimizer = createAdamW(new Map([['w', { shape: [1], data: new Float32Array(1) }]]))
-    assert.throws(() => optimizer.update(new Map(), { learningRate: 1 }), /no gradient was given for w/)
+    assert.throws(() => optimizer.update(new Map(), { learningRate: 1 }), /no gradient for w/)
   })
 })
 

@@ -51,7 +51,7 @@ describe('corpus reader', () => {
     assert.equal(encoded, once)
   })
 
-  it('reads anew what was appended, replaced, added or removed', async () => {
+  it('rereads what was appended, replaced, added or removed', async () => {
     const counts = [(await read()).examples.length]
     const change = async (act: () => Promise<unknown>) => {
       await act()
@@ -63,7 +63,7 @@ describe('corpus reader', () => {
     assert.deepEqual(counts, [2, 3, 4, 1])
   })
 
-  it('reads anew a file of the same size and time', async () => {
+  it('rereads a file of the same size and time', async () => {
     const path = join(data, 'a.jsonl')
     const { atime, mtime } = await stat(path)
     const before = await read()

@@ -112,7 +112,7 @@ describe('LoRA trainer', () => {
     await trainer.dispose()
   })
 
-  it('stops between two steps when it is told to', async () => {
+  it('stops between two steps on request', async () => {
     const trainer = await create()
     const controller = new AbortController()
     const reason = new Error('enough')

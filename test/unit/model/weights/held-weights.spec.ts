@@ -180,7 +180,10 @@ describe('held base weights', () => {
         const wrong = { shape: [1, 2], data: new Float32Array(2) }
         const held = holdWeights(config, weights, 'f32')
         writeWeightFile(file, new Map([[name!, wrong]]), {})
-        assert.throws(() => replaceHeldWeights(held, config, file), /has shape \[1,2\], config.json asks for/)
+        assert.throws(
+          () => replaceHeldWeights(held, config, file),
+          /has shape \[1,2\], but config.json specifies/
+        )
         writeWeightFile(file, new Map([['stranger.weight', wrong]]), {})
         assert.throws(() => replaceHeldWeights(held, config, file), /stranger\.weight/)
       }
@@ -196,7 +199,7 @@ describe('held base weights', () => {
     const step = { config: TINY_CONFIG, trainable: { kind: 'all' }, batchSize: 1, sequenceLength: 2 } as const
     await assert.rejects(
       createTrainStep({ ...step, baseFormat: 'int8' }),
-      /weights that are trained cannot be held as int8/
+      /weights to train cannot be stored as int8/
     )
   })
 })

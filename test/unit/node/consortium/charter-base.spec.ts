@@ -54,7 +54,7 @@ describe('the base model that a charter names', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  it('covers what changes a result, passes over what changes none, and refuses the rest by name', async () => {
+  it('covers files that change a result, ignores those that change none, and refuses the rest by name', async () => {
     for (const name of HARMLESS) await put(name)
     await mkdir(join(folder, 'onnx'))
     await symlink('onnx', join(folder, 'linked'))
@@ -75,7 +75,7 @@ describe('the base model that a charter names', () => {
     await put('adapter_config.json')
     await assert.rejects(
       describeFolder(),
-      /holds a base model and adapter_config\.json, .*: move the adapter/
+      /contains a base model and adapter_config\.json, .*: move the adapter/
     )
     await rm(join(folder, 'adapter_config.json'))
     await mkdir(join(folder, 'additional_chat_templates'))

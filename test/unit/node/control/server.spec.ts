@@ -51,7 +51,7 @@ describe('the server of the control API', () => {
     await close()
   })
 
-  it('answers who has the token while 100 others hold connections and say nothing', async () => {
+  it('answers a client with the token while 100 others hold idle connections', async () => {
     await serve(TOKEN, 200_000)
     await idle(100)
     for (let again = 0; again < 3; again++)

@@ -27,7 +27,7 @@ describe('findings about a network', () => {
     )
   })
 
-  it('is to be told of an address that may answer again, as long as others are there', () => {
+  it('is a note about an address that may answer again, as long as others are connected', () => {
     assert.deepEqual(finding({ bootstrap: [bootstrap(), refused] }), [
       'warning',
       `The bootstrap address ${refused.address}: Nothing listens on port 4001. What to do: Ask whether that peer runs.`

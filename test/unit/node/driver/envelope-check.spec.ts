@@ -33,7 +33,7 @@ function createCheck() {
 }
 
 describe('the envelope check at the edge', () => {
-  it('blames the key that signed what no honest member signs, not who brought it, and names it once a round', () => {
+  it('blames the key that signed what no honest member signs, not the forwarder, and names it once a round', () => {
     const { take, charged, log } = createCheck()
     for (const slot of [1, 2]) {
       const { bytes } = signMessage(context, liar, 'ready', slot, { certified: new Uint8Array(1) })
@@ -46,7 +46,7 @@ describe('the envelope check at the edge', () => {
     assert.equal(log.messages.filter((line) => line.includes('protocol violation by a member')).length, 1)
   })
 
-  it('rejects what nobody passes on: what cannot be read, and a false signature', () => {
+  it('rejects what no honest peer forwards: undecodable bytes and invalid signatures', () => {
     const { take, charged } = createCheck()
     const forged = signMessage(context, { peer: liar.peer, sign: self.sign }, 'ready', 0, {
       certified: new Uint8Array(1)
@@ -56,7 +56,7 @@ describe('the envelope check at the edge', () => {
     assert.deepEqual(charged, [], 'the network charges who brought it')
   })
 
-  it('takes of an author what a round can need by gossip, more by sync, and names who sends more', () => {
+  it('accepts from an author what a round can need by gossip, more by sync, and names authors that send more', () => {
     for (const [way, most] of [
       ['gossip', 144],
       ['sync', 528]
@@ -87,7 +87,7 @@ describe('the envelope check at the edge', () => {
     assert.equal(take(vote(1).bytes, context, messages).verdict, 'accept', 'the next view counts')
   })
 
-  it('forwards of the next round what is kept, eight envelopes of an author, and begins anew with each round', () => {
+  it('forwards the kept envelopes of the next round, eight per author, and resets with each round', () => {
     const { take } = createCheck()
     const vote = (view: number, of = next) => signMessage(of, liar, 'prevote', view, { cut: null }).bytes
     for (let view = 0; view < 8; view++) assert.equal(take(vote(view)).event?.type, 'early')

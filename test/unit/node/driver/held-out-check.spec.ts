@@ -95,7 +95,7 @@ describe('the held-out check of a peer', () => {
     assert.match(log.messages.join('\n'), /the held-out loss without and with an update/)
   })
 
-  it('gives up what takes too long, and what fails: nothing is refused by it', async () => {
+  it('gives up when it takes too long or fails: nothing is refused by it', async () => {
     const { judge } = checkAt(veto, 0.02)
     assert.equal((await judge(1)).heldOut, undefined)
     assert.match(log.messages.join('\n'), /could not be measured.*no answer within 20 ms/)

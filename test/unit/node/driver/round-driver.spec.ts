@@ -141,7 +141,7 @@ describe('the round driver', () => {
     await end()
   })
 
-  it('refuses garbage and passes over what is of no use', async () => {
+  it('refuses garbage and ignores what is useless', async () => {
     const { driver, end } = await createDriver(() => false)
     driver.start()
     assert.equal(driver.receive(Buffer.from('garbage'), 'somebody'), 'reject')

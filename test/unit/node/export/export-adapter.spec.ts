@@ -137,7 +137,7 @@ describe('the export of the adapter', function () {
       assert(!atOnce.equals(merged))
     }))
 
-  it('of a smaller rank says what is lost, and fits the base as an import', () =>
+  it('of a smaller rank reports the error, and can be imported into the base', () =>
     inHome(async (home, run) => {
       await sealedHome(home, 2)
       const { folder, rank, error } = await run(home, 'peft', { maxRank: 1, dtype: 'F16' })

@@ -28,7 +28,7 @@ describe('an identity', () => {
     )
   })
 
-  it('is not made anew in a home that a peer has used: the error says what to restore', async () => {
+  it('is not created again in a home that a peer has used: the error says what to restore', async () => {
     await loadOrCreateIdentity(home.identity)
     await rm(home.identity)
     await loadOrCreateIdentity(home.identity)

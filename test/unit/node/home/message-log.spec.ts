@@ -51,7 +51,7 @@ describe('the message log', () => {
     await whole.close()
   })
 
-  it('refuses a record that is none, says what to do, and closes the file', async () => {
+  it('refuses an invalid record, says what to do, and closes the file', async () => {
     const log = await openWriteAheadLog(home.writeAheadLog)
     await log.append(Buffer.from('no record'))
     await log.close()

@@ -47,7 +47,7 @@ describe('membership files', () => {
     assert.equal((await loadRequests(home, head.charterId)).size, 0)
   })
 
-  it('refuse what is none, of another consortium, or too old', async () => {
+  it('refuse files that are invalid, of another consortium, or too old', async () => {
     const signedRequest = await asked()
     const text = encodeRequest(signedRequest, head.charterId)
     assert.throws(() => decodeRequest('{}', head.charterId, 'x.json'), /not a membership request/)

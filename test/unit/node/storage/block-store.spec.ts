@@ -38,7 +38,7 @@ describe('the block store', () => {
     assert.deepEqual(await again.list(), [])
   })
 
-  it('takes a damaged block for missing, removes it, says so, and stores it anew', async () => {
+  it('treats a damaged block as missing, removes it, logs it, and stores it again', async () => {
     const flipped = Uint8Array.from(bytes)
     flipped[3]! ^= 1
     for (const damaged of [

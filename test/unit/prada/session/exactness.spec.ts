@@ -47,7 +47,7 @@ async function tokensOf(
 
 describe('a text of the combined distribution', () => {
   for (const [name, draw] of Object.entries(SETTINGS))
-    it(`${name}: is the naive one, whoever drafts, and whatever the draft length and the top k are`, async () => {
+    it(`${name}: is the naive one, with every drafter, draft length and top k`, async () => {
       const seen = { uncertain: 0, accepted: 0 }
       const made = await components(1)
       const request = { ids: [3, 1], maxTokens: TOKENS, seed: 77, ...draw }
@@ -78,7 +78,7 @@ describe('a text of the combined distribution', () => {
     'no ids by number': { wantedMax: 0 }
   }
   for (const [name, limits] of Object.entries(served))
-    it(`is the naive one with a remote that tells ${name}`, async () => {
+    it(`is the naive one with a remote that reports ${name}`, async () => {
       const whole = await components(5)
       const made = await components(5, limits)
       for (const draw of Object.values(SETTINGS)) {

@@ -118,7 +118,7 @@ describe('pretrain/assemble-model', () => {
 
   it('refuses tokens of another tokenizer before it writes anything', () => {
     writeManifest('0'.repeat(64))
-    assert.throws(() => assembleModel(parts), /exported by another tokenizer/)
+    assert.throws(() => assembleModel(parts), /exported with a tokenizer other than/)
     assert.throws(() => readFileSync(join(parts.out, 'config.json')))
   })
 })

@@ -61,7 +61,7 @@ describe('pretrain/training-run', () => {
     })
   }
 
-  it('learns, and says how far it is', async () => {
+  it('learns, and reports its progress', async () => {
     const seen: TrainingProgress[] = []
     const outcome = await train(smallRecipe(60), { seen })
     assert.ok(outcome.finished && outcome.step === 60)

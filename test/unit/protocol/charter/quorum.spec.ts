@@ -18,7 +18,7 @@ describe('quorums', () => {
     }
   })
 
-  it('says what a size survives', () => {
+  it('says which faults a size survives', () => {
     assert.match(describeResilience(2), /no crash/)
     assert.match(describeResilience(3), /one crashed member, but no Byzantine one/)
     assert.match(describeResilience(7), /2 Byzantine member\(s\); 5 must agree/)

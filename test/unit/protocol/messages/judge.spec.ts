@@ -92,7 +92,7 @@ describe('the envelope check', () => {
     assertVerdict(judge(context, decodeEnvelope(bytes), verifyIdeal), 'reject', /signature/)
   })
 
-  it('holds slots that do not exist against the author', () => {
+  it('charges the author with slots that do not exist', () => {
     assertVerdict(judged(1, 'manifest', 1, manifest.body), 'fault', /slot/)
     assertVerdict(judged(1, 'ready', 1, { certified: new Uint8Array(1) }), 'fault', /slot/)
     assertVerdict(judged(1, 'endorsement', 7, { manifest: manifest.id }), 'fault', /does not train/)

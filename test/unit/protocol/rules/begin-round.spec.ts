@@ -53,7 +53,7 @@ describe('a restart', () => {
     assert.ok(table.sitAgain(self, log.slice(0, 1)).state.timers.has('gather'))
   })
 
-  it('passes over what the log holds of other rounds', () => {
+  it('ignores records of other rounds in the log', () => {
     const { log } = experienced()
     const later = { ...table.context, round: 2, parent: id }
     const after = table.sitAgain(self, log, later)

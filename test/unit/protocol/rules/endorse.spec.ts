@@ -107,7 +107,7 @@ describe('certificates', () => {
     assert.equal(seat.done('certified').length, 1)
   })
 
-  it('of another round are passed over, and the first of an author stays', () => {
+  it('of another round are ignored, and the first of an author stays', () => {
     const seat = table.sit(0)
     seat.take({ type: 'certificate', round: 2, certificate: table.certificate(one) })
     assert.equal(seat.state.certificates.size, 0)

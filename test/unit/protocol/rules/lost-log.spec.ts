@@ -32,7 +32,7 @@ describe('rule 17, lost-log', () => {
     assert.equal(silenceNeeded(table.sit(0).state, told({ 1: 0, 2: 0, 3: 0 })), undefined)
   })
 
-  it('does not believe in rounds that it has not reached, so that no member silences it for ever', () => {
+  it('does not believe in rounds that it has not reached, so that no member silences it forever', () => {
     const { state } = table.sitAgain(0, lost)
     assert.equal(silenceNeeded(state, told({ 1: 0, 2: 0, 3: 1e9 })), undefined)
     const later = { ...state, context: { ...state.context, round: 5 } }
@@ -59,7 +59,7 @@ describe('rule 17, lost-log', () => {
     assert.equal(again.state.silentThrough, 1, 'only an unknown silence can be ended')
   })
 
-  describe('hears a word of its own that is not in its log', () => {
+  describe('hears a message with its own key that is not in its log', () => {
     const other = table.ready(0, [1])
     const contradicted = (seat: ReturnType<typeof table.sit>) => seat.done('contradicted').length
 
@@ -88,7 +88,7 @@ describe('rule 17, lost-log', () => {
       }
     })
 
-    it('waits for a round more than without it, and is silent anew where it hears another in that round', () => {
+    it('waits for one more round than without it, and is silent again if it hears another message in that round', () => {
       const seat = table.sitAgain(0, lost)
       seat.hear(other)
       assert.equal(contradicted(seat), 0, 'it may have said it before it lost its log')

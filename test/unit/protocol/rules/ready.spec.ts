@@ -30,7 +30,7 @@ describe('rule 3, ready', () => {
     assert.deepEqual(authors, [table.context.members[5]!.peer, table.context.members[4]!.peer])
   })
 
-  it('waits in vain for an author for three rounds, and for nobody less when more than f are missing', () => {
+  it('waits for a missing author for three rounds, and gives up none when more than f are missing', () => {
     const seat = table.sit(0)
     const name = (author: number) => hex(table.context.members[author]!.peer)
     const waits = (misses: readonly number[]) => {

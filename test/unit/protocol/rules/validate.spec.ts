@@ -19,7 +19,7 @@ describe('a manifest on paper (rule 2)', () => {
     assert.equal(faultOf({}), undefined)
   })
 
-  it('is refused for each thing that does not fit the charter', () => {
+  it('is refused for each violation of the charter', () => {
     assert.match(faultOf({ samples: 1_000_001 })!, /above the charter's cap/)
     assert.match(faultOf({ reveal: digestOf('made up') })!, /reveal/)
     assert.match(faultOf({ reveal: table.manifest(2).body.reveal })!, /reveal/)

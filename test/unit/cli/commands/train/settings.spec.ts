@@ -27,7 +27,7 @@ describe('loam train: settings, log and progress', () => {
     assert.deepEqual(settings.template, { text: '{a}' })
   })
 
-  it('names the setting that is missing or does not fit', async () => {
+  it('names the missing or invalid setting', async () => {
     const refused: [Record<string, unknown>, RegExp][] = [
       [{ data: 'd' }, /--out is missing: it must be a path/],
       [{ data: 'd', out: 'o', steps: 1, epochs: 1 }, /--epochs: set steps or epochs, not both/],
@@ -69,7 +69,7 @@ describe('loam train: settings, log and progress', () => {
     assert.equal(await readFile(path('log'), 'utf8'), '')
   })
 
-  it('tells step, loss, speed and the time that is left', () => {
+  it('shows step, loss, speed and the remaining time', () => {
     const state = { step: 12, steps: 100, loss: 3.12345, tokensPerSecond: 5120.4, secondsLeft: 3725 }
     assert.equal(progressText(state), 'step  12/100  loss 3.1235  5,120 tokens/s  ETA 1:02:05')
     assert.match(progressText({ ...state, secondsLeft: 35 }), /ETA 0:35$/)

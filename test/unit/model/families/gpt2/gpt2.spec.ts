@@ -94,7 +94,7 @@ describe('GPT-2', () => {
       write(tensors)
       assert.throws(
         () => loadBaseModel(folder),
-        /h.1.mlp.c_fc.weight has shape \[24,16\], config.json asks for \[16,24\]/
+        /h.1.mlp.c_fc.weight has shape \[24,16\], but config.json specifies \[16,24\]/
       )
     })
   })

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import {
   authorBudget,
   ExcessLog,
-  edgeBudgets,
-  MessageBudgets
+  edgeBudgets
 } from '../../../../../src/node/network/gossip/message-budget.ts'
+import { TokenBuckets } from '../../../../../src/node/network/limits/token-bucket.ts'
 import { memoryLog } from '../../memory-log.ts'
 
 /** How many of `count` messages a second pass, for so many seconds. */
-function passed(budgets: MessageBudgets, perSecond: number, seconds: number): number {
+function passed(budgets: TokenBuckets, perSecond: number, seconds: number): number {
   let taken = 0
   for (let index = 0; index < perSecond * seconds; index++)
     if (budgets.take('author', (1_000 * index) / perSecond)) taken++
@@ -22,30 +22,30 @@ describe('the budget of messages of one author', () => {
       const words = 2 * (trainers + 10)
       assert(authorBudget(trainers).burst > words, `${trainers}`)
     }
-    const budgets = new MessageBudgets(() => authorBudget(4))
+    const budgets = new TokenBuckets(() => authorBudget(4))
     assert.equal(passed(budgets, 14, 600), 14 * 600, 'a round a second for ten minutes')
   })
 
   it('bounds a flood, and grows with the consortium', () => {
     let trainers = 4
-    const budgets = new MessageBudgets(() => authorBudget(trainers))
+    const budgets = new TokenBuckets(() => authorBudget(trainers))
     const { burst, perSecond } = authorBudget(4)
     const taken = passed(budgets, 2_000, 10)
     assert(Math.abs(taken - (burst + 10 * perSecond)) <= 2, `${taken}`)
     trainers = 256
-    assert.equal(passed(new MessageBudgets(() => authorBudget(trainers)), 2_000, 0.5), 1_000)
+    assert.equal(passed(new TokenBuckets(() => authorBudget(trainers)), 2_000, 0.5), 1_000)
     assert(budgets.take('another', 10_000))
   })
 
   it('lets a neighbour bring whatever it was allowed to take itself', () => {
-    const own = new MessageBudgets(() => authorBudget(4))
+    const own = new TokenBuckets(() => authorBudget(4))
     const edge = edgeBudgets(() => 4)
     for (let at = 0; at < 60_000; at++)
       // It may deliver up to five seconds late, and all at once.
       if (own.take('author', at)) assert(edge.take('neighbour author', 5_000 * Math.ceil(at / 5_000)))
   })
 
-  it('is told of in the log once a minute for each author', () => {
+  it('is logged once a minute for each author', () => {
     const log = memoryLog()
     const excess = new ExcessLog(log)
     for (let at = 0; at < 120_001; at += 1_000) excess.note('A', 'B', at)

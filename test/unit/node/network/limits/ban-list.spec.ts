@@ -12,7 +12,7 @@ function offendUntilBanned(bans: BanList, peer: string, now: number) {
 }
 
 describe('the list of bans', () => {
-  it('shuts out who offends often, tells it once, and lets it in again when the time is over', () => {
+  it('shuts out a peer that offends often, logs it once, and lets it in again after the ban', () => {
     const bans = new BanList(TIMES)
     const { offences, ban } = offendUntilBanned(bans, 'a', 0)
     assert.equal(offences, 5)
@@ -25,7 +25,7 @@ describe('the list of bans', () => {
     assert.deepEqual(bans.bans(1_000), [])
   })
 
-  it('doubles the time up to a bound, and begins anew after a while: nobody is shut out for ever', () => {
+  it('doubles the ban up to a bound, and resets it after a while: nobody is shut out forever', () => {
     const bans = new BanList(TIMES)
     const lengths: number[] = []
     let now = 0

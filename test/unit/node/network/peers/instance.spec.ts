@@ -9,7 +9,7 @@ describe('an instance of an identity', () => {
   const one = createInstance(signer, charter)
   const other = createInstance(signer, charter)
 
-  it('is told from another of the same key, and proves that it has heard of that one', () => {
+  it('is distinguished from another of the same key, and proves that it has heard of it', () => {
     assert.notDeepEqual(one.id, other.id)
     const proof = one.prove(other.id)
     assert(isValidProof(signer.peer, charter, proof))

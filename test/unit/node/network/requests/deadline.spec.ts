@@ -15,7 +15,7 @@ describe('a deadline', () => {
     )
   })
 
-  it('ends work that does not look at its signal, and says what was being done', async () => {
+  it('ends work that ignores its signal, and says what was being done', async () => {
     let seen: AbortSignal | undefined
     const ended = withDeadline('asking nobody', 1, undefined, (signal) => {
       seen = signal

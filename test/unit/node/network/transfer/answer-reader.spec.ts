@@ -72,7 +72,7 @@ describe('the reader of answers', () => {
     )
   })
 
-  it('refuses what was not requested, wrong bytes, and pieces that do not fit', () => {
+  it('refuses unrequested blocks, wrong bytes, and pieces that do not fit', () => {
     const block = randomBytes(5000)
     const digest = sha256Hex(block)
     const refused: [Uint8Array, RegExp][] = [

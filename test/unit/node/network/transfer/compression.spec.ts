@@ -25,7 +25,7 @@ describe('the compression of blocks', () => {
       assert.equal(sha256Hex(compression.unpack(frame, length)), sha256Hex(block))
     })
 
-  it('leaves alone what does not get shorter, and what is short', () => {
+  it('does not compress short blocks or those that do not become shorter', () => {
     const block = randomBytes(100_000)
     assert.equal(packed(block), undefined)
     assert.equal(packed(block), undefined)
@@ -38,7 +38,7 @@ describe('the compression of blocks', () => {
       assert.throws(() => compression.unpack(frame, length), isProtocolError)
   })
 
-  it('takes no memory for what a frame claims to need', () => {
+  it('allocates no memory for the size that a frame claims', () => {
     // One segment of 2^40 bytes, and of 2^31 with a window.
     const huge = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0)
     const large = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x80, 0xff, 0, 0, 0, 0x80, 1, 0, 0)

@@ -38,7 +38,7 @@ describe('the choice of blocks', () => {
     assert.deepEqual(take('c'), [])
   })
 
-  it('asks only those who have a block, and not soon again who did not give it', () => {
+  it('asks only peers that have a block, and not soon again a peer that did not send it', () => {
     wanted.add('d', 10, job([]))
     assert.deepEqual(take('a'), [])
     tell('d', 'a')
@@ -47,7 +47,7 @@ describe('the choice of blocks', () => {
     assert.deepEqual(take('a', 1, 50), ['d'])
   })
 
-  it('leaves an author’s line to what nobody else gives', () => {
+  it('leaves an author’s line to blocks that nobody else serves', () => {
     wanted.add('only', 10, job(['author'], 'author'))
     wanted.add('spread', 10, job(['author'], 'author'))
     tell('spread', 'b')

@@ -73,7 +73,7 @@ describe('the builder', () => {
     assert.equal(await faultOf(validateJob(await sourceOf(smallPair(member.charter)))), undefined)
   })
 
-  it('refuses what is not finite, in A and in B', async () => {
+  it('refuses values that are not finite, in A and in B', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const pair = smallPair(member.charter)
       const bytes = Buffer.concat(shardFromPair(pair).blocks.map((block) => block.bytes))
@@ -163,7 +163,7 @@ describe('the builder', () => {
     assert.equal(await faultOf(validateJob(source)), undefined)
   })
 
-  it('starts anew when its thread has died, and not when it was stopped', async () => {
+  it('restarts when its thread has died, but not when it was stopped', async () => {
     const source = await sourceOf(smallPair(member.charter))
     const mortal = startBuilder(home.folder, log, new URL('./mortal-worker.js', import.meta.url))
     const deadly = join(home.folder, 'die')

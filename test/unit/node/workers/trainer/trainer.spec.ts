@@ -59,7 +59,7 @@ describe('the trainer', function () {
     assert(!existsSync(roundFiles(home, 1).local))
   })
 
-  it('does not begin what was cancelled before its turn', async () => {
+  it('does not start work that was cancelled before its turn', async () => {
     const cancel = new AbortController()
     const first = trainer.train(job(), () => {}, never)
     const second = trainer.train(job(), () => assert.fail('began'), cancel.signal)

@@ -75,7 +75,7 @@ describe('pretrain/corpus/added-texts/documents', () => {
   it('says what to do where a source was not fetched', () => {
     assert.throws(
       () => loadAddedDocuments(folder, 'opticks'),
-      /holds no opticks: fetch it with npm run pretrain -- texts/
+      /does not contain opticks: fetch it with npm run pretrain -- texts/
     )
   })
 })

@@ -78,6 +78,9 @@ describe('pretrain/corpus/added-texts/r-lazy-data', () => {
 
   it('refuses a data set of numbers by its name', () => {
     const { index, database } = lazyData([['heights', Buffer.concat([int(13), int(1), int(7)])]], 3)
-    assert.throws(() => readRLazyData(index, database), /data set heights is no vector of character strings/)
+    assert.throws(
+      () => readRLazyData(index, database),
+      /data set heights is not a vector of character strings/
+    )
   })
 })
