@@ -58,7 +58,7 @@ by seed: the loss minus FLoRA's in the run with the same seed; below zero is bet
 what all receive together, each update sent once.
 
 The learning rate is one for all rules: the best of 0.001, 0.003 and 0.01 for FLoRA after ten rounds with one seed, not tuned
-for the others. A round starts as each rule's authors have it: FLoRA and FLoRIST merge all into the base and draw A anew, the
+for the others. A round starts as each rule's authors have it: FLoRA and FLoRIST merge everything into the base and draw a new A, the
 others go on from the average, cut to each member's rank. FedIT needs one rank, zero-padding is FedIT where ranks differ.`
 }
 
@@ -163,7 +163,7 @@ function startSection({ rows }: ReportData): string {
     '## Warm starts: FLoRA, split domain, ranks heterogeneous',
     '',
     'In brackets the paired difference to the fresh start. B is zero at the start of every round in all three: *fresh* draws A',
-    "anew, *svd* takes the leading right singular vectors of the round's stack, *carry* each member's own trained A.",
+    "again, *svd* takes the leading right singular vectors of the round's stack, *carry* each member's own trained A.",
     '',
     `| round | ${starts.map((start) => (start === 'rule' ? 'fresh' : start)).join(' | ')} |`,
     `|---|${starts.map(() => '---|').join('')}`,

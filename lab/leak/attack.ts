@@ -44,7 +44,7 @@ export function truePositiveRate({ members, others }: AttackScores, falsePositiv
 }
 
 /**
- * Strength over several runs: the mean of the runs. The intervals come from drawing runs, and documents within each, anew
+ * Strength over several runs: the mean of the runs. The intervals come from resampling runs, and documents within each,
  * with replacement.
  */
 export function attackStrength(runs: readonly AttackScores[], seed: number): AttackStrength {

@@ -50,7 +50,7 @@ An attacker has the base model, one member's shard (or the exported adapter), an
 
 - **AUC**: chance that a random document that was trained on scores above a random other; 0.5 is guessing.
 - **TPR**: share of the trained documents that are found where 1 in 100 others is taken for one; 0.01 is guessing.
-- In brackets: where 95 of 100 bootstrap samples lie, runs and documents drawn anew. Runs differ in seed, domain and documents.
+- In brackets: the range of 95 of 100 bootstrap samples, with runs and documents resampled. Runs differ in seed, domain and documents.
 - **own, other**: how much the loss fell on the documents trained on, and on others of the domain.
 
 | the attacker sees | rank | steps | documents | runs | AUC | TPR at 1 % FPR | own | other |

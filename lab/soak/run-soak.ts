@@ -33,7 +33,7 @@ const STORAGE = {
 }
 const LOG = { level: 'info', maxSize: '128 KiB', keepFiles: 1 }
 
-/** Runs real peer processes for so many rounds, and tells what each of them held in every tenth. */
+/** Runs real peer processes for a number of rounds, and reports what each of them held in every tenth. */
 export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
   const prepared = await prepareTestnet(
     {

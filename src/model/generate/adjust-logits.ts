@@ -2,7 +2,7 @@
 export interface LogitSettings {
   /** Divides the positive logits of tokens already in the text, and multiplies the negative ones; 1 if absent. */
   readonly repetitionPenalty?: number
-  /** No sequence of so many tokens comes twice, those of the prompt included; 0 if absent: any may. */
+  /** Length of token sequences that may not be repeated, including those of the prompt; 0 if absent, for no limit. */
   readonly noRepeatNgramSize?: number
   /** Sequences of tokens that are never completed; one that is a token that ends texts does not count. */
   readonly badWordsIds?: readonly (readonly number[])[]

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Home, roundFiles } from '../home/home.ts'
 
-/** Parts of a home: blocks, stacks and models are pruned; seals are kept for ever. */
+/** Parts of a home: blocks, stacks and models are pruned; seals are kept forever. */
 export type DiskPart = 'blocks' | 'stacks' | 'models' | 'seals' | 'logs' | 'other'
 
 /** Bytes by part. */

@@ -113,7 +113,7 @@ function budgetFilter({ limits, isMember, trainers, onExcess, log }: GossipBound
     if (known === undefined) return STRANGER
     if (publishers.size >= PUBLISHERS_MAX) publishers.clear()
     publishers.set(key, known)
-    // Asked anew each time: members come and go.
+    // Read each time, since members come and go.
     return isMember(known) ? known.toString() : STRANGER
   }
 

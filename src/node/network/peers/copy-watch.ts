@@ -36,8 +36,8 @@ const CONFRONT_RATE: RateLimit = { burst: 8, perSecond: 0.5 }
 const SHOWN_MS = 600_000
 
 /**
- * Finds identities of which two copies run. A peer that is started anew is never taken for one: a dead copy proves nothing.
- * Others prove nothing by their word alone: every proof is signed with the key of which there are two.
+ * Finds identities of which two copies are running. A restarted peer is never mistaken for one: a dead copy proves
+ * nothing. Others prove nothing by their word alone: every proof is signed with the key of which there are two.
  */
 export class CopyWatch {
   readonly #options: CopyWatchOptions

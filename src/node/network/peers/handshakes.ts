@@ -161,7 +161,7 @@ export class Handshakes {
       const handshake = await requestHandshake(this.#host, peerId, self, words)
       const isAlone = handshake.copy === undefined || this.#copyWatch?.told(handshake.copy) !== true
       await this.#take(peerId, { ...handshake, copy: undefined })
-      // A peer that disconnected meanwhile would stay for ever.
+      // A peer that disconnected in the meantime would stay forever.
       if (this.#host.libp2p.getConnections(peerId).length > 0)
         this.#handshakes.set(peerId.toString(), { ...handshake, at: Date.now() })
       if (isAlone) this.#options.onAlone(peerId.toString())

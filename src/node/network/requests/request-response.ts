@@ -27,7 +27,7 @@ export interface RequestLimits {
   readonly concurrency?: number
   /** Rate of exchanges per peer. */
   readonly rate?: RateLimit
-  /** Rate of response bytes per peer, so that small requests cannot cause large responses for ever. */
+  /** Rate of response bytes per peer, so that small requests cannot cause large responses indefinitely. */
   readonly answerRate?: RateLimit
   /** Whether relays, which are not members, may ask too. */
   readonly openToRelays?: boolean

@@ -221,7 +221,7 @@ export class Availability {
   }
 
   #hear(peer: string, prefixes: readonly string[]): void {
-    // Announcements of a peer that has left meanwhile would stay for ever.
+    // Announcements of a peer that has left in the meantime would stay forever.
     if (!this.#neighbours.has(peer)) return
     const told = this.#told.get(peer) ?? new Set()
     this.#told.set(peer, told)
