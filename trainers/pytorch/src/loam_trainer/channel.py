@@ -127,12 +127,18 @@ class HomeFiles(Channel):
         self._root = Path(home) / "trainer"
         self._poll = poll_seconds
         self._session: str | None = None
+        #: The session that has had a `ready`.
+        self._answering: str | None = None
         self._sent = 0
         self._lock = threading.Lock()
 
     def send(self, answer: dict[str, Any]) -> None:
         with self._lock:
-            if self._session is None:
+            if answer["type"] == "ready":
+                self._answering = self._session
+                self._sent = 0 if self._session is None else self._last_sent(self._session)
+            # What still comes of a training for an earlier session is nothing to the daemon of this one.
+            if self._session is None or self._answering != self._session:
                 return
             folder = self._root / self._session / "answers"
             self._sent += 1
@@ -155,7 +161,6 @@ class HomeFiles(Channel):
             if is_over or (session is not None and session != self._session):
                 with self._lock:
                     self._session = session
-                    self._sent = 0 if session is None else self._last_sent(session)
                 self.events.put(NewSession())
             if session is None or not self._read_requests(session):
                 time.sleep(self._poll)
