@@ -47,12 +47,22 @@ export function loadBaseModel(folder: string): BaseModel {
 export function describeBaseModel(folder: string): BaseModelDescription {
   const configJson = readJsonObject(join(folder, 'config.json'))
   requireNoAdapter(folder)
-  const config = parseModelConfig(configJson)
+  const config = inFolder(folder, () => parseModelConfig(configJson))
   requireFittingConfig(folder, config)
   const tokenizer = loadTokenizer(folder)
   requireEmbeddedTokens(tokenizer, config)
   const generation = loadGenerationDefaults(folder, configJson)
   return { folder, config, tokenizer, generation }
+}
+
+/** @throws {UnsupportedModelError} naming the folder whose config.json it is */
+function inFolder<T>(folder: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof UnsupportedModelError) throw new UnsupportedModelError(`${folder}: ${error.message}`)
+    throw error
+  }
 }
 
 /** A special token without a row in the embedding, such as an added padding token, is harmless until it is used. */

@@ -39,7 +39,12 @@ const addingSchema = z.looseObject({
 export function loadTokenizer(folder: string): TextTokenizer {
   requireTokenizerFile(folder)
   const { config, ...more } = readTokenizerConfigs(folder)
-  return createTextTokenizer(readJsonObject(join(folder, 'tokenizer.json')), config, more)
+  const tokenizerJson = readJsonObject(join(folder, 'tokenizer.json'))
+  try {
+    return createTextTokenizer(tokenizerJson, config, more)
+  } catch (error) {
+    throw new Error(`${folder}: ${(error as Error).message}`)
+  }
 }
 
 /** Reads a folder's tokenizer files besides tokenizer.json. @throws {Error} when a file is missing or malformed */

@@ -111,11 +111,11 @@ class HeldBase:
         if missing:
             raise TrainerError(f"the merged modules {path} lack {', '.join(missing[:3])}")
         with safe_open(path, framework="pt") as file:
-            is_turned = any(self._lies_as_in_base(file, name) for name in names)
             for name in wanted:
                 linear = self._linear(name)
                 weight = file.get_tensor(name + _WEIGHT)
-                if isinstance(linear, Conv1D) and not is_turned:
+                if isinstance(linear, Conv1D):
+                    # Merged modules are [out, in] in every family.
                     weight = weight.T
                 expected = _shape(linear)
                 if tuple(weight.shape) != expected:
@@ -125,12 +125,6 @@ class HeldBase:
                 if not bool(torch.isfinite(weight).all()):
                     raise TrainerError(f"the merged module {name} has numbers that are not finite")
                 self._store(linear, weight)
-
-    def _lies_as_in_base(self, file: Any, name: str) -> bool:
-        """Whether a Conv1D's weight lies as [in, out] in the file; Loam's own files have [out, in]."""
-        linear = self._linear(name)
-        shape = tuple(file.get_slice(name + _WEIGHT).get_shape())
-        return isinstance(linear, Conv1D) and shape[0] != shape[1] and shape == _shape(linear)
 
     def _store(self, linear: Any, weight: Tensor) -> None:
         if self._hardware.quantised and type(linear).__name__ == "Linear4bit":
