@@ -72,13 +72,17 @@ export async function measureQuality(
     first ??= adapted
     const central = { ...plan, settings: { ...plan.settings, learningRate: plan.centralRate }, seed }
     const { equalComputing, equalText } = centralSteps(pair, domains.length, plan)
-    const steps = seed === 1 ? ([equalComputing, equalText] as const) : ([equalComputing] as const)
+    const steps = [equalComputing, equalText] as const
     runs.push(
       await runQuality(
         pair,
         domains,
         adapted,
-        { texts, unadapted, central, ofProxy: { ...plan, seed }, steps },
+        {
+          ...{ texts, unadapted, central, steps },
+          ofProxy: { ...plan, seed },
+          withCentralProxy: seed === 1
+        },
         (done) => progress(`seed ${seed}, central fine-tuning: ${done}`)
       )
     )

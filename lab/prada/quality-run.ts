@@ -25,10 +25,10 @@ export interface QualityRun {
   readonly proxy: Scores
   readonly adapted: Scores
   readonly remote: Scores
-  /** Fine-tuned in one place, with as much computing as all members spend together. */
+  /** Fine-tuned in one place on as much text as all members read together: what the offset is to come close to. */
   readonly central: Scores
-  /** The same with as much text, which is as many steps: several times the computing. Of some seeds alone. */
-  readonly centralOnAllText?: Scores
+  /** The same with as much computing as all members spend: a fraction of the text, since a step costs more. */
+  readonly centralOfEqualComputing: Scores
   /** Steered by a proxy that was fine-tuned in one place on as much text, by alpha: what federating costs. */
   readonly steeredByCentralProxy?: readonly Scores[]
   /** By alpha, in the order of `ALPHAS`. */
@@ -77,8 +77,10 @@ export interface QualityOptions {
   readonly central: Omit<AdaptationPlan, 'rounds'>
   /** How the proxy is, to tell what federating it costs. */
   readonly ofProxy: Omit<AdaptationPlan, 'rounds'>
-  /** Its steps for as much computing as the members', and for as much text where that is wanted too. */
-  readonly steps: readonly [number] | readonly [number, number]
+  /** Its steps for as much computing as the members', and for as much text. */
+  readonly steps: readonly [number, number]
+  /** Whether the proxy is also fine-tuned in one place. */
+  readonly withCentralProxy: boolean
 }
 
 /**
@@ -91,21 +93,22 @@ export async function runQuality(
   { proxy, remote }: Pair,
   domains: readonly TokenizedDomain[],
   adapted: TensorMap,
-  { texts, unadapted, central, ofProxy, steps }: QualityOptions,
+  { texts, unadapted, central, ofProxy, steps, withCentralProxy }: QualityOptions,
   onStep: (done: string) => void
 ): Promise<QualityRun> {
-  const [equal, more] = await adaptCentrally(remote, domains, central, steps, onStep)
+  const [equalComputing, equalText] = await adaptCentrally(remote, domains, central, steps, onStep)
   const adaptedRows = await modelRows(proxy, adapted, texts)
   const steeredBy = (rows: ModelRows): Scores[] =>
     ALPHAS.map((alpha) => steeredScores(unadapted.remote, unadapted.proxy, rows, texts, alpha))
-  const centralProxy =
-    steps.length === 1 ? undefined : await adaptCentrally(proxy, domains, ofProxy, [steps[1]], onStep)
+  const centralProxy = withCentralProxy
+    ? await adaptCentrally(proxy, domains, ofProxy, [steps[1]], onStep)
+    : undefined
   return {
     proxy: scoresOf(unadapted.proxy, texts),
     adapted: scoresOf(adaptedRows, texts),
     remote: scoresOf(unadapted.remote, texts),
-    central: scoresOf(await modelRows(remote, equal!, texts), texts),
-    ...(more !== undefined && { centralOnAllText: scoresOf(await modelRows(remote, more, texts), texts) }),
+    central: scoresOf(await modelRows(remote, equalText!, texts), texts),
+    centralOfEqualComputing: scoresOf(await modelRows(remote, equalComputing!, texts), texts),
     ...(centralProxy !== undefined && {
       steeredByCentralProxy: steeredBy(await modelRows(proxy, centralProxy[0]!, texts))
     }),
@@ -142,7 +145,7 @@ function mean(values: readonly number[]): number {
 /**
  * Share of the way from the remote to a centrally fine-tuned one that the offset goes.
  *
- * @param central the one of equal computing where it is absent
+ * @param central the one on as much text where it is absent
  */
 export function gapClosed(
   { remote, steered, ...run }: QualityRun,

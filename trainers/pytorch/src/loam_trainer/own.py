@@ -153,7 +153,7 @@ class Job:
             self._adapted = None
 
 
-class _Callback(TrainerCallback):  # type: ignore[misc]
+class _Callback(TrainerCallback):
     def __init__(self, job: Job) -> None:
         self._job = job
 
