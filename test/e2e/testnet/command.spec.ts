@@ -85,8 +85,10 @@ describe('loam testnet', function () {
           return decodeAdapterFile(await readFile(roundFiles(homeAt(home), round).local))
         })
       )
-      const samples = locals.map((local) => local.samples)
-      const counts = cappedSamples(samples, 'median')
+      const counts = cappedSamples(
+        cut.map(({ samples }) => samples),
+        'median'
+      )
       const clipped = clipFactors(locals, (pair) => updateNorm(pair))
       const total = counts.reduce((sum, count) => sum + count, 0)
       const stack = decodeSafetensors(

@@ -96,8 +96,11 @@ describe('the base model that a charter names', () => {
 
   it('covers no empty file, and none that is larger than such files are', async () => {
     await put('added_tokens.json', '')
-    await assert.rejects(describeFolder(), /added_tokens\.json has 0 bytes/)
+    await assert.rejects(describeFolder(), /added_tokens\.json is not JSON: .*the text is empty/)
     await rm(join(folder, 'added_tokens.json'))
+    await put('chat_template.jinja', '')
+    await assert.rejects(describeFolder(), /chat_template\.jinja has 0 bytes/)
+    await rm(join(folder, 'chat_template.jinja'))
     await put('special_tokens_map.json', `{}${' '.repeat(1024 * 1024 - 1)}`)
     await assert.rejects(
       describeFolder(),

@@ -77,7 +77,7 @@ describe('full trainer', () => {
     const weights = initialiseLlama({ ...TINY_CONFIG, intermediateSize: 10 }, 1)
     await assert.rejects(
       createFullTrainer({ config: TINY_CONFIG, weights, batchSize: 1, sequenceLength: 4 }),
-      /gate_proj.weight has shape \[10,16\], config.json asks for \[24,16\]/
+      /gate_proj.weight has shape \[10,16\], but config.json specifies \[24,16\]/
     )
   })
 })
