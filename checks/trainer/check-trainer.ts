@@ -29,7 +29,7 @@ const options = new Command('npm run check -- trainer')
     'Installs the Python package of trainers/pytorch from the tree and from its own sdist, and runs ruff, mypy and its tests, in an environment outside the tree ($LOAM_TRAINER_ENV, or ~/.cache/loam/trainer-env).'
   )
   .option('--python <program>', 'Python 3.10 or later to make the environment with', 'python3')
-  .option('--cached-only', 'skip where there is no environment yet', false)
+  .option('--cached-only', 'skip if the environment has not been made yet', false)
   .option('--install-seconds <n>', 'time to make the environment, after which it is skipped', '900')
   .option('--json', 'print one JSON object before the last line', false)
   .addHelpText(

@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { runProgram } from './run-program.ts'
 
-/** Why there is no environment, where that is no fault of the package's. */
+/** The environment cannot be had, for a reason outside the package: no registry, or too little time. */
 export class NoEnvironment extends Error {
   override readonly name = 'NoEnvironment'
 }
@@ -46,7 +46,7 @@ export async function pythonEnvironment(options: EnvironmentOptions): Promise<st
   const project = await readFile(join(source, 'pyproject.toml'))
   const digest = createHash('sha256').update(project).digest('hex')
   if ((await readFile(marker, 'utf8').catch(() => '')) === digest) return program
-  if (!mayInstall) throw new NoEnvironment(`there is no environment for this version in ${folder}`)
+  if (!mayInstall) throw new NoEnvironment(`no environment for this version in ${folder}`)
   await rm(marker, { force: true })
   await mkdir(folder, { recursive: true })
   const limited = AbortSignal.any([signal, AbortSignal.timeout(installMs)])

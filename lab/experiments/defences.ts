@@ -12,7 +12,7 @@ export const DEFENCES: readonly Defence[] = ['none', 'clip', 'refuse', 'refuse-b
 
 /** A charter's bound (rule 2): ten medians of the cut before. */
 const REFUSE_FACTOR = 10
-/** The bound if there is no earlier cut and the charter's founder chose none. */
+/** The bound before the first cut, unless the charter sets another. */
 export const REFUSE_ABSOLUTE = 1_000
 
 /** Median norm of ΔW by module over a cut: the yardstick for the next round's updates. */

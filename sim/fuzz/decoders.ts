@@ -50,7 +50,7 @@ const kinds = Object.fromEntries(KINDS.map((kind) => [kind, total(decodeKind(kin
 >
 
 /**
- * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, in time bounded by the
+ * Every decoder of the wire and of the disk, by name: any bytes give a value or an error value, at a cost bounded by the
  * size limit of the kind (rule 15 *Bounds*). Peers call the functions behind them.
  */
 export const decoders: Readonly<Record<DecoderName, (bytes: Uint8Array) => Decoded>> = {

@@ -21,7 +21,7 @@ export async function daemonOf({ home }: ControlFlags): Promise<ControlClient> {
   return connectControl(homeAt(home))
 }
 
-/** The home, read from its files, where its daemon does not run; undefined where it does, or there is no history. */
+/** Reads a home from its files if its daemon is not running; undefined if it is, or if the home has no charter. */
 export async function stoppedHomeOf({ home }: ControlFlags): Promise<StoppedHome | undefined> {
   const { stoppedHome } = await import('../../node/control/stopped-home.ts')
   return stoppedHome(homeAt(home))

@@ -97,7 +97,7 @@ export function unusedGenerationKeys(json: object, used: readonly string[]): str
   )
 }
 
-/** Keys of config.json that transformers takes where there is no generation_config.json, beside `used`. */
+/** Further keys that transformers takes from config.json if generation_config.json is missing. */
 export function generationPart(configJson: object, used: readonly string[]): Record<string, unknown> {
   const taken = [...used, ...Object.keys(KEYS.refused)]
   return Object.fromEntries(Object.entries(configJson).filter(([key]) => taken.includes(key)))

@@ -25,18 +25,9 @@ import { HeldOutCheck } from './held-out-check.ts'
 import { WeightNotice } from './low-weight.ts'
 import { PhaseClock } from './phase-clock.ts'
 import { type Deviation, rebuildModel, setAsideBuild } from './rebuild-model.ts'
+import { RETRY_DELAYS, type RetryDelays } from './retry-delays.ts'
 import { buildCut, fetchManifest, ImpossibleManifestError } from './shard-work.ts'
 import { trainRound } from './training-work.ts'
-
-/** Retry delays, milliseconds. */
-export interface RetryDelays {
-  /** A write to the log or of a sealed round. */
-  readonly diskMs: number
-  /** A fetch or a build. */
-  readonly workMs: number
-}
-
-const RETRY_DELAYS: RetryDelays = { diskMs: 2_000, workMs: 1_000 }
 
 /**
  * The imperative shell around the round protocol: handles events one at a time, carries out their effects in order, and

@@ -53,7 +53,9 @@ export function createExternalSession(
         const trainer = await connection.ready(signal)
         const asked = askedOf(job)
         const request = { ...asked, batches, output, checkpoint: trainerFolders(home).checkpoint }
-        const key = requestKey([asked, job.baseFolder, job.modelFile, digest])
+        // A repetition after a restart is due at another time, and is the same training all the same.
+        const { deadline: _deadline, ...lasting } = asked
+        const key = requestKey([lasting, job.baseFolder, job.modelFile, digest])
         const result = await connection.train({ ...request, ...weights(job), key }, onProgress, signal)
         const adapter = requireAskedAdapter(
           await readPeftFolder(result.folder),

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { writeFileWhole } from '../../../storage/atomic-file.ts'
 import { messageOf } from '../../../storage/peer-error.ts'
 import { type ChannelListener, MESSAGE_BYTES_MAX, type TrainerChannel } from './channel.ts'
 import { CONTRACT_VERSION } from './contract.ts'
 
-/** How often answers are looked for, milliseconds. */
+/** How often answers are looked for, milliseconds: a shared file system does not announce what another machine writes. */
 const POLL_MS = 200
 
 /** Name of the message `number` of a direction. */
@@ -45,7 +46,7 @@ export async function openFolderChannel(folder: string, to: ChannelListener): Pr
     while (!stopping.signal.aborted) {
       const [name] = await unreadMessages(answers!)
       if (name === undefined) {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+        await pause(POLL_MS, undefined, { signal: stopping.signal }).catch(() => undefined)
         continue
       }
       const path = join(answers!, name)

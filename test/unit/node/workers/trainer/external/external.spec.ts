@@ -79,6 +79,31 @@ describe('an external trainer', function () {
     assert(said !== undefined && said.steps >= 1 && said.steps < 5_000)
   })
 
+  it('is asked with the same key again after an interruption, and with another one for another training', async () => {
+    const ready = JSON.stringify({ type: 'ready', contract: 1, name: 'recorder', version: '1' })
+    let files = 0
+    const keyOf = async (changes: Partial<TrainingJob>, deadline: number): Promise<string> => {
+      const file = join(suite.home.folder, `request-${++files}`)
+      const external = { trainer: `echo '${ready}'; head -n 1 > ${file}; exit 3`, deadline }
+      await assert.rejects(
+        trainer.train(suite.job({ external, ...changes }), () => {}, never),
+        /exit code 3/
+      )
+      return JSON.parse(await readFile(file, 'utf8')).key
+    }
+    const { training } = suite.job()
+    const key = await keyOf({}, Date.now() + 60_000)
+    assert.equal(await keyOf({}, Date.now() + 90_000), key)
+    const others: Partial<TrainingJob>[] = [
+      { round: 2 },
+      { seed: 9 },
+      { documentSeed: 9 },
+      { rank: 1 },
+      { training: { ...training, learningRate: 1e-3 } }
+    ]
+    for (const changes of others) assert.notEqual(await keyOf(changes, Date.now() + 60_000), key)
+  })
+
   it('gets no secret of the daemon', async () => {
     process.env.LOAM_LOGITS_KEY = 'a secret'
     try {

@@ -11,6 +11,7 @@ import {
 import { encodeSafetensors } from '../../../../../../src/formats/index.ts'
 import { writePeftFolder } from '../../../../../../src/node/export/peft-files.ts'
 import { roundFiles } from '../../../../../../src/node/home/home.ts'
+import { until } from '../../../../../support/until.ts'
 import { never, trainerSuite } from '../training-home.ts'
 
 const READY = { type: 'ready', contract: 1, name: 'other', version: '1' }
@@ -25,6 +26,15 @@ function pair(module: string, changes: Partial<LoraPair> = {}): LoraPair {
     A: new Float32Array(rank * inFeatures).fill(0.01),
     B: new Float32Array(outFeatures * rank).fill(0.01),
     ...changes
+  }
+}
+
+/** Whether a process is there and has not ended. */
+function isRunning(pid: string): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+  } catch {
+    return false
   }
 }
 
@@ -151,12 +161,11 @@ describe('a trainer that breaks the contract', function () {
     )
     const stop = new AbortController()
     const given = train(command, stop.signal)
-    while (!existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => existsSync(started) && readFileSync(started, 'utf8') !== '')
     stop.abort()
     await assert.rejects(given, /has not stopped within 10 seconds|cancelled/)
     const pid = readFileSync(started, 'utf8')
-    while (existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '))
-      await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => !isRunning(pid))
   })
 
   it('reports steps of a training that are not taken for a measurement of the same number', async () => {
