@@ -31,19 +31,20 @@ export function createMemberSessions(positionsPerMinute: number, now: () => numb
       for (const [name, { usedAt }] of sessions) if (now() - usedAt >= expiryMs) sessions.delete(name)
       const own = [...sessions.values()].filter((session) => session.member === member).length
       if (own >= sessionsPerClient)
-        throw new TransportError('busy', `a member may have ${sessionsPerClient} sessions: close one`, {
-          retryAfterMs: expiryMs
-        })
+        throw new TransportError(
+          'busy',
+          `a member may have at most ${sessionsPerClient} sessions: close one`,
+          {
+            retryAfterMs: expiryMs
+          }
+        )
     },
     add: (member, session, vocabularySize) =>
       void sessions.set(nameOf(session), { member, vocabularySize, usedAt: now() }),
     take(member, session) {
       const found = sessions.get(nameOf(session))
       if (found?.member !== member)
-        throw new TransportError(
-          'unknown-session',
-          'there is no such session, or it has expired: open another'
-        )
+        throw new TransportError('unknown-session', 'the session does not exist or has expired: open another')
       found.usedAt = now()
       return found
     },

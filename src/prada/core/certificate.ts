@@ -9,30 +9,33 @@ export type Verdict =
   | { readonly kind: 'certain'; readonly id: number }
   | {
       readonly kind: 'uncertain'
-      /** The best of the known ids, the likeliest answer; undefined where none has a probability. */
+      /**
+       * The known id with the highest score, which is the most likely answer; undefined if no known id has a nonzero
+       * probability.
+       */
       readonly guess: number | undefined
-      /** Ids that could win, those with the highest bounds first. */
+      /** Ids that could still win, highest bound first. */
       readonly rivals: readonly number[]
-      /** Whether it is open what the filters leave: any id's value may matter then. */
+      /** Whether the filters' result is still undetermined; if so, the value of any id may matter. */
       readonly borderOpen: boolean
     }
 
-/** A known id that a filter may or may not leave. */
+/** A known id that the filters may or may not keep. */
 type Membership = 'in' | 'out' | 'maybe'
 
-/** Where the border that the filters draw can lie. */
+/** The possible positions of the cut-off that the filters make. */
 interface Border {
-  /** Membership of the known id of this rank. */
+  /** Whether the filters keep the known id of this rank. */
   ofKnown(rank: number): Membership
-  /** Whether an id that was not told, whose scaled score is at most `scaled`, may be left. */
+  /** Whether the filters may keep an unreported id whose scaled score is at most `scaled`. */
   admits(other: ScaledId): boolean
 }
 
 const NO_BORDER: Border = { ofKnown: () => 'in', admits: () => true }
 
 /**
- * Decides a position from a part of its remote row: `certain` means that `decide` on the whole row would give that id,
- * whatever the missing values are. See `knownScores` for why the bounds hold.
+ * Decides a position from part of its remote row. `certain` means that `decide` would return the same id for the whole
+ * row, whatever the missing values are. `knownScores` explains why the bounds hold.
  */
 export function judge(row: PartialRow, scoring: Scoring): Verdict {
   const whole = wholeRow(row, scoring.offset.length)
@@ -79,8 +82,8 @@ function byScore(a: ScaledId, b: ScaledId): number {
 }
 
 /**
- * The border of top-k, top-p and min-p in what is known. All three leave a beginning of the ids in the order of their
- * scores, so that each is a question of what may go before an id.
+ * The cut-off of top-k, top-p and min-p as far as it is known. Each filter keeps a prefix of the ids in score order, so
+ * each comes down to what may precede an id.
  */
 function borderOf(scores: KnownScores, scoring: Scoring, tail: number): Border {
   const { known } = scores
@@ -101,7 +104,7 @@ function borderOf(scores: KnownScores, scoring: Scoring, tail: number): Border {
   }
 }
 
-/** Number of known ids that certainly go before an id whose scaled score is at most `scaled`. */
+/** Number of known ids that certainly precede an id whose scaled score is at most `scaled`. */
 function knownBefore(known: readonly ScaledId[], { id, scaled }: ScaledId): number {
   let [low, high] = [0, known.length]
   while (low < high) {
@@ -113,7 +116,7 @@ function knownBefore(known: readonly ScaledId[], { id, scaled }: ScaledId): numb
   return low
 }
 
-/** For every known rank, how many others may go before it. */
+/** For every known rank, how many unreported ids may precede it. */
 function othersBefore({ known, others }: KnownScores): Uint32Array {
   const counts = new Uint32Array(known.length + 1)
   for (const other of others) counts[knownBefore(known, other)]!++
@@ -134,9 +137,10 @@ function topKBorder(scores: KnownScores, { settings: { topK } }: Scoring): Borde
 }
 
 /**
- * An id is left by top-p when those before it have less than p of the total. With A the known mass before it, a that of
- * others before it, Z the known total and z that of all others (0 ≤ a ≤ z ≤ B): it is in when A + a < p (Z + z) for the
- * worst a = z, and out when A ≥ p (Z + B).
+ * Top-p keeps an id while the ids before it have less than p of the total. Let A be the known mass before it, a the
+ * mass of
+ * unreported ids before it, Z the known total and z the total of all unreported ids (0 ≤ a ≤ z ≤ B). The id is in if
+ * A + a < p (Z + z) for the worst case a = z, and out if A ≥ p (Z + B).
  */
 function topPBorder(scores: KnownScores, scoring: Scoring, tail: number): Border {
   const { topK, topP = 1 } = scoring.settings
@@ -145,7 +149,7 @@ function topPBorder(scores: KnownScores, scoring: Scoring, tail: number): Border
   const reference = known[0]!.scaled
   const counts = othersBefore(scores)
   const limited = topK !== undefined && topK <= known.length
-  // The total is that of top-k's ids, which are known where no other id can be among them.
+  // The total covers the ids that top-k keeps. They are known if no unreported id can be among them.
   if (topK !== undefined && !(limited && counts[topK - 1] === 0) && scores.others.length > 0)
     return { ofKnown: () => 'maybe', admits: () => true }
   const counted = limited ? known.slice(0, topK) : known
@@ -181,17 +185,18 @@ function minPBorder(scores: KnownScores, scoring: Scoring): Border {
   }
 }
 
-/** An interval that a number lies in. */
+/** An interval that contains a number. */
 export interface Interval {
   readonly low: number
   readonly high: number
 }
 
 /**
- * Log-probability of an id under the combined distribution at temperature 1, before any filter: an interval whose ends
- * are equal, apart from rounding, where the row is whole.
+ * Log-probability of an id under the combined distribution at temperature 1, before any filter, as an interval. If the
+ * row
+ * is complete, its ends are equal up to rounding.
  *
- * @returns undefined where the id's value was not told
+ * @returns undefined if the id's value was not reported
  */
 export function logProbability(row: PartialRow, scoring: Scoring, id: number): Interval | undefined {
   const place = row.ids.indexOf(id)

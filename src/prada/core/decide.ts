@@ -3,11 +3,11 @@ import type { RemoteRow } from './remote-row.ts'
 import { goesBefore, isFiltered, noiseOf, type Scoring, scaledScore } from './scoring.ts'
 
 /**
- * The token of a position whose remote row is known as a whole: argmax of (log p + offset) / T + G over the ids that the
- * filters leave, of equal ones the lowest id. This is the definition that everything else is measured by.
+ * The token of a position whose complete remote row is known: argmax of (log p + offset) / T + G over the ids that the
+ * filters keep; ties go to the lowest id. This is the definition that all other decoding must reproduce.
  *
- * @param row any row of log-probabilities up to a constant, [vocabularySize]
- * @throws {Error} when no id has a probability
+ * @param row log-probabilities up to a constant, [vocabularySize]
+ * @throws {Error} if every id has probability 0
  */
 export function decide(row: RemoteRow, scoring: Scoring): number {
   const noise = noiseOf(scoring)
@@ -15,7 +15,7 @@ export function decide(row: RemoteRow, scoring: Scoring): number {
   let best = -1
   let bestScore = Number.NEGATIVE_INFINITY
   const consider = (id: number, scaled: number): void => {
-    // Noise is costly: where the most of it would not do, none is computed.
+    // Noise is expensive, so it is skipped if even the largest value could not make this id win.
     if (scaled === Number.NEGATIVE_INFINITY || scaled + most < bestScore) return
     const score = scaled + noise(id)
     if (best >= 0 && !goesBefore(score, id, bestScore, best)) return
@@ -25,19 +25,20 @@ export function decide(row: RemoteRow, scoring: Scoring): number {
   if (isFiltered(scoring.settings))
     for (const { id, scaled } of allowedIds(row, scoring)) consider(id, scaled)
   else for (let id = 0; id < row.length; id++) consider(id, scaledScore(scoring, row[id]!, id))
-  if (best < 0) throw new Error('no id has a probability')
+  if (best < 0) throw new Error('every id has probability 0')
   return best
 }
 
-/** An id with its combined score over the temperature. */
+/** An id and its combined score divided by the temperature. */
 export interface ScaledId {
   readonly id: number
   readonly scaled: number
 }
 
 /**
- * The ids that the filters leave, highest first: first top-k, then of these the fewest that reach top-p of what they have
- * together, then those of at least min-p of the highest.
+ * The ids that the filters keep, highest first: first top-k, then the fewest of these that reach top-p of their
+ * combined
+ * probability, then those with at least min-p of the highest probability.
  */
 export function allowedIds(row: RemoteRow, scoring: Scoring): ScaledId[] {
   const { topK = row.length, topP = 1, minP = 0 } = scoring.settings
@@ -55,7 +56,7 @@ export function allowedIds(row: RemoteRow, scoring: Scoring): ScaledId[] {
   let total = 0
   if (!limited && topP < 1) {
     total = sum(all)
-    // Even together these do not reach what top-p leaves out.
+    // Even together these have less probability than top-p drops.
     const negligible = ((1 - topP) * total) / (2 * all.length)
     all = all.filter((id) => share(id) >= negligible)
   }

@@ -1,24 +1,27 @@
-/** What is measured of the trips so far; times in milliseconds. */
+/** Measurements of the trips so far; times in milliseconds. */
 export interface TripCosts {
-  /** Share of drafts that turn out to be the token, each judged behind accepted ones only; from 0 to 1. */
+  /** Share of drafts that match the token, counting only drafts that follow accepted ones; from 0 to 1. */
   readonly acceptance: number
-  /** Drafting one token. */
+  /** Time to draft one token. */
   readonly draftMs: number
-  /** A trip without its positions: the round trip, and what both sides do whatever the number of positions. */
+  /** Fixed time of a trip: the round trip, and the work that does not depend on the number of positions. */
   readonly tripMs: number
-  /** One position more: its bytes on the line, the remote's and the device's work on it. */
+  /** Time that each further position adds: its bytes on the wire and the work of the remote and the device. */
   readonly positionMs: number
-  /** Share of the drafting that goes on while an answer is under way and turns out useful; 0 where it is absent. */
+  /** Share of the drafting that runs while an answer is pending and proves useful; 0 if absent. */
   readonly overlap?: number
-  /** Whether the answer comes position by position, so that none is waited for behind a rejected draft; false if absent. */
+  /**
+   * Whether the answer is streamed position by position, so that nothing after a rejected draft is awaited; false if
+   * absent.
+   */
   readonly streamed?: boolean
 }
 
-/** Most drafts a trip. */
+/** Maximum number of drafts per trip. */
 export const DRAFTS_MAX = 32
 
 /**
- * Expected tokens of a trip with K drafts, each accepted with probability a: those accepted, and one more
+ * Expected tokens of a trip with K drafts, each accepted with probability a: the accepted drafts plus one,
  * (1 − a^(K + 1)) / (1 − a) (Leviathan et al. 2023, arXiv 2211.17192, eq. 1).
  */
 export function expectedTokens(acceptance: number, drafts: number): number {
@@ -26,7 +29,7 @@ export function expectedTokens(acceptance: number, drafts: number): number {
   return (1 - acceptance ** (drafts + 1)) / (1 - acceptance)
 }
 
-/** What a position that nobody waits for costs: the remote's work on it and its bytes, beside one that is waited for. */
+/** Cost of a position that is not awaited (the remote's work and the bytes), relative to one that is. */
 const UNUSED_SHARE = 0.7
 
 /** Expected time of a trip with K drafts, milliseconds. */
@@ -40,7 +43,7 @@ export function expectedTime(costs: TripCosts, drafts: number): number {
   return drafts * draftMs - hidden + tripMs + (drafts + 1) * positionMs
 }
 
-/** The number of drafts a trip, from 0 to `most`, that gives the most tokens a millisecond. */
+/** The number of drafts per trip, from 0 to `most`, that yields the most tokens per millisecond. */
 export function bestDraftLength(costs: TripCosts, most = DRAFTS_MAX): number {
   let best = 0
   let bestRate = 0
@@ -53,36 +56,39 @@ export function bestDraftLength(costs: TripCosts, most = DRAFTS_MAX): number {
   return best
 }
 
-/** One trip, as it went; times in milliseconds. */
+/** Measurements of one trip; times in milliseconds. */
 export interface Trip {
-  /** Drafts that were sent. */
+  /** Drafts sent. */
   readonly drafts: number
-  /** Of these, those that turned out to be the token. */
+  /** Drafts that matched the token. */
   readonly accepted: number
-  /** Positions that were waited for; all, one more than there are drafts, where it is absent. */
+  /** Positions that were awaited; if absent, all of them, which is one more than the drafts. */
   readonly used?: number
-  /** Drafting, whether it was waited for or not. */
+  /** Drafting time, whether or not it was awaited. */
   readonly draftMs: number
-  /** From sending to the last record, and the device's work on it. */
+  /** Time from sending to the last record, including the device's work on it. */
   readonly tripMs: number
 }
 
-/** Learns from trips how many drafts the next one should have. */
+/** Learns from past trips how many drafts the next one should have. */
 export interface DraftLength {
   next(): number
   learn(trip: Trip): void
   readonly costs: TripCosts
 }
 
-/** Share that a trip's weight keeps with every later one. */
+/** Factor by which a trip's weight decays with every later trip. */
 const FADING = 0.95
-/** Weight of the prior: acceptance of a half, as if this many drafts had been judged. */
+/** Weight of the prior acceptance of 0.5, in judged drafts. */
 const PRIOR_DRAFTS = 4
 const FIRST_DRAFTS = 4
 
 /**
- * The draft length from fading sums of what the trips were. A trip's time is a straight line over its positions, fitted
- * by least squares; while all trips had one length, nothing tells the slope, and every few trips one is a little longer.
+ * The draft length from exponentially decaying sums over past trips. A trip's time is modelled as a straight line over
+ * its
+ * positions, fitted by least squares. Trips of one length do not determine the slope, so every few trips one has a
+ * draft
+ * more or less.
  */
 export function createDraftLength(
   most = DRAFTS_MAX,
@@ -120,7 +126,7 @@ export function createDraftLength(
     },
     learn(trip) {
       trips++
-      // A draft behind a rejected one says nothing.
+      // A draft after a rejected one says nothing about acceptance.
       judged = judged * FADING + Math.min(trip.drafts, trip.accepted + 1)
       accepted = accepted * FADING + trip.accepted
       drafting.count = drafting.count * FADING + trip.drafts

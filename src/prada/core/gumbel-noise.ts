@@ -1,22 +1,24 @@
 import { philox } from './philox.ts'
 
-/** The noise of one position: the same number for the same id, whenever and wherever it is asked for. */
+/** The noise of one position: always the same number for the same id, on every machine. */
 export type Noise = (id: number) => number
 
-/** No noise is above this: −log(−log(1 − 2^−53)), rounded up. */
+/** Upper bound of the noise: −log(−log(1 − 2^−53)), rounded up. */
 export const NOISE_MAX = 36.74
 
-/** Domain of the counter, so that another use of the same seed gives other words. */
+/** Counter domain, so that other uses of the same seed get different words. */
 const DOMAIN = 0x70726164
 
 /**
- * Standard Gumbel noise G(seed, position, id), from a counter-based generator: argmax over x of log p(x) + G(x) is a draw
- * from p, and anyone who knows the seed gets the same draw from the same p (Gumbel-max; arXiv 2408.07978, section 3).
- * Uniforms have 52 bits and lie strictly inside (0, 1).
+ * Standard Gumbel noise G(seed, position, id) from a counter-based generator. argmax over x of log p(x) + G(x) is a
+ * sample
+ * from p, and everyone who knows the seed gets the same sample from the same p (Gumbel-max; arXiv 2408.07978, section
+ * 3).
+ * Uniforms have 52 bits and lie strictly between 0 and 1.
  *
- * @param seed whole number from 0 to 2^53 − 1
- * @param position index of the token that is drawn, from 0
- * @param stream which of several texts of one seed
+ * @param seed integer from 0 to 2^53 − 1
+ * @param position zero-based index of the sampled token
+ * @param stream index among several texts with the same seed
  */
 export function gumbelNoise(seed: number, position: number, stream = 0): Noise {
   const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0] as const
@@ -34,5 +36,5 @@ export function gumbelNoise(seed: number, position: number, stream = 0): Noise {
   }
 }
 
-/** Noise of greedy decoding. */
+/** Zero noise, for greedy decoding. */
 export const NO_NOISE: Noise = () => 0

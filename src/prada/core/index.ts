@@ -1,7 +1,9 @@
 /**
- * The mathematics of Prada: the combined distribution p*(x) ∝ exp((log p_remote(x) + α (z_adapted(x) − z_base(x))) / T),
- * one decoding rule for it that makes speculation exact, and certificates that decide a position from a part of the
- * remote's row. Pure: no clock, no I/O, no randomness but the noise that its arguments determine.
+ * The mathematics of Prada: the combined distribution p*(x) ∝ exp((log p_remote(x) + α (z_adapted(x) − z_base(x))) /
+ * T),
+ * a decoding rule for it that makes speculation exact, and certificates that decide a position from part of the
+ * remote's
+ * row. Pure: no clock, no I/O, and no randomness except the noise determined by the arguments.
  *
  * @example
  * ```ts
@@ -35,7 +37,7 @@ export {
   type SharedDraw
 } from './remote-row.ts'
 export { type RoundingDeviation, roundingDeviation } from './rounding.ts'
-export { type LikelyId, likeliestIds, rowLogProbabilities } from './row-log-probabilities.ts'
+export { type LikelyId, mostLikelyIds, rowLogProbabilities } from './row-log-probabilities.ts'
 export { checkDrawSettings, type DrawSettings, isFiltered, logitsOffset, type Scoring } from './scoring.ts'
 export { requireSameVocabulary, type Vocabulary, VocabularyError } from './vocabulary.ts'
 export { borderIds, type WantedLimits, wantedIds } from './wanted-ids.ts'

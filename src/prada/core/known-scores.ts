@@ -3,50 +3,57 @@ import { drawScore, type PartialRow, type RemoteRow } from './remote-row.ts'
 import { type Scoring, scaledScore } from './scoring.ts'
 
 /**
- * Rounding slack of sums and exponentials, relative. Where a comparison is closer than this, nothing is certain.
+ * Relative rounding slack of sums and exponentials. A comparison closer than this is never certain.
  */
 export const SUM_SLACK = 1e-9
 
-/** What a partial row says of the combined scores. */
+/** What a partial row reveals about the combined scores. */
 export interface KnownScores {
   /** Ids whose combined score is known, highest first. */
   readonly known: readonly ScaledId[]
-  /** The most that any other id's remote value can be. */
+  /** Upper bound of the remote value of any other id. */
   readonly bound: number
-  /** Other ids that may have a probability, with the most their combined score over the temperature can be; unordered. */
+  /**
+   * Other ids whose probability may be nonzero, with upper bounds of their combined score over the temperature;
+   * unordered.
+   */
   readonly others: readonly ScaledId[]
-  /** The most that value / T + G of any other id can be; ∞ where the remote did not know the noise. */
+  /** Upper bound of value / T + G of any other id; ∞ if the remote did not know the noise. */
   readonly drawBound: number
 }
 
 /**
- * Combined scores of the known ids, and bounds of all others'. An id x that was not told has value(x) ≤ the lowest of the
- * top k, since the ids were chosen by the rounded values that the line carries; and exp(value(x)) ≤ tail, of which it is
- * one term, so that value(x) ≤ log tail. Adding the offset, dividing by the temperature and adding the noise are monotone
- * in floating point: the same steps from the larger of two numbers never lead to the smaller result. So the bound of a
- * score is computed by the very steps of the score.
+ * Combined scores of the known ids, and upper bounds for all others. An unreported id x has value(x) ≤ the lowest of
+ * the
+ * top k, since the ids were chosen by the rounded values that are sent; and exp(value(x)) ≤ tail, of which it is one
+ * term,
+ * so value(x) ≤ log tail. Adding the offset, dividing by the temperature and adding the noise are monotone in floating
+ * point: the same operations on the larger of two numbers never give the smaller result. So the bound of a score is
+ * computed with exactly the operations of the score.
  *
- * Where the remote knew the noise, the ids with the m highest value / T + G of the row are all known; so they are the m
- * highest of the known ones, and no other id is above the m-th. That does not hold for a score's own steps, whose rounding
- * `drawnBound` makes room for.
+ * If the remote knew the noise, the ids with the m highest value / T + G of the row are all known. They are the m
+ * highest
+ * of the known ids, and no other id exceeds the m-th. The score itself is computed in different steps; `drawnBound`
+ * adds
+ * slack for their rounding.
  */
 export function knownScores(row: PartialRow, scoring: Scoring): KnownScores {
   const size = scoring.offset.length
-  const told = new Uint8Array(size)
+  const reported = new Uint8Array(size)
   const known: ScaledId[] = []
   for (const [place, id] of row.ids.entries()) {
-    told[id] = 1
+    reported[id] = 1
     const scaled = scaledScore(scoring, row.values[place]!, id)
     if (scaled > Number.NEGATIVE_INFINITY) known.push({ id, scaled })
   }
-  // One part in 2^40 is above the error of a logarithm.
+  // A relative 2^−40 exceeds the error of a logarithm.
   const logTail = Math.log(row.tail)
   const bound =
     row.tail === 0 ? Number.NEGATIVE_INFINITY : Math.min(row.least, logTail + 2 ** -40 * Math.abs(logTail))
   const others: ScaledId[] = []
   if (bound > Number.NEGATIVE_INFINITY)
     for (let id = 0; id < size; id++)
-      if (told[id] === 0) others.push({ id, scaled: scaledScore(scoring, bound, id) })
+      if (reported[id] === 0) others.push({ id, scaled: scaledScore(scoring, bound, id) })
   return { known: known.sort(highestFirst), bound, others, drawBound: drawBoundOf(row, scoring) }
 }
 
@@ -58,14 +65,14 @@ function drawBoundOf({ ids, values, drawn }: PartialRow, { settings, noise }: Sc
   return scores[scores.length - drawn]!
 }
 
-/** The most that the score of an id can be whose value / T + G is at most `drawBound`. */
+/** Upper bound of the score of an id whose value / T + G is at most `drawBound`. */
 export function drawnBound(drawBound: number, { offset, settings }: Scoring, id: number): number {
   const shift = offset[id]! / (settings.temperature === 0 ? 1 : settings.temperature)
   const magnitude = Math.abs(drawBound) + Math.abs(shift) + 64
   return drawBound + shift + 2 ** -40 * magnitude
 }
 
-/** The row, where a partial one tells it whole; undefined elsewhere. */
+/** The complete row if the partial row determines it, otherwise undefined. */
 export function wholeRow(row: PartialRow, size: number): RemoteRow | undefined {
   if (row.ids.length < size && row.tail > 0) return undefined
   const whole = new Float32Array(size).fill(Number.NEGATIVE_INFINITY)
@@ -73,18 +80,20 @@ export function wholeRow(row: PartialRow, size: number): RemoteRow | undefined {
   return whole
 }
 
-/** The most that other ids can have together. */
+/** Upper bound of the total mass of the other ids. */
 export interface OtherMass {
-  /** Of the `count` with the highest bounds, relative to exp(reference). */
+  /** Mass of the `count` ids with the highest bounds, relative to exp(reference). */
   ofHighest(count: number): number
   readonly all: number
 }
 
 /**
- * Bounds of sums of exp(scaled score) over other ids, relative to exp(reference). Every value is at most `bound`, and for
- * temperatures up to 1 the sum of exp(value) is at most the tail: as
- * exp((v + o) / T) ≤ exp(v) · exp(bound (1/T − 1)) · exp(o / T), the sum is the largest when the ids with the highest
- * offsets have all that they can have, until the tail is used up.
+ * Upper bounds of sums of exp(scaled score) over other ids, relative to exp(reference). Every value is at most `bound`,
+ * and
+ * for temperatures up to 1 the sum of exp(value) is at most the tail. Since
+ * exp((v + o) / T) ≤ exp(v) · exp(bound (1/T − 1)) · exp(o / T), the sum is largest if the ids with the highest offsets
+ * take
+ * as much as each can, until the tail is used up.
  */
 export function otherMass(
   { bound, others }: KnownScores,

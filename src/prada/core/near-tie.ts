@@ -4,19 +4,19 @@ import type { PartialRow } from './remote-row.ts'
 import { isFiltered, noiseOf, type Scoring } from './scoring.ts'
 
 /**
- * Whether another answer of the same remote might decide otherwise: another id that the filters might leave scores within
- * the distance by which two scores can move against each other, or the winner itself might be left out.
+ * Whether another answer of the same remote might lead to a different decision: another id that the filters might keep
+ * scores within the distance by which two scores can shift against each other, or the filters might drop the winner.
  *
- * Ids that were not told count with the most that their score can be, so that rather too many positions are near ties than
- * too few.
+ * Unreported ids count with the upper bound of their score, so too many positions are treated as near ties rather than too
+ * few.
  *
- * @param id the token that the row decides for certain
+ * @param id the token that the row determines with certainty
  * @param error largest difference of a log-probability between two answers, nats
  */
 export function isNearTie(row: PartialRow, scoring: Scoring, id: number, error: number): boolean {
   if (error === 0) return false
   const { settings } = scoring
-  // Two values can be off in opposite directions.
+  // Two values can err in opposite directions.
   const distance = (2 * error) / (settings.temperature === 0 ? 1 : settings.temperature)
   const noise = noiseOf(scoring)
   const scores = knownScores(row, scoring)
@@ -36,7 +36,7 @@ export function isNearTie(row: PartialRow, scoring: Scoring, id: number, error: 
   )
 }
 
-/** What the filters do with an id, whichever way the scores move. */
+/** What the filters do with an id for every possible shift of the scores. */
 interface MovingFilters {
   surelyIn(entry: ScaledId): boolean
   maybeIn(entry: ScaledId): boolean
@@ -46,33 +46,33 @@ function filtersOf(scores: KnownScores, scoring: Scoring, tail: number, distance
   const { known, others } = scores
   const { topK = known.length + others.length, topP = 1, minP = 0 } = scoring.settings
   const highest = known[0]!.scaled
-  const told = orderOf(known, highest)
-  const untold = orderOf(others, highest)
-  // As `topPBorder` of a certificate: others have their bounds at most, and the tail together.
+  const reported = orderOf(known, highest)
+  const unreported = orderOf(others, highest)
+  // As in `topPBorder` of a certificate: each other id is at most its bound, and all together at most the tail.
   const mass = otherMass(scores, scoring, tail, highest)
   const slack = Math.exp(2 * distance) * (1 + SUM_SLACK)
   return {
     surelyIn({ scaled }) {
       const least = scaled - distance * (1 + SUM_SLACK) - SUM_SLACK * Math.abs(scaled)
-      const [before, mayBeBefore] = [told.above(least) - 1, untold.above(least)]
+      const [before, mayBeBefore] = [reported.above(least) - 1, unreported.above(least)]
       if (before + mayBeBefore >= topK || scaled < highest + Math.log(minP) + distance) return false
       if (topP === 1 || before + mayBeBefore === 0) return true
-      const own = told.massOf(before + 1) - Math.exp(scaled - highest)
-      return (own + mass.ofHighest(mayBeBefore) * (1 - topP)) * slack < topP * told.massOf(topK)
+      const own = reported.massOf(before + 1) - Math.exp(scaled - highest)
+      return (own + mass.ofHighest(mayBeBefore) * (1 - topP)) * slack < topP * reported.massOf(topK)
     },
     maybeIn({ scaled }) {
-      const before = told.above(scaled + distance)
+      const before = reported.above(scaled + distance)
       if (before >= topK || scaled < highest + Math.log(minP) - distance * (1 + SUM_SLACK)) return false
-      return topP === 1 || told.massOf(before) < topP * (told.massOf(topK) + mass.all) * slack
+      return topP === 1 || reported.massOf(before) < topP * (reported.massOf(topK) + mass.all) * slack
     }
   }
 }
 
-/** Ids in the order of their scores. */
+/** Ids in score order. */
 interface Order {
-  /** Ids whose score is above. */
+  /** Number of ids with a higher score. */
   above(score: number): number
-  /** Of the first ids, relative to exp(highest). */
+  /** Mass of the first ids, relative to exp(highest). */
   massOf(count: number): number
 }
 

@@ -9,8 +9,9 @@ const ROUNDS = 10
 export type Words4 = readonly [number, number, number, number]
 
 /**
- * Philox4x32-10: a bijection of 128-bit counters for each 64-bit key, whose outputs for different counters are
- * independent by every statistical test known. There is no state: the words at any place can be had without those before.
+ * Philox4x32-10: a bijection of 128-bit counters for each 64-bit key. Its outputs for different counters pass all known
+ * statistical tests of independence. It is stateless, so the words at any counter can be computed without the earlier
+ * ones.
  *
  * @param counter four words of 32 bits
  * @param key two words of 32 bits

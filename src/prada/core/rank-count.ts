@@ -1,26 +1,28 @@
-/** Learns how many ids an answer should tell of every position. */
+/** Learns how many ids an answer should report per position. */
 export interface RankCount {
   readonly count: number
-  /** @param certain whether the first answer has settled a position */
+  /** @param certain whether the first answer settled the position */
   learn(certain: boolean): void
 }
 
-/** What ids told at every position cost beside an answer that leaves one open. */
+/** Bounds of the count, and the target share of positions that the first answer leaves open. */
 export interface RankCosts {
   readonly first: number
   readonly least: number
   readonly most: number
-  /** Share of the positions that may stay open. */
+  /** Target share of positions that stay open. */
   readonly open: number
 }
 
-/** Share by which an open position raises the count. */
+/** Relative increase of the count after an open position. */
 const RISE = 0.25
 
 /**
- * A count that settles where the given share of positions stays open: each open one raises it by a quarter, each settled
- * one lowers it by as much as keeps the balance. How far offsets move the ranks is different for every adapter, strength and
- * text, so it is measured.
+ * A count that converges to the given share of open positions: each open position raises it by a quarter, and each
+ * settled
+ * one lowers it by the amount that balances this share. How far offsets move the ranks differs between adapters,
+ * strengths
+ * and texts, so the count is learned.
  */
 export function createRankCount({ first, least, most, open }: RankCosts): RankCount {
   const rise = Math.log1p(RISE)

@@ -1,61 +1,68 @@
 import { float16ToFloat32, float32ToFloat16 } from '../../formats/elements/half-floats.ts'
 import { NOISE_MAX, type Noise } from './gumbel-noise.ts'
 
-/** How a log-probability crosses the line. */
+/** Wire format of a log-probability. */
 export type Precision = 'float16' | 'float32'
 
 /**
- * Log-probabilities of one position as the line carries them, less that of the likeliest id, which therefore has 0;
- * [vocabularySize]. They define the remote's distribution: p(x) ∝ exp(row[x]). −∞ is a probability of 0.
+ * Log-probabilities of one position as sent, relative to the most likely id, which therefore has 0; [vocabularySize].
+ * They
+ * define the remote's distribution: p(x) ∝ exp(row[x]). −∞ means probability 0.
  */
 export type RemoteRow = Float32Array
 
 /**
- * The noise of a draw that the remote knows too. It can then tell the ids that are likeliest to win: those with the highest
- * value / T + G, before the offset that it does not know.
+ * Noise of a draw that the remote knows as well. The remote can then report the ids that are most likely to win: those
+ * with
+ * the highest value / T + G, before the offset, which it does not know.
  */
 export interface SharedDraw {
-  /** Ids to tell. */
+  /** Number of ids to report. */
   readonly count: number
   /** Above 0. */
   readonly temperature: number
   readonly noise: Noise
 }
 
-/** What a remote tells of one position. */
+/** What a remote reports about one position. */
 export interface PartialRow {
-  /** Ids that are known, with their values in the same order. */
+  /** Known ids, with their values in the same order. */
   readonly ids: readonly number[]
   readonly values: readonly number[]
-  /** No other id's value is above this: the lowest of the top k. −∞ where there is no other with a probability. */
+  /** Upper bound of every other id's value: the lowest of the top k; −∞ if all other ids have probability 0. */
   readonly least: number
-  /** Sum of exp(value) over all other ids, rounded up to a float32; 0 only where no other id has a probability. */
+  /** Sum of exp(value) over all other ids, rounded up to a float32; 0 only if they all have probability 0. */
   readonly tail: number
   /**
-   * As many ids with the highest value / T + G are among the known ones; 0 where the remote did not know the noise. No
-   * other id has more than the lowest of them.
+   * Number of ids with the highest value / T + G that are among the known ones; 0 if the remote did not know the noise.
+   * No
+   * other id exceeds the lowest of them.
    */
   readonly drawn: number
 }
 
-/** How a row is asked for. */
+/** Which part of a row is requested. */
 export interface RowRequest {
-  /** Ids to tell, the likeliest ones. */
+  /** Number of most likely ids to report. */
   readonly topK: number
-  /** Of these the likeliest that are known already and left out; below the size of the vocabulary, 0 where it is absent. */
+  /**
+   * Number of the most likely among these to leave out because they are known already; less than the vocabulary size; 0
+   * if absent.
+   */
   readonly skip?: number
-  /** Further ids to tell; ascending, without repeats. */
+  /** Further ids to report; ascending, without duplicates. */
   readonly wanted?: readonly number[]
-  /** Further ids to tell, the likeliest to win. */
+  /** Further ids to report: those most likely to win. */
   readonly draw?: SharedDraw
 }
 
 /**
- * Logits as the line carries them: relative to the highest, rounded. Every step is monotone (the difference, its
- * rounding to float32 and to float16), so that ids keep their order, apart from ties.
+ * Logits as they are sent: relative to the highest, and rounded. Every step (the difference, its rounding to float32
+ * and to
+ * float16) is monotone, so ids keep their order, apart from ties.
  *
  * @param logits [at least size]; −∞ bans an id
- * @throws {Error} when a logit is NaN or +∞, or none is finite
+ * @throws {Error} if a logit is NaN or +∞, or none is finite
  */
 export function remoteRow(logits: ArrayLike<number>, size: number, precision: Precision): RemoteRow {
   const row = new Float32Array(size)
@@ -66,19 +73,21 @@ export function remoteRow(logits: ArrayLike<number>, size: number, precision: Pr
       throw new Error(`the model's logit of id ${id} is ${value}`)
     if (value > highest) highest = value
   }
-  if (highest === Number.NEGATIVE_INFINITY) throw new Error('the model gives no id a probability')
+  if (highest === Number.NEGATIVE_INFINITY) throw new Error('the model gives every id probability 0')
   for (let id = 0; id < size; id++) {
     const relative = Math.fround(logits[id]! - highest)
-    // What rounds to −0 is 0, as the line has it.
+    // −0 becomes 0, as it is sent.
     row[id] = precision === 'float32' ? relative : float16ToFloat32(float32ToFloat16(relative)) + 0
   }
   return row
 }
 
 /**
- * The part of a row that is asked for: the top k, highest first, then those of the draw that are not among them, then
- * those of the wanted ones. Of equal values at a border the lowest ids are told. What is left out is part of neither ids
- * nor tail: the bounds hold for those who know it.
+ * The requested part of a row: the top k, highest first, then the ids of the draw that are not among them, then the
+ * wanted
+ * ids. Ties at a cut-off go to the lowest ids. Skipped ids count neither among the ids nor in the tail: the bounds hold
+ * for
+ * a receiver that already knows them.
  */
 export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }: RowRequest): PartialRow {
   const top = highestIds(row, topK)
@@ -92,7 +101,7 @@ export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }
     possible = true
     tail += Math.exp(row[id]!)
   }
-  // A set keeps the order in which it was filled.
+  // A set keeps insertion order.
   const ids = [...known].slice(Math.min(skip, top.length))
   return {
     ids,
@@ -103,10 +112,10 @@ export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }
   }
 }
 
-/** The ids that are likeliest to win a draw, best first. */
+/** The ids most likely to win a draw, best first. */
 export function drawnIds(row: RemoteRow, { count, temperature, noise }: SharedDraw): number[] {
   const scores = new Float64Array(row.length).fill(Number.NEGATIVE_INFINITY)
-  // A lower bound of the last place that counts: noise is costly, and most ids cannot get there.
+  // A lower bound of the last score that counts. Noise is expensive, and most ids cannot reach it.
   const place = highestIds(row, count).reduce(
     (lowest, id) => Math.min(lowest, drawScore(row[id]!, id, temperature, noise)),
     Number.POSITIVE_INFINITY
@@ -121,10 +130,10 @@ export function drawScore(value: number, id: number, temperature: number, noise:
   return value / temperature + noise(id)
 }
 
-/** Most ids that are found by insertion; more are sorted. */
+/** Maximum number of ids found by insertion; larger counts are sorted. */
 const INSERTED_MAX = 256
 
-/** The k ids with the highest values, highest first, of equal ones the lowest id first. */
+/** The k ids with the highest values, highest first; ties go to the lowest id. */
 export function highestIds(row: ArrayLike<number>, k: number): number[] {
   const count = Math.min(k, row.length)
   if (count > INSERTED_MAX)
@@ -146,8 +155,9 @@ export function highestIds(row: ArrayLike<number>, k: number): number[] {
 }
 
 /**
- * The float32 above a sum of positive float64 terms. The sum's own error is below 2^−30 of it for up to 2^22 terms; terms
- * that are too small for a float64 vanish, so that 0 becomes the smallest float32.
+ * A float32 no less than a sum of positive float64 terms. The sum's own relative error is below 2^−30 for up to 2^22
+ * terms.
+ * Terms too small for a float64 vanish, so 0 becomes the smallest float32.
  */
 function roundedUp(sum: number): number {
   const wanted = sum * (1 + 2 ** -30)

@@ -1,6 +1,6 @@
 import { type Precision, remoteRow } from './remote-row.ts'
 
-/** How far the line's rounding moves a distribution. */
+/** How far the rounding of sent values shifts a distribution. */
 export interface RoundingDeviation {
   /** Largest error of a log-probability relative to the highest, nats. */
   readonly epsilon: number
@@ -9,8 +9,9 @@ export interface RoundingDeviation {
 }
 
 /**
- * The deviation of one row. If every logarithm of a ratio of two probabilities moves by at most 2ε, as when every score
- * moves by at most ε, the total variation distance is at most tanh(ε / 2).
+ * The deviation of one row. If the logarithm of every ratio of two probabilities moves by at most 2ε, which holds if
+ * every
+ * score moves by at most ε, the total variation distance is at most tanh(ε / 2).
  *
  * @param logits finite or −∞, [at least size]
  */

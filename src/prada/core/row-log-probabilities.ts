@@ -2,11 +2,11 @@ import { highestIds, type RemoteRow } from './remote-row.ts'
 import type { Scoring } from './scoring.ts'
 
 /**
- * Log-probabilities of all ids under the combined distribution at temperature 1, before any filter, from a row that is
- * known as a whole.
+ * Log-probabilities of all ids under the combined distribution at temperature 1, before any filter, from a complete
+ * row.
  *
  * @param row log-probabilities up to a constant, [vocabularySize]
- * @returns [vocabularySize], nats; −∞ for an id without a probability
+ * @returns [vocabularySize], nats; −∞ for an id with probability 0
  */
 export function rowLogProbabilities(row: RemoteRow, { offset }: Pick<Scoring, 'offset'>): Float64Array {
   const scores = Float64Array.from(row, (value, id) => value + offset[id]!)
@@ -22,8 +22,8 @@ export interface LikelyId {
   readonly logProbability: number
 }
 
-/** The `count` likeliest ids, likeliest first, of equal ones the lowest id first; ids without a probability are left out. */
-export function likeliestIds(logProbabilities: Float64Array, count: number): LikelyId[] {
+/** The `count` most likely ids, most likely first; ties go to the lowest id, and ids with probability 0 are omitted. */
+export function mostLikelyIds(logProbabilities: Float64Array, count: number): LikelyId[] {
   return highestIds(logProbabilities, count)
     .map((id) => ({ id, logProbability: logProbabilities[id]! }))
     .filter(({ logProbability }) => logProbability > Number.NEGATIVE_INFINITY)

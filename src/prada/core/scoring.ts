@@ -1,18 +1,18 @@
 import { NO_NOISE, type Noise } from './gumbel-noise.ts'
 
-/** How a token is drawn from the combined distribution. */
+/** How a token is sampled from the combined distribution. */
 export interface DrawSettings {
-  /** Divides the combined scores; 0 takes the highest. */
+  /** Divides the combined scores; 0 selects the highest. */
   readonly temperature: number
-  /** Only the k ids with the highest combined scores; all where it is absent. */
+  /** Keep only the k ids with the highest combined scores; all if absent. */
   readonly topK?: number
-  /** Only the highest ids that together reach this probability; 1 where it is absent. */
+  /** Keep only the highest ids that together reach this probability; 1 if absent. */
   readonly topP?: number
-  /** Only ids whose probability is at least this share of the highest one's; 0 where it is absent. */
+  /** Keep only ids with at least this share of the highest probability; 0 if absent. */
   readonly minP?: number
 }
 
-/** All that a device knows of a position before the remote has answered. */
+/** Everything that a device knows about a position before the remote has answered. */
 export interface Scoring {
   readonly settings: DrawSettings
   /** α (z_adapted − z_base) + bias of every id, [vocabularySize]; finite. */
@@ -22,11 +22,11 @@ export interface Scoring {
 
 /**
  * The logits offset α (z_adapted − z_base) + bias (proxy-tuning, arXiv 2401.08565, eq. 1, with the strength α of its
- * section 6.2), computed in float64 in the order of the ids.
+ * section 6.2), computed in float64 in id order.
  *
- * @param adapted logits of the adapted proxy, [at least size], and `base` alike
- * @param bias added to single ids: logit bias, less penalties
- * @throws {Error} when a logit is not finite
+ * @param adapted logits of the adapted proxy, [at least size], as is `base`
+ * @param bias added to individual ids: logit bias minus penalties
+ * @throws {Error} if a logit is not finite
  */
 export function logitsOffset(
   adapted: Float32Array,
@@ -45,7 +45,7 @@ export function logitsOffset(
   return offset
 }
 
-/** Combined score over the temperature; grows with `remote` in floating point too, as every step does. */
+/** Combined score over the temperature. Monotone in `remote` in floating point too, since every step is. */
 export function scaledScore(scoring: Scoring, remote: number, id: number): number {
   const sum = remote + scoring.offset[id]!
   return scoring.settings.temperature === 0 ? sum : sum / scoring.settings.temperature
@@ -56,12 +56,12 @@ export function noiseOf({ settings, noise }: Scoring): Noise {
   return settings.temperature === 0 ? NO_NOISE : noise
 }
 
-/** Whether id `a` with its score goes before id `b` with its score: higher scores first, then lower ids. */
+/** Whether id `a` precedes id `b`: higher scores first, then lower ids. */
 export function goesBefore(scoreA: number, a: number, scoreB: number, b: number): boolean {
   return scoreA > scoreB || (scoreA === scoreB && a < b)
 }
 
-/** Whether any filter can leave ids out. At temperature 0 none matters: the highest id always stays. */
+/** Whether any filter can drop ids. At temperature 0 none matters, since the highest id is always kept. */
 export function isFiltered({ temperature, topK, topP = 1, minP = 0 }: DrawSettings): boolean {
   return temperature > 0 && (topK !== undefined || topP < 1 || minP > 0)
 }
@@ -71,11 +71,11 @@ export function isFiltered({ temperature, topK, topP = 1, minP = 0 }: DrawSettin
  */
 export function checkDrawSettings({ temperature, topK, topP, minP }: DrawSettings): void {
   if (!(temperature >= 0 && temperature <= 100))
-    throw new RangeError(`temperature must be from 0 to 100, not ${temperature}`)
+    throw new RangeError(`temperature must be from 0 to 100, got ${temperature}`)
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
-    throw new RangeError(`top-k must be a positive integer, not ${topK}`)
+    throw new RangeError(`top-k must be a positive integer, got ${topK}`)
   if (topP !== undefined && !(topP > 0 && topP <= 1))
-    throw new RangeError(`top-p must be above 0 and at most 1, not ${topP}`)
+    throw new RangeError(`top-p must be above 0 and at most 1, got ${topP}`)
   if (minP !== undefined && !(minP >= 0 && minP <= 1))
-    throw new RangeError(`min-p must be from 0 to 1, not ${minP}`)
+    throw new RangeError(`min-p must be from 0 to 1, got ${minP}`)
 }

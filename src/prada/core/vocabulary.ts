@@ -1,4 +1,4 @@
-/** How a tokenizer's ids become bytes; what two models must share for their logits to be added. */
+/** How a tokenizer's ids map to bytes. Two models must share it for their logits to be added. */
 export interface Vocabulary {
   /** Kind of tokenizer: `BPE`, `Unigram`, … */
   readonly type: string
@@ -8,14 +8,14 @@ export interface Vocabulary {
   readonly tokens: readonly (Uint8Array | undefined)[]
 }
 
-/** Two models that do not number the same tokens alike. */
+/** Two models assign different ids to their tokens. */
 export class VocabularyError extends Error {
   override readonly name = 'VocabularyError'
 }
 
 /**
- * Checks that every id of the proxy is the same bytes for the remote, and that both begin and end texts alike. A remote
- * may have more ids (padding, added tokens): they are left out of the combined distribution.
+ * Checks that every id of the proxy stands for the same bytes in the remote, and that both use the same BOS and EOS. A
+ * remote may have more ids (padding, added tokens); they are excluded from the combined distribution.
  *
  * @throws {VocabularyError} naming the first difference
  */
@@ -23,7 +23,7 @@ export function requireSameVocabulary(proxy: Vocabulary, remote: Vocabulary): vo
   const difference = firstDifference(proxy, remote)
   if (difference !== undefined)
     throw new VocabularyError(
-      `the proxy and the remote do not share a vocabulary: ${difference}. Their logits can only be added id by id`
+      `the proxy and the remote have different vocabularies: ${difference}. Adding their logits requires identical ids`
     )
 }
 

@@ -4,34 +4,37 @@ import { hostname } from 'node:os'
 import type { FastifyRequest } from 'fastify'
 import { EndpointError } from './endpoint-error.ts'
 
-/** Who may ask, and as whom a request counts. */
+/** Authorisation of clients, and the client that a request counts towards. */
 export interface Access {
   /** @throws {EndpointError} 401 or 403 */
   check(request: FastifyRequest): void
-  /** The client whose turns and limits a request counts towards: its key's, else its address's. */
+  /**
+   * The client whose turns and limits a request counts towards: identified by its key, or by its address if there are
+   * no keys.
+   */
   clientOf(request: FastifyRequest): string
 }
 
-/** @param keys API keys, one of which clients must show; any or none will do where there are none */
+/** @param keys API keys, one of which clients must present; if empty, no key is required */
 export function createAccess(keys: readonly string[]): Access {
   const digests = keys.map(digest)
   const placeOf = ({ headers }: FastifyRequest): number => {
     const given = digest(/^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '')
-    // All are compared, so that the time tells nothing.
+    // All keys are compared, so that the timing reveals nothing.
     return digests.map((known) => timingSafeEqual(known, given)).indexOf(true)
   }
   return {
     check(request) {
       if (digests.length > 0) {
         if (placeOf(request) >= 0) return
-        throw new EndpointError(401, 'a key is needed: authorization: Bearer KEY', {
+        throw new EndpointError(401, 'an API key is required: authorization: Bearer KEY', {
           code: 'invalid_api_key'
         })
       }
       if (!isOwnName(request.headers.host))
         throw new EndpointError(
           403,
-          'the host header names an unknown host: ask by IP address or localhost, or start the server with --api-key'
+          'the host header names an unknown host: use an IP address or localhost, or start the server with --api-key'
         )
     },
     clientOf: (request) => (digests.length > 0 ? `key ${placeOf(request)}` : request.ip)
@@ -43,9 +46,10 @@ function digest(text: string): Buffer {
 }
 
 /**
- * Whether a `host` header is a name that only this machine can have. A web page could otherwise point its own name here
- * (DNS rebinding) and ask as the person who views it. Addresses, names without a dot and this
- * machine's name are safe.
+ * Whether a `host` header is a name that only this machine can have. Otherwise a web page could point its own name here
+ * (DNS
+ * rebinding) and send requests from its viewer's browser. Addresses, names without a dot and this machine's name are
+ * safe.
  */
 function isOwnName(host: string | undefined): boolean {
   const name = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host ?? '')?.[1]?.toLowerCase()

@@ -1,23 +1,23 @@
 import type { MadeToken, TextEnd, TextSource } from './text-source.ts'
 
-/** Tokens that a request has cost. */
+/** Token counts of a request. */
 export interface Usage {
   readonly prompt_tokens: number
   readonly completion_tokens: number
   readonly total_tokens: number
 }
 
-/** A text as it is answered with. */
+/** A text as it appears in an answer. */
 export interface WholeChoice {
   readonly index: number
   readonly text: string
   readonly tokens: readonly MadeToken[]
   readonly reason: TextEnd
-  /** Whether every token is certainly the one that the distribution and the seed give. */
+  /** Whether every token is certain to be the one that the distribution and the seed determine. */
   readonly exact: boolean
 }
 
-/** How one request is answered: whole, or in chunks. Each is a JSON object. */
+/** Formats the answer to one request, either as a whole or in chunks. Each is a JSON object. */
 export interface AnswerFormat {
   whole(choices: readonly WholeChoice[], usage: Usage): object
   /** A choice begins. */
@@ -25,19 +25,19 @@ export interface AnswerFormat {
   piece(index: number, text: string, tokens: readonly MadeToken[]): object
   /** A choice is complete. */
   end(choice: Pick<WholeChoice, 'index' | 'reason' | 'exact'>): object
-  /** The last chunk, where it is asked for. */
+  /** The last chunk, if requested. */
   usage(usage: Usage): object
 }
 
-/** What all answers to a request have in common. */
+/** Fields shared by all answers to a request. */
 export interface AnswerHead {
   readonly id: string
   /** Seconds since 1970. */
   readonly created: number
   readonly source: Pick<TextSource, 'name' | 'fingerprint' | 'tokens'>
-  /** Whether log-probabilities are told. */
+  /** Whether log-probabilities are returned. */
   readonly logProbabilities: boolean
-  /** Whether chunks have a place for the usage. */
+  /** Whether chunks have a `usage` field. */
   readonly includeUsage: boolean
 }
 
@@ -102,11 +102,11 @@ export function completionFormat(head: AnswerHead): AnswerFormat {
     ...answer(choices),
     ...(includeUsage && { usage })
   })
-  /** Characters told of each choice. */
-  const told = new Map<number, number>()
+  /** Characters sent of each choice. */
+  const sent = new Map<number, number>()
   const logprobs = (index: number, text: string, tokens: readonly MadeToken[]): object | null => {
-    const offset = told.get(index) ?? 0
-    told.set(index, offset + text.length)
+    const offset = sent.get(index) ?? 0
+    sent.set(index, offset + text.length)
     return logProbabilities && areKnown(tokens) ? completionLogProbabilities(source, tokens, offset) : null
   }
   return {
@@ -131,7 +131,7 @@ export function completionFormat(head: AnswerHead): AnswerFormat {
   }
 }
 
-/** Whether all log-probabilities are known: of a part, a client could not tell which tokens it is about. */
+/** Whether all log-probabilities are known. With only some, a client could not tell which tokens they belong to. */
 function areKnown(tokens: readonly MadeToken[]): boolean {
   return tokens.every(({ logProbability }) => logProbability !== undefined)
 }
@@ -148,7 +148,7 @@ function finite(logProbability: number): number {
   return Math.max(logProbability, NO_LOG_PROBABILITY)
 }
 
-function chatLogProbability(source: Tokens, { id, logProbability, likeliest = [] }: MadeToken): object {
+function chatLogProbability(source: Tokens, { id, logProbability, mostLikely = [] }: MadeToken): object {
   const entry = (token: number, value: number): object => ({
     token: textOf(source, token),
     logprob: finite(value),
@@ -156,7 +156,7 @@ function chatLogProbability(source: Tokens, { id, logProbability, likeliest = []
   })
   return {
     ...entry(id, logProbability!),
-    top_logprobs: likeliest.map((other) => entry(other.id, other.logProbability))
+    top_logprobs: mostLikely.map((other) => entry(other.id, other.logProbability))
   }
 }
 
@@ -171,9 +171,9 @@ function completionLogProbabilities(source: Tokens, tokens: readonly MadeToken[]
   return {
     tokens: texts,
     token_logprobs: tokens.map(({ logProbability }) => finite(logProbability!)),
-    top_logprobs: tokens.map(({ likeliest = [] }) =>
+    top_logprobs: tokens.map(({ mostLikely = [] }) =>
       Object.fromEntries(
-        likeliest.map(({ id, logProbability }) => [textOf(source, id), finite(logProbability)])
+        mostLikely.map(({ id, logProbability }) => [textOf(source, id), finite(logProbability)])
       )
     ),
     text_offset: offsets

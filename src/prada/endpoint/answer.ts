@@ -10,30 +10,30 @@ import type { SourceInUse } from './source-in-use.ts'
 import type { TextPlan } from './text-plan.ts'
 import type { MadeToken, TextSource } from './text-source.ts'
 
-/** A kind of request: how it is read, and how it is answered. */
+/** A kind of request: how it is parsed and how it is answered. */
 export interface RequestKind {
-  /** What answers' ids begin with. */
+  /** Prefix of the answers' ids. */
   readonly prefix: string
   /** @throws {EndpointError} 400 */
   read(source: TextSource, body: unknown): TextPlan
   format(head: AnswerHead): AnswerFormat
 }
 
-/** What requests are answered with. */
+/** What answering requests depends on. */
 export interface Answering {
   readonly sources: SourceInUse
-  /** Places for requests whose texts are being made. */
+  /** Slots for requests in generation. */
   readonly places: FairQueue
-  /** Turns of clients, a token at a time. */
+  /** Client turns, one token at a time. */
   readonly turns: FairQueue
   readonly metrics: EndpointMetrics
-  /** Told of what has failed. */
+  /** Called with each failure. */
   readonly onFailure: (error: Error) => void
   /** Aborts when all texts must end, with an `EndpointError` as its reason. */
   readonly closing: AbortSignal
 }
 
-/** Who asks for what. */
+/** A request and the client that it comes from. */
 export interface Asking {
   readonly kind: RequestKind
   readonly client: string
@@ -42,16 +42,16 @@ export interface Asking {
 }
 
 /**
- * Answers a request for texts when its turn comes. Once its client has left, it gives up its place, and computes nothing
- * more.
+ * Answers a request for texts when its turn comes. If the client disconnects, the slot is released and computation
+ * stops.
  *
- * @throws {EndpointError} where nothing has been told yet
+ * @throws {EndpointError} if nothing has been sent yet
  */
 export async function answer(answering: Answering, { kind, client, request, reply }: Asking): Promise<void> {
   const { sources, places, metrics } = answering
   const started = performance.now()
   const left = new AbortController()
-  reply.raw.once('close', () => left.abort(new Error('the client has left')))
+  reply.raw.once('close', () => left.abort(new Error('the client disconnected')))
   const signal = AbortSignal.any([left.signal, answering.closing])
   let outcome: Outcome = 'answered'
   try {
@@ -75,12 +75,12 @@ export async function answer(answering: Answering, { kind, client, request, repl
       release()
     }
   } catch (error) {
-    const told = asEndpointError(error)
-    outcome = left.signal.aborted ? 'left' : told.statusCode < 500 ? 'refused' : 'failed'
-    if (outcome === 'failed') answering.onFailure(told)
-    // Nobody is there to be told, or the stream has told it.
+    const reported = asEndpointError(error)
+    outcome = left.signal.aborted ? 'left' : reported.statusCode < 500 ? 'refused' : 'failed'
+    if (outcome === 'failed') answering.onFailure(reported)
+    // The client is gone, or the stream has already reported the error.
     if (outcome === 'left' || reply.sent) reply.hijack()
-    else throw told
+    else throw reported
   } finally {
     metrics.request(outcome, (performance.now() - started) / 1_000)
   }
@@ -91,20 +91,16 @@ function requireModel(source: TextSource, body: unknown): void {
   if (typeof model === 'string') requireName(source, model)
 }
 
-/** @throws {EndpointError} 404, when the source has another name */
+/** @throws {EndpointError} 404 if the source has a different name */
 export function requireName({ name }: TextSource, model: string): void {
   if (model === name) return
-  throw new EndpointError(
-    404,
-    `there is no model ${JSON.stringify(model.slice(0, 200))} here, only ${name}`,
-    {
-      param: 'model',
-      code: 'model_not_found'
-    }
-  )
+  throw new EndpointError(404, `model ${JSON.stringify(model.slice(0, 200))} does not exist, only ${name}`, {
+    param: 'model',
+    code: 'model_not_found'
+  })
 }
 
-/** Notes when the first text begins to come. */
+/** Records when the first text begins to arrive. */
 async function* timed(
   events: AsyncGenerator<ChoiceEvent, void>,
   metrics: EndpointMetrics,
@@ -118,7 +114,7 @@ async function* timed(
   }
 }
 
-/** Sums up what a plan's texts have cost. */
+/** Sums the token counts of a plan's texts. */
 function usageOf({ prompts }: TextPlan, completion: number): Usage {
   const prompt = prompts.reduce((sum, { length }) => sum + length, 0)
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }

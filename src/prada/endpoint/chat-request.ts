@@ -4,7 +4,7 @@ import { COMMON_KEYS, HARMLESS_KEYS, readBody } from './request-keys.ts'
 import { promptTokens, requireShort, type TextPlan, textPlan } from './text-plan.ts'
 import type { TextSource } from './text-source.ts'
 
-/** Roles by the name that templates know. */
+/** Roles by the names that templates use. */
 const ROLES: Readonly<Record<string, string>> = {
   system: 'system',
   developer: 'system',
@@ -15,14 +15,14 @@ const ROLE_NAMES = Object.keys(ROLES).join(', ')
 
 const message = z.strictObject({
   role: z.string(),
-  // Looked at by hand: a union's errors name no part.
+  // Checked by hand, since errors of a union do not name the failing part.
   content: z.unknown().optional(),
   name: z.unknown().optional(),
-  refusal: z.null('a message is text alone: leave it out').nullish(),
+  refusal: z.null('only text messages are supported: leave it out').nullish(),
   tool_calls: z.array(z.unknown()).max(0, 'tools are not supported: leave them out').nullish(),
   function_call: z.null('tools are not supported: leave it out').nullish(),
-  audio: z.null('only text is read here').nullish(),
-  annotations: z.array(z.unknown()).max(0, 'only text is read here').nullish()
+  audio: z.null('only text input is supported').nullish(),
+  annotations: z.array(z.unknown()).max(0, 'only text input is supported').nullish()
 })
 
 const schema = z.strictObject({
@@ -35,7 +35,7 @@ const schema = z.strictObject({
 })
 
 /**
- * A Chat Completions request as a plan.
+ * Converts a Chat Completions request into a plan.
  *
  * @throws {EndpointError} 400
  */
@@ -45,10 +45,10 @@ export function readChatRequest(source: TextSource, body: unknown): TextPlan {
   if (older != null && newer != null && older !== newer)
     throw refusal(
       'max_tokens',
-      `max_tokens: ${older}, but max_completion_tokens is ${newer}: give one of them`
+      `max_tokens: ${older}, but max_completion_tokens is ${newer}: set only one of them`
     )
   if (alternatives != null && request.logprobs !== true)
-    throw refusal('top_logprobs', 'top_logprobs: needs logprobs: true')
+    throw refusal('top_logprobs', 'top_logprobs: requires logprobs: true')
   return textPlan(source, request, {
     promptParam: 'messages',
     prompts: [chatTokens(source, request.messages)],
@@ -74,11 +74,11 @@ function chatTokens(source: TextSource, messages: readonly z.infer<typeof messag
     if (name != null)
       throw refusal(
         `messages.${index}.name`,
-        `messages.${index}.name: names are not shown to the model: leave it out`
+        `messages.${index}.name: names are not passed to the model: leave it out`
       )
     return { role: known, content: contentText(content, `messages.${index}.content`) }
   })
-  // Before it is rendered, which takes long.
+  // Checked before rendering, which is slow.
   requireShort(source, turns.map(({ content }) => content).join('\n'), 'messages')
   return promptTokens(source, rendered(source, turns), 'messages')
 }
@@ -90,17 +90,17 @@ function rendered(
   try {
     return renderChat!(turns, { addGenerationPrompt: true })
   } catch (error) {
-    // Templates refuse conversations that they do not know, such as two turns of one role.
-    throw refusal('messages', `messages: the model's chat template refuses them: ${(error as Error).message}`)
+    // Templates reject conversations that they do not support, such as two consecutive turns of one role.
+    throw refusal('messages', `messages: the model's chat template rejects them: ${(error as Error).message}`)
   }
 }
 
 const textPart = z.strictObject({ type: z.literal('text'), text: z.string() })
 
-/** A message's text: a string, or the texts of its parts one after the other. */
+/** A message's text: a string, or the texts of its parts concatenated. */
 function contentText(content: unknown, param: string): string {
   if (typeof content === 'string') return content
-  if (!Array.isArray(content)) throw refusal(param, `${param}: must be a text, or a list of text parts`)
+  if (!Array.isArray(content)) throw refusal(param, `${param}: must be a string or a list of text parts`)
   return content
     .map((part: unknown, index) => {
       const parsed = textPart.safeParse(part)

@@ -3,18 +3,18 @@ import { RemoteError, type RemoteFault } from '../remotes/remote.ts'
 import { ServiceError } from '../server/service-error.ts'
 import { NotExactError } from '../session/options.ts'
 
-/** What an error says beside its message, as OpenAI's servers have it. */
+/** Fields of an error besides its message, as in OpenAI's API. */
 export interface EndpointErrorOptions extends ErrorOptions {
-  /** The request's key that is to blame. */
+  /** The request key that caused the error. */
   readonly param?: string
   readonly code?: string
-  /** When to try again, milliseconds. */
+  /** Delay before a retry, milliseconds. */
   readonly retryAfterMs?: number
-  /** Whether the same request may succeed later; clients are told so only where the status alone says something else. */
+  /** Whether the same request may succeed later. Sent to clients only if the status alone suggests otherwise. */
   readonly passes?: boolean
 }
 
-/** A request that is not served, or a text that ended in its middle. */
+/** A rejected request, or a text that was cut off by an error. */
 export class EndpointError extends Error {
   override readonly name = 'EndpointError'
   readonly statusCode: number
@@ -33,7 +33,7 @@ export class EndpointError extends Error {
   }
 }
 
-/** A request that cannot be honoured: 400, naming the key. */
+/** An unsupported or invalid request: 400, naming the key. */
 export function refusal(param: string | undefined, message: string, code?: string): EndpointError {
   return new EndpointError(400, message, {
     ...(param !== undefined && { param }),
@@ -41,7 +41,7 @@ export function refusal(param: string | undefined, message: string, code?: strin
   })
 }
 
-/** The body of an error's answer, or of a chunk that ends a stream. */
+/** The body of an error response, or of an error chunk that ends a stream. */
 export interface ErrorBody {
   readonly error: {
     readonly message: string
@@ -61,7 +61,7 @@ function typeOf(statusCode: number): string {
   return statusCode < 500 ? 'invalid_request_error' : 'server_error'
 }
 
-/** Headers that say when and whether to try again. */
+/** Headers that say whether and when to retry. */
 export function retryHeaders({ retryAfterMs, passes }: EndpointError): Record<string, string> {
   return {
     ...(retryAfterMs !== undefined && {
@@ -72,7 +72,7 @@ export function retryHeaders({ retryAfterMs, passes }: EndpointError): Record<st
   }
 }
 
-/** Pause before another attempt where nobody says how long, milliseconds. */
+/** Default pause before a retry, milliseconds. */
 const PAUSE_MS = 1_000
 
 const REMOTE_STATUS: Readonly<Record<RemoteFault, readonly [status: number, passes?: boolean]>> = {
@@ -83,7 +83,7 @@ const REMOTE_STATUS: Readonly<Record<RemoteFault, readonly [status: number, pass
   garbage: [502, false]
 }
 
-/** Any error as one that clients are told of; what nobody foresaw keeps its message to itself. */
+/** Converts any error into one that clients may see. Messages of unexpected errors are not disclosed. */
 export function asEndpointError(error: unknown): EndpointError {
   if (error instanceof EndpointError) return error
   if (error instanceof RemoteError) {
@@ -105,5 +105,5 @@ export function asEndpointError(error: unknown): EndpointError {
       code: 'queue_full',
       retryAfterMs: error.retryAfterMs ?? PAUSE_MS
     })
-  return new EndpointError(500, 'the server failed to answer: its log says why', { cause: error })
+  return new EndpointError(500, "internal server error: see the server's log", { cause: error })
 }

@@ -13,43 +13,43 @@ import { createEndpointMetrics, type EndpointGauges, type EndpointMetrics } from
 import { createSourceInUse, type SourceInUse } from './source-in-use.ts'
 import type { TextSource } from './text-source.ts'
 
-/** Longest that a client may take to send its request, milliseconds. */
+/** Maximum time for a client to send its request, milliseconds. */
 const REQUEST_MS = 30_000
-/** How long an unused connection is kept: longer than clients and proxies keep theirs, milliseconds. */
+/** Keep-alive time of an idle connection, longer than that of clients and proxies, milliseconds. */
 const KEEP_ALIVE_MS = 75_000
 const CONNECTIONS_MAX = 512
 const HEADER_BYTES_MAX = 16_384
-/** How often it is looked whether texts have ended, milliseconds. */
+/** Interval at which closing checks whether texts have ended, milliseconds. */
 const LOOK_MS = 20
 
 const CHAT: RequestKind = { prefix: 'chatcmpl', read: readChatRequest, format: chatFormat }
 const COMPLETION: RequestKind = { prefix: 'cmpl', read: readCompletionRequest, format: completionFormat }
 
-/** How an endpoint is set. */
+/** Options of an endpoint. */
 export interface EndpointOptions {
   readonly version: string
   readonly limits?: Partial<EndpointLimits>
-  /** Keys, one of which clients must show; any will do where there are none. */
+  /** Keys, one of which clients must present; if empty, no key is required. */
   readonly apiKeys?: readonly string[]
-  /** Origins whose pages may ask, `*` for all; none where it is absent. */
+  /** Origins allowed by CORS, `*` for all; none if absent. */
   readonly cors?: readonly string[]
-  /** Told of what has failed. */
+  /** Called with each failure. */
   readonly onFailure?: (error: Error) => void
-  /** Other routes on the same server, for the same clients. */
+  /** Adds further routes to the server, for the same clients. */
   readonly addRoutes?: (app: FastifyInstance, clientOf: (request: FastifyRequest) => string) => void
   readonly logitsLoad?: EndpointGauges['logits']
 }
 
-/** An OpenAI-compatible server before it listens. */
+/** An OpenAI-compatible server that does not listen yet. */
 export interface Endpoint {
   readonly app: FastifyInstance
   readonly metrics: EndpointMetrics
-  /** Makes new texts from this source; those under way go on with theirs. */
+  /** Generates new texts from this source. Running texts continue with their own. */
   use(source: TextSource): void
   /**
-   * Takes no more requests, lets the texts under way end, and closes every connection.
+   * Stops accepting requests, lets running texts finish, and closes every connection.
    *
-   * @param graceMs after this, texts are ended with an error
+   * @param graceMs time after which remaining texts end with an error
    */
   close(graceMs?: number): Promise<void>
 }
@@ -85,7 +85,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const answering: Answering = { sources, places, turns, metrics, onFailure, closing: closing.signal }
 
   answerErrors(app, onFailure)
-  // Before the body is read, and behind what tells a browser which origins may ask: it shall see the refusal too.
+  // Runs before the body is read, and after the CORS headers, so that a browser can see the rejection.
   app.addHook('preParsing', async (request, reply) => {
     reply.header('x-request-id', request.id)
     if (request.url === '/health') return
@@ -162,16 +162,16 @@ function answerErrors(app: FastifyInstance, onFailure: (error: Error) => void): 
     const what = `${method} ${url.split('?')[0]!.slice(0, 200)}`
     return reply
       .code(404)
-      .send(errorBody(new EndpointError(404, `there is no ${what} here`, { code: 'not_found' })))
+      .send(errorBody(new EndpointError(404, `${what} does not exist`, { code: 'not_found' })))
   })
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => {
-    const told = isOfFastify(error) ? asRefused(error) : asEndpointError(error)
-    if (told.statusCode === 500) onFailure(error)
-    return reply.code(told.statusCode).headers(retryHeaders(told)).send(errorBody(told))
+    const reported = isOfFastify(error) ? asRefused(error) : asEndpointError(error)
+    if (reported.statusCode === 500) onFailure(error)
+    return reply.code(reported.statusCode).headers(retryHeaders(reported)).send(errorBody(reported))
   })
 }
 
-/** Whether a request was refused before it came to a route: its body is too long, or no JSON. */
+/** Whether a request was rejected before it reached a route, because its body is too long or not JSON. */
 function isOfFastify(error: Error & { statusCode?: number }): boolean {
   return !(error instanceof EndpointError) && error.statusCode !== undefined && error.statusCode < 500
 }

@@ -1,26 +1,26 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 
-/** Pause after which a comment tells that the stream still lives, milliseconds. */
+/** Interval of the keep-alive comments in a stream, milliseconds. */
 const PING_MS = 15_000
-/** Longest that a client may take nothing of what waits for it, milliseconds. */
+/** Maximum time that a client may leave pending data unread, milliseconds. */
 const STALLED_MS = 30_000
 
-/** Server-sent events to one client, never more than it takes. */
+/** Server-sent events to one client, with backpressure. */
 export interface EventStream {
-  /** @throws when the client is gone, or has taken nothing for too long */
+  /** @throws if the client is gone or has not read anything for too long */
   send(data: object | '[DONE]'): Promise<void>
-  /** The same for what comes last, whether it is taken or not. */
+  /** Sends the last event without waiting for the client to read it. */
   sendLast(data: object): void
   /** Ends the answer. */
   end(): void
 }
 
 /**
- * Begins an answer of server-sent events.
+ * Starts a response of server-sent events.
  *
- * @param headers beside those of a stream
- * @param signal aborts when the client is gone
+ * @param headers in addition to those of a stream
+ * @param signal aborts if the client is gone
  */
 export function openEventStream(
   response: ServerResponse,
@@ -31,7 +31,7 @@ export function openEventStream(
     ...(headers as Record<string, string>),
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache',
-    // Proxies that collect an answer would hold the text back.
+    // Keeps buffering proxies from holding the text back.
     'x-accel-buffering': 'no'
   })
   const ping = setInterval(() => {
@@ -46,7 +46,7 @@ export function openEventStream(
       const waiting = AbortSignal.any([signal, AbortSignal.timeout(STALLED_MS)])
       await once(response, 'drain', { signal: waiting }).catch(() => {
         response.destroy()
-        throw new Error('the client takes nothing')
+        throw new Error('the client does not read the stream')
       })
     },
     sendLast(data) {

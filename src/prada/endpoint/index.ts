@@ -1,5 +1,5 @@
 /**
- * An OpenAI-compatible HTTP endpoint over a source of texts: a model of one's own, or Prada's combined distribution.
+ * An OpenAI-compatible HTTP endpoint over a source of texts: a local model, or Prada's combined distribution.
  *
  * @example
  * ```ts

@@ -1,12 +1,12 @@
 /** Bounds of an endpoint. */
 export interface EndpointLimits {
-  /** Requests whose texts are made at a time, of all clients and of one. */
+  /** Concurrent requests in generation, in total and per client. */
   readonly requests: number
   readonly requestsPerClient: number
-  /** Requests that wait for a place, of all clients and of one. */
+  /** Requests waiting for a slot, in total and per client. */
   readonly waiting: number
   readonly waitingPerClient: number
-  /** Bytes of a request's body. */
+  /** Maximum size of a request body, bytes. */
   readonly bodyBytes: number
 }
 

@@ -1,9 +1,9 @@
-import { decide, likeliestIds, remoteRow, rowLogProbabilities } from '../core/index.ts'
+import { decide, mostLikelyIds, remoteRow, rowLogProbabilities } from '../core/index.ts'
 import type { TokenModel } from '../models/index.ts'
 import { createPositionScorings } from '../session/positions.ts'
 import type { MadeToken, TextEnd, TextRequest, TextSource } from './text-source.ts'
 
-/** What a source's clients are told, and how its texts begin and end. */
+/** What a source reports to clients, and how its texts begin and end. */
 export type SourceDescription = Pick<
   TextSource,
   'name' | 'fingerprint' | 'tokenizer' | 'tokens' | 'renderChat' | 'stop'
@@ -13,14 +13,16 @@ export type SourceDescription = Pick<
 }
 
 /**
- * A model on this machine. Its tokens are drawn by Prada's rule with Prada's noise: a seed has the text here that a Prada
- * session with strength 0 would have over the same model as a remote, apart from the rounding of the line.
+ * A model on this machine. Its tokens are sampled by Prada's rule with Prada's noise. A seed therefore yields the text
+ * that a
+ * Prada session with strength 0 would produce with the same model as the remote, apart from the rounding of sent
+ * values.
  */
 export function createLocalSource(model: TokenModel, description: SourceDescription): TextSource {
-  const { stopIds, ...told } = description
-  const size = Math.min(told.tokens.length, model.vocabularySize)
+  const { stopIds, ...rest } = description
+  const size = Math.min(rest.tokens.length, model.vocabularySize)
   return {
-    ...told,
+    ...rest,
     context: model.context,
     tokensAtOnce: 1,
     start: (request) => ({ tokens: localTokens(model, size, stopIds, request) }),
@@ -55,7 +57,7 @@ async function* localTokens(
         id,
         exact: true,
         logProbability: all[id]!,
-        likeliest: likeliestIds(all, request.alternatives)
+        mostLikely: mostLikelyIds(all, request.alternatives)
       }
     }
   }

@@ -2,37 +2,38 @@ import type { TextTokenizer } from '../../data/index.ts'
 import { createDetokenizer, createStopFilter } from '../../model/index.ts'
 import type { MadeToken, TextEnd } from './text-source.ts'
 
-/** A part of a text as it is told: whole characters only, and nothing of a stop string. */
+/** A piece of a text as it is sent: whole characters only, and no part of a stop string. */
 export interface TextPiece {
   readonly text: string
-  /** Tokens whose text has been told as a whole with this piece or before; each once, in their order. */
+  /** Tokens whose text is complete with this piece; each appears once, in order. */
   readonly tokens: readonly MadeToken[]
 }
 
 /** How a text ended. */
 export interface MadeTextEnd {
   readonly reason: TextEnd
-  /** Tokens made, one that ended the text not counted; what a stop string held back is counted. */
+  /** Generated tokens, without the one that ended the text; tokens withheld for a stop string count. */
   readonly tokens: number
-  /** Tokens that are not certain. */
+  /** Number of tokens that are not certain. */
   readonly inexact: number
 }
 
 /** How tokens become text. */
 export interface TextPieceOptions {
   readonly tokenizer: TextTokenizer
-  /** Ids of the text before. */
+  /** Ids of the preceding text. */
   readonly before: readonly number[]
-  /** Strings that end the text; they are not told. */
+  /** Strings that end the text; they are not sent. */
   readonly stop: readonly string[]
 }
 
-/** A half character at the end of a text that had no room for the rest. */
+/** A partial character at the end of a truncated text. */
 const UNFINISHED = /\ufffd+$/
 
 /**
- * A text in pieces as its tokens come. A token is told with the piece that completes its text: not while a stop string may
- * begin in it, and not at all where one does.
+ * A text in pieces as its tokens arrive. A token is sent with the piece that completes its text. It is withheld while a
+ * stop
+ * string may begin in it, and dropped if one does.
  */
 export async function* textPieces(
   tokens: AsyncGenerator<MadeToken, TextEnd>,
@@ -40,7 +41,7 @@ export async function* textPieces(
 ): AsyncGenerator<TextPiece, MadeTextEnd> {
   const detokenizer = createDetokenizer(tokenizer, before)
   const filter = createStopFilter(stop)
-  const untold = createUntoldTokens()
+  const pending = createPendingTokens()
   let [made, inexact] = [0, 0]
   try {
     for (;;) {
@@ -48,17 +49,17 @@ export async function* textPieces(
       if (!next.done) {
         made++
         if (!next.value.exact) inexact++
-        untold.add(next.value)
+        pending.add(next.value)
       }
       const text = next.done ? rest(detokenizer.flush(), next.value) : detokenizer.push(next.value.id)
-      untold.write(text)
+      pending.write(text)
       const through = filter.push(text)
-      const piece = { text: through, tokens: untold.told(through) }
+      const piece = { text: through, tokens: pending.completed(through) }
       if (piece.text !== '' || piece.tokens.length > 0) yield piece
       if (filter.stopped) return { reason: 'stop', tokens: made, inexact }
       if (!next.done) continue
       const last = filter.flush()
-      const ending = { text: last, tokens: untold.all(last) }
+      const ending = { text: last, tokens: pending.all(last) }
       if (ending.text !== '' || ending.tokens.length > 0) yield ending
       return { reason: next.value, tokens: made, inexact }
     }
@@ -71,20 +72,20 @@ function rest(text: string, reason: TextEnd): string {
   return reason === 'length' ? text.replace(UNFINISHED, '') : text
 }
 
-/** Tokens whose text has not been told as a whole, with where it ends. */
-function createUntoldTokens(): {
+/** Tokens whose text has not been sent completely, and where their text ends. */
+function createPendingTokens(): {
   add(token: MadeToken): void
-  /** Text came that completes all tokens so far; none where it is empty. */
+  /** Adds text that completes all tokens so far; an empty text completes none. */
   write(text: string): void
-  /** Tokens that are told with this much more of the text. */
-  told(text: string): MadeToken[]
-  /** The same at the end of the text. */
+  /** Tokens completed by sending this much more of the text. */
+  completed(text: string): MadeToken[]
+  /** Tokens completed at the end of the text. */
   all(text: string): MadeToken[]
 } {
   const complete: { readonly token: MadeToken; readonly end: number }[] = []
   let unfinished: MadeToken[] = []
   let [written, through] = [0, 0]
-  const told = (text: string): MadeToken[] => {
+  const completed = (text: string): MadeToken[] => {
     through += text.length
     const first = complete.findIndex(({ end }) => end > through)
     return complete.splice(0, first < 0 ? complete.length : first).map(({ token }) => token)
@@ -97,7 +98,7 @@ function createUntoldTokens(): {
       for (const token of unfinished) complete.push({ token, end: written })
       unfinished = []
     },
-    told,
-    all: (text) => [...told(text), ...unfinished]
+    completed,
+    all: (text) => [...completed(text), ...unfinished]
   }
 }

@@ -5,7 +5,7 @@ import type { EndpointMetrics } from './metrics.ts'
 import type { TextPlan } from './text-plan.ts'
 import type { MadeToken, SourceText, TextEnd, TextSource } from './text-source.ts'
 
-/** What happens while a request's texts are made, one after the other. */
+/** Callbacks during the generation of a request's texts, one text after the other. */
 export type ChoiceEvent =
   | { readonly kind: 'begin'; readonly index: number }
   | {
@@ -16,17 +16,17 @@ export type ChoiceEvent =
     }
   | { readonly kind: 'end'; readonly index: number; readonly end: MadeTextEnd }
 
-/** What texts are made with. */
+/** What generating texts depends on. */
 export interface ChoiceMaking {
   readonly source: TextSource
   readonly client: string
-  /** Gives clients turns, a token at a time. */
+  /** Schedules clients fairly, one token at a time. */
   readonly turns: FairQueue
   readonly metrics: EndpointMetrics
   readonly signal: AbortSignal
 }
 
-/** Makes all texts of a plan. */
+/** Generates all texts of a plan. */
 export async function* makeChoices(
   { prompts, choices, settings, stop }: TextPlan,
   making: ChoiceMaking
@@ -43,7 +43,8 @@ export async function* makeChoices(
         stop
       })
       try {
-        // The first piece, or the end, before anything is told: what fails at once has a status of its own.
+        // Waits for the first piece or the end before sending anything, so that an immediate failure gets its own
+        // status.
         let next = await pieces.next()
         yield { kind: 'begin', index }
         for (; !next.done; next = await pieces.next()) yield { kind: 'piece', index, ...next.value }
@@ -65,7 +66,7 @@ async function* counted(
       const next = await tokens.next()
       if (next.done) return next.value
       metrics.made(1, next.value.exact ? 0 : 1)
-      // Tokens may come without any waiting: others, and clients that leave, must be heard between them.
+      // Tokens may arrive without any waiting, so yield to let other clients and disconnects be handled.
       await soon()
       yield next.value
     }
@@ -74,7 +75,7 @@ async function* counted(
   }
 }
 
-/** Every token in its client's turn, where a source makes few at a time. */
+/** Takes a turn for every token if the source can generate only a few at a time. */
 async function* inTurns(
   { tokens }: SourceText,
   { source, turns, client, signal }: ChoiceMaking

@@ -2,15 +2,15 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Traffic } from '../remotes/remote.ts'
 import type { PradaStatistics } from '../session/index.ts'
 
-/** From a token's pass to a long text over a slow line, seconds. */
+/** From a single token to a long text over a slow connection, seconds. */
 const SECONDS_BUCKETS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 120, 300]
-/** What ends a request beside an answer. */
+/** The ways in which a request ends. */
 const OUTCOMES = ['answered', 'refused', 'failed', 'left'] as const
 
-/** How a request ended: answered, refused (4xx), failed (5xx, in mid-stream too), or its client has left. */
+/** How a request ended: answered, refused (4xx), failed (5xx, also mid-stream), or left by its client. */
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** What an endpoint counts. */
+/** Counters of an endpoint. */
 export interface EndpointMetrics {
   readonly contentType: string
   text(): Promise<string>
@@ -18,21 +18,21 @@ export interface EndpointMetrics {
   firstToken(seconds: number): void
   prompt(tokens: number): void
   made(tokens: number, inexact: number): void
-  /** What a text has cost on the line. */
+  /** Counts the network cost of a text. */
   line(statistics: PradaStatistics): void
   sealedRound(round: number): void
-  /** Requests that were answered, and the tokens made since the start. */
+  /** Requests answered and tokens generated since the start. */
   totals(): { readonly requests: number; readonly tokens: number; readonly inexact: number }
 }
 
-/** What is looked at when the metrics are read. */
+/** Values collected when the metrics are scraped. */
 export interface EndpointGauges {
   active(): number
   waiting(): number
   isReady(): boolean
-  /** Of the source in use. */
+  /** The current source's round. */
   traffic(): Traffic | undefined
-  /** Of the logits server, where there is one. */
+  /** Load of the logits server, if there is one. */
   logits?():
     | { readonly sessions: number; readonly cachedTokens: number; readonly requests: number }
     | undefined
@@ -43,20 +43,20 @@ export function createEndpointMetrics(version: string, gauges: EndpointGauges): 
   collectDefaultMetrics({ register: registry })
   const { counter, gauge, seconds } = instrumentsIn(registry)
   registerGauges(registry, version, gauges)
-  const requests = counter('loam_serve_requests_total', 'Requests for texts', ['outcome'])
+  const requests = counter('loam_serve_requests_total', 'Generation requests', ['outcome'])
   for (const outcome of OUTCOMES) requests.inc({ outcome }, 0)
-  const tokens = counter('loam_serve_tokens_total', 'Tokens read and made', ['kind'])
+  const tokens = counter('loam_serve_tokens_total', 'Prompt and completion tokens processed', ['kind'])
   for (const kind of ['prompt', 'completion']) tokens.inc({ kind }, 0)
   const inexact = counter(
     'loam_serve_inexact_tokens_total',
-    'Tokens that the remote could not tell enough of to be certain'
+    "Tokens that the remote's answers left uncertain"
   )
   const trips = counter('loam_serve_trips_total', 'Trips to the remote')
   const drafts = counter('loam_serve_drafts_total', 'Drafts that the remote judged', ['outcome'])
   for (const outcome of ['accepted', 'rejected']) drafts.inc({ outcome }, 0)
   new Counter({
     name: 'loam_serve_line_bytes_total',
-    help: 'Bytes to and from the remote since it was connected to',
+    help: 'Bytes exchanged with the remote since the connection was made',
     labelNames: ['direction'],
     registers: [registry],
     collect() {
@@ -117,7 +117,7 @@ function instrumentsIn(registry: Registry) {
   }
 }
 
-/** Registers the values that are collected at each scrape. */
+/** Registers the gauges that are collected at each scrape. */
 function registerGauges(registry: Registry, version: string, gauges: EndpointGauges): void {
   const { gauge } = instrumentsIn(registry)
   new Gauge({
@@ -126,10 +126,14 @@ function registerGauges(registry: Registry, version: string, gauges: EndpointGau
     labelNames: ['version', 'node'],
     registers: [registry]
   }).set({ version, node: process.version }, 1)
-  gauge('loam_serve_ready', '1 when texts can be made', () => Number(gauges.isReady()))
-  gauge('loam_serve_active_requests', 'Requests whose texts are being made', gauges.active)
-  gauge('loam_serve_waiting_requests', 'Requests that wait for a place', gauges.waiting)
-  gauge('loam_serve_logits_sessions', 'Sessions of the logits server', () => gauges.logits?.()?.sessions ?? 0)
+  gauge('loam_serve_ready', '1 when the server can generate texts', () => Number(gauges.isReady()))
+  gauge('loam_serve_active_requests', 'Requests in generation', gauges.active)
+  gauge('loam_serve_waiting_requests', 'Requests waiting for a slot', gauges.waiting)
+  gauge(
+    'loam_serve_logits_sessions',
+    'Open sessions of the logits server',
+    () => gauges.logits?.()?.sessions ?? 0
+  )
   gauge(
     'loam_serve_logits_cached_tokens',
     "Tokens in the caches of the logits server's sessions",

@@ -11,26 +11,27 @@ import {
 import type { SourceDescription } from './local-source.ts'
 import type { MadeToken, SourceText, TextEnd, TextRequest, TextSource } from './text-source.ts'
 
-/** What a Prada source is made of. */
+/** Options of a Prada source. */
 export interface PradaSourceOptions {
   readonly components: PradaComponents
-  /** Of the proxy. */
+  /** The proxy's tokenizer. */
   readonly vocabulary: Vocabulary
   readonly settings: PradaSettings
   readonly description: SourceDescription
-  /** Connects anew to a remote that has become another model; its failure ends the text, not the source. */
+  /** Reconnects to a remote whose model has changed. A failure ends the text, not the source. */
   readonly reconnect?: (signal: AbortSignal) => Promise<Remote>
-  /** Frees the proxy's models; no text is under way. */
+  /** Frees the proxy's models; called when no text is running. */
   readonly dispose: () => Promise<void>
 }
 
 /**
- * The combined distribution of a proxy and a remote. Where log-probabilities are asked for, whole rows are asked of a
- * remote that tells them: bounds are no log-probabilities.
+ * The combined distribution of a proxy and a remote. If log-probabilities are requested and the remote serves whole
+ * rows, it
+ * asks for whole rows, since bounds are not log-probabilities.
  */
 export function createPradaSource(options: PradaSourceOptions): TextSource {
   const { settings, description, reconnect } = options
-  const { stopIds, ...told } = description
+  const { stopIds, ...rest } = description
   const { proxy } = options.components
   let components = options.components
   let isStale = false
@@ -69,7 +70,7 @@ export function createPradaSource(options: PradaSourceOptions): TextSource {
   }
 
   return {
-    ...told,
+    ...rest,
     get context() {
       return Math.min(proxy.base.context, proxy.adapted.context, components.remote.capabilities.context)
     },
@@ -97,13 +98,13 @@ function settingsFor(settings: PradaSettings, { capabilities }: Remote, request:
   return { ...settings, topK: 'rows' }
 }
 
-function madeToken({ id, exact, logProbability, likeliest }: PradaToken): MadeToken {
-  // Only a whole row has an interval without a width.
+function madeToken({ id, exact, logProbability, mostLikely }: PradaToken): MadeToken {
+  // Only a whole row yields an interval of width 0.
   const known = logProbability !== undefined && logProbability.low === logProbability.high
   return {
     id,
     exact,
     ...(known && { logProbability: logProbability.low }),
-    ...(likeliest !== undefined && { likeliest })
+    ...(mostLikely !== undefined && { mostLikely })
   }
 }

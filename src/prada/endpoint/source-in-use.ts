@@ -1,23 +1,23 @@
 import { EndpointError } from './endpoint-error.ts'
 import type { TextSource } from './text-source.ts'
 
-/** Pause before another attempt while nothing is loaded, milliseconds. */
+/** Retry delay while nothing is loaded, milliseconds. */
 const LOADING_MS = 2_000
 
-/** A source that is held: it is not disposed of before it is let go. */
+/** A reference to a source, which is not disposed of before the reference is released. */
 export interface HeldSource {
   readonly source: TextSource
   release(): void
 }
 
-/** The source that new texts come from; texts under way keep theirs. */
+/** The source for new texts. Running texts keep their own. */
 export interface SourceInUse {
   readonly current: TextSource | undefined
-  /** @throws {EndpointError} 503, while nothing is loaded */
+  /** @throws {EndpointError} 503 while nothing is loaded */
   hold(): HeldSource
-  /** Puts another in its place; the one before is disposed of when its last text has ended. */
+  /** Replaces the source. The previous one is disposed of when its last text has ended. */
   replace(source: TextSource): void
-  /** Disposes of all, once nothing is under way. */
+  /** Disposes of all sources once no text is running. */
   dispose(): Promise<void>
 }
 
@@ -45,7 +45,7 @@ export function createSourceInUse(onError: (error: unknown) => void): SourceInUs
     },
     hold() {
       if (current === undefined)
-        throw new EndpointError(503, 'the model is still being loaded', {
+        throw new EndpointError(503, 'the model is still loading', {
           code: 'model_loading',
           retryAfterMs: LOADING_MS
         })

@@ -5,15 +5,15 @@ import { refusal } from './endpoint-error.ts'
 import type { COMMON_KEYS } from './request-keys.ts'
 import type { TextRequest, TextSource } from './text-source.ts'
 
-/** Seeds that are drawn where a request has none. */
+/** Range of the random seed for a request without one. */
 const SEEDS = 2 ** 47
 
-/** All that a request's texts have in common. */
+/** Settings shared by all texts of a request. */
 export type TextSettings = Omit<TextRequest, 'ids' | 'stream' | 'signal'>
 
-/** What a request asks for, of whichever kind it is. */
+/** What a request asks for, for both kinds of requests. */
 export interface TextPlan {
-  /** Beginnings, each continued `choices` times. */
+  /** Prompts, each continued `choices` times. */
   readonly prompts: readonly (readonly number[])[]
   readonly choices: number
   readonly settings: TextSettings
@@ -25,21 +25,21 @@ export interface TextPlan {
 
 type CommonBody = { readonly [Key in keyof typeof COMMON_KEYS]?: z.infer<(typeof COMMON_KEYS)[Key]> }
 
-/** What of a request is its kind's own. */
+/** The parts of a request that depend on its kind. */
 export interface PlanParts {
-  /** What prompts are called in the request. */
+  /** Name of the request key that holds the prompts. */
   readonly promptParam: string
   readonly prompts: readonly (readonly number[])[]
   readonly maxTokens: number | undefined
   readonly alternatives: number | undefined
 }
 
-/** Most texts a request. */
+/** Maximum number of texts per request. */
 const TEXTS_MAX = 64
 
 /**
- * Puts a plan together. Where a request says nothing, OpenAI's defaults hold: temperature 1 and no filter; a text may fill
- * the context.
+ * Builds a plan. Keys that a request omits have OpenAI's defaults: temperature 1 and no filter. A text may fill the
+ * context.
  *
  * @throws {EndpointError} 400
  */
@@ -48,10 +48,7 @@ export function textPlan(source: TextSource, body: CommonBody, parts: PlanParts)
   for (const ids of prompts) requireRoom(source, ids, promptParam)
   const choices = body.n ?? 1
   if (prompts.length * choices > TEXTS_MAX)
-    throw refusal(
-      'n',
-      `n: ${prompts.length * choices} texts are asked for, and a request has at most ${TEXTS_MAX}`
-    )
+    throw refusal('n', `n: at most ${TEXTS_MAX} texts per request, got ${prompts.length * choices}`)
   const bias = biasOf(body.logit_bias, source)
   return {
     prompts,
@@ -75,12 +72,11 @@ export function textPlan(source: TextSource, body: CommonBody, parts: PlanParts)
 }
 
 function requireRoom({ context }: TextSource, ids: readonly number[], param: string): void {
-  if (ids.length === 0)
-    throw refusal(param, `${param}: the text is empty, and the model has no token that begins one`)
+  if (ids.length === 0) throw refusal(param, `${param}: the text is empty, and the model has no BOS token`)
   if (ids.length >= context)
     throw refusal(
       param,
-      `${param}: ${ids.length} tokens leave no room in the context of ${context}: shorten it`,
+      `${param}: ${ids.length} tokens leave no room in the context of ${context} tokens: shorten the text`,
       'context_length_exceeded'
     )
 }
@@ -93,12 +89,15 @@ function biasOf(
   const bias = new Map(Object.entries(given).map(([id, value]) => [Number(id), value]))
   for (const id of bias.keys())
     if (id >= tokens.length)
-      throw refusal('logit_bias', `logit_bias: there is no token ${id}: the model has ${tokens.length}`)
+      throw refusal(
+        'logit_bias',
+        `logit_bias: token ${id} does not exist: the model has ${tokens.length} tokens`
+      )
   return bias
 }
 
 /**
- * Refuses a text that has more tokens than the context by its length alone.
+ * Rejects a text whose length alone shows that it has more tokens than the context.
  *
  * @throws {EndpointError} 400
  */
@@ -107,22 +106,23 @@ export function requireShort({ tokens, context }: TextSource, text: string, para
   if (text.length / longest <= context) return
   throw refusal(
     param,
-    `${param}: ${text.length} characters are more than the context of ${context} tokens has room for: shorten it`,
+    `${param}: ${text.length} characters do not fit in the context of ${context} tokens: shorten the text`,
     'context_length_exceeded'
   )
 }
 
 /**
- * Tokens of a text, with what the tokenizer puts before every text.
+ * Tokens of a text, including those that the tokenizer adds before every text.
  *
- * @throws {EndpointError} 400, for a text that has more tokens than the context by its length alone: it is not cut into
- * tokens, which takes long
+ * @throws {EndpointError} 400 if the length of the text alone shows that it has more tokens than the context; it is
+ * then not
+ * tokenized, which would be slow
  */
 export function promptTokens(source: TextSource, text: string, param: 'messages' | 'prompt'): number[] {
   const { tokenizer } = source
   requireShort(source, text, param)
-  // An empty text is refused later on, with the others that cannot be continued.
+  // An empty text is rejected later, with the others that cannot be continued.
   if (text === '' && tokenizer.bosId === undefined) return []
-  // A client may have written what texts begin with.
+  // The client may already have included the BOS token.
   return idsOfPrompt(tokenizer, text, param === 'messages' ? { isTemplated: true } : { mayHaveBegun: true })
 }

@@ -3,67 +3,67 @@ import type { DrawSettings, LikelyId } from '../core/index.ts'
 import type { Traffic } from '../remotes/remote.ts'
 import type { PradaStatistics } from '../session/index.ts'
 
-/** One text to make. */
+/** A request for one text. */
 export interface TextRequest extends DrawSettings {
-  /** The beginning, at least one token, with room for more in the source's context. */
+  /** The prompt: at least one token, and shorter than the source's context. */
   readonly ids: readonly number[]
-  /** Most tokens to add; the text ends before where the context is full. */
+  /** Maximum number of tokens to add; the text ends earlier if the context is full. */
   readonly maxTokens: number
-  /** Whole number from 0 to 2^53 − 1. */
+  /** Integer from 0 to 2^53 − 1. */
   readonly seed: number
-  /** Which of several texts of one seed. */
+  /** Index among several texts with the same seed. */
   readonly stream: number
-  /** Added to the scores of single ids. */
+  /** Bias added to the scores of individual ids. */
   readonly bias?: ReadonlyMap<number, number>
   readonly presencePenalty?: number
   readonly frequencyPenalty?: number
-  /** How many of the likeliest ids to tell of at every position; no log-probability is told where it is absent. */
+  /** How many of the most likely ids to report at every position; no log-probabilities if absent. */
   readonly alternatives?: number
   readonly signal: AbortSignal
 }
 
-/** A token that was made. */
+/** A generated token. */
 export interface MadeToken {
   readonly id: number
-  /** Whether it is certainly the token that the source's distribution and the seed give. */
+  /** Whether it is certain to be the token that the source's distribution and the seed determine. */
   readonly exact: boolean
-  /** At temperature 1, before filters, nats; where it was asked for and is known, not just bounded. */
+  /** At temperature 1, before filters, nats; present if requested and known exactly. */
   readonly logProbability?: number
-  /** The likeliest ids of the position, where they are known. */
-  readonly likeliest?: readonly LikelyId[]
+  /** The most likely ids of the position, if known. */
+  readonly mostLikely?: readonly LikelyId[]
 }
 
-/** Why a text ended: at a token or string that ends it, or because there was room for no more. */
+/** Why a text ended: at a stop token or stop string, or at the maximum length. */
 export type TextEnd = 'stop' | 'length'
 
-/** A text under way. */
+/** A text in generation. */
 export interface SourceText {
-  /** Ending the loop early frees all that the text holds. */
+  /** Leaving the loop early frees all resources of the text. */
   readonly tokens: AsyncGenerator<MadeToken, TextEnd>
-  /** What it has cost on the line, where there is one. */
+  /** Network cost, if a remote is used. */
   readonly statistics?: PradaStatistics
 }
 
-/** Where texts come from: a model of one's own, or a proxy and a remote. */
+/** A generator of texts: a local model, or a proxy with a remote. */
 export interface TextSource {
-  /** The name that clients ask for. */
+  /** The model name that clients request. */
   readonly name: string
-  /** Changes where the same request may have another text. */
+  /** Changes whenever the same request may yield a different text. */
   readonly fingerprint: string
-  /** Longest text, tokens. */
+  /** Maximum text length, tokens. */
   readonly context: number
   readonly tokenizer: TextTokenizer
-  /** Bytes of each id that can be made, [vocabularySize]. */
+  /** Bytes of each id that can be generated, [vocabularySize]. */
   readonly tokens: readonly (Uint8Array | undefined)[]
-  /** The model's own chat template, or the one that was chosen for it. */
+  /** Renders the model's own chat template, or the configured one. */
   readonly renderChat: RenderChat | undefined
-  /** Texts that end a text, whatever a request says; none where it is absent. */
+  /** Strings that end every text, in addition to those of a request; none if absent. */
   readonly stop?: readonly string[]
-  /** Tokens that are made at a time for all texts; as many as there are texts where it is absent. */
+  /** Number of tokens generated concurrently over all texts; one per text if absent. */
   readonly tokensAtOnce?: number
-  /** Bytes that have crossed the line for all texts, where there is one. */
+  /** Bytes exchanged with the remote for all texts, if there is a remote. */
   readonly traffic?: Traffic | undefined
   start(request: TextRequest): SourceText
-  /** Frees the models; no text is under way. */
+  /** Frees the models; called when no text is running. */
   dispose(): Promise<void>
 }

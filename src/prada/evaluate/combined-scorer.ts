@@ -3,15 +3,15 @@ import { RemoteError, type RemoteText } from '../remotes/remote.ts'
 import type { PradaComponents } from '../session/components.ts'
 import type { PradaSettings } from '../session/options.ts'
 
-/** Tokens that are scored in one trip. */
+/** Tokens scored per trip. */
 const TRIP_TOKENS = 32
 
 /** Scores token sequences under the combined distribution at temperature 1. */
 export interface CombinedScorer {
-  /** Most tokens that are read; a sequence may have one more. */
+  /** Maximum number of tokens read; a sequence may have one more. */
   readonly context: number
   /**
-   * The remote is told the whole sequence.
+   * Sends the whole sequence to the remote.
    *
    * @returns the log-probabilities of the second to the last token, nats
    * @throws {RemoteError}
@@ -20,9 +20,9 @@ export interface CombinedScorer {
 }
 
 /**
- * A scorer from whole rows: a log-probability needs the sum over all ids, of which a part only gives bounds.
+ * A scorer that uses whole rows: a log-probability needs the sum over all ids, and a partial row only bounds it.
  *
- * @throws {Error} when the remote does not tell whole rows
+ * @throws {Error} if the remote does not serve whole rows
  */
 export function createCombinedScorer(
   components: PradaComponents,
@@ -31,8 +31,8 @@ export function createCombinedScorer(
   const { proxy, remote, vocabularySize: size } = components
   if (!remote.capabilities.rows)
     throw new Error(
-      `${remote.name} does not tell whole rows, and without them a log-probability is only known within bounds: ` +
-        'ask its operator to serve rows'
+      `${remote.name} does not serve whole rows, without which log-probabilities are only known within bounds: ` +
+        'ask its operator to enable rows'
     )
   const context = Math.min(proxy.base.context, proxy.adapted.context, remote.capabilities.context)
 
@@ -52,7 +52,7 @@ export function createCombinedScorer(
   return {
     context,
     async score(ids, signal) {
-      // The last token is scored, not read.
+      // The last token is only scored.
       if (ids.length - 1 > context)
         throw new RangeError(`a sequence of ${ids.length} tokens is longer than the context of ${context}`)
       const scores = new Float64Array(Math.max(0, ids.length - 1))
@@ -73,7 +73,7 @@ export function createCombinedScorer(
             place++
           }
           if (place !== to)
-            throw new RemoteError('garbage', `the remote told of ${place - from} of ${to - from} rows`)
+            throw new RemoteError('garbage', `the remote returned ${place - from} of ${to - from} rows`)
         }
       } finally {
         await text.close()

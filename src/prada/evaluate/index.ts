@@ -1,5 +1,5 @@
 /**
- * How well the combined distribution foresees a text.
+ * Scores how well the combined distribution predicts a text.
  *
  * @example
  * ```ts

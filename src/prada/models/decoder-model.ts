@@ -3,18 +3,18 @@ import type { TensorMap } from '../../formats/tensor.ts'
 import { createDecoder, type Executor, type ModelConfig, modelConfigJson } from '../../model/index.ts'
 import type { TokenModel } from './token-model.ts'
 
-/** Weights that are to be run. */
+/** A model to run. */
 export interface DecoderModelOptions {
   readonly config: ModelConfig
   /** Adapters merged in. */
   readonly weights: TensorMap
-  /** Longest text, tokens; the model's maximum unless given. */
+  /** Maximum text length, tokens; defaults to the model's maximum. */
   readonly context?: number
-  /** What computes; onnxruntime unless given. It must give the same bits for the same text. */
+  /** Executor; defaults to onnxruntime. It must return the same bits for the same text. */
   readonly executor?: Executor
 }
 
-/** A model of Loam's own families, decoded so that a prefix always has the same logits. */
+/** A model of one of Loam's families, decoded so that a prefix always has the same logits. */
 export function createDecoderModel({ config, weights, context, executor }: DecoderModelOptions): TokenModel {
   const decoder = createDecoder({
     config,
@@ -30,7 +30,7 @@ export function createDecoderModel({ config, weights, context, executor }: Decod
   }
 }
 
-/** SHA-256 over a model's configuration and weights, 64 hex digits: what makes its logits. */
+/** SHA-256 over a model's configuration and weights, 64 hex digits: all that determines its logits. */
 export function tokenModelDigest({
   config,
   weights

@@ -1,4 +1,4 @@
-/** Models as Prada needs them: logits behind every token of a text, and what each id stands for. */
+/** Models as Prada uses them: logits after every token of a text, and the bytes of each id. */
 export { createDecoderModel, type DecoderModelOptions, tokenModelDigest } from './decoder-model.ts'
 export { type LlamaCppModel, type LlamaCppOptions, openLlamaCppModel } from './llama-cpp/llama-cpp-model.ts'
 export { LlamaCppError } from './llama-cpp/node-llama-cpp.ts'

@@ -1,26 +1,27 @@
 import { DRAFTS_MAX } from '../core/index.ts'
 import type { TokenModel, TokenText } from './token-model.ts'
 
-/** Rows kept: those of a trip, and of the next one that is drafted while the answer is under way. */
+/** Cached rows: those of a trip and of the next one, which is drafted while the answer is pending. */
 const ROWS_MAX = 2 * (DRAFTS_MAX + 1)
 
-/** Logits behind the prefixes of a text that grows, and now and then takes another turn. */
+/** Logits after the prefixes of a text that grows and sometimes branches. */
 export interface TextLogits {
   /**
-   * The logits behind the first `from`, `from + 1`, … `ids.length` tokens of a text; what an earlier call computed for the
-   * same prefix is not computed again. One call at a time.
+   * The logits after the first `from`, `from + 1`, … `ids.length` tokens of a text. Rows that an earlier call computed
+   * for
+   * the same prefix are reused. One call at a time.
    *
    * @param from from 1 to `ids.length`
    * @returns [ids.length − from + 1][at least vocabularySize]
    */
-  behind(ids: readonly number[], from: number): Promise<readonly Float32Array[]>
+  rowsAfter(ids: readonly number[], from: number): Promise<readonly Float32Array[]>
 }
 
-/** Follows one text of a model. The rows of the latest places are kept. */
+/** Tracks one text of a model and caches the latest rows. */
 export function createTextLogits(model: Pick<TokenModel, 'start'>): TextLogits {
   const text: TokenText = model.start()
   let held: number[] = []
-  /** By number of tokens before. */
+  /** Keyed by the number of preceding tokens. */
   const rows = new Map<number, Float32Array>()
 
   const goBackTo = (length: number): void => {
@@ -31,12 +32,13 @@ export function createTextLogits(model: Pick<TokenModel, 'start'>): TextLogits {
   }
 
   return {
-    async behind(ids, from) {
-      if (from < 1 || from > ids.length) throw new RangeError(`no row behind ${from} of ${ids.length} tokens`)
+    async rowsAfter(ids, from) {
+      if (from < 1 || from > ids.length)
+        throw new RangeError(`from must be between 1 and ${ids.length}, got ${from}`)
       goBackTo(commonPrefix(held, ids))
       let first = from
       while (first <= held.length && rows.has(first)) first++
-      // A row that is not kept comes only with its token's pass.
+      // A row that is not cached needs the pass of its token.
       if (first <= held.length) goBackTo(first - 1)
       if (held.length < ids.length) {
         const added = ids.slice(held.length)
@@ -52,7 +54,7 @@ export function createTextLogits(model: Pick<TokenModel, 'start'>): TextLogits {
   }
 }
 
-/** Number of tokens that two texts begin with alike. */
+/** Length of the common prefix of two texts. */
 export function commonPrefix(a: readonly number[], b: readonly number[]): number {
   const most = Math.min(a.length, b.length)
   let length = 0

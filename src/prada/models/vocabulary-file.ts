@@ -19,7 +19,7 @@ const BYTE_TOKEN = /^<0x([0-9A-F]{2})>$/
 /**
  * The bytes that each id of a tokenizer.json stands for.
  *
- * @throws {VocabularyError} when the file is malformed, or a token is not valid text of its kind
+ * @throws {VocabularyError} if the file is malformed or a token is not valid in its encoding
  */
 export function readVocabulary(
   tokenizerJson: unknown,
@@ -42,7 +42,7 @@ export function readVocabulary(
   return { type, bosId, eosId, tokens: Array.from(tokens) }
 }
 
-/** Bytes of a token of SentencePiece. */
+/** Bytes of a SentencePiece token. */
 export function pieceBytes(text: string, byteFallback: boolean): Uint8Array {
   const byte = byteFallback ? BYTE_TOKEN.exec(text) : null
   if (byte !== null) return Uint8Array.of(Number.parseInt(byte[1]!, 16))
@@ -50,20 +50,20 @@ export function pieceBytes(text: string, byteFallback: boolean): Uint8Array {
 }
 
 /**
- * Bytes of a token of byte-level BPE.
+ * Bytes of a byte-level BPE token.
  *
- * @throws {VocabularyError} when it is not of that alphabet
+ * @throws {VocabularyError} if it has a character outside the byte-level alphabet
  */
 export function byteLevelBytes(text: string, id: number): Uint8Array {
   return Uint8Array.from([...text], (character) => {
     const byte = BYTES_BY_CHARACTER.get(character)
     if (byte === undefined)
-      throw new VocabularyError(`token ${id}, ${text}, is not of the byte-level alphabet`)
+      throw new VocabularyError(`token ${id}, ${text}, has characters outside the byte-level alphabet`)
     return byte
   })
 }
 
-/** GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the others for the characters from U+0100 on. */
+/** GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the others map to the characters from U+0100. */
 const BYTES_BY_CHARACTER: ReadonlyMap<string, number> = new Map(
   (() => {
     const printable = (byte: number): boolean =>

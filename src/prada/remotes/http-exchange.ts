@@ -7,17 +7,17 @@ import type { Traffic } from './remote.ts'
 
 /** Where a logits server listens. */
 export interface HttpTransportOptions {
-  /** `http://host:port` or `https://…`, with a path before `/v1` where there is one. */
+  /** `http://host:port` or `https://…`, with the path before `/v1`, if any. */
   readonly url: string
   readonly apiKey?: string
 }
 
-/** Longest answer in JSON, bytes: a vocabulary. */
+/** Maximum size of a JSON answer (a vocabulary), bytes. */
 const JSON_BYTES_MAX = 64 * 2 ** 20
-/** Longest error that is read, bytes. */
+/** Maximum size of an error body that is read, bytes. */
 const ERROR_BYTES_MAX = 16_384
 
-/** As Loam's servers say what is wrong, as OpenAI's do, and as FastAPI does. */
+/** Error formats of Loam's servers, of OpenAI's API and of FastAPI. */
 const errorSchema = z.union([
   z.object({ error: z.string(), fault: z.string().optional() }),
   z
@@ -35,13 +35,15 @@ export interface HttpBody {
   readonly bytes: Uint8Array
 }
 
-/** Requests over connections that are kept, and what they carry. */
+/** Requests over keep-alive connections, with byte counts. */
 export interface HttpExchange {
   readonly address: string
   /**
-   * The answer's beginning. An answer that nobody reads to its end may break without notice.
+   * Sends a request and returns the response once its headers have arrived. A response that is not read to its end may
+   * break
+   * silently.
    *
-   * @throws {TransportError} when the server cannot be reached, or refuses
+   * @throws {TransportError} if the server cannot be reached or rejects the request
    */
   send(
     method: string,
@@ -49,15 +51,15 @@ export interface HttpExchange {
     body: HttpBody | undefined,
     signal: AbortSignal
   ): Promise<IncomingMessage>
-  /** @throws {TransportError} `garbage`, when the answer is not of the schema's form */
+  /** @throws {TransportError} `garbage` if the answer does not match the schema */
   json<Value>(response: IncomingMessage, schema: z.ZodType<Value>, signal: AbortSignal): Promise<Value>
-  /** Reads and drops an answer. */
+  /** Reads and discards an answer. */
   drop(response: IncomingMessage, signal: AbortSignal): Promise<void>
   readonly traffic: Traffic
   dispose(): void
 }
 
-/** @throws {Error} when the address is neither http nor https */
+/** @throws {Error} if the address is neither http nor https */
 export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpExchange {
   const base = new URL(url.endsWith('/') ? url : `${url}/`)
   if (!['http:', 'https:'].includes(base.protocol)) throw new Error(`${url} is not an http or https address`)
@@ -81,11 +83,11 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
           ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` })
         }
       })
-      // HTTP/1.1 keeps connections anyway.
+      // HTTP/1.1 keeps connections alive by default.
       asking.removeHeader('connection')
       asking.on('socket', meter.watch)
       asking.on('response', (response) => {
-        // Whoever reads it hears of an error; an answer that nobody reads any more may break.
+        // A reader sees the error itself. An abandoned answer may break.
         response.on('error', () => undefined)
         resolve(response)
       })
@@ -107,7 +109,7 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
     if (parsed.success) return parsed.data
     throw new TransportError(
       'garbage',
-      `an answer of another form: ${z.prettifyError(parsed.error).slice(0, 500)}`
+      `an answer of the wrong form: ${z.prettifyError(parsed.error).slice(0, 500)}`
     )
   }
 
@@ -123,7 +125,7 @@ export function createHttpExchange({ url, apiKey }: HttpTransportOptions): HttpE
   }
 }
 
-/** Counts what sockets have carried, those that are closed included. */
+/** Counts the bytes of all sockets, including closed ones. */
 function createMeter(): {
   watch(socket: Socket): void
   traffic(): { sent: number; received: number }
@@ -176,9 +178,9 @@ function parseJson(bytes: Buffer): unknown {
 async function refusalOf(response: IncomingMessage, signal: AbortSignal): Promise<TransportError> {
   const code = response.statusCode ?? 0
   const parsed = errorSchema.safeParse(parseJson(await readAll(response, ERROR_BYTES_MAX, signal)))
-  const told = parsed.success ? parsed.data : { error: 'no reason given', fault: undefined }
+  const reported = parsed.success ? parsed.data : { error: 'no reason given', fault: undefined }
   const retryAfterMs = retryAfter(response)
-  return new TransportError(faultOf(code, told.fault), `${code}, ${told.error.slice(0, 500)}`, {
+  return new TransportError(faultOf(code, reported.fault), `${code}, ${reported.error.slice(0, 500)}`, {
     status: code,
     ...(retryAfterMs !== undefined && { retryAfterMs })
   })
@@ -201,10 +203,10 @@ function retryAfter({ headers }: IncomingMessage): number | undefined {
   return wait >= 0 ? wait : undefined
 }
 
-/** What broke an exchange: the signal's reason where that was it. */
+/** The cause of a failed exchange: the signal's reason if the signal caused it. */
 export function asTransportError(error: unknown, signal: AbortSignal): unknown {
   if (error instanceof TransportError) return error
-  // Node wraps an abort: the deadline, or whatever the caller gave, is what has to be told.
+  // Node wraps aborts. The reason (the deadline or the caller's) is reported instead.
   if (signal.aborted) return signal.reason
   const message = error instanceof Error ? error.message : String(error)
   return new TransportError('unreachable', message, { cause: error })

@@ -5,7 +5,7 @@ import { asTransportError, createHttpExchange, type HttpTransportOptions } from 
 import { type LogitsTransport, TransportError } from './logits-transport.ts'
 import { descriptionSchema, vocabularySchema } from './server-schemas.ts'
 
-/** Up to this many bytes an unwanted rest is read and dropped; a longer one costs the connection. */
+/** Up to this many bytes, an unwanted rest is read and discarded; for a longer one the connection is closed. */
 const DRAIN_BYTES_MAX = 2 ** 20
 
 const sessionSchema = z.object({
@@ -15,7 +15,10 @@ const sessionSchema = z.object({
     .regex(/^[0-9a-f]*$/)
 })
 
-/** A logits server over HTTP. Connections are kept; one is enough, but a request need not wait for an unwanted answer. */
+/**
+ * A logits server over HTTP with keep-alive connections. One is enough, but more let a request skip waiting for an
+ * unwanted answer.
+ */
 export function createHttpTransport(options: HttpTransportOptions): LogitsTransport & { dispose(): void } {
   const exchange = createHttpExchange(options)
   let content = 0
@@ -54,7 +57,8 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
             throw new TransportError('garbage', `an answer of more than ${bytesMax} bytes`)
           yield chunk as Buffer
         }
-        if (!response.complete) throw new TransportError('unreachable', 'the connection broke in mid-answer')
+        if (!response.complete)
+          throw new TransportError('unreachable', 'the connection broke during the answer')
       } catch (error) {
         response.destroy()
         throw asTransportError(error, signal)
@@ -78,7 +82,7 @@ export function createHttpTransport(options: HttpTransportOptions): LogitsTransp
   }
 }
 
-/** Leaves an answer whose rest is not wanted: the server ends it when the next request comes. */
+/** Abandons an answer whose rest is not needed. The server ends it when the next request arrives. */
 function leave(response: IncomingMessage, rest: number): void {
   if (response.readableEnded || response.destroyed) return
   if (rest > DRAIN_BYTES_MAX) response.destroy()

@@ -1,5 +1,5 @@
 /**
- * Black boxes behind one interface. Each declares what it can be asked for.
+ * Black-box models behind one interface. Each declares its capabilities.
  *
  * @example
  * ```ts

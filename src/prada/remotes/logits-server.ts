@@ -18,15 +18,15 @@ import {
 } from './remote.ts'
 import { DEFAULT_RETRIES, pauseOrThrow, type Retries, type RetryOptions, withRetries } from './retries.ts'
 
-/** Tokens of a prompt that are sent at once, so that no request is too long for the server. */
+/** Tokens of a prompt sent per request, so that no request is too long for the server. */
 const PART_TOKENS = 256
-/** Longest wait for a session to be closed, milliseconds. */
+/** Timeout for closing a session, milliseconds. */
 const CLOSE_MS = 2_000
 
 /**
  * Loam's own logits server as a remote.
  *
- * @throws {RemoteError} when it cannot be reached
+ * @throws {RemoteError} if it cannot be reached
  */
 export async function connectLogitsServer(
   transport: LogitsTransport,
@@ -55,7 +55,7 @@ export async function connectLogitsServer(
   }
 }
 
-/** A server as its texts see it. */
+/** A server as used by its texts. */
 interface Server {
   readonly transport: LogitsTransport
   readonly description: ServerDescription
@@ -68,7 +68,7 @@ class LogitsServerText implements RemoteText {
   readonly #server: Server
   readonly #traffic: () => Traffic
   #session: Uint8Array
-  /** What the server certainly holds of the text. */
+  /** The part of the text that the server is known to hold. */
   #held: readonly number[] = []
 
   constructor(server: Server, session: Uint8Array) {
@@ -83,7 +83,7 @@ class LogitsServerText implements RemoteText {
 
   async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
     const { settings, transport } = this.#server
-    let told = 0
+    let yielded = 0
     for (let tries = 1; ; tries++) {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(settings.timeoutMs)])
       const answer = this.#attempt(request, deadline)
@@ -91,9 +91,9 @@ class LogitsServerText implements RemoteText {
         let place = 0
         for await (const record of answer) {
           place++
-          // The same question has the same answer: what was told before a break is not told again.
-          if (place <= told) continue
-          told++
+          // A repeated request has the same answer, so records yielded before a failure are skipped.
+          if (place <= yielded) continue
+          yielded++
           yield record
         }
         return
@@ -117,14 +117,14 @@ class LogitsServerText implements RemoteText {
       yield* this.#exchange(request, signal)
     } catch (error) {
       if (!(error instanceof TransportError && error.fault === 'unknown-session')) throw error
-      // Expired, or the server was started anew: all it takes is the text once more.
+      // The session expired or the server restarted: send the text again.
       this.#session = await transport.open(vocabularySize, signal)
       this.#held = []
       throw error
     }
   }
 
-  /** Sends what the server has not yet of a long prompt, all but the last part. */
+  /** Sends the part of a long prompt that the server does not have yet, except for the last part. */
   async #sendBeginning(
     { ids, positions, draft, precision }: TripRequest,
     signal: AbortSignal
@@ -137,11 +137,11 @@ class LogitsServerText implements RemoteText {
     }
   }
 
-  /** One request and its answer, without another try. */
+  /** One request and its answer, without retries. */
   async *#exchange(trip: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
     const { transport, description, vocabularySize } = this.#server
     const { ids, positions, draft, noise } = trip
-    // A position's row comes only with its token's pass.
+    // The row of a position needs the pass of its token.
     const truncateAt = Math.min(commonPrefix(this.#held, ids), ids.length - positions.length)
     this.#held = this.#held.slice(0, truncateAt)
     const expected: Expectation = {
@@ -165,7 +165,7 @@ class LogitsServerText implements RemoteText {
       for await (const chunk of chunks) {
         for (const record of reader.push(chunk)) {
           requireSameModel(description, reader.header!.digest)
-          // The server has read all of the text before it tells of any position.
+          // The server reads the whole text before it reports any position.
           this.#held = [...ids, ...drafted]
           if (record.draft !== undefined) drafted.push(record.draft)
           yield record
@@ -180,11 +180,11 @@ class LogitsServerText implements RemoteText {
 }
 
 function requireSameModel({ digest, name }: ServerDescription, found: Uint8Array): void {
-  const wanted = digest.slice(0, 2 * DIGEST_BYTES)
-  const told = Buffer.from(found).toString('hex')
-  if (told !== wanted)
+  const expected = digest.slice(0, 2 * DIGEST_BYTES)
+  const actual = Buffer.from(found).toString('hex')
+  if (actual !== expected)
     throw new RemoteError(
       'changed',
-      `${name} became another model in mid-text: ${told} answers, it was ${wanted}. Begin anew`
+      `${name} changed its model mid-text from ${expected} to ${actual}. Start the text again`
     )
 }

@@ -1,26 +1,26 @@
 import type { Vocabulary } from '../core/index.ts'
 import type { RemoteCapabilities, Traffic } from './remote.ts'
 
-/** What a logits server says of itself. */
+/** A logits server's description of itself. */
 export interface ServerDescription {
   readonly name: string
-  /** Of the model's configuration and weights, 64 hex digits. */
+  /** Digest of the model's configuration and weights, 64 hex digits. */
   readonly digest: string
   readonly capabilities: RemoteCapabilities
 }
 
-/** How requests of the wire's kind reach a logits server, and its answers come back. */
+/** Carries requests in the wire format to a logits server, and its answers back. */
 export interface LogitsTransport {
-  /** Where the server is, for messages. */
+  /** Address of the server, for messages. */
   readonly address: string
   describe(signal: AbortSignal): Promise<ServerDescription>
   vocabulary(signal: AbortSignal): Promise<Vocabulary>
-  /** @returns the session's name, [SESSION_BYTES] */
+  /** @returns the session id, [SESSION_BYTES] */
   open(vocabularySize: number, signal: AbortSignal): Promise<Uint8Array>
   /**
-   * The answer's bytes as they come. Ending the loop early says that the rest is not wanted.
+   * The answer's bytes as they arrive. Leaving the loop early means that the rest is not needed.
    *
-   * @param bytesMax what is longer is no answer
+   * @param bytesMax maximum size of a valid answer
    */
   verify(request: Uint8Array, bytesMax: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void>
   close(session: Uint8Array, signal: AbortSignal): Promise<void>
@@ -29,17 +29,18 @@ export interface LogitsTransport {
 }
 
 /**
- * Why a server did not answer: `unreachable`, `busy` (it passes), `unknown-session`, `refused`, or `garbage` (what came is
- * none of its answers).
+ * Why a server did not answer: `unreachable`, `busy` (temporary), `unknown-session`, `refused`, or `garbage` (an
+ * invalid
+ * answer).
  */
 export type TransportFault = 'unreachable' | 'busy' | 'unknown-session' | 'refused' | 'garbage'
 
 export class TransportError extends Error {
   override readonly name = 'TransportError'
   readonly fault: TransportFault
-  /** When to try again, milliseconds. */
+  /** Delay before a retry, milliseconds. */
   readonly retryAfterMs: number | undefined
-  /** Status of the answer, where it came over HTTP. */
+  /** HTTP status, if any. */
   readonly status: number | undefined
 
   constructor(

@@ -9,16 +9,21 @@ import { type Remote, RemoteError } from './remote.ts'
 import { DEFAULT_RETRIES, type Retries, type RetryOptions, withRetries } from './retries.ts'
 import { connectSglang } from './sglang/connect-sglang.ts'
 
-/** How to reach a remote, whatever it is. */
+/** How to reach a remote of any kind. */
 export interface OpenRemoteOptions extends RetryOptions {
-  /** Of the proxy. Servers that do not tell theirs are taken to have the same, and every token they tell is compared. */
+  /**
+   * Vocabulary of the proxy. Servers that do not report theirs are assumed to share it, and every token they report is
+   * checked.
+   */
   readonly vocabulary: Vocabulary
-  /** Cuts a text into the proxy's ids, without BOS: servers that take texts alone are exact only with it. */
+  /**
+   * Tokenizes a text with the proxy's tokenizer, without BOS. Servers that accept only texts are exact only with it.
+   */
   readonly encode?: (text: string) => readonly number[]
   readonly apiKey?: string
-  /** Which of a server's models; the only one unless given. */
+  /** Name of the server's model; optional if it has only one. */
   readonly model?: string
-  /** Reaches a member's logits server by its multiaddr; without it such addresses are refused. */
+  /** Connects to a member's logits server by its multiaddr; without it such addresses are rejected. */
   readonly dialMember?: (address: string, signal: AbortSignal) => Promise<DisposableTransport>
   readonly signal?: AbortSignal
 }
@@ -26,10 +31,10 @@ export interface OpenRemoteOptions extends RetryOptions {
 /** A transport that holds connections. */
 export type DisposableTransport = LogitsTransport & { dispose(): void }
 
-/** A remote with what has to be let go of in the end. */
+/** A remote that must be closed after use. */
 export interface OpenedRemote {
   readonly remote: Remote
-  /** Asks anew what the remote is: after it became another model. */
+  /** Probes the remote again, after its model has changed. */
   reconnect(signal: AbortSignal): Promise<Remote>
   dispose(): void
 }
@@ -37,14 +42,16 @@ export interface OpenedRemote {
 const MULTIADDR = /^\/[a-z0-9]+\//
 
 /**
- * Opens what a URL stands for, by what answers there: `http(s)://…` is a Loam logits server where `/v1/logits/model` answers,
- * else a server of OpenAI's API (`/v1/models`); a multiaddr that ends in `/p2p/PEERID` is a member that serves.
+ * Opens the remote that a URL refers to, by what answers there: `http(s)://…` is a Loam logits server if
+ * `/v1/logits/model` answers, otherwise a server of OpenAI's API (`/v1/models`); a multiaddr that ends in `/p2p/PEERID`
+ * is a
+ * member that serves.
  *
- * @throws {RemoteError} saying what to do, when the server is of another kind, refuses or cannot be reached
+ * @throws {RemoteError} saying what to do, if the server is of another kind, rejects the request or cannot be reached
  */
 export async function openRemote(url: string, options: OpenRemoteOptions): Promise<OpenedRemote> {
   if (MULTIADDR.test(url)) return openMember(url, options)
-  // Clients of OpenAI's API are given the address with it.
+  // The usual base URL of OpenAI's API ends in it.
   const base = url.replace(/\/v1\/?$/, '')
   const exchange = exchangeWith(base, options)
   const retries = { ...DEFAULT_RETRIES, ...definedOf(options) }
@@ -80,7 +87,7 @@ function exchangeWith(url: string, options: OpenRemoteOptions): HttpExchange {
   } catch (cause) {
     throw new RemoteError(
       'refused',
-      `${url} is not the address of a remote: give http://HOST:PORT, https://…, or a multiaddr that ends in /p2p/PEERID`,
+      `${url} is not the address of a remote: use http://HOST:PORT, https://…, or a multiaddr that ends in /p2p/PEERID`,
       { cause }
     )
   }
@@ -94,7 +101,7 @@ async function openMember(address: string, options: OpenRemoteOptions): Promise<
   if (options.dialMember === undefined)
     throw new RemoteError(
       'refused',
-      `${address} is a member's address, which only a member can dial: give --home with the home of one`
+      `${address} is a member's address, which only members can dial: set --home to a member's home`
     )
   return connected(await options.dialMember(address, signalOf(options)), options)
 }
@@ -129,7 +136,7 @@ const modelsSchema = z.object({
 
 type Models = z.infer<typeof modelsSchema>['data']
 
-/** The models of a server of OpenAI's API, or `logits` for a logits server. */
+/** The models of a server with OpenAI's API, or `logits` for a logits server. */
 async function findModels(
   exchange: HttpExchange,
   retries: Retries,
@@ -156,7 +163,7 @@ async function findModels(
     if (!isMissing(error) && (error as RemoteError).fault !== 'garbage') throw error
     throw new RemoteError(
       'refused',
-      `${exchange.address} is no remote: it answers neither /v1/logits/model (loam serve) nor /v1/models (OpenAI's API)`,
+      `${exchange.address} is not a remote: it answers neither /v1/logits/model (loam serve) nor /v1/models (OpenAI's API)`,
       { cause: error }
     )
   }
@@ -173,17 +180,17 @@ function chooseModel(address: string, models: Models, wanted: string | undefined
   if (found === undefined)
     throw new RemoteError(
       'refused',
-      `${address} has no model ${wanted ?? 'at all'}${listed && `: it has ${listed}`}`
+      `${address} has no model${wanted === undefined ? '' : ` ${wanted}`}${listed && `: it has ${listed}`}`
     )
   if (wanted === undefined && models.length > 1)
-    throw new RemoteError('refused', `${address} has several models, choose one of ${listed}`)
+    throw new RemoteError('refused', `${address} has several models: choose one of ${listed}`)
   const context = found.max_model_len ?? found.meta?.n_ctx
   return { id: found.id, ...(context && { context }), ...(found.owned_by && { owner: found.owned_by }) }
 }
 
 function explained(address: string, error: unknown): unknown {
   if (!(error instanceof TransportError) || (error.status !== 401 && error.status !== 403)) return error
-  return new RemoteError('refused', `${address} wants an API key, or another one: ${error.message}`, {
+  return new RemoteError('refused', `${address} rejected the API key or requires one: ${error.message}`, {
     cause: error
   })
 }

@@ -1,63 +1,68 @@
 import type { Precision, Vocabulary } from '../core/index.ts'
 import type { PositionRecord, PositionRequest, RemoteDraft, SharedNoise } from '../wire/index.ts'
 
-/** What a remote can be asked for. */
+/** What can be requested from a remote. */
 export interface RemoteCapabilities {
-  /** Most ids that a record tells by rank. */
+  /** Maximum number of ids that a record reports by rank. */
   readonly topKMax: number
-  /** Most ids a position that can be asked for by number; 0 where none can. */
+  /** Maximum number of specific ids that can be requested per position; 0 if not supported. */
   readonly wantedMax: number
-  /** Whether whole rows can be asked for. */
+  /** Whether whole rows can be requested. */
   readonly rows: boolean
-  /** Whether the remote can make the device's noise, and tell the ids that are likeliest to win. */
+  /** Whether the remote can compute the device's noise and report the ids that are most likely to win. */
   readonly noise: boolean
   /** Whether the remote drafts tokens itself. */
   readonly drafts: boolean
-  /** Whether it tells of the positions behind the device's drafts, all in one trip. */
+  /** Whether it reports the positions after all of the device's drafts in one trip. */
   readonly judgesDrafts: boolean
   /**
-   * Largest difference of a log-probability, nats, between two answers of the same model at the same position, measured;
-   * 0 where the same prefix always has the same logits.
+   * Largest measured difference of a log-probability, nats, between two answers of the same model at the same position;
+   * 0 if
+   * the same prefix always has the same logits.
    */
   readonly batchError: number
-  /** Most drafts a trip, made by either side. */
+  /** Maximum number of drafts per trip, by either side. */
   readonly draftsMax: number
-  /** Longest text, tokens. */
+  /** Maximum text length, tokens. */
   readonly context: number
 }
 
-/** One trip, in terms of the whole text; what of it the remote holds already is the remote's business. */
+/** One trip, in terms of the whole text. The remote implementation tracks which part the server already holds. */
 export interface TripRequest {
-  /** The text and the drafts behind it. */
+  /** The text followed by the drafts. */
   readonly ids: readonly number[]
-  /** What is asked of the positions behind the last tokens of `ids`; at least one, at most as many as `ids`. */
+  /** Requests for the positions after the last tokens of `ids`; at least one, at most as many as `ids`. */
   readonly positions: readonly PositionRequest[]
   readonly topK: number
-  /** In place of `topK` for the first position. */
+  /** Replaces `topK` for the first position. */
   readonly firstTopK?: number
-  /** Of these the likeliest that need not be told again; a remote may tell them all the same. */
+  /**
+   * Number of the most likely among these that may be omitted because they are known; a remote may still report them.
+   */
   readonly firstSkip?: number
   readonly precision: Precision
   readonly noise?: SharedNoise
   /**
-   * Records of the positions behind the remote's own drafts follow, where it drafts; with several positions only of a remote
-   * that makes the device's noise.
+   * If given and the remote drafts, records of the positions after its own drafts follow. With several positions this is
+   * limited to a remote that computes the device's noise.
    */
   readonly draft?: RemoteDraft
 }
 
-/** Bytes that have crossed the line, all of what was sent and received for the text. */
+/** All bytes sent and received for the text. */
 export interface Traffic {
   readonly sent: number
   readonly received: number
-  /** Of these the requests and answers themselves, without what carries them; absent where that is not told apart. */
+  /** Bytes of the requests and answers alone, without the transport's overhead; absent if not measured. */
   readonly content?: number
 }
 
 /**
- * Tells what has crossed a line since now. A line that several texts share counts the bytes of all of them.
+ * Returns a function that reports the traffic since now. A connection shared by several texts counts the bytes of all
+ * of
+ * them.
  *
- * @param line counts from its beginning
+ * @param line counts all bytes since it was opened
  */
 export function trafficSince(line: { readonly traffic: Traffic }): () => Traffic {
   const before = line.traffic
@@ -74,39 +79,40 @@ export function trafficSince(line: { readonly traffic: Traffic }): () => Traffic
 /** One text on a remote. One trip at a time. */
 export interface RemoteText {
   /**
-   * Records in the order of the positions. Ending the loop early tells the remote that the rest is not wanted.
+   * Yields records in position order. Leaving the loop early tells the remote that the rest is not needed.
    *
-   * @throws {RemoteError} when the remote fails, or answers something that is no answer
+   * @throws {RemoteError} if the remote fails or its answer is invalid
    */
   trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void>
   readonly traffic: Traffic
-  /** Frees what the remote holds; does not fail. */
+  /** Frees the remote's resources; does not throw. */
   close(): Promise<void>
 }
 
-/** A black box that tells of its distributions. */
+/** A black-box model that reports parts of its distributions. */
 export interface Remote {
   readonly name: string
   readonly capabilities: RemoteCapabilities
   readonly vocabulary: Vocabulary
-  /** Of all its texts together, which may be under way at the same time. */
+  /** Traffic of all its texts together, which may run concurrently. */
   readonly traffic?: Traffic
   /**
    * A new text.
    *
-   * @param vocabularySize only ids below this count, for top k, tail and rows alike
+   * @param vocabularySize number of ids that count for top k, tail and rows
    * @throws {RemoteError}
    */
   start(vocabularySize: number, signal: AbortSignal): Promise<RemoteText>
 }
 
 /**
- * Why a remote cannot go on: `unreachable` (no connection, or none in time), `busy` (it refuses for now), `refused` (it
- * will not do this), `garbage` (what it answered is no answer), `changed` (it became another model in mid-text).
+ * Why a remote cannot continue: `unreachable` (no connection, or a timeout), `busy` (it rejects requests for now),
+ * `refused`
+ * (it will not serve this), `garbage` (its answer is invalid), `changed` (its model changed mid-text).
  */
 export type RemoteFault = 'unreachable' | 'busy' | 'refused' | 'garbage' | 'changed'
 
-/** A remote that failed. No token is made of what it said. */
+/** A failure of a remote. No token is derived from its answer. */
 export class RemoteError extends Error {
   override readonly name = 'RemoteError'
   readonly fault: RemoteFault

@@ -3,13 +3,13 @@ import { WireError } from '../wire/index.ts'
 import { TransportError } from './logits-transport.ts'
 import { RemoteError, type RemoteFault } from './remote.ts'
 
-/** How long and how often a remote is asked. */
+/** Timeout and retry limits for a remote. */
 export interface RetryOptions {
-  /** Longest wait for one answer, milliseconds. */
+  /** Timeout of one answer, milliseconds. */
   readonly timeoutMs?: number
-  /** Attempts of one trip. */
+  /** Maximum number of attempts per trip. */
   readonly attempts?: number
-  /** Longest pause before another attempt, whatever the server asks for, milliseconds. */
+  /** Maximum pause before a retry, even if the server asks for more, milliseconds. */
   readonly pauseMaxMs?: number
 }
 
@@ -17,11 +17,11 @@ export type Retries = Required<RetryOptions>
 
 export const DEFAULT_RETRIES: Retries = { timeoutMs: 60_000, attempts: 4, pauseMaxMs: 10_000 }
 
-/** Pause where the server does not say when to come again, milliseconds. */
+/** Default pause if the server gives no retry delay, milliseconds. */
 const PAUSE_MS = 250
 
 /**
- * Asks until there is an answer, a failure that will not pass, or no attempt left.
+ * Retries until there is an answer, a permanent failure, or no attempt left.
  *
  * @param address of the remote, for messages
  * @throws {RemoteError}
@@ -46,7 +46,7 @@ export async function withRetries<Value>(
  * Waits before the next attempt.
  *
  * @param tries attempts so far
- * @throws {RemoteError} when there is to be none
+ * @throws {RemoteError} if there is no further attempt
  */
 export async function pauseOrThrow(
   address: string,
@@ -64,11 +64,11 @@ function isPassing(error: unknown): error is TransportError {
   return error instanceof TransportError && ['unreachable', 'busy', 'unknown-session'].includes(error.fault)
 }
 
-/** What a remote's user is told; an error that does not come from the line is thrown unchanged. */
+/** Converts a transport error for the user of a remote. Other errors are thrown unchanged. */
 function asRemoteError(address: string, { timeoutMs, attempts }: Retries, cause: unknown): RemoteError {
   if (cause instanceof RemoteError) return cause
   if (cause instanceof WireError)
-    return new RemoteError('garbage', `${address} answered something that is no answer: ${cause.message}`, {
+    return new RemoteError('garbage', `${address} returned an invalid answer: ${cause.message}`, {
       cause
     })
   if ((cause as Error).name === 'TimeoutError')

@@ -4,7 +4,7 @@ import { TEXT_MAX, VOCABULARY_MAX } from '../wire/index.ts'
 
 const count = (most: number) => z.int().min(0).max(most)
 
-/** What a logits server says of itself. */
+/** A logits server's description of itself. */
 export const descriptionSchema = z.object({
   name: z.string().max(500),
   digest: z.string().regex(/^[0-9a-f]{64}$/),
@@ -40,7 +40,7 @@ export const vocabularySchema = z
     })
   )
 
-/** The form of `vocabularySchema`. */
+/** Encodes a vocabulary for `vocabularySchema`. */
 export function vocabularyJson({ tokens, ...rest }: Vocabulary): object {
   const texts = Array.from(tokens, (token) =>
     token === undefined ? null : Buffer.from(token).toString('base64')

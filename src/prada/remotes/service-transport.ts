@@ -6,7 +6,7 @@ import {
   type TransportFault
 } from './logits-transport.ts'
 
-/** What `LogitsService` has of use here. */
+/** The part of `LogitsService` that is used here. */
 export interface LocalService {
   readonly description: ServerDescription
   readonly vocabulary: Vocabulary
@@ -21,7 +21,7 @@ const FAULTS: Readonly<Record<string, TransportFault>> = {
   full: 'busy'
 }
 
-/** A logits server in this process: the same bytes, without a line. */
+/** A logits server in this process: the same bytes, without a network. */
 export function createServiceTransport(service: LocalService, client = 'local'): LogitsTransport {
   let [sent, received] = [0, 0]
   const asking = <Value>(work: () => Value): Value => {

@@ -1,17 +1,17 @@
 import { ServiceError } from './service-error.ts'
 
-/** A minute, milliseconds. */
+/** One minute, milliseconds. */
 const MINUTE_MS = 60_000
-/** Clients whose positions are counted. */
+/** Maximum number of clients tracked. */
 const CLIENTS_MAX = 1_024
 
-/** Positions that each client may ask for. */
+/** Limits the positions that each client may request. */
 export interface Allowance {
-  /** @throws {ServiceError} `busy`, when the client has asked for too many */
+  /** @throws {ServiceError} `busy` if the client has requested too many */
   take(client: string, positions: number): void
 }
 
-/** Positions a minute, by client: a bucket that fills evenly. */
+/** Positions per minute and client, as a token bucket. */
 export function createAllowance(perMinute: number, now: () => number): Allowance {
   const spent = new Map<string, { amount: number; at: number }>()
   return {
@@ -23,12 +23,12 @@ export function createAllowance(perMinute: number, now: () => number): Allowance
       if (left + positions > perMinute)
         throw new ServiceError(
           'busy',
-          `a client is told of ${perMinute} positions a minute`,
+          `a client may request at most ${perMinute} positions per minute`,
           Math.ceil(((left + positions - perMinute) / perMinute) * MINUTE_MS)
         )
       spent.delete(client)
       spent.set(client, { amount: left + positions, at: time })
-      // The one that was last here longest ago has the least to remember.
+      // Evicts the least recently seen client, whose bucket has refilled the most.
       if (spent.size > CLIENTS_MAX) spent.delete(spent.keys().next().value!)
     }
   }

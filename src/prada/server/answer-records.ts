@@ -2,13 +2,13 @@ import { decide, gumbelNoise, partialRow, type RemoteRow, remoteRow, type Shared
 import type { PositionRecord, VerifyRequest } from '../wire/index.ts'
 import type { Session } from './sessions.ts'
 
-/** Runs what the model computes when its turn comes. */
+/** Runs model computations when their turn comes. */
 export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>
 
 /**
- * Computes what a request asks for: one pass for all of its positions, and one more for every draft.
+ * Computes the records of a request: one pass for all of its positions, and one more per draft.
  *
- * @throws {Error} when the model gives no numbers
+ * @throws {Error} if the model's logits are not numbers
  */
 export async function* answerRecords(
   request: VerifyRequest,
@@ -51,7 +51,7 @@ export async function* answerRecords(
   }
 }
 
-/** The remote's own token with the device's noise. */
+/** The remote's own token under the device's noise. */
 function draftFrom(
   row: RemoteRow,
   { settings, seed, stream }: NonNullable<VerifyRequest['draft']>,
@@ -64,7 +64,7 @@ function draftFrom(
   })
 }
 
-/** Ids that a record tells by rank, and those of them that it leaves out. */
+/** Number of ids that a record reports by rank, and how many of them it omits. */
 export function ranksAt(
   { topK, firstTopK, firstSkip = 0 }: VerifyRequest,
   index: number
@@ -73,7 +73,7 @@ export function ranksAt(
   return { topK: firstTopK, skip: firstSkip }
 }
 
-/** What the device's noise lets the remote say of a position. */
+/** What the remote can report about a position by knowing the device's noise. */
 function drawOf({ noise }: VerifyRequest, position: number): SharedDraw | undefined {
   if (noise === undefined) return undefined
   const { seed, stream, temperature, drawn } = noise

@@ -4,10 +4,10 @@ import { ServiceError } from './service-error.ts'
 import type { Session } from './sessions.ts'
 
 /**
- * Reads a request for a session.
+ * Parses and checks a request for a session.
  *
- * @param context longest text of the model, tokens
- * @throws {ServiceError} when it is malformed, or asks for what this server does not tell
+ * @param context maximum text length of the model, tokens
+ * @throws {ServiceError} if it is malformed or requests something that this server does not report
  */
 export function readRequest(
   bytes: Uint8Array,
@@ -32,23 +32,26 @@ function checkRequest(
   if (truncateAt > text.length)
     throw new ServiceError(
       'unknown-session',
-      `the session has ${text.length} tokens, not ${truncateAt}: open another`
+      `cannot truncate the session's ${text.length} tokens to ${truncateAt}: open another session`
     )
   const ranked = Math.max(topK, request.firstTopK ?? 0, request.noise?.drawn ?? 0)
   if (ranked > limits.topKMax)
-    throw new ServiceError('refused', `at most the top ${limits.topKMax} are told, not ${ranked}`)
+    throw new ServiceError('refused', `top-k must be at most ${limits.topKMax}, got ${ranked}`)
   const asked: readonly PositionRequest[] = draft?.rows ? [...positions, 'row'] : positions
   for (const position of asked) {
-    if (position === 'row' && !limits.rows) throw new ServiceError('refused', 'whole rows are not told here')
+    if (position === 'row' && !limits.rows) throw new ServiceError('refused', 'whole rows are not served')
     if (position !== 'row' && position.length > limits.wantedMax)
-      throw new ServiceError('refused', `at most ${limits.wantedMax} ids of a position are told by number`)
+      throw new ServiceError(
+        'refused',
+        `at most ${limits.wantedMax} ids may be requested by number per position`
+      )
   }
   const length = truncateAt + ids.length + (draft?.count ?? 0)
   if (length > context)
     throw new ServiceError('refused', `a text of ${length} tokens is longer than the context of ${context}`)
 }
 
-/** @throws {ServiceError} `malformed`, for malformed bytes */
+/** @throws {ServiceError} `malformed` if the bytes are malformed */
 export function asMalformed<Value>(read: () => Value): Value {
   try {
     return read()

@@ -1,16 +1,16 @@
 import { ServiceError } from './service-error.ts'
 
-/** Turns, one at a time or a few; clients alternate, so that one that asks more often waits longer. */
+/** Schedules one or a few turns at a time. Clients alternate, so a client with more requests waits longer. */
 export interface FairQueue {
-  /** Requests that wait or compute. */
+  /** Requests that are waiting or computing. */
   readonly length: number
-  /** Of these, requests that wait. */
+  /** Requests that are waiting. */
   readonly waiting: number
   /**
    * Runs `work` when its turn comes.
    *
-   * @throws {ServiceError} `busy`, when too many wait
-   * @throws the signal's reason, when it aborts before the turn comes
+   * @throws {ServiceError} `busy` if too many are waiting
+   * @throws the signal's reason, if it aborts before the turn comes
    */
   run<Result>(client: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result>
 }
@@ -20,13 +20,13 @@ interface Waiting {
   start(): void
 }
 
-/** How much may wait, and how much may run. */
+/** Limits on waiting and running requests. */
 export interface FairQueueLimits {
   readonly waiting: number
   readonly waitingPerClient: number
-  /** Turns at a time; 1 where it is absent. */
+  /** Concurrent turns; 1 if absent. */
   readonly atOnce?: number
-  /** Turns of one client at a time; as many as there are where it is absent. */
+  /** Concurrent turns per client; unlimited if absent. */
   readonly atOncePerClient?: number
 }
 
@@ -39,7 +39,7 @@ class Turns implements FairQueue {
   #running = 0
   readonly #runningByClient = new Map<string, number>()
   #waiting: Waiting[] = []
-  /** Turn of each client's last start; the one that started least lately is next. */
+  /** Turn number of each client's last start. The client with the oldest start is next. */
   readonly #lastTurns = new Map<string, number>()
   #turn = 0
 
@@ -87,7 +87,7 @@ class Turns implements FairQueue {
     this.#count(next.client, 1)
     this.#lastTurns.delete(next.client)
     this.#lastTurns.set(next.client, ++this.#turn)
-    // The oldest turns are forgotten: such clients are next anyway.
+    // The oldest entries are dropped, since clients without one come first anyway.
     for (const [client] of this.#lastTurns) {
       if (this.#lastTurns.size <= 2 * waiting + 2) break
       this.#lastTurns.delete(client)

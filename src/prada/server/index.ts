@@ -1,5 +1,5 @@
 /**
- * Loam's own logits server: sessions with a cache of keys and values, answers that tell of distributions in few bytes.
+ * Loam's own logits server: sessions with a key-value cache, and compact answers about distributions.
  *
  * @example
  * ```ts

@@ -1,26 +1,29 @@
 /** Bounds of a logits server. */
 export interface LogitsLimits {
-  /** Sessions at a time, of all clients. */
+  /** Maximum number of open sessions of all clients. */
   readonly sessions: number
-  /** Sessions of one client. */
+  /** Maximum number of open sessions per client. */
   readonly sessionsPerClient: number
-  /** A session unused for this long is forgotten, milliseconds. */
+  /** Idle time after which a session expires, milliseconds. */
   readonly expiryMs: number
-  /** Tokens in all sessions' caches together. */
+  /** Total number of tokens in all sessions' caches. */
   readonly cachedTokens: number
-  /** Tokens of one request, drafts included. */
+  /** Maximum number of tokens per request, including drafts. */
   readonly tokensPerRequest: number
-  /** Bytes of one request. */
+  /** Maximum request size, bytes. */
   readonly requestBytes: number
-  /** Requests that wait for the model, of all clients and of one. */
+  /** Requests waiting for the model, in total and per client. */
   readonly waiting: number
   readonly waitingPerClient: number
-  /** Most ids that a record tells by rank, and most that are asked for by number. */
+  /** Maximum number of ids that a record reports by rank, and of ids requested by number. */
   readonly topKMax: number
   readonly wantedMax: number
-  /** Whether whole rows are told. A client that collects enough of them learns the model's head (arXiv 2403.09539). */
+  /**
+   * Whether whole rows are served. A client that collects enough of them can reconstruct the model's head (arXiv
+   * 2403.09539).
+   */
   readonly rows: boolean
-  /** Positions a client is told of in a minute, those of drafts included. */
+  /** Positions reported to a client per minute, including those of drafts. */
   readonly positionsPerMinute: number
 }
 

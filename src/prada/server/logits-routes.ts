@@ -17,19 +17,19 @@ const STATUS: Readonly<Record<ServiceFault, number>> = {
   full: 503
 }
 
-/** Type of requests and answers of the wire's kind. */
+/** Media type of requests and answers in the wire format. */
 export const LOGITS_TYPE = 'application/octet-stream'
 
 /**
  * The logits server over HTTP:
  *
- * - `GET /v1/logits/model`: name, digest, what can be asked for; `GET /v1/logits/vocabulary`: ids as bytes
+ * - `GET /v1/logits/model`: name, digest and limits; `GET /v1/logits/vocabulary`: ids as bytes
  * - `POST /v1/logits/sessions` `{ vocabularySize }`, `DELETE /v1/logits/sessions/:session`
- * - `POST /v1/logits/verify`: a request of the wire's kind, answered by its answer
+ * - `POST /v1/logits/verify`: a request in the wire format, with an answer in the wire format
  *
- * Errors are `{ error, fault }`, with `retry-after-ms` where trying again may help.
+ * Errors are `{ error, fault }`, with `retry-after-ms` if a retry may succeed.
  *
- * @param clientOf names the client whose limits a request counts towards
+ * @param clientOf returns the client whose limits a request counts towards
  */
 export function addLogitsRoutes(
   app: FastifyInstance,
@@ -72,16 +72,16 @@ async function sendAnswer(
   body: Uint8Array
 ): Promise<FastifyReply> {
   const gone = new AbortController()
-  reply.raw.once('close', () => gone.abort(new Error('the client has hung up')))
+  reply.raw.once('close', () => gone.abort(new Error('the client disconnected')))
   const answer = service.verify(client, body, gone.signal)
   const first = await answer.next()
   const second = first.done ? Promise.resolve(first) : answer.next()
-  // Headers are a good part of a short answer. HTTP/1.1 keeps connections anyway.
+  // Headers are a large part of a short answer. HTTP/1.1 keeps connections alive by default.
   reply.raw.sendDate = false
   reply.raw.removeHeader('connection')
   reply.removeHeader('x-request-id')
   reply.type(LOGITS_TYPE)
-  // An answer of one piece ends at once and is sent with its length; a piece that takes a pass is not waited for.
+  // An answer of one piece is sent with its length. A piece that needs another pass is not awaited.
   if (await endsAtOnce(second)) return reply.send(Buffer.from(first.value ?? []))
   async function* pieces(): AsyncGenerator<Uint8Array> {
     try {
@@ -97,7 +97,7 @@ async function sendAnswer(
   return reply.send(Readable.from(pieces(), { objectMode: false }))
 }
 
-/** Whether an answer is at its end, as far as that shows without waiting for work. */
+/** Whether an answer has ended, as far as can be seen without waiting for computation. */
 async function endsAtOnce(next: Promise<IteratorResult<Uint8Array, void>>): Promise<boolean> {
   next.catch(() => undefined)
   const later = new Promise<undefined>((resolve) => setImmediate(resolve, undefined))

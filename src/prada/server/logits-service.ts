@@ -11,46 +11,47 @@ import type { LogitsLimits } from './limits.ts'
 import { ServiceError } from './service-error.ts'
 import { createSessions, type Session, type Sessions } from './sessions.ts'
 
-/** A model that is served. */
+/** A served model. */
 export interface ServedModel {
   readonly name: string
   readonly model: TokenModel
-  /** Of its configuration and weights, 64 hex digits. */
+  /** Digest of its configuration and weights, 64 hex digits. */
   readonly digest: string
   readonly vocabulary: Vocabulary
 }
 
-/** What a client is told before it begins. */
+/** What a client learns before it starts. */
 export interface ModelDescription {
   readonly name: string
   readonly digest: string
   readonly capabilities: RemoteCapabilities
 }
 
-/** Tells clients of a model's distributions, whatever the transport is. */
+/** Serves a model's distributions to clients, over any transport. */
 export interface LogitsService {
   readonly description: ModelDescription
   readonly vocabulary: Vocabulary
   readonly limits: LogitsLimits
-  /** Sessions, tokens in their caches, requests that wait or compute. */
+  /** Open sessions, tokens in their caches, and requests that are waiting or computing. */
   readonly load: { readonly sessions: number; readonly cachedTokens: number; readonly requests: number }
   /** @throws {ServiceError} */
   open(client: string, vocabularySize: number): { readonly session: string; readonly expiryMs: number }
   /**
-   * Answers a request of the wire's kind: a header and a record a position, in pieces. It is checked, and its first
-   * position computed, before the first piece; a later request for the same session ends it.
+   * Answers a request in the wire format with a header and one record per position, in pieces. The request is checked,
+   * and
+   * its first position computed, before the first piece. A later request for the same session ends it.
    *
    * @throws {ServiceError}
    */
   verify(client: string, request: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array, void>
   /** @throws {ServiceError} `unknown-session` */
   close(client: string, session: string): void
-  /** Forgets what has expired. */
+  /** Drops expired sessions. */
   sweep(): void
   dispose(): Promise<void>
 }
 
-/** Bytes that are sent at once. */
+/** Target size of a piece, bytes. */
 const PIECE_BYTES = 16 * 1_024
 
 /** @param now milliseconds; only lengths of time matter */
@@ -75,19 +76,22 @@ export function createLogitsService(
     },
     open(client, vocabularySize) {
       if (!Number.isInteger(vocabularySize) || vocabularySize < 1 || vocabularySize > vocabularyMax)
-        throw new ServiceError('refused', `the model has ${vocabularyMax} ids, not ${vocabularySize}`)
+        throw new ServiceError(
+          'refused',
+          `vocabularySize must be at most ${vocabularyMax}, got ${vocabularySize}`
+        )
       return { session: sessions.open(client, vocabularySize).id, expiryMs: limits.expiryMs }
     },
     async *verify(client, bytes, signal) {
       if (bytes.length > limits.requestBytes)
-        throw new ServiceError('too-large', `a request has at most ${limits.requestBytes} bytes`)
+        throw new ServiceError('too-large', `a request may have at most ${limits.requestBytes} bytes`)
       const id = Buffer.from(asMalformed(() => sessionOf(bytes))).toString('hex')
       const { session, superseded } = await sessions.take(client, id)
       const answer = answerTo(answering, client, bytes, session, AbortSignal.any([signal, superseded]))
       try {
         yield* answer
       } catch (error) {
-        // Nobody reads the rest: the client has asked for something else.
+        // The rest is not read, because the client has sent another request.
         if (!superseded.aborted) throw error
       } finally {
         await answer.return(undefined)
@@ -118,7 +122,7 @@ function descriptionOf({ name, digest, model }: ServedModel, limits: LogitsLimit
   }
 }
 
-/** What answering a request needs of the service. */
+/** The parts of the service that answering a request uses. */
 interface Answering {
   readonly served: ServedModel
   readonly limits: LogitsLimits
@@ -127,7 +131,7 @@ interface Answering {
   readonly allowance: Allowance
 }
 
-/** Header and records, put together into pieces that are worth a packet. */
+/** Header and records, combined into pieces of about a packet. */
 async function* answerTo(
   { served, limits, sessions, queue, allowance }: Answering,
   client: string,
@@ -144,18 +148,18 @@ async function* answerTo(
   const from = truncateAt + ids.length - positions.length + 1
   const inTurn: InTurn = (work) => queue.run(client, signal, work)
   const digest = Buffer.from(served.digest, 'hex').subarray(0, DIGEST_BYTES)
-  let told = 0
+  let reported = 0
   let pending: Uint8Array[] = [encodeAnswerHeader({ digest, from })]
   for await (const record of answerRecords(request, session, inTurn, signal)) {
-    const asked = positions[told++] ?? []
+    const asked = positions[reported++] ?? []
     const shape = {
-      ...ranksAt(request, told - 1),
+      ...ranksAt(request, reported - 1),
       drawn: request.noise?.drawn ?? 0,
       precision: request.precision,
       vocabularySize: session.vocabularySize
     }
     pending.push(encodeRecord(record, shape, asked === 'row' ? [] : asked))
-    // A drafted record took a pass of its own: the device can go on with it.
+    // A drafted record took its own pass, and the device can already use it.
     if (draft === undefined && byteCount(pending) < PIECE_BYTES) continue
     yield joined(pending)
     pending = []

@@ -2,47 +2,47 @@ import type { TokenModel, TokenText } from '../models/index.ts'
 import type { LogitsLimits } from './limits.ts'
 import { ServiceError } from './service-error.ts'
 
-/** One client's text in a server. */
+/** One client's text on the server. */
 export interface Session {
   readonly id: string
   readonly client: string
-  /** Ids that this client counts with. */
+  /** Number of ids in this client's vocabulary. */
   readonly vocabularySize: number
   readonly text: TokenText
-  /** The request for it that is under way. */
+  /** The current request for it. */
   work: Work | undefined
   usedAt: number
 }
 
-/** A request under way. */
+/** A request in progress. */
 interface Work {
-  /** Ends it: what it computes is not wanted any more. */
+  /** Aborts it when its result is no longer needed. */
   readonly superseded: AbortController
   readonly done: Promise<void>
   finish(): void
 }
 
-/** Texts of all clients, within bounds. */
+/** Texts of all clients, within limits. */
 export interface Sessions {
   readonly size: number
   readonly cachedTokens: number
-  /** @throws {ServiceError} `full`, when there are too many */
+  /** @throws {ServiceError} `full` if there are too many */
   open(client: string, vocabularySize: number): Session
   /**
-   * Marks a session as in use. A request for it that is under way is ended: its client has asked anew.
+   * Marks a session as in use. A request for it that is in progress is aborted, since its client has sent another.
    *
-   * @returns with the signal that says that a later request has taken its place
-   * @throws {ServiceError} `unknown-session`, or `busy` where another request waits for it already
+   * @returns the session, with the signal that aborts when a later request replaces this one
+   * @throws {ServiceError} `unknown-session`, or `busy` if another request is already waiting for it
    */
   take(client: string, id: string): Promise<{ readonly session: Session; readonly superseded: AbortSignal }>
   release(session: Session): void
   close(client: string, id: string): void
-  /** Forgets those that nobody has used for too long. */
+  /** Drops sessions that have been idle for too long. */
   sweep(): void
 }
 
 /**
- * @param newId an unguessable name
+ * @param newId returns an unguessable id
  * @param now milliseconds
  */
 export function createSessions(
@@ -89,7 +89,11 @@ class OpenSessions implements Sessions {
     const { sessions, sessionsPerClient, cachedTokens, expiryMs } = this.#limits
     const ofClient = [...this.#sessions.values()].filter((session) => session.client === client).length
     if (ofClient >= sessionsPerClient)
-      throw new ServiceError('busy', `a client may have ${sessionsPerClient} sessions: close one`, expiryMs)
+      throw new ServiceError(
+        'busy',
+        `a client may have at most ${sessionsPerClient} sessions: close one`,
+        expiryMs
+      )
     if (this.size >= sessions || this.cachedTokens >= cachedTokens)
       throw new ServiceError('full', 'the server has no room for another session', expiryMs)
     const session: Session = {
@@ -112,11 +116,12 @@ class OpenSessions implements Sessions {
     const before = session.work
     if (before !== undefined) {
       if (before.superseded.signal.aborted)
-        throw new ServiceError('busy', 'another request waits for this session', 100)
-      before.superseded.abort(new Error('a later request has taken its place'))
+        throw new ServiceError('busy', 'another request is already waiting for this session', 100)
+      before.superseded.abort(new Error('superseded by a later request'))
       await before.done
       this.#own(client, id)
-      if (session.work !== undefined) throw new ServiceError('busy', 'another request uses this session', 100)
+      if (session.work !== undefined)
+        throw new ServiceError('busy', 'another request is using this session', 100)
     }
     let finish = (): void => undefined
     const done = new Promise<void>((resolve) => {
@@ -150,8 +155,8 @@ class OpenSessions implements Sessions {
   #own(client: string, id: string): Session {
     this.sweep()
     const session = this.#sessions.get(id)
-    // A client must not learn whether others' sessions exist.
+    // A client must not learn whether sessions of other clients exist.
     if (session !== undefined && session.client === client && !this.#closing.has(id)) return session
-    throw new ServiceError('unknown-session', 'there is no such session, or it has expired: open another')
+    throw new ServiceError('unknown-session', 'the session does not exist or has expired: open another')
   }
 }

@@ -2,27 +2,27 @@ import { requireSameVocabulary, type Vocabulary } from '../core/index.ts'
 import type { TokenModel } from '../models/index.ts'
 import type { Remote } from '../remotes/remote.ts'
 
-/** The consortium's two models on the device. */
+/** The consortium's base and adapted models on the device. */
 export interface Proxy {
   readonly base: TokenModel
   readonly adapted: TokenModel
 }
 
-/** What a text is made with. */
+/** What generating a text depends on. */
 export interface PradaComponents {
   readonly proxy: Proxy
   readonly remote: Remote
-  /** Ids that proxy and remote share: those of the proxy's vocabulary. */
+  /** Number of ids that proxy and remote share, which are those of the proxy's vocabulary. */
   readonly vocabularySize: number
-  /** Milliseconds; only lengths of time matter. */
+  /** Clock in milliseconds; only differences matter. */
   readonly now: () => number
 }
 
 /**
- * Puts a proxy and a remote together.
+ * Combines a proxy and a remote.
  *
  * @param vocabulary of the proxy
- * @throws {VocabularyError} when their ids do not mean the same
+ * @throws {VocabularyError} if their vocabularies differ
  */
 export function pairProxy(
   proxy: Proxy,

@@ -1,5 +1,5 @@
 /**
- * The device: drafts with its proxy, lets the remote verify, and settles every token of the combined distribution.
+ * The device drafts with its proxy, has the remote verify, and determines every token of the combined distribution.
  *
  * @example
  * ```ts
@@ -14,11 +14,11 @@ export {
   chooseDrafter,
   DEFAULT_PRADA_SETTINGS,
   type DrafterName,
-  linePrecision,
   NotExactError,
   type PradaRequest,
   type PradaSettings,
-  type PradaToken
+  type PradaToken,
+  wirePrecision
 } from './options.ts'
 export { type PradaEnd, type PradaText, startPradaText } from './prada-text.ts'
 export type { PradaStatistics } from './statistics.ts'

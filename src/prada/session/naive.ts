@@ -2,11 +2,11 @@ import { decide } from '../core/index.ts'
 import { createTextLogits } from '../models/index.ts'
 import { RemoteError } from '../remotes/remote.ts'
 import type { PradaComponents } from './components.ts'
-import { linePrecision, type PradaRequest, type PradaSettings } from './options.ts'
+import { type PradaRequest, type PradaSettings, wirePrecision } from './options.ts'
 import { createPositionScorings } from './positions.ts'
 
 /**
- * The naive way: one trip and one whole row a token, no drafts. What the session gives must be this, token by token.
+ * Naive decoding: one trip and one whole row per token, without drafts. A session must produce exactly these tokens.
  *
  * @returns the tokens up to a stop token, `maxTokens` or the end of the context
  */
@@ -20,14 +20,14 @@ export async function naiveTokens(
   const scorings = createPositionScorings(request, alpha, vocabularySize)
   const context = Math.min(proxy.base.context, proxy.adapted.context, remote.capabilities.context)
   const end = Math.min(request.ids.length + request.maxTokens, context)
-  const told = linePrecision(remote.capabilities, precision)
+  const requested = wirePrecision(remote.capabilities, precision)
   const text = [...request.ids]
   const remoteText = await remote.start(vocabularySize, signal)
   try {
     while (text.length < end) {
-      const [own] = await adapted.behind(text, text.length)
-      const [plain] = await base.behind(text, text.length)
-      const answer = remoteText.trip({ ids: text, positions: ['row'], topK: 1, precision: told }, signal)
+      const [own] = await adapted.rowsAfter(text, text.length)
+      const [plain] = await base.rowsAfter(text, text.length)
+      const answer = remoteText.trip({ ids: text, positions: ['row'], topK: 1, precision: requested }, signal)
       const { value: record } = await answer.next()
       await answer.return(undefined)
       if (record?.kind !== 'row') throw new RemoteError('garbage', 'the remote did not answer with a row')

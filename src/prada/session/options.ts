@@ -1,33 +1,38 @@
 import type { DrawSettings, Interval, LikelyId, Precision } from '../core/index.ts'
 import type { RemoteCapabilities } from '../remotes/remote.ts'
 
-/** Who drafts: the adapted proxy, the base proxy, or the remote itself. */
+/** The model that drafts: the adapted proxy, the base proxy, or the remote. */
 export type DrafterName = 'adapted' | 'base' | 'remote'
 
-/** How the device and a remote work on a text together. */
+/** Settings for generating a text with a remote. */
 export interface PradaSettings {
-  /** Strength of the logits offset; 0 is the remote alone. */
+  /** Strength of the logits offset; 0 gives the remote's own distribution. */
   readonly alpha: number
   readonly drafter: DrafterName
-  /** Drafts a trip; `auto` measures what is best. */
+  /** Drafts per trip; `auto` adapts it to measurements. */
   readonly draftLength: 'auto' | number
-  /** Ids that every record tells, the likeliest; `auto` measures how many settle most positions, `rows` asks for whole rows. */
+  /**
+   * Number of most likely ids in every record; `auto` learns how many settle most positions, `rows` requests whole
+   * rows.
+   */
   readonly topK: 'auto' | number | 'rows'
   /**
-   * Whether the remote is told the noise, so that it tells the ids that are likeliest to win the draw. It then knows the
-   * seed; where it does not, far more positions stay open.
+   * Whether to share the noise with the remote, so that it can report the ids that are most likely to win the draw. It
+   * then
+   * knows the seed. Without it, far more positions stay open.
    */
   readonly shareNoise: boolean
   /**
-   * Most ids a position to ask for in advance. With 0 none is ever asked for by number: the remote does not learn which ids
-   * the proxies' logits make likely, at the cost of trips.
+   * Maximum number of ids per position to request in advance. With 0, no id is ever requested by number: the remote
+   * does not
+   * learn which ids the proxies' logits make likely, at the cost of more trips.
    */
   readonly wantedMax: number
-  /** Ids are asked for in advance that may come within this of the expected winner's score, nats. */
+  /** Ids are requested in advance if they may come within this distance of the expected winner's score, nats. */
   readonly wantedMargin: number
-  /** Of what crosses the line; a remote whose answers differ a little is asked for float32, see `linePrecision`. */
+  /** Precision of sent values. A remote whose answers vary slightly is asked for float32, see `wirePrecision`. */
   readonly precision: Precision
-  /** Whether a token that is not certain is an error; where it is not, such a token says so. */
+  /** Whether an uncertain token is an error; otherwise such a token is marked. */
   readonly requireExact: boolean
 }
 
@@ -45,25 +50,25 @@ export const DEFAULT_PRADA_SETTINGS: PradaSettings = {
 
 /** One text to continue. */
 export interface PradaRequest extends DrawSettings {
-  /** The beginning, at least one token. */
+  /** The prompt, at least one token. */
   readonly ids: readonly number[]
-  /** Most tokens to add. */
+  /** Maximum number of tokens to add. */
   readonly maxTokens: number
-  /** Whole number from 0 to 2^53 − 1. */
+  /** Integer from 0 to 2^53 − 1. */
   readonly seed: number
-  /** Which of several texts of one seed; 0 where it is absent. */
+  /** Index among several texts with the same seed; 0 if absent. */
   readonly stream?: number
   /** Tokens that end the text; they are not returned. */
   readonly stopIds?: readonly number[]
-  /** Added to the combined scores of single ids. */
+  /** Bias added to the combined scores of individual ids. */
   readonly bias?: ReadonlyMap<number, number>
-  /** Taken from the scores of ids that were made before; 0 where it is absent. */
+  /** Subtracted from the scores of ids that were generated before; 0 if absent. */
   readonly presencePenalty?: number
-  /** Taken from an id's score for every time it was made before; 0 where it is absent. */
+  /** Subtracted from an id's score once per earlier occurrence; 0 if absent. */
   readonly frequencyPenalty?: number
-  /** Whether tokens come with the interval of their log-probability. */
+  /** Whether tokens include the interval of their log-probability. */
   readonly logProbabilities?: boolean
-  /** How many of the likeliest ids to tell of at every position whose row is known as a whole; 0 where it is absent. */
+  /** Number of most likely ids to report at every position whose complete row is known; 0 if absent. */
   readonly alternatives?: number
   readonly signal?: AbortSignal
 }
@@ -71,28 +76,30 @@ export interface PradaRequest extends DrawSettings {
 /** A token of the combined distribution. */
 export interface PradaToken {
   readonly id: number
-  /** Whether it is certainly the token that whole rows would give. */
+  /** Whether it is certain to be the token that whole rows would give. */
   readonly exact: boolean
-  /** Set where an answer of the remote that differs as little as its answers do might give another token. */
+  /** Set if the usual variation between the remote's answers might lead to another token. */
   readonly nearTie?: true
-  /** Under the combined distribution at temperature 1, before filters; where it was asked for and is known. */
+  /** Under the combined distribution at temperature 1, before filters; present if requested and known. */
   readonly logProbability?: Interval
-  /** The likeliest ids of the position, where they were asked for and its row is known as a whole. */
-  readonly likeliest?: readonly LikelyId[]
+  /** The most likely ids of the position, if they were requested and its complete row is known. */
+  readonly mostLikely?: readonly LikelyId[]
 }
 
 /**
- * The precision in which a remote is asked. Where its answers differ by less than a float16 can tell, rounding would turn
- * some of these differences into steps that are far larger.
+ * The precision requested from a remote. If its answers vary by less than float16 can represent, rounding would turn
+ * some of
+ * these differences into much larger steps.
  */
-export function linePrecision({ batchError }: RemoteCapabilities, wanted: Precision): Precision {
+export function wirePrecision({ batchError }: RemoteCapabilities, wanted: Precision): Precision {
   return batchError > 0 ? 'float32' : wanted
 }
 
 /**
- * Who drafts where nobody says so. A remote that makes the device's noise does: it is nearer to the combined distribution
- * than either proxy, and is sent no draft that tells of the private data. Elsewhere the adapted proxy drafts, if the remote
- * judges its drafts.
+ * The default drafter. A remote that can compute the device's noise drafts itself: it is closer to the combined
+ * distribution
+ * than either proxy, and no drafts that reveal private data are sent to it. Otherwise the adapted proxy drafts, if the
+ * remote judges its drafts.
  */
 export function chooseDrafter(
   { judgesDrafts, drafts, noise }: RemoteCapabilities,
@@ -101,7 +108,7 @@ export function chooseDrafter(
   return drafts && (!judgesDrafts || (noise && shareNoise)) ? 'remote' : 'adapted'
 }
 
-/** A position that no answer of the remote can settle, where that is required. */
+/** Thrown in exact mode if no answer of the remote can settle a position. */
 export class NotExactError extends Error {
   override readonly name = 'NotExactError'
 }

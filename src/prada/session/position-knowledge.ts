@@ -4,8 +4,8 @@ import {
   isNearTie,
   judge,
   type LikelyId,
-  likeliestIds,
   logProbability,
+  mostLikelyIds,
   type PartialRow,
   partialRow,
   type RemoteRow,
@@ -16,12 +16,12 @@ import {
 import { RemoteError } from '../remotes/remote.ts'
 import type { PositionRecord } from '../wire/index.ts'
 
-/** What several answers have told of one position. */
+/** What several answers have reported about one position. */
 export type Knowledge =
   | { readonly kind: 'row'; readonly row: RemoteRow }
   | { readonly kind: 'part'; readonly part: PartialRow }
 
-/** Errors that two answers may lie apart, as the error is measured on a sample alone. */
+/** Multiple of the measured error by which two answers may differ, since the error is measured on a sample. */
 const ANSWERS_APART = 8
 
 export function verdictOf(knowledge: Knowledge, scoring: Scoring): Verdict {
@@ -29,7 +29,7 @@ export function verdictOf(knowledge: Knowledge, scoring: Scoring): Verdict {
   return { kind: 'certain', id: decide(knowledge.row, scoring) }
 }
 
-/** Whether another answer of the remote, up to `error` nats off, might give another token. */
+/** Whether another answer of the remote that differs by up to `error` nats might lead to another token. */
 export function nearTie(knowledge: Knowledge, scoring: Scoring, id: number, error: number): boolean {
   if (error === 0) return false
   const part =
@@ -37,16 +37,16 @@ export function nearTie(knowledge: Knowledge, scoring: Scoring, id: number, erro
   return isNearTie(part, scoring, id, error)
 }
 
-/** What is known of the probabilities behind a token. */
+/** What is known about the probabilities at a token's position. */
 export interface TokenProbabilities {
   readonly logProbability?: Interval
-  readonly likeliest?: readonly LikelyId[]
+  readonly mostLikely?: readonly LikelyId[]
 }
 
 /**
- * The log-probability of a token under the combined distribution, and those of the likeliest ids where all are known.
+ * The log-probability of a token under the combined distribution, and those of the most likely ids if all are known.
  *
- * @param alternatives how many of the likeliest ids to tell of
+ * @param alternatives number of most likely ids to report
  */
 export function probabilitiesOf(
   knowledge: Knowledge,
@@ -61,16 +61,17 @@ export function probabilitiesOf(
   const all = rowLogProbabilities(knowledge.row, scoring)
   return {
     logProbability: { low: all[id]!, high: all[id]! },
-    ...(alternatives > 0 && { likeliest: likeliestIds(all, alternatives) })
+    ...(alternatives > 0 && { mostLikely: mostLikelyIds(all, alternatives) })
   }
 }
 
 /**
- * What two answers tell of a position together: both hold, so that the ids of both are known and each bound holds for
- * what is left. Of a remote whose answers differ a little the later one counts alone.
+ * Combines two answers about a position. Both hold, so the ids of both are known, and each bound holds for the
+ * remaining ids.
+ * If the remote's answers vary slightly, only the later one counts.
  *
  * @param error largest difference of a log-probability between two answers, nats
- * @throws {RemoteError} `changed`, when they tell different values of an id
+ * @throws {RemoteError} `changed` if they report different values of an id
  */
 export function joined(before: Knowledge | undefined, record: PositionRecord, error: number): Knowledge {
   if (record.kind === 'row' || before === undefined) return record
@@ -81,7 +82,7 @@ export function joined(before: Knowledge | undefined, record: PositionRecord, er
     if (Math.abs((known.get(id) ?? value) - value) > ANSWERS_APART * error)
       throw new RemoteError(
         'changed',
-        `the remote told two values of id ${id} at one position: it is not the model that it was`
+        `the remote reported two values of id ${id} at one position: its model has changed`
       )
     known.set(id, value)
   }

@@ -1,20 +1,20 @@
 import { gumbelNoise, logitsOffset, type Scoring } from '../core/index.ts'
 import type { PradaRequest } from './options.ts'
 
-/** Makes the scorings of a text's positions. */
+/** Creates the scorings of a text's positions. */
 export interface PositionScorings {
   /**
-   * All that decides the token behind `before`, apart from the remote.
+   * Everything except the remote's row that determines the token after `before`.
    *
    * @param before the whole text before the token
-   * @param adapted logits of the adapted proxy behind it, and `base` alike
+   * @param adapted logits of the adapted proxy after it, as is `base`
    */
   of(before: readonly number[], adapted: Float32Array, base: Float32Array): Scoring
-  /** The same for drafting: bias and noise without an offset. */
+  /** Scoring for drafting: bias and noise without an offset. */
   ofDraft(before: readonly number[]): Scoring
 }
 
-/** @param size ids of the shared vocabulary */
+/** @param size size of the shared vocabulary */
 export function createPositionScorings(request: PradaRequest, alpha: number, size: number): PositionScorings {
   const { temperature, topK, topP, minP, seed, stream = 0 } = request
   const settings = {

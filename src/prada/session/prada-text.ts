@@ -11,11 +11,11 @@ import type { PositionRecord } from '../wire/index.ts'
 import type { PradaComponents } from './components.ts'
 import { createDrafter, type Drafter } from './drafter.ts'
 import {
-  linePrecision,
   NotExactError,
   type PradaRequest,
   type PradaSettings,
-  type PradaToken
+  type PradaToken,
+  wirePrecision
 } from './options.ts'
 import { joined, type Knowledge, nearTie, probabilitiesOf, verdictOf } from './position-knowledge.ts'
 import { createPositionScorings, type PositionScorings } from './positions.ts'
@@ -30,21 +30,22 @@ import {
   remoteDraftTrip
 } from './trip.ts'
 
-/** Why a text ended: at a stop token, or because there was room for no more. */
+/** Why a text ended: at a stop token, or at the maximum length. */
 export type PradaEnd = 'stop' | 'length'
 
-/** A text under way. */
+/** A text in generation. */
 export interface PradaText {
-  /** Tokens as they are settled. Ending the loop early frees what the remote holds. */
+  /** Tokens as they are settled. Leaving the loop early frees the remote's resources. */
   readonly tokens: AsyncGenerator<PradaToken, PradaEnd>
   readonly statistics: PradaStatistics
 }
 
 /**
- * Continues a text with tokens of the combined distribution. The tokens depend on the request, the models and `alpha`
- * alone: not on who drafts, on the draft length, on top k or on the line.
+ * Continues a text with tokens of the combined distribution. The tokens depend only on the request, the models and
+ * `alpha`,
+ * not on the drafter, the draft length, top k or the connection.
  *
- * @throws {Error} when the settings ask for what the remote cannot do
+ * @throws {Error} if the settings require something that the remote does not support
  */
 export function startPradaText(
   components: PradaComponents,
@@ -73,17 +74,17 @@ function requirePossible(
   const { capabilities, name } = remote
   if (request.ids.length === 0) throw new Error('a text needs at least one token to start from')
   if (settings.drafter === 'remote' && !capabilities.drafts)
-    throw new Error(`${name} does not draft: draft by adapted or base`)
+    throw new Error(`${name} does not draft: set the drafter to adapted or base`)
   if (settings.drafter !== 'remote' && !capabilities.judgesDrafts && settings.draftLength !== 0)
-    throw new Error(`${name} does not judge drafts of the device: draft by remote`)
+    throw new Error(`${name} does not judge the device's drafts: set the drafter to remote`)
   if (settings.topK === 'rows' && !capabilities.rows)
-    throw new Error(`${name} does not tell whole rows: give a top k`)
+    throw new Error(`${name} does not serve whole rows: set a top k`)
   if (typeof settings.topK === 'number' && settings.topK > capabilities.topKMax)
-    throw new Error(`${name} tells at most the top ${capabilities.topKMax}, not ${settings.topK}`)
+    throw new Error(`${name} reports at most the top ${capabilities.topKMax}, got ${settings.topK}`)
   const context = Math.min(proxy.base.context, proxy.adapted.context, capabilities.context)
   if (request.ids.length >= context)
     throw new Error(
-      `the prompt has ${request.ids.length} tokens, which leaves no room in the context of ${context}: shorten it`
+      `the prompt's ${request.ids.length} tokens leave no room in the context of ${context} tokens: shorten it`
     )
 }
 
@@ -114,16 +115,16 @@ async function* continueText(
   }
 }
 
-/** A trip with what is known of its positions before it. */
+/** A trip and what is known about its positions in advance. */
 interface PreparedTrip {
-  /** Of the device; those of the remote follow. */
+  /** Drafts of the device; those of the remote follow. */
   readonly drafts: readonly number[]
   readonly trip: TripRequest
-  /** The position behind the text, and those behind the device's drafts; none where they did not have to wait. */
+  /** The position after the text, and those after the device's drafts; empty if the trip did not wait for them. */
   readonly positions: readonly PreparedPosition[]
 }
 
-/** The trips of one text, and what goes from one to the next. */
+/** The trips of one text and the state between them. */
 class TripLoop {
   readonly #components: PradaComponents
   readonly #settings: PradaSettings
@@ -138,9 +139,9 @@ class TripLoop {
   readonly #text: number[]
   readonly #end: number
   #question: OpenQuestion | undefined
-  /** What earlier answers told of the position that is open. */
+  /** What earlier answers reported about the open position. */
   #knowledge: Knowledge | undefined
-  /** Drafting that goes on while an answer is under way. */
+  /** Drafting that runs while an answer is pending. */
   #ahead: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -168,17 +169,17 @@ class TripLoop {
     this.#end = Math.min(request.ids.length + request.maxTokens, context)
   }
 
-  /** Tokens that there is room for. */
+  /** Number of tokens that still fit. */
   get left(): number {
     return this.#end - this.#text.length
   }
 
-  /** Waits for what still computes. */
+  /** Waits for pending computations. */
   async settled(): Promise<void> {
     await this.#ahead.catch(() => undefined)
   }
 
-  /** One trip: the tokens that its answer settles, none where the first position stays open. */
+  /** One trip. Yields the tokens that its answer settles, or none if the first position stays open. */
   async *trip(signal: AbortSignal): AsyncGenerator<PradaToken, void> {
     const { now } = this.#components
     const begun = now()
@@ -201,7 +202,7 @@ class TripLoop {
         if (next.value.draft !== undefined) drafts.push(next.value.draft)
         const here = await position
         const draft = drafts[judged]
-        // Computed while the remote goes on, in case that the draft is the token.
+        // Computed while the remote continues, in case the draft is the token.
         if (draft !== undefined && this.left > 1) position = this.#positionOf(prepared, drafts, judged + 1)
         const token = this.#settle(next.value, here, this.#ranksAt(prepared.trip, judged))
         open = token === undefined
@@ -212,7 +213,7 @@ class TripLoop {
         yield token
         if (token.id !== draft || this.left === 0) break
       }
-      if (judged === 0 && !open) throw new RemoteError('garbage', 'the remote answered without a record')
+      if (judged === 0 && !open) throw new RemoteError('garbage', "the remote's answer has no records")
     } finally {
       stop.abort()
       await answer.return(undefined)
@@ -221,7 +222,7 @@ class TripLoop {
       this.#counter.judged += Math.min(judged, sentDrafts)
       this.#counter.accepted += accepted
       this.#length.learn({
-        // An open position ends a trip as a rejected draft does.
+        // An open position ends a trip, like a rejected draft.
         drafts: sentDrafts,
         accepted,
         used: judged + (open ? 1 : 0),
@@ -231,19 +232,19 @@ class TripLoop {
     }
   }
 
-  /** Drafts, and everything that can be known of their positions before the trip. */
+  /** Drafts, and everything that can be known about their positions before the trip. */
   async #prepare(signal: AbortSignal): Promise<PreparedTrip> {
     const text = [...this.#text]
     const { draftLength } = this.#settings
     const { capabilities } = this.#components.remote
-    const precision = linePrecision(capabilities, this.#settings.precision)
+    const precision = wirePrecision(capabilities, this.#settings.precision)
     const wanted = draftLength === 'auto' ? this.#length.next() : draftLength
-    // The last place is for the token that follows the drafts.
+    // Leaves room for the token that follows the drafts.
     const count = Math.max(0, Math.min(wanted, capabilities.draftsMax, this.left - 1))
     const drafts = this.#drafter === undefined ? this.#guessed(count) : await this.#draft(text, count, signal)
     const counts = rankCounts(this.#settings, this.#request, capabilities, this.#ranks.count)
     const ids = [...text, ...drafts]
-    // Where the remote drafts nothing is asked for by number, and the trip does not wait for the proxies.
+    // If the remote drafts, no ids are requested by number, and the trip does not wait for the proxies.
     const prepared = this.#drafter === undefined ? [] : await this.#positionsOf(ids, text.length)
     const positions = Array.from({ length: drafts.length + 1 }, (_, index) => {
       if (index === 0 && this.#question !== undefined) return this.#question.further.position
@@ -272,20 +273,20 @@ class TripLoop {
     }
   }
 
-  /** The likeliest token of an open position, for a remote that drafts behind it. */
+  /** The most likely token of an open position, for a remote that drafts after it. */
   #guessed(count: number): readonly number[] {
     const guess = this.#question?.guess
     const { noise, judgesDrafts } = this.#components.remote.capabilities
     return guess !== undefined && count > 0 && noise && judgesDrafts ? [guess] : []
   }
 
-  /** As many of the likeliest ids a record of a trip lets the device know. */
+  /** Number of most likely ids that the device knows after a record of a trip. */
   #ranksAt({ topK, firstTopK }: TripRequest, index: number): number {
     if (index > 0) return topK
     return Math.max(this.#question?.ranks ?? 0, firstTopK ?? topK)
   }
 
-  /** Drafts, of which the first is the likeliest token where an answer said so much. */
+  /** Drafts; the first is the most likely token if an earlier answer determined it. */
   async #draft(text: readonly number[], count: number, signal: AbortSignal): Promise<readonly number[]> {
     const guess = this.#question?.guess
     const drafts =
@@ -297,10 +298,10 @@ class TripLoop {
   }
 
   async #positionsOf(ids: readonly number[], from: number): Promise<PreparedPosition[]> {
-    // Two models, two threads.
+    // The two models run concurrently.
     const [adapted, base] = await Promise.all([
-      this.#logits.adapted.behind(ids, from),
-      this.#logits.base.behind(ids, from)
+      this.#logits.adapted.rowsAfter(ids, from),
+      this.#logits.base.rowsAfter(ids, from)
     ])
     return adapted.map((row, index) => ({
       scoring: this.#scorings.of(ids.slice(0, from + index), row, base[index]!),
@@ -308,7 +309,7 @@ class TripLoop {
     }))
   }
 
-  /** A position of a trip. Where it has to be computed, that takes its turn behind what is computed already. */
+  /** A position of a trip. If it must be computed, the computation is queued after the pending ones. */
   #positionOf(
     { trip, drafts: own, positions }: PreparedTrip,
     drafts: readonly number[],
@@ -327,7 +328,7 @@ class TripLoop {
     return position
   }
 
-  /** Drafts of the next trip, in case that this one's are all accepted. */
+  /** Drafts for the next trip, in case all of this one's are accepted. */
   #draftAhead({ trip, drafts }: PreparedTrip, signal: AbortSignal): void {
     const drafter = this.#drafter
     if (drafter === undefined || this.left <= drafts.length + 1) return
@@ -336,7 +337,7 @@ class TripLoop {
     this.#ahead.catch(() => undefined)
   }
 
-  /** The token of the first open position, or undefined where the answer leaves it open. */
+  /** The token of the first open position, or undefined if the answer leaves it open. */
   #settle(record: PositionRecord, position: PreparedPosition, ranks: number): PradaToken | undefined {
     const { capabilities } = this.#components.remote
     const { scoring } = position
@@ -361,7 +362,7 @@ class TripLoop {
     const answers = (this.#question?.answers ?? 0) + 1
     if (answers === 1) this.#counter.uncertain++
     const known = knowledge.kind === 'part' ? knowledge.part.ids : []
-    // Who asks for no ids in advance does not ask for those that are left open either.
+    // If no ids are requested in advance, none are requested for open positions either.
     const wantedMax = this.#settings.wantedMax === 0 ? 0 : capabilities.wantedMax
     const further = askFurther(verdict, { ...capabilities, wantedMax }, position, {
       ids: known,
@@ -373,10 +374,10 @@ class TripLoop {
       this.#knowledge = knowledge
       return undefined
     }
-    return this.#inexact(knowledge, scoring, verdict.guess, 'it cannot tell enough')
+    return this.#inexact(knowledge, scoring, verdict.guess, 'it cannot report enough')
   }
 
-  /** A token that is the likeliest, and not certain. */
+  /** The most likely token, which is not certain. */
   #inexact(knowledge: Knowledge, scoring: Scoring, guess: number | undefined, reason: string): PradaToken {
     if (this.#settings.requireExact || guess === undefined)
       throw new NotExactError(

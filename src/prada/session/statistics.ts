@@ -1,21 +1,21 @@
-/** What a text has cost so far. */
+/** Counters of a text so far. */
 export interface PradaStatistics {
   readonly tokens: number
   readonly trips: number
-  /** Drafts that were sent and judged: those behind a rejected one are not. */
+  /** Drafts that were sent and judged; those after a rejected one are not. */
   readonly judged: number
   readonly accepted: number
   /** Positions that the first answer left open. */
   readonly uncertain: number
-  /** Trips that had to ask for more at a position. */
+  /** Trips that requested more about an open position. */
   readonly extraTrips: number
   /** Tokens that are not certain. */
   readonly inexact: number
-  /** Certain tokens of a remote whose answers differ a little, where such a difference might give another one. */
+  /** Certain tokens for which the variation between the remote's answers might lead to another token. */
   readonly nearTies: number
   readonly bytesSent: number
   readonly bytesReceived: number
-  /** Both ways, without headers; the same as all where the remote does not tell them apart. */
+  /** Bytes in both directions without headers; equal to all bytes if the remote does not measure them separately. */
   readonly contentBytes: number
 }
 

@@ -11,48 +11,48 @@ import type { RemoteCapabilities, TripRequest } from '../remotes/remote.ts'
 import type { PositionRequest } from '../wire/index.ts'
 import type { PradaRequest, PradaSettings } from './options.ts'
 
-/** What is to be asked of a position that an answer left open. */
+/** The next request for a position that an answer left open. */
 export interface Further {
   readonly position: PositionRequest
-  /** Ids to tell by rank, where more of them are wanted than of other positions. */
+  /** Number of ids to report by rank, if more than for other positions. */
   readonly topK?: number
-  /** Of these the likeliest that are known. */
+  /** Number of the most likely among these that are known. */
   readonly skip?: number
 }
 
 /** A position that an answer left open. */
 export interface OpenQuestion {
   readonly further: Further
-  /** Answers that left it open. */
+  /** Number of answers that left it open. */
   readonly answers: number
-  /** As many of the likeliest ids are known. */
+  /** Number of most likely ids that are known. */
   readonly ranks: number
-  /** The likeliest token. */
+  /** The most likely token. */
   readonly guess: number | undefined
 }
 
-/** What the answers so far have told of an open position. */
+/** What the answers so far have reported about an open position. */
 export interface ToldSoFar {
   readonly ids: readonly number[]
-  /** As many of the likeliest ids are known. */
+  /** Number of most likely ids that are known. */
   readonly ranks: number
-  /** Answers that left it open. */
+  /** Number of answers that left it open. */
   readonly answers: number
 }
 
-/** Answers after which a whole row is asked for whatever it costs, where that is possible. */
+/** Number of answers after which a whole row is requested at any cost, if possible. */
 const ANSWERS_BEFORE_ROW = 8
-/** Ids asked for by rank where it is open what the filters leave, and how many times as many where it stays open. */
+/** Ids requested by rank if the filters' result is undetermined, and the growth factor while it stays so. */
 const BORDER_RANKS = 64
 const BORDER_GROWTH = 3
-/** Most rivals that are asked for by number alone. */
+/** Maximum number of rivals that are requested by number only. */
 const RIVALS_MAX = 64
-/** Bytes that an id costs both ways by number (a distance going up, a value coming down) and by rank, about. */
+/** Approximate bytes per id in both directions, by number (a distance sent, a value received) and by rank. */
 const WANTED_BYTES = 3
 const RANK_BYTES = 2.2
 
 /**
- * What to ask of a position that an answer left open; undefined where the remote cannot tell more.
+ * The next request for a position that an answer left open; undefined if the remote cannot report more.
  */
 export function askFurther(
   { rivals, borderOpen }: Extract<Verdict, { kind: 'uncertain' }>,
@@ -61,14 +61,14 @@ export function askFurther(
   { ids: known, ranks, answers }: ToldSoFar
 ): Further | undefined {
   const size = scoring.offset.length
-  // A row that is hardly dearer settles the position for certain.
+  // A row that costs hardly more settles the position with certainty.
   const rowBytes = 2 * size
-  // Many rivals mean that the bound of all others is too high: the next ranks lower it.
+  // Many rivals mean that the bound of all others is too high. Requesting further ranks lowers it.
   const byRank = borderOpen || wantedMax === 0 || rivals.length > RIVALS_MAX
   const topK = byRank ? Math.max(BORDER_RANKS * BORDER_GROWTH ** (answers - 1), 2 * ranks) : 0
-  // Of a remote whose answers differ a little the later one counts alone.
+  // If the remote's answers vary slightly, only the later one counts.
   const skip = batchError > 0 ? 0 : Math.min(ranks, topK)
-  // With more of the likeliest ids told, most rivals go.
+  // Reporting more of the most likely ids eliminates most rivals.
   const byNumber = rivals.slice(
     0,
     wantedMax === 0 ? 0 : borderOpen || byRank ? RIVALS_MAX / 2 : rivals.length
@@ -83,7 +83,7 @@ export function askFurther(
   return { position: ascending([...new Set([...rivals, ...border])].slice(0, wantedMax)) }
 }
 
-/** More of the likeliest ids, where none can be asked for by number. */
+/** Requests more of the most likely ids if none can be requested by number. */
 function furtherRanks(known: number, answers: number, topKMax: number): Further | undefined {
   const before = BORDER_RANKS * BORDER_GROWTH ** (answers - 2)
   const topK = Math.min(topKMax, Math.max(2 * known, BORDER_RANKS * BORDER_GROWTH ** (answers - 1)))
@@ -94,27 +94,27 @@ function ascending(ids: readonly number[]): number[] {
   return ids.toSorted((a, b) => a - b)
 }
 
-/** All that is known of a position before the remote has answered. */
+/** Everything known about a position before the remote has answered. */
 export interface PreparedPosition {
   readonly scoring: Scoring
-  /** The base proxy's logits, which the remote's are expected to be like. */
+  /** The base proxy's logits, which approximate the remote's. */
   readonly expected: Float32Array
 }
 
-/** How many ids every record of a trip tells. */
+/** Number of ids in every record of a trip. */
 export interface RankCounts {
   /** By rank. */
   readonly topK: number
-  /** By what they may win; 0 where the noise is not shared. */
+  /** By chance to win the draw; 0 if the noise is not shared. */
   readonly drawn: number
 }
 
-/** Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. */
+/** Ids reported by rank if those that may win the draw are reported anyway, and no filter depends on ranks. */
 const TOP_BESIDE_DRAWN = 1
-/** Ids told by what they may win where a filter asks for the likeliest too. */
+/** Ids reported by chance to win the draw if a filter depends on ranks too. */
 const DRAWN_BESIDE_TOP = 8
 
-/** Whether the remote is told the noise, so that it can tell what may win. */
+/** Whether the noise is shared with the remote, so that it can report which ids may win the draw. */
 function sharesNoise(
   { shareNoise }: PradaSettings,
   { temperature }: PradaRequest,
@@ -124,8 +124,8 @@ function sharesNoise(
 }
 
 /**
- * How many ids settle most positions, to begin with and as measured. What a filter leaves takes many more ids to settle
- * than who wins, so that more positions may stay open before they are told of all.
+ * How many ids settle most positions: an initial value, then as learned. Settling the filters takes many more ids than
+ * settling the winner, so more positions may stay open before more ids are reported for all.
  */
 export function rankCountFor(
   settings: PradaSettings,
@@ -139,7 +139,7 @@ export function rankCountFor(
   return createRankCount({ first: Math.min(first, most), least: Math.min(4, most), most, open: 0.03 })
 }
 
-/** @param auto ids told of a position where the settings leave it open */
+/** @param auto ids reported per position if the setting is `auto` */
 export function rankCounts(
   settings: PradaSettings,
   request: PradaRequest,
@@ -155,9 +155,9 @@ export function rankCounts(
 }
 
 /**
- * What to ask of a position before anything is known of it.
+ * The first request for a position.
  *
- * @param position undefined where nothing is to be asked for by number
+ * @param position undefined if no ids are requested by number
  */
 export function positionRequest(
   settings: PradaSettings,

@@ -1,20 +1,21 @@
 import type { ByteReader } from './byte-reader.ts'
 import { WireError } from './wire-error.ts'
 
-/** Most ones that a Rice code may begin with; the encoder chooses a parameter that keeps to it. */
+/** Maximum length of the unary prefix of a Rice code. The encoder chooses a parameter that satisfies it. */
 const QUOTIENT_MAX = 63
 /** Bits of a Rice code's parameter. */
 const PARAMETER_BITS = 5
 
-/** Bits, highest first, that become whole bytes at the end. */
+/** Writes bits, highest first, and pads them to whole bytes at the end. */
 export interface BitWriter {
   /** @param width from 0 to 31 */
   put(value: number, width: number): void
   /**
-   * Whole numbers from 0 to 2^31 − 1 as Rice codes (Golomb 1966; Rice 1979): what is above 2^k in unary, the rest in k
-   * bits. The k that makes them shortest goes before them. What belongs with each number may be put between.
+   * Integers from 0 to 2^31 − 1 as Rice codes (Golomb 1966; Rice 1979): the quotient by 2^k in unary, the remainder in
+   * k bits.
+   * The k that gives the shortest codes is written first. The caller may write other bits before each number.
    *
-   * @param between called before each number, with its place
+   * @param between called before each number with its index
    */
   rice(values: readonly number[], between?: (place: number) => void): void
   done(): Uint8Array
@@ -55,7 +56,8 @@ export function createBitWriter(): BitWriter {
 function riceParameter(values: readonly number[]): number {
   let most = 0
   for (const value of values) {
-    if (!(value >= 0 && value < 2 ** 31)) throw new RangeError(`${value} has no Rice code`)
+    if (!(value >= 0 && value < 2 ** 31))
+      throw new RangeError(`a Rice code needs a value from 0 to 2^31 − 1, got ${value}`)
     if (value > most) most = value
   }
   let least = 0
@@ -72,12 +74,12 @@ function riceParameter(values: readonly number[]): number {
 export interface BitReader {
   take(width: number): number
   /**
-   * @param count of the numbers
-   * @param most none is above it
+   * @param count how many numbers to read
+   * @param most maximum value of a number
    * @throws {WireError}
    */
   rice(count: number, most: number, between?: () => void): number[]
-  /** @throws {WireError} when what fills up the last byte is not 0 */
+  /** @throws {WireError} if the padding of the last byte is not 0 */
   end(): void
 }
 
@@ -105,14 +107,14 @@ export function createBitReader(reader: ByteReader): BitReader {
       return Array.from({ length: count }, () => {
         between?.()
         let ones = 0
-        while (bit() === 1) if (++ones > QUOTIENT_MAX) throw new WireError('a number does not end')
+        while (bit() === 1) if (++ones > QUOTIENT_MAX) throw new WireError('unterminated number')
         const value = ones * 2 ** parameter + take(parameter)
-        if (value > most) throw new WireError(`a number is ${value}, at most ${most} is possible there`)
+        if (value > most) throw new WireError(`number ${value} exceeds the maximum ${most}`)
         return value
       })
     },
     end() {
-      if ((byte & (2 ** left - 1)) !== 0) throw new WireError('the bits that fill up a byte are not 0')
+      if ((byte & (2 ** left - 1)) !== 0) throw new WireError('padding bits are not 0')
     }
   }
 }

@@ -2,30 +2,30 @@ import { float16ToFloat32 } from '../../formats/elements/half-floats.ts'
 import type { Precision } from '../core/remote-row.ts'
 import { IncompleteError, WireError } from './wire-error.ts'
 
-/** Longest varint: 53 bits. */
+/** Maximum length of a varint (53 bits), bytes. */
 const VARINT_BYTES_MAX = 8
 
 /**
- * Reads what a `ByteWriter` wrote. Nothing is allocated before its bytes are there.
+ * Reads what a `ByteWriter` wrote. Memory is allocated only for bytes that have arrived.
  */
 export interface ByteReader {
-  /** Bytes read so far. */
+  /** Number of bytes read so far. */
   readonly offset: number
   byte(): number
   /** A view of the next bytes. */
   bytes(count: number): Uint8Array
-  /** @throws {WireError} when it is above `most`, or longer than it has to be */
+  /** @throws {WireError} if it is above `most`, or not encoded in the shortest form */
   varint(most: number): number
   float32(): number
   float64(): number
   values(count: number, precision: Precision): Float32Array
-  /** @throws {WireError} when an id is not below `size` */
+  /** @throws {WireError} if an id is not below `size` */
   ascending(count: number, size: number): number[]
-  /** @throws {WireError} when bytes are left */
+  /** @throws {WireError} if bytes are left over */
   end(): void
 }
 
-/** @throws {IncompleteError} from every method, when the bytes end too early */
+/** @throws {IncompleteError} from every method, if the bytes end too early */
 export function createByteReader(bytes: Uint8Array): ByteReader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let offset = 0
@@ -42,11 +42,11 @@ export function createByteReader(bytes: Uint8Array): ByteReader {
       const byte = bytes[take(1)]!
       value += (byte & 0x7f) * 2 ** (7 * index)
       if (byte >= 0x80) continue
-      if (byte === 0 && index > 0) throw new WireError('a number is longer than it has to be')
-      if (value > most) throw new WireError(`a number is ${value}, at most ${most} is possible there`)
+      if (byte === 0 && index > 0) throw new WireError('number is not in its shortest encoding')
+      if (value > most) throw new WireError(`number ${value} exceeds the maximum ${most}`)
       return value
     }
-    throw new WireError('a number does not end')
+    throw new WireError('unterminated number')
   }
 
   return {
@@ -71,13 +71,13 @@ export function createByteReader(bytes: Uint8Array): ByteReader {
       )
     },
     ascending(count, size) {
-      // Every id takes a byte at least.
+      // Every id takes at least one byte.
       if (count > bytes.length - offset) throw new IncompleteError(offset + count)
       const ids: number[] = []
       let before = -1
       for (let index = 0; index < count; index++) {
         before += varint(size) + 1
-        if (before >= size) throw new WireError(`id ${before} lies outside the vocabulary of ${size}`)
+        if (before >= size) throw new WireError(`id ${before} is outside the vocabulary of ${size}`)
         ids.push(before)
       }
       return ids

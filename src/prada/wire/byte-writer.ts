@@ -1,19 +1,19 @@
 import { float32ToFloat16 } from '../../formats/elements/half-floats.ts'
 import type { Precision } from '../core/remote-row.ts'
 
-/** Bytes that grow; all numbers are little-endian. */
+/** A growing byte buffer; all numbers are little-endian. */
 export interface ByteWriter {
   byte(value: number): void
   bytes(values: Uint8Array): void
-  /** Unsigned LEB128, of a whole number up to 2^53 − 1. */
+  /** Unsigned LEB128, of an integer up to 2^53 − 1. */
   varint(value: number): void
   float32(value: number): void
   float64(value: number): void
   /** Values in a row's precision. */
   values(values: Iterable<number>, precision: Precision): void
-  /** Ascending ids without repeats: the first, then the distances less one, as varints. */
+  /** Ascending ids without duplicates: the first, then the differences minus one, as varints. */
   ascending(ids: readonly number[]): void
-  /** A copy of what was written. */
+  /** A copy of the bytes written. */
   done(): Uint8Array
 }
 

@@ -1,10 +1,10 @@
 /** Version of requests and answers. */
 export const WIRE_VERSION = 1
-/** Bytes of a session's name. */
+/** Length of a session id, bytes. */
 export const SESSION_BYTES = 16
-/** Bytes of the model's digest that every answer carries: enough to notice another model. */
+/** Length of the digest prefix in every answer, bytes: enough to detect a different model. */
 export const DIGEST_BYTES = 8
-/** Largest vocabulary, ids. */
+/** Maximum vocabulary size, ids. */
 export const VOCABULARY_MAX = 2 ** 22
-/** Longest text, tokens. */
+/** Maximum text length, tokens. */
 export const TEXT_MAX = 2 ** 24

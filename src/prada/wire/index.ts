@@ -1,6 +1,7 @@
 /**
- * What crosses the line between a device and a logits server: one request and one answer a trip, in bytes. Decoders
- * refuse whatever is not a message, and allocate nothing for bytes that have not come.
+ * The wire format between a device and a logits server: one request and one answer per trip. Decoders reject everything
+ * that
+ * is not a valid message, and allocate memory only for bytes that have arrived.
  *
  * @example
  * ```ts

@@ -3,49 +3,57 @@ import { createBitReader, createBitWriter } from './bits.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { type ByteWriter, createByteWriter } from './byte-writer.ts'
 import { DIGEST_BYTES, TEXT_MAX, WIRE_VERSION } from './constants.ts'
-import { depthOf, readRanked, readValues, type ToldValue, writeRanked, writeValues } from './told-values.ts'
+import {
+  depthOf,
+  type RankedValue,
+  readRanked,
+  readValues,
+  writeRanked,
+  writeValues
+} from './ranked-values.ts'
 import type { PositionRequest } from './verify-request.ts'
 import { IncompleteError, WireError } from './wire-error.ts'
 
-/** What an answer tells of one position. */
+/** What an answer reports about one position. */
 export type PositionRecord = (
   | { readonly kind: 'part'; readonly part: PartialRow }
   | { readonly kind: 'row'; readonly row: RemoteRow }
 ) & {
-  /** The token that the remote drafted behind this position. */
+  /** The token that the remote drafted at this position. */
   readonly draft?: number
   /**
-   * Why the record may be of another position than the device's tokens make: a remote that is given text may have cut it
-   * into other tokens. Absent where it certainly is of this one.
+   * Why the record may belong to a different position than the one after the device's tokens: a remote that receives
+   * text may
+   * have tokenized it differently. Absent if the record certainly belongs to this position.
    */
   readonly doubt?: string
 }
 
-/** Beginning of an answer. */
+/** Header of an answer. */
 export interface AnswerHeader {
   /** First bytes of the model's digest, [DIGEST_BYTES]. */
   readonly digest: Uint8Array
-  /** Tokens before the first record's token. */
+  /** Number of tokens before the first record's token. */
   readonly from: number
 }
 
-/** What an answer has to be, from what was asked. */
+/** The expected form of an answer, from the request. */
 export interface Expectation {
   readonly vocabularySize: number
   readonly topK: number
-  /** In place of `topK` for the first record. */
+  /** Replaces `topK` for the first record. */
   readonly firstTopK?: number
-  /** Of these the ones that the first record leaves out; 0 where it is absent. */
+  /** Number of these that the first record omits; 0 if absent. */
   readonly firstSkip?: number
   readonly precision: Precision
   readonly positions: readonly PositionRequest[]
-  /** Ids that the remote tells because it knows the noise; 0 where it is absent. */
+  /** Number of ids that the remote reports because it knows the noise; 0 if absent. */
   readonly drawn?: number
-  /** Drafts that were asked for; 0 where it is absent. */
+  /** Number of drafts requested; 0 if absent. */
   readonly drafts?: number
-  /** Whether the records behind drafts are whole rows. */
+  /** Whether the records after drafts are whole rows. */
   readonly draftRows?: boolean
-  /** Tokens before the first record's token. */
+  /** Number of tokens before the first record's token. */
   readonly from: number
 }
 
@@ -58,13 +66,15 @@ export function encodeAnswerHeader({ digest, from }: AnswerHeader): Uint8Array {
 }
 
 /**
- * A record: 0 and all values of a row; or the number of top ids, where the noise was shared that of further drawn ids, and
- * packed into bits the top ids, the further ones and the values of those that were asked for and have not been told; then
- * the tail. Then the draft, where one was asked for.
+ * Encodes a record. Either 0 and all values of a row; or the number of top ids, then, if the noise was shared, the
+ * number of
+ * further drawn ids, then, packed into bits, the top ids, the further ids and the values of requested ids not among
+ * them,
+ * then the tail. The draft follows if one was requested.
  *
  * @param part of `partialRow`: its first `min(topK, size) - skip` ids are the top ones
- * @param wanted ids that were asked for at this position
- * @throws {RangeError} when a value is above 0, or one beside the top ids above theirs
+ * @param wanted ids that were requested at this position
+ * @throws {RangeError} if a value is above 0, or the value of another id exceeds those of the top ids
  */
 export function encodeRecord(
   record: PositionRecord,
@@ -80,9 +90,9 @@ export function encodeRecord(
   return writer.done()
 }
 
-/** What an encoder has to know of the request. */
+/** The parts of the request that an encoder needs. */
 export type RecordShape = Pick<Expectation, 'topK' | 'vocabularySize' | 'precision' | 'drawn'> & {
-  /** Of the top ids, those that are left out, as the device knows them; 0 where it is absent. */
+  /** Number of top ids that are omitted because the device knows them; 0 if absent. */
   readonly skip?: number
 }
 
@@ -93,9 +103,9 @@ function writePart(
   asked: ReadonlySet<number>
 ): void {
   const count = topCount(topK, skip, size)
-  const told = ids.map((id, place): ToldValue => ({ id, value: values[place]! }))
-  const top = told.slice(0, count)
-  const beside = told.slice(count)
+  const reported = ids.map((id, place): RankedValue => ({ id, value: values[place]! }))
+  const top = reported.slice(0, count)
+  const beside = reported.slice(count)
   const further = drawn > 0 ? beside.filter(({ id }) => !asked.has(id)) : []
   const ofAsked = beside.filter(({ id }) => asked.has(id)).sort((a, b) => a.id - b.id)
   writer.varint(count)
@@ -115,28 +125,28 @@ function writePart(
   writer.float32(tail)
 }
 
-/** Ids that a record tells by rank. */
+/** Number of ids that a record reports by rank. */
 function topCount(topK: number, skip: number, size: number): number {
   return Math.max(0, Math.min(topK, size) - skip)
 }
 
-/** Reads an answer as it comes in. */
+/** Reads an answer as it arrives. */
 export interface AnswerReader {
   /**
-   * Records that these bytes complete.
+   * Returns the records that these bytes complete.
    *
-   * @throws {WireError} when what came is not what was asked for
+   * @throws {WireError} if the bytes do not match the request
    */
   push(chunk: Uint8Array): PositionRecord[]
-  /** Undefined before it has come. */
+  /** Undefined before it has arrived. */
   readonly header: AnswerHeader | undefined
-  /** Whether all records have come. */
+  /** Whether all records have arrived. */
   readonly complete: boolean
-  /** @throws {WireError} when records are missing */
+  /** @throws {WireError} if records are missing */
   end(): void
 }
 
-/** A reader of the answer to a request. It holds no more than the largest record and a chunk. */
+/** Creates a reader of the answer to a request. It buffers at most the largest record and a chunk. */
 export function createAnswerReader(expected: Expectation): AnswerReader {
   const count = expected.positions.length + (expected.drafts ?? 0)
   let pending = new Uint8Array(0)
@@ -144,7 +154,7 @@ export function createAnswerReader(expected: Expectation): AnswerReader {
   let header: AnswerHeader | undefined
   let read = 0
 
-  /** Reads one thing from the pending bytes; undefined while it is not whole. */
+  /** Reads one item from the pending bytes; undefined while it is incomplete. */
   const next = <Value>(decode: (reader: ByteReader) => Value): Value | undefined => {
     if (pending.length < needed) return undefined
     const reader = createByteReader(pending)
@@ -187,10 +197,10 @@ export function createAnswerReader(expected: Expectation): AnswerReader {
   }
 }
 
-/** Most bytes of an id with its value: 22 bits, and a code of 64 + 31. */
+/** Maximum size of an id with its value, bytes: 22 bits, and a code of 64 + 31. */
 const TOLD_BYTES_MAX = 15
 
-/** Most bytes that an answer can have. */
+/** Maximum size of an answer, bytes. */
 export function answerBytesMax(expected: Expectation): number {
   const width = expected.precision === 'float16' ? 2 : 4
   const row = 1 + expected.vocabularySize * width
@@ -215,12 +225,10 @@ function joined(before: Uint8Array, chunk: Uint8Array): Uint8Array<ArrayBuffer> 
 function readHeader(reader: ByteReader, from: number): AnswerHeader {
   const version = reader.byte()
   if (version !== WIRE_VERSION)
-    throw new WireError(
-      `version ${version} of the logits protocol is unknown, this is version ${WIRE_VERSION}`
-    )
+    throw new WireError(`unsupported logits protocol version ${version}, expected ${WIRE_VERSION}`)
   const digest = reader.bytes(DIGEST_BYTES).slice()
   const found = reader.varint(TEXT_MAX)
-  if (found !== from) throw new WireError(`the answer begins behind ${found} tokens, not ${from}`)
+  if (found !== from) throw new WireError(`the answer starts after ${found} tokens, expected ${from}`)
   return { digest, from }
 }
 
@@ -231,15 +239,15 @@ function readRecord(reader: ByteReader, expected: Expectation, index: number): P
   const skip = first ? (expected.firstSkip ?? 0) : 0
   const asked = positions[index] ?? askedBehindDrafts(expected)
   const count = reader.varint(vocabularySize)
-  const told = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
-  if (count !== told) throw new WireError(`a record has ${count} ids, ${told} were asked for`)
+  const rankedCount = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
+  if (count !== rankedCount) throw new WireError(`a record has ${count} ids, expected ${rankedCount}`)
   const body =
     asked === 'row' ? readRow(reader, expected) : readPart(reader, expected, { count, skip, asked })
   const drafted = index >= positions.length - 1 && index < positions.length - 1 + drafts
   return drafted ? { ...body, draft: reader.varint(vocabularySize - 1) } : body
 }
 
-/** Behind drafts nothing is asked for by number. */
+/** No ids are requested by number after drafts. */
 function askedBehindDrafts({ draftRows = false }: Expectation): PositionRequest {
   return draftRows ? 'row' : []
 }
@@ -266,17 +274,17 @@ function readPart(
   const bits = createBitReader(reader)
   const top = readRanked(bits, count, { size, precision, from: 0 })
   if (count > 0 && skip === 0 && top.values[0] !== 0)
-    throw new WireError(`the highest relative log-probability is ${top.values[0]}, not 0`)
+    throw new WireError(`the highest relative log-probability must be 0, got ${top.values[0]}`)
   const further = readRanked(bits, furtherCount, { size, precision, from: top.last })
   const known = new Set([...top.ids, ...further.ids])
-  if (known.size < count + furtherCount) throw new WireError('an id is told twice')
+  if (known.size < count + furtherCount) throw new WireError('an id is reported twice')
   const asked = wanted.filter((id) => !known.has(id))
   const askedValues = readValues(bits, asked.length, precision, top.last)
   bits.end()
   const tail = reader.float32()
   const ids = [...top.ids, ...further.ids, ...asked]
   if (ids.length + skip < Math.min(drawn, size))
-    throw new WireError(`${ids.length} ids are told, ${drawn} were drawn`)
+    throw new WireError(`${ids.length} ids reported, but ${drawn} were drawn`)
   const least = top.values.at(-1) ?? 0
   checkTail(tail, size - skip - ids.length, least)
   return {
@@ -291,20 +299,20 @@ function readPart(
   }
 }
 
-/** Values are relative to the highest, which is among them. */
+/** Checks that values are relative to the highest, which is among them. */
 function checkValues(values: Float32Array): void {
   let highest = Number.NEGATIVE_INFINITY
   for (const value of values) {
-    if (!(value <= 0)) throw new WireError(`a relative log-probability is ${value}`)
+    if (!(value <= 0)) throw new WireError(`a relative log-probability must be at most 0, got ${value}`)
     if (value > highest) highest = value
   }
-  if (highest !== 0) throw new WireError(`the highest relative log-probability is ${highest}, not 0`)
+  if (highest !== 0) throw new WireError(`the highest relative log-probability must be 0, got ${highest}`)
 }
 
-/** A tail of `others` ids of which none has more than `least`. */
+/** Checks the tail of `others` ids, none of which has a value above `least`. */
 function checkTail(tail: number, others: number, least: number): void {
   const most = others * Math.exp(least)
   const fits = tail >= 0 && tail <= most * (1 + 2 ** -16) + 2 ** -140
   if (fits && !(tail > 0 && (others === 0 || least === Number.NEGATIVE_INFINITY))) return
-  throw new WireError(`the tail of ${others} ids is ${tail}, at most ${most} is possible`)
+  throw new WireError(`the tail of ${others} ids must be at most ${most}, got ${tail}`)
 }

@@ -5,32 +5,33 @@ import { createByteWriter } from './byte-writer.ts'
 import { SESSION_BYTES, TEXT_MAX, VOCABULARY_MAX, WIRE_VERSION } from './constants.ts'
 import { WireError } from './wire-error.ts'
 
-/** What is asked of one position: ids beside the top k (ascending), or the whole row. */
+/** The request for one position: ids in addition to the top k (ascending), or the whole row. */
 export type PositionRequest = 'row' | readonly number[]
 
-/** Tokens that the remote is to draft behind the text, from its own distribution with the device's noise. */
+/** Tokens for the remote to draft after the text, from its own distribution with the device's noise. */
 export interface RemoteDraft {
   readonly count: number
   readonly settings: DrawSettings
   readonly seed: number
   readonly stream: number
-  /** Whether the records behind drafts are whole rows. */
+  /** Whether the records after drafts are whole rows. */
   readonly rows: boolean
 }
 
-/** The noise of the device's draws, so that the remote can tell the ids that are likeliest to win. */
+/** The noise of the device's draws, so that the remote can report the ids that are most likely to win. */
 export interface SharedNoise {
   readonly seed: number
   readonly stream: number
   /** Above 0. */
   readonly temperature: number
-  /** Ids that every record tells, those with the highest value / T + G. */
+  /** Number of ids with the highest value / T + G that every record reports. */
   readonly drawn: number
 }
 
 /**
- * One trip: keep the first `truncateAt` tokens, append `ids`, and tell the distribution behind each of the last ones.
- * Asked twice, it is answered twice in the same way.
+ * One trip: keep the first `truncateAt` tokens, append `ids`, and report the distribution after each of the last ones.
+ * The
+ * same request always has the same answer.
  */
 export interface VerifyRequest {
   /** [SESSION_BYTES] */
@@ -39,24 +40,27 @@ export interface VerifyRequest {
   /** At least one. */
   readonly ids: readonly number[]
   readonly precision: Precision
-  /** Ids that every record tells, the likeliest. */
+  /** Number of most likely ids that every record reports. */
   readonly topK: number
-  /** One a position, for the last positions of `ids`; at least one, at most as many as `ids`. */
+  /** One per position, for the last positions of `ids`; at least one, at most as many as `ids`. */
   readonly positions: readonly PositionRequest[]
-  /** Ids that the first record tells in place of `topK`, where an answer before left that position open. */
+  /** Replaces `topK` for the first record, if an earlier answer left that position open. */
   readonly firstTopK?: number
-  /** Of these the likeliest that the first record leaves out, as the device knows them; only with `firstTopK`. */
+  /**
+   * Number of the most likely among these that the first record omits because the device knows them; only with
+   * `firstTopK`.
+   */
   readonly firstSkip?: number
   readonly noise?: SharedNoise
-  /** Records of the positions behind the remote's own drafts follow, which begin behind the last position. */
+  /** If given, records of the positions after the remote's own drafts follow, which start at the last position. */
   readonly draft?: RemoteDraft
 }
 
-/** What a server takes. */
+/** Limits of a server. */
 export interface RequestLimits {
-  /** Ids of the session's vocabulary. */
+  /** Size of the session's vocabulary. */
   readonly vocabularySize: number
-  /** Most tokens a request, drafts included. */
+  /** Maximum number of tokens per request, including drafts. */
   readonly tokens: number
 }
 
@@ -129,7 +133,7 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   return writer.done()
 }
 
-/** The session that a request is for, which decides by which limits it is read. */
+/** The session of a request, which determines the limits for parsing it. */
 export function sessionOf(bytes: Uint8Array): Uint8Array {
   const reader = createByteReader(bytes)
   readVersion(reader.byte())
@@ -137,12 +141,12 @@ export function sessionOf(bytes: Uint8Array): Uint8Array {
   return reader.bytes(SESSION_BYTES)
 }
 
-/** @throws {WireError} when the bytes are no request, or it asks for more than the limits allow */
+/** @throws {WireError} if the bytes are not a valid request, or it exceeds the limits */
 export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): VerifyRequest {
   const reader = createByteReader(bytes)
   readVersion(reader.byte())
   const flags = reader.byte()
-  if (flags > ALL_FLAGS) throw new WireError(`flags ${flags} are unknown`)
+  if (flags > ALL_FLAGS) throw new WireError(`unknown flags ${flags}`)
   const session = reader.bytes(SESSION_BYTES).slice()
   const truncateAt = reader.varint(TEXT_MAX)
   const count = atLeastOne(reader.varint(limits.tokens), 'ids')
@@ -178,7 +182,7 @@ function readNoise(reader: ByteReader): SharedNoise {
   const seed = reader.varint(Number.MAX_SAFE_INTEGER)
   const stream = reader.varint(2 ** 32 - 1)
   const temperature = reader.float64()
-  if (!(temperature > 0)) throw new WireError(`noise at temperature ${temperature} has no meaning`)
+  if (!(temperature > 0)) throw new WireError(`noise requires a temperature above 0, got ${temperature}`)
   checked(() => checkDrawSettings({ temperature }))
   return { seed, stream, temperature, drawn: atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids') }
 }
@@ -191,7 +195,8 @@ function readDraft(
 ): RemoteDraft {
   const count = reader.varint(most)
   const same = (flags & SAME_NOISE_FLAG) !== 0
-  if (same && noise === undefined) throw new WireError('a draft with the noise of none')
+  if (same && noise === undefined)
+    throw new WireError("a draft refers to the request's noise, but there is none")
   const seed = same ? noise!.seed : reader.varint(Number.MAX_SAFE_INTEGER)
   const stream = same ? noise!.stream : reader.varint(2 ** 32 - 1)
   const temperature = same ? noise!.temperature : reader.float64()
@@ -214,9 +219,7 @@ function checked(check: () => void): void {
 
 function readVersion(version: number): void {
   if (version !== WIRE_VERSION)
-    throw new WireError(
-      `version ${version} of the logits protocol is unknown, this is version ${WIRE_VERSION}`
-    )
+    throw new WireError(`unsupported logits protocol version ${version}, expected ${WIRE_VERSION}`)
 }
 
 function atLeastOne(value: number, name: string): number {

@@ -3,13 +3,13 @@ export class WireError extends Error {
   override readonly name = 'WireError'
 }
 
-/** A message that is not whole yet. */
+/** A message that is still incomplete. */
 export class IncompleteError extends WireError {
-  /** Bytes that it has at least. */
+  /** Minimum number of bytes of the message. */
   readonly needed: number
 
   constructor(needed: number) {
-    super('the message ends too early')
+    super('truncated message')
     this.needed = needed
   }
 }

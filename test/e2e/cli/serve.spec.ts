@@ -110,7 +110,7 @@ describe('loam serve', function () {
     const texts = [first, second].map((outcome) => lastLine<{ text: string; exact: boolean }>(outcome))
     assert.ok(texts[0]!.exact && texts[0]!.text !== '')
     assert.equal(texts[0]!.text, texts[1]!.text)
-    assert.match((await loam(...generate)).stderr, /^error: .*401, a key is needed/m)
+    assert.match((await loam(...generate)).stderr, /^error: .*401, an API key is required/m)
   })
 
   it('names what is invalid, and does not start', async () => {
@@ -134,7 +134,7 @@ describe('loam serve', function () {
       [2, /--no-rows does not go with --remote/, '--remote', local.url, '--no-rows'],
       [1, /is not the home of a peer/, '--remote', local.url, '--home', folder],
       [1, /ECONNREFUSED/, '--remote', 'http://127.0.0.1:1'],
-      [1, /401, a key is needed/, '--remote', local.url],
+      [1, /401, an API key is required/, '--remote', local.url],
       [1, /contains no base model/, '--model', folder],
       [1, /it is in use; set --host and --port/, '--port', String(port)]
     ]

@@ -104,7 +104,7 @@ describe('servers of completions', () => {
     const { remote, dispose } = await openRemote(server.url, { vocabulary })
     const settings = { ...DEFAULT_PRADA_SETTINGS, drafter: 'remote' as const }
     const text = startPradaText({ ...parts(), remote }, settings, request)
-    await assert.rejects(text.tokens.next(), /leaves token 2 uncertain: it takes text alone/)
+    await assert.rejects(text.tokens.next(), /leaves token 2 uncertain: it accepts only text/)
     dispose()
     await server.close()
   })
@@ -116,7 +116,7 @@ describe('servers of completions', () => {
     }
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 0 }
     const { error } = await made({ ...SCRIPTS['llama-cpp-python']!, meddle }, request, { requireExact: true })
-    assert.match(String(error), /NotExactError.*it read \d+ tokens, not/)
+    assert.match(String(error), /NotExactError.*it read \d+ tokens, expected/)
   })
 
   it('that leave a token out of what they tell are asked again: the others would be of other positions', async () => {
@@ -144,7 +144,7 @@ describe('servers of completions', () => {
     }
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 0 }
     const { error } = await made({ ...LLAMA_SERVER, meddle }, request, { requireExact: true })
-    assert.match(String(error), /NotExactError.*it does not say how many tokens it (?:read|made)/)
+    assert.match(String(error), /NotExactError.*it does not report how many tokens it (?:read|generated)/)
   })
 
   it('that put a beginning before every prompt are given texts without it, or are not exact', async () => {
@@ -154,13 +154,13 @@ describe('servers of completions', () => {
     }
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 0 }
     const { error } = await made({ ...LLAMA_SERVER, meddle }, request, { requireExact: true })
-    assert.match(String(error), /NotExactError.*begin the text with it/)
+    assert.match(String(error), /NotExactError.*start the text with it/)
   })
 
   it('that tell too little are refused where every token has to be certain', async () => {
     const request = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1 }
     const { error } = await made(SCRIPTS['a server that tells five']!, request, { requireExact: true })
-    assert.match(String(error), /NotExactError.*uncertain: it cannot tell enough/)
+    assert.match(String(error), /NotExactError.*uncertain: it cannot report enough/)
   })
 })
 
@@ -185,12 +185,12 @@ describe('a server of completions that fails', () => {
   const FAILING: Record<string, [RemoteFault, RegExp, Meddle]> = {
     'a web page': [
       'garbage',
-      /another form/,
+      /wrong form/,
       later((_, response) => void response.end('<html>Welcome</html>'))
     ],
     NaN: [
       'garbage',
-      /another form/,
+      /wrong form/,
       later(
         (answer, response) =>
           void response.end(JSON.stringify(answer).replace(/"logprob":-[\d.]+/, '"logprob":NaN'))
@@ -198,7 +198,7 @@ describe('a server of completions that fails', () => {
     ],
     'a lie about k': [
       'garbage',
-      /likeliest \d+ tokens, where/,
+      /most likely tokens, but/,
       changed((answer) => void firstOf(answer).top_logprobs.splice(3))
     ],
     'probabilities above 1': [
@@ -211,22 +211,22 @@ describe('a server of completions that fails', () => {
     ],
     'another vocabulary': [
       'refused',
-      /do not share a vocabulary/,
+      /have different vocabularies/,
       changed((answer) => void Object.assign(firstOf(answer).top_logprobs[0]!, { bytes: [65] }))
     ],
     'another name': [
       'changed',
-      /became another model/,
+      /changed its model/,
       changed((answer) => void Object.assign(answer, { model: 'other' }))
     ],
     'another fingerprint': [
       'changed',
-      /became another model/,
+      /changed its model/,
       changed((answer) => void Object.assign(answer, { system_fingerprint: 'two' }))
     ],
     'no log-probabilities': [
       'refused',
-      /tells no log-probabilities/,
+      /return(?:s|ed) no log-probabilities/,
       changed((answer) => void Object.assign(answer.choices[0]!, { logprobs: null }))
     ],
     'too many choices': [
@@ -289,15 +289,15 @@ describe('the address of a remote', () => {
     openRemote(url, { vocabulary, attempts: 1, timeoutMs: 5_000, ...options })
 
   it('is refused with what to do where it is none', async () => {
-    await assert.rejects(opened('ftp://here'), /not the address of a remote: give http/)
+    await assert.rejects(opened('ftp://here'), /not the address of a remote: use http/)
     await assert.rejects(opened('nonsense'), /not the address of a remote/)
-    await assert.rejects(opened('/ip4/127.0.0.1/tcp/1/p2p/12D3'), /which only a member can dial: give --home/)
+    await assert.rejects(opened('/ip4/127.0.0.1/tcp/1/p2p/12D3'), /which only members can dial: set --home/)
     await assert.rejects(opened('http://127.0.0.1:9'), /ECONNREFUSED/)
   })
 
   it('needs the key and the model that the server has', async () => {
     const server = await startCompletionsServer(table, SIZE, { ...LLAMA_SERVER, apiKey: 'sesame' })
-    await assert.rejects(opened(server.url), /wants an API key, or another one: 401, no such key/)
+    await assert.rejects(opened(server.url), /rejected the API key or requires one: 401, no such key/)
     await assert.rejects(
       opened(server.url, { apiKey: 'sesame', model: 'other' }),
       /no model other: it has small/

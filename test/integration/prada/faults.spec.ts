@@ -108,12 +108,12 @@ describe('a remote that fails', () => {
       (body, response) => response.end(Buffer.concat([body, Buffer.alloc(100_000)]))
     ],
     'another version': ['garbage', /version 2/, flipped(0, 2)],
-    'another model': ['changed', /became another model/, flipped(1, 0)],
-    'another place': ['garbage', /begins behind/, flipped(9, 77)],
-    'another k': ['garbage', /ids, 1 were asked for/, flipped(10, 2)],
+    'another model': ['changed', /changed its model/, flipped(1, 0)],
+    'another place': ['garbage', /starts after/, flipped(9, 77)],
+    'another k': ['garbage', /ids, expected 1/, flipped(10, 2)],
     'a highest value that is not 0': [
       'garbage',
-      /highest relative log-probability is -/,
+      /highest relative log-probability must be 0, got -/,
       (body, response) => {
         // Header of 10 bytes, two counts, and the first bits.
         body.writeUInt16LE(0x7e00, 12)

@@ -162,7 +162,7 @@ describe('the logits server of a member, over libp2p', function () {
     members.add(other.peerId.toString())
     const signal = AbortSignal.timeout(10_000)
     const session = await transportOf(client).open(SIZE, signal)
-    await assert.rejects(transportOf(other).close(session, signal), /no such session/)
+    await assert.rejects(transportOf(other).close(session, signal), /session does not exist/)
     await transportOf(client).close(session, signal)
     await other.stop()
   })
@@ -171,7 +171,7 @@ describe('the logits server of a member, over libp2p', function () {
     const signal = AbortSignal.timeout(10_000)
     const transport = transportOf(client)
     for (let index = 0; index < 8; index++) await transport.open(SIZE, signal)
-    await assert.rejects(transport.open(SIZE, signal), /a member may have 8 sessions/)
+    await assert.rejects(transport.open(SIZE, signal), /a member may have at most 8 sessions/)
     await stop()
     await serve(10)
     const remote = await connectLogitsServer(transportOf(client), quick)
@@ -217,11 +217,11 @@ describe('the logits server of a member, over libp2p', function () {
 
   const LIES: Record<string, [RemoteFault, RegExp, (answer: Uint8Array) => Promise<Uint8Array>]> = {
     'half an answer': ['garbage', /ended after/, async (answer) => answer.subarray(0, answer.length / 2)],
-    'another model': ['changed', /became another model/, async (answer) => withByte(answer, 1, 0)],
-    'another k': ['garbage', /ids, 1 were asked for/, async (answer) => withByte(answer, 10, 2)],
+    'another model': ['changed', /changed its model/, async (answer) => withByte(answer, 1, 0)],
+    'another k': ['garbage', /ids, expected 1/, async (answer) => withByte(answer, 10, 2)],
     'a highest value that is not 0': [
       'garbage',
-      /highest relative log-probability is -/,
+      /highest relative log-probability must be 0, got -/,
       async (answer) => withByte(withByte(answer, 12, 0), 13, 0x7e)
     ],
     silence: ['unreachable', /did not answer within 1 s/, () => new Promise(() => undefined)],

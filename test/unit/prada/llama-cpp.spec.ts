@@ -78,7 +78,7 @@ describe('texts on sequences of llama.cpp', () => {
 
   it('are refused beyond the context, of which llama.cpp would drop the beginning', async () => {
     const text = createSequencePool([tableSequence(table)], SIZE, 3).start()
-    await assert.rejects(text.appendRows([1, 2, 3, 4], 1), /a text of 4 tokens, at most 3/)
+    await assert.rejects(text.appendRows([1, 2, 3, 4], 1), /at most 3 tokens, got 4/)
     assert.equal((await text.appendRows([1, 2, 3], 1)).length, 1)
   })
 
@@ -113,7 +113,7 @@ describe('a GGUF file', () => {
   it('is refused with a tokenizer whose tokens have no bytes here', () => {
     assert.throws(
       () => ggufVocabulary({ model: 'bert', tokens: [] }),
-      /of the kind bert: only gpt2 and llama are known/
+      /has type bert: only gpt2 and llama are supported/
     )
     assert.throws(() => ggufVocabulary(undefined), /the GGUF file's tokenizer/)
   })

@@ -11,17 +11,17 @@ const tokenizerSchema = z.looseObject({
   eos_token_id: z.number().optional()
 })
 
-/** `token_type` of tokens whose text stands for itself: control and user-defined ones. */
+/** `token_type` of tokens whose text is literal: control and user-defined tokens. */
 const LITERAL_TYPES: ReadonlySet<number> = new Set([3, 4])
 
-/** Kinds of tokenizers, as a tokenizer.json of the same model names them. */
+/** Tokenizer types, as named in a tokenizer.json of the same model. */
 const TYPES: Readonly<Record<string, string>> = { gpt2: 'BPE, byte level', llama: 'BPE' }
 
 /**
  * The bytes that each id of a GGUF file's tokenizer stands for.
  *
  * @param metadata `tokenizer.ggml` of the file
- * @throws {VocabularyError} when the tokenizer is malformed, or of a kind that has no bytes here
+ * @throws {VocabularyError} if the tokenizer is malformed or of an unsupported type
  */
 export function ggufVocabulary(metadata: unknown): Vocabulary {
   const parsed = tokenizerSchema.safeParse(metadata)
@@ -31,7 +31,7 @@ export function ggufVocabulary(metadata: unknown): Vocabulary {
   const type = TYPES[model]
   if (type === undefined)
     throw new VocabularyError(
-      `the GGUF file's tokenizer is of the kind ${model}: only ${Object.keys(TYPES).join(' and ')} are known`
+      `the GGUF file's tokenizer has type ${model}: only ${Object.keys(TYPES).join(' and ')} are supported`
     )
   return {
     type,

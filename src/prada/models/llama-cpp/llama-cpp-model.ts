@@ -8,21 +8,27 @@ import { measureBatchError } from './measure-batch-error.ts'
 import { LlamaCppError, loadNodeLlamaCpp } from './node-llama-cpp.ts'
 import { createSequencePool } from './sequence-pool.ts'
 
-/** How a GGUF file is run. */
+/** Options for running a GGUF file. */
 export interface LlamaCppOptions {
-  /** Longest text, tokens; the model's training context unless given, at most 4,096. */
+  /** Maximum text length, tokens; defaults to the model's training context, at most 4,096. */
   readonly context?: number
-  /** Texts whose keys and values are kept; others are computed anew when they go on. Each takes memory for `context`. */
+  /**
+   * Number of texts whose keys and values are cached; others are recomputed when they continue. Each takes memory for
+   * `context`.
+   */
   readonly sequences?: number
-  /** Threads of a pass; half the processors unless given. llama.cpp's spin while they wait: more are slow beside others. */
+  /**
+   * Threads of a pass; defaults to half the processors. llama.cpp's threads spin while waiting, so more are slow on a
+   * busy machine.
+   */
   readonly threads?: number
-  /** Whether to use a GPU that llama.cpp finds. */
+  /** Whether to use a GPU if llama.cpp finds one. */
   readonly gpu?: boolean
-  /** Folder of the package node-llama-cpp; beside Loam unless given. */
+  /** Folder of the node-llama-cpp package; resolved from Loam's location by default. */
   readonly packageFolder?: string
 }
 
-/** A GGUF file that runs. */
+/** A running GGUF model. */
 export interface LlamaCppModel {
   readonly model: TokenModel
   readonly vocabulary: Vocabulary
@@ -34,19 +40,22 @@ const CONTEXT_MAX = 4_096
 const SEQUENCES = 8
 
 /**
- * Runs a GGUF file with llama.cpp, as a model that `createLogitsService` can serve:
+ * Runs a GGUF file with llama.cpp as a model that `createLogitsService` can serve:
  *
  * ```ts
  * const { model, vocabulary, digest } = await openLlamaCppModel('model.gguf')
  * const service = createLogitsService({ name: 'model.gguf', model, digest, vocabulary }, DEFAULT_LOGITS_LIMITS)
  * ```
  *
- * It needs the optional peer dependency node-llama-cpp, which brings llama.cpp built for common systems from the npm
- * registry; its install script is not needed (`--ignore-scripts`), and nothing is built here. Logits are those before any
- * sampling. They differ a little with the shape of a batch: `batchError` says by how much, measured when it is opened.
+ * Requires the optional peer dependency node-llama-cpp, which provides prebuilt llama.cpp binaries for common systems
+ * from
+ * the npm registry. Its install script is not needed (`--ignore-scripts`), and nothing is compiled here. Logits are
+ * those
+ * before any sampling. They differ slightly with the shape of a batch; `batchError` is the difference measured on
+ * opening.
  *
- * @throws {LlamaCppError} when node-llama-cpp is missing, or llama.cpp cannot load the file
- * @throws {VocabularyError} when the file's tokenizer is of a kind whose tokens have no bytes here
+ * @throws {LlamaCppError} if node-llama-cpp is missing, or llama.cpp cannot load the file
+ * @throws {VocabularyError} if the file's tokenizer is of an unsupported type
  */
 export async function openLlamaCppModel(file: string, options: LlamaCppOptions = {}): Promise<LlamaCppModel> {
   const { getLlama } = await loadNodeLlamaCpp(options.packageFolder)
@@ -65,7 +74,7 @@ export async function openLlamaCppModel(file: string, options: LlamaCppOptions =
       sequences,
       contextSize: context,
       batchSize: Math.min(context, 512),
-      // Shorter keys and values would make the differences between batches about a hundred times as large.
+      // Lower-precision keys and values make the differences between batches about a hundred times as large.
       flashAttention: false,
       experimentalKvCacheKeyType: 'F32',
       experimentalKvCacheValueType: 'F32',

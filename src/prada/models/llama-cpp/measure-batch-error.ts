@@ -1,17 +1,18 @@
 import { createSeededRandom } from '../../../data/order/seeded-random.ts'
 import type { TokenText } from '../token-model.ts'
 
-/** Tokens that are computed in batches of several lengths. */
+/** Tokens computed in batches of several lengths. */
 const TOKENS = 48
 const PARTS = [1, 3, 5, 9, 17]
-/** Only values near enough to win are compared, nats. */
+/** Only values within this distance of the highest, which could win, are compared, nats. */
 const COMPARED_NATS = 16
-/** The largest of a sample is not the largest of all. */
+/** Safety factor: the maximum of a sample underestimates the true maximum. */
 const SAMPLE_FACTOR = 2
 
 /**
- * Largest difference of a log-probability that the length of batches makes, nats: the same tokens in one batch and in parts,
- * relative to the likeliest id, times two, as it is measured on a sample.
+ * Largest difference of a log-probability between batches of different lengths, nats. Compares the same tokens computed
+ * in
+ * one batch and in parts, relative to the most likely id, on a sample, and doubles the largest difference.
  *
  * @param start a new text of the model
  */

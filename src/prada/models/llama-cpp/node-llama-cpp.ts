@@ -8,7 +8,7 @@ export class LlamaCppError extends Error {
   override readonly name = 'LlamaCppError'
 }
 
-/** What is used of node-llama-cpp, an optional peer dependency whose types need not be there. */
+/** The part of node-llama-cpp that is used. It is an optional peer dependency, so its types may be missing. */
 export interface NodeLlamaCpp {
   getLlama(options: object): Promise<Llama>
 }
@@ -41,7 +41,7 @@ export interface LlamaSequence {
 }
 
 /**
- * Loads node-llama-cpp: from `folder` where one is given, else from beside Loam.
+ * Loads node-llama-cpp from `folder`, or resolves it from Loam's location by default.
  *
  * @throws {LlamaCppError} with the command that installs it
  */
@@ -61,7 +61,7 @@ export async function loadNodeLlamaCpp(folder: string | undefined): Promise<Node
   }
 }
 
-/** A clone's `npm ci` does not install it: it is not a development dependency either. */
+/** `npm ci` in a clone does not install it, since it is not a development dependency either. */
 function command(): string {
   const place = installPlace()
   const text = installCommand('node-llama-cpp', {

@@ -2,7 +2,7 @@ import { commonPrefix } from '../text-logits.ts'
 import type { TokenText } from '../token-model.ts'
 import type { LlamaSequence } from './node-llama-cpp.ts'
 
-/** A sequence of llama.cpp's cache, and what it holds. */
+/** A sequence of llama.cpp's cache and its contents. */
 interface Slot {
   readonly sequence: LlamaSequence
   held: readonly number[]
@@ -11,11 +11,11 @@ interface Slot {
 }
 
 /**
- * Texts on a bounded number of sequences: a text that has lost its own to another computes its tokens anew when it goes on.
- * One pass at a time.
+ * Texts on a bounded number of sequences. A text whose sequence was taken over by another recomputes its tokens when it
+ * continues. Runs one pass at a time.
  *
  * @param size logits of a row
- * @param context longest text, tokens
+ * @param context maximum text length, tokens
  */
 export function createSequencePool(
   sequences: readonly LlamaSequence[],
@@ -35,7 +35,7 @@ export function createSequencePool(
   }
   const compute = async (owner: object, ids: readonly number[], count: number): Promise<Float32Array[]> => {
     const slot = slotOf(owner)
-    // The logits behind a token come only with its pass.
+    // The logits after a token are available only from the pass that computes it.
     const kept = Math.min(commonPrefix(slot.held, ids), ids.length - count)
     if (kept < slot.held.length) {
       await slot.sequence.eraseContextTokenRanges([{ start: kept, end: slot.held.length }])
@@ -46,7 +46,7 @@ export function createSequencePool(
       .map((id, index) =>
         kept + index < ids.length - count ? id : ([id, { generateNext: { logits: true } }] as const)
       )
-    // What a pass that fails leaves behind is not known.
+    // The cache contents after a failed pass are unknown.
     slot.held = []
     let outcomes: Awaited<ReturnType<LlamaSequence['controlledEvaluate']>>
     try {
@@ -69,9 +69,9 @@ export function createSequencePool(
         },
         async appendRows(added, count) {
           const wanted = [...ids, ...added]
-          // llama.cpp would drop the beginning without a word.
+          // llama.cpp would silently drop the beginning.
           if (wanted.length > context)
-            throw new RangeError(`a text of ${wanted.length} tokens, at most ${context}`)
+            throw new RangeError(`a text must have at most ${context} tokens, got ${wanted.length}`)
           const pass = last.then(() => compute(owner, wanted, count))
           last = pass.catch(() => undefined)
           const rows = await pass
@@ -87,7 +87,8 @@ export function createSequencePool(
 }
 
 function rowOf(logits: ReadonlyMap<number, number> | undefined, size: number): Float32Array {
-  if (logits?.size !== size) throw new Error(`llama.cpp gave ${logits?.size ?? 0} logits, not ${size}`)
+  if (logits?.size !== size)
+    throw new Error(`llama.cpp returned ${logits?.size ?? 0} logits, expected ${size}`)
   const row = new Float32Array(size).fill(Number.NaN)
   for (const [id, logit] of logits) row[id] = logit
   return row

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { TransportError } from '../logits-transport.ts'
+import type { ReportedPosition, ReportedToken } from './reported-position.ts'
 import type { TokenName, TokenNames } from './token-names.ts'
-import type { ToldPosition, ToldToken } from './told-position.ts'
 
 const TOKENS_MAX = 100_000
 const named = z.object({
@@ -11,11 +11,11 @@ const named = z.object({
   logprob: z.number()
 })
 
-/** As llama-server and chat completions tell log-probabilities. */
+/** Log-probabilities in the format of llama-server and chat completions. */
 const listSchema = z.object({
   content: z.array(named.extend({ top_logprobs: z.array(named).max(TOKENS_MAX) })).max(TOKENS_MAX)
 })
-/** As completions of OpenAI's first kind do, and vLLM and llama-cpp-python after it. */
+/** Log-probabilities in the format of OpenAI's legacy completions, vLLM and llama-cpp-python. */
 const mapSchema = z.object({
   tokens: z.array(z.string()).max(TOKENS_MAX),
   token_logprobs: z.array(z.number().nullable()),
@@ -42,39 +42,39 @@ export const completionSchema = z.object({
 
 type Logprobs = NonNullable<z.infer<typeof completionSchema>['choices'][number]['logprobs']>
 
-/** Two numbers for one log-probability that differ by more are two different ones. */
+/** Tolerance within which two reports of one log-probability are considered equal. */
 const SAME = 1e-3
 
 /**
- * What a choice tells, position by position.
+ * The reported positions of a choice.
  *
- * @param topK likeliest tokens that were asked for
- * @param greedy whether the server was to take the likeliest token
- * @throws {TransportError} `garbage`, when it contradicts itself
+ * @param topK number of most likely tokens requested
+ * @param greedy whether the server had to take the most likely token
+ * @throws {TransportError} `garbage` if it contradicts itself
  */
-export function toldPositions(
+export function reportedPositions(
   logprobs: Logprobs,
   names: TokenNames,
   topK: number,
   greedy: boolean
-): ToldPosition[] {
-  const told = 'content' in logprobs ? ofList(logprobs.content, names) : ofMaps(logprobs, names, topK)
-  for (const { taken, highest } of told)
+): ReportedPosition[] {
+  const reported = 'content' in logprobs ? ofList(logprobs.content, names) : ofMaps(logprobs, names, topK)
+  for (const { taken, highest } of reported)
     if (greedy && taken.logProbability < highest - SAME)
       throw new TransportError(
         'garbage',
-        `log-probabilities that are not those of its tokens: it took one of ${taken.logProbability} where another has ${highest}`
+        `log-probabilities do not match the tokens: it chose one with ${taken.logProbability} although another has ${highest}`
       )
-  return told.map(({ position }) => position)
+  return reported.map(({ position }) => position)
 }
 
-interface Told {
-  readonly taken: ToldToken
+interface Reported {
+  readonly taken: ReportedToken
   readonly highest: number
-  readonly position: ToldPosition
+  readonly position: ReportedPosition
 }
 
-function ofList(content: z.infer<typeof listSchema>['content'], names: TokenNames): Told[] {
+function ofList(content: z.infer<typeof listSchema>['content'], names: TokenNames): Reported[] {
   return content.map(({ top_logprobs, ...own }) => {
     const tokens = top_logprobs.map((entry) => tokenOf(entry, names))
     const taken = tokenOf(own, names)
@@ -82,7 +82,7 @@ function ofList(content: z.infer<typeof listSchema>['content'], names: TokenName
     const place = top_logprobs.findIndex((entry) => keyOf(entry) === key)
     if (place < 0) tokens.push(taken)
     else requireSame(taken.logProbability, tokens[place]!.logProbability)
-    return toldOf(taken, tokens, false)
+    return reportedOf(taken, tokens, false)
   })
 }
 
@@ -90,26 +90,26 @@ function ofMaps(
   { tokens, token_logprobs, top_logprobs }: z.infer<typeof mapSchema>,
   names: TokenNames,
   topK: number
-): Told[] {
+): Reported[] {
   if (token_logprobs.length !== tokens.length || top_logprobs.length !== tokens.length)
-    throw new TransportError('garbage', 'lists of tokens and log-probabilities of different lengths')
+    throw new TransportError('garbage', 'lists of tokens and log-probabilities have different lengths')
   return tokens.map((text, index) => {
     const own = token_logprobs[index]
     const map = top_logprobs[index]
     if (own === null || own === undefined || map === null || map === undefined)
       throw new TransportError('garbage', 'a token without log-probabilities')
-    const told = Object.entries(map).map(([token, logprob]) => tokenOf({ token, logprob }, names))
+    const reported = Object.entries(map).map(([token, logprob]) => tokenOf({ token, logprob }, names))
     const taken = tokenOf({ token: text, logprob: own }, names)
     const listed = map[text]
-    if (listed === undefined) told.push(taken)
+    if (listed === undefined) reported.push(taken)
     else if (taken.id !== undefined) requireSame(own, listed)
-    // Of several tokens with one name only one is left; it may have been any of the likeliest.
-    const incomplete = told.length < topK || told.some(({ id }) => id === undefined)
-    return toldOf(taken, told, incomplete)
+    // Only one of several tokens with the same name remains, and it may have had any rank.
+    const incomplete = reported.length < topK || reported.some(({ id }) => id === undefined)
+    return reportedOf(taken, reported, incomplete)
   })
 }
 
-function toldOf(taken: ToldToken, tokens: readonly ToldToken[], incomplete: boolean): Told {
+function reportedOf(taken: ReportedToken, tokens: readonly ReportedToken[], incomplete: boolean): Reported {
   const highest = tokens.reduce(
     (most, { logProbability }) => Math.max(most, logProbability),
     taken.logProbability
@@ -117,7 +117,7 @@ function toldOf(taken: ToldToken, tokens: readonly ToldToken[], incomplete: bool
   return { taken, highest, position: { taken: taken.id, tokens, incomplete } }
 }
 
-function tokenOf({ id, token, bytes, logprob }: z.infer<typeof named>, names: TokenNames): ToldToken {
+function tokenOf({ id, token, bytes, logprob }: z.infer<typeof named>, names: TokenNames): ReportedToken {
   const name: TokenName = {
     ...(id !== undefined && { id }),
     ...(bytes !== null && bytes !== undefined && { bytes }),
@@ -132,5 +132,5 @@ function keyOf({ id, token, bytes }: z.infer<typeof named>): string {
 
 function requireSame(a: number, b: number): void {
   if (Math.abs(a - b) > SAME)
-    throw new TransportError('garbage', `two log-probabilities of its own token: ${a} and ${b}`)
+    throw new TransportError('garbage', `two log-probabilities for the chosen token: ${a} and ${b}`)
 }

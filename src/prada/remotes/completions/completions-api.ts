@@ -1,31 +1,31 @@
 import type { HttpExchange } from '../http-exchange.ts'
 import { TransportError } from '../logits-transport.ts'
-import { completionSchema, toldPositions } from './completion-answer.ts'
+import { completionSchema, reportedPositions } from './completion-answer.ts'
+import type { ReportedPosition } from './reported-position.ts'
 import type { TokenNames } from './token-names.ts'
-import type { ToldPosition } from './told-position.ts'
 
-/** A text as a server is given it. */
+/** A text as it is sent to a server. */
 export type Prompt = string | readonly number[]
 
-/** What is asked of `/v1/completions`. */
+/** A request to `/v1/completions`. */
 export interface CompletionRequest {
   readonly prompt: Prompt | readonly (readonly number[])[]
   readonly maxTokens: number
   readonly topK: number
   readonly temperature: number
-  /** Parameters that not every server has. */
+  /** Parameters that not every server supports. */
   readonly extras: Readonly<Record<string, unknown>>
 }
 
-/** What a server answered. */
+/** A server's answer. */
 export interface Completion {
-  /** Positions of each prompt's continuation; none where it told of none. */
-  readonly choices: readonly (readonly ToldPosition[])[]
-  /** Tokens that it read; undefined where it does not say. */
+  /** Positions of each prompt's continuation; empty if it reported none. */
+  readonly choices: readonly (readonly ReportedPosition[])[]
+  /** Number of prompt tokens; undefined if not reported. */
   readonly promptTokens: number | undefined
-  /** Tokens that it made, of a single prompt; undefined where it does not say. */
+  /** Number of generated tokens for a single prompt; undefined if not reported. */
   readonly madeTokens: number | undefined
-  /** What it says of itself: name and fingerprint. */
+  /** Identity that the server reports: name and fingerprint. */
   readonly identity: string
 }
 
@@ -66,13 +66,13 @@ export function createCompletionsApi(
       return {
         choices: choices.map(({ logprobs }, index) => {
           if (choices[index]!.index !== index)
-            throw new TransportError('garbage', `no choice of index ${index}`)
-          // So llama-server answers where what it made is a part of a character.
+            throw new TransportError('garbage', `no choice with index ${index}`)
+          // llama-server answers like this if it generated part of a character.
           if (logprobs === null || logprobs === undefined) return []
-          const told = toldPositions(logprobs, names, topK, temperature === 0)
-          if (told.length > maxTokens)
-            throw new TransportError('garbage', `${told.length} tokens, where ${maxTokens} were asked for`)
-          return told
+          const reported = reportedPositions(logprobs, names, topK, temperature === 0)
+          if (reported.length > maxTokens)
+            throw new TransportError('garbage', `${reported.length} tokens, but ${maxTokens} were requested`)
+          return reported
         }),
         promptTokens: answer.usage?.prompt_tokens,
         madeTokens: answer.usage?.completion_tokens,

@@ -5,10 +5,10 @@ import { type Retries, withRetries } from '../retries.ts'
 import type { Completion, CompletionsApi, Prompt } from './completions-api.ts'
 import type { ProxyTokens } from './connect-completions.ts'
 import type { ServerTraits } from './probe.ts'
+import { type ReportedPosition, recordOf } from './reported-position.ts'
 import type { TokenNames } from './token-names.ts'
-import { recordOf, type ToldPosition } from './told-position.ts'
 
-/** A server as its texts see it. */
+/** A server as used by its texts. */
 export interface CompletionsServer {
   readonly exchange: HttpExchange
   readonly api: CompletionsApi
@@ -19,12 +19,12 @@ export interface CompletionsServer {
   readonly vocabularySize: number
 }
 
-/** Log-probabilities that cost next to nothing more. */
+/** Number of log-probabilities that add almost no cost. */
 const TOP_K_LEAST = 20
-/** Draws after which a server that ends every text at once is not asked again. */
+/** Maximum number of draws from a server that ends every text immediately. */
 const DRAWS = 4
 
-/** One text on a server without sessions: every trip sends it whole. */
+/** One text on a server without sessions, so every trip sends the whole text. */
 export class CompletionsText implements RemoteText {
   readonly #server: CompletionsServer
   readonly #traffic: () => Traffic
@@ -40,7 +40,7 @@ export class CompletionsText implements RemoteText {
 
   async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
     const { exchange, retries } = this.#server
-    // An answer comes as a whole, so that nothing of a broken one is told.
+    // The answer arrives as a whole, so nothing of a broken answer is yielded.
     yield* await withRetries(exchange.address, retries, signal, (each) =>
       request.positions.length > 1 ? this.#judged(request, each) : this.#continued(request, each)
     )
@@ -48,27 +48,27 @@ export class CompletionsText implements RemoteText {
 
   async close(): Promise<void> {}
 
-  /** The positions behind the device's drafts: one prompt each. */
+  /** The positions after the device's drafts, one prompt each. */
   async #judged(request: TripRequest, signal: AbortSignal): Promise<PositionRecord[]> {
     const { ids } = request
     const positions = asksMore(request) ? request.positions.slice(0, 1) : request.positions
     if (!this.#server.traits.takesLists)
-      throw new RemoteError('refused', `${this.#server.exchange.address} takes one prompt at a time`)
+      throw new RemoteError('refused', `${this.#server.exchange.address} accepts one prompt per request`)
     const topK = this.#topK(request)
     const first = ids.length - request.positions.length + 1
     const prompts = positions.map((_, index) => ids.slice(0, first + index))
     for (let draw = 0; draw < DRAWS; draw++) {
       const { choices } = await this.#ask(prompts, 1, topK, 1, signal)
-      const untold = choices.findIndex((told) => told.length === 0)
-      if (untold === 0) continue
+      const unreported = choices.findIndex((reported) => reported.length === 0)
+      if (unreported === 0) continue
       return choices
-        .slice(0, untold < 0 ? choices.length : untold)
-        .map(([told], index) => this.#record(told!, positions[index]!, topK))
+        .slice(0, unreported < 0 ? choices.length : unreported)
+        .map(([reported], index) => this.#record(reported!, positions[index]!, topK))
     }
-    throw this.#untold()
+    throw this.#unreported()
   }
 
-  /** The position behind the text, and those behind the tokens that the server makes. */
+  /** The position after the text, and those after the tokens that the server generates. */
   async #continued(request: TripRequest, signal: AbortSignal): Promise<PositionRecord[]> {
     const { ids, positions, draft } = request
     const topK = this.#topK(request)
@@ -76,13 +76,13 @@ export class CompletionsText implements RemoteText {
     const count = asksMore(request) ? 0 : (draft?.count ?? 0)
     const greedy = draft?.settings.temperature === 0 && this.#server.traits.draftsGreedily
     const {
-      told,
+      reported,
       doubt: drawn,
       promptTokens
     } = await this.#drawn(prompt, count + 1, topK, greedy ? 0 : 1, signal)
     const doubts = doubt ?? drawn ?? this.#misread(ids, promptTokens)
     const records: PositionRecord[] = []
-    for (const [index, position] of told.entries()) {
+    for (const [index, position] of reported.entries()) {
       const record = this.#record(position, index === 0 ? positions[0]! : [], topK)
       const known = position.taken !== undefined && position.taken < this.#server.vocabularySize
       records.push({
@@ -90,15 +90,16 @@ export class CompletionsText implements RemoteText {
         ...(doubts !== undefined && { doubt: doubts }),
         ...(index < count && known && { draft: position.taken! })
       })
-      // What follows a token that the proxy does not have belongs to a text that the proxy cannot make.
+      // Positions after a token that the proxy does not have belong to a text that the proxy cannot produce.
       if (!known) break
     }
     return records
   }
 
   /**
-   * A continuation of at least one token. Where the text ends by chance, or a token is not told of, as llama-server does with
-   * parts of characters, another is drawn: without all of its tokens nobody knows which positions the others are.
+   * A continuation of at least one token. If the text happens to end, or a token is not reported (llama-server omits
+   * parts of
+   * characters), it draws another: if any token is missing, the positions of the others are unknown.
    */
   async #drawn(
     prompt: Prompt,
@@ -107,7 +108,7 @@ export class CompletionsText implements RemoteText {
     temperature: number,
     signal: AbortSignal
   ): Promise<{
-    readonly told: readonly ToldPosition[]
+    readonly reported: readonly ReportedPosition[]
     readonly promptTokens: number | undefined
     readonly doubt?: string
   }> {
@@ -115,18 +116,22 @@ export class CompletionsText implements RemoteText {
       const count = draw === 0 ? maxTokens : 1
       const answer = await this.#ask(prompt, count, topK, draw === 0 ? temperature : 1, signal)
       const { choices, promptTokens, madeTokens } = answer
-      const told = choices[0]!
-      if (told.length === 0 || (madeTokens ?? told.length) !== told.length) continue
+      const reported = choices[0]!
+      if (reported.length === 0 || (madeTokens ?? reported.length) !== reported.length) continue
       const known = madeTokens !== undefined || count === 1
-      return { told, promptTokens, ...(!known && { doubt: 'it does not say how many tokens it made' }) }
+      return {
+        reported,
+        promptTokens,
+        ...(!known && { doubt: 'it does not report how many tokens it generated' })
+      }
     }
-    throw this.#untold()
+    throw this.#unreported()
   }
 
-  #untold(): RemoteError {
+  #unreported(): RemoteError {
     return new RemoteError(
       'refused',
-      `${this.#server.exchange.address} tells no log-probabilities of what comes next here, in ${DRAWS} attempts`
+      `${this.#server.exchange.address} returned no log-probabilities for the next position in ${DRAWS} attempts`
     )
   }
 
@@ -142,13 +147,13 @@ export class CompletionsText implements RemoteText {
     if (answer.identity !== traits.identity)
       throw new RemoteError(
         'changed',
-        `${exchange.address} became another model in mid-text: ${answer.identity} answers, it was ${traits.identity}. Begin anew`
+        `${exchange.address} changed its model mid-text from ${traits.identity} to ${answer.identity}. Start the text again`
       )
     return answer
   }
 
-  #record(told: ToldPosition, asked: TripRequest['positions'][number], topK: number): PositionRecord {
-    return recordOf(told, asked, this.#server.vocabularySize, topK)
+  #record(reported: ReportedPosition, asked: TripRequest['positions'][number], topK: number): PositionRecord {
+    return recordOf(reported, asked, this.#server.vocabularySize, topK)
   }
 
   #topK({ topK, firstTopK = 0, positions }: TripRequest): number {
@@ -157,7 +162,7 @@ export class CompletionsText implements RemoteText {
     return Math.min(topKMax, Math.max(topK, firstTopK, TOP_K_LEAST))
   }
 
-  /** The text as the server is given it, and why it may read other tokens. */
+  /** The text as it is sent to the server, and why the server may read different tokens. */
   #promptOf(ids: readonly number[]): { readonly prompt: Prompt; readonly doubt?: string } {
     const { traits, names, proxy } = this.#server
     const { bosId } = proxy.vocabulary
@@ -169,29 +174,29 @@ export class CompletionsText implements RemoteText {
         prompt: new TextDecoder().decode(
           Buffer.concat(rest.map((id) => proxy.vocabulary.tokens[id] ?? new Uint8Array(0)))
         ),
-        doubt: 'it takes text alone, and the text ends within a character'
+        doubt: 'it accepts only text, and the text ends within a character'
       }
     const again = proxy.encode?.(text)
     const same = again !== undefined && again.length === rest.length && again.every((id, i) => id === rest[i])
     return same
       ? { prompt: text }
-      : { prompt: text, doubt: 'it takes text alone, and may cut it into other tokens' }
+      : { prompt: text, doubt: 'it accepts only text, and may tokenize it differently' }
   }
 
-  /** Why the server cannot have read these tokens. */
+  /** The reason why the server cannot have read these tokens. */
   #misread(ids: readonly number[], promptTokens: number | undefined): string | undefined {
     const { traits, proxy } = this.#server
-    if (promptTokens === undefined) return 'it does not say how many tokens it read'
+    if (promptTokens === undefined) return 'it does not report how many tokens it read'
     const begins = ids[0] === proxy.vocabulary.bosId
     const expected = ids.length + (begins ? 0 : (traits.added ?? 0))
-    if (promptTokens !== expected) return `it read ${promptTokens} tokens, not ${expected}`
+    if (promptTokens !== expected) return `it read ${promptTokens} tokens, expected ${expected}`
     return begins || (traits.added ?? 0) === 0
       ? undefined
-      : 'it puts a beginning-of-text token before every text: begin the text with it'
+      : 'it adds a beginning-of-text token to every text: start the text with it'
   }
 }
 
-/** Whether the first position is asked for more than the others, which would then cost as much. */
+/** Whether more is requested for the first position than for the others, which would then cost as much. */
 function asksMore({ topK, firstTopK = 0 }: TripRequest): boolean {
   return firstTopK > Math.max(topK, TOP_K_LEAST)
 }

@@ -11,28 +11,30 @@ import { createTokenNames } from './token-names.ts'
 /** A model that `/v1/models` lists. */
 export interface ListedModel {
   readonly id: string
-  /** Longest text, tokens, where it says so. */
+  /** Maximum text length in tokens, if reported. */
   readonly context?: number
-  /** What kind of server it is, where it says so. */
+  /** Kind of server, if reported. */
   readonly owner?: string
 }
 
-/** What is known of the proxy, which a server of texts is compared with. */
+/** Facts about the proxy that a text server is checked against. */
 export interface ProxyTokens {
   readonly vocabulary: Vocabulary
-  /** Cuts a text into ids, without BOS; a server that takes texts alone is exact only where it is given. */
+  /** Tokenizes a text, without BOS. A server that accepts only texts is exact only if this is given. */
   readonly encode?: (text: string) => readonly number[]
 }
 
-/** Most drafts a trip: each costs a pass of the server, wanted or not. */
+/** Maximum number of drafts per trip. Each costs a pass of the server, whether or not it is used. */
 const DRAFTS_MAX = 16
 
 /**
- * Any server of OpenAI's `/v1/completions` that tells log-probabilities of the likeliest tokens. Where prompts may be lists
- * of ids, it judges the device's drafts: one prompt a position. It drafts in any case: tokens that it makes are kept while
- * they are those of the combined distribution.
+ * Any server of OpenAI's `/v1/completions` that returns log-probabilities of the most likely tokens. If prompts may be
+ * lists
+ * of ids, it judges the device's drafts, one prompt per position. It always drafts itself as well: its tokens are kept
+ * as
+ * long as they match those of the combined distribution.
  *
- * @throws {RemoteError} when it does not tell what is needed
+ * @throws {RemoteError} if it does not return what is needed
  */
 export async function connectCompletions(
   exchange: HttpExchange,

@@ -2,31 +2,31 @@ import type { Vocabulary } from '../../core/index.ts'
 import { TransportError } from '../logits-transport.ts'
 import { RemoteError } from '../remote.ts'
 import type { Completion, CompletionRequest, CompletionsApi, Prompt } from './completions-api.ts'
+import type { ReportedPosition } from './reported-position.ts'
 import type { TokenNames } from './token-names.ts'
-import type { ToldPosition } from './told-position.ts'
 
-/** What a few small requests have shown of a server. */
+/** Properties of a server, found by a few small requests. */
 export interface ServerTraits {
-  /** Parameters beside OpenAI's that it takes. */
+  /** Supported parameters beyond OpenAI's. */
   readonly extras: Readonly<Record<string, unknown>>
-  /** Whether prompts may be ids; where they may not, it cuts a text into tokens itself. */
+  /** Whether prompts may be ids; otherwise the server tokenizes the text. */
   readonly takesIds: boolean
-  /** Whether it takes several prompts at once. */
+  /** Whether it accepts several prompts per request. */
   readonly takesLists: boolean
-  /** Tokens that it puts before a prompt: 1 where it adds BOS; undefined where it does not say. */
+  /** Number of tokens added before a prompt: 1 if it adds BOS; undefined if not reported. */
   readonly added: number | undefined
-  /** Most log-probabilities of a position. */
+  /** Maximum number of log-probabilities per position. */
   readonly topKMax: number
-  /** Whether it tells all of a row. */
+  /** Whether it returns whole rows. */
   readonly rows: boolean
-  /** Whether log-probabilities are the same at temperature 0, so that it may draft greedily. */
+  /** Whether log-probabilities are unchanged at temperature 0, so that it can draft greedily. */
   readonly draftsGreedily: boolean
   /** Largest difference of a log-probability between two answers, nats. */
   readonly batchError: number
   readonly identity: string
 }
 
-/** Parameters that turn off what servers do to a distribution before they draw, and end no draft early. */
+/** Parameters that disable the server's own changes to a distribution, and keep drafts from ending early. */
 const EXTRAS: readonly Readonly<Record<string, unknown>>[] = [
   {
     top_k: 0,
@@ -38,23 +38,23 @@ const EXTRAS: readonly Readonly<Record<string, unknown>>[] = [
   },
   {}
 ]
-/** The vocabularies up to this are told whole where a server does so. */
+/** Vocabulary size up to which whole rows are requested, if the server returns them. */
 const WHOLE_ROWS_MAX = 4_096
-/** Counts of log-probabilities that servers are known to stop at, and more. */
+/** Limits on log-probabilities of known servers, and higher ones. */
 const TOP_K_TRIED = [1_024, 64, 20, 10, 5]
-/** A difference of answers that a few comparisons need not show. */
+/** A difference between answers that a few comparisons may miss. */
 const BATCH_ERROR_MIN = 2 ** -10
-/** What a few comparisons find is a sample: the largest may be some times as large. */
+/** Safety factor: a few comparisons are a sample, and the true maximum may be several times as large. */
 const BATCH_ERROR_FACTOR = 4
-/** Only values near enough to win are compared, nats. */
+/** Only values within this distance of the highest, which could win, are compared, nats. */
 const COMPARED_NATS = 16
-/** A first token is never so certain: less than this is left where a filter has cut the distribution. */
+/** A first token is never this certain. If less than this remains, a filter has truncated the distribution. */
 const CUT_TAIL = 1e-4
 
 /**
- * Finds out what a server takes and tells.
+ * Probes what a server accepts and returns.
  *
- * @throws {RemoteError} `refused`, when it does not tell what is needed
+ * @throws {RemoteError} `refused` if it does not return what is needed
  * @throws {TransportError}
  */
 export async function probe(
@@ -73,12 +73,12 @@ export async function probe(
   ): Promise<Completion> => api.complete({ prompt: asked, maxTokens: 1, topK, temperature, extras }, signal)
   const size = vocabulary.tokens.length
   const tried = [...(size <= WHOLE_ROWS_MAX ? [size] : []), ...TOP_K_TRIED.filter((topK) => topK < size)]
-  const { told, topKMax } = await mostTold(tried, (topK) => ask(1, topK))
-  requireUncut(told, topKMax, size)
+  const { reported, topKMax } = await largestAnswer(tried, (topK) => ask(1, topK))
+  requireUncut(reported, topKMax, size)
   const topK = Math.min(topKMax, 20)
   const greedy = await accepted(() => ask(0, topK))
   const added = first.promptTokens === undefined ? undefined : first.promptTokens - ids.length
-  // Of several prompts it does not say how many tokens each has: it must be known to add none.
+  // For several prompts it does not report how many tokens each has, so it must be known to add none.
   const difference =
     takesIds && added === 0
       ? await accepted(() => differenceOfLists(comparedPrompts(vocabulary), (asked) => ask(1, topK, asked)))
@@ -89,14 +89,14 @@ export async function probe(
     takesLists: difference !== undefined && difference < 1,
     added,
     topKMax,
-    rows: topKMax >= size && !told.incomplete && knownIds(told) >= size,
-    draftsGreedily: greedy !== undefined && differenceOf(told, greedy.choices[0]?.[0]) < COMPARED_SAME,
+    rows: topKMax >= size && !reported.incomplete && knownIds(reported) >= size,
+    draftsGreedily: greedy !== undefined && differenceOf(reported, greedy.choices[0]?.[0]) < COMPARED_SAME,
     batchError: Math.max(BATCH_ERROR_MIN, BATCH_ERROR_FACTOR * (difference ?? 0)),
     identity: first.identity
   }
 }
 
-/** Prompts of several lengths, whose distributions are compared asked one by one and at once. */
+/** Prompts of several lengths, sent one by one and together to compare the distributions. */
 const COMPARED_LENGTHS = [9, 17, 33]
 
 function comparedPrompts({ tokens }: Vocabulary): number[][] {
@@ -106,7 +106,10 @@ function comparedPrompts({ tokens }: Vocabulary): number[][] {
   )
 }
 
-/** Largest difference between the answers to prompts one by one and at once, nats; ∞ where one is of something else. */
+/**
+ * Largest difference between the answers to prompts sent one by one and together, nats; ∞ if an answer does not
+ * correspond.
+ */
 async function differenceOfLists(
   prompts: readonly (readonly number[])[],
   ask: (prompt: CompletionRequest['prompt']) => Promise<Completion>
@@ -115,16 +118,16 @@ async function differenceOfLists(
   let largest = 0
   for (const [index, prompt] of prompts.entries()) {
     const [alone, listed] = [(await ask(prompt)).choices[0]?.[0], together.choices[index]?.[0]]
-    // A token that is not told of says nothing.
+    // A missing token gives no comparison.
     if (alone !== undefined && listed !== undefined) largest = Math.max(largest, differenceOf(alone, listed))
   }
   return largest
 }
 
-/** Log-probabilities this near are the same distribution's. */
+/** Tolerance within which log-probabilities come from the same distribution. */
 const COMPARED_SAME = 0.01
 
-/** A token that is a word, so that a server that is given text reads that one token. */
+/** A token that is a word, so that a server reads its text as that single token. */
 function probeIds({ tokens }: Vocabulary, names: TokenNames): readonly number[] {
   let best = 0
   let longest = 0
@@ -157,34 +160,34 @@ async function firstAnswer(
   throw refusal
 }
 
-/** The most log-probabilities that are told. */
-async function mostTold(
+/** The maximum number of log-probabilities returned. */
+async function largestAnswer(
   tried: readonly number[],
   ask: (topK: number) => Promise<Completion>
-): Promise<{ told: ToldPosition; topKMax: number }> {
+): Promise<{ reported: ReportedPosition; topKMax: number }> {
   for (const topK of tried) {
     const answer = await accepted(() => ask(topK))
-    const told = answer?.choices[0]?.[0]
-    if (told === undefined) continue
-    const count = told.incomplete ? topK : Math.min(topK, told.tokens.length)
-    return { told, topKMax: Math.max(1, count) }
+    const reported = answer?.choices[0]?.[0]
+    if (reported === undefined) continue
+    const count = reported.incomplete ? topK : Math.min(topK, reported.tokens.length)
+    return { reported, topKMax: Math.max(1, count) }
   }
   throw new RemoteError(
     'refused',
-    'the server tells no log-probabilities of the likeliest tokens: turn them on there (llama-cpp-python: --logits_all true)'
+    'the server returns no log-probabilities of the most likely tokens: enable them there (llama-cpp-python: --logits_all true)'
   )
 }
 
-function requireUncut({ tokens }: ToldPosition, topKMax: number, size: number): void {
+function requireUncut({ tokens }: ReportedPosition, topKMax: number, size: number): void {
   const mass = tokens.reduce((sum, { logProbability }) => sum + Math.exp(logProbability), 0)
   if (topKMax < size / 2 && mass > 1 - CUT_TAIL)
     throw new RemoteError(
       'refused',
-      `the server's log-probabilities are those of a distribution that a filter has cut to ${tokens.length} tokens: have it tell raw ones (vLLM: --logprobs-mode raw_logprobs)`
+      `a filter on the server has truncated the distribution to ${tokens.length} tokens: configure it to return raw log-probabilities (vLLM: --logprobs-mode raw_logprobs)`
     )
 }
 
-/** What a server answers; undefined where it refuses. */
+/** A server's answer; undefined if it rejects the request. */
 async function accepted<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
   try {
     return await ask()
@@ -194,18 +197,18 @@ async function accepted<Value>(ask: () => Promise<Value>): Promise<Value | undef
   }
 }
 
-/** Whether it is the request's form that a server does not take. */
+/** Whether the server rejected the form of the request. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof TransportError)) return false
   return error.fault === 'garbage' || [400, 404, 413, 422, 500, 501].includes(error.status ?? 0)
 }
 
-function knownIds({ tokens }: ToldPosition): number {
+function knownIds({ tokens }: ReportedPosition): number {
   return tokens.filter(({ id }) => id !== undefined).length
 }
 
-/** Largest difference of the log-probabilities that two positions both tell; ∞ where one is missing. */
-function differenceOf(a: ToldPosition, b: ToldPosition | undefined): number {
+/** Largest difference between log-probabilities reported for both positions; ∞ if a position is missing. */
+function differenceOf(a: ReportedPosition, b: ReportedPosition | undefined): number {
   if (b === undefined) return Number.POSITIVE_INFINITY
   const values = new Map(a.tokens.map(({ id, logProbability }) => [id, logProbability]))
   let difference = 0

@@ -1,29 +1,29 @@
 import type { Vocabulary } from '../../core/index.ts'
 import { RemoteError } from '../remote.ts'
 
-/** How a server names a token: by id, by bytes or by text; what it does not tell is absent. */
+/** How a server names a token: by id, bytes or text; each is absent if not reported. */
 export interface TokenName {
   readonly id?: number
   readonly bytes?: readonly number[]
   readonly text?: string
 }
 
-/** The ids of the proxy's vocabulary by the names that servers give them. */
+/** Maps the names that servers give to tokens to ids of the proxy's vocabulary. */
 export interface TokenNames {
   /**
-   * The id of a token; undefined where its name fits none of the ids, or several.
+   * The id of a token; undefined if its name matches no id or several.
    *
-   * @throws {RemoteError} `refused`, when the server's id has other bytes than the proxy's
+   * @throws {RemoteError} `refused` if the server's id stands for different bytes than the proxy's
    */
   idOf(name: TokenName): number | undefined
-  /** A text for ids; undefined where their bytes are no UTF-8. */
+  /** The text of ids; undefined if their bytes are not valid UTF-8. */
   textOf(ids: readonly number[]): string | undefined
 }
 
-/** vLLM's names with `return_tokens_as_token_ids`. */
+/** Token names of vLLM with `return_tokens_as_token_ids`. */
 const ID_NAME = /^token_id:(\d+)$/
 
-/** Names by text are ambiguous where several ids may be shown alike: cut characters are shown as nothing, or as U+FFFD. */
+/** Text names are ambiguous if several ids may have the same one: partial characters appear as nothing or as U+FFFD. */
 export function createTokenNames({ tokens }: Vocabulary): TokenNames {
   const byBytes = new Map<string, number | undefined>()
   const byText = new Map<string, number | undefined>()
@@ -61,14 +61,14 @@ function keyOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1')
 }
 
-/** Special tokens are often shown as nothing, and a text may lack a leading space: such names say little. */
+/** Special tokens often appear as nothing, and a text may lack its leading space, so such names are not conclusive. */
 function requireSame(
   id: number,
   own: Uint8Array | undefined,
-  told: { bytes: readonly number[] | undefined; text: string | undefined } | undefined
+  reported: { bytes: readonly number[] | undefined; text: string | undefined } | undefined
 ): void {
-  if (own === undefined || told === undefined) return
-  const { bytes, text } = told
+  if (own === undefined || reported === undefined) return
+  const { bytes, text } = reported
   const decoded = new TextDecoder().decode(own)
   const differs =
     bytes !== undefined
@@ -81,6 +81,6 @@ function requireSame(
   if (differs)
     throw new RemoteError(
       'refused',
-      `the proxy and the remote do not share a vocabulary: id ${id} is ${JSON.stringify(decoded)} for the proxy and ${JSON.stringify(text ?? Buffer.from(bytes!).toString())} for the remote`
+      `the proxy and the remote have different vocabularies: id ${id} is ${JSON.stringify(decoded)} for the proxy and ${JSON.stringify(text ?? Buffer.from(bytes!).toString())} for the remote`
     )
 }

@@ -8,23 +8,25 @@ import { type Retries, withRetries } from '../retries.ts'
 import { generate } from './generate.ts'
 import { SglangText } from './sglang-text.ts'
 
-/** Log-probabilities that are asked for at most, by rank and by id; the server itself has no bound. */
+/** Maximum number of log-probabilities requested by rank and by id; the server itself has no limit. */
 const TOP_K_MAX = 256
 const WANTED_MAX = 128
 const DRAFTS_MAX = 16
-/** Answers differ with the batch; the difference is not measured here. */
+/** Answers vary with the batch. The difference is assumed, not measured. */
 const BATCH_ERROR = 2 ** -10
-/** Tokens whose names are compared when it is connected to. */
+/** Number of tokens whose names are compared on connecting. */
 const NAMES_COMPARED = 64
 
 const infoSchema = z.looseObject({ model_path: z.string().max(1_000) })
 
 /**
- * An SGLang server by its own `/generate`, as its documentation has it: log-probabilities of given tokens from
- * `logprob_start_len` on, of the likeliest (`top_logprobs_num`) and of tokens by id (`token_ids_logprob`), so that one trip
- * judges the device's drafts and open positions are asked again by id. Not run against a real server in this repository.
+ * An SGLang server by its native `/generate` API, following its documentation: log-probabilities of given tokens from
+ * `logprob_start_len` on, of the most likely (`top_logprobs_num`) and of tokens by id (`token_ids_logprob`). One trip
+ * judges
+ * the device's drafts, and open positions are requested again by id. Not tested against a real server in this
+ * repository.
  *
- * @throws {RemoteError} when it does not answer so, or numbers tokens otherwise than the proxy
+ * @throws {RemoteError} if its answers have another form, or its token ids differ from the proxy's
  */
 export async function connectSglang(
   exchange: HttpExchange,

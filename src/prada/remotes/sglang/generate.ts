@@ -1,29 +1,29 @@
 import { z } from 'zod'
+import type { ReportedPosition, ReportedToken } from '../completions/reported-position.ts'
 import type { TokenNames } from '../completions/token-names.ts'
-import type { ToldPosition, ToldToken } from '../completions/told-position.ts'
 import type { HttpExchange } from '../http-exchange.ts'
 import { TransportError } from '../logits-transport.ts'
 
-/** What is asked of `/generate`. */
+/** A request to `/generate`. */
 export interface GenerateRequest {
   readonly ids: readonly number[]
-  /** How many of the last positions to tell, that behind the whole text included. */
+  /** Number of last positions to report, including the one after the whole text. */
   readonly positions: number
-  /** Tokens to make behind the text, with their positions. */
+  /** Number of tokens to generate after the text, with their positions. */
   readonly drafts: number
   readonly topK: number
-  /** Ids to tell at every position. */
+  /** Ids to report at every position. */
   readonly wanted: readonly number[]
-  /** Whether tokens are told with their text, to compare vocabularies. */
+  /** Whether to return the text of tokens, to compare vocabularies. */
   readonly withText: boolean
 }
 
-/** What it answered. */
+/** The answer. */
 export interface Generated {
-  /** The positions that were asked for, then those behind the made tokens. */
-  readonly told: readonly ToldPosition[]
+  /** The requested positions, then those after the generated tokens. */
+  readonly reported: readonly ReportedPosition[]
   readonly promptTokens: number
-  /** Changes when the server takes other weights; null where it does not say. */
+  /** Changes when the server loads other weights; null if not reported. */
   readonly weightVersion: string | null
 }
 
@@ -45,7 +45,7 @@ const answerSchema = z.object({
 
 type Entry = z.infer<typeof entrySchema>
 
-/** @throws {TransportError} `garbage`, when the answer is not what was asked for */
+/** @throws {TransportError} `garbage` if the answer does not match the request */
 export async function generate(
   exchange: HttpExchange,
   names: TokenNames,
@@ -64,7 +64,7 @@ export async function generate(
       ignore_eos: true
     },
     return_logprob: true,
-    // What is told first is of no position: it is one earlier.
+    // The first entry precedes the requested positions.
     logprob_start_len: positions > 1 ? ids.length - positions : -1,
     top_logprobs_num: topK,
     ...(wanted.length > 0 && { token_ids_logprob: wanted }),
@@ -76,41 +76,44 @@ export async function generate(
     { type: 'application/json', bytes: Buffer.from(JSON.stringify(body)) },
     signal
   )
-  const { meta_info: told } = await exchange.json(response, answerSchema, signal)
-  const behindGiven = (lists: z.infer<typeof listSchema>): readonly (readonly Entry[] | null)[] =>
+  const { meta_info: reported } = await exchange.json(response, answerSchema, signal)
+  const afterGiven = (lists: z.infer<typeof listSchema>): readonly (readonly Entry[] | null)[] =>
     positions > 1 ? lastOf(lists ?? [], positions - 1) : []
-  const top = [...behindGiven(told.input_top_logprobs), ...(told.output_top_logprobs ?? [])]
-  const byId = [...behindGiven(told.input_token_ids_logprobs), ...(told.output_token_ids_logprobs ?? [])]
-  const made = told.output_token_logprobs ?? []
+  const top = [...afterGiven(reported.input_top_logprobs), ...(reported.output_top_logprobs ?? [])]
+  const byId = [
+    ...afterGiven(reported.input_token_ids_logprobs),
+    ...(reported.output_token_ids_logprobs ?? [])
+  ]
+  const made = reported.output_token_logprobs ?? []
   if (made.length === 0 || made.length > drafts + 1 || top.length !== positions - 1 + made.length)
     throw new TransportError(
       'garbage',
-      `log-probabilities of ${top.length} positions, where ${positions + drafts} were asked for`
+      `log-probabilities of ${top.length} positions, but ${positions + drafts} were requested`
     )
   return {
-    told: top.map((list, index) => {
+    reported: top.map((list, index) => {
       const taken = index < positions - 1 ? undefined : made[index - positions + 1]
       const entries = [...(list ?? []), ...(byId[index] ?? []), ...(taken === undefined ? [] : [taken])]
       return { taken: taken?.[1], tokens: distinct(entries, names), incomplete: false }
     }),
-    promptTokens: told.prompt_tokens,
-    weightVersion: told.weight_version ?? null
+    promptTokens: reported.prompt_tokens,
+    weightVersion: reported.weight_version ?? null
   }
 }
 
 function lastOf<Value>(list: readonly Value[], count: number): readonly Value[] {
   if (list.length < count)
-    throw new TransportError('garbage', `log-probabilities of ${list.length} given tokens, not ${count}`)
+    throw new TransportError('garbage', `log-probabilities of ${list.length} given tokens, expected ${count}`)
   return list.slice(list.length - count)
 }
 
-function distinct(entries: readonly Entry[], names: TokenNames): ToldToken[] {
-  const known = new Map<number, ToldToken>()
+function distinct(entries: readonly Entry[], names: TokenNames): ReportedToken[] {
+  const known = new Map<number, ReportedToken>()
   for (const [logProbability, id, text] of entries) {
     if (logProbability === null) throw new TransportError('garbage', `token ${id} without a log-probability`)
     const before = known.get(id)
     if (before !== undefined && Math.abs(before.logProbability - logProbability) > 1e-3)
-      throw new TransportError('garbage', `two log-probabilities of token ${id}`)
+      throw new TransportError('garbage', `two log-probabilities for token ${id}`)
     if (before === undefined) known.set(id, { id: names.idOf({ id, ...(text && { text }) }), logProbability })
   }
   return [...known.values()]

@@ -1,25 +1,25 @@
 import type { PositionRecord } from '../../wire/index.ts'
+import { recordOf } from '../completions/reported-position.ts'
 import type { TokenNames } from '../completions/token-names.ts'
-import { recordOf } from '../completions/told-position.ts'
 import type { HttpExchange } from '../http-exchange.ts'
 import { RemoteError, type RemoteText, type Traffic, type TripRequest, trafficSince } from '../remote.ts'
 import { type Retries, withRetries } from '../retries.ts'
 import { generate } from './generate.ts'
 
-/** A server as its texts see it. */
+/** A server as used by its texts. */
 export interface SglangServer {
   readonly exchange: HttpExchange
   readonly names: TokenNames
   readonly retries: Retries
   readonly vocabularySize: number
-  /** When it was connected to. */
+  /** Weight version at the time of connecting. */
   readonly weightVersion: string | null
 }
 
-/** Log-probabilities that cost next to nothing more. */
+/** Number of log-probabilities that add almost no cost. */
 const TOP_K_LEAST = 20
 
-/** One text on an SGLang server, which keeps the prefixes that it has seen by itself. */
+/** One text on an SGLang server, which caches prefixes by itself. */
 export class SglangText implements RemoteText {
   readonly #server: SglangServer
   readonly #traffic: () => Traffic
@@ -35,12 +35,12 @@ export class SglangText implements RemoteText {
 
   async *trip(request: TripRequest, signal: AbortSignal): AsyncGenerator<PositionRecord, void> {
     const { exchange, retries } = this.#server
-    yield* await withRetries(exchange.address, retries, signal, (each) => this.#told(request, each))
+    yield* await withRetries(exchange.address, retries, signal, (each) => this.#reported(request, each))
   }
 
   async close(): Promise<void> {}
 
-  async #told(trip: TripRequest, signal: AbortSignal): Promise<PositionRecord[]> {
+  async #reported(trip: TripRequest, signal: AbortSignal): Promise<PositionRecord[]> {
     const { exchange, names, vocabularySize, weightVersion } = this.#server
     const { ids, positions, draft } = trip
     const topK = Math.min(vocabularySize, Math.max(trip.topK, trip.firstTopK ?? 0, TOP_K_LEAST))
@@ -55,20 +55,20 @@ export class SglangText implements RemoteText {
     if (answer.weightVersion !== weightVersion)
       throw new RemoteError(
         'changed',
-        `${exchange.address} took other weights in mid-text: ${answer.weightVersion} answers, it was ${weightVersion}. Begin anew`
+        `${exchange.address} changed its weights mid-text from ${weightVersion} to ${answer.weightVersion}. Start the text again`
       )
     const doubt =
       answer.promptTokens === ids.length
         ? undefined
-        : `it read ${answer.promptTokens} tokens, not ${ids.length}`
+        : `it read ${answer.promptTokens} tokens, expected ${ids.length}`
     const records: PositionRecord[] = []
-    for (const [index, told] of answer.told.entries()) {
+    for (const [index, reported] of answer.reported.entries()) {
       const drafted = index - positions.length + 1
-      const known = told.taken !== undefined && told.taken < vocabularySize
+      const known = reported.taken !== undefined && reported.taken < vocabularySize
       records.push({
-        ...recordOf(told, positions[index] ?? [], vocabularySize, topK),
+        ...recordOf(reported, positions[index] ?? [], vocabularySize, topK),
         ...(doubt !== undefined && { doubt }),
-        ...(drafted >= 0 && drafted < drafts && known && { draft: told.taken! })
+        ...(drafted >= 0 && drafted < drafts && known && { draft: reported.taken! })
       })
       if (drafted >= 0 && !known) break
     }

@@ -112,7 +112,7 @@ describe('a request for a chat', () => {
         'messages.0.content.0',
         /image_url/
       ],
-      [{ messages: [{ role: 'user', content: 'x'.repeat(500) }] }, 'messages', /shorten it/],
+      [{ messages: [{ role: 'user', content: 'x'.repeat(500) }] }, 'messages', /shorten the text/],
       [{ tools: [{ type: 'function' }] }, 'tools', /leave them out/],
       [{ tool_choice: 'required' }, 'tool_choice'],
       [{ functions: [] }, 'functions'],

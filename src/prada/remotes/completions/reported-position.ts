@@ -1,40 +1,42 @@
 import type { PositionRecord, PositionRequest } from '../../wire/index.ts'
 import { TransportError } from '../logits-transport.ts'
 
-/** A token with the log-probability that a server told of it. */
-export interface ToldToken {
-  /** Undefined where its name fits no id of the proxy, or several. */
+/** A token and the log-probability that a server reported for it. */
+export interface ReportedToken {
+  /** Undefined if its name matches no id of the proxy or several. */
   readonly id: number | undefined
   /** Natural logarithm, at most 0. */
   readonly logProbability: number
 }
 
-/** What a server told of one position. */
-export interface ToldPosition {
-  /** The token that it took; undefined where it told none that is known here. */
+/** What a server reported for one position. */
+export interface ReportedPosition {
+  /** The token that it chose; undefined if not reported or unknown to the proxy. */
   readonly taken: number | undefined
-  /** The likeliest tokens and the taken one, each once. */
-  readonly tokens: readonly ToldToken[]
-  /** Whether tokens may be missing among the likeliest, as several had one name. */
+  /** The most likely tokens and the chosen one, each once. */
+  readonly tokens: readonly ReportedToken[]
+  /** Whether some of the most likely tokens may be missing because several had the same name. */
   readonly incomplete: boolean
 }
 
-/** Room for the rounding of a server's sum of probabilities. */
+/** Tolerance for rounding in a server's sum of probabilities. */
 const MASS_SLACK = 2 ** -16
-/** A value above this is not a log-probability. */
+/** Values above this are not log-probabilities. */
 const LOG_PROBABILITY_MAX = 1e-3
 
 /**
- * What a position's told tokens say of all others, as a record. Its values are the server's, relative to the highest and as
- * float32. Tokens that fit no id are others: no other id has more than the highest of them, and all their probability
- * counts as the others'.
+ * Converts a reported position to a record that bounds all other tokens. Its values are the server's, relative to the
+ * highest
+ * and as float32. Tokens that match no id count among the others: no other id exceeds the highest of them, and all
+ * their
+ * probability is added to the tail.
  *
- * @param size ids that count
- * @param topK likeliest tokens that were asked for
- * @throws {TransportError} `garbage`, when it cannot be what was asked for
+ * @param size number of ids in the shared vocabulary
+ * @param topK number of most likely tokens requested
+ * @throws {TransportError} `garbage` if it cannot be an answer to the request
  */
 export function recordOf(
-  { tokens, incomplete }: ToldPosition,
+  { tokens, incomplete }: ReportedPosition,
   asked: PositionRequest,
   size: number,
   topK: number
@@ -48,7 +50,7 @@ export function recordOf(
       throw new TransportError('garbage', `a log-probability of ${logProbability}`)
     mass += Math.exp(logProbability)
     if (id !== undefined && id < size) {
-      if (known.has(id)) throw new TransportError('garbage', `token ${id} is told twice`)
+      if (known.has(id)) throw new TransportError('garbage', `token ${id} is reported twice`)
       known.set(id, logProbability)
     } else if (id === undefined) {
       unknownMass += Math.exp(logProbability)
@@ -59,7 +61,7 @@ export function recordOf(
     throw new TransportError('garbage', `probabilities that add up to ${mass.toFixed(4)}`)
   const rest = Math.max(0, 1 - mass) + MASS_SLACK
   if (!incomplete && tokens.length < topK && rest > 2 * MASS_SLACK)
-    throw new TransportError('garbage', `the likeliest ${tokens.length} tokens, where ${topK} were asked for`)
+    throw new TransportError('garbage', `${tokens.length} most likely tokens, but ${topK} were requested`)
   const highest = Math.max(Number.NEGATIVE_INFINITY, ...known.values())
   if (asked === 'row') return { kind: 'row', row: rowOf(known, size, highest) }
   const ranked = tokens.map(({ logProbability }) => logProbability).sort((a, b) => b - a)
@@ -70,7 +72,7 @@ export function recordOf(
     part: {
       ids: [...known.keys()],
       values: [...known.values()].map((value) => Math.fround(value - highest)),
-      // Of tokens that are missing among the likeliest only the tail says how likely they can be.
+      // If some of the most likely tokens are missing, only the tail bounds their probability.
       least: incomplete ? Math.log(tail) + 2 ** -20 : Math.fround(lowest - highest),
       tail,
       drawn: 0

@@ -3,48 +3,49 @@ import type { Precision } from '../core/remote-row.ts'
 import type { BitReader, BitWriter } from './bits.ts'
 import { WireError } from './wire-error.ts'
 
-/** An id with its value, relative to the highest. */
-export interface ToldValue {
+/** An id and its value relative to the highest. */
+export interface RankedValue {
   readonly id: number
   readonly value: number
 }
 
 const words = new DataView(new ArrayBuffer(4))
 
-/** A value from −∞ to 0 as a whole number that grows as the value falls: the bits of its magnitude. */
+/** Encodes a value from −∞ to 0 as an integer that grows as the value falls: the bits of its magnitude. */
 export function depthOf(value: number, precision: Precision): number {
-  if (!(value <= 0)) throw new RangeError(`a relative log-probability is ${value}`)
+  if (!(value <= 0)) throw new RangeError(`a relative log-probability must be at most 0, got ${value}`)
   if (precision === 'float16') return float32ToFloat16(value) & 0x7fff
   words.setFloat32(0, value)
   return words.getUint32(0) & 0x7fffffff
 }
 
 function valueAt(depth: number, precision: Precision): number {
-  // No value has a sign at 0.
+  // Values are never −0.
   if (precision === 'float16') return 0 - float16ToFloat32(depth)
   words.setUint32(0, depth)
   return 0 - words.getFloat32(0)
 }
 
-/** Depth of −∞: nothing is deeper. */
+/** Depth of −∞, the maximum. */
 function deepest(precision: Precision): number {
   return precision === 'float16' ? 0x7c00 : 0x7f800000
 }
 
-/** Bits of an id. */
+/** Number of bits of an id. */
 function idBits(size: number): number {
   return Math.ceil(Math.log2(size))
 }
 
 /**
- * Writes ids with their values from the highest on: each id in as many bits as the vocabulary needs, each value as the
- * steps of its precision below the one before.
+ * Writes ids and their values from the highest value down: each id in as many bits as the vocabulary needs, each value
+ * as the
+ * number of steps of its precision below the previous one.
  *
- * @param from depth that none is above
+ * @param from upper bound of the values, as a depth
  */
 export function writeRanked(
   writer: BitWriter,
-  entries: readonly ToldValue[],
+  entries: readonly RankedValue[],
   { size, precision, from }: { readonly size: number; readonly precision: Precision; readonly from: number }
 ): void {
   const ranked = entries.toSorted((a, b) => b.value - a.value || a.id - b.id)
@@ -55,7 +56,7 @@ export function writeRanked(
   )
 }
 
-/** @throws {WireError} when an id lies outside the vocabulary, or a value is NaN */
+/** @throws {WireError} if an id is outside the vocabulary, or a value is NaN */
 export function readRanked(
   reader: BitReader,
   count: number,
@@ -64,7 +65,7 @@ export function readRanked(
   const ids: number[] = []
   const steps = reader.rice(count, deepest(precision), () => {
     const id = reader.take(idBits(size))
-    if (id >= size) throw new WireError(`id ${id} lies outside the vocabulary of ${size}`)
+    if (id >= size) throw new WireError(`id ${id} is outside the vocabulary of ${size}`)
     ids.push(id)
   })
   let depth = from
@@ -76,7 +77,7 @@ export function readRanked(
   return { ids, values, last: depth }
 }
 
-/** Writes values of ids that the reader knows, none above the depth `from`. */
+/** Writes the values, bounded by the depth `from`, of ids that the reader knows. */
 export function writeValues(
   writer: BitWriter,
   values: readonly number[],
@@ -86,7 +87,7 @@ export function writeValues(
   writer.rice(values.map((value) => depthOf(value, precision) - from))
 }
 
-/** @throws {WireError} when a value is NaN */
+/** @throws {WireError} if a value is NaN */
 export function readValues(reader: BitReader, count: number, precision: Precision, from: number): number[] {
   return reader.rice(count, deepest(precision) - from).map((step) => valueAt(from + step, precision))
 }

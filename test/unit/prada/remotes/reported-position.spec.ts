@@ -2,14 +2,17 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createSeededRandom } from '../../../../src/data/order/seeded-random.ts'
 import { decide, judge } from '../../../../src/prada/core/index.ts'
+import {
+  type ReportedPosition,
+  recordOf
+} from '../../../../src/prada/remotes/completions/reported-position.ts'
 import { createTokenNames } from '../../../../src/prada/remotes/completions/token-names.ts'
-import { recordOf, type ToldPosition } from '../../../../src/prada/remotes/completions/told-position.ts'
 import { anySettings, randomPosition } from '../arbitraries.ts'
 
 const SIZE = 50
 
 /** What a server would tell of a row, with some names that fit no id, and some that fit several. */
-function tell(row: Float32Array, topK: number, seed: number, lossy: boolean): ToldPosition {
+function tell(row: Float32Array, topK: number, seed: number, lossy: boolean): ReportedPosition {
   const random = createSeededRandom(seed)
   const sum = row.reduce((total, value) => total + Math.exp(value), 0)
   const all = [...row]
@@ -55,7 +58,7 @@ describe('what servers of completions tell of a position', () => {
       assert.ok(certain > 100, `${certain}`)
     })
 
-  const GARBAGE: Record<string, [ToldPosition['tokens'], RegExp]> = {
+  const GARBAGE: Record<string, [ReportedPosition['tokens'], RegExp]> = {
     'a probability above 1': [[{ id: 1, logProbability: 0.5 }], /log-probability of 0.5/],
     'more than 1 in all': [
       [
@@ -66,14 +69,14 @@ describe('what servers of completions tell of a position', () => {
     ],
     'fewer tokens than it was asked for': [
       [{ id: 1, logProbability: -1 }],
-      /the likeliest 1 tokens, where 2/
+      /1 most likely tokens, but 2/
     ],
     'a token twice': [
       [
         { id: 1, logProbability: -2 },
         { id: 1, logProbability: -2 }
       ],
-      /told twice/
+      /reported twice/
     ]
   }
   for (const [name, [tokens, message]] of Object.entries(GARBAGE))
