@@ -1,5 +1,5 @@
 /**
- * Model families behind one interface: what is loaded, trained, evaluated and generated from is told apart here only.
+ * Model families behind one interface. Loading, training, evaluation and generation distinguish families only here.
  *
  * @example
  * ```ts

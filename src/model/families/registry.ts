@@ -16,7 +16,7 @@ import { rotationChange } from './shared/rope.ts'
 import { TOWERS, textTowerOf } from './shared/text-tower.ts'
 import { type SmolLm3Config, smolLm3Family } from './smollm3/index.ts'
 
-/** The config of a model of any family. */
+/** The config of a model in any family. */
 export type ModelConfig =
   | LlamaConfig
   | Gpt2Config
@@ -69,22 +69,22 @@ export function modelConfigJson(config: ModelConfig): Record<string, unknown> {
   return familyOf(config).configJson(config)
 }
 
-/** What generating keeps of a layer's tokens. */
+/** What generation caches of a layer's tokens. */
 export type LayerCache =
   | {
-      /** Keys and values, all of them. */
+      /** All keys and values. */
       readonly kind: 'attention'
       readonly keyHeads: number
       readonly headSize: number
     }
   | {
-      /** What a convolution reads, of the last tokens. */
+      /** The inputs of a convolution, for the last tokens. */
       readonly kind: 'convolution'
       readonly width: number
       readonly tokens: number
     }
 
-/** What generating keeps of the tokens of every layer. */
+/** What generation caches in every layer. */
 export function layerCaches(config: ModelConfig): LayerCache[] {
   const { layers, keyValueHeads: keyHeads, headSize, hiddenSize: width } = config
   const convolution = 'convolution' in config ? config.convolution : undefined
@@ -96,8 +96,8 @@ export function layerCaches(config: ModelConfig): LayerCache[] {
 }
 
 /**
- * Tokens from which on a text is rotated in another way as a whole (longrope), so that what was kept of a shorter one does
- * not hold; undefined where there is no such length.
+ * Length in tokens from which the whole text is rotated differently (longrope), so that the cache of a shorter text is
+ * invalid; undefined if there is no such length.
  */
 export function rotationChangeOf(config: ModelConfig): number | undefined {
   if (!('ropeTheta' in config)) return undefined
@@ -131,7 +131,7 @@ export function hiddenStates(config: ModelConfig, inputIds: GraphNode, model: Mo
   return familyOf(config).hidden(config, inputIds, model)
 }
 
-/** Weights of a new model. */
+/** Initial weights of a new model. */
 export function initialiseModel(config: ModelConfig, seed: number): Map<string, Tensor> {
   return familyOf(config).initialise(config, seed)
 }

@@ -1,17 +1,17 @@
 import { linearModules, type ModelConfig } from './registry.ts'
 
-/** Names all linear modules but the output head, as PEFT has it. */
+/** Pattern for all linear modules except the output head, as in PEFT. */
 export const ALL_LINEAR = 'all-linear'
 
 /**
- * The linear modules that `patterns` name, sorted. A pattern is
+ * The linear modules that match `patterns`, sorted. A pattern is
  *
  * - `all-linear`;
- * - a module's full name or its end after a dot: `q_proj`, `self_attn.q_proj`;
+ * - a module's full name or its suffix after a dot: `q_proj`, `self_attn.q_proj`;
  * - the same with `*` for any characters: `*_proj`, `layers.*.mlp.*`;
- * - a regular expression between slashes that fits the full name: `/model\.layers\.[0-3]\..*\.v_proj/`.
+ * - a regular expression between slashes that matches the full name: `/model\.layers\.[0-3]\..*\.v_proj/`.
  *
- * @throws {Error} when a pattern names no linear module of the model, or is not a regular expression
+ * @throws {Error} if a pattern matches no linear module of the model, or is not a valid regular expression
  */
 export function expandTargetModules(config: ModelConfig, patterns: readonly string[]): string[] {
   const names = [...linearModules(config).keys()]
@@ -22,7 +22,7 @@ export function expandTargetModules(config: ModelConfig, patterns: readonly stri
     if (matches.length === 0) {
       const kinds = new Set(names.map((name) => name.slice(name.lastIndexOf('.') + 1)))
       throw new Error(
-        `no linear module of the model is called ${pattern}; there are ${[...kinds].join(', ')} (and ${ALL_LINEAR})`
+        `no linear module of the model matches ${pattern}; available: ${[...kinds].join(', ')} (and ${ALL_LINEAR})`
       )
     }
     for (const match of matches) found.add(match)
@@ -31,9 +31,9 @@ export function expandTargetModules(config: ModelConfig, patterns: readonly stri
 }
 
 /**
- * Whether a module's full name fits a pattern of {@link expandTargetModules}.
+ * Whether a module's full name matches a pattern of {@link expandTargetModules}.
  *
- * @throws {Error} when the pattern is not a regular expression
+ * @throws {Error} if the pattern is not a valid regular expression
  */
 export function moduleMatcher(pattern: string): (module: string) => boolean {
   if (pattern === ALL_LINEAR) return () => true
@@ -46,7 +46,7 @@ export function moduleMatcher(pattern: string): (module: string) => boolean {
   return (module) => fitsWildcards(module, parts)
 }
 
-/** Whether `parts` come in this order, the last at the end and the first at the beginning or after a dot. */
+/** Whether `parts` occur in this order, the last at the end and the first at the start or after a dot. */
 function fitsWildcards(module: string, parts: readonly string[]): boolean {
   const starts = [0, ...[...module.matchAll(/\./g)].map(({ index }) => index + 1)]
   const last = parts.at(-1)!

@@ -40,7 +40,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /\.(?:qweight|qzeros|scales|g_idx|weight_scale|weight_scale_inv|absmax|quant_map|nested_absmax)$/,
-    'they are quantised: get the folder of the model before it was quantised'
+    'they are quantised: use the folder of the unquantised model'
   ],
   [/\.[qkvo]_proj\.bias$/, 'if the biases belong to it, model_type is qwen2, or attention_bias is true'],
   [/\.(?:gate|up|down)_proj\.bias$/, 'if the biases belong to it, model_type is llama and mlp_bias is true'],

@@ -243,7 +243,7 @@ describe('loam train, generate and eval --choices', function () {
       [
         ['train', ...data, ...out, '--target-modules', 'nonsense'],
         1,
-        /no linear module of the model is called nonsense/
+        /no linear module of the model matches nonsense/
       ],
       [['train', '--data', path('missing'), ...out], 1, /no data found at/],
       [['train', '--data', path('bad.jsonl'), ...out], 1, /bad\.jsonl:2: not valid JSON/],

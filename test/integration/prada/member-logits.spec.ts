@@ -177,7 +177,7 @@ describe('the logits server of a member, over libp2p', function () {
     const remote = await connectLogitsServer(transportOf(client), quick)
     await assert.rejects(
       tokensOf(remote),
-      (error: RemoteError) => error.fault === 'busy' && /10 positions a minute/.test(error.message)
+      (error: RemoteError) => error.fault === 'busy' && /10 positions per minute/.test(error.message)
     )
   })
 

@@ -43,7 +43,7 @@ const configSchema = z.looseObject({
 })
 type RawConfig = z.output<typeof configSchema>
 
-/** GELU by its tanh approximation; of Gemma 1's files, `gelu` means it too. */
+/** The tanh approximation of GELU. In Gemma 1's files `gelu` means it too. */
 const ACTIVATIONS = ['gelu_pytorch_tanh', 'gelu_new']
 const HEAD_SIZE = 256
 const SHARED_DEFAULTS = { rms_norm_eps: 1e-6, tie_word_embeddings: true } as const
@@ -55,7 +55,7 @@ const LATER_SIZES = {
   num_attention_heads: 8,
   num_key_value_heads: 4
 }
-/** What transformers assumes where config.json says nothing, as Gemma 3's own files do of most sizes. */
+/** Defaults of transformers for keys that config.json omits; Gemma 3's own files omit most sizes. */
 const DEFAULTS = {
   gemma: { ...SHARED_DEFAULTS, num_key_value_heads: 16, max_position_embeddings: 8192 },
   gemma2: { ...LATER_SIZES, vocab_size: 256_000, max_position_embeddings: 8192 },
@@ -70,11 +70,11 @@ const PATTERN = 6
 
 const ONLY_3 = ['sliding_window_pattern', 'rope_local_base_freq']
 const LATER = ['query_pre_attn_scalar', 'attn_logit_softcapping', 'final_logit_softcapping', 'sliding_window']
-/** Keys that only some of the three read. */
+/** Keys that only some of the three model types read. */
 const IGNORED: Readonly<Record<GemmaModelType, readonly string[]>> = {
   gemma: ['hidden_activation', 'layer_types', ...LATER, ...ONLY_3],
   gemma2: ['hidden_act', 'cache_implementation', ...ONLY_3],
-  // Which is read from layer_types; the name with an underscore is what transformers 5 writes for its own use.
+  // The pattern is read from layer_types. transformers 5 writes the name with an underscore for its own use.
   gemma3_text: ['hidden_act', 'attn_logit_softcapping', '_sliding_window_pattern']
 }
 
@@ -108,7 +108,7 @@ export function parseGemmaConfig(json: unknown): GemmaConfig {
 
 type Base = Pick<DecoderConfig, 'layers' | 'maxPositions' | 'headSize'>
 
-/** What Gemma 2 has beside Gemma. */
+/** Reads what Gemma 2 adds to Gemma. */
 function secondPart(raw: RawConfig, base: Base) {
   const slides = slidingLayers(raw.layer_types, base.layers, (index) => index % 2 === 0)
   const [attention, logits] = [raw.attn_logit_softcapping, raw.final_logit_softcapping]
@@ -123,7 +123,7 @@ function secondPart(raw: RawConfig, base: Base) {
   }
 }
 
-/** What Gemma 3 has beside Gemma. transformers' Gemma 3 does not pass its bound on the scores on. */
+/** Reads what Gemma 3 adds to Gemma. The Gemma 3 of transformers ignores the bound on the attention scores. */
 function thirdPart(raw: RawConfig, base: Base) {
   const pattern = raw.sliding_window_pattern ?? PATTERN
   const slides = slidingLayers(raw.layer_types, base.layers, (index) => (index + 1) % pattern !== 0)
@@ -162,7 +162,7 @@ export function gemmaConfigJson(config: GemmaConfig): Record<string, unknown> {
       ? { rope_theta, ...(config.ropeScaling && { rope_scaling }) }
       : { rope_parameters: ropeByLayerJson(config, localRope) }),
     ...(modelType !== 'gemma' && {
-      // A whole number in all files, which two roundings would miss.
+      // An integer in all files; rounding twice would not reproduce it.
       query_pre_attn_scalar: Math.round(attentionScale ** -2),
       sliding_window: windows?.find((window) => window !== null) ?? config.maxPositions,
       ...(slides && { layer_types: slides.map((isSliding) => (isSliding ? SLIDING : FULL)) }),

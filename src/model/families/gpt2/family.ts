@@ -16,7 +16,7 @@ export const gpt2Family: ModelFamily<Gpt2Config> = {
   landmark: 'h.0.ln_1.weight',
   idleTensors: () => [
     {
-      reason: 'the causal mask, which is the same for all',
+      reason: 'the causal mask, which is the same for all models',
       isIdle: (name, { length }) => /\.attn\.(?:bias|masked_bias)$/.test(name) && length !== 1
     },
     VALUE_HEAD

@@ -12,7 +12,7 @@ import { FINAL_NORM, layerName, POSITION_EMBEDDING, TOKEN_EMBEDDING } from './pa
  *
  * @param inputIds int32 [batch, length]
  * @returns [batch · length, hiddenSize]
- * @throws {Error} when the sequence is longer than the table of learned positions
+ * @throws {Error} if the sequence is longer than the table of learned positions
  */
 export function gpt2Hidden(config: Gpt2Config, inputIds: GraphNode, model: ModelNodes): GraphNode {
   const [batch, length] = inputIds.shape as [number, number]

@@ -14,7 +14,7 @@ import {
  * LayerNorm: y = w ∘ (x − mean(x)) / √(var(x) + ε) + b, over the last axis.
  *
  * @param x [rows, width]
- * @param weight [width], and `bias` alike
+ * @param weight [width], as is `bias`
  */
 export function layerNorm(x: GraphNode, weight: GraphNode, bias: GraphNode, epsilon: number): GraphNode {
   const { builder } = x

@@ -1,14 +1,14 @@
 import type { LinearModule } from '../shared/model-family.ts'
 import type { Gpt2Config } from './config.ts'
 
-/** OpenAI's own checkpoints leave it out. */
+/** Omitted in OpenAI's own checkpoints. */
 export const PREFIX = 'transformer.'
 export const TOKEN_EMBEDDING = `${PREFIX}wte.weight`
 export const POSITION_EMBEDDING = `${PREFIX}wpe.weight`
 export const FINAL_NORM = `${PREFIX}ln_f`
 export const OUTPUT_HEAD = 'lm_head.weight'
 
-/** Name of layer `index`, to which the names of its modules are appended. */
+/** Name of layer `index`, the prefix of its modules' names. */
 export function layerName(index: number): string {
   return `${PREFIX}h.${index}`
 }
@@ -32,7 +32,7 @@ export function gpt2LinearModules({
   return modules
 }
 
-/** Shape of every parameter by its Hugging Face name; linear weights as [out, in], other than on disk. */
+/** Shape of every parameter by its Hugging Face name; linear weights as [out, in], unlike on disk. */
 export function gpt2ParameterShapes(config: Gpt2Config): Map<string, readonly number[]> {
   const { vocabularySize, hiddenSize, maxPositions, layers, tiedHead } = config
   const shapes = new Map<string, readonly number[]>([

@@ -38,7 +38,7 @@ const configSchema = z.looseObject({
 })
 type RawConfig = z.output<typeof configSchema>
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 const DEFAULTS = { max_position_embeddings: 2048, rms_norm_eps: 1e-6, tie_word_embeddings: false }
 const HYBRID_INTERMEDIATE = 1024
 const HYBRID_KEYS = [
@@ -48,7 +48,7 @@ const HYBRID_KEYS = [
   'layers_block_type',
   'position_embedding_type'
 ]
-/** Of layers and experts that a dense model does not have. */
+/** Keys about layers and experts that a dense model does not have. */
 const OTHER_LAYERS = [
   ...['mamba_n_heads', 'mamba_n_groups', 'mamba_d_state', 'mamba_d_head', 'mamba_d_conv', 'mamba_expand'],
   ...['mamba_chunk_size', 'mamba_conv_bias', 'mamba_proj_bias', 'time_step_limit', 'time_step_min'],

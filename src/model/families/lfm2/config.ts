@@ -33,7 +33,7 @@ const configSchema = z.looseObject({
 })
 type RawConfig = z.output<typeof configSchema>
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 const DEFAULTS = {
   num_key_value_heads: 8,
   max_position_embeddings: 128_000,
@@ -44,7 +44,7 @@ const THETA = 1_000_000
 const WIDTH = 3
 const MULTIPLE = 256
 const CONVOLUTION = 'conv'
-/** Notes of the makers' own training code. */
+/** Metadata of the authors' own training code. */
 const IGNORED = [
   ...['rms_norm_eps', 'block_dim', 'block_mlp_init_scale', 'block_norm_eps', 'block_out_init_scale'],
   ...['block_use_swiglu', 'block_use_xavier_init', 'conv_dim', 'conv_dim_out', 'conv_use_xavier_init'],
@@ -83,10 +83,10 @@ export function parseLfm2Config(json: unknown): Lfm2Config {
   }
 }
 
-/** Two thirds of what the file says, rounded up to whole blocks, unless it says otherwise. */
+/** Two thirds of the size in the file, rounded up to whole blocks, unless the file turns this off. */
 function feedForwardSize(raw: RawConfig): number {
   const given = raw.block_ff_dim ?? raw.intermediate_size
-  if (given == null) return refuseKey('intermediate_size', null, 'a whole number above 0')
+  if (given == null) return refuseKey('intermediate_size', null, 'a positive integer')
   if (raw.block_auto_adjust_ff_dim === false) return given
   const adjusted = Math.floor((2 * given) / 3)
   if (raw.block_ffn_dim_multiplier === null) return adjusted

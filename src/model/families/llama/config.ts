@@ -6,14 +6,14 @@ import { readRope, ropeKeys, ropeScalingJson } from '../shared/rope-keys.ts'
 
 /** Shape and constants of a model of the Llama family. */
 export interface LlamaConfig extends DecoderConfig {
-  /** Llama if absent. */
+  /** The Llama family if absent. */
   readonly family?: 'llama'
 }
 
-/** Values of `model_type` that are read here. TinyLlama, SmolLM2 and many others say `llama`. */
+/** Supported values of `model_type`. TinyLlama, SmolLM2 and many others use `llama`. */
 export const LLAMA_MODEL_TYPES = ['llama', 'mistral', 'qwen2', 'qwen3'] as const
 
-/** What Hugging Face's Qwen3Config assumes. */
+/** Default of Hugging Face's Qwen3Config. */
 const QWEN3_HEAD_SIZE = 128
 
 const configSchema = z.looseObject({
@@ -42,10 +42,10 @@ const configSchema = z.looseObject({
 type RawConfig = z.output<typeof configSchema>
 type LlamaModelType = (typeof LLAMA_MODEL_TYPES)[number]
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 interface Defaults {
   readonly maxPositions: number
-  /** As many as heads if absent. */
+  /** Equal to the number of heads if absent. */
   readonly keyValueHeads?: number
 }
 const DEFAULTS: Readonly<Record<LlamaModelType, Defaults>> = {
@@ -56,7 +56,7 @@ const DEFAULTS: Readonly<Record<LlamaModelType, Defaults>> = {
 }
 const DEFAULT_NORM_EPSILON = 1e-6
 const DEFAULT_WINDOW = 4096
-/** Qwen's layers from this one on have windows. */
+/** Index of the first of Qwen's layers with windows. */
 const DEFAULT_MAX_WINDOW_LAYERS = 28
 
 const IGNORED = "transformers' code of this model_type does not read them"
@@ -105,7 +105,7 @@ export function parseLlamaConfig(json: unknown): LlamaConfig {
   const eosId = firstId(raw.eos_token_id)
   const { theta, scaling } = readRope(raw, { maxPositions, headSize })
   const windows = layerWindows(raw, type, maxPositions)
-  // Mistral has no such key, and Qwen2's biases are those of q, k and v whatever it says.
+  // Mistral has no such key. Qwen2 always has biases on q, k and v, whatever the key says.
   const biased = (type === 'llama' || type === 'qwen3') && (raw.attention_bias ?? false)
   return {
     vocabularySize: raw.vocab_size,
@@ -136,18 +136,18 @@ function sizeOfHeads(raw: RawConfig): number {
   const headSize = raw.head_dim ?? implied
   if (headSize % 2 !== 0) {
     const key = raw.head_dim ? 'head_dim' : 'head_dim (hidden_size / num_attention_heads)'
-    refuseKey(key, headSize, 'an even whole number')
+    refuseKey(key, headSize, 'an even integer')
   }
   return headSize
 }
 
-/** Null means as many as heads; for a key that is absent transformers has a number of its own. */
+/** Null means the number of heads. If the key is absent, transformers uses its own default. */
 function headsOfKeys({ num_key_value_heads, num_attention_heads }: RawConfig, type: LlamaModelType): number {
   if (num_key_value_heads !== undefined) return num_key_value_heads ?? num_attention_heads
   return DEFAULTS[type].keyValueHeads ?? num_attention_heads
 }
 
-/** The window of every layer, as transformers reads it; undefined where none is narrower than the model's longest text. */
+/** The window of every layer, as in transformers; undefined if none is narrower than the model's maximum length. */
 function layerWindows(
   raw: RawConfig,
   type: LlamaModelType,
@@ -161,7 +161,7 @@ function layerWindows(
   return slides.map((isSliding) => (isSliding ? window : null))
 }
 
-/** Which of Qwen's layers have windows. */
+/** Whether each of Qwen's layers has a window. */
 function slidingLayers(raw: RawConfig, window: number | null): boolean[] {
   const { layer_types: types, num_hidden_layers: layers } = raw
   const other = types?.find((type) => type !== 'full_attention' && type !== 'sliding_attention')

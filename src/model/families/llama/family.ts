@@ -2,7 +2,7 @@ import type { Tensor } from '../../../formats/tensor.ts'
 import { decoderFamily, LLAMA_NAMES } from '../shared/decoder/index.ts'
 import { LLAMA_MODEL_TYPES, type LlamaConfig, llamaConfigJson, parseLlamaConfig } from './config.ts'
 
-/** Llama and its kin: RMSNorm, rotary positions, grouped queries, SwiGLU. */
+/** Llama and related models: RMSNorm, rotary positions, grouped queries, SwiGLU. */
 export const llamaFamily = decoderFamily<LlamaConfig>({
   name: 'llama',
   modelTypes: LLAMA_MODEL_TYPES,
@@ -11,7 +11,7 @@ export const llamaFamily = decoderFamily<LlamaConfig>({
   names: () => LLAMA_NAMES
 })
 
-/** Weights of a new model, by GPT-2's rule. */
+/** Initial weights by GPT-2's scheme. */
 export function initialiseLlama(config: LlamaConfig, seed: number): Map<string, Tensor> {
   return llamaFamily.initialise(config, seed)
 }

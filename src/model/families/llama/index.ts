@@ -1,5 +1,5 @@
 /**
- * The Llama family: its config, its parameters and its forward pass, written once as a graph.
+ * The Llama family: its config, its parameters and its forward pass.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ const configSchema = z.looseObject({
   sliding_window: count.nullish()
 })
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 const DEFAULTS = {
   vocab_size: 131_072,
   hidden_size: 4096,
@@ -36,7 +36,7 @@ const DEFAULTS = {
   tie_word_embeddings: false
 }
 const HEAD_SIZE = 128
-/** Keys of `rope_parameters` beside those of all models: the second repeats the model's own. */
+/** Further keys of `rope_parameters`. The second repeats the model's own key. */
 const OWN_KEYS = ['llama_4_scaling_beta', 'max_position_embeddings']
 const growthSchema = z.looseObject({
   llama_4_scaling_beta: z.number().nonnegative(),

@@ -37,11 +37,11 @@ const configSchema = z.looseObject({
 })
 type RawConfig = z.output<typeof configSchema>
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 const DEFAULTS = { max_position_embeddings: 2048, rms_norm_eps: 1e-5, tie_word_embeddings: false }
 const WINDOW = 4096
 const THETA_3 = 500_000
-/** Every so many layers of OLMo 3 see the whole text. */
+/** Every layer of OLMo 3 whose number is a multiple of this attends to the whole text. */
 const PERIOD = 4
 
 /**
@@ -69,12 +69,12 @@ export function parseOlmoConfig(json: unknown): OlmoConfig {
   }
 }
 
-/** What OLMo 3 has beside OLMo 2: windows, in whose layers rotations are not stretched. */
+/** Reads what OLMo 3 adds to OLMo 2: windows. Rotations are not scaled in layers with windows. */
 function thirdPart(raw: RawConfig, base: Pick<DecoderConfig, 'layers' | 'maxPositions' | 'headSize'>) {
   const slides = slidingLayers(raw.layer_types, base.layers, (index) => (index + 1) % PERIOD !== 0)
-  // transformers 5 gives rope_theta of older files to the other layers alone, transformers 4 to all.
+  // transformers 5 applies rope_theta of older files only to the other layers, transformers 4 to all layers.
   if (raw.rope_theta && raw.rope_theta !== THETA_3)
-    refuseKey('rope_theta', raw.rope_theta, `${THETA_3}, or rope_parameters for each kind of layer`)
+    refuseKey('rope_theta', raw.rope_theta, `${THETA_3}, or rope_parameters for each layer type`)
   const { full, local } = readRopeByLayer(raw, { ...base, theta: THETA_3 }, THETA_3)
   const window = raw.sliding_window === undefined ? WINDOW : raw.sliding_window
   const windows = layerWindows(slides, window, base.maxPositions)

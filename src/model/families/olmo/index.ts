@@ -10,7 +10,7 @@ const NORMS_BEHIND: DecoderNames = {
 }
 
 /**
- * OLMo 2 and 3: norms on what branches write, and on the queries and keys of all heads together; OLMo 3 has windows.
+ * OLMo 2 and 3: norms on branch outputs, and on the queries and keys of all heads together. OLMo 3 adds windows.
  *
  * @example
  * ```ts

@@ -23,25 +23,25 @@ const configSchema = z.looseObject({
   sliding_window: count.nullish()
 })
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 const DEFAULTS = { max_position_embeddings: 4096, rms_norm_eps: 1e-5, tie_word_embeddings: false }
 const ORIGINAL_POSITIONS = 4096
-/** Names under which the first files have longrope. */
+/** Names of longrope in the first files. */
 const ALIASES = { su: 'longrope', yarn: 'longrope' }
 const IGNORED = ['attention_bias', 'mlp_bias', 'lm_head_bias', 'embd_layer_norm']
 const REFUSED = {
   full_attn_mod: {
     unless: [1],
-    cure: "is of the folder's own code, which transformers' code does not compute"
+    cure: "belongs to the folder's own code and is not implemented in transformers"
   },
   interpolate_factor: {
     unless: [1],
-    cure: "is of the folder's own code, which transformers' code does not compute"
+    cure: "belongs to the folder's own code and is not implemented in transformers"
   }
 }
 
 /**
- * Reads a Hugging Face config.json of Phi-3 and its kin.
+ * Reads a Hugging Face config.json of Phi-3 and related models.
  *
  * @throws {UnsupportedModelError} naming the key that is missing, malformed or not supported
  */
@@ -50,7 +50,7 @@ export function parsePhi3Config(json: unknown): Phi3Config {
   refuseOtherKeys(json, Object.keys(configSchema.shape), {
     ignored: IGNORED,
     refused: REFUSED,
-    // Which the makers gave to transformers.
+    // Contributed to transformers by the authors.
     ownCode: ['modeling_phi3.Phi3ForCausalLM']
   })
   readActivation('hidden_act', raw.hidden_act, ['silu', 'swish'])

@@ -6,7 +6,7 @@ export { type Phi3Config, parsePhi3Config, phi3ConfigJson } from './config.ts'
 const NAMES = { ...LLAMA_NAMES, queryKeyValue: 'self_attn.qkv_proj', gateUp: 'mlp.gate_up_proj' }
 
 /**
- * Phi-3, 3.5, 4 and 4-mini: one projection for queries, keys and values, and one for both sides of the gate.
+ * Phi-3, 3.5, 4 and 4-mini: one projection for queries, keys and values, and one for gate and up projection.
  *
  * @example
  * ```ts

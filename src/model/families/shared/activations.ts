@@ -24,6 +24,6 @@ export function gelu(x: GraphNode): GraphNode {
   })
 }
 
-/** What a feed-forward network can put between its products: SiLU, or GELU by its tanh approximation. */
+/** Activations of a feed-forward network: SiLU, or GELU by its tanh approximation. */
 export const ACTIVATIONS = { silu, gelu } as const
 export type Activation = keyof typeof ACTIVATIONS

@@ -17,15 +17,15 @@ import {
 } from '../../graph/index.ts'
 import { softCapped } from './soft-cap.ts'
 
-/** Score of a position that may not be looked at: its softmax weight is exactly 0. */
+/** Score of a masked position; its softmax weight is exactly 0. */
 const MASKED_SCORE = -1e9
 
-/** Queries are taken in blocks of this many positions, each against the keys up to its end only. */
+/** Block size of queries, in positions. Each block attends only to the keys up to its end. */
 const BLOCK_POSITIONS = 128
 
-/** What a layer's attention is like beside queries, keys and values. */
+/** Settings of a layer's attention. */
 export interface AttentionSettings {
-  /** Keys that a query sees at most, itself included; all if absent. */
+  /** Maximum number of keys that a query attends to, including its own; all if absent. */
   readonly window?: number | undefined
   /** Factor on the product of query and key; 1 / √headSize if absent. */
   readonly scale?: number | undefined
@@ -33,19 +33,20 @@ export interface AttentionSettings {
   readonly softCap?: number | undefined
 }
 
-/** What a query may not attend to, and how scores are computed. */
+/** Limits on attention, and the settings of its scores. */
 export interface AttentionLimits extends AttentionSettings {
-  /** Number of each token's packed document, float32 [batch, length]: a token sees its own document only. */
+  /** Index of each token's packed document, float32 [batch, length]; a token attends only to its own document. */
   readonly segments?: GraphNode | undefined
 }
 
 /**
- * Causal scaled dot-product attention. Query heads that share a key head are rows of one matrix, so that keys and
- * values are never repeated in memory; the upper triangle of the scores is computed only inside the diagonal blocks, and
- * of what lies before the window only the parts that share a block with it.
+ * Causal scaled dot-product attention. Query heads that share a key head are rows of one matrix, so keys and values are
+ * never repeated in memory. The upper triangle of the scores is computed only inside the diagonal blocks, and scores
+ * before
+ * the window only in blocks that overlap it.
  *
  * @param q [batch, keyHeads, group, length, headSize]
- * @param k [batch, keyHeads, length, headSize], and `v` alike
+ * @param k [batch, keyHeads, length, headSize], as is `v`
  * @returns [batch, keyHeads, group, length, headSize]
  */
 export function causalAttention(
@@ -104,7 +105,7 @@ function blockAttention(
   return reshape(result, q.shape)
 }
 
-/** (alpha · aᵀ b)ᵀ = alpha · bᵀ a, which reads the large `b` in its own order. */
+/** (alpha · aᵀ b)ᵀ = alpha · bᵀ a, which reads the large `b` in memory order. */
 function productTransposed(a: GraphNode, b: GraphNode, alpha = 1): GraphNode {
   return transpose(matMul(a, b, { transposeA: true, alpha }), [0, 1, 3, 2])
 }
@@ -114,8 +115,9 @@ function part(x: GraphNode, axis: number, start: number, end: number): GraphNode
 }
 
 /**
- * Mask [batch, 1, 1, end − start, end − first] that is 0 where query and key stand in one segment. Segments are integers:
- * the square of the difference of unequal ones is at least 1.
+ * Mask [batch, 1, 1, end − start, end − first] that is 0 where query and key are in the same segment. Segments are
+ * integers,
+ * so the squared difference of different ones is at least 1.
  */
 function segmentMask(segments: GraphNode, start: number, first: number, end: number): GraphNode {
   const batch = segments.shape[0]!
@@ -125,7 +127,7 @@ function segmentMask(segments: GraphNode, start: number, first: number, end: num
   return multiply(multiply(distance, distance), segments.builder.scalar(MASKED_SCORE))
 }
 
-/** Mask [queries, keys] of queries that stand at the last positions of the keys. */
+/** Mask [queries, keys] for queries at the last positions of the keys. */
 function causalMask(builder: GraphBuilder, queries: number, keys: number, window: number): GraphNode {
   const values = new Float32Array(queries * keys)
   for (let row = 0; row < queries; row++) {

@@ -2,19 +2,20 @@ import { findUnreadKeys, type KeyTable } from '../../../formats/hugging-face/che
 import { NOTE_KEYS } from '../../../formats/hugging-face/note-keys.ts'
 import { UnsupportedModelError } from './model-family.ts'
 
-/** A name of a family's own: its keys of config.json beside those that all families share. */
+/** A family's own keys of config.json, in addition to those that all families share. */
 export interface FamilyKeys extends Pick<KeyTable, 'used' | 'harmless' | 'refused'> {
-  /** Classes of a folder's own Python code that compute what transformers' code of the model_type does. */
+  /** Classes of a folder's own Python code that compute the same as transformers for this model_type. */
   readonly ownCode?: readonly string[]
 }
 
 /**
- * Keys of config.json that change nothing in any family, after transformers 5.24: its PreTrainedConfig, its generation
- * parameters, and what versions before it and common tools wrote.
+ * Keys of config.json that have no effect in any family, according to transformers 5.24: those of its PreTrainedConfig,
+ * its
+ * generation parameters, and keys written by earlier versions and common tools.
  */
 const HARMLESS: KeyTable['harmless'] = [
   {
-    reason: 'notes of the program that wrote the folder',
+    reason: 'metadata of the program that wrote the folder',
     keys: [
       ...['_name_or_path', 'name_or_path', '_commit_hash', 'transformers_version', 'transformers.js_config'],
       ...['model_name', 'model_version', 'is_llama_config', 'license', 'tags', 'unsloth_version'],
@@ -23,7 +24,7 @@ const HARMLESS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason: 'how a program holds or runs the weights, not what they compute',
+    reason: 'how a program stores or runs the weights, not what they compute',
     keys: [
       ...[
         'torch_dtype',
@@ -56,7 +57,7 @@ const HARMLESS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason: 'used for fresh weights or in the training of the base, which stays as it is: its dropout is off',
+    reason: 'used for initial weights or for training the base, which is frozen and has its dropout off',
     keys: [
       ...['initializer_range', 'initializer_factor', 'init_std', 'attention_dropout', 'hidden_dropout'],
       ...[
@@ -71,14 +72,14 @@ const HARMLESS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason: 'about heads for classification, whose tensors are refused where a folder has them',
+    reason: 'about classification heads, whose tensors are rejected if a folder has them',
     keys: [
       ...['id2label', 'label2id', 'num_labels', 'num_choices', 'summary_type', 'summary_use_proj'],
       ...['summary_activation', 'summary_proj_to_labels', 'summary_last_dropout']
     ]
   },
   {
-    reason: 'about generating or about tokens, and read by others or from generation_config.json',
+    reason: 'about generation or tokens, and read elsewhere or from generation_config.json',
     keys: [
       ...['pad_token_id', 'unk_token_id', 'sep_token_id', 'cls_token_id', 'mask_token_id', 'n_special'],
       ...['predict_special_tokens', 'decoder_start_token_id', 'bad_words_ids', 'begin_suppress_tokens'],
@@ -99,7 +100,7 @@ const HARMLESS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason: "lengths that the makers trained with or recommend; transformers' models do not read them",
+    reason: 'lengths used or recommended by the authors; the models of transformers do not read them',
     keys: [
       'max_sequence_length',
       'max_seq_len',
@@ -109,26 +110,24 @@ const HARMLESS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason:
-      'encoder-decoder models and other architectures read them; these families are decoders whatever they say',
+    reason: 'read by encoder-decoder models and other architectures, but not by these decoders',
     keys: ['is_decoder', 'tie_encoder_decoder', 'type_vocab_size']
   }
 ]
 
-const OTHER_ARCHITECTURE = 'is of an architecture that is not supported'
+const OTHER_ARCHITECTURE = 'belongs to an unsupported architecture'
 
 const QUANTISED =
-  'says that the weights are quantised: get the folder of the model before it was quantised, or remove the key if they are not'
-const EXPERTS =
-  'says that the layers have experts, of which each token uses a few: such models are not supported'
+  'says that the weights are quantised: use the folder of the unquantised model, or remove the key if the weights are not quantised'
+const EXPERTS = 'says that the layers have experts: mixture-of-experts models are not supported'
 
-/** Keys that change what is computed, in transformers or in the code that a folder brings along. */
+/** Keys that change what is computed, in transformers or in the folder's own code. */
 const REFUSED: KeyTable['refused'] = {
   quantization_config: {
-    cure: 'is not supported (supported: none: F32, F16 or BF16 weights): get the folder of the model before it was quantised'
+    cure: 'is not supported (supported: none: F32, F16 or BF16 weights): use the folder of the unquantised model'
   },
   quantization: {
-    cure: 'says that the weights are quantised (MLX): get the folder of the model before it was quantised'
+    cure: 'says that the weights are quantised (MLX): use the folder of the unquantised model'
   },
   quant_method: { cure: QUANTISED },
   is_quantized: { cure: QUANTISED },
@@ -149,13 +148,13 @@ const REFUSED: KeyTable['refused'] = {
   cross_attention_hidden_size: { cure: OTHER_ARCHITECTURE },
   is_causal: {
     unless: [true],
-    cure: 'means attention in both directions: such a model makes embeddings and predicts no next token'
+    cure: 'means bidirectional attention: such a model computes embeddings and does not predict the next token'
   },
   use_bidirectional_attention: {
-    cure: 'means attention in both directions: such a model makes embeddings and predicts no next token'
+    cure: 'means bidirectional attention: such a model computes embeddings and does not predict the next token'
   },
-  pruned_heads: { cure: 'removes heads when it is loaded: save the model with the heads removed' },
-  per_layer_config: { cure: 'gives single layers other settings, which are not supported' },
+  pruned_heads: { cure: 'removes heads on loading: save the model with the heads removed' },
+  per_layer_config: { cure: 'changes settings of individual layers, which is not supported' },
   fusion_config: { cure: 'changes how layers are computed, and is not supported' },
   partial_rotary_factor: {
     unless: [1],
@@ -163,10 +162,10 @@ const REFUSED: KeyTable['refused'] = {
   },
   position_embedding_type: { unless: ['absolute', 'rope', 'rotary'], cure: OTHER_ARCHITECTURE },
   rope_interleaved: {
-    cure: 'pairs the elements of a head in another way than transformers does: it is not supported'
+    cure: 'pairs the elements of a head differently than transformers, which is not supported'
   },
   rope_interleave: {
-    cure: 'pairs the elements of a head in another way than transformers does: it is not supported'
+    cure: 'pairs the elements of a head differently than transformers, which is not supported'
   },
   scale_embedding: { unless: [1], cure: OTHER_ARCHITECTURE },
   embedding_multiplier: { unless: [1], cure: OTHER_ARCHITECTURE },
@@ -178,13 +177,13 @@ const REFUSED: KeyTable['refused'] = {
   attn_logit_softcapping: { cure: OTHER_ARCHITECTURE },
   query_pre_attn_scalar: { cure: OTHER_ARCHITECTURE },
   clip_qkv: { cure: OTHER_ARCHITECTURE },
-  text_config: { cure: 'is of a model for more than text: save its language model alone' },
-  vision_config: { cure: 'is of a model for more than text: save its language model alone' },
-  audio_config: { cure: 'is of a model for more than text: save its language model alone' }
+  text_config: { cure: 'belongs to a multimodal model: save only its language model' },
+  vision_config: { cure: 'belongs to a multimodal model: save only its language model' },
+  audio_config: { cure: 'belongs to a multimodal model: save only its language model' }
 }
 
 /**
- * Refuses a config.json that says something its reader would pass over.
+ * Rejects a config.json with meaningful keys that its reader would ignore.
  *
  * @throws {UnsupportedModelError} naming every such key, its value and what to do
  */
@@ -203,7 +202,7 @@ export function refuseUnreadKeys(json: unknown, family: FamilyKeys): void {
 }
 
 /**
- * Refuses a config.json of a larger model that says something, beside its parts, which its reader would pass over.
+ * Rejects a config.json of a multimodal model with meaningful keys, outside of its parts, that its reader would ignore.
  *
  * @throws {UnsupportedModelError} naming every such key, its value and what to do
  */
@@ -211,7 +210,7 @@ export function refuseTowerKeys(
   json: unknown,
   keys: { readonly used: readonly string[]; readonly harmless: readonly string[]; readonly class: string }
 ): void {
-  const own = { reason: 'about other parts than the text model', keys: keys.harmless }
+  const own = { reason: 'about parts other than the text model', keys: keys.harmless }
   const table = {
     file: 'config.json',
     used: [...keys.used, 'architectures'],
@@ -225,10 +224,10 @@ export function refuseTowerKeys(
   if (faults.length > 0) throw new UnsupportedModelError(faults.join('; '))
 }
 
-/** Names of classes that predict the next token, or are one without its head. */
+/** Class names of models that predict the next token, with or without their head. */
 const CAUSAL = /(?:CausalLM|LMHeadModel|Model)$/
 
-/** What the names of Python classes say: a head for another task, or code of the folder's own. */
+/** The fault that Python class names reveal: a head for another task, or the folder's own code. */
 function otherClass(
   { architectures, auto_map }: Record<string, unknown>,
   ownCode: readonly string[]
@@ -237,14 +236,14 @@ function otherClass(
   const names = Array.isArray(architectures) ? architectures.map(String) : []
   if (names.length > 0 && !names.some((name) => CAUSAL.test(name)))
     faults.push(
-      `config.json, architectures: ${JSON.stringify(names)} is not a model that predicts the next token: only …ForCausalLM is read`
+      `config.json, architectures: ${JSON.stringify(names)} does not predict the next token: only …ForCausalLM is supported`
     )
   const classes = typeof auto_map === 'object' && auto_map !== null ? Object.entries(auto_map) : []
   const own = classes.flatMap(([name, code]) => (ownCode.includes(String(code)) ? [] : [name]))
   const model = own.find((name) => name === 'AutoModel' || name === 'AutoModelForCausalLM')
   if (model !== undefined)
     faults.push(
-      `config.json, auto_map.${model} says that Python code in the folder computes this model, which Loam does not run: if transformers' own code computes the same (trust_remote_code=False), remove auto_map`
+      `config.json, auto_map.${model} says that Python code in the folder computes this model. Loam does not run it: if transformers computes the same without it (trust_remote_code=False), remove auto_map`
     )
   return faults
 }

@@ -17,9 +17,9 @@ import {
 } from '../../graph/index.ts'
 import { softCapped } from './soft-cap.ts'
 
-/** Logits that exist at a time: 32 MiB. */
+/** Maximum number of logits held in memory at once (32 MiB). */
 const CHUNK_ELEMENTS = 2 ** 23
-/** Fewer rows than this would not keep a matrix product busy. */
+/** With fewer rows, matrix products would be inefficient. */
 const LEAST_CHUNK_ROWS = 128
 
 /**
@@ -28,7 +28,7 @@ const LEAST_CHUNK_ROWS = 128
  * @param x [rows, width]
  * @param head W [vocabulary, width]
  * @param targets int32 [rows]
- * @param softCap bound on the logits, as `softCapped` has it; none if absent
+ * @param softCap bound on the logits, see `softCapped`; none if absent
  * @returns [rows]
  */
 export function targetLogProbabilities(
@@ -48,14 +48,15 @@ export function targetLogProbabilities(
 /**
  * −Σ weight · log-probability of the target: with weights that sum to 1, the weighted mean cross-entropy in nats.
  *
- * The rows are taken in chunks, and each chunk gives its part of the gradient beside its part of the loss, so that the
- * logits of one chunk only need to exist at a time.
+ * The rows are processed in chunks. Each chunk yields its part of the loss and of the gradient, so only the logits of
+ * one
+ * chunk are in memory at a time.
  *
  * @param x [rows, width]
  * @param head W [vocabulary, width]
  * @param targets int32 [rows]
  * @param weights [rows]
- * @param softCap bound on the logits, as `softCapped` has it; none if absent
+ * @param softCap bound on the logits, see `softCapped`; none if absent
  */
 export function crossEntropy(
   x: GraphNode,
@@ -65,8 +66,9 @@ export function crossEntropy(
   softCap?: number
 ): GraphNode {
   const [rows, width] = x.shape as [number, number]
-  // By the logits, the gradient of row i's log-probability is onehot − P. Neither the one-hot matrix nor the gradient is
-  // ever written out: their products with W and x are a gather and a scatter of rows. Behind a soft cap both are
+  // The gradient of row i's log-probability with respect to the logits is onehot − P. Neither the one-hot matrix nor
+  // the
+  // gradient is materialised: their products with W and x are a gather and a scatter of rows. After a soft cap both are
   // multiplied by its slope.
   const scored = concat(
     mapChunks(x, head, targets, (part, ids) => {
@@ -102,7 +104,7 @@ export function crossEntropy(
   return sumAll(multiply(differentiable, negate(weights)))
 }
 
-/** log softmax(x Wᵀ), and the slope of the cap on the logits where there is one. */
+/** log softmax(x Wᵀ), and the slope of the soft cap, if there is one. */
 function logProbabilities(
   x: GraphNode,
   head: GraphNode,
@@ -112,7 +114,7 @@ function logProbabilities(
   return { all: logSoftmax(capped), slope: slope?.() }
 }
 
-/** P ∘ slope: what the sum over the vocabulary has of the gradient by a logit. */
+/** P ∘ slope: the part of the gradient with respect to the logits that comes from the sum over the vocabulary. */
 function probabilitySlope(x: GraphNode, head: GraphNode, softCap: number | undefined): GraphNode {
   const { all, slope } = logProbabilities(x, head, softCap)
   return slope ? multiply(exponential(all), slope) : exponential(all)
@@ -120,7 +122,7 @@ function probabilitySlope(x: GraphNode, head: GraphNode, softCap: number | undef
 
 type ChunkRule = (rows: GraphNode, targets: GraphNode, start: number, end: number) => GraphNode
 
-/** `rule` on chunks of the rows, small enough that a chunk's logits stay within the bound. */
+/** Applies `rule` to chunks of the rows that are small enough for a chunk's logits to stay within the bound. */
 function mapChunks(
   x: GraphNode,
   head: GraphNode,

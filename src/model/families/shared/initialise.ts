@@ -4,8 +4,9 @@ import type { Tensor } from '../../../formats/tensor.ts'
 const DEVIATION = 0.02
 
 /**
- * Weights of a new model: normal with deviation 0.02; the projections that write into the residual stream divided by
- * √(2 · layers), so that its variance does not grow with depth (GPT-2's rule); norms 1; biases 0.
+ * Initial weights: normal with standard deviation 0.02; projections into the residual stream are divided by √(2 ·
+ * layers),
+ * so that its variance does not grow with depth (GPT-2's scheme); norms 1; biases 0.
  */
 export function initialWeights(
   shapes: ReadonlyMap<string, readonly number[]>,

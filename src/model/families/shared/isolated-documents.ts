@@ -12,11 +12,11 @@ import {
 import { causalAttention } from './attention.ts'
 import type { SequenceNodes } from './sequence-nodes.ts'
 
-/** Graph inputs of rows that hold several documents: each token's document, and its position in it. */
+/** Graph inputs of rows with several documents: each token's document and its position in it. */
 const SEGMENTS = 'segments'
 const RESTARTS = 'restarts'
 
-/** Lets every token of packed rows see its own document only, and counts learned positions from its beginning. */
+/** Restricts every token of packed rows to its own document, and counts learned positions from its start. */
 export function isolatedDocuments(builder: GraphBuilder, batch: number, length: number): SequenceNodes {
   const segments = builder.input(SEGMENTS, [batch, length])
   return {
@@ -26,7 +26,7 @@ export function isolatedDocuments(builder: GraphBuilder, batch: number, length: 
   }
 }
 
-/** Segments are integers: the square of the difference of unequal ones is at least 1. */
+/** Segments are integers, so the squared difference of different ones is at least 1. */
 function sameDocument(segments: GraphNode, distance: number): GraphNode {
   const { builder } = segments
   const [batch, length] = segments.shape as [number, number]
@@ -37,9 +37,9 @@ function sameDocument(segments: GraphNode, distance: number): GraphNode {
 }
 
 /**
- * What {@link isolatedDocuments} is fed with.
+ * The input values for {@link isolatedDocuments}.
  *
- * @param segments number of each token's document in its row, [batch · length]; one document a row if absent
+ * @param segments index of each token's document in its row, [batch · length]; one document per row if absent
  */
 export function isolationFeeds(
   segments: Float32Array | undefined,
@@ -53,7 +53,7 @@ export function isolationFeeds(
   ]
 }
 
-/** Positions that start over where the segment changes, row by row. */
+/** Positions that restart where the segment changes, row by row. */
 export function restartedPositions(segments: Float32Array, length: number): Int32Array {
   const positions = new Int32Array(segments.length)
   for (let index = 1; index < segments.length; index++)

@@ -2,7 +2,7 @@ import { add, cast, type GraphNode, gatherRows, matMul, multiply, recomputed } f
 import type { ModelNodes } from './model-nodes.ts'
 
 /**
- * y = x Wᵀ + bias + scale · B A (x ∘ dropout), with those of these that the module has.
+ * y = x Wᵀ + bias + scale · B A (x ∘ dropout), with the terms that the module has.
  *
  * @param x [rows, inFeatures]
  * @returns [rows, outFeatures]
@@ -23,7 +23,7 @@ export function embed(model: ModelNodes, table: string, ids: GraphNode): GraphNo
   return cast(gatherRows(model.parameter(table), ids), 'float32')
 }
 
-/** One layer of the decoder, whose inner values are kept for the backward pass or computed again there. */
+/** One layer of the decoder, whose intermediate values are kept for the backward pass or recomputed there. */
 export function layer(
   model: ModelNodes,
   name: string,

@@ -2,12 +2,12 @@ import type { Tensor } from '../../../formats/tensor.ts'
 import type { GraphNode } from '../../graph/index.ts'
 import type { ModelNodes } from './model-nodes.ts'
 
-/** A model folder that cannot be run here; the message names the key of config.json or the tensor. */
+/** A model folder that is not supported; the message names the config.json key or the tensor. */
 export class UnsupportedModelError extends Error {
   override readonly name: string = 'UnsupportedModelError'
 }
 
-/** What every family's config says in the same words. */
+/** Config values that all families share. */
 export interface CommonConfig {
   readonly vocabularySize: number
   readonly hiddenSize: number
@@ -16,7 +16,7 @@ export interface CommonConfig {
   /** Heads of keys and values; a divisor of `heads` (grouped-query attention). */
   readonly keyValueHeads: number
   readonly headSize: number
-  /** Longest sequence that the model was made for. */
+  /** Maximum sequence length of the model. */
   readonly maxPositions: number
   /** Whether the output head is the embedding table. */
   readonly tiedHead: boolean
@@ -33,7 +33,7 @@ export interface LinearModule {
   readonly bias: boolean
 }
 
-/** Tensors that checkpoints hold beside the parameters, and the reason for which they are passed over. */
+/** Tensors in checkpoints that are not parameters, and the reason why they are ignored. */
 export interface IdleTensors {
   readonly reason: string
   isIdle(name: string, shape: readonly number[]): boolean
@@ -45,12 +45,12 @@ export const VALUE_HEAD: IdleTensors = {
   isIdle: (name) => name.startsWith('v_head.')
 }
 
-/** One architecture: all that loading, training, evaluating and generating have to know of it. */
+/** One architecture: everything that loading, training, evaluation and generation need. */
 export interface ModelFamily<Config extends CommonConfig> {
   readonly name: string
-  /** Values of config.json's `model_type` that belong to it. */
+  /** Its values of `model_type` in config.json. */
   readonly modelTypes: readonly string[]
-  /** Whether its checkpoints hold the weights of linear modules as [in, out] (PEFT's `fan_in_fan_out`). */
+  /** Whether its checkpoints store the weights of linear modules as [in, out] (PEFT's `fan_in_fan_out`). */
   readonly fanInFanOut: boolean
   /** @throws {UnsupportedModelError} naming the key that is missing, malformed or not supported */
   parseConfig(json: unknown): Config
@@ -58,11 +58,11 @@ export interface ModelFamily<Config extends CommonConfig> {
   configJson(config: Config): Record<string, unknown>
   /** Shape of every parameter by its Hugging Face name. */
   parameterShapes(config: Config): Map<string, readonly number[]>
-  /** What the names of all parameters but the head's begin with: `model.`. */
+  /** Prefix of the names of all parameters except the head's: `model.`. */
   prefix(config: Config): string
-  /** A parameter that every checkpoint has, after the prefix: by it a prefix of another form is found. */
+  /** Name, after the prefix, of a parameter in every checkpoint. It is used to detect a different prefix. */
   readonly landmark: string
-  /** Tensors of checkpoints that are not parameters and change nothing. */
+  /** Tensors in checkpoints that are not parameters and have no effect. */
   idleTensors(config: Config): readonly IdleTensors[]
   /** The linear modules that LoRA can adapt, by module name, in the order of the forward pass. */
   linearModules(config: Config): Map<string, LinearModule>
@@ -77,6 +77,6 @@ export interface ModelFamily<Config extends CommonConfig> {
    * @returns [batch · length, hiddenSize]
    */
   hidden(config: Config, inputIds: GraphNode, model: ModelNodes): GraphNode
-  /** Weights of a new model. */
+  /** Initial weights of a new model. */
   initialise(config: Config, seed: number): Map<string, Tensor>
 }

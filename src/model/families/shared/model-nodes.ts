@@ -8,20 +8,20 @@ export interface LoraNodes {
   /** [outFeatures, rank] */
   readonly B: GraphNode
   readonly scale: number
-  /** Factors [rows, inFeatures] on what A reads: 0 or 1 / (1 − p); no dropout if absent. */
+  /** Factors [rows, inFeatures] on the input of A: 0 or 1 / (1 − p); no dropout if absent. */
   readonly dropout?: GraphNode
 }
 
-/** Where the forward pass finds its parameters. */
+/** Source of the forward pass's parameters. */
 export interface ModelNodes {
-  /** The parameter of that Hugging Face name: float32, or float16 for a table of embeddings. */
+  /** The parameter with this Hugging Face name: float32, or float16 for an embedding table. */
   parameter(name: string): GraphNode
-  /** x Wᵀ for a linear weight that is held in another form than float32; undefined for one that is not. */
+  /** x Wᵀ for a linear weight that is not stored as float32; undefined for other weights. */
   product?(x: GraphNode, name: string): GraphNode | undefined
   /** LoRA factors by module name; modules without them are plain. */
   readonly lora: ReadonlyMap<string, LoraNodes>
-  /** Other positions and another attention than those of a text that begins here. */
+  /** Positions and attention that differ from those of a text starting at the first token. */
   readonly sequence?: SequenceNodes
-  /** What is trained inside a layer of that name, where its inner values are to be computed again in the backward pass. */
+  /** The trained nodes inside the named layer, if its intermediate values are recomputed in the backward pass. */
   recompute?(layer: string): readonly GraphNode[]
 }

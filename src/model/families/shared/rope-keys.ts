@@ -27,7 +27,7 @@ const ropeSettings = z.looseObject({
 })
 type RopeSettings = z.output<typeof ropeSettings>
 
-/** The keys of config.json that say how positions are rotated: those of older and those of newer files. */
+/** The config.json keys for rotary positions, in older and newer files. */
 export const ropeKeys = {
   rope_theta: positive.nullish(),
   rope_scaling: ropeSettings.nullish(),
@@ -36,7 +36,7 @@ export const ropeKeys = {
   original_max_position_embeddings: positive.nullish()
 }
 
-/** What `ropeKeys` read. */
+/** The values that `ropeKeys` parses. */
 export interface RopeConfig {
   readonly rope_theta?: number | null | undefined
   readonly rope_scaling?: RopeSettings | null | undefined
@@ -45,34 +45,34 @@ export interface RopeConfig {
   readonly original_max_position_embeddings?: number | null | undefined
 }
 
-/** What a family reads in its own way. */
+/** Family-specific options for reading them. */
 export interface RopeReading {
-  /** Longest text. */
+  /** Maximum text length, tokens. */
   readonly maxPositions: number
-  /** Elements of a head. */
+  /** Number of elements per head. */
   readonly headSize: number
   readonly theta?: number
-  /** Whether transformers' code of the family rotates a part of each head where it is asked to; not if absent. */
+  /** Whether the family supports partial rotation of each head in transformers; false if absent. */
   readonly isPartial?: boolean
-  /** Other names of kinds of scaling: `su` of the first Phi-3. */
+  /** Aliases of scaling types, such as `su` in the first Phi-3. */
   readonly aliases?: Readonly<Record<string, string>>
   /** Keys of the settings that the family reads itself. */
   readonly ownKeys?: readonly string[]
 }
 
-/** How a family's files rotate positions. */
+/** The rotation described by a family's files. */
 export interface ReadRope extends Rope {
   readonly scaling: RopeScaling | undefined
-  /** Elements of a head that are rotated; undefined for all. */
+  /** Number of elements of a head that are rotated; undefined for all. */
   readonly rotarySize: number | undefined
 }
 
 const DEFAULT_THETA = 10_000
-/** Kinds of layers by which transformers 5 nests `rope_parameters`. */
+/** Layer types by which transformers 5 nests `rope_parameters`. */
 export const ROPE_LAYER_TYPES = ['full_attention', 'sliding_attention'] as const
 
 /**
- * How a config.json rotates positions in all layers, as transformers 5 reads it.
+ * Reads the rotation that a config.json specifies for all layers, as transformers 5 does.
  *
  * @throws {UnsupportedModelError} naming the key that is not supported or contradicts another
  */
@@ -82,10 +82,11 @@ export function readRope(raw: RopeConfig, reading: RopeReading): ReadRope {
 }
 
 /**
- * How a config.json rotates positions in layers of full attention and in those with windows, where the family has
- * settings for each: nested in `rope_parameters`, or as older files have them, where scaling is that of the former.
+ * Reads the rotations of layers with full attention and of layers with windows, for families that have settings for
+ * each.
+ * They are nested in `rope_parameters`; in older files scaling applies only to layers with full attention.
  *
- * @param local theta of the layers with windows where the file does not nest
+ * @param local theta of the layers with windows if the file does not nest
  * @throws {UnsupportedModelError} naming the key that is not supported or contradicts another
  */
 export function readRopeByLayer(
@@ -111,14 +112,18 @@ export function readRopeByLayer(
 function givenSettings(raw: RopeConfig): { key: string; given: RopeSettings | undefined } {
   const key = raw.rope_scaling ? 'rope_scaling' : 'rope_parameters'
   if (raw.rope_scaling && raw.rope_parameters && !sameValues(raw.rope_scaling, raw.rope_parameters))
-    refuseKey('rope_scaling', raw.rope_scaling, 'rope_parameters or rope_scaling, or the same in both')
+    refuseKey(
+      'rope_scaling',
+      raw.rope_scaling,
+      'either rope_parameters or rope_scaling, or equal values in both'
+    )
   return { key, given: raw.rope_scaling ?? raw.rope_parameters ?? undefined }
 }
 
 function ropeOf(raw: RopeConfig, settings: RopeSettings, key: string, reading: RopeReading): ReadRope {
   const theta = settings.rope_theta ?? raw.rope_theta ?? reading.theta ?? DEFAULT_THETA
   if (raw.rope_theta && theta !== raw.rope_theta)
-    refuseKey('rope_theta', raw.rope_theta, `${theta}, which ${key}.rope_theta says`)
+    refuseKey('rope_theta', raw.rope_theta, `${theta}, as in ${key}.rope_theta`)
   const original = raw.original_max_position_embeddings
   const rotarySize = partialSize(raw, settings, key, reading)
   const scaling = ropeScaling(settings, key, {
@@ -155,7 +160,7 @@ function nestedSettings(
 ): Partial<Record<(typeof ROPE_LAYER_TYPES)[number], RopeSettings>> {
   const beside = Object.keys(given).find((name) => !(ROPE_LAYER_TYPES as readonly string[]).includes(name))
   if (beside !== undefined)
-    refuseKey(`${key}.${beside}`, given[beside], `${ROPE_LAYER_TYPES.join(', ')} alone`)
+    refuseKey(`${key}.${beside}`, given[beside], `${ROPE_LAYER_TYPES.join(', ')} only`)
   const nested = ROPE_LAYER_TYPES.filter((type) => Object.hasOwn(given, type))
   return Object.fromEntries(
     nested.map((type) => {
@@ -166,13 +171,12 @@ function nestedSettings(
   )
 }
 
-/** The settings that all layers share: those of `given`, or those nested in it by kind of layer if they are equal. */
+/** The settings that all layers share: those of `given`, or those nested in it by layer type if they are equal. */
 function ofAllLayers(given: RopeSettings, key: string): RopeSettings {
   if (!ROPE_LAYER_TYPES.some((type) => Object.hasOwn(given, type))) return given
   const parts = Object.values(nestedSettings(given, key))
   const [first] = parts
-  if (parts.some((part) => !sameValues(part, first!)))
-    refuseKey(key, given, 'the same for all kinds of layers')
+  if (parts.some((part) => !sameValues(part, first!))) refuseKey(key, given, 'the same for all layer types')
   return first ?? {}
 }
 
@@ -185,9 +189,9 @@ function sameValues(left: object, right: object): boolean {
 const ROPE_KEYS = {
   used: Object.keys(ropeSettings.shape),
   harmless: [
-    { reason: 'a note of the program that stretched the model', keys: ['finetuned'] },
+    { reason: "metadata of the program that extended the model's context", keys: ['finetuned'] },
     {
-      reason: 'sections of positions in images and videos; text has one position for all',
+      reason: 'sections of positions in images and videos; text uses one position for all of them',
       keys: ['mrope_section']
     }
   ],

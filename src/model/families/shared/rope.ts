@@ -1,10 +1,10 @@
 import type { GraphBuilder, GraphNode } from '../../graph/index.ts'
 
-/** How the rotary frequencies are stretched for longer texts than the model was first trained on. */
+/** How the rotary frequencies are scaled for texts longer than those of the original training. */
 export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }
   | {
-      /** Llama 3.1: long wavelengths are stretched, short ones kept, those between interpolated. */
+      /** Llama 3.1: long wavelengths are scaled, short ones kept, and those in between interpolated. */
       readonly kind: 'llama3'
       readonly factor: number
       readonly lowFrequencyFactor: number
@@ -12,24 +12,27 @@ export type RopeScaling =
       readonly originalMaxPositions: number
     }
   | {
-      /** Another base for texts longer than the model's positions, the longer the larger. */
+      /** A base that grows with the length of texts beyond the model's positions. */
       readonly kind: 'dynamic'
       readonly factor: number
     }
   | {
-      /** Peng et al., "YaRN", 2023: by parts, between two numbers of turns in the original length. */
+      /** Peng et al., "YaRN", 2023: by parts, between two numbers of rotations over the original length. */
       readonly kind: 'yarn'
       readonly factor: number
       readonly betaFast: number
       readonly betaSlow: number
       readonly originalMaxPositions: number
-      /** Whether the parts begin and end at whole elements. */
+      /** Whether the parts start and end at whole elements. */
       readonly truncate: boolean
       /** Factor on cosines and sines. */
       readonly attentionFactor: number
     }
   | {
-      /** Ding et al., "LongRoPE", 2024: a factor of each frequency, others for texts beyond the original length. */
+      /**
+       * Ding et al., "LongRoPE", 2024: a factor for each frequency, with different factors for texts beyond the
+       * original length.
+       */
       readonly kind: 'longrope'
       readonly shortFactors: readonly number[]
       readonly longFactors: readonly number[]
@@ -41,20 +44,20 @@ export type RopeScaling =
 /** How positions are rotated. */
 export interface Rope {
   readonly theta: number
-  /** None if absent. */
+  /** No scaling if absent. */
   readonly scaling?: RopeScaling | undefined
 }
 
-/** What some frequencies depend on beside the model's settings. */
+/** Lengths that some frequencies depend on. */
 export interface RopeLengths {
-  /** Tokens of the whole text. */
+  /** Number of tokens of the whole text. */
   readonly textLength: number
   readonly maxPositions: number
 }
 
 /**
- * Tokens from which on a text is rotated in another way as a whole, so that what was computed for a shorter one does not
- * hold; undefined where there is no such length.
+ * Length in tokens from which the whole text is rotated differently, so that results for a shorter text are invalid;
+ * undefined if there is no such length.
  */
 export function rotationChange(scaling: RopeScaling | undefined, maxPositions: number): number | undefined {
   if (scaling?.kind === 'longrope' && scaling.originalMaxPositions < maxPositions)
@@ -62,7 +65,7 @@ export function rotationChange(scaling: RopeScaling | undefined, maxPositions: n
   return undefined
 }
 
-/** Angle by which each pair of a head's elements turns from one position to the next, [size / 2], in float64. */
+/** Angle by which each pair of a head's elements rotates per position, [size / 2], in float64. */
 export function rotaryFrequencies(
   size: number,
   theta: number,
@@ -102,7 +105,7 @@ function scaledLlama3(frequency: number, scaling: Extract<RopeScaling, { kind: '
   return ((1 - share) * frequency) / factor + share * frequency
 }
 
-/** What keeps the ramp between two equal ends from dividing by 0, as in transformers. */
+/** Minimum width of the ramp, which avoids dividing by 0, as in transformers. */
 const LEAST_RAMP = 0.001
 
 function yarnFrequencies(
@@ -112,7 +115,7 @@ function yarnFrequencies(
 ): Float64Array {
   const { factor, betaFast, betaSlow, originalMaxPositions, truncate } = scaling
   const size = 2 * plain.length
-  /** The element that turns so often in the original length. */
+  /** The element that rotates this many times over the original length. */
   const elementOf = (turns: number): number =>
     (size * Math.log(originalMaxPositions / (turns * 2 * Math.PI))) / (2 * Math.log(theta))
   const [first, last] = [elementOf(betaFast), elementOf(betaSlow)]

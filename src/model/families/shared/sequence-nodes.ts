@@ -2,38 +2,43 @@ import type { GraphNode } from '../../graph/index.ts'
 import type { AttentionSettings } from './attention.ts'
 
 /**
- * What a forward pass reads in place of its defaults (a text that begins at the row's first token and is looked back on
- * as a whole). Every family's forward pass takes it, so that caching and packing are written once.
+ * Replacements for the defaults of a forward pass (a text that starts at the row's first token, with attention to all
+ * of
+ * it). Every family's forward pass accepts them, so caching and packing are implemented once.
  */
 export interface SequenceNodes {
   /** Positions of the tokens of all rows, int32 [length], each below `limit`; 0, 1, 2 … if absent. */
   readonly positions?: {
     readonly node: GraphNode
     readonly limit: number
-    /** Tokens of the whole text, where rotations depend on it; `limit` if absent. */
+    /** Number of tokens of the whole text, on which rotations may depend; `limit` if absent. */
     readonly textLength?: number
   }
   /**
-   * Positions that start over with every packed document, int32 [batch, length]: for learned positions only, as rotary
-   * ones depend on distances, which do not change.
+   * Positions that restart with every packed document, int32 [batch, length]. For learned positions only, since rotary
+   * ones
+   * depend on distances, which do not change.
    */
   readonly restarts?: GraphNode
   /**
-   * Attention of layer `layer`, in place of the causal one.
+   * Attention of layer `layer`, replacing causal attention.
    *
    * @param q [batch, keyHeads, group, length, headSize], with its positions applied
-   * @param k [batch, keyHeads, length, headSize], and `v` alike
-   * @param settings what is not as usual: a window, a scale, a bound on the scores
+   * @param k [batch, keyHeads, length, headSize], as is `v`
+   * @param settings non-default settings: a window, a scale, a bound on the scores
    * @returns [batch, keyHeads, group, length, headSize]
    */
   attend?(layer: number, q: GraphNode, k: GraphNode, v: GraphNode, settings?: AttentionSettings): GraphNode
   /**
-   * What a convolution of layer `layer` reads before the row's first token; zeros if absent or undefined.
+   * The inputs of the convolution of layer `layer` before the row's first token; zeros if absent or undefined.
    *
-   * @param x what it reads of the row's tokens, [batch, length, width]
-   * @returns of `count` tokens, [batch, count, width]
+   * @param x its inputs for the row's tokens, [batch, length, width]
+   * @returns inputs of `count` tokens, [batch, count, width]
    */
   before?(layer: number, x: GraphNode, count: number): GraphNode | undefined
-  /** 1 for every token whose document the token `distance` before it is of, else 0, [batch, length, 1]; 1 if absent. */
+  /**
+   * 1 for every token in the same document as the token `distance` before it, otherwise 0, [batch, length, 1]; 1 if
+   * absent.
+   */
   within?(distance: number): GraphNode
 }

@@ -1,14 +1,14 @@
 import { divide, type GraphNode, multiply, subtract, tanh } from '../../graph/index.ts'
 
-/** Values that are bounded, and how much of a gradient passes. */
+/** Bounded values and their derivative. */
 export interface SoftCapped {
   readonly capped: GraphNode
-  /** The derivative of `capped`, element by element; undefined where nothing is bounded. */
+  /** The elementwise derivative of `capped`; undefined if there is no bound. */
   readonly slope: (() => GraphNode) | undefined
 }
 
 /**
- * c · tanh(x / c), which keeps `x` between −c and c; `x` itself where no cap is given.
+ * c · tanh(x / c), which keeps `x` between −c and c; `x` itself if no cap is given.
  *
  * @param cap c > 0
  */

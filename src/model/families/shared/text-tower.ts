@@ -2,15 +2,15 @@ import { z } from 'zod'
 import { refuseTowerKeys } from './config-keys.ts'
 import { count, readConfig, tokenId } from './config-reader.ts'
 
-/** Models for images and text whose text model is read, by their `model_type`. */
+/** Supported image-and-text models by `model_type`; only their text model is read. */
 export const TOWERS = {
   gemma3: { class: 'Gemma3ForConditionalGeneration', textType: 'gemma3_text' },
   mistral3: { class: 'Mistral3ForConditionalGeneration', textType: 'mistral' }
 } as const
-/** `model_type` of a model whose text model is read. */
+/** `model_type` of a multimodal model whose text model is read. */
 export type TowerType = keyof typeof TOWERS
 
-/** What the names of a text model's parameters begin with inside the larger model. */
+/** Prefix of the text model's parameter names inside the multimodal model. */
 export const TOWER_PREFIX = 'model.language_model.'
 
 const towerSchema = z.looseObject({
@@ -25,7 +25,7 @@ const towerSchema = z.looseObject({
   eos_token_id: tokenId
 })
 
-/** About images and sound, which a text does not have, and about the tokens that stand for them. */
+/** Keys about images and sound, and about the tokens that represent them. */
 const OTHER_PARTS = [
   ...['vision_config', 'audio_config', 'image_token_index', 'image_token_id', 'video_token_id'],
   ...['boi_token_index', 'eoi_token_index', 'boi_token_id', 'eoi_token_id', 'mm_tokens_per_image'],
@@ -33,16 +33,16 @@ const OTHER_PARTS = [
   ...['multimodal_projector_bias', 'spatial_merge_size', 'image_seq_length']
 ]
 
-/** The text model of a larger one, as a config.json of its own. */
+/** The text model of a multimodal model, as a separate config.json. */
 export interface TextTower {
   readonly tower: TowerType
   readonly json: Readonly<Record<string, unknown>>
 }
 
 /**
- * The text model that a config.json of a model for images and text describes; undefined for other models.
+ * The text model described by the config.json of an image-and-text model; undefined for other models.
  *
- * @throws {UnsupportedModelError} naming a key of the larger model that is malformed or not read
+ * @throws {UnsupportedModelError} naming a key of the multimodal model that is malformed or not supported
  */
 export function textTowerOf(json: unknown, modelType: string): TextTower | undefined {
   if (!isTower(modelType)) return undefined
@@ -58,7 +58,7 @@ export function textTowerOf(json: unknown, modelType: string): TextTower | undef
       ...fallback('eos_token_id'),
       ...text,
       model_type: text.model_type ?? textType,
-      // Of the larger model, which ties unless either says otherwise.
+      // The multimodal model ties them unless either config says otherwise.
       tie_word_embeddings: raw.tie_word_embeddings ?? text.tie_word_embeddings ?? true
     }
   }
@@ -76,7 +76,7 @@ export function towerJson(tower: TowerType, text: Record<string, unknown>): Reco
   }
 }
 
-/** Whether a tensor of that name belongs to a part for images or sound. */
+/** Whether the named tensor belongs to a part for images or sound. */
 export function isOfOtherTower(name: string): boolean {
   return OTHER_TOWER.test(name)
 }

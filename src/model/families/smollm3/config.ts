@@ -33,7 +33,7 @@ const configSchema = z.looseObject({
 })
 type RawConfig = z.output<typeof configSchema>
 
-/** What transformers assumes where config.json says nothing. */
+/** Defaults of transformers for keys that config.json omits. */
 const DEFAULTS = {
   num_key_value_heads: 4,
   max_position_embeddings: 32_768,

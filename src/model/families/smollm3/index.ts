@@ -4,7 +4,7 @@ import { parseSmolLm3Config, type SmolLm3Config, smolLm3ConfigJson } from './con
 export { parseSmolLm3Config, type SmolLm3Config, smolLm3ConfigJson } from './config.ts'
 
 /**
- * SmolLM3: Llama, of which some layers do not rotate positions.
+ * SmolLM3: Llama with some layers that do not rotate positions.
  *
  * @example
  * ```ts

@@ -14,7 +14,7 @@ import type { Norm } from './norm.ts'
 import { layerName } from './parameters.ts'
 import { createRotations, queryGrowth } from './rotations.ts'
 
-/** What the attention of all layers is made of. */
+/** Parts of the attention of all layers. */
 export interface AttentionParts {
   readonly config: DecoderConfig
   readonly names: DecoderNames
@@ -26,8 +26,9 @@ export interface AttentionParts {
 }
 
 /**
- * Attention with rotated queries and keys, as a function of a layer's input [rows, hiddenSize] and the layer's index; its
- * result is of the same shape.
+ * Attention with rotated queries and keys, as a function of a layer's input [rows, hiddenSize] and the layer's index.
+ * The
+ * result has the shape of the input.
  */
 export function createAttention(parts: AttentionParts): (x: GraphNode, index: number) => GraphNode {
   const { config, names, model, norm, builder, batch, length } = parts

@@ -13,8 +13,9 @@ import type { ModelNodes } from '../model-nodes.ts'
 import { CONVOLUTION_NAMES, type DecoderConfig } from './config.ts'
 
 /**
- * A gated short convolution (LFM2): of [b, c, u] = input(x), output(c ∘ conv(b ∘ u)), where conv sums each channel of the
- * last `width` tokens with weights of its own.
+ * A gated short convolution (LFM2): output(c ∘ conv(b ∘ u)) with [b, c, u] = input(x), where conv is a weighted sum of
+ * the
+ * last `width` tokens in each channel.
  *
  * @param x [batch · length, hiddenSize]
  * @param layer name of the layer

@@ -11,7 +11,7 @@ import {
   OUTPUT_HEAD
 } from './parameters.ts'
 
-/** A family of decoders: how its config.json is read and written, and its names. */
+/** A family of decoders: how its config.json is read and written, and its parameter names. */
 export interface DecoderDescription<Config extends DecoderConfig>
   extends Pick<ModelFamily<Config>, 'name' | 'modelTypes' | 'parseConfig' | 'configJson'> {
   names(config: Config): DecoderNames
@@ -20,17 +20,17 @@ export interface DecoderDescription<Config extends DecoderConfig>
 }
 
 const ROTARY_BUFFERS: IdleTensors = {
-  reason: 'computed from config.json, as transformers does since it stopped saving them',
+  reason: 'computed from config.json; transformers no longer saves them',
   isIdle: (name) => /(?:^|\.)rotary_emb\.(?:inv_freq|cos_cached|sin_cached)$/.test(name)
 }
 
-/** Other parts of a model for more than text, whose names lie outside the text model's. */
+/** Tensors of the other parts of a multimodal model, whose names are outside the text model's. */
 const OTHER_TOWERS: IdleTensors = {
-  reason: 'reads images or sound, which texts do not have',
+  reason: 'processes images or sound, which are not part of a text',
   isIdle: isOfOtherTower
 }
 
-/** The family that a description makes of the shared decoder. */
+/** Creates a family of the shared decoder from a description. */
 export function decoderFamily<Config extends DecoderConfig>(
   description: DecoderDescription<Config>
 ): ModelFamily<Config> {
@@ -58,7 +58,7 @@ export function decoderFamily<Config extends DecoderConfig>(
   }
 }
 
-/** Fresh norms multiply by 1: where an offset of 1 is added to their weights, these are 0. */
+/** Initial norms multiply by 1, so their weights are 0 if an offset of 1 is added to them. */
 function roleOf(parameter: string, names: DecoderNames, isOffset: boolean) {
   if (/norm\.weight$/.test(parameter)) return isOffset ? 'bias' : 'norm'
   if (parameter.endsWith('.bias')) return 'bias'

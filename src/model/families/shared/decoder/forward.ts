@@ -24,7 +24,7 @@ export function decoderHidden(
   const norm = createNorm(config, model)
   const attention = createAttention({ config, names, model, norm, builder: inputIds.builder, batch, length })
 
-  /** x + the branch, normalised before and behind it as the family does. */
+  /** x plus the branch, with the family's norms before and after it. */
   const branch = (
     x: GraphNode,
     name: string,

@@ -1,6 +1,7 @@
 /**
- * The decoder that most families are: rotary attention and a gated feed-forward network in a residual stream. A family is
- * a description of it: which values its config.json gives, and what its parameters are called.
+ * The decoder that most families share: rotary attention and a gated feed-forward network in a residual stream. A
+ * family
+ * describes it by the values in its config.json and the names of its parameters.
  *
  * @example
  * ```ts

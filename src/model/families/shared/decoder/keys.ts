@@ -7,7 +7,7 @@ import type { DecoderConfig } from './config.ts'
 
 const scale = z.number().positive()
 
-/** Keys of config.json that all decoders have; each may be left to the family's default. */
+/** Keys of config.json that all decoders have; each may be omitted if the family has a default. */
 export const decoderKeys = {
   model_type: z.string(),
   vocab_size: count.nullish(),
@@ -26,21 +26,21 @@ export const decoderKeys = {
 const decoderSchema = z.looseObject(decoderKeys)
 type DecoderKeys = z.output<typeof decoderSchema>
 
-/** What transformers assumes where config.json says nothing; a size without a default has to be there. */
+/** Defaults of transformers for keys that config.json omits; a size without a default is required. */
 export interface DecoderDefaults {
   readonly vocab_size?: number
   readonly hidden_size?: number
   readonly intermediate_size?: number
   readonly num_hidden_layers?: number
   readonly num_attention_heads?: number
-  /** As many as heads if absent. */
+  /** Equal to the number of heads if absent. */
   readonly num_key_value_heads?: number
   readonly max_position_embeddings: number
   readonly rms_norm_eps: number
   readonly tie_word_embeddings: boolean
 }
 
-/** What is read in the same way in all families. */
+/** The values that all families read in the same way. */
 export type DecoderBase = Pick<
   DecoderConfig,
   | 'vocabularySize'
@@ -58,10 +58,10 @@ export type DecoderBase = Pick<
 >
 
 /**
- * Sizes, tokens and the like.
+ * Reads sizes, special tokens and similar values.
  *
- * @param headSize that the file names or the family fixes; hidden size by heads if absent
- * @throws {UnsupportedModelError} naming the key that is missing or does not fit another
+ * @param headSize given by the file or fixed by the family; hidden size divided by heads if absent
+ * @throws {UnsupportedModelError} naming the key that is missing or inconsistent with another
  */
 export function readDecoderBase(
   raw: DecoderKeys,
@@ -70,7 +70,7 @@ export function readDecoderBase(
 ): DecoderBase {
   const size = (key: keyof DecoderDefaults & keyof DecoderKeys): number => {
     const value = raw[key] ?? defaults[key]
-    return typeof value === 'number' ? value : refuseKey(key, value ?? null, 'a whole number above 0')
+    return typeof value === 'number' ? value : refuseKey(key, value ?? null, 'a positive integer')
   }
   const heads = size('num_attention_heads')
   const given = raw.num_key_value_heads === undefined ? defaults.num_key_value_heads : raw.num_key_value_heads
@@ -78,7 +78,7 @@ export function readDecoderBase(
   if (heads % keyValueHeads !== 0)
     refuseKey('num_key_value_heads', keyValueHeads, `a divisor of num_attention_heads ${heads}`)
   const ofHead = headSize ?? size('hidden_size') / heads
-  if (ofHead % 2 !== 0) refuseKey('head_dim', ofHead, 'an even whole number')
+  if (ofHead % 2 !== 0) refuseKey('head_dim', ofHead, 'an even integer')
   const bosId = firstId(raw.bos_token_id)
   const eosId = firstId(raw.eos_token_id)
   return {
@@ -97,7 +97,7 @@ export function readDecoderBase(
   }
 }
 
-/** The part of a config that says how positions are rotated, the same in all layers. */
+/** The rotation settings of a config, for all layers. */
 export function readDecoderRope(
   raw: DecoderKeys,
   { maxPositions, headSize }: DecoderBase,
@@ -106,7 +106,7 @@ export function readDecoderRope(
   return ropePart(readRope(raw, { ...reading, maxPositions, headSize }))
 }
 
-/** A rotation as a part of a config. */
+/** Converts a rotation to its config values. */
 export function ropePart({
   theta,
   scaling,
@@ -119,16 +119,16 @@ export function ropePart({
   }
 }
 
-/** What a family says of keys that it does not read. */
+/** What a family declares about keys that it does not read. */
 export interface OtherKeys {
-  /** Keys of which transformers' code of the model_type reads none. */
+  /** Keys that transformers does not read for this model_type. */
   readonly ignored?: readonly string[]
   readonly refused?: FamilyKeys['refused']
   readonly ownCode?: FamilyKeys['ownCode']
 }
 
 /**
- * Refuses keys that the family does not read.
+ * Rejects keys that the family does not read.
  *
  * @throws {UnsupportedModelError} naming every such key
  */
@@ -146,7 +146,7 @@ export function refuseOtherKeys(
   })
 }
 
-/** @throws {UnsupportedModelError} for an activation that is none of `known` */
+/** @throws {UnsupportedModelError} if the activation is not one of `known` */
 export function readActivation(
   key: string,
   value: string | null | undefined,
@@ -155,7 +155,7 @@ export function readActivation(
   if (value != null && !known.includes(value)) refuseKey(key, value, known.join(', '))
 }
 
-/** The rotation of some of the layers as a part of a config. */
+/** Converts the rotation of some layers to its config values. */
 export function localPart({ theta, scaling }: ReadRope): Rope {
   return { theta, ...(scaling && { scaling }) }
 }
@@ -172,16 +172,16 @@ export function ropeByLayerJson(
   return { [FULL]: written({ theta: ropeTheta, scaling: ropeScaling }), [SLIDING]: written(local) }
 }
 
-/** Kinds of layers in config.json. */
+/** Layer types in config.json. */
 export const FULL = 'full_attention'
 export const SLIDING = 'sliding_attention'
 
 /**
- * Which layers have windows.
+ * Whether each layer has a window.
  *
- * @param types of the file
- * @param otherwise whether layer `index` slides where the file does not say
- * @throws {UnsupportedModelError} for another kind, or another number of layers
+ * @param types from the file
+ * @param otherwise whether layer `index` has a window if the file does not say
+ * @throws {UnsupportedModelError} for an unknown layer type, or a wrong number of layers
  */
 export function slidingLayers(
   types: readonly string[] | null | undefined,
@@ -195,7 +195,7 @@ export function slidingLayers(
   return types.map((type) => type === SLIDING)
 }
 
-/** The window of every layer; undefined where none is narrower than the longest text. */
+/** The window of every layer; undefined if none is narrower than the maximum length. */
 export function layerWindows(
   slides: readonly boolean[],
   window: number | null | undefined,
@@ -205,7 +205,7 @@ export function layerWindows(
   return slides.map((isSliding) => (isSliding ? window : null))
 }
 
-/** The keys of config.json that give `readDecoderBase` and `readDecoderRope` back. */
+/** The keys of config.json that `readDecoderBase` and `readDecoderRope` read back. */
 export function decoderBaseJson(config: DecoderConfig): Record<string, unknown> {
   return {
     hidden_size: config.hiddenSize,

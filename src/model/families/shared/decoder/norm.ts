@@ -2,7 +2,7 @@ import { add, type GraphNode, rootMeanSquareNorm } from '../../../graph/index.ts
 import type { ModelNodes } from '../model-nodes.ts'
 import type { DecoderConfig } from './config.ts'
 
-/** RMSNorm over the last axis, with the weight of that module. */
+/** RMSNorm over the last axis, with the weight of the named module. */
 export type Norm = (x: GraphNode, module: string) => GraphNode
 
 /** The norm of a model: y = (offset + w) ∘ x / √(mean(x²) + ε). */

@@ -4,7 +4,7 @@ import { CONVOLUTION_NAMES, type DecoderConfig, type DecoderNames } from './conf
 
 export const OUTPUT_HEAD = 'lm_head.weight'
 
-/** What the names of all parameters but the head's begin with. */
+/** Prefix of the names of all parameters except the head's. */
 export function decoderPrefix({ tower }: DecoderConfig): string {
   return tower === undefined ? 'model.' : TOWER_PREFIX
 }
@@ -14,7 +14,7 @@ export function embeddingName(config: DecoderConfig): string {
   return `${decoderPrefix(config)}embed_tokens.weight`
 }
 
-/** Name of layer `index`, to which the names of its modules are appended. */
+/** Name of layer `index`, the prefix of its modules' names. */
 export function layerName(config: DecoderConfig, index: number): string {
   return `${decoderPrefix(config)}layers.${index}`
 }
@@ -76,7 +76,7 @@ export function decoderParameterShapes(
   return shapes
 }
 
-/** What a layer's attention or convolution has beside its linear modules. */
+/** Parameters of a layer's attention or convolution other than its linear modules. */
 function insideShapes(
   { convolution, queryKeyNorm, headSize, heads, keyValueHeads, hiddenSize }: DecoderConfig,
   names: DecoderNames,

@@ -16,7 +16,7 @@ type Rotation = (x: GraphNode, headCount: number) => GraphNode
 /**
  * How each layer rotates queries and keys [batch, length, heads · headSize] by their positions.
  *
- * @param length of a row, whose positions are 0, 1, 2 … unless others are given
+ * @param length of a row; positions are 0, 1, 2 … by default
  */
 export function createRotations(
   config: DecoderConfig,
@@ -43,7 +43,7 @@ export function createRotations(
   }
 }
 
-/** Rotates the first `size` elements of every head, and leaves the others. */
+/** Rotates the first `size` elements of every head and leaves the others unchanged. */
 function rotatedPart(
   x: GraphNode,
   cosines: GraphNode,
@@ -61,8 +61,9 @@ function rotatedPart(
 }
 
 /**
- * The factor on the queries of each position, [length, 1] or [batch, length, 1]; undefined where it is 1. Other than
- * rotations it depends on the positions themselves, which start over with every packed document.
+ * The factor on the queries of each position, [length, 1] or [batch, length, 1]; undefined if it is 1. Unlike
+ * rotations, it
+ * depends on absolute positions, which restart with every packed document.
  */
 export function queryGrowth(
   { queryGrowth: growth }: DecoderConfig,

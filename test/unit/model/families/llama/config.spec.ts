@@ -117,7 +117,7 @@ describe('Llama config', () => {
     assert.equal(nested(half), 700)
     assert.throws(
       () => nested({ ...half, rope_theta: 900 }),
-      /rope_parameters: .*the same for all kinds of layers/
+      /rope_parameters: .*the same for all layer types/
     )
     assert.throws(
       () => parseLlamaConfig({ ...bare, rope_parameters: { full_attention: half, factor: 2 } }),
@@ -147,7 +147,7 @@ describe('Llama config', () => {
       ],
       [
         { rope_scaling: { type: 'linear', factor: 2 }, rope_parameters: { rope_theta: 700 } },
-        /rope_scaling: .*the same in both/
+        /rope_scaling: .*equal values in both/
       ],
       [{ rope_parameters: { partial_rotary_factor: 0.5 } }, /partial_rotary_factor: 0.5/],
       [{ ...QWEN2, layer_types: ['full_attention', 'linear_attention'] }, /layer_types: "linear_attention"/],
@@ -157,9 +157,12 @@ describe('Llama config', () => {
         /layer_types: "sliding_attention".*use_sliding_window/
       ],
       [{ logits_scaling: 8 }, /logits_scaling: 8/],
-      [{ is_causal: false }, /is_causal: false means attention in both directions/],
+      [{ is_causal: false }, /is_causal: false means bidirectional attention/],
       [{ new_feature: 'deep' }, /new_feature: "deep" is a key that Loam does not know/],
-      [{ architectures: ['LlamaForSequenceClassification'] }, /architectures: .*predicts the next token/],
+      [
+        { architectures: ['LlamaForSequenceClassification'] },
+        /architectures: .*does not predict the next token/
+      ],
       [
         { auto_map: { AutoModelForCausalLM: 'mine.Mine' } },
         /auto_map.AutoModelForCausalLM.*trust_remote_code/
