@@ -67,10 +67,7 @@ describe('what servers of completions tell of a position', () => {
       ],
       /add up to/
     ],
-    'fewer tokens than it was asked for': [
-      [{ id: 1, logProbability: -1 }],
-      /1 most likely tokens, but 2/
-    ],
+    'fewer tokens than it was asked for': [[{ id: 1, logProbability: -1 }], /1 most likely tokens, but 2/],
     'a token twice': [
       [
         { id: 1, logProbability: -2 },
