@@ -55,7 +55,7 @@ function collusion(
 }
 
 for (const members of [7, 10])
-  describe(`the most members that may be faulty of ${members}, together`, function () {
+  describe(`as many colluding members as ${members} tolerate`, function () {
     this.timeout(300_000)
     const holds = (scenario: Scenario) => {
       const { failure, rounds } = runScenario(scenario)
@@ -64,12 +64,12 @@ for (const members of [7, 10])
     }
 
     for (const [name, behaviours] of Object.entries(COLLUSIONS))
-      it(`neither part the honest nor stop them: ${name}`, () => {
+      it(`neither split nor stall the honest members: ${name}`, () => {
         for (const seed of [1, 2]) holds(collusion(members, seed, {}, behaviours))
       })
 
     for (const acts of PLOTS)
-      it(`neither part the honest nor stop them: ${acts.join(', ')}`, () => {
+      it(`neither split nor stall the honest members: ${acts.join(', ')}`, () => {
         for (const afterwards of ['silent', 'loyal'] satisfies Script['afterwards'][]) {
           const weather = [{ ...CALM, script: { acts, afterwards, draw: members } }]
           holds(collusion(members, 3, { weather }, ['replays']))

@@ -79,7 +79,7 @@ function contexts(network: Network, history: readonly Uint8Array[]): RoundContex
 const isMember = ({ members }: RoundContext, peer: Uint8Array) =>
   members.some((member) => equalBytes(member.peer, peer))
 
-describe('a gap over which every member changed', function () {
+describe('a gap in which every member is replaced', function () {
   this.timeout(60_000)
   let network: Network
   let history: Uint8Array[]
@@ -91,13 +91,13 @@ describe('a gap over which every member changed', function () {
     judged = contexts(network, history)
   })
 
-  it('is one: no member of the first round is in the last', () => {
+  it('really replaces every member between the first and the last round', () => {
     const last = judged[BACK_IN]!
     for (const { peer } of network.genesis.members) assert(!isMember(last, peer))
     for (const person of LATER) assert(isMember(last, network.copies[person]!.peer))
   })
 
-  it('is replayed by a peer that was away from the first round on; it is admitted, and is in a later cut', () => {
+  it('is replayed by a peer that was offline from the first round on, which is admitted and is in a later cut', () => {
     const { peer, sealed } = network.copies[AWAY]!
     assert(isMember(judged[ROUNDS]!, peer))
     const { cut } = decodeSealedRound(
@@ -108,7 +108,7 @@ describe('a gap over which every member changed', function () {
     assert(cut.entries.some(({ author }) => equalBytes(author, peer)))
   })
 
-  it('is replayed in another order of events, too', () => {
+  it('is also replayed with events in another order', () => {
     run(gap(2), [...LATER, AWAY])
   })
 
@@ -139,12 +139,12 @@ describe('a gap over which every member changed', function () {
       assert.deepEqual(state.context.modelDigest, judged[ROUNDS]!.modelDigest)
     })
 
-  it('is refused round by round where a helper leaves one out, or gives one of another round', () => {
+  it('is refused when a provider leaves a round out, or sends another one in its place', () => {
     for (const told of [history.slice(1), [history[0]!, history[2]!], [history[0]!, history[0]!]])
       assert.throws(() => contexts(network, told), { name: 'MalformedError' })
   })
 
-  it('is believed from an invite only with its seal: what the founders sign after they left is found out, and the next is asked', async () => {
+  it('is trusted from an invite only if it contains that seal: a forgery by departed founders is detected, and the next provider is asked', async () => {
     // The same keys and charter, but no member ever joined or left.
     const forged = historyOf(
       run({ ...gap(1), joiners: 0, changes: [], absences: [] }, FOUNDERS),

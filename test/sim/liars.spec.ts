@@ -30,7 +30,7 @@ function roundMs(behaviour?: Behaviour): number {
   return total / SEEDS.length / (ROUNDS - LEARNED)
 }
 
-describe('a faulty member, however it departs from the protocol', function () {
+describe('a faulty member, whatever its behaviour', function () {
   this.timeout(120_000)
   const honestMs = roundMs()
 

@@ -12,7 +12,7 @@ const COMMITTED_EARLY = [3419, 3509, 4217]
 /** A member whose own precommit timer was short left every view before the one whose timer was long had come to it. */
 const UNLIKE_DEADLINES = 5721
 
-describe('the time that a round is given', () => {
+describe('the time allowed for a round', () => {
   it('is enough when members have measured different delays', () => {
     const { failure, highestView } = runSeed(UNLIKE_DEADLINES)
     assert.equal(failure, undefined)
@@ -20,14 +20,14 @@ describe('the time that a round is given', () => {
   })
 
   for (const seed of COMMITTED_EARLY)
-    it(`is enough when a member had committed before the round healed (seed ${seed})`, () => {
+    it(`is enough when a member committed before the network healed (seed ${seed})`, () => {
       const { failure, strain } = runSeed(seed)
       assert.equal(failure, undefined)
       assert(strain <= 1, `${strain}`)
     })
 
   for (const mutant of STALLING) {
-    it(`is not enough for ${mutant}, and enough without it`, async () => {
+    it(`is not enough with ${mutant}, and enough without it`, async () => {
       const broken = await loadSubject(mutant)
       for (let { seed } = MUTANTS[mutant]!; seed <= 12; seed++) {
         const scenario = situations[mutant]!(seed)

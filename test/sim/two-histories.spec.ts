@@ -31,7 +31,7 @@ function twoHistories(seed: number): Scenario {
 
 describe('more than f faulty members', () => {
   for (let seed = 1; seed <= 6; seed++) {
-    it(`seed ${seed}: make two histories, and the audit names them and no honest member`, () => {
+    it(`seed ${seed}: produce two histories, and the audit names them and no honest member`, () => {
       const network = new Network(twoHistories(seed))
       const { violations } = network.run()
       assert.ok(

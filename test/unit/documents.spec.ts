@@ -19,11 +19,11 @@ describe('the documents', function () {
       .map(faultText)
   }
 
-  it('say nothing that the tree does not bear out', () => {
+  it('agree with the tree', () => {
     assert.deepEqual(findFaults(documents, house).map(faultText), [])
   })
 
-  it('are all of them read', () => {
+  it('are all checked', () => {
     const paths = documents.map(({ path }) => path)
     for (const path of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/spec/rules.md'])
       assert(paths.includes(path), path)
@@ -96,7 +96,7 @@ describe('the documents', function () {
   ]
 
   for (const [kind, wrong, what, right] of planted)
-    it(`would be caught with ${kind} that is wrong`, () => {
+    it(`fail the check with ${kind} that is wrong`, () => {
       const found = faultsIn(wrong)
       assert(
         found.some((fault) => what.test(fault)),
@@ -105,27 +105,27 @@ describe('the documents', function () {
       assert.deepEqual(faultsIn(right), [])
     })
 
-  it('would be caught with a table of settings that is out of date', () => {
+  it('fail the check with an outdated table of settings', () => {
     const path = 'docs/configuration.md'
     const { text } = documents.find((document) => document.path === path)!
     assert.deepEqual(faultsIn(text, path), [])
     assert.notDeepEqual(faultsIn(text.replace('| 8 |', '| 9 |'), path), [])
   })
 
-  it("would be caught with a file of a peer's home that is not listed", () => {
+  it("fail the check with a file of a peer's home that is not listed", () => {
     const path = 'docs/architecture.md'
     const { text } = documents.find((document) => document.path === path)!
     assert.match(faultsIn(text.replaceAll('`votes.wal`', ''), path).join('\n'), /lacks votes\.wal/)
   })
 
-  it('would be caught with a script or a command that none of them shows', () => {
+  it('fail the check with an undocumented script or command', () => {
     const more = { ...house, scripts: { ...house.scripts, dance: 'node dance.js' } }
     assert.match(findFaults(documents, more).map(faultText).join(), /npm run dance is not shown/)
     const fewer = documents.map(({ path, text }) => readDocument(path, text.replaceAll('loam doctor', 'it')))
     assert.match(findFaults(fewer, house).map(faultText).join(), /no document shows loam doctor/)
   })
 
-  it('name the line', () => {
+  it('are reported by line', () => {
     assert.match(faultsIn('one\n\ntwo `src/nowhere.ts` three').join(), /^docs\/planted\.md:3: /)
   })
 })

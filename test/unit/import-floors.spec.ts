@@ -106,15 +106,15 @@ function foldersOf(room: string): string[] {
     .filter((folder, index, all) => folder.startsWith(room) && all.indexOf(folder) === index)
 }
 
-describe('the floors of the house', () => {
-  it('hold every file that ships', () => {
+describe('the layers of the source tree', () => {
+  it('contain every file that ships', () => {
     assert.deepEqual(
       [...imports.keys()].filter((file) => floorOf(file) < 0),
       []
     )
   })
 
-  it('are imported downwards only', () => {
+  it('import downwards only', () => {
     const upwards = [...imports].flatMap(([file, targets]) =>
       targets
         .filter((target) => roomOf(target) !== roomOf(file) && floorOf(target) >= floorOf(file))
@@ -130,7 +130,7 @@ describe('the floors of the house', () => {
     assert.deepEqual(outside, [])
   })
 
-  it('have no file that imports the index of a folder that it stands in', () => {
+  it('have no file that imports the index of its own folder', () => {
     const own = [...imports].flatMap(([file, targets]) =>
       targets
         .filter((target) => target.endsWith('/index.ts') && file.startsWith(`${dirname(target)}/`))
@@ -140,7 +140,7 @@ describe('the floors of the house', () => {
   })
 
   for (const room of ROOMS_WITHOUT_RINGS)
-    it(`${room} has no ring between its folders`, () => {
+    it(`have no import cycle between the folders of ${room}`, () => {
       const rings = foldersOf(room).flatMap((folder) => {
         const ring = ringIn(folder)
         return ring === undefined ? [] : [`${folder}: ${ring.join(', ')}`]

@@ -12,7 +12,7 @@ const EVERYBODY = [0, 1, 2, 3]
 const ON_SMALL_DISK = 3
 
 /** One network for every fault: each leaves it as it found it, with four members that agree and go on. */
-describe('a network of four whose members fail', function () {
+describe('a network of four with failing members', function () {
   this.timeout(240_000)
   let network: PeerNetwork
   let disk: SmallDisk | undefined

@@ -31,7 +31,7 @@ async function turnLabelsRound(path: string): Promise<void> {
   await writeFile(path, usable.map((record) => `${JSON.stringify(record)}\n`).join(''))
 }
 
-describe('a new charter, and one member that trains with labels turned round', function () {
+describe('a new charter, and a member that trains with flipped labels', function () {
   this.timeout(180_000)
   let network: PeerNetwork
 
@@ -52,7 +52,7 @@ describe('a new charter, and one member that trains with labels turned round', f
   })
   after(() => network.end())
 
-  it('leaves its shards out of the cut, stacks the others, and goes on', async () => {
+  it('leaves the shards of that member out of the cut, and stacks the others', async () => {
     const { peerId } = network.prepared.peers[POISONED]!
     const refusing = (round: number): number[] =>
       HONEST.filter((index) =>

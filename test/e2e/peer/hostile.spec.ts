@@ -117,20 +117,21 @@ describe('a hostile member among four', function () {
     assert(agree(network.watches))
   }
 
-  it('gets no shard in that is not finite', () => attackWith('not finite', () => isLogged(/NaN or infinity/)))
+  it('gets no shard with non-finite values accepted', () =>
+    attackWith('not finite', () => isLogged(/NaN or infinity/)))
 
-  it('gets no shard in whose factors cancel', () =>
+  it('gets no shard whose factors cancel accepted', () =>
     attackWith('cancels', () => isLogged(/proj: the factors cancel or are too large/)))
 
-  it('gets no shard in whose factors overflow', () =>
+  it('gets no shard whose factors overflow accepted', () =>
     attackWith('overflows', () => isLogged(/proj: an element of the factors is as large as/)))
 
-  it('gets no shard in whose blocks are shorter than it says, and is not asked again and again', () =>
+  it('gets no shard with truncated blocks accepted, and is not asked for it over and over', () =>
     attackWith('too short', () => isLogged(/fetching a manifest is abandoned/)))
 
-  it('holds nobody up with blocks that it never serves', () => attackWith('never served'))
+  it('delays nobody with blocks that it never serves', () => attackWith('never served'))
 
-  it('does not keep the honest from stacking all that they trained', async () => {
+  it('cannot keep honest members from stacking all their shards', async () => {
     const { peerId } = network.prepared.peers[3]!
     const isWhole = (index: number) =>
       network.watches[index]!.sealed.some(
@@ -139,7 +140,7 @@ describe('a hostile member among four', function () {
     await network.until(() => HONEST.every(isWhole))
   })
 
-  it('is shut out by each of them once it lies and floods, and the rounds go on', async () => {
+  it('is banned by every honest member once it lies and floods, and the rounds continue', async () => {
     const begun = Math.max(...HONEST.map((index) => network.lastSealed(index)))
     const context = await hostile.context()
     hostile.lies = true
@@ -159,7 +160,7 @@ describe('a hostile member among four', function () {
     }
   })
 
-  it('is noticed, and neither fills memory nor ends a process', async () => {
+  it('is logged, and neither exhausts memory nor crashes a process', async () => {
     assert(await isLogged(/a message was rejected/))
     for (const index of HONEST) {
       assert.doesNotMatch(

@@ -83,7 +83,7 @@ async function assertFetched(
   assert(Number(received) <= 1.05 * bytes, `${received} bytes came for ${bytes}`)
 }
 
-describe('a peer that joins a running network by an invite', function () {
+describe('a peer that joins a running network with an invite', function () {
   this.timeout(240_000)
   let network: PeerNetwork
   let newcomer: number
@@ -113,7 +113,7 @@ describe('a peer that joins a running network by an invite', function () {
     await rm(base, { recursive: true, force: true })
   })
 
-  it('is let in by a quorum, gets the base model, catches up through the seal that it was told, and is in a later cut', async () => {
+  it('is admitted by a quorum, gets the base model, catches up through the seal in its invite, and is in a later cut', async () => {
     const { folder, prepared } = network
     await network.untilSealed(2, 0)
     path = join(folder, 'weather.invite')
@@ -160,7 +160,7 @@ describe('a peer that joins a running network by an invite', function () {
     assert.equal((verified.members as string[]).length, 5)
   })
 
-  it('is away for longer than shards are kept, and comes back by a checkpoint', async () => {
+  it('is offline for longer than shards are retained, and returns via a checkpoint', async () => {
     const { peerId, home } = network.prepared.peers[newcomer]!
     assert.equal(await network.stop(newcomer), 0)
     const last = network.lastSealed(newcomer)
@@ -176,7 +176,7 @@ describe('a peer that joins a running network by an invite', function () {
     assert(agree(network.watches))
   })
 
-  it('refuses the history where the invite names another seal', async () => {
+  it('refuses the history when the invite names another seal', async () => {
     const { home } = network.prepared.peers[0]!
     const { code, stdout } = await loam('verify', home.folder, '--trust', `1:${'0'.repeat(64)}`)
     assert.equal(code, 1)

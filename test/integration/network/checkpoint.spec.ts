@@ -83,7 +83,7 @@ describe('a checkpoint of the merged modules', function () {
     await rm(folder, { recursive: true, force: true })
   })
 
-  it('comes from several members, block by block, and is served from then on', async () => {
+  it('is fetched from several members block by block, and served from then on', async () => {
     await member('one', (bytes) => bytes.fill(0, 0, 100))
     await member('two', (bytes) => bytes.fill(0, bytes.length - 100))
     await fetch()
@@ -95,7 +95,7 @@ describe('a checkpoint of the merged modules', function () {
     await until(() => other.providersOf(Buffer.from(digest).toString('hex')).length === 1)
   })
 
-  it('is told to be nowhere where nobody has it, and what came before is not lost', async () => {
+  it('is reported as unavailable when nobody has it, and keeps what was fetched before', async () => {
     await member('damaged', (bytes) => bytes.fill(0, bytes.length - 100))
     const stopping = new AbortController()
     const fetching = fetch(undefined, stopping.signal)
@@ -122,7 +122,7 @@ describe('a checkpoint of the merged modules', function () {
     assert(received < MODEL.length, `${received}`)
   })
 
-  it('is fetched once where training and building need it, also when the first of them is stopped', async () => {
+  it('is fetched once when training and building both need it, even if the first of them is aborted', async () => {
     await member('one')
     const stopping = new AbortController()
     const [first, second, third] = [fetch(undefined, stopping.signal), fetch(), fetch()]
@@ -134,7 +134,7 @@ describe('a checkpoint of the merged modules', function () {
     assert(received <= MODEL.length + 4 * 32, `${received}`)
   })
 
-  it('is had already where its file is there', async () => {
+  it('is not fetched when its file exists', async () => {
     await mkdir(dirname(target()), { recursive: true })
     await writeFile(target(), MODEL)
     digest = blockListDigest((await readBlockList(target())).list)

@@ -48,7 +48,7 @@ describe('a copied identity', function () {
     return { host, handshakes, copies, alone }
   }
 
-  it('is found by every member, and by both copies: exactly one of them stops', async () => {
+  it('is detected by every member and by both copies: exactly one of them stops', async () => {
     const others = [await person(1), await person(2)]
     const first = await person(7, others)
     await until(() => first.alone.length >= 2)
@@ -66,7 +66,7 @@ describe('a copied identity', function () {
     assert.deepEqual(second.alone, [], 'nobody has told the second that it is alone')
   })
 
-  it('is not what a peer is that was started anew while its old connections linger', async () => {
+  it('is not detected when a peer restarts while its old connections linger', async () => {
     const others = [await person(1), await person(2)]
     const before = await person(7, others)
     await until(() => before.alone.length >= 2)

@@ -17,7 +17,7 @@ describe('the hash table of a consortium', function () {
   this.timeout(30_000)
   afterEach(stopHosts)
 
-  it('answers searches for peers, and keeps no record that a member puts into it', async () => {
+  it('answers peer lookups, and stores no record that a member puts into it', async () => {
     const host = await startHost({ reach: { dht: true } })
     const member = await startHost({ reach: { dht: true }, bootstrap: [host] })
     await until(() => member.peers().length === 1)

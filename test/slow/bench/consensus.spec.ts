@@ -23,7 +23,7 @@ describe('npm run bench -- consensus', () => {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('counts simulated members and real daemons, and writes what it found', async function () {
+  it('measures simulated members and real daemons, and writes its results', async function () {
     this.timeout(240_000)
     const { code, stdout, stderr } = await bench(
       ...['--members', '4,21,24', '--rounds', '1', '--json', '--report', folder]

@@ -42,7 +42,7 @@ function newest(
 /** Damages files of members. */
 export function damagedFiles(network: () => PeerNetwork): void {
   describe('a peer with damaged files', () => {
-    it('fetches the blocks again, rebuilds the round and agrees, where blocks of a stack are', async () => {
+    it('fetches damaged blocks of a stack again, rebuilds the round and agrees', async () => {
       const { peers } = network().prepared
       const { home } = peers[BLOCKS]!
       await network().until(() => network().watches[BLOCKS]!.sealed.some(({ cut }) => cut.length > 1))
@@ -76,7 +76,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
-    it('computes the norms of a round again, where their file is damaged', async () => {
+    it('recomputes the norms of a round from a damaged file', async () => {
       const { home } = network().prepared.peers[BLOCKS]!
       await network().kill(BLOCKS)
       // A round that was built and not sealed yet is built again.
@@ -95,7 +95,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
       assert(agree(network().watches))
     })
 
-    it('votes on, gets the sealed model again, and is in a later cut, where its model is', async () => {
+    it('votes on while its model is damaged, fetches the sealed one, and is in a later cut', async () => {
       const { home, peerId } = network().prepared.peers[MODEL]!
       const { sealed } = network().watches[MODEL]!
       const diverged = /"round":(\d+),"built":"[0-9a-f]{64}".*the build of this peer differs from the seal/

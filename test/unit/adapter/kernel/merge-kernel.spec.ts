@@ -53,7 +53,7 @@ describe('the merge kernel', () => {
     tiny: tinyFloat,
     'signed zero': zeros
   })) {
-    it(`has the bits of the reference on ${name} values, in any pieces`, () => {
+    it(`matches the reference bit for bit on ${name} values, however they are divided`, () => {
       fc.assert(
         fc.property(problem(element, 21), ({ weight, A, B, rank, columns, cut }) => {
           const expected = comparable(mergeReference(weight, B, A, rank))
@@ -85,7 +85,7 @@ describe('the merge kernel', () => {
       )
     })
 
-    it(`reads and rounds every ${dtype} there is as the scalar conversion does`, () => {
+    it(`reads and rounds every ${dtype} value as the scalar conversion does`, () => {
       const all = Uint16Array.from({ length: 65536 }, (_, bits) => bits)
       // Added to every one: nothing, halves of the last place up and down (ties), and what overflows.
       for (const added of [0, 2 ** -25, -(2 ** -25), 2 ** -12, 0.5, -1, 16, 65504, 3e38]) {
@@ -104,7 +104,7 @@ describe('the merge kernel', () => {
     })
   }
 
-  it('takes shapes beyond its blocks: many rows, wide rows, a rank above both', () => {
+  it('handles shapes beyond its blocks: many rows, wide rows, a rank above both', () => {
     const values = (length: number, seed: number) =>
       Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed + i) / (1 + (i % 7))))
     for (const [rows, columns, rank] of [

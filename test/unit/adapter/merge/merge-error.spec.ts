@@ -95,8 +95,8 @@ function exactSum(members: readonly StackMember[]): { sum: Float64Array; magnitu
 /** γ_n = n·u / (1 − n·u), the bound on n roundings in a row (Higham, lemma 3.1). */
 const gamma = (roundings: number) => (roundings * UNIT) / (1 - roundings * UNIT)
 
-describe('what the merge computes', () => {
-  it('differs from the exact sum of endorsed shards by the stated bound at most, element by element', () => {
+describe('the merge error', () => {
+  it('is within the stated bound of the exact sum of endorsed shards, element by element', () => {
     let worst = 0
     fc.assert(
       fc.property(endorsedCut, weight, (members, before) => {
@@ -119,7 +119,7 @@ describe('what the merge computes', () => {
     assert(worst > 0.05, `the worst is ${worst} of the bound`)
   })
 
-  it('differs by γ times 4·√r times the norm bound at most, as a whole', () => {
+  it('is at most γ times 4·√r times the norm bound over all elements', () => {
     fc.assert(
       fc.property(endorsedCut, (members) => {
         const stack = stackAdapters(members)
@@ -134,7 +134,7 @@ describe('what the merge computes', () => {
     )
   })
 
-  it('is far from it where factors that cancel are let in', () => {
+  it('exceeds the bound by far when cancelling factors are let through', () => {
     const pairOf = (A: number[], B: number[], rank: number): LoraPair => ({
       module: 'm',
       rank,

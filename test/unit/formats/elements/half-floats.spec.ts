@@ -15,7 +15,7 @@ const formats = [
 
 for (const { name, widen, narrow, infinity } of formats) {
   describe(name, () => {
-    it('comes back from float32 with the same bits, for all 65,536 patterns', () => {
+    it('round-trip through float32 with the same bits, for all 65,536 patterns', () => {
       for (let bits = 0; bits < 0x10000; bits++) {
         const value = widen(bits)
         if ((bits & 0x7fff) > infinity) assert(Number.isNaN(value) && Number.isNaN(widen(narrow(value))))
@@ -23,7 +23,7 @@ for (const { name, widen, narrow, infinity } of formats) {
       }
     })
 
-    it('rounds to the nearest pattern, ties to even', () => {
+    it('round to nearest, ties to even', () => {
       fc.assert(
         fc.property(finiteFloat, (value) => {
           const bits = narrow(value)
@@ -48,7 +48,7 @@ for (const { name, widen, narrow, infinity } of formats) {
   })
 }
 
-it('half floats agree with values known by hand', () => {
+it('half floats match known values', () => {
   assert.equal(float32ToFloat16(1), 0x3c00)
   assert.equal(float32ToFloat16(65504), 0x7bff)
   assert.equal(float32ToFloat16(65520), 0x7c00)

@@ -26,7 +26,7 @@ const evaluator: UpdateEvaluator = {
   async dispose() {}
 }
 
-describe('endorsements of updates by the members of a poisoned federation', () => {
+describe('endorsements in a poisoned federation', () => {
   /** The authors that four members endorse, the first of which poisons. */
   const endorsed = async (updates: readonly (LoraAdapter | undefined)[], attack: PoisonAttack) => {
     const judges = [0, 1, 2, 3].map((index) => ({
@@ -43,23 +43,23 @@ describe('endorsements of updates by the members of a poisoned federation', () =
   }
   const harmless = updateOf(0, 0, 0, 0)
 
-  it('keep out what more than f honest members find harmful, and nothing else', async () => {
+  it('exclude only what more than f honest members find harmful', async () => {
     const twice = updateOf(0, 1, 1, 0)
     assert.deepEqual(await endorsed([twice, harmless, harmless, harmless], 'adaptive'), [1, 2, 3])
   })
 
-  it('let in what harms one member alone: its refusal cannot take the quorum away', async () => {
+  it('include what harms one member alone, as its refusal leaves a quorum', async () => {
     const targeted = updateOf(0, 2, 0, 0)
     assert.deepEqual(await endorsed([targeted, harmless, harmless, harmless], 'targeted'), [0, 1, 2, 3])
   })
 
-  it('need every honest member where colluders refuse what is honest', async () => {
+  it('need every honest member when colluders refuse honest updates', async () => {
     const unlike = updateOf(0, 0, 0, 0.6)
     assert.deepEqual(await endorsed([harmless, harmless, unlike, harmless], 'adaptive'), [0, 1, 2, 3])
     assert.deepEqual(await endorsed([harmless, harmless, unlike, harmless], 'colluding'), [0, 1, 3])
   })
 
-  it('count neither what is not sound nor a loss that is no number as harmless', async () => {
+  it('are withheld from unsound updates and from losses that are not numbers', async () => {
     const broken = updateOf(0, Number.NaN, Number.NaN, Number.NaN)
     assert.deepEqual(await endorsed([broken, undefined, harmless, harmless], 'adaptive'), [2, 3])
   })

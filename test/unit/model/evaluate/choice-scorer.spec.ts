@@ -19,7 +19,7 @@ describe('choice scorer', () => {
   const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
   const [START, L, O, SPACE, HE, HELL] = [0, 3, 4, 5, 9, 10]
 
-  it('puts a space before a choice, counts its tokens only, and cuts the context on the left', () => {
+  it('puts a space before a choice, counts its tokens only, and truncates the context on the left', () => {
     const row = (context: string, choice: string, positions = 32, more: { delimiter?: string } = {}) =>
       choiceRow(tokenizer, positions, { context, source: 'x:1', ...more }, choice)
     assert.deepEqual(row('hello', 'he'), { ids: [START, HELL, O, SPACE, HE], scored: 2 })
@@ -34,7 +34,7 @@ describe('choice scorer', () => {
     assert.throws(() => row('hello', 'lololo', 3), /x:1: a choice of 7 tokens is longer than the model's 3/)
   })
 
-  it('sums the log-probabilities that the evaluator gives', async () => {
+  it('sums the log-probabilities of the evaluator', async () => {
     const weights = initialiseLlama(TINY_CONFIG, 2)
     const scorer = createChoiceScorer({
       config: TINY_CONFIG,

@@ -107,7 +107,7 @@ describe('whole models on every executor', function () {
   const [native, ...others] = EXECUTORS_HERE
 
   for (const [what, config] of tinyModels()) {
-    it(`${what}: logits, log-probabilities, loss and gradients as onnxruntime's`, async () => {
+    it(`${what}: logits, log-probabilities, loss and gradients match onnxruntime`, async () => {
       const trainables: Trainable[] = [
         { kind: 'all' },
         { kind: 'lora', ...LORA, targetModules: ['all-linear'] }
@@ -136,7 +136,7 @@ describe('whole models on every executor', function () {
   }
 
   for (const executor of others) {
-    it(`${titleOf(executor)}: a training run's losses as onnxruntime's`, async () => {
+    it(`${titleOf(executor)}: training losses match onnxruntime`, async () => {
       const losses = async (by: Executor): Promise<readonly number[]> => {
         const targetModules = ['q_proj', 'v_proj', 'down_proj']
         const options = {

@@ -38,7 +38,7 @@ describe('every operator on every executor', function () {
   for (const executor of EXECUTORS_HERE) {
     describe(titleOf(executor), () => {
       if (executor.name !== 'onnxruntime') {
-        it('gives the values and gradients that onnxruntime gives', async () => {
+        it('matches values and gradients of onnxruntime', async () => {
           const native = createOnnxRuntimeExecutor()
           for (const [index, operatorCase] of OPERATOR_CASES.entries()) {
             const { operator, what = '', shapes, build, reference } = operatorCase
@@ -57,7 +57,7 @@ describe('every operator on every executor', function () {
       }
 
       for (const [operator, uses] of Object.entries(OPERATOR_USES)) {
-        it(`${operator}: the gradient is the value's rate of change, whatever the shapes`, () =>
+        it(`${operator}: the gradient is the derivative of the value, for any shapes`, () =>
           fc.assert(
             fc.asyncProperty(uses, fc.nat(1_000_000), (use, from) =>
               assertFiniteDifference(executor, use, from)
@@ -68,7 +68,7 @@ describe('every operator on every executor', function () {
     })
   }
 
-  it('no operator of the table is left out', () => {
+  it('every operator of the table is covered', () => {
     const names = Object.keys(operators)
     assert.deepEqual(
       names.filter((name) => !(name in OPERATOR_USES)),

@@ -5,7 +5,7 @@ import { createTfjsExecutor } from '../../../../src/model/index.ts'
 
 describe('the tfjs executor', () => {
   for (const device of ['wasm', 'cpu'] as const) {
-    it(`leaves no tensor behind on ${device}, also where a run fails`, async () => {
+    it(`leaks no tensor on ${device}, even when a run fails`, async () => {
       const { tf } = await loadTfjs(device)
       const before = tf.memory().numTensors
       const builder = new GraphBuilder()
@@ -25,7 +25,7 @@ describe('the tfjs executor', () => {
     })
   }
 
-  it('holds no more than the values that are still needed', async () => {
+  it('keeps only the values that are still needed', async () => {
     const { tf } = await loadTfjs('cpu')
     const builder = new GraphBuilder()
     let chain = expand(builder.input('x', [1]), [100_000])

@@ -184,10 +184,10 @@ async function checkCuts(known: FamilyCase): Promise<void> {
 
 for (const { family, cases } of familyCases()) {
   for (const known of cases) {
-    describe(`${family}, ${known.name}: as transformers and PEFT have it (checks/vectors/family-vectors.py)`, () => {
+    describe(`${family}, ${known.name}: matches transformers and PEFT (checks/vectors/family-vectors.py)`, () => {
       const config = parseModelConfig(known.config)
 
-      it('reads the same from both spellings of config.json, and from its own', () => {
+      it('reads both spellings of config.json, and its own, alike', () => {
         assert.deepEqual(parseModelConfig(known.olderConfig), config)
         assert.deepEqual(parseModelConfig(JSON.parse(JSON.stringify(modelConfigJson(config)))), config)
       })
@@ -219,12 +219,12 @@ for (const { family, cases } of familyCases()) {
       // Else a short document is rotated as the long row is.
       if (!changes) it('keeps packed documents apart', () => checkIsolation(known))
       if (known.batch.sequenceLength <= config.maxPositions)
-        it('decodes the same bits however a text is cut', () => checkCuts(known))
+        it('decodes the same bits however a text is divided', () => checkCuts(known))
 
-      it('gradients with layers that are computed again', () =>
+      it('gradients with layers that are recomputed', () =>
         checkGradients(EXECUTORS_HERE[0]!, known, { recompute: true }))
 
-      it('gradients with a base that is held as float16, which it is on disk', async () => {
+      it('gradients with a base held as float16, as on disk', async () => {
         const held = await withSavedFolder(known, (folder) => loadHeldWeights(folder, config, 'f16'))
         await checkGradients(EXECUTORS_HERE[0]!, known, { held })
       })

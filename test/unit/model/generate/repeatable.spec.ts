@@ -34,7 +34,7 @@ describe('repeatable decoding', () => {
     'GPT-2': { ...TINY_GPT2, maxPositions: 300 }
   }
   for (const [name, config] of Object.entries(families))
-    it(`${name}: logits have the same bits however the text is cut into runs`, async () => {
+    it(`${name}: logits have the same bits however the text is divided into runs`, async () => {
       const random = createSeededRandom(11)
       const ids = Array.from({ length: LENGTH }, () => random.nextUint32() % config.vocabularySize)
       const weights = initialiseModel(config, 4)

@@ -86,7 +86,7 @@ function half(bits: number): number {
 describe('held base weights', () => {
   for (const [name, config] of configs) {
     for (const format of ['f16', 'int8', 'int4'] as const) {
-      it(`${name} as ${format}: loss and gradients are those of the rounded weights`, async () => {
+      it(`${name} as ${format}: loss and gradients match the rounded weights`, async () => {
         const expected = await lossAndGradients(config, {}, rounded(config, format))
         const found = await lossAndGradients(config, { baseFormat: format })
         assertClose([found.loss], [expected.loss], 1e-5, 'loss')
@@ -95,7 +95,7 @@ describe('held base weights', () => {
       })
     }
 
-    it(`${name}: smaller forms are further from the weights`, async () => {
+    it(`${name}: smaller formats are further from the weights`, async () => {
       const exact = await lossAndGradients(config, {})
       const distances = []
       for (const baseFormat of ['f16', 'int8', 'int4'] as const)
@@ -108,7 +108,7 @@ describe('held base weights', () => {
       )
     })
 
-    it(`${name}: the layers computed again give the same`, async () => {
+    it(`${name}: recomputed layers give the same result`, async () => {
       for (const baseFormat of ['f32', 'int8'] as const) {
         const once = await lossAndGradients(config, { baseFormat })
         const again = await lossAndGradients(config, { baseFormat, recompute: true })
@@ -121,7 +121,7 @@ describe('held base weights', () => {
   }
 
   for (const executor of EXECUTORS_HERE) {
-    it(`are read and computed again by ${titleOf(executor)}`, async function () {
+    it(`are read and recomputed by ${titleOf(executor)}`, async function () {
       this.timeout(60_000)
       const native = await lossAndGradients(TINY_CONFIG, { baseFormat: 'int4' })
       const found = await lossAndGradients(TINY_CONFIG, { executor, baseFormat: 'int4', recompute: true })
@@ -153,7 +153,7 @@ describe('held base weights', () => {
     }
   })
 
-  it('take the modules of another file into their places, in every form, and name what does not fit', () => {
+  it('are replaced by the modules of another file, in every format; mismatches are named', () => {
     const folder = mkdtempSync(join(tmpdir(), 'loam-replaced-'))
     const file = join(folder, 'merged.safetensors')
     try {
@@ -192,7 +192,7 @@ describe('held base weights', () => {
     }
   })
 
-  it('are refused where they cannot be', async () => {
+  it('are refused with formats and shapes that cannot be held', async () => {
     const weights = largeWeights(TINY_CONFIG)
     weights.get('model.embed_tokens.weight')!.data[3] = 1e6
     assert.throws(() => holdWeights(TINY_CONFIG, weights, 'f16'), /embed_tokens.weight has elements outside/)
@@ -204,8 +204,8 @@ describe('held base weights', () => {
   })
 })
 
-describe('quantisation by blocks', () => {
-  it('is at most half a step of its block away', () => {
+describe('block-wise quantisation', () => {
+  it('has an error of at most half a step of the block', () => {
     const block = 8
     const element = fc.float({ noNaN: true, noDefaultInfinity: true, min: -100, max: 100 })
     fc.assert(

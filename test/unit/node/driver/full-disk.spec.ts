@@ -124,7 +124,7 @@ describe('a full disk under the log', () => {
   const words = () =>
     [...said.keys()].flatMap((place) => (place.startsWith('1 ') ? place.slice(2, place.indexOf('/')) : []))
 
-  it('is met by every append of a round', async () => {
+  it('can refuse any append of a round', async () => {
     const disk = new SmallDisk(Number.POSITIVE_INFINITY)
     const peer = await start(disk)
     await peer.untilSealed()
@@ -135,7 +135,7 @@ describe('a full disk under the log', () => {
   })
 
   for (let room = 0; room <= WORDS.length; room++) {
-    it(`after ${room} appends: nothing is said until there is room, one error tells of it, and the round goes on`, async () => {
+    it(`after ${room} appends: sends nothing until there is space, logs one error, and continues the round`, async () => {
       const disk = new SmallDisk(room)
       const peer = await start(disk)
       await peer.untilRefused()
@@ -151,7 +151,7 @@ describe('a full disk under the log', () => {
       assert.equal(peer.recoveries().length, 1)
     })
 
-    it(`after ${room} appends: a restart finds no half record, contradicts nothing, and goes on`, async () => {
+    it(`after ${room} appends: leaves no partial record on restart, contradicts nothing, and continues`, async () => {
       const disk = new SmallDisk(room)
       const first = await start(disk)
       await first.untilRefused()

@@ -22,7 +22,7 @@ const terms = (inUse: string[], now: number, keepStacks?: number) => ({
 })
 
 describe('pruning', () => {
-  it('removes what is owed to nobody, and keeps every seal and the model to go on from', async () => {
+  it('removes what nobody can ask for, and keeps every seal and the latest model', async () => {
     const { home, remove } = await temporaryHome()
     const member = await oneMember(home)
     const model = Buffer.from('the model')

@@ -84,7 +84,7 @@ describe('pretrain/assemble-model', () => {
     )
   }
 
-  it('makes a folder that Loam loads, with the smaller model’s tokenizer byte for byte', () => {
+  it('writes a folder that Loam loads, with the tokenizer of the smaller model byte for byte', () => {
     assembleModel(parts)
     for (const name of ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json'])
       assert.deepEqual(readFileSync(join(parts.out, name)), readFileSync(join(SMALLER, name)))

@@ -7,7 +7,7 @@ import { assertClose } from '../../close.ts'
 const [ROWS, WIDTH, VOCABULARY] = [293, 4, 70_000]
 
 describe('cross-entropy', () => {
-  it('is the same in chunks, loss and gradients, as by the whole distribution', async () => {
+  it('gives the same loss and gradients in chunks as over the whole distribution', async () => {
     const random = createSeededRandom(3)
     const normal = (length: number): Float32Array => Float32Array.from({ length }, () => random.normal())
     const x = normal(ROWS * WIDTH)

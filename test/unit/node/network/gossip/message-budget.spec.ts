@@ -15,8 +15,8 @@ function passed(budgets: TokenBuckets, perSecond: number, seconds: number): numb
   return taken
 }
 
-describe('the budget of messages of one author', () => {
-  it('is enough for what an honest member says in a round, in a consortium of any size', () => {
+describe('the message budget of an author', () => {
+  it('covers an honest member’s messages per round, in a consortium of any size', () => {
     for (const trainers of [1, 4, 40, 256]) {
       // An endorsement for every trainer, and ten more; a restarted member says it all again.
       const words = 2 * (trainers + 10)
@@ -37,7 +37,7 @@ describe('the budget of messages of one author', () => {
     assert(budgets.take('another', 10_000))
   })
 
-  it('lets a neighbour bring whatever it was allowed to take itself', () => {
+  it('lets a neighbour forward everything that it may accept itself', () => {
     const own = new TokenBuckets(() => authorBudget(4))
     const edge = edgeBudgets(() => 4)
     for (let at = 0; at < 60_000; at++)

@@ -13,7 +13,7 @@ describe('a trainer that measures updates', function () {
   const suite = trainerSuite()
   const { trainer, job } = suite
 
-  it('measures what an update does to held-out text, beside a training, and from the round’s own weights', async () => {
+  it('measures the effect of an update on held-out text, beside a training, from the round’s own weights', async () => {
     const trained = await trainer.train(job(), () => {}, never)
     const text = join(suite.home.folder, 'heldout.txt')
     const sentence = 'The sea was calm that day. The ship lay still. '
@@ -66,7 +66,7 @@ describe('a trainer that measures updates', function () {
     stop.abort()
   })
 
-  it('measures on what training did not see of the documents, and updates at the size that the stack would give them', async () => {
+  it('measures on documents kept back from training, with updates scaled as the stack would scale them', async () => {
     const lines = Array.from({ length: 40 }, (_, i) =>
       JSON.stringify({ text: `Letter ${i}. ${'The wind rose in the night, and we lay by. '.repeat(12)}` })
     )
