@@ -91,7 +91,7 @@ describe('the documents', function () {
       "a test's name",
       '`test/integration/network/host.spec.ts` (lets strangers in)',
       /has no test/,
-      '`test/integration/network/host.spec.ts` (lets no stranger in)'
+      '`test/integration/network/host.spec.ts` (admits no stranger)'
     ]
   ]
 
