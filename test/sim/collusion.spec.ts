@@ -3,7 +3,7 @@ import { runScenario } from '../../sim/runs/run-seed.ts'
 import { type Act, type Behaviour, CALM, type Scenario, type Script } from '../../sim/scenarios/scenario.ts'
 import { situations } from '../../sim/scenarios/situations.ts'
 
-/** What colluders do in every round, all of them together. */
+/** What all colluders do in every round. */
 const COLLUSIONS: Readonly<Record<string, readonly Behaviour[]>> = {
   'contradict themselves in every kind of message': [
     'equivocates-manifest',
@@ -26,7 +26,7 @@ const COLLUSIONS: Readonly<Record<string, readonly Behaviour[]>> = {
   'fill what they can fill': ['floods', 'floods-uselessly', 'errs-early']
 }
 
-/** How they time their votes together with the network; each ends with the honest locked on another cut. */
+/** How they time their votes with the network; each plot ends with the honest members locked on another cut. */
 const PLOTS: readonly (readonly Act[])[] = [
   ['lock', 'break-fresh'],
   ['lock', 'break-without-polka'],

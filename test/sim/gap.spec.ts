@@ -13,7 +13,7 @@ import { temporaryHome } from '../unit/node/temporary-home.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
 const LATER = [4, 5, 6, 7]
-/** The peer that knows the founders, is down all the time, and then asks to be admitted. */
+/** The peer that knows the founders, is offline throughout, and then asks to be admitted. */
 const AWAY = 8
 /** Rounds that it misses: more than any member keeps shards for. */
 const BACK_IN = 19
@@ -40,7 +40,7 @@ function gap(seed: number): Scenario {
     changes: [...changes, { round: BACK_IN, type: 'join', person: AWAY }],
     absences: [
       { member: AWAY, from: 1, until: BACK_IN },
-      // A member that has left stays off.
+      // A member that has left stays offline.
       ...FOUNDERS.map((member) => ({ member, from: BACK_IN - 2, until: BACK_IN + 1_000 }))
     ],
     keepsAll: true,
@@ -49,7 +49,7 @@ function gap(seed: number): Scenario {
   }
 }
 
-/** Runs until those who are not off have sealed all rounds. */
+/** Runs until the online members have sealed all rounds. */
 function run(scenario: Scenario, people: readonly number[]): Network {
   const network = new Network(scenario)
   network.begin()
@@ -124,7 +124,7 @@ describe('a gap in which every member is replaced', function () {
       for (const bytes of history.slice(from)) {
         const sealedRound = decodeSealedRound(state.context, bytes, environment.verify)
         const effects = [...happen({ type: 'sealedRound', sealedRound })]
-        // The shell says so of rounds that it skips: neither blocks nor a build are needed.
+        // The shell reports skipped rounds: neither blocks nor a build are needed.
         for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
           if (effect.type === 'fetch')
             effects.push(...happen({ type: 'blocksHeld', manifest: effect.message.id, fault: undefined }))

@@ -4,7 +4,7 @@ import { BEHAVIOURS, type Behaviour, CALM } from '../../sim/scenarios/scenario.t
 import { situations } from '../../sim/scenarios/situations.ts'
 
 const ROUNDS = 9
-/** Rounds from which a member may learn whom not to wait for. */
+/** Rounds after which a member may have learned whom not to wait for. */
 const LEARNED = 3
 const SEEDS = [1, 2, 3]
 

@@ -3,13 +3,13 @@ import { loadSubject, MUTANTS } from '../../sim/mutants/index.ts'
 import { runScenario, runSeed } from '../../sim/runs/run-seed.ts'
 import { situations } from '../../sim/scenarios/situations.ts'
 
-/** Mutants with which a round takes for ever, or far too long, although no view is beyond its limit. */
+/** Mutants with which a round takes for ever, or far too long, although no view exceeds its limit. */
 const STALLING = ['gather-time', 'vote-time', 'sync', 'retain']
 
 /** Runs in which the others needed longer than two exchanges with all copies and two builds. */
 const COMMITTED_EARLY = [3419, 3509, 4217]
 
-/** A member whose own precommit timer was short left every view before the one whose timer was long had come to it. */
+/** A member with a short precommit timer left every view before the one with a long timer had entered it. */
 const UNLIKE_DEADLINES = 5721
 
 describe('the time allowed for a round', () => {

@@ -19,7 +19,7 @@ function run(room: string, ...args: string[]): Promise<Outcome> {
   )
 }
 
-/** Programs that take no options, and do at once what they are for. */
+/** Programs without options that do their work at once. */
 const WITHOUT_OPTIONS = new Set(
   ['arm64', 'documents', 'merge', 'package', 'settings'].map((name) => `checks ${name}`)
 )

@@ -12,7 +12,7 @@ describe('the documents', function () {
     house = await readHouse()
   })
 
-  /** What is found in one document with this text, at this path. */
+  /** The faults in one document with this text, at this path. */
   function faultsIn(text: string, path = 'docs/planted.md'): string[] {
     return findFaults([readDocument(path, text)], house)
       .filter((fault) => fault.path === path)
@@ -29,7 +29,7 @@ describe('the documents', function () {
       assert(paths.includes(path), path)
   })
 
-  /** One planted error of each kind, with what has to be said of it; and the same without the error. */
+  /** One planted error of each kind, with the expected message; and the same text without the error. */
   const planted: readonly (readonly [kind: string, wrong: string, what: RegExp, right: string])[] = [
     ['a path', '`src/adaptor/stack`', /there is no src\/adaptor\/stack/, '`src/adapter/stack`'],
     ['a file by its name', '`quorums.ts`', /there is no quorums\.ts/, '`quorum.ts`'],

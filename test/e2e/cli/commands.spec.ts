@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { LOAM, lastLine, loam, loamWith, type Outcome } from './loam.ts'
 
-/** An error that a person can read: one line, no stack, and the exit code. */
+/** A readable error: one line, no stack trace, and the exit code. */
 function assertFails(outcome: Outcome, code: number, message: RegExp): void {
   assert.equal(outcome.code, code, outcome.stderr)
   assert.match(outcome.stderr, message)
@@ -28,7 +28,7 @@ describe('the loam command', function () {
     await writeFile(path('text.txt'), 'The sea was calm that day, and the ship went on.')
     await writeFile(path('documents.jsonl'), '{"text":"The sea was calm."}\n')
   })
-  /** What a test that failed has left behind. */
+  /** Leftovers of a failed test. */
   const leftovers: (() => void)[] = []
   after(async () => {
     for (const end of leftovers) end()

@@ -24,7 +24,7 @@ interface Report {
 describe('loam doctor on the network', function () {
   this.timeout(120_000)
   let network: PeerNetwork
-  /** Of a peer that runs, and of one that does not. */
+  /** Of a running peer, and of a stopped one. */
   let running: string
   let still: string
   let address: string
@@ -44,7 +44,7 @@ describe('loam doctor on the network', function () {
   const outcomesOf = (outcome: Outcome) =>
     lastLine<Report>(outcome).network.bootstrap.map((each) => each.outcome)
 
-  /** A host with the identity of a member, which says of itself what a test wants. */
+  /** A host with the identity of a member and a handshake chosen by the test. */
   async function member(index: number, self: Partial<OwnHandshake>): Promise<TestHost> {
     const { home } = network.prepared.peers[index]!
     const { privateKey } = (await loadIdentity(home.identity))!
@@ -91,7 +91,7 @@ describe('loam doctor on the network', function () {
     assert.equal(view.source, 'daemon')
     assert.deepEqual(view.mesh, [])
     assert.equal(view.peerId, network.prepared.peers[0]!.peerId)
-    // Nobody else runs, and nobody has named an address.
+    // No other peer is running, and no address is configured.
     assert.equal(outcome.code, 1)
     assert.match(lastLine<Report>(outcome).actions[0]!, /^No member is connected/)
   })

@@ -65,7 +65,7 @@ describe('loam serve', function () {
       '--json'
     )
     const textFrom = async (url: string, model: string): Promise<string> => {
-      // One temperature at which float16 on the line and float32 here choose alike.
+      // A temperature at which float16 on the wire and float32 here choose the same tokens.
       const request = { ...COMPLETION, model, temperature: 0 }
       const response = await post(`${url}/v1/completions`, request, KEY)
       assert.equal(response.status, 200)

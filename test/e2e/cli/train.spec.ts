@@ -142,7 +142,7 @@ describe('loam train, generate and eval --choices', function () {
     while (kills < 3) {
       const child = spawn(process.execPath, [LOAM, ...args], { stdio: 'ignore' })
       const ended = once(child, 'exit')
-      // Killed as soon as its log is some steps further than at the last kill.
+      // Killed as soon as its log has advanced some steps since the last kill.
       const watch = setInterval(async () => {
         const log = await readFile(path('killed', 'training-log.jsonl'), 'utf8').catch(() => '')
         const steps = log.split('\n').filter((line) => line.includes('"gradientNorm"')).length

@@ -18,7 +18,7 @@ interface Answer {
   readonly body: string
 }
 
-/** One request, with what a browser or a stranger may put into it. */
+/** One request, with anything a browser or a stranger may put into it. */
 async function ask(
   address: string,
   path: string,
@@ -152,7 +152,7 @@ describe('a running peer and its control clients', function () {
     const { rounds } = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--limit', '2', '--json'))
     assert.equal(rounds.length, 2)
     assert.equal(rounds[0]!.round, rounds[1]!.round + 1)
-    // The last one may have been written a moment ago, and its times not yet reported.
+    // The last one may have been written just now, and its times not yet reported.
     assert(rounds[1]!.ms!.train > 0)
     const before = lastLine<{ rounds: RoundView[] }>(await at('rounds', '--before', '2', '--json'))
     assert.deepEqual(
@@ -272,7 +272,7 @@ describe('a running peer and its control clients', function () {
     await network.start(0)
     const killed = lastLine<StatusView>(await at('status', '--json'))
     assert.equal(killed.members, 1)
-    // A socket that a crash left is no hindrance.
+    // A socket left by a crash is not an obstacle.
     await network.kill(0)
     assert(existsSync(socket))
     await network.start(0)

@@ -22,7 +22,7 @@ describe('a peer without the base model', function () {
 
   before(async () => {
     folder = await makeOtherBase()
-    // A busy machine must not leave the last to start out of every cut.
+    // On a busy machine the last peer to start must not be left out of every cut.
     network = await PeerNetwork.prepare(4, { timeouts: { gatherMs: 30_000, graceMs: 15_000 } }, folder)
   })
   after(async () => {
@@ -67,7 +67,7 @@ describe('a peer without the base model', function () {
     assert.equal(checked.code, 0, checked.stderr)
     assert.match(checked.stderr, /loam peer will fetch it from members/)
     await network.start(0, 1, 2)
-    // Half of the weights are there from a call that broke off, and a file that does not belong there.
+    // Half of the weights exist from an aborted call, and a file that does not belong there.
     const args = fetchArgs(home.folder, network.watches[0]!.addresses[0]!)
     await mkdir(home.basePartial, { recursive: true })
     const first = 'model-00001-of-00002.safetensors'

@@ -12,7 +12,7 @@ import { agree, PeerNetwork } from './peer-network.ts'
 const HONEST = [0, 1, 2]
 const HOSTILE = 3
 
-/** A way to make one signature look like a quorum's, and what the others say of it. */
+/** A way to make one signature look like a quorum's, and the reaction of the others. */
 interface Forgery {
   readonly name: string
   readonly signers: (context: RoundContext, hostile: number) => readonly number[]

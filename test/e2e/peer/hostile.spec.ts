@@ -11,9 +11,9 @@ import { HostileMember, type Trick } from './hostile-member.ts'
 import { agree, PeerNetwork } from './peer-network.ts'
 
 const HONEST = [0, 1, 2]
-/** Requests of each kind to each honest peer, in each round. */
+/** Requests of each kind to each honest peer, per round. */
 const FLOOD = 8
-/** Far above what an honest round takes here (about 200 MB), far below what unbounded queues would. */
+/** Far above the use of an honest round (about 200 MB), far below that of unbounded queues. */
 const MEMORY_BYTES_MAX = 600 * 1024 * 1024
 
 /** Largest resident memory that a process ever had, bytes. */
@@ -21,7 +21,7 @@ function peakMemory(pid: number): number {
   return 1024 * Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
 }
 
-/** Messages that are false each in its own way. */
+/** Messages that are each invalid in a different way. */
 function falseMessages({ identity: { signer } }: HostileMember, context: RoundContext): Uint8Array[] {
   const ready = { certified: new Uint8Array(1) }
   const honest = context.members.find(({ peer }) => Buffer.compare(peer, signer.peer) !== 0)!
@@ -49,7 +49,7 @@ function falseMessages({ identity: { signer } }: HostileMember, context: RoundCo
   ]
 }
 
-/** Asks one peer far too much, in every form that its protocols know and some that they do not. */
+/** Sends one peer far too many requests, in every form of its protocols and some unknown ones. */
 async function flood({ host }: HostileMember, peer: PeerId): Promise<void> {
   const ask = (protocol: string, bytes: Uint8Array) =>
     request(host, peer, protocol, bytes, { timeoutMs: 5_000, maxResponseBytes: 1 << 24 })
@@ -96,7 +96,7 @@ describe('a hostile member among four', function () {
     return logs.some((log) => line.test(log))
   }
 
-  /** Attacks, round after round, until the honest have asked for the blocks of the false manifest and judged them. */
+  /** Attacks, round after round, until the honest peers have requested the blocks of the false manifest and validated them. */
   const attackWith = async (trick: Trick, isJudged = async () => true) => {
     const rounds: number[] = []
     for (let asked = false; !asked; ) {

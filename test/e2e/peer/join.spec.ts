@@ -12,7 +12,7 @@ import { agree, PeerNetwork } from './peer-network.ts'
 
 const FOUNDERS = [0, 1, 2, 3]
 const MIB = 1024 * 1024
-/** Rounds behind at which a member of this consortium takes a checkpoint. */
+/** Number of rounds behind at which a member of this consortium uses a checkpoint. */
 const RETAIN = 2
 
 async function json(...args: string[]): Promise<Record<string, unknown>> {
@@ -32,7 +32,7 @@ async function blocksOf(folder: string, { base }: Charter): Promise<Map<string, 
   return blocks
 }
 
-/** Which of these blocks the files that are being fetched hold. */
+/** The blocks among these that the partial files contain. */
 async function heldBlocks(
   folder: string,
   { base }: Charter,
@@ -58,7 +58,7 @@ async function bytesIn(folder: string): Promise<number> {
   return (await Promise.all(sizes)).reduce((sum, blocks) => sum + 512 * blocks, 0)
 }
 
-/** What the log says of a fetch that a kill had broken off: each block once, from three members or more. */
+/** What the log reports of a fetch interrupted by a kill: each block once, from three members or more. */
 async function assertFetched(
   log: string,
   wanted: ReadonlyMap<string, number>,
@@ -129,7 +129,7 @@ describe('a peer that joins a running network with an invite', function () {
     assert.equal(await forgetModel(home), base)
     await copyFile(homeOf(1).documents, home.documents)
     newcomer = network.add({ ...prepared.peers[1]!, home, peerId: String(asked.peerId) })
-    // With the invite's addresses alone; before it is let in nobody speaks to it, so it waits for the base model.
+    // With only the invite's addresses; nobody talks to it before it is admitted, so it waits for the base model.
     const started = network.startAlone(newcomer)
     await Promise.all(
       [0, 1, 2].map((index) => json('members', 'admit', home.joinRequest, '--home', homeOf(index).folder))

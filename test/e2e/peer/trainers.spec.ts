@@ -55,7 +55,7 @@ describe('three members with three trainers', function () {
   })
 
   it('continue when a trainer is killed, and stack its adapter again later', async () => {
-    // The shell has become the trainer, and its line is that of Node.js.
+    // The shell has been replaced by the trainer, with the command line of Node.js.
     const trainers = processesWith(`${commandFile()} trainer --threads 1`).filter((pid) =>
       isChildOf(pid, network.pid(STARTED!))
     )

@@ -29,7 +29,7 @@ const SHIPPED = join(packageRoot(), 'models', 'loam-base-1m')
 const WEIGHT_BLOCKS = 16
 const WEIGHTS = 'model.safetensors'
 
-/** Writes a file until the disk takes no byte more. */
+/** Writes a file until the disk is full. */
 function fill(path: string): void {
   const file = openSync(path, 'w')
   try {
@@ -90,7 +90,7 @@ describe('a base model from members', function () {
   const heard = (text: string) => asker.log.messages.some((message) => message.includes(text))
 
   before(async () => {
-    // What the weights are is no matter here: nobody loads them.
+    // The values of the weights do not matter here: nobody loads them.
     founder = await mkdtemp(join(tmpdir(), 'loam-founder-'))
     for (const file of ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'])
       await copyFile(join(SHIPPED, file), join(founder, file))
@@ -159,7 +159,7 @@ describe('a base model from members', function () {
       blockAt(before, index).equals(blockAt(whole, index))
     )
     assert(held.length >= 4 && held.length < WEIGHT_BLOCKS, `${held}`)
-    // One that the disk lost meanwhile; not one of the two that are equal.
+    // A block lost on disk meanwhile; not one of the two equal ones.
     const damaged = held.find((index) => index > 1)!
     before[damaged * MIB + 5]! ^= 1
     await writeFile(partial, before)
@@ -233,7 +233,7 @@ describe('a base model from members', function () {
       fetch({ files: wrong({ bytes: weights.bytes - 1 }) }),
       (error) => error instanceof PeerError && error.message.includes(`not the ${MIB - 78} that`)
     )
-    // A list that is there, of another file.
+    // An existing list, but of another file.
     await assert.rejects(
       fetch({ files: wrong({ blocks: tokenizer.blocks }) }),
       (error) =>
@@ -292,7 +292,7 @@ describe('a base model from members', function () {
     await fetch()
     await fits()
     const sent = host.traffic.totals().get('blocks')?.sent ?? 0
-    // A quarter of a second's worth goes at once.
+    // The burst is a quarter of a second's worth.
     assert((performance.now() - begun) / 1000 >= sent / uploadBytesPerSecond - 0.25)
     assert.equal(silent.traffic.totals().get('blocks')?.sent ?? 0, 0)
   })

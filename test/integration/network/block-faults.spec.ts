@@ -58,7 +58,7 @@ describe('faults in the block exchange', function () {
     })
     return host
   }
-  /** A peer that asks on as many streams as it may, takes no refusal to heart, and always has a request waiting. */
+  /** A peer that requests on as many streams as allowed, ignores refusals, and always has a request pending. */
   const graspAll = async (provider: TestHost, digests: readonly string[]) => {
     const greedy = await startPeer()
     greedy.addAddresses(provider.multiaddrs())
@@ -257,7 +257,7 @@ describe('faults in the block exchange', function () {
       assert.deepEqual(answer, { digest, status: 'busy', retryAfterMs: 120 })
     }
     await session.close()
-    // One request at a time for two askers: each gets all, and nobody is taken for failed.
+    // One request at a time for two clients: each gets everything, and nobody counts as failed.
     const store = await openStore(folder)
     const second = await startPeer()
     const otherStore = await BlockStore.open(await mkdtemp(join(folder, 'second-')), second.log)
@@ -308,14 +308,14 @@ describe('faults in the block exchange', function () {
     const takenMeanwhile = greedy.taken() - takenBefore
     await greedy.stop()
     await session.close()
-    // Two requests of one peer are answered at once, piece by piece in turn with those of others; one block of slack each.
+    // Two requests of one peer run concurrently, interleaved with those of others; one block of slack each.
     assert(takenMeanwhile <= 2 * count + 2, `${takenMeanwhile} blocks beside ${count}`)
     assert(takenMeanwhile >= count / 2, 'the greedy one was served too')
   })
 
   it('do not include a limited uplink: a peer that would wait too long for its turn is told when to retry', async () => {
     const blocks = blocksOf(1, MiB)
-    // Five seconds of this line carry two pieces: two requests are taken at once.
+    // This uplink carries two chunks in five seconds: two requests are accepted at once.
     const capped = await startProvider(blocks, { uploadBytesPerSecond: 64 * 1024 })
     const askers = [asker, await startPeer(), await startPeer()]
     const sessions = []

@@ -163,7 +163,7 @@ describe('the block exchange', function () {
     await connected(honest, liar, hanging, gone)
     await gone.host.stop()
     const fetcher = await exchangeOf(asker, { fetching: { frameTimeoutMs: 200 } })
-    // The honest one comes late, so that each of the others has been asked before.
+    // The honest one arrives late, so that each of the others has been asked before.
     let asked = 0
     const others = ids(liar, hanging, gone)
     const failures = () =>
@@ -243,7 +243,7 @@ describe('the block exchange', function () {
       const bytes = await readFile(path)
       bytes[77]! ^= 1
       await writeFile(path, bytes)
-      // Later than the store wrote it, by the coarsest of clocks too.
+      // Later than the store wrote it, even with a coarse clock.
       const later = Date.now() / 1000 + 60
       await utimes(path, later, later)
     }
@@ -278,7 +278,7 @@ describe('the block exchange', function () {
     const [block] = blocksOf(10)
     await asker.store.put(block!.digest, block!.bytes)
     await startBlockExchange(asker.host, asker.store, asker.host.log)
-    // It has no exchange, so that the announcement fails and waits for another try.
+    // It has no exchange, so that the announcement fails and is retried later.
     await connected(await startPeer())
     await until(() => leftOpen().some((line) => line.includes('availability.js')))
     await stopHosts()

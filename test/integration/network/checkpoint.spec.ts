@@ -25,7 +25,7 @@ const MODEL = encodeSafetensors(
   ])
 )
 
-/** What is sent in place of the block list (given) or of a block. */
+/** Sent instead of the block list (if given) or of a block. */
 const LIES: Readonly<Record<string, (list: Uint8Array | undefined) => Uint8Array>> = {
   'other blocks': (list) => list ?? Buffer.alloc(1024 * 1024, 'another model'),
   'another list of blocks': (list) => Buffer.from(list ?? Buffer.alloc(1000)).fill(7, 0, 32),

@@ -9,7 +9,7 @@ import { startHost, stopHosts, type TestHost } from './hosts.ts'
 
 const CHARTER = new Uint8Array(32).fill(1)
 
-/** A host with handshakes, what it saw of copies, and who told it that there is none of its own. */
+/** A host with handshakes, the copies it detected, and the peers that know of no copy of it. */
 interface Person {
   readonly host: TestHost
   readonly handshakes: Handshakes
@@ -70,7 +70,7 @@ describe('a copied identity', function () {
     const others = [await person(1), await person(2)]
     const before = await person(7, others)
     await until(() => before.alone.length >= 2)
-    // It answers nothing any more, and nobody has noticed: its connections are open.
+    // It no longer answers, and nobody has noticed: its connections are open.
     await before.handshakes.stop()
     const after = await person(7, others)
     await until(() => after.alone.length >= 2)

@@ -5,7 +5,7 @@ import protobuf from 'protobufjs'
 import { until } from '../../support/until.ts'
 import { startHost, stopHosts } from './hosts.ts'
 
-/** The messages of kad-dht and its records, as far as they are sent here. */
+/** The messages of kad-dht and its records that are sent here. */
 const types = protobuf.parse(`syntax = "proto3";
   message Record { bytes key = 1; bytes value = 2; string timeReceived = 5; }
   message Peer { bytes id = 1; repeated bytes multiaddrs = 2; }
@@ -31,7 +31,7 @@ describe('the hash table of a consortium', function () {
     }
     const found = await send({ type: FIND_NODE, key: member.peerId.toMultihash().bytes })
     assert.equal(Message!.toObject(Message!.decode(found)).type, FIND_NODE)
-    // The one kind of record that the table would take by itself: a key under its own digest.
+    // The only kind of record that the table would accept by default: a key under its own digest.
     const key = Buffer.concat([Buffer.from('/pk/'), member.peerId.toMultihash().bytes])
     const value = publicKeyToProtobuf(member.peerId.publicKey!)
     const record = Record!.encode({ key, value, timeReceived: new Date().toISOString() }).finish()

@@ -74,7 +74,7 @@ describe('the network host', function () {
     const address = b.libp2p.getMultiaddrs()[0]!.decapsulate('/p2p').toString()
     await b.stop()
     await until(() => a.peers().length === 0)
-    // The restarted peer knows nobody: it is `a` that remembers it, from identify.
+    // The restarted peer knows nobody: `a` remembers it from identify.
     const again = await startHost({ privateKey: key, listen: address })
     await untilMeshed(a, again)
     await a.publish(Buffer.from('welcome back'))

@@ -25,7 +25,7 @@ describe('the limits of the network', function () {
   before(() => void process.on('warning', onWarning))
   after(() => {
     process.off('warning', onWarning)
-    // Nothing that looks like a leak is left to explain.
+    // No false positives of the leak check remain.
     assert.deepEqual(warnings, [])
   })
 
@@ -35,7 +35,7 @@ describe('the limits of the network', function () {
   const timesShutOut = () => server.log.messages.filter((message) => message.includes(SHUT_OUT)).length
   const open = async (protocol = PROTOCOL) =>
     hostile.libp2p.dialProtocol(server.peerId, protocol, { maxOutboundStreams: 1_000 })
-  /** Opens streams that never say which protocol they speak. */
+  /** Opens streams that never negotiate a protocol. */
   const openNameless = async (count: number): Promise<Stream[]> => {
     const [connection] = hostile.libp2p.getConnections(server.peerId)
     const { muxer } = connection as unknown as { muxer: { createStream(): Promise<Stream> } }
@@ -145,7 +145,7 @@ describe('the limits of the network', function () {
       const stream = await open('/loam/test-flood/1')
       const chunk = new Uint8Array(1024 * 1024)
       for (let sent = 0; sent < 64 && stream.status === 'open'; sent++) {
-        // A full buffer empties, or the stream is cut.
+        // A full buffer is drained, or the stream is closed.
         if (!stream.send(chunk)) await stream.onDrain({ signal: AbortSignal.timeout(10_000) }).catch(() => {})
       }
     }
@@ -170,7 +170,7 @@ describe('the limits of the network', function () {
     for (let turn = 0; turn < 200; turn++)
       await frames.write(Buffer.concat(Array.from({ length: 8 }, (_, at) => subscription(`t ${turn} ${at}`))))
     assert(!isShutOut())
-    // More in one frame than any frame of ours has.
+    // More in one frame than any of our frames contains.
     for (let turn = 0; turn < 5; turn++)
       await frames.write(Buffer.concat(Array.from({ length: 20 }, (_, at) => subscription(`u ${at}`))))
     await until(isShutOut)

@@ -50,7 +50,7 @@ describe('the allow list of a relay', function () {
       await until(() => log.messages.some((text) => text.startsWith('the allow list was reloaded')))
       await host.libp2p.dial(address)
       await until(() => relay.load().connected === 1)
-      // A slip of the pen changes nothing.
+      // A typo changes nothing.
       await writeFile(home.allowed, 'Ada\n')
       await until(() =>
         log.messages.some((text) => /stays unchanged.*line 1: Ada is not a PeerId/.test(text))

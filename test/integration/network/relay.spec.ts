@@ -94,9 +94,9 @@ describe('a relay', function () {
     await until(() => relay.load().reserved === 1)
     const strangerKey = await generateKeyPair('Ed25519')
     const stranger = await startHost({ privateKey: strangerKey, reach: { relays: relay.multiaddrs() } })
-    // A dial may seem to succeed: the other side refuses once it knows who has dialled.
+    // A dial may seem to succeed: the other side refuses once it knows who dialled.
     await assert.rejects(stranger.libp2p.dialProtocol(relay.libp2p.getMultiaddrs(), '/ipfs/ping/1.0.0'))
-    // A relay that would carry anybody.
+    // A relay that carries anybody.
     const careless = await createRelay({
       privateKey: await generateKeyPair('Ed25519'),
       listen: ['/ip4/127.0.0.1/tcp/0'],
@@ -137,7 +137,7 @@ describe('a relay', function () {
     await untilMeshed(a, b)
     assert(a.libp2p.getConnections(b.peerId).every(({ limits }) => limits !== undefined))
     const id = a.libp2p.getConnections(b.peerId)[0]!.id
-    // More than may pass in one connection's life.
+    // More than one connection may carry in its lifetime.
     for (
       let index = 0;
       a.libp2p.getConnections(b.peerId).some((connection) => connection.id === id);

@@ -21,7 +21,7 @@ const LIMITS: RequestLimits = {
 }
 const OPTIONS = { timeoutMs: 5000, maxResponseBytes: 4 * 1024 * 1024 }
 
-/** Frames of a kilobyte; a negative number of them breaks off. */
+/** Frames of a kilobyte; a negative number of them aborts. */
 async function* framesOf(count: number): AsyncGenerator<Uint8Array> {
   for (let frame = 0; frame < Math.abs(count); frame++) yield new Uint8Array(1_000).fill(frame)
   if (count < 0) throw new Error('cannot go on')
@@ -102,7 +102,7 @@ describe('request and response', function () {
     const all = await frames(10)
     assert.deepEqual([all.length, all[9]![999]], [10, 9])
     await assert.rejects(frames(3, 2_500), failsAs('protocol'))
-    // One that breaks off may look as if it had ended, and is never longer than what was sent before.
+    // An aborted stream may look as if it had ended, and is never longer than what was sent.
     for (const [asked, sent] of [
       [-2, 2],
       [11, 10]

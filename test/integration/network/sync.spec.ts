@@ -16,7 +16,7 @@ describe('members with conflicting histories', function () {
   this.timeout(30_000)
   const endings: (() => Promise<unknown>)[] = []
 
-  /** A peer that has sealed rounds with these words for models, and tells others of them. */
+  /** A peer that has sealed rounds whose models are these words, and serves them to others. */
   const peerWith = async (words: readonly string[], bootstrap: readonly TestHost[] = []) => {
     const { home, remove } = await temporaryHome()
     const member: OneMember = await oneMember(home)
@@ -72,7 +72,7 @@ describe('members with conflicting histories', function () {
   })
 
   it('show a peer that knows no current member how far they are, by valid seals', async () => {
-    // Neither of the hosts has a member's key: what they claim counts for nothing.
+    // Neither host has a member's key, so their claims do not count.
     const ahead = await peerWith(Array.from({ length: 20 }, (_, round) => `model ${round}`))
     const behind = await peerWith([], [ahead.host])
     await until(() => behind.heads.ahead(behind.context) === 21)

@@ -48,7 +48,7 @@ interface Made {
   readonly statistics?: PradaStatistics
 }
 
-/** What a text on a scripted server comes to. */
+/** The outcome of a text on a scripted server. */
 async function made(
   script: CompletionsScript,
   request: PradaRequest,
@@ -90,7 +90,7 @@ describe('completion servers', () => {
         const { tokens, statistics, error } = await made(script, request)
         assert.equal(error, undefined)
         const wrong = tokens.findIndex(({ id }, place) => id !== truth[place])
-        // Behind a token that is not certain another text goes on.
+        // After an uncertain token the text may differ.
         const end = wrong < 0 ? tokens.length : wrong
         assert.ok(wrong < 0 || !tokens[wrong]!.exact, `token ${wrong} is wrong and called exact`)
         if (script.topKMax > SIZE) assert.equal(end, 30)

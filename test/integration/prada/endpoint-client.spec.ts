@@ -7,11 +7,11 @@ import { type EndpointApp, listenEndpoint, localSource, pradaSource } from './en
 import { type LogitsApp, listen } from './logits-app.ts'
 import { base, serviceOf, shaken } from './real-models.ts'
 
-/** Texts go on: the token that ends them is not drawn. */
+/** Endless texts: the end token is never drawn. */
 const ENDLESS = { logit_bias: { [String(base.tokenizer.eosId)]: -100 } }
 const MESSAGES = [{ role: 'user' as const, content: 'Tell me of the sea.' }]
 
-/** A field that OpenAI's types do not know. */
+/** A field that is not in OpenAI's types. */
 const exactOf = (choice: object): unknown => (choice as { readonly exact?: unknown }).exact
 
 describe('the openai package', function () {

@@ -14,7 +14,7 @@ const CHAT = { model: 'tiny', messages: [{ role: 'user', content: 'Hello' }], ma
 /** A text that goes on until its client leaves. */
 const ENDLESS = { ...COMPLETION, max_tokens: 100_000, stream: true, logit_bias: { '256': -100 } }
 
-/** A source that fails behind so many tokens. */
+/** A source that fails after a number of tokens. */
 function failing(after: number, error: Error): TextSource {
   const source = tinySource()
   return {
@@ -180,7 +180,7 @@ describe('the endpoint', function () {
     const third = await post(path, COMPLETION)
     assert.deepEqual([third.status, third.headers.get('retry-after')], [429, '1'])
     assert.equal(((await third.json()) as { error: { code: string } }).error.code, 'queue_full')
-    // One that leaves while it waits makes room for another to wait, and the one under way for it to begin.
+    // A queued client that leaves frees a place in the queue, and a running one frees a slot.
     leaving[1]!.abort()
     await comes(async () => (await metric(app, 'loam_serve_waiting_requests')) === 0)
     const fourth = post(path, COMPLETION)

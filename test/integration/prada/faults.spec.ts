@@ -26,15 +26,15 @@ import { type LogitsApp, listen } from './logits-app.ts'
 const SIZE = 40
 const table = randomTable(4, SIZE, 2)
 const base = tableModel(nearTable(table, 5, 0.7), SIZE)
-/** How long silence is borne, milliseconds. */
+/** How long to wait for a silent server, milliseconds. */
 const SILENCE_MS = 1_000
 const REQUEST = { ids: [1, 2], maxTokens: 30, seed: 3, temperature: 1 }
 
-/** What a server between does to an answer of the real one. */
+/** What a proxy server does to an answer of the real one. */
 interface Meddling {
-  /** Answers of `/v1/logits/verify` that pass before it begins. */
+  /** Answers of `/v1/logits/verify` that pass unchanged first. */
   readonly after: number
-  /** Answers that it meddles with; all others where it is absent. */
+  /** Answers that it changes; all others if absent. */
   readonly times?: number
   meddle(body: Buffer, response: ServerResponse): void
 }
@@ -196,7 +196,7 @@ describe('a failing remote', () => {
   })
 })
 
-/** A server before the real one that spoils some of its answers. */
+/** A proxy in front of the real server that spoils some of its answers. */
 async function startBetween(
   target: string,
   { after, times = Number.POSITIVE_INFINITY, meddle }: Meddling

@@ -32,7 +32,7 @@ interface Answer {
 
 type Meddle = (answer: Answer, count: number) => void
 
-/** A small server that answers `/generate` as SGLang's documentation has it. */
+/** A small server that answers `/generate` as SGLang documents it. */
 async function startSglang(meddle: Meddle): Promise<{ url: string; close(): void }> {
   const random = createSeededRandom(2)
   let count = 0

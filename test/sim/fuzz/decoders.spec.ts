@@ -14,7 +14,7 @@ const vote = (cut: string) => table.said(1, 'prevote', 0, { cut: digestOf(cut) }
 const evidence = evidenceOf(vote('a'), vote('b'))!
 const manifest = table.manifest(1)
 
-/** One valid input of each decoder that a table can make. */
+/** One valid input of each decoder that a scripted consortium can create. */
 const valid: Partial<Record<DecoderName, Uint8Array>> = {
   manifest: manifest.bytes,
   endorsement: table.said(0, 'endorsement', 1, { manifest: manifest.id }).bytes,

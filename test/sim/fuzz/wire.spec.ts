@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { fuzz } from '../../../sim/fuzz/fuzz.ts'
 import { wireTargets } from '../../../sim/fuzz/targets.ts'
 
-/** Inputs a kind in the short form; the long one is `npm run fuzz -- --inputs 1000000`. */
+/** Inputs per kind in the short form; the long one is `npm run fuzz -- --inputs 1000000`. */
 const INPUTS = 1_500
 
 describe('the wire decoders', function () {

@@ -14,7 +14,7 @@ import { randomTable } from './table-model.ts'
 
 const SIZE = 12
 
-/** A sequence of llama.cpp's cache: what it holds counts, and evaluating goes on from there. */
+/** A sequence of llama.cpp's cache: it keeps its tokens, and evaluation continues from there. */
 function tableSequence(
   table: ReturnType<typeof randomTable>,
   error = 0

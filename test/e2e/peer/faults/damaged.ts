@@ -64,7 +64,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
         bytes[7]! ^= 1
         await writeFile(join(home.blocks, name), bytes)
       }
-      // Without the sealed round it has to stack it once more, from blocks that are all damaged.
+      // Without the sealed round it has to stack it again, from blocks that are all damaged.
       for (const each of readdirSync(home.rounds).map(Number))
         if (each >= round) await rm(roundFiles(home, each).folder, { recursive: true })
 
@@ -79,7 +79,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
     it('recomputes the norms of a round from a damaged file', async () => {
       const { home } = network().prepared.peers[BLOCKS]!
       await network().kill(BLOCKS)
-      // A round that was built and not sealed yet is built again.
+      // A round that was built but not sealed yet is built again.
       const sealed = readdirSync(home.rounds)
         .map((round) => roundFiles(home, Number(round)))
         .filter((files) => existsSync(files.sealed) && existsSync(files.norms))
@@ -102,7 +102,7 @@ export function damagedFiles(network: () => PeerNetwork): void {
       let match: RegExpExecArray | null = null
       while (match === null) {
         await flipBit(newest(home, 'model')!.path)
-        // The build under way may have read the file before, or a new one is there already: then it is done again.
+        // The running build may have read the file before, or there is a new file already: then repeat.
         await network().untilSealed(network().lastSealed(MODEL) + 2, MODEL)
         match = diverged.exec(await network().log(MODEL))
       }

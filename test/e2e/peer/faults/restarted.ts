@@ -6,7 +6,7 @@ import { agree, type PeerNetwork } from '../peer-network.ts'
 
 const EVERYBODY = [0, 1, 2, 3]
 
-/** Process ids of a process's children, where the system tells. */
+/** Process ids of a process's children, if the system provides them. */
 function childrenOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
   return text.split(' ').filter(Boolean).map(Number)
@@ -21,7 +21,7 @@ export function restartedPeers(network: () => PeerNetwork): void {
       const { peerId } = network().prepared.peers[0]!
       const isIn = ({ cut }: SealedReport) => cut.some((entry) => entry.peerId === peerId)
       let lost: number | undefined
-      // A few steps take a moment only: the kill may come after the last one, and is tried again in the next round.
+      // A few steps take only a moment: the kill may come after the last one, and is then retried in the next round.
       for (let last = 0; lost === undefined; ) {
         await network().until(
           () =>

@@ -16,7 +16,7 @@ export function stoppedPeer(network: () => PeerNetwork): void {
       const { cut } = network().watches[0]!.sealed.find((sealed) => sealed.round === round)!
       return cut.some((entry) => entry.peerId === peerId)
     }
-    /** The late one is in a cut again, that is: it has caught up, trained and been heard in time. */
+    /** The late member is in a cut again: it has caught up, trained and been heard in time. */
     const untilStacked = (after: number) =>
       network().until(() => network().watches[0]!.sealed.some(({ round }) => round > after && isIn(round)))
 
@@ -72,7 +72,7 @@ export function stoppedPeer(network: () => PeerNetwork): void {
     it('is not waited for when killed mid-round; after a restart it catches up and takes part', async () => {
       const victim = network().watches[LATE]!
       let killed: number
-      // Training takes a moment only: where its shard was out already, it is tried again.
+      // Training takes only a moment: if its shard was published already, repeat.
       for (;;) {
         const last = lastOfOthers()
         await network().until(() => (victim.progress?.step ?? 0) >= 1 && victim.progress!.round > last)

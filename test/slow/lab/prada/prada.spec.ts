@@ -25,7 +25,7 @@ function lastJson(stdout: string): unknown {
   return JSON.parse(stdout.trimEnd().split('\n').at(-1)!)
 }
 
-/** As little of everything as there can be. */
+/** The minimum of everything. */
 const SMALL = ['--prompts', '2', '--tokens', '10', '--seeds', '1', '--steps-per-round', '1']
 
 describe('npm run prada', function () {

@@ -14,7 +14,7 @@ const OUT = 3
 const UNIT = 2 ** -24
 const BOUND = 1
 
-/** One column of B and one row of A, and what the attacker makes of it: itself, or itself and its negative. */
+/** One column of B and one row of A, and what the attacker sends: itself, or itself and its negative. */
 const term = fc.record({
   a: fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: IN, maxLength: IN }),
   b: fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: OUT, maxLength: OUT }),
@@ -23,7 +23,7 @@ const term = fc.record({
   isCancelled: fc.boolean()
 })
 
-/** A member's pair that is scaled until its factors or its update are as large as an endorsed one may be. */
+/** A member's pair, scaled until its factors or its update are as large as the bounds allow. */
 const endorsedPair = fc
   .record({
     terms: fc.array(term, { minLength: 1, maxLength: 4 }),
@@ -115,7 +115,7 @@ describe('the merge error', () => {
       }),
       { numRuns: 2000 }
     )
-    // A bound that nothing comes near would be no measure.
+    // A bound that nothing approaches would be meaningless.
     assert(worst > 0.05, `the worst is ${worst} of the bound`)
   })
 

@@ -65,7 +65,7 @@ describe('error feedback', () => {
           [sent.adapter, -1],
           [sent.residual, -1]
         )
-        // From the second round on the smallest parts of what is residual are let go: it has twice the rank at most.
+        // From the second round on the smallest parts of the residual are dropped: it has at most twice the rank.
         const bound = round === 0 ? 1e-5 : 0.02
         assert(updateNorm(left) <= bound * updateNorm(sum([adapter, 1])), `round ${round}`)
         assert(sent.residual.pairs[0]!.rank <= 2 * RANK)

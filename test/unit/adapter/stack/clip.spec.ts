@@ -20,7 +20,7 @@ describe('clipping', () => {
             const before = members[index]!.adapter.pairs[i]!
             const bound = boundOf(pair.module)
             if (updateNorm(before) <= bound) assert.equal(pair, before)
-            // Smaller factors may be subnormal, which rounds them coarsely.
+            // Smaller factors may be subnormal and thus coarsely rounded.
             else if (bound >= 0.01) assert(Math.abs(updateNorm(pair) - bound) <= 1e-3 * bound)
           }
         }

@@ -37,7 +37,7 @@ describe('keeping part of a corpus back', () => {
           return keepBack(examples, { tokens: 1e6, isText: false }).kept.map(({ ids }) => ids[0]!)
         }
         const after = new Set(kept(count + added))
-        // Sorted by digest: who leaves the kept part is pushed out by an addition with a smaller digest.
+        // Sorted by digest: an example only leaves the kept part if an added one has a smaller digest.
         const left = kept(count).filter((first) => !after.has(first))
         const came = [...after].filter((first) => first >= count * 10_000)
         assert(left.length <= came.length)

@@ -4,7 +4,7 @@ import { createBatchStream, type TextTokenizer, type TrainingBatch } from '../..
 
 const BOS = 0
 
-/** One id a character code; real enough for packing, which never looks inside. */
+/** One id per character code; realistic enough for packing, which never inspects ids. */
 const characters: TextTokenizer = {
   vocabularySize: 1000,
   bosId: BOS,

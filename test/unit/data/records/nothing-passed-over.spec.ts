@@ -156,7 +156,7 @@ describe('training data, of which nothing is ignored silently', () => {
     assert.deepEqual([examples.length, unlearned], [1, 1])
     for (const label of [0, 1])
       await refused({ prompt: 'a', completion: 'b', label }, /"label": [01] may be a class, or a verdict/)
-    // A class of texts, and one of completions that is a word.
+    // A text class, and a class of one-word completions.
     assert.equal((await read('c.jsonl', lines({ text: 'ham', label: false }))).examples.length, 1)
     assert.equal(
       (await read('d.jsonl', lines({ prompt: 'a', completion: 'b', label: 'ham' }))).examples[0]!.label,
@@ -235,7 +235,7 @@ describe('training data, of which nothing is ignored silently', () => {
         'cover.png'
       ]
     )
-    // Named itself, a file is read.
+    // A file named directly is read.
     assert.equal((await readExamples(path('data/test-00000-of-00001.jsonl'))).examples.length, 1)
     await assert.rejects(readExamples(path('c.arrow')), /Arrow is not supported: write it as Parquet/)
     await rm(path('data'), { recursive: true })

@@ -135,7 +135,7 @@ describe('compressed data and Parquet', () => {
 
   it('gives one error for any damage of a Parquet file, in time', async () => {
     const whole = bytes(PARQUET_FILES.zstdGroups)
-    // The first claims very many values, which would be laid out one by one.
+    // The first claims very many values, each of which would be materialised.
     for (const [at, by] of [
       [59, 0xff],
       [63, 0x80],

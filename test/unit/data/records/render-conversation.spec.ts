@@ -37,7 +37,7 @@ describe('rendering a conversation with a template', () => {
   it('trains on the answer when the template opens a thought before it, and notes the lost thought', () => {
     const messages = [say('user', 'Deep?'), say('assistant', '<think>I measure.</think>Yes.')]
     assert.deepEqual(learnedOf(messages), { learned: [['Yes.</s>']], notes: ['thoughts'] })
-    // An answer that begins like the mark of a thought.
+    // An answer that begins like the marker of a thought.
     const marked = [say('user', 'Bold?'), say('assistant', '<the answer')]
     assert.deepEqual(learnedOf(marked).learned, [['<the answer</s>']])
     const two = [...messages, say('user', 'Wide?'), say('assistant', 'No.')]

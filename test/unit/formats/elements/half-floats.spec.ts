@@ -29,7 +29,7 @@ for (const { name, widen, narrow, infinity } of formats) {
           const bits = narrow(value)
           const magnitude = bits & 0x7fff
           assert.equal(bits >>> 15, Object.is(value, -0) || value < 0 ? 1 : 0)
-          // Half-way points above and below, in float64; beyond the largest number the next step stands for infinity.
+          // Half-way points above and below, in float64; beyond the largest number the next step is infinity.
           const step = (index: number) =>
             index === infinity ? 2 * widen(infinity - 1) - widen(infinity - 2) : widen(index)
           const [x, even] = [Math.abs(value), magnitude % 2 === 0]

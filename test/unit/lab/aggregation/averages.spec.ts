@@ -23,7 +23,7 @@ function member(author: number, one: LoraPair, samples = 1): StackMember {
   return { author: Uint8Array.of(author), samples, adapter: { pairs: [one] } }
 }
 
-/** The same cut with every member's rank cut to the smallest of its module, so that fedit takes it. */
+/** The same cut with every member's rank reduced to the smallest of its module, as fedit requires. */
 function oneRank(members: readonly StackMember[]): StackMember[] {
   return members.map((each) => ({
     ...each,

@@ -70,7 +70,7 @@ describe('every rule with a residual or a decomposition', () => {
         const terms = errorPerTerm(aggregate, members)
         const relative = aggregationError(aggregate, members)
         const expected = whole === 0 ? 0 : Math.sqrt(dropped / whole)
-        // Where the terms of ΔW cancel, what float32 can be held to is more than ΔW itself.
+        // If the terms of ΔW cancel, the error of float32 exceeds ΔW itself.
         assert(Math.abs(relative - expected) <= 1e-5 || terms <= 1e-6)
       })
     )
@@ -145,7 +145,7 @@ describe('the cost of a rule, and the next start', () => {
       fedit: { up, down: up },
       'zero-pad': { up, down: up },
       ffa: { up: 3 * 4 * 8, down: 3 * 4 * 8 },
-      // The residual, 4 × 6, is smaller than the three pairs it follows from.
+      // The residual, 4 × 6, is smaller than the three pairs it is derived from.
       fedex: { up, down: 3 * (pair + 4 * 24) },
       florist: { up, down: 3 * (pair / 2) },
       flexlora: { up, down: up }

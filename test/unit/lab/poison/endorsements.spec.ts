@@ -7,7 +7,7 @@ import type { UpdateEvaluator, UpdateLossOptions } from '../../../../src/model/i
 const MARGIN = 0.5
 const LOSS = 3
 
-/** An update whose B says by how much it raises the loss of each judge. */
+/** An update whose B contains how much it raises the loss of each judge. */
 function updateOf(...harms: number[]): LoraAdapter {
   const B = Float32Array.from(harms)
   return {
@@ -27,7 +27,7 @@ const evaluator: UpdateEvaluator = {
 }
 
 describe('endorsements in a poisoned federation', () => {
-  /** The authors that four members endorse, the first of which poisons. */
+  /** The authors endorsed by four members, the first of which is a poisoner. */
   const endorsed = async (updates: readonly (LoraAdapter | undefined)[], attack: PoisonAttack) => {
     const judges = [0, 1, 2, 3].map((index) => ({
       heldOut: index === 0 ? undefined : { ids: Int32Array.of(index, 0), weights: Uint8Array.of(0, 1) }

@@ -15,7 +15,7 @@ const EVEN: TenthHoldings = {
   roundsKept: 40
 }
 
-/** Ten tenths of a peer that holds the same all the time, but for what the last has more. */
+/** Ten tenths of a peer with constant usage, except for additions in the last. */
 const tenths = (last: Partial<TenthHoldings> = {}, first: Partial<TenthHoldings> = {}) => [
   { ...EVEN, ...first },
   ...Array.from({ length: 8 }, () => EVEN),

@@ -23,7 +23,7 @@ describe('choice scorer', () => {
     const row = (context: string, choice: string, positions = 32, more: { delimiter?: string } = {}) =>
       choiceRow(tokenizer, positions, { context, source: 'x:1', ...more }, choice)
     assert.deepEqual(row('hello', 'he'), { ids: [START, HELL, O, SPACE, HE], scored: 2 })
-    // A space at the end of the context is the choice's, beside the delimiter.
+    // A space at the end of the context belongs to the choice, in addition to the delimiter.
     assert.deepEqual(row('hello ', 'he', 32, { delimiter: '' }), row('hello', 'he'))
     assert.deepEqual(row('hello', ' he', 32, { delimiter: '' }), row('hello', 'he'))
     assert.deepEqual(row('hello ', 'he'), { ids: [START, HELL, O, SPACE, SPACE, HE], scored: 3 })
@@ -62,7 +62,7 @@ describe('choice scorer', () => {
       // Plain ASCII: a character is a byte.
       assert.equal(chosenByCharacter, chosenByByte)
     }
-    // Nearly uniform: by the sum the shortest wins, a byte of a long choice costs less.
+    // Nearly uniform: the shortest choice has the best sum, and a long one the best score per byte.
     assert.notEqual(scores[0]!.chosen, 2)
     await evaluator.dispose()
     await scorer.dispose()

@@ -20,7 +20,7 @@ const someIds = (length: number, seed = 1): number[] => {
   return Array.from({ length }, () => random.nextUint32() % TINY_CONFIG.vocabularySize)
 }
 
-/** An adapter that changes the model much, of one rank a module. */
+/** An adapter that changes the model considerably, with one rank per module. */
 function strongAdapter(ranks: Record<string, number>): LoraAdapter {
   const random = createSeededRandom(8)
   const pairs = Object.entries(ranks).flatMap(([module, rank]) =>

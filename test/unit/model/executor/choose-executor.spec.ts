@@ -53,7 +53,7 @@ describe('the choice of an executor', () => {
   it('reports what is missing and the command that installs it', async function () {
     const native = createExecutor({ executor: 'tfjs', device: 'native' })
     const error: unknown = await requireWorking(native).catch((reason) => reason)
-    // On a machine that has it nothing is missing.
+    // On a machine that has it, nothing is missing.
     if (error === undefined) return this.skip()
     assert.ok(error instanceof ExecutorUnavailableError)
     assert.match(error.message, /tfjs-node is not installed.*npm install .*@tensorflow\/tfjs-node@/)

@@ -9,13 +9,13 @@ import { inputsFor, OPERATOR_USES, type OperatorUse } from '../graph/operator-ar
 import { inputsOf, OPERATOR_CASES } from '../graph/operator-cases.ts'
 import { EXECUTORS_HERE, titleOf } from './executors.ts'
 
-/** TensorFlow.js computes erf by a polynomial, the others closer. */
+/** TensorFlow.js approximates erf by a polynomial; the others are closer. */
 const VALUE_TOLERANCE = 5e-6
 const GRADIENT_TOLERANCE = 1e-5
 /** Uses of each operator that are tried on each executor. */
 const USES = 4
 
-/** Asserts that the gradients foresee the change of the loss along a random direction. */
+/** Asserts that the gradients predict the change of the loss along a random direction. */
 async function assertFiniteDifference(executor: Executor, use: OperatorUse, from: number): Promise<void> {
   const values = inputsFor(use, from)
   const { gradients, lossAt, dispose } = await evaluateWithGradients(use.shapes, values, use.build, executor)

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { EXECUTORS_HERE, titleOf } from './executors.ts'
 
-/** A process that does not end by itself is killed after this, which fails the test. */
+/** A process that does not exit by itself is killed after this time, which fails the test. */
 const END_MS = 60_000
 
 async function digestOf(...args: string[]): Promise<string> {

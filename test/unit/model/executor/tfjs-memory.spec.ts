@@ -35,7 +35,7 @@ describe('the tfjs executor', () => {
       await compiled.run(new Map([['x', Float32Array.of(1)]]))
     })
     await compiled.dispose()
-    // A link, the one before it and what an operator needs on its way.
+    // A link, the one before it, and the temporaries of an operator.
     assert.ok(peakBytes < 4 * 400_000, `${peakBytes} bytes`)
   })
 

@@ -26,7 +26,7 @@ import { type FamilyCase, familyCases, withSavedFolder } from './family-case.ts'
 /** Of the largest logit, or of the largest element of a gradient. */
 const AGREEMENT = 1e-4
 
-/** What a family may have beside Llama: each has to show in the vectors. */
+/** Features of a family beyond Llama: each has to show in the vectors. */
 const DIFFERENCES = [
   ...([
     'windows',
@@ -61,7 +61,7 @@ function targetLogProbabilities({ logits, batch }: FamilyCase): Float64Array {
   })
 }
 
-/** Log-probability of every target as Loam has it. */
+/** Log-probability of every target as computed by Loam. */
 async function scoresOf(executor: Executor, config: ModelConfig, known: FamilyCase): Promise<Float32Array> {
   const { batchSize, sequenceLength, inputIds, targetIds } = known.batch
   const wanted = parameterShapes(config)
@@ -200,7 +200,7 @@ for (const { family, cases } of familyCases()) {
       for (const executor of EXECUTORS_HERE) {
         it(`logits, ${titleOf(executor)}`, () => checkLogits(executor, known))
         it(`loss and gradients of LoRA, ${titleOf(executor)}`, () => checkGradients(executor, known))
-        // A generated text ends at the model's positions; transformers goes on.
+        // A generated text ends at the model's positions; transformers continues.
         if (known.batch.sequenceLength <= config.maxPositions)
           it(`greedy texts, ${titleOf(executor)}`, () => checkGreedy(executor, known))
       }

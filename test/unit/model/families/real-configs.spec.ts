@@ -32,7 +32,7 @@ const LLAMA3_SCALING = {
   rope_type: 'llama3'
 }
 
-/** The keys that the makers' folders have, with what has to come out of them. */
+/** The keys in published folders, with the expected result. */
 const REAL: readonly [name: string, json: object, expected: Partial<Record<string, unknown>>][] = [
   [
     'Llama 1',

@@ -15,7 +15,7 @@ import { TINY_GPT2 } from '../tiny-gpt2.ts'
 import { TINY_CONFIG } from '../tiny-llama.ts'
 import { wholeTextLogits } from './whole-text.ts'
 
-/** Room for caches that have to grow twice. */
+/** Enough for caches that have to grow twice. */
 const CONFIG: LlamaConfig = { ...TINY_CONFIG, maxPositions: 400, attentionBias: true }
 
 describe('decoder', () => {
@@ -25,7 +25,7 @@ describe('decoder', () => {
 
   it('gives the logits of a pass over the whole text, however the text is divided', async () => {
     const decoder = createDecoder({ config: CONFIG })
-    // Alone and together, below and above a run's most, over the borders of the cache's blocks.
+    // Alone and together, below and above the largest run, across the block boundaries of the cache.
     for (const parts of [
       [1, 1, 1],
       [5, 1, 1],

@@ -12,7 +12,7 @@ import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
 type Tokenizer = ReturnType<typeof loadTokenizer>
 
-/** Any tokens behind any prompt, whole characters or not, are told as the tokenizer tells them at once. */
+/** Any tokens after any prompt, whole characters or not, stream as the tokenizer decodes them at once. */
 function assertTellsTheSame(tokenizer: Tokenizer, lowest: number): void {
   const ids = fc.array(fc.integer({ min: lowest, max: tokenizer.vocabularySize - 1 }), { maxLength: 24 })
   fc.assert(
@@ -53,7 +53,7 @@ describe('detokenizer', () => {
   })
 })
 
-/** Where the stop begins that is complete first when the text comes a character at a time. */
+/** Where the stop string that completes first begins, when the text arrives a character at a time. */
 function firstComplete(text: string, stops: readonly string[]): number | undefined {
   for (let length = 1; length <= text.length; length++) {
     const ending = stops.filter((stop) => text.slice(0, length).endsWith(stop))

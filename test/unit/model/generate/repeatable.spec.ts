@@ -45,7 +45,7 @@ describe('repeatable decoding', () => {
         const rows: Float32Array[] = []
         for (const part of cut) {
           const from = text.length
-          // What was drafted and rejected leaves no trace.
+          // Rejected drafts leave no trace.
           if (part < 20) {
             await text.append(ids.slice(0, 3))
             text.truncate(from)

@@ -11,7 +11,7 @@ import { TINY_CONFIG } from '../tiny-llama.ts'
 import { BYTE_LEVEL_CONFIG, BYTE_LEVEL_TOKENIZER } from '../tokenizers.ts'
 
 describe('text stream', () => {
-  // As many tokens as the tokenizer has, so that every one that is drawn has a text.
+  // As many tokens as the tokenizer has, so that every drawn token has a text.
   const config = { ...TINY_CONFIG, vocabularySize: 12 }
   const tokenizer = createTextTokenizer(BYTE_LEVEL_TOKENIZER, BYTE_LEVEL_CONFIG)
   const weights = initialiseLlama(config, 5)

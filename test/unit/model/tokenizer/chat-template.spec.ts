@@ -19,7 +19,7 @@ const chat = (...turns: [string, string][]): TrainingExample => ({
   content: { kind: 'chat', messages: turns.map(([role, content]) => ({ role, content })) }
 })
 
-/** What is learned of an example, each stretch as text. */
+/** The training targets of an example, each stretch as text. */
 function learned(example: TrainingExample, template?: string): string[][] {
   const renderChat =
     template === undefined
@@ -57,7 +57,7 @@ describe('chat template', () => {
   })
 
   it('trains on each answer separately if the template renders earlier ones differently', () => {
-    // As templates do that drop the thoughts of all answers but the last.
+    // Like templates that drop the thoughts of all answers but the last.
     const forgetful =
       "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and not loop.last %}...{% else %}{{ m.content }}{% endif %}{% endfor %}" +
       '{% if add_generation_prompt %}<assistant>{% endif %}'
@@ -114,7 +114,7 @@ describe('chat template', () => {
       assert.equal(rendered(), undefined)
       writeFileSync(join(folder, 'chat_template.jinja'), 'file {{ messages[0].content }}')
       assert.equal(rendered(), 'file Hi')
-      // The file goes before what tokenizer_config.json says.
+      // The file takes precedence over tokenizer_config.json.
       config({ bos_token: { content: '<s>' }, chat_template: '{{ bos_token }}{{ messages[0].content }}' })
       assert.equal(rendered(), 'file Hi')
       rmSync(join(folder, 'chat_template.jinja'))

@@ -87,7 +87,7 @@ describe('local training', () => {
     const { loss } = await trainer.begin({ weights, seed: 1 }).step(first, 0)
     const one = { rows: 2, targets: 0, nextBatch: () => first }
     assert(Math.abs((await evaluator.loss(one, weights)) - loss) < 1e-5)
-    // An odd last row: its batch goes on into rows that were counted.
+    // An odd last row: its batch continues into rows that were counted already.
     const odd = createExampleStream({
       examples: examples(3, 2),
       packing: 'none',

@@ -47,7 +47,7 @@ describe('LoRA trainer', () => {
   it('lowers the loss, counts targets and reports every step', async () => {
     const trainer = await create()
     const seen: number[] = []
-    // Weights as large as trained ones: a new model's are too small for LoRA to turn.
+    // Weights as large as trained ones: those of a new model are too small for LoRA to have an effect.
     const weights = new Map(
       [...initialiseLlama(TINY_CONFIG, 1)].map(([name, { shape, data }]) => [
         name,
@@ -81,7 +81,7 @@ describe('LoRA trainer', () => {
   })
 
   it('gives the same bits with one and with two threads', async () => {
-    // Large enough that onnxruntime shares its operators out.
+    // Large enough that onnxruntime parallelises its operators.
     const config = {
       ...TINY_CONFIG,
       vocabularySize: 300,

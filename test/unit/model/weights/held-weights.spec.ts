@@ -58,7 +58,7 @@ async function lossAndGradients(
   return { loss, gradients: copied }
 }
 
-/** The weights as they come back from their held form. */
+/** The weights decoded from their held form. */
 function rounded(config: ModelConfig, format: BaseFormat): ReturnType<typeof initialiseModel> {
   const weights = largeWeights(config)
   const { feeds } = holdWeights(config, weights, format)
@@ -112,7 +112,7 @@ describe('held base weights', () => {
       for (const baseFormat of ['f32', 'int8'] as const) {
         const once = await lossAndGradients(config, { baseFormat })
         const again = await lossAndGradients(config, { baseFormat, recompute: true })
-        // Not the same bits everywhere: onnxruntime fuses the second pass otherwise than the first.
+        // Not bit for bit everywhere: onnxruntime fuses the second pass differently from the first.
         assertClose([again.loss], [once.loss], 1e-6, 'loss')
         for (const [key, gradient] of once.gradients)
           assertClose(again.gradients.get(key)!, gradient, 1e-5, key)
@@ -222,7 +222,7 @@ describe('block-wise quantisation', () => {
             const scale = scales[Math.floor(index / block)]!
             const largest = Math.abs(scale) * 2 ** (bits - 1)
             const found = scale * (q - 2 ** (bits - 1))
-            // The highest element cannot be reached: opposite to the extreme the range is one step shorter.
+            // The highest element cannot be represented: the range is one step shorter opposite to the extreme.
             const allowed = Math.abs(scale) * (found * scale > 0 ? 1 : 0.5)
             assert.ok(Math.abs(found - value) <= allowed + 1e-5 * largest + 1e-30, `${value} became ${found}`)
           }

@@ -19,7 +19,7 @@ import {
 import { type OneMember, oneMember, sealRound } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 
-/** Sealed rounds whose digests follow from a word, each round in its own context, and the context after them. */
+/** Sealed rounds with digests derived from words, each in its own context, and the context after them. */
 function history(member: OneMember, words: readonly string[]) {
   let context: RoundContext = genesisContext(member.charter)
   const rounds: SealedRound[] = []

@@ -21,7 +21,7 @@ describe("the peer's check of its executor", function () {
 
   it('reports what is missing and how to install it', async function () {
     const error: unknown = await requireExecutor({ device: 'native' }).catch((reason) => reason)
-    // On a machine that has it nothing is missing.
+    // On a machine that has it, nothing is missing.
     if (error === undefined) return this.skip()
     assert.match(
       (error as Error).message,

@@ -36,7 +36,7 @@ describe('event streams', () => {
     return response
   }
 
-  /** Reads until the text holds what is looked for. */
+  /** Reads until the text contains what is expected. */
   async function readUntil(response: IncomingMessage, sought: string): Promise<string> {
     let text = ''
     for await (const chunk of response.setEncoding('utf8')) {
@@ -65,7 +65,7 @@ describe('event streams', () => {
     }
     streams.send('log', { filler })
     assert(streams.dropped >= 2)
-    // What waits here and in the sockets' buffers is bounded by far less than what was sent would be without end.
+    // What is queued here and in the sockets' buffers is far less than what was sent.
     assert(sent * filler.length < STREAM_BUFFER_MAX + 64 * 2 ** 20)
     const reading = readUntil(slow, 'event: dropped')
     const pulse = setInterval(() => streams.send('log', {}), 5)

@@ -28,7 +28,7 @@ describe('the server of the control API', () => {
     count = promisify(server.app.server.getConnections.bind(server.app.server))
     close = () => server.close()
   }
-  /** Connections that say nothing. */
+  /** Silent connections. */
   async function idle(number: number): Promise<void> {
     for (let index = 0; index < number; index++) {
       const socket = connect(port, '127.0.0.1').on('error', () => undefined)

@@ -15,7 +15,7 @@ const context = genesisContext(signed)
 const next = { ...context, round: 2, parent: digestOf('not known yet') }
 const [self, liar] = [signers[0]!, signers[1]!]
 
-/** A check, and whom it charges. */
+/** A check, and the peers that it blames. */
 function createCheck() {
   const charged: string[] = []
   const log = memoryLog()

@@ -9,10 +9,10 @@ import { type OneMember, oneMember } from '../one-member.ts'
 import { temporaryHome } from '../temporary-home.ts'
 import { soloComponents } from './solo-driver.ts'
 
-/** Lets all that is ready run. */
+/** Runs everything that is ready. */
 /** One turn of the event loop. */
 const turn = () => new Promise((resolve) => setImmediate(resolve))
-/** Timers that could still let something happen. */
+/** Timers that could still trigger something. */
 const pendingTimers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length
 
 describe('the round driver', () => {
@@ -101,7 +101,7 @@ describe('the round driver', () => {
   })
 
   it('can stop while the disk refuses, and then sends nothing', async () => {
-    // mocha starts its own only now.
+    // mocha starts its own timer only now.
     await turn()
     const timersBefore = pendingTimers()
     const { driver, end } = await createDriver(() => true)

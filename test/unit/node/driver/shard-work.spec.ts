@@ -41,7 +41,7 @@ describe('validation and building of shards', () => {
   })
   afterEach(() => remove())
 
-  /** Fetches and judges the manifest; the builder finds blocks missing for the first `missing` times. */
+  /** Fetches and validates the manifest; the builder reports missing blocks the first `missing` times. */
   const fetchWith = (fetchAll: BlockExchange['fetchAll'], missing = 0, signal = never) => {
     let jobs = 0
     const components = {

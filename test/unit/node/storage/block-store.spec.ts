@@ -84,7 +84,7 @@ describe('the block store', () => {
       return store.getToServe(digest)
     }
     const long = Date.now() / 1000
-    // Damage that the file's time does not show is the receiver's to find, for the sake of speed; `get` finds it too.
+    // For speed, damage that does not change the file's time is left to the receiver to detect; `get` detects it too.
     assert.deepEqual(Buffer.from((await servedAfter(long - 3600))!), Buffer.from(flipped))
     assert.equal(await store.get(digest), undefined)
     await store.put(digest, bytes)

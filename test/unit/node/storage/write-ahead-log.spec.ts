@@ -138,7 +138,7 @@ describe('the write-ahead log', () => {
 
   it('stays intact and usable when the disk is full', function () {
     if (process.platform === 'win32') this.skip()
-    // A process whose files may not grow beyond 4 KiB: the same refusal in the middle of a write as on a full disk.
+    // A process whose files may not exceed 4 KiB: a write fails midway as on a full disk.
     const module = new URL('../../../../src/node/storage/write-ahead-log.js', import.meta.url)
     const script = `
       const { openWriteAheadLog } = await import(${JSON.stringify(module.href)})

@@ -6,7 +6,7 @@ const MiB = 2 ** 20
 
 describe('heap growth', () => {
   it('can be set by a flag of this V8', () => {
-    // An unknown flag is passed over in silence, and the peer would be slow again with a later Node.
+    // An unknown flag is silently ignored, and the peer would be slow again with a later Node.
     const options = execFileSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })
     assert.match(options, /--heap-growing-percent /)
   })

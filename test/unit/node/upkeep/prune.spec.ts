@@ -13,7 +13,7 @@ import { temporaryHome } from '../temporary-home.ts'
 
 const LATER = Date.now() + 2 * 3_600_000
 
-/** As pruning is by default: young blocks stay for an hour, stacks for ever. */
+/** The pruning defaults: new blocks are kept for an hour, stacks for ever. */
 const terms = (inUse: string[], now: number, keepStacks?: number) => ({
   inUse: new Set(inUse),
   now,

@@ -90,7 +90,7 @@ describe('certificate', () => {
         const told = partialRow(row, { topK: 3 })
         const verdict = judge(told, scoring)
         if (verdict.kind !== 'certain') return
-        // Any other row that would have been told in the same way.
+        // Any other row that would have been reported in the same way.
         const random = createSeededRandom(seed + 1)
         const other = row.slice()
         const hidden = [...row.keys()].filter((id) => !told.ids.includes(id))

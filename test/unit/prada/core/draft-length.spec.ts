@@ -15,7 +15,7 @@ interface Line {
   readonly positionMs: number
 }
 
-/** Tokens a second over many trips on a line, with the drafts that `next` chooses. */
+/** Tokens per second over many round trips on a connection, with the draft lengths that `next` chooses. */
 function rate(
   line: Line,
   trips: number,
@@ -30,7 +30,7 @@ function rate(
     let accepted = 0
     while (accepted < drafts && random.uniform() < line.acceptance) accepted++
     const draftMs = drafts * line.draftMs
-    // The line and both machines are a little different every time.
+    // The connection and both machines vary a little every time.
     const tripMs = (line.roundTripMs + 3 + (drafts + 1) * line.positionMs) * (0.9 + 0.2 * random.uniform())
     learn?.({ drafts, accepted, draftMs, tripMs })
     tokens += accepted + 1

@@ -62,7 +62,7 @@ describe('noise', () => {
     assert.ok(Math.abs(mean - 0.5772157) < 4 * Math.sqrt(Math.PI ** 2 / 6 / count), `mean ${mean}`)
     assert.ok(Math.abs(variance - Math.PI ** 2 / 6) < 0.05, `variance ${variance}`)
     assert.ok(values.every((value) => Number.isFinite(value) && value < NOISE_MAX))
-    // The largest uniform that there is.
+    // The largest possible uniform.
     assert.ok(-Math.log(-Math.log((2 ** 52 - 0.5) * 2 ** -52)) < NOISE_MAX)
     assert.ok(Number.isFinite(-Math.log(-Math.log(0.5 * 2 ** -52))))
   })

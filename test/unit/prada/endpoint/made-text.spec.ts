@@ -69,7 +69,7 @@ describe('streamed text', () => {
     await fc.assert(
       fc.asyncProperty(letters, stops, async (whole, stop) => {
         const { text, ids, pieces, end } = await told(bytesOf(whole), stop)
-        // The stop that is complete first ends the text; of several that end there, the longest.
+        // The stop string that completes first ends the text; of several that end there, the longest.
         const found = stop
           .map((one) => ({ begin: whole.indexOf(one), end: whole.indexOf(one) + one.length }))
           .filter(({ begin }) => begin >= 0)

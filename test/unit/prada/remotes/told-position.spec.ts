@@ -8,7 +8,7 @@ import { anySettings, randomPosition } from '../arbitraries.ts'
 
 const SIZE = 50
 
-/** What a server would tell of a row, with some names that fit no id, and some that fit several. */
+/** What a server would report of a row, with some names that match no id, and some that match several. */
 function tell(row: Float32Array, topK: number, seed: number, lossy: boolean): ToldPosition {
   const random = createSeededRandom(seed)
   const sum = row.reduce((total, value) => total + Math.exp(value), 0)
@@ -87,7 +87,7 @@ describe('positions reported by a completion server', () => {
     ))
 })
 
-/** The values that cross this line: those of a row less its highest. */
+/** The values sent to the client: those of a row minus its highest. */
 function relative(row: Float32Array): Float32Array {
   const sum = row.reduce((total, value) => total + Math.exp(value), 0)
   const logged = [...row].map((value) => value - Math.log(sum))

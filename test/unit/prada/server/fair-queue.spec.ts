@@ -5,7 +5,7 @@ import { ServiceError } from '../../../../src/prada/server/service-error.ts'
 
 const never = new AbortController().signal
 
-/** Work that ends when it is told to. */
+/** Work that ends on demand. */
 function openWork(): { run: () => Promise<void>; end: () => void } {
   let end = (): void => undefined
   const done = new Promise<void>((resolve) => {
@@ -16,7 +16,7 @@ function openWork(): { run: () => Promise<void>; end: () => void } {
 
 describe('the fair queue with several slots', () => {
   const ROOM = { waiting: 10, waitingPerClient: 5 }
-  /** Starts work that notes its name when its turn comes. */
+  /** Starts work that records its name when its turn comes. */
   const note = (queue: FairQueue, order: string[], client: string, name: string, signal = never) => {
     const work = openWork()
     const done = queue.run(client, signal, () => {

@@ -208,7 +208,7 @@ describe('the fair queue', () => {
   })
 })
 
-/** A model that computes nothing before it is let. */
+/** A model that computes nothing until it is released. */
 function gatedModel() {
   const plain = model()
   let open = (): void => undefined

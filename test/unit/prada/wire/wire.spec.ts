@@ -78,7 +78,7 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
     ...(draft && { draft: noise && sameNoise ? asNoise(draft, noise) : draft })
   }))
 
-/** A draft that is drawn with the noise of the device's draws, as sessions ask for it. */
+/** A draft drawn with the noise of the client's draws, as sessions request it. */
 function asNoise(draft: RemoteDraft, { seed, stream, temperature }: SharedNoise): RemoteDraft {
   return { ...draft, settings: { ...draft.settings, temperature }, seed, stream }
 }

@@ -47,7 +47,7 @@ describe('pretrain/assemble-model', () => {
       smaller: SMALLER,
       out: join(work, 'out')
     }
-    // The smaller model's own weights stand for trained ones.
+    // The smaller model's own weights serve as trained ones.
     mkdirSync(parts.trained)
     for (const name of ['config.json', 'model.safetensors'])
       cpSync(join(SMALLER, name), join(parts.trained, name))

@@ -26,7 +26,7 @@ function smallRecipe(steps: number): Recipe {
   return { ...recipe, config: { ...recipe.config, ...small } }
 }
 
-/** Counting up and down: easy to learn, so that the loss must fall. */
+/** Counting up and down: easy to learn, so that the loss must decrease. */
 const corpus = Array.from({ length: 8 }, (_, row) =>
   Array.from({ length: 40 }, (_, index) => 1 + ((row + index) % 20))
 )
@@ -73,7 +73,7 @@ describe('pretrain/training-run', () => {
       seen.flatMap(({ step, heldOutLoss }) => (heldOutLoss === undefined ? [] : [step])),
       [10, 20, 30, 40, 50]
     )
-    // ln 32 = 3.47 at the start; what follows a document's start stays a guess.
+    // ln 32 = 3.47 at the start; the first token of a document remains a guess.
     assert.ok(
       seen[0]!.loss > 3 && outcome.heldOutLosses.at(-1)!.nats < 1.8,
       `${seen[0]!.loss} to ${outcome.heldOutLosses.at(-1)?.nats}`

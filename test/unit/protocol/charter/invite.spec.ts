@@ -48,7 +48,7 @@ describe('an invite', () => {
       name: 'MalformedError',
       message: /not one of the charter's members/
     })
-    // Later a member may have joined that the charter does not know.
+    // Later a member may have joined that is not in the charter.
     assert.equal(decodeInvite(encodeInvite(terms, signerOf('outsider')), verifyEd25519).round, 3)
   })
 

@@ -133,7 +133,7 @@ describe('rule 10, evidence', () => {
           for (const other of messages) assert.equal(evidenceOf(one, other), undefined)
         const [one, other] = [messages[a % messages.length], messages[b % messages.length]]
         if (one === undefined || other === undefined) return
-        // An accuser has only what was signed, and may change anything in it.
+        // An accuser has only the signed messages, and may change anything in them.
         const changed = structuredClone(other.header)
         changed.payload[bit % 32]! ^= 1 << (bit % 8)
         const pairs = [

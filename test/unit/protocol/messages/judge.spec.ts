@@ -19,7 +19,7 @@ const manifest = table.manifest(1)
 const cut = table.cut([manifest])
 const first = table.proposer(0)
 
-/** What the envelope check says of anything that a member signs. */
+/** The verdict of the envelope check on anything that a member signs. */
 function judged<K extends Kind>(
   author: number,
   kind: K,

@@ -16,7 +16,7 @@ const id = cutId(table.context, cut)
 const self = firsts(4).find((member) => member !== table.proposer(0))!
 const others = firsts(4).filter((member) => member !== self)
 
-/** A member that trained, endorsed, said ready, voted, locked and precommitted in view 0. */
+/** A member that trained, endorsed, sent ready, voted, locked and precommitted in view 0. */
 function experienced(): Seat {
   const seat = table.sit(self)
   seat.take({ type: 'trained', round: 1, manifest: manifests[self]!.body })
@@ -115,7 +115,7 @@ describe('a restart', () => {
   })
 })
 
-/** No two words of a member in one place, before and after. */
+/** No two messages of a member in one slot, before and after. */
 function assertConsistent(seat: Seat, log: readonly LogRecord[]): void {
   const said = new Map<string, Uint8Array>()
   for (const { kind, slot, id } of seat.done('broadcast').map(({ message }) => message)) {

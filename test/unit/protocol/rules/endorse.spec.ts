@@ -52,7 +52,7 @@ describe('rule 1, endorse once', () => {
     const wrong = table.manifest(2, { totalBytes: 1 })
     seat.hear(wrong)
     assert.deepEqual(fetched(seat), [one])
-    // Nor where a certificate made it fetch that.
+    // Nor if a certificate made it fetch that.
     seat.learn(table.certificate(wrong, [1, 2, 3]))
     assert.deepEqual(fetched(seat), [one, wrong])
     seat.holds(wrong)

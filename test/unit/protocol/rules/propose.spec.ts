@@ -63,7 +63,7 @@ describe('rule 4, propose', () => {
     assert.deepEqual(seat.said('proposal'), [])
     const late = table.sit(proposer)
     const cut = table.cut([manifests[1]!])
-    // In a view of its own in which it cannot propose for lack of a certificate, it learns that all is decided.
+    // In its own view, in which it cannot propose for lack of a certificate, it learns of the decision.
     late.hear(...others.map((member) => table.ready(member, [3])))
     const view = firsts(9).find((candidate) => candidate > 0 && table.proposer(candidate) !== proposer)!
     const id = cutId(table.context, cut)

@@ -19,7 +19,7 @@ const cuts = [
 const [cut, other, third] = cuts as [Cut, Cut, Cut]
 const id = cutId(table.context, cut)
 const otherId = cutId(table.context, other)
-/** A member who proposes in none of the first two views, and the three others. */
+/** A member that proposes in neither of the first two views, and the three others. */
 const self = firsts(4).find((member) => member !== table.proposer(0) && member !== table.proposer(1))!
 const others = firsts(4).filter((member) => member !== self)
 
@@ -27,7 +27,7 @@ function votes(kind: 'prevote' | 'precommit', view: number, id: Uint8Array | nul
   return by.map((member) => table.said(member, kind, view, { cut: id }))
 }
 
-/** What a seat voted, by view. */
+/** The votes of a seat, by view. */
 function voted(seat: Seat, kind: 'prevote' | 'precommit'): Record<number, string | null> {
   return Object.fromEntries(
     seat.said(kind).map(({ slot, body }) => [slot, body.cut === null ? null : hex(body.cut)])
@@ -323,7 +323,7 @@ describe('a member that equivocates', () => {
   const honest = others.filter((member) => member !== liar)
 
   it('cannot separate those who saw a quorum of prevotes from those who did not', () => {
-    // To this member it prevoted two other cuts, to the next one the cut that got a quorum there.
+    // It sent this member prevotes for two other cuts, and the next one a prevote for the cut that got a quorum there.
     const seat = deciding()
     for (const said of [otherId, cutId(table.context, third)])
       seat.hear(table.said(liar, 'prevote', 0, { cut: said }))

@@ -14,7 +14,7 @@ describe('rule 9, weights', () => {
     const [one, other] = members.map(({ peer }) => peer)
     assert.equal(of(), 'samples')
     assert.equal(of('uniform'), 'uniform')
-    // The members count documents then; the rule takes any count.
+    // The members then count documents; the rule accepts any count.
     assert.equal(of('documents'), 'samples')
     assert.deepEqual(
       of([{ peer: one!, weight: 5 }]),

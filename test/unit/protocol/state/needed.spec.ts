@@ -12,7 +12,7 @@ describe('rule 14: the votes that a round may still need', () => {
 
   it('are not displaced by those of equivocators, known or not', () => {
     const seat = table.sit(0)
-    // q = 5, f = 2: three honest votes for c are what a quorum elsewhere leaves to be seen here.
+    // q = 5, f = 2: of a quorum for c elsewhere, at least three honest votes are seen here.
     seat.hear(...[1, 2, 3].map((author) => precommit(author, c)))
     seat.hear(precommit(4, d), precommit(5, d), precommit(liar, x), precommit(liar, d))
     assert(seat.state.equivocators.has(liar))

@@ -15,7 +15,7 @@ const self = (table.proposer(0) + 1) % 4
 const everybody = [0, 1, 2, 3]
 const absent = (table.proposer(0) + 2) % 4
 
-/** A member whose clock the test moves. */
+/** A member whose clock the test controls. */
 function timedSeat(): { seat: Seat; clock: { now: number } } {
   const clock = { now: 1_000 }
   const environment = table.environment(self)

@@ -3,7 +3,7 @@ import { GraphBuilder, type GraphNode, gradients } from '../../../../../src/mode
 import { createOnnxRuntimeExecutor, createSeededRandom } from '../../../../../src/model/index.ts'
 import { assertClose } from '../../close.ts'
 
-/** So many words that the rows are taken in three chunks, the last one shorter. */
+/** Enough words that the rows are processed in three chunks, the last one shorter. */
 const [ROWS, WIDTH, VOCABULARY] = [293, 4, 70_000]
 
 describe('cross-entropy', () => {

@@ -7,7 +7,7 @@ const render = (source: string, variables: Record<string, unknown> = {}): string
 
 describe('Jinja templates', () => {
   it("provide Python's string methods, with their arguments", () => {
-    // What CPython 3.11 gives for the same expressions.
+    // The results of CPython 3.11 for the same expressions.
     const expected: [string, string][] = [
       ["'\\n\\nab\\n'.strip('\\n')", 'ab'],
       ["'\\n\\n ab \\n'.lstrip('\\n')", ' ab \n'],
@@ -29,7 +29,7 @@ describe('Jinja templates', () => {
     for (const [expression, text] of expected) assert.equal(render(`{{ ${expression} }}`), text, expression)
     assert.equal(render("{{ '\ufeffa\u0085'.strip() }}"), '\ufeffa')
     assert.equal(render('{{ m.content.strip() }}', { m: { content: ' a ' } }), 'a')
-    // An object's own key of that name is none of the methods.
+    // An object's own key of that name takes precedence over the method.
     assert.throws(() => render('{{ m.strip() }}', { m: { strip: 'a' } }), /not a function/)
     assert.throws(() => render("{{ 'a'.strip(3) }}"), /not a string/)
   })

@@ -7,7 +7,7 @@ import {
 import { TokenBuckets } from '../../../../../src/node/network/limits/token-bucket.ts'
 import { memoryLog } from '../../memory-log.ts'
 
-/** How many of `count` messages a second pass, for so many seconds. */
+/** How many of `count` messages per second pass, over a number of seconds. */
 function passed(budgets: TokenBuckets, perSecond: number, seconds: number): number {
   let taken = 0
   for (let index = 0; index < perSecond * seconds; index++)
@@ -41,7 +41,7 @@ describe('the message budget of an author', () => {
     const own = new TokenBuckets(() => authorBudget(4))
     const edge = edgeBudgets(() => 4)
     for (let at = 0; at < 60_000; at++)
-      // It may deliver up to five seconds late, and all at once.
+      // It may deliver up to five seconds late, and everything at once.
       if (own.take('author', at)) assert(edge.take('neighbour author', 5_000 * Math.ceil(at / 5_000)))
   })
 

@@ -24,7 +24,7 @@ describe('an instance of an identity', () => {
     const own = (ageMs: number) => ({ id: one.id, ageMs: () => ageMs })
     assert(isYounger(own(1_000), proof(60_000)))
     assert(!isYounger(own(60_000), proof(1_000)))
-    // What arrives late shows its signer younger than it is.
+    // A late proof makes its signer look younger than it is.
     assert(isYounger(own(10_000), proof(60_000)))
     const [left, right] = [one, other].map(({ id }) => ({ id, ageMs: () => 5_000 }))
     assert.notEqual(

@@ -125,7 +125,7 @@ describe('the answer reader', () => {
     assert.equal(second.buffer, first.buffer)
     assert.equal(second.length, BLOCK_BYTES_MAX / 2)
     assert.notEqual(buffers.take(BLOCK_BYTES_MAX).buffer, first.buffer)
-    // Small blocks, and what came from elsewhere, do not get or become such memory.
+    // Small blocks, and foreign buffers, neither use nor become such memory.
     assert.equal(buffers.take(100).buffer.byteLength, 100)
     buffers.give(new Uint8Array(100))
     buffers.give(new Uint8Array(new ArrayBuffer(BLOCK_BYTES_MAX), 1))

@@ -31,7 +31,7 @@ describe('the builder', () => {
     await remove()
   })
 
-  /** A member's shard, its blocks stored: the pair's own, or others in their place. */
+  /** A member's shard with its blocks stored: the pair's own, or others instead. */
   const sourceOf = async (pair: LoraPair, author = 1, blocks: readonly Uint8Array[] = []) => {
     const stored = blocks.length > 0 ? blocks : shardFromPair(pair).blocks.map(({ bytes }) => bytes)
     for (const bytes of stored) await store.put(sha256Hex(bytes), bytes)
@@ -126,7 +126,7 @@ describe('the builder', () => {
     const other = startBuilder(home.folder, log)
     await rm(roundFiles(home, 1).folder, { recursive: true })
     assert.deepEqual(await other.build(buildJob(sources)), built)
-    // Samples are 10 and 20: fixed weights of the same shares are the same round, equal ones another.
+    // Samples are 10 and 20: fixed weights with the same shares give the same round, equal ones another.
     const fixed = new Map(sources.map(({ author }, k) => [Buffer.from(author).toString('hex'), k + 1]))
     assert.deepEqual(await other.build({ ...buildJob(sources), weights: fixed }), built)
     const uniform = await other.build({ ...buildJob(sources), weights: 'uniform' })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mergePair } from '../../../../../src/adapter/index.ts'
 import { mergeThreads, toShared } from '../../../../../src/node/workers/builder/merge-threads.ts'
 
-/** A merge large enough to be shared, of shapes that no tile and no piece divides. */
+/** A merge large enough to be split, with shapes that no tile or chunk divides evenly. */
 const [rows, columns, rank] = [515, 1027, 33]
 const values = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.fround((((i * 7919 + seed) % 2003) - 1001) / 977))

@@ -16,7 +16,7 @@ import { validateShards } from '../../../../../src/node/workers/builder/validate
 import { memoryLog } from '../../memory-log.ts'
 import { temporaryHome } from '../../temporary-home.ts'
 
-/** Of different sizes, so that a module does not fill the memory of the one before it. */
+/** Of different sizes, so that a module does not fill the memory of the previous one. */
 const SHAPES = [
   { module: 'model.layers.0.self_attn.q_proj', inFeatures: 24, outFeatures: 20 },
   { module: 'model.layers.0.self_attn.v_proj', inFeatures: 9, outFeatures: 7 },
@@ -39,7 +39,7 @@ function member(author: number, rank: number): StackMember {
   return { author: Uint8Array.of(author), samples: 10 + author, adapter: { pairs } }
 }
 
-/** What is left of a member's numbers once they have travelled. */
+/** A member's numbers after encoding and decoding. */
 function received({ adapter, ...rest }: StackMember, dtype: ShardDtype): StackMember {
   const pairs = adapter.pairs.map((pair) => {
     const shard = shardFromPair(pair, dtype)

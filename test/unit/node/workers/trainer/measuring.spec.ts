@@ -45,7 +45,7 @@ describe('a trainer that measures updates', function () {
     const scored = reference.perToken.slice(1, 65).map(({ logProb }) => logProb!)
     assert(Math.abs(alone.after + scored.reduce((sum, value) => sum + value, 0) / 64) < 1e-4)
     await scorer.dispose()
-    // While the same round trains, it says the same.
+    // It gives the same result while the same round trains.
     const stop = new AbortController()
     const began = new Promise<void>((resolve) => {
       const long = job({ training: { ...job().training, steps: 100_000 } })

@@ -120,7 +120,7 @@ describe('the result of a training', function () {
     assert.equal(await samples(folder), 3)
     assert.equal(await samples(chats, { chatTemplate: 'chatml' }), 2)
     assert.equal(await samples(alpaca), 1)
-    // What is learned of it makes a difference.
+    // Which tokens are trained on makes a difference.
     const run = (loss: 'completions' | 'all') =>
       trainer.train(job({ documents: csv, data: { loss, template } }), () => {}, never)
     assert.notDeepEqual((await run('completions')).shards, (await run('all')).shards)

@@ -33,7 +33,7 @@ describe('an external trainer', function () {
     )
     assert.equal(first.trainer?.name, 'loam')
     assert.equal(first.trainer?.steps, 4)
-    // Documents that are kept apart, another scale, a second round by the same process.
+    // Isolated documents, another scale, a second round in the same process.
     const changes = { data: { loss: 'completions', packing: 'isolated' }, rankStabilised: true } as const
     assert.deepEqual(
       (await trainer.train(by(COMMAND, changes), () => {}, never)).shards,

@@ -29,7 +29,7 @@ function pair(module: string, changes: Partial<LoraPair> = {}): LoraPair {
   }
 }
 
-/** Whether a process is there and has not ended. */
+/** Whether a process exists and has not exited. */
 function isRunning(pid: string): boolean {
   try {
     return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
@@ -148,7 +148,7 @@ describe('a trainer that breaks the contract', function () {
     it(`causes one error, and costs one adapter: ${what}`, async () => {
       await assert.rejects(train(await make()), expected)
       assert(!existsSync(roundFiles(suite.home, 1).local))
-      // The next job is given all the same.
+      // The next job is still assigned.
       assert.equal((await train(await gives({ pairs: good() }))).shards.length, 2)
     })
   }
