@@ -10,6 +10,7 @@ import {
   logProbability,
   type Noise,
   partialRow,
+  reachedRanks,
   remoteRow,
   roundingDeviation,
   type Scoring,
@@ -125,6 +126,43 @@ describe('certificate', () => {
       if (judge(partialRow(row, { topK: 8 }), small).kind === 'certain') certain.alone++
     }
     assert.ok(certain.drawn > 0.8 * positions && certain.drawn > 1.5 * certain.alone, JSON.stringify(certain))
+  })
+
+  it('settles most top-p draws if the ranks reach as far as the winner requires', () => {
+    const settings = { temperature: 0.7, topP: 0.9 }
+    const seen = { alone: 0, reached: 0, ids: 0, ranks: 0 }
+    const positions = 400
+    for (let seed = 0; seed < positions; seed++) {
+      const random = createSeededRandom(seed)
+      const row = remoteRow(randomLogits(random, 300, 2.5), 300, 'float16')
+      const offset = Float64Array.from(row, () => random.normal() / 3)
+      const scoring = { settings, offset, noise: gumbelNoise(seed, 3) }
+      const draw = drawOf(scoring, 12)!
+      const topK = reachedRanks(row, 8, draw, { perRank: 4, most: 100 })
+      const winner = drawnIds(row, draw)[0]!
+      const rank = [...row].filter(
+        (value, id) => value > row[winner]! || (value === row[winner] && id < winner)
+      )
+      assert.equal(topK, Math.min(100, 8 + 4 * rank.length))
+      const part = partialRow(row, { topK, draw })
+      assert.ok(part.ids.includes(winner))
+      const verdict = judge(part, scoring)
+      seen.ids += topK
+      if (verdict.kind === 'certain') {
+        seen.reached++
+        assert.equal(verdict.id, decide(row, scoring))
+      }
+    }
+    const same = Math.round(seen.ids / positions)
+    for (let seed = 0; seed < positions; seed++) {
+      const random = createSeededRandom(seed)
+      const row = remoteRow(randomLogits(random, 300, 2.5), 300, 'float16')
+      const offset = Float64Array.from(row, () => random.normal() / 3)
+      const scoring = { settings, offset, noise: gumbelNoise(seed, 3) }
+      const part = partialRow(row, { topK: same, draw: drawOf(scoring, 12)! })
+      if (judge(part, scoring).kind === 'certain') seen.alone++
+    }
+    assert.ok(seen.reached > 1.05 * seen.alone, JSON.stringify({ ...seen, same }))
   })
 
   it('gives log-probabilities as intervals around the true value, and as points from a full row', () => {

@@ -55,7 +55,7 @@ describe('a text sampled from the combined distribution', () => {
       assert.equal(truth.length, TOKENS)
       for (const drafter of ['adapted', 'base', 'remote'] satisfies DrafterName[])
         for (const draftLength of [0, 1, 4, 8, 'auto'] as const)
-          for (const topK of [2, 8, 'rows'] as const) {
+          for (const topK of [2, 8, 'auto', 'rows'] as const) {
             const { ids, statistics } = await tokensOf(
               made,
               { drafter, draftLength, topK, wantedMax: 3 },

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createSeededRandom } from '../../../../src/data/order/seeded-random.ts'
-import { gumbelNoise, type Precision, partialRow, remoteRow } from '../../../../src/prada/core/index.ts'
+import {
+  gumbelNoise,
+  type Precision,
+  partialRow,
+  reachedRanks,
+  remoteRow
+} from '../../../../src/prada/core/index.ts'
 import {
   answerBytesMax,
   createAnswerReader,
@@ -49,8 +55,9 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
         seed: fc.maxSafeNat(),
         stream: fc.nat(2 ** 32 - 1),
         temperature: fc.double({ min: 0.001, max: 100, noNaN: true }),
-        drawn: fc.integer({ min: 1, max: 1_000 })
-      }),
+        drawn: fc.integer({ min: 1, max: 1_000 }),
+        reach: fc.option(plainRecord({ perRank: fc.nat(100), most: fc.nat(2 ** 22) }), { nil: undefined })
+      }).map(({ reach, ...rest }) => ({ ...rest, ...(reach && { reach }) })),
       { nil: undefined }
     ),
     draft: fc.option(
@@ -134,22 +141,30 @@ function randomAnswer(seed: number, precision: Precision): Answer {
     return Array.from({ length: vocabularySize }, (_, id) => id).filter(() => random.uniform() < 0.05)
   })
   const drawn = random.uniform() < 0.5 ? 1 + (random.nextUint32() % 12) : 0
+  const reach = drawn > 0 && random.uniform() < 0.5 ? { perRank: 2, most: topK + 30 } : undefined
   const from = random.nextUint32() % 1_000
   const firstTopK = 1 + (random.nextUint32() % 12)
-  const expected = { vocabularySize, topK, firstTopK, precision, positions, drafts, draftRows, drawn, from }
+  const expected = {
+    ...{ vocabularySize, topK, firstTopK, precision, positions, drafts, draftRows, drawn, from },
+    ...(reach && { reach })
+  }
   const records = Array.from({ length: positions.length + drafts }, (_, index): PositionRecord => {
     const row = remoteRow(randomLogits(random, vocabularySize, 5), vocabularySize, precision)
     const asked = positions[index] ?? (draftRows ? 'row' : [])
+    const draw = { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) }
+    const reached = index > 0 && reach !== undefined
+    const ranks = reached ? Math.min(vocabularySize, reachedRanks(row, topK, draw, reach)) : firstTopK
     const body =
       asked === 'row'
         ? ({ kind: 'row', row } as const)
         : ({
             kind: 'part',
             part: partialRow(row, {
-              topK: index === 0 ? firstTopK : topK,
+              topK: index === 0 || reached ? ranks : topK,
               wanted: asked,
-              ...(drawn > 0 && { draw: { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) } })
-            })
+              ...(drawn > 0 && { draw })
+            }),
+            ...(reached && { ranks })
           } as const)
     return index >= positions.length - 1 && index < positions.length - 1 + drafts
       ? { ...body, draft: random.nextUint32() % vocabularySize }
@@ -312,6 +327,11 @@ describe('an answer on the wire', () => {
   it('is refused with another k, another position, or more records than requested', () => {
     const other = { ...expected, topK: 3 }
     assert.throws(() => read(encodeRecord({ kind: 'part', part: good }, other, [4])), /2 were asked for/)
+    const reaching = { ...expected, drawn: 0, reach: { perRank: 1, most: 2 } }
+    const reader3 = createAnswerReader(reaching)
+    reader3.push(header)
+    const three = encodeRecord({ kind: 'part', part: good }, other, [4])
+    assert.throws(() => reader3.push(three), /3 ids, 2 were asked for/)
     const record = encodeRecord({ kind: 'part', part: good }, expected, [4])
     assert.throws(() => read(new Uint8Array([...record, ...record])), /follow the last record/)
     const reader = createAnswerReader({ ...expected, from: 4 })
