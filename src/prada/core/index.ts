@@ -31,8 +31,10 @@ export {
   type PartialRow,
   type Precision,
   partialRow,
+  type RankReach,
   type RemoteRow,
   type RowRequest,
+  reachedRanks,
   remoteRow,
   type SharedDraw
 } from './remote-row.ts'

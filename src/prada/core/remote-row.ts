@@ -24,6 +24,17 @@ export interface SharedDraw {
   readonly noise: Noise
 }
 
+/**
+ * How many more ids a record reports by rank if the draw's winner, before the offset, is not the most likely id. Few ids
+ * settle a filter if the winner is among the most likely ids, and many if it is near the cut-off.
+ */
+export interface RankReach {
+  /** Further ids for every rank of the winner below the most likely id. */
+  readonly perRank: number
+  /** Maximum number of ids by rank. */
+  readonly most: number
+}
+
 /** What a remote reports about one position. */
 export interface PartialRow {
   /** Known ids, with their values in the same order. */
@@ -110,6 +121,20 @@ export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }
     tail: possible ? roundedUp(tail) : 0,
     drawn: draw?.count ?? 0
   }
+}
+
+/** Number of ids to report by rank, up to the limit of a reach; at least `topK`. */
+export function reachedRanks(
+  row: RemoteRow,
+  topK: number,
+  { temperature, noise }: SharedDraw,
+  { perRank, most }: RankReach
+): number {
+  const [winner] = drawnIds(row, { count: 1, temperature, noise })
+  const value = row[winner!]!
+  let above = 0
+  for (let id = 0; id < row.length; id++) if (row[id]! > value || (row[id] === value && id < winner!)) above++
+  return Math.max(topK, Math.min(most, topK + perRank * above))
 }
 
 /** The ids most likely to win a draw, best first. */
