@@ -1,9 +1,7 @@
 /**
  * The mathematics of Prada: the combined distribution p*(x) ∝ exp((log p_remote(x) + α (z_adapted(x) − z_base(x))) /
- * T),
- * a decoding rule for it that makes speculation exact, and certificates that decide a position from part of the
- * remote's
- * row. Pure: no clock, no I/O, and no randomness except the noise determined by the arguments.
+ * T), a decoding rule for it that makes speculation exact, and certificates that decide a position from part of the
+ * remote's row. Pure: no clock, no I/O, and no randomness except the noise determined by the arguments.
  *
  * @example
  * ```ts

@@ -42,8 +42,7 @@ export interface PradaText {
 
 /**
  * Continues a text with tokens of the combined distribution. The tokens depend only on the request, the models and
- * `alpha`,
- * not on the drafter, the draft length, top k or the connection.
+ * `alpha`, not on the drafter, the draft length, top k or the connection.
  *
  * @throws {Error} if the settings require something that the remote does not support
  */

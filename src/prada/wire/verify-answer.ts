@@ -28,8 +28,7 @@ export type PositionRecord = (
   readonly draft?: number
   /**
    * Why the record may belong to a different position than the one after the device's tokens: a remote that receives
-   * text may
-   * have tokenized it differently. Absent if the record certainly belongs to this position.
+   * text may have tokenized it differently. Absent if the record certainly belongs to this position.
    */
   readonly doubt?: string
 }
@@ -74,10 +73,8 @@ export function encodeAnswerHeader({ digest, from }: AnswerHeader): Uint8Array {
 
 /**
  * Encodes a record. Either 0 and all values of a row; or the number of top ids, then, if the noise was shared, the
- * number of
- * further drawn ids, then, packed into bits, the top ids, the further ids and the values of requested ids not among
- * them,
- * then the tail. The draft follows if one was requested.
+ * number of further drawn ids, then, packed into bits, the top ids, the further ids and the values of requested ids not
+ * among them, then the tail. The draft follows if one was requested.
  *
  * @param part of `partialRow`: its first `min(topK, size) - skip` ids are the top ones
  * @param wanted ids that were requested at this position

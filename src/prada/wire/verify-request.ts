@@ -32,8 +32,7 @@ export interface SharedNoise {
 
 /**
  * One trip: keep the first `truncateAt` tokens, append `ids`, and report the distribution after each of the last ones.
- * The
- * same request always has the same answer.
+ * The same request always has the same answer.
  */
 export interface VerifyRequest {
   /** [SESSION_BYTES] */
