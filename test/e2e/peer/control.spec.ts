@@ -7,7 +7,7 @@ import { get, type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseSamples } from '../../../lab/soak/read-metrics.ts'
-import type { PeerView, RoundView, StatusView } from '../../../src/node/control/index.ts'
+import type { PeerView, RoundEvaluation, RoundView, StatusView } from '../../../src/node/control/index.ts'
 import type { Home } from '../../../src/node/home/home.ts'
 import { packageRoot } from '../../../src/package-root.ts'
 import { LOAM, lastLine, loam, loamWith, type Outcome } from '../cli/loam.ts'
@@ -159,6 +159,18 @@ describe('a running peer and those who look at it', function () {
       before.rounds.map(({ round, modelDigest }) => [round, modelDigest]),
       [[1, network.watches[0]!.sealed.find(({ round }) => round === 1)!.modelDigest]]
     )
+    // A network of one: the whole stack is its own, and the sealed model is evaluated as the next round starts.
+    const [first] = before.rounds
+    assert.equal(first!.weight, 1)
+    assert(Date.parse(first!.sealedAt!) > Date.now() - 600_000)
+    const { base, sealed, own } = first!.heldOut
+    assert(sealed! < base! && own! < base!, JSON.stringify(first!.heldOut))
+    const evaluation = lastLine<RoundEvaluation>(await at('rounds', '1', '--matrix', '--json'))
+    assert.deepEqual([evaluation.base, evaluation.own, evaluation.updates], [base, own, []])
+    const alone = await at('rounds', '1', '--matrix')
+    assert.match(alone.stdout, /round 1: loss on \d+ held-out tokens.*own update/s)
+    assert.equal((await at('rounds', '1')).code, 2)
+    assert.match((await at('rounds', '1000', '--matrix')).stderr, /nothing was measured in round 1000/)
     const commands = ['status', 'peers', 'rounds']
     for (const outcome of await Promise.all(commands.map((command) => at(command)))) {
       assert.equal(outcome.code, 0, outcome.stderr)
