@@ -27,7 +27,7 @@ describe('the text of the held-out check', () => {
     assert.equal(heldOutText({ ...configOf(), documents: undefined }, home), undefined)
   })
 
-  it('is a file where there is one, and then training sees all documents', async () => {
+  it('is read from a file if there is one, and then all documents are trained on', async () => {
     await writeFile(home.heldOut, 'Some text.')
     assert.deepEqual(heldOutText(configOf(), home), { file: home.heldOut })
     assert.deepEqual(heldOutText(configOf(home.config), home), undefined)
@@ -36,14 +36,14 @@ describe('the text of the held-out check', () => {
     assert.equal(keptBackTokens(configOf(home.config), home), undefined)
   })
 
-  it('is none where it is turned off, file or not', async () => {
+  it('is empty when disabled, even if a file exists', async () => {
     assert.equal(heldOutText(configOf('0'), home), undefined)
     await writeFile(home.heldOut, 'Some text.')
     assert.equal(heldOutText(configOf('0'), home), undefined)
     assert.equal(keptBackTokens(configOf('0'), home), undefined)
   })
 
-  it('is measured in as many tokens together, however many train', () => {
+  it('is measured with a bounded number of tokens in total for any number of trainers', () => {
     assert.deepEqual(
       [2, 4, 7, 10, 256].map((trainers) => tokensAnUpdate(1024, trainers)),
       [1024, 1024, 585, 409, 128]
