@@ -54,9 +54,13 @@ ${hours.toFixed(2)} hours on one core. No network, but the same engine, rules an
 
 A loss is the mean over the domains, in nats per token, ± the standard deviation over the seeds. *Against FLoRA* is paired
 by seed: the loss minus FLoRA's in the run with the same seed; below zero is better than FLoRA. *Error* is
-‖ΔW − Σ p_k ΔW_k‖ / ‖Σ p_k ΔW_k‖ of the last round scored. *Bytes* are float32, one round: the total that all members send and the total that all receive, with each update sent once.
+‖ΔW − Σ p_k ΔW_k‖ / ‖Σ p_k ΔW_k‖ of the last round scored. *Bytes* are float32, one round: the total that all members send and
+the total that all receive, with each update sent once.
 
-All rules use one learning rate: the best of 0.001, 0.003 and 0.01 for FLoRA after ten rounds with one seed. It was not tuned for the other rules. Rounds start as each rule's authors define it: FLoRA and FLoRIST merge everything into the base and draw a new A; the others continue from the average, truncated to each member's rank. FedIT requires equal ranks; zero-padding is FedIT for different ranks.`
+All rules use one learning rate: the best of 0.001, 0.003 and 0.01 for FLoRA after ten rounds with one seed. It was not
+tuned for the other rules. Rounds start as each rule's authors define it: FLoRA and FLoRIST merge everything into the base
+and draw a new A; the others continue from the average, truncated to each member's rank. FedIT requires equal ranks;
+zero-padding is FedIT for different ranks.`
 }
 
 function rulesSection({ rows, header }: ReportData, split: Split, ranks: RankSetting): string[] {

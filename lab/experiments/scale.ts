@@ -79,7 +79,9 @@ function markdown(
   return `# What a round costs as the consortium grows
 
 Written by \`npm run lab -- scale\`. Shape of ${shape.name}: ${shape.layers} layers, q and v adapted, ranks 64, 32, 16, 16, 8, 8,
-4, 4, 4, 4 in turn. Aggregating and merging one layer is measured on one thread and multiplied by ${shape.layers}; memory is that of one module. In a mesh without a server every member fetches the shards of all trainers (*shards*); *outcome* is what a member that trusts others to aggregate would fetch.
+4, 4, 4, 4 in turn. Aggregating and merging one layer is measured on one thread and multiplied by
+${shape.layers}; memory is that of one module. In a mesh without a server every member fetches the shards of all trainers (*shards*);
+*outcome* is what a member that trusts others to aggregate would fetch.
 
 ${table(rows)}
 

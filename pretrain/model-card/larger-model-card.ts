@@ -40,7 +40,8 @@ The larger sibling of \`${smaller.name}\`: a Llama of ${measurement.parameters.t
 exists to represent a large remote model that is steered by a small fine-tuned one. It is far too small to be useful for
 anything else.
 
-Every loss below is printed by a script: \`npm run pretrain -- evaluate --domains --texts .loam/added-texts\` measures both models, \`npm run pretrain -- card\` wrote this page.
+Every loss below is printed by a script: \`npm run pretrain -- evaluate --domains --texts .loam/added-texts\` measures
+both models, \`npm run pretrain -- card\` wrote this page.
 
 ## How well it predicts
 

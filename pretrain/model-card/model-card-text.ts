@@ -96,7 +96,8 @@ ${texts.map(({ beginning, continuation }) => quote(`**${beginning}**${continuati
 - It imitates the style of its sources, without sense or knowledge. English only.
 - Its sources carry the views of their times and authors, including those of presidents on peoples they fought or held in
   slavery, and advertisements meant to deceive. Do not put it before users.
-- Its training text contains names from public mails and speeches. Addresses were masked by pattern, which finds most but not all of them.`
+- Its training text contains names from public mails and speeches. Addresses were masked by pattern,
+  which finds most but not all of them.`
 }
 
 function dataSection(corpus: TrainingRecord['corpus']): string {
