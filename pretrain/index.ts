@@ -7,8 +7,7 @@
  * ```
  *
  * The larger model starts as a widened copy of the base model, whose training PyTorch continues (`torch/train.py`) on
- * the
- * tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, with additional public-domain texts
+ * the tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, with additional public-domain texts
  * (`corpus/added-texts/`). `README.md` has the commands.
  */
 

@@ -7,8 +7,7 @@ import type { Tensor } from '../../src/formats/tensor.ts'
 export interface AggregationOptions extends StackOptions {
   /**
    * `florist`: the fraction of ‖ΔW‖² per module that the kept singular values must contain, in (0, 1]; 0.99 by default.
-   * 1
-   * keeps every singular value above rounding.
+   * 1 keeps every singular value above rounding.
    */
   readonly energy?: number
 }

@@ -16,8 +16,7 @@ export interface MarginRow {
   readonly most: number
   /**
    * The lowest and the median, over the updates, of the harm that decides: where it is above the margin, too many
-   * members
-   * refuse for a quorum.
+   * members refuse for a quorum.
    */
   readonly leastDecisive: number
   readonly medianDecisive: number

@@ -15,8 +15,7 @@ const CONNECT_MS = 10_000
 
 /**
  * A small internet in isolated network namespaces without outside access: public hosts on one wire, and laboratories
- * behind
- * NAT routers that drop unsolicited packets. All laboratories use the same private addresses, as real ones do.
+ * behind NAT routers that drop unsolicited packets. All laboratories use the same private addresses, as real ones do.
  */
 export interface NatLab {
   /** Hosts with public addresses. */

@@ -37,9 +37,8 @@ export const publicAddress = (last: number) => `5.9.0.${last}`
 
 /**
  * Network namespaces with cables between them and no outside access. They are removed however the process ends: by
- * `end`, on
- * exit, or on SIGINT, SIGTERM and SIGHUP. Namespaces left by a killed process are removed by the next process that
- * creates some.
+ * `end`, on exit, or on SIGINT, SIGTERM and SIGHUP. Namespaces left by a killed process are removed by the next process
+ * that creates some.
  */
 export class Namespaces {
   readonly #id = randomBytes(3).toString('hex')

@@ -18,10 +18,8 @@ export interface SlowLine {
 
 /**
  * Opens a slow connection to a local port: sent data is queued at the configured rate, and arrives half a round trip
- * later.
- * All connections share the line. It needs neither root nor Linux. There is no packet loss, and TCP's slow start is
- * that of
- * loopback, so it is more favourable than a real connection.
+ * later. All connections share the line. It needs neither root nor Linux. There is no packet loss, and TCP's slow start
+ * is that of loopback, so it is more favourable than a real connection.
  */
 export async function openSlowLine(target: number, options: SlowLineOptions): Promise<SlowLine> {
   const sockets = new Set<Socket>()

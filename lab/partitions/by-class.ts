@@ -5,8 +5,7 @@ import { cutEvenly, fillUp } from './portions.ts'
 
 /**
  * Whole classes, assigned to members in turn in a seeded order. If there are fewer classes than members, several
- * members
- * divide one evenly. A member without documents gets one from the member with the most.
+ * members divide one evenly. A member without documents gets one from the member with the most.
  *
  * @throws {RangeError} if there are fewer documents than members, or labels do not match the documents
  */

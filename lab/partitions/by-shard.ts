@@ -11,8 +11,7 @@ export interface ShardPartitionOptions extends LabelledPartitionOptions {
 
 /**
  * Shards of documents sorted by class (McMahan et al. 2017, section 3: "pathological non-IID"): the sorted corpus is
- * cut
- * into equal shards, and each member draws a few of them, so that it has only a few classes.
+ * cut into equal shards, and each member draws a few of them, so that it has only a few classes.
  *
  * @throws {RangeError} if there are fewer documents than shards, or labels do not match the documents
  */

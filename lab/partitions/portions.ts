@@ -1,7 +1,6 @@
 /**
  * Cuts `items` into consecutive portions of sizes proportional to `shares` (rounded cumulatively, so that each is
- * within
- * one of its exact size and nothing is lost).
+ * within one of its exact size and nothing is lost).
  */
 export function cutByShares<T>(items: readonly T[], shares: readonly number[]): T[][] {
   const total = shares.reduce((sum, share) => sum + share, 0)

@@ -9,8 +9,7 @@ export interface KeepingBack {
 
 /**
  * Keeps back the documents that a peer keeps back by default: text for judging others, separate from the held-out text
- * that
- * runs are scored on.
+ * that runs are scored on.
  *
  * @param tokens maximum number of tokens kept back
  * @param measured number of these tokens on which each update is measured

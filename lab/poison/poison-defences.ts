@@ -30,10 +30,8 @@ export interface Defending {
 
 /**
  * `norm-bound`: only a bound of ten medians of the previous cut; `factor-bound`: that and rule 2's bound on factors;
- * `clip`:
- * the stack clips, and everything is endorsed; `no-check`: both bounds as in rule 2, and the stack clips; `default`:
- * that and
- * the held-out check.
+ * `clip`: the stack clips, and everything is endorsed; `no-check`: both bounds as in rule 2, and the stack clips;
+ * `default`: that and the held-out check.
  *
  * @param absolute the charter's bound for use before the first cut
  */

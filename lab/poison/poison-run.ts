@@ -63,8 +63,7 @@ const CLAIMED = 1_000_000
 
 /**
  * Runs a federation with some poisoners. A round is void if its stack or merge is not finite, or if at most f members
- * are
- * endorsed. Deterministic on one machine.
+ * are endorsed. Deterministic on one machine.
  */
 export async function runPoisoned(
   laboratory: PoisonLaboratory,

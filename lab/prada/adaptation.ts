@@ -24,8 +24,7 @@ export interface AdaptationPlan {
 
 /**
  * The weights that a consortium ends with. Each member trains on its own domain, and every round's clipped stack is
- * merged
- * into the base, as peers with a new charter do. Deterministic on one machine.
+ * merged into the base, as peers with a new charter do. Deterministic on one machine.
  *
  * @param onStep called after every member's training in a round
  * @throws {Error} if training diverges, or a stack or merge is not finite

@@ -17,8 +17,7 @@ export function steered(size: number): Combine {
 
 /**
  * How well greedy continuations predict a document. After every `stride` tokens the models continue by `length` tokens,
- * and
- * the number of tokens that match the document, up to the first mismatch, is counted.
+ * and the number of tokens that match the document, up to the first mismatch, is counted.
  *
  * @returns mean number of matching tokens; undefined if the document is too short for one continuation
  */

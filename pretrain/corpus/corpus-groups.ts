@@ -19,8 +19,7 @@ export interface CorpusGroup extends PretrainingCorpus {
 
 /**
  * The base text, split as for the base model, followed by every added source. Texts that repeat a domain's or an
- * earlier
- * text are excluded from both parts.
+ * earlier text are excluded from both parts.
  *
  * @param addedFolder folder with the fetched texts
  */

@@ -19,8 +19,7 @@ export interface DocumentScorer {
 
 /**
  * Creates a scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which skips
- * the
- * first token of every window, it scores exactly the tokens that the count models score.
+ * the first token of every window, it scores exactly the tokens that the count models score.
  */
 export async function createDocumentScorer(config: ModelConfig, threads: number): Promise<DocumentScorer> {
   const executor = createOnnxRuntimeExecutor({ threads })

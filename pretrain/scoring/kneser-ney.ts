@@ -2,8 +2,7 @@ import type { TokenSequences } from '../corpus/token-files.ts'
 
 /**
  * Count-based language models over token ids, as baselines that a neural model must clearly beat. Both train on and
- * score
- * documents given as token sequences. The first token of a sequence is only a condition and is never scored.
+ * score documents given as token sequences. The first token of a sequence is only a condition and is never scored.
  */
 export interface CountModel {
   /** Probability of `next` after `previous`. */

@@ -1,7 +1,6 @@
 /**
  * The 256 characters that represent bytes in byte-level BPE (GPT-2's convention, which every tokenizer.json reader
- * supports):
- * printable Latin-1 characters represent themselves, and the other bytes map, in order, to U+0100 and up.
+ * supports): printable Latin-1 characters represent themselves, and the other bytes map, in order, to U+0100 and up.
  */
 export const BYTE_CHARACTERS: readonly string[] = byteCharacters()
 

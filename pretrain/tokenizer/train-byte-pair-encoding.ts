@@ -24,10 +24,8 @@ const PAIR_BASE = 2 ** 20
 
 /**
  * Learns byte-pair merges (Sennrich et al. 2016) over bytes: merges the most frequent pair of adjacent pieces inside
- * words
- * until there are `pieceCount` pieces. Ties are resolved by piece number, so the same texts always give the same
- * merges.
- * Counts are updated only for the words that a merge affects: 10 MB and 2,048 pieces take a few seconds.
+ * words until there are `pieceCount` pieces. Ties are resolved by piece number, so the same texts always give the same
+ * merges. Counts are updated only for the words that a merge affects: 10 MB and 2,048 pieces take a few seconds.
  *
  * @param pieceCount total number of pieces, at least the 256 bytes; the result has fewer if the texts have no more
  * pairs

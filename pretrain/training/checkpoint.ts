@@ -32,8 +32,7 @@ export interface Checkpoint {
 
 /**
  * Writes weights, moments and step to a temporary file in `folder`, syncs and renames it. A crash leaves the last
- * complete
- * checkpoint in place.
+ * complete checkpoint in place.
  */
 export function saveCheckpoint(folder: string, recipe: Recipe, checkpoint: Checkpoint): void {
   mkdirSync(folder, { recursive: true })

@@ -87,8 +87,7 @@ export function recipeLearningRate(recipe: Recipe, step: number): number {
 
 /**
  * Whether the first `step` steps of a run with `former` equal those of a run with `next`: the recipes differ only in
- * the
- * number of remaining steps and their rates. A run that proves too long can then be ended early and still have one
+ * the number of remaining steps and their rates. A run that proves too long can then be ended early and still have one
  * recipe.
  */
 export function continues(former: Recipe, next: Recipe, step: number): boolean {

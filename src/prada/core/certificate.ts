@@ -138,9 +138,8 @@ function topKBorder(scores: KnownScores, { settings: { topK } }: Scoring): Borde
 
 /**
  * Top-p keeps an id while the ids before it have less than p of the total. Let A be the known mass before it, a the
- * mass of
- * unreported ids before it, Z the known total and z the total of all unreported ids (0 ≤ a ≤ z ≤ B). The id is in if
- * A + a < p (Z + z) for the worst case a = z, and out if A ≥ p (Z + B).
+ * mass of unreported ids before it, Z the known total and z the total of all unreported ids (0 ≤ a ≤ z ≤ B). The id is
+ * in if A + a < p (Z + z) for the worst case a = z, and out if A ≥ p (Z + B).
  */
 function topPBorder(scores: KnownScores, scoring: Scoring, tail: number): Border {
   const { topK, topP = 1 } = scoring.settings
@@ -193,8 +192,7 @@ export interface Interval {
 
 /**
  * Log-probability of an id under the combined distribution at temperature 1, before any filter, as an interval. If the
- * row
- * is complete, its ends are equal up to rounding.
+ * row is complete, its ends are equal up to rounding.
  *
  * @returns undefined if the id's value was not reported
  */

@@ -37,8 +37,7 @@ export interface ScaledId {
 
 /**
  * The ids that the filters keep, highest first: first top-k, then the fewest of these that reach top-p of their
- * combined
- * probability, then those with at least min-p of the highest probability.
+ * combined probability, then those with at least min-p of the highest probability.
  */
 export function allowedIds(row: RemoteRow, scoring: Scoring): ScaledId[] {
   const { topK = row.length, topP = 1, minP = 0 } = scoring.settings

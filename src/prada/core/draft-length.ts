@@ -85,10 +85,8 @@ const FIRST_DRAFTS = 4
 
 /**
  * The draft length from exponentially decaying sums over past trips. A trip's time is modelled as a straight line over
- * its
- * positions, fitted by least squares. Trips of one length do not determine the slope, so every few trips one has a
- * draft
- * more or less.
+ * its positions, fitted by least squares. Trips of one length do not determine the slope, so every few trips one has a
+ * draft more or less.
  */
 export function createDraftLength(
   most = DRAFTS_MAX,

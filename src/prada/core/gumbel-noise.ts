@@ -11,10 +11,8 @@ const DOMAIN = 0x70726164
 
 /**
  * Standard Gumbel noise G(seed, position, id) from a counter-based generator. argmax over x of log p(x) + G(x) is a
- * sample
- * from p, and everyone who knows the seed gets the same sample from the same p (Gumbel-max; arXiv 2408.07978, section
- * 3).
- * Uniforms have 52 bits and lie strictly between 0 and 1.
+ * sample from p, and everyone who knows the seed gets the same sample from the same p (Gumbel-max; arXiv 2408.07978,
+ * section 3). Uniforms have 52 bits and lie strictly between 0 and 1.
  *
  * @param seed integer from 0 to 2^53 − 1
  * @param position zero-based index of the sampled token

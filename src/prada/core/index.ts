@@ -1,9 +1,7 @@
 /**
  * The mathematics of Prada: the combined distribution p*(x) ∝ exp((log p_remote(x) + α (z_adapted(x) − z_base(x))) /
- * T),
- * a decoding rule for it that makes speculation exact, and certificates that decide a position from part of the
- * remote's
- * row. Pure: no clock, no I/O, and no randomness except the noise determined by the arguments.
+ * T), a decoding rule for it that makes speculation exact, and certificates that decide a position from part of the
+ * remote's row. Pure: no clock, no I/O, and no randomness except the noise determined by the arguments.
  *
  * @example
  * ```ts
@@ -31,8 +29,10 @@ export {
   type PartialRow,
   type Precision,
   partialRow,
+  type RankReach,
   type RemoteRow,
   type RowRequest,
+  reachedRanks,
   remoteRow,
   type SharedDraw
 } from './remote-row.ts'

@@ -24,18 +24,14 @@ export interface KnownScores {
 
 /**
  * Combined scores of the known ids, and upper bounds for all others. An unreported id x has value(x) ≤ the lowest of
- * the
- * top k, since the ids were chosen by the rounded values that are sent; and exp(value(x)) ≤ tail, of which it is one
- * term,
- * so value(x) ≤ log tail. Adding the offset, dividing by the temperature and adding the noise are monotone in floating
- * point: the same operations on the larger of two numbers never give the smaller result. So the bound of a score is
- * computed with exactly the operations of the score.
+ * the top k, since the ids were chosen by the rounded values that are sent; and exp(value(x)) ≤ tail, of which it is
+ * one term, so value(x) ≤ log tail. Adding the offset, dividing by the temperature and adding the noise are monotone in
+ * floating point: the same operations on the larger of two numbers never give the smaller result. So the bound of a
+ * score is computed with exactly the operations of the score.
  *
  * If the remote knew the noise, the ids with the m highest value / T + G of the row are all known. They are the m
- * highest
- * of the known ids, and no other id exceeds the m-th. The score itself is computed in different steps; `drawnBound`
- * adds
- * slack for their rounding.
+ * highest of the known ids, and no other id exceeds the m-th. The score itself is computed in different steps;
+ * `drawnBound` adds slack for their rounding.
  */
 export function knownScores(row: PartialRow, scoring: Scoring): KnownScores {
   const size = scoring.offset.length
@@ -89,11 +85,9 @@ export interface OtherMass {
 
 /**
  * Upper bounds of sums of exp(scaled score) over other ids, relative to exp(reference). Every value is at most `bound`,
- * and
- * for temperatures up to 1 the sum of exp(value) is at most the tail. Since
- * exp((v + o) / T) ≤ exp(v) · exp(bound (1/T − 1)) · exp(o / T), the sum is largest if the ids with the highest offsets
- * take
- * as much as each can, until the tail is used up.
+ * and for temperatures up to 1 the sum of exp(value) is at most the tail. Since exp((v + o) / T) ≤ exp(v) · exp(bound
+ * (1/T − 1)) · exp(o / T), the sum is largest if the ids with the highest offsets take as much as each can, until the
+ * tail is used up.
  */
 export function otherMass(
   { bound, others }: KnownScores,

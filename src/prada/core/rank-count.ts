@@ -19,10 +19,8 @@ const RISE = 0.25
 
 /**
  * A count that converges to the given share of open positions: each open position raises it by a quarter, and each
- * settled
- * one lowers it by the amount that balances this share. How far offsets move the ranks differs between adapters,
- * strengths
- * and texts, so the count is learned.
+ * settled one lowers it by the amount that balances this share. How far offsets move the ranks differs between
+ * adapters, strengths and texts, so the count is learned.
  */
 export function createRankCount({ first, least, most, open }: RankCosts): RankCount {
   const rise = Math.log1p(RISE)

@@ -6,15 +6,13 @@ export type Precision = 'float16' | 'float32'
 
 /**
  * Log-probabilities of one position as sent, relative to the most likely id, which therefore has 0; [vocabularySize].
- * They
- * define the remote's distribution: p(x) ∝ exp(row[x]). −∞ means probability 0.
+ * They define the remote's distribution: p(x) ∝ exp(row[x]). −∞ means probability 0.
  */
 export type RemoteRow = Float32Array
 
 /**
  * Noise of a draw that the remote knows as well. The remote can then report the ids that are most likely to win: those
- * with
- * the highest value / T + G, before the offset, which it does not know.
+ * with the highest value / T + G, before the offset, which it does not know.
  */
 export interface SharedDraw {
   /** Number of ids to report. */
@@ -22,6 +20,17 @@ export interface SharedDraw {
   /** Above 0. */
   readonly temperature: number
   readonly noise: Noise
+}
+
+/**
+ * How many more ids a record reports by rank if the draw's winner, before the offset, is not the most likely id. Few ids
+ * settle a filter if the winner is among the most likely ids, and many if it is near the cut-off.
+ */
+export interface RankReach {
+  /** Further ids for every rank of the winner below the most likely id. */
+  readonly perRank: number
+  /** Maximum number of ids by rank. */
+  readonly most: number
 }
 
 /** What a remote reports about one position. */
@@ -35,8 +44,7 @@ export interface PartialRow {
   readonly tail: number
   /**
    * Number of ids with the highest value / T + G that are among the known ones; 0 if the remote did not know the noise.
-   * No
-   * other id exceeds the lowest of them.
+   * No other id exceeds the lowest of them.
    */
   readonly drawn: number
 }
@@ -58,8 +66,7 @@ export interface RowRequest {
 
 /**
  * Logits as they are sent: relative to the highest, and rounded. Every step (the difference, its rounding to float32
- * and to
- * float16) is monotone, so ids keep their order, apart from ties.
+ * and to float16) is monotone, so ids keep their order, apart from ties.
  *
  * @param logits [at least size]; −∞ bans an id
  * @throws {Error} if a logit is NaN or +∞, or none is finite
@@ -84,10 +91,8 @@ export function remoteRow(logits: ArrayLike<number>, size: number, precision: Pr
 
 /**
  * The requested part of a row: the top k, highest first, then the ids of the draw that are not among them, then the
- * wanted
- * ids. Ties at a cut-off go to the lowest ids. Skipped ids count neither among the ids nor in the tail: the bounds hold
- * for
- * a receiver that already knows them.
+ * wanted ids. Ties at a cut-off go to the lowest ids. Skipped ids count neither among the ids nor in the tail: the
+ * bounds hold for a receiver that already knows them.
  */
 export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }: RowRequest): PartialRow {
   const top = highestIds(row, topK)
@@ -110,6 +115,20 @@ export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }
     tail: possible ? roundedUp(tail) : 0,
     drawn: draw?.count ?? 0
   }
+}
+
+/** Number of ids to report by rank, up to the limit of a reach; at least `topK`. */
+export function reachedRanks(
+  row: RemoteRow,
+  topK: number,
+  { temperature, noise }: SharedDraw,
+  { perRank, most }: RankReach
+): number {
+  const [winner] = drawnIds(row, { count: 1, temperature, noise })
+  const value = row[winner!]!
+  let above = 0
+  for (let id = 0; id < row.length; id++) if (row[id]! > value || (row[id] === value && id < winner!)) above++
+  return Math.max(topK, Math.min(most, topK + perRank * above))
 }
 
 /** The ids most likely to win a draw, best first. */
@@ -156,8 +175,7 @@ export function highestIds(row: ArrayLike<number>, k: number): number[] {
 
 /**
  * A float32 no less than a sum of positive float64 terms. The sum's own relative error is below 2^−30 for up to 2^22
- * terms.
- * Terms too small for a float64 vanish, so 0 becomes the smallest float32.
+ * terms. Terms too small for a float64 vanish, so 0 becomes the smallest float32.
  */
 function roundedUp(sum: number): number {
   const wanted = sum * (1 + 2 ** -30)

@@ -10,8 +10,7 @@ export interface RoundingDeviation {
 
 /**
  * The deviation of one row. If the logarithm of every ratio of two probabilities moves by at most 2ε, which holds if
- * every
- * score moves by at most ε, the total variation distance is at most tanh(ε / 2).
+ * every score moves by at most ε, the total variation distance is at most tanh(ε / 2).
  *
  * @param logits finite or −∞, [at least size]
  */

@@ -19,10 +19,8 @@ export interface WantedLimits {
 
 /**
  * Ids that could win a position, chosen from what is known before the trip. `expected`, a row similar to the one that
- * the
- * remote will send (the base proxy's), estimates where the top k ends and about how high the winner scores; offset and
- * noise
- * are exact. An id that is not expected to be reported counts with its upper bound.
+ * the remote will send (the base proxy's), estimates where the top k ends and about how high the winner scores; offset
+ * and noise are exact. An id that is not expected to be reported counts with its upper bound.
  *
  * The decision is exact whichever ids are chosen; a bad choice costs another trip.
  *
@@ -66,8 +64,7 @@ export function wantedIds(expected: Float32Array, scoring: Scoring, limits: Want
 
 /**
  * Ids whose values would probably settle what the filters keep: those with the highest combined scores among the
- * unknown
- * ids.
+ * unknown ids.
  *
  * @param expected as in `wantedIds`
  * @returns at most `most` ids, highest first

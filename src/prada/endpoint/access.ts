@@ -47,9 +47,8 @@ function digest(text: string): Buffer {
 
 /**
  * Whether a `host` header is a name that only this machine can have. Otherwise a web page could point its own name here
- * (DNS
- * rebinding) and send requests from its viewer's browser. Addresses, names without a dot and this machine's name are
- * safe.
+ * (DNS rebinding) and send requests from its viewer's browser. Addresses, names without a dot and this machine's name
+ * are safe.
  */
 function isOwnName(host: string | undefined): boolean {
   const name = /^(\[[^\]]*\]|[^:]*)(?::\d+)?$/.exec(host ?? '')?.[1]?.toLowerCase()

@@ -14,8 +14,7 @@ export type SourceDescription = Pick<
 
 /**
  * A model on this machine. Its tokens are sampled by Prada's rule with Prada's noise. A seed therefore yields the text
- * that a
- * Prada session with strength 0 would produce with the same model as the remote, apart from the rounding of sent
+ * that a Prada session with strength 0 would produce with the same model as the remote, apart from the rounding of sent
  * values.
  */
 export function createLocalSource(model: TokenModel, description: SourceDescription): TextSource {

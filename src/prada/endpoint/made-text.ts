@@ -32,8 +32,7 @@ const UNFINISHED = /\ufffd+$/
 
 /**
  * A text in pieces as its tokens arrive. A token is sent with the piece that completes its text. It is withheld while a
- * stop
- * string may begin in it, and dropped if one does.
+ * stop string may begin in it, and dropped if one does.
  */
 export async function* textPieces(
   tokens: AsyncGenerator<MadeToken, TextEnd>,

@@ -26,8 +26,7 @@ export interface PradaSourceOptions {
 
 /**
  * The combined distribution of a proxy and a remote. If log-probabilities are requested and the remote serves whole
- * rows, it
- * asks for whole rows, since bounds are not log-probabilities.
+ * rows, it asks for whole rows, since bounds are not log-probabilities.
  */
 export function createPradaSource(options: PradaSourceOptions): TextSource {
   const { settings, description, reconnect } = options

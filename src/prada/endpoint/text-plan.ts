@@ -115,8 +115,7 @@ export function requireShort({ tokens, context }: TextSource, text: string, para
  * Tokens of a text, including those that the tokenizer adds before every text.
  *
  * @throws {EndpointError} 400 if the length of the text alone shows that it has more tokens than the context; it is
- * then not
- * tokenized, which would be slow
+ * then not tokenized, which would be slow
  */
 export function promptTokens(source: TextSource, text: string, param: 'messages' | 'prompt'): number[] {
   const { tokenizer } = source

@@ -8,8 +8,7 @@ const ROWS_MAX = 2 * (DRAFTS_MAX + 1)
 export interface TextLogits {
   /**
    * The logits after the first `from`, `from + 1`, … `ids.length` tokens of a text. Rows that an earlier call computed
-   * for
-   * the same prefix are reused. One call at a time.
+   * for the same prefix are reused. One call at a time.
    *
    * @param from from 1 to `ids.length`
    * @returns [ids.length − from + 1][at least vocabularySize]

@@ -14,8 +14,7 @@ export interface TokenText {
 
 /**
  * A model that computes logits. For exact speculation, the same prefix must always have the same logits, in whatever
- * parts it
- * was appended. A model for which this holds only approximately sets `batchError`.
+ * parts it was appended. A model for which this holds only approximately sets `batchError`.
  */
 export interface TokenModel {
   /** Maximum text length, tokens. */

@@ -40,8 +40,7 @@ export interface HttpExchange {
   readonly address: string
   /**
    * Sends a request and returns the response once its headers have arrived. A response that is not read to its end may
-   * break
-   * silently.
+   * break silently.
    *
    * @throws {TransportError} if the server cannot be reached or rejects the request
    */

@@ -30,8 +30,7 @@ export interface LogitsTransport {
 
 /**
  * Why a server did not answer: `unreachable`, `busy` (temporary), `unknown-session`, `refused`, or `garbage` (an
- * invalid
- * answer).
+ * invalid answer).
  */
 export type TransportFault = 'unreachable' | 'busy' | 'unknown-session' | 'refused' | 'garbage'
 

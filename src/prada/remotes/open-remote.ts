@@ -44,8 +44,7 @@ const MULTIADDR = /^\/[a-z0-9]+\//
 /**
  * Opens the remote that a URL refers to, by what answers there: `http(s)://…` is a Loam logits server if
  * `/v1/logits/model` answers, otherwise a server of OpenAI's API (`/v1/models`); a multiaddr that ends in `/p2p/PEERID`
- * is a
- * member that serves.
+ * is a member that serves.
  *
  * @throws {RemoteError} saying what to do, if the server is of another kind, rejects the request or cannot be reached
  */

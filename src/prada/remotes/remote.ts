@@ -17,8 +17,7 @@ export interface RemoteCapabilities {
   readonly judgesDrafts: boolean
   /**
    * Largest measured difference of a log-probability, nats, between two answers of the same model at the same position;
-   * 0 if
-   * the same prefix always has the same logits.
+   * 0 if the same prefix always has the same logits.
    */
   readonly batchError: number
   /** Maximum number of drafts per trip, by either side. */
@@ -59,8 +58,7 @@ export interface Traffic {
 
 /**
  * Returns a function that reports the traffic since now. A connection shared by several texts counts the bytes of all
- * of
- * them.
+ * of them.
  *
  * @param line counts all bytes since it was opened
  */
@@ -107,8 +105,7 @@ export interface Remote {
 
 /**
  * Why a remote cannot continue: `unreachable` (no connection, or a timeout), `busy` (it rejects requests for now),
- * `refused`
- * (it will not serve this), `garbage` (its answer is invalid), `changed` (its model changed mid-text).
+ * `refused` (it will not serve this), `garbage` (its answer is invalid), `changed` (its model changed mid-text).
  */
 export type RemoteFault = 'unreachable' | 'busy' | 'refused' | 'garbage' | 'changed'
 

@@ -34,7 +34,12 @@ function checkRequest(
       'unknown-session',
       `cannot truncate the session's ${text.length} tokens to ${truncateAt}: open another session`
     )
-  const ranked = Math.max(topK, request.firstTopK ?? 0, request.noise?.drawn ?? 0)
+  const ranked = Math.max(
+    topK,
+    request.firstTopK ?? 0,
+    request.noise?.drawn ?? 0,
+    request.noise?.reach?.most ?? 0
+  )
   if (ranked > limits.topKMax)
     throw new ServiceError('refused', `top-k must be at most ${limits.topKMax}, got ${ranked}`)
   const asked: readonly PositionRequest[] = draft?.rows ? [...positions, 'row'] : positions

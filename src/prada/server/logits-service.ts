@@ -38,8 +38,7 @@ export interface LogitsService {
   open(client: string, vocabularySize: number): { readonly session: string; readonly expiryMs: number }
   /**
    * Answers a request in the wire format with a header and one record per position, in pieces. The request is checked,
-   * and
-   * its first position computed, before the first piece. A later request for the same session ends it.
+   * and its first position computed, before the first piece. A later request for the same session ends it.
    *
    * @throws {ServiceError}
    */

@@ -1,7 +1,6 @@
 /**
  * Why a request is not served: `malformed` and `too-large` are the client's fault, `unknown-session` asks it to start a
- * new
- * session, `refused` is permanent, `busy` and `full` are temporary.
+ * new session, `refused` is permanent, `busy` and `full` are temporary.
  */
 export type ServiceFault = 'malformed' | 'too-large' | 'unknown-session' | 'refused' | 'busy' | 'full'
 

@@ -18,14 +18,12 @@ export interface PradaSettings {
   readonly topK: 'auto' | number | 'rows'
   /**
    * Whether to share the noise with the remote, so that it can report the ids that are most likely to win the draw. It
-   * then
-   * knows the seed. Without it, far more positions stay open.
+   * then knows the seed. Without it, far more positions stay open.
    */
   readonly shareNoise: boolean
   /**
    * Maximum number of ids per position to request in advance. With 0, no id is ever requested by number: the remote
-   * does not
-   * learn which ids the proxies' logits make likely, at the cost of more trips.
+   * does not learn which ids the proxies' logits make likely, at the cost of more trips.
    */
   readonly wantedMax: number
   /** Ids are requested in advance if they may come within this distance of the expected winner's score, nats. */
@@ -88,8 +86,7 @@ export interface PradaToken {
 
 /**
  * The precision requested from a remote. If its answers vary by less than float16 can represent, rounding would turn
- * some of
- * these differences into much larger steps.
+ * some of these differences into much larger steps.
  */
 export function wirePrecision({ batchError }: RemoteCapabilities, wanted: Precision): Precision {
   return batchError > 0 ? 'float32' : wanted
@@ -97,9 +94,8 @@ export function wirePrecision({ batchError }: RemoteCapabilities, wanted: Precis
 
 /**
  * The default drafter. A remote that can compute the device's noise drafts itself: it is closer to the combined
- * distribution
- * than either proxy, and no drafts that reveal private data are sent to it. Otherwise the adapted proxy drafts, if the
- * remote judges its drafts.
+ * distribution than either proxy, and no drafts that reveal private data are sent to it. Otherwise the adapted proxy
+ * drafts, if the remote judges its drafts.
  */
 export function chooseDrafter(
   { judgesDrafts, drafts, noise }: RemoteCapabilities,

@@ -67,8 +67,7 @@ export function probabilitiesOf(
 
 /**
  * Combines two answers about a position. Both hold, so the ids of both are known, and each bound holds for the
- * remaining ids.
- * If the remote's answers vary slightly, only the later one counts.
+ * remaining ids. If the remote's answers vary slightly, only the later one counts.
  *
  * @param error largest difference of a log-probability between two answers, nats
  * @throws {RemoteError} `changed` if they report different values of an id

@@ -42,8 +42,7 @@ export interface PradaText {
 
 /**
  * Continues a text with tokens of the combined distribution. The tokens depend only on the request, the models and
- * `alpha`,
- * not on the drafter, the draft length, top k or the connection.
+ * `alpha`, not on the drafter, the draft length, top k or the connection.
  *
  * @throws {Error} if the settings require something that the remote does not support
  */
@@ -204,7 +203,7 @@ class TripLoop {
         const draft = drafts[judged]
         // Computed while the remote continues, in case the draft is the token.
         if (draft !== undefined && this.left > 1) position = this.#positionOf(prepared, drafts, judged + 1)
-        const token = this.#settle(next.value, here, this.#ranksAt(prepared.trip, judged))
+        const token = this.#settle(next.value, here, this.#ranksAt(prepared.trip, next.value, judged))
         open = token === undefined
         if (token === undefined) break
         judged++
@@ -251,7 +250,8 @@ class TripLoop {
       return positionRequest(this.#settings, capabilities, counts, prepared[index])
     })
     const { seed, stream = 0, temperature } = this.#request
-    const noise = { seed, stream, temperature, drawn: counts.drawn }
+    const { drawn, reach } = counts
+    const noise = { seed, stream, temperature, drawn, ...(reach && { reach }) }
     const { topK: firstTopK, skip: firstSkip } = this.#question?.further ?? {}
     const trip = {
       ids,
@@ -281,9 +281,10 @@ class TripLoop {
   }
 
   /** Number of most likely ids that the device knows after a record of a trip. */
-  #ranksAt({ topK, firstTopK }: TripRequest, index: number): number {
-    if (index > 0) return topK
-    return Math.max(this.#question?.ranks ?? 0, firstTopK ?? topK)
+  #ranksAt({ topK, firstTopK }: TripRequest, record: PositionRecord, index: number): number {
+    const reported = (record.kind === 'part' ? record.ranks : undefined) ?? topK
+    if (index > 0) return reported
+    return Math.max(this.#question?.ranks ?? 0, firstTopK ?? reported)
   }
 
   /** Drafts; the first is the most likely token if an earlier answer determined it. */

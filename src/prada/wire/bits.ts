@@ -12,8 +12,7 @@ export interface BitWriter {
   put(value: number, width: number): void
   /**
    * Integers from 0 to 2^31 − 1 as Rice codes (Golomb 1966; Rice 1979): the quotient by 2^k in unary, the remainder in
-   * k bits.
-   * The k that gives the shortest codes is written first. The caller may write other bits before each number.
+   * k bits. The k that gives the shortest codes is written first. The caller may write other bits before each number.
    *
    * @param between called before each number with its index
    */

@@ -1,7 +1,6 @@
 /**
  * The wire format between a device and a logits server: one request and one answer per trip. Decoders reject everything
- * that
- * is not a valid message, and allocate memory only for bytes that have arrived.
+ * that is not a valid message, and allocate memory only for bytes that have arrived.
  *
  * @example
  * ```ts

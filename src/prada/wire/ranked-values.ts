@@ -38,8 +38,7 @@ function idBits(size: number): number {
 
 /**
  * Writes ids and their values from the highest value down: each id in as many bits as the vocabulary needs, each value
- * as the
- * number of steps of its precision below the previous one.
+ * as the number of steps of its precision below the previous one.
  *
  * @param from upper bound of the values, as a depth
  */

@@ -1,4 +1,4 @@
-import type { PartialRow, Precision, RemoteRow } from '../core/remote-row.ts'
+import type { PartialRow, Precision, RankReach, RemoteRow } from '../core/remote-row.ts'
 import { createBitReader, createBitWriter } from './bits.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { type ByteWriter, createByteWriter } from './byte-writer.ts'
@@ -16,15 +16,19 @@ import { IncompleteError, WireError } from './wire-error.ts'
 
 /** What an answer reports about one position. */
 export type PositionRecord = (
-  | { readonly kind: 'part'; readonly part: PartialRow }
+  | {
+      readonly kind: 'part'
+      readonly part: PartialRow
+      /** Number of ids reported by rank, including omitted ones, if the request leaves it open; otherwise absent. */
+      readonly ranks?: number
+    }
   | { readonly kind: 'row'; readonly row: RemoteRow }
 ) & {
   /** The token that the remote drafted at this position. */
   readonly draft?: number
   /**
    * Why the record may belong to a different position than the one after the device's tokens: a remote that receives
-   * text may
-   * have tokenized it differently. Absent if the record certainly belongs to this position.
+   * text may have tokenized it differently. Absent if the record certainly belongs to this position.
    */
   readonly doubt?: string
 }
@@ -49,6 +53,8 @@ export interface Expectation {
   readonly positions: readonly PositionRequest[]
   /** Number of ids that the remote reports because it knows the noise; 0 if absent. */
   readonly drawn?: number
+  /** Set if records may report more ids by rank than `topK`. */
+  readonly reach?: RankReach
   /** Number of drafts requested; 0 if absent. */
   readonly drafts?: number
   /** Whether the records after drafts are whole rows. */
@@ -67,10 +73,8 @@ export function encodeAnswerHeader({ digest, from }: AnswerHeader): Uint8Array {
 
 /**
  * Encodes a record. Either 0 and all values of a row; or the number of top ids, then, if the noise was shared, the
- * number of
- * further drawn ids, then, packed into bits, the top ids, the further ids and the values of requested ids not among
- * them,
- * then the tail. The draft follows if one was requested.
+ * number of further drawn ids, then, packed into bits, the top ids, the further ids and the values of requested ids not
+ * among them, then the tail. The draft follows if one was requested.
  *
  * @param part of `partialRow`: its first `min(topK, size) - skip` ids are the top ones
  * @param wanted ids that were requested at this position
@@ -85,7 +89,10 @@ export function encodeRecord(
   if (record.kind === 'row') {
     writer.varint(0)
     writer.values(record.row, shape.precision)
-  } else writePart(writer, record.part, shape, new Set(wanted))
+  } else {
+    const topK = record.ranks ?? shape.topK
+    writePart(writer, record.part, { ...shape, topK }, new Set(wanted))
+  }
   if (record.draft !== undefined) writer.varint(record.draft)
   return writer.done()
 }
@@ -204,7 +211,10 @@ const TOLD_BYTES_MAX = 15
 export function answerBytesMax(expected: Expectation): number {
   const width = expected.precision === 'float16' ? 2 : 4
   const row = 1 + expected.vocabularySize * width
-  const top = Math.min(Math.max(expected.topK, expected.firstTopK ?? 0), expected.vocabularySize)
+  const top = Math.min(
+    Math.max(expected.topK, expected.firstTopK ?? 0, expected.reach?.most ?? 0),
+    expected.vocabularySize
+  )
   const { drafts = 0, drawn = 0 } = expected
   const ofPosition = (position: PositionRequest): number =>
     32 + (position === 'row' ? row : (top + drawn + position.length) * TOLD_BYTES_MAX)
@@ -239,10 +249,20 @@ function readRecord(reader: ByteReader, expected: Expectation, index: number): P
   const skip = first ? (expected.firstSkip ?? 0) : 0
   const asked = positions[index] ?? askedBehindDrafts(expected)
   const count = reader.varint(vocabularySize)
-  const rankedCount = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
-  if (count !== rankedCount) throw new WireError(`a record has ${count} ids, expected ${rankedCount}`)
+  const least = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
+  const reached = asked === 'row' || first ? undefined : expected.reach
+  const most = reached === undefined ? least : topCount(Math.max(topK, reached.most), skip, vocabularySize)
+  if (count < least || count > most)
+    throw new WireError(
+      `a record has ${count} ids, expected ${least === most ? least : `${least} to ${most}`}`
+    )
   const body =
-    asked === 'row' ? readRow(reader, expected) : readPart(reader, expected, { count, skip, asked })
+    asked === 'row'
+      ? readRow(reader, expected)
+      : {
+          ...readPart(reader, expected, { count, skip, asked }),
+          ...(reached !== undefined && { ranks: count })
+        }
   const drafted = index >= positions.length - 1 && index < positions.length - 1 + drafts
   return drafted ? { ...body, draft: reader.varint(vocabularySize - 1) } : body
 }

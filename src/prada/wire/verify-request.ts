@@ -1,4 +1,4 @@
-import type { Precision } from '../core/remote-row.ts'
+import type { Precision, RankReach } from '../core/remote-row.ts'
 import { checkDrawSettings, type DrawSettings } from '../core/scoring.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { createByteWriter } from './byte-writer.ts'
@@ -26,12 +26,13 @@ export interface SharedNoise {
   readonly temperature: number
   /** Number of ids with the highest value / T + G that every record reports. */
   readonly drawn: number
+  /** If given, records report as many ids by rank as the draw's winner makes necessary. */
+  readonly reach?: RankReach
 }
 
 /**
  * One trip: keep the first `truncateAt` tokens, append `ids`, and report the distribution after each of the last ones.
- * The
- * same request always has the same answer.
+ * The same request always has the same answer.
  */
 export interface VerifyRequest {
   /** [SESSION_BYTES] */
@@ -73,7 +74,8 @@ const SAME_NOISE_FLAG = 16
 /** The draft's filters follow. */
 const FILTERS_FLAG = 32
 const DRAFT_ROWS_FLAG = 64
-const ALL_FLAGS = 127
+/** How far a record's ranks reach follows the noise. */
+const REACH_FLAG = 128
 
 export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   const writer = createByteWriter()
@@ -94,7 +96,8 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
       (request.firstTopK ? FIRST_TOP_K_FLAG : 0) |
       (sameNoise ? SAME_NOISE_FLAG : 0) |
       (filters ? FILTERS_FLAG : 0) |
-      (draft?.rows ? DRAFT_ROWS_FLAG : 0)
+      (draft?.rows ? DRAFT_ROWS_FLAG : 0) |
+      (noise?.reach ? REACH_FLAG : 0)
   )
   writer.bytes(request.session)
   writer.varint(request.truncateAt)
@@ -116,6 +119,10 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
     writer.varint(noise.stream)
     writer.float64(noise.temperature)
     writer.varint(noise.drawn)
+    if (noise.reach) {
+      writer.varint(noise.reach.perRank)
+      writer.varint(noise.reach.most)
+    }
   }
   if (draft) {
     writer.varint(draft.count)
@@ -146,7 +153,6 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   const reader = createByteReader(bytes)
   readVersion(reader.byte())
   const flags = reader.byte()
-  if (flags > ALL_FLAGS) throw new WireError(`unknown flags ${flags}`)
   const session = reader.bytes(SESSION_BYTES).slice()
   const truncateAt = reader.varint(TEXT_MAX)
   const count = atLeastOne(reader.varint(limits.tokens), 'ids')
@@ -160,7 +166,9 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
     const wanted = reader.varint(limits.vocabularySize + 1)
     return wanted === 0 ? 'row' : reader.ascending(wanted - 1, limits.vocabularySize)
   })
-  const noise = flags & NOISE_FLAG ? readNoise(reader) : undefined
+  const noise = flags & NOISE_FLAG ? readNoise(reader, flags) : undefined
+  if (flags & REACH_FLAG && noise === undefined)
+    throw new WireError('ranks that reach as far as no noise says')
   const draft = flags & DRAFT_FLAG ? readDraft(reader, limits.tokens - count, flags, noise) : undefined
   reader.end()
   const precision = flags & FLOAT32_FLAG ? 'float32' : 'float16'
@@ -178,13 +186,16 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   }
 }
 
-function readNoise(reader: ByteReader): SharedNoise {
+function readNoise(reader: ByteReader, flags: number): SharedNoise {
   const seed = reader.varint(Number.MAX_SAFE_INTEGER)
   const stream = reader.varint(2 ** 32 - 1)
   const temperature = reader.float64()
   if (!(temperature > 0)) throw new WireError(`noise requires a temperature above 0, got ${temperature}`)
   checked(() => checkDrawSettings({ temperature }))
-  return { seed, stream, temperature, drawn: atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids') }
+  const drawn = atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids')
+  if (!(flags & REACH_FLAG)) return { seed, stream, temperature, drawn }
+  const reach = { perRank: reader.varint(VOCABULARY_MAX), most: reader.varint(VOCABULARY_MAX) }
+  return { seed, stream, temperature, drawn, reach }
 }
 
 function readDraft(

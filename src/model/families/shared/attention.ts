@@ -42,8 +42,7 @@ export interface AttentionLimits extends AttentionSettings {
 /**
  * Causal scaled dot-product attention. Query heads that share a key head are rows of one matrix, so keys and values are
  * never repeated in memory. The upper triangle of the scores is computed only inside the diagonal blocks, and scores
- * before
- * the window only in blocks that overlap it.
+ * before the window only in blocks that overlap it.
  *
  * @param q [batch, keyHeads, group, length, headSize]
  * @param k [batch, keyHeads, length, headSize], as is `v`
@@ -116,8 +115,7 @@ function part(x: GraphNode, axis: number, start: number, end: number): GraphNode
 
 /**
  * Mask [batch, 1, 1, end − start, end − first] that is 0 where query and key are in the same segment. Segments are
- * integers,
- * so the squared difference of different ones is at least 1.
+ * integers, so the squared difference of different ones is at least 1.
  */
 function segmentMask(segments: GraphNode, start: number, first: number, end: number): GraphNode {
   const batch = segments.shape[0]!

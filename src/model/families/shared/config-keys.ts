@@ -10,8 +10,7 @@ export interface FamilyKeys extends Pick<KeyTable, 'used' | 'harmless' | 'refuse
 
 /**
  * Keys of config.json that have no effect in any family, according to transformers 5.24: those of its PreTrainedConfig,
- * its
- * generation parameters, and keys written by earlier versions and common tools.
+ * its generation parameters, and keys written by earlier versions and common tools.
  */
 const HARMLESS: KeyTable['harmless'] = [
   {

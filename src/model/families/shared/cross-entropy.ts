@@ -49,8 +49,7 @@ export function targetLogProbabilities(
  * −Σ weight · log-probability of the target: with weights that sum to 1, the weighted mean cross-entropy in nats.
  *
  * The rows are processed in chunks. Each chunk yields its part of the loss and of the gradient, so only the logits of
- * one
- * chunk are in memory at a time.
+ * one chunk are in memory at a time.
  *
  * @param x [rows, width]
  * @param head W [vocabulary, width]

@@ -5,8 +5,7 @@ const DEVIATION = 0.02
 
 /**
  * Initial weights: normal with standard deviation 0.02; projections into the residual stream are divided by √(2 ·
- * layers),
- * so that its variance does not grow with depth (GPT-2's scheme); norms 1; biases 0.
+ * layers), so that its variance does not grow with depth (GPT-2's scheme); norms 1; biases 0.
  */
 export function initialWeights(
   shapes: ReadonlyMap<string, readonly number[]>,

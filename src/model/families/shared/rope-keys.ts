@@ -83,8 +83,7 @@ export function readRope(raw: RopeConfig, reading: RopeReading): ReadRope {
 
 /**
  * Reads the rotations of layers with full attention and of layers with windows, for families that have settings for
- * each.
- * They are nested in `rope_parameters`; in older files scaling applies only to layers with full attention.
+ * each. They are nested in `rope_parameters`; in older files scaling applies only to layers with full attention.
  *
  * @param local theta of the layers with windows if the file does not nest
  * @throws {UnsupportedModelError} naming the key that is not supported or contradicts another

@@ -3,8 +3,7 @@ import type { AttentionSettings } from './attention.ts'
 
 /**
  * Replacements for the defaults of a forward pass (a text that starts at the row's first token, with attention to all
- * of
- * it). Every family's forward pass accepts them, so caching and packing are implemented once.
+ * of it). Every family's forward pass accepts them, so caching and packing are implemented once.
  */
 export interface SequenceNodes {
   /** Positions of the tokens of all rows, int32 [length], each below `limit`; 0, 1, 2 … if absent. */
@@ -16,8 +15,7 @@ export interface SequenceNodes {
   }
   /**
    * Positions that restart with every packed document, int32 [batch, length]. For learned positions only, since rotary
-   * ones
-   * depend on distances, which do not change.
+   * ones depend on distances, which do not change.
    */
   readonly restarts?: GraphNode
   /**

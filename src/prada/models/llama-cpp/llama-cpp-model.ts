@@ -48,11 +48,9 @@ const SEQUENCES = 8
  * ```
  *
  * Requires the optional peer dependency node-llama-cpp, which provides prebuilt llama.cpp binaries for common systems
- * from
- * the npm registry. Its install script is not needed (`--ignore-scripts`), and nothing is compiled here. Logits are
- * those
- * before any sampling. They differ slightly with the shape of a batch; `batchError` is the difference measured on
- * opening.
+ * from the npm registry. Its install script is not needed (`--ignore-scripts`), and nothing is compiled here. Logits
+ * are those before any sampling. They differ slightly with the shape of a batch; `batchError` is the difference
+ * measured on opening.
  *
  * @throws {LlamaCppError} if node-llama-cpp is missing, or llama.cpp cannot load the file
  * @throws {VocabularyError} if the file's tokenizer is of an unsupported type

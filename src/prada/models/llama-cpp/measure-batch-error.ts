@@ -11,8 +11,7 @@ const SAMPLE_FACTOR = 2
 
 /**
  * Largest difference of a log-probability between batches of different lengths, nats. Compares the same tokens computed
- * in
- * one batch and in parts, relative to the most likely id, on a sample, and doubles the largest difference.
+ * in one batch and in parts, relative to the most likely id, on a sample, and doubles the largest difference.
  *
  * @param start a new text of the model
  */

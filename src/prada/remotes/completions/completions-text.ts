@@ -98,8 +98,7 @@ export class CompletionsText implements RemoteText {
 
   /**
    * A continuation of at least one token. If the text happens to end, or a token is not reported (llama-server omits
-   * parts of
-   * characters), it draws another: if any token is missing, the positions of the others are unknown.
+   * parts of characters), it draws another: if any token is missing, the positions of the others are unknown.
    */
   async #drawn(
     prompt: Prompt,

@@ -29,10 +29,8 @@ const DRAFTS_MAX = 16
 
 /**
  * Any server of OpenAI's `/v1/completions` that returns log-probabilities of the most likely tokens. If prompts may be
- * lists
- * of ids, it judges the device's drafts, one prompt per position. It always drafts itself as well: its tokens are kept
- * as
- * long as they match those of the combined distribution.
+ * lists of ids, it judges the device's drafts, one prompt per position. It always drafts itself as well: its tokens are
+ * kept as long as they match those of the combined distribution.
  *
  * @throws {RemoteError} if it does not return what is needed
  */

@@ -26,10 +26,8 @@ const LOG_PROBABILITY_MAX = 1e-3
 
 /**
  * Converts a reported position to a record that bounds all other tokens. Its values are the server's, relative to the
- * highest
- * and as float32. Tokens that match no id count among the others: no other id exceeds the highest of them, and all
- * their
- * probability is added to the tail.
+ * highest and as float32. Tokens that match no id count among the others: no other id exceeds the highest of them, and
+ * all their probability is added to the tail.
  *
  * @param size number of ids in the shared vocabulary
  * @param topK number of most likely tokens requested

@@ -22,8 +22,7 @@ const infoSchema = z.looseObject({ model_path: z.string().max(1_000) })
 /**
  * An SGLang server by its native `/generate` API, following its documentation: log-probabilities of given tokens from
  * `logprob_start_len` on, of the most likely (`top_logprobs_num`) and of tokens by id (`token_ids_logprob`). One trip
- * judges
- * the device's drafts, and open positions are requested again by id. Not tested against a real server in this
+ * judges the device's drafts, and open positions are requested again by id. Not tested against a real server in this
  * repository.
  *
  * @throws {RemoteError} if its answers have another form, or its token ids differ from the proxy's

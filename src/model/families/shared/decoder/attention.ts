@@ -27,8 +27,7 @@ export interface AttentionParts {
 
 /**
  * Attention with rotated queries and keys, as a function of a layer's input [rows, hiddenSize] and the layer's index.
- * The
- * result has the shape of the input.
+ * The result has the shape of the input.
  */
 export function createAttention(parts: AttentionParts): (x: GraphNode, index: number) => GraphNode {
   const { config, names, model, norm, builder, batch, length } = parts

@@ -5,8 +5,7 @@ import type { TowerType } from '../text-tower.ts'
 
 /**
  * The differences between families with rotary attention and gated feed-forward networks, as values. Absent values are
- * as
- * in Llama.
+ * as in Llama.
  */
 export interface DecoderConfig extends CommonConfig {
   readonly intermediateSize: number
@@ -22,8 +21,7 @@ export interface DecoderConfig extends CommonConfig {
   readonly feedForwardBias?: boolean
   /**
    * Whether queries and keys are normalised before rotation: per head (true, as in Qwen3) or over all heads together
-   * (OLMo);
-   * false if absent.
+   * (OLMo); false if absent.
    */
   readonly queryKeyNorm?: boolean | 'all-heads'
   /**

@@ -14,8 +14,7 @@ import { CONVOLUTION_NAMES, type DecoderConfig } from './config.ts'
 
 /**
  * A gated short convolution (LFM2): output(c ∘ conv(b ∘ u)) with [b, c, u] = input(x), where conv is a weighted sum of
- * the
- * last `width` tokens in each channel.
+ * the last `width` tokens in each channel.
  *
  * @param x [batch · length, hiddenSize]
  * @param layer name of the layer

@@ -1,7 +1,6 @@
 /**
  * The decoder that most families share: rotary attention and a gated feed-forward network in a residual stream. A
- * family
- * describes it by the values in its config.json and the names of its parameters.
+ * family describes it by the values in its config.json and the names of its parameters.
  *
  * @example
  * ```ts

@@ -62,8 +62,7 @@ function rotatedPart(
 
 /**
  * The factor on the queries of each position, [length, 1] or [batch, length, 1]; undefined if it is 1. Unlike
- * rotations, it
- * depends on absolute positions, which restart with every packed document.
+ * rotations, it depends on absolute positions, which restart with every packed document.
  */
 export function queryGrowth(
   { queryGrowth: growth }: DecoderConfig,
