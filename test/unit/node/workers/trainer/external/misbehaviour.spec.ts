@@ -126,11 +126,11 @@ describe('a trainer that breaks the contract', function () {
     ],
     'adapts another module': [
       () => gives({ pairs: [...good(), pair('model.layers.0.self_attn.k_proj')] }),
-      /factors for model\.layers\.0\.self_attn\.k_proj, which the charter does not list/
+      /factors for model\.layers\.0\.self_attn\.k_proj, which are not in the charter/
     ],
     'has another base': [
       () => gives({ pairs: good({ inFeatures: 64 }) }),
-      /has factors for 128 × 64, the base has 128 × 128/
+      /has factors for 128 × 64, but the base has 128 × 128/
     ],
     'gives NaN': [
       async () => {
