@@ -1,13 +1,13 @@
 /**
- * How the project's base model and its larger sibling are made: tokenizer, training, yardsticks, model cards.
+ * Creates the project's base model and its larger sibling: tokenizer, training, baselines, model cards.
  *
  * ```sh
- * npm run pretrain                # trains models/loam-base-1m again
+ * npm run pretrain                # retrains models/loam-base-1m
  * npm run pretrain -- evaluate    # unigram, bigram, models side by side
  * ```
  *
- * The larger model begins as a widened copy of the base model and is trained on by PyTorch (`torch/train.py`) on the
- * tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, with additional public-domain texts
+ * The larger model starts as a widened copy of the base model, whose training PyTorch continues (`torch/train.py`) on
+ * the tokens that `corpus/export-tokens.ts` writes: the same split and tokenizer, with additional public-domain texts
  * (`corpus/added-texts/`). `README.md` has the commands.
  */
 

@@ -5,7 +5,7 @@ runNamed({
   url: import.meta.url,
   fallback: 'run',
   programs: {
-    run: { summary: 'train the shipped base model again', file: './training/train.js' },
+    run: { summary: 'retrain the shipped base model', file: './training/train.js' },
     evaluate: { summary: 'score models and compare them with n-gram models', file: './scoring/evaluate.js' },
     domains: {
       summary: "write the text of the testnet's domains from its packages",
@@ -17,7 +17,7 @@ runNamed({
       file: './corpus/added-texts/fetch-added-texts.js'
     },
     tokens: { summary: 'write all text as token files for PyTorch', file: './corpus/export-tokens.js' },
-    assemble: { summary: 'create a model folder from what PyTorch trained', file: './assemble/assemble.js' },
+    assemble: { summary: "create a model folder from PyTorch's output", file: './assemble/assemble.js' },
     logits: { summary: 'write logits for PyTorch to compare', file: './scoring/dump-logits.js' }
   }
 })

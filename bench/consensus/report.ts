@@ -59,36 +59,36 @@ export function costReport(rows: readonly CostRow[], { flat, faults }: Verdict, 
   const processes = rows.filter(isProcessRow)
   const sizes = rows.filter(({ mode }) => mode === 'committee').map(({ members }) => members)
   const sections = [
-    `# What a round's agreement costs
+    `# Cost of agreement in a round
 
 Written by \`npm run bench -- consensus --report docs/results\`. Control messages only: manifests, endorsements, readies,
-proposals, votes, attestations. Blocks are in [blocks.md](blocks.md). Each figure is what one member **receives** in one
-round, but for *sent*.
+proposals, votes, attestations. For blocks see [blocks.md](blocks.md). Each figure except *sent* is what one member
+**receives** in one round.
 
-- **simulated**: all members train and vote; every message takes one delay, nothing is lost, nobody is faulty
+- **simulated**: all members train and vote; every message takes one delay, without loss or faults
   (\`test/sim\`). *delays* is from the last certificate to the last seal, in one-way delays.
-- **vote-path**: of the same runs, only the proposal, the prevotes and the precommits, from the proposal to the last
-  commit. It is CometBFT's path and the yardstick: three delays. Ready and attestation add one each. The messages are
-  Loam's, a proposal with its quorum of signed readies; CometBFT's own encoding was not measured.
-- **committee**: ${COMMITTEE} drawn members train, ${COMMITTEE} vote, all hear it.
-- **processes**: \`loam peer\` daemons on one machine, over real libp2p and gossipsub, by their own counters; see below.
+- **vote-path**: only the proposal, the prevotes and the precommits of the same runs, from the proposal to the last
+  commit. This is the path of CometBFT, used as the baseline: three delays. Ready and attestation add one each. The
+  messages are those of Loam, with a quorum of signed readies in the proposal; CometBFT's encoding was not measured.
+- **committee**: ${COMMITTEE} randomly selected members train, ${COMMITTEE} vote, and all receive the messages.
+- **processes**: \`loam peer\` daemons on one machine, over real libp2p and gossipsub, measured by their own counters; see below.
 
 ${costTable(rows)}
 
-![What a member receives in a round](${plot})`,
+![Messages and bytes that a member receives in a round](${plot})`,
     ...(flat === null
       ? []
       : [
-          `With ${COMMITTEE} trainers and a committee of ${COMMITTEE}, from ${Math.min(...sizes)} to ${Math.max(...sizes)} members, the most messages are ${percent(flat.messages)} above the
-least, the most bytes ${percent(flat.bytes)}; the benchmark fails beyond 5 %. What grows is the bitmap of a ready: one bit a member.`
+          `With ${COMMITTEE} trainers and a committee of ${COMMITTEE}, from ${Math.min(...sizes)} to ${Math.max(...sizes)} members, the maximum number of messages is ${percent(flat.messages)} above the
+minimum, and that of bytes ${percent(flat.bytes)}; the benchmark fails above 5 %. The growth comes from the bitmap of a ready, which has one bit per member.`
         ]),
     ...(sizes.length === 0
       ? []
       : [
-          `## What such a committee risks
+          `## Risk of such a committee
 
-Probability that a drawn committee of ${COMMITTEE} holds more than its ${maximumFaulty(COMMITTEE)} faulty members, a round, by the share of all members that
-is faulty. \`loam consortium create\` prints it for its terms, and refuses terms that do not satisfy it.
+Probability per round that a random committee of ${COMMITTEE} has more than its ${maximumFaulty(COMMITTEE)} tolerated faulty members, by the share of faulty members
+among all members. \`loam consortium create\` prints it for its settings, and rejects settings with too high a risk.
 
 ${riskTable(sizes)}`
         ]),
@@ -97,13 +97,13 @@ ${riskTable(sizes)}`
       : [
           `## Real processes
 
-One daemon per member on one machine, each with its trainer, which takes one step. *messages* and *kB* are all that
-gossipsub received: repetitions, its frames and its own control messages included. *distinct* is what was new to the
-member. It may be a little below the simulated row: a member that receives the seal before its own stack is built attests
-nothing. *sync* is what rule 14 pulled besides; it and gossipsub's
-heartbeats go by time, not by rounds. On the loopback a message takes almost no time,
-so there are no delays to count. Instead: from the time when a quorum of processes holds its last certificate until a
-quorum has sealed, by their logs, median over the rounds; and what stacking, merging and writing the model takes of it.
+One daemon per member on one machine, each with its trainer, which takes one step. *messages* and *kB* are everything that
+gossipsub received, including duplicates, its frames and its own control messages. *distinct* are messages that were new
+to the member. They may be slightly fewer than in the simulated row: a member that receives the seal before its own
+stack is built does not attest. *sync* is additional traffic of rule 14, which depends on time rather than on rounds, as
+do gossipsub's heartbeats. On the loopback a message takes almost no time, so there are no delays to count. Instead, the
+table has the time from when a quorum of processes holds its last certificate until a quorum has sealed (median over the
+rounds, from their logs), and the part of it that stacking, merging and writing the model takes.
 All processes share the cores of one machine, so these times say more about the machine than about a network.
 
 ${processTable(processes)}`

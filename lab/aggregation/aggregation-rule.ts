@@ -6,8 +6,8 @@ import type { Tensor } from '../../src/formats/tensor.ts'
 /** How to aggregate. */
 export interface AggregationOptions extends StackOptions {
   /**
-   * `florist`: the part of ‖ΔW‖² per module that the kept singular values must contain, in (0, 1]; 0.99 by default. 1
-   * keeps every singular value above rounding.
+   * `florist`: the fraction of ‖ΔW‖² per module that the kept singular values must contain, in (0, 1]; 0.99 by default.
+   * 1 keeps every singular value above rounding.
    */
   readonly energy?: number
 }

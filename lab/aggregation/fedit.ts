@@ -17,7 +17,7 @@ export const fedit: AggregationRule = {
       const ranks = [...new Set(parts.map(({ pair }) => pair.rank))]
       if (ranks.length > 1) {
         throw new AdapterError(
-          `${module} has ranks ${ranks.join(', ')}, and fedit averages one rank: use zero-pad or flora`
+          `${module} has ranks ${ranks.join(', ')}, but fedit requires equal ranks: use zero-pad or flora`
         )
       }
       return averageFactors(parts)

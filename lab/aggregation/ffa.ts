@@ -25,7 +25,7 @@ function averageB(parts: readonly SharedPair[]): LoraPair {
   const B = new Float64Array(outFeatures * rank)
   for (const { pair, share, scale } of parts) {
     if (!pair.A.every((value, i) => Object.is(value, widest.A[i])))
-      throw new AdapterError(`${module}: A differs between members, and ffa needs one that is frozen`)
+      throw new AdapterError(`${module}: A differs between members, but ffa requires a shared frozen A`)
     addScaled(B, rank, pair, share * scale)
   }
   const A = widest.A.slice()

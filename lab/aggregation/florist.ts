@@ -7,14 +7,14 @@ import { adapterBytes } from './bytes.ts'
 import { makeAggregate } from './make-aggregate.ts'
 import { mergeAll } from './starts.ts'
 
-/** Part of the energy that is kept by default. */
+/** Fraction of the energy that is kept by default. */
 export const DEFAULT_ENERGY = 0.99
 /** Singular values below this fraction of the largest are rounding errors. */
 export const NEGLIGIBLE = 2 ** -40
 
 /**
  * FLoRIST (Ramesh et al., 2025, arXiv 2506.09199): SVD of the stack without forming ΔW, truncated where the kept
- * singular values contain a given part of the energy Σσ². The rule's whole error is what is dropped. The result is
+ * singular values contain a given fraction of the energy Σσ². The rule's only error is what is dropped. The result is
  * merged into the base.
  */
 export const florist: AggregationRule = {
@@ -22,7 +22,7 @@ export const florist: AggregationRule = {
   trains: ['A', 'B'],
   aggregate(members, options = {}) {
     const energy = options.energy ?? DEFAULT_ENERGY
-    if (!(energy > 0 && energy <= 1)) throw new AdapterError(`energy is ${energy}, not a part in (0, 1]`)
+    if (!(energy > 0 && energy <= 1)) throw new AdapterError(`energy must be in (0, 1], got ${energy}`)
     const stack = stackAdapters(members, options)
     if (!stack.finite) return { ...stack, residual: new Map() }
     return makeAggregate({ pairs: stack.adapter.pairs.map((pair) => compressed(pair, energy)) })
@@ -37,7 +37,7 @@ function compressed(pair: LoraPair, energy: number): LoraPair {
 }
 
 /**
- * The smallest rank, at least 1, whose singular values contain a given part of the energy.
+ * The smallest rank, at least 1, whose singular values contain a given fraction of the energy.
  *
  * @param sigma descending
  * @param energy in (0, 1]

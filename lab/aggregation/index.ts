@@ -46,7 +46,7 @@ export function aggregationRule(name: string): AggregationRule {
   const rule = AGGREGATION_RULES.get(name)
   if (rule === undefined) {
     const names = [...AGGREGATION_RULES.keys()].join(', ')
-    throw new AdapterError(`there is no aggregation rule ${JSON.stringify(name)}; there are: ${names}`)
+    throw new AdapterError(`unknown aggregation rule ${JSON.stringify(name)}, expected one of: ${names}`)
   }
   return rule
 }

@@ -6,7 +6,7 @@ import type { Tensor } from '../../src/formats/tensor.ts'
 import type { Aggregate } from './aggregation-rule.ts'
 
 /**
- * An aggregate of its parts.
+ * Builds an aggregate from its parts.
  *
  * @param adapter of scale 1, sorted by module
  */

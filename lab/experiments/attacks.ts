@@ -9,7 +9,7 @@ export type Attack = 'scaled' | 'sign-flipped' | 'random' | 'label-flipped'
 /** Every attack, in the order of the report. */
 export const ATTACKS: readonly Attack[] = ['scaled', 'sign-flipped', 'random', 'label-flipped']
 
-/** How much larger than an honest update a scaled or random one is. */
+/** Factor by which a scaled or random update exceeds an honest one. */
 export const ATTACK_SCALE = 30
 
 /** The adapter that a malicious member sends in place of the one it trained. */

@@ -10,7 +10,7 @@ export type Defence = 'none' | 'clip' | 'refuse' | 'refuse-base'
 /** Every defence, in the order of the report. */
 export const DEFENCES: readonly Defence[] = ['none', 'clip', 'refuse', 'refuse-base']
 
-/** A charter's bound (rule 2): ten medians of the cut before. */
+/** A charter's bound (rule 2): ten medians of the previous cut. */
 const REFUSE_FACTOR = 10
 /** The bound before the first cut, unless the charter sets another. */
 export const REFUSE_ABSOLUTE = 1_000

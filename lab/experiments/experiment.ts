@@ -43,13 +43,13 @@ const program = new Command('npm run lab -- experiment')
     'four members, two rounds, one seed: takes seconds, to check that everything runs',
     false
   )
-  .option('--render', 'only write report and plots again from the results in --out', false)
+  .option('--render', 'only rewrite report and plots from the results in --out', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
     `
-Writes ${RESULTS_FILE}, a line a run, experiment.md and plots. Runs that are in the file already are not made again: an
-interrupted experiment goes on after its last whole run. Seeds decide all; two machines differ in rounding alone.
+Writes ${RESULTS_FILE} (one line per run), experiment.md and plots. Runs already in the file are skipped, so an
+interrupted experiment resumes after its last complete run. Seeds determine everything; machines differ only in rounding.
 
 Examples:
   $ npm run lab -- experiment --quick

@@ -34,32 +34,33 @@ function introduction({ header, runs }: ReportData): string {
   const { settings, model, domains } = header
   const seeds = Math.max(...runs.map(({ seed }) => seed))
   const hours = runs.reduce((sum, { seconds }) => sum + seconds, 0) / 3600
-  return `# The aggregation rules compared
+  return `# Comparison of the aggregation rules
 
 Written by \`npm run lab -- experiment\` from [experiment.jsonl](experiment.jsonl): ${runs.length} runs, up to ${seeds} seeds,
-${hours.toFixed(2)} hours of one core. No network: the same engine, rules and merge that the peers run.
+${hours.toFixed(2)} hours on one core. No network, but the same engine, rules and merge as in peers.
 
 | setting | value |
 |---|---|
 | model | ${model} |
 | members | ${settings.members}: ${domains.join(', ')} |
 | ranks, heterogeneous | ${settings.heterogeneousRanks.join(', ')} |
-| rank, homogeneous | ${settings.homogeneousRank} (as many parameters in all) |
+| rank, homogeneous | ${settings.homogeneousRank} (the same total number of parameters) |
 | alpha | ${ALPHA_PER_RANK}r, modules ${settings.targetModules.join(' and ')} |
-| a round | ${settings.stepsPerRound} steps of ${settings.batchSize} × ${settings.sequenceLength} tokens a member, AdamW at ${settings.learningRate}, constant |
+| a round | ${settings.stepsPerRound} steps of ${settings.batchSize} × ${settings.sequenceLength} tokens per member, AdamW at ${settings.learningRate}, constant |
 | split *domain* | every member has one domain |
-| split *dirichlet* | every domain's documents are dealt out by Dirichlet(${settings.dirichletAlpha}) |
+| split *dirichlet* | every domain's documents are divided by Dirichlet(${settings.dirichletAlpha}) |
 | held out | the first ${settings.heldOutTokens} held-out tokens of every domain, the same in all runs |
 | base model's loss | ${meanLoss(header.base).toFixed(4)} nats per token |
 
 A loss is the mean over the domains, in nats per token, ± the standard deviation over the seeds. *Against FLoRA* is paired
 by seed: the loss minus FLoRA's in the run with the same seed; below zero is better than FLoRA. *Error* is
-‖ΔW − Σ p_k ΔW_k‖ / ‖Σ p_k ΔW_k‖ of the last round scored. *Bytes* are float32, one round: what all members send together and
-what all receive together, each update sent once.
+‖ΔW − Σ p_k ΔW_k‖ / ‖Σ p_k ΔW_k‖ of the last round scored. *Bytes* are float32, one round: the total that all members send and
+the total that all receive, with each update sent once.
 
-The learning rate is one for all rules: the best of 0.001, 0.003 and 0.01 for FLoRA after ten rounds with one seed, not tuned
-for the others. A round starts as each rule's authors have it: FLoRA and FLoRIST merge everything into the base and draw a new A, the
-others go on from the average, cut to each member's rank. FedIT needs one rank, zero-padding is FedIT where ranks differ.`
+All rules use one learning rate: the best of 0.001, 0.003 and 0.01 for FLoRA after ten rounds with one seed. It was not
+tuned for the other rules. Rounds start as each rule's authors define it: FLoRA and FLoRIST merge everything into the base
+and draw a new A; the others continue from the average, truncated to each member's rank. FedIT requires equal ranks;
+zero-padding is FedIT for different ranks.`
 }
 
 function rulesSection({ rows, header }: ReportData, split: Split, ranks: RankSetting): string[] {
@@ -88,10 +89,10 @@ function ruleLine(row: SummaryRow, base: number): string {
 
 /** Student's t of a 95 % interval by number of seeds, from two on. */
 const STUDENT_T = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26]
-/** Nats per token below which two rules are the same for anybody. */
+/** Difference in nats per token below which two rules count as equal. */
 const NEGLIGIBLE_NATS = 5e-4
 
-/** Says of every rule whether its distance from FLoRA is larger than the seeds' noise. */
+/** States for every rule whether its distance from FLoRA exceeds the noise of the seeds. */
 function verdict(rows: readonly SummaryRow[]): string {
   const words: Record<Outcome, string[]> = { better: [], worse: [], equal: [], unclear: [] }
   for (const { method, againstFlora } of rows) {
@@ -103,8 +104,8 @@ function verdict(rows: readonly SummaryRow[]): string {
   return [
     ...say(words.worse, 'Worse than FLoRA, zero outside the 95 % interval of the paired difference'),
     ...say(words.better, 'Better than FLoRA, zero outside the 95 % interval of the paired difference'),
-    ...say(words.equal, `Within ${NEGLIGIBLE_NATS} nats of FLoRA, the interval too`),
-    ...say(words.unclear, 'Not to be told from FLoRA by these seeds')
+    ...say(words.equal, `Within ${NEGLIGIBLE_NATS} nats of FLoRA, including the interval`),
+    ...say(words.unclear, 'Not distinguishable from FLoRA with these seeds')
   ].join(' ')
 }
 
@@ -124,8 +125,8 @@ function baselineSection({ rows, header }: ReportData): string {
   if (shown.length === 0) return ''
   const explain: Record<string, string> = {
     standalone: 'every member alone, mean over the members',
-    centralised: 'one adapter on all text, as many steps as all members together',
-    'centralised-short': 'one adapter on all text, as many steps as one member'
+    centralised: 'one adapter on all text, with the steps of all members together',
+    'centralised-short': 'one adapter on all text, with the steps of one member'
   }
   const lines = shown
     .filter(({ round }) => round === SHORT_ROUNDS || round === Math.max(...shown.map((row) => row.round)))
@@ -162,7 +163,7 @@ function startSection({ rows }: ReportData): string {
   return [
     '## Warm starts: FLoRA, split domain, ranks heterogeneous',
     '',
-    'In brackets the paired difference to the fresh start. B is zero at the start of every round in all three: *fresh* draws A',
+    'In brackets: the paired difference from the fresh start. B is zero at the start of every round in all three: *fresh* draws A',
     "again, *svd* takes the leading right singular vectors of the round's stack, *carry* each member's own trained A.",
     '',
     `| round | ${starts.map((start) => (start === 'rule' ? 'fresh' : start)).join(' | ')} |`,
@@ -192,11 +193,11 @@ function poisonSection({ rows, header }: ReportData): string {
   return [
     `## A poisoned member: FLoRA, split domain, ranks heterogeneous, ${last} rounds`,
     '',
-    `The member that weighs most is poisoned. *Scaled* sends ${ATTACK_SCALE} times its update, *random* noise of that norm,`,
-    '*sign-flipped* the opposite of its update, *label-flipped* trains on wrong targets. *Clip* holds every update to the',
-    "cut's median norm, module by module; *refuse* leaves out updates beyond ten medians of the cut before: it has nothing",
-    'to measure the first round by, so what was sent then stays in the model. *refuse-base* is what `loam consortium create`',
-    "writes into a charter: the same, and in the first round the median base weight's own norm.",
+    `The member with the largest weight is poisoned. *Scaled* sends ${ATTACK_SCALE} times its update, *random* sends noise of that norm,`,
+    '*sign-flipped* the negative of its update, *label-flipped* trains on wrong targets. *Clip* limits every update to the',
+    "cut's median norm, module by module; *refuse* rejects updates beyond ten medians of the previous cut. The first round has",
+    'no previous cut, so its poison stays in the model. *refuse-base* is what `loam consortium create`',
+    'writes into a charter: the same, with the norm of the median base weight as the bound of the first round.',
     '',
     `Without an attack: ${clean === undefined ? '(not run)' : plain(clean.loss)}; the base: ${meanLoss(header.base).toFixed(4)}.`,
     '',

@@ -12,17 +12,17 @@ import {
 } from '../aggregation/index.ts'
 import { ALPHA_PER_RANK, type ExperimentSettings } from './settings.ts'
 
-/** What a round begins with. */
+/** State at the start of a round. */
 export interface GlobalState {
-  /** Target modules, by name, as the members train beside them. */
+  /** Weights of the target modules, by name, that the members train adapters for. */
   readonly modules: TensorMap
-  /** What the last round made; undefined before the first. */
+  /** Result of the last round; undefined before the first. */
   readonly last: Aggregate | undefined
-  /** Adapters of the last round by member, as they were trained. */
+  /** Adapters by member, as trained in the last round. */
   readonly previous: ReadonlyMap<number, LoraAdapter>
 }
 
-/** What a rule made of a round. */
+/** Result of a round under a rule. */
 export interface RoundOutcome {
   readonly state: GlobalState
   readonly aggregate: Aggregate
@@ -30,15 +30,15 @@ export interface RoundOutcome {
   readonly model: TensorMap
 }
 
-/** An aggregation rule with the way in which it starts a round. */
+/** An aggregation rule and how it starts a round. */
 export interface Method {
   readonly rule: AggregationRule
   startOf(state: GlobalState, member: number, rank: number, round: number): LoraAdapter
-  /** @param trained every member's adapter; @param counted those that count, as they count */
+  /** @param trained every member's adapter; @param counted those that are aggregated, as aggregated */
   finish(state: GlobalState, trained: readonly StackMember[], counted: readonly StackMember[]): RoundOutcome
 }
 
-/** What a method is made for. */
+/** Options of a method. */
 export interface MethodOptions {
   readonly base: BaseModel
   readonly settings: ExperimentSettings
@@ -47,13 +47,16 @@ export interface MethodOptions {
   readonly seed: number
 }
 
-/** Rules whose members begin with rows of one A: averages of unlike A would cancel, and FFA-LoRA asks for it. */
+/**
+ * Rules whose members start with rows of a shared A: averages of different A would cancel out, and FFA-LoRA requires
+ * it.
+ */
 const SHARED_A: ReadonlySet<string> = new Set(['fedit', 'zero-pad', 'ffa', 'fedex'])
 
 /**
  * The method of a run.
  *
- * @throws {AdapterError} when there is no such rule
+ * @throws {AdapterError} if the rule is unknown
  */
 export function createMethod({ base, settings, start, seed, ...options }: MethodOptions): Method {
   const rule = aggregationRule(options.rule)

@@ -92,7 +92,7 @@ export function readResults(path: string): { header: ResultsHeader; runs: RunRes
     try {
       return JSON.parse(line) as unknown
     } catch {
-      throw new Error(`${path}, line ${index + 1} is damaged: delete it, and its run is made again`)
+      throw new Error(`${path}, line ${index + 1} is damaged: delete it to repeat its run`)
     }
   })
   if (header === undefined) throw new Error(`${path} is empty: delete it`)

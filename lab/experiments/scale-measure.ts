@@ -26,7 +26,7 @@ export const SMOLLM_135M: ScaleShape = {
   parameters: 134_515_008
 }
 
-/** For a run of a second. */
+/** A tiny shape for a run of about a second. */
 export const TINY_SHAPE: ScaleShape = { name: 'tiny', layers: 2, modules: [[32, 32]], parameters: 100_000 }
 
 /** Ranks of the members in turn (FLoRA, section 4.1); 16 on average. */

@@ -79,13 +79,13 @@ function markdown(
   return `# What a round costs as the consortium grows
 
 Written by \`npm run lab -- scale\`. Shape of ${shape.name}: ${shape.layers} layers, q and v adapted, ranks 64, 32, 16, 16, 8, 8,
-4, 4, 4, 4 in turn. One layer's aggregation and merge is measured, one thread, and counted ${shape.layers} times; memory is
-that of one module. In a mesh without a server every member fetches the shards of all trainers (*shards*); *outcome* is what a
-member would fetch that trusts others to aggregate.
+4, 4, 4, 4 in turn. Aggregating and merging one layer is measured on one thread and multiplied by
+${shape.layers}; memory is that of one module. In a mesh without a server every member fetches the shards of all trainers (*shards*);
+*outcome* is what a member that trusts others to aggregate would fetch.
 
 ${table(rows)}
 
-Sending the adapted modules whole would be ${megabytes(full.modules)} MB, the whole model ${megabytes(full.model)} MB, in
+Sending the complete adapted modules would take ${megabytes(full.modules)} MB, the whole model ${megabytes(full.model)} MB, in
 float32. The shards of a round exceed the adapted modules from **${crossings.modules} members** on, and the whole model from
 **${crossings.model} members** on. With a fixed number of trainers they never do.
 
@@ -106,7 +106,7 @@ function table(rows: readonly ScaleRow[]): string {
 
 function plot(rows: readonly ScaleRow[], full: { modules: number; model: number }): TopLevelSpec {
   const fewest = Math.min(...rows.map(({ trainers }) => trainers))
-  // Where all members are as few as the trainers, the point is on both of FLoRA's lines.
+  // If all members are trainers, the point belongs to both of FLoRA's lines.
   const values = rows.flatMap((row) =>
     [
       ...(row.rule === 'flora' && row.trainers === row.members ? ['flora'] : []),
@@ -160,6 +160,6 @@ function megabytes(bytes: number): string {
 function counts(text: string): number[] {
   const values = text.split(',').map(Number)
   if (values.some((value) => !Number.isSafeInteger(value) || value < 1 || value > 65_535))
-    throw new InvalidArgumentError('give whole numbers from 1 to 65535, with commas between')
+    throw new InvalidArgumentError('must be integers from 1 to 65535, separated by commas')
   return values
 }

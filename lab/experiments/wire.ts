@@ -109,7 +109,7 @@ await trainer.dispose()
 
 const whole = rows[0]!
 const table = new Table({
-  head: ['dtype', 'KiB a member and round', '÷ f32', 'in zstd ÷ as it is', 'held-out nats', 'against f32'],
+  head: ['dtype', 'KiB per member and round', '÷ f32', 'zstd ÷ uncompressed', 'held-out nats', 'against f32'],
   style: { head: [], border: [], compact: true }
 })
 for (const { name, bytes, packed, loss } of rows)
@@ -123,6 +123,6 @@ for (const { name, bytes, packed, loss } of rows)
   ])
 say(table.toString())
 say(
-  `base ${before.toFixed(4)} nats a token; ${MEMBERS} members, ranks ${RANKS}, ${rounds} rounds of ${settings.stepsPerRound} steps`
+  `base ${before.toFixed(4)} nats per token; ${MEMBERS} members, ranks ${RANKS}, ${rounds} rounds of ${settings.stepsPerRound} steps`
 )
 if (json) console.log(JSON.stringify({ rounds, before, rows }))

@@ -55,12 +55,15 @@ const program = new Command('npm run lab -- held-out-margin')
   .option('--out <folder>', 'file for the measurements', '.loam/held-out-margin')
   .option('--render', 'run nothing, and print the measurements so far', false)
   .option('--report <file>', 'Markdown file to write the table to')
-  .option('--signals <file>', 'Markdown file to write the other signs of poison to, of rounds that tried it')
+  .option(
+    '--signals <file>',
+    'Markdown file to write the other signals of poison to, for rounds that tried poison'
+  )
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
     `
-A run that was stopped goes on after its last whole round.
+An interrupted run resumes after its last complete round.
 
 Examples:
   $ npm run lab -- held-out-margin --federation short --rounds 5
@@ -134,7 +137,7 @@ async function federationOf(
       members: await domainsFederation(base, members, training, tokens)
     }
   }
-  if (!existsSync(name)) throw new Error(`there is no federation ${name}: give testnet, short or a folder`)
+  if (!existsSync(name)) throw new Error(`unknown federation ${name}: use testnet, short or a folder`)
   return {
     name: basename(resolve(name)),
     training: TESTNET_TRAINING,

@@ -15,8 +15,8 @@ export interface MarginRow {
   readonly median: number
   readonly most: number
   /**
-   * The lowest and the median, over the updates, of the harm that decides: where it is above the margin, too many members
-   * refuse for a quorum.
+   * The lowest and the median, over the updates, of the harm that decides: where it is above the margin, too many
+   * members refuse for a quorum.
    */
   readonly leastDecisive: number
   readonly medianDecisive: number
@@ -65,10 +65,10 @@ export function marginMarkdown(rows: readonly MarginRow[], margin: number, token
 
 Written by \`npm run lab -- held-out-margin\`; do not edit.
 
-What single updates do to the loss on other members' held-out text (the first ${tokens} tokens), nats per token: honest ones, and ones that poison. All rounds are those of honest members alone; the poisons are tried on the model of a round, sent by one member in turn, and not stacked. *Clipped and at full weight* is what [rule 2](../spec/rules.md#rule-2--validate) measures: the update is held to the median norms of the last cut and merged as if the whole stack were it. *Decisive* is the harm on the text of the second most harmed of four members, the third most harmed of six: above the margin, so many refuse that no quorum is left. *At its share* is the harm of the same update at 1/n. *Refusals* are single judgements above the margin of ${margin}; *refused*, updates that no quorum endorses.
+How single updates change the loss on other members' held-out text (the first ${tokens} tokens), in nats per token, for honest and poisoned updates. All rounds have only honest members; poisoned updates are tried on the model of a round, from one member in turn, and are not stacked. *Clipped and at full weight* is what [rule 2](../spec/rules.md#rule-2--validate) measures: the update is limited to the median norms of the last cut and merged as if it were the whole stack. *Decisive* is the harm on the text of the second most harmed of four members, the third most harmed of six: if it is above the margin, too many members refuse for a quorum. *At its share* is the harm of the same update at weight 1/n. *Refusals* are single judgements above the margin of ${margin}; *refused* are updates that no quorum endorses.
 
-- *label-flipped*: trained with labels turned round on its author's own text; *targeted*: the same on the text of another member; *sign-flipped*: the negative of the honest update, which is also what an update adapted to the norm bound becomes once it is clipped.
-- *testnet*: as \`loam testnet\` trains (40 steps of 8 × 128 tokens, all linear modules, ranks 16, 8, 4 and 2), a domain a member; *short*: as \`lab -- poison\` trains (10 steps of 4 × 64, q and v, rank 8); others: folders of records, trained as the testnet.
+- *label-flipped*: trained with reversed labels on its author's own text; *targeted*: the same on the text of another member; *sign-flipped*: the negative of the honest update, which is also the result of clipping an update that was adapted to the norm bound.
+- *testnet*: as \`loam testnet\` trains (40 steps of 8 × 128 tokens, all linear modules, ranks 16, 8, 4 and 2), one domain per member; *short*: as \`lab -- poison\` trains (10 steps of 4 × 64, q and v, rank 8); others: folders of records, trained like the testnet.
 
 | federation | rounds | sent | updates | least | median | most | decisive, least | decisive, median | most, at its share | refusals | refused |
 |---|---|---|---|---|---|---|---|---|---|---|---|

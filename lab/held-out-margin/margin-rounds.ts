@@ -33,7 +33,7 @@ import type { Federation } from './federations.ts'
 export const SENT = ['honest', 'label-flipped', 'sign-flipped', 'targeted'] as const
 export type Sent = (typeof SENT)[number]
 
-/** Weights beyond the full one, at which what bends the loss shows more than what tilts it. */
+/** Multiples of the full weight, at which the curvature of the loss shows more than its slope. */
 export const AMPLIFICATIONS = [2, 4, 8]
 
 /** One update on one member's text. */

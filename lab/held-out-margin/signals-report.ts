@@ -8,16 +8,18 @@ export interface MeasuredFederation {
   readonly found: readonly Measurement[]
 }
 
-/** docs/results/poison-signals.md: what might tell poison from honest updates, apart from what the margin tells. */
+/**
+ * docs/results/poison-signals.md: signals other than the margin that might distinguish poisoned from honest updates.
+ */
 export function signalsMarkdown(federations: readonly MeasuredFederation[]): string {
-  return `# Signs of poison that were looked for
+  return `# Other signals of poison
 
 Written by \`npm run lab -- held-out-margin\` with \`--signals\`; do not edit.
 
-The [held-out check](held-out-margin.md) measures an update at full weight. Two other signs were measured on the same updates, in the same rounds: whether the update agrees with what the others sent, which every member could compute and which needs no text; and what it does at several times its full weight, where what bends the loss shows more than what tilts it.
+The [held-out check](held-out-margin.md) measures an update at full weight. Two other signals were measured on the same updates, in the same rounds: whether the update agrees with those of the other members, which every member could compute without any text; and its effect at several times its full weight, where the curvature of the loss shows more than its slope.
 
-- *Agreement*: the cosine of the clipped update with the sum of those of the other members, all modules as one vector. Below every honest one: poisoned updates that a bound on the agreement could refuse without refusing an honest one.
-- *Decisive harm*: of each update, the harm that decides, nats per token, at multiples of its full weight. Above every honest one: poisoned updates that some margin could refuse without refusing an honest one, if the margin were chosen after the fact.
+- *Agreement*: the cosine between the clipped update and the sum of the other members' updates, with all modules as one vector. *Below every honest one* counts poisoned updates that a bound on the agreement could refuse without refusing an honest one.
+- *Decisive harm*: the decisive harm of each update, in nats per token, at multiples of its full weight. *Above every honest one* counts poisoned updates that some margin could refuse without refusing an honest one, if the margin were chosen after the fact.
 
 ## Agreement
 

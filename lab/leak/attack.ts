@@ -19,11 +19,14 @@ export interface Interval {
 export interface AttackStrength {
   /** Chance that a random member scores above a random other; 0.5 is guessing. */
   readonly auc: Interval
-  /** Share of the members found where one in a hundred others is taken for one. */
+  /** Share of the members found at a false positive rate of one in a hundred. */
   readonly truePositives: Interval
 }
 
-/** False positive rate at which members are counted (Carlini et al., 2022: averages hide the few who are sure to be found). */
+/**
+ * False positive rate at which members are counted (Carlini et al., 2022: averages hide the few who are sure to be
+ * found).
+ */
 export const FALSE_POSITIVE_RATE = 0.01
 const BOOTSTRAP_SAMPLES = 1000
 
@@ -35,7 +38,7 @@ export function areaUnderCurve({ members, others }: AttackScores): number {
   return sum / (members.length * others.length)
 }
 
-/** Share of the members that score above all but a share of the others; conservative where the others are few. */
+/** Share of the members that score above all but a share of the others; conservative if there are few others. */
 export function truePositiveRate({ members, others }: AttackScores, falsePositiveRate: number): number {
   const sorted = Float64Array.from(others).sort()
   const allowed = Math.floor(falsePositiveRate * others.length)

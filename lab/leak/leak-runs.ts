@@ -11,46 +11,46 @@ import {
 } from '../../src/model/index.ts'
 import type { AttackScores } from './attack.ts'
 
-/** What an attacker has in hand, beside the base model. */
+/** What an attacker has in addition to the base model. */
 export type View =
   /** One member's shard, as sent after one round: what every member sees. */
   | 'shard'
-  /** The exported adapter after one round of four members: what somebody sees who comes later. */
+  /** The exported adapter after one round of four members: what a later member sees. */
   | 'stack'
-  /** The same after four rounds. */
+  /** The exported adapter after four rounds. */
   | 'stack of 4 rounds'
 
-/** One kind of run; runs of a kind differ in their seed alone. */
+/** One kind of run; runs of a kind differ only in their seed. */
 export interface LeakCase {
   readonly view: View
   readonly rank: number
-  /** Optimizer steps a round. */
+  /** Optimizer steps per round. */
   readonly steps: number
   /** Documents that the attacked member trained on. */
   readonly documents: number
 }
 
-/** A run and what its attack gave. */
+/** A run and the result of its attack. */
 export interface LeakRun extends LeakCase, AttackScores {
   readonly seed: number
   readonly domain: string
-  /** Loss on the member's own documents before and after, nats a token. */
+  /** Loss on the member's own documents before and after, nats per token. */
   readonly ownLoss: readonly [number, number]
-  /** The same on documents of its kind that it did not train on. */
+  /** Loss on documents of the same kind that it did not train on, before and after. */
   readonly otherLoss: readonly [number, number]
 }
 
-/** What an attack works on. */
+/** Inputs of an attack. */
 export interface LeakSubject {
   readonly domain: string
   /** Tokens of the documents that the attacked member trained on, and of others of their kind. */
   readonly trainedOn: readonly (readonly number[])[]
   readonly others: readonly (readonly number[])[]
-  /** What the attacker makes of the base and of what it sees. */
+  /** The model that the attacker builds from the base and what it sees. */
   readonly weights: TensorMap
 }
 
-/** As a peer trains where its settings say nothing else. */
+/** A peer's default training settings. */
 export const TRAINING = {
   batchSize: 8,
   sequenceLength: 128,
@@ -59,17 +59,17 @@ export const TRAINING = {
   targetModules: ['q_proj', 'v_proj'],
   alphaPerRank: 2
 } as const
-/** The attacked member's kind of text, by seed in turn; the other three are the other members'. */
+/** The attacked member's domain, rotating with the seed; the other three belong to the other members. */
 const DOMAINS = ['rpm-packagers', 'newsletters', 'spam', 'linux-users'] as const
-/** Documents that were not trained on, at most. */
+/** Maximum number of documents that were not trained on. */
 const OTHERS_MAX = 200
-/** Tokens of a document that the attacker scores. */
+/** Number of tokens of a document that the attacker scores. */
 const SCORED_TOKENS = 256
 const CONTEXT = 128
 
 const USUAL = { rank: 8, steps: 40, documents: 64 }
 
-/** One thing changed at a time, around what a small member does in one round by default. */
+/** Varies one setting at a time, starting from the default round of a small member. */
 export function leakCases(quick: boolean): LeakCase[] {
   if (quick) return [{ view: 'shard', rank: 2, steps: 2, documents: 8 }]
   return [
@@ -82,7 +82,7 @@ export function leakCases(quick: boolean): LeakCase[] {
   ]
 }
 
-/** Makes runs; compiled steps, text and base losses are kept from one to the next. */
+/** Executes runs, and caches compiled steps, text and base losses between them. */
 export class LeakLaboratory {
   readonly #base: BaseModel
   readonly #trainers = new Map<number, Promise<LoraTrainer>>()
@@ -95,7 +95,7 @@ export class LeakLaboratory {
     this.#evaluator = createEvaluator({ config: base.config, context: CONTEXT })
   }
 
-  /** Trains as a run does, and leaves the attack to the caller. */
+  /** Trains as in a run, and leaves the attack to the caller. */
   async prepare(leakCase: LeakCase, seed: number): Promise<LeakSubject> {
     const domain = DOMAINS[seed % DOMAINS.length]!
     const text = shuffled(await this.#text(domain), seed)
@@ -132,7 +132,7 @@ export class LeakLaboratory {
     await (await this.#evaluator).dispose()
   }
 
-  /** The weights that an attacker makes of the base and of what it sees. */
+  /** The weights that an attacker builds from the base and what it sees. */
   async #seenBy(
     leakCase: LeakCase,
     seed: number,
@@ -229,7 +229,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
-/** Fisher–Yates by a seed. */
+/** Seeded Fisher–Yates shuffle. */
 function shuffled<T>(values: readonly T[], seed: number): T[] {
   const random = createSeededRandom(seed + 7)
   const order = [...values]

@@ -18,17 +18,19 @@ interface LeakOptions {
 const RUNS_FILE = 'leak.jsonl'
 
 const program = new Command('npm run lab -- leak')
-  .description("Measures what a shard leaks of its author's text: membership inference on a trained adapter.")
+  .description(
+    "Measures what a shard leaks about its author's text: membership inference on a trained adapter."
+  )
   .option('--model <folder>', 'base model (default: the model that Loam ships)')
   .option('--seeds <n>', 'runs of each kind', count, 4)
-  .option('--out <folder>', 'where results go (default: docs/results; with --quick .loam/leak-quick)')
-  .option('--quick', 'one tiny run: seconds, to see that all of it runs', false)
-  .option('--render', 'only write leak.md again from the results in --out', false)
+  .option('--out <folder>', 'folder for results (default: docs/results; with --quick .loam/leak-quick)')
+  .option('--quick', 'one tiny run of seconds, as a smoke test', false)
+  .option('--render', 'only rewrite leak.md from the results in --out', false)
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
     `
-Writes ${RUNS_FILE}, a line a run, and leak.md. Runs that are in the file are not made again.
+Writes ${RUNS_FILE} (one line per run) and leak.md. Runs already in the file are skipped.
 
 Examples:
   $ npm run lab -- leak --quick
@@ -79,7 +81,7 @@ async function makeRuns(options: LeakOptions, folder: string, path: string, runs
 function readRuns(path: string): LeakRun[] {
   if (!existsSync(path)) return []
   const lines = readFileSync(path, 'utf8').split('\n')
-  // What a crash left of a last line is not a run.
+  // A last line truncated by a crash is not a run.
   const rest = lines.pop()
   if (rest !== '') writeFileSync(path, lines.map((line) => `${line}\n`).join(''))
   return lines.map((line) => JSON.parse(line) as LeakRun)
@@ -91,7 +93,6 @@ function kindOf({ view, rank, steps, documents }: LeakCase): string {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('must be a positive whole number.')
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer.')
   return value
 }

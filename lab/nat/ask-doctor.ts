@@ -11,18 +11,18 @@ export interface DoctorAnswer {
   readonly actions: readonly string[]
 }
 
-/** Longest that it may take, milliseconds. */
+/** Timeout, milliseconds. */
 const DOCTOR_MS = 60_000
 
 /**
- * Asks `loam doctor` about the network of a peer that runs on a host of a lab.
+ * Runs `loam doctor` for the network of a peer on a host of a lab.
  *
- * @throws {Error} with what it said, when it prints no answer
+ * @throws {Error} with its output, if it prints no answer
  */
 export async function askDoctor({ prefix }: LabHost, home: string): Promise<DoctorAnswer> {
   const flags = ['doctor', '--home', home, '--only', 'network', '--json']
   const [command, ...args] = [...prefix, process.execPath, commandFile(), ...flags]
-  // Exit code 1 says that there is something to do, and comes with an answer.
+  // Exit code 1 means that the doctor found problems; it still prints an answer.
   const { stdout, stderr } = await promisify(execFile)(command!, args, { timeout: DOCTOR_MS }).catch(
     (error: { stdout?: string; stderr?: string }) => ({ stdout: '', stderr: String(error), ...error })
   )

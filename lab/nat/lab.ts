@@ -10,33 +10,32 @@ import {
   publicAddress
 } from '../network-lab/namespaces.ts'
 
-/** Longest that a try to connect may take, milliseconds. */
+/** Timeout of a connection attempt, milliseconds. */
 const CONNECT_MS = 10_000
 
 /**
- * A small internet in network namespaces of its own, with no way out: public hosts on one wire, and laboratories behind
- * routers that translate addresses and drop whatever comes in unasked. Both laboratories use the same private addresses,
- * as real ones do.
+ * A small internet in isolated network namespaces without outside access: public hosts on one wire, and laboratories
+ * behind NAT routers that drop unsolicited packets. All laboratories use the same private addresses, as real ones do.
  */
 export interface NatLab {
   /** Hosts with public addresses. */
   readonly open: readonly LabHost[]
-  /** Hosts that can only dial out, each behind a router of its own. */
+  /** Hosts that can only dial out, each behind its own router. */
   readonly hidden: readonly LabHost[]
-  /** Whether a TCP connection to the outside of a hidden host's router comes through to it. */
+  /** Whether a TCP connection to the outside address of a hidden host's router reaches the host. */
   reaches(from: LabHost, hidden: number, port: number): Promise<boolean>
-  /** Removes all namespaces; what still runs in them has to be stopped before. */
+  /** Removes all namespaces. Stop all processes in them first. */
   end(): Promise<void>
 }
 
-/** Why no lab can be made here; undefined where it can. */
+/** The reason why no lab can be created here; undefined if it can. */
 export async function natObstacle(): Promise<string | undefined> {
   return labObstacle([NFT_COMMAND], async (namespaces, namespace) => {
     await namespaces.inside(namespace, 'nft', ROUTER_RULES('lo'))
   })
 }
 
-/** One transaction: outgoing connections get the router's address; nothing comes in that nobody inside has asked for. */
+/** One transaction: outgoing connections get the router's address, and unsolicited incoming packets are dropped. */
 const ROUTER_RULES = (outside: string) =>
   `add table ip loam; add chain ip loam out { type nat hook postrouting priority 100 ; }; ` +
   `add rule ip loam out oifname "${outside}" masquerade; ` +
@@ -47,7 +46,7 @@ const ROUTER_RULES = (outside: string) =>
   `add rule ip loam through iifname "${outside}" ct state established,related accept; ` +
   `add rule ip loam through iifname "${outside}" drop`
 
-/** Builds a lab. What was made is removed again when a part of it cannot be. */
+/** Builds a lab. If a part of it fails, everything created so far is removed. */
 export async function buildNatLab({ open, hidden }: { open: number; hidden: number }): Promise<NatLab> {
   const namespaces = await Namespaces.begin()
   try {

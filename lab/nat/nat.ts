@@ -6,18 +6,18 @@ const VARIANTS: readonly NatVariant[] = ['relay', 'member']
 
 const program = new Command('npm run lab -- nat')
   .description(
-    'Real peers behind two routers that let nothing in, in network namespaces that this makes and removes: do they vote and get all blocks?'
+    'Tests whether real peers behind two routers that block incoming connections vote and receive all blocks. Creates network namespaces and removes them.'
   )
   .addOption(
-    new Option('--variant <name>', 'who is public').choices(['relay', 'member', 'both']).default('both')
+    new Option('--variant <name>', 'public host').choices(['relay', 'member', 'both']).default('both')
   )
   .option('--rounds <n>', 'rounds that must have both hidden members in their cut', Number, 2)
-  .option('--seconds <n>', 'longest that a variant may take', Number, 300)
+  .option('--seconds <n>', 'timeout of a variant', Number, 300)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText(
     'after',
     `
-Needs Linux, root, ip and nft; without them it is skipped, says why, and exits with 0.
+Requires Linux, root, ip and nft. Without them it prints the reason, skips the test, and exits with code 0.
 
 Examples:
   $ npm run lab -- nat

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { commandFile } from '../../src/package-root.ts'
 import type { LabHost } from '../network-lab/namespaces.ts'
 
-/** How long a relay may take to stop before it is killed, milliseconds. */
+/** Time for a relay to stop before it is killed, milliseconds. */
 const STOP_MS = 8_000
 const START_MS = 60_000
 const STANDARD_ERROR_MAX = 8_192
@@ -11,12 +11,12 @@ const STANDARD_ERROR_MAX = 8_192
 /** A running `loam relay`. */
 export interface RelayProcess {
   readonly peerId: string
-  /** Connections that it has carried at once, at most. */
+  /** Maximum number of connections that it has relayed at once. */
   carried(): number
   stop(): Promise<void>
 }
 
-/** Starts `loam relay` on a host of the lab. @throws {Error} with what it said, when it does not come up */
+/** Starts `loam relay` on a host of the lab. @throws {Error} with its output, if it does not start */
 export async function startRelayProcess(
   { prefix }: LabHost,
   home: string,
@@ -49,7 +49,7 @@ export async function startRelayProcess(
     clearTimeout(killer)
   }
   const peerId = await new Promise<string>((resolve, reject) => {
-    const fail = () => reject(new Error(`the relay did not come up: ${standardError}`))
+    const fail = () => reject(new Error(`the relay did not start: ${standardError}`))
     const timer = setTimeout(fail, START_MS)
     void exited.then(fail)
     child.on('message', (message) => {

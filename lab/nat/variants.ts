@@ -11,28 +11,28 @@ import { askDoctor, type DoctorAnswer } from './ask-doctor.ts'
 import { buildNatLab, type NatLab } from './lab.ts'
 import { type RelayProcess, startRelayProcess } from './relay-process.ts'
 
-/** Who is public in a run: a relay that is no member, or a member. */
+/** The public host of a run: a relay that is not a member, or a member. */
 export type NatVariant = 'relay' | 'member'
 
-/** What a run came to. */
+/** Result of a run. */
 export interface NatResult {
   readonly variant: NatVariant
   /** Whether both hidden members were in the cut of `rounds` rounds that all sealed with equal digests. */
   readonly ok: boolean
   /** Rounds whose cut had both hidden members, with equal digests everywhere. */
   readonly rounds: number
-  /** Whether the routers let anything in: they must not, or nothing is shown. */
+  /** Whether the routers let any connection in, which would invalidate the test. */
   readonly routersLetIn: boolean
   readonly seconds: number
   readonly digests: readonly { readonly round: number; readonly cut: number; readonly model: string }[]
-  /** What the doctor says of the first hidden member, asked on its own machine when the rounds are over. */
+  /** Output of `loam doctor` for the first hidden member, run on its own machine after the rounds. */
   readonly doctor: DoctorAnswer
-  /** Connections that the relay carried at most. */
+  /** Maximum number of connections that the relay carried at once. */
   readonly carried?: number
   readonly failure?: string
 }
 
-/** How to run. */
+/** Options of a run. */
 export interface NatOptions {
   /** Rounds that must have both hidden members in their cut. */
   readonly rounds: number
@@ -41,14 +41,14 @@ export interface NatOptions {
 }
 
 const PORT = 4001
-/** Documents of each peer: enough for a few short steps. */
+/** Number of documents of each peer: enough for a few short steps. */
 const DOCUMENTS = 12
 const TIMEOUTS = { gatherMs: 20_000, graceMs: 10_000, proposeMs: 3_000, voteMs: 2_000, growthMs: 1_000 }
 
 /**
- * Runs real peers behind two separate routers that drop what comes in, until enough rounds are sealed.
+ * Runs real peers behind two separate routers that drop incoming connections, until enough rounds are sealed.
  *
- * @throws {Error} when the lab or a peer cannot be started
+ * @throws {Error} if the lab or a peer cannot be started
  */
 export async function runVariant(variant: NatVariant, options: NatOptions): Promise<NatResult> {
   const begun = performance.now()
@@ -57,7 +57,7 @@ export async function runVariant(variant: NatVariant, options: NatOptions): Prom
   let lab: NatLab | undefined
   try {
     lab = await buildNatLab({ open: 1, hidden: 2 })
-    options.onProgress(`${variant}: two routers that let nothing in, one public host`)
+    options.onProgress(`${variant}: two routers that block incoming connections, one public host`)
     const peers = await prepareHomes(folder, variant === 'relay' ? 2 : 3)
     const sealed = new Map<string, SealedReport[]>(peers.map(({ peerId }) => [peerId, []]))
     const watch = new Watch(sealed, options)
@@ -129,7 +129,7 @@ async function prepareHomes(folder: string, peers: number): Promise<readonly Pre
   return prepared.peers
 }
 
-/** Rounds that all peers sealed alike, with all of `members` in the cut. */
+/** Rounds that all peers sealed identically, with all of `members` in the cut. */
 export function sharedRounds(
   sealed: ReadonlyMap<string, readonly SealedReport[]>,
   members: readonly string[]
@@ -147,7 +147,7 @@ export function sharedRounds(
   )
 }
 
-/** Hears what the peers report. */
+/** Collects the reports of the peers. */
 class Watch {
   readonly #sealed: ReadonlyMap<string, SealedReport[]>
   readonly #options: NatOptions
@@ -184,7 +184,7 @@ class Watch {
     })
   }
 
-  /** Resolves when enough rounds have all of `members`; with a reason when that will not be. */
+  /** Resolves once enough rounds include all of `members`, or with a reason why that will not happen. */
   untilShared(members: readonly string[]): Promise<string | undefined> {
     return new Promise((resolve) => {
       const timer = setTimeout(

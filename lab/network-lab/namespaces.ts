@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-/** Longest that one command on a namespace may take, milliseconds. */
+/** Timeout of a command on a namespace, milliseconds. */
 const COMMAND_MS = 10_000
-/** How the names of all namespaces begin; the process that made one follows. */
+/** Prefix of all namespace names, followed by the id of the process that created them. */
 const PREFIX = 'loam'
-/** The wire's bridge, in the namespace of the wire. */
+/** The wire's bridge, in the wire's namespace. */
 export const BRIDGE = 'wire'
 /** A host's end of its cable to the wire. */
 export const HOST_PORT = 'wan'
@@ -16,15 +16,15 @@ export const HOST_PORT = 'wan'
 export interface LabHost {
   /** Its network namespace. */
   readonly namespace: string
-  /** What to put before a command so that it runs there. */
+  /** Command prefix that runs a command on the host. */
   readonly prefix: readonly string[]
   readonly address: string
 }
 
-/** A command that a lab needs, and the Debian package that has it. */
+/** A command that a lab needs, and the Debian package that provides it. */
 export interface LabCommand {
   readonly command: string
-  /** Makes it say its version. */
+  /** Option that prints its version. */
   readonly option: string
   readonly debianPackage: string
 }
@@ -32,12 +32,13 @@ export interface LabCommand {
 export const IP_COMMAND: LabCommand = { command: 'ip', option: '-V', debianPackage: 'iproute2' }
 export const NFT_COMMAND: LabCommand = { command: 'nft', option: '-v', debianPackage: 'nftables' }
 
-/** Looks public, so that libp2p takes it for an address of the internet; no packet leaves the namespaces. */
+/** An address in a public range, so that libp2p treats it as an internet address. No packet leaves the namespaces. */
 export const publicAddress = (last: number) => `5.9.0.${last}`
 
 /**
- * Network namespaces with cables between them and no way out, removed however the process ends: by `end`, when it exits,
- * or on SIGINT, SIGTERM and SIGHUP. What a killed process left is removed by the next that makes some.
+ * Network namespaces with cables between them and no outside access. They are removed however the process ends: by
+ * `end`, on exit, or on SIGINT, SIGTERM and SIGHUP. Namespaces left by a killed process are removed by the next process
+ * that creates some.
  */
 export class Namespaces {
   readonly #id = randomBytes(3).toString('hex')
@@ -53,7 +54,7 @@ export class Namespaces {
     return namespaces
   }
 
-  /** Removes all namespaces; what still runs in them has to be stopped before. */
+  /** Removes all namespaces. Stop all processes in them first. */
   async end(): Promise<void> {
     process.off('exit', this.#removeNow)
     for (const signal of ENDING_SIGNALS) process.off(signal, endProcess)
@@ -61,7 +62,7 @@ export class Namespaces {
       await ip('netns', 'del', namespace).catch(() => undefined)
   }
 
-  /** Makes a namespace. @returns its full name */
+  /** Creates a namespace. @returns its full name */
   async make(name: string): Promise<string> {
     const namespace = `${PREFIX}-${process.pid}-${this.#id}-${name}`
     this.#made.push(namespace)
@@ -70,12 +71,12 @@ export class Namespaces {
     return namespace
   }
 
-  /** Runs a command in a namespace. @returns what it wrote to standard output */
+  /** Runs a command in a namespace. @returns its standard output */
   async inside(namespace: string, ...command: readonly string[]): Promise<string> {
     return ip('netns', 'exec', namespace, ...command)
   }
 
-  /** A cable from `name` in one namespace to `other` in another. */
+  /** Connects interface `name` in one namespace to `other` in another. */
   async cable(namespace: string, name: string, far: string, other: string): Promise<void> {
     await this.inside(
       namespace,
@@ -95,12 +96,12 @@ export class Namespaces {
     await this.inside(far, 'ip', 'link', 'set', other, 'up')
   }
 
-  /** Gives an interface an address, which may have the length of its network behind it. */
+  /** Assigns an address, optionally with a prefix length, to an interface. */
   async give(namespace: string, name: string, address: string): Promise<void> {
     await this.inside(namespace, 'ip', 'address', 'add', address, 'dev', name)
   }
 
-  /** Makes the wire that public hosts share: a bridge in a namespace of its own. @returns that namespace */
+  /** Creates the wire that public hosts share: a bridge in its own namespace. @returns that namespace */
   async makeWire(): Promise<string> {
     const wire = await this.make('wire')
     await this.inside(wire, 'ip', 'link', 'add', BRIDGE, 'type', 'bridge')
@@ -108,7 +109,7 @@ export class Namespaces {
     return wire
   }
 
-  /** Plugs a namespace into the wire. @param plug the wire's end of the cable */
+  /** Connects a namespace to the wire. @param plug the wire's end of the cable */
   async plugIn(wire: string, namespace: string, plug: string, address: string): Promise<void> {
     await this.cable(namespace, HOST_PORT, wire, plug)
     await this.inside(wire, 'ip', 'link', 'set', plug, 'master', BRIDGE)
@@ -120,28 +121,28 @@ export class Namespaces {
       try {
         execFileSync('ip', ['netns', 'del', namespace], { timeout: COMMAND_MS, stdio: 'ignore' })
       } catch {
-        // It was never made, or is gone.
+        // It was never created, or is already gone.
       }
   }
 }
 
-/** How to run something on a host. */
+/** Describes how to run commands on a host. */
 export function hostIn(namespace: string, address: string): LabHost {
   return { namespace, prefix: ['ip', 'netns', 'exec', namespace], address }
 }
 
 /**
- * Why no lab can be made here; undefined where it can.
+ * The reason why no lab can be created here; undefined if it can.
  *
- * @param commands what it takes beside `ip`
- * @param attempt tries, in a namespace that is removed again, what else the lab needs of the kernel
+ * @param commands required in addition to `ip`
+ * @param attempt tries the other kernel features that the lab needs, in a namespace that is removed again
  */
 export async function labObstacle(
   commands: readonly LabCommand[],
   attempt: (namespaces: Namespaces, namespace: string) => Promise<void>
 ): Promise<string | undefined> {
-  if (process.platform !== 'linux') return 'network namespaces are there on Linux only'
-  if (process.getuid?.() !== 0) return 'only root may make network namespaces'
+  if (process.platform !== 'linux') return 'network namespaces are only available on Linux'
+  if (process.getuid?.() !== 0) return 'creating network namespaces requires root'
   for (const { command, option, debianPackage } of [IP_COMMAND, ...commands])
     try {
       await run(command, [option], { timeout: COMMAND_MS })
@@ -154,7 +155,7 @@ export async function labObstacle(
     return undefined
   } catch (error) {
     const reason = (error as Error).message.trim().split('\n').at(-1)
-    return `this machine makes no namespaces, or not all that is needed in them (${reason})`
+    return `this machine does not support namespaces or a feature that the lab needs in them (${reason})`
   } finally {
     await namespaces.end()
   }
@@ -171,7 +172,7 @@ async function ip(...args: readonly string[]): Promise<string> {
   return (await run('ip', args, { timeout: COMMAND_MS })).stdout
 }
 
-/** Removes namespaces whose maker has been killed. */
+/** Removes namespaces whose process was killed. */
 async function removeAbandoned(): Promise<void> {
   for (const [name, maker] of (await ip('netns', 'list')).matchAll(
     new RegExp(`^${PREFIX}-(\\d+)-\\S+`, 'gm')

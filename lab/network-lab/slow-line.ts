@@ -2,24 +2,24 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 
-/** What a line is like. */
+/** Properties of a simulated connection. */
 export interface SlowLineOptions {
-  /** There and back, ms. */
+  /** Round-trip time, ms. */
   readonly roundTripMs: number
-  /** Each way. */
+  /** Bandwidth in each direction. */
   readonly megabitsPerSecond: number
 }
 
-/** A port of this machine behind a line. */
+/** A local port behind a simulated slow connection. */
 export interface SlowLine {
   readonly port: number
   close(): Promise<void>
 }
 
 /**
- * A line to a port of this machine: what is sent waits its turn at the line's rate, and comes out half a round trip later.
- * All connections share the line. It needs neither root nor Linux; the line has no loss, and TCP's slow start is that of
- * loopback, so it is kinder than a real one.
+ * Opens a slow connection to a local port: sent data is queued at the configured rate, and arrives half a round trip
+ * later. All connections share the line. It needs neither root nor Linux. There is no packet loss, and TCP's slow start
+ * is that of loopback, so it is more favourable than a real connection.
  */
 export async function openSlowLine(target: number, options: SlowLineOptions): Promise<SlowLine> {
   const sockets = new Set<Socket>()
@@ -47,13 +47,13 @@ export async function openSlowLine(target: number, options: SlowLineOptions): Pr
   }
 }
 
-/** One way of a line, which all connections share. */
+/** One direction of a line, shared by all connections. */
 function createDirection({ roundTripMs, megabitsPerSecond }: SlowLineOptions) {
   const bytesPerMs = (megabitsPerSecond * 1e6) / 8 / 1e3
-  /** When the line has sent all that was given to it. */
+  /** Time at which the line has sent all queued data. */
   let free = 0
   return (from: Socket, to: Socket): void => {
-    /** What arrives later never overtakes what was sent earlier. */
+    /** Keeps the order: later data never overtakes earlier data. */
     let last = Promise.resolve()
     const after = (bytes: number, act: () => void): void => {
       free = Math.max(free, performance.now()) + bytes / bytesPerMs

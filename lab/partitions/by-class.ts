@@ -4,11 +4,10 @@ import { checkPartition, type LabelledPartitionOptions } from './options.ts'
 import { cutEvenly, fillUp } from './portions.ts'
 
 /**
- * Whole classes: they are dealt out in a seeded order, one to each member in turn. Where there are fewer classes than
- * members, several members divide one evenly. A member that is left with nothing gets one document of the member that
- * has most.
+ * Whole classes, assigned to members in turn in a seeded order. If there are fewer classes than members, several
+ * members divide one evenly. A member without documents gets one from the member with the most.
  *
- * @throws {RangeError} when there are fewer documents than members, or labels do not fit
+ * @throws {RangeError} if there are fewer documents than members, or labels do not match the documents
  */
 export function partitionByClass<T>(documents: readonly T[], options: LabelledPartitionOptions): T[][] {
   checkPartition(documents, options)

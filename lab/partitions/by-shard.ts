@@ -3,23 +3,23 @@ import { shuffledClasses } from './classes.ts'
 import { checkPartition, type LabelledPartitionOptions } from './options.ts'
 import { cutEvenly } from './portions.ts'
 
-/** How a corpus is divided by shards. */
+/** Options for dividing a corpus by shards. */
 export interface ShardPartitionOptions extends LabelledPartitionOptions {
-  /** Shards a member gets; 2 where it is absent, as in the paper. */
+  /** Shards per member; 2 if absent, as in the paper. */
   readonly shardsPerMember?: number
 }
 
 /**
- * Shards of documents sorted by class (McMahan et al. 2017, section 3: "pathological non-IID"): the sorted corpus is cut
- * into equal shards, of which each member draws a few, so that it knows only a few classes.
+ * Shards of documents sorted by class (McMahan et al. 2017, section 3: "pathological non-IID"): the sorted corpus is
+ * cut into equal shards, and each member draws a few of them, so that it has only a few classes.
  *
- * @throws {RangeError} when there are fewer documents than shards, or labels do not fit
+ * @throws {RangeError} if there are fewer documents than shards, or labels do not match the documents
  */
 export function partitionByShard<T>(documents: readonly T[], options: ShardPartitionOptions): T[][] {
   checkPartition(documents, options)
   const { members, labels, seed, shardsPerMember = 2 } = options
   if (!Number.isSafeInteger(shardsPerMember) || shardsPerMember < 1)
-    throw new RangeError(`${shardsPerMember} shards a member cannot be`)
+    throw new RangeError(`shardsPerMember must be a positive integer, got ${shardsPerMember}`)
   const count = members * shardsPerMember
   if (documents.length < count)
     throw new RangeError(`${documents.length} documents are too few for ${count} shards`)

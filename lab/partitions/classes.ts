@@ -1,6 +1,6 @@
 import { combineSeeds, seededShuffle } from '../../src/data/order/seeded-order.ts'
 
-/** The documents of every class, each class in a seeded order of its own; classes by name. */
+/** The documents of every class, each in its own seeded order; classes are sorted by name. */
 export function shuffledClasses<T>(documents: readonly T[], labels: readonly string[], seed: number): T[][] {
   const classes = new Map<string, T[]>()
   for (const [index, document] of documents.entries()) {

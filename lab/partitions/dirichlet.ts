@@ -3,19 +3,20 @@ import { shuffledClasses } from './classes.ts'
 import { checkPartition, type LabelledPartitionOptions } from './options.ts'
 import { cutByShares, fillUp } from './portions.ts'
 
-/** How a corpus is divided by Dirichlet draws. */
+/** Options for dividing a corpus by Dirichlet draws. */
 export interface DirichletPartitionOptions extends LabelledPartitionOptions {
-  /** Concentration, positive: below 1 each class goes to few members, far above 1 all get alike. */
+  /** Concentration, positive: below 1 each class goes to few members, far above 1 all get similar shares. */
   readonly alpha: number
-  /** Every member has at least this many documents; 1 where it is absent. */
+  /** Minimum number of documents per member; 1 if absent. */
   readonly minimumDocuments?: number
 }
 
 /**
  * Each class is divided among the members by shares drawn from a symmetric Dirichlet(alpha) (Hsu et al. 2019; FLoRA,
- * section 5, divides by category with alpha 0.5). A member below the minimum gets documents of the one that has most.
+ * section 5, divides by category with alpha 0.5). A member below the minimum gets documents from the member with the
+ * most.
  *
- * @throws {RangeError} when there are too few documents, alpha is not positive, or labels do not fit
+ * @throws {RangeError} if there are too few documents, alpha is not positive, or labels do not match the documents
  */
 export function partitionDirichlet<T>(documents: readonly T[], options: DirichletPartitionOptions): T[][] {
   checkPartition(documents, options)
@@ -29,7 +30,7 @@ export function partitionDirichlet<T>(documents: readonly T[], options: Dirichle
     for (const [member, portion] of cutByShares(documentsOfClass, shares).entries())
       lists[member]!.push(...portion)
   }
-  // Classes stand one after another in a list: mixed, so that what fillUp moves is of any of them.
+  // The classes in a list are consecutive. Shuffling it lets fillUp move documents of any class.
   return fillUp(
     lists.map((list, member) => seededShuffle(list, combineSeeds(seed, member))),
     minimumDocuments
@@ -39,7 +40,7 @@ export function partitionDirichlet<T>(documents: readonly T[], options: Dirichle
 /** One draw from a symmetric Dirichlet distribution: positive shares that sum to about 1. */
 export function dirichletShares(count: number, alpha: number, uniform: () => number): number[] {
   const logs = Array.from({ length: count }, () => logGamma(alpha, uniform))
-  // By logarithms: for a small alpha the gamma variables themselves would all be 0.
+  // Uses logarithms, since for a small alpha the gamma variables would all underflow to 0.
   const highest = Math.max(...logs)
   const shares = logs.map((log) => Math.exp(log - highest))
   const total = shares.reduce((sum, share) => sum + share, 0)
@@ -71,7 +72,7 @@ function normal(uniform: () => number): number {
   }
 }
 
-/** Uniform in (0, 1), both excluded. */
+/** Uniform in the open interval (0, 1). */
 function seededUniform(seed: number): () => number {
   const next = seededIntegers(seed)
   return () => (next() + 0.5) / 2 ** 32

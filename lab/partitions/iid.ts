@@ -3,9 +3,9 @@ import { checkPartition, type PartitionOptions } from './options.ts'
 import { cutEvenly } from './portions.ts'
 
 /**
- * Independent and identically distributed: a seeded shuffle cut into lists whose sizes differ by one at most.
+ * Independent and identically distributed: a seeded shuffle, cut into lists whose sizes differ by at most one.
  *
- * @throws {RangeError} when there are fewer documents than members
+ * @throws {RangeError} if there are fewer documents than members
  */
 export function partitionIid<T>(documents: readonly T[], options: PartitionOptions): T[][] {
   checkPartition(documents, options)

@@ -1,5 +1,5 @@
 /**
- * Splits of a corpus, all pure functions of their arguments: what is held out, and who gets what.
+ * Splits of a corpus into training and held-out text and among members, as pure functions.
  *
  * @example
  * ```ts

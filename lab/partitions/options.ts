@@ -1,25 +1,26 @@
-/** Between whom a corpus is divided, and by which chance. */
+/** Common options of partitions. */
 export interface PartitionOptions {
-  /** Lists wanted, at least 1. */
+  /** Number of lists, at least 1. */
   readonly members: number
   /** Any integer; equal arguments give equal lists. */
   readonly seed: number
 }
 
-/** For partitions that go by what a document is about. */
+/** Options of partitions by document class. */
 export interface LabelledPartitionOptions extends PartitionOptions {
   /** The class of every document, in the documents' order. */
   readonly labels: readonly string[]
 }
 
-/** Refuses numbers of members, documents and labels that do not go together. */
+/** Rejects inconsistent numbers of members, documents and labels. */
 export function checkPartition(
   documents: readonly unknown[],
   { members, labels }: { readonly members: number; readonly labels?: readonly string[] }
 ): void {
-  if (!Number.isSafeInteger(members) || members < 1) throw new RangeError(`${members} members cannot be`)
+  if (!Number.isSafeInteger(members) || members < 1)
+    throw new RangeError(`members must be a positive integer, got ${members}`)
   if (documents.length < members)
     throw new RangeError(`${documents.length} documents are too few for ${members} members`)
   if (labels !== undefined && labels.length !== documents.length)
-    throw new RangeError(`${labels.length} labels do not fit ${documents.length} documents`)
+    throw new RangeError(`${labels.length} labels for ${documents.length} documents`)
 }

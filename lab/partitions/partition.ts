@@ -8,12 +8,12 @@ import type { PartitionOptions } from './options.ts'
 export const PARTITION_KINDS = ['iid', 'by-class', 'by-shard', 'dirichlet'] as const
 export type PartitionKind = (typeof PARTITION_KINDS)[number]
 
-/** A partition as settings name it. */
+/** Settings of a partition. */
 export interface PartitionSettings extends PartitionOptions {
   readonly kind: PartitionKind
-  /** Needed for every kind but `iid`. */
+  /** Required for every kind except `iid`. */
   readonly labels?: readonly string[]
-  /** Concentration of `dirichlet`; 0.5 where it is absent, as in FLoRA. */
+  /** Concentration of `dirichlet`; 0.5 if absent, as in FLoRA. */
   readonly alpha?: number
   /** For `by-shard`. */
   readonly shardsPerMember?: number
@@ -22,12 +22,12 @@ export interface PartitionSettings extends PartitionOptions {
 /**
  * Divides a corpus: every document goes to exactly one member, and every member gets at least one.
  *
- * @throws {RangeError} when there are too few documents, or labels are missing or do not fit
+ * @throws {RangeError} if there are too few documents, or labels are missing or do not match
  */
 export function partitionDocuments<T>(documents: readonly T[], settings: PartitionSettings): T[][] {
   const { kind, labels, alpha = 0.5, shardsPerMember = 2, members, seed } = settings
   if (kind === 'iid') return partitionIid(documents, { members, seed })
-  if (labels === undefined) throw new RangeError(`a partition ${kind} needs the documents' labels`)
+  if (labels === undefined) throw new RangeError(`partition ${kind} requires the documents' labels`)
   const options = { members, seed, labels }
   if (kind === 'by-class') return partitionByClass(documents, options)
   if (kind === 'by-shard') return partitionByShard(documents, { ...options, shardsPerMember })

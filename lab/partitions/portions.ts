@@ -1,6 +1,6 @@
 /**
- * Cuts `items` into consecutive portions of sizes proportional to `shares` (rounded cumulatively, so that each is within
- * one of its exact size and nothing is lost).
+ * Cuts `items` into consecutive portions of sizes proportional to `shares` (rounded cumulatively, so that each is
+ * within one of its exact size and nothing is lost).
  */
 export function cutByShares<T>(items: readonly T[], shares: readonly number[]): T[][] {
   const total = shares.reduce((sum, share) => sum + share, 0)
@@ -15,7 +15,7 @@ export function cutByShares<T>(items: readonly T[], shares: readonly number[]): 
   })
 }
 
-/** `items` in `count` consecutive portions whose sizes differ by one at most. */
+/** `items` in `count` consecutive portions whose sizes differ by at most one. */
 export function cutEvenly<T>(items: readonly T[], count: number): T[][] {
   return Array.from({ length: count }, (_, index) =>
     items.slice(Math.floor((index * items.length) / count), Math.floor(((index + 1) * items.length) / count))
@@ -23,9 +23,10 @@ export function cutEvenly<T>(items: readonly T[], count: number): T[][] {
 }
 
 /**
- * Gives every list at least `minimum` items, taken one by one from the end of the longest list (the first of equals).
+ * Gives every list at least `minimum` items, taken one by one from the end of the longest list (the first in case of
+ * ties).
  *
- * @throws {RangeError} when there are too few items
+ * @throws {RangeError} if there are too few items
  */
 export function fillUp<T>(lists: T[][], minimum: number): T[][] {
   const count = lists.reduce((sum, list) => sum + list.length, 0)

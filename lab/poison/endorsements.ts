@@ -4,12 +4,12 @@ import type { HeldWeights, UpdateEvaluator } from '../../src/model/index.ts'
 import { quorumSize } from '../../src/protocol/index.ts'
 import type { PoisonAttack } from './poison-attacks.ts'
 
-/** A member with what it keeps back; a poisoner keeps nothing. */
+/** A member and the text that it keeps back; a poisoner keeps back nothing. */
 export interface Judge {
   readonly heldOut: TokenizedExample | undefined
 }
 
-/** What a round's judges need. */
+/** Inputs of a round's judges. */
 export interface Judging {
   readonly evaluator: UpdateEvaluator
   readonly weights: HeldWeights
@@ -19,11 +19,11 @@ export interface Judging {
 }
 
 /**
- * Rule 2's held-out check by every member, and the quorum: the updates that are endorsed by enough. Honest members endorse
- * their own update and those that raise the loss on their text by at most the margin. Poisoners endorse everything; if they
- * collude, one another's updates and nobody else's.
+ * Applies rule 2's held-out check by every member, and the quorum: returns the updates with enough endorsements. Honest
+ * members endorse their own update and those that raise the loss on their text by at most the margin. Poisoners endorse
+ * everything, or only each other's updates if they collude.
  *
- * @param sent of all members, poisoners first; undefined where nothing sound was sent
+ * @param sent updates of all members, poisoners first; undefined if a member sent no sound update
  */
 export async function endorsedByQuorum(
   sent: readonly (StackMember | undefined)[],

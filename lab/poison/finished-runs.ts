@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { PoisonAttack } from './poison-attacks.ts'
 import type { PoisonDefence } from './poison-defences.ts'
 
-/** What decides a run. */
+/** Everything that determines a run. */
 export interface RunKey {
   /** Folder of the base model; empty for the one that Loam ships. */
   readonly model: string
@@ -14,20 +14,20 @@ export interface RunKey {
   readonly seed: number
   readonly attack: PoisonAttack
   readonly defence: PoisonDefence
-  /** Of the held-out check; 0 without it. */
+  /** Margin of the held-out check; 0 without it. */
   readonly margin: number
 }
 
-/** A run and what came out: means over the honest members' domains, nats per token. */
+/** A run and its result: means over the honest members' domains, nats per token. */
 export interface FinishedRun extends RunKey {
   readonly loss: number
   readonly baseLoss: number
-  /** Of the updates that poisoners sent, how many were stacked; of the honest ones, how many were not. */
+  /** Number of poisoned updates that were stacked, and of honest updates that were not. */
   readonly poisonStacked: number
   readonly honestLeftOut: number
 }
 
-/** Finished runs on disk, a line each. A loss that is not finite is kept as null. */
+/** Finished runs on disk, one line each. A loss that is not finite is kept as null. */
 export class FinishedRuns {
   readonly #path: string
   readonly #runs = new Map<string, FinishedRun>()
@@ -37,7 +37,7 @@ export class FinishedRuns {
     mkdirSync(dirname(path), { recursive: true })
     if (!existsSync(path)) return
     const text = readFileSync(path, 'utf8')
-    // What a crash left of a line would run together with the next one.
+    // A line truncated by a crash would merge with the next one.
     const whole = text.slice(0, text.lastIndexOf('\n') + 1)
     if (whole.length < text.length) writeFileSync(path, whole)
     for (const line of whole.split('\n').slice(0, -1)) {
@@ -54,7 +54,7 @@ export class FinishedRuns {
     return this.#runs.get(keyOf(key))
   }
 
-  /** The run with this key: as it was finished before, or made now. */
+  /** The run with this key, from the file or executed now. */
   async once(key: RunKey, make: () => Promise<Omit<FinishedRun, keyof RunKey>>): Promise<FinishedRun> {
     const known = this.find(key)
     if (known !== undefined) return known

@@ -1,18 +1,18 @@
 import { keepBack, type TokenizedExample } from '../../src/data/index.ts'
 import type { TokenizedDomain } from '../experiments/corpus.ts'
 
-/** A domain without what its member keeps back by default, and that as one text. */
+/** A domain without the documents that its member keeps back by default, and those documents as one text. */
 export interface KeepingBack {
   readonly domain: TokenizedDomain
   readonly heldOut: TokenizedExample
 }
 
 /**
- * Keeps back what a peer keeps back of its documents by default: text on which it judges others, apart from the held-out
- * text that runs are scored on.
+ * Keeps back the documents that a peer keeps back by default: text for judging others, separate from the held-out text
+ * that runs are scored on.
  *
- * @param tokens most that are kept back
- * @param measured tokens of them on which one update is measured
+ * @param tokens maximum number of tokens kept back
+ * @param measured number of these tokens on which each update is measured
  */
 export function keepBackText(domain: TokenizedDomain, tokens: number, measured = tokens): KeepingBack {
   const examples = domain.train.map((ids) => [

@@ -1,7 +1,7 @@
 import { type LoraAdapter, type LoraPair, updateNorm } from '../../src/adapter/index.ts'
 import { ATTACK_SCALE } from '../experiments/attacks.ts'
 
-/** What poisoners do; `none` is a run without any. */
+/** Attacks by poisoners; `none` is a run without poisoners. */
 export const POISON_ATTACKS = [
   'none',
   'scaled',
@@ -16,28 +16,30 @@ export const POISON_ATTACKS = [
 ] as const
 export type PoisonAttack = (typeof POISON_ATTACKS)[number]
 
-/** A round of a poisoner's, as it sees it. */
+/** What a poisoner knows about a round. */
 export interface PoisonRound {
   readonly round: number
-  /** Largest norm that the others endorse, by module; infinite where nobody looks. */
+  /** Largest norm that the others endorse, by module; infinite if they do not check it. */
   readonly boundOf: (module: string) => number
-  /** What the first poisoner trained: colluders all send the same. */
+  /** The first poisoner's trained adapter, which all colluders send. */
   readonly common: LoraAdapter
 }
 
-/** How near an adaptive poisoner comes to the bound: float32 factors round. */
+/** Fraction of the bound that an adaptive poisoner uses; leaves room for rounding in float32. */
 const OF_BOUND = 0.999
-/** Magnitude of factors that cancel: in float32, nothing beside it survives. */
+/** Magnitude of cancelling factors: in float32 they absorb everything else. */
 const CANCELLING = 2 ** 40
-/** An attack now and then is in the second round of five, when there are medians to adapt to. */
+/**
+ * Period in rounds of an occasional attack, which happens in the second of five, when there are medians to adapt to.
+ */
 const PERIOD = 5
 
-/** Whether a poisoner turns its labels round while it trains. */
+/** Whether a poisoner trains with reversed labels. */
 export function flipsLabels(attack: PoisonAttack): boolean {
   return attack === 'label-flipped' || attack === 'targeted'
 }
 
-/** The adapter that a poisoner sends in place of the one it trained. */
+/** The adapter that a poisoner sends instead of the one it trained. */
 export function poison(trained: LoraAdapter, attack: PoisonAttack, round: PoisonRound): LoraAdapter {
   const map = (adapter: LoraAdapter, change: (pair: LoraPair) => LoraPair) => ({
     pairs: adapter.pairs.map(change)
@@ -63,13 +65,13 @@ export function poison(trained: LoraAdapter, attack: PoisonAttack, round: Poison
   }
 }
 
-/** The scale with which a pair is just within its bound, or that of a plain attack where there is no bound. */
+/** The scale that puts a pair just within its bound, or that of a plain attack if there is no bound. */
 function adaptedScale(pair: LoraPair, bound: number): number {
   const norm = updateNorm(pair)
   return Number.isFinite(bound) && norm > 0 ? (OF_BOUND * bound) / norm : ATTACK_SCALE
 }
 
-/** Two rows of A alike, two columns of B opposite: the product is exactly 0. */
+/** Two equal rows of A and two opposite columns of B, whose product is exactly 0. */
 function cancelling(pair: LoraPair): LoraPair {
   const { inFeatures, outFeatures } = pair
   return {

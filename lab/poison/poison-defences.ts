@@ -9,31 +9,31 @@ import { NORM_FACTOR } from '../../src/node/consortium/create-charter.ts'
 import { boundsByMedians, NORM_CUTS } from '../../src/node/driver/norm-bounds.ts'
 import { pairFault } from '../../src/node/workers/builder/validate-shards.ts'
 
-/** What the others do: nothing, one defence alone, all that needs no text, or all that a new charter has. */
+/** Defences of the other members: none, a single one, all that need no text, or all of a new charter. */
 export const POISON_DEFENCES = ['default', 'none', 'norm-bound', 'factor-bound', 'clip', 'no-check'] as const
 export type PoisonDefence = (typeof POISON_DEFENCES)[number]
 
 /** A defence over the rounds of one run. */
 export interface Defending {
   readonly clip: Clip
-  /** Whether members refuse by their held-out text. */
+  /** Whether members check updates on their held-out text. */
   readonly isChecked: boolean
-  /** Largest norm that is endorsed now. */
+  /** Largest norm that is currently endorsed. */
   boundOf(module: string): number
   /** The members whose update is within the bounds. */
   sound(members: readonly StackMember[]): StackMember[]
-  /** Norms to which an update is clipped before it is measured; infinite where there was no cut yet. */
+  /** Norms to which an update is clipped before it is measured; infinite before the first cut. */
   clipNormOf(module: string): number
-  /** Takes the cut of a round that was not void. */
+  /** Records the cut of a round that was not void. */
   sealed(cut: readonly StackMember[]): void
 }
 
 /**
- * `norm-bound`: ten medians of the cut before, and nothing else; `factor-bound`: that, and rule 2's bound on factors;
- * `clip`: the stack clips, and everything is endorsed; `no-check`: both bounds as rule 2 has them, and the stack clips;
- * `default`: that, and the held-out check.
+ * `norm-bound`: only a bound of ten medians of the previous cut; `factor-bound`: that and rule 2's bound on factors;
+ * `clip`: the stack clips, and everything is endorsed; `no-check`: both bounds as in rule 2, and the stack clips;
+ * `default`: that and the held-out check.
  *
- * @param absolute bound where there is no cut before: the charter's
+ * @param absolute the charter's bound for use before the first cut
  */
 export function startDefence(defence: PoisonDefence, absolute: number): Defending {
   const cuts: Record<string, number>[] = []

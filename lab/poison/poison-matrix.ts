@@ -19,11 +19,11 @@ import type { PoisonAttack } from './poison-attacks.ts'
 import type { PoisonDefence } from './poison-defences.ts'
 import { type PoisonMember, runPoisoned } from './poison-run.ts'
 
-/** How members train: in short rounds, as the experiments do; or as a peer does that is told nothing. */
+/** How members train: in short rounds, as in the experiments, or as a peer does by default. */
 export const TRAININGS = ['short', 'peer'] as const
 export type Training = (typeof TRAININGS)[number]
 
-/** Which runs are made. */
+/** The runs to execute. */
 export interface PoisonMatrix {
   readonly model: string
   readonly training: Training
@@ -35,7 +35,7 @@ export interface PoisonMatrix {
   readonly margin: number
 }
 
-/** One run beside that of the honest alone, without a defence. */
+/** A run, with the result of the honest members alone without a defence. */
 export interface PoisonRow extends FinishedRun {
   readonly honestLoss: number
 }
@@ -54,7 +54,7 @@ function settingsOf(base: BaseModel, training: Training, members: number): Exper
   }
 }
 
-/** Every finished run beside that of the honest alone, where that is finished too. */
+/** Every finished run whose counterpart with only honest members is finished too. */
 export function finishedRows(runs: readonly FinishedRun[]): PoisonRow[] {
   return runs.flatMap((run) => {
     const honest = runs.find(
@@ -67,7 +67,7 @@ export function finishedRows(runs: readonly FinishedRun[]): PoisonRow[] {
   })
 }
 
-/** Makes the runs of a matrix that are not there yet, each attack under each defence. */
+/** Executes the missing runs of a matrix, each attack under each defence. */
 export async function makeMatrix(
   base: BaseModel,
   matrix: PoisonMatrix,
@@ -79,7 +79,7 @@ export async function makeMatrix(
   const settings = settingsOf(base, training, members)
   const domains = await loadCorpus(base, settings)
   const poisoners = maximumFaulty(members)
-  // The honest members' domains alone are scored: the poisoners are the first members.
+  // Only the honest members' domains are scored; the poisoners are the first members.
   const scorer = await createHeldOutScorer(base, domains.slice(poisoners), settings)
   const trainer = createLocalTrainer(base, settings)
   const modules = expandTargetModules(base.config, settings.targetModules)
@@ -94,7 +94,7 @@ export async function makeMatrix(
   const keeping = domains.map((domain) =>
     keepBackText(domain, heldOutTokens, tokensAnUpdate(heldOutTokens, members))
   )
-  /** With the check, members train without what they keep back. */
+  /** With the check, members train without the documents that they keep back. */
   const membersFor = (isChecked: boolean): PoisonMember[] =>
     createMembers(
       base,

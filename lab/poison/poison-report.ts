@@ -4,10 +4,10 @@ import type { FinishedRun } from './finished-runs.ts'
 import { POISON_ATTACKS, type PoisonAttack } from './poison-attacks.ts'
 import { POISON_DEFENCES, type PoisonDefence } from './poison-defences.ts'
 
-/** Share of the honest gain that poison may cost, and nats where it stays within honest norms. */
+/** Goals: the share of the honest gain that poison may cost, and nats if it stays within honest norms. */
 const GAIN_SHARE = 0.05
 const NATS = 0.01
-/** What is trained or turned round, and no larger than an honest update. */
+/** Attacks whose updates are no larger than honest ones. */
 const WITHIN_HONEST_NORMS: ReadonlySet<PoisonAttack> = new Set([
   'sign-flipped',
   'label-flipped',
@@ -15,7 +15,7 @@ const WITHIN_HONEST_NORMS: ReadonlySet<PoisonAttack> = new Set([
   'idle'
 ])
 
-/** Runs that differ by seed alone. */
+/** Runs that differ only in their seed. */
 interface Cell {
   readonly attack: PoisonAttack
   readonly defence: PoisonDefence
@@ -46,10 +46,10 @@ export function poisonMarkdown(runs: readonly FinishedRun[]): string {
 
 Written by \`npm run lab -- poison\`; do not edit.
 
-What f poisoners of n do to the held-out loss of the others, with and without each defence. Nats per token, mean over the domains of the honest members and over the seeds; in brackets the share of the honest gain that is lost, where the gain is what the honest members alone reach without a defence. The shipped model, rank 8, a rate of 0.003, a domain a member; a poisoner claims a million documents, and comes last in the sum. *short*: ten steps of 4 × 64 tokens a round, q and v projections; *peer*: as a peer trains that is told nothing, 40 steps of 8 × 128, all linear modules.
+How f poisoners among n members change the held-out loss of the others, with and without each defence. Losses are in nats per token, averaged over the domains of the honest members and over the seeds; in brackets is the lost share of the honest gain, which is the gain that the honest members reach alone without a defence. The shipped model, rank 8, learning rate 0.003, one domain per member; a poisoner claims a million documents and comes last in the sum. *short*: ten steps of 4 × 64 tokens per round, q and v projections; *peer*: as a peer trains by default, 40 steps of 8 × 128, all linear modules.
 
-- *scaled*: 30 times what was trained. *cancelling*: factors of 2⁴⁰ whose product is 0. *label-flipped*: trained with labels turned round; *targeted*: the same on the text of one honest member. *adaptive*: the negative of what was trained, at 0.999 of the norm bound (30 times where there is none); *colluding*: all poisoners send the same such update, endorse one another's and nobody else's; *one-in-five* is adaptive in every fifth round and honest in the others. *idle*: an update of zero, which harms nothing and takes its share of the mean: what a member costs that adds nothing.
-- *norm-bound*: ten medians of the cut before. *factor-bound*: that, and the [bound on factors](../spec/aggregation.md#what-is-checked-is-what-is-computed). *clip*: the clipped stack, where everything is endorsed. *no-check*: both bounds on the least of five medians, and the clipped stack. *default*: what a new charter has, which is that and the [held-out check](held-out-margin.md) by every honest member, on what it keeps back of its own documents.
+- *scaled*: 30 times the trained update. *cancelling*: factors of 2⁴⁰ whose product is 0. *label-flipped*: trained with reversed labels; *targeted*: the same on the text of one honest member. *adaptive*: the negative of the trained update, at 0.999 of the norm bound (30 times the update if there is none); *colluding*: all poisoners send the same adaptive update, and endorse only each other's; *one-in-five* is adaptive in every fifth round and honest in the others. *idle*: an update of zero, which does no harm but takes its share of the mean: the cost of a member that contributes nothing.
+- *norm-bound*: ten medians of the previous cut. *factor-bound*: that, and the [bound on factors](../spec/aggregation.md#what-is-checked-is-what-is-computed). *clip*: the clipped stack, with everything endorsed. *no-check*: both bounds on the least of five medians, and the clipped stack. *default*: the defaults of a new charter, which are those of *no-check* and the [held-out check](held-out-margin.md) by every honest member, on the documents that it keeps back.
 
 ${poisoned.map(groupMarkdown).join('\n')}
 ${goalsMarkdown(poisoned)}
@@ -71,7 +71,7 @@ function groupMarkdown({ training, members, rounds, cells }: Group): string {
   }
   return `## ${members} members, ${rounds} rounds, ${training} training
 
-${seeds === 1 ? 'One seed' : `Up to ${seeds} seeds`}. Base ${baseLoss.toFixed(4)}, the honest alone ${honestLoss.toFixed(4)}.
+${seeds === 1 ? 'One seed' : `Up to ${seeds} seeds`}. Base ${baseLoss.toFixed(4)}, the honest members alone ${honestLoss.toFixed(4)}.
 
 | attack | ${defences.join(' | ')} | poisoned updates stacked, honest ones left out (default) |
 |---|${defences.map(() => '---|').join('')}---|
@@ -117,11 +117,11 @@ function goalsMarkdown(groups: readonly Group[]): string {
   if (lines.length === 0) return ''
   return `## Reached and missed
 
-The aim is at most 5 % of the honest gain, or at most 0.01 nats where the poison stays within honest norms (sign-flipped, label-flipped, targeted, idle). In brackets: nats above the honest alone, and the share of their gain.
+The goal is to lose at most 5 % of the honest gain, or at most 0.01 nats if the poison stays within honest norms (sign-flipped, label-flipped, targeted, idle). In brackets: nats above the honest members alone, and the share of their gain.
 
 ${lines.join('\n')}
 
-Why what is missed is missed: a check on text sees what an update does to *that* text. The negative of an update from unlike text does to it what the update itself would, with the other sign: often nothing, and as often good; the harm is to the author's own kind of text, which others do not have. An update that is trained with labels turned round in a few small steps lowers the loss of some members at first. Neither can be told from honest updates of unlike members by those who have other text, at a margin that refuses no honest one ([measured](held-out-margin.md)). What clipping leaves them is the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest their share of the mean that it takes: where that alone is above the aim, no check of harm can reach it, and a member whose text nobody else has is as useless to the others as one that sends nothing. Other signs of poison, the direction of an update and what it does at several times its weight, [were measured](poison-signals.md): none separates these from honest updates.
+Why some goals are missed: a check on text measures only the effect of an update on *that* text. The negative of an update from different text has the opposite effect of the update itself: often none, and as often a good one. The harm is to the author's own kind of text, which others do not have. A few small steps of training with reversed labels lower the loss of some members at first. Members with other text cannot distinguish either from honest updates of dissimilar members, at a margin that refuses no honest update ([measured](held-out-margin.md)). Clipping limits them to the size and weight of one ordinary member. Even *idle*, an update of zero, costs the honest members the share of the mean that it takes. If that alone exceeds the goal, no check of harm can reach it: a member whose text nobody else has is as useless to the others as one that sends nothing. Other signals of poison, the direction of an update and its effect at several times its weight, [were measured](poison-signals.md): none separates these from honest updates.
 `
 }
 
@@ -133,7 +133,7 @@ function isReached(cell: Cell): boolean {
   )
 }
 
-/** What the default costs where nobody poisons. */
+/** The cost of the defaults without poisoners. */
 function priceMarkdown(groups: readonly Group[]): string {
   const lines = groups.flatMap(({ training, members, rounds, cells }) => {
     const none = cells.find(({ attack, defence }) => attack === 'none' && defence === 'none')
@@ -152,11 +152,11 @@ function priceMarkdown(groups: readonly Group[]): string {
     ]
   })
   if (lines.length === 0) return ''
-  return `## The price without a poisoner
+  return `## The cost without a poisoner
 
-Loss of the default above plain FLoRA (no bounds, no clipping, no check, nothing kept back), by seed; and how far the losses of plain FLoRA itself lie apart between seeds.
+Loss of the default above plain FLoRA (no bounds, no clipping, no check, nothing kept back), by seed, and the range of plain FLoRA's own losses between seeds.
 
-| training | members | rounds | seeds | plain | default above it, mean | by seed | plain's own spread |
+| training | members | rounds | seeds | plain | default above plain, mean | by seed | range of plain |
 |---|---|---|---|---|---|---|---|
 ${lines.join('\n')}
 `

@@ -20,7 +20,7 @@ import { endorsedByQuorum } from './endorsements.ts'
 import { flipsLabels, type PoisonAttack, poison } from './poison-attacks.ts'
 import { type Defending, type PoisonDefence, startDefence } from './poison-defences.ts'
 
-/** What runs share: one model, compiled once. */
+/** State shared by runs: one model, compiled once. */
 export interface PoisonLaboratory {
   readonly base: BaseModel
   readonly settings: ExperimentSettings
@@ -29,7 +29,7 @@ export interface PoisonLaboratory {
   readonly scorer: HeldOutScorer
   readonly evaluator: UpdateEvaluator
   readonly margin: number
-  /** Adapters that were trained from the base itself: runs share their first round. */
+  /** Cache of adapters trained from the base itself: runs share their first round. */
   readonly firstRounds: Map<string, LoraAdapter>
 }
 
@@ -40,7 +40,7 @@ export interface PoisonMember extends ExperimentMember {
 
 /** One run. */
 export interface PoisonRun {
-  /** The first of the members poison; the others are honest. */
+  /** Number of poisoners, which are the first members. */
   readonly poisoners: number
   readonly attack: PoisonAttack
   readonly defence: PoisonDefence
@@ -48,22 +48,22 @@ export interface PoisonRun {
   readonly seed: number
 }
 
-/** What a run made. */
+/** Result of a run. */
 export interface PoisonResult {
   readonly weights: TensorMap
-  /** Of the updates that poisoners sent, how many were stacked; of the honest ones, how many were not. */
+  /** Number of poisoned updates that were stacked, and of honest updates that were not. */
   readonly poisonStacked: number
   readonly honestLeftOut: number
 }
 
 /** Author bytes above those of any honest member. */
 const POISONERS_FROM = 128
-/** Documents that a poisoner claims: as many as a charter takes. */
+/** Number of documents that a poisoner claims, the maximum of a charter. */
 const CLAIMED = 1_000_000
 
 /**
- * Runs a federation in which some poison. A round whose stack or merge is not finite, or in which no more than f members
- * are endorsed, is void. Deterministic on one machine.
+ * Runs a federation with some poisoners. A round is void if its stack or merge is not finite, or if at most f members
+ * are endorsed. Deterministic on one machine.
  */
 export async function runPoisoned(
   laboratory: PoisonLaboratory,
@@ -85,7 +85,7 @@ export async function runPoisoned(
       const flipped = isPoisoner && flipsLabels(attack)
       const adapter = await trainMember(laboratory, member.index, text, { modules, round, seed, flipped })
       const samples = isPoisoner ? CLAIMED : member.samples
-      // Poisoners come last in the order of the sum, where factors that cancel erase what came before.
+      // Poisoners come last in the order of the sum, where cancelling factors erase what came before.
       const author = isPoisoner ? Uint8Array.of(POISONERS_FROM + k) : member.author
       trained.push({ author, samples, adapter })
     }
@@ -174,7 +174,7 @@ async function trainMember(
       return flipped ? flipLabels(batch, base.config.vocabularySize) : batch
     })
   } catch (error) {
-    // On a ruined model training itself may diverge: that member then has nothing to send, as in a real round.
+    // Training on a ruined model may diverge. The member then sends nothing, as in a real round.
     if (!(error instanceof Error && error.message.startsWith('training diverged'))) throw error
     return start
   }

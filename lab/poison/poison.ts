@@ -27,23 +27,23 @@ interface PoisonOptions {
 
 const program = new Command('npm run lab -- poison')
   .description(
-    'Lets f of n members poison, with the engine that peers train with and without a network, and prints what that does to the held-out loss of the others.'
+    "Measures how f poisoners among n members change the held-out loss of the others, with the peers' training engine and without a network."
   )
   .option('--model <folder>', 'base model (default: the model that Loam ships)')
   .option('--members <n,n>', 'sizes of the consortium', counts, [4, 7, 10])
   .option('--rounds <n>', 'rounds of a run', count, 10)
-  .option('--seed <n,n>', 'what decides everything; a run for each', counts, [1])
+  .option('--seed <n,n>', 'seeds, with one run each', counts, [1])
   .addOption(
     new Option(
       '--training <names...>',
-      'short: 10 steps of 4 × 64 tokens, q and v; peer: as a peer trains that is told nothing, 40 steps of 8 × 128, all linear modules'
+      'short: 10 steps of 4 × 64 tokens, q and v; peer: as a peer trains by default, 40 steps of 8 × 128, all linear modules'
     )
       .choices(TRAININGS)
       .default(['short'])
   )
   .addOption(new Option('--attack <names...>', 'attacks').choices(POISON_ATTACKS).default(POISON_ATTACKS))
   .addOption(
-    new Option('--defence <names...>', 'defences; default: what a new charter has')
+    new Option('--defence <names...>', 'defences; default: those of a new charter')
       .choices(POISON_DEFENCES)
       .default(POISON_DEFENCES)
   )
@@ -53,14 +53,14 @@ const program = new Command('npm run lab -- poison')
     Number,
     CHARTER_DEFAULTS.heldOutMargin
   )
-  .option('--out <folder>', 'where finished runs are kept', '.loam/poison')
-  .option('--render', 'run nothing, and print what was finished so far', false)
+  .option('--out <folder>', 'folder for finished runs', '.loam/poison')
+  .option('--render', 'run nothing, and print the runs finished so far', false)
   .option('--report <file>', 'Markdown file to write all finished runs to')
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
     `
-Runs that are in the file already are not made again: an interrupted one goes on after its last whole run.
+Runs already in the file are skipped, so an interrupted experiment resumes after its last complete run.
 
 Examples:
   $ npm run lab -- poison --members 4 --rounds 3

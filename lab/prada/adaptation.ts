@@ -10,11 +10,11 @@ import { createMembers, pooledBatches } from '../experiments/members.ts'
 import { freshAdapter } from '../experiments/methods.ts'
 import type { ExperimentSettings } from '../experiments/settings.ts'
 
-/** Steps between two reports of central training. */
+/** Number of steps between progress reports of central training. */
 const REPORT_STEPS = 40
 const THREADS = Math.min(2, availableParallelism())
 
-/** How a model is adapted, with a network and without. */
+/** How a model is adapted, with or without a network. */
 export interface AdaptationPlan {
   readonly settings: ExperimentSettings
   readonly rank: number
@@ -23,11 +23,11 @@ export interface AdaptationPlan {
 }
 
 /**
- * The weights that a consortium ends with: each member trains on its own domain, and every round's clipped stack is merged
- * into the base, as peers with a new charter do. Deterministic on one machine.
+ * The weights that a consortium ends with. Each member trains on its own domain, and every round's clipped stack is
+ * merged into the base, as peers with a new charter do. Deterministic on one machine.
  *
- * @param onStep told after every member's training in a round
- * @throws {Error} when training diverges, or a stack or merge is not finite
+ * @param onStep called after every member's training in a round
+ * @throws {Error} if training diverges, or a stack or merge is not finite
  */
 export async function adaptTogether(
   base: BaseModel,
@@ -63,12 +63,12 @@ export async function adaptTogether(
 }
 
 /**
- * The weights after LoRA on all members' text in one place, after each of some numbers of steps.
+ * The weights after central LoRA training on all members' text, after each of several numbers of steps.
  *
  * @param steps ascending
- * @param onStep told now and then
+ * @param onStep called at intervals
  * @returns weights, in the order of `steps`
- * @throws {Error} when training diverges
+ * @throws {Error} if training diverges
  */
 export async function adaptCentrally(
   base: BaseModel,

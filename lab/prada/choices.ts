@@ -1,7 +1,7 @@
 import { createSeededRandom } from '../../src/model/index.ts'
 import type { TokenNats } from './quality.ts'
 
-/** A beginning, and endings of which the first is the text's own. */
+/** A prefix and several endings. The first ending is the text's own. */
 export interface Choice {
   readonly context: readonly number[]
   readonly endings: readonly (readonly number[])[]
@@ -9,10 +9,10 @@ export interface Choice {
 
 const ENDINGS = 4
 const CONTEXT = 48
-/** Tokens of an ending. */
+/** Number of tokens of an ending. */
 export const ENDING = 12
 
-/** Multiple-choice questions from held-out text: which of four passages of the same text follows a beginning? */
+/** Multiple-choice questions from held-out text: which of four passages of the same text follows a prefix? */
 export function makeChoices(text: readonly number[], count: number, seed: number): Choice[] {
   const random = createSeededRandom(seed)
   const places = Math.floor(text.length / (CONTEXT + ENDING))
@@ -33,12 +33,12 @@ export function makeChoices(text: readonly number[], count: number, seed: number
   })
 }
 
-/** Each ending behind its beginning, in the order in which `accuracy` expects their scores. */
+/** Each ending after its prefix, in the order in which `accuracy` expects the scores. */
 export function choiceTexts(choices: readonly Choice[]): number[][] {
   return choices.flatMap(({ context, endings }) => endings.map((ending) => [...context, ...ending]))
 }
 
-/** Share of the questions whose own ending is the likeliest. */
+/** Share of the questions whose own ending is the most likely. */
 export function accuracy(nats: TokenNats): number {
   const scores = nats.map((ending) => ending.reduce((sum, value) => sum + value, 0))
   let right = 0

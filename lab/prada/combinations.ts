@@ -1,6 +1,6 @@
 import type { DrafterName, PradaRequest, PradaSettings } from '../../src/prada/index.ts'
 
-/** How tokens are drawn from the combined distribution. */
+/** How tokens are sampled from the combined distribution. */
 export interface Sampling extends Pick<PradaRequest, 'temperature' | 'topP'> {
   readonly name: string
 }
@@ -13,7 +13,7 @@ export const SAMPLINGS: readonly Sampling[] = [
 
 export const DRAFTERS: readonly DrafterName[] = ['adapted', 'base', 'remote']
 
-/** A way of working that must not change a token. */
+/** A configuration that must not change any token. */
 export type Way = Pick<PradaSettings, 'drafter' | 'draftLength' | 'topK'>
 
 const DRAFT_LENGTHS = [1, 4, 8, 'auto'] as const

@@ -2,14 +2,14 @@ import type { PradaComponents, PradaSettings } from '../../src/prada/index.ts'
 import { DRAFTERS, SAMPLINGS } from './combinations.ts'
 import { runSession } from './session-run.ts'
 
-/** What crosses the line with the default settings, and what the drafts are worth. */
+/** Traffic with the default settings, and the acceptance of drafts. */
 export interface CommunicationRow {
-  /** Who drafts, and what else is set. */
+  /** The drafter and other settings. */
   readonly drafter: string
   readonly sampling: string
-  /** Both ways, everything included. */
+  /** Bytes in both directions, including all overhead. */
   readonly bytesPerToken: number
-  /** Of these without HTTP's headers: requests and answers alone. */
+  /** Bytes of requests and answers, without HTTP headers. */
   readonly contentPerToken: number
   readonly tokensPerTrip: number
   /** Share of the judged drafts that were accepted. */
@@ -26,14 +26,14 @@ function drafts(drafter: PradaSettings['drafter']): Setting {
   return { name: drafter, settings: { drafter } }
 }
 
-/** What tells the remote less than the drafters alone do. */
+/** Settings that reveal less to the remote. */
 const PRIVATE: readonly Setting[] = [
   { name: 'adapted, --wanted 0', settings: { drafter: 'adapted', wantedMax: 0 } },
   { name: 'remote, --wanted 0', settings: { drafter: 'remote', wantedMax: 0 } },
   { name: 'base, --no-share-noise', settings: { drafter: 'base', shareNoise: false } }
 ]
 
-/** Makes texts with each drafter and sampling, and the default settings otherwise. */
+/** Generates texts with each drafter and sampling, and default settings otherwise. */
 export async function measureCommunication(
   components: PradaComponents,
   prompts: readonly (readonly number[])[],
@@ -44,7 +44,7 @@ export async function measureCommunication(
   const rows: CommunicationRow[] = []
   for (const { name: drafter, settings } of [...DRAFTERS.map(drafts), ...PRIVATE])
     for (const { name, temperature, topP } of SAMPLINGS) {
-      // What keeps ids and noise private is told apart at temperature 1.
+      // The settings that keep ids and noise private are compared at temperature 1.
       if (!(DRAFTERS as readonly string[]).includes(drafter) && temperature !== 1) continue
       const sum = { tokens: 0, trips: 0, judged: 0, accepted: 0, bytes: 0, content: 0 }
       const begun = performance.now()

@@ -3,10 +3,10 @@ import type { TokenModel, TokenText } from '../../src/prada/index.ts'
 /** Scores of the next token, from one row of each model, [at least size]. */
 export type Combine = (rows: readonly Float32Array[]) => ArrayLike<number>
 
-/** A model alone. */
+/** A single model. */
 export const ALONE: Combine = ([row]) => row!
 
-/** A remote, and base and adapted proxy, as the logits offset combines them greedily. */
+/** A remote with base and adapted proxy, combined by the logits offset for greedy decoding. */
 export function steered(size: number): Combine {
   const scores = new Float64Array(size)
   return ([remote, base, adapted]) => {
@@ -16,10 +16,10 @@ export function steered(size: number): Combine {
 }
 
 /**
- * How well greedy continuations foretell a document: after every `stride` tokens some models go on by `length` tokens, and
- * those that agree with the document's own, up to the first that does not, are counted.
+ * How well greedy continuations predict a document. After every `stride` tokens the models continue by `length` tokens,
+ * and the number of tokens that match the document, up to the first mismatch, is counted.
  *
- * @returns agreeing tokens of a place, on average; undefined where the document is too short for one place
+ * @returns mean number of matching tokens; undefined if the document is too short for one continuation
  */
 export async function agreement(
   models: readonly TokenModel[],
@@ -50,7 +50,7 @@ async function append(texts: readonly TokenText[], ids: readonly number[]): Prom
   return rows
 }
 
-/** The highest score's id, of equal ones the lowest. */
+/** The id with the highest score; ties go to the lowest id. */
 function highest(scores: ArrayLike<number>): number {
   let best = 0
   for (let id = 1; id < scores.length; id++) if (scores[id]! > scores[best]!) best = id

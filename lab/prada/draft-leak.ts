@@ -18,36 +18,39 @@ interface Options {
   readonly json: boolean
 }
 
-/** What the remote compares with what it would see without the adapter. */
+/** What the remote sees, and what it would see without the adapter. */
 interface Sight {
   readonly name: string
   readonly models: readonly TokenModel[]
   readonly combine: Combine
-  /** The same without the adapter. */
+  /** The models without the adapter. */
   readonly plain: readonly TokenModel[]
 }
 
 const MODELS = join(packageRoot(), 'models')
-/** A client that continues its own documents: it asks the remote every `stride` tokens, with a trip of `length` drafts. */
+/**
+ * A client that continues its own documents. It queries the remote every `stride` tokens, with a trip of `length`
+ * drafts.
+ */
 const PLACES = { stride: 24, length: 8 }
-/** Tokens of a document that are gone through. */
+/** Number of tokens of a document that are processed. */
 const TOKENS = 160
 
 const options = new Command('npm run lab -- draft-leak')
   .description(
-    'What an honest remote that is curious learns of the text behind the adapter: membership inference on the drafts that it is sent, and on the accepted text.'
+    'Measures what an honest-but-curious remote learns about the text that the adapter was trained on, by membership inference on the drafts that it receives and on the accepted text.'
   )
   .option('--proxy <folder>', 'the small model', join(MODELS, 'loam-base-1m'))
   .option('--remote <folder>', 'the large model', join(MODELS, 'loam-base-8m'))
   .option('--seeds <n>', 'runs of each kind', count, 4)
-  .option('--quick', 'one tiny run, to see that all of it runs', false)
+  .option('--quick', 'one tiny run, as a smoke test', false)
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
     'after',
     `
 The client continues documents with the adapted proxy as drafter, greedily. The remote knows the base proxy and the
-documents that it asks about, and counts how much better the drafts foretell each document than the base's would.
---draft base and --draft remote show it the accepted text alone.
+documents being continued, and measures how much better the drafts predict each document than the base's drafts would.
+With --draft base and --draft remote it sees only the accepted text.
 
 Examples:
   $ npm run lab -- draft-leak --quick
@@ -87,7 +90,7 @@ for (const leakCase of cases) {
 }
 await laboratory.dispose()
 const table = new Table({
-  head: ['adapter', 'documents', 'steps', 'what is seen', 'AUC (95 %)', 'found at 1 % false'],
+  head: ['adapter', 'documents', 'steps', 'visible to the remote', 'AUC (95 %)', 'TPR at 1 % FPR'],
   style: { head: [], border: [] }
 })
 for (const { view, documents, steps, sight, auc, truePositives } of rows)
@@ -129,7 +132,7 @@ function openSights({ proxy, remote, vocabulary }: Pair, adapted: TensorMap) {
   }
 }
 
-/** How much better a sight foretells each document than it would without the adapter. */
+/** How much better each document is predicted with the adapter than without it. */
 async function scores(
   { models, combine, plain }: Sight,
   documents: readonly (readonly number[])[]
@@ -148,7 +151,6 @@ async function scores(
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }

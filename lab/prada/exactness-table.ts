@@ -28,7 +28,7 @@ interface Options {
   readonly json: boolean
 }
 
-/** A text made in one way, compared with the naive one. */
+/** A text generated in one configuration, compared with naive decoding. */
 interface Compared {
   readonly text: number
   readonly sampling: number
@@ -44,18 +44,18 @@ const ROUNDS = 3
 
 const options = new Command('npm run lab -- prada-exactness')
   .description(
-    'Compares every token of texts that are made in many ways with those of the naive way: one whole row a token, and no draft.'
+    'Compares every token of texts generated in many configurations with naive decoding (one whole row per token, without drafts).'
   )
   .option('--prompts <n>', 'texts', count, 200)
-  .option('--tokens <n>', 'tokens of each', count, 64)
-  .option('--ways <n>', 'of the 48 ways, how many each text is made in, in turn over the texts', count, 3)
-  .option('--steps-per-round <n>', 'training steps of a member in a round', count, 40)
-  .option('--checkpoint <file>', 'JSON lines: what they hold is not computed again')
+  .option('--tokens <n>', 'tokens per text', count, 64)
+  .option('--ways <n>', 'number of the 48 configurations tried per text, rotating over the texts', count, 3)
+  .option('--steps-per-round <n>', 'training steps per member and round', count, 40)
+  .option('--checkpoint <file>', 'JSON Lines file of finished results, which are not computed again')
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
     'after',
     `
-Each text is made greedily, at temperature 1, and at 0.7 with top-p 0.9. A way is a drafter, a draft length and a top k.
+Each text is generated greedily, at temperature 1, and at 0.7 with top-p 0.9. A configuration is a drafter, a draft length and a top k.
 
 Examples:
   $ npm run lab -- prada-exactness --prompts 10 --tokens 16
@@ -101,7 +101,7 @@ if (options.json) {
   console.log(JSON.stringify(result))
 } else console.log(text)
 
-/** Makes the texts that the checkpoint lacks. */
+/** Generates the texts that are missing in the checkpoint. */
 async function compared(): Promise<Compared[]> {
   const adapted = await adaptTogether(
     pair.proxy,
@@ -141,7 +141,7 @@ async function compareAll(
       const expected = await naiveTokens(components, { alpha: ALPHA, precision: 'float16' }, request)
       const fresh: Compared[] = []
       for (let turn = 0; turn < options.ways; turn++) {
-        // 13 and 48 have no common factor: the ways of a text differ in all three choices.
+        // 13 and 48 are coprime, so the configurations of a text differ in all three settings.
         const way = ((text * SAMPLINGS.length + sampling) * options.ways + turn * 13 + text) % WAYS.length
         const { ids: made } = await runSession(components, { ...WAYS[way]!, alpha: ALPHA }, request)
         const length = Math.max(made.length, expected.length)
@@ -159,7 +159,7 @@ async function compareAll(
   return rows
 }
 
-/** Tokens and differences by drafter and sampling, and in all. */
+/** Tokens and differences by drafter and sampling, and in total. */
 function tableOf(rows: readonly Compared[]): string {
   const cells = (of: readonly Compared[]): string => {
     const tokens = of.reduce((sum, row) => sum + row.tokens, 0)
@@ -187,7 +187,6 @@ function tableOf(rows: readonly Compared[]): string {
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }

@@ -2,11 +2,11 @@ import { naiveTokens, type PradaComponents } from '../../src/prada/index.ts'
 import { SAMPLINGS, WAYS, type Way } from './combinations.ts'
 import { runSession } from './session-run.ts'
 
-/** Tokens compared with those of the naive way: one whole row a token, and no draft. */
+/** Tokens compared with naive decoding: one whole row per token, without drafts. */
 export interface Exactness {
   readonly tokens: number
   readonly differences: number
-  /** Texts that were made, by the naive way and by sessions. */
+  /** Number of texts generated, by naive decoding and by sessions. */
   readonly texts: number
   readonly ways: number
 }
@@ -14,13 +14,13 @@ export interface Exactness {
 export interface ExactnessOptions {
   readonly prompts: readonly (readonly number[])[]
   readonly tokens: number
-  /** Of the 48 ways each text is made in this many, in turn over the texts, so that all are tried. */
+  /** Number of the 48 configurations tried per text, rotating over the texts so that all are tried. */
   readonly waysPerText: number
   readonly alpha: number
   readonly signal?: AbortSignal
 }
 
-/** Compares every token that sessions give with the naive way's, for each sampling. */
+/** Compares every token of sessions with naive decoding, for each sampling. */
 export async function measureExactness(
   components: PradaComponents,
   { prompts, tokens, waysPerText, alpha, signal }: ExactnessOptions,
@@ -42,7 +42,7 @@ export async function measureExactness(
       const expected = await naiveTokens(components, { alpha, precision: 'float16' }, request)
       const place = index * SAMPLINGS.length + kind
       for (let turn = 0; turn < waysPerText; turn++) {
-        // 13 and 48 have no common factor: the ways of a text differ in all three choices.
+        // 13 and 48 are coprime, so the configurations of a text differ in all three settings.
         const way = WAYS[(place * waysPerText + turn * 13 + index) % WAYS.length]!
         seen.add(way)
         const { ids: made } = await runSession(components, { ...way, alpha }, request)

@@ -24,7 +24,7 @@ interface Task {
 
 const STEPS = 6
 
-/** Runs some steps in a separate process. */
+/** Runs several steps in a separate process. */
 export async function fineTuningCost(folder: string, rank: number): Promise<FineTuningCost> {
   const { result, peakMB } = await inChild<Omit<FineTuningCost, 'peakMB'>>(fileURLToPath(import.meta.url), {
     folder,
@@ -44,7 +44,7 @@ async function work({ folder, rank }: Task): Promise<Omit<FineTuningCost, 'peakM
   const [member] = createMembers(base, await loadCorpus(base, settings), 'domain', 1, settings)
   const trainer = createLocalTrainer(base, settings)
   const session = trainer.begin(base.weights, freshAdapter(base, settings, rank, 1))
-  // The first step compiles.
+  // The first step includes compilation.
   await session.advance(1, (step) => member!.batches.nextBatch(step))
   const begun = performance.now()
   await session.advance(STEPS, (step) => member!.batches.nextBatch(step))

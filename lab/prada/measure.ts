@@ -18,7 +18,7 @@ import type { PradaResults } from './results.ts'
 import { aloneSpeed, naiveSpeed, overLine, sessionSpeed } from './speed.ts'
 import { trainingFlopsPerToken } from './training-flops.ts'
 
-/** What is measured, and how much of it. */
+/** What to measure, and how much. */
 export interface MeasurePlan {
   readonly remoteFolder: string
   readonly settings: ExperimentSettings
@@ -33,15 +33,15 @@ export interface MeasurePlan {
   readonly seeds: number
 }
 
-/** Told of what is under way. */
+/** Progress callback. */
 export type Progress = (what: string) => void
 
-/** The line of the speed measurement. */
+/** The simulated connection of the speed measurement. */
 export const LINE = { roundTripMs: 50, megabitsPerSecond: 10 }
-/** Texts whose bytes and time are measured. */
+/** Number of texts whose bytes and time are measured. */
 const MEASURED_TEXTS = 4
 
-/** What each seed's consortium makes of the proxy: weights. */
+/** The proxy's weights as adapted by each seed's consortium. */
 async function adaptProxy(
   { proxy }: Pair,
   domains: readonly TokenizedDomain[],
@@ -53,7 +53,7 @@ async function adaptProxy(
   return adaptTogether(proxy, domains, plan, (done) => progress(`seed ${seed}, federation: ${done}`))
 }
 
-/** Quality over the seeds, and the first seed's adapted proxy. */
+/** Measures quality over the seeds, and returns the first seed's adapted proxy. */
 export async function measureQuality(
   pair: Pair,
   domains: readonly TokenizedDomain[],
@@ -90,7 +90,7 @@ export async function measureQuality(
   return { runs, adapted: first! }
 }
 
-/** Steps of central fine-tuning beside those of the federation: for as much computing, and for as much text. */
+/** Steps of central fine-tuning for comparison with the federation: with equal computation, and with equal text. */
 export function centralSteps(
   { proxy, remote }: Pair,
   members: number,
@@ -101,7 +101,7 @@ export function centralSteps(
   return { equalComputing: Math.min(equalText, Math.max(1, Math.round(equalText * ratio))), equalText }
 }
 
-/** Everything that needs the remote as a process of its own. */
+/** All measurements that need the remote as a separate process. */
 export async function measureSessions(
   pair: Pair,
   domains: readonly TokenizedDomain[],
@@ -124,7 +124,7 @@ export async function measureSessions(
       }
     )
     const measured = prompts.slice(0, MEASURED_TEXTS)
-    // Over the line: the draft length that is chosen follows it.
+    // Measured over the connection, because the chosen draft length depends on it.
     const communication = await overLine(remote.url, LINE, components, (over) =>
       measureCommunication(over, measured, tokens, alpha, (row) =>
         progress(`communication: drafts by ${row.drafter}, ${row.sampling}`)
@@ -172,7 +172,7 @@ async function measureSpeed(
   }
 }
 
-/** Beginnings of unlike lengths from the held-out text, spread over the domains. */
+/** Prompts of different lengths from the held-out text, spread over the domains. */
 export function promptsOf(domains: readonly TokenizedDomain[], count: number): number[][] {
   return Array.from({ length: count }, (_, index) => {
     const { heldOut } = domains[index % domains.length]!

@@ -20,7 +20,7 @@ export interface Pair {
 /**
  * Loads both models.
  *
- * @throws {Error} when a folder does not load, or the ids of the two do not mean the same
+ * @throws {Error} if a folder cannot be loaded, or the vocabularies differ
  */
 export function loadPair(proxyFolder: string, remoteFolder: string): Pair {
   for (const [flag, folder] of [

@@ -33,39 +33,39 @@ const REPORT = 'docs/results/prada.md'
 
 const program = new Command('npm run prada')
   .description(
-    'The whole story on this machine: four members adapt the small model together, it steers the large one, and every claim is measured.'
+    'Runs Prada end to end on this machine: four members adapt the small model together, it steers the large one, and every claim is measured.'
   )
   .option('--proxy <folder>', 'the small model', join(MODELS, 'loam-base-1m'))
   .option('--remote <folder>', 'the large model, with the same tokenizer', join(MODELS, 'loam-base-8m'))
-  .option('--prompts <n>', 'texts that are compared with the naive way', count, 24)
-  .option('--tokens <n>', 'tokens of each', count, 64)
-  .option('--ways <n>', 'of the 48 ways, how many each text is made in', count, 1)
-  .option('--seeds <n>', 'federations, for the quality', count, 3)
-  .option('--steps-per-round <n>', 'training steps of a member in a round', count, 40)
-  .option('--learning-rate <rate>', 'of the members, constant', rate, 2e-3)
+  .option('--prompts <n>', 'texts compared with naive decoding', count, 24)
+  .option('--tokens <n>', 'tokens per text', count, 64)
+  .option('--ways <n>', 'number of the 48 configurations tried per text', count, 1)
+  .option('--seeds <n>', 'federations in the quality measurement', count, 3)
+  .option('--steps-per-round <n>', 'training steps per member and round', count, 40)
+  .option('--learning-rate <rate>', 'constant learning rate of the members', rate, 2e-3)
   .option(
     '--central-learning-rate <rate>',
-    'of the fine-tuning of the large model in one place, constant',
+    'constant learning rate of central fine-tuning of the large model',
     rate,
     1e-3
   )
   .option(
     '--report [file]',
-    `write the tables into a Markdown file too, between its marks (default: ${REPORT})`
+    `also write the tables into a Markdown file, between its markers (default: ${REPORT})`
   )
   .option('--json', 'print one JSON object on the last line, everything else on stderr', false)
   .addHelpText(
     'after',
     `
-The remote is a process of its own (loam serve). The slow line is a relay on
-loopback with ${LINE.roundTripMs} ms there and back and ${LINE.megabitsPerSecond} Mbit/s each way. The large model is fine-tuned in one place with as
-much computing as all members spend together, and with the first seed also on as much text. Both learning rates are the
-best of 1e-3, 2e-3 and 4e-3 on text that is scored nowhere; npm run lab -- prada-exactness compares more texts.
+The remote is a separate process (loam serve). The slow connection is a relay on
+loopback with a round trip of ${LINE.roundTripMs} ms and ${LINE.megabitsPerSecond} Mbit/s each way. The large model is fine-tuned centrally with
+the same computation as all members together, and for the first seed also on the same amount of text. Both learning rates are the
+best of 1e-3, 2e-3 and 4e-3 on text that is not scored. npm run lab -- prada-exactness compares more texts.
 
 Examples:
   $ npm run prada
   $ npm run prada -- --prompts 20 --seeds 1 --json
-  $ npm run prada -- --ways 48        # every way for every text: hours`
+  $ npm run prada -- --ways 48        # all configurations for every text: hours`
   )
 
 try {
@@ -134,13 +134,12 @@ try {
 
 function rate(text: string): number {
   const value = Number(text)
-  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('give a rate above 0 and below 1')
+  if (!(value > 0 && value < 1)) throw new InvalidArgumentError('must be between 0 and 1')
   return value
 }
 
 function count(text: string): number {
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('give a whole number from 1 on')
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('must be a positive integer')
   return value
 }

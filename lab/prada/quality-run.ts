@@ -7,16 +7,16 @@ import type { Pair } from './pair.ts'
 import { meanNats, type OffsetRows, steeredNats, tokenNats } from './quality.ts'
 import { rowsOf, type TextRows, windowsOf } from './text-rows.ts'
 
-/** Strengths of the offset that are tried. */
+/** Strengths of the offset to try. */
 export const ALPHAS = [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2] as const
 
-/** What a model, or the steered remote, makes of the held-out text. */
+/** Scores of a model, or of the steered remote, on the held-out text. */
 export interface Scores {
   /** Nats per token, the mean over the domains. */
   readonly nats: number
   /** Nats per token of each domain. */
   readonly domains: readonly number[]
-  /** Share of right answers to the multiple-choice questions. */
+  /** Share of correct answers to the multiple-choice questions. */
   readonly accuracy: number
 }
 
@@ -25,11 +25,11 @@ export interface QualityRun {
   readonly proxy: Scores
   readonly adapted: Scores
   readonly remote: Scores
-  /** Fine-tuned in one place on as much text as all members read together: what the offset is to come close to. */
+  /** Fine-tuned centrally on as much text as all members read together: the target for the offset. */
   readonly central: Scores
-  /** The same with as much computing as all members spend: a fraction of the text, since a step costs more. */
+  /** Fine-tuned centrally with the same computation as all members: a fraction of the text, since a step costs more. */
   readonly centralOfEqualComputing: Scores
-  /** Steered by a proxy that was fine-tuned in one place on as much text, by alpha: what federating costs. */
+  /** Steered by a proxy that was fine-tuned centrally on as much text, by alpha: shows the cost of federation. */
   readonly steeredByCentralProxy?: readonly Scores[]
   /** By alpha, in the order of `ALPHAS`. */
   readonly steered: readonly Scores[]
@@ -39,7 +39,7 @@ export interface QualityRun {
 export interface ScoredTexts {
   readonly windows: readonly (readonly (readonly number[])[])[]
   readonly choices: readonly (readonly number[])[]
-  /** Ids that the models share. */
+  /** Size of the shared vocabulary. */
   readonly size: number
 }
 
@@ -56,7 +56,7 @@ export function scoredTexts(domains: readonly TokenizedDomain[], context: number
   }
 }
 
-/** Rows of a model behind all texts. */
+/** Rows of a model for all texts. */
 export interface ModelRows {
   readonly windows: readonly TextRows[]
   readonly choices: TextRows
@@ -68,24 +68,24 @@ export async function modelRows(base: BaseModel, weights: TensorMap, texts: Scor
   return { windows, choices: await rowsOf(base, weights, texts.choices, ENDING) }
 }
 
-/** What the scoring of a seed takes. */
+/** Inputs of the scoring of a seed. */
 export interface QualityOptions {
   readonly texts: ScoredTexts
-  /** Rows of the models as they are without adaptation. */
+  /** Rows of the models without adaptation. */
   readonly unadapted: { readonly proxy: ModelRows; readonly remote: ModelRows }
-  /** How the remote is fine-tuned in one place. */
+  /** Plan for central fine-tuning of the remote. */
   readonly central: Omit<AdaptationPlan, 'rounds'>
-  /** How the proxy is, to tell what federating it costs. */
+  /** Plan for central fine-tuning of the proxy, which shows the cost of federation. */
   readonly ofProxy: Omit<AdaptationPlan, 'rounds'>
-  /** Its steps for as much computing as the members', and for as much text. */
+  /** Number of steps for equal computation, and for equal text. */
   readonly steps: readonly [number, number]
-  /** Whether the proxy is also fine-tuned in one place. */
+  /** Whether the proxy is also fine-tuned centrally. */
   readonly withCentralProxy: boolean
 }
 
 /**
- * Scores the four models and the steered remote. The remote is also fine-tuned in one place, on all members' text: what
- * the offset is to come close to.
+ * Scores the four models and the steered remote. The remote is also fine-tuned centrally, on all members' text, as the
+ * target for the offset.
  *
  * @param adapted weights of the proxy that the consortium has adapted
  */
@@ -143,9 +143,9 @@ function mean(values: readonly number[]): number {
 }
 
 /**
- * Share of the way from the remote to a centrally fine-tuned one that the offset goes.
+ * Share of the gap between the remote and a centrally fine-tuned one that the offset closes.
  *
- * @param central the one on as much text where it is absent
+ * @param central the one trained on as much text if absent
  */
 export function gapClosed(
   { remote, steered, ...run }: QualityRun,

@@ -1,6 +1,6 @@
 import type { TextRows } from './text-rows.ts'
 
-/** The rows of the three models that the logits offset is made of. */
+/** The rows of the three models in the logits offset. */
 export interface OffsetRows {
   readonly remote: TextRows
   readonly base: TextRows
@@ -10,7 +10,7 @@ export interface OffsetRows {
 /** Log-probabilities of the tokens that follow the rows of each text, [text][position]. */
 export type TokenNats = readonly (readonly number[])[]
 
-/** What a model makes of texts. */
+/** Scores texts with a model. */
 export function tokenNats(rows: TextRows, texts: readonly (readonly number[])[], size: number): TokenNats {
   return rows.map((positions, text) =>
     positions.map((row, place) => {
@@ -21,10 +21,10 @@ export function tokenNats(rows: TextRows, texts: readonly (readonly number[])[],
 }
 
 /**
- * What the remote steered by the logits offset makes of texts: p ∝ p_remote · exp(α (z_adapted − z_base)) (proxy-tuning,
+ * Scores texts with the remote steered by the logits offset: p ∝ p_remote · exp(α (z_adapted − z_base)) (proxy-tuning,
  * arXiv 2401.08565, eq. 1 and section 6.2).
  *
- * @param size ids that the models share
+ * @param size size of the shared vocabulary
  */
 export function steeredNats(
   { remote, base, adapted }: OffsetRows,
@@ -42,13 +42,13 @@ export function steeredNats(
   )
 }
 
-/** Nats per token, all tokens counted alike. */
+/** Nats per token, with equal weight for all tokens. */
 export function meanNats(nats: TokenNats): number {
   const all = nats.flat()
   return -all.reduce((sum, value) => sum + value, 0) / all.length
 }
 
-/** The token that follows a row; the rows are those before the text's last tokens. */
+/** The token that follows a row. The rows are those before the text's last tokens. */
 function tokenAt(text: readonly number[], rows: readonly Float32Array[], place: number): number {
   return text[text.length - rows.length + place]!
 }

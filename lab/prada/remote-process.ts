@@ -3,19 +3,19 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/package-root.ts'
 
-/** A black box in a process of its own. */
+/** A black-box model in a separate process. */
 export interface RemoteProcess {
   readonly url: string
   stop(): Promise<void>
 }
 
-/** How long a model may take to load, ms. */
+/** Timeout for loading a model, ms. */
 const LOADING_MS = 120_000
 
 /**
  * Starts `loam serve` for a model.
  *
- * @throws {Error} when it ends, or takes too long, before it listens
+ * @throws {Error} if it exits or times out before it listens
  */
 export async function startRemote(folder: string): Promise<RemoteProcess> {
   const command = join(packageRoot(), 'dist/src/cli/main.js')
@@ -26,7 +26,7 @@ export async function startRemote(folder: string): Promise<RemoteProcess> {
     errors = (errors + text).slice(-2_000)
   })
   const ended = once(child, 'exit').then(() => {
-    throw new Error(`the remote has ended: ${errors.trim()}`)
+    throw new Error(`the remote exited: ${errors.trim()}`)
   })
   ended.catch(() => undefined)
   try {

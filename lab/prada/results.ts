@@ -4,7 +4,7 @@ import type { FineTuningCost } from './fine-tuning-cost.ts'
 import { ALPHAS, gapClosed, type QualityRun, type Scores } from './quality-run.ts'
 import type { Speed } from './speed.ts'
 
-/** Everything that a run has measured. */
+/** All measurements of a run. */
 export interface PradaResults {
   readonly models: { readonly proxy: string; readonly remote: string }
   readonly alpha: number
@@ -16,14 +16,14 @@ export interface PradaResults {
     readonly line: string
     readonly session: Speed
     readonly naive: Speed
-    /** Without a line: the session over loopback, and the remote by itself. */
+    /** Without the slow connection: the session over loopback, and the remote alone. */
     readonly loopback: Speed
     readonly alone: Speed
   }
-  /** A run a seed. */
+  /** One run per seed. */
   readonly quality: readonly QualityRun[]
   readonly cost: CostResults
-  /** How much was measured, and how long that took. */
+  /** Size and duration of the run. */
   readonly run: {
     readonly prompts: number
     readonly tokens: number
@@ -32,23 +32,23 @@ export interface PradaResults {
   }
 }
 
-/** What fine-tuning costs, and a token. */
+/** Cost of fine-tuning and of a token. */
 export interface CostResults {
   readonly proxy: FineTuningCost
   readonly remote: FineTuningCost
-  /** Floating-point operations of one token's pass. */
+  /** Floating-point operations per token in a forward pass. */
   readonly proxyPass: number
   readonly remotePass: number
-  /** Steps of central fine-tuning for as much computing as the federation's, and for as much text. */
+  /** Steps of central fine-tuning with the federation's computation, and with its text. */
   readonly central: { readonly equalComputing: number; readonly equalText: number }
 }
 
-/** The row that stands for the communication: the default drafter at temperature 1. */
+/** The row that represents the communication: the default drafter at temperature 1. */
 function mainRow({ communication }: PradaResults): CommunicationRow {
   return communication.find(({ drafter, sampling }) => drafter === 'remote' && sampling === 'T = 1')!
 }
 
-/** The results as programs read them; qualities are means over the seeds. */
+/** The results as JSON; quality figures are means over the seeds. */
 export function resultsJson(results: PradaResults): object {
   const { exactness, fullRowBytes, speed, quality, alpha } = results
   const { bytesPerToken, contentPerToken, tokensPerTrip, acceptance } = mainRow(results)
@@ -93,12 +93,12 @@ export function resultsJson(results: PradaResults): object {
   }
 }
 
-/** The share of the gap that is closed where the central fine-tuning may compute as much as the members. */
+/** The share of the gap that is closed, if central fine-tuning uses the same computation as the members. */
 function gapAtEqualComputing(quality: readonly QualityRun[], alpha: number): number {
   return mean(quality.map((run) => gapClosed(run, alpha, run.centralOfEqualComputing)))
 }
 
-/** The goals of the project, each with what was measured. */
+/** The goals of the project with the measured results. */
 function goalRows(results: PradaResults): string[][] {
   const { exactness, fullRowBytes, speed, quality, alpha, communication } = results
   const ratio = (a: Speed, b: Speed): number => a.tokensPerSecond / b.tokensPerSecond
@@ -111,25 +111,25 @@ function goalRows(results: PradaResults): string[][] {
     .filter(({ drafter }) => drafter === main.drafter)
     .map(({ sampling, bytesPerToken, contentPerToken }) => {
       const [all, content] = [bytesPerToken / fullRowBytes, contentPerToken / fullRowBytes]
-      const measured = `${percent(all)} with HTTP's headers, ${percent(content)} without`
-      return [`${sampling}: bytes a token at most 5 % of a float32 row`, measured, holds(all <= 0.05)]
+      const measured = `${percent(all)} with HTTP headers,  ${percent(content)} without`
+      return [`${sampling}: bytes per token at most 5 % of a float32 row`, measured, holds(all <= 0.05)]
     })
   return [
     [
-      'no token differs from the naive way',
+      'no token differs from naive decoding',
       `${exactness.differences} of ${exactness.tokens} (${exactness.texts} texts, ${exactness.ways} ways)`,
       holds(exactness.differences === 0)
     ],
     ...bytes,
-    ['at least 2.5 tokens a trip', main.tokensPerTrip.toFixed(2), holds(main.tokensPerTrip >= 2.5)],
-    [`${speed.line}: at least 2.2 × the naive way`, `${gain.toFixed(2)} ×`, holds(gain >= 2.2)],
+    ['at least 2.5 tokens per trip', main.tokensPerTrip.toFixed(2), holds(main.tokensPerTrip >= 2.5)],
+    [`${speed.line}: at least 2.2 × naive decoding`, `${gain.toFixed(2)} ×`, holds(gain >= 2.2)],
     ['loopback: at most 1.5 × slower than the remote alone', `${slower.toFixed(2)} ×`, holds(slower <= 1.5)],
-    ['gap to central fine-tuning on as much text closed: at least 80 %', percent(gap), holds(gap >= 0.8)],
-    ['the same with as much computing, no goal', percent(gapAtEqualComputing(quality, alpha)), '']
+    ['gap to central fine-tuning on equal text closed: at least 80 %', percent(gap), holds(gap >= 0.8)],
+    ['the same with equal computation, not a goal', percent(gapAtEqualComputing(quality, alpha)), '']
   ]
 }
 
-/** The results as Markdown tables: the terminal shows the same. */
+/** The results as Markdown tables, also shown in the terminal. */
 export function resultsText(results: PradaResults, domains: readonly string[]): string {
   const { fullRowBytes, quality, alpha } = results
   const share = (bytes: number): string => percent(bytes / fullRowBytes)
@@ -142,8 +142,8 @@ export function resultsText(results: PradaResults, domains: readonly string[]): 
       'remote + offset of a proxy fine-tuned centrally, at its best α',
       ({ steeredByCentralProxy }) => steeredByCentralProxy?.toSorted((a, b) => a.nats - b.nats)[0]
     ],
-    ['remote, fine-tuned centrally, equal computing', (run) => run.centralOfEqualComputing],
-    ['remote, fine-tuned centrally, as much text', ({ central }) => central]
+    ['remote, fine-tuned centrally, equal computation', (run) => run.centralOfEqualComputing],
+    ['remote, fine-tuned centrally, equal text', ({ central }) => central]
   ]
   return [
     ...markdownTable(['goal', 'measured', ''], goalRows(results)),
@@ -220,7 +220,7 @@ function costTable({ proxy, remote, proxyPass, remotePass, central }: CostResult
   const saved = (a: number, b: number): string => percent(1 - a / b, 0)
   return [
     ...markdownTable(
-      ['LoRA fine-tuning', 'MFLOP a token', 'peak MB', 'ms a step'],
+      ['LoRA fine-tuning', 'MFLOP per token', 'peak MB', 'ms per step'],
       [
         ...[...Object.entries({ proxy, remote })].map(([name, row]) => [
           name,
@@ -237,7 +237,7 @@ function costTable({ proxy, remote, proxyPass, remotePass, central }: CostResult
       ]
     ),
     '',
-    `A position takes two passes of the proxy on the device, ${million(2 * proxyPass)} MFLOP; the remote's pass takes ${million(remotePass)}. Central fine-tuning: ${central.equalComputing} steps of equal computing, ${central.equalText} for as much text.`
+    `A position takes two passes of the proxy on the device, ${million(2 * proxyPass)} MFLOP; the remote's pass takes ${million(remotePass)}. Central fine-tuning: ${central.equalComputing} steps with equal computation, ${central.equalText} with equal text.`
   ]
 }
 

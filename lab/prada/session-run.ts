@@ -7,13 +7,13 @@ import {
   startPradaText
 } from '../../src/prada/index.ts'
 
-/** Tokens of a text, and what they cost. */
+/** Tokens of a text and their cost. */
 export interface SessionRun {
   readonly ids: readonly number[]
   readonly statistics: PradaStatistics
 }
 
-/** Makes a text to its end; settings that are left out are the defaults. */
+/** Generates a whole text; omitted settings have their defaults. */
 export async function runSession(
   components: PradaComponents,
   settings: Partial<PradaSettings>,

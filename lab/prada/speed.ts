@@ -9,20 +9,20 @@ import {
 import { openSlowLine, type SlowLineOptions } from '../network-lab/slow-line.ts'
 import { runSession } from './session-run.ts'
 
-/** Tokens a second, and tokens a trip. */
+/** Tokens per second and tokens per trip. */
 export interface Speed {
   readonly tokensPerSecond: number
   readonly tokensPerTrip: number
 }
 
-/** Texts to be timed. */
+/** Texts to time. */
 export interface TimedTexts {
   readonly prompts: readonly (readonly number[])[]
   readonly tokens: number
   readonly alpha: number
 }
 
-/** Runs something with a remote behind a line. */
+/** Runs a function with a remote behind a slow connection. */
 export async function overLine<Value>(
   url: string,
   line: SlowLineOptions,
@@ -39,7 +39,7 @@ export async function overLine<Value>(
   }
 }
 
-/** With the session, at temperature 1 and otherwise the default settings unless a draft length is given. */
+/** Speed of a session at temperature 1, with default settings except for an optional draft length. */
 export async function sessionSpeed(
   components: PradaComponents,
   { prompts, tokens, alpha }: TimedTexts,
@@ -59,7 +59,7 @@ export async function sessionSpeed(
   }
 }
 
-/** The naive way: one trip and one whole float32 row a token. */
+/** Speed of naive decoding: one trip and one whole float32 row per token. */
 export async function naiveSpeed(
   components: PradaComponents,
   { prompts, tokens, alpha }: TimedTexts
@@ -73,7 +73,7 @@ export async function naiveSpeed(
   return { tokensPerSecond: (1e3 * made) / (performance.now() - begun), tokensPerTrip: 1 }
 }
 
-/** The large model by itself on this machine, a token a pass, greedily, without a line or an offset. */
+/** Speed of the large model alone on this machine: greedy, one token per pass, without a network or an offset. */
 export async function aloneSpeed(model: TokenModel, { prompts, tokens }: TimedTexts): Promise<Speed> {
   const offset = new Float64Array(model.vocabularySize)
   const scoring = { settings: { temperature: 0 }, offset, noise: () => 0 }

@@ -2,14 +2,16 @@ import type { TensorMap } from '../../src/formats/index.ts'
 import type { BaseModel } from '../../src/model/index.ts'
 import { createDecoderModel } from '../../src/prada/index.ts'
 
-/** Logits behind the last tokens of some texts but for the very last, [text][position][at least vocabularySize]. */
+/**
+ * Logits after the last tokens of several texts, except for the final token, [text][position][at least vocabularySize].
+ */
 export type TextRows = readonly (readonly Float32Array[])[]
 
 /**
- * The logits of a model from which the tokens of each text follow.
+ * The logits of a model that predict the tokens of each text.
  *
- * @param weights in place of the model's own
- * @param last how many tokens of a text's end are of interest; all but its first where it is absent
+ * @param weights replace the model's own
+ * @param last number of tokens at the end of a text to predict; all but the first if absent
  */
 export async function rowsOf(
   { config }: BaseModel,
@@ -31,7 +33,7 @@ export async function rowsOf(
   }
 }
 
-/** Consecutive windows of a text, each of them read without the others; a rest of one token is left out. */
+/** Consecutive windows of a text, each read separately; a final window of one token is omitted. */
 export function windowsOf(ids: readonly number[], length: number): number[][] {
   const windows = Array.from({ length: Math.ceil(ids.length / length) }, (_, index) =>
     ids.slice(index * length, (index + 1) * length)

@@ -1,8 +1,9 @@
 import { linearModules, type ModelConfig } from '../../src/model/index.ts'
 
 /**
- * Two operations a weight and token forward, and two backward to the activations; the base's weights are frozen. Factors
- * take six. Attention's own products are left out: at these lengths they are a few per cent.
+ * Two operations per weight and token in the forward pass, and two in the backward pass to the activations; the base's
+ * weights are frozen. Factors take six. The attention's own products are ignored: at these lengths they are a few per
+ * cent.
  */
 export function trainingFlopsPerToken(config: ModelConfig, rank: number): number {
   const modules = [...linearModules(config).values()]
@@ -15,7 +16,7 @@ export function trainingFlopsPerToken(config: ModelConfig, rank: number): number
   return 4 * (base + head) + 6 * factors
 }
 
-/** Two operations a weight, of one token's pass. */
+/** Operations per token in a forward pass, two per weight. */
 export function passFlops(config: ModelConfig): number {
   const modules = [...linearModules(config).values()]
   const base = modules.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures * outFeatures, 0)

@@ -4,9 +4,9 @@ const BEGIN = '<!-- npm run prada: begin -->'
 const END = '<!-- npm run prada: end -->'
 
 /**
- * Puts a run's tables into a Markdown file in place of those of the run before; what else the file says stays.
+ * Replaces the tables of the previous run in a Markdown file, and keeps the rest of the file.
  *
- * @throws {Error} when the file is there and has no marks
+ * @throws {Error} if the file exists and has no markers
  */
 export function writeReport(file: string, tables: string): void {
   const block = `${BEGIN}\n${tables}\n${END}`
@@ -16,6 +16,7 @@ export function writeReport(file: string, tables: string): void {
   }
   const text = readFileSync(file, 'utf8')
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)]
-  if (begin < 0 || end < begin) throw new Error(`${file} has no marks ${BEGIN} and ${END}: give another file`)
+  if (begin < 0 || end < begin)
+    throw new Error(`${file} does not contain the markers ${BEGIN} and ${END}: choose another file`)
   writeFileSync(file, `${text.slice(0, begin)}${block}${text.slice(end + END.length)}`)
 }

@@ -2,13 +2,13 @@ import { connectControl } from '../../src/node/control/index.ts'
 import type { Home } from '../../src/node/home/home.ts'
 import { PeerError } from '../../src/node/storage/peer-error.ts'
 
-/** Tries to read a peer: a machine that is paused, or busy with others, answers late and is asked again. */
+/** Maximum number of attempts to read a peer, since a paused or busy machine answers late. */
 const READINGS_MAX = 20
 
 /**
- * What a running peer's own `/metrics` says, in Prometheus' text format.
+ * Reads a running peer's own `/metrics`, in Prometheus' text format.
  *
- * @throws {PeerError} when it does not answer
+ * @throws {PeerError} if it does not answer
  */
 export async function readMetrics(home: Home): Promise<string> {
   for (let tried = 1; ; tried++) {
@@ -21,7 +21,7 @@ export async function readMetrics(home: Home): Promise<string> {
   }
 }
 
-/** What a peer holds at one moment, from its own `/metrics`. Sizes are bytes. */
+/** Resources held by a peer at one moment, from its own `/metrics`. Sizes are bytes. */
 export interface Holdings {
   readonly memory: number
   readonly heap: number
@@ -29,15 +29,18 @@ export interface Holdings {
   readonly openFiles: number
   readonly timers: number
   readonly handles: number
-  /** What pruning and rotation keep in bounds. */
+  /** Disk space that pruning and rotation bound. */
   readonly boundedDisk: number
   /** Seals of all rounds, which stay by design. */
   readonly seals: number
-  /** Rounds sealed since the start: counted at once, where the disk is counted every few seconds. */
+  /** Rounds sealed since the start: counted immediately, whereas the disk is measured every few seconds. */
   readonly sealedRounds: number
 }
 
-/** Reads the holdings out of Prometheus' text format. @throws {Error} when a metric is missing: nothing is 0 by accident */
+/**
+ * Reads the holdings out of Prometheus' text format. @throws {Error} if a metric is missing, so that no value is 0 by
+ * accident
+ */
 export function holdingsOf(text: string): Holdings {
   const samples = parseSamples(text)
   const one = (name: string) => {

@@ -6,23 +6,23 @@ import { packageRoot } from '../../src/package-root.ts'
 import { type Holdings, holdingsOf, readMetrics } from './read-metrics.ts'
 import { meanOf, type TenthHoldings, type Tenths } from './verdict.ts'
 
-/** What a soak is made of. */
+/** Options of a soak test. */
 export interface SoakOptions {
   readonly peers: number
   /** A multiple of ten. */
   readonly rounds: number
-  /** Samples a tenth. */
+  /** Samples per tenth. */
   readonly samples: number
   readonly folder: string
   readonly onProgress: (line: string) => void
   readonly signal: AbortSignal
 }
 
-/** Documents of each peer. */
+/** Number of documents of each peer. */
 const DOCUMENTS = 12
-/** Rounds whose blocks, models and stacks stay: few, so that pruning is at work from the first tenth on. */
+/** Number of rounds whose blocks, models and stacks are retained: few, so that pruning starts in the first tenth. */
 const RETAIN_ROUNDS = 4
-/** Rounds last a second or two, where a real one lasts minutes. */
+/** Rounds last a second or two instead of minutes. */
 const TIMEOUTS = { gatherMs: 20_000, graceMs: 1_000, proposeMs: 5_000, voteMs: 4_000, growthMs: 1_000 }
 const PRUNE_SECONDS = 5
 const YOUNG_SECONDS = 30
@@ -33,13 +33,13 @@ const STORAGE = {
 }
 const LOG = { level: 'info', maxSize: '128 KiB', keepFiles: 1 }
 
-/** Runs real peer processes for a number of rounds, and reports what each of them held in every tenth. */
+/** Runs real peer processes for a number of rounds, and returns the resources that each held in every tenth. */
 export async function runSoak(options: SoakOptions): Promise<Tenths[]> {
   const prepared = await prepareTestnet(
     {
       ...TESTNET_DEFAULTS,
       peers: options.peers,
-      // They still take part while the last samples are read.
+      // The peers keep participating while the last samples are read.
       rounds: options.rounds + 100,
       ranks: [2, 1],
       steps: 1,

@@ -15,17 +15,19 @@ interface SoakFlags {
 }
 
 const command = new Command('npm run lab -- soak')
-  .description('run peers on this machine for many short rounds, and see whether they hold more and more')
+  .description(
+    'run peers on this machine for many short rounds, and check whether their resource usage grows'
+  )
   .option('--peers <n>', 'peers', integer('--peers', 2, 8), 4)
   .option('--rounds <n>', 'rounds', integer('--rounds', 10), 300)
-  .option('--samples <n>', 'readings of /metrics a tenth', integer('--samples', 1), 6)
+  .option('--samples <n>', 'readings of /metrics per tenth', integer('--samples', 1), 6)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText(
     'after',
     `
-The second tenth of the run is compared with the last, peer by peer: memory of the daemon and of its trainer, and the
-disk, may grow by a tenth; open files, timers and handles by a tenth and four. Seals stay on disk by design and are shown
-apart. Exit code 1 when something grew more, or the run failed.
+Compares the second tenth of the run with the last, peer by peer. Memory of the daemon and of its trainer, and the disk,
+may grow by a tenth; open files, timers and handles by a tenth plus four. Seals stay on disk by design and are shown
+separately. Exit code 1 if something grew more, or the run failed.
 
   $ npm run lab -- soak
   $ npm run lab -- soak --rounds 40 --json`

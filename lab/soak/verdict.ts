@@ -1,28 +1,28 @@
 import type { Holdings } from './read-metrics.ts'
 
-/** What one peer held in a tenth of a run. */
+/** Resources held by one peer in a tenth of a run. */
 export interface TenthHoldings extends Holdings {
-  /** As many rounds as pruning may leave there: those that are owed, and those of the time until it looks. */
+  /** Number of rounds that pruning may leave: those that it must retain, and those of the interval until it runs. */
   readonly roundsKept: number
 }
 
-/** What one peer held in each tenth of a run: means over its samples. */
+/** Resources held by one peer in each tenth of a run, as means over its samples. */
 export type Tenths = readonly TenthHoldings[]
 
-/** How much of each the last tenth may have, as a multiple of the second, and what it may have on top. */
+/** Limits for the last tenth: a multiple of the second tenth plus a constant. */
 const LIMITS: Readonly<
   Record<Exclude<keyof Holdings, 'heap' | 'seals' | 'sealedRounds'>, { times: number; plus: number }>
 > = {
   memory: { times: 1.1, plus: 0 },
   trainerMemory: { times: 1.1, plus: 0 },
-  // A connection more or less, at the moment of a sample, is no growth.
+  // One connection more or less at the time of a sample is not growth.
   openFiles: { times: 1.1, plus: 4 },
   timers: { times: 1.1, plus: 4 },
   handles: { times: 1.1, plus: 4 },
   boundedDisk: { times: 1.1, plus: 0 }
 }
 
-/** One thing that was watched in one peer. */
+/** One resource of one peer. */
 export interface Judged {
   readonly peer: number
   readonly what: string
@@ -33,8 +33,8 @@ export interface Judged {
 }
 
 /**
- * Compares the last tenth of each peer with its second: the first is warming up. The disk is what it is for each round
- * that pruning may leave: the young ones are kept by time, and a machine is not equally fast all the time.
+ * Compares the last tenth of each peer with its second, since the first is warm-up. The disk is measured per round that
+ * pruning may leave: young rounds are kept by time, and a machine's speed varies.
  */
 export function judgeTenths(peers: readonly Tenths[]): Judged[] {
   return peers.flatMap((tenths, peer) =>

@@ -5,15 +5,16 @@ import { createHomeFolders, homeAt } from '../../src/node/home/home.ts'
 import { createTrainer } from '../../src/node/workers/trainer/trainer.ts'
 import type { TrainingJob } from '../../src/node/workers/trainer/training-job.ts'
 
-/** Trainings of each kind that count. */
+/** Number of measured trainings of each kind. */
 const REPEATS = 5
 
 /**
- * What the contract adds to a training: Loam's engine called directly, and the same engine behind the contract, in turns.
+ * Measures what the contract adds to a training: alternates between calling Loam's engine directly and through the
+ * contract.
  *
  * @param job without a trainer
  * @param command of `loam trainer`
- * @returns the share of the training's time by which the median of the second exceeds that of the first; below 0 by chance
+ * @returns the relative difference between the medians of the training times; may be below 0 by chance
  */
 export async function contractOverhead(job: TrainingJob, command: string): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'loam-overhead-'))
@@ -29,7 +30,7 @@ export async function contractOverhead(job: TrainingJob, command: string): Promi
   const direct: number[] = []
   const behind: number[] = []
   try {
-    // The first of each compiles the step and loads the weights.
+    // The first training of each kind includes compiling the step and loading the weights.
     for (let turn = 0; turn <= REPEATS; turn++)
       for (const [seconds, external] of [
         [direct, undefined],

@@ -19,7 +19,7 @@ interface Options {
 }
 
 const MODEL = join(packageRoot(), 'models', 'loam-base-1m')
-/** PyTorch takes its time to start, on a busy machine more of it. */
+/** PyTorch starts slowly, especially on a busy machine. */
 const TIMEOUTS = { gatherMs: 300_000, graceMs: 60_000, trainMs: 300_000 }
 
 const options = new Command('npm run lab -- trainers')
@@ -28,12 +28,12 @@ const options = new Command('npm run lab -- trainers')
   )
   .option('--rounds <n>', 'rounds to seal', '3')
   .option('--steps <n>', 'optimizer steps per round', '20')
-  .option('--minutes <n>', 'time after which it gives up', '30')
+  .option('--minutes <n>', 'timeout', '30')
   .option('--json', 'print one JSON object at the end, everything else to standard error', false)
   .addHelpText(
     'after',
     `
-Needs the Python environment of npm run check -- trainer, and makes it where it
+Requires the Python environment of npm run check -- trainer, and creates it if it
 is missing ($LOAM_TRAINER_ENV, or ~/.cache/loam/trainer-env; PyTorch is large).
 
 Examples:
@@ -46,7 +46,7 @@ Examples:
 const say = (line: string) => process.stderr.write(`${line}\n`)
 const [rounds, steps, minutes] = [options.rounds, options.steps, options.minutes].map(Number)
 if (![rounds, steps, minutes].every((value) => Number.isSafeInteger(value) && value! >= 1)) {
-  say('error: --rounds, --steps and --minutes must be whole numbers from 1 on')
+  say('error: --rounds, --steps and --minutes must be positive integers')
   process.exit(2)
 }
 const stopping = new AbortController()
@@ -75,7 +75,7 @@ try {
 
 interface TrainerChoice {
   readonly trainer: string
-  /** Undefined for the engine inside. */
+  /** Undefined for the built-in engine. */
   readonly command: string | undefined
 }
 
@@ -126,7 +126,7 @@ async function seal({ peers }: PreparedTestnet, trainers: readonly TrainerChoice
 }
 
 function overhead({ peers }: PreparedTestnet): Promise<number> {
-  say('measuring what the contract costs')
+  say('measuring the overhead of the contract')
   const { home } = peers[0]!
   const job: TrainingJob = {
     round: 1,

@@ -54,9 +54,9 @@ const manifestSchema = z.object({
   )
 })
 
-/** Locations of the parts of a model trained by torch/train.py. */
+/** Paths of the parts of a model trained by torch/train.py. */
 export interface ModelParts {
-  /** Folder that torch/train.py wrote. */
+  /** Output folder of torch/train.py. */
   readonly trained: string
   /** Folder of the token files that it read. */
   readonly tokens: string
@@ -69,7 +69,7 @@ export interface ModelParts {
  * Creates a Hugging Face folder for a model trained by torch/train.py: its config and weights, the smaller model's
  * tokenizer, and the record of its training. The folder is loaded once to check that Loam can read it.
  *
- * @throws {Error} when the tokens were exported with another tokenizer, a file is malformed, or Loam cannot load the
+ * @throws {Error} if the tokens were exported with another tokenizer, a file is malformed, or Loam cannot load the
  * folder
  */
 export function assembleModel({ trained, tokens, smaller, out }: ModelParts): void {

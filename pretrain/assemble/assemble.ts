@@ -7,7 +7,7 @@ const models = join(packageRoot(), 'models')
 
 const program = new Command('npm run pretrain -- assemble')
   .description('Creates a Hugging Face folder for a model trained by torch/train.py.')
-  .requiredOption('--trained <folder>', 'folder that torch/train.py wrote')
+  .requiredOption('--trained <folder>', 'output folder of torch/train.py')
   .option('--tokens <folder>', 'token files that it was trained on', '.loam/tokens')
   .option('--smaller <folder>', 'model with the same tokenizer', join(models, 'loam-base-1m'))
   .option('--out <folder>', 'folder for the model', join(models, 'loam-base-8m'))

@@ -18,10 +18,10 @@ export interface CorpusGroup extends PretrainingCorpus {
 }
 
 /**
- * The base text, split as for the base model, then every added source; texts that repeat a domain's or an earlier text
- * are left out of both parts.
+ * The base text, split as for the base model, followed by every added source. Texts that repeat a domain's or an
+ * earlier text are excluded from both parts.
  *
- * @param addedFolder where the added texts were fetched to
+ * @param addedFolder folder with the fetched texts
  */
 export async function loadCorpusGroups(addedFolder: string): Promise<CorpusGroup[]> {
   const isNew = await createDomainFilter()

@@ -16,7 +16,7 @@ interface ExportOptions {
 
 const program = new Command('npm run pretrain -- tokens')
   .description(
-    'Writes the pretraining text and the added texts as token files for torch/train.py, split as for the base model and tokenized with its tokenizer. The sixteen domains are in neither part.'
+    'Writes the pretraining text and the added texts as token files for torch/train.py, split as for the base model and tokenized with its tokenizer. Neither part contains the sixteen domains.'
   )
   .option('--tokenizer <folder>', 'model folder', join(packageRoot(), 'models', 'loam-base-1m'))
   .option('--texts <folder>', 'added texts, fetched by npm run pretrain -- texts', '.loam/added-texts')

@@ -4,7 +4,7 @@ import { domainsFile } from '../../src/data/index.ts'
 import { packDomains } from './packages/index.ts'
 
 new Command('npm run pretrain -- domains')
-  .description(`Writes the text of the testnet's domains again from the text packages: ${domainsFile()}.`)
+  .description(`Regenerates the text of the testnet's domains from the text packages: ${domainsFile()}.`)
   .parse()
 const bytes = await packDomains()
 await writeFile(domainsFile(), bytes)

@@ -5,7 +5,7 @@ export type TokenSequences = readonly (readonly number[])[]
  * Concatenates token sequences as little-endian unsigned 16-bit numbers; each begins with the beginning-of-sequence id,
  * which occurs nowhere else, so that a reader finds the boundaries.
  *
- * @throws {RangeError} when a sequence does not begin with `bosId`, contains it elsewhere, or contains an id above
+ * @throws {RangeError} if a sequence does not begin with `bosId`, contains it elsewhere, or contains an id above
  * 65535
  */
 export function encodeTokens(sequences: TokenSequences, bosId: number): Uint8Array {
@@ -18,7 +18,7 @@ export function encodeTokens(sequences: TokenSequences, bosId: number): Uint8Arr
         throw new RangeError(
           `token ${index} of a document is ${id}: ${bosId} must be at its start and only there`
         )
-      if (!(id >= 0 && id <= 0xffff)) throw new RangeError(`token id ${id} does not fit into 16 bits`)
+      if (!(id >= 0 && id <= 0xffff)) throw new RangeError(`token id ${id} does not fit in 16 bits`)
       view.setUint16(offset, id, true)
       offset += 2
     })

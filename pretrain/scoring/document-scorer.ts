@@ -9,7 +9,7 @@ const ROWS = 8
 
 /** Scores documents under a model's weights, with one compiled graph for all weights of that shape. */
 export interface DocumentScorer {
-  /** Mean negative log-probability of all tokens but each sequence's first, nats per token. */
+  /** Mean negative log-probability of all tokens except each sequence's first, nats per token. */
   score(
     weights: TensorMap,
     sequences: TokenSequences
@@ -18,8 +18,8 @@ export interface DocumentScorer {
 }
 
 /**
- * Creates a scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which leaves
- * the first token of every window out, it scores exactly the tokens that the count models score.
+ * Creates a scorer whose windows are as long as the model's context. Unlike the evaluator of `src/model/`, which skips
+ * the first token of every window, it scores exactly the tokens that the count models score.
  */
 export async function createDocumentScorer(config: ModelConfig, threads: number): Promise<DocumentScorer> {
   const executor = createOnnxRuntimeExecutor({ threads })

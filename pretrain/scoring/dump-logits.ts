@@ -15,11 +15,11 @@ interface DumpOptions {
 
 const program = new Command('npm run pretrain -- logits')
   .description(
-    "Writes Loam's logits of every position of some held-out texts, and the texts themselves, for torch/compare_logits.py."
+    "Writes some held-out texts and Loam's logits at each of their positions for torch/compare_logits.py."
   )
   .requiredOption('--model <folder>', 'Hugging Face folder')
   .requiredOption('--out <folder>', 'folder for logits.f32 and texts.json')
-  .option('--texts <n>', 'how many texts, spread over the held-out documents', positiveInteger, 6)
+  .option('--texts <n>', 'number of texts, spread over the held-out documents', positiveInteger, 6)
   .option('--threads <n>', 'threads of the executor', positiveInteger, 2)
   .addHelpText(
     'after',
@@ -39,7 +39,7 @@ const written = []
 for (const { id, text } of chosen) {
   const ids = encodeText(tokenizer, text).slice(0, config.maxPositions)
   const decoded = decoder.start(weights)
-  // One token a time: every position's logits are wanted, through the cache of keys and values.
+  // One token at a time, to get the logits of every position through the key-value cache.
   for (const token of ids) rows.push(Float32Array.from(await decoded.append([token])))
   written.push({ id, text, ids })
 }

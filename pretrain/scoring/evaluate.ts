@@ -22,21 +22,21 @@ interface EvaluateOptions {
   readonly json: boolean
 }
 
-/** All that was measured of one model. */
+/** All measurements of one model. */
 interface Evaluation extends Measurement {
   readonly name: string
   readonly domains?: readonly DomainLoss[]
   readonly addedTexts?: readonly AddedTextLoss[]
 }
 
-/** The shipped model, and its larger sibling where it was made. */
+/** The shipped model, and its larger sibling if it exists. */
 const MODELS = ['loam-base-1m', 'loam-base-8m']
   .map((name) => join(packageRoot(), 'models', name))
   .filter((folder) => existsSync(folder))
 
 const program = new Command('npm run pretrain -- evaluate')
   .description(
-    'Measures models on held-out pretraining documents, side by side, beside a unigram and an interpolated ' +
+    'Compares models on held-out pretraining documents with each other, a unigram and an interpolated ' +
       'Kneser-Ney bigram over the same tokens.'
   )
   .option('--model <folder...>', 'Hugging Face folders', MODELS)
@@ -52,7 +52,7 @@ const program = new Command('npm run pretrain -- evaluate')
       '  npm run --silent pretrain -- evaluate --domains --texts .loam/added-texts --json'
   )
 
-/** No colours and no lines between rows: the tables are quoted in documents. */
+/** No colours and no lines between rows, so that documents can quote the tables. */
 const PLAIN = { head: [], border: [], compact: true }
 
 const evaluations = await evaluate(program.parse().opts<EvaluateOptions>())
@@ -87,7 +87,7 @@ function report(models: readonly Evaluation[]): string {
   )
   lines.push('held-out pretraining documents:', table.toString())
   for (const { name, margin } of models)
-    lines.push(`${name} lies ${margin.toFixed(4)} nats per token below the bigram`)
+    lines.push(`${name} is ${margin.toFixed(4)} nats per token below the bigram`)
   if (first!.domains !== undefined) {
     lines.push('held-out part of the domains, whose text was never trained on:')
     lines.push(lossTable(models, ({ domains }) => domains!.map((loss) => [loss.domain, loss])))
@@ -99,7 +99,7 @@ function report(models: readonly Evaluation[]): string {
   return lines.join('\n')
 }
 
-/** A row a text, two columns a model. */
+/** One row per text, two columns per model. */
 function lossTable(
   models: readonly Evaluation[],
   lossesOf: (model: Evaluation) => readonly (readonly [string, Loss])[]

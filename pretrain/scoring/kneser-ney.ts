@@ -1,8 +1,8 @@
 import type { TokenSequences } from '../corpus/token-files.ts'
 
 /**
- * Count-based language models over token ids: the yardsticks that a neural model must beat by a margin. Both learn from
- * and score documents that are given as token sequences; the first token of a sequence is a condition, never scored.
+ * Count-based language models over token ids, as baselines that a neural model must clearly beat. Both train on and
+ * score documents given as token sequences. The first token of a sequence is only a condition and is never scored.
  */
 export interface CountModel {
   /** Probability of `next` after `previous`. */
@@ -85,7 +85,7 @@ export function meanNats(
   return { nats: sum / tokens, tokens }
 }
 
-/** n₁ / (n₁ + 2·n₂) of some counts; one half where nothing occurs once or twice. */
+/** n₁ / (n₁ + 2·n₂) of a set of counts; one half if nothing occurs once or twice. */
 function absoluteDiscount(counts: Iterable<number>): number {
   let once = 0
   let twice = 0

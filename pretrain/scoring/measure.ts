@@ -8,7 +8,7 @@ import { loadCorpusGroups } from '../corpus/corpus-groups.ts'
 import { createDocumentScorer } from './document-scorer.ts'
 import { kneserNeyBigram, meanNats, unigramModel } from './kneser-ney.ts'
 
-/** Seed of the domains' splits that the figures are measured on. */
+/** Seed of the domain splits used for the figures. */
 export const DOMAIN_SPLIT_SEED = 1
 
 /** A model's loss on some documents. */
@@ -16,11 +16,11 @@ export interface Loss {
   /** Nats per token; the document start is given, not scored. */
   readonly nats: number
   readonly tokens: number
-  /** Of UTF-8 text: comparable across tokenizers. */
+  /** Bits per byte of UTF-8 text, comparable across tokenizers. */
   readonly bitsPerByte: number
 }
 
-/** A model and its yardsticks on the held-out pretraining documents, by the same tokens. */
+/** Losses of a model and its baselines on the held-out pretraining documents, with the same tokens. */
 export interface Measurement {
   readonly parameters: number
   /** Unigram with add-one smoothing, trained on the pretraining documents. */
@@ -28,11 +28,11 @@ export interface Measurement {
   /** Interpolated Kneser-Ney bigram, trained on the pretraining documents. */
   readonly bigram: Loss
   readonly model: Loss
-  /** How far the model lies below the bigram, nats per token. */
+  /** Difference between the bigram's loss and the model's, nats per token. */
   readonly margin: number
 }
 
-/** A model's loss on the held-out part of one domain, none of which it has seen. */
+/** A model's loss on the held-out part of one domain, which it was not trained on. */
 export interface DomainLoss extends Loss {
   readonly domain: DomainName
   readonly heldOutDocuments: number
@@ -50,7 +50,7 @@ export async function measureModel(folder: string, threads: number): Promise<Mea
   return measurement!
 }
 
-/** Measures model folders on the same documents; those with one tokenizer share the count models. */
+/** Measures model folders on the same documents; models with the same tokenizer share the count models. */
 export async function measureModels(folders: readonly string[], threads: number): Promise<Measurement[]> {
   const corpus = await loadPretrainingCorpus()
   const bytes = countBytes(corpus.heldOut)
@@ -87,7 +87,7 @@ export async function measureModels(folders: readonly string[], threads: number)
 /**
  * The model's loss on the held-out sections of the added texts.
  *
- * @param texts folder that they were fetched to
+ * @param texts folder with the fetched texts
  */
 export async function measureAddedTexts(
   folder: string,
@@ -106,7 +106,7 @@ export async function measureAddedTexts(
   return losses
 }
 
-/** The model's loss on the held-out part of all 16 domains: what a network's members start from. */
+/** The model's loss on the held-out part of all 16 domains: the starting point of a network's members. */
 export async function measureDomains(folder: string, threads: number): Promise<DomainLoss[]> {
   const { tokenizer, weights, config } = loadBaseModel(folder)
   const scorer = await createDocumentScorer(config, threads)

@@ -1,6 +1,6 @@
 /**
- * The 256 characters by which byte-level BPE writes bytes (GPT-2's convention, which every tokenizer.json reader knows):
- * printable Latin-1 characters stand for themselves, the other bytes, in order, for U+0100 and on.
+ * The 256 characters that represent bytes in byte-level BPE (GPT-2's convention, which every tokenizer.json reader
+ * supports): printable Latin-1 characters represent themselves, and the other bytes map, in order, to U+0100 and up.
  */
 export const BYTE_CHARACTERS: readonly string[] = byteCharacters()
 

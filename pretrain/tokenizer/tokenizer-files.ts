@@ -2,12 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BytePairEncoding } from './train-byte-pair-encoding.ts'
 
-/** Stands before every document and ends every generation: the tokenizer's only special token, id 0. */
+/** Precedes every document and ends every generation: the tokenizer's only special token, id 0. */
 export const END_OF_TEXT = '<|endoftext|>'
 export const END_OF_TEXT_ID = 0
 
 /**
- * A byte-level BPE as the contents of a Hugging Face `tokenizer.json` and `tokenizer_config.json`: GPT-2's
+ * Converts a byte-level BPE to the contents of a Hugging Face `tokenizer.json` and `tokenizer_config.json`: GPT-2's
  * pre-tokenizer, lossless decoding, ids in the order special token, bytes, merges.
  */
 export function tokenizerFiles(
@@ -73,7 +73,7 @@ export function tokenizerFiles(
   }
 }
 
-/** Writes both files into `folder`, which is made when missing. */
+/** Writes both files into `folder`, which is created if missing. */
 export function writeTokenizerFiles(folder: string, encoding: BytePairEncoding, maximumLength: number): void {
   const { tokenizer, config } = tokenizerFiles(encoding, maximumLength)
   mkdirSync(folder, { recursive: true })

@@ -1,36 +1,38 @@
 import { BYTE_CHARACTERS } from './byte-alphabet.ts'
 
-/** GPT-2's way to part a text into words: a word takes the space before it, and no merge crosses from word to word. */
+/**
+ * GPT-2's pattern for splitting a text into words: a word includes the space before it, and merges never cross words.
+ */
 const WORD = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
 
 /** A trained byte-level BPE. */
 export interface BytePairEncoding {
-  /** Text of every piece, in the byte alphabet; its place is its id, counted from `firstId`. The first 256 are bytes. */
+  /** Text of every piece, in the byte alphabet; its id is its index plus `firstId`. The first 256 are bytes. */
   readonly pieces: readonly string[]
-  /** The pairs that were joined, in order: merge number i makes piece 256 + i. */
+  /** The merged pairs, in order: merge number i creates piece 256 + i. */
   readonly merges: readonly (readonly [string, string])[]
 }
 
-/** A distinct word: its pieces now, and how often it occurs. */
+/** A distinct word: its current pieces and its frequency. */
 interface Word {
   pieces: number[]
   readonly count: number
 }
 
-/** Codes a pair of piece numbers as one map key; pieces stay far below this. */
+/** Encodes a pair of piece numbers as one map key; piece numbers stay far below this. */
 const PAIR_BASE = 2 ** 20
 
 /**
- * Learns byte-pair merges (Sennrich et al. 2016) over bytes: joins the most frequent pair of neighbouring pieces inside
- * words until there are `pieceCount` pieces. Equally frequent pairs are joined in the order of their piece numbers, so
- * that the same texts always give the same merges. Counts are updated only for the words that a merge touches: 10 MB
- * and 2,048 pieces take a few seconds.
+ * Learns byte-pair merges (Sennrich et al. 2016) over bytes: merges the most frequent pair of adjacent pieces inside
+ * words until there are `pieceCount` pieces. Ties are resolved by piece number, so the same texts always give the same
+ * merges. Counts are updated only for the words that a merge affects: 10 MB and 2,048 pieces take a few seconds.
  *
- * @param pieceCount pieces in all, at least the 256 bytes; fewer come out where the texts have no more pairs
+ * @param pieceCount total number of pieces, at least the 256 bytes; the result has fewer if the texts have no more
+ * pairs
  */
 export function trainBytePairEncoding(texts: Iterable<string>, pieceCount: number): BytePairEncoding {
   if (pieceCount < 256 || pieceCount >= PAIR_BASE)
-    throw new RangeError(`${pieceCount} pieces: choose 256 to 1048575`)
+    throw new RangeError(`pieceCount must be from 256 to 1048575, got ${pieceCount}`)
   const words = countWords(texts)
   const pieces = [...BYTE_CHARACTERS]
   const merges: [string, string][] = []
@@ -54,7 +56,7 @@ function countWords(texts: Iterable<string>): Word[] {
   return Array.from(counts, ([word, count]) => ({ pieces: [...Buffer.from(word, 'utf8')], count }))
 }
 
-/** How often every pair of neighbouring pieces occurs, and in which words. */
+/** Frequencies of all pairs of adjacent pieces, and the words that contain them. */
 class PairCounts {
   readonly #words: readonly Word[]
   readonly #counts = new Map<number, number>()
@@ -65,7 +67,7 @@ class PairCounts {
     for (let place = 0; place < words.length; place++) this.#add(place, 1)
   }
 
-  /** The most frequent pair, the one with the lower numbers among equals; none when every word is one piece. */
+  /** The most frequent pair; ties go to the lower numbers. Undefined if every word is one piece. */
   mostFrequent(): readonly [number, number] | undefined {
     let bestKey = -1
     let bestCount = 0
@@ -78,7 +80,7 @@ class PairCounts {
     return bestCount === 0 ? undefined : [Math.floor(bestKey / PAIR_BASE), bestKey % PAIR_BASE]
   }
 
-  /** Joins a pair into piece number `joined` wherever it stands, from left to right. */
+  /** Merges all occurrences of a pair into piece number `joined`, from left to right. */
   merge(left: number, right: number, joined: number): void {
     for (const place of this.#places.get(left * PAIR_BASE + right) ?? []) {
       this.#add(place, -1)

@@ -1,6 +1,6 @@
 """
-Compares the logits that Loam computed (`npm run pretrain -- logits`) with those of transformers on PyTorch, in float32, and the
-token ids of both tokenizers.
+Compares the logits computed by Loam (`npm run pretrain -- logits`) with those of transformers on PyTorch, in float32, and
+the token ids of both tokenizers.
 
 Usage: compare_logits.py MODEL DUMP
 """

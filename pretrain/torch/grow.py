@@ -1,9 +1,9 @@
 """
-Makes a wider Llama of a smaller one that computes the same (HyperCloning, Samragh et al. 2024, arXiv 2409.12903).
+Widens a Llama without changing what it computes (HyperCloning, Samragh et al. 2024, arXiv 2409.12903).
 
-Every hidden vector h becomes `copies` copies of h, heads and SwiGLU units likewise, so that norms see the same mean
+Every hidden vector h becomes `copies` copies of h, as do heads and SwiGLU units, so that norms see the same mean
 square; a linear weight becomes a grid of blocks W / copies. Noise that sums to zero along each row of blocks changes no
-output as long as the copies are equal, but gives every copy another gradient, by which they part.
+output as long as the copies are equal, but gives each copy a different gradient, so that they diverge.
 """
 
 import json
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 
 def grown_config(smaller, copies):
-    """The smaller model's config.json, its widths and heads times `copies`."""
+    """The smaller model's config.json with widths and heads multiplied by `copies`."""
     wider = ["hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"]
     return {**smaller, **{name: smaller[name] * copies for name in wider}, "torch_dtype": "bfloat16"}
 
@@ -37,7 +37,7 @@ def grown_weights(weights, copies, seed):
 
 
 def grown_linear(weight, copies, random):
-    """`[out, in]` to `[copies x out, copies x in]`; the noise is as large as the block that it is added to."""
+    """`[out, in]` to `[copies x out, copies x in]`; the noise has the magnitude of the block it is added to."""
     rows, columns = weight.shape
     noise = torch.randn(copies, rows, copies, columns, generator=random) * weight.std()
     noise -= noise.mean(dim=2, keepdim=True)
@@ -45,7 +45,7 @@ def grown_linear(weight, copies, random):
 
 
 def grow(folder, copies, seed):
-    """Config and state dict of the model in a Hugging Face folder, `copies` times as wide."""
+    """Config and state dict of a Hugging Face folder's model, widened by the factor `copies`."""
     config = json.loads((Path(folder) / "config.json").read_text())
     weights = {name: weight.float() for name, weight in load_file(Path(folder) / "model.safetensors").items()}
     return grown_config(config, copies), grown_weights(weights, copies, seed)

@@ -54,7 +54,7 @@ class Attention(nn.Module):
         values = split(self.v_proj(x), self.key_value_heads)
         repeats = self.heads // self.key_value_heads
         keys, values = keys.repeat_interleave(repeats, dim=1), values.repeat_interleave(repeats, dim=1)
-        # In float32 because PyTorch's attention kernel for CPUs is slower in bfloat16, even with the casts.
+        # Uses float32 because PyTorch's attention kernel for CPUs is slower in bfloat16, even with the casts.
         with torch.autocast("cpu", enabled=False):
             mixed = F.scaled_dot_product_attention(
                 queries.float(), keys.float(), values.float(), is_causal=True

@@ -103,7 +103,7 @@ class Resumption(unittest.TestCase):
             begun.keep()
             self.assertEqual((begun.step, begun.steps_before), (0, 1))
             self.assertEqual(Run(second).earlier, begun.earlier)
-            with self.assertRaisesRegex(SystemExit, "went on from other runs"):
+            with self.assertRaisesRegex(SystemExit, "continued other runs"):
                 Run(self.options(folder, work=f"{folder}/second"))
 
 
@@ -125,7 +125,7 @@ class Rows(unittest.TestCase):
             self.assertEqual(batches.pass_tokens, 3 * 15 + 8)
             pairs = [batches.batch(step) for step in range(batches.rows_a_pass)]
             seen = np.concatenate([targets.numpy().ravel() for _, targets in pairs])
-            # All but the first token and a row's worth at the end.
+            # All but the first token and up to one row at the end.
             self.assertGreaterEqual(len(seen), batches.pass_tokens - 1 - 4)
             self.assertLessEqual(np.count_nonzero(seen == 3), 3)
             self.assertLessEqual(np.count_nonzero(seen == 52), 1)

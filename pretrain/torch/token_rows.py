@@ -1,4 +1,4 @@
-"""Token files that `npm run pretrain -- tokens` writes, packed into rows as Loam's own trainer packs them."""
+"""Token files written by `npm run pretrain -- tokens`, packed into rows like in Loam's own trainer."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 
 class Corpus:
-    """Groups of documents: `[tokens]` uint16 a part, every document beginning with the beginning-of-sequence id."""
+    """Groups of documents: one `[tokens]` uint16 array per part; every document starts with the beginning-of-sequence id."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -23,10 +23,9 @@ class Corpus:
 
 class Batches:
     """
-    An endless, seeded sequence of batches that depends on the step alone, so that a run can resume anywhere.
-
-    A pass lays every group's documents end to end as often as its repeats say, in an order of its own, and cuts
-    them into rows of `length` + 1 tokens, each row sharing its last token with the next row's first.
+    An endless, seeded sequence of batches. Each batch depends only on its step, so that a run can resume anywhere.
+    A pass concatenates every group's documents as often as its repeats say, in its own order, and cuts them into rows of
+    `length` + 1 tokens; each row shares its last token with the next row's first.
     """
 
     def __init__(self, corpus, repeats, rows, length, seed):
@@ -59,9 +58,8 @@ class Batches:
 
 def scoring_windows(documents, length):
     """
-    Windows that score every token but each document's first exactly once, as `overlappingWindows` in `src/model/evaluate` cuts them.
-
-    Returns inputs and targets `[windows, length]`; a target that is not scored is -100.
+    Windows that score every token except each document's first exactly once, like `overlappingWindows` in `src/model/evaluate`.
+    Returns inputs and targets `[windows, length]`; the target is -100 for tokens that are not scored.
     """
     inputs, targets = [], []
     for document in documents:

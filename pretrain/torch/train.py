@@ -1,10 +1,10 @@
 """
 Pretrains a Llama on exported tokens, in bfloat16 on the CPU, and writes a Hugging Face folder.
 
-The learning rate warms up, stays, and falls along a straight line over the last `--cooldown` steps. A run can be
-stopped (Ctrl-C keeps a checkpoint) and resumed. Its end can be moved while it runs by a file end.json in the
-folder of the checkpoints, `{"steps": 900, "cooldown": 300}`: before the cool-down as if it had been planned so, in the
-cool-down by a bend of the line, which is recorded.
+The learning rate warms up, stays constant, and falls linearly over the last `--cooldown` steps. A run can be stopped (Ctrl-C
+saves a checkpoint) and resumed. Its end can be moved while it runs, by a file end.json in the checkpoint folder,
+`{"steps": 900, "cooldown": 300}`. Before the cool-down this has the same effect as planning it from the start; during the
+cool-down it bends the line, which is recorded.
 """
 
 import argparse
@@ -23,38 +23,38 @@ from grow import grow
 from llama import Llama
 from token_rows import Batches, Corpus, scoring_windows
 
-# Tokens a row: the context of both models.
+# Tokens per row: the context of both models.
 LENGTH = 256
 HELD_OUT_ROWS = 32
-# Rows that one thread takes at a time.
+# Rows that one thread processes at a time.
 PART_ROWS = 4
 
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tokens", required=True, help="folder that `npm run pretrain -- tokens` wrote")
-    parser.add_argument("--work", required=True, help="where checkpoints are kept")
-    parser.add_argument("--out", required=True, help="where the model goes")
+    parser.add_argument("--tokens", required=True, help="output folder of `npm run pretrain -- tokens`")
+    parser.add_argument("--work", required=True, help="folder for checkpoints")
+    parser.add_argument("--out", required=True, help="folder for the model")
     parser.add_argument("--steps", type=int, default=4500)
-    parser.add_argument("--cooldown", type=int, default=1300, help="last steps, over which the rate falls")
+    parser.add_argument("--cooldown", type=int, default=1300, help="final steps over which the rate falls")
     parser.add_argument("--warmup", type=int, default=100)
-    parser.add_argument("--batch", type=int, default=16, help="rows a step")
+    parser.add_argument("--batch", type=int, default=16, help="rows per step")
     parser.add_argument("--learning-rate", type=float, default=4e-4)
-    parser.add_argument("--repeat-base", type=int, default=2, help="times a pass reads the base text")
-    parser.add_argument("--grow-from", required=True, help="folder of the smaller model that this one begins as")
-    parser.add_argument("--copies", type=int, default=3, help="how many times as wide it is")
-    parser.add_argument("--before", help="checkpoint of an earlier run; this one begins between its start and its end")
-    parser.add_argument("--before-share", type=float, default=0.5, help="how far from its start (0) to its end (1)")
+    parser.add_argument("--repeat-base", type=int, default=2, help="number of times that a pass reads the base text")
+    parser.add_argument("--grow-from", required=True, help="folder of the smaller model to start from")
+    parser.add_argument("--copies", type=int, default=3, help="widening factor")
+    parser.add_argument("--before", help="checkpoint of an earlier run; this run starts between its start and its end")
+    parser.add_argument("--before-share", type=float, default=0.5, help="position between its start (0) and its end (1)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--evaluate-every", type=int, default=250)
     parser.add_argument("--checkpoint-seconds", type=float, default=150)
-    parser.add_argument("--held-out-documents", type=int, default=40, help="of every group, while training")
+    parser.add_argument("--held-out-documents", type=int, default=40, help="held-out documents per group to score")
     return parser.parse_args()
 
 
 def recipe_of(options):
-    """All that determines a run, in the words of training.json."""
+    """Everything that determines a run, with the keys of training.json."""
     return {
         "steps": options.steps,
         "batchSize": options.batch,
@@ -76,10 +76,9 @@ def recipe_of(options):
 
 def learning_rate(recipe, step, previous):
     """
-    Of step `step`, counted from 0; `previous` is the rate of the step before.
-
-    In the cool-down the rate falls along the line from the previous rate to the final one: a straight line all the way
-    where the end stays, one with a bend where it was moved.
+    Learning rate of step `step`, counted from 0; `previous` is the rate of the previous step.
+    In the cool-down the rate falls along the line from the previous rate to the final one: a straight line if the end stays
+    the same, and one with a bend if it was moved.
     """
     peak = recipe["learningRate"]
     if step < recipe["warmupSteps"]:
@@ -124,7 +123,7 @@ def write_atomically(path, write):
 
 
 class Run:
-    """Weights, moments and what was measured; all of it in one checkpoint."""
+    """Weights, moments and measurements, all in one checkpoint."""
 
     def __init__(self, options):
         self.options, self.recipe = options, recipe_of(options)
@@ -146,14 +145,14 @@ class Run:
 
     @property
     def steps_before(self):
-        """Steps of the runs that this one goes on from: the text goes on where they stopped."""
+        """Steps of the runs that this one continues; the text continues where they stopped."""
         return sum(run["step"] for run in self.earlier)
 
     def _between(self, start, before):
-        """Weights on the straight line from a run's start to its end: an average takes out what a high rate shook up."""
+        """Weights on the straight line from a run's start to its end. Averaging removes the noise of a high learning rate."""
         share = self.options.before_share
         if share != 1 and before["earlier"]:
-            raise SystemExit(f"{self.options.before} went on from a run itself: its start is not known, pass --before-share 1")
+            raise SystemExit(f"{self.options.before} continued another run, so its start is unknown: pass --before-share 1")
         run = {
             "recipe": before["recipe"],
             "endMoves": before["endMoves"],
@@ -171,8 +170,8 @@ class Run:
         if kept["recipe"] != {**self.recipe, **lengths} or kept["config"] != self.config:
             raise SystemExit(f"{self.path} belongs to another recipe: {kept['recipe']}")
         if kept["earlier"] != self.earlier:
-            raise SystemExit(f"{self.path} went on from other runs: pass the --before and --before-share it was begun with")
-        # Its end may have been moved since the command line was written.
+            raise SystemExit(f"{self.path} continued other runs: pass the --before and --before-share that it was started with")
+        # The end may have been moved since the original command line.
         self.recipe |= lengths
         self.rate, self.end_moves = kept["rate"], kept["endMoves"]
         self.model.load_state_dict(kept["model"])
@@ -180,7 +179,7 @@ class Run:
         self.step, self.seconds, self.held_out = kept["step"], kept["seconds"], kept["heldOut"]
 
     def move_end(self):
-        """Takes another end of the run from end.json."""
+        """Applies a new end of the run from end.json."""
         path = Path(self.options.work) / "end.json"
         if not path.exists():
             return
@@ -189,10 +188,10 @@ class Run:
         length = {"steps": end["steps"], "cooldownSteps": end["cooldown"]}
         before, after = (it["steps"] - it["cooldownSteps"] for it in (self.recipe, length))
         if end["steps"] <= self.step or (after < self.step and after < before):
-            print(f"step {self.step} is past the end or the cool-down asked for: the end stays", flush=True)
+            print(f"step {self.step} is past the requested end or cool-down: the end is not moved", flush=True)
             return
         if before < self.step:
-            # The steps done belong to the cool-down that had begun.
+            # The completed steps belong to the cool-down that had started.
             length["cooldownSteps"] = end["steps"] - before
             self.end_moves.append({"step": self.step, **length})
         self.recipe |= length
@@ -215,7 +214,7 @@ class Run:
         write_atomically(self.path, lambda part: torch.save(content, part))
 
     def _gradients(self, part):
-        """Summed loss of some rows and its gradients, apart from those that other threads compute."""
+        """Summed loss of some rows and its gradients, separate from those of other threads."""
         inputs, targets = part
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.model(inputs)
@@ -226,10 +225,9 @@ class Run:
 
     def take_step(self, inputs, targets):
         """
-        Loss in nats per token and gradient norm of one update.
-
-        Threads take parts of the batch, not of an operation: where other programs use the cores too, none waits for
-        another inside an operation. The sum over the parts is taken in their order, whoever computed them.
+        Applies one update and returns its loss in nats per token and gradient norm.
+        Threads process parts of the batch rather than parts of an operation, so that they do not wait for each other inside an
+        operation if other programs use the cores too. The parts are summed in their order, whichever thread computed them.
         """
         self.rate = learning_rate(self.recipe, self.step, self.rate)
         for group in self.optimizer.param_groups:
@@ -253,7 +251,7 @@ class Run:
         print(f"step {self.step} held-out {nats}", flush=True)
 
     def write(self, folder):
-        """config.json, model.safetensors in bfloat16, and what training.json needs of the run."""
+        """Writes config.json, model.safetensors in bfloat16, and the run's data for training.json."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: weight.to(torch.bfloat16) for name, weight in self.model.state_dict().items()}
@@ -277,7 +275,7 @@ class Run:
 
 def main():
     options = parse()
-    # Threads share the rows of a batch; none splits an operation.
+    # Threads share the rows of a batch; operations are not split.
     torch.set_num_threads(1)
     run = Run(options)
     corpus, recipe = run.corpus, run.recipe
@@ -285,11 +283,11 @@ def main():
     held_out = {}
     for name in corpus.groups:
         documents = corpus.documents(name, "heldout")
-        # Spread over the group, whose documents stand by origin.
+        # Spread over the group, whose documents are sorted by origin.
         stride = max(1, len(documents) // options.held_out_documents)
         held_out[name] = scoring_windows(documents[::stride], LENGTH)
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    print(f"{parameters} parameters, {batches.pass_tokens} tokens a pass, from step {run.step}", flush=True)
+    print(f"{parameters} parameters, {batches.pass_tokens} tokens per pass, from step {run.step}", flush=True)
     if run.step == 0:
         run.measure(held_out)
 
@@ -309,7 +307,7 @@ def main():
             pace = (now - began) / (run.step - first_step)
             print(
                 f"{time.strftime('%H:%M:%S')} step {run.step}/{recipe['steps']} loss {loss:.3f} lr {run.rate:.2e} "
-                f"|g| {norm:.2f} {pace:.2f} s a step, {(recipe['steps'] - run.step) * pace / 60:.0f} min left",
+                f"|g| {norm:.2f} {pace:.2f} s per step, {(recipe['steps'] - run.step) * pace / 60:.0f} min left",
                 flush=True,
             )
         if time.monotonic() - kept > options.checkpoint_seconds:
@@ -317,7 +315,7 @@ def main():
             kept = time.monotonic()
     run.keep()
     if run.step < recipe["steps"]:
-        print(f"stopped at step {run.step}; the same command goes on from there", flush=True)
+        print(f"stopped at step {run.step}; the same command resumes there", flush=True)
         return
     run.write(options.out)
     print(f"wrote {options.out}", flush=True)

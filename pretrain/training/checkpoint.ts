@@ -21,18 +21,18 @@ export interface HeldOutLoss {
   readonly nats: number
 }
 
-/** What an interrupted run goes on from. */
+/** The state from which an interrupted run resumes. */
 export interface Checkpoint {
   readonly state: TrainerState
-  /** Seconds of training so far, over all sittings. */
+  /** Seconds of training so far, over all sessions. */
   readonly seconds: number
-  /** Measured so far, over all sittings. */
+  /** Held-out losses measured so far, over all sessions. */
   readonly heldOutLosses: readonly HeldOutLoss[]
 }
 
 /**
- * Writes weights, moments and step to `folder` under another name, syncs, then renames: a crash leaves the last whole
- * checkpoint in place.
+ * Writes weights, moments and step to a temporary file in `folder`, syncs and renames it. A crash leaves the last
+ * complete checkpoint in place.
  */
 export function saveCheckpoint(folder: string, recipe: Recipe, checkpoint: Checkpoint): void {
   mkdirSync(folder, { recursive: true })
@@ -56,9 +56,9 @@ export function saveCheckpoint(folder: string, recipe: Recipe, checkpoint: Check
 }
 
 /**
- * The checkpoint in `folder`, `undefined` where there is none. The recipe may differ in the steps still to come.
+ * The checkpoint in `folder`, or `undefined` if there is none. The recipe may differ in the remaining steps.
  *
- * @throws {Error} when it belongs to another recipe, whose run it cannot continue
+ * @throws {Error} if it belongs to a recipe that cannot be continued
  */
 export function loadCheckpoint(folder: string, recipe: Recipe): Checkpoint | undefined {
   const path = join(folder, CHECKPOINT_FILE)
@@ -69,7 +69,7 @@ export function loadCheckpoint(folder: string, recipe: Recipe): Checkpoint | und
   if (former === null || !continues(former, recipe, step)) {
     throw new Error(
       `${path} belongs to another recipe (${metadata.recipe ?? 'none recorded'}): ` +
-        'pass the options it was made with, or another --work folder'
+        'pass its original options, or another --work folder'
     )
   }
   const heldOutLosses = JSON.parse(metadata.heldOutLosses ?? '[]') as HeldOutLoss[]

@@ -9,17 +9,17 @@ import { createTrainStep } from '../../src/model/train/train-step.ts'
 import { restoreTensors, stateTensors, type TrainerState } from '../../src/model/train/trainer-state.ts'
 import { checkWeights } from '../../src/model/weights/check-weights.ts'
 
-/** How a whole model is trained. */
+/** Options for training a whole model. */
 export interface FullTrainerOptions {
   readonly config: ModelConfig
-  /** Where training starts; copied. */
+  /** Initial weights; copied. */
   readonly weights: TensorMap
   readonly batchSize: number
   readonly sequenceLength: number
   readonly threads?: number
   readonly executor?: Executor
   readonly optimizer?: AdamWSettings
-  /** Limit of the gradients' global norm; 1 where it is absent, Infinity for none. */
+  /** Limit of the gradients' global norm; 1 if absent, Infinity for none. */
   readonly clipNorm?: number
 }
 
@@ -33,27 +33,27 @@ export interface FullStepResult {
 
 /** Trains every weight of a model. */
 export interface FullTrainer {
-  /** The weights as they are now: live memory that the next step changes. */
+  /** The current weights, in memory that the next step changes. */
   readonly weights: ReadonlyMap<string, Tensor>
-  /** Updates done. */
+  /** Number of completed updates. */
   readonly stepsDone: number
-  /** One update from one batch, or from several whose gradients are added up. */
+  /** Applies one update from one batch, or from several whose gradients are summed. */
   step(batches: TrainingBatch | readonly TrainingBatch[], learningRate: number): Promise<FullStepResult>
-  /** The state without a copy: write it out before the next step. */
+  /** The state, not copied: save it before the next step. */
   state(): TrainerState
   /**
-   * Goes on from a state.
+   * Restores a state.
    *
-   * @throws {Error} when a tensor is missing or has another shape
+   * @throws {Error} if a tensor is missing or has another shape
    */
   restore(state: TrainerState): void
   dispose(): Promise<void>
 }
 
 /**
- * A trainer of all weights, as pretraining wants it.
+ * Creates a trainer of all weights for pretraining.
  *
- * @throws {UnsupportedModelError} when the weights do not fit the config
+ * @throws {UnsupportedModelError} if the weights do not match the config
  */
 export async function createFullTrainer(options: FullTrainerOptions): Promise<FullTrainer> {
   const { config, clipNorm = 1 } = options

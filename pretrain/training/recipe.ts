@@ -2,20 +2,20 @@ import { isDeepStrictEqual } from 'node:util'
 import { type LlamaConfig, learningRateAt } from '../../src/model/index.ts'
 import { END_OF_TEXT_ID } from '../tokenizer/tokenizer-files.ts'
 
-/** All that determines a pretraining run: the same recipe on the same processor gives the same model. */
+/** Everything that determines a pretraining run. The same recipe on the same processor gives the same model. */
 export interface Recipe {
   readonly config: LlamaConfig
   readonly steps: number
-  /** Rows a step. */
+  /** Rows per step. */
   readonly batchSize: number
-  /** Tokens a row. */
+  /** Tokens per row. */
   readonly sequenceLength: number
   readonly seed: number
   /** Highest learning rate; it warms up linearly, then falls along a cosine to `finalShare` of it. */
   readonly learningRate: number
-  /** Steps over which the cosine is spread: `steps`, or more where a cooldown ends the run before it. */
+  /** Length of the cosine in steps: `steps`, or more if a cool-down ends the run earlier. */
   readonly horizonSteps: number
-  /** Last steps, over which the rate leaves the cosine and falls in a straight line to `finalShare`; 0 for none. */
+  /** Final steps over which the rate leaves the cosine and falls linearly to `finalShare`; 0 for none. */
   readonly cooldownSteps: number
   readonly warmupSteps: number
   readonly finalShare: number
@@ -25,7 +25,7 @@ export interface Recipe {
   readonly clipNorm: number
 }
 
-/** What the command line may change of the recipe. */
+/** Settings of the recipe that the command line may change. */
 export interface RecipeChoices {
   readonly vocabularySize: number
   readonly steps: number
@@ -33,13 +33,13 @@ export interface RecipeChoices {
   readonly sequenceLength: number
   readonly seed: number
   readonly learningRate: number
-  /** `steps` where it is absent. */
+  /** `steps` if absent. */
   readonly horizonSteps?: number | undefined
-  /** 0 where it is absent. */
+  /** 0 if absent. */
   readonly cooldownSteps?: number | undefined
 }
 
-/** The shipped model's shape (1.1 million parameters with 1,536 pieces) and how it is trained. */
+/** The shipped model's shape (1.1 million parameters with 1,536 pieces) and its training settings. */
 export function pretrainingRecipe(choices: RecipeChoices): Recipe {
   const { vocabularySize, sequenceLength, steps, ...rest } = choices
   const horizonSteps = choices.horizonSteps ?? steps
@@ -75,7 +75,7 @@ export function pretrainingRecipe(choices: RecipeChoices): Recipe {
   }
 }
 
-/** Learning rate of step `step` (from 0). */
+/** Learning rate of step `step`, counted from 0. */
 export function recipeLearningRate(recipe: Recipe, step: number): number {
   const { steps, horizonSteps, cooldownSteps, finalShare, learningRate } = recipe
   const cosine = learningRateAt({ kind: 'cosine', ...recipe }, step, horizonSteps)
@@ -86,8 +86,9 @@ export function recipeLearningRate(recipe: Recipe, step: number): number {
 }
 
 /**
- * Whether a run by `former` has, after `step` steps, done what a run by `next` would have: all is equal but how many
- * steps are to come, and at what rates. So a run that proves too long can be ended early, and still has one recipe.
+ * Whether the first `step` steps of a run with `former` equal those of a run with `next`: the recipes differ only in
+ * the number of remaining steps and their rates. A run that proves too long can then be ended early and still have one
+ * recipe.
  */
 export function continues(former: Recipe, next: Recipe, step: number): boolean {
   const lengths = { steps: 0, horizonSteps: 0, cooldownSteps: 0 }

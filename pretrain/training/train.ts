@@ -33,32 +33,28 @@ interface PretrainOptions {
 
 const program = new Command('npm run pretrain --')
   .description(
-    'Pretrains the base model from the text packages, all sixteen domains held out: learns the tokenizer, trains, writes ' +
+    'Pretrains the base model from the text packages, excluding all sixteen domains: learns the tokenizer, trains, and writes ' +
       'a Hugging Face folder.'
   )
   .option('--steps <n>', 'updates', positiveInteger, 5500)
-  .option('--batch <n>', 'rows an update', positiveInteger, 16)
-  .option('--sequence <n>', 'tokens a row, and the context of the model', positiveInteger, 256)
-  .option('--vocabulary <n>', 'pieces of the tokenizer, special token included', positiveInteger, 1536)
+  .option('--batch <n>', 'rows per update', positiveInteger, 16)
+  .option('--sequence <n>', 'tokens per row, and the context of the model', positiveInteger, 256)
+  .option('--vocabulary <n>', 'pieces of the tokenizer, including the special token', positiveInteger, 1536)
   .option('--learning-rate <x>', 'highest learning rate', positiveNumber, 3e-3)
   .option(
     '--horizon <n>',
-    'steps that the cosine of the learning rate is spread over (default: --steps)',
+    "length of the learning rate's cosine in steps (default: --steps)",
     positiveInteger
   )
-  .option(
-    '--cooldown <n>',
-    'last steps, over which the rate falls in a straight line instead',
-    positiveInteger
-  )
+  .option('--cooldown <n>', 'final steps over which the rate falls linearly instead', positiveInteger)
   .option('--threads <n>', 'threads of the executor', positiveInteger, 2)
-  .option('--seed <n>', 'of the first weights and of the order of the text', positiveInteger, 1)
-  .option('--work <folder>', 'where checkpoints are kept', '.loam/pretrain')
-  .option('--out <folder>', 'where the model goes', join(packageRoot(), 'models', 'loam-base-1m'))
-  .option('--resume', 'go on from the checkpoint in --work', false)
-  .option('--log-every <n>', 'steps between two lines', positiveInteger, 50)
-  .option('--evaluate-every <n>', 'steps between two looks at the held-out loss', positiveInteger, 500)
-  .option('--checkpoint-every <n>', 'steps between two checkpoints', positiveInteger, 250)
+  .option('--seed <n>', 'seed of the initial weights and of the order of the text', positiveInteger, 1)
+  .option('--work <folder>', 'folder for checkpoints', '.loam/pretrain')
+  .option('--out <folder>', 'folder for the model', join(packageRoot(), 'models', 'loam-base-1m'))
+  .option('--resume', 'resume from the checkpoint in --work', false)
+  .option('--log-every <n>', 'steps between log lines', positiveInteger, 50)
+  .option('--evaluate-every <n>', 'steps between measurements of the held-out loss', positiveInteger, 500)
+  .option('--checkpoint-every <n>', 'steps between checkpoints', positiveInteger, 250)
   .addHelpText(
     'after',
     '\nExamples:\n' +
@@ -66,7 +62,7 @@ const program = new Command('npm run pretrain --')
       '  npm run pretrain                                                  # 5,500 steps\n' +
       '  npm run pretrain -- --resume                                      # after an interruption\n' +
       '  npm run pretrain -- --resume --steps 4000 --horizon 5500 --cooldown 1200   # end a run early\n' +
-      '  npm run pretrain -- --steps 500 --out /tmp/small   # a few minutes, to try it'
+      '  npm run pretrain -- --steps 500 --out /tmp/small   # a few minutes, as a trial'
   )
 
 await pretrain(program.parse().opts<PretrainOptions>())
@@ -108,7 +104,7 @@ async function pretrain(options: PretrainOptions): Promise<void> {
   })
   if (!outcome.finished) {
     console.log(
-      `stopped at step ${outcome.step} of ${options.steps}; go on with --resume (checkpoint in ${work})`
+      `stopped at step ${outcome.step} of ${options.steps}; continue with --resume (checkpoint in ${work})`
     )
     process.exitCode = 130
     return
@@ -178,7 +174,7 @@ function progressLine(progress: TrainingProgress, steps: number): string {
   )
 }
 
-/** Aborted by the first Ctrl-C or termination request; a second one ends the process as usual. */
+/** Aborts on the first Ctrl-C or termination signal; a second one ends the process. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ADDED_SOURCE_NAMES } from '../corpus/added-texts/index.ts'
 
-/** Kept beside the weights, so that the model card can be made again. */
+/** Stored next to the weights, so that the model card can be regenerated. */
 const RECORD_FILE = 'training.json'
 
 const recipeSchema = z.object({
@@ -12,7 +12,7 @@ const recipeSchema = z.object({
   sequenceLength: z.number(),
   seed: z.number(),
   learningRate: z.number(),
-  /** Steps that a cosine is spread over; where it is absent, the rate stays until the cool-down. */
+  /** Length of the cosine in steps; if absent, the rate is constant until the cool-down. */
   horizonSteps: z.number().optional(),
   cooldownSteps: z.number(),
   warmupSteps: z.number(),
@@ -43,7 +43,7 @@ const recordSchema = z.object({
     heldOutDocuments: z.number(),
     heldOutBytes: z.number()
   }),
-  /** What was trained on beside the base text, in tokens once through; none where it is absent. */
+  /** Texts trained on in addition to the base text, with their tokens in one pass; none if absent. */
   addedTexts: z
     .array(
       z.object({
@@ -56,11 +56,14 @@ const recordSchema = z.object({
       })
     )
     .optional(),
-  /** Times that a pass over all text reads the base text; 1 where it is absent. */
+  /** Number of times that a pass over all text reads the base text; 1 if absent. */
   baseRepeats: z.number().optional(),
-  /** The smaller model that it began as, and how many times as wide it is; random weights where it is absent. */
+  /** The smaller model that it was grown from, and the widening factor; if absent, it started from random weights. */
   grownFrom: z.object({ model: z.string(), copies: z.number() }).optional(),
-  /** Runs that this one went on from, first to last; the next began `share` of the way from a run's start to its end. */
+  /**
+   * Earlier runs that this one continued, in order; each next run started at the fraction `share` between a run's start
+   * and end.
+   */
   earlier: z
     .array(
       z.object({
@@ -73,25 +76,25 @@ const recordSchema = z.object({
       })
     )
     .optional(),
-  /** Where in the cool-down its end was moved, and to which. */
+  /** Steps of the cool-down at which its end was moved, and the new ends. */
   endMoves: endMovesSchema.optional(),
-  /** What trained it; Loam's own engine where it is absent. */
+  /** The engine that trained it; Loam's own if absent. */
   engine: z.string().optional(),
   seconds: z.number(),
   threads: z.number(),
   processor: z.string(),
-  /** Held-out loss during training, nats per token; of added texts on a part of what is held out. */
+  /** Held-out loss during training, nats per token; for added texts, on a part of the held-out text. */
   heldOutLosses: heldOutLossesSchema
 })
 
-/** How a shipped model came to be: its recipe, its corpus' sizes, its time. */
+/** How a shipped model was trained: recipe, corpus sizes and time. */
 export type TrainingRecord = z.infer<typeof recordSchema>
 
 export function writeTrainingRecord(folder: string, record: TrainingRecord): void {
   writeFileSync(join(folder, RECORD_FILE), `${JSON.stringify(recordSchema.parse(record), null, 2)}\n`)
 }
 
-/** @throws {Error} when the folder holds no well-formed record */
+/** @throws {Error} if the folder has no valid record */
 export function readTrainingRecord(folder: string): TrainingRecord {
   return recordSchema.parse(JSON.parse(readFileSync(join(folder, RECORD_FILE), 'utf8')))
 }

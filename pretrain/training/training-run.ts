@@ -7,54 +7,54 @@ import { type Checkpoint, type HeldOutLoss, saveCheckpoint } from './checkpoint.
 import { createFullTrainer } from './full-trainer.ts'
 import { type Recipe, recipeLearningRate } from './recipe.ts'
 
-/** What a training run needs. */
+/** Options of a training run. */
 export interface TrainingRunOptions {
   readonly recipe: Recipe
   readonly tokenizer: TextTokenizer
   /** Token sequences without their beginning-of-sequence id. */
   readonly train: TokenSequences
-  /** Token sequences with it. */
+  /** Token sequences with their beginning-of-sequence id. */
   readonly heldOut: TokenSequences
   readonly threads: number
   /** Folder of the checkpoints. */
   readonly work: string
   readonly checkpoint?: Checkpoint | undefined
-  /** Steps between two looks at the held-out loss. */
+  /** Steps between measurements of the held-out loss. */
   readonly evaluateEvery: number
   readonly checkpointEvery: number
   readonly onProgress: (progress: TrainingProgress) => void
-  /** Stops the run after the step under way; a checkpoint is kept. */
+  /** Stops the run after the current step and saves a checkpoint. */
   readonly signal: AbortSignal
 }
 
-/** Where a run stands after a step. */
+/** Progress of a run after a step. */
 export interface TrainingProgress {
-  /** Steps done. */
+  /** Number of completed steps. */
   readonly step: number
   /** Training loss of this step, nats per token. */
   readonly loss: number
   readonly learningRate: number
   readonly gradientNorm: number
-  /** Since this sitting began. */
+  /** Tokens per second since this session started. */
   readonly tokensPerSecond: number
   readonly secondsLeft: number
-  /** Nats per token, after steps at which it was measured. */
+  /** Nats per token; present after steps at which it was measured. */
   readonly heldOutLoss?: number
 }
 
-/** A run that ended or was stopped. */
+/** Result of a run that ended or was stopped. */
 export interface TrainingOutcome {
   readonly finished: boolean
   readonly step: number
   readonly seconds: number
   readonly weights: TensorMap
-  /** Measured on the way, over all sittings, and after the last step. */
+  /** Held-out losses measured during the run, over all sessions, and after the last step. */
   readonly heldOutLosses: readonly HeldOutLoss[]
-  /** Tokens of the training corpus, document starts included. */
+  /** Tokens of the training corpus, including document starts. */
   readonly corpusTokens: number
 }
 
-/** Trains from the recipe's initial weights, or on from a checkpoint, to the recipe's last step. */
+/** Trains from the recipe's initial weights, or from a checkpoint, to the recipe's last step. */
 export async function runTraining(options: TrainingRunOptions): Promise<TrainingOutcome> {
   const { recipe, threads, work, checkpoint, heldOut, signal } = options
   const { config, steps, batchSize, sequenceLength, seed } = recipe

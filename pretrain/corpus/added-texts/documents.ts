@@ -4,16 +4,18 @@ import { cutText, type TextDocument } from '../../../src/data/index.ts'
 import { maskAddresses, normaliseWhitespace, unwrapParagraphs } from '../packages/index.ts'
 import { ADDED_SOURCES, type AddedSourceName } from './sources.ts'
 
-/** As long as a piece of a speech in the base text. */
+/** Maximum document length, equal to that of speeches in the base text. */
 const DOCUMENT_CHARACTERS = 6000
-/** Shorter sections, such as lines of tables of contents and headings of dictionaries, belong to what follows. */
+/**
+ * Shorter sections, such as lines of tables of contents and headings of dictionaries, are merged into the next section.
+ */
 const SHORTEST_SECTION = 200
 
 /**
  * The documents of one added source, in its own order: sections of a book (chapters, if it marks them), none longer
  * than 6,000 characters.
  *
- * @param folder where the texts were fetched to @throws {Error} where the source was not fetched
+ * @param folder with the fetched texts @throws {Error} if the source was not fetched
  */
 export function loadAddedDocuments(folder: string, name: AddedSourceName): TextDocument[] {
   let files: string[]

@@ -3,7 +3,7 @@ import { fetchAddedTexts } from './fetch.ts'
 
 const program = new Command('npm run pretrain -- texts')
   .description(
-    'Fetches the public-domain texts that the larger model is pretrained on beside the base text, from Debian 12 packages; ' +
+    'Fetches the public-domain texts that the larger model is pretrained on in addition to the base text, from Debian 12 packages; ' +
       'nothing is installed.'
   )
   .option('--out <folder>', 'folder for the texts', '.loam/added-texts')

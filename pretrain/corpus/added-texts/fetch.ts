@@ -24,7 +24,7 @@ type Texts = Record<string, string>
  * Downloads the packages of the added texts with apt-get, unpacks them without installing anything, and writes the
  * texts to `folder/<source>/`. A source whose folder exists is skipped.
  *
- * @throws {Error} where apt-get or dpkg-deb is missing or fails, or a package has another layout
+ * @throws {Error} if apt-get or dpkg-deb is missing or fails, or a package has an unexpected layout
  */
 export async function fetchAddedTexts(folder: string, onProgress: (line: string) => void): Promise<void> {
   await mkdir(folder, { recursive: true })

@@ -13,7 +13,7 @@ const HEADER_BYTES = 14
  *
  * @param index content of `Rdata.rdx`, gzip: names, and each one's offset and length in the database
  * @param database content of `Rdata.rdb`: big-endian lengths and zlib streams
- * @throws {Error} when a data set is not a character vector
+ * @throws {Error} if a data set is not a character vector
  */
 export function readRLazyData(index: Uint8Array, database: Uint8Array): Map<string, string[]> {
   const places = readPlaces(gunzipSync(index))
@@ -76,14 +76,14 @@ class Reader {
     return value
   }
 
-  /** Type code of the item that begins here; its flags are dropped. */
+  /** Type code of the next item, without its flags. */
   type(): number {
     return this.integer() & 0xff
   }
 
-  /** A character string; one that is not available is empty. */
+  /** A character string; NA is read as empty. */
   string(): string {
-    if (this.type() !== CHARACTER_STRING) throw new Error('the R data contains no character string here')
+    if (this.type() !== CHARACTER_STRING) throw new Error('expected a character string in the R data')
     const length = this.integer()
     if (length === NOT_AVAILABLE) return ''
     const text = this.#bytes.toString('utf8', this.#offset, this.#offset + length)

@@ -24,7 +24,7 @@ const AGE_DOMAINS = {
   wilson: [1913, 1920]
 } as const satisfies Partial<Record<DomainName, readonly [number, number]>>
 
-/** Groups of mail that form a domain as a whole. */
+/** Groups of mail that each form a domain. */
 const GROUP_DOMAINS = {
   newsletters: 'hard-ham-1',
   spam: 'spam-1'
@@ -34,9 +34,9 @@ const GROUP_DOMAINS = {
 export const LIST_GROUPS = ['easy-ham-1', 'easy-ham-2'] as const
 
 /**
- * Reads, cleans and cuts a domain's text from its packages: 0.1 to 2 seconds.
+ * Reads, cleans and cuts a domain's text from its packages. Takes 0.1 to 2 seconds.
  *
- * @throws {Error} when a package is not installed
+ * @throws {Error} if a package is not installed
  */
 export async function readDomainFromPackages(name: DomainName): Promise<TextDocument[]> {
   if (name === 'moby-dick') return loadMobyDick()
@@ -47,12 +47,12 @@ export async function readDomainFromPackages(name: DomainName): Promise<TextDocu
   return loadStateOfTheUnion((year) => first <= year && year <= last)
 }
 
-/** True for a year whose addresses belong to a domain. */
+/** Whether a year is one whose addresses belong to a domain. */
 export function isDomainYear(year: number): boolean {
   return Object.values(AGE_DOMAINS).some(([first, last]) => first <= year && year <= last)
 }
 
-/** True for a mailing list whose mails belong to a domain. */
+/** Whether the mails of a mailing list belong to a domain. */
 export function isDomainList(listId: string): boolean {
   return Object.values(LIST_DOMAINS).some((pattern) => pattern.test(listId))
 }

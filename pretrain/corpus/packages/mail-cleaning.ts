@@ -71,7 +71,7 @@ export async function cleanMail(source: string): Promise<string | undefined> {
   return cleanMailText(mail.subject ?? '', body)
 }
 
-/** The same for a subject and a body that are already text. */
+/** Cleans a subject and a body that are already text. */
 export function cleanMailText(subject: string, body: string): string | undefined {
   const lines = normaliseWhitespace(dropFooters(body)).split('\n').filter(isProse)
   const text = normaliseWhitespace(`${subject.replace(/\s+/g, ' ')}\n\n${lines.join('\n')}`)
@@ -119,7 +119,7 @@ function dropListFooter(masked: string): string {
   )
 }
 
-/** False for lines that quote another mail, are rules, or contain encoded data. */
+/** False for quoted lines, rules and encoded data. */
 function isProse(line: string): boolean {
   if (/^\s*(?:>|\|>|[A-Za-z]{1,4}>)/.test(line)) return false
   if (/^\s*On .{5,100} wrote:\s*$/.test(line) || /^\S.{0,80} (?:wrote|said|writes):\s*$/.test(line))

@@ -4,11 +4,11 @@ import { cleanMail } from './mail-cleaning.ts'
 import { loadPackageData } from './package-data.ts'
 import { contentDigest } from './text-cleaning.ts'
 
-/** The corpus's five groups: wanted mail that is easy or hard to tell from spam, and spam. */
+/** The corpus's five groups: legitimate mail that is easy or hard to distinguish from spam, and spam. */
 export const MAIL_GROUPS = ['easy-ham-1', 'easy-ham-2', 'hard-ham-1', 'spam-1', 'spam-2'] as const
 export type MailGroup = (typeof MAIL_GROUPS)[number]
 
-/** Characters of a mail's header that are searched for its mailing list. */
+/** Number of header characters searched for the mailing list. */
 const HEADER_CHARACTERS = 16_000
 
 /** Sexual advertising, a tenth of the spam, should not be shown by a model or a demonstration. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /**
- * Characters that carry no text: control and format characters, half surrogates, U+FFFD; not those that separate words.
+ * Characters without text: control and format characters, lone surrogates and U+FFFD, except word separators.
  */
 const INVISIBLE = /(?![\n\t\v\f\r])[\p{Cc}\p{Cf}\p{Cs}\ufffd]/gu
 
@@ -24,7 +24,7 @@ export function unwrapParagraphs(text: string): string {
   return normaliseWhitespace(text).replace(/([^\n])\n(?!\n)/g, '$1 ')
 }
 
-/** A digest that is equal for copies of a text with different layout: SHA-256 over its lowercase letters and digits. */
+/** A digest that ignores the layout of a text: SHA-256 over its lowercase letters and digits. */
 export function contentDigest(text: string): string {
   const letters = text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ')
   return createHash('sha256').update(letters.trim()).digest('hex')

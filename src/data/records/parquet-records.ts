@@ -1,25 +1,26 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { DataError } from './example.ts'
-import type { ParquetJob, ParquetNews } from './parquet-worker.ts'
+import type { ParquetJob, ParquetMessage } from './parquet-worker.ts'
 import type { SourcedRecord } from './record-files.ts'
 
-/** Time for one row group, in addition to the time for its bytes. */
+/** Time for one row group, in addition to the time for its bytes, milliseconds. */
 const GROUP_MS = 60_000
 const BYTES_PER_MS = 1024
 /** Memory for the values of one group. */
 const HEAP_MIB_MAX = 4096
 
 /**
- * The rows of a Parquet file as records, one row group in memory at a time. Values become what
- * JSON has: times, and 64-bit integers beyond 2^53, become texts. Null members of nested records are left out, since
- * Parquet has no absent members.
+ * The rows of a Parquet file as records, with one row group in memory at a time. Values are converted to JSON values:
+ * times, and 64-bit integers beyond 2^53, become strings. Null members of nested records are omitted, since Parquet has
+ * no absent members.
  *
- * It is decoded in a worker, which is stopped if it takes too long or too much memory: a damaged file may claim any
- * number of values.
+ * Decoding runs in a worker, which is stopped if it takes too long or too much memory, since a damaged file may claim
+ * any number of values.
  *
  * @param groupMs time for one row group in addition to the time for its bytes
- * @throws {DataError} naming the file, when it is damaged, truncated, encrypted, compressed with an unsupported codec, or has
+ * @throws {DataError} naming the file, if it is damaged, truncated, encrypted, compressed with an unsupported codec, or
+ * has
  *   row groups that are too large
  */
 export async function* readParquetRecords(path: string, groupMs = GROUP_MS): AsyncGenerator<SourcedRecord> {
@@ -42,11 +43,11 @@ export async function* readParquetRecords(path: string, groupMs = GROUP_MS): Asy
   }
 }
 
-async function nextNews(worker: Worker, path: string, limitMs: number): Promise<ParquetNews> {
+async function nextNews(worker: Worker, path: string, limitMs: number): Promise<ParquetMessage> {
   const deadline = AbortSignal.timeout(limitMs)
   worker.postMessage('next')
   try {
-    const [news] = (await once(worker, 'message', { signal: deadline })) as [ParquetNews]
+    const [news] = (await once(worker, 'message', { signal: deadline })) as [ParquetMessage]
     return news
   } catch (error) {
     if (deadline.aborted)
@@ -55,7 +56,7 @@ async function nextNews(worker: Worker, path: string, limitMs: number): Promise<
       )
     if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY')
       throw new DataError(
-        `${path} is damaged, or its row groups are too large: one does not fit into ${HEAP_MIB_MAX} MiB`
+        `${path} is damaged, or its row groups are too large: one does not fit in ${HEAP_MIB_MAX} MiB`
       )
     throw error
   }

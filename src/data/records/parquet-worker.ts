@@ -26,18 +26,18 @@ export interface ParquetJob {
   readonly path: string
 }
 
-/** What the worker sends: the next row group's size, some of its rows, the end, or what is wrong with the file. */
-export type ParquetNews =
+/** A message from the worker: the next row group's size, some of its rows, the end, or the fault of the file. */
+export type ParquetMessage =
   | { readonly kind: 'group'; readonly bytes: number }
   | { readonly kind: 'rows'; readonly rows: readonly SourcedRecord[] }
   | { readonly kind: 'end' }
   | { readonly kind: 'fault'; readonly message: string }
 
-/** Rows in one message. */
-const TOLD_ROWS = 1000
+/** Number of rows per message. */
+const MESSAGE_ROWS = 1000
 
 /** Decodes a file step by step. @throws {DataError} naming the file */
-async function* newsOf(path: string): AsyncGenerator<ParquetNews> {
+async function* messagesOf(path: string): AsyncGenerator<ParquetMessage> {
   const handle = await open(path)
   try {
     const file = await asyncBufferOf(handle)
@@ -57,11 +57,11 @@ async function* newsOf(path: string): AsyncGenerator<ParquetNews> {
       )
       if (rows.length !== end - start)
         throw new DataError(`${path} is damaged: ${rows.length} of ${end - start} rows could be read`)
-      for (let from = 0; from < rows.length; from += TOLD_ROWS)
+      for (let from = 0; from < rows.length; from += MESSAGE_ROWS)
         yield {
           kind: 'rows',
           rows: rows
-            .slice(from, from + TOLD_ROWS)
+            .slice(from, from + MESSAGE_ROWS)
             .map((row, index) => recordOf(row, `${path}:row ${start + from + index + 1}`))
         }
       start = end
@@ -87,7 +87,7 @@ async function asyncBufferOf(handle: Awaited<ReturnType<typeof open>>): Promise<
   return {
     byteLength: size,
     async slice(start, end = size) {
-      if (start < 0 || end > size || end < start) throw new Error('a part lies outside the file')
+      if (start < 0 || end > size || end < start) throw new Error('a part is outside the file')
       const bytes = new Uint8Array(end - start)
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, start)
       if (bytesRead !== bytes.length) throw new Error('it is truncated')
@@ -96,7 +96,7 @@ async function asyncBufferOf(handle: Awaited<ReturnType<typeof open>>): Promise<
   }
 }
 
-/** Runs a part of the decoding. @throws {DataError} naming it */
+/** Runs a step of the decoding. @throws {DataError} naming the file */
 async function understood<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
@@ -108,9 +108,7 @@ async function understood<T>(path: string, read: () => Promise<T>): Promise<T> {
       throw new DataError(
         `${path}: its pages are compressed with ${codec}, which is not supported: write it with snappy, zstd, gzip or brotli`
       )
-    throw new DataError(
-      `${path} is not a Parquet file that can be read (${reason}): download or write it again`
-    )
+    throw new DataError(`${path} cannot be read as a Parquet file (${reason}): download or write it again`)
   }
 }
 
@@ -162,7 +160,7 @@ function recordOf(row: Readonly<Record<string, unknown>>, source: string): Sourc
   return fault === undefined ? { record, source } : { record: undefined, source, fault }
 }
 
-/** A value as JSON has it. Only the first of other bytes are kept: nothing uses them. */
+/** Converts a value to JSON. Of binary values only the first bytes are kept, since nothing uses them. */
 function plain(value: unknown, onNotText: () => void): unknown {
   if (value === undefined || value === null) return null
   if (value instanceof NotText) return onNotText()
@@ -184,7 +182,7 @@ function plain(value: unknown, onNotText: () => void): unknown {
 const port = parentPort
 if (port !== null) {
   const { path } = workerData as ParquetJob
-  const news = newsOf(path)
+  const news = messagesOf(path)
   port.on('message', () => {
     news
       .next()

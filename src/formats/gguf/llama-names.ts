@@ -1,7 +1,7 @@
 import { FormatError } from '../format-error.ts'
 import type { Tensor } from '../tensor.ts'
 
-/** What the names and the rows of a GGUF file depend on. */
+/** The architecture that determines names and row order in a GGUF file. */
 export interface GgufArchitecture {
   /** ggml's name: `llama` for Llama and Mistral. */
   readonly name: string
@@ -11,13 +11,15 @@ export interface GgufArchitecture {
   readonly layout?: GgufLayout
 }
 
-/** What an architecture of ggml has of its own. */
+/** Names and numbers specific to a ggml architecture. */
 export interface GgufLayout {
-  /** GGUF's names of a layer's modules by their Hugging Face names; several where the rows are divided evenly among them. */
+  /**
+   * GGUF's names of a layer's modules by their Hugging Face names; several if the rows are divided evenly among them.
+   */
   readonly modules?: Readonly<Record<string, string | readonly string[]>>
-  /** Names of what stands outside the layers. */
+  /** Names of modules outside the layers. */
   readonly others?: Readonly<Record<string, string>>
-  /** What is added to the weights of norms; 0 if absent. */
+  /** Offset added to the weights of norms; 0 if absent. */
   readonly normOffset?: number
 }
 
@@ -44,10 +46,10 @@ const LAYER = /^model\.(?:language_model\.)?layers\.(\d+)\.(.+)$/
 const OTHER = /^model\.(?:language_model\.)?([^.]+)$/
 
 /**
- * GGUF's names of a module: `blk.0.attn_q` for `model.layers.0.self_attn.q_proj`. Of several, each has its part of the
- * rows.
+ * GGUF's names of a module: `blk.0.attn_q` for `model.layers.0.self_attn.q_proj`. If there are several, each has its
+ * part of the rows.
  *
- * @throws {FormatError} when the module has no name there
+ * @throws {FormatError} if GGUF has no name for the module
  */
 export function ggufModules(module: string, { layout = {} }: GgufArchitecture): readonly string[] {
   const match = LAYER.exec(module)
@@ -62,11 +64,11 @@ export function ggufModules(module: string, { layout = {} }: GgufArchitecture): 
 }
 
 /**
- * A parameter as GGUF has it: its names without the ending, and its rows in GGUF's order.
+ * Converts a parameter to GGUF: its names without the suffix, and its rows in GGUF's order.
  *
- * @param module without the ending `.weight` or `.bias`
+ * @param module without the suffix `.weight` or `.bias`
  * @param tensor a weight, a bias, or the factor B of LoRA [out, …]
- * @throws {FormatError} when the module has no name there, or its rows do not divide as they have to
+ * @throws {FormatError} if GGUF has no name for the module, or its rows cannot be divided
  */
 export function ggufParts(
   module: string,

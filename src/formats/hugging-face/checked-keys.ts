@@ -18,7 +18,7 @@ export interface KeyTable {
 export interface HarmlessKeys {
   readonly reason: string
   readonly keys: readonly string[]
-  /** More of them, by their form; a refused key is refused whatever its form. */
+  /** Patterns of further keys; they do not apply to refused keys. */
   readonly patterns?: readonly RegExp[]
 }
 

@@ -1,8 +1,8 @@
 import type { KeyTable } from './checked-keys.ts'
 
 /**
- * Forms of keys that programs around transformers leave in configuration files. transformers' classes store such keys and
- * compute nothing with them.
+ * Patterns of keys that tools around transformers leave in configuration files. transformers' classes store such keys
+ * and compute nothing with them.
  */
 export const NOTE_KEYS: KeyTable['harmless'] = [
   {
@@ -11,7 +11,7 @@ export const NOTE_KEYS: KeyTable['harmless'] = [
     patterns: [/^_/, /^(?:\w+_)?(?:comments?|notes?|metadata|info)$/]
   },
   {
-    reason: 'says where the files come from and who may use them',
+    reason: 'states the origin and licence of the files',
     keys: ['author', 'authors', 'citation', 'doi', 'homepage', 'language', 'languages', 'datasets', 'source'],
     patterns: [
       /(?:^|_)(?:version|revision|commit|hash|sha|checksum|repo|repo_id|url|license|date|description|title|tags?)$/,
@@ -44,7 +44,7 @@ export const NOTE_KEYS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason: 'about the training of the base, which stays as it is',
+    reason: 'about the training of the base, which is frozen',
     keys: [
       'seed',
       'loss',
@@ -63,12 +63,12 @@ export const NOTE_KEYS: KeyTable['harmless'] = [
     ]
   },
   {
-    reason: 'names tokens, which the tokenizer says, or tokens for pictures and sounds',
+    reason: 'names tokens, which are read from the tokenizer, or tokens for images and sound',
     keys: ['bos_token', 'eos_token', 'pad_token', 'unk_token', 'additional_special_tokens', 'tokenizer_type'],
     patterns: [/_token(?:_id|_index|_ids)?$/, /^tokenizer_(?:name|file|path|model|class|vocab_size)$/]
   },
   {
-    reason: 'lengths that the makers trained with or recommend, and the vocabulary before it was rounded up',
+    reason: 'lengths used or recommended by the authors, and the vocabulary size before rounding up',
     keys: [
       ...['max_seq_length', 'max_length', 'max_context_length', 'context_length', 'ctx_len', 'block_size'],
       ...[

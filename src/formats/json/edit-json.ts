@@ -2,20 +2,20 @@ import { parseJson } from './parse-json.ts'
 
 /** A string or a number of a JSON text. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
-/** Marks a number that is kept as it was written; a control character, which JSON has no use for. */
+/** Marks a number that keeps its original notation; a control character that JSON does not use. */
 const MARK = '\u0001'
 const ESCAPED_MARK = '\\u0001'
 const MARKED = /"\\u0001([^"]*)"/g
 
 /**
- * A JSON text with other contents, in which numbers stay as they were written: `1.0` does not become `1`, which some
- * readers take for another type.
+ * Edits a JSON text and keeps the notation of numbers: `1.0` does not become `1`, which some readers treat as a
+ * different type.
  *
- * @param edit changes what the text describes; numbers that JavaScript writes otherwise are strings in it, not to be read
+ * @param edit modifies the parsed value; numbers that JavaScript would write differently are opaque strings in it
  * @returns the text, indented by two spaces
  */
 export function editJson(text: string, path: string, edit: (json: unknown) => unknown): string {
-  // A text that has the mark itself is left to JavaScript's way with numbers.
+  // If the text contains the mark itself, numbers get JavaScript's notation.
   const marked = text.includes(ESCAPED_MARK)
     ? text
     : text.replace(TOKEN, (token) =>

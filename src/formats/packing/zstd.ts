@@ -21,11 +21,11 @@ const BLOCK_BYTES_MAX = 128 * 1024
 /** Longest content of one frame: the library decompresses a frame as a whole. */
 const CONTENT_BYTES_MAX = 512 * 1024 * 1024
 
-/** What a frame's header says (RFC 8878, 3.1.1.1). */
+/** The header of a frame (RFC 8878, 3.1.1.1). */
 export interface ZstdFrameHeader {
   /** Length of the header, bytes. */
   readonly length: number
-  /** Length of the decompressed content, bytes; undefined if the header does not say. */
+  /** Length of the decompressed content, bytes; undefined if the header does not state it. */
   readonly contentLength: number | undefined
   readonly hasChecksum: boolean
   readonly dictionaryId: number
@@ -61,7 +61,7 @@ function contentLength(view: DataView, at: number, bytes: number): number | unde
 /**
  * Decompresses zstd frame by frame. A frame's checksum is verified, if it has one.
  *
- * @param library what `loadZstd` has loaded
+ * @param library the result of `loadZstd`
  * @param name the file's, for the error
  * @throws {FormatError} naming the file, when it is truncated or damaged, or one frame is longer than 512 MiB
  */

@@ -8,7 +8,7 @@ from loam_trainer import Job, serve
 
 
 def padded(documents: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    """Pads on the right, where causal attention does not look."""
+    """Pads on the right, which causal attention ignores."""
     ids = pad_sequence([torch.tensor(one["input_ids"]) for one in documents], batch_first=True)
     labels = [torch.tensor(one["labels"]) for one in documents]
     return {"input_ids": ids, "labels": pad_sequence(labels, batch_first=True, padding_value=-100)}

@@ -1,4 +1,4 @@
-"""Tiny random models and batches, and a trainer process to talk to."""
+"""Tiny random models and batches, and a trainer process to communicate with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 torch.set_num_threads(1)
 
 VOCABULARY = 48
-#: For processes on a busy machine, of which some load Ray or TRL.
+#: Timeout for processes on a busy machine, some of which load Ray or TRL.
 PATIENCE = 300.0
 
 LLAMA_MODULES = [f"model.layers.{layer}.self_attn.{name}_proj" for layer in range(2) for name in "qv"] + [
@@ -92,7 +92,7 @@ RequestMaker = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def train_request(tmp_path: Path, llama: Path) -> RequestMaker:
-    """Makes a `train` request over the tiny Llama; keywords replace its fields, or those of `training`."""
+    """Creates a `train` request for the tiny Llama; keywords replace its fields, or those of `training`."""
     made = iter(range(1, 1000))
 
     def make(**changes: Any) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def train_request(tmp_path: Path, llama: Path) -> RequestMaker:
 
 
 class TrainerProcess:
-    """A trainer that this test has started, as a daemon would."""
+    """A trainer started by this test, as a daemon would start it."""
 
     def __init__(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
@@ -157,7 +157,7 @@ class TrainerProcess:
     def _read_answers(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            # Whatever is not an answer fails the test: standard output is the contract's alone.
+            # Anything that is not an answer fails the test: standard output is reserved for the contract.
             self._answers.put(json.loads(line))
         self._answers.put(None)
 
@@ -173,7 +173,7 @@ class TrainerProcess:
         self.process.stdin.flush()
 
     def answer(self, *types: str) -> dict[str, Any]:
-        """The next answer that is no progress, or the next of one of these types."""
+        """The next answer other than progress, or the next of one of these types."""
         while True:
             answer = self._answers.get(timeout=PATIENCE)
             assert answer is not None, "the trainer ended: " + "".join(self.errors[-30:])
@@ -189,7 +189,7 @@ class TrainerProcess:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., TrainerProcess]]:
-    """Starts trainers; what is left of them at the end is killed."""
+    """Starts trainers; those still running at the end are killed."""
     started: list[TrainerProcess] = []
 
     def run(*flags: str, command: list[str] | None = None, **environment: str) -> TrainerProcess:

@@ -1,7 +1,8 @@
 /**
  * Trains a LoRA with Loam's own engine on a batches file, for test_loam_engine.py.
  *
- * Usage: node loam_engine.mjs DIST REQUEST.json OUT; writes OUT/start.safetensors and OUT/trained.safetensors, prints the
+ * Usage: node loam_engine.mjs DIST REQUEST.json OUT; writes OUT/start.safetensors and OUT/trained.safetensors, prints
+ * the
  * losses as JSON.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -13,7 +14,7 @@ const load = (path) => import(pathToFileURL(join(dist, 'src', path)).href)
 const { createLoraTrainer, learningRateAt, loadBaseModel } = await load('model/index.js')
 const { encodeSafetensors } = await load('formats/index.js')
 
-/** Tensors of 32 bits: Loam's reader of values takes floating-point numbers only. */
+/** Reads 32-bit tensors, since Loam's reader accepts only floating-point numbers. */
 function read32(path) {
   const bytes = readFileSync(path)
   const length = Number(bytes.readBigUInt64LE(0))

@@ -51,7 +51,7 @@ def evaluation(base: Path, batches: Path, **changes: Any) -> dict[str, Any]:
 
 
 def random_weights(base: Any, modules: list[str], seed: int) -> dict[str, torch.Tensor]:
-    """Other weights for some modules, [out, in]."""
+    """Random weights for some modules, [out, in]."""
     from transformers.pytorch_utils import Conv1D
 
     generator = torch.Generator().manual_seed(seed)

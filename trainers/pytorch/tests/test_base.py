@@ -1,4 +1,4 @@
-"""The base stays loaded; of the merged modules only what changed is read."""
+"""The base stays loaded, and only changed merged modules are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support import engine_of, evaluate_with, evaluation, random_weights, train_
 
 
 def merged_file(base: Path, modules: list[str], seed: int, path: Path) -> tuple[Path, Any]:
-    """A file of merged modules, and the model that it makes."""
+    """A file of merged modules, and the resulting model."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
     weights = random_weights(model, modules, seed)
     save_file(weights, path)
@@ -46,7 +46,7 @@ def test_only_changed_modules_are_read(llama: Path, tmp_path: Path) -> None:
     batches = make_batches(tmp_path / "b.safetensors", 1)
     first, model = merged_file(llama, LLAMA_MODULES, 1, tmp_path / "first.safetensors")
     engine = engine_of()
-    # A new process reads all, whatever is called changed.
+    # A new process reads all modules, whichever are marked as changed.
     evaluate_with(engine, evaluation(llama, batches, merged=str(first), changed=LLAMA_MODULES[:1]))
     assert same_weights(engine._base.model, model)
     second, other = merged_file(llama, LLAMA_MODULES, 2, tmp_path / "second.safetensors")

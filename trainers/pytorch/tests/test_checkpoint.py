@@ -12,7 +12,7 @@ from support import engine_of, train_with
 
 
 def interrupted(message: dict[str, object], steps: int) -> None:
-    """Makes some steps in a process that then is gone."""
+    """Makes some steps in a process that then ends."""
     request = parse_request(message)
     assert isinstance(request, TrainRequest)
     engine = engine_of(checkpoint_seconds=0.0)

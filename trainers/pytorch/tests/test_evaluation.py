@@ -1,4 +1,4 @@
-"""Held-out losses, alone and in the middle of a training."""
+"""Held-out losses, alone and during a training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_losses_of_weights_and_adapters(llama: Path, train_request: RequestMaker
     )
     expected = float((losses * read["target_weights"].flatten()).sum() / read["target_weights"].sum())
     assert evaluate_with(engine, evaluation(llama, batches)) == pytest.approx(expected, abs=1e-5)
-    # On what it was trained on, the adapter is better than the base.
+    # On its training data, the adapter is better than the base.
     own = Path(message["batches"])
     adapted = evaluate_with(engine, evaluation(llama, own, adapter=message["output"]))
     assert adapted < evaluate_with(engine, evaluation(llama, own)) - 0.01
@@ -64,7 +64,7 @@ def test_an_evaluation_in_a_training_leaves_it_as_it_was(
             found.append(evaluate_with(engine, asked[step]))
     engine.save()
     assert largest_difference(factors_in(alone["output"]), factors_in(disturbed["output"])) == 0
-    # Each is what an engine of its own finds, and the change of the third is not lost to the requests after it.
+    # Each equals the result of a separate engine, and the third request's change still applies to later requests.
     for loss, message in zip(found[:2], asked[:2], strict=True):
         assert loss == pytest.approx(evaluate_with(engine_of(), message | {"changed": LLAMA_MODULES}), abs=1e-6)
     again = evaluate_with(engine, asked[2] | {"changed": []})

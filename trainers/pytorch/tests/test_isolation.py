@@ -1,4 +1,4 @@
-"""A token of a packed row sees its own document alone."""
+"""A token of a packed row attends only to its own document."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_positions_and_masks_of_a_packed_row() -> None:
 
 
 def windowed(folder: Path) -> Path:
-    """A Mistral whose tokens see three tokens back."""
+    """A Mistral with a window of three tokens."""
     torch.manual_seed(4)
     config = MistralConfig(
         vocab_size=48,
@@ -67,6 +67,6 @@ def test_a_document_scores_as_it_does_alone(
         alone = score(document, targets[index], torch.ones(len(document)), None)
         packed = score(ids, wanted, (segments == index + 1).float(), segments)
         assert packed == pytest.approx(alone, abs=1e-4)
-        # The test can tell: without isolation the later documents score otherwise.
+        # The test is sensitive: without isolation the later documents score differently.
         if index in (1, 3):
             assert abs(score(ids, wanted, (segments == index + 1).float(), None) - alone) > 1e-3

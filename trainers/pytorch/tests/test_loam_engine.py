@@ -23,7 +23,7 @@ BASE = ROOT / "models" / "loam-base-1m"
 
 @pytest.mark.skipif(
     not (ROOT / "dist" / "src" / "model" / "index.js").is_file() or shutil.which("node") is None,
-    reason="Loam is not built here: npm run build, or name its folder in LOAM_REPOSITORY",
+    reason="Loam is not built here: run npm run build, or set LOAM_REPOSITORY to its folder",
 )
 @pytest.mark.parametrize("rs_lora", [False, True])
 def test_losses_and_adapter_agree(train_request: RequestMaker, tmp_path: Path, rs_lora: bool) -> None:
@@ -68,5 +68,5 @@ def test_losses_and_adapter_agree(train_request: RequestMaker, tmp_path: Path, r
     for module, (factor_a, factor_b) in pairs.items():
         assert float((factor_a - trained[f"{module}.A"]).abs().max()) < 1e-3
         assert float((factor_b - trained[f"{module}.B"]).abs().max()) < 1e-3
-    # The adapter has gone somewhere.
+    # The adapter has changed noticeably.
     assert max(float(factor_b.abs().max()) for _, factor_b in pairs.values()) > 0.01

@@ -22,7 +22,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def make_tokenizer(folder: Path) -> None:
-    """A tokenizer for the tiny model, since TRL wants one."""
+    """A tokenizer for the tiny model, since TRL requires one."""
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 

@@ -22,14 +22,14 @@ SCHEMA = Path(__file__).parents[3] / "docs" / "trainer-contract.schema.json"
 
 
 def check(answer: dict[str, Any]) -> None:
-    """Against the schema of Loam's repository, where the tests run in it."""
+    """Validates against the schema in Loam's repository, if the tests run there."""
     if SCHEMA.is_file():
         schema = json.loads(SCHEMA.read_text())
         jsonschema.validate(answer, {"$ref": "#/$defs/answer", "$defs": schema["$defs"]})
 
 
 def test_rounds_of_one_process(start: Starter, train_request: RequestMaker, llama: Path, tmp_path: Path) -> None:
-    """One process, since each takes seconds to load PyTorch: what a daemon may ask, one after the other."""
+    """Uses one process, since each takes seconds to load PyTorch, and sends it all kinds of requests."""
     trainer = start()
     ready = trainer.answer("ready")
     check(ready)
@@ -37,7 +37,7 @@ def test_rounds_of_one_process(start: Starter, train_request: RequestMaker, llam
     assert ready["features"] == ["evaluate", "finish"]
     assert (ready["device"], ready["precision"]) == ("cpu", "f32")
 
-    # Lines that are no requests, and requests that are not readable.
+    # Lines that are not requests, and malformed requests.
     trainer.send(b"garbage")
     trainer.send(b"")
     broken = train_request()
@@ -68,7 +68,7 @@ def test_rounds_of_one_process(start: Starter, train_request: RequestMaker, llam
     config = json.loads((Path(first["output"]) / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"], config["use_rslora"], config["use_dora"]) == (3, 6, False, False)
 
-    # A loss that is not finite, named with its step.
+    # A non-finite loss, reported with its step.
     trainer.send(wild := train_request(learningRate=1e30, warmupSteps=0, clipNorm=1e30))
     failed = trainer.answer()
     check(failed)
@@ -101,7 +101,7 @@ def test_rounds_of_one_process(start: Starter, train_request: RequestMaker, llam
     assert result["type"] == "result"
     assert 0 < result["steps"] < 4000
 
-    # And cancel; one that crosses the answer gets none.
+    # Cancel; a cancellation that crosses the answer gets no answer.
     cancelled = long | {"id": 500, "key": "another"}
     trainer.send(cancelled)
     trainer.answer("progress")
@@ -131,7 +131,7 @@ def test_a_killed_trainer_and_an_ended_daemon_resume(
         pass
     killed.process.kill()
     killed.process.wait()
-    # Without a checkpoint that was due, the end of standard input writes one.
+    # If no checkpoint was due, the end of standard input writes one.
     stopped = start("--checkpoint-seconds", "1000000")
     stopped.send(message)
     begun = stopped.answer("progress")["step"]
@@ -179,7 +179,7 @@ def test_files_of_a_home(start: Starter, train_request: RequestMaker, tmp_path: 
     send(first, 1, message)
     assert [answer(first, number)["type"] for number in range(2, 9)] == ["progress"] * 6 + ["result"]
     assert not list((first / "requests").iterdir())
-    # A daemon that has restarted: another session, which asks for a training that it had asked for before.
+    # A restarted daemon starts another session and repeats an earlier training request.
     long = train_request(steps=4000, batches=make_batches(tmp_path / "long.safetensors", 4000))
     send(first, 2, long)
     assert answer(first, 9)["type"] == "progress"
@@ -198,7 +198,7 @@ def test_a_home_of_another_contract_is_refused(start: Starter, tmp_path: Path) -
     trainer = start("--attach", str(tmp_path))
     trainer.process.wait(300)
     pause(0.1)
-    assert "speaks version 2 of the contract" in "".join(trainer.errors)
+    assert "uses version 2 of the contract" in "".join(trainer.errors)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_flags(flags: list[str], code: int, words: str) -> None:
 
 
 def pause(seconds: float) -> None:
-    """Between two looks at a file."""
+    """Pauses between checks of a file."""
     import time
 
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Training as the contract defines it, beside a plain PyTorch implementation of the definition."""
+"""Training as defined by the contract, compared with a plain PyTorch implementation of the definition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from support import engine_of, train_with
 
 
 def by_definition(message: dict[str, Any]) -> tuple[list[float], dict[str, torch.Tensor]]:
-    """Losses and factors of a request, with nothing of PEFT, AdamW or the package's own mathematics."""
+    """Losses and factors of a request, without PEFT, AdamW or the package's own mathematics."""
     settings, rank = message["training"], message["rank"]
     scale = message["alpha"] / (math.sqrt(rank) if message["rsLora"] else rank)
     model = AutoModelForCausalLM.from_pretrained(message["base"], dtype=torch.float32).eval().requires_grad_(False)
@@ -43,7 +43,7 @@ def by_definition(message: dict[str, Any]) -> tuple[list[float], dict[str, torch
         for row in range(batches["input_ids"].shape[1]):
             ids, targets = batches["input_ids"][step, row].long(), batches["target_ids"][step, row].long()
             counted, segments = batches["target_weights"][step, row], batches["segments"][step, row]
-            # Each document goes through the model alone: that is what isolation means.
+            # Each document is processed separately, which is the definition of isolation.
             for segment in segments.unique():
                 own = segments == segment
                 logits = model(ids[own][None]).logits[0]
@@ -77,7 +77,7 @@ def test_llama_follows_the_definition(train_request: RequestMaker, attention: st
 
 
 def test_gpt2_follows_the_definition(train_request: RequestMaker, gpt2: Path) -> None:
-    # Its configuration has dropout of its own, which the contract does not want.
+    # Its configuration has its own dropout, which the contract disables.
     message = train_request(base=gpt2, modules=GPT2_MODULES)
     losses = train_with(engine_of(), message)
     expected, factors = by_definition(message)

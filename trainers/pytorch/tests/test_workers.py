@@ -20,7 +20,7 @@ TORCHRUN = [
 
 
 def agree_with_one_process(trainer: TrainerProcess, train_request: RequestMaker, llama: Path, tmp_path: Path) -> None:
-    """Two rounds of which the second is asked for an evaluation, a failure, and one odd batch."""
+    """Two rounds with an evaluation during the second, a failure, and one odd batch."""
     ready = trainer.answer("ready")
     assert ready["device"] == "2 × cpu"
     alone = train_request(learningRate=0.01)
@@ -42,7 +42,7 @@ def agree_with_one_process(trainer: TrainerProcess, train_request: RequestMaker,
     trainer.send(asked)
     assert trainer.answer()["loss"] == pytest.approx(evaluate_with(engine_of(), asked), abs=1e-5)
 
-    # Rows that cannot be split evenly, one of which has no target that counts.
+    # Rows that cannot be split evenly, one without any target.
     odd = train_request(learningRate=0.01, batches=make_batches(tmp_path / "odd.safetensors", 6, rows=3))
     train_with(engine_of(), odd)
     shared = odd | {"output": str(tmp_path / "odd"), "checkpoint": str(tmp_path / "kept")}

@@ -5,24 +5,24 @@ import { type CorpusReader, keptBackOf } from '../../../model/index.ts'
 import type { HeldBase } from './held-base.ts'
 import type { MeasuringJob } from './training-job.ts'
 
-/** Text as tokens; where some are only read and not scored, `scored` says which. */
+/** Text as tokens; `scored` marks the tokens to score if some are only read. */
 export interface MeasuredText {
   readonly ids: readonly number[]
   readonly scored?: readonly number[] | undefined
 }
 
-/** Number of tokens of a text that are scored: the first has nothing before it. */
+/** Number of scored tokens of a text. The first token is never scored. */
 export function targetsOf({ ids, scored }: MeasuredText): number {
   if (scored === undefined) return Math.max(0, ids.length - 1)
   return scored.reduce((count, weight, index) => (index > 0 && weight === 1 ? count + 1 : count), 0)
 }
 
-/** Reads the text that a job measures on; it is kept until the file changes. */
+/** Reads the text that a job measures on, and caches it until the file changes. */
 export type HeldOutReader = (
   job: Pick<MeasuringJob, 'text' | 'tokens' | 'baseFolder'>
 ) => Promise<MeasuredText>
 
-/** A reader that has read nothing yet. */
+/** Creates a reader with an empty cache. */
 export function createHeldOutReader(base: Pick<HeldBase, 'describe'>, corpora: CorpusReader): HeldOutReader {
   let read: { readonly key: string; readonly text: MeasuredText } | undefined
 
@@ -35,9 +35,9 @@ export function createHeldOutReader(base: Pick<HeldBase, 'describe'>, corpora: C
     const { kept } = keptBackOf(corpus, keptBack)
     if (kept.length === 0)
       throw new Error(
-        `the training documents are too few to keep ${KEPT_BACK_TARGETS_MIN} tokens of them back: give a text with --held-out FILE`
+        `there are too few training documents to keep back ${KEPT_BACK_TARGETS_MIN} tokens: set a text with --held-out FILE`
       )
-    // Prompts are read but not scored, and count towards what a measurement may take all the same.
+    // Prompts are read but not scored; they still count towards the limit of a measurement.
     const flat = (list: (example: (typeof kept)[number]) => Iterable<number>) =>
       kept.flatMap((example) => [...list(example)]).slice(0, KEPT_BACK_ROOM * tokens + 1)
     return { ids: flat(({ ids }) => ids), scored: flat(({ weights }) => weights) }
@@ -56,10 +56,10 @@ export function createHeldOutReader(base: Pick<HeldBase, 'describe'>, corpora: C
   }
 }
 
-/** Tokens that are read for each that counts, at most: long prompts must not make a measurement long. */
+/** Maximum number of tokens read per scored token, so that long prompts do not make a measurement slow. */
 const KEPT_BACK_ROOM = 2
 
-/** More than the bytes per token of text in any language; little is read beyond the tokens that count. */
+/** Exceeds the bytes per token of text in any language, while little is read beyond the tokens needed. */
 const BYTES_A_TOKEN = 16
 
 /** At most `bytes` bytes of a text file, without an incomplete character at the end. */
@@ -72,7 +72,7 @@ async function beginningOf(path: string, bytes: number): Promise<string> {
     try {
       return new TextDecoder('utf-8', { fatal: true }).decode(found, { stream: true })
     } catch {
-      // Says where.
+      // The decoder's error states the position.
       return decodeUtf8(found, path)
     }
   } finally {

@@ -11,8 +11,8 @@ export interface MeasuringSession {
   /**
    * The held-out loss without and with one update. May run concurrently with the round's training.
    *
-   * @throws {Error} when blocks are missing, the text cannot be read, or the weights meanwhile belong to another round
-   * @throws the signal's reason, when it aborts
+   * @throws {Error} if blocks are missing, the text cannot be read, or the weights meanwhile belong to another round
+   * @throws the signal's reason, if it aborts
    */
   measure(job: MeasuringJob, store: BlockStore, signal: AbortSignal): Promise<MeasuredLoss>
 }
@@ -60,9 +60,9 @@ export function createMeasuringSession(base: HeldBase, readText: HeldOutReader):
 }
 
 /**
- * A received update of the size that the stack would give it, as far as that is known.
+ * A received update, clipped like in the stack as far as the norms are known.
  *
- * @throws {Error} when blocks are missing
+ * @throws {Error} if blocks are missing
  */
 export async function clippedUpdate(job: MeasuringJob, store: BlockStore): Promise<LoraAdapter> {
   const { clip, rankStabilised } = job

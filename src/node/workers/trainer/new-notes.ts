@@ -1,4 +1,4 @@
-/** Lets each note on the data through once: a filter for the notes of one round after the other. */
+/** Creates a filter for the notes of successive rounds that passes each note once. */
 export function newNotes(): (notes: readonly string[]) => string[] {
   const said = new Set<string>()
   return (notes) => {

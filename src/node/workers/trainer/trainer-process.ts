@@ -12,7 +12,7 @@ import type { MeasuringJob, TrainerAnswer, TrainerRequest, TrainingJob } from '.
 
 /** Entry of the trainer process: one training at a time, with measurements beside it, until the channel closes. */
 const base = createHeldBase()
-// One for both: what is kept back is part of what was read for the training.
+// Shared by both, because the kept-back documents are part of those read for training.
 const corpora = createCorpusReader()
 const readText = createHeldOutReader(base, corpora)
 const training = createTrainingSession(base, corpora)
@@ -24,13 +24,13 @@ let running: AbortController | undefined
 const measurements = new Map<number, AbortController>()
 
 const answer = (message: TrainerAnswer): void => {
-  // The channel may close at any moment: the daemon is gone, and `disconnect` follows.
+  // The channel may close at any moment if the daemon exits; `disconnect` follows.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
 }
 /** The daemon logs the same warning from its own store. */
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
-/** The engine inside, or the external trainer that a job names. */
+/** The built-in engine, or the external trainer of a job. */
 function sessionFor({ external: asked, home }: Pick<MeasuringJob, 'external' | 'home'>): typeof inside {
   if (asked === undefined) return inside
   const { trainer } = asked
@@ -78,5 +78,6 @@ process.on('message', (request: TrainerRequest) => {
 })
 // Takes effect between two steps: a native step cannot be interrupted.
 process.on('disconnect', () => process.exit(0))
-// Ctrl-C reaches the whole group, and a supervisor's SIGTERM every process; the daemon decides when training ends.
+// Ctrl-C reaches the whole group, and a supervisor's SIGTERM reaches every process; the daemon decides when training
+// ends.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

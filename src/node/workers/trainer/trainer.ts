@@ -16,7 +16,7 @@ const STOP_MS = 2_000
 /** Time that a cancelled training has to reach its next step, where it stops; a process that hangs is killed. */
 const CANCEL_MS = 60_000
 
-/** Trains in a separate process: a native step does not block votes, and a crash does not take the daemon down. */
+/** Trains in a separate process: native steps do not block votes, and a crash does not affect the daemon. */
 export interface Trainer {
   /**
    * Trains one round.

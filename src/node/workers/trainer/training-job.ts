@@ -11,7 +11,10 @@ export interface TrainingJob {
   /** File or folder of training documents, and how to read them. */
   readonly documents: string
   readonly data: DataConfig
-  /** Tokens of them that training does not see, for the held-out check; undefined where that has other text, or none. */
+  /**
+   * Number of their tokens kept back from training for the held-out check; undefined if the check uses another text or
+   * none.
+   */
   readonly keptBack: number | undefined
   readonly modules: readonly string[]
   readonly rank: number
@@ -21,7 +24,7 @@ export interface TrainingJob {
   readonly training: TrainingConfig
   /** Seed of this member's fresh LoRA. */
   readonly seed: number
-  /** Seed of the order of its documents, and the first step's place in that order. */
+  /** Seed of the order of its documents, and the first step's position in that order. */
   readonly documentSeed: number
   readonly firstStep: number
   /** Home folder, for the blocks, and where `local.safetensors` goes. */
@@ -34,7 +37,7 @@ export interface TrainingJob {
    */
   readonly residualFile: string | undefined
   readonly residualPath: string
-  /** The trainer in place of the engine inside: its command, or `attach`; and when its result is due, milliseconds since 1970. */
+  /** The external trainer, if any: its command or `attach`, and the deadline of its result, milliseconds since 1970. */
   readonly external?: { readonly trainer: string; readonly deadline: number } | undefined
 }
 
@@ -60,7 +63,7 @@ export interface TrainedShard {
 export interface TrainingResult {
   /** Documents trained on. */
   readonly samples: number
-  /** Tokens of the data that the loss counts: one pass over all documents. */
+  /** Number of target tokens in one pass over all documents. */
   readonly targets: number
   readonly shards: readonly TrainedShard[]
   readonly totalBytes: number
@@ -68,25 +71,25 @@ export interface TrainingResult {
   readonly residualFault?: string | undefined
   /** The fallback executor and the reason; only in the first round after the choice. */
   readonly fallback?: string | undefined
-  /** What of the data is not trained on, or not as its author may think; told once. */
+  /** Notes on data that is not trained on, or not as its author may expect; each is reported once. */
   readonly notes?: readonly string[]
-  /** What trained, where it was not the engine inside. */
+  /** The external trainer, if the built-in engine was not used. */
   readonly trainer?: ExternalTrainer | undefined
 }
 
-/** What an external trainer says of itself and of a training. */
+/** What an external trainer reports about itself and a training. */
 export interface ExternalTrainer {
   readonly name: string
   readonly version: string
   readonly device?: string | undefined
   readonly precision?: string | undefined
-  /** Optimizer steps that were made. */
+  /** Number of optimizer steps. */
   readonly steps: number
   /** Privacy spent, as the trainer declares it. */
   readonly privacy?: object | undefined
 }
 
-/** A file of text, or the part of the training documents that training does not see. */
+/** A file of text, or the part of the training documents that is kept back from training. */
 export type HeldOutText =
   | { readonly file: string }
   | { readonly documents: string; readonly data: DataConfig; readonly keptBack: number }

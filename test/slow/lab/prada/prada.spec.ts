@@ -57,7 +57,7 @@ describe('npm run prada', function () {
     const written = readFileSync(report, 'utf8')
     assert.match(
       written,
-      /\| no token differs from the naive way \| 0 of 60 \(6 texts, \d ways\) \| holds \|/
+      /\| no token differs from naive decoding \| 0 of 60 \(6 texts, \d ways\) \| holds \|/
     )
     assert.match(stderr, /exactness: 6 of 6 texts/)
   })

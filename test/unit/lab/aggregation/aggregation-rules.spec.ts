@@ -4,6 +4,9 @@ import { aggregationRule, flora } from '../../../../lab/aggregation/index.ts'
 describe('aggregation rules', () => {
   it('are found by name', () => {
     assert.equal(aggregationRule('flora'), flora)
-    assert.throws(() => aggregationRule('average'), /no aggregation rule "average"; there are: flora, /)
+    assert.throws(
+      () => aggregationRule('average'),
+      /unknown aggregation rule "average", expected one of: flora, /
+    )
   })
 })

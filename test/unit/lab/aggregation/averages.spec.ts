@@ -139,7 +139,7 @@ describe('averaging', () => {
     const small = pair([2], [4], 1, 2)
     const large = pair([6, 8], [3, 5], 2, 4)
     const given = [member(1, small), member(2, large)]
-    assert.throws(() => fedit.aggregate(given), /ranks 1, 2, and fedit averages one rank/)
+    assert.throws(() => fedit.aggregate(given), /ranks 1, 2, but fedit requires equal ranks/)
     const aggregate = zeroPad.aggregate(given)
     const [global] = aggregate.adapter.pairs
     assert.deepEqual([...global!.A], [4, 4])

@@ -83,7 +83,7 @@ describe('every rule with a residual or a decomposition', () => {
       [1, 1, 2, 2, 3, 3]
     )
     assert.equal(rankOfEnergy(new Float64Array(3), 0.9), 1)
-    assert.throws(() => florist.aggregate([], { energy: 0 }), /energy is 0/)
+    assert.throws(() => florist.aggregate([], { energy: 0 }), /energy must be in \(0, 1\], got 0/)
   })
 
   it('flexlora is the best approximation of the largest rank, truncated for each member to its own', () => {

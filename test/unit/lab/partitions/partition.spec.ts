@@ -112,14 +112,14 @@ describe('data/split/partition', () => {
     const documents = evenCorpus(2, 4)
     assert.throws(
       () => partitionDocuments(documents, { kind: 'dirichlet', members: 2, seed: 1 }),
-      /needs the documents' labels/
+      /requires the documents' labels/
     )
     assert.throws(
       () => partitionDocuments(documents, { kind: 'by-class', labels: ['a'], members: 2, seed: 1 }),
-      /1 labels do not fit 8 documents/
+      /1 labels for 8 documents/
     )
     assert.throws(() => partition('dirichlet', documents, 2, 1, 0), /alpha must be a positive number, got 0/)
-    assert.throws(() => partition('iid', documents, 0), /0 members cannot be/)
+    assert.throws(() => partition('iid', documents, 0), /members must be a positive integer, got 0/)
     assert.throws(
       () =>
         partitionDocuments(documents, {

@@ -33,7 +33,7 @@ describe('target modules', () => {
       assert.throws(() => expand(pattern), /no linear module of the model matches/, pattern)
     assert.throws(
       () => expand('q_proj', 'nonsense'),
-      /called nonsense; there are q_proj, .* \(and all-linear\)/
+      /matches nonsense; available: q_proj, .* \(and all-linear\)/
     )
     assert.throws(() => expand('/(/'), /\/\(\/ is not a regular expression/)
   })

@@ -119,7 +119,7 @@ describe('a chat request', () => {
       [{ response_format: { type: 'json_object' } }, 'response_format.type', /only "text"/],
       [{ store: true }, 'store'],
       [{ reasoning_effort: 'high' }, 'reasoning_effort'],
-      [{ nonsense: 1 }, 'nonsense', /does not know it/],
+      [{ nonsense: 1 }, 'nonsense', /unknown key/],
       [{ stream_options: { nonsense: 1 } }, 'stream_options.nonsense'],
       [{ temperature: 2.5 }, 'temperature'],
       [{ temperature: '1' }, 'temperature'],
@@ -136,7 +136,7 @@ describe('a chat request', () => {
       [{ logprobs: true, top_logprobs: 21 }, 'top_logprobs'],
       [{ presence_penalty: 3 }, 'presence_penalty'],
       [{ logit_bias: { x: 1 } }, 'logit_bias.x'],
-      [{ logit_bias: { '257': 1 } }, 'logit_bias', /no token 257/],
+      [{ logit_bias: { '257': 1 } }, 'logit_bias', /token 257 does not exist/],
       [{ logit_bias: { '1': 101 } }, 'logit_bias.1']
     ]
     for (const [more, param, message] of cases) assertRefused(() => chat(more), param, message)

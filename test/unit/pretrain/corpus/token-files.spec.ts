@@ -28,6 +28,6 @@ describe('pretrain/token-files', () => {
   })
 
   it('refuses an id that 16 bits cannot hold', () => {
-    assert.throws(() => encodeTokens([[0, 65_536]], 0), /65536 does not fit into 16 bits/)
+    assert.throws(() => encodeTokens([[0, 65_536]], 0), /65536 does not fit in 16 bits/)
   })
 })

@@ -71,7 +71,7 @@ describe('pretrain/larger-model-card', () => {
   it('shows the losses of both models side by side', () => {
     const card = write()
     assert.match(card, /^# large$/m)
-    assert.match(card, /\*\*0\.750 nats per token\*\* under `small`/)
+    assert.match(card, /\*\*0\.750 nats per token\*\* below `small`/)
     assert.match(card, /^\| moby-dick \| .* \| 3\.250 \| 2\.500 \| 1\.250 \|$/m)
     assert.match(card, /^\| opticks \| 3\.250 \| 2\.500 \| 1\.250 \|$/m)
   })

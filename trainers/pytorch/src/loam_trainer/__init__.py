@@ -1,6 +1,6 @@
 """A member's trainer for Loam: transformers and PEFT behind Loam's trainer contract.
 
-`loam-trainer` is the command. `serve` puts a training loop of your own behind the contract.
+`loam-trainer` is the command. `serve` runs your own training loop behind the contract.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Job", "Outcome", "__version__", "serve"]
 
 
 def __getattr__(name: str) -> Any:
-    # PyTorch takes seconds to load, which `loam-trainer --help` need not wait for.
+    # PyTorch takes seconds to load, so it is not loaded for `loam-trainer --help`.
     if name in ("Job", "Outcome", "serve"):
         from . import own
 

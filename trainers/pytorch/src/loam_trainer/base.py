@@ -22,7 +22,7 @@ _WEIGHT = ".weight"
 
 
 class HeldBase:
-    """A base model on its device. `model` is the plain model; a LoRA may be injected into it for a while."""
+    """A base model on its device. `model` is the plain model; a LoRA may be injected into it temporarily."""
 
     def __init__(self, settings: Settings, hardware: Hardware) -> None:
         self._settings = settings
@@ -31,9 +31,9 @@ class HeldBase:
         self._model: Any = None
         #: Whether weights of a merged file have replaced some of the base's.
         self._is_merged = False
-        #: Modules whose held weights may differ from those of the request seen last; None: all of its file.
+        #: Modules whose held weights may differ from those of the last request; None means all modules in its file.
         self._stale: set[str] | None = None
-        # A daemon's log is no terminal.
+        # A daemon's log is not a terminal.
         logging.disable_progress_bar()
 
     @property
@@ -42,15 +42,15 @@ class HeldBase:
         return self._model
 
     def note(self, request: Weights) -> None:
-        """Remembers which modules a request calls changed: later requests do not name them again."""
+        """Remembers the modules that a request marks as changed, since later requests do not repeat them."""
         if self._stale is not None:
             self._stale |= set(request.changed)
 
     def load(self, request: Weights) -> None:
-        """Loads what the request starts from; only what differs from what is held.
+        """Loads the weights that the request starts from; reads only what differs from the held weights.
 
         Raises:
-            TrainerError: when the base or the merged modules are missing, or do not fit.
+            TrainerError: if the base or the merged modules are missing or do not match.
         """
         self.note(request)
         if not self._fits(request):
@@ -58,7 +58,7 @@ class HeldBase:
         if request.merged is None:
             return
         names = self._stale
-        # If this fails half-way, the next request reads them all.
+        # If this fails midway, the next request reads all of them.
         self._stale = None
         self._is_merged = True
         self.replace(request.merged, names)
@@ -69,17 +69,17 @@ class HeldBase:
         return is_same and (request.merged is not None or not self._is_merged)
 
     def swap(self, request: Weights) -> dict[str, nn.Parameter]:
-        """Puts the request's weights in place for a while.
+        """Temporarily replaces weights with those of the request.
 
         Returns:
-            What they replaced; give it to `restore`.
+            The replaced weights, to be passed to `restore`.
 
         Raises:
-            TrainerError: when the request starts from another base than the training that is running.
+            TrainerError: if the request starts from a different base than the running training.
         """
         self.note(request)
         if not self._fits(request):
-            raise TrainerError("a training is running on another base: ask again when it has ended")
+            raise TrainerError("a training is running on another base: retry after it has ended")
         if request.merged is None:
             return {}
         names = self._stale if self._stale is not None else set(_names(request.merged))
@@ -95,15 +95,15 @@ class HeldBase:
         return before
 
     def restore(self, before: dict[str, nn.Parameter]) -> None:
-        """Undoes `swap`; its modules are read again for the next request."""
+        """Reverts `swap`; its modules are read again for the next request."""
         for name, weight in before.items():
             self._linear(name).weight = weight
 
     def replace(self, path: str, modules: Iterable[str] | None) -> None:
-        """Replaces the weights of `modules` (all of the file's where None) by those in `path`.
+        """Replaces the weights of `modules` (all modules in the file if None) by those in `path`.
 
         Raises:
-            TrainerError: when the file cannot be read, lacks a module, or has one of another shape.
+            TrainerError: if the file cannot be read, lacks a module, or a module has the wrong shape.
         """
         names = _names(path)
         wanted = sorted(names if modules is None else modules)
@@ -132,12 +132,12 @@ class HeldBase:
             return
         embedding = self._model.get_input_embeddings()
         if embedding is not None and embedding.weight is linear.weight:
-            # The head alone was changed: it must not take the embedding with it.
+            # Only the head was changed, so it must not change the tied embedding.
             linear.weight = nn.Parameter(linear.weight.detach().clone(), requires_grad=False)
         _put(linear, weight)
 
     def _linear(self, name: str) -> Any:
-        """The plain layer of that name, without the LoRA around it."""
+        """The plain layer with this name, without the LoRA around it."""
         layer = find_module(self._model, name)
         return layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer
 
@@ -145,7 +145,7 @@ class HeldBase:
         path = Path(folder)
         if not (path / "config.json").is_file():
             raise TrainerError(
-                f"there is no base model in {folder}: does this machine see the folders of the daemon's?"
+                f"there is no base model in {folder}: make the daemon's folders available on this machine"
             )
         self._model = None
         self._folder = None
@@ -190,19 +190,19 @@ class HeldBase:
 
 
 def find_module(model: Any, name: str) -> Any:
-    """The module of that name; a base's files may leave out the prefix of the model's body, or have one more.
+    """The module with this name. A base's files may omit the prefix of the model's body, or add one.
 
     Raises:
-        TrainerError: when there is none.
+        TrainerError: if it does not exist.
     """
     return model.get_submodule(full_name(model, name))
 
 
 def full_name(model: Any, name: str) -> str:
-    """The name under which transformers has a module of the base's files.
+    """The name in transformers of a module in the base's files.
 
     Raises:
-        TrainerError: when there is none.
+        TrainerError: if it does not exist.
     """
     prefix = f"{model.base_model_prefix}."
     for candidate in (name, prefix + name, name.removeprefix(prefix)):
@@ -246,7 +246,7 @@ def _requantise(linear: Any, weight: Tensor, hardware: Hardware) -> None:
 
 
 def _without_dropout(config: Any) -> None:
-    """Turns off the base's own dropout, which some families have by default: only the LoRA's input has one."""
+    """Disables the base's own dropout, which some families have by default. Only the LoRA's input has dropout."""
     for name, value in vars(config.get_text_config()).items():
         if name.endswith(("dropout", "pdrop")) and isinstance(value, float):
             setattr(config.get_text_config(), name, 0.0)

@@ -1,4 +1,4 @@
-"""The batches file of a request, and what a packed row means to the model."""
+"""The batches file of a request, and the masks and positions of packed rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Rows:
         )
 
     def share(self, rank: int, workers: int) -> Rows:
-        """The rows of worker `rank`: contiguous shares whose sizes differ by one row at most."""
+        """The rows of worker `rank`: contiguous shares whose sizes differ by at most one row."""
         count = len(self)
         return self.part(rank * count // workers, (rank + 1) * count // workers)
 
@@ -63,7 +63,7 @@ class BatchesFile:
     def __init__(self, path: str) -> None:
         """
         Raises:
-            TrainerError: when the file cannot be read, or its tensors do not fit the contract.
+            TrainerError: if the file cannot be read, or its tensors do not match the contract.
         """
         try:
             self._file = safe_open(path, framework="pt").__enter__()
@@ -77,7 +77,7 @@ class BatchesFile:
         shapes = {name: tuple(self._file.get_slice(name).get_shape()) for name in self._names()}
         shape = shapes["input_ids"]
         if len(shape) != 3 or 0 in shape or len(set(shapes.values())) != 1:
-            raise TrainerError(f"the batches {path} must have one shape [steps, batch, sequence], not {shapes}")
+            raise TrainerError(f"the batches {path} must have one shape [steps, batch, sequence], got {shapes}")
         self.steps, self.rows, self.sequence = shape
 
     def step(self, index: int) -> Rows:
@@ -94,7 +94,7 @@ class BatchesFile:
         return (*_NEEDED, "segments") if self._has_segments else _NEEDED
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._file.__exit__(None, None, None)
 
     def __enter__(self) -> BatchesFile:
@@ -115,9 +115,9 @@ def positions_of(segments: Tensor) -> Tensor:
 
 
 def visible(segments: Tensor) -> Tensor:
-    """Whether token i of a row sees token j, [rows, 1, sequence, sequence]: its own document up to itself.
+    """Whether token i of a row attends to token j, [rows, 1, sequence, sequence]: its own document up to itself.
 
-    Padding sees itself alone, since a softmax over nothing has no value.
+    Padding attends only to itself, since a softmax over nothing is undefined.
     """
     length = segments.shape[1]
     same = segments[:, :, None] == segments[:, None, :]
@@ -127,10 +127,10 @@ def visible(segments: Tensor) -> Tensor:
 
 
 def attention_mask(segments: Tensor, implementation: str) -> Tensor:
-    """`visible` in the form that an attention implementation of transformers takes."""
+    """`visible` in the form that a transformers attention implementation expects."""
     seen = visible(segments)
     if implementation == "sdpa":
         return seen
-    # The lowest number of bfloat16 is finite in every wider type too.
+    # The lowest bfloat16 number is finite in every wider type too.
     lowest = torch.finfo(torch.bfloat16).min
     return torch.zeros(seen.shape, device=segments.device).masked_fill(~seen, lowest)

@@ -1,4 +1,4 @@
-"""The two ways in which a daemon and its trainer talk: JSON lines, or files in the home."""
+"""The two channels between a daemon and its trainer: JSON lines, or files in the home."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from typing import Any, BinaryIO
 from .contract import CONTRACT_VERSION, Request, UnreadableRequestError, parse_request
 from .errors import TrainerError, reason_of
 
-#: Longest request line; a daemon's are a few kilobytes.
+#: Maximum length of a request line; those of a daemon are a few kilobytes.
 _LINE_MAX = 64 * 1024 * 1024
 
-#: Looks at a home without a session after which the session is over: a shared file system may lag.
+#: Number of polls without a session after which the session is over; a shared file system may lag.
 _MISSES_MAX = 5
 
 
 class Ended:
-    """Put in the queue when there is nothing more to come."""
+    """Queued when no further requests will arrive."""
 
 
 class NewSession:
-    """Put in the queue when the home's session is over, or another daemon process has begun one."""
+    """Queued when the home's session is over, or another daemon process has started one."""
 
 
 Event = Request | UnreadableRequestError | Ended | NewSession
 
 
 class Channel(ABC):
-    """Requests from the daemon, read in a thread; answers to it."""
+    """Receives requests from the daemon in a thread, and sends answers to it."""
 
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._read_all, daemon=True, name="requests")
 
     def start(self) -> None:
-        """Begins to read."""
+        """Starts reading."""
         self._thread.start()
 
     def next(self) -> Event:
@@ -49,7 +49,7 @@ class Channel(ABC):
         return self.events.get()
 
     def waiting(self) -> list[Event]:
-        """Events that are there now."""
+        """Events that have already arrived."""
         events: list[Event] = []
         while True:
             try:
@@ -69,14 +69,14 @@ class Channel(ABC):
         try:
             self._read()
         except Exception as error:
-            print(f"error: requests can no longer be read: {reason_of(error)}", file=sys.stderr, flush=True)
+            print(f"error: cannot read further requests: {reason_of(error)}", file=sys.stderr, flush=True)
         self.events.put(Ended())
 
     def _put(self, text: bytes) -> None:
         try:
             message = json.loads(text)
         except ValueError:
-            print(f"warning: this is not a request: {text[:200]!r}", file=sys.stderr, flush=True)
+            print(f"warning: not a request: {text[:200]!r}", file=sys.stderr, flush=True)
             return
         try:
             self.events.put(parse_request(message))
@@ -97,7 +97,7 @@ class Pipe(Channel):
             self._writes.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
             self._writes.flush()
         except BrokenPipeError:
-            # The daemon is gone: the end of standard input says so as well.
+            # The daemon is gone, which the end of standard input also signals.
             self.events.put(Ended())
 
     def _read(self) -> None:
@@ -107,12 +107,12 @@ class Pipe(Channel):
 
 
 def contract_pipe() -> Pipe:
-    """Takes standard output for the contract alone; whatever else prints goes to standard error."""
+    """Reserves standard output for the contract; all other output goes to standard error."""
     sys.stdout.flush()
     writes = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     reads = os.fdopen(os.dup(0), "rb")
-    # Libraries that ask a question must not take a request for the answer.
+    # Libraries that prompt for input must not read a request as the answer.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -127,7 +127,7 @@ class HomeFiles(Channel):
         self._root = Path(home) / "trainer"
         self._poll = poll_seconds
         self._session: str | None = None
-        #: The session that has had a `ready`.
+        #: The session that has received a `ready`.
         self._answering: str | None = None
         self._sent = 0
         self._lock = threading.Lock()
@@ -137,7 +137,7 @@ class HomeFiles(Channel):
             if answer["type"] == "ready":
                 self._answering = self._session
                 self._sent = 0 if self._session is None else self._last_sent(self._session)
-            # What still comes of a training for an earlier session is nothing to the daemon of this one.
+            # Answers to requests of an earlier session are not for this session's daemon.
             if self._session is None or self._answering != self._session:
                 return
             folder = self._root / self._session / "answers"
@@ -174,8 +174,8 @@ class HomeFiles(Channel):
             return None
         if found.get("contract") != CONTRACT_VERSION:
             raise TrainerError(
-                f"the daemon of {self._root.parent} speaks version {found.get('contract')} of the contract, "
-                f"this trainer version {CONTRACT_VERSION}: install the one that fits"
+                f"the daemon of {self._root.parent} uses version {found.get('contract')} of the contract, "
+                f"but this trainer uses version {CONTRACT_VERSION}: install a matching version"
             )
         session: str = found["session"]
         return session if Path(session).name == session else None

@@ -1,4 +1,4 @@
-"""A training's state on disk, so that a restart of the daemon or of the trainer does not begin it again."""
+"""A training's state on disk, so that it resumes after a restart of the daemon or the trainer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORMAT = "1"
 
 @dataclass(frozen=True)
 class State:
-    """Factors and moments by name, and how far the training is."""
+    """Factors and moments by name, and the progress of the training."""
 
     step: int
     tokens: int
@@ -27,7 +27,7 @@ class State:
 
 
 def write_checkpoint(folder: str, key: str, state: State) -> None:
-    """Replaces the folder's checkpoint. A disk that is full costs the checkpoint, not the training."""
+    """Replaces the folder's checkpoint. If the disk is full, only the checkpoint is lost, not the training."""
     path = Path(folder) / _FILE
     partial = path.with_suffix(f".{os.getpid()}.partial")
     metadata = {
@@ -49,7 +49,7 @@ def write_checkpoint(folder: str, key: str, state: State) -> None:
 
 
 def read_checkpoint(folder: str, key: str) -> State | None:
-    """The checkpoint of that key; None where there is none, or it is damaged or of another training."""
+    """The checkpoint with this key; None if there is none, or it is damaged or belongs to another training."""
     path = Path(folder) / _FILE
     if not path.is_file():
         return None
@@ -63,13 +63,13 @@ def read_checkpoint(folder: str, key: str) -> State | None:
             return State(int(progress["step"]), int(progress["tokens"]), tensors)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         print(
-            f"warning: the checkpoint {path} cannot be read, the training begins again: {error}",
+            f"warning: the checkpoint {path} cannot be read, so the training starts over: {error}",
             file=sys.stderr,
         )
         return None
 
 
 def remove_checkpoint(folder: str) -> None:
-    """Removes what a training that has ended no longer needs."""
+    """Removes the checkpoint of a training that has ended."""
     with suppress(OSError):
         (Path(folder) / _FILE).unlink()

@@ -22,8 +22,8 @@ examples:
   loam peer --trainer 'loam-trainer --ray 4'
   loam peer --trainer attach      and, where the GPU is:  loam-trainer --attach ~/.loam
 
-Requests come on standard input and answers go to standard output, one JSON object a line (Loam's docs/trainers.md).
-Exit codes: 0 the daemon has gone, 1 error, 2 wrong flags.
+Reads requests from standard input and writes answers to standard output, one JSON object per line (docs/trainers.md).
+Exit codes: 0 the daemon has ended, 1 error, 2 invalid flags.
 """
 
 
@@ -38,12 +38,12 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype",
         choices=["auto", "bf16", "f32"],
         default="auto",
-        help="precision of the base; factors are float32 (default: auto, bf16 on a GPU that has it)",
+        help="precision of the base; factors are float32 (default: auto, bf16 on a GPU that supports it)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument("--load-in-4bit", action="store_true", help="base in 4 bits, by bitsandbytes (CUDA)")
-    parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a second forward pass")
-    parser.add_argument("--micro-batch", type=_positive, metavar="N", help="rows at once (default: the whole batch)")
+    parser.add_argument("--load-in-4bit", action="store_true", help="load the base in 4 bits with bitsandbytes (CUDA)")
+    parser.add_argument("--gradient-checkpointing", action="store_true", help="save memory by a second forward pass")
+    parser.add_argument("--micro-batch", type=_positive, metavar="N", help="rows per pass (default: the whole batch)")
     parser.add_argument("--attention", choices=["sdpa", "eager"], default="sdpa", help="default: sdpa")
     parser.add_argument(
         "--checkpoint-seconds",
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checkpoint_seconds=flags.checkpoint_seconds,
     )
     if flags.ray is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        parser.error("--ray and torchrun exclude each other: start loam-trainer --ray itself")
+        parser.error("--ray and torchrun cannot be combined: run loam-trainer --ray directly")
     try:
         return _serve(settings, flags.attach, flags.ray)
     except TrainerError as error:
@@ -99,10 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(settings: Settings, home: str | None, ray_workers: int | None) -> int:
-    # Before anything can print: from here on standard output is the contract's.
+    # Comes before anything can print: from here on standard output is reserved for the contract.
     pipe = contract_pipe()
     channel: Channel = pipe if home is None else HomeFiles(home)
-    # PyTorch takes seconds to load, which --help and wrong flags need not wait for.
+    # PyTorch takes seconds to load, so it is not loaded for --help and invalid flags.
     from .crew import Crew, GroupCrew, follow
     from .engine import Engine
     from .group import Group, join_group, launched_size
@@ -127,7 +127,7 @@ def _serve(settings: Settings, home: str | None, ray_workers: int | None) -> int
         device, precision = str(hardware.device), hardware.label
     device_text = device if workers == 1 else f"{workers} × {device.split(':')[0]}"
     identity = Identity(NAME, __version__, device_text, precision)
-    # A scheduler that wants the machine back: a training that is running leaves a checkpoint.
+    # Sent by a scheduler that reclaims the machine: a running training saves a checkpoint.
     signal.signal(signal.SIGTERM, lambda *_: channel.events.put(Ended()))
     Service(channel, crew, identity).run(is_attached=home is not None)
     return 0

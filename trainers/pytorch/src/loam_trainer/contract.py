@@ -1,6 +1,6 @@
 """Requests of Loam's trainer contract, version 1 (docs/trainers.md), as values.
 
-Fields that a newer daemon adds are ignored; a field that is missing or of another type is one error that names it.
+Fields added by a newer daemon are ignored. A missing field or a field of the wrong type is an error that names it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from .errors import TrainerError
 
-#: The version of the contract that this package speaks.
+#: The version of the contract that this package implements.
 CONTRACT_VERSION = 1
 
 
@@ -26,7 +26,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train."""
+    """Settings of a training."""
 
     steps: int
     batch_size: int
@@ -61,7 +61,7 @@ class TrainRequest(Weights):
 
 @dataclass(frozen=True)
 class EvaluateRequest(Weights):
-    """Measure the loss of the weights, with an adapter on them or without."""
+    """Measure the loss of the weights, with or without an adapter."""
 
     id: int
     adapter: str | None
@@ -70,14 +70,14 @@ class EvaluateRequest(Weights):
 
 @dataclass(frozen=True)
 class FinishRequest:
-    """Send what is trained so far."""
+    """Send the result so far."""
 
     id: int
 
 
 @dataclass(frozen=True)
 class CancelRequest:
-    """Stop; no result is wanted."""
+    """Stop without a result."""
 
     id: int
 
@@ -94,7 +94,7 @@ _T = TypeVar("_T")
 
 
 class UnreadableRequestError(TrainerError):
-    """A request that does not follow the contract; `id` is its number where it has one."""
+    """A request that does not follow the contract; `id` is its number, if it has one."""
 
     def __init__(self, message: str, request_id: int | None) -> None:
         super().__init__(message)
@@ -102,19 +102,19 @@ class UnreadableRequestError(TrainerError):
 
 
 def parse_request(message: object) -> Request:
-    """Reads one request.
+    """Parses one request.
 
     Raises:
-        UnreadableRequestError: when its type is unknown, or a field is missing or of another type.
+        UnreadableRequestError: if its type is unknown, or a field is missing or has the wrong type.
     """
     if not isinstance(message, Mapping):
-        raise UnreadableRequestError("a request is a JSON object", None)
+        raise UnreadableRequestError("a request must be a JSON object", None)
     number = message.get("id")
     request_id = number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else None
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in _KINDS:
         raise UnreadableRequestError(
-            f"request of type {kind!r}: this trainer speaks version {CONTRACT_VERSION} of the contract, "
+            f"unknown request type {kind!r}: this trainer uses version {CONTRACT_VERSION} of the contract, "
             f"which has {', '.join(_KINDS)}",
             request_id,
         )
@@ -161,7 +161,7 @@ def _value(value: Any, hint: Any, where: str) -> Any:
     else:
         fits = isinstance(value, str)
     if not fits:
-        raise TrainerError(f"{where} is {value!r:.80}, of another type than the contract says")
+        raise TrainerError(f"{where} is {value!r:.80}, which has the wrong type")
     return float(value) if float in kinds else value
 
 

@@ -1,4 +1,4 @@
-"""Rank 0 tells the other processes which method of their engine comes next."""
+"""Rank 0 tells the other processes which method of their engine to call next."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _STOP = "stop"
 
 
 class Crew(Protocol):
-    """All engines of a trainer, as one."""
+    """All engines of a trainer behind one interface."""
 
     def call(self, method: str, *arguments: Any) -> Any:
-        """Calls a method of every engine; returns what rank 0's returns."""
+        """Calls a method of every engine and returns the result of rank 0."""
 
     def close(self) -> None:
         """Lets the other processes end."""
 
 
 class GroupCrew:
-    """One process, or rank 0 of those that torchrun has started."""
+    """One process, or rank 0 of those started by torchrun."""
 
     def __init__(self, engine: Engine, group: Group) -> None:
         self._engine = engine
@@ -37,7 +37,7 @@ class GroupCrew:
 
 
 def follow(engine: Engine, group: Group) -> None:
-    """What the processes but rank 0 do until it stops. What fails here fails at rank 0 too, which answers."""
+    """Runs in all processes except rank 0 until it stops. Failures here also fail at rank 0, which answers."""
     while True:
         method, arguments = group.say(None)
         if method == _STOP:

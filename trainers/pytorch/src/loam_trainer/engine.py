@@ -29,7 +29,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step did; `loss` is that before its update, over the whole batch."""
+    """Results of a step; `loss` is the loss before the update, over the whole batch."""
 
     step: int
     loss: float
@@ -70,15 +70,15 @@ class Engine:
     # Training
 
     def begin(self, request: TrainRequest) -> int:
-        """Prepares a training, from its checkpoint where there is one.
+        """Prepares a training, from its checkpoint if there is one.
 
         Returns:
-            Steps that are done already.
+            Number of steps that are already done.
         """
         try:
             training = self._group.together(lambda: self._prepare(request))
         except BaseException:
-            # Where it failed in another process only, this one's LoRA must go again.
+            # If it failed only in another process, remove the LoRA in this one.
             self.drop()
             raise
         progress = self._group.say((training.step, training.tokens))
@@ -97,7 +97,7 @@ class Engine:
         batches = BatchesFile(request.batches)
         try:
             if batches.steps < settings.steps:
-                raise TrainerError(f"the batches have {batches.steps} steps, the training has {settings.steps}")
+                raise TrainerError(f"the batches have {batches.steps} steps, but the training has {settings.steps}")
             with self._naming_memory("while the model was loaded"):
                 self._base.load(request)
             adapted = add_lora(self._base.model, request)
@@ -132,7 +132,7 @@ class Engine:
         shapes = {name: tensor.shape for name, tensor in held.items()}
         fits = {name: tensor.shape for name, tensor in saved.tensors.items()} == shapes
         if not fits or not 0 <= saved.step <= request.training.steps:
-            print("warning: the checkpoint does not fit the request, the training begins again", file=sys.stderr)
+            print("warning: the checkpoint does not match the request, so the training starts over", file=sys.stderr)
             return
         with torch.no_grad():
             for name, tensor in held.items():
@@ -149,7 +149,7 @@ class Engine:
         return tensors
 
     def step(self) -> StepReport:
-        """One update from one batch, of which every process computes some rows."""
+        """Applies one update from one batch; every process computes some of its rows."""
         training = self._running()
         settings = training.request.training
         number = training.step + 1
@@ -182,13 +182,13 @@ class Engine:
         weight = float(batch.target_weights.double().sum())
         rows = batch.share(self._group.rank, self._group.size)
         training.adapted.train()
-        # Dropout follows from seed and step, so that a resumed training drops the same.
+        # Dropout depends on seed and step, so a resumed training drops the same elements.
         torch.manual_seed(_mixed(request.seed, training.step, self._group.rank))
         for factor in training.factors.values():
             factor.grad = torch.zeros_like(factor)
         total = 0.0
         divisor = weight if weight > 0 else 1.0
-        size = f"{self._rows_at_once(rows)} rows of {batch.input_ids.shape[1]} tokens at once"
+        size = f"{self._rows_at_once(rows)} rows of {batch.input_ids.shape[1]} tokens per pass"
         with self._naming_memory(f"at step {number} with {size}"):
             for piece in rows.pieces(self._settings.micro_batch):
                 loss = weighted_cross_entropy(training.adapted, piece.to(self._hardware.device), self._hardware)
@@ -247,10 +247,10 @@ class Engine:
     # Evaluation
 
     def begin_evaluation(self, request: EvaluateRequest) -> int:
-        """Puts weights and adapter of an evaluation in place; a training that is running waits as it is.
+        """Sets up the weights and adapter of an evaluation. A running training is paused unchanged.
 
         Returns:
-            Batches to score. `end_evaluation` follows in any case, also after an error.
+            Number of batches to score. `end_evaluation` must follow in any case, even after an error.
         """
         return self._group.together(lambda: self._prepare_evaluation(request)).batches.steps
 
@@ -313,7 +313,7 @@ class Engine:
         """Scores the next batch.
 
         Returns:
-            Σ weight · cross-entropy, Σ weight, and how many targets have a weight.
+            Σ weight · cross-entropy, Σ weight, and the number of targets with a weight.
         """
         evaluation = self._evaluation
         if evaluation is None:
@@ -325,7 +325,7 @@ class Engine:
             check_tokens(self._base.model, batch)
             rows = batch.share(self._group.rank, self._group.size)
             total = 0.0
-            where = f"in an evaluation with {self._rows_at_once(rows)} rows at once"
+            where = f"in an evaluation with {self._rows_at_once(rows)} rows per pass"
             with torch.no_grad(), self._naming_memory(where):
                 for piece in rows.pieces(self._settings.micro_batch):
                     on_device = piece.to(self._hardware.device)
@@ -336,14 +336,14 @@ class Engine:
         return loss, float(batch.target_weights.double().sum()), int((batch.target_weights != 0).sum())
 
     def end_evaluation(self) -> None:
-        """Takes away what an evaluation has put in place."""
+        """Removes what an evaluation has set up."""
         evaluation, self._evaluation = self._evaluation, None
         if evaluation is not None:
             evaluation.batches.close()
             evaluation.restore()
 
     def pass_over(self, request: TrainRequest | EvaluateRequest) -> None:
-        """Takes note of a request that is not served: those after it do not name its changes again."""
+        """Records a request that is not served, since later requests do not repeat its changed modules."""
         self._base.note(request)
 
     # Memory
@@ -356,7 +356,7 @@ class Engine:
 
 
 class _NamingMemory:
-    """Turns running out of memory into one error that says what to lower."""
+    """Converts running out of memory into one error that says what to reduce."""
 
     def __init__(self, where: str, hardware: Hardware) -> None:
         self._where = where
@@ -382,6 +382,6 @@ def _empty_cache(hardware: Hardware) -> None:
 
 
 def _mixed(seed: int, step: int, rank: int) -> int:
-    """A seed for one step of one process (the constants of SplitMix64)."""
+    """A seed for one step of one process (with the constants of SplitMix64)."""
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & (2**64 - 1)
     return mixed >> 1

@@ -1,4 +1,4 @@
-"""What several processes that train one adapter say to each other."""
+"""Communication between several processes that train one adapter."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from .errors import TrainerError, reason_of
 
 _T = TypeVar("_T")
 
-#: Between two rounds nobody says anything for as long as the round lasts.
+#: Timeout: between rounds there is no communication for as long as a round lasts.
 _IDLE = timedelta(days=30)
 
 
 class Group:
-    """The processes of one trainer; one process alone needs no other."""
+    """The processes of one trainer, or a single process."""
 
     def __init__(self, rank: int = 0, size: int = 1, device: torch.device | None = None) -> None:
-        """With `size` over 1, `torch.distributed` must have been initialised."""
+        """If `size` is greater than 1, `torch.distributed` must have been initialised."""
         self.rank = rank
         self.size = size
         self._device = device or torch.device("cpu")
-        # What is said about the work goes over gloo, whatever the gradients take.
+        # Control messages use gloo, whichever backend the gradients use.
         self._control: Any = dist.new_group(backend="gloo", timeout=_IDLE) if size > 1 else None
 
     def together(self, work: Callable[[], _T]) -> _T:
-        """Does this process's share of something; it fails everywhere where it fails anywhere.
+        """Does this process's share of some work. If it fails in one process, it fails in all.
 
         Raises:
-            TrainerError: with the first failure, also of another process.
+            TrainerError: with the first failure, even if it is in another process.
         """
         failure: BaseException | None = None
         done: Any = None
@@ -54,7 +54,7 @@ class Group:
         return result
 
     def say(self, value: Any) -> Any:
-        """The value of rank 0, in every process."""
+        """Returns the value of rank 0 in every process."""
         if self.size == 1:
             return value
         box = [value]
@@ -86,18 +86,18 @@ class Group:
         return [float(value) for value in total.tolist()]
 
     def leave(self) -> None:
-        """Ends the conversation."""
+        """Leaves the group."""
         if self.size > 1 and dist.is_initialized():
             dist.destroy_process_group()
 
 
 def launched_size() -> int:
-    """How many processes torchrun has started; 1 without it."""
+    """Number of processes started by torchrun; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
 
 
 def join_group(device: torch.device, rank: int, size: int, address: str = "env://") -> Group:
-    """Meets the other processes: over NCCL on GPUs, gloo otherwise."""
+    """Joins the other processes, over NCCL on GPUs and gloo otherwise."""
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, init_method=address, rank=rank, world_size=size)
     return Group(rank, size, device)

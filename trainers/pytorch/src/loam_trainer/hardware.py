@@ -1,4 +1,4 @@
-"""Where and in which precision this process computes."""
+"""Device and precision of this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Precision = Literal["f32", "bf16"]
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where and in which precision a process computes."""
+    """Device and precision of a process."""
 
     device: torch.device
     precision: Precision
@@ -33,7 +33,7 @@ class Hardware:
         return f"4bit, {self.precision}" if self.quantised else self.precision
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Products in bfloat16 where the base is: the LoRA factors stay in float32."""
+        """Computes products in bfloat16 if the base is bfloat16; the LoRA factors stay in float32."""
         if self.precision == "f32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
@@ -43,7 +43,7 @@ def hardware_of(settings: Settings, local_rank: int = 0) -> Hardware:
     """Chooses device and precision.
 
     Raises:
-        TrainerError: when the device is not there, or cannot do what is asked.
+        TrainerError: if the device does not exist or does not support the settings.
     """
     device = _device(settings.device, local_rank)
     if settings.load_in_4bit:
@@ -66,7 +66,7 @@ def _device(name: str, local_rank: int) -> torch.device:
     if device.type != "cuda":
         return device
     if not torch.cuda.is_available():
-        raise TrainerError(f"--device {name}: PyTorch finds no CUDA device here; use --device cpu")
+        raise TrainerError(f"--device {name}: PyTorch found no CUDA device: use --device cpu")
     if device.index is None:
         device = torch.device("cuda", local_rank % torch.cuda.device_count())
     if device.index >= torch.cuda.device_count():
@@ -78,8 +78,8 @@ def _device(name: str, local_rank: int) -> torch.device:
 def _require_4bit(device: torch.device) -> None:
     if device.type != "cuda":
         raise TrainerError(
-            f"--load-in-4bit needs a CUDA device, and this process computes on {device}: "
-            "leave the flag out, or use --dtype bf16"
+            f"--load-in-4bit needs a CUDA device, but this process uses {device}: "
+            "omit the flag or use --dtype bf16"
         )
     try:
         import bitsandbytes  # noqa: F401

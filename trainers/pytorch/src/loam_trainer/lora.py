@@ -1,4 +1,4 @@
-"""A round's LoRA on the base: made by PEFT, drawn from a seed, written as a PEFT folder."""
+"""A round's LoRA on the base: created by PEFT, initialised from a seed, and written as a PEFT folder."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .base import full_name
 from .contract import TrainRequest
 from .errors import TrainerError
 
-#: PEFT's name for the adapter that is trained.
+#: PEFT's name of the trained adapter.
 ADAPTER = "default"
 
 
 def add_lora(model: Any, request: TrainRequest) -> Any:
-    """Puts a LoRA on exactly the request's modules: B is zero, A is drawn on the CPU, the same on every device.
+    """Adds a LoRA to exactly the request's modules. B is zero; A is drawn on the CPU, equal on every device.
 
     Raises:
-        TrainerError: when a module is missing, or cannot be adapted.
+        TrainerError: if a module is missing or cannot be adapted.
     """
     modules = [full_name(model, name) for name in request.modules]
     kinds = {type(model.get_submodule(name)) for name in modules}
@@ -39,7 +39,7 @@ def add_lora(model: Any, request: TrainRequest) -> Any:
     )
     try:
         with warnings.catch_warnings():
-            # PEFT corrects it by itself where linear layers of both kinds are adapted.
+            # PEFT corrects it by itself if linear layers of both kinds are adapted.
             warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")
             adapted = get_peft_model(model, config)
     except ValueError as error:
@@ -48,8 +48,8 @@ def add_lora(model: Any, request: TrainRequest) -> Any:
     if set(pairs) != set(modules):
         remove_lora(adapted)
         raise TrainerError(
-            f"PEFT adapted {len(pairs)} modules, {len(modules)} were asked for: "
-            f"{', '.join(sorted(set(pairs) ^ set(modules))[:3])} are not the same"
+            f"PEFT adapted {len(pairs)} modules, but {len(modules)} were requested: "
+            f"{', '.join(sorted(set(pairs) ^ set(modules))[:3])} differ"
         )
     generator = torch.Generator().manual_seed(request.seed)
     with torch.no_grad():
@@ -82,7 +82,7 @@ def factors_of(adapted: Any) -> dict[str, Tensor]:
 
 
 def remove_lora(adapted: Any) -> None:
-    """Takes a LoRA off again; the base is as it was."""
+    """Removes a LoRA and leaves the base unchanged."""
     base = adapted.unload()
     if hasattr(base, "peft_config"):
         del base.peft_config
@@ -92,7 +92,7 @@ def save_lora(adapted: Any, folder: str) -> None:
     """Writes the adapter as a PEFT folder.
 
     Raises:
-        TrainerError: when the disk is full, or the folder cannot be written.
+        TrainerError: if the disk is full or the folder cannot be written.
     """
     try:
         adapted.save_pretrained(folder, save_embedding_layers=False, selected_adapters=[ADAPTER])
@@ -101,10 +101,10 @@ def save_lora(adapted: Any, folder: str) -> None:
 
 
 def load_adapter(model: Any, folder: str) -> Any:
-    """Puts the adapter of a PEFT folder on the plain base.
+    """Loads the adapter of a PEFT folder onto the plain base.
 
     Raises:
-        TrainerError: when it cannot be read, or does not fit.
+        TrainerError: if it cannot be read or does not match the base.
     """
     try:
         return PeftModel.from_pretrained(model, folder, local_files_only=True)

@@ -24,14 +24,14 @@ def weighted_cross_entropy(model: Any, rows: Rows, hardware: Hardware) -> Tensor
 
 
 def _isolation(model: Any, rows: Rows) -> dict[str, Tensor]:
-    """What keeps packed documents apart."""
+    """Arguments that isolate packed documents."""
     if rows.segments is None:
         return {}
     positions = positions_of(rows.segments)
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     if window is not None and window < rows.segments.shape[1]:
-        # Layers with a window need a mask of their own; transformers makes both kinds from positions that restart.
+        # Layers with a window need a separate mask; transformers builds both masks from positions that restart.
         return {"position_ids": positions}
     return {
         "position_ids": positions,
@@ -42,14 +42,14 @@ def _isolation(model: Any, rows: Rows) -> dict[str, Tensor]:
 def check_tokens(model: Any, rows: Rows) -> None:
     """
     Raises:
-        TrainerError: when a token is not in the model's vocabulary.
+        TrainerError: if a token is not in the model's vocabulary.
     """
     vocabulary = model.get_input_embeddings().num_embeddings
     for ids in (rows.input_ids, rows.target_ids[rows.target_weights != 0]):
         if ids.numel() > 0 and not 0 <= int(ids.min()) <= int(ids.max()) < vocabulary:
             raise TrainerError(
-                f"the batches have the token {int(ids.max())}, the base model has {vocabulary}: "
-                "the tokenizer is another model's"
+                f"the batches contain token {int(ids.max())}, but the base model has {vocabulary} tokens: "
+                "the tokenizer belongs to another model"
             )
 
 

@@ -1,4 +1,4 @@
-"""What the command line chooses. It loads nothing heavy, so that `--help` is there at once."""
+"""Command-line settings. Imports nothing heavy, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line chooses; it holds for all requests."""
+    """Command-line settings that apply to all requests."""
 
     dtype: Literal["auto", "bf16", "f32"] = "auto"
     device: str = "auto"

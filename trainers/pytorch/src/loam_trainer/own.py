@@ -1,4 +1,4 @@
-"""A training loop of your own behind the contract: TRL, transformers' Trainer, or anything that returns an adapter."""
+"""Your own training loop behind the contract: TRL, transformers' Trainer, or anything that returns an adapter."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from .lora import add_lora, remove_lora, save_lora
 from .options import Settings
 from .service import Identity
 
-#: Label of a token that is no target, in transformers.
+#: Label of a token that is not a target, in transformers.
 _IGNORED = -100
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training made, where more is to be said than the adapter."""
+    """Result of a training, to report more than the adapter."""
 
     #: The trained PEFT model, or the path of a PEFT folder.
     adapter: Any
-    #: Optimizer steps; those that `Job.progress` was told last if absent.
+    #: Optimizer steps; the last value passed to `Job.progress` if absent.
     steps: int | None = None
     tokens: int | None = None
-    #: Documents trained on, where the function reads `request.data` on its own.
+    #: Documents trained on, if the function reads `request.data` itself.
     samples: int | None = None
-    #: `{"epsilon", "delta", "unit", "mechanism"}`, where the training was private.
+    #: `{"epsilon", "delta", "unit", "mechanism"}`, if the training was private.
     privacy: dict[str, Any] | None = None
 
 
 class Job:
-    """One round's training, as `serve` hands it to your function."""
+    """One round's training, as passed to your function by `serve`."""
 
     def __init__(self, request: TrainRequest, host: _Host) -> None:
         self.request = request
@@ -55,7 +55,7 @@ class Job:
         self._adapted: Any = None
 
     def model(self) -> Any:
-        """The base with the sealed rounds' changes and a fresh LoRA on it, as a `PeftModel`."""
+        """The base with the changes of sealed rounds and a fresh LoRA, as a `PeftModel`."""
         self._host.base.load(self.request)
         self._adapted = add_lora(self._host.base.model, self.request)
         return self._adapted
@@ -63,8 +63,8 @@ class Job:
     def documents(self) -> Iterator[dict[str, list[int]]]:
         """`input_ids` and `labels` of every document in the request's batches, in their order.
 
-        Packed rows are taken apart, so that no collator can let one document see another. A document that was cut to
-        fit the sequence length is one document here for each part.
+        Packed rows are split, so that no collator can let one document attend to another. A document that was split to
+        fit the sequence length appears as one document per part.
         """
         with BatchesFile(self.request.batches) as batches:
             for step in range(min(batches.steps, self.request.training.steps)):
@@ -82,7 +82,7 @@ class Job:
                         while labels and labels[-1] == _IGNORED:
                             labels.pop()
                         if labels:
-                            # A label stands at its own token, one place after the token that it follows.
+                            # A label is stored at its own token, one position after the token that predicts it.
                             ids = [*inputs[start : start + len(labels)], labels[-1]]
                             yield {"input_ids": ids, "labels": [_IGNORED, *labels]}
 
@@ -93,7 +93,7 @@ class Job:
         return Dataset.from_list(list(self.documents()))
 
     def tokenizer(self) -> Any:
-        """The base's tokenizer, for trainers that want one."""
+        """The base's tokenizer, for trainers that need one."""
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(self.request.base, local_files_only=True)
@@ -120,11 +120,11 @@ class Job:
         }
 
     def callback(self) -> TrainerCallback:
-        """Tells the daemon how far a transformers `Trainer` is, and stops it when the daemon wants that."""
+        """Reports the progress of a transformers `Trainer` to the daemon, and stops it on the daemon's request."""
         return _Callback(self)
 
     def progress(self, step: int, loss: float) -> None:
-        """Tells the daemon that `step` steps are done; `loss` is the last one's, nats per target."""
+        """Reports to the daemon that `step` steps are done; `loss` is that of the last step, nats per target."""
         self.steps_done = step
         self._host.channel.send(
             {
@@ -138,16 +138,16 @@ class Job:
 
     @property
     def should_stop(self) -> bool:
-        """Whether to end now: the daemon wants what is trained so far, or nothing at all. Look between two steps."""
+        """Whether to stop now: the daemon requests the result so far, or cancels. Check this between steps."""
         self._host.look(self)
         return self.is_cancelled or (self._wants_result and self.steps_done > 0)
 
     def finish(self) -> None:
-        """Takes note that the steps made so far are wanted."""
+        """Records that the result of the steps so far is requested."""
         self._wants_result = True
 
     def clean(self) -> None:
-        """Takes the LoRA off the base."""
+        """Removes the LoRA from the base."""
         if self._adapted is not None:
             remove_lora(self._adapted)
             self._adapted = None
@@ -168,7 +168,7 @@ class _Callback(TrainerCallback):
 
 
 class _Host:
-    """What lives as long as the process."""
+    """State for the lifetime of the process."""
 
     def __init__(self, channel: Channel, hardware: Hardware, settings: Settings, identity: Identity) -> None:
         self.channel = channel
@@ -179,7 +179,7 @@ class _Host:
         self.has_ended = False
 
     def look(self, job: Job | None) -> None:
-        """Handles what has come in while a training runs."""
+        """Handles events that arrived during a training."""
         for event in self.channel.waiting():
             self.handle(event, job)
 
@@ -200,12 +200,12 @@ class _Host:
                 running.finish()
         elif isinstance(event, TrainRequest):
             self.base.note(event)
-            self._refuse(event.id, "a training is running: one at a time")
+            self._refuse(event.id, "another training is already running")
         elif isinstance(event, UnreadableRequestError):
             if event.id is not None:
                 self._refuse(event.id, str(event))
         else:
-            self._refuse(event.id, "this trainer does not evaluate")
+            self._refuse(event.id, "this trainer does not support evaluation")
 
     def _refuse(self, request_id: int, reason: str) -> None:
         self.channel.send({"type": "failed", "id": request_id, "reason": reason})
@@ -219,13 +219,13 @@ def serve(
     settings: Settings | None = None,
     attach: str | None = None,
 ) -> None:
-    """Serves the contract with your function until the daemon has gone.
+    """Serves the contract with your function until the daemon ends.
 
     Args:
         train: trains `job.model()` (or anything) and returns the trained PEFT model, the path of a PEFT folder, or an
-            `Outcome`. It is called in this thread, once a round.
-        name: what the daemon's log calls the trainer.
-        version: version of it.
+            `Outcome`. It is called in this thread, once per round.
+        name: name of the trainer in the daemon's log.
+        version: version of the trainer.
         settings: precision and device of `job.model()`.
         attach: home of a daemon that did not start this process.
     """
@@ -233,7 +233,7 @@ def serve(
     if attach is not None:
         channel = HomeFiles(attach)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise TrainerError("serve() is for one process: use python -m loam_trainer with torchrun")
+        raise TrainerError("serve() supports only one process: use python -m loam_trainer with torchrun")
     chosen = settings or Settings()
     hardware = hardware_of(chosen)
     identity = Identity(name, version, str(hardware.device), hardware.label, ("finish",))
@@ -274,7 +274,7 @@ def _serve_one(train: Callable[[Job], Any], job: Job, host: _Host) -> None:
 def _result(job: Job, host: _Host, outcome: Outcome) -> dict[str, Any]:
     steps = job.steps_done if outcome.steps is None else outcome.steps
     if steps < 1:
-        raise TrainerError("the training function made no step, or did not say so (job.progress, job.callback)")
+        raise TrainerError("the training function made no step, or did not report it (job.progress, job.callback)")
     folder = job.request.output
     if isinstance(outcome.adapter, (str, os.PathLike)):
         folder = str(Path(outcome.adapter).absolute())
@@ -293,7 +293,7 @@ def _result(job: Job, host: _Host, outcome: Outcome) -> dict[str, Any]:
 
 
 def _runs(segments: list[int] | None, length: int) -> Iterator[tuple[int, int]]:
-    """Start and end of every document in a row; padding (0) is left out."""
+    """Start and end of every document in a row; padding (0) is omitted."""
     if segments is None:
         yield 0, length
         return

@@ -1,4 +1,4 @@
-"""Workers as actors of a Ray cluster; this process speaks the contract and has no engine of its own."""
+"""Workers as actors of a Ray cluster; this process handles the contract and has no engine itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .options import Settings
 
 
 class _Worker:
-    """One engine in a process of Ray's."""
+    """One engine in a Ray process."""
 
     def __init__(self, settings: Settings, rank: int, size: int) -> None:
         self._settings = settings
@@ -21,7 +21,7 @@ class _Worker:
         self._engine: Engine | None = None
 
     def address(self) -> str:
-        """Where the others can meet this worker."""
+        """Address at which other workers can join this worker."""
         import socket
 
         import ray
@@ -31,14 +31,14 @@ class _Worker:
             return f"tcp://{ray.util.get_node_ip_address()}:{free.getsockname()[1]}"
 
     def join(self, address: str) -> tuple[str, str]:
-        """Meets the other workers; returns device and precision."""
+        """Joins the other workers; returns device and precision."""
         hardware = hardware_of(self._settings)
         group = join_group(hardware.device, self._rank, self._size, address)
         self._engine = Engine(self._settings, hardware, group)
         return str(hardware.device), hardware.label
 
     def call(self, method: str, arguments: tuple[Any, ...]) -> tuple[Any, str | None]:
-        """What a method of the engine returns, or why it failed."""
+        """The result of a method of the engine, or the reason for its failure."""
         try:
             return getattr(self._engine, method)(*arguments), None
         except Exception as error:
@@ -51,7 +51,7 @@ class RayCrew:
     def __init__(self, settings: Settings, workers: int) -> None:
         """
         Raises:
-            TrainerError: when Ray is not installed, or the cluster has no room for the workers.
+            TrainerError: if Ray is not installed, or the cluster lacks resources for the workers.
         """
         try:
             import ray
@@ -65,7 +65,7 @@ class RayCrew:
         )
         kind = "GPU" if wants_gpu else "CPU"
         if resources.get(kind, 0) < workers:
-            raise TrainerError(f"--ray {workers}: the Ray cluster has {resources.get(kind, 0):g} of {kind}")
+            raise TrainerError(f"--ray {workers}: the Ray cluster has only {resources.get(kind, 0):g} {kind}")
         actor = ray.remote(_Worker).options(num_cpus=1, num_gpus=1 if wants_gpu else 0)
         self._workers = [actor.remote(settings, rank, workers) for rank in range(workers)]
         address = ray.get(self._workers[0].address.remote())

@@ -1,4 +1,4 @@
-"""How the learning rate runs over the steps: the formula of Loam's own engine."""
+"""The learning rate schedule, with the formula of Loam's own engine."""
 
 import math
 

@@ -26,7 +26,7 @@ from .errors import TrainerError, reason_of
 
 @dataclass(frozen=True)
 class Identity:
-    """What the trainer says of itself."""
+    """What the trainer reports about itself."""
 
     name: str
     version: str
@@ -48,7 +48,7 @@ class Identity:
 
 
 class _Stopped(Exception):  # noqa: N818
-    """The training ends without a result."""
+    """Ends the training without a result."""
 
 
 class Service:
@@ -62,7 +62,7 @@ class Service:
         self._has_ended = False
 
     def run(self, is_attached: bool = False) -> None:
-        """Returns when the daemon has gone."""
+        """Returns when the daemon has ended."""
         self._channel.start()
         if not is_attached:
             self._channel.send(self._identity.ready())
@@ -87,7 +87,7 @@ class Service:
         steps = request.training.steps
         done: int = self._crew.call("begin", request)
         if done > 0:
-            _note(f"training {request.id} goes on after step {done} of {steps}")
+            _note(f"training {request.id} resumes after step {done} of {steps}")
         wants_result = False
         while True:
             wants_result = self._between_steps(request) or wants_result
@@ -120,7 +120,7 @@ class Service:
         )
 
     def _between_steps(self, training: TrainRequest) -> bool:
-        """Handles what has come in; returns whether the steps made so far are wanted as the result."""
+        """Handles events that arrived; returns whether the result of the steps so far is requested."""
         wants_result = False
         self._pull()
         while self._waiting:
@@ -136,13 +136,13 @@ class Service:
                 wants_result = True
             elif isinstance(event, TrainRequest):
                 self._crew.call("pass_over", event)
-                self._fail(event.id, TrainerError(f"training {training.id} is running: one at a time"))
+                self._fail(event.id, TrainerError(f"training {training.id} is already running"))
             else:
                 self._handle(event, training)
         return wants_result
 
     def _handle(self, event: Event, training: TrainRequest | None = None) -> None:
-        """Anything but a training."""
+        """Handles any event except a training request."""
         if isinstance(event, Ended):
             self._has_ended = True
         elif isinstance(event, NewSession):
@@ -155,8 +155,8 @@ class Service:
         elif isinstance(event, EvaluateRequest):
             self._evaluate(event, training)
         elif isinstance(event, (CancelRequest, FinishRequest)):
-            # It crossed the last answer to that request.
-            _note(f"nothing with number {event.id} is running")
+            # The cancellation crossed the last answer to that request.
+            _note(f"no request with number {event.id} is running")
 
     def _evaluate(self, request: EvaluateRequest, training: TrainRequest | None) -> None:
         try:
@@ -168,14 +168,14 @@ class Service:
             return
         loss, weight, tokens = sums
         if tokens == 0 or weight == 0 or not math.isfinite(loss):
-            reason = f"the loss is {loss}" if tokens else "the batches have no target that counts"
+            reason = f"the loss is {loss}" if tokens else "the batches have no target with a weight"
             self._fail(request.id, TrainerError(reason))
             return
         answer = {"type": "evaluation", "id": request.id, "loss": loss / weight, "tokens": tokens}
         self._channel.send(answer)
 
     def _scores(self, request: EvaluateRequest, training: TrainRequest | None) -> tuple[float, float, int] | None:
-        """Sums over the batches; None where it was stopped."""
+        """Sums over the batches; None if it was stopped."""
         loss, weight, tokens = 0.0, 0.0, 0
         try:
             steps: int = self._crew.call("begin_evaluation", request)
@@ -189,7 +189,7 @@ class Service:
         return loss, weight, tokens
 
     def _stops(self, request: EvaluateRequest, training: TrainRequest | None) -> bool:
-        """Whether something has come in that an evaluation must not keep waiting."""
+        """Whether an event has arrived that must not wait for the evaluation."""
         self._pull()
         for event in self._waiting:
             if isinstance(event, (Ended, NewSession)):
@@ -199,7 +199,7 @@ class Service:
                 self._channel.send({"type": "cancelled", "id": request.id})
                 return True
             if isinstance(event, CancelRequest) and training is not None and event.id == training.id:
-                # The training has ten seconds to end; the evaluation begins again after that.
+                # The training has ten seconds to end; the evaluation restarts after that.
                 self._waiting.append(request)
                 return True
         return False

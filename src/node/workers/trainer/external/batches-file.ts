@@ -5,13 +5,13 @@ import { overlappingWindows } from '../../../../model/index.ts'
 import { writeFileAtomic } from '../../../storage/atomic-file.ts'
 import type { MeasuredText } from '../held-out-reader.ts'
 
-/** A run of batches of one shape, made when they are asked for, any number of times. */
+/** A sequence of batches of one shape, created on demand, any number of times. */
 export interface Batches {
   readonly count: number
   at(index: number): TrainingBatch
 }
 
-/** Tensors of a batches file by name, in the order of the file. */
+/** Tensors of a batches file, in file order. */
 const TENSORS = [
   { name: 'input_ids', dtype: 'I32', of: ({ inputIds }: TrainingBatch) => inputIds },
   {
@@ -24,10 +24,10 @@ const TENSORS = [
 ] as const
 
 /**
- * Writes a batches file (docs/trainers.md, "Batches"), a piece in memory at a time.
+ * Writes a batches file (docs/trainers.md, "Batches") with one piece in memory at a time.
  *
  * @returns SHA-256 of the file, hex
- * @throws the signal's reason, when it aborts
+ * @throws the signal's reason, if it aborts
  */
 export async function writeBatches(path: string, batches: Batches, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
@@ -60,15 +60,15 @@ function* chunksOf({ count, at }: Batches): Generator<Uint8Array, void, undefine
 /** Small batches are written together. */
 const PIECE_BYTES = 1024 * 1024
 
-/** Rows of a measurement, as the engine inside lays them. */
+/** Rows per batch of a measurement, as in the built-in engine. */
 const ROWS = 4
 const ROW_TOKENS_MAX = 128
 
 /**
- * Batches that score a text as the engine inside does: rows that share one token, the first token is not scored.
+ * Batches that score a text like the built-in engine: adjacent rows share one token, and the first token is not scored.
  *
- * @param maxPositions longest row that the model takes
- * @throws {Error} when the text has no token to score
+ * @param maxPositions maximum row length of the model
+ * @throws {Error} if the text has no token to score
  */
 export function textBatches({ ids, scored }: MeasuredText, maxPositions: number): Batches {
   const sequenceLength = Math.min(ROW_TOKENS_MAX, maxPositions)

@@ -1,23 +1,23 @@
 import type { ContractRequest } from './contract.ts'
 
-/** What a channel hears from its trainer. */
+/** Callbacks for what a channel receives from its trainer. */
 export interface ChannelListener {
   /** A message: parsed JSON, not checked yet. */
   message(json: unknown): void
-  /** A line for people, at most {@link LINE_MAX} characters of it. */
+  /** A line of human-readable output, truncated to {@link LINE_MAX} characters. */
   output(line: string): void
-  /** The trainer is gone, and why; nothing follows. */
+  /** The trainer has ended for the given reason. No further callbacks follow. */
   ended(reason: string): void
 }
 
-/** A way to talk to an external trainer. */
+/** A connection for messages to and from an external trainer. */
 export interface TrainerChannel {
   send(request: ContractRequest): void
-  /** Ends the trainer, at once if `force`; resolves when it is gone, as far as that can be known. */
+  /** Ends the trainer, immediately if `force`. Resolves once it has ended, as far as that can be determined. */
   close(force?: boolean): Promise<void>
 }
 
-/** Longest message, bytes. */
+/** Maximum message size, bytes. */
 export const MESSAGE_BYTES_MAX = 1024 * 1024
-/** Length at which lines for people are cut, characters. */
+/** Length to which lines of output are truncated, characters. */
 export const LINE_MAX = 2_000

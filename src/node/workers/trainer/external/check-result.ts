@@ -2,18 +2,18 @@ import { type LoraAdapter, loraScale } from '../../../../adapter/index.ts'
 import type { LinearModule } from '../../../../model/index.ts'
 import type { TrainingJob } from '../training-job.ts'
 
-/** What a trainer was asked for. */
+/** The requested adapter. */
 type Asked = Pick<TrainingJob, 'modules' | 'rank' | 'alpha' | 'rankStabilised'>
 
-/** Scales differ by the rounding of one product at most. */
+/** Scales may differ by the rounding of one product. */
 const SCALE_TOLERANCE = 1e-9
 
 /**
- * Checks that a trainer's adapter is the one that it was asked for: the modules, their shapes, rank and scale.
+ * Checks that a trainer's adapter matches the request: modules, shapes, rank and scale.
  *
  * @param found with the plain scale alpha / rank
  * @param linear the base model's modules by name
- * @returns the adapter with the alpha that was asked for
+ * @returns the adapter with the requested alpha
  * @throws {Error} naming the first difference
  */
 export function requireAskedAdapter(
@@ -26,19 +26,19 @@ export function requireAskedAdapter(
   const foreign = found.pairs.filter(({ module }) => !modules.includes(module))
   if (foreign.length > 0)
     throw new Error(
-      `the adapter has factors for ${listed(foreign.map(({ module }) => module))}, which the charter does not list`
+      `the adapter has factors for ${listed(foreign.map(({ module }) => module))}, which are not in the charter`
     )
   const scale = loraScale({ rank, alpha }, rankStabilised)
   for (const pair of found.pairs) {
     const { inFeatures, outFeatures } = linear.get(pair.module)!
-    if (pair.rank !== rank) throw new Error(`${pair.module} has rank ${pair.rank}, not ${rank}`)
+    if (pair.rank !== rank) throw new Error(`${pair.module} has rank ${pair.rank}, expected ${rank}`)
     if (pair.inFeatures !== inFeatures || pair.outFeatures !== outFeatures)
       throw new Error(
-        `${pair.module} has factors for ${pair.outFeatures} × ${pair.inFeatures}, the base has ${outFeatures} × ${inFeatures}`
+        `${pair.module} has factors for ${pair.outFeatures} × ${pair.inFeatures}, but the base has ${outFeatures} × ${inFeatures}`
       )
     if (Math.abs(loraScale(pair) - scale) > SCALE_TOLERANCE * scale)
       throw new Error(
-        `${pair.module} is scaled by ${loraScale(pair)}, not ${scale}: lora_alpha must be ${alpha}${rankStabilised ? ', with use_rslora' : ', without use_rslora'}`
+        `${pair.module} has scale ${loraScale(pair)}, expected ${scale}: lora_alpha must be ${alpha}${rankStabilised ? ', with use_rslora' : ', without use_rslora'}`
       )
   }
   return { pairs: found.pairs.map((pair) => ({ ...pair, alpha })) }

@@ -10,30 +10,33 @@ import type {
 } from './contract.ts'
 import { type OpenChannel, TrainerLink } from './trainer-link.ts'
 
-/** Time that a trainer has to answer a cancelled request, milliseconds. */
+/** Timeout for the answer to a cancelled request, milliseconds. */
 const CANCEL_MS = 10_000
 
-/** How a trainer is reached. */
+/** Options of a connection to a trainer. */
 export interface ConnectionOptions {
   readonly open: OpenChannel
-  /** Whether it is started here; one that attaches may come at any time, and is not killed. */
+  /** Whether this process starts the trainer. A trainer that attaches may connect at any time and is not killed. */
   readonly isStarted: boolean
-  /** Hears what it prints for people. */
+  /** Called with each line of human-readable output. */
   readonly onOutput: (line: string) => void
 }
 
 type Asked<Request> = Omit<Request, 'id' | 'type'>
 
-/** One request, and what its answers mean. */
+/** A request and how to interpret its answers. */
 interface Question<Result> {
   readonly request: (id: number) => ContractRequest
-  /** The result that an answer brings; undefined if more follow. */
+  /** Extracts the result from an answer; undefined if more answers follow. */
   readonly hear: (answer: ContractAnswer) => Result | undefined
-  /** When to ask for what has been done so far, milliseconds since 1970. */
+  /** Time at which to request the result so far, milliseconds since 1970. */
   readonly finishAt?: number
 }
 
-/** Requests to an external trainer, which starts with the first one; after it has ended, with the next one again. */
+/**
+ * Sends requests to an external trainer. The trainer starts with the first request, and restarts with the next one
+ * after it has ended.
+ */
 export class TrainerConnection {
   readonly #options: ConnectionOptions
   #link: TrainerLink | undefined
@@ -43,22 +46,22 @@ export class TrainerConnection {
     this.#options = options
   }
 
-  /** Whether the trainer is there and offers a feature. */
+  /** Whether the trainer is connected and offers a feature. */
   offers(feature: Feature): boolean {
     return this.#link?.said?.features.includes(feature) === true
   }
 
-  /** How many requests to train or evaluate the present trainer has had. */
+  /** Number of requests to train or evaluate that the current trainer has received. */
   get requests(): number {
     return this.#link?.requests ?? 0
   }
 
-  /** What the trainer says of itself. @throws when it cannot be started, or the signal aborts */
+  /** The trainer's `ready` message. @throws if it cannot be started, or the signal aborts */
   ready(signal: AbortSignal): Promise<TrainerReady> {
     return untilAborted(this.#present().ready, signal)
   }
 
-  /** @throws when the trainer fails, ends or breaks the contract, or has been cancelled by the signal */
+  /** @throws if the trainer fails, ends or violates the contract, or the signal cancels the request */
   train(
     request: Asked<TrainRequest>,
     onProgress: (progress: TrainingProgress) => void,
@@ -91,7 +94,7 @@ export class TrainerConnection {
     )
   }
 
-  /** Ends the trainer; the next request would start it again. */
+  /** Ends the trainer. Another request would restart it. */
   async stop(): Promise<void> {
     const link = this.#link
     this.#link = undefined
@@ -125,7 +128,7 @@ export class TrainerConnection {
     try {
       return await new Promise<Result>((resolve, reject) => {
         const answered = (answer: ContractAnswer) => {
-          if (answer.type === 'failed') reject(new Error(`the trainer says: ${answer.reason}`))
+          if (answer.type === 'failed') reject(new Error(`the trainer reported: ${answer.reason}`))
           else if (answer.type === 'cancelled') reject(new Error('the training was cancelled'))
           else {
             const result = question.hear(answer)
@@ -146,13 +149,13 @@ export class TrainerConnection {
   }
 
   #giveUp(link: TrainerLink, id: number): void {
-    const fault = `it has not stopped within ${CANCEL_MS / 1_000} seconds after it was cancelled`
+    const fault = `it did not stop within ${CANCEL_MS / 1_000} seconds of being cancelled`
     if (this.#options.isStarted) link.end(fault)
     else link.waiting.get(id)?.failed(new Error(`the trainer failed: ${fault}`))
   }
 }
 
-/** A promise, or the reason of the signal if that comes first. */
+/** Resolves like the promise, unless the signal aborts first. */
 function untilAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason)

@@ -5,7 +5,7 @@ export const CONTRACT_VERSION = 1
 
 const path = z.string().min(1).describe('an absolute path')
 const count = z.int().nonnegative()
-const id = z.int().positive().describe('number of the request; its answers repeat it')
+const id = z.int().positive().describe('request number, repeated in its answers')
 
 /** The weights that a request starts from. */
 const weights = {
@@ -40,23 +40,23 @@ const trainRequest = z.object({
   id,
   key: z
     .string()
-    .describe('equal for a repetition of this request after a restart: what a checkpoint may be resumed for'),
+    .describe('identifies this request across restarts; a checkpoint may be resumed if its key is equal'),
   round: z.int().positive(),
   ...weights,
-  modules: z.array(z.string()).min(1).describe('names of the modules to adapt, each in full'),
+  modules: z.array(z.string()).min(1).describe('full names of the modules to adapt'),
   rank: z.int().positive(),
   alpha: z.number().positive(),
-  rsLora: z.boolean().describe('whether the scale is alpha / √rank in place of alpha / rank'),
+  rsLora: z.boolean().describe('whether the scale is alpha / √rank instead of alpha / rank'),
   seed: z.int().nonnegative().describe('for everything random in the training'),
-  batches: path.describe('the tokens to train on, as Loam reads and packs the data; see "Batches"'),
-  data: path.describe('the training data themselves, for trainers that read them on their own'),
+  batches: path.describe('the tokens to train on, read and packed by Loam; see "Batches"'),
+  data: path.describe('the training data, for trainers that read it themselves'),
   training: trainingSettings,
-  deadline: z.iso.datetime().describe('when a result comes too late for the round'),
+  deadline: z.iso.datetime().describe('time after which a result is too late for the round'),
   output: path.describe('empty folder for the adapter'),
-  checkpoint: path.describe('folder that is kept between requests, for checkpoints')
+  checkpoint: path.describe('folder for checkpoints, kept between requests')
 })
 
-/** Measure the held-out loss of the weights, with or without an adapter on them. */
+/** Measure the held-out loss of the weights, with or without an adapter. */
 const evaluateRequest = z.object({
   type: z.literal('evaluate'),
   id,
@@ -69,15 +69,15 @@ const evaluateRequest = z.object({
 export const requestSchema = z.discriminatedUnion('type', [
   trainRequest,
   evaluateRequest,
-  z.object({ type: z.literal('finish'), id }).describe('send what is trained so far'),
-  z.object({ type: z.literal('cancel'), id }).describe('stop; no result is wanted')
+  z.object({ type: z.literal('finish'), id }).describe('send the result so far'),
+  z.object({ type: z.literal('cancel'), id }).describe('stop without a result')
 ])
 
-/** What a trainer may offer beside training. */
+/** Optional features of a trainer besides training. */
 export const FEATURES = ['evaluate', 'finish'] as const
 
 const text = z.string().max(2_000)
-/** Privacy that a training has spent, as its trainer declares it. */
+/** Privacy budget spent by a training, as declared by its trainer. */
 const privacy = z.object({
   epsilon: z.number().nonnegative(),
   delta: z.number().min(0).max(1),
@@ -112,13 +112,13 @@ export const answerSchema = z.discriminatedUnion('type', [
     type: z.literal('result'),
     id,
     folder: path.describe('PEFT folder: adapter_config.json and adapter_model.safetensors'),
-    steps: z.int().positive().describe('optimizer steps that were made'),
-    tokens: count.describe('targets that were trained on').optional(),
+    steps: z.int().positive().describe('number of optimizer steps'),
+    tokens: count.describe('number of targets trained on').optional(),
     samples: z
       .int()
       .positive()
       .optional()
-      .describe('documents trained on, where the trainer reads the data on its own'),
+      .describe('number of documents trained on, if the trainer reads the data itself'),
     device: text.optional(),
     precision: text.optional(),
     privacy: privacy.optional()

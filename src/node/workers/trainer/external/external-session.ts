@@ -15,17 +15,17 @@ import type { TrainerConnection } from './connection.ts'
 import type { TrainRequest } from './contract.ts'
 import { changedWeights, jobFolders, requestKey, trainerFolders } from './job-folders.ts'
 
-/** What the sessions share. */
+/** State shared by the sessions. */
 interface Components {
   readonly connection: TrainerConnection
   readonly base: Pick<HeldBase, 'describe'>
   readonly corpora: CorpusReader
   readonly readText: HeldOutReader
-  /** Measures where the trainer cannot. */
+  /** Measures if the trainer does not evaluate. */
   readonly measuring: MeasuringSession
 }
 
-/** Trainings and measurements by an external trainer (docs/trainers.md), in place of the engine inside. */
+/** Trainings and measurements by an external trainer (docs/trainers.md), instead of the built-in engine. */
 export function createExternalSession(
   home: string,
   { connection, base, corpora, readText, measuring }: Components
@@ -53,7 +53,8 @@ export function createExternalSession(
         const trainer = await connection.ready(signal)
         const asked = askedOf(job)
         const request = { ...asked, batches, output, checkpoint: trainerFolders(home).checkpoint }
-        // A repetition after a restart is due at another time, and is the same training all the same.
+        // The deadline is not part of the key: a repetition after a restart has another deadline but is the same
+        // training.
         const { deadline: _deadline, ...lasting } = asked
         const key = requestKey([lasting, job.baseFolder, job.modelFile, digest])
         const result = await connection.train({ ...request, ...weights(job), key }, onProgress, signal)
@@ -93,7 +94,7 @@ export function createExternalSession(
   }
 }
 
-/** What of a request follows from the job alone. */
+/** The part of a request that depends only on the job. */
 function askedOf(
   job: TrainingJob
 ): Omit<

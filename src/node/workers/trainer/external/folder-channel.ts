@@ -7,23 +7,23 @@ import { messageOf } from '../../../storage/peer-error.ts'
 import { type ChannelListener, MESSAGE_BYTES_MAX, type TrainerChannel } from './channel.ts'
 import { CONTRACT_VERSION } from './contract.ts'
 
-/** How often answers are looked for, milliseconds: a shared file system does not announce what another machine writes. */
+/** Polling interval for answers, milliseconds: a shared file system does not notify about writes by other machines. */
 const POLL_MS = 200
 
-/** Name of the message `number` of a direction. */
+/** File name of message `number` in a direction. */
 export const messageFile = (number: number): string => `${String(number).padStart(6, '0')}.json`
 
-/** The messages of a direction that have not been read, in order. */
+/** The unread messages of a direction, in order. */
 export async function unreadMessages(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => [])
   return names.filter((name) => /^\d{6,}\.json$/.test(name)).sort()
 }
 
-/** Where an attached trainer finds its session. */
+/** Path where an attached trainer finds its session. */
 export const sessionFile = (folder: string): string => join(folder, 'session.json')
 
 /**
- * Waits for a trainer that something else starts, and talks to it by files.
+ * Waits for a trainer started elsewhere and communicates with it through files.
  *
  * @param folder the home's folder for trainers
  */

@@ -3,13 +3,13 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openWeightFile } from '../../../../model/index.ts'
 
-/** Where a home keeps what it exchanges with an external trainer. */
+/** Folders of a home for exchange with an external trainer. */
 export function trainerFolders(home: string) {
   const root = join(home, 'trainer')
   return { root, jobs: join(root, 'jobs'), checkpoint: join(root, 'checkpoint') } as const
 }
 
-/** Gives each request a folder of its own, which is removed after it; those of earlier processes are removed first. */
+/** Creates a folder per request, which is removed afterwards. Folders of earlier processes are removed first. */
 export function jobFolders(
   home: string
 ): <Result>(use: (folder: string) => Promise<Result>) => Promise<Result> {
@@ -30,7 +30,7 @@ export function jobFolders(
   }
 }
 
-/** Says which modules' weights a trainer process does not have yet. */
+/** Tracks which modules' weights a trainer process does not have yet. */
 export function changedWeights(): (modelFile: string | undefined, isFirst: boolean) => string[] {
   let last: string | undefined
   return (modelFile, isFirst) => {
@@ -43,7 +43,7 @@ export function changedWeights(): (modelFile: string | undefined, isFirst: boole
   }
 }
 
-/** A key for everything that the result of a request depends on. */
+/** A key derived from everything that the result of a request depends on. */
 export function requestKey(parts: object): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 }

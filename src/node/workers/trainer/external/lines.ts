@@ -1,12 +1,12 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /**
- * Cuts a stream of bytes into lines.
+ * Splits a stream of bytes into lines.
  *
- * @param limit longest line, bytes
- * @param onLine hears each line without its end
- * @param onExcess hears the beginning of a line that is longer, once; nothing follows
- * @returns what to call with each piece of the stream
+ * @param limit maximum line length, bytes
+ * @param onLine called with each line without its terminator
+ * @param onExcess called once with the start of a line that is too long; nothing follows
+ * @returns a function to call with each piece of the stream
  */
 export function lineSplitter(
   limit: number,

@@ -5,11 +5,11 @@ import { openFolderChannel } from './folder-channel.ts'
 import { trainerFolders } from './job-folders.ts'
 import { startProcessChannel } from './process-channel.ts'
 
-/** In place of a command: the trainer runs already, and finds the daemon through the home. */
+/** Used instead of a command if the trainer is started elsewhere and finds the daemon through the home. */
 export const ATTACH = 'attach'
 
 /**
- * A connection to the trainer of a setting: a command for the shell, or {@link ATTACH}. What it prints for people goes to
+ * Opens a connection to the trainer of a setting: a shell command, or {@link ATTACH}. Its human-readable output goes to
  * standard error.
  */
 export function openTrainer(trainer: string, home: string): TrainerConnection {

@@ -3,15 +3,15 @@ import { withoutSecrets } from '../../../config/index.ts'
 import { type ChannelListener, LINE_MAX, MESSAGE_BYTES_MAX, type TrainerChannel } from './channel.ts'
 import { lineSplitter } from './lines.ts'
 
-/** Time that a trainer has to end by itself once its standard input has ended, milliseconds. */
+/** Time for a trainer to exit after its standard input has ended, milliseconds. */
 const END_MS = 10_000
-/** Lines of standard error that an error quotes. */
+/** Number of lines of standard error quoted in an error. */
 const QUOTED_LINES = 5
 
 /**
- * Starts a trainer as a child process, in a process group of its own so that what it starts ends with it.
+ * Starts a trainer as a child process in its own process group, so that its children end with it.
  *
- * @param command for the shell, in the working directory of the daemon
+ * @param command for the shell, run in the daemon's working directory
  */
 export function startProcessChannel(command: string, to: ChannelListener): TrainerChannel {
   const child = spawn(command, {
@@ -30,7 +30,7 @@ export function startProcessChannel(command: string, to: ChannelListener): Train
       // The group has ended.
     }
   }
-  // The daemon may end at once, without closing the channel.
+  // The daemon may exit immediately without closing the channel.
   const atExit = () => kill('SIGTERM')
   process.once('exit', atExit)
 
@@ -39,7 +39,7 @@ export function startProcessChannel(command: string, to: ChannelListener): Train
     else {
       const json = parsed(line)
       if (json === undefined)
-        fail(`it printed a line that begins with { and is not JSON: ${line.slice(0, 200)}`)
+        fail(`it printed a line that starts with { but is not JSON: ${line.slice(0, 200)}`)
       else to.message(json)
     }
   }
@@ -60,15 +60,15 @@ export function startProcessChannel(command: string, to: ChannelListener): Train
     lineSplitter(MESSAGE_BYTES_MAX, onErrorLine, () => undefined)
   )
   child.on('error', (error) => {
-    fault ??= `it cannot be started: ${error.message}`
+    fault ??= `it could not be started: ${error.message}`
   })
   // A trainer that has ended is reported by `close`.
   child.stdin.on('error', () => undefined)
   child.once('close', (code, signal) => {
     process.off('exit', atExit)
-    // What it has left running must not hold the device.
+    // Its remaining child processes must not keep holding the device.
     kill('SIGKILL')
-    const how = signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`
+    const how = signal === null ? `it exited with code ${code}` : `it was terminated by ${signal}`
     to.ended(fault ?? [how, ...said].join('\n  '))
   })
 

@@ -2,26 +2,26 @@ import { z } from 'zod'
 import type { ChannelListener, TrainerChannel } from './channel.ts'
 import { answerSchema, CONTRACT_VERSION, type ContractAnswer, type TrainerReady } from './contract.ts'
 
-/** Time that a trainer which the daemon starts has for its first word, milliseconds. */
+/** Timeout for the first message of a trainer that the daemon starts, milliseconds. */
 const READY_MS = 5 * 60_000
 
 /** Opens the channel to a trainer. */
 export type OpenChannel = (listener: ChannelListener) => Promise<TrainerChannel>
 
-/** Who waits for the answers to one request. */
+/** The receiver of the answers to one request. */
 export interface Waiting {
   answered(answer: ContractAnswer): void
   failed(error: Error): void
 }
 
-/** One trainer process, or one attached session, from its start to its end: checks its words and hands them on. */
+/** One trainer process or attached session, from start to end: validates its messages and forwards them. */
 export class TrainerLink {
-  /** What the trainer says of itself. Rejects when it ends or breaks the contract first. */
+  /** The trainer's `ready` message. Rejects if the trainer ends or violates the contract first. */
   readonly ready: Promise<TrainerReady>
-  /** The same, as soon as it has been said. */
+  /** The `ready` message, once it has arrived. */
   said: TrainerReady | undefined
   readonly waiting = new Map<number, Waiting>()
-  /** Requests to train or evaluate that it has had. */
+  /** Number of requests to train or evaluate that it has received. */
   requests = 0
   readonly #channel: Promise<TrainerChannel>
   readonly #onEnd: () => void
@@ -29,19 +29,19 @@ export class TrainerLink {
   #settle: { resolve(said: TrainerReady): void; reject(error: Error): void } | undefined
 
   /**
-   * @param isStarted whether the trainer is started here, and must then be ready in time
-   * @param onEnd hears once that nothing more can be asked of it
+   * @param isStarted whether this process starts the trainer, which must then be ready in time
+   * @param onEnd called once when no further requests are possible
    */
   constructor(open: OpenChannel, isStarted: boolean, onOutput: (line: string) => void, onEnd: () => void) {
     this.#onEnd = onEnd
     this.ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject }
     })
-    // Each request waits by itself; there may be none.
+    // Each request waits for `ready` itself; there may be no requests.
     this.ready.catch(() => undefined)
     if (isStarted)
       this.#starting = setTimeout(
-        () => this.end(`it has not said that it is ready within ${READY_MS / 60_000} minutes`),
+        () => this.end(`it did not report that it is ready within ${READY_MS / 60_000} minutes`),
         READY_MS
       )
     this.#channel = open({
@@ -57,7 +57,7 @@ export class TrainerLink {
     return this.#channel
   }
 
-  /** Ends the trainer at once, for a reason. */
+  /** Ends the trainer immediately, for a reason. */
   end(reason: string): void {
     this.#fail(reason)
     this.#channel.then((channel) => channel.close(true)).catch(() => undefined)
@@ -67,18 +67,18 @@ export class TrainerLink {
     const parsed = answerSchema.safeParse(json)
     if (!parsed.success) {
       const fault = z.prettifyError(parsed.error).replaceAll(/\s+/g, ' ')
-      this.end(`its answer does not fit the contract (docs/trainers.md): ${fault}`)
+      this.end(`its answer does not match the contract (docs/trainers.md): ${fault}`)
     } else if (parsed.data.type !== 'ready') {
-      // An answer that nobody waits for is of a request that was cancelled.
+      // An answer without a receiver belongs to a cancelled request.
       this.waiting.get(parsed.data.id)?.answered(parsed.data)
     } else if (parsed.data.contract !== CONTRACT_VERSION) {
       this.end(
-        `it speaks version ${parsed.data.contract} of the contract, this daemon version ${CONTRACT_VERSION}: install versions that belong together`
+        `it uses version ${parsed.data.contract} of the contract, but this daemon uses version ${CONTRACT_VERSION}: install matching versions`
       )
     } else {
       clearTimeout(this.#starting)
-      // An attached trainer that says so again has been started again, and knows of no request.
-      const lost = new Error('the trainer failed: it was started again')
+      // A second `ready` from an attached trainer means that it was restarted and has lost its requests.
+      const lost = new Error('the trainer failed: it was restarted')
       if (this.said !== undefined) for (const { failed } of this.waiting.values()) failed(lost)
       this.requests = 0
       this.said = parsed.data

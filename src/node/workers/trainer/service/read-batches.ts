@@ -7,19 +7,19 @@ import type { Batches } from '../external/batches-file.ts'
 /** Header of a batches file: four tensors. */
 const HEADER_BYTES = 4096
 
-/** A batches file that stays open. */
+/** An open batches file. */
 export interface OpenBatches extends Batches {
   readonly batchSize: number
   readonly sequenceLength: number
-  /** Whether a token sees its own document alone. */
+  /** Whether a token attends only to its own document. */
   readonly isIsolated: boolean
   close(): void
 }
 
 /**
- * Opens a batches file (docs/trainers.md, "Batches"); each batch is read when it is asked for.
+ * Opens a batches file (docs/trainers.md, "Batches"). Batches are read on demand.
  *
- * @throws {Error} when the file is damaged, or lacks a tensor
+ * @throws {Error} if the file is damaged or lacks a tensor
  */
 export function openBatches(path: string): OpenBatches {
   const file = openSync(path, 'r')
@@ -36,10 +36,10 @@ export function openBatches(path: string): OpenBatches {
     const values = (name: string, index: number): ArrayBuffer => {
       const entry = entries.get(name)
       if (entry === undefined || entry.shape.join() !== first.shape.join())
-        throw new Error(`${path} has no ${name} of the shape of input_ids`)
+        throw new Error(`${path} has no ${name} with the shape of input_ids`)
       const buffer = new ArrayBuffer(bytes)
       const found = readSync(file, new Uint8Array(buffer), 0, bytes, entry.begin + index * bytes)
-      if (found !== bytes) throw new Error(`${path} is cut off`)
+      if (found !== bytes) throw new Error(`${path} is truncated`)
       return buffer
     }
     const isIsolated = entries.has('segments')

@@ -19,17 +19,17 @@ import { createHeldBase } from '../held-base.ts'
 import { openBatches } from './read-batches.ts'
 import type { TrainerEnd } from './trainer-end.ts'
 
-/** How the engine computes, beside what each request says. */
+/** Settings of the engine that are not part of a request. */
 export type EngineSettings = ExecutorChoice & Pick<TrainingConfig, 'baseFormat' | 'recompute' | 'threads'>
 
-/** A training under way. */
+/** A running training. */
 interface Running {
   readonly id: number
   readonly cancel: AbortController
   isFinishing: boolean
 }
 
-/** Loam's engine as a trainer of the contract (docs/trainers.md). Ends with the requests. */
+/** Serves Loam's engine as a trainer that follows the contract (docs/trainers.md). Returns when the requests end. */
 export async function serveEngine(end: TrainerEnd, settings: EngineSettings): Promise<void> {
   const train = createEngine(settings)
   let running: Running | undefined
@@ -62,7 +62,7 @@ export async function serveEngine(end: TrainerEnd, settings: EngineSettings): Pr
       running = current
       last = last.then(() => answerTo(request, current))
     } else if (request.type === 'evaluate') {
-      await end.answer({ type: 'failed', id: request.id, reason: 'this trainer does not evaluate' })
+      await end.answer({ type: 'failed', id: request.id, reason: 'this trainer does not support evaluation' })
     } else if (running?.id === request.id) {
       if (request.type === 'cancel') running.cancel.abort()
       else running.isFinishing = true
@@ -119,7 +119,7 @@ function createEngine(settings: EngineSettings): Train {
         const done = await run.step(batches.at(step), learningRateAt(schedule, step, steps))
         tokens += done.tokens
         await answer({ type: 'progress', id, step: step + 1, steps, loss: done.loss })
-        // Requests are read between two steps.
+        // Requests are read between steps.
         await new Promise((resolve) => setImmediate(resolve))
       }
       await writePeftFolder(output, run.adapter, baseFolder, 'F32', request.rsLora)

@@ -9,14 +9,14 @@ import { messageFile, sessionFile, unreadMessages } from '../external/folder-cha
 import { trainerFolders } from '../external/job-folders.ts'
 import { lineSplitter } from '../external/lines.ts'
 
-/** The trainer's end of a channel: what the daemon asks, until it ends, and how to answer. */
+/** The trainer's end of a channel: the daemon's requests until it ends, and a way to answer. */
 export interface TrainerEnd {
   /** Messages as parsed JSON. */
   readonly requests: AsyncIterable<unknown>
   answer(answer: ContractAnswer): Promise<void>
 }
 
-/** Talks over standard input and output. */
+/** Communicates over standard input and output. */
 export function standardStreams(): TrainerEnd {
   return {
     requests: linesOf(process.stdin),
@@ -42,7 +42,9 @@ async function* linesOf(stream: NodeJS.ReadStream): AsyncGenerator<unknown, void
 
 const POLL_MS = 200
 
-/** Talks by files in a home; follows the daemon from one session to the next, until the signal aborts. */
+/**
+ * Communicates through files in a home, and follows the daemon from one session to the next until the signal aborts.
+ */
 export function attachToHome(
   home: string,
   onSession: (end: TrainerEnd) => Promise<void>,
@@ -71,10 +73,10 @@ export function attachToHome(
   return serve()
 }
 
-/** The trainer's end of one session; its requests end when the session does. */
+/** The trainer's end of one session; its requests end with the session. */
 function sessionEnd(folder: string, isCurrent: () => Promise<boolean>, signal: AbortSignal): TrainerEnd {
   const [asked, answered] = ['requests', 'answers'].map((name) => join(folder, name))
-  // A trainer before this one may have written some.
+  // An earlier trainer may have written some.
   let written: number | undefined
   const requests = async function* () {
     while (!signal.aborted && (await isCurrent())) {

@@ -207,7 +207,7 @@ describe('Llama parameters', () => {
     ])
     assert.throws(
       () => expandTargetModules(TINY_CONFIG, ['c_attn']),
-      /called c_attn; there are q_proj, k_proj/
+      /matches c_attn; available: q_proj, k_proj/
     )
     assert.throws(() => expandTargetModules(TINY_CONFIG, ['_proj']), /called _proj/)
   })

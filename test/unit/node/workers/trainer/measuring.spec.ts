@@ -94,6 +94,9 @@ describe('a trainer that measures updates', function () {
     assert.equal(clipped.before, before)
     assert(Math.abs(clipped.after - before) < 1e-6, 'a clipped update does next to nothing')
     await writeFile(suite.home.documents, `${lines.slice(0, 3).join('\n')}\n`)
-    await assert.rejects(trainer.measure({ ...measuring, tokens: 16 }, never), /too few to keep 128 tokens/)
+    await assert.rejects(
+      trainer.measure({ ...measuring, tokens: 16 }, never),
+      /too few training documents to keep back 128 tokens/
+    )
   })
 })

@@ -23,7 +23,7 @@ describe('the trainer contract', () => {
 
   it('is documented with every message and every field', () => {
     const text = readFileSync(join(docs, 'trainers.md'), 'utf8')
-    assert(text.includes(`version ${CONTRACT_VERSION}.`))
+    assert(text.includes(`version ${CONTRACT_VERSION} of the contract`))
     for (const schema of [requestSchema, answerSchema])
       for (const option of schema.options)
         for (const type of option.shape.type.values) assert(text.includes(`\`${type}\``), String(type))

@@ -58,7 +58,7 @@ describe('an external trainer', function () {
         attached = attach()
       }
       const lost = trainer.train(long, killOnce, never)
-      await assert.rejects(lost, /it was started again/)
+      await assert.rejects(lost, /it was restarted/)
       assert.deepEqual((await trainer.train(by('attach'), () => {}, never)).shards, inside.shards)
     } finally {
       attached.kill()
@@ -87,7 +87,7 @@ describe('an external trainer', function () {
       const external = { trainer: `echo '${ready}'; head -n 1 > ${file}; exit 3`, deadline }
       await assert.rejects(
         trainer.train(suite.job({ external, ...changes }), () => {}, never),
-        /exit code 3/
+        /exited with code 3/
       )
       return JSON.parse(await readFile(file, 'utf8')).key
     }
@@ -110,7 +110,7 @@ describe('an external trainer', function () {
       const seen = join(suite.home.folder, 'environment')
       await assert.rejects(
         trainer.train(by(`env > ${seen}; exit 3`), () => {}, never),
-        /exit code 3/
+        /exited with code 3/
       )
       assert(!(await readFile(seen, 'utf8')).includes('a secret'))
     } finally {

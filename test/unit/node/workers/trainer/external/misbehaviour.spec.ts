@@ -76,18 +76,21 @@ describe('a trainer that breaks the contract', function () {
   const refused: Readonly<Record<string, [() => Promise<string>, RegExp]>> = {
     'ends at once': [
       async () => "echo 'CUDA is not there' >&2; exit 7",
-      /exit code 7\n {2}CUDA is not there/
+      /exited with code 7\n {2}CUDA is not there/
     ],
-    'is not a command': [async () => 'no-such-trainer-command', /exit code 127\n.*no-such-trainer-command/],
+    'is not a command': [
+      async () => 'no-such-trainer-command',
+      /exited with code 127\n.*no-such-trainer-command/
+    ],
     'speaks another version': [
       () => acts('', { ...READY, contract: 2 }),
-      /version 2 of the contract, this daemon version 1/
+      /version 2 of the contract, but this daemon uses version 1/
     ],
     'prints what is not JSON': [
       () => acts('', '{"type": oops'),
-      /begins with \{ and is not JSON: \{"type": oops/
+      /starts with \{ but is not JSON: \{"type": oops/
     ],
-    'gives an unknown answer': [() => acts("say({ type: 'done', id: r.id })"), /does not fit the contract/],
+    'gives an unknown answer': [() => acts("say({ type: 'done', id: r.id })"), /does not match the contract/],
     'prints a line without end': [
       () => acts("process.stdout.write('{' + 'x'.repeat(3_000_000))"),
       /a line of more than 1048576 bytes/
@@ -97,37 +100,37 @@ describe('a trainer that breaks the contract', function () {
         acts(
           "say({ type: 'progress', id: r.id, step: 1, steps: 4, loss: 3 }); process.kill(process.pid, 'SIGKILL')"
         ),
-      /was ended by SIGKILL|exit code 137/
+      /was terminated by SIGKILL|code 137/
     ],
     'says that it failed': [
       () => acts("say({ type: 'failed', id: r.id, reason: 'out of memory: use a smaller batch' })"),
-      /the trainer says: out of memory: use a smaller batch/
+      /the trainer reported: out of memory: use a smaller batch/
     ],
     'reports no number as its loss': [
       () => acts("say({ type: 'progress', id: r.id, step: 1, steps: 4, loss: null })"),
-      /does not fit the contract.*loss/
+      /does not match the contract.*loss/
     ],
     'gives no folder': [
       () => acts("say({ type: 'result', id: r.id, folder: '/nowhere', steps: 1 })"),
       /\/nowhere is not a PEFT adapter folder/
     ],
-    'lies about the rank': [() => gives({ pairs: good({ rank: 3 }) }), /q_proj has rank 3, not 2/],
+    'lies about the rank': [() => gives({ pairs: good({ rank: 3 }) }), /q_proj has rank 3, expected 2/],
     'takes another alpha': [
       () => gives({ pairs: good({ alpha: 8 }) }),
-      /is scaled by 4, not 2: lora_alpha must be 4, without use_rslora/
+      /has scale 4, expected 2: lora_alpha must be 4, without use_rslora/
     ],
-    'scales by the root of the rank': [() => gives({ pairs: good() }, true), /is scaled by 2\.8.*not 2/],
+    'scales by the root of the rank': [() => gives({ pairs: good() }, true), /has scale 2\.8.*expected 2/],
     'leaves a module out': [
       () => gives({ pairs: good().slice(1) }),
       /no factors for model\.layers\.0\.self_attn\.q_proj/
     ],
     'adapts another module': [
       () => gives({ pairs: [...good(), pair('model.layers.0.self_attn.k_proj')] }),
-      /factors for model\.layers\.0\.self_attn\.k_proj, which the charter does not list/
+      /factors for model\.layers\.0\.self_attn\.k_proj, which are not in the charter/
     ],
     'has another base': [
       () => gives({ pairs: good({ inFeatures: 64 }) }),
-      /has factors for 128 × 64, the base has 128 × 128/
+      /has factors for 128 × 64, but the base has 128 × 128/
     ],
     'gives NaN': [
       async () => {
@@ -163,7 +166,7 @@ describe('a trainer that breaks the contract', function () {
     const given = train(command, stop.signal)
     await until(() => existsSync(started) && readFileSync(started, 'utf8') !== '')
     stop.abort()
-    await assert.rejects(given, /has not stopped within 10 seconds|cancelled/)
+    await assert.rejects(given, /did not stop within 10 seconds|cancelled/)
     const pid = readFileSync(started, 'utf8')
     await until(() => !isRunning(pid))
   })
@@ -195,10 +198,10 @@ describe('a trainer that breaks the contract', function () {
       trainer.train(suite.job({ external }), (progress) => seen.push(progress), never),
       train(command).then(measuring)
     ])
-    assert.deepEqual(losses, { before: 3, after: 2.5 })
+    assert.deepEqual(losses, { before: 3, after: 2.5, targets: 64 })
     for (const progress of seen) assert(!('id' in progress))
     const both = await Promise.all([train(command), measuring()])
-    assert.deepEqual(both[1], { before: 3, after: 2.5 })
+    assert.deepEqual(both[1], { before: 3, after: 2.5, targets: 64 })
   })
 
   it('may print other output, and repeat answers that nobody waits for', async () => {
