@@ -209,6 +209,6 @@ describe('Llama parameters', () => {
       () => expandTargetModules(TINY_CONFIG, ['c_attn']),
       /matches c_attn; available: q_proj, k_proj/
     )
-    assert.throws(() => expandTargetModules(TINY_CONFIG, ['_proj']), /called _proj/)
+    assert.throws(() => expandTargetModules(TINY_CONFIG, ['_proj']), /matches _proj/)
   })
 })
