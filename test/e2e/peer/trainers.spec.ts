@@ -44,7 +44,7 @@ describe('three members with three trainers', function () {
     await network?.end()
   })
 
-  it('stack the adapters of the engine inside, of a started trainer and of an attached one', async () => {
+  it('stack the adapters of the built-in trainer, of a started one and of an attached one', async () => {
     // On a busy machine a trainer may be late for the first rounds.
     await network.until(() => network.watches[0]!.sealed.filter(({ cut }) => cut.length === 3).length >= 3)
     await network.untilSealed(network.lastSealed(0), ...EVERYBODY)
@@ -52,8 +52,8 @@ describe('three members with three trainers', function () {
     assert(/"name":"loam".*trained by an external trainer/.test(await network.log(STARTED!)))
   })
 
-  it('go on when a trainer is killed, and have its adapter again after', async () => {
-    // The shell has become the trainer, and its line is that of Node.js.
+  it('continue when a trainer is killed, and stack its adapter again later', async () => {
+    // The shell has been replaced by the trainer, with the command line of Node.js.
     const trainers = processesWith(`${commandFile()} trainer --threads 1`).filter((pid) =>
       isChildOf(pid, network.pid(STARTED!))
     )

@@ -4,20 +4,20 @@ import { join } from 'node:path'
 import { type ModelConfig, parseModelConfig } from '../../../../src/model/index.ts'
 import { packageRoot } from '../../../../src/package-root.ts'
 
-interface RealConfig {
+interface PublishedConfig {
   readonly model: string
-  /** The keys that the makers' folder has. */
+  /** The keys in the published folder. */
   readonly config: object
-  /** What has to come out of them; null for what has to be absent. */
+  /** The expected result; null for what must be absent. */
   readonly expected: Partial<Record<keyof ModelConfig, unknown>>
 }
 
 const file = join(packageRoot(), 'test', 'unit', 'model', 'families', 'real-configs.json')
-const REAL = JSON.parse(readFileSync(file, 'utf8')) as readonly RealConfig[]
+const PUBLISHED = JSON.parse(readFileSync(file, 'utf8')) as readonly PublishedConfig[]
 
-describe("the makers' config.json", () => {
-  for (const { model, config, expected } of REAL) {
-    it(`of ${model} is read`, () => {
+describe('published config.json files', () => {
+  for (const { model, config, expected } of PUBLISHED) {
+    it(`of ${model} are read`, () => {
       const parsed = parseModelConfig(config)
       for (const [key, value] of Object.entries(expected))
         assert.deepEqual(parsed[key as keyof ModelConfig] ?? null, value, key)
