@@ -28,6 +28,8 @@ const TOLERANCE = 1e-4
 const SCORED = 96
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024
 const RANK = 4
+/** Characters of a text that a line shows. */
+const SHOWN = 60
 
 interface Options {
   readonly python: string
@@ -42,16 +44,29 @@ interface Verdict {
   readonly name: string
   readonly way: 'PEFT' | 'merged'
   readonly texts: number
-  /** Number of texts with different ids. */
+  /** Number of texts of which Loam makes other ids than the library tokenizers does from tokenizer.json. */
   readonly different: number
   readonly example: string | undefined
+  /** Number of texts of which transformers makes other ids than tokenizer.json says. */
+  readonly transformersDifferent: number
+  readonly transformersExample: string | undefined
+  /** The class that transformers loads the tokenizer with. */
+  readonly tokenizerClass: string
   /** Largest difference of a log-probability, nats. */
   readonly largest: number
 }
 
+/** What `judge_folders.py` prints for one way. */
+interface Judgement {
+  readonly ids: readonly (readonly number[])[]
+  readonly transformers: readonly (readonly number[])[]
+  readonly class: string
+  readonly scores: readonly number[]
+}
+
 const options = new Command('npm run check -- folders')
   .description(
-    "Writes random models with real tokenizers and an adapter for each, as a PEFT folder and merged, and compares ids and log-probabilities with transformers and Hugging Face's PEFT."
+    "Writes random models with real tokenizers and an adapter for each, as a PEFT folder and merged; compares ids with the library tokenizers, which reads tokenizer.json as it is, and log-probabilities with transformers and Hugging Face's PEFT. transformers' own ids are shown beside: it builds some tokenizers from parts of its own."
   )
   .option('--python <program>', 'a Python with torch, transformers and peft', 'python3')
   .option(
@@ -141,7 +156,7 @@ async function judgeOne(
   writeFileSync(file, JSON.stringify(jobs))
   const script = join(packageRoot(), 'checks', 'peft', 'judge_folders.py')
   const { stdout } = await run(python, [script, file], { maxBuffer: OUTPUT_BYTES_MAX })
-  const theirs = JSON.parse(stdout.trim().split('\n').at(-1)!) as { ids: number[][]; scores: number[] }[]
+  const theirs = JSON.parse(stdout.trim().split('\n').at(-1)!) as Judgement[]
   const ids = own[0]!.slice(0, SCORED)
   const evaluator = await createEvaluator({ config, context: ids.length })
   const { weights } = loadBaseModel(base!)
@@ -151,8 +166,10 @@ async function judgeOne(
     await evaluator.score({ weights: mergedWeights, ids })
   ]
   await evaluator.dispose()
-  return theirs.map(({ ids: theirIds, scores: theirScores }, index) => {
+  return theirs.map((judgement, index) => {
+    const { ids: theirIds, scores: theirScores } = judgement
     const wrong = texts.filter((_, at) => `${theirIds[at]}` !== `${own[at]}`)
+    const rebuilt = texts.filter((_, at) => `${theirIds[at]}` !== `${judgement.transformers[at]}`)
     const differences = scores[index]!.perToken.slice(1).map(({ logProb }, at) =>
       Math.abs(logProb! - theirScores[at]!)
     )
@@ -161,7 +178,10 @@ async function judgeOne(
       way: index === 0 ? 'PEFT' : 'merged',
       texts: texts.length,
       different: wrong.length,
-      example: wrong[0]?.slice(0, 120),
+      example: wrong[0]?.slice(0, SHOWN),
+      transformersDifferent: rebuilt.length,
+      transformersExample: rebuilt[0]?.slice(0, SHOWN),
+      tokenizerClass: judgement.class,
       largest: Math.max(...differences)
     } as const
   })
@@ -208,7 +228,14 @@ function smallModel(
   }
 }
 
-function line({ name, way, texts, different, example, largest }: Verdict): string {
-  const shown = example === undefined ? '' : `, first ${JSON.stringify(example)}`
-  return `${name.padEnd(26)} ${way.padEnd(7)} ${texts - different} of ${texts} texts with the same ids${shown}; log-probabilities within ${largest.toExponential(1)}`
+function line(verdict: Verdict): string {
+  const { name, way, texts, different, example, transformersDifferent, tokenizerClass } = verdict
+  const first = (text: string | undefined): string =>
+    text === undefined ? '' : `, first ${JSON.stringify(text)}`
+  const own = `${texts - different} of ${texts} texts with the ids of tokenizer.json${first(example)}`
+  const loaded =
+    transformersDifferent === 0
+      ? `transformers (${tokenizerClass}) the same`
+      : `transformers (${tokenizerClass}) makes other ids of ${transformersDifferent}${first(verdict.transformersExample)}, since it builds this class from parts of its own`
+  return `${name.padEnd(26)} ${way.padEnd(7)} ${own}; ${loaded}; log-probabilities within ${verdict.largest.toExponential(1)}`
 }
