@@ -6,7 +6,7 @@ import { packageRoot } from '../../src/package-root.ts'
 /** A file's imports of other files of this tree, by path from the package's root. */
 type Imports = ReadonlyMap<string, readonly string[]>
 
-/** Rooms that ship, the ground floor first. A room imports from the floors below it alone (docs/architecture.md). */
+/** Folders that ship, the lowest layer first. Each imports only from the layers below it (docs/architecture.md). */
 const FLOORS: readonly (readonly string[])[] = [
   ['src/package-root.ts'],
   ['src/formats'],
@@ -16,12 +16,15 @@ const FLOORS: readonly (readonly string[])[] = [
   ['src/node'],
   ['scripts/testnet'],
   ['src/cli', 'src/index.ts', 'src/control.ts'],
-  // A program of its own, with the command line's options.
+  // A separate program, with the options of the command line.
   ['scripts/testnet/prepare.ts']
 ]
 
-/** Rooms in which no two folders may need each other; those outside the package are programs, read from the top. */
-const ROOMS_WITHOUT_RINGS = FLOORS.flat().filter((room) => !room.endsWith('.ts'))
+/** Rooms of programs beside the package, the lowest first: each may use the package, and programs of those before it. */
+const PROGRAMS = ['scripts/build', 'sim', 'pretrain', 'checks', 'lab', 'bench'] as const
+
+/** Rooms in which no two folders may need each other. */
+const ROOMS_WITHOUT_RINGS = [...FLOORS.flat(), ...PROGRAMS].filter((room) => !room.endsWith('.ts'))
 
 const IMPORT = /(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g
 
@@ -36,9 +39,13 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(IMPORT)].map(([, specifier]) => posix.join(dirname(file), specifier!))
 }
 
-const imports: Imports = new Map(
-  ['src', 'scripts/testnet'].flatMap(sourcesBelow).map((file) => [file, importsOf(file)])
-)
+function importsBelow(folders: readonly string[]): Imports {
+  return new Map(folders.flatMap(sourcesBelow).map((file) => [file, importsOf(file)]))
+}
+
+const shipped = importsBelow(['src', 'scripts/testnet'])
+const programs = importsBelow(PROGRAMS)
+const imports: Imports = new Map([...shipped, ...programs])
 
 function roomOf(file: string): string | undefined {
   const rooms = FLOORS.flat()
@@ -55,12 +62,12 @@ function childOf(folder: string, file: string): string | undefined {
   return file.slice(folder.length + 1).split('/')[0]
 }
 
-/** What each child of a folder needs of the others, with an import that shows it. */
+/** What each child of a folder imports from the others, with one such import. */
 function childImports(folder: string): Map<string, Map<string, string>> {
   const needs = new Map<string, Map<string, string>>()
   for (const [file, targets] of imports) {
     const from = childOf(folder, file)
-    // An index collects what its folder has to give; nothing inside is meant to read it.
+    // An index collects what its folder exports; files inside must not import it.
     if (from === undefined || file === `${folder}/index.ts`) continue
     for (const target of targets) {
       const to = childOf(folder, target)
@@ -71,7 +78,7 @@ function childImports(folder: string): Map<string, Map<string, string>> {
   return needs
 }
 
-/** A ring among a folder's children, as the imports that make it, or undefined. */
+/** An import cycle among a folder's children, as its imports, or undefined. */
 function ringIn(folder: string): string[] | undefined {
   const needs = childImports(folder)
   const done = new Set<string>()
@@ -106,16 +113,16 @@ function foldersOf(room: string): string[] {
     .filter((folder, index, all) => folder.startsWith(room) && all.indexOf(folder) === index)
 }
 
-describe('the floors of the house', () => {
-  it('hold every file that ships', () => {
+describe('the layers of the source tree', () => {
+  it('contain every file that ships', () => {
     assert.deepEqual(
-      [...imports.keys()].filter((file) => floorOf(file) < 0),
+      [...shipped.keys()].filter((file) => floorOf(file) < 0),
       []
     )
   })
 
-  it('are imported downwards only', () => {
-    const upwards = [...imports].flatMap(([file, targets]) =>
+  it('import downwards only', () => {
+    const upwards = [...shipped].flatMap(([file, targets]) =>
       targets
         .filter((target) => roomOf(target) !== roomOf(file) && floorOf(target) >= floorOf(file))
         .map((target) => `${file} -> ${target}`)
@@ -124,13 +131,13 @@ describe('the floors of the house', () => {
   })
 
   it('import nothing that does not ship', () => {
-    const outside = [...imports].flatMap(([file, targets]) =>
+    const outside = [...shipped].flatMap(([file, targets]) =>
       targets.filter((target) => floorOf(target) < 0).map((target) => `${file} -> ${target}`)
     )
     assert.deepEqual(outside, [])
   })
 
-  it('have no file that imports the index of a folder that it stands in', () => {
+  it('have no file that imports the index of its own folder', () => {
     const own = [...imports].flatMap(([file, targets]) =>
       targets
         .filter((target) => target.endsWith('/index.ts') && file.startsWith(`${dirname(target)}/`))
@@ -139,8 +146,16 @@ describe('the floors of the house', () => {
     assert.deepEqual(own, [])
   })
 
+  it('are below the programs outside the package, each of which imports only earlier ones', () => {
+    const orderOf = (file: string) => PROGRAMS.findIndex((room) => file.startsWith(`${room}/`))
+    const upwards = [...programs].flatMap(([file, targets]) =>
+      targets.filter((target) => orderOf(target) > orderOf(file)).map((target) => `${file} -> ${target}`)
+    )
+    assert.deepEqual(upwards, [])
+  })
+
   for (const room of ROOMS_WITHOUT_RINGS)
-    it(`${room} has no ring between its folders`, () => {
+    it(`have no import cycle between the folders of ${room}`, () => {
       const rings = foldersOf(room).flatMap((folder) => {
         const ring = ringIn(folder)
         return ring === undefined ? [] : [`${folder}: ${ring.join(', ')}`]

@@ -29,8 +29,10 @@ export {
   type PartialRow,
   type Precision,
   partialRow,
+  type RankReach,
   type RemoteRow,
   type RowRequest,
+  reachedRanks,
   remoteRow,
   type SharedDraw
 } from './remote-row.ts'

@@ -22,6 +22,17 @@ export interface SharedDraw {
   readonly noise: Noise
 }
 
+/**
+ * How much further down the ranks a record goes where the draw's winner, before the offset, is not the likeliest id. What
+ * a filter leaves is settled by few ids where the winner is among the likeliest, and by many where it is near the border.
+ */
+export interface RankReach {
+  /** Further ids for every rank that the winner is below the likeliest id. */
+  readonly perRank: number
+  /** Most ids by rank. */
+  readonly most: number
+}
+
 /** What a remote tells of one position. */
 export interface PartialRow {
   /** Ids that are known, with their values in the same order. */
@@ -101,6 +112,20 @@ export function partialRow(row: RemoteRow, { topK, skip = 0, wanted = [], draw }
     tail: possible ? roundedUp(tail) : 0,
     drawn: draw?.count ?? 0
   }
+}
+
+/** Ids to tell by rank, as far as a reach goes; at least `topK`. */
+export function reachedRanks(
+  row: RemoteRow,
+  topK: number,
+  { temperature, noise }: SharedDraw,
+  { perRank, most }: RankReach
+): number {
+  const [winner] = drawnIds(row, { count: 1, temperature, noise })
+  const value = row[winner!]!
+  let above = 0
+  for (let id = 0; id < row.length; id++) if (row[id]! > value || (row[id] === value && id < winner!)) above++
+  return Math.max(topK, Math.min(most, topK + perRank * above))
 }
 
 /** The ids that are likeliest to win a draw, best first. */

@@ -148,6 +148,7 @@ class LogitsServerText implements RemoteText {
       ...trip,
       vocabularySize,
       drawn: noise?.drawn ?? 0,
+      ...(noise?.reach && { reach: noise.reach }),
       drafts: draft?.count ?? 0,
       draftRows: draft?.rows === true,
       from: ids.length - positions.length + 1

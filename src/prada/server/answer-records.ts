@@ -1,4 +1,12 @@
-import { decide, gumbelNoise, partialRow, type RemoteRow, remoteRow, type SharedDraw } from '../core/index.ts'
+import {
+  decide,
+  gumbelNoise,
+  partialRow,
+  type RemoteRow,
+  reachedRanks,
+  remoteRow,
+  type SharedDraw
+} from '../core/index.ts'
 import type { PositionRecord, VerifyRequest } from '../wire/index.ts'
 import type { Session } from './sessions.ts'
 
@@ -30,12 +38,7 @@ export async function* answerRecords(
     const row = remoteRow(logits[index]!, size, precision)
     const draw = drawOf(request, request.truncateAt + ids.length - positions.length + 1 + index)
     const body: PositionRecord =
-      asked === 'row'
-        ? { kind: 'row', row }
-        : {
-            kind: 'part',
-            part: partialRow(row, { ...ranksAt(request, index), wanted: asked, ...(draw && { draw }) })
-          }
+      asked === 'row' ? { kind: 'row', row } : partOf(row, request, index, asked, draw)
     const drafting =
       draft !== undefined && index >= positions.length - 1 && index < positions.length - 1 + drafts
     if (!drafting) {
@@ -49,6 +52,23 @@ export async function* answerRecords(
     yield { ...body, draft: id }
     logits.push(...(await next))
   }
+}
+
+function partOf(
+  row: RemoteRow,
+  request: VerifyRequest,
+  index: number,
+  wanted: readonly number[],
+  draw: SharedDraw | undefined
+): PositionRecord {
+  const { topK, skip } = ranksAt(request, index)
+  const { reach } = request.noise ?? {}
+  const asked = { skip, wanted, ...(draw && { draw }) }
+  const first = index === 0 && request.firstTopK !== undefined
+  if (reach === undefined || draw === undefined || first)
+    return { kind: 'part', part: partialRow(row, { ...asked, topK }) }
+  const ranks = Math.min(row.length, reachedRanks(row, topK, draw, reach))
+  return { kind: 'part', part: partialRow(row, { ...asked, topK: ranks }), ranks }
 }
 
 /** The remote's own token with the device's noise. */

@@ -34,7 +34,12 @@ function checkRequest(
       'unknown-session',
       `the session has ${text.length} tokens, not ${truncateAt}: open another`
     )
-  const ranked = Math.max(topK, request.firstTopK ?? 0, request.noise?.drawn ?? 0)
+  const ranked = Math.max(
+    topK,
+    request.firstTopK ?? 0,
+    request.noise?.drawn ?? 0,
+    request.noise?.reach?.most ?? 0
+  )
   if (ranked > limits.topKMax)
     throw new ServiceError('refused', `at most the top ${limits.topKMax} are told, not ${ranked}`)
   const asked: readonly PositionRequest[] = draft?.rows ? [...positions, 'row'] : positions

@@ -203,7 +203,7 @@ class TripLoop {
         const draft = drafts[judged]
         // Computed while the remote goes on, in case that the draft is the token.
         if (draft !== undefined && this.left > 1) position = this.#positionOf(prepared, drafts, judged + 1)
-        const token = this.#settle(next.value, here, this.#ranksAt(prepared.trip, judged))
+        const token = this.#settle(next.value, here, this.#ranksAt(prepared.trip, next.value, judged))
         open = token === undefined
         if (token === undefined) break
         judged++
@@ -250,7 +250,8 @@ class TripLoop {
       return positionRequest(this.#settings, capabilities, counts, prepared[index])
     })
     const { seed, stream = 0, temperature } = this.#request
-    const noise = { seed, stream, temperature, drawn: counts.drawn }
+    const { drawn, reach } = counts
+    const noise = { seed, stream, temperature, drawn, ...(reach && { reach }) }
     const { topK: firstTopK, skip: firstSkip } = this.#question?.further ?? {}
     const trip = {
       ids,
@@ -280,9 +281,10 @@ class TripLoop {
   }
 
   /** As many of the likeliest ids a record of a trip lets the device know. */
-  #ranksAt({ topK, firstTopK }: TripRequest, index: number): number {
-    if (index > 0) return topK
-    return Math.max(this.#question?.ranks ?? 0, firstTopK ?? topK)
+  #ranksAt({ topK, firstTopK }: TripRequest, record: PositionRecord, index: number): number {
+    const told = (record.kind === 'part' ? record.ranks : undefined) ?? topK
+    if (index > 0) return told
+    return Math.max(this.#question?.ranks ?? 0, firstTopK ?? told)
   }
 
   /** Drafts, of which the first is the likeliest token where an answer said so much. */

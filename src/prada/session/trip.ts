@@ -3,6 +3,7 @@ import {
   createRankCount,
   isFiltered,
   type RankCount,
+  type RankReach,
   type Scoring,
   type Verdict,
   wantedIds
@@ -107,12 +108,17 @@ export interface RankCounts {
   readonly topK: number
   /** By what they may win; 0 where the noise is not shared. */
   readonly drawn: number
+  /** Where more are told by rank as the draw's winner makes it necessary. */
+  readonly reach?: RankReach
 }
 
 /** Ids told by rank where those that may win are told anyway, and no filter asks which ids are the likeliest. */
 const TOP_BESIDE_DRAWN = 1
 /** Ids told by what they may win where a filter asks for the likeliest too. */
-const DRAWN_BESIDE_TOP = 8
+const DRAWN_BESIDE_TOP = 12
+/** Of the ids told by rank, as many more for every rank that the draw's winner is below the likeliest; and the most. */
+const REACH_SHARE = 0.5
+const REACH_MAX = 256
 
 /** Whether the remote is told the noise, so that it can tell what may win. */
 function sharesNoise(
@@ -133,9 +139,12 @@ export function rankCountFor(
   capabilities: RemoteCapabilities
 ): RankCount {
   const most = Math.min(64, capabilities.topKMax)
+  const shared = sharesNoise(settings, request, capabilities)
   if (isFiltered(request))
-    return createRankCount({ first: Math.min(16, most), least: Math.min(8, most), most, open: 0.25 })
-  const first = sharesNoise(settings, request, capabilities) ? 12 : 16
+    return shared
+      ? createRankCount({ first: Math.min(8, most), least: Math.min(4, most), most, open: 0.1 })
+      : createRankCount({ first: Math.min(16, most), least: Math.min(8, most), most, open: 0.25 })
+  const first = shared ? 12 : 16
   return createRankCount({ first: Math.min(first, most), least: Math.min(4, most), most, open: 0.03 })
 }
 
@@ -150,7 +159,11 @@ export function rankCounts(
   const most = capabilities.topKMax
   const topK = settings.topK === 'auto' ? Math.min(auto, most) : settings.topK
   if (!sharesNoise(settings, request, capabilities)) return { topK, drawn: 0 }
-  if (isFiltered(request)) return { topK, drawn: Math.min(DRAWN_BESIDE_TOP, topK) }
+  if (isFiltered(request)) {
+    if (settings.topK !== 'auto') return { topK, drawn: Math.min(DRAWN_BESIDE_TOP, topK) }
+    const reach = { perRank: Math.ceil(topK * REACH_SHARE), most: Math.min(REACH_MAX, most) }
+    return { topK, drawn: Math.min(DRAWN_BESIDE_TOP, most), reach }
+  }
   return { topK: request.logProbabilities === true ? topK : TOP_BESIDE_DRAWN, drawn: topK }
 }
 

@@ -1,4 +1,4 @@
-import type { PartialRow, Precision, RemoteRow } from '../core/remote-row.ts'
+import type { PartialRow, Precision, RankReach, RemoteRow } from '../core/remote-row.ts'
 import { createBitReader, createBitWriter } from './bits.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { type ByteWriter, createByteWriter } from './byte-writer.ts'
@@ -9,7 +9,12 @@ import { IncompleteError, WireError } from './wire-error.ts'
 
 /** What an answer tells of one position. */
 export type PositionRecord = (
-  | { readonly kind: 'part'; readonly part: PartialRow }
+  | {
+      readonly kind: 'part'
+      readonly part: PartialRow
+      /** Ids told by rank, those left out included, where the request leaves it open; as many as it says if absent. */
+      readonly ranks?: number
+    }
   | { readonly kind: 'row'; readonly row: RemoteRow }
 ) & {
   /** The token that the remote drafted behind this position. */
@@ -41,6 +46,8 @@ export interface Expectation {
   readonly positions: readonly PositionRequest[]
   /** Ids that the remote tells because it knows the noise; 0 where it is absent. */
   readonly drawn?: number
+  /** Where records tell more ids by rank than `topK`. */
+  readonly reach?: RankReach
   /** Drafts that were asked for; 0 where it is absent. */
   readonly drafts?: number
   /** Whether the records behind drafts are whole rows. */
@@ -75,7 +82,10 @@ export function encodeRecord(
   if (record.kind === 'row') {
     writer.varint(0)
     writer.values(record.row, shape.precision)
-  } else writePart(writer, record.part, shape, new Set(wanted))
+  } else {
+    const topK = record.ranks ?? shape.topK
+    writePart(writer, record.part, { ...shape, topK }, new Set(wanted))
+  }
   if (record.draft !== undefined) writer.varint(record.draft)
   return writer.done()
 }
@@ -194,7 +204,10 @@ const TOLD_BYTES_MAX = 15
 export function answerBytesMax(expected: Expectation): number {
   const width = expected.precision === 'float16' ? 2 : 4
   const row = 1 + expected.vocabularySize * width
-  const top = Math.min(Math.max(expected.topK, expected.firstTopK ?? 0), expected.vocabularySize)
+  const top = Math.min(
+    Math.max(expected.topK, expected.firstTopK ?? 0, expected.reach?.most ?? 0),
+    expected.vocabularySize
+  )
   const { drafts = 0, drawn = 0 } = expected
   const ofPosition = (position: PositionRequest): number =>
     32 + (position === 'row' ? row : (top + drawn + position.length) * TOLD_BYTES_MAX)
@@ -231,10 +244,20 @@ function readRecord(reader: ByteReader, expected: Expectation, index: number): P
   const skip = first ? (expected.firstSkip ?? 0) : 0
   const asked = positions[index] ?? askedBehindDrafts(expected)
   const count = reader.varint(vocabularySize)
-  const told = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
-  if (count !== told) throw new WireError(`a record has ${count} ids, ${told} were asked for`)
+  const least = asked === 'row' ? 0 : topCount(topK, skip, vocabularySize)
+  const reached = asked === 'row' || first ? undefined : expected.reach
+  const most = reached === undefined ? least : topCount(Math.max(topK, reached.most), skip, vocabularySize)
+  if (count < least || count > most)
+    throw new WireError(
+      `a record has ${count} ids, ${least === most ? least : `${least} to ${most}`} were asked for`
+    )
   const body =
-    asked === 'row' ? readRow(reader, expected) : readPart(reader, expected, { count, skip, asked })
+    asked === 'row'
+      ? readRow(reader, expected)
+      : {
+          ...readPart(reader, expected, { count, skip, asked }),
+          ...(reached !== undefined && { ranks: count })
+        }
   const drafted = index >= positions.length - 1 && index < positions.length - 1 + drafts
   return drafted ? { ...body, draft: reader.varint(vocabularySize - 1) } : body
 }

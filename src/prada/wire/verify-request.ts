@@ -1,4 +1,4 @@
-import type { Precision } from '../core/remote-row.ts'
+import type { Precision, RankReach } from '../core/remote-row.ts'
 import { checkDrawSettings, type DrawSettings } from '../core/scoring.ts'
 import { type ByteReader, createByteReader } from './byte-reader.ts'
 import { createByteWriter } from './byte-writer.ts'
@@ -26,6 +26,8 @@ export interface SharedNoise {
   readonly temperature: number
   /** Ids that every record tells, those with the highest value / T + G. */
   readonly drawn: number
+  /** Where records tell as many ids by rank as the draw's winner makes necessary. */
+  readonly reach?: RankReach
 }
 
 /**
@@ -69,7 +71,8 @@ const SAME_NOISE_FLAG = 16
 /** The draft's filters follow. */
 const FILTERS_FLAG = 32
 const DRAFT_ROWS_FLAG = 64
-const ALL_FLAGS = 127
+/** How far a record's ranks reach follows the noise. */
+const REACH_FLAG = 128
 
 export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
   const writer = createByteWriter()
@@ -90,7 +93,8 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
       (request.firstTopK ? FIRST_TOP_K_FLAG : 0) |
       (sameNoise ? SAME_NOISE_FLAG : 0) |
       (filters ? FILTERS_FLAG : 0) |
-      (draft?.rows ? DRAFT_ROWS_FLAG : 0)
+      (draft?.rows ? DRAFT_ROWS_FLAG : 0) |
+      (noise?.reach ? REACH_FLAG : 0)
   )
   writer.bytes(request.session)
   writer.varint(request.truncateAt)
@@ -112,6 +116,10 @@ export function encodeVerifyRequest(request: VerifyRequest): Uint8Array {
     writer.varint(noise.stream)
     writer.float64(noise.temperature)
     writer.varint(noise.drawn)
+    if (noise.reach) {
+      writer.varint(noise.reach.perRank)
+      writer.varint(noise.reach.most)
+    }
   }
   if (draft) {
     writer.varint(draft.count)
@@ -142,7 +150,6 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   const reader = createByteReader(bytes)
   readVersion(reader.byte())
   const flags = reader.byte()
-  if (flags > ALL_FLAGS) throw new WireError(`flags ${flags} are unknown`)
   const session = reader.bytes(SESSION_BYTES).slice()
   const truncateAt = reader.varint(TEXT_MAX)
   const count = atLeastOne(reader.varint(limits.tokens), 'ids')
@@ -156,7 +163,9 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
     const wanted = reader.varint(limits.vocabularySize + 1)
     return wanted === 0 ? 'row' : reader.ascending(wanted - 1, limits.vocabularySize)
   })
-  const noise = flags & NOISE_FLAG ? readNoise(reader) : undefined
+  const noise = flags & NOISE_FLAG ? readNoise(reader, flags) : undefined
+  if (flags & REACH_FLAG && noise === undefined)
+    throw new WireError('ranks that reach as far as no noise says')
   const draft = flags & DRAFT_FLAG ? readDraft(reader, limits.tokens - count, flags, noise) : undefined
   reader.end()
   const precision = flags & FLOAT32_FLAG ? 'float32' : 'float16'
@@ -174,13 +183,16 @@ export function decodeVerifyRequest(bytes: Uint8Array, limits: RequestLimits): V
   }
 }
 
-function readNoise(reader: ByteReader): SharedNoise {
+function readNoise(reader: ByteReader, flags: number): SharedNoise {
   const seed = reader.varint(Number.MAX_SAFE_INTEGER)
   const stream = reader.varint(2 ** 32 - 1)
   const temperature = reader.float64()
   if (!(temperature > 0)) throw new WireError(`noise at temperature ${temperature} has no meaning`)
   checked(() => checkDrawSettings({ temperature }))
-  return { seed, stream, temperature, drawn: atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids') }
+  const drawn = atLeastOne(reader.varint(VOCABULARY_MAX), 'drawn ids')
+  if (!(flags & REACH_FLAG)) return { seed, stream, temperature, drawn }
+  const reach = { perRank: reader.varint(VOCABULARY_MAX), most: reader.varint(VOCABULARY_MAX) }
+  return { seed, stream, temperature, drawn, reach }
 }
 
 function readDraft(

@@ -10,6 +10,7 @@ import {
   logProbability,
   type Noise,
   partialRow,
+  reachedRanks,
   remoteRow,
   roundingDeviation,
   type Scoring,
@@ -23,7 +24,7 @@ const seeds = fc.nat(2 ** 31)
 const sizes = fc.integer({ min: 1, max: 40 })
 
 describe('certificate', () => {
-  it('bounds every id that was not told, in rounded values', () => {
+  it('bounds every unreported id, in rounded values', () => {
     fc.assert(
       fc.property(seeds, sizes, fc.integer({ min: 1, max: 45 }), (seed, size, topK) => {
         const random = createSeededRandom(seed)
@@ -48,7 +49,7 @@ describe('certificate', () => {
     )
   })
 
-  it('is certain only of what the whole row decides, and becomes certain when it is told what it asks for', () => {
+  it('is certain only of what the full row decides, and becomes certain with the ids that it asks for', () => {
     const found = { certain: 0, uncertain: 0 }
     fc.assert(
       fc.property(
@@ -83,14 +84,14 @@ describe('certificate', () => {
     assert.ok(found.certain > 500 && found.uncertain > 500, JSON.stringify(found))
   })
 
-  it('does not depend on the values that were not told', () => {
+  it('does not depend on unreported values', () => {
     fc.assert(
       fc.property(seeds, fc.integer({ min: 4, max: 30 }), anySettings, (seed, size, settings) => {
         const { row, scoring } = randomPosition(seed, size, settings)
         const told = partialRow(row, { topK: 3 })
         const verdict = judge(told, scoring)
         if (verdict.kind !== 'certain') return
-        // Any other row that would have been told in the same way.
+        // Any other row that would have been reported in the same way.
         const random = createSeededRandom(seed + 1)
         const other = row.slice()
         const hidden = [...row.keys()].filter((id) => !told.ids.includes(id))
@@ -106,7 +107,7 @@ describe('certificate', () => {
     )
   })
 
-  it('holds for every id that was not drawn, and settles most draws', () => {
+  it('covers every id that was not drawn, and settles most draws', () => {
     const certain = { alone: 0, drawn: 0 }
     const positions = 400
     for (let seed = 0; seed < positions; seed++) {
@@ -127,7 +128,44 @@ describe('certificate', () => {
     assert.ok(certain.drawn > 0.8 * positions && certain.drawn > 1.5 * certain.alone, JSON.stringify(certain))
   })
 
-  it('gives log-probabilities as intervals that hold, and as points from a whole row', () => {
+  it('settles most top-p draws if the ranks reach as far as the winner requires', () => {
+    const settings = { temperature: 0.7, topP: 0.9 }
+    const seen = { alone: 0, reached: 0, ids: 0, ranks: 0 }
+    const positions = 400
+    for (let seed = 0; seed < positions; seed++) {
+      const random = createSeededRandom(seed)
+      const row = remoteRow(randomLogits(random, 300, 2.5), 300, 'float16')
+      const offset = Float64Array.from(row, () => random.normal() / 3)
+      const scoring = { settings, offset, noise: gumbelNoise(seed, 3) }
+      const draw = drawOf(scoring, 12)!
+      const topK = reachedRanks(row, 8, draw, { perRank: 4, most: 100 })
+      const winner = drawnIds(row, draw)[0]!
+      const rank = [...row].filter(
+        (value, id) => value > row[winner]! || (value === row[winner] && id < winner)
+      )
+      assert.equal(topK, Math.min(100, 8 + 4 * rank.length))
+      const part = partialRow(row, { topK, draw })
+      assert.ok(part.ids.includes(winner))
+      const verdict = judge(part, scoring)
+      seen.ids += topK
+      if (verdict.kind === 'certain') {
+        seen.reached++
+        assert.equal(verdict.id, decide(row, scoring))
+      }
+    }
+    const same = Math.round(seen.ids / positions)
+    for (let seed = 0; seed < positions; seed++) {
+      const random = createSeededRandom(seed)
+      const row = remoteRow(randomLogits(random, 300, 2.5), 300, 'float16')
+      const offset = Float64Array.from(row, () => random.normal() / 3)
+      const scoring = { settings, offset, noise: gumbelNoise(seed, 3) }
+      const part = partialRow(row, { topK: same, draw: drawOf(scoring, 12)! })
+      if (judge(part, scoring).kind === 'certain') seen.alone++
+    }
+    assert.ok(seen.reached > 1.05 * seen.alone, JSON.stringify({ ...seen, same }))
+  })
+
+  it('gives log-probabilities as intervals around the true value, and as points from a full row', () => {
     fc.assert(
       fc.property(seeds, sizes, fc.integer({ min: 1, max: 12 }), (seed, size, topK) => {
         const { row, scoring } = randomPosition(seed, size, { temperature: 1 })
@@ -149,8 +187,8 @@ describe('certificate', () => {
   })
 })
 
-describe('the ids asked for in advance', () => {
-  it('are few, in order, without repeats, and make positions certain', () => {
+describe('the ids requested in advance', () => {
+  it('are few, sorted and unique, and make positions certain', () => {
     let [plain, helped, positions] = [0, 0, 0]
     for (let seed = 0; seed < 300; seed++) {
       const settings = { temperature: 1 }
@@ -171,7 +209,7 @@ describe('the ids asked for in advance', () => {
 
 describe('decision', () => {
   for (const [name, settings] of Object.entries(SETTINGS))
-    it(`${name}: draws from the combined distribution (G-test)`, () => {
+    it(`${name}: samples the combined distribution (G-test)`, () => {
       const size = 9
       const { row, scoring } = randomPosition(1234, size, settings)
       const kept = settings.temperature === 0 ? [] : allowedIds(row, scoring)
@@ -207,7 +245,7 @@ function drawAt(position: number): Noise {
 }
 
 describe('rounding', () => {
-  it('moves a distribution by no more than its bound', () => {
+  it('changes a distribution by no more than its bound', () => {
     fc.assert(
       fc.property(seeds, sizes, (seed, size) => {
         const logits = randomLogits(createSeededRandom(seed), size, 5)

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { createSeededRandom } from '../../../../src/data/order/seeded-random.ts'
-import { gumbelNoise, type Precision, partialRow, remoteRow } from '../../../../src/prada/core/index.ts'
+import {
+  gumbelNoise,
+  type Precision,
+  partialRow,
+  reachedRanks,
+  remoteRow
+} from '../../../../src/prada/core/index.ts'
 import {
   answerBytesMax,
   createAnswerReader,
@@ -49,8 +55,9 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
         seed: fc.maxSafeNat(),
         stream: fc.nat(2 ** 32 - 1),
         temperature: fc.double({ min: 0.001, max: 100, noNaN: true }),
-        drawn: fc.integer({ min: 1, max: 1_000 })
-      }),
+        drawn: fc.integer({ min: 1, max: 1_000 }),
+        reach: fc.option(plainRecord({ perRank: fc.nat(100), most: fc.nat(2 ** 22) }), { nil: undefined })
+      }).map(({ reach, ...rest }) => ({ ...rest, ...(reach && { reach }) })),
       { nil: undefined }
     ),
     draft: fc.option(
@@ -78,13 +85,13 @@ const requests: fc.Arbitrary<VerifyRequest> = fc
     ...(draft && { draft: noise && sameNoise ? asNoise(draft, noise) : draft })
   }))
 
-/** A draft that is drawn with the noise of the device's draws, as sessions ask for it. */
+/** A draft drawn with the noise of the client's draws, as sessions request it. */
 function asNoise(draft: RemoteDraft, { seed, stream, temperature }: SharedNoise): RemoteDraft {
   return { ...draft, settings: { ...draft.settings, temperature }, seed, stream }
 }
 
 describe('a request on the wire', () => {
-  it('is read as it was written', () => {
+  it('round-trips', () => {
     fc.assert(
       fc.property(requests, (request) => {
         assert.deepEqual(decodeVerifyRequest(encodeVerifyRequest(request), LIMITS), request)
@@ -92,7 +99,7 @@ describe('a request on the wire', () => {
     )
   })
 
-  it('that was damaged is refused or is another request, and no other error comes of it', () => {
+  it('is refused or is another request when damaged, without any other error', () => {
     fc.assert(
       fc.property(requests, fc.nat(), fc.nat(255), fc.nat(), (request, place, value, cut) => {
         const bytes = encodeVerifyRequest(request)
@@ -108,7 +115,7 @@ describe('a request on the wire', () => {
     )
   })
 
-  it('of random bytes is refused', () => {
+  it('is refused as random bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expectWireErrorOnly(() => decodeVerifyRequest(bytes, LIMITS))
@@ -134,22 +141,30 @@ function randomAnswer(seed: number, precision: Precision): Answer {
     return Array.from({ length: vocabularySize }, (_, id) => id).filter(() => random.uniform() < 0.05)
   })
   const drawn = random.uniform() < 0.5 ? 1 + (random.nextUint32() % 12) : 0
+  const reach = drawn > 0 && random.uniform() < 0.5 ? { perRank: 2, most: topK + 30 } : undefined
   const from = random.nextUint32() % 1_000
   const firstTopK = 1 + (random.nextUint32() % 12)
-  const expected = { vocabularySize, topK, firstTopK, precision, positions, drafts, draftRows, drawn, from }
+  const expected = {
+    ...{ vocabularySize, topK, firstTopK, precision, positions, drafts, draftRows, drawn, from },
+    ...(reach && { reach })
+  }
   const records = Array.from({ length: positions.length + drafts }, (_, index): PositionRecord => {
     const row = remoteRow(randomLogits(random, vocabularySize, 5), vocabularySize, precision)
     const asked = positions[index] ?? (draftRows ? 'row' : [])
+    const draw = { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) }
+    const reached = index > 0 && reach !== undefined
+    const ranks = reached ? Math.min(vocabularySize, reachedRanks(row, topK, draw, reach)) : firstTopK
     const body =
       asked === 'row'
         ? ({ kind: 'row', row } as const)
         : ({
             kind: 'part',
             part: partialRow(row, {
-              topK: index === 0 ? firstTopK : topK,
+              topK: index === 0 || reached ? ranks : topK,
               wanted: asked,
-              ...(drawn > 0 && { draw: { count: drawn, temperature: 0.8, noise: gumbelNoise(seed, index) } })
-            })
+              ...(drawn > 0 && { draw })
+            }),
+            ...(reached && { ranks })
           } as const)
     return index >= positions.length - 1 && index < positions.length - 1 + drafts
       ? { ...body, draft: random.nextUint32() % vocabularySize }
@@ -179,7 +194,7 @@ function inOrder(record: PositionRecord): PositionRecord {
 }
 
 describe('an answer on the wire', () => {
-  it('is read as it was written, in whatever chunks it comes', () => {
+  it('is decoded from chunks of any size', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), precisions, fc.integer({ min: 1, max: 50 }), (seed, precision, size) => {
         const { expected, records, bytes } = randomAnswer(seed, precision)
@@ -194,7 +209,7 @@ describe('an answer on the wire', () => {
     )
   })
 
-  it('that is cut off is refused at its end', () => {
+  it('is refused at its end when truncated', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), precisions, fc.nat(), (seed, precision, cut) => {
         const { expected, bytes } = randomAnswer(seed, precision)
@@ -205,7 +220,7 @@ describe('an answer on the wire', () => {
     )
   })
 
-  it('that was damaged is refused, or has values that a remote could have sent', () => {
+  it('is refused, or has values that a remote could have sent, when damaged', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), precisions, fc.nat(), fc.nat(255), (seed, precision, place, value) => {
         const { expected, bytes } = randomAnswer(seed, precision)
@@ -224,7 +239,7 @@ describe('an answer on the wire', () => {
     )
   })
 
-  it('of random bytes is refused', () => {
+  it('is refused as random bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat(1_000), (bytes, seed) => {
         const { expected } = randomAnswer(seed, 'float16')
@@ -265,7 +280,7 @@ describe('an answer on the wire', () => {
     reader.end()
     return records
   }
-  it('is taken when it does not lie', () => {
+  it('is accepted when it is consistent', () => {
     assert.deepEqual(read(encodeRecord({ kind: 'part', part: good }, expected, [4])), [
       { kind: 'part', part: good }
     ])
@@ -281,7 +296,7 @@ describe('an answer on the wire', () => {
     'an asked id above the top': { values: [0, -1, -0.5] }
   }
   for (const [name, lie] of Object.entries(unwritable))
-    it(`cannot be written with ${name}`, () => {
+    it(`cannot be encoded with ${name}`, () => {
       const part = { ...good, ...lie }
       assert.throws(() => encodeRecord({ kind: 'part', part }, expected, [4]), RangeError)
     })
@@ -293,7 +308,7 @@ describe('an answer on the wire', () => {
       assert.throws(() => reader.push(new Uint8Array([...header, ...bytes])), /log-probability is/)
     }
   })
-  it('leaves out the ids that the device has, and is shorter for it', () => {
+  it('omits the ids that the client knows, and is shorter for it', () => {
     const row = remoteRow(randomLogits(createSeededRandom(5), 200, 3), 200, 'float16')
     const asking = { ...expected, vocabularySize: 200, precision: 'float16', positions: [[]] } as const
     const all = partialRow(row, { topK: 64 })
@@ -309,9 +324,14 @@ describe('an answer on the wire', () => {
     const [read] = reader.push(new Uint8Array([...header, ...short]))
     assert.deepEqual(read, { kind: 'part', part: rest })
   })
-  it('is refused with another k, another place, and more than was asked for', () => {
+  it('is refused with another k, another position, or more records than requested', () => {
     const other = { ...expected, topK: 3 }
     assert.throws(() => read(encodeRecord({ kind: 'part', part: good }, other, [4])), /2 were asked for/)
+    const reaching = { ...expected, drawn: 0, reach: { perRank: 1, most: 2 } }
+    const reader3 = createAnswerReader(reaching)
+    reader3.push(header)
+    const three = encodeRecord({ kind: 'part', part: good }, other, [4])
+    assert.throws(() => reader3.push(three), /3 ids, 2 were asked for/)
     const record = encodeRecord({ kind: 'part', part: good }, expected, [4])
     assert.throws(() => read(new Uint8Array([...record, ...record])), /follow the last record/)
     const reader = createAnswerReader({ ...expected, from: 4 })
