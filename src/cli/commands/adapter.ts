@@ -55,7 +55,10 @@ function exportCommand(): Command {
       integer('--max-rank', 1, 65_536)
     )
     .addOption(dtypeOption())
-    .option('--model <folder>', "folder of the base model (default: the home's own, else the model that Loam ships)")
+    .option(
+      '--model <folder>',
+      "folder of the base model (default: the home's own, else the model that Loam ships)"
+    )
     .option('--base-name <name>', 'name of the base model in the files', SHIPPED_MODEL)
     .option('--overwrite', 'replace the contents of --out')
     .option('--json', 'print one JSON object: { "folder", "format", "rounds", "rank", "error" }')

@@ -24,7 +24,7 @@ import { hex } from '../../protocol/index.ts'
 import { requireCharterBase } from '../consortium/charter-base.ts'
 import { type Home, roundFiles } from '../home/home.ts'
 import type { JudgedRound } from '../home/round-store.ts'
-import { requireFreeFolder, writeFileAtomic } from '../storage/index.ts'
+import { requireFreeFolder, requireOtherFolder, writeFileAtomic } from '../storage/index.ts'
 import { isMissing, PeerError } from '../storage/peer-error.ts'
 import { ggufArchitecture, ggufFormat, ggufModel } from './gguf-model.ts'
 import { tokenizerNotes } from './gguf-tokenizer.ts'
@@ -117,6 +117,7 @@ export async function exportAdapter(home: Home, asked: ExportOptions): Promise<E
   const options = { ...asked, rounds: await spanOf(home, asked) }
   const { format, folder, dtype = 'F32', overwrite } = options
   const stacked = await stackedRounds(home, options.rounds)
+  await requireOtherFolder(folder, { 'the home': home.folder, 'the base model': options.baseFolder })
   await requireFreeFolder(folder, overwrite)
   const rounds = stacked.map(({ context }) => context.round)
   const isModel = format === 'merged' || format === 'merged-gguf'
