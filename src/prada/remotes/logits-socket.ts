@@ -4,6 +4,9 @@ import { z } from 'zod'
 import { LOGITS_PROTOCOL } from './logits-protocol.ts'
 import { TransportError } from './logits-transport.ts'
 
+/** How long a socket may take to open; what lies between may swallow the request. Milliseconds. */
+const OPENING_MS = 2_000
+
 const failureSchema = z.object({
   error: z.string(),
   fault: z.string().optional(),
@@ -47,7 +50,7 @@ export interface SocketMeter {
 /**
  * Opens a WebSocket to a logits server.
  *
- * @returns undefined where the server, or what lies before it, does not open one
+ * @returns undefined where the server, or what lies before it, does not open one in time
  * @throws {TransportError} `unreachable`
  */
 export async function openLogitsSocket(
@@ -74,13 +77,20 @@ export async function openLogitsSocket(
       socket.terminate()
     }
     signal.addEventListener('abort', abort, { once: true })
+    const late = setTimeout(() => {
+      resolve(false)
+      socket.terminate()
+    }, OPENING_MS)
     socket.once('open', () => resolve(true))
     socket.once('unexpected-response', (request) => {
       resolve(false)
       request.destroy()
     })
     socket.on('error', (error) => reject(new TransportError('unreachable', error.message, { cause: error })))
-    const forget = (): void => signal.removeEventListener('abort', abort)
+    const forget = (): void => {
+      clearTimeout(late)
+      signal.removeEventListener('abort', abort)
+    }
     socket.once('open', forget).once('unexpected-response', forget).once('close', forget)
   })
   return opened ? new OpenSocket(socket, raw!, meter) : undefined

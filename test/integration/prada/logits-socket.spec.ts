@@ -68,6 +68,18 @@ describe('a logits server over WebSockets', () => {
     }
   })
 
+  it('asks by POST where what lies between swallows what would open one', async () => {
+    const swallowing = await startBetween(app.url, (bytes) =>
+      bytes.includes('GET /v1/logits/socket') ? 'swallow' : true
+    )
+    try {
+      const { ids, truth } = await made(swallowing.url)
+      assert.deepEqual(ids, truth)
+    } finally {
+      await swallowing.close()
+    }
+  })
+
   it('goes on with another socket where one breaks', async () => {
     let broken = 0
     const breaking = await startBetween(app.url, () => true, {
@@ -158,7 +170,7 @@ describe('a logits server over WebSockets', () => {
 /** A relay before a server, which may refuse connections by their first bytes, or break them. */
 async function startBetween(
   url: string,
-  passes: (bytes: Buffer) => boolean,
+  passes: (bytes: Buffer) => boolean | 'swallow',
   { onMessage }: { readonly onMessage?: (socket: Socket, messages: number) => void } = {}
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
   const sockets = new Set<Socket>()
@@ -170,7 +182,9 @@ async function startBetween(
       socket.on('error', () => undefined).on('close', () => sockets.delete(socket))
     }
     near.on('data', (bytes: Buffer) => {
-      if (!passes(bytes)) near.end('HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n')
+      const passing = passes(bytes)
+      if (passing === 'swallow') return
+      if (!passing) near.end('HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n')
       else far.write(bytes)
     })
     far.on('data', (bytes: Buffer) => {
