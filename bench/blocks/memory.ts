@@ -1,4 +1,4 @@
-import { startMesh } from './bench-peers.ts'
+import { startMesh } from './peers/bench-peers.ts'
 
 const MiB = 2 ** 20
 const ROUND_MIB = 256

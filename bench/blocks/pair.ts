@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type connect as connectSocket, createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { median } from '../support/median.ts'
-import { type BenchPeer, startMesh } from './bench-peers.ts'
+import { type BenchPeer, startMesh } from './peers/bench-peers.ts'
 
 /** Part (a): one pair of processes. */
 export interface PairResult {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { median } from '../support/median.ts'
-import { exchangeAll, startMesh } from './bench-peers.ts'
+import { exchangeAll, startMesh } from './peers/bench-peers.ts'
 
 /** Part (b): a row of the table. */
 export interface SwarmRow {

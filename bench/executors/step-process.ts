@@ -1,4 +1,6 @@
 // The same LoRA step on one executor, in a process of its own: step-process.js SHAPE EXECUTOR DEVICE THREADS STEPS
+
+import { peakMemoryMb } from '../../lab/processes/peak-memory.ts'
 import {
   createExecutor,
   createSeededRandom,
@@ -8,7 +10,6 @@ import {
   initialiseLlama
 } from '../../src/model/index.ts'
 import { median } from '../support/median.ts'
-import { peakMemoryMb } from '../support/peak-memory.ts'
 import { benchShapes } from '../train/shapes.ts'
 
 /** What the process prints, as JSON on its last line. */

@@ -1,6 +1,7 @@
 // One run of Loam's generator, greedy, in a process of its own: loam-process.js FOLDER THREADS PROMPT_LENGTH TOKENS
+
+import { peakMemoryMb } from '../../lab/processes/peak-memory.ts'
 import { createGenerator } from '../../src/model/index.ts'
-import { peakMemoryMb } from '../support/peak-memory.ts'
 import { readProblem } from '../train/problem.ts'
 
 /** What one process measured, on either side. */

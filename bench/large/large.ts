@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { answerParent, inChild } from '../../lab/processes/in-child.ts'
 import { readJsonObject } from '../../src/formats/hugging-face/read-json.ts'
 import {
   BASE_FORMATS,
@@ -13,7 +14,6 @@ import {
   loadHeldWeights,
   parseModelConfig
 } from '../../src/model/index.ts'
-import { answerParent, inChild } from '../support/in-child.ts'
 import { baseFormats, parseBench, positiveInteger } from '../support/options.ts'
 import { writeRandomFolder } from './random-folder.ts'
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
+import { answerParent, inChild } from '../../lab/processes/in-child.ts'
 import { loadDomain } from '../../src/data/index.ts'
 import { createBatchStream } from '../../src/data/packing/packing.ts'
 import {
@@ -16,7 +17,6 @@ import {
 } from '../../src/model/index.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { writeRandomFolder } from '../large/random-folder.ts'
-import { answerParent, inChild } from '../support/in-child.ts'
 import { parseBench, positiveInteger } from '../support/options.ts'
 import { SHAPE_110M } from './shape.ts'
 

@@ -1,6 +1,6 @@
+import { peakMemoryBytes } from '../../lab/processes/peak-memory.ts'
 import type { LoraPair } from '../../src/adapter/index.ts'
 import { mergeThreads } from '../../src/node/workers/builder/merge-threads.ts'
-import { peakMemoryBytes } from '../support/peak-memory.ts'
 import { stopwatch } from '../support/stopwatch.ts'
 
 /** Numbers of ordinary size in shared memory, quickly generated. */

@@ -1,7 +1,7 @@
 // One run of Loam's LoRA trainer on a problem, in a process of its own: loam-process.js FOLDER THREADS STEPS
 import { InferenceSession } from 'onnxruntime-node'
+import { peakMemoryMb } from '../../lab/processes/peak-memory.ts'
 import { createLoraTrainer } from '../../src/model/index.ts'
-import { peakMemoryMb } from '../support/peak-memory.ts'
 import { type Measurement, WARM_UP_STEPS } from './measurement.ts'
 import { readProblem } from './problem.ts'
 

@@ -1,40 +1,41 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Command } from 'commander'
 import type { LoraAdapter } from '../../src/adapter/index.ts'
-import { baseModelFolder } from '../../src/cli/options/shipped-model.ts'
 import { encodeText } from '../../src/data/index.ts'
-import { readJsonObject } from '../../src/formats/index.ts'
 import {
   createEvaluator,
   createSeededRandom,
-  createTextTokenizer,
-  initialiseLlama,
   type LlamaConfig,
   linearModules,
-  loadBaseModel,
-  saveBaseModel
+  loadBaseModel
 } from '../../src/model/index.ts'
 import { importAdapter } from '../../src/node/export/import-adapter.ts'
 import { readPeftFolder, writePeftFolder } from '../../src/node/export/peft-files.ts'
 import { packageRoot } from '../../src/package-root.ts'
+import {
+  addJudgedFlags,
+  exampleOf,
+  type JudgedFlags,
+  type JudgedFolder,
+  judgedFolders,
+  largestDifference,
+  SCORED,
+  sameIds,
+  sameTexts,
+  saveSmallModel,
+  TOLERANCE
+} from '../tokenizers/judged-folders.ts'
 import { judgedTexts } from '../tokenizers/judged-texts.ts'
 
-/** Largest difference of a token's log-probability, nats, at which two programs count as the same. */
-const TOLERANCE = 1e-4
-const SCORED = 96
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024
 const RANK = 4
 
-interface Options {
+interface Options extends JudgedFlags {
   readonly python: string
-  readonly tokenizers: string
-  readonly folder: readonly string[]
-  readonly texts: string
-  readonly json: boolean
 }
 
 /** The result for one model and one way to give it the adapter. */
@@ -49,19 +50,12 @@ interface Verdict {
   readonly largest: number
 }
 
-const options = new Command('npm run check -- folders')
+const command = new Command('npm run check -- folders')
   .description(
     "Writes random models with real tokenizers and an adapter for each, as a PEFT folder and merged, and compares ids and log-probabilities with transformers and Hugging Face's PEFT."
   )
   .option('--python <program>', 'a Python with torch, transformers and peft', 'python3')
-  .option(
-    '--tokenizers <folder>',
-    'folder of packages with a models/tokenizer.json each',
-    'node_modules/@lenml'
-  )
-  .option('--folder <folder...>', 'folders with a tokenizer.json each, beside the packages', [])
-  .option('--texts <n>', 'texts to compare', '300')
-  .option('--json', 'print one JSON object', false)
+const options = addJudgedFlags(command)
   .addHelpText(
     'after',
     `
@@ -93,42 +87,26 @@ async function requirePython(python: string): Promise<void> {
   }
 }
 
-async function judge({ python, tokenizers, folder, texts, json }: Options): Promise<void> {
-  const packages = existsSync(tokenizers)
-    ? readdirSync(tokenizers)
-        .sort()
-        .map((name) => join(tokenizers, name, 'models'))
-    : []
-  if (packages.length === 0) console.error(`skipped: no packages found in ${tokenizers}`)
-  const found = [baseModelFolder(), ...folder, ...packages].filter((path) =>
-    existsSync(join(path, 'tokenizer.json'))
-  )
-  const judged = await judgedTexts(Number(texts))
+async function judge(options: Options): Promise<void> {
+  const judged = await judgedTexts(Number(options.texts))
   const verdicts: Verdict[] = []
-  for (const path of found) {
-    const name = basename(path) === 'models' ? basename(join(path, '..')) : basename(path)
-    for (const verdict of await judgeOne(name, path, judged, python)) {
+  for (const folder of judgedFolders(options))
+    for (const verdict of await judgeOne(folder, judged, options.python)) {
       verdicts.push(verdict)
-      if (!json) console.log(line(verdict))
+      if (!options.json) console.log(line(verdict))
     }
-  }
-  if (json) console.log(JSON.stringify({ tolerance: TOLERANCE, verdicts }))
+  if (options.json) console.log(JSON.stringify({ tolerance: TOLERANCE, verdicts }))
   if (verdicts.some(({ different, largest }) => different > 0 || !(largest <= TOLERANCE)))
     process.exitCode = 1
 }
 
 async function judgeOne(
-  name: string,
-  path: string,
+  { name, path }: JudgedFolder,
   texts: readonly string[],
   python: string
 ): Promise<Verdict[]> {
   const [base, peft, merged] = ['base', 'peft', 'merged'].map((part) => join(work, `${name}-${part}`))
-  const tokenizerJson = readJsonObject(join(path, 'tokenizer.json'))
-  const tokenizerConfigJson = readJsonObject(join(path, 'tokenizer_config.json'))
-  const tokenizer = createTextTokenizer(tokenizerJson, tokenizerConfigJson)
-  const config = smallModel(tokenizer.vocabularySize, tokenizer)
-  saveBaseModel(base!, { config, weights: initialiseLlama(config, 7), tokenizerJson, tokenizerConfigJson })
+  const { tokenizer, config } = saveSmallModel(base!, path)
   await writePeftFolder(peft!, randomAdapter(config), 'judged')
   await importAdapter(peft!, { baseFolder: base!, out: merged!, dtype: 'F32', overwrite: false })
   const adapter = await readPeftFolder(peft!, base!)
@@ -152,17 +130,14 @@ async function judgeOne(
   ]
   await evaluator.dispose()
   return theirs.map(({ ids: theirIds, scores: theirScores }, index) => {
-    const wrong = texts.filter((_, at) => `${theirIds[at]}` !== `${own[at]}`)
-    const differences = scores[index]!.perToken.slice(1).map(({ logProb }, at) =>
-      Math.abs(logProb! - theirScores[at]!)
-    )
+    const wrong = texts.filter((_, at) => !sameIds(theirIds[at]!, own[at]!))
     return {
       name,
       way: index === 0 ? 'PEFT' : 'merged',
       texts: texts.length,
       different: wrong.length,
-      example: wrong[0]?.slice(0, 120),
-      largest: Math.max(...differences)
+      example: exampleOf(wrong),
+      largest: largestDifference(scores[index]!.perToken, theirScores)
     } as const
   })
 }
@@ -184,31 +159,6 @@ function randomAdapter(config: LlamaConfig): LoraAdapter {
   }
 }
 
-function smallModel(
-  vocabularySize: number,
-  { bosId, eosId }: { readonly bosId: number | undefined; readonly eosId?: number | undefined }
-): LlamaConfig {
-  return {
-    family: 'llama',
-    vocabularySize,
-    hiddenSize: 32,
-    intermediateSize: 64,
-    layers: 2,
-    heads: 4,
-    keyValueHeads: 2,
-    headSize: 8,
-    maxPositions: 512,
-    normEpsilon: 1e-5,
-    ropeTheta: 10_000,
-    attentionBias: false,
-    outputBias: false,
-    tiedHead: true,
-    ...(bosId !== undefined && { bosId }),
-    ...(eosId !== undefined && { eosId })
-  }
-}
-
 function line({ name, way, texts, different, example, largest }: Verdict): string {
-  const shown = example === undefined ? '' : `, first ${JSON.stringify(example)}`
-  return `${name.padEnd(26)} ${way.padEnd(7)} ${texts - different} of ${texts} texts with the same ids${shown}; log-probabilities within ${largest.toExponential(1)}`
+  return `${name.padEnd(26)} ${way.padEnd(7)} ${sameTexts(texts, different, example)}; log-probabilities within ${largest.toExponential(1)}`
 }

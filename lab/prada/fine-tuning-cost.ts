@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url'
-import { answerParent, inChild } from '../../bench/support/in-child.ts'
 import { loadBaseModel } from '../../src/model/index.ts'
 import { loadCorpus } from '../experiments/corpus.ts'
 import { createLocalTrainer } from '../experiments/local-training.ts'
 import { createMembers } from '../experiments/members.ts'
 import { freshAdapter } from '../experiments/methods.ts'
 import { experimentSettings } from '../experiments/settings.ts'
+import { answerParent, inChild } from '../processes/in-child.ts'
 
 import { trainingFlopsPerToken } from './training-flops.ts'
 

@@ -6,9 +6,12 @@ import { cutId, isVoid } from '../../src/protocol/messages/cut.ts'
 import { isKind } from '../../src/protocol/messages/judge.ts'
 import type { Message } from '../../src/protocol/messages/message.ts'
 import type { RoundContext } from '../../src/protocol/round/context.ts'
-import { allSlots } from '../../src/protocol/state/slots.ts'
+import { proposerOf } from '../../src/protocol/round/proposer.ts'
+import type { PeerEvent } from '../../src/protocol/state/events.ts'
+import { allSlots, slotOf } from '../../src/protocol/state/slots.ts'
 import type { PeerState } from '../../src/protocol/state/state.ts'
 import type { Copy } from '../consortium/copy.ts'
+import { Absences } from './absences.ts'
 import { Proofs } from './proofs.ts'
 
 /** Invariants, by name. */
@@ -37,6 +40,7 @@ export type Invariant =
   | 'halt'
   | 'rejected'
   | 'shut-out'
+  | 'waited'
   | 'throw'
   | 'stall'
 
@@ -75,6 +79,7 @@ export class Watch {
   /** Ids of membership requests that took effect. */
   readonly #fulfilled = new Set<string>()
   readonly #proofs = new Proofs()
+  readonly #absences = new Absences()
   readonly #honest: ReadonlyMap<string, number>
   /** Messages already checked, with the parent for which they were accepted. */
   readonly #known = new WeakMap<Message, Uint8Array>()
@@ -110,6 +115,22 @@ export class Watch {
   /** A copy stopped: whatever it knew but had not logged is lost. */
   forgot(copy: Copy): void {
     this.#proofs.forget(copy)
+    this.#absences.forget(copy)
+  }
+
+  /** A copy leaves a round, in which it last had this state, for another. */
+  left(copy: Copy, state: PeerState, next: RoundContext): void {
+    this.#absences.left(copy, state, next)
+  }
+
+  /** Rule 5: a view whose proposer has not been heard for three rounds, nor in this one, ends without a timer. */
+  expired(copy: Copy, state: PeerState, { round, timer }: Extract<PeerEvent, { type: 'timeout' }>): void {
+    const { context, view, step, committed, halted } = state
+    if (round !== context.round || view < 0 || committed !== undefined || halted !== undefined) return
+    const isVain = timer === `propose/${view}` && step === 'propose'
+    const isLate = timer === `precommit/${view}` && nullPrecommits(state) >= safeQuorum(context.voters.length)
+    if ((isVain || isLate) && this.#absences.isGone(copy, state, proposerOf(context, view)))
+      this.note('waited', `${copy.name} waited in view ${view} of round ${round} for a proposer that is gone`)
   }
 
   /** Rules 1, 3, 5 and 8: one message per kind and slot, before and after a crash. */
@@ -177,6 +198,7 @@ export class Watch {
   /** An honest member accepted a message: no other member can send it for an honest one, or for another round. */
   accepted(copy: Copy, state: PeerState, message: Message): void {
     this.#proofs.heard(copy, state, message)
+    this.#absences.heard(copy, state, message)
     const { context } = state
     // Most members accept the same messages for the same round.
     if (this.#known.get(message) === context.parent) return
@@ -344,6 +366,12 @@ export class Watch {
     const mostRecords = 2 * (2 + members + 4 * views + 16)
     if (records > mostRecords) this.note('bounds', `the log of ${name} has ${records} records`)
   }
+}
+
+/** Members of whom a state holds precommits for none in its view, and for nothing else. */
+function nullPrecommits(state: PeerState): number {
+  const ofMembers = slotOf(state, 'precommit', state.view)?.byAuthor.values()
+  return [...(ofMembers ?? [])].filter((kept) => kept.every(({ body }) => body.cut === null)).length
 }
 
 /** ⌊(n+f)/2⌋ + 1, repeated here: the checker uses no code of the protocol that it checks. */

@@ -116,6 +116,24 @@ export const DECIDING_MUTANTS = {
     invariant: 'stall',
     seed: 20
   },
+  'gone-proposer': {
+    rule: '5 Vote',
+    says: 'a proposer that has not been heard for rounds is waited for',
+    file: 'rules/vote.ts',
+    find: ' || isGone(draft, proposerOf(draft.context, draft.view))',
+    replace: '',
+    invariant: 'waited',
+    seed: 1
+  },
+  'gone-view': {
+    rule: '5 Vote',
+    says: 'the view of such a proposer ends no earlier than any other',
+    file: 'rules/vote.ts',
+    find: 'if (isVain || draft.expired',
+    replace: 'if ((isVain && view < 0) || draft.expired',
+    invariant: 'waited',
+    seed: 1
+  },
   'commit-view': {
     rule: '5 Vote',
     says: 'precommits count in the current view only',

@@ -17,7 +17,7 @@ let isRegistered = false
 export async function loadSubject(mutant?: string): Promise<Subject> {
   if (mutant === undefined) return await import('../runs/subject.ts')
   // Imported lazily: runs of the unmodified protocol do not need the list.
-  const { MUTANTS } = await import('./index.ts')
+  const { MUTANTS } = await import('./list.ts')
   if (MUTANTS[mutant] === undefined)
     throw new RangeError(`unknown mutant ${mutant}; known: ${Object.keys(MUTANTS).join(', ')}`)
   if (!isRegistered) {

@@ -140,6 +140,7 @@ export class Network implements World {
   readonly event = (copy: Copy, event: PeerEvent): void => {
     if (copy.state === undefined) return
     this.#steps++
+    if (event.type === 'timeout' && isHonest(copy)) this.watch.expired(copy, copy.state, event)
     try {
       this.carryOut(copy, step(copy.state, event, this.#environmentOf(copy)))
     } catch (error) {
@@ -163,6 +164,8 @@ export class Network implements World {
     if (copy.state?.context !== state.context) this.#begin(copy, state.context)
     if (copy.awayUntil > 0) return
     const before = copy.state?.context ?? state.context
+    if (copy.state !== undefined && before !== state.context && isHonest(copy))
+      this.watch.left(copy, copy.state, state.context)
     copy.state = state
     const { life } = copy
     if (isHonest(copy)) this.#look(copy, before, state, effects)

@@ -64,6 +64,8 @@ export const situations: Record<string, (seed: number) => Scenario> = {
     calmDelay: [800, 1_200]
   }),
   proposer: (seed) => small(seed, {}, ['silent']),
+  'gone-proposer': (seed) => ({ ...small(seed, {}, ['silent']), rounds: 12 }),
+  'gone-view': (seed) => ({ ...small(seed, {}, ['silent']), rounds: 12 }),
   'ready-count': (seed) => small(seed, {}, ['proposes-few']),
   ids: (seed) => small(seed, {}, ['replays']),
   'attest-digests': (seed) => small(seed, {}, ['attests-false-digests']),

@@ -20,8 +20,11 @@ const FLOORS: readonly (readonly string[])[] = [
   ['scripts/testnet/prepare.ts']
 ]
 
-/** Rooms in which no two folders may need each other; those outside the package are programs, read from the top. */
-const ROOMS_WITHOUT_RINGS = FLOORS.flat().filter((room) => !room.endsWith('.ts'))
+/** Rooms of programs beside the package, the lowest first: each may use the package, and programs of those before it. */
+const PROGRAMS = ['scripts/build', 'sim', 'pretrain', 'checks', 'lab', 'bench'] as const
+
+/** Rooms in which no two folders may need each other. */
+const ROOMS_WITHOUT_RINGS = [...FLOORS.flat(), ...PROGRAMS].filter((room) => !room.endsWith('.ts'))
 
 const IMPORT = /(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g
 
@@ -36,9 +39,13 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(IMPORT)].map(([, specifier]) => posix.join(dirname(file), specifier!))
 }
 
-const imports: Imports = new Map(
-  ['src', 'scripts/testnet'].flatMap(sourcesBelow).map((file) => [file, importsOf(file)])
-)
+function importsBelow(folders: readonly string[]): Imports {
+  return new Map(folders.flatMap(sourcesBelow).map((file) => [file, importsOf(file)]))
+}
+
+const shipped = importsBelow(['src', 'scripts/testnet'])
+const programs = importsBelow(PROGRAMS)
+const imports: Imports = new Map([...shipped, ...programs])
 
 function roomOf(file: string): string | undefined {
   const rooms = FLOORS.flat()
@@ -109,13 +116,13 @@ function foldersOf(room: string): string[] {
 describe('the floors of the house', () => {
   it('hold every file that ships', () => {
     assert.deepEqual(
-      [...imports.keys()].filter((file) => floorOf(file) < 0),
+      [...shipped.keys()].filter((file) => floorOf(file) < 0),
       []
     )
   })
 
   it('are imported downwards only', () => {
-    const upwards = [...imports].flatMap(([file, targets]) =>
+    const upwards = [...shipped].flatMap(([file, targets]) =>
       targets
         .filter((target) => roomOf(target) !== roomOf(file) && floorOf(target) >= floorOf(file))
         .map((target) => `${file} -> ${target}`)
@@ -124,7 +131,7 @@ describe('the floors of the house', () => {
   })
 
   it('import nothing that does not ship', () => {
-    const outside = [...imports].flatMap(([file, targets]) =>
+    const outside = [...shipped].flatMap(([file, targets]) =>
       targets.filter((target) => floorOf(target) < 0).map((target) => `${file} -> ${target}`)
     )
     assert.deepEqual(outside, [])
@@ -137,6 +144,14 @@ describe('the floors of the house', () => {
         .map((target) => `${file} -> ${target}`)
     )
     assert.deepEqual(own, [])
+  })
+
+  it('are below the programs beside the package, each of which imports those before it only', () => {
+    const orderOf = (file: string) => PROGRAMS.findIndex((room) => file.startsWith(`${room}/`))
+    const upwards = [...programs].flatMap(([file, targets]) =>
+      targets.filter((target) => orderOf(target) > orderOf(file)).map((target) => `${file} -> ${target}`)
+    )
+    assert.deepEqual(upwards, [])
   })
 
   for (const room of ROOMS_WITHOUT_RINGS)

@@ -4,13 +4,20 @@ import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { Namespaces } from '../../../lab/network-lab/namespaces.ts'
 import { packageRoot } from '../../../src/package-root.ts'
-import type { LineReport } from './wide-area-lab.ts'
 
 /** The TUN device through which packets are delayed. */
 export const DELAY_DEVICE = 'delay'
 /** Most packets that may wait for the forwarder. */
 const QUEUE_PACKETS = 10_000
 const ANSWER_MS = 10_000
+
+/** The forwarder's statistics: whether the machine kept up with the emulated network. */
+export interface LineReport {
+  readonly packets: number
+  readonly dropped: number
+  /** How late packets left, milliseconds rounded down, 99th percentile. */
+  readonly lateMs99: number
+}
 
 /** A process that delays packets in a namespace. Node.js cannot open a TUN device: that takes an ioctl. */
 export class DelayLine {

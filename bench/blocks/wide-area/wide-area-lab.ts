@@ -9,7 +9,7 @@ import {
   NFT_COMMAND,
   publicAddress
 } from '../../../lab/network-lab/namespaces.ts'
-import { DELAY_DEVICE, DelayLine, findPython } from './delay-line.ts'
+import { DELAY_DEVICE, DelayLine, findPython, type LineReport } from './delay-line.ts'
 
 /** Properties of the lines of a lab. */
 export interface LineOptions {
@@ -31,14 +31,6 @@ export interface WideAreaLab {
   endLine(): Promise<LineReport>
   /** Removes all namespaces; processes in them must be stopped first. */
   end(): Promise<void>
-}
-
-/** The forwarder's statistics: whether the machine kept up with the emulated network. */
-export interface LineReport {
-  readonly packets: number
-  readonly dropped: number
-  /** How late packets left, milliseconds rounded down, 99th percentile. */
-  readonly lateMs99: number
 }
 
 const TC_COMMAND: LabCommand = { command: 'tc', option: '-V', debianPackage: 'iproute2' }

@@ -1,6 +1,7 @@
-import { type BenchPeer, exchangeAll, startPeers } from '../bench-peers.ts'
+import { type BenchPeer, exchangeAll, startPeers } from '../peers/bench-peers.ts'
 import { measureTcp, type TcpResult } from './bare-tcp.ts'
-import { buildWideAreaLab, type LineReport } from './wide-area-lab.ts'
+import type { LineReport } from './delay-line.ts'
+import { buildWideAreaLab } from './wide-area-lab.ts'
 
 /** The cost of exchanging all blocks on lines with one loss rate. */
 export interface LineResult {

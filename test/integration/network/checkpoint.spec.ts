@@ -7,7 +7,8 @@ import { dirname, join } from 'node:path'
 import { blockListDigest, encodeSafetensors, readBlockList } from '../../../src/formats/index.ts'
 import { requireModelFile } from '../../../src/node/driver/model-checkpoint.ts'
 import { homeAt, roundFiles } from '../../../src/node/home/home.ts'
-import { type BlockExchange, startBlockExchange } from '../../../src/node/network/index.ts'
+import { BLOCKS_PROTOCOL, type BlockExchange, startBlockExchange } from '../../../src/node/network/index.ts'
+import { serveBlocks } from '../../../src/node/network/transfer/index.ts'
 import { BlockStore } from '../../../src/node/storage/index.ts'
 import type { RoundContext } from '../../../src/protocol/index.ts'
 import { until } from '../../support/until.ts'
@@ -23,6 +24,13 @@ const MODEL = encodeSafetensors(
     ]
   ])
 )
+
+/** What is sent in place of the block list (given) or of a block. */
+const LIES: Readonly<Record<string, (list: Uint8Array | undefined) => Uint8Array>> = {
+  'other blocks': (list) => list ?? Buffer.alloc(1024 * 1024, 'another model'),
+  'another list of blocks': (list) => Buffer.from(list ?? Buffer.alloc(1000)).fill(7, 0, 32),
+  'a list that is far too long': () => Buffer.alloc(1024 * 1024, 7)
+}
 
 describe('a checkpoint of the merged modules', function () {
   this.timeout(30_000)
@@ -94,6 +102,36 @@ describe('a checkpoint of the merged modules', function () {
     const other = await exchangeOf(third, 'third')
     await until(() => other.providersOf(Buffer.from(digest).toString('hex')).length === 1)
   })
+
+  for (const [what, answerWith] of Object.entries(LIES))
+    it(`is had from others where a member that says it has it sends ${what}`, async () => {
+      const { model } = roundFiles(homeAt(join(folder, 'liar')), 7)
+      await mkdir(dirname(model), { recursive: true })
+      await writeFile(model, MODEL)
+      const file = await readBlockList(model)
+      digest = blockListDigest(file.list)
+      const liar = await startHost({ bootstrap: [asker] })
+      const serving = await exchangeOf(liar, 'liar')
+      serving.serveFile(file)
+      let lies = 0
+      await liar.libp2p.unhandle(BLOCKS_PROTOCOL)
+      const isList = (wanted: string) => wanted === Buffer.from(digest).toString('hex')
+      const getToServe = async (wanted: string) => {
+        const answer = answerWith(isList(wanted) ? file.list : undefined)
+        if (!isList(wanted) || answer !== file.list) lies++
+        return answer
+      }
+      await serveBlocks(liar, { getToServe }, liar.log)
+      await until(() => asker.peers().some((peer) => peer.equals(liar.peerId)))
+      const fetching = fetch()
+      const isFoundOut = () =>
+        asker.log.messages.some((line) => line.includes('arrived with the wrong bytes'))
+      await until(() => lies > 0 && isFoundOut())
+      assert(!existsSync(target()))
+      await member('honest')
+      await fetching
+      assert.deepEqual(await readFile(target()), Buffer.from(MODEL))
+    })
 
   it('is told to be nowhere where nobody has it, and what came before is not lost', async () => {
     await member('damaged', (bytes) => bytes.fill(0, bytes.length - 100))

@@ -1,4 +1,4 @@
-import type { WantedBlock } from '../../src/node/network/index.ts'
+import type { WantedBlock } from '../../../src/node/network/index.ts'
 
 /** Blocks that one peer publishes. */
 export interface Publication {

@@ -1,5 +1,5 @@
 import type { PeerId, Stream } from '@libp2p/interface'
-import type { NetworkHost } from '../../src/node/network/index.ts'
+import type { NetworkHost } from '../../../src/node/network/index.ts'
 
 /** A plain stream of bytes over the same libp2p stack: the yardstick for the block protocol. */
 export const BARE_PROTOCOL = '/loam/bench/bare/1'
